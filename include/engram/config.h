@@ -1,0 +1,125 @@
+/** @file config.h
+ *  Parameters: typed tables, one per module, from which a parameter file is checked and parsed, "engram list" is printed, and the
+ *  configuration as used is written at full precision.
+ *
+ *  A file has sections; a section has common parameters and, if it has a selector ("kind", "model", "rule"), those of the variant that the
+ *  selector names. Values are stored straight into C structs through offsets: the struct of a table belongs to the config.
+ */
+#ifndef ENGRAM_CONFIG_H
+#define ENGRAM_CONFIG_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "engram/context.h"
+#include "engram/status.h"
+
+/** Type of a parameter, and of the struct member that it is stored in. */
+typedef enum {
+    PARAM_NUMBER,  /**< double, in the unit of the table */
+    PARAM_INTEGER, /**< int64_t */
+    PARAM_FLAG,    /**< bool: true | false */
+    PARAM_CHOICE,  /**< int: index into choices */
+    PARAM_TEXT,    /**< char *, owned by the config; never NULL, "" when empty */
+    PARAM_NUMBERS, /**< param_numbers: a YAML list, or one number */
+    PARAM_TEXTS,   /**< param_texts: a YAML list, or one text; restricted to choices when there are any */
+} param_type;
+
+/** Unit of a number. A file may give any of the accepted spellings; the value is stored in the first. A bare number is taken in the first. */
+typedef enum {
+    UNIT_NONE,    /**< dimensionless; a unit in the file is an error */
+    UNIT_TIME,    /**< ms; also s, us, min, h */
+    UNIT_RATE,    /**< Hz; also kHz, 1/s, 1/ms */
+    UNIT_VOLTAGE, /**< mV; also V */
+} param_unit;
+
+typedef struct { int count; double *values; } param_numbers; /**< owned by the config */
+typedef struct { int count; char **values; } param_texts;    /**< owned by the config */
+
+/** The value of a number or an integer for which the file says "auto" (allowed only where the fallback is "auto"). */
+#define PARAM_AUTO_NUMBER NAN
+#define PARAM_AUTO_INTEGER INT64_MIN
+
+/** One parameter: a line of a table. */
+typedef struct {
+    const char *key;
+    param_type type;
+    param_unit unit;
+    const char *fallback; /**< default, written as in a file ("0.1 ms", "[drive]", "auto", ""); NULL: the user must give it */
+    double low, high;     /**< inclusive range of numbers and integers (and of each member of a list) in the table's unit */
+    const char *choices;  /**< space-separated, for PARAM_CHOICE and PARAM_TEXTS; else NULL */
+    const char *help;     /**< one line: meaning, and source of the default */
+    size_t offset;        /**< offsetof the member in the table's struct */
+} param;
+
+/** The parameters of a module. */
+typedef struct {
+    const char *name;    /**< of the variant ("lif"), or of the section */
+    const char *help;    /**< one line */
+    const param *params; /**< [count] */
+    int count;
+    size_t size; /**< sizeof the struct that the offsets point into */
+} param_table;
+
+/** A section of the file. */
+typedef struct {
+    const char *name;                   /**< "neuron" */
+    const char *plural;                 /**< what "engram list" calls its variants: "neurons"; for a section without variants, its name */
+    const char *help;                   /**< one line */
+    const param_table *common;          /**< NULL if there are none */
+    const char *selector;               /**< key that picks the variant ("model"), NULL if the section has none */
+    const param_table *const *variants; /**< [variant_count]; the first is the default */
+    int variant_count;
+} param_section;
+
+typedef struct config config;
+
+/** Read a parameter file with overrides, check all of it, give every rank the result.
+ *  Collective. Rank 0 reads; every mistake in file and overrides is reported at once through status_fail() as
+ *  "file:line:column: message", naming value, what is allowed, and the nearest valid key; overrides as "-P section.key=value: message".
+ *  A key that belongs to an unselected variant is a warning.
+ *  @param path       parameter file (YAML); NULL for defaults only
+ *  @param overrides  [override_count] texts "section.key=value"
+ *  @param sections   [section_count] the schema, borrowed for the life of the config
+ *  @param[out] result owned by the caller, config_free(); NULL on failure
+ *  @return STATUS_INPUT (agreed by all ranks, already printed) on any mistake */
+status config_read(const context *context, const char *path, const char *const *overrides, int override_count,
+                   const param_section *sections, int section_count, config **result);
+
+void config_free(config *config);
+
+/** The struct that the common table of a section was stored in (writable: a module resolves "auto" in place). Borrowed. Aborts on an unknown section. */
+void *config_common(config *config, const char *section);
+
+/** The struct that the selected variant of a section was stored in. Borrowed. */
+void *config_variant(config *config, const char *section);
+
+/** Index of the selected variant in the section's variants. */
+int config_variant_index(const config *config, const char *section);
+
+/** True if the file or an override gave this key (as opposed to its default). */
+bool config_given(const config *config, const char *section, const char *key);
+
+/** Report a mistake about a key that only shows when modules are combined (value against value, or against the machine).
+ *  Not collective. Remembers "file:line:column: section.key: message" (or the override, or "default") and returns STATUS_INPUT. */
+status config_complain(const config *config, const char *section, const char *key, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/** Path relative to the parameter file's folder, or unchanged if it is absolute. @return owned by the caller, free() */
+char *config_resolve_path(const config *config, const char *path);
+
+/** The configuration as used, as YAML that config_read() accepts: every key of every selected table, numbers with 17 significant digits and unit.
+ *  @return owned by the caller, free() */
+char *config_as_used(const config *config);
+
+/** Print the variants of a section (by its plural or its name) or, for NULL, all sections: key, type, unit, default, range or choices, help.
+ *  @return STATUS_INPUT with the nearest name if there is no such section */
+status config_list(const param_section *sections, int section_count, const char *which, FILE *out);
+
+/** The candidate nearest to @p word by edit distance, or NULL if none is near (distance > max(2, length/3)). */
+const char *config_nearest(const char *word, const char *const *candidates, int count);
+
+#endif

@@ -1,0 +1,37 @@
+/** @file context.h
+ *  The MPI job that this process is part of, its log, and the hard way out.
+ */
+#ifndef ENGRAM_CONTEXT_H
+#define ENGRAM_CONTEXT_H
+
+#include <mpi.h>
+#include <stdbool.h>
+
+/** The job. Passed explicitly; never global. */
+typedef struct context {
+    MPI_Comm comm; /**< communicator of all ranks, not owned */
+    int rank;      /**< this process, 0 .. ranks-1 */
+    int ranks;     /**< number of processes */
+    bool quiet;    /**< log only warnings */
+} context;
+
+/** Describe the job of @p comm. Collective over comm; MPI must be initialised. */
+context context_of(MPI_Comm comm);
+
+/** Print one line on rank 0 (stdout, flushed); silent on other ranks and when quiet. Not collective. */
+void log_line(const context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** Print one line "engram: warning: ..." on rank 0 (stderr). Not collective. */
+void log_warning(const context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** End the whole job at once: a bug, or a library call that failed on this rank only. Not collective.
+ *  Prints the rank and the message, then MPI_Abort with code 1. */
+void context_abort(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+/** Abort when an MPI or HDF5 call (@p what) returned failure. Not collective. */
+#define CHECK_MPI(call)                                                                   \
+    do {                                                                                  \
+        if ((call) != MPI_SUCCESS) context_abort("%s:%d: %s failed", __FILE__, __LINE__, #call); \
+    } while (0)
+
+#endif

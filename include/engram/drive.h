@@ -1,0 +1,43 @@
+/** @file drive.h
+ *  Synaptic drive of the neurons of a rank (models/rls.md section 2): static excitatory and inhibitory input and plastic input, each filtered once.
+ *  One step of every filter is u <- decay u + jump input, with the coefficients of filter_step_of(). Not collective.
+ */
+#ifndef ENGRAM_DRIVE_H
+#define ENGRAM_DRIVE_H
+
+#include <stdbool.h>
+
+#include "engram/filter.h"
+#include "engram/synapses.h"
+
+typedef struct {
+    int mine;
+    bool readout;             /**< Kim & Chow form: the plastic drive is W r with the current weights, so learning moves it at once */
+    filter_step excitatory, inhibitory; /**< static input */
+    filter_step plastic;      /**< plastic input when all time constants are equal */
+    filter_step *plastic_own; /**< [mine] per-neuron, else NULL; owned */
+    static_input arriving;    /**< of this step, by static synapses */
+    double type_weight[2][2]; /**< weights of counted spikes, see static_synapses */
+    int excitatory_neurons;   /**< local indices below are excitatory */
+    double *plastic_arriving; /**< [mine] of this step */
+    double *from_excitatory;  /**< [mine] filtered static excitatory input u_E */
+    double *from_inhibitory;  /**< [mine] u_I */
+    double *fixed;            /**< [mine] u_E + u_I (+ current noise): what learning cannot change */
+    double *plastic_sum;      /**< [mine] filtered plastic input; in readout form the exact W r, also after learning */
+    double *learned;          /**< [mine] plastic drive that acts on the neurons */
+    double *total;            /**< [mine] fixed + learned */
+} drive;
+
+/** @param synapses static synapses, NULL for none: its filters then cost nothing
+ *  @param tau_plastic [mine] ms or NULL for tau_plastic_all; @param unit ms, see filter.h. @return owned */
+drive *drive_new(int mine, int64_t first_gid, const static_synapses *synapses, bool readout, double dt, double tau_excitatory, double tau_inhibitory,
+                 const double *tau_plastic, double tau_plastic_all, double unit);
+void drive_free(drive *drive);
+
+/** No input has ever arrived. */
+void drive_reset(drive *drive);
+
+/** One step: filter what arrived, clear it, add up. @param noise [mine] added to fixed (current noise), or NULL @param noise_sd its factor per neuron [mine] */
+void drive_advance(drive *drive, const double *noise, const double *noise_sd);
+
+#endif

@@ -1,0 +1,30 @@
+/** @file exchange.h
+ *  Spikes between ranks: one MPI_Allgather a step, the count inside the payload.
+ *
+ *  Every rank sends a block of 1 + capacity integers: its number of spikes, then their local indices. If some rank has more spikes than fit,
+ *  all ranks see that in the counts; the rest follows in one MPI_Allgatherv, and the capacity grows for the steps to come.
+ */
+#ifndef ENGRAM_EXCHANGE_H
+#define ENGRAM_EXCHANGE_H
+
+#include <stdint.h>
+
+#include "engram/context.h"
+#include "engram/partition.h"
+
+typedef struct spike_exchange spike_exchange;
+
+/** Not collective. @param capacity spikes per rank and step that the first collective carries; grows by itself. @return owned */
+spike_exchange *exchange_new(const context *context, int64_t total, int capacity);
+void exchange_free(spike_exchange *exchange);
+
+/** Give my spikes, get everyone's. Collective, every step.
+ *  @param local   [count] local indices, ascending; borrowed
+ *  @param[out] spikes  gids of all ranks, ascending; borrowed, valid until the next call
+ *  @return number of spikes in the network */
+int exchange_spikes(spike_exchange *exchange, const int32_t *local, int count, const int32_t **spikes);
+
+/** Steps so far that needed the second collective. */
+int64_t exchange_overflows(const spike_exchange *exchange);
+
+#endif

@@ -1,0 +1,51 @@
+/** @file h5.h
+ *  Parallel HDF5 files that appear under their name only when they are complete.
+ *
+ *  A file is written as NAME.part by all ranks, closed, synced by rank 0, renamed to NAME, and its directory synced.
+ *  Errors of any HDF5 call or of the file system are kept in the handle and come out of h5_commit(), so that callers need not test each write.
+ */
+#ifndef ENGRAM_H5_H
+#define ENGRAM_H5_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engram/context.h"
+#include "engram/status.h"
+
+/** Element type of a dataset or attribute; stored little-endian. */
+typedef enum { H5_INT8, H5_UINT8, H5_INT32, H5_UINT32, H5_INT64, H5_UINT64, H5_FLOAT32, H5_FLOAT64 } h5_type;
+
+typedef struct h5_file h5_file;
+
+/** Start writing @p path. Collective.
+ *  Root attributes: magic, version (SONATA), and "configuration" = @p configuration (YAML text, UTF-8; NULL for none). @return owned; never NULL */
+h5_file *h5_create(const context *context, const char *path, const char *configuration);
+
+/** Create a group and its missing parents. Collective. */
+void h5_group(h5_file *file, const char *group);
+
+/** Write a dataset of @p dimensions axes whose axis @p axis is divided among the ranks. Collective; ranks with nothing pass mine = 0.
+ *  @param shape   [dimensions] global shape (row-major); shape[axis] must equal the sum of mine over ranks
+ *  @param axis    the divided axis; -1: not divided, the data of rank 0 is written
+ *  @param first   my first index along the axis
+ *  @param mine    my extent along the axis
+ *  @param data    my block, row-major, shape as global but for mine along the axis; borrowed
+ *  @param compress  chunked with shuffle and gzip 1 when it pays, else contiguous */
+void h5_write(h5_file *file, const char *dataset, h5_type type, int dimensions, const int64_t *shape, int axis, int64_t first, int64_t mine,
+              const void *data, bool compress);
+
+/** Attributes of an existing object ("/" for the root). Collective; same values on all ranks. Text is UTF-8 variable length. */
+void h5_attribute_text(h5_file *file, const char *object, const char *name, const char *text);
+void h5_attribute(h5_file *file, const char *object, const char *name, h5_type type, int count, const void *values); /**< count 0: scalar */
+/** SONATA's `sorting`: an enumeration over int8 {none=0, by_id=1, by_time=2}. */
+void h5_attribute_sorting(h5_file *file, const char *object, int value);
+
+/** Hard link @p link to the existing @p target. Collective. */
+void h5_link(h5_file *file, const char *target, const char *link);
+
+/** Close, sync, rename. Collective. Frees the handle.
+ *  @return STATUS_FAILURE on every rank (message remembered on one, not yet printed; NAME.part removed, an older NAME untouched) if anything failed since h5_create() */
+status h5_commit(h5_file *file);
+
+#endif

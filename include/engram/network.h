@@ -1,0 +1,102 @@
+/** @file network.h
+ *  The static network: which neurons there are, their static synapses and bias, and the contract of a network kind:
+ *  one file in src/network/ that defines one `const network_kind`, plus one line in src/network/table.c.
+ */
+#ifndef ENGRAM_NETWORK_H
+#define ENGRAM_NETWORK_H
+
+#include "engram/config.h"
+#include "engram/partition.h"
+#include "engram/synapses.h"
+
+/** Common parameters of section `network`. */
+typedef struct {
+    int64_t neurons;
+    double excitatory_fraction;
+    double tau_excitatory, tau_inhibitory; /**< ms, filters of static excitatory and inhibitory input */
+} network_settings;
+
+extern const param_table network_common;
+
+/** The static network of this rank. */
+typedef struct {
+    partition part;
+    int64_t excitatory;        /**< gids below are excitatory, floor(N * excitatory_fraction) */
+    uint64_t seed;
+    double membrane_tau;       /**< ms, of the neuron model: synaptic strengths scale with it */
+    double in_degree;          /**< K: mean number of excitatory (= inhibitory) static inputs; 0 without static synapses */
+    static_synapses *synapses; /**< NULL: none; owned */
+    double *bias;              /**< [mine] constant input X_bal, owned */
+} network;
+
+typedef struct network_kind {
+    const param_table *parameters; /**< its name is the kind's name */
+    /** Check parameters; remembers messages with config_complain(). Not collective. NULL: nothing to check. */
+    status (*check)(const config *config, const void *parameters, const network_settings *settings);
+    /** Make the static synapses of my targets, bias and in_degree. Collective; draws depend on gids only.
+     *  @return not yet agreed */
+    status (*build)(const context *context, const config *config, const void *parameters, network *network);
+} network_kind;
+
+/** All kinds, NULL-terminated; the first is the default. */
+extern const network_kind *const network_kinds[];
+
+/** Build the network that the configuration describes. Collective. @return agreed; on failure nothing to free */
+status network_build(const context *context, config *config, double membrane_tau, network *result);
+void network_clear(network *network);
+
+/** Section `plastic`: which synapses learn. */
+typedef struct {
+    double tau;             /**< ms */
+    param_numbers tau_range;/**< [] or [low, high] ms: uniform per neuron */
+    int drive;              /**< PLASTIC_DRIVE_* */
+    double time_unit;       /**< ms or auto */
+    int trained;            /**< TRAINED_* */
+} plastic_settings;
+
+enum { PLASTIC_DRIVE_AUTO, PLASTIC_DRIVE_SPIKE_TIME, PLASTIC_DRIVE_READOUT };
+enum { TRAINED_ALL, TRAINED_EXCITATORY, TRAINED_TARGETS };
+
+extern const param_table plastic_common;
+
+/** What a plastic kind needs to make its rows. */
+typedef struct {
+    const network *network;
+    const uint8_t *trained;  /**< [N] 1 for neurons that learn */
+    const uint32_t *activity;/**< [N] spikes in the baseline run, NULL if there was none */
+    int64_t feedforward;     /**< units, every trained neuron is connected to all */
+    double feedforward_weight;
+    bool single;             /**< store weights as float */
+} plastic_request;
+
+typedef struct plastic_kind {
+    const param_table *parameters;
+    status (*check)(const config *config, const void *parameters, const network_settings *settings);
+    /** Make the plastic rows of my trained neurons. May take static synapses out of the network (kind existing). Collective. @return not yet agreed */
+    status (*build)(const context *context, const config *config, const void *parameters, plastic_request *request, network *network,
+                    plastic_synapses **result);
+    int (*needs_activity)(const void *parameters); /**< does build() read request->activity? NULL: no */
+} plastic_kind;
+
+extern const plastic_kind *const plastic_kinds[];
+
+/** Append all feed-forward units behind @p count sources of a row. @return the new number of sources */
+int plastic_append_feedforward(const plastic_request *request, int32_t *source, double *weight, int count);
+
+/** Growing list of plastic rows: kinds add rows in ascending order of neurons, then finish. */
+typedef struct {
+    int rows, groups, rows_room, groups_room;
+    int64_t sources, sources_room, weights, weights_room;
+    int32_t *row_neuron, *group_row, *source;
+    int64_t *group_start;
+    double *initial;
+} row_list;
+
+row_list row_list_new(void);
+/** Start a group with these sources (ascending). */
+void row_list_group(row_list *list, const int32_t *source, int count);
+/** Add a row to the last group. @param weight [count of the group's sources] */
+void row_list_row(row_list *list, int32_t neuron, const double *weight);
+plastic_synapses *row_list_finish(row_list *list, const plastic_request *request);
+
+#endif

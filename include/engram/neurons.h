@@ -1,0 +1,91 @@
+/** @file neurons.h
+ *  The neurons of a rank, and the contract of a neuron model: one file in src/neurons/ that defines one `const neuron_model`,
+ *  plus one line in src/neurons/table.c.
+ */
+#ifndef ENGRAM_NEURONS_H
+#define ENGRAM_NEURONS_H
+
+#include <stdint.h>
+
+#include "engram/config.h"
+#include "engram/partition.h"
+
+typedef struct neuron_model neuron_model;
+
+/** A state variable, kept as one array over the neurons of the rank; can be reported under its name. */
+typedef struct {
+    const char *name; /**< "v" */
+    const char *unit; /**< "1", "rad", "mV" */
+    const char *help;
+} neuron_field;
+
+enum { NEURON_FIELDS_MAX = 8 };
+
+/** Neurons of this rank: structure of arrays. */
+typedef struct neurons {
+    const neuron_model *model;
+    partition part;
+    int64_t excitatory;                /**< gids below this are excitatory */
+    double dt;                         /**< ms */
+    uint64_t seed;
+    void *parameters;                  /**< the model's parameter struct, borrowed from the config */
+    double *field[NEURON_FIELDS_MAX];  /**< [mine] each, owned */
+    int32_t *since_spike;              /**< [mine] steps since the last spike, saturating; owned */
+    uint8_t *fired;                    /**< [mine, rounded up to 8] 1 if the neuron fired in this step; owned */
+    double *noise;                     /**< [4][mine] unit normals of four steps, NULL if the model has no noise now; owned */
+} neurons;
+
+/** What a neuron model provides. Hooks act on all neurons of the rank and are not collective. */
+struct neuron_model {
+    const param_table *parameters;  /**< its name is the model's name */
+    const neuron_field *fields;     /**< [field_count] */
+    int field_count;
+    double time_unit;               /**< ms; filtered spikes have area 1 in this unit (models/rls.md 2: 10 ms theta, 1 ms LIF) */
+    int readout_drive;              /**< 1: the natural drive is u = W r recomputed with the current weights; 0: weights filtered at spike time */
+    int keeps_state;                /**< 1: state runs on from loop to loop unless the user says otherwise */
+
+    /** Check parameters against dt (ms) and the number of neurons of the network. Remembers messages with config_complain(). */
+    status (*check)(const config *config, void *parameters, double dt, int64_t total);
+
+    /** Random initial state. @param stream tells repetitions apart (loop or trial); draws use RANDOM_INITIAL, counter stream << 8 | draw. */
+    void (*reset)(neurons *neurons, uint64_t stream);
+
+    /** One step of dt: advance every neuron under the total input and set fired[].
+     *  @param input [mine] bias + stimulus + drive, held constant over the step
+     *  @param noise [mine] unit normals, NULL when the noise is off or acts elsewhere */
+    void (*step)(neurons *neurons, const double *restrict input, const double *restrict noise);
+
+    /** Standard deviation of white noise of neuron @p gid, in units of the input (models/rls.md 1.3); NULL if the model has none. */
+    double (*noise_sd)(const neurons *neurons, int64_t gid);
+    /** Does that noise act on the input current (1: drive += sd sqrt(tau/dt) xi, added by the engine) or inside step() (0)? NULL: inside. */
+    int (*noise_is_current)(const neurons *neurons);
+    double (*membrane_tau)(const neurons *neurons); /**< ms */
+    int (*siegert_applies)(const neurons *neurons); /**< is its rate that of siegert_rate() (threshold 1, reset 0)? NULL: no */
+};
+
+/** All models, NULL-terminated; the first is the default. */
+extern const neuron_model *const neuron_models[];
+
+/** Allocate for the neurons of @p part. Not collective. @return owned by the caller; neurons_free() */
+neurons *neurons_new(const neuron_model *model, void *parameters, partition part, int64_t excitatory, double dt, uint64_t seed);
+void neurons_free(neurons *neurons);
+
+/** Fresh random state of repetition @p stream; no spike remembered. */
+void neurons_reset(neurons *neurons, uint64_t stream);
+
+/** Advance all neurons by step @p step of repetition @p stream (which pick the noise). */
+void neurons_step(neurons *neurons, uint64_t stream, int64_t step, const double *input);
+
+/** Unit normals for this step, [mine], or NULL if the model has no noise. Valid until the next call. */
+const double *neurons_noise(neurons *neurons, uint64_t stream, int64_t step);
+
+/** List the local indices of the neurons that fired, ascending. @param[out] list [mine] @return their number */
+int neurons_collect(const neurons *neurons, int32_t *list);
+
+/** Is the neuron excitatory? */
+static inline int neuron_excitatory(const neurons *neurons, int64_t gid) { return gid < neurons->excitatory; }
+
+/** Neuron's place in the noise stream of its repetition: counter of random_noise() for step @p step (four steps a block). */
+static inline uint64_t noise_counter(uint64_t stream, int64_t step) { return (stream << 40) + ((uint64_t)step >> 2); }
+
+#endif

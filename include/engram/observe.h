@@ -1,0 +1,81 @@
+/** @file observe.h
+ *  What is measured while a trial runs: rolling-average drive and its correlation with the target, spikes, reports, peri-stimulus histograms.
+ */
+#ifndef ENGRAM_OBSERVE_H
+#define ENGRAM_OBSERVE_H
+
+#include "engram/simulation.h"
+
+/** Section `output`. */
+typedef struct {
+    char *directory;
+    int spikes;              /**< SPIKES_* */
+    param_texts report;      /**< variables */
+    int64_t report_neurons;
+    double report_every;     /**< ms */
+    bool edges, stimulus;
+    double correlation_window; /**< ms to either side */
+    int64_t correlation_every; /**< loops */
+    int64_t test_trials;
+    double psth_bin;         /**< ms */
+} output_settings;
+enum { SPIKES_NONE, SPIKES_LAST, SPIKES_ALL };
+extern const param_table output_common;
+
+/** Follows the drive (or phi2 of it, for rate targets) through the target window as averages around every learning instant (models/rls.md 6.3):
+ *  at each whole ms tau after the stimulus the value is added to bins max(1,a) .. min(a+m, instants), a = floor((tau - w)/every + 1), m = round(2w/every - 1).
+ *  Kept as sums over the stretches between bin edges, so that a ms costs one addition a neuron. w = 0: the value at the instant itself. */
+typedef struct tracker tracker;
+
+/** @param window w in ms. @return owned. Not collective. */
+tracker *tracker_new(const simulation *simulation, double window);
+void tracker_free(tracker *tracker);
+void tracker_begin(tracker *tracker); /**< before each trial */
+void tracker_step(void *tracker, const simulation *simulation, int64_t step, const int32_t *fired, int count); /**< observer */
+/** After the trial: averages, [instants][mine], borrowed. */
+double *tracker_finish(tracker *tracker);
+
+/** Pearson correlation of each trained neuron's values with its target, averaged. Collective; exact over ranks.
+ *  @param values [instants][mine] @param[out] each [mine] r of each neuron, NAN where undefined or untrained; may be NULL
+ *  @param[out] undefined trained neurons without a defined r
+ *  @return mean r, NAN if none is defined */
+double score_values(const simulation *simulation, int task, const double *values, double *each, int64_t *undefined);
+
+/** Spikes of this rank's neurons. */
+typedef struct {
+    int64_t count, room;
+    int32_t *neuron; /**< [count] local index */
+    int64_t *step;   /**< [count] step since the recorder was made */
+    int64_t base;    /**< added to steps: length of the trials before */
+} spike_recorder;
+void spike_recorder_step(void *recorder, const simulation *simulation, int64_t step, const int32_t *fired, int count); /**< observer */
+void spike_recorder_clear(spike_recorder *recorder);
+
+/** Traces of some neurons. */
+typedef struct {
+    const output_settings *settings;
+    int mine;             /**< recorded neurons of this rank */
+    int32_t *neuron;      /**< [mine] local indices */
+    int64_t interval;     /**< steps */
+    int64_t samples;      /**< of a trial */
+    int64_t taken;
+    float **data;         /**< [variables][samples][mine] */
+} report_recorder;
+/** Which variables may be reported by this simulation is checked against its neuron model. @return STATUS_INPUT (not agreed) for an unknown one */
+status report_recorder_init(report_recorder *recorder, const simulation *simulation, const output_settings *settings);
+void report_recorder_step(void *recorder, const simulation *simulation, int64_t step, const int32_t *fired, int count); /**< observer */
+void report_recorder_clear(report_recorder *recorder);
+/** Unit of a variable: "1", "mV", ... */
+const char *report_unit(const simulation *simulation, const char *variable);
+
+/** Spike counts in bins of the target window. */
+typedef struct {
+    int64_t bin;        /**< steps */
+    int bins;
+    uint32_t *count;    /**< [bins][mine], over all trials since psth_init() */
+} psth;
+void psth_init(psth *psth, const simulation *simulation, double bin_ms);
+void psth_step(void *psth, const simulation *simulation, int64_t step, const int32_t *fired, int count); /**< observer */
+void psth_clear(psth *psth);
+
+#endif

@@ -1,0 +1,65 @@
+/** @file random.h
+ *  Counter-based random numbers: a pure function of (seed, purpose, id, counter), so that draws do not depend on the number of ranks.
+ *
+ *  Generator: Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011), through Random123.
+ *      key     = { seed low 32 bits, seed high 32 bits }
+ *      counter = { counter low, counter high, id low, (id bits 32..47) | purpose << 16 }
+ *  gives four 32-bit words w0 .. w3. Nothing here is collective.
+ */
+#ifndef ENGRAM_RANDOM_H
+#define ENGRAM_RANDOM_H
+
+#include <stdint.h>
+
+/** What a draw is for. Numbers are part of the reproducibility contract: never reuse or renumber. */
+typedef enum {
+    RANDOM_STATIC_SPLIT = 1,     /**< id: source,     counter: node of the splitting tree */
+    RANDOM_STATIC_LEAF = 2,      /**< id: source,     counter: leaf << 32 | draw */
+    RANDOM_STATIC_ROW = 3,       /**< id: target,     counter: draw (which sources) */
+    RANDOM_STATIC_WEIGHT = 4,    /**< id: target,     counter: source */
+    RANDOM_PLASTIC_ROW = 5,      /**< id: target,     counter: type << 32 | draw */
+    RANDOM_PLASTIC_WEIGHT = 6,   /**< id: target,     counter: source */
+    RANDOM_TAU = 7,              /**< id: neuron,     counter: 0 */
+    RANDOM_INITIAL = 8,          /**< id: neuron,     counter: stream << 8 | draw */
+    RANDOM_NOISE = 9,            /**< id: neuron,     counter: stream * 2^40 + step/4 (random_noise) */
+    RANDOM_STIMULUS = 10,        /**< id: neuron,     counter: task << 32 | draw */
+    RANDOM_TARGET = 11,          /**< id: neuron,     counter: task << 32 | draw */
+    RANDOM_TARGET_NETWORK = 12,  /**< id: row,        counter: column (chaotic rate network) */
+    RANDOM_TARGET_COMMON = 13,   /**< id: 0,          counter: task << 32 | draw (a bias shared by all neurons) */
+    RANDOM_FEEDFORWARD_RATE = 14,/**< id: unit,       counter: task << 32 | draw */
+    RANDOM_FEEDFORWARD_SPIKE = 15,/**< id: unit,      counter: stream * 2^40 + step */
+    RANDOM_SURROGATE = 16,       /**< id: unit,       counter: task << 32 | draw */
+    RANDOM_AUXILIARY = 17,       /**< id: neuron,     counter: task << 32 | draw */
+} random_purpose;
+
+/** The four words of one block. */
+typedef struct { uint32_t word[4]; } random_block;
+
+random_block random_bits(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter);
+
+/** Uniform on the open interval (0,1): ((w1 << 32 | w0) >> 11 + 1/2) / 2^53. */
+double random_uniform(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter);
+
+/** Standard normal, Box & Muller 1958: sqrt(-2 ln U1) cos(2 pi U2), U1 from w1:w0 and U2 from w3:w2 as in random_uniform(). */
+double random_normal(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter);
+
+/** Integer uniform on 0 .. bound-1, bound > 0 (multiply-shift of w1:w0; bias below bound/2^64). */
+uint64_t random_below(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter, uint64_t bound);
+
+/** Standard normals for many neurons at once: the inner loop of noisy networks, vectorised.
+ *  With U_k = (w_k + 1/2) / 2^32 of the block (id, counter), member 0..3 of an id are
+ *      sqrt(-2 ln U0) cos(2 pi U1), sqrt(-2 ln U0) sin(2 pi U1), sqrt(-2 ln U2) cos(2 pi U3), sqrt(-2 ln U2) sin(2 pi U3)
+ *  with logarithm, sine and cosine from polynomials (absolute error of a normal below 1e-12), the same bits for any @p count.
+ *  @param first  id of the first neuron; ids are first .. first+count-1
+ *  @param[out] normals [4][stride]; member m of neuron i at m*stride + i; stride >= count */
+void random_noise(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, int stride, double *normals);
+
+/** Draw @p draws distinct integers of 0 .. bound-1 without replacement, ascending (Floyd's algorithm, then sorted).
+ *  Draw d uses counter base + d. @param[out] chosen [draws] @pre 0 <= draws <= bound */
+void random_choose(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t base, int64_t bound, int draws, int64_t *chosen);
+
+/** Hypergeometric: how many of @p draws, taken without replacement from @p total, fall in the first @p marked.
+ *  Inversion from the mode with one uniform (seed, purpose, id, counter). */
+int64_t random_hypergeometric(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter, int64_t total, int64_t marked, int64_t draws);
+
+#endif

@@ -1,0 +1,77 @@
+/** @file rls.h
+ *  Recursive least squares (models/rls.md section 3): where the inverse correlation matrices P live and how they are updated.
+ *
+ *  A store keeps one P per group of plastic_synapses and updates P and the weights at every learning instant:
+ *      q = P r~ ,  s = r~.q ,  g = 1/(1+s) ,  P <- P - g q q' ,  w_i <- w_i - g e_i q         (section 3.2)
+ *  with r~ = r, or r~ = scale_i r for the phi'-weighted form of rate targets (groups of one row; section 3.6). What is minimised is
+ *      1/2 sum_k (y^k - w.r^k)^2 + 1/2 (w - w0)' P0^-1 (w - w0)                                (section 3.1)
+ *
+ *  A store is one file in src/rls/ that defines one `const rls_store_kind`, plus one line in src/rls/table.c. The calls carry both r itself and
+ *  what arrived since the last instant, so that a store may work on spikes alone (rls-fast), delay its updates, or be distributed (collective calls).
+ */
+#ifndef ENGRAM_RLS_H
+#define ENGRAM_RLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engram/context.h"
+#include "engram/synapses.h"
+
+typedef struct {
+    double lambda;             /**< ridge penalty on the departure of recurrent weights from their initial values, > 0 */
+    double mu;                 /**< penalty on the summed departure of a neuron's excitatory (and of its inhibitory) weights, >= 0 */
+    double lambda_feedforward; /**< lambda of feed-forward weights, > 0 */
+    bool gain;                 /**< false mimics TrainSpikingNet.jl after v0.2.2: g is left out of the weight update */
+} rls_settings;
+
+/** The presynaptic activity at a learning instant. Borrowed for the call. */
+typedef struct {
+    const double *r;         /**< [sources] filtered spikes now */
+    const int32_t *touched;  /**< [touched_count] sources that spiked since the last instant */
+    int touched_count;
+    const double *arrived;   /**< [sources] their contribution: r = decay r_before + arrived */
+    double decay;            /**< of the interval, the same for all sources; NAN when time constants differ */
+} rls_activity;
+
+typedef struct rls_store rls_store; /**< opaque, defined by each kind */
+
+typedef struct rls_store_kind {
+    const char *name, *help;
+
+    /** Allocate and set P(0) (rls_initial_p()). Collective. @param plastic borrowed for life; update() writes its weights @return owned */
+    rls_store *(*create)(const context *context, plastic_synapses *plastic, const rls_settings *settings);
+    void (*destroy)(rls_store *store);
+
+    /** r has become 0 (start of a trial that resets). NULL: not needed. */
+    void (*trial_begin)(rls_store *store);
+
+    /** The weighted sum w.r of every row with the current weights. Collective. @param[out] sum [rows] */
+    void (*predict)(rls_store *store, const rls_activity *activity, double *sum);
+
+    /** One recursion step of every group. Collective; called after predict() at the same instant.
+     *  @param error [rows] actual minus target, before the update
+     *  @param scale [rows] phi' of each row, or NULL for 1
+     *  @param[out] gain [rows] g of the row's group
+     *  @return first row whose g left (0, 1] (P is no longer positive definite, or not a number), or -1 */
+    int (*update)(rls_store *store, const rls_activity *activity, const double *error, const double *scale, double *gain);
+
+    /** Bring P and the weights up to date, if updates are delayed. Collective. NULL: they always are. */
+    void (*settle)(rls_store *store);
+
+    /** Write P of a local group to @p p ([K][K], row-major). For tests and checks; call settle() before. Not collective. */
+    void (*export_p)(const rls_store *store, int group, double *p);
+} rls_store_kind;
+
+/** All kinds, NULL-terminated; the first is the default. One entry per precision is not needed: a store follows plastic->single. */
+extern const rls_store_kind *const rls_store_kinds[];
+
+/** Initial P of a group in closed form: for each set of m recurrent sources whose initial weights have the same sign (Arthur et al. 2023, "ROWSUM";
+ *  models/rls.md 3.3), P0 = (1/lambda)(I - mu/(lambda + mu m) 11'); zero weights and feed-forward sources: I/lambda, I/lambda_feedforward.
+ *  Not collective. @param[out] p [K][ld] row-major, all K x K entries written */
+void rls_initial_p(const plastic_synapses *plastic, int group, const rls_settings *settings, int64_t ld, double *p);
+
+/** True if the rows of every local group agree in the signs of their initial weights, as the row-sum penalty needs. Not collective. */
+bool rls_signs_agree(const plastic_synapses *plastic);
+
+#endif

@@ -1,0 +1,61 @@
+/** @file rule.h
+ *  The contract of a learning rule: one file in src/rules/ that defines one `const learning_rule`, plus one line in src/rules/table.c.
+ *  Hooks act on all plastic synapses of the rank and may be collective (every rank calls them at the same steps); a NULL hook is not needed.
+ */
+#ifndef ENGRAM_RULE_H
+#define ENGRAM_RULE_H
+
+#include "engram/config.h"
+#include "engram/drive.h"
+#include "engram/filter.h"
+#include "engram/sum.h"
+#include "engram/synapses.h"
+
+/** Common parameters of section `learning`. */
+typedef struct {
+    double every;      /**< ms between learning instants */
+    int64_t loops;
+} learning_settings;
+
+extern const param_table learning_common;
+
+/** What a rule works on. Borrowed for the life of the rule. */
+typedef struct {
+    const context *context;
+    config *config;
+    plastic_synapses *plastic;
+    drive *drive;
+    spike_filter *filter;
+    const double *bias;     /**< [mine] constant input */
+    double lambda_feedforward;
+    bool rate_targets;      /**< targets are rates per time unit, learned through phi2 (models/rls.md 3.6) */
+} rule_setting;
+
+/** What happened since rule_report was last cleared; sums are exact, so that they do not depend on the number of ranks. */
+typedef struct {
+    exact_sum gain;         /**< sum of g over rows and instants */
+    int64_t gains;          /**< terms in it */
+    int64_t bad_neuron;     /**< local index of the first neuron whose P stopped being positive definite, -1 if none */
+    double bad_gain;
+} rule_report;
+
+typedef struct rule_state rule_state;
+
+typedef struct learning_rule {
+    const param_table *parameters;
+    /** Precision of the weights: true for float. NULL: double. */
+    bool (*single)(const void *parameters);
+    /** Check parameters against the synapses, allocate. Collective. @return not yet agreed; on failure *state is NULL */
+    status (*create)(const rule_setting *setting, const void *parameters, rule_state **state);
+    void (*destroy)(rule_state *state);
+    /** A trial begins with r = 0. */
+    void (*trial_begin)(rule_state *state);
+    /** A learning instant: filter->r is current. @param target [mine] @param stimulus [mine] or NULL */
+    void (*learn)(rule_state *state, const double *target, const double *stimulus, rule_report *report);
+    /** Make weights current before they are read. Collective. */
+    void (*settle)(rule_state *state);
+} learning_rule;
+
+extern const learning_rule *const learning_rules[];
+
+#endif

@@ -1,0 +1,113 @@
+/** @file simulation.h
+ *  A network with everything that it needs to run, one trial of it, and what can be observed of a trial.
+ */
+#ifndef ENGRAM_SIMULATION_H
+#define ENGRAM_SIMULATION_H
+
+#include "engram/drive.h"
+#include "engram/exchange.h"
+#include "engram/feedforward.h"
+#include "engram/network.h"
+#include "engram/neurons.h"
+#include "engram/rule.h"
+#include "engram/stimulus.h"
+#include "engram/targets.h"
+
+/** Where the time goes. */
+typedef enum { PHASE_BUILD, PHASE_BASELINE, PHASE_UPDATE, PHASE_EXCHANGE, PHASE_DELIVER, PHASE_LEARN, PHASE_RECORD, PHASE_WRITE, PHASES } phase;
+extern const char *const phase_names[PHASES];
+
+/** Section `simulation`. */
+typedef struct {
+    double dt;            /**< ms */
+    int64_t seed;
+    int reset;            /**< RESET_* */
+    double loop_duration; /**< ms; auto: end of the target window */
+    double baseline;      /**< ms of the baseline run; auto */
+} simulation_settings;
+enum { RESET_AUTO, RESET_EVERY_LOOP, RESET_NEVER };
+extern const param_table simulation_common;
+
+/** Independent repetitions: they pick initial states, noise and Poisson spikes (random.h). Training loop l has stream l. */
+enum { STREAM_BASELINE = 1 << 22, STREAM_UNTRAINED, STREAM_TEST = 1 << 23 };
+
+typedef struct simulation {
+    context context;
+    config *config;
+    double dt;              /**< ms */
+    uint64_t seed;
+    bool reset_every_loop;
+    partition part;
+    network network;
+    neurons *neurons;
+    plastic_synapses *plastic;
+    drive *drive;
+    spike_filter *filter;
+    spike_exchange *exchange;
+    stimulus *stimulus;
+    feedforward *feedforward; /**< NULL without units */
+    targets targets;
+    const learning_rule *rule;
+    rule_state *rule_state;
+    uint8_t *trained;         /**< [N] */
+    double *tau;              /**< [N + units] plastic time constants when they differ, else NULL */
+    double *current_noise;    /**< [mine] factor of unit normals that enter the drive, NULL without current noise */
+    double *input;            /**< [mine] scratch: total input of a step */
+    int32_t *fired;           /**< [mine] scratch: local indices of this step's spikes */
+    int32_t *spikes;          /**< [N + units] spikes of all sources in the last step */
+    int spike_count;          /**< number of them */
+    int64_t loop_steps;       /**< steps of a loop */
+    int64_t window;           /**< step at which the stimulus ends and the target window begins */
+    int64_t every;            /**< steps between learning instants */
+    int64_t filter_age;       /**< decay steps of the filter since the last learning instant */
+    double baseline_rate[2];  /**< Hz of excitatory and inhibitory neurons in the baseline run, NAN without one */
+    double baseline_sd;       /**< temporal SD of the static drive there (models/rls.md 3.6), NAN without */
+    double phase_seconds[PHASES];
+} simulation;
+
+/** Build everything that the configuration describes: network, baseline run, plastic synapses, targets, P. Collective; agreed and printed.
+ *  @param config borrowed for life. @return result owned, simulation_free(); NULL on failure */
+status simulation_build(const context *context, config *config, simulation **result);
+void simulation_free(simulation *simulation);
+
+/** Watches a trial: called after every step. */
+typedef struct {
+    void *self;
+    void (*step)(void *self, const simulation *simulation, int64_t step, const int32_t *fired, int count); /**< step from 1; fired: my spikes */
+} observer;
+
+enum { OBSERVERS_MAX = 6 };
+
+/** One passage through a loop's time. */
+typedef struct {
+    int task;
+    uint64_t stream;
+    bool reset;     /**< begin from a fresh random state */
+    bool plastic;   /**< plastic synapses deliver */
+    bool stimulate; /**< stimulus and feed-forward units are on */
+    bool learn;
+    int64_t steps;
+    int observers;
+    observer observer[OBSERVERS_MAX];
+} trial;
+
+typedef struct {
+    int64_t spikes[2];  /**< of all excitatory and all inhibitory neurons of the network */
+    double seconds;     /**< wall time on this rank */
+    rule_report report; /**< of this rank */
+} trial_result;
+
+/** Run a trial: the duty cycle. Collective. */
+void trial_run(simulation *simulation, const trial *trial, trial_result *result);
+
+static inline void trial_observe(trial *trial, void *self, void (*step)(void *, const simulation *, int64_t, const int32_t *, int)) {
+    trial->observer[trial->observers++] = (observer){self, step};
+}
+
+/** Wall clock, s. */
+double clock_seconds(void);
+
+/** Sections of the parameter file: [*count]. Borrowed; built once from the modules' tables. */
+const param_section *simulation_schema(int *count);
+
+#endif

@@ -1,0 +1,91 @@
+/** @file synapses.h
+ *  Static and plastic synapses of a rank and the delivery of spikes through them. All synapses live with their target (postsynaptic) neuron.
+ *  Nothing here is collective. Source ids: neurons 0 .. N-1, then feed-forward units N .. N+units-1.
+ */
+#ifndef ENGRAM_SYNAPSES_H
+#define ENGRAM_SYNAPSES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** Synapses ordered by target, as generators make them. A generator's scratch: freed once the networks are built. */
+typedef struct {
+    int targets;      /**< local neurons */
+    int64_t *start;   /**< [targets+1] */
+    int32_t *source;  /**< [start[targets]] gid, ascending within a target */
+    double *weight;   /**< [start[targets]] */
+} synapse_rows;
+
+void synapse_rows_free(synapse_rows *rows);
+
+/** Static synapses ordered by source, for delivery. Weights that depend only on the two types cost no memory:
+ *  then weight is NULL and delivery counts spikes per source type. */
+typedef struct {
+    int64_t sources;           /**< N */
+    int64_t excitatory;        /**< gids below are excitatory */
+    int64_t *start;            /**< [sources+1], owned */
+    uint32_t *target;          /**< [start[sources]] local index, ascending within a source, owned */
+    double *weight;            /**< [start[sources]] or NULL, owned */
+    double type_weight[2][2];  /**< [target inhibitory][source inhibitory] when weight is NULL */
+    int64_t largest_in_degree; /**< of this rank's targets */
+} static_synapses;
+
+/** Transpose; the weights are copied. */
+static_synapses *static_from_rows(const synapse_rows *rows, int64_t sources, int64_t excitatory);
+/** Transpose back; typed weights are written out. */
+synapse_rows static_to_rows(const static_synapses *synapses, int targets, int64_t first_gid);
+void static_free(static_synapses *synapses);
+
+/** What reaches the static synapses of each neuron in one step. */
+typedef struct {
+    uint16_t *excitatory_count; /**< [mine] spikes from excitatory sources (typed weights) */
+    uint16_t *inhibitory_count; /**< [mine] */
+    double *excitatory;         /**< [mine] summed weights > 0 (own weights), NULL when typed */
+    double *inhibitory;         /**< [mine] summed weights <= 0 */
+} static_input;
+
+/** Add the spikes of one step. @param spike [count] gids, ascending: the order of summation */
+void static_deliver(const static_synapses *synapses, const int32_t *spike, int count, static_input *input);
+
+/** Plastic synapses. Rows are the trained neurons of this rank; rows of a group have the same sources and share one inverse correlation matrix. */
+typedef struct {
+    int64_t sources;        /**< N + feed-forward units */
+    int64_t neurons;        /**< N: source ids from here on are feed-forward */
+    int rows;
+    int32_t *row_neuron;    /**< [rows] local index, ascending */
+    int64_t *row_start;     /**< [rows+1] first weight of a row; row length = number of its group's sources */
+    int groups;
+    int32_t *group_row;     /**< [groups+1] first row of a group */
+    int64_t *group_start;   /**< [groups+1] first entry of a group's sources */
+    int32_t *source;        /**< [group_start[groups]] source ids, ascending within a group */
+    bool single;            /**< weights are float, else double */
+    void *weight;           /**< [row_start[rows]] */
+    void *initial;          /**< [row_start[rows]] weights before training, same type */
+    int64_t *out_start;     /**< [sources+1] synapses by source, for delivery */
+    uint32_t *out_neuron;   /**< [row_start[rows]] local target */
+    uint32_t *out_slot;     /**< [row_start[rows]] index into weight */
+} plastic_synapses;
+
+/** Take group sources and initial weights and complete the rest.
+ *  @param row_neuron, group_row, group_start, source, initial (double, [row_start[rows]])  taken (memory_new) */
+plastic_synapses *plastic_new(int64_t neurons, int64_t sources, int rows, int32_t *row_neuron, int groups, int32_t *group_row, int64_t *group_start,
+                              int32_t *source, double *initial, bool single);
+void plastic_free(plastic_synapses *plastic);
+
+/** Sources of the row's group: pointer to [*count]. */
+static inline const int32_t *plastic_sources(const plastic_synapses *plastic, int group, int *count) {
+    *count = (int)(plastic->group_start[group + 1] - plastic->group_start[group]);
+    return plastic->source + plastic->group_start[group];
+}
+
+static inline double plastic_weight(const plastic_synapses *plastic, int64_t slot) {
+    return plastic->single ? (double)((const float *)plastic->weight)[slot] : ((const double *)plastic->weight)[slot];
+}
+static inline double plastic_initial(const plastic_synapses *plastic, int64_t slot) {
+    return plastic->single ? (double)((const float *)plastic->initial)[slot] : ((const double *)plastic->initial)[slot];
+}
+
+/** Add the weights of the synapses that the spikes reach. @param spike [count] source ids, ascending @param[in,out] input [mine] */
+void plastic_deliver(const plastic_synapses *plastic, const int32_t *spike, int count, double *input);
+
+#endif

@@ -1,0 +1,112 @@
+/** @file targets.h
+ *  What the neurons are to learn, and the contract of a target kind: one file in src/targets/ that defines one `const target_kind`,
+ *  plus one line in src/targets/table.c.
+ *
+ *  A target is a value per task, learning instant k = 1 .. instants (k * every after the end of the stimulus) and neuron.
+ */
+#ifndef ENGRAM_TARGETS_H
+#define ENGRAM_TARGETS_H
+
+#include <stdbool.h>
+
+#include "engram/config.h"
+#include "engram/partition.h"
+
+enum { QUANTITY_DRIVE, QUANTITY_RATE };
+enum { RATE_AUTO, RATE_PHI, RATE_SIEGERT };
+
+/** Common parameters of section `targets`. */
+typedef struct {
+    double duration; /**< ms; auto only with recorded data: their length */
+    int quantity;    /**< QUANTITY_* */
+    int rate_form;   /**< RATE_* */
+} target_settings;
+
+extern const param_table targets_common;
+
+/** What is known about the network before there are targets. Borrowed by target kinds. */
+typedef struct target_request {
+    const context *context;
+    config *config;
+    partition part;
+    int64_t excitatory;
+    uint64_t seed;
+    double every;                /**< ms between learning instants */
+    int instants;                /**< per task; 0 while open() runs with duration auto */
+    double start;                /**< ms: end of the stimulus, from the start of a loop */
+    double time_unit;            /**< ms: rates of the phi form are spikes per this time */
+    const double *mean_drive;    /**< [mine] mean drive of each neuron in the baseline run (models/rls.md 4.1) */
+    const uint32_t *activity;    /**< [N] spikes in the baseline run */
+    double activity_seconds;     /**< length of the baseline run, s of model time */
+    const uint8_t *trained;      /**< [N] */
+    void *simulation;            /**< for record_untrained() */
+    /** Drive of all my neurons in the untrained network at every instant, after @p settle ms from a random state. Collective. @param[out] rows [instants][mine] */
+    void (*record_untrained)(void *simulation, double settle, int instants, double every, double *rows);
+} target_request;
+
+enum { NEEDS_MEAN_DRIVE = 1, NEEDS_ACTIVITY = 2 };
+
+typedef struct target_kind {
+    const param_table *parameters;
+    /** Check parameters and open data. Collective; agreed. @param[out] state the kind's own, owned by the caller (close()). NULL: nothing to open. */
+    status (*open)(target_request *request, const void *parameters, void **state);
+    void (*close)(void *state);
+    int (*tasks)(const void *parameters, const void *state);
+    double (*duration)(const void *parameters, const void *state); /**< ms, for duration auto; NULL: auto is an error */
+    int (*needs)(const void *parameters);                          /**< NEEDS_* of the baseline run */
+    /** Which neurons have recorded targets: set paired[gid] = unit number, or leave -1. Not collective; same on all ranks. NULL: every neuron has a target. */
+    status (*pair)(const target_request *request, const void *parameters, void *state, int32_t *paired);
+    /** Targets of one task, @p rows [instants][mine]: rates in Hz if gives_rates, else drives (or inputs of phi1 when rates are asked for). Collective.
+     *  @param paired [N]; a neuron without a unit gets what the kind says (auxiliary targets) and paired = -2, or keeps 0 and -1 */
+    status (*fill)(const target_request *request, const void *parameters, void *state, int task, int32_t *paired, double *rows);
+    bool gives_rates;
+} target_kind;
+
+extern const target_kind *const target_kinds[];
+
+/** The targets of this rank. */
+typedef struct targets {
+    const target_kind *kind;
+    const void *parameters;
+    void *state;
+    int tasks, instants;
+    double every, start;  /**< ms */
+    int quantity;         /**< QUANTITY_* that the rule sees: rates learned through Siegert's formula have become drives */
+    double *value;        /**< [tasks][instants][mine]; owned */
+    double *rate;         /**< [tasks][instants][mine] Hz, before conversion; NULL if quantity drive was asked for; owned */
+    int32_t *unit;        /**< [N] recorded unit of each neuron, -1 none, -2 auxiliary; owned */
+    double inversion_error; /**< largest |nu(mu) - rate| / max(rate, 1 Hz) of the Siegert inversion over all ranks, NAN if there was none */
+    int64_t raised_rates;   /**< rates of exactly 0 replaced by 0.1 Hz */
+} targets;
+
+/** Open the kind, fix tasks and instants. Collective; agreed. */
+status targets_open(target_request *request, targets *targets);
+
+/** Pair neurons with units; afterwards targets->unit is known. Not collective; the same on all ranks; not yet agreed. */
+status targets_pair(target_request *request, targets *targets);
+
+/** Draw or read all targets and convert rates. Collective; agreed.
+ *  @param sigma  [mine] input noise of each neuron for Siegert's formula (models/rls.md 3.6)
+ *  @param bias   [mine] constant input, subtracted because Siegert's mu is the total mean input
+ *  @param membrane_tau ms */
+status targets_fill(target_request *request, targets *targets, const double *sigma, const double *bias, double membrane_tau);
+
+void targets_clear(targets *targets);
+
+/** Targets of one instant k (0-based), [mine]. */
+static inline const double *targets_at(const targets *targets, int mine, int task, int k) {
+    return targets->value + ((int64_t)task * targets->instants + k) * mine;
+}
+
+/** phi1(x) = sqrt([x]+)/pi and phi2(x) = sqrt(c ln(1 + exp(x/c)))/pi, c = 0.1: spikes per time unit of a theta neuron (Kim & Chow 2018; models/rls.md 1.2). */
+double transfer_phi1(double x);
+double transfer_phi2(double x);
+double transfer_phi2_slope(double x); /**< d phi2/dx */
+
+/** Rate (Hz) of a LIF neuron with threshold 1, reset 0, time constant @p tau ms under mean input mu and white noise sigma (Siegert 1951, Ricciardi 1977;
+ *  models/rls.md 3.6); sigma = 0: the noiseless neuron. */
+double siegert_rate(double mu, double sigma, double tau);
+/** The mean input that gives @p rate Hz: regula falsi with bisection on the monotone rate. @pre rate > 0. */
+double siegert_input(double rate, double sigma, double tau);
+
+#endif

@@ -1,0 +1,135 @@
+#include "command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engram/simulation.h"
+#include "engram/training.h"
+#include "engram/version.h"
+
+void openblas_set_num_threads(int threads);
+
+static const char usage[] =
+    "engram trains recurrent networks of spiking neurons.\n"
+    "\n"
+    "  engram train CONFIG [-o DIR] [-P section.key=value]... [--overwrite] [--quiet]\n"
+    "      train the network that the parameter file describes; results go to DIR (default: output.directory)\n"
+    "  engram check CONFIG [-P section.key=value]...\n"
+    "      read, validate and build; run no training step; print the configuration as used\n"
+    "  engram list [SECTION]\n"
+    "      every parameter with unit, default and range: networks, neurons, plastic, stimuli, targets, rules, ...\n"
+    "  engram --help | --version\n"
+    "\n"
+    "Start ranks with a launcher: mpirun -n 4 engram train CONFIG, or srun engram train CONFIG.\n"
+    "Exit codes: 0 done, 1 failure, 2 usage or input, 4 numeric.\n";
+
+/** The command line, taken apart. */
+typedef struct {
+    const char *command, *argument;
+    const char **overrides; /* owned */
+    int override_count;
+    run_options run;
+} command_line;
+
+static status complain(const char *before, const char *what, const char *after) {
+    return status_fail(STATUS_INPUT, "%s%s%s (engram --help shows the usage)", before, what, after);
+}
+
+/** Value of an option that needs one: the rest of this word, or the next word. */
+static const char *value_of(int argc, char **argv, int *at, size_t flag_length) {
+    if (argv[*at][flag_length]) return argv[*at] + flag_length + (argv[*at][flag_length] == '=');
+    return *at + 1 < argc ? argv[++*at] : NULL;
+}
+
+static status parse_option(command_line *line, int argc, char **argv, int *at) {
+    const char *word = argv[*at];
+    if (strcmp(word, "--overwrite") == 0) {
+        line->run.overwrite = true;
+    } else if (strncmp(word, "-o", 2) == 0) {
+        if (!(line->run.directory = value_of(argc, argv, at, 2))) return complain("-o needs a directory", "", "");
+    } else if (strncmp(word, "-P", 2) == 0) {
+        const char *value = value_of(argc, argv, at, 2);
+        if (!value) return complain("-P needs section.key=value", "", "");
+        line->overrides[line->override_count++] = value;
+    } else if (strcmp(word, "--quiet") != 0 && strcmp(word, "-q") != 0) {
+        return complain("unknown option '", word, "'; allowed are -o, -P, --overwrite, --quiet");
+    }
+    return STATUS_OK;
+}
+
+static status parse(command_line *line, int argc, char **argv) {
+    status result = STATUS_OK;
+    line->overrides = calloc((size_t)argc + 1, sizeof *line->overrides);
+    line->run.argument_count = argc;
+    line->run.arguments = argv;
+    for (int at = 1; at < argc; at++) {
+        if (argv[at][0] == '-' && argv[at][1]) {
+            status option = parse_option(line, argc, argv, &at);
+            if (option != STATUS_OK) result = option;
+        } else if (!line->command) {
+            line->command = argv[at];
+        } else if (!line->argument) {
+            line->argument = argv[at];
+        } else {
+            result = complain("'", argv[at], "' is one argument too many");
+        }
+    }
+    return result;
+}
+
+static void print_version(const context *context) {
+    log_line(context, "engram %s, revision %s\ncompiler  %s, %s\nMPI       %s\nHDF5      %s (parallel)\nBLAS      %s", version_number, version_revision, version_compiler,
+             version_flags, version_mpi(), version_hdf5, version_blas());
+}
+
+static bool has(int argc, char **argv, const char *a, const char *b) {
+    for (int at = 1; at < argc; at++)
+        if (strcmp(argv[at], a) == 0 || strcmp(argv[at], b) == 0) return true;
+    return false;
+}
+
+static status run_configured(const context *context, const command_line *line) {
+    int sections;
+    const param_section *schema = simulation_schema(&sections);
+    config *config;
+    status result = config_read(context, line->argument, line->overrides, line->override_count, schema, sections, &config);
+    if (result != STATUS_OK) return result;
+    result = strcmp(line->command, "train") == 0 ? training_run(context, config, &line->run) : training_check(context, config);
+    config_free(config);
+    return result;
+}
+
+static status dispatch(const context *context, const command_line *line) {
+    static const char *const commands[] = {"train", "check", "list"};
+    int sections;
+    if (!line->command) return status_agree(context, complain("what is to be done? train, check or list", "", ""));
+    if (strcmp(line->command, "list") == 0) {
+        const param_section *schema = simulation_schema(&sections);
+        return status_agree(context, context->rank == 0 ? config_list(schema, sections, line->argument, stdout) : STATUS_OK);
+    }
+    if (strcmp(line->command, "train") != 0 && strcmp(line->command, "check") != 0) {
+        const char *near = config_nearest(line->command, commands, 3);
+        return status_agree(context, status_fail(STATUS_INPUT, "unknown command '%.100s'%s%s%s; allowed are train, check and list", line->command, near ? " (did you mean '" : "",
+                                                 near ? near : "", near ? "'?)" : ""));
+    }
+    if (!line->argument) return status_agree(context, complain("engram ", line->command, " needs a parameter file"));
+    return run_configured(context, line);
+}
+
+int command_run(context *context, int argc, char **argv) {
+    openblas_set_num_threads(1); /* one rank a core: threads of BLAS would only fight */
+    if (has(argc, argv, "--help", "-h")) {
+        log_line(context, "%s", usage);
+        return STATUS_OK;
+    }
+    if (has(argc, argv, "--version", "-V")) {
+        print_version(context);
+        return STATUS_OK;
+    }
+    context->quiet = has(argc, argv, "--quiet", "-q");
+    command_line line = {0};
+    status result = status_agree(context, parse(&line, argc, argv));
+    if (result == STATUS_OK) result = dispatch(context, &line);
+    free(line.overrides);
+    return result;
+}

@@ -1,0 +1,103 @@
+/* What modules ask of a config that has been read. */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engram/config.h"
+#include "state.h"
+#include "value.h"
+
+static config_section *find(const config *self, const char *name) {
+    config_section *section = config_state_find(self, name);
+    if (!section) context_abort("config: the program asks for the section '%s', which is in no table", name);
+    return section;
+}
+
+static const config_slot *find_slot(const config *self, const char *section, const char *key) {
+    const config_slot *slot = config_state_find_active(find(self, section), key);
+    if (!slot) context_abort("config: the program asks for the key '%s.%s', which is in no selected table", section, key);
+    return slot;
+}
+
+void *config_common(config *self, const char *section) {
+    return find(self, section)->common;
+}
+
+void *config_variant(config *self, const char *section) {
+    return find(self, section)->variant;
+}
+
+int config_variant_index(const config *self, const char *section) {
+    return find(self, section)->chosen;
+}
+
+bool config_given(const config *self, const char *section, const char *key) {
+    const config_slot *slot = find_slot(self, section, key); /* a key of another variant is ignored, so asking for it is a bug */
+    return slot->override || slot->line > 0;
+}
+
+status config_complain(const config *self, const char *section, const char *key, const char *format, ...) {
+    const config_slot *slot = find_slot(self, section, key);
+    config_place place = config_state_place(self, slot);
+    char position[512], message[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    place_write(&place, position, sizeof position);
+    if (slot->override) return status_fail(STATUS_INPUT, "%s: %s", position, message); /* names section.key itself */
+    if (slot->line > 0) return status_fail(STATUS_INPUT, "%s: %s.%s: %s", position, section, key, message);
+    return status_fail(STATUS_INPUT, "default of %s.%s: %s", section, key, message);
+}
+
+/** True if @p path is a text of the config that an override gave. Goes by the pointer: the same text may stand in the file as well. */
+static bool is_of_override(const config_section *section, const config_slot *slot, const char *path) {
+    const char *base = slot->variant == NO_VARIANT ? section->common : section->variant;
+    if (!slot->override || !base || !config_state_is_active(section, slot)) return false;
+    if (slot->entry->type == PARAM_TEXT) return *(char *const *)(base + slot->entry->offset) == path;
+    if (slot->entry->type != PARAM_TEXTS) return false;
+    const param_texts *texts = (const void *)(base + slot->entry->offset);
+    for (int i = 0; i < texts->count; i++)
+        if (texts->values[i] == path) return true;
+    return false;
+}
+
+/** What a user types on the command line is relative to where the user is, as everywhere. */
+static bool is_typed(const config *self, const char *path) {
+    for (int i = 0; i < self->section_count; i++)
+        for (int k = 0; k < self->sections[i].slot_count; k++)
+            if (is_of_override(&self->sections[i], &self->sections[i].slots[k], path)) return true;
+    return false;
+}
+
+char *config_resolve_path(const config *self, const char *path) {
+    const char *slash = self->source.path ? strrchr(self->source.path, '/') : NULL;
+    if (!slash || *path == '/' || !*path || is_typed(self, path)) return config_text_copy(path);
+    size_t folder = (size_t)(slash - self->source.path) + 1;
+    char *joined = config_text_alloc(folder + strlen(path) + 1, 1);
+    memcpy(joined, self->source.path, folder);
+    strcpy(joined + folder, path);
+    return joined;
+}
+
+char *config_as_used(const config *self) {
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+    if (!out) context_abort("config: open_memstream failed");
+    for (int i = 0; i < self->section_count; i++) {
+        config_section *section = &self->sections[i];
+        bool empty = true;
+        fprintf(out, "%s:", section->schema->name);
+        for (int k = 0; k < section->slot_count; k++) {
+            const config_slot *slot = &section->slots[k];
+            if (!config_state_is_active(section, slot)) continue;
+            fprintf(out, "\n  %s: ", slot->entry->key);
+            value_write(slot->entry, config_state_base(section, slot), out);
+            empty = false;
+        }
+        fputs(empty ? " {}\n" : "\n", out);
+    }
+    if (fclose(out) != 0) context_abort("config: no room for the configuration as text");
+    return text;
+}

@@ -1,0 +1,282 @@
+#include "engram/h5.h"
+
+#include <hdf5.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "h5_input.h"
+#include "part_file.h"
+
+enum { AXES = 8, CAUSE_BYTES = 512, CHUNK_BYTES = 1 << 20, COMPRESS_FROM_BYTES = 64 << 10, METADATA_BYTES = 1 << 20 };
+
+struct h5_file {
+    context context;
+    char *path, *part;       /**< NAME and NAME.part, owned */
+    hid_t id;                /**< open file, or negative */
+    int descriptor;          /**< of NAME.part on rank 0, where it was made by us; else negative */
+    bool sick;               /**< it was an HDF5 call that failed: the same on all ranks */
+    bool failed;             /**< something failed somewhere: the same on all ranks, then nothing more is written */
+    char cause[CAUSE_BYTES]; /**< what failed first on this rank, or "" */
+};
+
+/** The HDF5 type in the file (stored, little-endian) or in memory (not stored). */
+static hid_t type_of(h5_type type, bool stored) {
+    const hid_t types[][2] = {
+        [H5_INT8] = {H5T_NATIVE_INT8, H5T_STD_I8LE},       [H5_UINT8] = {H5T_NATIVE_UINT8, H5T_STD_U8LE},
+        [H5_INT32] = {H5T_NATIVE_INT32, H5T_STD_I32LE},    [H5_UINT32] = {H5T_NATIVE_UINT32, H5T_STD_U32LE},
+        [H5_INT64] = {H5T_NATIVE_INT64, H5T_STD_I64LE},    [H5_UINT64] = {H5T_NATIVE_UINT64, H5T_STD_U64LE},
+        [H5_FLOAT32] = {H5T_NATIVE_FLOAT, H5T_IEEE_F32LE}, [H5_FLOAT64] = {H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE},
+    };
+    return types[type][stored];
+}
+
+/* ---- failures: noticed on one rank, agreed by all before the next collective call, so that nobody waits for a rank that gave up ---- */
+
+static void remember(h5_file *file, const char *what, const char *object, const char *why) {
+    if (!file->cause[0]) snprintf(file->cause, sizeof file->cause, "%s %s: %s", what, object, why);
+}
+
+static bool agree(h5_file *file, bool mine) {
+    int here = !mine, anywhere = 0;
+    CHECK_MPI(MPI_Allreduce(&here, &anywhere, 1, MPI_INT, MPI_LOR, file->context.comm));
+    if (anywhere) file->failed = true;
+    return !anywhere;
+}
+
+/** Keep the reason of a failed HDF5 call, before another call clears it. @p result negative is failure. @return result */
+static int64_t note(h5_file *file, int64_t result, const char *what, const char *object) {
+    char why[CAUSE_BYTES / 2];
+    if (result < 0) {
+        h5_cause(why, sizeof why);
+        remember(file, what, object, why);
+    }
+    return result;
+}
+
+/** Collective: did an HDF5 call work on all ranks? */
+static bool worked(h5_file *file, int64_t result, const char *what, const char *object) {
+    bool fine = agree(file, note(file, result, what, object) >= 0);
+    if (!fine) file->sick = true;
+    return fine;
+}
+
+/** Collective: did a call of the file system on rank 0 work? @p error is its errno, 0 for none. */
+static bool worked_on_root(h5_file *file, int error, const char *what, const char *object) {
+    if (error) remember(file, what, object, strerror(error));
+    return agree(file, error == 0);
+}
+
+/* ---- create ---- */
+
+static char *joined(const char *head, const char *tail) {
+    size_t size = strlen(head) + strlen(tail) + 1;
+    char *text = malloc(size);
+    if (!text) context_abort("no memory for a file name");
+    snprintf(text, size, "%s%s", head, tail);
+    return text;
+}
+
+/** Collective: room on the disk for @p bytes of data more, and what HDF5 adds to them. Closing the file cuts off what is left over. */
+static bool reserve(h5_file *file, int64_t bytes) {
+    hsize_t size = 0;
+    H5Fget_filesize(file->id, &size);
+    int64_t wanted = (int64_t)size + bytes + bytes / 256 + METADATA_BYTES;
+    return worked_on_root(file, file->context.rank == 0 ? part_file_reserve(file->descriptor, wanted) : 0, "no room for", file->part);
+}
+
+h5_file *h5_create(const context *job, const char *path, const char *configuration) {
+    h5_file *file = calloc(1, sizeof *file);
+    if (!file) context_abort("no memory for a file handle");
+    file->context = *job;
+    file->path = joined(path, "");
+    file->part = joined(path, ".part");
+    file->id = H5I_INVALID_HID;
+    file->descriptor = -1;
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    if (!worked_on_root(file, job->rank == 0 ? part_file_make(path, file->part, &file->descriptor) : 0, "cannot create", file->part)) return file;
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_fapl_mpio(access, job->comm, MPI_INFO_NULL);
+    file->id = H5Fcreate(file->part, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    bool made = worked(file, file->id, "cannot create", file->part);
+    H5Pclose(access);
+    if (!made) file->id = H5I_INVALID_HID; /* a close is collective: not when only some ranks have it open */
+    if (!made || !reserve(file, configuration ? (int64_t)strlen(configuration) : 0)) return file;
+    h5_attribute(file, "/", "magic", H5_UINT32, 0, &(uint32_t){0x0A7A});
+    h5_attribute(file, "/", "version", H5_UINT32, 2, (uint32_t[]){0, 1});
+    if (configuration) h5_attribute_text(file, "/", "configuration", configuration);
+    return file;
+}
+
+/** Links make their missing parent groups. */
+static hid_t link_properties(void) {
+    hid_t properties = H5Pcreate(H5P_LINK_CREATE);
+    H5Pset_create_intermediate_group(properties, 1);
+    H5Pset_char_encoding(properties, H5T_CSET_UTF8);
+    return properties;
+}
+
+void h5_group(h5_file *file, const char *group) {
+    if (file->failed) return;
+    hid_t links = link_properties(), id = H5Gopen2(file->id, group, H5P_DEFAULT); /* there already, as parent of another: fine */
+    if (id < 0) id = H5Gcreate2(file->id, group, links, H5P_DEFAULT, H5P_DEFAULT);
+    worked(file, id, "cannot create group", group);
+    if (id >= 0) H5Gclose(id);
+    H5Pclose(links);
+}
+
+void h5_link(h5_file *file, const char *target, const char *link) {
+    if (file->failed) return;
+    hid_t links = link_properties();
+    worked(file, H5Lcreate_hard(file->id, target, file->id, link, links, H5P_DEFAULT), "cannot create link", link);
+    H5Pclose(links);
+}
+
+/* ---- attributes: metadata, so every rank passes the same values ---- */
+
+static void write_attribute(h5_file *file, const char *object, const char *name, hid_t stored, hid_t space, hid_t memory, const void *values) {
+    hid_t owner = H5Oopen(file->id, object, H5P_DEFAULT);
+    if (worked(file, owner, "cannot find", object)) {
+        hid_t id = H5Acreate2(owner, name, stored, space, H5P_DEFAULT, H5P_DEFAULT);
+        if (worked(file, id, "cannot create attribute", name)) worked(file, H5Awrite(id, memory, values), "cannot write attribute", name);
+        if (id >= 0) H5Aclose(id);
+    }
+    if (owner >= 0) H5Oclose(owner);
+    H5Sclose(space);
+}
+
+/* Text of any length fits: only a reference into the file's global heap counts towards the 64 KiB of an attribute. */
+void h5_attribute_text(h5_file *file, const char *object, const char *name, const char *text) {
+    if (file->failed) return;
+    hid_t type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, H5T_VARIABLE);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    write_attribute(file, object, name, type, H5Screate(H5S_SCALAR), type, &text);
+    H5Tclose(type);
+}
+
+void h5_attribute(h5_file *file, const char *object, const char *name, h5_type type, int count, const void *values) {
+    if (file->failed) return;
+    hid_t space = count ? H5Screate_simple(1, &(hsize_t){(hsize_t)count}, NULL) : H5Screate(H5S_SCALAR);
+    write_attribute(file, object, name, type_of(type, true), space, type_of(type, false), values);
+}
+
+void h5_attribute_sorting(h5_file *file, const char *object, int value) {
+    if (file->failed) return;
+    hid_t type = H5Tenum_create(H5T_STD_I8LE);
+    static const char *const names[] = {"none", "by_id", "by_time"};
+    for (int8_t i = 0; i < 3; i++) H5Tenum_insert(type, names[i], &i);
+    write_attribute(file, object, "sorting", type, H5Screate(H5S_SCALAR), type, &(int8_t){(int8_t)value});
+    H5Tclose(type);
+}
+
+/* ---- datasets ---- */
+
+/** Dataset creation properties: gzip in chunks of at most CHUNK_BYTES, halving the longest side, when the dataset is worth it. */
+static hid_t dataset_properties(int dimensions, const hsize_t *shape, size_t element, bool compress) {
+    hid_t properties = H5Pcreate(H5P_DATASET_CREATE);
+    double bytes = (double)element;
+    hsize_t chunk[AXES];
+    for (int i = 0; i < dimensions; i++) bytes *= (double)(chunk[i] = shape[i]);
+    if (!compress || dimensions == 0 || bytes <= COMPRESS_FROM_BYTES) return properties;
+    while (bytes > CHUNK_BYTES) {
+        int longest = 0;
+        for (int i = 1; i < dimensions; i++) longest = chunk[i] > chunk[longest] ? i : longest;
+        chunk[longest] = (chunk[longest] + 1) / 2;
+        bytes = (double)element;
+        for (int i = 0; i < dimensions; i++) bytes *= (double)chunk[i];
+    }
+    H5Pset_chunk(properties, dimensions, chunk);
+    H5Pset_shuffle(properties);
+    H5Pset_deflate(properties, 1);
+    return properties;
+}
+
+/** All ranks write together; those with nothing select nothing, because filters do not work otherwise. */
+static int64_t write_block(h5_file *file, const char *name, hid_t set, hid_t space, hid_t type, const hsize_t *start, const hsize_t *extent,
+                           int dimensions, bool empty, const void *data) {
+    hid_t transfer = H5Pcreate(H5P_DATASET_XFER), memory = empty ? H5Scopy(space) : H5Screate_simple(dimensions, extent, NULL);
+    H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE);
+    if (empty) {
+        H5Sselect_none(memory);
+        H5Sselect_none(space);
+    } else if (dimensions > 0) {
+        H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, extent, NULL);
+    }
+    int64_t result = note(file, H5Dwrite(set, type, memory, space, transfer, empty ? &(char){0} : data), "cannot write dataset", name);
+    H5Sclose(memory);
+    H5Pclose(transfer);
+    return result;
+}
+
+void h5_write(h5_file *file, const char *dataset, h5_type type, int dimensions, const int64_t *shape, int axis, int64_t first, int64_t mine,
+              const void *data, bool compress) {
+    if (file->failed) return;
+    if (dimensions > AXES) context_abort("h5_write: '%s' has %d axes, at most %d are foreseen", dataset, dimensions, AXES);
+    int64_t sum = mine;
+    if (axis >= 0) CHECK_MPI(MPI_Allreduce(&mine, &sum, 1, MPI_INT64_T, MPI_SUM, file->context.comm));
+    if (axis >= 0 && (sum != shape[axis] || first < 0 || mine < 0 || first + mine > shape[axis]))
+        context_abort("h5_write: '%s': [%lld, %lld + %lld) and a sum of %lld over ranks do not divide an axis of %lld", dataset, (long long)first,
+                      (long long)first, (long long)mine, (long long)sum, (long long)shape[axis]);
+    hsize_t global[AXES], start[AXES] = {0}, extent[AXES];
+    size_t element = H5Tget_size(type_of(type, false));
+    int64_t bytes = (int64_t)element;
+    bool empty = axis >= 0 ? mine == 0 : file->context.rank != 0;
+    for (int i = 0; i < dimensions; i++) {
+        global[i] = extent[i] = (hsize_t)shape[i];
+        bytes *= shape[i];
+    }
+    if (axis >= 0) {
+        start[axis] = (hsize_t)first;
+        extent[axis] = (hsize_t)mine;
+    }
+    if (!reserve(file, bytes)) return;
+    hid_t links = link_properties(), properties = dataset_properties(dimensions, global, element, compress);
+    hid_t space = dimensions ? H5Screate_simple(dimensions, global, NULL) : H5Screate(H5S_SCALAR);
+    hid_t set = H5Dcreate2(file->id, dataset, type_of(type, true), space, links, properties, H5P_DEFAULT);
+    if (worked(file, set, "cannot create dataset", dataset) && bytes > 0)
+        worked(file, write_block(file, dataset, set, space, type_of(type, false), start, extent, dimensions, empty, data), "cannot write",
+               dataset);
+    worked(file, set >= 0 ? H5Dclose(set) : 0, "cannot close dataset", dataset);
+    H5Sclose(space);
+    H5Pclose(properties);
+    H5Pclose(links);
+}
+
+/* ---- commit ---- */
+
+/** On rank 0: is NAME.part whole? Some MPI libraries lose the error of a write to a full disk, but then the file is shorter than it says. */
+static int64_t reopen(const h5_file *file) {
+    hid_t id = H5Fopen(file->part, H5F_ACC_RDONLY, H5P_DEFAULT);
+    return id < 0 ? -1 : H5Fclose(id);
+}
+
+/** Collective: bring the message of the lowest rank that has one to rank 0, which remembers it for status_agree(). */
+static void report(h5_file *file) {
+    int candidate = file->cause[0] ? file->context.rank : file->context.ranks, source = 0;
+    CHECK_MPI(MPI_Allreduce(&candidate, &source, 1, MPI_INT, MPI_MIN, file->context.comm));
+    if (source < file->context.ranks) CHECK_MPI(MPI_Bcast(file->cause, CAUSE_BYTES, MPI_CHAR, source, file->context.comm));
+    if (file->context.rank == 0) status_fail(STATUS_FAILURE, "cannot write %s: %s", file->path, file->cause);
+}
+
+status h5_commit(h5_file *file) {
+    bool root = file->context.rank == 0;
+    if (file->id >= 0 && !file->sick) worked(file, H5Fflush(file->id, H5F_SCOPE_GLOBAL), "cannot flush", file->part);
+    /* When H5Fclose() fails it leaves a ruin, on which MPI_Finalize() ends with a signal; a file left open is given up quietly. */
+    if (file->id >= 0 && !file->sick) worked(file, H5Fclose(file->id), "cannot close", file->part);
+    if (!file->failed) worked(file, root ? reopen(file) : 0, "incomplete file", file->part);
+    if (!file->failed) worked_on_root(file, root ? part_file_sync(file->part) : 0, "cannot sync", file->part);
+    if (!file->failed) worked_on_root(file, root && rename(file->part, file->path) ? errno : 0, "cannot rename", file->part);
+    if (!file->failed) worked_on_root(file, root ? part_file_sync_parent(file->path) : 0, "cannot sync the directory of", file->path);
+    if (file->failed) {
+        if (file->descriptor >= 0 && ftruncate(file->descriptor, 0) + unlink(file->part) < 0) /* the room back even if left open */
+            remember(file, "cannot remove", file->part, strerror(errno));
+        report(file);
+    }
+    if (file->descriptor >= 0) close(file->descriptor);
+    status result = file->failed ? STATUS_FAILURE : STATUS_OK;
+    free(file->path);
+    free(file->part);
+    free(file);
+    return result;
+}

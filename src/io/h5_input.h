@@ -1,0 +1,194 @@
+/** @file h5_input.h
+ *  Reading HDF5 files that somebody else wrote: nothing is allocated or believed before it is checked.
+ *  Not collective: one rank reads through the default driver. Mistakes become status_fail(STATUS_INPUT, ...) naming file and dataset.
+ */
+#ifndef ENGRAM_IO_H5_INPUT_H
+#define ENGRAM_IO_H5_INPUT_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <hdf5.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engram/status.h"
+
+enum { H5_INPUT_AXES = 3 };
+
+/** No reader should be made to unpack more than this at once. */
+#define H5_INPUT_CHUNK_LIMIT ((int64_t)1 << 30)
+
+/** What a dataset may hold; combined with |. */
+enum { H5_INPUT_INTEGER = 1, H5_INPUT_REAL = 2, H5_INPUT_TEXT = 4 };
+
+/** An open dataset whose type, shape and storage are consistent. */
+typedef struct {
+    hid_t id;                     /**< dataset, owned */
+    const char *path;             /**< of the file, for messages, borrowed; NULL: no messages */
+    const char *name;             /**< of the dataset, for messages, borrowed */
+    int kind;                     /**< one of H5_INPUT_..., 0 for anything else */
+    bool is_signed;               /**< of an integer */
+    int64_t element;              /**< bytes of an element in the file */
+    int dimensions;               /**< at most H5_INPUT_AXES */
+    int64_t shape[H5_INPUT_AXES]; /**< 1 beyond dimensions */
+    int64_t count;                /**< product of shape */
+} h5_input;
+
+/** H5Ewalk2 callback: keep the innermost description and, after it, what MPI says. */
+static inline herr_t h5_cause_entry(unsigned depth, const H5E_error2_t *entry, void *data) {
+    char *text = data;
+    size_t used = strlen(text);
+    if (entry->desc && (depth == 0 || (depth == 1 && entry->min_num == H5E_MPIERRSTR)))
+        snprintf(text + used, 192 - used, "%s%s", depth ? ": " : "", entry->desc);
+    return 0;
+}
+
+/** Describe the innermost entry of the HDF5 error stack in @p size bytes. To be called before the next HDF5 call. */
+static inline void h5_cause(char *text, size_t size) {
+    char found[192] = "";
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, h5_cause_entry, found);
+    for (char *c = found; *c; c++)
+        if (*c == '\n') *c = ' ';
+    const char *message = strstr(found, "error message = '"); /* of the system: the rest is addresses and a date */
+    if (message) {
+        message += strlen("error message = '");
+        snprintf(text, size, "%.*s", (int)strcspn(message, "'"), message);
+    } else {
+        snprintf(text, size, "%s", found[0] ? found : "HDF5 does not say why");
+    }
+}
+
+/** Open @p path for reading. @return file, or H5I_INVALID_HID after status_fail() */
+static inline hid_t h5_input_open(const char *path) {
+    unsigned char head[8] = {0};
+    int descriptor = open(path, O_RDONLY | O_NONBLOCK);
+    ssize_t got = descriptor < 0 ? -1 : read(descriptor, head, sizeof head);
+    int error = errno;
+    if (descriptor >= 0) close(descriptor);
+    if (got < 0) return status_fail(STATUS_INPUT, "%s: cannot be read: %s", path, strerror(error)), H5I_INVALID_HID;
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    if (file >= 0) return file;
+    char why[192];
+    h5_cause(why, sizeof why);
+    if (memcmp(head, "\211HDF\r\n\032\n", 8) != 0) status_fail(STATUS_INPUT, "%s: not an HDF5 file", path);
+    else status_fail(STATUS_INPUT, "%s: damaged or incomplete HDF5 file: %s", path, why);
+    return H5I_INVALID_HID;
+}
+
+static inline void h5_input_close(h5_input *input) {
+    if (input->id >= 0) H5Dclose(input->id);
+    input->id = H5I_INVALID_HID;
+}
+
+/** Fill in kind, sign and element size. */
+static inline void h5_input_type(h5_input *input) {
+    hid_t type = H5Dget_type(input->id);
+    H5T_class_t class = H5Tget_class(type);
+    size_t bytes = H5Tget_size(type);
+    input->element = (int64_t)bytes;
+    if (class == H5T_INTEGER && bytes <= 8) input->kind = H5_INPUT_INTEGER;
+    if (class == H5T_FLOAT && (bytes == 4 || bytes == 8)) input->kind = H5_INPUT_REAL;
+    if (class == H5T_STRING) input->kind = H5_INPUT_TEXT;
+    input->is_signed = input->kind == H5_INPUT_INTEGER && H5Tget_sign(type) == H5T_SGN_2;
+    if (type >= 0) H5Tclose(type);
+}
+
+/** Fill in the shape. @return whether it has at most H5_INPUT_AXES axes, and a product that a machine can count */
+static inline bool h5_input_shape(h5_input *input) {
+    hsize_t extent[H5S_MAX_RANK] = {0};
+    hid_t space = H5Dget_space(input->id);
+    input->dimensions = H5Sget_simple_extent_dims(space, extent, NULL);
+    if (space >= 0) H5Sclose(space);
+    int64_t bytes = input->count = 1;
+    bool fits = input->dimensions >= 0 && input->dimensions <= H5_INPUT_AXES;
+    for (int i = 0; i < H5_INPUT_AXES; i++) {
+        hsize_t length = fits && i < input->dimensions ? extent[i] : 1;
+        fits = fits && length <= INT64_MAX;
+        input->shape[i] = fits ? (int64_t)length : 0;
+        fits = fits && !__builtin_mul_overflow(input->count, input->shape[i], &input->count);
+    }
+    return fits && !__builtin_mul_overflow(input->count, input->element, &bytes);
+}
+
+/** Are the chunks that the shape asks for in the file, and of bearable size? */
+static inline bool h5_input_chunks(const h5_input *input, hid_t properties) {
+    hsize_t chunk[H5S_MAX_RANK], stored = 0;
+    if (H5Pget_chunk(properties, H5S_MAX_RANK, chunk) != input->dimensions) return false;
+    int64_t bytes = input->element, wanted = 1;
+    for (int i = 0; i < input->dimensions; i++) {
+        if (chunk[i] == 0 || chunk[i] > (hsize_t)H5_INPUT_CHUNK_LIMIT) return false;
+        if (__builtin_mul_overflow(bytes, (int64_t)chunk[i], &bytes) || bytes > H5_INPUT_CHUNK_LIMIT) return false;
+        int64_t along = input->shape[i] / (int64_t)chunk[i] + (input->shape[i] % (int64_t)chunk[i] != 0);
+        if (__builtin_mul_overflow(wanted, along, &wanted)) return false;
+    }
+    hid_t space = H5Dget_space(input->id);
+    bool known = H5Dget_num_chunks(input->id, space, &stored) >= 0;
+    H5Sclose(space);
+    return known && stored == (hsize_t)wanted;
+}
+
+/** Is all that the shape promises stored in this very file? It is not when a writer was killed, or when somebody made the shape up. */
+static inline bool h5_input_stored(const h5_input *input, hid_t file) {
+    if (input->count == 0) return true;
+    hsize_t size = 0, storage = H5Dget_storage_size(input->id);
+    hid_t properties = H5Dget_create_plist(input->id);
+    H5D_layout_t layout = H5Pget_layout(properties);
+    bool whole = H5Fget_filesize(file, &size) >= 0 && storage > 0 && storage <= size && H5Pget_external_count(properties) == 0;
+    if (layout == H5D_CHUNKED) whole = whole && h5_input_chunks(input, properties);
+    else whole = whole && layout != H5D_VIRTUAL && storage >= (hsize_t)(input->count * input->element);
+    H5Pclose(properties);
+    return whole;
+}
+
+/** @return STATUS_INPUT, with a message unless @p path is NULL */
+__attribute__((format(printf, 3, 4))) static inline status h5_input_fail(const char *path, const char *name, const char *format, ...) {
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    return path ? status_fail(STATUS_INPUT, "%s: dataset '%s' %s", path, name, text) : STATUS_INPUT;
+}
+
+/** Open a dataset of @p dimensions axes that holds one of @p kinds. @return STATUS_INPUT with nothing to close when it is anything else */
+static inline status h5_input_dataset(hid_t file, const char *path, const char *name, int dimensions, int kinds, h5_input *input) {
+    static const char *const allowed[] = {"", "integers", "float32 or float64", "integers, float32 or float64", "text", "integers or text"};
+    *input = (h5_input){.path = path, .name = name, .id = H5Dopen2(file, name, H5P_DEFAULT)};
+    if (input->id < 0) return h5_input_fail(path, name, "is missing, or is no dataset");
+    h5_input_type(input);
+    bool countable = h5_input_shape(input);
+    status result = STATUS_OK;
+    if (!(input->kind & kinds)) result = h5_input_fail(path, name, "holds the wrong type; allowed are %s", allowed[kinds]);
+    else if (input->dimensions != dimensions) result = h5_input_fail(path, name, "has %d dimensions instead of %d", input->dimensions, dimensions);
+    else if (!countable) result = h5_input_fail(path, name, "has an impossible shape");
+    else if (!h5_input_stored(input, file))
+        result = h5_input_fail(path, name, "declares %lld elements, but they are not all stored in this file (unfinished, or chunks above 1 GiB)",
+                               (long long)input->count);
+    if (result != STATUS_OK) h5_input_close(input);
+    return result;
+}
+
+/** Read rows [first, first+rows) of the first axis, row-major, converted to @p type in memory (H5T_NATIVE_DOUBLE, ...). */
+static inline status h5_input_rows(const h5_input *input, int64_t first, int64_t rows, hid_t type, void *data) {
+    if (rows == 0 || input->count == 0) return STATUS_OK;
+    hsize_t start[H5_INPUT_AXES] = {(hsize_t)first}, extent[H5_INPUT_AXES] = {(hsize_t)rows};
+    for (int i = 1; i < H5_INPUT_AXES; i++) extent[i] = (hsize_t)input->shape[i];
+    hid_t space = H5Dget_space(input->id), memory = H5Screate_simple(input->dimensions, extent, NULL);
+    H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, extent, NULL);
+    status result = STATUS_OK;
+    if (H5Dread(input->id, type, memory, space, H5P_DEFAULT, data) < 0) {
+        char why[192];
+        h5_cause(why, sizeof why);
+        result = h5_input_fail(input->path, input->name, "cannot be read from row %lld on: %s", (long long)first, why);
+    }
+    H5Sclose(memory);
+    H5Sclose(space);
+    return result;
+}
+
+#endif

@@ -1,0 +1,53 @@
+/** @file part_file.h
+ *  The file system's side of a file that appears under its name only when it is complete.
+ *  One rank calls; every function returns an errno, 0 for none.
+ */
+#ifndef ENGRAM_IO_PART_FILE_H
+#define ENGRAM_IO_PART_FILE_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+/** Make an empty @p part: an MPI library told to make a file where it cannot may hang or end the job; open() just says why. */
+static inline int part_file_make(const char *path, const char *part, int *descriptor) {
+    struct stat old;
+    if (stat(path, &old) == 0 && S_ISDIR(old.st_mode)) return EISDIR;
+    *descriptor = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    return *descriptor < 0 ? errno : 0;
+}
+
+/** Take @p bytes of the disk for the file beforehand. Open MPI 4.1 hangs, or loses the error, when a disk fills up amid a collective write. */
+static inline int part_file_reserve(int descriptor, int64_t bytes) {
+    struct stat now;
+    struct statvfs disk;
+    if (fstat(descriptor, &now) != 0) return errno;
+    if (bytes <= now.st_size || fallocate(descriptor, 0, now.st_size, bytes - now.st_size) == 0) return 0;
+    if (errno != EOPNOTSUPP && errno != ENOSYS) return errno;
+    if (fstatvfs(descriptor, &disk) != 0) return 0; /* a file system that promises nothing: look at least whether there is room now */
+    return (double)disk.f_bavail * (double)disk.f_frsize < (double)(bytes - now.st_size) ? ENOSPC : 0;
+}
+
+/** Sync a file or directory. File systems that cannot sync a directory say EINVAL. */
+static inline int part_file_sync(const char *path) {
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) return errno;
+    int error = fsync(descriptor) ? errno : 0;
+    close(descriptor);
+    return error == EINVAL ? 0 : error;
+}
+
+static inline int part_file_sync_parent(const char *path) {
+    char parent[4096];
+    snprintf(parent, sizeof parent, "%s", path);
+    char *slash = strrchr(parent, '/');
+    if (slash) slash[slash == parent] = '\0';
+    return part_file_sync(slash ? parent : ".");
+}
+
+#endif

@@ -1,0 +1,276 @@
+#include "engram/sonata.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engram/h5.h"
+#include "engram/memory.h"
+
+enum { NAME_BYTES = 1024, SORTING_BY_ID = 1 };
+
+/** How the rows of a group's datasets are divided among the ranks. */
+typedef struct {
+    h5_file *file;
+    int64_t first, mine, total;
+} division;
+
+/** The ranks' shares follow one another. Collective. */
+static division division_of(const context *job, h5_file *file, int64_t mine) {
+    division rows = {.file = file, .mine = mine};
+    CHECK_MPI(MPI_Exscan(&mine, &rows.first, 1, MPI_INT64_T, MPI_SUM, job->comm));
+    if (job->rank == 0) rows.first = 0; /* left undefined by MPI */
+    CHECK_MPI(MPI_Allreduce(&mine, &rows.total, 1, MPI_INT64_T, MPI_SUM, job->comm));
+    return rows;
+}
+
+__attribute__((format(printf, 2, 3))) static const char *format_name(char name[NAME_BYTES], const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(name, NAME_BYTES, format, arguments);
+    va_end(arguments);
+    if (length < 0 || length >= NAME_BYTES) context_abort("sonata: the name '%.40s...' is too long", name);
+    return name;
+}
+
+/* ---- columns: one-dimensional datasets divided by rows ---- */
+
+static void write_column(const division *rows, const char *group, const char *name, h5_type type, const void *data, bool compress) {
+    char dataset[NAME_BYTES];
+    h5_write(rows->file, format_name(dataset, "%s/%s", group, name), type, 1, &rows->total, 0, rows->first, rows->mine, data, compress);
+}
+
+/** 0, 1, 2, ... over all ranks. */
+static void write_count(const division *rows, const char *group, const char *name) {
+    uint64_t *numbers = memory_new(MEMORY_OUTPUT, (size_t)rows->mine, sizeof *numbers);
+    for (int64_t i = 0; i < rows->mine; i++) numbers[i] = (uint64_t)(rows->first + i);
+    write_column(rows, group, name, H5_UINT64, numbers, true);
+    memory_free(numbers);
+}
+
+/** 0, 0, 0, ... in elements of @p size bytes. */
+static void write_zeros(const division *rows, const char *group, const char *name, h5_type type, size_t size) {
+    void *zeros = memory_new(MEMORY_OUTPUT, (size_t)rows->mine, size);
+    write_column(rows, group, name, type, zeros, true);
+    memory_free(zeros);
+}
+
+/** HDF5 converts types only outside of collective writes, so it is done here. */
+static float *narrowed(int64_t count, const double *values) {
+    float *narrow = memory_new(MEMORY_OUTPUT, (size_t)count, sizeof *narrow);
+    for (int64_t i = 0; i < count; i++) narrow[i] = (float)values[i];
+    return narrow;
+}
+
+static void write_units(h5_file *file, const char *group, const char *name, const char *units) {
+    char object[NAME_BYTES];
+    h5_attribute_text(file, format_name(object, "%s/%s", group, name), "units", units);
+}
+
+/* ---- spikes ---- */
+
+status sonata_write_spikes(const context *job, const char *path, const char *configuration, const char *population, int64_t count,
+                           const double *times, const uint64_t *ids) {
+    char group[NAME_BYTES];
+    h5_file *file = h5_create(job, path, configuration);
+    division rows = division_of(job, file, count);
+    h5_group(file, format_name(group, "/spikes/%s", population));
+    h5_attribute_sorting(file, group, SORTING_BY_ID);
+    write_column(&rows, group, "timestamps", H5_FLOAT64, times, true);
+    write_units(file, group, "timestamps", "ms");
+    write_column(&rows, group, "node_ids", H5_UINT64, ids, true);
+    return h5_commit(file);
+}
+
+/* ---- report ---- */
+
+/** A point neuron is one element, so the pointers are 0, 1, ..., neurons; the last rank adds the end. */
+static void write_pointers(const context *job, const division *neurons, const char *mapping) {
+    char link[NAME_BYTES], target[NAME_BYTES];
+    division pointers = *neurons;
+    pointers.total++;
+    if (job->rank == job->ranks - 1) pointers.mine++;
+    write_count(&pointers, mapping, "index_pointers");
+    h5_link(neurons->file, format_name(target, "%s/index_pointers", mapping), format_name(link, "%s/index_pointer", mapping)); /* for bmtk */
+}
+
+static void write_variable(const context *job, const division *neurons, const char *report, const double time[3], int64_t samples,
+                           const uint64_t *ids, const sonata_variable *variable) {
+    char name[NAME_BYTES], mapping[NAME_BYTES];
+    h5_file *file = neurons->file;
+    h5_write(file, format_name(name, "%s/data", report), H5_FLOAT32, 2, (int64_t[]){samples, neurons->total}, 1, neurons->first, neurons->mine,
+             variable->data, true);
+    h5_attribute_text(file, name, "units", variable->unit);
+    h5_attribute_text(file, name, "variable", variable->variable);
+    format_name(mapping, "%s/mapping", report);
+    write_column(neurons, mapping, "node_ids", H5_UINT64, ids, true);
+    h5_attribute(file, format_name(name, "%s/node_ids", mapping), "sorted", H5_UINT8, 0, &(uint8_t){1});
+    write_pointers(job, neurons, mapping);
+    write_zeros(neurons, mapping, "element_ids", H5_UINT32, sizeof(uint32_t));
+    write_zeros(neurons, mapping, "element_pos", H5_FLOAT32, sizeof(float));
+    h5_write(file, format_name(name, "%s/time", mapping), H5_FLOAT64, 1, &(int64_t){3}, -1, 0, 0, time, false);
+    h5_attribute_text(file, name, "units", "ms");
+}
+
+status sonata_write_report(const context *job, const char *path, const char *configuration, const char *population, double start, double interval,
+                           int64_t samples, int64_t mine, const uint64_t *ids, int variable_count, const sonata_variable *variables) {
+    char report[NAME_BYTES];
+    h5_file *file = h5_create(job, path, configuration);
+    division neurons = division_of(job, file, mine);
+    const double time[3] = {start, start + (double)samples * interval, interval};
+    for (int i = 0; i < variable_count; i++) {
+        if (variable_count == 1) format_name(report, "/report/%s", population);
+        else format_name(report, "/report/%s_%s", population, variables[i].variable);
+        write_variable(job, &neurons, report, time, samples, ids, &variables[i]);
+    }
+    return h5_commit(file);
+}
+
+/* ---- nodes ---- */
+
+/** One field of node_types.csv, quoted when a blank or quote would end it. */
+static void print_field(FILE *csv, const char *text) {
+    if (text[0] && !strpbrk(text, " \t\"\n")) {
+        fputs(text, csv);
+        return;
+    }
+    fputc('"', csv);
+    for (; *text; text++) {
+        if (*text == '"') fputc('"', csv);
+        fputc(*text, csv);
+    }
+    fputc('"', csv);
+}
+
+static void print_types(FILE *csv, const char *population, int type_count, const char *const *type_names) {
+    fputs("node_type_id population model_type model_template\n", csv);
+    for (int i = 0; i < type_count; i++) {
+        bool is_virtual = strcmp(type_names[i], "virtual") == 0;
+        fprintf(csv, "%d ", i);
+        print_field(csv, population);
+        fputs(is_virtual ? " virtual " : " point_neuron ", csv);
+        print_field(csv, is_virtual ? "NULL" : type_names[i]);
+        fputc('\n', csv);
+    }
+}
+
+/** Write node_types.csv beside @p path, complete or not at all. Only on rank 0. */
+static status write_types(const char *path, const char *population, int type_count, const char *const *type_names) {
+    const char *slash = strrchr(path, '/');
+    int directory = slash ? (int)(slash - path + 1) : 0;
+    char name[4096], part[4096 + 8];
+    if (snprintf(name, sizeof name, "%.*snode_types.csv", directory, path) >= (int)sizeof name) {
+        return status_fail(STATUS_FAILURE, "cannot write node_types.csv: %s", strerror(ENAMETOOLONG));
+    }
+    snprintf(part, sizeof part, "%s.part", name);
+    FILE *csv = fopen(part, "w");
+    if (!csv) return status_fail(STATUS_FAILURE, "cannot write %s: %s", name, strerror(errno));
+    print_types(csv, population, type_count, type_names);
+    int failed = fflush(csv) || ferror(csv) || fsync(fileno(csv)), error = errno;
+    if (fclose(csv) && !failed) failed = 1, error = errno;
+    if (!failed && rename(part, name)) failed = 1, error = errno;
+    if (!failed) return STATUS_OK;
+    unlink(part);
+    return status_fail(STATUS_FAILURE, "cannot write %s: %s", name, strerror(error));
+}
+
+status sonata_write_nodes(const context *job, const char *path, const char *configuration, const char *population, int64_t first, int64_t mine,
+                          const int64_t *type, int type_count, const char *const *type_names, int column_count, const sonata_column *columns) {
+    char group[NAME_BYTES], attributes[NAME_BYTES];
+    h5_file *file = h5_create(job, path, configuration);
+    division neurons = division_of(job, file, mine);
+    neurons.first = first; /* the same, unless this rank has none */
+    format_name(group, "/nodes/%s", population);
+    h5_group(file, format_name(attributes, "%s/0", group)); /* must exist even if empty */
+    write_column(&neurons, group, "node_type_id", H5_INT64, type, true);
+    write_count(&neurons, group, "node_id");
+    write_zeros(&neurons, group, "node_group_id", H5_UINT32, sizeof(uint32_t));
+    write_count(&neurons, group, "node_group_index");
+    for (int i = 0; i < column_count; i++) write_column(&neurons, attributes, columns[i].name, H5_FLOAT64, columns[i].values, true);
+    status result = h5_commit(file);
+    if (result != STATUS_OK) return result;
+    int code = job->rank == 0 ? (int)write_types(path, population, type_count, type_names) : 0;
+    CHECK_MPI(MPI_Bcast(&code, 1, MPI_INT, 0, job->comm));
+    return (status)code;
+}
+
+/* ---- edges ---- */
+
+/** Sorted by (target, source), and within the populations? */
+static inline bool edges_are_valid(const sonata_edges *edges) {
+    for (int64_t i = 0; i < edges->count; i++) {
+        if (edges->sources[i] >= (uint64_t)edges->source_neurons) return false;
+        if (edges->targets[i] - (uint64_t)edges->target_first >= (uint64_t)edges->target_mine) return false;
+        if (i == 0 || edges->targets[i - 1] < edges->targets[i]) continue;
+        if (edges->targets[i - 1] > edges->targets[i] || edges->sources[i - 1] > edges->sources[i]) return false;
+    }
+    return true;
+}
+
+/** Range t of range_to_edge_id is the slice of edges onto target t; targets without edges point at no range. */
+static void write_index(const division *synapses, const division *targets, const char *group, const sonata_edges *edges) {
+    char index[NAME_BYTES], name[NAME_BYTES], link[NAME_BYTES];
+    uint64_t(*nodes)[2] = memory_new(MEMORY_OUTPUT, (size_t)edges->target_mine, sizeof *nodes);
+    uint64_t(*ranges)[2] = memory_new(MEMORY_OUTPUT, (size_t)edges->target_mine, sizeof *ranges);
+    int64_t edge = 0;
+    for (int64_t i = 0; i < edges->target_mine; i++) {
+        uint64_t target = (uint64_t)(edges->target_first + i);
+        ranges[i][0] = (uint64_t)(synapses->first + edge);
+        while (edge < edges->count && edges->targets[edge] == target) edge++;
+        ranges[i][1] = (uint64_t)(synapses->first + edge);
+        nodes[i][0] = target;
+        nodes[i][1] = target + (ranges[i][1] > ranges[i][0]);
+    }
+    format_name(index, "%s/indices/target_to_source", group);
+    const int64_t shape[2] = {targets->total, 2};
+    h5_write(targets->file, format_name(name, "%s/range_to_edge_id", index), H5_UINT64, 2, shape, 0, targets->first, targets->mine, ranges, false);
+    h5_write(targets->file, format_name(name, "%s/node_id_to_ranges", index), H5_UINT64, 2, shape, 0, targets->first, targets->mine, nodes, false);
+    h5_link(targets->file, name, format_name(link, "%s/node_id_to_range", index)); /* the name that bmtk wants */
+    memory_free(ranges);
+    memory_free(nodes);
+}
+
+static void write_weights(const division *synapses, const char *attributes, const char *name, const double *values, bool wide) {
+    float *narrow = wide ? NULL : narrowed(synapses->mine, values);
+    if (wide) write_column(synapses, attributes, name, H5_FLOAT64, values, false);
+    else write_column(synapses, attributes, name, H5_FLOAT32, narrow, false);
+    memory_free(narrow);
+}
+
+static void write_delays(const division *synapses, const char *attributes, const sonata_edges *edges) {
+    double *same = edges->delays ? NULL : memory_new(MEMORY_OUTPUT, (size_t)edges->count, sizeof *same);
+    for (int64_t i = 0; same && i < edges->count; i++) same[i] = edges->delay;
+    write_column(synapses, attributes, "delay", H5_FLOAT64, same ? same : edges->delays, true);
+    write_units(synapses->file, attributes, "delay", "ms");
+    memory_free(same);
+}
+
+static void write_population(const context *job, h5_file *file, const sonata_edges *edges) {
+    char group[NAME_BYTES], attributes[NAME_BYTES], name[NAME_BYTES];
+    assert(edges_are_valid(edges));
+    division synapses = division_of(job, file, edges->count), targets = division_of(job, file, edges->target_mine);
+    targets.first = edges->target_first;
+    format_name(attributes, "%s/0", format_name(group, "/edges/%s", edges->population));
+    write_column(&synapses, group, "source_node_id", H5_UINT64, edges->sources, false);
+    h5_attribute_text(file, format_name(name, "%s/source_node_id", group), "node_population", edges->source_population);
+    write_column(&synapses, group, "target_node_id", H5_UINT64, edges->targets, false);
+    h5_attribute_text(file, format_name(name, "%s/target_node_id", group), "node_population", edges->target_population);
+    write_zeros(&synapses, group, "edge_type_id", H5_INT64, sizeof(int64_t));
+    write_zeros(&synapses, group, "edge_group_id", H5_UINT32, sizeof(uint32_t));
+    write_count(&synapses, group, "edge_group_index");
+    write_weights(&synapses, attributes, "syn_weight", edges->weights, edges->wide);
+    if (edges->initial_weights) write_weights(&synapses, attributes, "initial_weight", edges->initial_weights, edges->wide);
+    write_delays(&synapses, attributes, edges);
+    write_index(&synapses, &targets, group, edges);
+}
+
+status sonata_write_edges(const context *job, const char *path, const char *configuration, int population_count, const sonata_edges *edges) {
+    h5_file *file = h5_create(job, path, configuration);
+    h5_group(file, "/edges");
+    for (int i = 0; i < population_count; i++) write_population(job, file, &edges[i]);
+    return h5_commit(file);
+}

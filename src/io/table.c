@@ -1,0 +1,163 @@
+#include "engram/table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "table_private.h"
+
+enum { PIECE_BYTES = 1 << 30 }; /**< MPI counts are int */
+
+/* ---- for the readers ---- */
+
+void table_mistake(table_mistakes *mistakes, const char *format, ...) {
+    if (mistakes->count++ >= TABLE_MISTAKES_TOLD) return;
+    char line[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    status_fail(STATUS_INPUT, "%s", line);
+}
+
+status table_mistakes_end(const table_mistakes *mistakes) {
+    long long more = mistakes->count - TABLE_MISTAKES_TOLD;
+    if (more > 0) status_fail(STATUS_INPUT, "... and %lld more", more);
+    return mistakes->count ? STATUS_INPUT : STATUS_OK;
+}
+
+const char *table_show(char shown[48], const char *text, int64_t length) {
+    int n = length > 40 ? 40 : (int)length;
+    for (int i = 0; i < n; i++) shown[i] = (unsigned char)text[i] < ' ' || text[i] == 127 ? '?' : text[i];
+    snprintf(shown + n, 8, "%s", length > 40 ? "..." : "");
+    return shown;
+}
+
+void *table_alloc(const char *path, int64_t count, int64_t size) {
+    void *block = calloc((size_t)(count ? count : 1), (size_t)size);
+    if (!block) status_fail(STATUS_FAILURE, "%s: no memory for %lld x %lld bytes", path, (long long)count, (long long)size);
+    return block;
+}
+
+char *table_copy(const char *path, const char *text, int64_t length) {
+    char *copy = table_alloc(path, length + 1, 1);
+    if (copy) memcpy(copy, text, (size_t)length);
+    return copy;
+}
+
+status table_load(const char *path, int64_t limit, char **text, int64_t *length) {
+    struct stat about;
+    int descriptor = open(path, O_RDONLY | O_NONBLOCK);
+    if (descriptor < 0 || fstat(descriptor, &about) != 0) return status_fail(STATUS_INPUT, "%s: cannot be read: %s", path, strerror(errno));
+    int64_t size = about.st_size, done = 0;
+    ssize_t got = 1;
+    bool regular = S_ISREG(about.st_mode) && size <= limit;
+    if (regular) *text = table_alloc(path, size + 1, 1);
+    while (*text && done < size && (got = read(descriptor, *text + done, (size_t)(size - done))) > 0) done += got;
+    int error = errno;
+    close(descriptor);
+    *length = done;
+    if (!regular) return status_fail(STATUS_INPUT, "%s: not a file of at most %lld bytes", path, (long long)limit);
+    if (!*text) return STATUS_FAILURE;
+    return got < 0 ? status_fail(STATUS_FAILURE, "%s: cannot be read: %s", path, strerror(error)) : STATUS_OK;
+}
+
+/* ---- rank 0 reads ---- */
+
+/** The format is told by the first bytes. */
+static status read_file(const char *path, const char *dataset, int nonnegative, table *result) {
+    char head[8] = {0};
+    int descriptor = open(path, O_RDONLY | O_NONBLOCK);
+    ssize_t got = descriptor < 0 ? -1 : read(descriptor, head, sizeof head);
+    int error = errno;
+    if (descriptor >= 0) close(descriptor);
+    if (got < 0) return status_fail(STATUS_INPUT, "%s: cannot be read: %s", path, strerror(error));
+    if (memcmp(head, "\211HDF\r\n\032\n", sizeof head) == 0) return table_read_hdf5(path, dataset, nonnegative, result);
+    return table_read_csv(path, nonnegative, result);
+}
+
+/* ---- everyone receives ---- */
+
+/** From rank 0, in pieces that MPI can count. Collective. */
+static void broadcast(const context *job, void *data, int64_t bytes) {
+    for (int64_t done = 0, size; done < bytes; done += size) {
+        size = bytes - done < PIECE_BYTES ? bytes - done : PIECE_BYTES;
+        CHECK_MPI(MPI_Bcast((char *)data + done, (int)size, MPI_BYTE, 0, job->comm));
+    }
+}
+
+static void *receive(const context *job, void *mine, int64_t bytes) {
+    if (job->rank != 0) mine = malloc((size_t)(bytes ? bytes : 1));
+    if (!mine) context_abort("table: no memory for %lld bytes", (long long)bytes);
+    broadcast(job, mine, bytes);
+    return mine;
+}
+
+/** The names travel as one text, each with its final zero. */
+static char **receive_names(const context *job, char **mine, int count) {
+    int64_t bytes = 0;
+    for (int i = 0; job->rank == 0 && i < count; i++) bytes += (int64_t)strlen(mine[i]) + 1;
+    broadcast(job, &bytes, sizeof bytes);
+    char *all = malloc((size_t)bytes + 1), *next = all;
+    if (job->rank != 0) mine = calloc((size_t)(count ? count : 1), sizeof *mine);
+    if (!all || !mine) context_abort("table: no memory for %d names", count);
+    for (int i = 0; job->rank == 0 && i < count; i++) next = stpcpy(next, mine[i]) + 1;
+    broadcast(job, all, bytes);
+    next = all;
+    for (int i = 0; job->rank != 0 && i < count; i++) {
+        if (!(mine[i] = strdup(next))) context_abort("table: no memory for %d names", count);
+        next += strlen(next) + 1;
+    }
+    free(all);
+    return mine;
+}
+
+static void broadcast_table(const context *job, table *all) {
+    int sizes[3] = {all->conditions, all->times, all->units};
+    broadcast(job, sizes, sizeof sizes);
+    all->conditions = sizes[0];
+    all->times = sizes[1];
+    all->units = sizes[2];
+    all->time = receive(job, all->time, (int64_t)sizeof(double) * all->times);
+    all->values = receive(job, all->values, (int64_t)sizeof(double) * all->conditions * all->times * all->units);
+    all->condition = receive_names(job, all->condition, all->conditions);
+    all->unit = receive_names(job, all->unit, all->units);
+}
+
+status table_read(const context *job, const char *path, const char *dataset, int nonnegative, table *result) {
+    *result = (table){0};
+    status mine = job->rank == 0 ? read_file(path, dataset, nonnegative, result) : STATUS_OK;
+    status agreed = status_agree(job, mine);
+    if (agreed == STATUS_OK) broadcast_table(job, result);
+    else table_clear(result);
+    return agreed;
+}
+
+void table_clear(table *all) {
+    for (int i = 0; all->condition && i < all->conditions; i++) free(all->condition[i]);
+    for (int i = 0; all->unit && i < all->units; i++) free(all->unit[i]);
+    free(all->condition);
+    free(all->unit);
+    free(all->time);
+    free(all->values);
+    *all = (table){0};
+}
+
+double table_at(const table *all, int condition, int unit, double t) {
+    const double *values = all->values + (int64_t)condition * all->times * all->units + unit; /* [times], a stride of units apart */
+    int low = 0, high = all->times - 1;
+    if (t <= all->time[low]) return values[0];
+    if (t >= all->time[high]) return values[(int64_t)high * all->units];
+    while (high - low > 1) {
+        int middle = low + (high - low) / 2;
+        if (all->time[middle] <= t) low = middle;
+        else high = middle;
+    }
+    double before = values[(int64_t)low * all->units], after = values[(int64_t)high * all->units];
+    return before + (after - before) * ((t - all->time[low]) / (all->time[high] - all->time[low]));
+}

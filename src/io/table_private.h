@@ -1,0 +1,39 @@
+/** @file table_private.h
+ *  What the readers of the table formats share. They run on rank 0 only.
+ */
+#ifndef ENGRAM_IO_TABLE_PRIVATE_H
+#define ENGRAM_IO_TABLE_PRIVATE_H
+
+#include "engram/status.h"
+#include "engram/table.h"
+
+enum { TABLE_MISTAKES_TOLD = 10 };
+
+/** Mistakes found in one file: the first TABLE_MISTAKES_TOLD are remembered for status_agree(), the others counted. */
+typedef struct {
+    long long count;
+} table_mistakes;
+
+/** Record one mistake; @p format gives the whole line. */
+void table_mistake(table_mistakes *mistakes, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** Say how many more there are. @return STATUS_INPUT if there were any */
+status table_mistakes_end(const table_mistakes *mistakes);
+
+/** Copy @p text (@p length bytes) so that a message can show it: at most 40 bytes, control characters as '?'. @return shown */
+const char *table_show(char shown[48], const char *text, int64_t length);
+
+/** malloc() of at least one byte, zeroed; @return NULL after status_fail(STATUS_FAILURE) naming @p path when there is no room */
+void *table_alloc(const char *path, int64_t count, int64_t size);
+
+/** A text of @p length bytes with a final zero. @return as table_alloc() */
+char *table_copy(const char *path, const char *text, int64_t length);
+
+/** Load a regular file of at most @p limit bytes, with a final zero. @param[out] text  NULL before; free() it, whatever comes back */
+status table_load(const char *path, int64_t limit, char **text, int64_t *length);
+
+/** Readers: fill in all of @p result, or leave what table_clear() can free. */
+status table_read_csv(const char *path, int nonnegative, table *result);
+status table_read_hdf5(const char *path, const char *dataset, int nonnegative, table *result);
+
+#endif

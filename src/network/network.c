@@ -1,0 +1,90 @@
+#include "engram/network.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "engram/memory.h"
+
+status network_build(const context *context, config *config, double membrane_tau, network *result) {
+    const network_settings *settings = config_common(config, "network");
+    const network_kind *kind = network_kinds[config_variant_index(config, "network")];
+    uint64_t seed = result->seed;
+    *result = (network){.part = partition_of(context, settings->neurons), .seed = seed, .membrane_tau = membrane_tau,
+                        .excitatory = (int64_t)floor((double)settings->neurons * settings->excitatory_fraction)};
+    result->bias = memory_new(MEMORY_STATE, (size_t)result->part.mine, sizeof(double));
+    status mine = kind->build(context, config, config_variant(config, "network"), result);
+    if (mine == STATUS_OK && result->synapses && !result->synapses->weight && result->synapses->largest_in_degree > UINT16_MAX)
+        mine = status_fail(STATUS_INPUT, "network: a neuron has %lld static inputs; at most %d are supported",
+                           (long long)result->synapses->largest_in_degree, UINT16_MAX);
+    status agreed = status_agree(context, mine);
+    if (agreed != STATUS_OK) network_clear(result);
+    return agreed;
+}
+
+void network_clear(network *network) {
+    static_free(network->synapses);
+    memory_free(network->bias);
+    network->synapses = NULL;
+    network->bias = NULL;
+}
+
+int plastic_append_feedforward(const plastic_request *request, int32_t *source, double *weight, int count) {
+    for (int64_t unit = 0; unit < request->feedforward; unit++, count++) {
+        source[count] = (int32_t)(request->network->part.total + unit);
+        weight[count] = request->feedforward_weight;
+    }
+    return count;
+}
+
+row_list row_list_new(void) {
+    row_list list = {.groups_room = 16, .rows_room = 16};
+    list.group_row = memory_new(MEMORY_WEIGHTS, (size_t)list.groups_room + 1, sizeof(int32_t));
+    list.group_start = memory_new(MEMORY_WEIGHTS, (size_t)list.groups_room + 1, sizeof(int64_t));
+    list.row_neuron = memory_new(MEMORY_WEIGHTS, (size_t)list.rows_room, sizeof(int32_t));
+    return list;
+}
+
+static int64_t grown(int64_t needed) {
+    return needed + needed / 2 + 64;
+}
+
+void row_list_group(row_list *list, const int32_t *source, int count) {
+    if (list->groups == list->groups_room) {
+        list->groups_room = (int)grown(list->groups);
+        list->group_row = memory_resize(MEMORY_WEIGHTS, list->group_row, (size_t)list->groups_room + 1, sizeof(int32_t));
+        list->group_start = memory_resize(MEMORY_WEIGHTS, list->group_start, (size_t)list->groups_room + 1, sizeof(int64_t));
+    }
+    if (list->sources + count > list->sources_room) {
+        list->sources_room = grown(list->sources + count);
+        list->source = memory_resize(MEMORY_WEIGHTS, list->source, (size_t)list->sources_room, sizeof(int32_t));
+    }
+    memcpy(list->source + list->sources, source, (size_t)count * sizeof(int32_t));
+    list->sources += count;
+    list->groups++;
+    list->group_row[list->groups] = list->rows;
+    list->group_start[list->groups] = list->sources;
+}
+
+void row_list_row(row_list *list, int32_t neuron, const double *weight) {
+    int64_t count = list->group_start[list->groups] - list->group_start[list->groups - 1];
+    if (list->rows == list->rows_room) {
+        list->rows_room = (int)grown(list->rows);
+        list->row_neuron = memory_resize(MEMORY_WEIGHTS, list->row_neuron, (size_t)list->rows_room, sizeof(int32_t));
+    }
+    if (list->weights + count > list->weights_room) {
+        list->weights_room = grown(list->weights + count);
+        list->initial = memory_resize(MEMORY_BUFFERS, list->initial, (size_t)list->weights_room, sizeof(double));
+    }
+    memcpy(list->initial + list->weights, weight, (size_t)count * sizeof(double));
+    list->weights += count;
+    list->row_neuron[list->rows++] = neuron;
+    list->group_row[list->groups] = list->rows;
+}
+
+plastic_synapses *row_list_finish(row_list *list, const plastic_request *request) {
+    list->source = memory_resize(MEMORY_WEIGHTS, list->source, (size_t)list->sources, sizeof(int32_t));
+    if (!list->initial) list->initial = memory_new(MEMORY_BUFFERS, 0, sizeof(double));
+    int64_t neurons = request->network->part.total;
+    return plastic_new(neurons, neurons + request->feedforward, list->rows, list->row_neuron, list->groups, list->group_row, list->group_start,
+                       list->source, list->initial, request->single);
+}

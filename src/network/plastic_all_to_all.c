@@ -1,0 +1,38 @@
+/* Every neuron learns from every neuron (autapses included): all rows have the same sources and share one inverse correlation matrix. */
+#include <math.h>
+
+#include "engram/memory.h"
+#include "engram/network.h"
+#include "engram/random.h"
+
+typedef struct { double sigma; } all_parameters;
+
+static const param parameters[] = {
+    {"sigma", PARAM_NUMBER, UNIT_NONE, "0", 0, 1e6, NULL, "initial weights are N(0, sigma^2/N)", offsetof(all_parameters, sigma)},
+};
+static const param_table table = {"all_to_all", "every neuron learns from every neuron", parameters, 1, sizeof(all_parameters)};
+
+static status build(const context *context, const config *config, const void *raw, plastic_request *request, network *network, plastic_synapses **result) {
+    (void)context, (void)config;
+    const all_parameters *p = raw;
+    int64_t total = network->part.total;
+    row_list list = row_list_new();
+    int32_t *source = memory_new(MEMORY_BUFFERS, (size_t)(total + request->feedforward), sizeof(int32_t));
+    double *weight = memory_new(MEMORY_BUFFERS, (size_t)(total + request->feedforward), sizeof(double));
+    for (int64_t j = 0; j < total; j++) source[j] = (int32_t)j;
+    int count = plastic_append_feedforward(request, source, weight, (int)total), started = 0;
+    for (int i = 0; i < network->part.mine; i++) {
+        int64_t gid = network->part.first + i;
+        if (!request->trained[gid]) continue;
+        if (!started++) row_list_group(&list, source, count);
+        for (int64_t j = 0; j < total && p->sigma > 0; j++)
+            weight[j] = p->sigma / sqrt((double)total) * random_normal(network->seed, RANDOM_PLASTIC_WEIGHT, (uint64_t)gid, (uint64_t)j);
+        row_list_row(&list, i, weight);
+    }
+    memory_free(source);
+    memory_free(weight);
+    *result = row_list_finish(&list, request);
+    return STATUS_OK;
+}
+
+const plastic_kind plastic_all_to_all = {.parameters = &table, .build = build};

@@ -1,0 +1,26 @@
+#include "engram/network.h"
+
+extern const network_kind network_balanced_ei, network_random, network_none, network_sonata;
+extern const plastic_kind plastic_separate, plastic_existing, plastic_all_to_all, plastic_sonata, plastic_none;
+
+/* To add a kind: write src/network/NAME.c after the pattern of none.c (or plastic_all_to_all.c), and a line here. */
+const network_kind *const network_kinds[] = {&network_balanced_ei, &network_random, &network_none, &network_sonata, NULL};
+const plastic_kind *const plastic_kinds[] = {&plastic_separate, &plastic_existing, &plastic_all_to_all, &plastic_sonata, &plastic_none, NULL};
+
+static const param network_params[] = {
+    {"neurons", PARAM_INTEGER, UNIT_NONE, "4096", 1, 1 << 30, NULL, "neurons N of the network; gids 0 .. N-1, excitatory ones first", offsetof(network_settings, neurons)},
+    {"excitatory_fraction", PARAM_NUMBER, UNIT_NONE, "0.5", 0, 1, NULL, "fraction of excitatory neurons, floor(N f) of them", offsetof(network_settings, excitatory_fraction)},
+    {"tau_excitatory", PARAM_NUMBER, UNIT_TIME, "3 ms", 1e-3, 1e6, NULL, "time constant of static excitatory input", offsetof(network_settings, tau_excitatory)},
+    {"tau_inhibitory", PARAM_NUMBER, UNIT_TIME, "3 ms", 1e-3, 1e6, NULL, "time constant of static inhibitory input", offsetof(network_settings, tau_inhibitory)},
+};
+const param_table network_common = {"network", "neurons and static synapses", network_params, sizeof network_params / sizeof *network_params, sizeof(network_settings)};
+
+static const param plastic_params[] = {
+    {"tau", PARAM_NUMBER, UNIT_TIME, "150 ms", 1e-3, 1e6, NULL, "time constant of plastic synapses and of the filtered spikes r", offsetof(plastic_settings, tau)},
+    {"tau_range", PARAM_NUMBERS, UNIT_TIME, "[]", 1e-3, 1e6, NULL, "[low, high]: per-neuron time constants drawn uniformly, instead of tau", offsetof(plastic_settings, tau_range)},
+    {"drive", PARAM_CHOICE, UNIT_NONE, "auto", 0, 0, "auto spike_time readout",
+     "spike_time: filters the weights at spike time (Arthur et al. 2023); readout: u = W r with current weights (Kim & Chow 2018); auto: as the neuron model", offsetof(plastic_settings, drive)},
+    {"time_unit", PARAM_NUMBER, UNIT_TIME, "auto", 1e-6, 1e6, NULL, "filtered spikes have area 1 in this unit; auto: 1 ms (lif), 10 ms (theta)", offsetof(plastic_settings, time_unit)},
+    {"trained", PARAM_CHOICE, UNIT_NONE, "all", 0, 0, "all excitatory targets", "neurons that learn: all, the excitatory ones, or those that a recorded unit is paired with", offsetof(plastic_settings, trained)},
+};
+const param_table plastic_common = {"plastic", "synapses that learn", plastic_params, sizeof plastic_params / sizeof *plastic_params, sizeof(plastic_settings)};

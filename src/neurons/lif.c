@@ -1,0 +1,118 @@
+/* Leaky integrate-and-fire neuron of Arthur et al. 2023 and Kim et al. 2023 (models/rls.md 1.3): dimensionless voltage,
+ *     tau_m dv/dt = -v + X + u ;  spike if v > threshold, then v = reset, and n_ref steps without integration. */
+#include <math.h>
+
+#include "engram/neurons.h"
+#include "engram/random.h"
+
+enum { V };
+enum { LONG_AGO = 1 << 30 };
+enum { NOISE_VOLTAGE, NOISE_CURRENT };
+enum { START_NORMAL, START_UNIFORM, START_RESET };
+
+typedef struct {
+    double tau, refractory, threshold, reset;
+    int noise, start;
+    param_numbers noise_sd;
+} lif_parameters;
+
+static const param parameters[] = {
+    {"membrane_tau", PARAM_NUMBER, UNIT_TIME, "10 ms", 1e-3, 1e6, NULL, "membrane time constant", offsetof(lif_parameters, tau)},
+    {"refractory", PARAM_NUMBER, UNIT_TIME, "0.1 ms", 0, 1e4, NULL, "refractory period, rounded to whole steps", offsetof(lif_parameters, refractory)},
+    {"threshold", PARAM_NUMBER, UNIT_NONE, "1", -1e6, 1e6, NULL, "a spike when v exceeds this", offsetof(lif_parameters, threshold)},
+    {"reset", PARAM_NUMBER, UNIT_NONE, "0", -1e6, 1e6, NULL, "v after a spike", offsetof(lif_parameters, reset)},
+    {"noise", PARAM_CHOICE, UNIT_NONE, "voltage", 0, 0, "voltage current", "where white noise enters: the membrane, or the static drive (and so the RLS error)",
+     offsetof(lif_parameters, noise)},
+    {"noise_sd", PARAM_NUMBERS, UNIT_NONE, "0", 0, 1e6, NULL, "white noise sigma: one value, or [excitatory, inhibitory], or one per neuron; SD of the free membrane is sigma/sqrt(2)",
+     offsetof(lif_parameters, noise_sd)},
+    {"start", PARAM_CHOICE, UNIT_NONE, "normal", 0, 0, "normal uniform reset", "v at the start of a loop: N(0,1) or U(0,1) times (threshold - reset), plus reset; or reset",
+     offsetof(lif_parameters, start)},
+};
+
+static const param_table table = {"lif", "leaky integrate-and-fire, dimensionless voltage (Arthur et al. 2023)", parameters,
+                                  sizeof parameters / sizeof *parameters, sizeof(lif_parameters)};
+
+static const neuron_field fields[] = {{"v", "1", "membrane potential"}};
+
+static status check(const config *config, void *raw, double dt, int64_t total) {
+    const lif_parameters *p = raw;
+    status result = STATUS_OK;
+    if (p->tau < dt) result = config_complain(config, "neuron", "membrane_tau", "%g ms is below the time step %g ms", p->tau, dt);
+    if (p->reset >= p->threshold) result = config_complain(config, "neuron", "reset", "%g must be below the threshold %g", p->reset, p->threshold);
+    if (p->noise_sd.count != 1 && p->noise_sd.count != 2 && p->noise_sd.count != total)
+        result = config_complain(config, "neuron", "noise_sd", "%d values; allowed are 1, 2 (excitatory, inhibitory) or one per neuron (%lld)",
+                                 p->noise_sd.count, (long long)total);
+    return result;
+}
+
+static void reset(neurons *neurons, uint64_t stream) {
+    const lif_parameters *p = neurons->parameters;
+    double *v = neurons->field[V], range = p->threshold - p->reset;
+    for (int i = 0; i < neurons->part.mine; i++) {
+        uint64_t gid = (uint64_t)(neurons->part.first + i);
+        switch (p->start) {
+        case START_NORMAL: v[i] = random_normal(neurons->seed, RANDOM_INITIAL, gid, stream << 8) * range + p->reset; break;
+        case START_UNIFORM: v[i] = random_uniform(neurons->seed, RANDOM_INITIAL, gid, stream << 8) * range + p->reset; break;
+        default: v[i] = p->reset;
+        }
+    }
+}
+
+static double noise_sd(const neurons *neurons, int64_t gid) {
+    const param_numbers *sd = &((const lif_parameters *)neurons->parameters)->noise_sd;
+    if (sd->count == 1) return sd->values[0];
+    if (sd->count == 2) return sd->values[neuron_excitatory(neurons, gid) ? 0 : 1];
+    return sd->values[gid];
+}
+
+static int noise_is_current(const neurons *neurons) {
+    return ((const lif_parameters *)neurons->parameters)->noise == NOISE_CURRENT;
+}
+
+static double membrane_tau(const neurons *neurons) {
+    return ((const lif_parameters *)neurons->parameters)->tau;
+}
+
+static int siegert_applies(const neurons *neurons) {
+    const lif_parameters *p = neurons->parameters;
+    return p->threshold == 1 && p->reset == 0;
+}
+
+static void add_noise(neurons *neurons, const double *restrict noise) {
+    const lif_parameters *p = neurons->parameters;
+    double *restrict v = neurons->field[V];
+    double root = sqrt(neurons->dt / p->tau);
+    const int mine = neurons->part.mine;
+    if (p->noise_sd.count == 1) {
+        const double amplitude = p->noise_sd.values[0] * root;
+        for (int i = 0; i < mine; i++) v[i] += amplitude * noise[i];
+    } else {
+        for (int i = 0; i < mine; i++) v[i] += noise_sd(neurons, neurons->part.first + i) * root * noise[i];
+    }
+}
+
+static void step(neurons *neurons, const double *restrict input, const double *restrict noise) {
+    const lif_parameters *p = neurons->parameters;
+    if (noise) add_noise(neurons, noise);
+    double *restrict v = neurons->field[V];
+    int32_t *restrict since = neurons->since_spike;
+    uint8_t *restrict fired = neurons->fired;
+    const double rate = neurons->dt / p->tau, threshold = p->threshold, reset_to = p->reset;
+    const int32_t refractory = (int32_t)lrint(p->refractory / neurons->dt);
+    const int mine = neurons->part.mine;
+    for (int i = 0; i < mine; i++) { /* branch-free, so that the compiler makes vector code of it */
+        const double before = v[i], integrated = before + rate * (input[i] - before);
+        const int32_t waited = since[i];
+        const int active = waited >= refractory;
+        const double next = active ? integrated : before;
+        const int spike = active & (next > threshold);
+        v[i] = spike ? reset_to : next;
+        since[i] = spike ? 0 : waited + (waited < LONG_AGO);
+    }
+    for (int i = 0; i < mine; i++) fired[i] = since[i] == 0;
+}
+
+const neuron_model neuron_lif = {
+    .parameters = &table, .fields = fields, .field_count = 1, .time_unit = 1.0, .check = check, .reset = reset, .step = step,
+    .noise_sd = noise_sd, .noise_is_current = noise_is_current, .membrane_tau = membrane_tau, .siegert_applies = siegert_applies,
+};

@@ -1,0 +1,73 @@
+#include "engram/neurons.h"
+
+#include <string.h>
+
+#include "engram/memory.h"
+#include "engram/random.h"
+
+enum { LONG_AGO = 1 << 30 };
+
+static int has_noise(const neurons *neurons) {
+    if (!neurons->model->noise_sd || neurons->part.mine == 0) return 0;
+    for (int i = 0; i < neurons->part.mine; i++)
+        if (neurons->model->noise_sd(neurons, neurons->part.first + i) > 0) return 1;
+    return 0;
+}
+
+neurons *neurons_new(const neuron_model *model, void *parameters, partition part, int64_t excitatory, double dt, uint64_t seed) {
+    neurons *neurons = memory_new(MEMORY_STATE, 1, sizeof *neurons);
+    size_t mine = (size_t)part.mine;
+    neurons->model = model;
+    neurons->part = part;
+    neurons->excitatory = excitatory;
+    neurons->dt = dt;
+    neurons->seed = seed;
+    neurons->parameters = parameters;
+    for (int f = 0; f < model->field_count; f++) neurons->field[f] = memory_new(MEMORY_STATE, mine, sizeof(double));
+    neurons->since_spike = memory_new(MEMORY_STATE, mine, sizeof(int32_t));
+    neurons->fired = memory_new(MEMORY_STATE, (mine + 7) / 8 * 8, 1);
+    if (has_noise(neurons)) neurons->noise = memory_new(MEMORY_STATE, 4 * mine, sizeof(double));
+    return neurons;
+}
+
+void neurons_free(neurons *neurons) {
+    if (!neurons) return;
+    for (int f = 0; f < NEURON_FIELDS_MAX; f++) memory_free(neurons->field[f]);
+    memory_free(neurons->since_spike);
+    memory_free(neurons->fired);
+    memory_free(neurons->noise);
+    memory_free(neurons);
+}
+
+void neurons_reset(neurons *neurons, uint64_t stream) {
+    for (int i = 0; i < neurons->part.mine; i++) neurons->since_spike[i] = LONG_AGO;
+    memset(neurons->fired, 0, (size_t)(neurons->part.mine + 7) / 8 * 8);
+    neurons->model->reset(neurons, stream);
+}
+
+const double *neurons_noise(neurons *neurons, uint64_t stream, int64_t step) {
+    if (!neurons->noise) return NULL;
+    int mine = neurons->part.mine;
+    if ((step & 3) == 0)
+        random_noise(neurons->seed, RANDOM_NOISE, (uint64_t)neurons->part.first, mine, noise_counter(stream, step), mine, neurons->noise);
+    return neurons->noise + (size_t)(step & 3) * (size_t)mine;
+}
+
+void neurons_step(neurons *neurons, uint64_t stream, int64_t step, const double *input) {
+    int current = neurons->model->noise_is_current && neurons->model->noise_is_current(neurons);
+    neurons->model->step(neurons, input, current ? NULL : neurons_noise(neurons, stream, step));
+}
+
+int neurons_collect(const neurons *neurons, int32_t *list) {
+    int count = 0;
+    for (int base = 0; base < neurons->part.mine; base += 8) {
+        uint64_t eight;
+        memcpy(&eight, neurons->fired + base, 8);
+        while (eight) { /* little-endian: the lowest set byte is the lowest index */
+            int byte = __builtin_ctzll(eight) >> 3;
+            list[count++] = base + byte;
+            eight &= ~(0xffull << (byte * 8));
+        }
+    }
+    return count;
+}

@@ -1,0 +1,91 @@
+/* Normal deviates in bulk. Plain loops over neurons that the compiler turns into vector code: no tables, no branches, no library calls,
+ * hence the same bits whatever the vector length and wherever a rank's block begins. */
+#include <string.h>
+
+#include "engram/random.h"
+
+enum { LANES = 64 };
+
+/** Philox4x32-10 for LANES consecutive ids; the same numbers as random_bits(). */
+static void philox_lanes(uint64_t seed, random_purpose purpose, uint64_t first, uint64_t counter, uint32_t word[4][LANES]) {
+    for (int i = 0; i < LANES; i++) {
+        uint64_t id = first + (uint64_t)i;
+        word[0][i] = (uint32_t)counter;
+        word[1][i] = (uint32_t)(counter >> 32);
+        word[2][i] = (uint32_t)id;
+        word[3][i] = (uint32_t)(id >> 32 & 0xffff) | (uint32_t)purpose << 16;
+    }
+    uint32_t key0 = (uint32_t)seed, key1 = (uint32_t)(seed >> 32);
+    for (int round = 0; round < 10; round++) {
+        for (int i = 0; i < LANES; i++) {
+            uint64_t product0 = (uint64_t)0xD2511F53u * word[0][i];
+            uint64_t product1 = (uint64_t)0xCD9E8D57u * word[2][i];
+            uint32_t x1 = word[1][i], x3 = word[3][i];
+            word[0][i] = (uint32_t)(product1 >> 32) ^ x1 ^ key0;
+            word[1][i] = (uint32_t)product1;
+            word[2][i] = (uint32_t)(product0 >> 32) ^ x3 ^ key1;
+            word[3][i] = (uint32_t)product0;
+        }
+        key0 += 0x9E3779B9u;
+        key1 += 0xBB67AE85u;
+    }
+}
+
+/** -2 ln((w + 1/2) / 2^32), to 1e-15 relative: mantissa m in [sqrt(1/2), sqrt(2)), ln m = 2 atanh((m-1)/(m+1)) as a series. */
+static inline double minus_two_log(uint32_t w) {
+    double x = (double)w + 0.5;
+    int64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    int64_t shifted = bits - 0x3FE6A09E667F3BCDll; /* bits of sqrt(1/2) */
+    int64_t exponent = shifted >> 52;
+    int64_t mantissa_bits = bits - (int64_t)((uint64_t)exponent << 52);
+    double m;
+    memcpy(&m, &mantissa_bits, sizeof m);
+    double t = (m - 1.0) / (m + 1.0), t2 = t * t;
+    double series = 1.0 / 21;
+    series = series * t2 + 1.0 / 19;
+    series = series * t2 + 1.0 / 17;
+    series = series * t2 + 1.0 / 15;
+    series = series * t2 + 1.0 / 13;
+    series = series * t2 + 1.0 / 11;
+    series = series * t2 + 1.0 / 9;
+    series = series * t2 + 1.0 / 7;
+    series = series * t2 + 1.0 / 5;
+    series = series * t2 + 1.0 / 3;
+    series = series * t2 + 1.0;
+    double log_x = (double)(int32_t)exponent * 0x1.62e42fefa39efp-1 + 2.0 * t * series;
+    return -2.0 * (log_x - 32.0 * 0x1.62e42fefa39efp-1);
+}
+
+/** cos and sin of 2 pi (w + 1/2) / 2^32: the top two bits are the quadrant, the rest an angle in (-pi/4, pi/4). */
+static inline void cos_sin_turn(uint32_t w, double *cosine, double *sine) {
+    uint32_t shifted = w + 0x20000000u;
+    uint32_t quadrant = shifted >> 30;
+    double a = ((double)(int32_t)(shifted & 0x3fffffffu) + 0.5 - 0x1p29) * (6.283185307179586477 * 0x1p-32);
+    double a2 = a * a;
+    double s = a * (1 + a2 * (-1.0 / 6 + a2 * (1.0 / 120 + a2 * (-1.0 / 5040 + a2 * (1.0 / 362880 + a2 * (-1.0 / 39916800 + a2 * (1.0 / 6227020800)))))));
+    double c = 1 + a2 * (-0.5 + a2 * (1.0 / 24 + a2 * (-1.0 / 720 + a2 * (1.0 / 40320 + a2 * (-1.0 / 3628800 + a2 * (1.0 / 479001600 - a2 / 87178291200.0))))));
+    double swapped_c = quadrant & 1 ? s : c, swapped_s = quadrant & 1 ? c : s;
+    *cosine = (quadrant + 1) & 2 ? -swapped_c : swapped_c;
+    *sine = quadrant & 2 ? -swapped_s : swapped_s;
+}
+
+void random_noise(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, int stride, double *normals) {
+    uint32_t word[4][LANES];
+    double radius[LANES], block[4][LANES];
+    for (int begin = 0; begin < count; begin += LANES) {
+        philox_lanes(seed, purpose, first + (uint64_t)begin, counter, word);
+        for (int pair = 0; pair < 4; pair += 2) {
+            for (int i = 0; i < LANES; i++) radius[i] = __builtin_sqrt(minus_two_log(word[pair][i]));
+            for (int i = 0; i < LANES; i++) {
+                double c, s;
+                cos_sin_turn(word[pair + 1][i], &c, &s);
+                block[pair][i] = radius[i] * c;
+                block[pair + 1][i] = radius[i] * s;
+            }
+        }
+        int lanes = count - begin < LANES ? count - begin : LANES;
+        for (int member = 0; member < 4; member++)
+            memcpy(normals + (size_t)member * (size_t)stride + begin, block[member], (size_t)lanes * sizeof(double));
+    }
+}

@@ -1,0 +1,105 @@
+#include "engram/random.h"
+
+#include <Random123/philox.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+random_block random_bits(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter) {
+    philox4x32_ctr_t in = {{(uint32_t)counter, (uint32_t)(counter >> 32), (uint32_t)id, (uint32_t)(id >> 32 & 0xffff) | (uint32_t)purpose << 16}};
+    philox4x32_key_t key = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
+    philox4x32_ctr_t out = philox4x32(in, key);
+    return (random_block){{out.v[0], out.v[1], out.v[2], out.v[3]}};
+}
+
+static double unit_interval(uint32_t low, uint32_t high) {
+    uint64_t bits = ((uint64_t)high << 32 | low) >> 11;
+    return ((double)bits + 0.5) * 0x1p-53;
+}
+
+double random_uniform(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter) {
+    random_block block = random_bits(seed, purpose, id, counter);
+    return unit_interval(block.word[0], block.word[1]);
+}
+
+double random_normal(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter) {
+    random_block block = random_bits(seed, purpose, id, counter);
+    double radius = sqrt(-2.0 * log(unit_interval(block.word[0], block.word[1])));
+    return radius * cos(2.0 * M_PI * unit_interval(block.word[2], block.word[3]));
+}
+
+uint64_t random_below(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter, uint64_t bound) {
+    random_block block = random_bits(seed, purpose, id, counter);
+    uint64_t bits = (uint64_t)block.word[1] << 32 | block.word[0];
+    __extension__ typedef unsigned __int128 wide;
+    return (uint64_t)((wide)bits * bound >> 64);
+}
+
+static int compare_integers(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/** Open-addressing set of the integers chosen so far; good for any bound. */
+typedef struct { int64_t *slots; uint64_t mask; } integer_set;
+
+static int set_add(integer_set *set, int64_t value) {
+    uint64_t at = (uint64_t)value * 0x9E3779B97F4A7C15u >> 17 & set->mask;
+    while (set->slots[at] >= 0) {
+        if (set->slots[at] == value) return 0;
+        at = (at + 1) & set->mask;
+    }
+    set->slots[at] = value;
+    return 1;
+}
+
+void random_choose(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t base, int64_t bound, int draws, int64_t *chosen) {
+    uint64_t size = 16;
+    while (size < 2 * (uint64_t)draws) size *= 2;
+    int64_t small[512];
+    integer_set set = {.slots = size <= 512 ? small : malloc(size * sizeof *set.slots), .mask = size - 1};
+    if (!set.slots) abort();
+    memset(set.slots, 0xff, size * sizeof *set.slots);
+    for (int d = 0; d < draws; d++) {
+        int64_t top = bound - draws + d;
+        int64_t pick = (int64_t)random_below(seed, purpose, id, base + (uint64_t)d, (uint64_t)top + 1);
+        if (!set_add(&set, pick)) {
+            set_add(&set, top);
+            pick = top;
+        }
+        chosen[d] = pick;
+    }
+    if (set.slots != small) free(set.slots);
+    qsort(chosen, (size_t)draws, sizeof *chosen, compare_integers);
+}
+
+static double log_choose(int64_t n, int64_t k) {
+    return lgamma((double)n + 1.0) - lgamma((double)k + 1.0) - lgamma((double)(n - k) + 1.0);
+}
+
+int64_t random_hypergeometric(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter, int64_t total, int64_t marked, int64_t draws) {
+    int64_t low = draws - (total - marked), high = draws < marked ? draws : marked;
+    if (low < 0) low = 0;
+    if (low >= high) return low;
+    int64_t mode = (int64_t)floor((double)(draws + 1) * (double)(marked + 1) / (double)(total + 2));
+    if (mode < low) mode = low;
+    if (mode > high) mode = high;
+    double at_mode = exp(log_choose(marked, mode) + log_choose(total - marked, draws - mode) - log_choose(total, draws));
+    double left = random_uniform(seed, purpose, id, counter) - at_mode;
+    if (left <= 0) return mode;
+    int64_t up = mode, down = mode;
+    double p_up = at_mode, p_down = at_mode;
+    while (up < high || down > low) {
+        if (up < high) {
+            p_up *= (double)(marked - up) * (double)(draws - up) / ((double)(up + 1) * (double)(total - marked - draws + up + 1));
+            up++;
+            if ((left -= p_up) <= 0) return up;
+        }
+        if (down > low) {
+            p_down *= (double)down * (double)(total - marked - draws + down) / ((double)(marked - down + 1) * (double)(draws - down + 1));
+            down--;
+            if ((left -= p_down) <= 0) return down;
+        }
+    }
+    return mode; /* rounding left a sliver of probability */
+}

@@ -1,0 +1,128 @@
+/* The recursion as it is written (models/rls.md 3.2), one full P per group, padded rows. Correct, simple, bound by memory: the oracle of the other stores. */
+#include <math.h>
+
+#include "engram/memory.h"
+#include "engram/rls.h"
+#include "textbook_kernel.h"
+
+struct rls_store {
+    plastic_synapses *plastic;
+    rls_settings settings;
+    int64_t *p_start; /* [groups+1] first entry of a group's P */
+    void *p;          /* float or double */
+    void *r, *q;      /* [largest ld] scratch */
+};
+
+/** Length of a row of P: whole cache lines, and not a multiple of 1 KiB, which would map all rows to the same cache sets. */
+static int64_t padded(int64_t count) {
+    int64_t ld = (count + 15) / 16 * 16;
+    return ld % 256 == 0 && ld > 0 ? ld + 16 : ld;
+}
+
+static int64_t sources_of(const plastic_synapses *plastic, int group) {
+    return plastic->group_start[group + 1] - plastic->group_start[group];
+}
+
+static size_t real_size(const plastic_synapses *plastic) {
+    return plastic->single ? sizeof(float) : sizeof(double);
+}
+
+static void set_initial_p(rls_store *store, int group, double *scratch) {
+    const plastic_synapses *plastic = store->plastic;
+    int64_t count = sources_of(plastic, group), ld = padded(count);
+    rls_initial_p(plastic, group, &store->settings, ld, scratch);
+    for (int64_t a = 0; a < count; a++)
+        for (int64_t b = 0; b < count; b++) {
+            int64_t at = store->p_start[group] + a * ld + b;
+            if (plastic->single)
+                ((float *)store->p)[at] = (float)scratch[a * ld + b];
+            else
+                ((double *)store->p)[at] = scratch[a * ld + b];
+        }
+}
+
+static rls_store *create(const context *context, plastic_synapses *plastic, const rls_settings *settings) {
+    (void)context;
+    rls_store *store = memory_new(MEMORY_P, 1, sizeof *store);
+    store->plastic = plastic;
+    store->settings = *settings;
+    store->p_start = memory_new(MEMORY_P, (size_t)plastic->groups + 1, sizeof(int64_t));
+    int64_t largest = 0;
+    for (int g = 0; g < plastic->groups; g++) {
+        int64_t count = sources_of(plastic, g), ld = padded(count);
+        store->p_start[g + 1] = store->p_start[g] + count * ld;
+        if (count > largest) largest = count;
+    }
+    store->p = memory_new(MEMORY_P, (size_t)store->p_start[plastic->groups], real_size(plastic));
+    store->r = memory_new(MEMORY_BUFFERS, (size_t)padded(largest), sizeof(double));
+    store->q = memory_new(MEMORY_BUFFERS, (size_t)padded(largest), sizeof(double));
+    double *scratch = memory_new(MEMORY_BUFFERS, (size_t)(largest * padded(largest)), sizeof(double));
+    for (int g = 0; g < plastic->groups; g++) set_initial_p(store, g, scratch);
+    memory_free(scratch);
+    return store;
+}
+
+static void destroy(rls_store *store) {
+    if (!store) return;
+    memory_free(store->p_start);
+    memory_free(store->p);
+    memory_free(store->r);
+    memory_free(store->q);
+    memory_free(store);
+}
+
+static void predict(rls_store *store, const rls_activity *activity, double *sum) {
+    const plastic_synapses *plastic = store->plastic;
+    for (int g = 0; g < plastic->groups; g++) {
+        int count;
+        const int32_t *source = plastic_sources(plastic, g, &count);
+        for (int row = plastic->group_row[g]; row < plastic->group_row[g + 1]; row++) {
+            int64_t at = plastic->row_start[row];
+            sum[row] = plastic->single ? textbook_sum_single((const float *)plastic->weight + at, count, source, activity->r)
+                                       : textbook_sum_double((const double *)plastic->weight + at, count, source, activity->r);
+        }
+    }
+}
+
+static void gather_r(rls_store *store, const int32_t *source, int64_t count, const double *r, double scale) {
+    for (int64_t a = 0; a < padded(count); a++) {
+        double value = a < count ? scale * r[source[a]] : 0;
+        if (store->plastic->single)
+            ((float *)store->r)[a] = (float)value;
+        else
+            ((double *)store->r)[a] = value;
+    }
+}
+
+static int update(rls_store *store, const rls_activity *activity, const double *error, const double *scale, double *gain) {
+    plastic_synapses *plastic = store->plastic;
+    int first_bad = -1;
+    for (int g = 0; g < plastic->groups; g++) {
+        int count;
+        const int32_t *source = plastic_sources(plastic, g, &count);
+        int row = plastic->group_row[g], rows = plastic->group_row[g + 1] - row;
+        int64_t ld = padded(count), at = plastic->row_start[row];
+        gather_r(store, source, count, activity->r, scale ? scale[row] : 1.0);
+        double value = plastic->single ? textbook_step_single((float *)store->p + store->p_start[g], ld, count, store->r, store->q, rows,
+                                                              (float *)plastic->weight + at, error + row, store->settings.gain)
+                                       : textbook_step_double((double *)store->p + store->p_start[g], ld, count, store->r, store->q, rows,
+                                                              (double *)plastic->weight + at, error + row, store->settings.gain);
+        for (int k = 0; k < rows; k++) gain[row + k] = value;
+        if (first_bad < 0 && !(value > 0 && value <= 1)) first_bad = row;
+    }
+    return first_bad;
+}
+
+static void export_p(const rls_store *store, int group, double *p) {
+    int64_t count = sources_of(store->plastic, group), ld = padded(count);
+    for (int64_t a = 0; a < count; a++)
+        for (int64_t b = 0; b < count; b++) {
+            int64_t at = store->p_start[group] + a * ld + b;
+            p[a * count + b] = store->plastic->single ? (double)((const float *)store->p)[at] : ((const double *)store->p)[at];
+        }
+}
+
+const rls_store_kind rls_textbook = {
+    .name = "textbook", .help = "one full P per group, rank-1 update at every instant", .create = create, .destroy = destroy,
+    .predict = predict, .update = update, .export_p = export_p,
+};

@@ -1,0 +1,126 @@
+/* Recursive least squares on the synaptic drive or rate of every trained neuron (Kim & Chow 2018; Arthur et al. 2023; models/rls.md section 3).
+ *     drive targets:  e = w.r + fixed drive - f
+ *     rate targets:   e = phi2(w.r + fixed drive + input) - f ,  r~ = phi2'(the same) r                              (3.6) */
+#include <math.h>
+#include <string.h>
+
+#include "engram/memory.h"
+#include "engram/rls.h"
+#include "engram/rule.h"
+#include "engram/targets.h"
+
+enum { PRECISION_SINGLE, PRECISION_DOUBLE };
+
+typedef struct {
+    double lambda, mu;
+    bool no_gain;
+    int precision, store;
+} rls_parameters;
+
+static const param parameters[] = {
+    {"lambda", PARAM_NUMBER, UNIT_NONE, "0.8", 1e-12, 1e12, NULL, "ridge penalty on the change of weights; P(0) = I/lambda without mu", offsetof(rls_parameters, lambda)},
+    {"mu", PARAM_NUMBER, UNIT_NONE, "0.01", 0, 1e12, NULL, "penalty on the change of a neuron's summed excitatory, and summed inhibitory, plastic weights", offsetof(rls_parameters, mu)},
+    {"no_gain", PARAM_FLAG, UNIT_NONE, "false", 0, 0, NULL, "leave g out of the weight update, as TrainSpikingNet.jl after v0.2.2 does", offsetof(rls_parameters, no_gain)},
+    {"precision", PARAM_CHOICE, UNIT_NONE, "single", 0, 0, "single double", "of P and the plastic weights", offsetof(rls_parameters, precision)},
+    {"store", PARAM_CHOICE, UNIT_NONE, "textbook", 0, 0, "textbook", "where P lives and how it is updated", offsetof(rls_parameters, store)},
+};
+static const param_table table = {"rls", "recursive least squares (Kim & Chow 2018)", parameters, sizeof parameters / sizeof *parameters, sizeof(rls_parameters)};
+
+struct rule_state {
+    rule_setting setting;
+    const rls_store_kind *kind;
+    rls_store *store;
+    double *sum, *error, *scale, *gain; /* [rows] */
+};
+
+static bool single(const void *raw) {
+    return ((const rls_parameters *)raw)->precision == PRECISION_SINGLE;
+}
+
+static status check(const rule_setting *setting, const rls_parameters *p) {
+    if (p->mu > 0 && !rls_signs_agree(setting->plastic))
+        return config_complain(setting->config, "learning", "mu", "needs groups whose neurons agree in the signs of their initial weights; give mu: 0");
+    for (int g = 0; setting->rate_targets && g < setting->plastic->groups; g++)
+        if (setting->plastic->group_row[g + 1] - setting->plastic->group_row[g] > 1)
+            return config_complain(setting->config, "targets", "rate_form", "phi weighs P by each neuron's slope, so neurons cannot share P; use siegert, or groups of one neuron");
+    return STATUS_OK;
+}
+
+static status create(const rule_setting *setting, const void *raw, rule_state **result) {
+    const rls_parameters *p = raw;
+    status checked = check(setting, p);
+    *result = NULL;
+    if (status_agree(setting->context, checked) != STATUS_OK) return checked == STATUS_OK ? STATUS_INPUT : checked;
+    rule_state *state = memory_new(MEMORY_BUFFERS, 1, sizeof *state);
+    size_t rows = (size_t)setting->plastic->rows;
+    state->setting = *setting;
+    state->kind = rls_store_kinds[p->store];
+    rls_settings settings = {.lambda = p->lambda, .mu = p->mu, .lambda_feedforward = setting->lambda_feedforward, .gain = !p->no_gain};
+    state->store = state->kind->create(setting->context, setting->plastic, &settings);
+    state->sum = memory_new(MEMORY_BUFFERS, rows, sizeof(double));
+    state->error = memory_new(MEMORY_BUFFERS, rows, sizeof(double));
+    state->scale = setting->rate_targets ? memory_new(MEMORY_BUFFERS, rows, sizeof(double)) : NULL;
+    state->gain = memory_new(MEMORY_BUFFERS, rows, sizeof(double));
+    *result = state;
+    return STATUS_OK;
+}
+
+static void destroy(rule_state *state) {
+    if (!state) return;
+    state->kind->destroy(state->store);
+    memory_free(state->sum);
+    memory_free(state->error);
+    memory_free(state->scale);
+    memory_free(state->gain);
+    memory_free(state);
+}
+
+static void trial_begin(rule_state *state) {
+    if (state->kind->trial_begin) state->kind->trial_begin(state->store);
+}
+
+static void measure_errors(rule_state *state, const double *target, const double *stimulus) {
+    const plastic_synapses *plastic = state->setting.plastic;
+    for (int row = 0; row < plastic->rows; row++) {
+        int i = plastic->row_neuron[row];
+        double drive = state->sum[row] + state->setting.drive->fixed[i];
+        if (state->setting.rate_targets) {
+            double input = drive + state->setting.bias[i] + (stimulus ? stimulus[i] : 0);
+            state->scale[row] = transfer_phi2_slope(input);
+            state->error[row] = transfer_phi2(input) - target[i];
+        } else {
+            state->error[row] = drive - target[i];
+        }
+    }
+}
+
+/** In readout form the drive follows the weights at once: the filtered sum becomes W r of the new weights. */
+static void refresh_readout(rule_state *state, const rls_activity *activity) {
+    if (!state->setting.drive->readout) return;
+    state->kind->predict(state->store, activity, state->sum);
+    for (int row = 0; row < state->setting.plastic->rows; row++) state->setting.drive->plastic_sum[state->setting.plastic->row_neuron[row]] = state->sum[row];
+}
+
+static void learn(rule_state *state, const double *target, const double *stimulus, rule_report *report) {
+    const spike_filter *filter = state->setting.filter;
+    rls_activity activity = {.r = filter->r, .touched = filter->touched, .touched_count = filter->touched_count, .arrived = filter->arrived,
+                             .decay = filter->uniform ? filter->interval_decay : NAN};
+    state->kind->predict(state->store, &activity, state->sum);
+    measure_errors(state, target, stimulus);
+    int bad = state->kind->update(state->store, &activity, state->error, state->scale, state->gain);
+    refresh_readout(state, &activity);
+    int rows = state->setting.plastic->rows;
+    if (bad >= 0 && report->bad_neuron < 0) {
+        report->bad_neuron = state->setting.plastic->row_neuron[bad];
+        report->bad_gain = state->gain[bad];
+        return;
+    }
+    for (int row = 0; row < rows; row++) sum_add(&report->gain, state->gain[row]);
+    report->gains += rows;
+}
+
+static void settle(rule_state *state) {
+    if (state->kind->settle) state->kind->settle(state->store);
+}
+
+const learning_rule rule_rls = {.parameters = &table, .single = single, .create = create, .destroy = destroy, .trial_begin = trial_begin, .learn = learn, .settle = settle};

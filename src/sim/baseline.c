@@ -1,0 +1,111 @@
+/* The run of the static network, before anything is plastic, that measures what targets need to know of it (models/rls.md 6.2). */
+#include <math.h>
+
+#include "build.h"
+#include "engram/memory.h"
+
+/** Observer: mean and variance of the static drive once the network has settled, and spikes of my neurons. */
+typedef struct {
+    int64_t settle, samples;
+    double *sum, *square; /* [mine] */
+    uint32_t *spikes;     /* [mine] */
+} baseline_watch;
+
+static void watch_step(void *self, const simulation *sim, int64_t step, const int32_t *fired, int count) {
+    baseline_watch *watch = self;
+    for (int k = 0; k < count; k++) watch->spikes[fired[k]]++;
+    if (step <= watch->settle) return;
+    watch->samples++;
+    for (int i = 0; i < sim->part.mine; i++) {
+        double u = sim->drive->fixed[i];
+        watch->sum[i] += u;
+        watch->square[i] += u * u;
+    }
+}
+
+/** s: temporal SD of the drive, averaged over the first 1000 excitatory neurons (models/rls.md 3.6). Collective. */
+static double mean_sd(const simulation *sim, const baseline_watch *watch) {
+    int64_t measured = sim->network.excitatory < 1000 ? sim->network.excitatory : 1000;
+    exact_sum sum = {0};
+    for (int i = 0; i < sim->part.mine && sim->part.first + i < measured; i++) {
+        double mean = watch->sum[i] / (double)watch->samples;
+        sum_add(&sum, sqrt(fmax(watch->square[i] / (double)watch->samples - mean * mean, 0)));
+    }
+    return measured ? sum_value(sum_all(&sim->context, sum)) / (double)measured : NAN;
+}
+
+static void gather_activity(const simulation *sim, const uint32_t *mine, uint32_t *all) {
+    int ranks = sim->context.ranks;
+    int *counts = memory_new(MEMORY_BUFFERS, (size_t)ranks, sizeof(int)), *offsets = memory_new(MEMORY_BUFFERS, (size_t)ranks, sizeof(int));
+    for (int rank = 0; rank < ranks; rank++) {
+        offsets[rank] = (int)partition_first(sim->part.total, ranks, rank);
+        counts[rank] = (int)(partition_first(sim->part.total, ranks, rank + 1) - offsets[rank]);
+    }
+    CHECK_MPI(MPI_Allgatherv(mine, sim->part.mine, MPI_UINT32_T, all, counts, offsets, MPI_UINT32_T, sim->context.comm));
+    memory_free(counts);
+    memory_free(offsets);
+}
+
+void baseline_run(simulation *sim, double duration, baseline *result) {
+    size_t mine = (size_t)sim->part.mine;
+    double settle_ms = duration > 1000 ? 1000 : duration / 2;
+    baseline_watch watch = {.settle = llround(settle_ms / sim->dt), .sum = memory_new(MEMORY_BUFFERS, mine, sizeof(double)),
+                            .square = memory_new(MEMORY_BUFFERS, mine, sizeof(double)), .spikes = memory_new(MEMORY_BUFFERS, mine, sizeof(uint32_t))};
+    double before = clock_seconds(), phases[PHASES];
+    for (int p = 0; p < PHASES; p++) phases[p] = sim->phase_seconds[p];
+    trial trial = {.stream = STREAM_BASELINE, .reset = true, .steps = llround(duration / sim->dt)};
+    trial_observe(&trial, &watch, watch_step);
+    trial_result spikes;
+    trial_run(sim, &trial, &spikes);
+    for (int p = 0; p < PHASES; p++) sim->phase_seconds[p] = phases[p]; /* one figure for all of it */
+    sim->phase_seconds[PHASE_BASELINE] += clock_seconds() - before;
+
+    double seconds = (double)trial.steps * sim->dt / 1000;
+    int64_t cells[2] = {sim->network.excitatory, sim->part.total - sim->network.excitatory};
+    for (int type = 0; type < 2; type++) sim->baseline_rate[type] = cells[type] ? (double)spikes.spikes[type] / ((double)cells[type] * seconds) : NAN;
+    sim->baseline_sd = mean_sd(sim, &watch);
+    result->seconds = seconds;
+    result->mean_drive = memory_new(MEMORY_TARGETS, mine, sizeof(double));
+    for (int i = 0; i < sim->part.mine; i++) result->mean_drive[i] = watch.sum[i] / (double)watch.samples;
+    result->activity = memory_new(MEMORY_TARGETS, (size_t)sim->part.total, sizeof(uint32_t));
+    gather_activity(sim, watch.spikes, result->activity);
+    exact_sum sum = {0}, square = {0};
+    for (int i = 0; i < sim->part.mine; i++) sum_add(&sum, result->mean_drive[i]), sum_add(&square, result->mean_drive[i] * result->mean_drive[i]);
+    double mean = sum_value(sum_all(&sim->context, sum)) / (double)sim->part.total;
+    double variance = sum_value(sum_all(&sim->context, square)) / (double)sim->part.total - mean * mean;
+    log_line(&sim->context, "baseline: %.3f Hz excitatory, %.3f Hz inhibitory; static drive %.4f (SD over cells %.4f, in time %.4f)", sim->baseline_rate[0],
+             sim->baseline_rate[1], mean, sqrt(fmax(variance, 0)), sim->baseline_sd);
+    memory_free(watch.sum);
+    memory_free(watch.square);
+    memory_free(watch.spikes);
+}
+
+void baseline_clear(baseline *baseline) {
+    memory_free(baseline->mean_drive);
+    memory_free(baseline->activity);
+}
+
+/** Observer: the drive at learning instants, counted from the end of the settling time. */
+typedef struct {
+    int64_t settle, every;
+    int instants;
+    double *rows;
+} drive_watch;
+
+static void drive_watch_step(void *self, const simulation *sim, int64_t step, const int32_t *fired, int count) {
+    (void)fired, (void)count;
+    drive_watch *watch = self;
+    int64_t since = step - watch->settle;
+    if (since <= 0 || since % watch->every || since / watch->every > watch->instants) return;
+    double *row = watch->rows + (since / watch->every - 1) * sim->part.mine;
+    for (int i = 0; i < sim->part.mine; i++) row[i] = sim->drive->total[i];
+}
+
+void record_untrained(void *simulation_, double settle, int instants, double every, double *rows) {
+    simulation *sim = simulation_;
+    drive_watch watch = {.settle = llround(settle / sim->dt), .every = llround(every / sim->dt), .instants = instants, .rows = rows};
+    trial trial = {.stream = STREAM_UNTRAINED, .reset = true, .plastic = true, .steps = watch.settle + watch.every * instants};
+    trial_observe(&trial, &watch, drive_watch_step);
+    trial_result ignored;
+    trial_run(sim, &trial, &ignored);
+}

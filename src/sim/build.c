@@ -1,0 +1,240 @@
+#include "build.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "engram/memory.h"
+#include "engram/random.h"
+
+static const plastic_settings *plastic_of(const simulation *sim) {
+    return config_common(sim->config, "plastic");
+}
+
+static bool readout_form(const simulation *sim) {
+    int drive = plastic_of(sim)->drive;
+    return drive == PLASTIC_DRIVE_AUTO ? sim->neurons->model->readout_drive : drive == PLASTIC_DRIVE_READOUT;
+}
+
+static double time_unit(const simulation *sim) {
+    double unit = plastic_of(sim)->time_unit;
+    return isnan(unit) ? sim->neurons->model->time_unit : unit;
+}
+
+/** Put values in the place of "auto", so that the files show what was used. */
+static void resolve_auto(simulation *sim) {
+    plastic_settings *plastic = config_common(sim->config, "plastic");
+    simulation_settings *simulation = config_common(sim->config, "simulation");
+    target_settings *targets = config_common(sim->config, "targets");
+    plastic->time_unit = time_unit(sim);
+    plastic->drive = readout_form(sim) ? PLASTIC_DRIVE_READOUT : PLASTIC_DRIVE_SPIKE_TIME;
+    if (simulation->reset == RESET_AUTO) simulation->reset = sim->neurons->model->keeps_state ? RESET_NEVER : RESET_EVERY_LOOP;
+    if (targets->rate_form == RATE_AUTO) targets->rate_form = sim->neurons->model->readout_drive ? RATE_PHI : RATE_SIEGERT;
+    sim->reset_every_loop = simulation->reset == RESET_EVERY_LOOP;
+}
+
+static status check_rate_form(const simulation *sim) {
+    const target_settings *targets = config_common(sim->config, "targets");
+    const neuron_model *model = sim->neurons->model;
+    bool siegert = targets->quantity == QUANTITY_RATE && targets->rate_form == RATE_SIEGERT;
+    if (siegert && !(model->siegert_applies && model->siegert_applies(sim->neurons)))
+        return config_complain(sim->config, "targets", "rate_form", "siegert needs lif neurons with threshold 1 and reset 0");
+    return STATUS_OK;
+}
+
+static void make_neurons(simulation *sim) {
+    const network_settings *network = config_common(sim->config, "network");
+    sim->part = partition_of(&sim->context, network->neurons);
+    int64_t excitatory = (int64_t)floor((double)network->neurons * network->excitatory_fraction);
+    sim->neurons = neurons_new(neuron_models[config_variant_index(sim->config, "neuron")], config_variant(sim->config, "neuron"), sim->part, excitatory, sim->dt, sim->seed);
+    size_t mine = (size_t)sim->part.mine;
+    sim->input = memory_new(MEMORY_STATE, mine, sizeof(double));
+    sim->fired = memory_new(MEMORY_BUFFERS, mine, sizeof(int32_t));
+    const neuron_model *model = sim->neurons->model;
+    if (sim->neurons->noise && model->noise_is_current && model->noise_is_current(sim->neurons)) {
+        sim->current_noise = memory_new(MEMORY_STATE, mine, sizeof(double));
+        double factor = sqrt(model->membrane_tau(sim->neurons) / sim->dt);
+        for (int i = 0; i < sim->part.mine; i++) sim->current_noise[i] = factor * model->noise_sd(sim->neurons, sim->part.first + i);
+    }
+    sim->exchange = exchange_new(&sim->context, sim->part.total, 16 + (int)(sim->part.total / sim->context.ranks / 100));
+}
+
+/** Plastic time constants of neurons and feed-forward units, when they differ. */
+static void draw_time_constants(simulation *sim, int64_t units) {
+    const plastic_settings *plastic = plastic_of(sim);
+    if (plastic->tau_range.count != 2) return;
+    double low = plastic->tau_range.values[0], high = plastic->tau_range.values[1];
+    sim->tau = memory_new(MEMORY_STATE, (size_t)(sim->part.total + units), sizeof(double));
+    for (int64_t j = 0; j < sim->part.total; j++) sim->tau[j] = low + (high - low) * random_uniform(sim->seed, RANDOM_TAU, (uint64_t)j, 0);
+    for (int64_t unit = 0; unit < units; unit++) sim->tau[sim->part.total + unit] = plastic->tau;
+}
+
+static void make_drive(simulation *sim) {
+    const network_settings *network = config_common(sim->config, "network");
+    drive_free(sim->drive);
+    sim->drive = drive_new(sim->part.mine, sim->part.first, sim->network.synapses, readout_form(sim), sim->dt, network->tau_excitatory, network->tau_inhibitory,
+                           sim->tau ? sim->tau + sim->part.first : NULL, plastic_of(sim)->tau, time_unit(sim));
+}
+
+/** Times in steps; the targets are open. */
+static status set_window(simulation *sim) {
+    simulation_settings *simulation = config_common(sim->config, "simulation");
+    const learning_settings *learning = config_common(sim->config, "learning");
+    const stimulus_settings *stimulus = config_common(sim->config, "stimulus");
+    sim->window = llround(stimulus->stop / sim->dt);
+    sim->every = llround(learning->every / sim->dt);
+    int64_t end = sim->window + sim->every * sim->targets.instants;
+    if (isnan(simulation->loop_duration)) simulation->loop_duration = (double)end * sim->dt;
+    sim->loop_steps = llround(simulation->loop_duration / sim->dt);
+    if (sim->loop_steps < end)
+        return config_complain(sim->config, "simulation", "loop_duration", "%g ms ends before the target window does, at %g ms", simulation->loop_duration, (double)end * sim->dt);
+    if (sim->loop_steps > (int64_t)1 << 40) return config_complain(sim->config, "simulation", "loop_duration", "is more than 2^40 steps");
+    return STATUS_OK;
+}
+
+/** The baseline run, if anything needs it. */
+static void measure_baseline(simulation *sim, baseline *baseline) {
+    simulation_settings *settings = config_common(sim->config, "simulation");
+    const target_settings *targets = config_common(sim->config, "targets");
+    const plastic_kind *plastic = plastic_kinds[config_variant_index(sim->config, "plastic")];
+    int needs = sim->targets.kind->needs ? sim->targets.kind->needs(sim->targets.parameters) : 0;
+    bool for_siegert = targets->quantity == QUANTITY_RATE && targets->rate_form == RATE_SIEGERT && sim->network.synapses;
+    bool for_partners = plastic->needs_activity && plastic->needs_activity(config_variant(sim->config, "plastic"));
+    sim->baseline_rate[0] = sim->baseline_rate[1] = sim->baseline_sd = NAN;
+    if (!needs && !for_siegert && !for_partners) return;
+    if (isnan(settings->baseline)) settings->baseline = needs & NEEDS_ACTIVITY ? 20000 : fmax(2000, settings->loop_duration);
+    baseline_run(sim, settings->baseline, baseline);
+}
+
+static void choose_trained(simulation *sim) {
+    sim->trained = memory_new(MEMORY_STATE, (size_t)sim->part.total, 1);
+    int choice = plastic_of(sim)->trained;
+    for (int64_t gid = 0; gid < sim->part.total; gid++) {
+        int32_t unit = sim->targets.unit[gid];
+        bool has_target = !sim->targets.kind->pair || unit != -1;
+        sim->trained[gid] = has_target && (choice == TRAINED_ALL || (choice == TRAINED_EXCITATORY && gid < sim->network.excitatory) || (choice == TRAINED_TARGETS && unit >= 0));
+    }
+}
+
+static status make_plastic(simulation *sim, const baseline *baseline) {
+    const feedforward_settings *feedforward = config_common(sim->config, "feedforward");
+    const plastic_kind *kind = plastic_kinds[config_variant_index(sim->config, "plastic")];
+    const void *rule_parameters = config_variant(sim->config, "learning");
+    plastic_request request = {.network = &sim->network, .trained = sim->trained, .activity = baseline->activity, .feedforward = feedforward->units,
+                               .feedforward_weight = feedforward->weight, .single = sim->rule->single && sim->rule->single(rule_parameters)};
+    status made = status_agree(&sim->context, kind->build(&sim->context, sim->config, config_variant(sim->config, "plastic"), &request, &sim->network, &sim->plastic));
+    if (made != STATUS_OK) return made;
+    draw_time_constants(sim, feedforward->units);
+    make_drive(sim);
+    sim->feedforward = feedforward_new(feedforward, sim->targets.tasks, sim->seed, sim->dt, sim->window, sim->loop_steps);
+    sim->spikes = memory_resize(MEMORY_BUFFERS, sim->spikes, (size_t)(sim->part.total + feedforward->units), sizeof(int32_t));
+    sim->filter = filter_new(sim->plastic->sources, readout_form(sim), sim->dt, sim->tau, plastic_of(sim)->tau, time_unit(sim), 2 * sim->loop_steps);
+    return STATUS_OK;
+}
+
+/** Input noise that Siegert's formula sees (models/rls.md 3.6): fluctuations of the static drive, and the neuron's own noise. */
+static double *siegert_noise(const simulation *sim) {
+    const network_settings *network = config_common(sim->config, "network");
+    double *sigma = memory_new(MEMORY_BUFFERS, (size_t)sim->part.mine, sizeof(double));
+    double from_network = isnan(sim->baseline_sd) || !sim->network.synapses ? 0 : sim->baseline_sd / sqrt(1.3 * network->tau_excitatory);
+    for (int i = 0; i < sim->part.mine; i++) {
+        double own = sim->neurons->model->noise_sd ? sim->neurons->model->noise_sd(sim->neurons, sim->part.first + i) : 0;
+        sigma[i] = sqrt(from_network * from_network + own * own);
+    }
+    return sigma;
+}
+
+static status make_targets(simulation *sim, target_request *request) {
+    double *sigma = siegert_noise(sim);
+    status filled = targets_fill(request, &sim->targets, sigma, sim->network.bias, sim->neurons->model->membrane_tau(sim->neurons));
+    memory_free(sigma);
+    if (filled == STATUS_OK && !isnan(sim->targets.inversion_error))
+        log_line(&sim->context, "rates turned into drives: inversion good to %.1e of the rate; %lld zero rates taken as 0.1 Hz", sim->targets.inversion_error,
+                 (long long)sim->targets.raised_rates);
+    return filled;
+}
+
+static status make_rule(simulation *sim) {
+    const feedforward_settings *feedforward = config_common(sim->config, "feedforward");
+    rule_setting setting = {.context = &sim->context, .config = sim->config, .plastic = sim->plastic, .drive = sim->drive, .filter = sim->filter,
+                            .bias = sim->network.bias, .lambda_feedforward = feedforward->lambda, .rate_targets = sim->targets.quantity == QUANTITY_RATE};
+    return status_agree(&sim->context, sim->rule->create(&setting, config_variant(sim->config, "learning"), &sim->rule_state));
+}
+
+/** Everything that depends on targets, in the order in which things become known. */
+static status build_learning(simulation *sim) {
+    const learning_settings *learning = config_common(sim->config, "learning");
+    const stimulus_settings *stimulus = config_common(sim->config, "stimulus");
+    target_request request = {.context = &sim->context, .config = sim->config, .part = sim->part, .excitatory = sim->network.excitatory, .seed = sim->seed,
+                              .every = learning->every, .start = stimulus->stop, .time_unit = time_unit(sim), .simulation = sim, .record_untrained = record_untrained};
+    status result = targets_open(&request, &sim->targets);
+    if (result != STATUS_OK) return result;
+    if ((result = status_agree(&sim->context, set_window(sim))) != STATUS_OK) return result;
+    baseline baseline = {0};
+    measure_baseline(sim, &baseline);
+    request.mean_drive = baseline.mean_drive;
+    request.activity = baseline.activity;
+    request.activity_seconds = baseline.seconds;
+    result = status_agree(&sim->context, targets_pair(&request, &sim->targets));
+    if (result == STATUS_OK) {
+        choose_trained(sim);
+        request.trained = sim->trained;
+        sim->stimulus = stimulus_new(sim->config, sim->part, sim->seed, sim->dt);
+        result = make_plastic(sim, &baseline);
+    }
+    if (result == STATUS_OK) result = make_targets(sim, &request);
+    if (result == STATUS_OK) result = make_rule(sim);
+    baseline_clear(&baseline);
+    return result;
+}
+
+status simulation_build(const context *context, config *config, simulation **result) {
+    double started = clock_seconds();
+    *result = NULL;
+    status checked = status_agree(context, build_check(context, config));
+    if (checked != STATUS_OK) return checked;
+    const simulation_settings *settings = config_common(config, "simulation");
+    simulation *sim = memory_new(MEMORY_STATE, 1, sizeof *sim);
+    sim->context = *context;
+    sim->config = config;
+    sim->dt = settings->dt;
+    sim->seed = (uint64_t)settings->seed;
+    sim->rule = learning_rules[config_variant_index(config, "learning")];
+    make_neurons(sim);
+    resolve_auto(sim);
+    sim->network.seed = sim->seed;
+    checked = status_agree(context, check_rate_form(sim));
+    if (checked == STATUS_OK) checked = network_build(context, config, sim->neurons->model->membrane_tau(sim->neurons), &sim->network);
+    if (checked == STATUS_OK) {
+        make_drive(sim);
+        sim->spikes = memory_new(MEMORY_BUFFERS, (size_t)sim->part.total, sizeof(int32_t));
+        checked = build_learning(sim);
+    }
+    sim->phase_seconds[PHASE_BUILD] = clock_seconds() - started - sim->phase_seconds[PHASE_BASELINE];
+    if (checked != STATUS_OK) {
+        simulation_free(sim);
+        return checked;
+    }
+    *result = sim;
+    return STATUS_OK;
+}
+
+void simulation_free(simulation *sim) {
+    if (!sim) return;
+    if (sim->rule_state) sim->rule->destroy(sim->rule_state);
+    targets_clear(&sim->targets);
+    stimulus_free(sim->stimulus);
+    feedforward_free(sim->feedforward);
+    filter_free(sim->filter);
+    drive_free(sim->drive);
+    plastic_free(sim->plastic);
+    exchange_free(sim->exchange);
+    network_clear(&sim->network);
+    neurons_free(sim->neurons);
+    memory_free(sim->trained);
+    memory_free(sim->tau);
+    memory_free(sim->current_noise);
+    memory_free(sim->input);
+    memory_free(sim->fired);
+    memory_free(sim->spikes);
+    memory_free(sim);
+}

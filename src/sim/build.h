@@ -1,0 +1,24 @@
+/* Steps of simulation_build(). */
+#ifndef ENGRAM_BUILD_H
+#define ENGRAM_BUILD_H
+
+#include "engram/simulation.h"
+
+/** Check what only shows when sections are seen together, and let every selected module check its own. Not collective; not agreed. */
+status build_check(const context *context, config *config);
+
+/** What the baseline run found. */
+typedef struct {
+    double *mean_drive;  /**< [mine] mean static drive after the first second (or half of the run) */
+    uint32_t *activity;  /**< [N] spikes */
+    double seconds;      /**< model time */
+} baseline;
+
+/** Run the static network for @p duration ms without stimulus, fill sim->baseline_*, log the rates. Collective. */
+void baseline_run(simulation *simulation, double duration, baseline *result);
+void baseline_clear(baseline *baseline);
+
+/** target_request.record_untrained. Collective. */
+void record_untrained(void *simulation, double settle, int instants, double every, double *rows);
+
+#endif

@@ -1,0 +1,64 @@
+#include <math.h>
+
+#include "build.h"
+#include "engram/observe.h"
+
+static bool is_multiple(double value, double dt) {
+    double steps = value / dt;
+    return fabs(steps - round(steps)) <= 1e-6 * fmax(1, steps) && (value == 0 || steps > 0.5);
+}
+
+/** Complain unless @p value is a whole multiple of dt. */
+static status check_multiple(const config *config, const char *section, const char *key, double value, double dt) {
+    if (is_multiple(value, dt)) return STATUS_OK;
+    return config_complain(config, section, key, "%g ms is not a whole number of time steps of %g ms", value, dt);
+}
+
+static status worse(status a, status b) {
+    return a > b ? a : b;
+}
+
+static status check_times(config *config) {
+    const simulation_settings *simulation = config_common(config, "simulation");
+    const stimulus_settings *stimulus = config_common(config, "stimulus");
+    const learning_settings *learning = config_common(config, "learning");
+    const output_settings *output = config_common(config, "output");
+    double dt = simulation->dt;
+    status result = STATUS_OK;
+    result = worse(result, check_multiple(config, "stimulus", "start", stimulus->start, dt));
+    result = worse(result, check_multiple(config, "stimulus", "stop", stimulus->stop, dt));
+    result = worse(result, check_multiple(config, "learning", "every", learning->every, dt));
+    if (stimulus->stop < stimulus->start)
+        result = worse(result, config_complain(config, "stimulus", "stop", "%g ms is before the start, %g ms", stimulus->stop, stimulus->start));
+    if (output->correlation_window > 0 && output->correlation_window < learning->every / 2)
+        result = worse(result, config_complain(config, "output", "correlation_window", "%g ms would leave gaps between bins of %g ms; give 0 or at least half of learning.every",
+                                               output->correlation_window, learning->every));
+    if (output->correlation_window > 0 && !is_multiple(1, dt))
+        result = worse(result, config_complain(config, "output", "correlation_window", "averages samples of whole ms, which time steps of %g ms do not hit; give 0", dt));
+    if (learning->loops > STREAM_BASELINE - 1)
+        result = worse(result, config_complain(config, "learning", "loops", "%lld; at most %d", (long long)learning->loops, STREAM_BASELINE - 1));
+    return result;
+}
+
+static status check_plastic(config *config) {
+    const plastic_settings *plastic = config_common(config, "plastic");
+    const param_numbers *range = &plastic->tau_range;
+    if (range->count == 0) return STATUS_OK;
+    if (range->count != 2 || range->values[0] > range->values[1])
+        return config_complain(config, "plastic", "tau_range", "needs two values, [low, high]");
+    return STATUS_OK;
+}
+
+status build_check(const context *context, config *config) {
+    (void)context;
+    const network_settings *network = config_common(config, "network");
+    const simulation_settings *simulation = config_common(config, "simulation");
+    status result = worse(check_times(config), check_plastic(config));
+    const neuron_model *model = neuron_models[config_variant_index(config, "neuron")];
+    const network_kind *kind = network_kinds[config_variant_index(config, "network")];
+    const plastic_kind *plastic = plastic_kinds[config_variant_index(config, "plastic")];
+    if (model->check) result = worse(result, model->check(config, config_variant(config, "neuron"), simulation->dt, network->neurons));
+    if (kind->check) result = worse(result, kind->check(config, config_variant(config, "network"), network));
+    if (plastic->check) result = worse(result, plastic->check(config, config_variant(config, "plastic"), network));
+    return result;
+}

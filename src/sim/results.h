@@ -1,0 +1,57 @@
+/* What a run writes. All functions are collective; writers return agreed but unprinted status unless said otherwise. */
+#ifndef ENGRAM_RESULTS_H
+#define ENGRAM_RESULTS_H
+
+#include "engram/observe.h"
+#include "engram/training.h"
+
+/** The output directory of a run and the open metrics.csv. */
+typedef struct {
+    char *directory; /* owned */
+    void *metrics;   /* FILE on rank 0 */
+    double started;  /* clock_seconds() */
+} results;
+
+/** Make the directory and metrics.csv. Refuses one that holds a run unless overwrite. @return agreed and printed */
+status results_open(const context *context, const config *config, const run_options *options, results *results);
+
+/** One line of metrics.csv. */
+typedef struct {
+    int64_t loop;
+    int task;
+    double seconds, rate_hz, correlation; /* NAN correlation: not measured, an empty field */
+    int64_t undefined_neurons;
+    double mean_gain;
+    bool measured;
+} metrics_row;
+void results_add_metrics(const context *context, results *results, const metrics_row *row);
+
+/** @return path of a file in the directory, owned by the caller (free) */
+char *results_path(const results *results, const char *name);
+
+status results_write_nodes(const simulation *sim, const results *results, const char *configuration);
+status results_write_edges(const simulation *sim, const results *results, const char *configuration);
+/** @param drive [tasks] averages of the last loop of each task, [instants][mine]; NULL entries are left out */
+status results_write_targets(const simulation *sim, const results *results, const char *configuration, double *const *drive, bool stimulus);
+status results_write_spikes(const simulation *sim, const results *results, const char *configuration, const spike_recorder *recorder);
+status results_write_report(const simulation *sim, const results *results, const char *configuration, const report_recorder *recorder);
+
+/** Results of one task's trials with frozen weights. */
+typedef struct {
+    int trials;
+    double *average;        /* [instants][mine] trial-averaged value */
+    double *trial_score;    /* [trials] mean r over neurons of each single trial */
+    double *neuron_score;   /* [mine] r of the trial average */
+    double *single_score;   /* [mine] r of single trials, averaged over those where it is defined */
+    double average_score;   /* mean r of the trial average */
+    double mean_single_score;
+    double rate_hz;
+    psth psth;
+} test_result;
+status results_write_test(const simulation *sim, const results *results, const char *configuration, const test_result *tests);
+/** run.json. @param code how the run ended */
+status results_write_run(const simulation *sim, const results *results, const run_options *options, int64_t loops_done, status code, const test_result *tests);
+
+void results_close(results *results);
+
+#endif

@@ -1,0 +1,249 @@
+/* The HDF5 files of a run, in SONATA layout where SONATA has one. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engram/h5.h"
+#include "engram/memory.h"
+#include "engram/sonata.h"
+#include "results.h"
+
+static const char *const POPULATION = "neurons";
+
+status results_write_nodes(const simulation *sim, const results *results, const char *configuration) {
+    int mine = sim->part.mine;
+    size_t count = (size_t)mine;
+    enum { EXCITATORY, BIAS, TRAINED, UNIT, TAU, COLUMNS };
+    const char *names[COLUMNS] = {"excitatory", "dynamics_params/bias", "trained", "recorded_unit", "dynamics_params/tau_plastic"};
+    double *value[COLUMNS];
+    sonata_column columns[COLUMNS];
+    double tau = ((const plastic_settings *)config_common(sim->config, "plastic"))->tau;
+    for (int c = 0; c < COLUMNS; c++) value[c] = memory_new(MEMORY_BUFFERS, count, sizeof(double));
+    int64_t *type = memory_new(MEMORY_BUFFERS, count, sizeof(int64_t));
+    for (int i = 0; i < mine; i++) {
+        int64_t gid = sim->part.first + i;
+        value[EXCITATORY][i] = gid < sim->network.excitatory;
+        value[BIAS][i] = sim->network.bias[i];
+        value[TRAINED][i] = sim->trained[gid];
+        value[UNIT][i] = sim->targets.unit[gid];
+        value[TAU][i] = sim->tau ? sim->tau[gid] : tau;
+        type[i] = gid >= sim->network.excitatory;
+    }
+    for (int c = 0; c < COLUMNS; c++) columns[c] = (sonata_column){names[c], value[c]};
+    const char *model = sim->neurons->model->parameters->name;
+    char excitatory[64], inhibitory[64];
+    snprintf(excitatory, sizeof excitatory, "%s_excitatory", model);
+    snprintf(inhibitory, sizeof inhibitory, "%s_inhibitory", model);
+    const char *types[] = {excitatory, inhibitory};
+    char *path = results_path(results, "nodes.h5");
+    status written = sonata_write_nodes(&sim->context, path, configuration, POPULATION, sim->part.first, mine, type, 2, types, COLUMNS, columns);
+    free(path);
+    for (int c = 0; c < COLUMNS; c++) memory_free(value[c]);
+    memory_free(type);
+    return written;
+}
+
+/** Arrays of one edge population while it is written. */
+typedef struct { uint64_t *source, *target; double *weight, *initial; int64_t count; } edge_arrays;
+
+static edge_arrays edge_arrays_new(int64_t room, bool initial) {
+    size_t count = (size_t)room;
+    return (edge_arrays){memory_new(MEMORY_BUFFERS, count, sizeof(uint64_t)), memory_new(MEMORY_BUFFERS, count, sizeof(uint64_t)),
+                         memory_new(MEMORY_BUFFERS, count, sizeof(double)), initial ? memory_new(MEMORY_BUFFERS, count, sizeof(double)) : NULL, 0};
+}
+
+static void edge_arrays_free(edge_arrays *edges) {
+    memory_free(edges->source), memory_free(edges->target), memory_free(edges->weight), memory_free(edges->initial);
+}
+
+static edge_arrays static_edges(const simulation *sim) {
+    if (!sim->network.synapses) return edge_arrays_new(0, false);
+    synapse_rows rows = static_to_rows(sim->network.synapses, sim->part.mine, sim->part.first);
+    edge_arrays edges = edge_arrays_new(rows.start[rows.targets], false);
+    for (int i = 0; i < rows.targets; i++)
+        for (int64_t s = rows.start[i]; s < rows.start[i + 1]; s++, edges.count++) {
+            edges.source[s] = (uint64_t)rows.source[s];
+            edges.target[s] = (uint64_t)(sim->part.first + i);
+            edges.weight[s] = rows.weight[s];
+        }
+    synapse_rows_free(&rows);
+    return edges;
+}
+
+/** Plastic synapses from neurons, or from feed-forward units (ids from 0). */
+static edge_arrays plastic_edges(const simulation *sim, bool from_units) {
+    const plastic_synapses *plastic = sim->plastic;
+    edge_arrays edges = edge_arrays_new(plastic->row_start[plastic->rows], true);
+    for (int g = 0; g < plastic->groups; g++) {
+        int count;
+        const int32_t *source = plastic_sources(plastic, g, &count);
+        for (int row = plastic->group_row[g]; row < plastic->group_row[g + 1]; row++)
+            for (int a = 0; a < count; a++) {
+                if ((source[a] >= plastic->neurons) != from_units) continue;
+                int64_t slot = plastic->row_start[row] + a, at = edges.count++;
+                edges.source[at] = (uint64_t)(source[a] - (from_units ? plastic->neurons : 0));
+                edges.target[at] = (uint64_t)(sim->part.first + plastic->row_neuron[row]);
+                edges.weight[at] = plastic_weight(plastic, slot);
+                edges.initial[at] = plastic_initial(plastic, slot);
+            }
+    }
+    return edges;
+}
+
+status results_write_edges(const simulation *sim, const results *results, const char *configuration) {
+    edge_arrays arrays[3] = {static_edges(sim), plastic_edges(sim, false), {0}};
+    const char *names[3] = {"static", "plastic", "feedforward"}, *sources[3] = {POPULATION, POPULATION, "feedforward"};
+    int64_t units = sim->plastic->sources - sim->plastic->neurons;
+    int populations = units > 0 ? 3 : 2;
+    if (units > 0) arrays[2] = plastic_edges(sim, true);
+    sonata_edges edges[3];
+    for (int p = 0; p < populations; p++)
+        edges[p] = (sonata_edges){.population = names[p], .source_population = sources[p], .target_population = POPULATION, .count = arrays[p].count,
+                                  .source_neurons = p == 2 ? units : sim->part.total, .target_first = sim->part.first, .target_mine = sim->part.mine,
+                                  .sources = arrays[p].source, .targets = arrays[p].target, .weights = arrays[p].weight, .initial_weights = arrays[p].initial,
+                                  .delay = sim->dt, .wide = p == 0 || !sim->plastic->single};
+    char *path = results_path(results, "edges.h5");
+    status written = sonata_write_edges(&sim->context, path, configuration, populations, edges);
+    free(path);
+    for (int p = 0; p < 3; p++) edge_arrays_free(&arrays[p]);
+    return written;
+}
+
+/** A [rows][N] array of which this rank has columns [rows][mine]. */
+static void write_columns(const simulation *sim, h5_file *file, const char *name, int64_t rows, const double *values) {
+    int64_t shape[2] = {rows, sim->part.total};
+    h5_write(file, name, H5_FLOAT64, 2, shape, 1, sim->part.first, sim->part.mine, values, true);
+}
+
+static void write_ids(const simulation *sim, h5_file *file) {
+    int64_t total = sim->part.total;
+    h5_write(file, "targets/recorded_unit", H5_INT32, 1, &total, -1, 0, 0, sim->targets.unit, false);
+    h5_write(file, "targets/trained", H5_UINT8, 1, &total, -1, 0, 0, sim->trained, false);
+}
+
+/** The stimulus of one task, every step from its start: [steps][N]. */
+static void write_stimulus(const simulation *sim, h5_file *file, int task) {
+    stimulus *stimulus = sim->stimulus;
+    int64_t steps = stimulus->off - stimulus->on;
+    if (!stimulus->kind->next || steps <= 0) return;
+    double *rows = memory_new(MEMORY_OUTPUT, (size_t)steps * (size_t)sim->part.mine, sizeof(double));
+    for (int64_t step = stimulus->on + 1; step <= stimulus->off; step++) {
+        const double *now = stimulus_at(stimulus, task, step);
+        if (now) memcpy(rows + (step - stimulus->on - 1) * sim->part.mine, now, (size_t)sim->part.mine * sizeof(double));
+    }
+    char name[64];
+    snprintf(name, sizeof name, "targets/%d/stimulus", task);
+    write_columns(sim, file, name, steps, rows);
+    memory_free(rows);
+}
+
+static void write_times(const simulation *sim, h5_file *file, const char *name) {
+    int64_t instants = sim->targets.instants;
+    double *time = memory_new(MEMORY_BUFFERS, (size_t)instants, sizeof(double));
+    for (int64_t k = 0; k < instants; k++) time[k] = (double)(sim->window + (k + 1) * sim->every) * sim->dt;
+    h5_write(file, name, H5_FLOAT64, 1, &instants, -1, 0, 0, time, false);
+    h5_attribute_text(file, name, "units", "ms");
+    memory_free(time);
+}
+
+status results_write_targets(const simulation *sim, const results *results, const char *configuration, double *const *drive, bool stimulus) {
+    char *path = results_path(results, "targets.h5"), name[64];
+    h5_file *file = h5_create(&sim->context, path, configuration);
+    int64_t instants = sim->targets.instants;
+    h5_group(file, "targets");
+    write_ids(sim, file);
+    write_times(sim, file, "targets/time");
+    for (int task = 0; task < sim->targets.tasks; task++) {
+        snprintf(name, sizeof name, "targets/%d", task);
+        h5_group(file, name);
+        snprintf(name, sizeof name, "targets/%d/target", task);
+        write_columns(sim, file, name, instants, targets_at(&sim->targets, sim->part.mine, task, 0));
+        h5_attribute_text(file, name, "quantity", sim->targets.quantity == QUANTITY_RATE ? "rate" : "drive");
+        if (sim->targets.rate) {
+            snprintf(name, sizeof name, "targets/%d/rate", task);
+            write_columns(sim, file, name, instants, sim->targets.rate + (int64_t)task * instants * sim->part.mine);
+            h5_attribute_text(file, name, "units", "Hz");
+        }
+        if (drive[task]) {
+            snprintf(name, sizeof name, "targets/%d/drive", task);
+            write_columns(sim, file, name, instants, drive[task]);
+        }
+        if (stimulus) write_stimulus(sim, file, task);
+    }
+    free(path);
+    return h5_commit(file);
+}
+
+status results_write_spikes(const simulation *sim, const results *results, const char *configuration, const spike_recorder *recorder) {
+    int mine = sim->part.mine;
+    int64_t *next = memory_new(MEMORY_BUFFERS, (size_t)mine + 1, sizeof(int64_t));
+    double *times = memory_new(MEMORY_BUFFERS, (size_t)recorder->count, sizeof(double));
+    uint64_t *ids = memory_new(MEMORY_BUFFERS, (size_t)recorder->count, sizeof(uint64_t));
+    for (int64_t k = 0; k < recorder->count; k++) next[recorder->neuron[k] + 1]++;
+    for (int i = 0; i < mine; i++) next[i + 1] += next[i];
+    for (int64_t k = 0; k < recorder->count; k++) { /* recorded in order of time: a stable counting sort by neuron */
+        int64_t at = next[recorder->neuron[k]]++;
+        times[at] = (double)recorder->step[k] * sim->dt;
+        ids[at] = (uint64_t)(sim->part.first + recorder->neuron[k]);
+    }
+    char *path = results_path(results, "spikes.h5");
+    status written = sonata_write_spikes(&sim->context, path, configuration, POPULATION, recorder->count, times, ids);
+    free(path);
+    memory_free(next), memory_free(times), memory_free(ids);
+    return written;
+}
+
+status results_write_report(const simulation *sim, const results *results, const char *configuration, const report_recorder *recorder) {
+    int count = recorder->settings->report.count;
+    sonata_variable *variables = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof *variables);
+    uint64_t *ids = memory_new(MEMORY_BUFFERS, (size_t)recorder->mine, sizeof(uint64_t));
+    for (int v = 0; v < count; v++)
+        variables[v] = (sonata_variable){recorder->settings->report.values[v], report_unit(sim, recorder->settings->report.values[v]), recorder->data[v]};
+    for (int n = 0; n < recorder->mine; n++) ids[n] = (uint64_t)(sim->part.first + recorder->neuron[n]);
+    char *path = results_path(results, "report.h5");
+    double interval = (double)recorder->interval * sim->dt;
+    status written = sonata_write_report(&sim->context, path, configuration, POPULATION, interval, interval, recorder->taken, recorder->mine, ids, count, variables);
+    free(path);
+    memory_free(variables), memory_free(ids);
+    return written;
+}
+
+/** PSTH in Hz per trial: [bins][N]. */
+static void write_psth(const simulation *sim, h5_file *file, const char *name, const test_result *test) {
+    int64_t size = (int64_t)test->psth.bins * sim->part.mine;
+    double *rate = memory_new(MEMORY_BUFFERS, (size_t)size, sizeof(double)), bin_ms = (double)test->psth.bin * sim->dt;
+    for (int64_t k = 0; k < size; k++) rate[k] = test->psth.count[k] * 1000.0 / (bin_ms * test->trials);
+    write_columns(sim, file, name, test->psth.bins, rate);
+    h5_attribute_text(file, name, "units", "Hz");
+    h5_attribute(file, name, "bin_ms", H5_FLOAT64, 0, &bin_ms);
+    memory_free(rate);
+}
+
+status results_write_test(const simulation *sim, const results *results, const char *configuration, const test_result *tests) {
+    char *path = results_path(results, "test.h5"), name[64];
+    h5_file *file = h5_create(&sim->context, path, configuration);
+    int64_t total = sim->part.total, instants = sim->targets.instants;
+    h5_group(file, "test");
+    write_times(sim, file, "test/time");
+    for (int task = 0; task < sim->targets.tasks; task++) {
+        const test_result *test = &tests[task];
+        int64_t trials = test->trials;
+        snprintf(name, sizeof name, "test/%d", task);
+        h5_group(file, name);
+        h5_attribute(file, name, "rate_hz", H5_FLOAT64, 0, &test->rate_hz);
+        h5_attribute(file, name, "trial_averaged_correlation", H5_FLOAT64, 0, &test->average_score);
+        h5_attribute(file, name, "single_trial_correlation", H5_FLOAT64, 0, &test->mean_single_score);
+        snprintf(name, sizeof name, "test/%d/drive", task);
+        write_columns(sim, file, name, instants, test->average);
+        snprintf(name, sizeof name, "test/%d/psth", task);
+        write_psth(sim, file, name, test);
+        snprintf(name, sizeof name, "test/%d/trial_correlation", task);
+        h5_write(file, name, H5_FLOAT64, 1, &trials, -1, 0, 0, test->trial_score, false);
+        snprintf(name, sizeof name, "test/%d/neuron_correlation", task);
+        h5_write(file, name, H5_FLOAT64, 1, &total, 0, sim->part.first, sim->part.mine, test->neuron_score, false);
+        snprintf(name, sizeof name, "test/%d/neuron_single_trial_correlation", task);
+        h5_write(file, name, H5_FLOAT64, 1, &total, 0, sim->part.first, sim->part.mine, test->single_score, false);
+    }
+    free(path);
+    return h5_commit(file);
+}

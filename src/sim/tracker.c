@@ -1,0 +1,172 @@
+#include <math.h>
+#include <string.h>
+
+#include "engram/memory.h"
+#include "engram/observe.h"
+
+struct tracker {
+    int mine, instants;
+    bool at_instants;      /* window 0: samples are the values at the instants */
+    bool total;            /* the drive with its static part; else only what is learned */
+    bool rates;            /* phi2 of the drive */
+    int64_t samples;       /* whole ms of the window */
+    int *stretch_of;       /* [samples+1] stretch of ms tau */
+    int *first, *last;     /* [instants] stretches of a bin, inclusive */
+    int *members;          /* [instants] ms in a bin */
+    int stretches;
+    double *sum;           /* [stretches][mine] */
+    double *value;         /* [instants][mine] */
+};
+
+/** Bins that ms tau belongs to, 1-based (models/rls.md 6.3). */
+static void bins_of(int64_t tau, double window, double every, int instants, int64_t *low, int64_t *high) {
+    int64_t a = (int64_t)floor(((double)tau - window) / every + 1), m = llround(2 * window / every - 1);
+    *low = a > 1 ? a : 1;
+    *high = a + m < instants ? a + m : instants;
+}
+
+static void plan_stretches(tracker *tracker, double window, double every) {
+    int64_t *first_ms = memory_new(MEMORY_BUFFERS, (size_t)tracker->instants, sizeof(int64_t));
+    int64_t *last_ms = memory_new(MEMORY_BUFFERS, (size_t)tracker->instants, sizeof(int64_t));
+    uint8_t *begins = memory_new(MEMORY_BUFFERS, (size_t)tracker->samples + 2, 1);
+    for (int64_t tau = 1; tau <= tracker->samples; tau++) {
+        int64_t low, high;
+        bins_of(tau, window, every, tracker->instants, &low, &high);
+        for (int64_t b = low; b <= high; b++) {
+            if (!first_ms[b - 1]) first_ms[b - 1] = tau;
+            last_ms[b - 1] = tau;
+            tracker->members[b - 1]++;
+        }
+    }
+    begins[1] = 1;
+    for (int b = 0; b < tracker->instants; b++)
+        if (tracker->members[b]) begins[first_ms[b]] = begins[last_ms[b] + 1] = 1;
+    for (int64_t tau = 1; tau <= tracker->samples; tau++) tracker->stretch_of[tau] = (tracker->stretches += begins[tau]) - 1;
+    for (int b = 0; b < tracker->instants; b++) {
+        tracker->first[b] = tracker->members[b] ? tracker->stretch_of[first_ms[b]] : 0;
+        tracker->last[b] = tracker->members[b] ? tracker->stretch_of[last_ms[b]] : -1;
+    }
+    memory_free(first_ms), memory_free(last_ms), memory_free(begins);
+}
+
+tracker *tracker_new(const simulation *sim, double window) {
+    tracker *tracker = memory_new(MEMORY_OUTPUT, 1, sizeof *tracker);
+    tracker->mine = sim->part.mine;
+    tracker->instants = sim->targets.instants;
+    tracker->at_instants = window == 0;
+    tracker->rates = sim->targets.quantity == QUANTITY_RATE;
+    tracker->total = sim->network.synapses != NULL;
+    tracker->value = memory_new(MEMORY_OUTPUT, (size_t)tracker->instants * (size_t)tracker->mine, sizeof(double));
+    if (tracker->at_instants) return tracker;
+    double every = (double)sim->every * sim->dt;
+    tracker->samples = (int64_t)floor(tracker->instants * every + 1e-9);
+    tracker->stretch_of = memory_new(MEMORY_OUTPUT, (size_t)tracker->samples + 1, sizeof(int));
+    tracker->first = memory_new(MEMORY_OUTPUT, (size_t)tracker->instants, sizeof(int));
+    tracker->last = memory_new(MEMORY_OUTPUT, (size_t)tracker->instants, sizeof(int));
+    tracker->members = memory_new(MEMORY_OUTPUT, (size_t)tracker->instants, sizeof(int));
+    plan_stretches(tracker, window, every);
+    tracker->sum = memory_new(MEMORY_OUTPUT, (size_t)tracker->stretches * (size_t)tracker->mine, sizeof(double));
+    return tracker;
+}
+
+void tracker_free(tracker *tracker) {
+    if (!tracker) return;
+    memory_free(tracker->stretch_of);
+    memory_free(tracker->first);
+    memory_free(tracker->last);
+    memory_free(tracker->members);
+    memory_free(tracker->sum);
+    memory_free(tracker->value);
+    memory_free(tracker);
+}
+
+void tracker_begin(tracker *tracker) {
+    if (tracker->sum) memset(tracker->sum, 0, (size_t)tracker->stretches * (size_t)tracker->mine * sizeof(double));
+}
+
+static void add_values(const tracker *tracker, const simulation *sim, double *restrict to) {
+    const double *restrict drive = tracker->total ? sim->drive->total : sim->drive->learned;
+    if (tracker->rates)
+        for (int i = 0; i < tracker->mine; i++) to[i] += transfer_phi2(drive[i] + sim->network.bias[i]);
+    else
+        for (int i = 0; i < tracker->mine; i++) to[i] += drive[i];
+}
+
+void tracker_step(void *self, const simulation *sim, int64_t step, const int32_t *fired, int count) {
+    (void)fired, (void)count;
+    tracker *tracker = self;
+    int64_t since = step - sim->window;
+    if (since <= 0) return;
+    if (tracker->at_instants) {
+        if (since % sim->every || since / sim->every > tracker->instants) return;
+        double *row = tracker->value + (since / sim->every - 1) * tracker->mine;
+        memset(row, 0, (size_t)tracker->mine * sizeof *row);
+        add_values(tracker, sim, row);
+        return;
+    }
+    double ms = (double)since * sim->dt;
+    int64_t tau = llround(ms);
+    if (fabs(ms - (double)tau) > sim->dt / 2 * 0.999 || tau < 1 || tau > tracker->samples) return;
+    add_values(tracker, sim, tracker->sum + (int64_t)tracker->stretch_of[tau] * tracker->mine);
+}
+
+/** Sums over stretches become running sums; a bin is the difference of two. */
+double *tracker_finish(tracker *tracker) {
+    if (tracker->at_instants) return tracker->value;
+    int mine = tracker->mine;
+    for (int s = 1; s < tracker->stretches; s++) {
+        double *restrict here = tracker->sum + (int64_t)s * mine;
+        const double *restrict before = here - mine;
+        for (int i = 0; i < mine; i++) here[i] += before[i];
+    }
+    for (int b = 0; b < tracker->instants; b++) {
+        double *restrict value = tracker->value + (int64_t)b * mine;
+        if (!tracker->members[b]) {
+            for (int i = 0; i < mine; i++) value[i] = NAN;
+            continue;
+        }
+        const double *restrict last = tracker->sum + (int64_t)tracker->last[b] * mine;
+        const double scale = 1.0 / tracker->members[b];
+        if (tracker->first[b] == 0) {
+            for (int i = 0; i < mine; i++) value[i] = last[i] * scale;
+        } else {
+            const double *restrict before = tracker->sum + (int64_t)(tracker->first[b] - 1) * mine;
+            for (int i = 0; i < mine; i++) value[i] = (last[i] - before[i]) * scale;
+        }
+    }
+    return tracker->value;
+}
+
+/** r of one neuron over the instants; NAN if either side does not vary. */
+static double pearson(const double *x, const double *y, int count, int64_t stride) {
+    double mean_x = 0, mean_y = 0, xx = 0, yy = 0, xy = 0;
+    for (int k = 0; k < count; k++) mean_x += x[k * stride], mean_y += y[k * stride];
+    mean_x /= count, mean_y /= count;
+    for (int k = 0; k < count; k++) {
+        double dx = x[k * stride] - mean_x, dy = y[k * stride] - mean_y;
+        xx += dx * dx, yy += dy * dy, xy += dx * dy;
+    }
+    const double rounding = 1e-26; /* a constant series leaves this much variance, relative to its square */
+    if (!(xx > rounding * count * mean_x * mean_x) || !(yy > rounding * count * mean_y * mean_y) || xx == 0 || yy == 0) return NAN;
+    return xy / sqrt(xx * yy);
+}
+
+double score_values(const simulation *sim, int task, const double *values, double *each, int64_t *undefined) {
+    int mine = sim->part.mine, instants = sim->targets.instants;
+    const double *target = targets_at(&sim->targets, mine, task, 0);
+    exact_sum sum = {0};
+    int64_t counts[2] = {0, 0}; /* defined, undefined */
+    for (int i = 0; i < mine; i++) {
+        double r = NAN;
+        if (sim->trained[sim->part.first + i]) {
+            r = pearson(values + i, target + i, instants, mine);
+            counts[isnan(r)]++;
+            if (!isnan(r)) sum_add(&sum, r);
+        }
+        if (each) each[i] = r;
+    }
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, counts, 2, MPI_INT64_T, MPI_SUM, sim->context.comm));
+    sum = sum_all(&sim->context, sum);
+    *undefined = counts[1];
+    return counts[0] ? sum_value(sum) / (double)counts[0] : NAN;
+}

@@ -1,0 +1,130 @@
+#include "engram/drive.h"
+
+#include <string.h>
+
+#include "engram/memory.h"
+
+static double *zeros(int count) {
+    return memory_new(MEMORY_STATE, (size_t)count, sizeof(double));
+}
+
+drive *drive_new(int mine, int64_t first_gid, const static_synapses *synapses, bool readout, double dt, double tau_excitatory, double tau_inhibitory,
+                 const double *tau_plastic, double tau_plastic_all, double unit) {
+    drive *drive = memory_new(MEMORY_STATE, 1, sizeof *drive);
+    drive->mine = mine;
+    drive->readout = readout;
+    drive->excitatory = filter_step_of(readout, dt, tau_excitatory, unit);
+    drive->inhibitory = filter_step_of(readout, dt, tau_inhibitory, unit);
+    drive->plastic = filter_step_of(readout, dt, tau_plastic_all, unit);
+    if (tau_plastic) {
+        drive->plastic_own = memory_new(MEMORY_STATE, (size_t)mine, sizeof *drive->plastic_own);
+        for (int i = 0; i < mine; i++) drive->plastic_own[i] = filter_step_of(readout, dt, tau_plastic[i], unit);
+    }
+    if (synapses) {
+        drive->from_excitatory = zeros(mine);
+        drive->from_inhibitory = zeros(mine);
+        if (synapses->weight) {
+            drive->arriving.excitatory = zeros(mine);
+            drive->arriving.inhibitory = zeros(mine);
+        } else {
+            drive->arriving.excitatory_count = memory_new(MEMORY_STATE, (size_t)mine, sizeof(uint16_t));
+            drive->arriving.inhibitory_count = memory_new(MEMORY_STATE, (size_t)mine, sizeof(uint16_t));
+            memcpy(drive->type_weight, synapses->type_weight, sizeof drive->type_weight);
+            int64_t below = synapses->excitatory - first_gid;
+            drive->excitatory_neurons = below < 0 ? 0 : below > mine ? mine : (int)below;
+        }
+    }
+    drive->plastic_arriving = zeros(mine);
+    drive->fixed = zeros(mine);
+    drive->plastic_sum = zeros(mine);
+    drive->learned = readout ? zeros(mine) : drive->plastic_sum;
+    drive->total = zeros(mine);
+    return drive;
+}
+
+void drive_free(drive *drive) {
+    if (!drive) return;
+    memory_free(drive->plastic_own);
+    memory_free(drive->arriving.excitatory_count);
+    memory_free(drive->arriving.inhibitory_count);
+    memory_free(drive->arriving.excitatory);
+    memory_free(drive->arriving.inhibitory);
+    memory_free(drive->plastic_arriving);
+    memory_free(drive->from_excitatory);
+    memory_free(drive->from_inhibitory);
+    memory_free(drive->fixed);
+    if (drive->learned != drive->plastic_sum) memory_free(drive->learned);
+    memory_free(drive->plastic_sum);
+    memory_free(drive->total);
+    memory_free(drive);
+}
+
+static void clear(void *array, int count, size_t size) {
+    if (array) memset(array, 0, (size_t)count * size);
+}
+
+static void clear_arrivals(drive *drive) {
+    clear(drive->arriving.excitatory_count, drive->mine, sizeof(uint16_t));
+    clear(drive->arriving.inhibitory_count, drive->mine, sizeof(uint16_t));
+    clear(drive->arriving.excitatory, drive->mine, sizeof(double));
+    clear(drive->arriving.inhibitory, drive->mine, sizeof(double));
+    clear(drive->plastic_arriving, drive->mine, sizeof(double));
+}
+
+void drive_reset(drive *drive) {
+    clear_arrivals(drive);
+    clear(drive->from_excitatory, drive->mine, sizeof(double));
+    clear(drive->from_inhibitory, drive->mine, sizeof(double));
+    clear(drive->fixed, drive->mine, sizeof(double));
+    clear(drive->plastic_sum, drive->mine, sizeof(double));
+    clear(drive->learned, drive->mine, sizeof(double));
+    clear(drive->total, drive->mine, sizeof(double));
+}
+
+static void filter_counts(double *restrict u, const uint16_t *restrict count, int begin, int end, filter_step step, double weight) {
+    const double decay = step.decay, jump = step.jump * weight;
+    for (int i = begin; i < end; i++) u[i] = decay * u[i] + jump * (double)count[i];
+}
+
+static void filter_sums(double *restrict u, const double *restrict arriving, int count, filter_step step) {
+    const double decay = step.decay, jump = step.jump;
+    for (int i = 0; i < count; i++) u[i] = decay * u[i] + jump * arriving[i];
+}
+
+static void advance_static(drive *drive) {
+    int mine = drive->mine, border = drive->excitatory_neurons;
+    if (drive->arriving.excitatory_count) {
+        filter_counts(drive->from_excitatory, drive->arriving.excitatory_count, 0, border, drive->excitatory, drive->type_weight[0][0]);
+        filter_counts(drive->from_excitatory, drive->arriving.excitatory_count, border, mine, drive->excitatory, drive->type_weight[1][0]);
+        filter_counts(drive->from_inhibitory, drive->arriving.inhibitory_count, 0, border, drive->inhibitory, drive->type_weight[0][1]);
+        filter_counts(drive->from_inhibitory, drive->arriving.inhibitory_count, border, mine, drive->inhibitory, drive->type_weight[1][1]);
+    } else {
+        filter_sums(drive->from_excitatory, drive->arriving.excitatory, mine, drive->excitatory);
+        filter_sums(drive->from_inhibitory, drive->arriving.inhibitory, mine, drive->inhibitory);
+    }
+    for (int i = 0; i < mine; i++) drive->fixed[i] = drive->from_excitatory[i] + drive->from_inhibitory[i];
+}
+
+static void advance_plastic(drive *drive) {
+    if (drive->plastic_own) {
+        for (int i = 0; i < drive->mine; i++)
+            drive->plastic_sum[i] = drive->plastic_own[i].decay * drive->plastic_sum[i] + drive->plastic_own[i].jump * drive->plastic_arriving[i];
+    } else {
+        filter_sums(drive->plastic_sum, drive->plastic_arriving, drive->mine, drive->plastic);
+    }
+    if (drive->readout) memcpy(drive->learned, drive->plastic_sum, (size_t)drive->mine * sizeof(double));
+}
+
+void drive_advance(drive *drive, const double *noise, const double *noise_sd) {
+    if (drive->from_excitatory)
+        advance_static(drive);
+    else if (noise)
+        clear(drive->fixed, drive->mine, sizeof(double));
+    if (noise)
+        for (int i = 0; i < drive->mine; i++) drive->fixed[i] += noise_sd[i] * noise[i];
+    advance_plastic(drive);
+    clear_arrivals(drive);
+    double *restrict total = drive->total;
+    const double *restrict fixed = drive->fixed, *restrict learned = drive->learned;
+    for (int i = 0; i < drive->mine; i++) total[i] = fixed[i] + learned[i];
+}

@@ -1,0 +1,64 @@
+/* Recorded targets from a CSV or HDF5 table: conditions become tasks, units are paired with neurons, time is resampled to the learning interval. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "engram/memory.h"
+#include "engram/network.h"
+#include "recorded.h"
+
+typedef struct {
+    recorded_parameters recorded;
+    char *path, *dataset;
+    double origin;
+} file_parameters;
+
+static const param parameters[] = {
+    {"path", PARAM_TEXT, UNIT_NONE, NULL, 0, 0, NULL, "CSV or HDF5 table of [condition][time][unit], see README", offsetof(file_parameters, path)},
+    {"dataset", PARAM_TEXT, UNIT_NONE, "", 0, 0, NULL, "HDF5: the dataset, when the file has several", offsetof(file_parameters, dataset)},
+    {"origin", PARAM_NUMBER, UNIT_TIME, "auto", -1e12, 1e12, NULL, "time in the table that is the end of the stimulus; auto: one bin before the first", offsetof(file_parameters, origin)},
+    RECORDED_PARAMETERS(file_parameters),
+};
+static const param_table file_table = {"file", "recorded rates or drives from a CSV or HDF5 table", parameters, sizeof parameters / sizeof *parameters, sizeof(file_parameters)};
+
+static status open_file(target_request *request, const void *raw, void **state) {
+    file_parameters *p = (file_parameters *)(uintptr_t)raw;
+    recorded_state *opened = memory_new(MEMORY_TARGETS, 1, sizeof *opened);
+    char *path = config_resolve_path(request->config, p->path);
+    bool rates = ((const target_settings *)config_common(request->config, "targets"))->quantity == QUANTITY_RATE;
+    status result = table_read(request->context, path, p->dataset, rates, &opened->table);
+    free(path);
+    if (result != STATUS_OK) {
+        memory_free(opened);
+        return result;
+    }
+    const double *time = opened->table.time;
+    double bin = opened->table.times > 1 ? time[1] - time[0] : request->every;
+    if (isnan(p->origin)) p->origin = time[0] - bin;
+    opened->origin = p->origin;
+    opened->auxiliary_filter = ((const plastic_settings *)config_common(request->config, "plastic"))->tau;
+    recorded_prepare(opened, &p->recorded);
+    *state = opened;
+    return STATUS_OK;
+}
+
+/** Whole learning intervals from the origin to the last sample. */
+static double duration(const void *raw, const void *state) {
+    (void)raw;
+    const recorded_state *recorded = state;
+    return recorded->table.time[recorded->table.times - 1] - recorded->origin;
+}
+
+static int needs(const void *raw) {
+    return ((const file_parameters *)raw)->recorded.pairing == PAIRING_RATE ? NEEDS_ACTIVITY : 0;
+}
+
+static status pair(const target_request *request, const void *raw, void *state, int32_t *paired) {
+    return recorded_pair(request, &((const file_parameters *)raw)->recorded, state, paired);
+}
+
+static status fill(const target_request *request, const void *raw, void *state, int task, int32_t *paired, double *rows) {
+    return recorded_fill(request, &((const file_parameters *)raw)->recorded, state, task, paired, rows);
+}
+
+const target_kind targets_file = {.parameters = &file_table, .open = open_file, .close = recorded_close, .tasks = recorded_tasks, .duration = duration, .needs = needs,
+                                  .pair = pair, .fill = fill, .gives_rates = true};

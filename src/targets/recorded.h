@@ -1,0 +1,46 @@
+/* What targets from a file and from the surrogate share: a table of rates, pairing of its units with neurons, and auxiliary targets for the rest. */
+#ifndef ENGRAM_RECORDED_H
+#define ENGRAM_RECORDED_H
+
+#include "engram/table.h"
+#include "engram/targets.h"
+
+enum { PAIRING_ORDER, PAIRING_RATE };
+enum { OTHERS_UNTRAINED, OTHERS_OU };
+
+/** Parameters that both kinds have; first member of their structs. */
+typedef struct {
+    int pairing, others;
+    double auxiliary_tau, auxiliary_sigma, auxiliary_scale;
+    double minimum_rate;
+} recorded_parameters;
+
+#define RECORDED_PARAMETERS(type)                                                                                                              \
+    {"pairing", PARAM_CHOICE, UNIT_NONE, "order", 0, 0, "order rate",                                                                          \
+     "unit n to neuron n; or by mean rate to the free excitatory neuron whose baseline rate is closest (Kim et al. 2023)",                     \
+     offsetof(type, recorded.pairing)},                                                                                                        \
+    {"others", PARAM_CHOICE, UNIT_NONE, "untrained", 0, 0, "untrained auxiliary",                                                              \
+     "neurons without a unit: no target, or an auxiliary Ornstein-Uhlenbeck target (Kim & Chow 2018, Fig. 5)", offsetof(type, recorded.others)}, \
+    {"auxiliary_tau", PARAM_NUMBER, UNIT_TIME, "800 ms", 1, 1e9, NULL, "correlation time of auxiliary targets", offsetof(type, recorded.auxiliary_tau)}, \
+    {"auxiliary_sigma", PARAM_NUMBER, UNIT_NONE, "0.1", 0, 1e6, NULL, "noise amplitude per sqrt(10 ms) of the process whose phi1 is the rate", \
+     offsetof(type, recorded.auxiliary_sigma)},                                                                                                \
+    {"auxiliary_scale", PARAM_NUMBER, UNIT_NONE, "1", 0, 1e6, NULL, "factor on auxiliary rates", offsetof(type, recorded.auxiliary_scale)},    \
+    {"minimum_rate", PARAM_NUMBER, UNIT_RATE, "0 Hz", 0, 1e6, NULL, "use only units whose mean rate is above this in every condition",         \
+     offsetof(type, recorded.minimum_rate)}
+
+/** State of both kinds. */
+typedef struct {
+    table table;
+    double origin;      /**< ms of the table that is the end of the stimulus */
+    double *mean;       /**< [units] mean rate over conditions and times */
+    double auxiliary_filter; /**< ms, low-pass of auxiliary rates: the plastic time constant */
+} recorded_state;
+
+/** Drop units below minimum_rate and compute means. Not collective. */
+void recorded_prepare(recorded_state *state, const recorded_parameters *p);
+void recorded_close(void *state);
+int recorded_tasks(const void *parameters, const void *state);
+status recorded_pair(const target_request *request, const recorded_parameters *p, const recorded_state *state, int32_t *paired);
+status recorded_fill(const target_request *request, const recorded_parameters *p, const recorded_state *state, int task, int32_t *paired, double *rows);
+
+#endif

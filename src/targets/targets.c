@@ -1,0 +1,94 @@
+#include "engram/targets.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "engram/memory.h"
+
+status targets_open(target_request *request, targets *targets) {
+    target_settings *settings = config_common(request->config, "targets");
+    const target_kind *kind = target_kinds[config_variant_index(request->config, "targets")];
+    *targets = (struct targets){.kind = kind, .parameters = config_variant(request->config, "targets"), .every = request->every, .start = request->start,
+                                .quantity = settings->quantity, .inversion_error = NAN};
+    if (kind->open) {
+        status opened = kind->open(request, targets->parameters, &targets->state);
+        if (opened != STATUS_OK) return opened;
+    }
+    targets->tasks = kind->tasks(targets->parameters, targets->state);
+    if (isnan(settings->duration)) settings->duration = kind->duration ? kind->duration(targets->parameters, targets->state) : 1000;
+    double instants = settings->duration / request->every;
+    status mine = STATUS_OK;
+    if (instants > 1e7 || llround(instants) < 2)
+        mine = config_complain(request->config, "targets", "duration", "%g ms gives %.0f learning instants at %g ms each; 2 to 1e7 are allowed", settings->duration, instants, request->every);
+    else if (fabs(instants - round(instants)) > 1e-6 * instants)
+        mine = config_complain(request->config, "targets", "duration", "%g ms is not a multiple of learning.every, %g ms", settings->duration, request->every);
+    targets->instants = (int)llround(instants);
+    request->instants = targets->instants;
+    mine = status_agree(request->context, mine);
+    if (mine != STATUS_OK) targets_clear(targets);
+    return mine;
+}
+
+status targets_pair(target_request *request, targets *targets) {
+    targets->unit = memory_new(MEMORY_TARGETS, (size_t)request->part.total, sizeof(int32_t));
+    for (int64_t gid = 0; gid < request->part.total; gid++) targets->unit[gid] = -1;
+    return targets->kind->pair ? targets->kind->pair(request, targets->parameters, targets->state, targets->unit) : STATUS_OK;
+}
+
+/** Hz of a target value: as read, or phi1 of a drawn curve. */
+static double rate_of(const target_kind *kind, double value, double time_unit) {
+    return kind->gives_rates ? value : transfer_phi1(value) * 1000 / time_unit;
+}
+
+/** Turn one rate into a target drive; keep track of how well that went. */
+static double drive_of_rate(targets *targets, double rate, double sigma, double bias, double tau) {
+    if (rate == 0) {
+        rate = 0.1;
+        targets->raised_rates++;
+    }
+    double mu = siegert_input(rate, sigma, tau);
+    double error = fabs(siegert_rate(mu, sigma, tau) - rate) / fmax(rate, 1);
+    if (!(error <= targets->inversion_error)) targets->inversion_error = error;
+    return mu - bias;
+}
+
+static void convert_rates(target_request *request, targets *targets, int form, const double *sigma, const double *bias, double tau) {
+    int mine = request->part.mine;
+    int64_t count = (int64_t)targets->tasks * targets->instants * mine;
+    targets->rate = memory_new(MEMORY_TARGETS, (size_t)count, sizeof(double));
+    for (int64_t n = 0; n < count; n++) {
+        int i = (int)(n % mine);
+        int64_t gid = request->part.first + i;
+        targets->rate[n] = rate_of(targets->kind, targets->value[n], request->time_unit);
+        if (form == RATE_PHI)
+            targets->value[n] = targets->rate[n] * request->time_unit / 1000;
+        else if (request->trained[gid])
+            targets->value[n] = drive_of_rate(targets, targets->rate[n], sigma[i], bias[i], tau);
+    }
+    if (form == RATE_SIEGERT) targets->quantity = QUANTITY_DRIVE;
+    double error = isnan(targets->inversion_error) ? -1 : targets->inversion_error;
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &error, 1, MPI_DOUBLE, MPI_MAX, request->context->comm));
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &targets->raised_rates, 1, MPI_INT64_T, MPI_SUM, request->context->comm));
+    targets->inversion_error = error < 0 ? NAN : error;
+}
+
+status targets_fill(target_request *request, targets *targets, const double *sigma, const double *bias, double membrane_tau) {
+    const target_settings *settings = config_common(request->config, "targets");
+    int mine = request->part.mine;
+    int64_t task_size = (int64_t)targets->instants * mine;
+    targets->value = memory_new(MEMORY_TARGETS, (size_t)(targets->tasks * task_size), sizeof(double));
+    status result = STATUS_OK;
+    for (int task = 0; task < targets->tasks && result == STATUS_OK; task++)
+        result = targets->kind->fill(request, targets->parameters, targets->state, task, targets->unit, targets->value + task * task_size);
+    result = status_agree(request->context, result);
+    if (result == STATUS_OK && settings->quantity == QUANTITY_RATE) convert_rates(request, targets, settings->rate_form, sigma, bias, membrane_tau);
+    return result;
+}
+
+void targets_clear(targets *targets) {
+    if (targets->kind && targets->kind->close) targets->kind->close(targets->state);
+    memory_free(targets->value);
+    memory_free(targets->rate);
+    memory_free(targets->unit);
+    memset(targets, 0, sizeof *targets);
+}
