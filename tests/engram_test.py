@@ -1,0 +1,97 @@
+"""What the Python tests share: run engram, read what it wrote, fail with a message.
+
+A test is a script with functions named test_*; run_tests() calls them all and exits 1 if one failed.
+Arguments: --engram PATH --work DIR.
+"""
+import argparse
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import time
+import traceback
+
+import h5py
+import numpy as np
+
+ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_rmaps_base_oversubscribe="1",
+                   OMPI_MCA_mpi_yield_when_idle="1", OMPI_MCA_hwloc_base_binding_policy="none", OPENBLAS_NUM_THREADS="1")
+
+
+class Bench:
+    """Where a test runs: the program and a folder of its own."""
+
+    def __init__(self, engram, work):
+        self.engram = os.path.abspath(engram)
+        self.work = os.path.abspath(work)
+
+    def path(self, *names):
+        return os.path.join(self.work, *names)
+
+    def config(self, name, text):
+        """Write a parameter file; return its path."""
+        path = self.path(name)
+        with open(path, "w") as file:
+            file.write(text)
+        return path
+
+    def run(self, arguments, ranks=1, timeout=300):
+        """Run engram; return (exit code, stdout, stderr)."""
+        launcher = [] if ranks == 1 else ["mpirun", "-n", str(ranks)]
+        done = subprocess.run(launcher + [self.engram] + arguments, env=ENVIRONMENT, capture_output=True, text=True, timeout=timeout)
+        return done.returncode, done.stdout, done.stderr
+
+    def train(self, config, name, ranks=1, overrides=(), timeout=300):
+        """Train into the folder `name`; return its path."""
+        out = self.path(name)
+        shutil.rmtree(out, ignore_errors=True)
+        options = [word for o in overrides for word in ("-P", o)]
+        code, stdout, stderr = self.run(["train", config, "-o", out] + options, ranks, timeout)
+        assert code == 0, f"engram exited with {code}\n{stdout}\n{stderr}"
+        return out
+
+
+def metrics(out):
+    """metrics.csv as a list of dicts; empty fields are None."""
+    with open(os.path.join(out, "metrics.csv")) as file:
+        return [{k: (None if v == "" else float(v)) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def edges(out, population):
+    """(source, target, weight, initial weight or None) of an edge population."""
+    with h5py.File(os.path.join(out, "edges.h5")) as file:
+        group = file["edges"][population]
+        initial = group["0/initial_weight"][:].astype(float) if "initial_weight" in group["0"] else None
+        return group["source_node_id"][:].astype(int), group["target_node_id"][:].astype(int), group["0/syn_weight"][:].astype(float), initial
+
+
+def spikes(out):
+    """(times in ms, ids), sorted by id then time."""
+    with h5py.File(os.path.join(out, "spikes.h5")) as file:
+        group = file["spikes/neurons"]
+        return group["timestamps"][:], group["node_ids"][:].astype(int)
+
+
+def read(out, file, dataset):
+    with h5py.File(os.path.join(out, file)) as opened:
+        return np.asarray(opened[dataset][()])
+
+
+def run_tests(functions):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--engram", required=True)
+    parser.add_argument("--work", required=True)
+    arguments = parser.parse_args()
+    shutil.rmtree(arguments.work, ignore_errors=True)
+    os.makedirs(arguments.work)
+    bench, failed = Bench(arguments.engram, arguments.work), 0
+    for function in functions:
+        started = time.time()
+        try:
+            function(bench)
+            print(f"ok    {function.__name__}  {time.time() - started:.1f} s", flush=True)
+        except Exception:  # a test may fail in any way; the rest still run
+            failed += 1
+            print(f"FAIL  {function.__name__}\n{traceback.format_exc()}", flush=True)
+    sys.exit(1 if failed else 0)
