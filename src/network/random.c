@@ -85,8 +85,11 @@ static void choose_weights(const network *network, const random_parameters *p, i
 static status build(const context *context, const config *config, const void *raw, network *network) {
     (void)context, (void)config;
     const random_parameters *p = raw;
-    int64_t total = network->part.total, room = 0;
-    synapse_rows rows = {.targets = network->part.mine, .start = memory_new(MEMORY_BUFFERS, (size_t)network->part.mine + 1, sizeof(int64_t))};
+    int64_t total = network->part.total, room = total;
+    synapse_rows rows = {.targets = network->part.mine,
+                         .start = memory_new(MEMORY_BUFFERS, (size_t)network->part.mine + 1, sizeof(int64_t)),
+                         .source = memory_new(MEMORY_BUFFERS, (size_t)room, sizeof(int32_t)),
+                         .weight = memory_new(MEMORY_BUFFERS, (size_t)room, sizeof(double))};
     int32_t *source = memory_new(MEMORY_BUFFERS, (size_t)total, sizeof(int32_t));
     int64_t *chosen = memory_new(MEMORY_BUFFERS, (size_t)total, sizeof(int64_t));
     for (int i = 0; i < network->part.mine; i++) {

@@ -53,8 +53,8 @@ static inline double minus_two_log(uint32_t w) {
     series = series * t2 + 1.0 / 5;
     series = series * t2 + 1.0 / 3;
     series = series * t2 + 1.0;
-    double log_x = (double)(int32_t)exponent * 0x1.62e42fefa39efp-1 + 2.0 * t * series;
-    return -2.0 * (log_x - 32.0 * 0x1.62e42fefa39efp-1);
+    double log_u = (double)((int32_t)exponent - 32) * 0x1.62e42fefa39efp-1 + 2.0 * t * series; /* exact cancellation of the powers of two */
+    return -2.0 * log_u;
 }
 
 /** cos and sin of 2 pi (w + 1/2) / 2^32: the top two bits are the quadrant, the rest an angle in (-pi/4, pi/4). */

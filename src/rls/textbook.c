@@ -1,4 +1,5 @@
-/* The recursion as it is written (models/rls.md 3.2), one full P per group, padded rows. Correct, simple, bound by memory: the oracle of the other stores. */
+/* The recursion as it is written (models/rls.md 3.2), one P per group. Correct, simple, bound by memory: the oracle of the other stores.
+ * Two layouts: full (textbook), rows padded; and the upper triangle only (packed), half the memory. */
 #include <math.h>
 
 #include "engram/memory.h"
@@ -8,6 +9,7 @@
 struct rls_store {
     plastic_synapses *plastic;
     rls_settings settings;
+    bool packed;
     int64_t *p_start; /* [groups+1] first entry of a group's P */
     void *p;          /* float or double */
     void *r, *q;      /* [largest ld] scratch */
@@ -27,13 +29,23 @@ static size_t real_size(const plastic_synapses *plastic) {
     return plastic->single ? sizeof(float) : sizeof(double);
 }
 
+/** Entries of P that a group stores. */
+static int64_t stored(const rls_store *store, int64_t count) {
+    return store->packed ? count * (count + 1) / 2 : count * padded(count);
+}
+
+/** Place of P[a][b], a <= b, within a group. */
+static int64_t place(const rls_store *store, int64_t count, int64_t a, int64_t b) {
+    return store->packed ? a * count - a * (a - 1) / 2 + b - a : a * padded(count) + b;
+}
+
 static void set_initial_p(rls_store *store, int group, double *scratch) {
     const plastic_synapses *plastic = store->plastic;
     int64_t count = sources_of(plastic, group), ld = padded(count);
     rls_initial_p(plastic, group, &store->settings, ld, scratch);
     for (int64_t a = 0; a < count; a++)
-        for (int64_t b = 0; b < count; b++) {
-            int64_t at = store->p_start[group] + a * ld + b;
+        for (int64_t b = store->packed ? a : 0; b < count; b++) {
+            int64_t at = store->p_start[group] + place(store, count, a, b);
             if (plastic->single)
                 ((float *)store->p)[at] = (float)scratch[a * ld + b];
             else
@@ -41,16 +53,16 @@ static void set_initial_p(rls_store *store, int group, double *scratch) {
         }
 }
 
-static rls_store *create(const context *context, plastic_synapses *plastic, const rls_settings *settings) {
-    (void)context;
+static rls_store *create(plastic_synapses *plastic, const rls_settings *settings, bool packed) {
     rls_store *store = memory_new(MEMORY_P, 1, sizeof *store);
     store->plastic = plastic;
     store->settings = *settings;
+    store->packed = packed;
     store->p_start = memory_new(MEMORY_P, (size_t)plastic->groups + 1, sizeof(int64_t));
     int64_t largest = 0;
     for (int g = 0; g < plastic->groups; g++) {
-        int64_t count = sources_of(plastic, g), ld = padded(count);
-        store->p_start[g + 1] = store->p_start[g] + count * ld;
+        int64_t count = sources_of(plastic, g);
+        store->p_start[g + 1] = store->p_start[g] + stored(store, count);
         if (count > largest) largest = count;
     }
     store->p = memory_new(MEMORY_P, (size_t)store->p_start[plastic->groups], real_size(plastic));
@@ -60,6 +72,16 @@ static rls_store *create(const context *context, plastic_synapses *plastic, cons
     for (int g = 0; g < plastic->groups; g++) set_initial_p(store, g, scratch);
     memory_free(scratch);
     return store;
+}
+
+static rls_store *create_full(const context *context, plastic_synapses *plastic, const rls_settings *settings) {
+    (void)context;
+    return create(plastic, settings, false);
+}
+
+static rls_store *create_packed(const context *context, plastic_synapses *plastic, const rls_settings *settings) {
+    (void)context;
+    return create(plastic, settings, true);
 }
 
 static void destroy(rls_store *store) {
@@ -94,35 +116,51 @@ static void gather_r(rls_store *store, const int32_t *source, int64_t count, con
     }
 }
 
-static int update(rls_store *store, const rls_activity *activity, const double *error, const double *scale, double *gain) {
+/** The kernel for this layout and precision. @return g */
+static double step_group(rls_store *store, int group, int count, const double *error) {
     plastic_synapses *plastic = store->plastic;
+    int row = plastic->group_row[group], rows = plastic->group_row[group + 1] - row, with_gain = store->settings.gain;
+    int64_t at = plastic->row_start[row], ld = padded(count);
+    if (plastic->single) {
+        float *p = (float *)store->p + store->p_start[group], *weight = (float *)plastic->weight + at;
+        return store->packed ? packed_step_single(p, count, store->r, store->q, rows, weight, error + row, with_gain)
+                             : textbook_step_single(p, ld, count, store->r, store->q, rows, weight, error + row, with_gain);
+    }
+    double *p = (double *)store->p + store->p_start[group], *weight = (double *)plastic->weight + at;
+    return store->packed ? packed_step_double(p, count, store->r, store->q, rows, weight, error + row, with_gain)
+                         : textbook_step_double(p, ld, count, store->r, store->q, rows, weight, error + row, with_gain);
+}
+
+static int update(rls_store *store, const rls_activity *activity, const double *error, const double *scale, double *gain) {
+    const plastic_synapses *plastic = store->plastic;
     int first_bad = -1;
     for (int g = 0; g < plastic->groups; g++) {
-        int count;
+        int count, row = plastic->group_row[g];
         const int32_t *source = plastic_sources(plastic, g, &count);
-        int row = plastic->group_row[g], rows = plastic->group_row[g + 1] - row;
-        int64_t ld = padded(count), at = plastic->row_start[row];
         gather_r(store, source, count, activity->r, scale ? scale[row] : 1.0);
-        double value = plastic->single ? textbook_step_single((float *)store->p + store->p_start[g], ld, count, store->r, store->q, rows,
-                                                              (float *)plastic->weight + at, error + row, store->settings.gain)
-                                       : textbook_step_double((double *)store->p + store->p_start[g], ld, count, store->r, store->q, rows,
-                                                              (double *)plastic->weight + at, error + row, store->settings.gain);
-        for (int k = 0; k < rows; k++) gain[row + k] = value;
+        double value = step_group(store, g, count, error);
+        for (int member = row; member < plastic->group_row[g + 1]; member++) gain[member] = value;
         if (first_bad < 0 && !(value > 0 && value <= 1)) first_bad = row;
     }
     return first_bad;
 }
 
 static void export_p(const rls_store *store, int group, double *p) {
-    int64_t count = sources_of(store->plastic, group), ld = padded(count);
+    int64_t count = sources_of(store->plastic, group);
     for (int64_t a = 0; a < count; a++)
         for (int64_t b = 0; b < count; b++) {
-            int64_t at = store->p_start[group] + a * ld + b;
+            bool swap = store->packed && b < a;
+            int64_t at = store->p_start[group] + place(store, count, swap ? b : a, swap ? a : b);
             p[a * count + b] = store->plastic->single ? (double)((const float *)store->p)[at] : ((const double *)store->p)[at];
         }
 }
 
 const rls_store_kind rls_textbook = {
-    .name = "textbook", .help = "one full P per group, rank-1 update at every instant", .create = create, .destroy = destroy,
+    .name = "textbook", .help = "one full P per group, rank-1 update at every instant", .create = create_full, .destroy = destroy,
+    .predict = predict, .update = update, .export_p = export_p,
+};
+
+const rls_store_kind rls_packed = {
+    .name = "packed", .help = "as textbook, but only the upper triangle of P is stored", .create = create_packed, .destroy = destroy,
     .predict = predict, .update = update, .export_p = export_p,
 };

@@ -25,25 +25,65 @@ static void product(const real *restrict p, int64_t ld, int count, const real *r
         for (int b = 0; b < ld; b++) q[b] += r[a] * p[a * ld + b];
 }
 
-double NAME(textbook_step)(real *restrict p, int64_t ld, int count, const real *restrict r, real *restrict q, int rows, real *restrict weight,
-                           const double *error, int with_gain) {
-    product(p, ld, count, r, q);
-    double lane[LANES] = {0}, s = 0;
-    for (int a = 0; a < ld; a += LANES) /* ld is a multiple of LANES, r is zero from count on */
-        for (int l = 0; l < LANES; l++) lane[l] += (double)r[a + l] * (double)q[a + l];
-    for (int l = 0; l < LANES; l++) s += lane[l];
-    double gain = 1 / (1 + s);
+/** w <- w - [g] e q for every member; then q <- sqrt(g) q, so that P - q q' is the update: its products commute, P stays symmetric to the bit. */
+static void update_weights(int count, real gain_or_one, real root, real *restrict q, int rows, real *restrict weight, const double *error) {
     for (int row = 0; row < rows; row++) {
-        real step = (real)((with_gain ? gain : 1.0) * error[row]);
+        const real step = gain_or_one * (real)error[row];
         real *restrict w = weight + (int64_t)row * count;
         for (int a = 0; a < count; a++) w[a] -= step * q[a];
     }
-    real root = (real)sqrt(gain); /* P - (root q)(root q)': the products commute, so P stays symmetric to the bit */
-    for (int a = 0; a < ld; a++) q[a] *= root;
+    for (int a = 0; a < count; a++) q[a] *= root;
+}
+
+/** r.q in double, in LANES partial sums whatever the vector length. */
+static double dot(const real *restrict r, const real *restrict q, int count) {
+    double lane[LANES] = {0}, sum = 0;
+    int a = 0;
+    for (; a + LANES <= count; a += LANES)
+        for (int l = 0; l < LANES; l++) lane[l] += (double)r[a + l] * (double)q[a + l];
+    for (int l = 0; l < LANES; l++) sum += lane[l];
+    for (; a < count; a++) sum += (double)r[a] * (double)q[a];
+    return sum;
+}
+
+double NAME(textbook_step)(real *restrict p, int64_t ld, int count, const real *restrict r, real *restrict q, int rows, real *restrict weight,
+                           const double *error, int with_gain) {
+    product(p, ld, count, r, q);
+    double gain = 1 / (1 + dot(r, q, count));
+    update_weights(count, with_gain ? (real)gain : 1, (real)sqrt(gain), q, rows, weight, error);
     for (int a = 0; a < count; a++) {
         real *restrict row = p + a * ld;
         const real qa = q[a];
         for (int b = 0; b < ld; b++) row[b] -= qa * q[b];
+    }
+    return gain;
+}
+
+double NAME(packed_step)(real *restrict p, int count, const real *restrict r, real *restrict q, int rows, real *restrict weight, const double *error,
+                         int with_gain) {
+    for (int a = 0; a < count; a++) q[a] = 0;
+    const real *restrict reading = p;
+    for (int a = 0; a < count; reading += count - a, a++) { /* row a: its dot product with r, and as column a of the lower half */
+        real lane[2 * LANES] = {0}, sum = reading[0] * r[a];
+        const real *restrict row = reading + 1, *restrict right = r + a + 1;
+        real *restrict below = q + a + 1;
+        const int length = count - a - 1;
+        const real ra = r[a];
+        for (int b = 0; b < length; b++) below[b] += ra * row[b];
+        int b = 0;
+        for (; b + 2 * LANES <= length; b += 2 * LANES)
+            for (int l = 0; l < 2 * LANES; l++) lane[l] += row[b + l] * right[b + l];
+        for (int l = 0; l < 2 * LANES; l++) sum += lane[l];
+        for (; b < length; b++) sum += row[b] * right[b];
+        q[a] += sum;
+    }
+    double gain = 1 / (1 + dot(r, q, count));
+    update_weights(count, with_gain ? (real)gain : 1, (real)sqrt(gain), q, rows, weight, error);
+    real *restrict writing = p;
+    for (int a = 0; a < count; writing += count - a, a++) {
+        const real qa = q[a];
+        const real *restrict right = q + a;
+        for (int b = 0; b < count - a; b++) writing[b] -= qa * right[b];
     }
     return gain;
 }

@@ -15,6 +15,10 @@
 double textbook_step_single(float *p, int64_t ld, int count, const float *r, float *q, int rows, float *weight, const double *error, int with_gain);
 double textbook_step_double(double *p, int64_t ld, int count, const double *r, double *q, int rows, double *weight, const double *error, int with_gain);
 
+/** The same with P packed: row a holds columns a .. count-1, count(count+1)/2 entries in all; r and q have room for count. */
+double packed_step_single(float *p, int count, const float *r, float *q, int rows, float *weight, const double *error, int with_gain);
+double packed_step_double(double *p, int count, const double *r, double *q, int rows, double *weight, const double *error, int with_gain);
+
 /** Weighted sum w.r in double. @param source [count] indices into r */
 double textbook_sum_single(const float *weight, int count, const int32_t *source, const double *r);
 double textbook_sum_double(const double *weight, int count, const int32_t *source, const double *r);

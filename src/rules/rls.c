@@ -22,7 +22,7 @@ static const param parameters[] = {
     {"mu", PARAM_NUMBER, UNIT_NONE, "0.01", 0, 1e12, NULL, "penalty on the change of a neuron's summed excitatory, and summed inhibitory, plastic weights", offsetof(rls_parameters, mu)},
     {"no_gain", PARAM_FLAG, UNIT_NONE, "false", 0, 0, NULL, "leave g out of the weight update, as TrainSpikingNet.jl after v0.2.2 does", offsetof(rls_parameters, no_gain)},
     {"precision", PARAM_CHOICE, UNIT_NONE, "single", 0, 0, "single double", "of P and the plastic weights", offsetof(rls_parameters, precision)},
-    {"store", PARAM_CHOICE, UNIT_NONE, "textbook", 0, 0, "textbook", "where P lives and how it is updated", offsetof(rls_parameters, store)},
+    {"store", PARAM_CHOICE, UNIT_NONE, "textbook", 0, 0, "textbook packed", "where P lives: full storage, or its upper triangle (half the memory)", offsetof(rls_parameters, store)},
 };
 static const param_table table = {"rls", "recursive least squares (Kim & Chow 2018)", parameters, sizeof parameters / sizeof *parameters, sizeof(rls_parameters)};
 

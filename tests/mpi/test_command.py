@@ -1,0 +1,199 @@
+"""The command line: exit codes, messages that name the place and the nearest name, and that refused runs touch nothing."""
+import os
+import shutil
+
+import h5py
+import numpy as np
+from engram_test import metrics, run_tests
+
+SMALL = """\
+simulation:
+  dt: 0.5 ms
+  baseline: 100 ms
+network:
+  neurons: 20
+  in_degree: 3
+stimulus:
+  start: 10 ms
+  stop: 20 ms
+targets:
+  duration: 50 ms
+learning:
+  every: 5 ms
+  loops: 2
+output:
+  correlation_window: 10 ms
+"""
+RATES = SMALL.replace("targets:\n", "targets:\n  kind: file\n  quantity: rate\n  path: rates.csv\n")
+
+
+def expect(bench, arguments, code, *wanted, ranks=1, absent=(), timeout=60):
+    """Run; check the exit code and that the output holds every text of `wanted`; return (stdout, stderr)."""
+    got, out, err = bench.run(arguments, ranks, timeout)
+    told = f"engram {' '.join(arguments)} on {ranks} ranks: exit code {got}, wanted {code}\n--- stdout\n{out}\n--- stderr\n{err}"
+    assert got == code, told
+    for text in wanted:
+        assert text in out + err, f"'{text}' is missing\n{told}"
+    for text in absent:
+        assert text not in out + err, f"'{text}' should not be there\n{told}"
+    if code == 2:
+        assert "engram: error: " in err, told
+    return out, err
+
+
+def snapshot(folder):
+    """Names, sizes, times and contents of all files below a folder."""
+    found = {}
+    for place, folders, files in os.walk(folder):
+        for name in folders + files:
+            path = os.path.join(place, name)
+            status = os.stat(path)
+            found[path] = (status.st_mtime_ns, status.st_size, open(path, "rb").read() if os.path.isfile(path) else None)
+    return found
+
+
+def test_usage(bench):
+    out, err = expect(bench, ["--help"], 0, "engram train CONFIG", "Exit codes")
+    assert not err, err
+    expect(bench, ["train", "x.yaml", "-h"], 0, "engram train CONFIG")
+    expect(bench, ["--version"], 0, "engram 0.", "MPI", "HDF5", "BLAS")
+    assert expect(bench, ["--help"], 0, ranks=2)[0].count("Exit codes") == 1
+    expect(bench, [], 2)
+    expect(bench, ["trian", "x.yaml"], 2, "unknown command 'trian'", "did you mean 'train'")
+    expect(bench, ["frobnicate"], 2, "unknown command 'frobnicate'", "train, check and list", absent=["did you mean"])
+    expect(bench, ["train"], 2, "needs a parameter file")
+    expect(bench, ["train", "a.yaml", "b.yaml"], 2, "'b.yaml' is one argument too many")
+    expect(bench, ["train", "a.yaml", "--frob"], 2, "unknown option '--frob'", "--overwrite")
+    expect(bench, ["train", "a.yaml", "-o"], 2, "-o needs a directory")
+    expect(bench, ["train", "a.yaml", "-P"], 2, "-P needs section.key=value")
+    expect(bench, ["train", bench.path("nowhere.yaml")], 2, "nowhere.yaml", "No such file")
+    expect(bench, ["check", bench.work], 2, bench.work)
+
+
+def test_list(bench):
+    out, err = expect(bench, ["list"], 0, "network: ", "neuron: ", "plastic: ", "targets: ", "learning: ", "output: ", "kind: balanced_ei", "model: theta")
+    assert not err, err
+    out, _ = expect(bench, ["list", "targets"], 0, "kind: sinusoid", "kind: file", absent=["balanced_ei"])
+    for plural in ("networks", "neurons", "stimuli", "targets", "rules"):
+        expect(bench, ["list", plural], 0)
+    expect(bench, ["list", "neuron"], 0, "model: lif", absent=["balanced_ei"])
+    expect(bench, ["list", "netwrok"], 2, "netwrok", "network")
+
+
+def test_bad_values(bench):
+    config = bench.config("small.yaml", SMALL)
+    bad = bench.config("bad.yaml", SMALL + "lerning:\n  every: 1 ms\n")
+    expect(bench, ["check", bad], 2, "bad.yaml:17:1", "lerning", "learning")
+    bad = bench.config("bad.yaml", SMALL.replace("neurons:", "neuron_count:"))
+    expect(bench, ["check", bad], 2, "bad.yaml:5:3", "neuron_count")
+    bad = bench.config("bad.yaml", SMALL.replace("loops:", "lops:"))
+    expect(bench, ["check", bad], 2, "bad.yaml:14:3", "lops", "did you mean 'loops'")
+    bad = bench.config("bad.yaml", SMALL.replace("neurons: 20", "neurons: -20").replace("dt: 0.5 ms", "dt: 0.5 mV"))
+    expect(bench, ["check", bad], 2, "bad.yaml:5:", "-20", "bad.yaml:2:", "mV")  # all mistakes at once
+    expect(bench, ["check", config, "-P", "network.kind=balanced"], 2, "balanced_ei", "-P network.kind=balanced")
+    expect(bench, ["check", config, "-P", "nonsense"], 2, "nonsense")
+    expect(bench, ["check", config, "-P", "learning.loops=two"], 2, "two")
+    expect(bench, ["check", config, "-P", "learning.every=0.7 ms"], 2, "learning.every", "0.7 ms", "0.5 ms")
+    expect(bench, ["check", config, "-P", "targets.duration=52 ms"], 2, "targets.duration", "52 ms", "multiple of learning.every")
+    expect(bench, ["check", config, "-P", "simulation.loop_duration=60 ms"], 2, "loop_duration", "60", "70")
+    expect(bench, ["check", config, "-P", "stimulus.stop=5 ms"], 2, "stimulus.stop")
+    expect(bench, ["check", config, "-P", "plastic.excitatory_in_degree=11"], 2, "excitatory_in_degree", "11", "10")
+    expect(bench, ["check", config, "-P", "network.in_degree=10"], 2, "in_degree", "20 targets", "19 others")
+    expect(bench, ["check", config, "-P", "neuron.noise_sd=[1, 2, 3]"], 2, "noise_sd", "3 values")
+    expect(bench, ["check", config, "-P", "plastic.tau_range=[9]"], 2, "tau_range")
+    expect(bench, ["check", config, "-P", "output.report=[voltage]"], 2, "voltage")
+    expect(bench, ["check", config, "-P", "neuron.threshold=2", "-P", "targets.quantity=rate"], 2, "siegert")
+    out, err = bench.run(["check", config, "-P", "plastic.kind=all_to_all", "-P", "plastic.sigma=1"])[1:]
+    assert "learning.mu" in err and err.count("engram: error") == 1, err
+
+
+def test_error_is_printed_once(bench):
+    config = bench.config("small.yaml", SMALL)
+    for ranks in (2, 3):
+        for override in ("learning.lops=3", "targets.duration=52 ms", "plastic.excitatory_in_degree=11", "targets.path=x"):
+            arguments = ["train", config, "-o", bench.path("never"), "-P", override]
+            if override == "targets.path=x":
+                arguments += ["-P", "targets.kind=file"]
+            _, err = expect(bench, arguments, 2, ranks=ranks)
+            assert err.count("engram: error: ") == 1, err
+            assert not os.path.exists(bench.path("never"))
+    expect(bench, ["trian"], 2, "did you mean 'train'", ranks=2)
+
+
+def test_data(bench):
+    config = bench.config("rates.yaml", RATES)
+    with open(bench.path("rates.csv"), "w") as file:
+        file.write("time_ms,a,b\n5,1,2\n10,3,oops\n15,4,5\n")
+    expect(bench, ["check", config, "-P", "targets.duration=auto"], 2, "rates.csv:3", "oops", ranks=1)
+    expect(bench, ["check", config, "-P", "targets.duration=auto"], 2, "rates.csv:3", "oops", ranks=2)
+    with open(bench.path("rates.csv"), "w") as file:
+        file.write("time_ms,a,b\n5,1,2\n10,3,-1\n15,4,5\n")
+    expect(bench, ["check", config], 2, "rates.csv:3", "-1")
+    with open(bench.path("rates.csv"), "w") as file:
+        file.write("time_ms," + ",".join(f"u{n}" for n in range(21)) + "\n" + "".join(f"{t}," + ",".join(["2"] * 21) + "\n" for t in range(5, 55, 5)))
+    expect(bench, ["check", config], 2, "21 recorded units", "20")
+    expect(bench, ["check", config, "-P", "targets.pairing=rate", "-P", "network.neurons=40", "-P", "plastic.inhibitory_in_degree=3"], 2, "21 recorded units", "20 excitatory")
+    expect(bench, ["check", config, "-P", "network.neurons=21"], 0)
+    expect(bench, ["check", config, "-P", "network.neurons=21", "-P", "targets.minimum_rate=9 Hz"], 2, "minimum_rate", "no unit")
+    os.remove(bench.path("rates.csv"))
+    expect(bench, ["check", config], 2, "rates.csv", "No such file")
+
+
+def test_damaged_edges(bench):
+    """A mistake in a part of the file that one rank alone reads ends all ranks, soon and with one message."""
+    config = bench.config("small.yaml", SMALL)
+    source = bench.train(config, "source", overrides=["learning.precision=double"])
+    for population, kind in (("static", "network"), ("plastic", "plastic")):
+        for place in (0, -1):
+            shutil.copy(os.path.join(source, "edges.h5"), bench.path("edges.h5"))
+            with h5py.File(bench.path("edges.h5"), "r+") as file:
+                file[f"edges/{population}/0/syn_weight"][place] = np.nan
+            overrides = ["-P", f"{kind}.kind=sonata", "-P", f"{kind}.path={bench.path('edges.h5')}", "-P", f"{kind}.population={population}"]
+            for ranks in (1, 2, 4):
+                _, err = expect(bench, ["check", bench.config("plain.yaml", SMALL.replace("  in_degree: 3\n", "")), "-P", "plastic.excitatory_in_degree=3",
+                                        "-P", "plastic.inhibitory_in_degree=3", "-P", "network.static_probability=0.3"] + overrides, 2, "syn_weight", "nan", ranks=ranks, timeout=30)
+                assert err.count("engram: error: ") == 1, err
+
+
+def test_output_directory(bench):
+    config = bench.config("small.yaml", SMALL)
+    out = bench.train(config, "kept")
+    before = snapshot(out)
+    assert {"metrics.csv", "run.json", "spikes.h5", "edges.h5", "nodes.h5", "targets.h5"} <= {os.path.basename(p) for p in before}
+    expect(bench, ["train", config, "-o", out, "-P", "simulation.seed=2"], 2, out, "already holds a run", "--overwrite")
+    expect(bench, ["train", config, "-o", out + "/", "-P", "simulation.seed=2"], 2, "already holds a run", ranks=2)
+    assert snapshot(out) == before, "a refused run changed the directory"
+    expect(bench, ["train", config, "-o", out, "--overwrite", "-P", "learning.loops=3"], 0)
+    after = snapshot(out)
+    assert len(metrics(out)) == 3 and after.keys() == before.keys(), after.keys()
+    assert all(after[p] != before[p] for p in before), [p for p in before if after[p] == before[p]]
+    code, stdout, _ = bench.run(["train", config, f"-o{bench.path('a/b/c')}", "--quiet"])  # folders are made; quiet says nothing
+    assert code == 0 and stdout == "" and os.path.exists(bench.path("a/b/c/run.json")), stdout
+
+
+def test_unwritable_directory(bench):
+    config = bench.config("small.yaml", SMALL)
+    with open(bench.path("file"), "w") as file:
+        file.write("kept")
+    expect(bench, ["train", config, "-o", bench.path("file")], 2, bench.path("file"))
+    expect(bench, ["train", config, "-o", bench.path("file", "below")], 2, bench.path("file", "below"), ranks=2)
+    expect(bench, ["train", config, "-o", "/proc/engram"], 2, "/proc/engram")  # refuses root, too
+    expect(bench, ["train", config, "-o", "/dev/null/x"], 2, "/dev/null/x")
+    assert open(bench.path("file")).read() == "kept"
+
+
+def test_check_writes_nothing(bench):
+    folder = bench.path("checked")
+    os.mkdir(folder)
+    with open(os.path.join(folder, "small.yaml"), "w") as file:
+        file.write(SMALL)
+    before = snapshot(folder)
+    out, err = expect(bench, ["check", os.path.join(folder, "small.yaml"), "-P", f"output.directory={folder}/out", "-P", "learning.loops=1000000"], 0, "configuration as used", absent=["loop 1/"])
+    assert not err and snapshot(folder) == before, (err, snapshot(folder).keys())
+    used = out.split("configuration as used:\n")[1]
+    again, _ = expect(bench, ["check", bench.config("used.yaml", used)], 0)  # what is printed can be read, and means the same
+    assert again.split("configuration as used:\n")[1] == used
+
+
+run_tests([test_usage, test_list, test_bad_values, test_error_is_printed_once, test_data, test_damaged_edges, test_output_directory, test_unwritable_directory,
+           test_check_writes_nothing])

@@ -1,0 +1,200 @@
+/** @file test_exchange.c
+ *  What every number of ranks must agree on: who owns which neuron, the spikes of a step, and the synapses of a generated network.
+ *  Usage: mpirun -n N test_exchange. The truth is computed by every rank for itself, as a job of one rank.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engram/exchange.h"
+#include "engram/random.h"
+#include "engram/simulation.h"
+
+static int failures;
+
+#define CHECK(job, condition)                                                                                  \
+    do {                                                                                                       \
+        if (!(condition)) {                                                                                    \
+            fprintf(stderr, "rank %d of %d: %s:%d: not so: %s\n", (job)->rank, (job)->ranks, __FILE__, __LINE__, #condition); \
+            failures++;                                                                                        \
+        }                                                                                                      \
+    } while (0)
+
+static void test_partition(const context *job) {
+    const int64_t totals[] = {1, 2, 5, 7, 100, 4096, 1000003, (int64_t)1 << 30};
+    for (size_t n = 0; n < sizeof totals / sizeof *totals; n++) {
+        partition part = partition_of(job, totals[n]);
+        int64_t mine = part.mine, sum = 0, next = part.first + part.mine;
+        MPI_Allreduce(&mine, &sum, 1, MPI_INT64_T, MPI_SUM, job->comm);
+        CHECK(job, sum == totals[n] && part.total == totals[n] && part.ranks == job->ranks);
+        CHECK(job, mine == totals[n] / job->ranks || mine == totals[n] / job->ranks + 1);
+        CHECK(job, next == partition_first(totals[n], job->ranks, job->rank + 1) && (job->rank > 0 || part.first == 0));
+    }
+}
+
+/** Does this neuron fire in this step? Blocks of neurons are silent or busy together, so that ranks differ. */
+static int fires(int64_t gid, int64_t total, int step) {
+    static const double rates[] = {0, 0.02, 0.4, 1};
+    uint64_t block = (uint64_t)(gid * 5 / total);
+    double rate = rates[random_below(1, RANDOM_TARGET, block, (uint64_t)step, 4)];
+    if (step % 10 == 7) return gid * 7 / total == step / 10 % 7; /* all of one rank of seven */
+    return step % 10 == 9 ? 0 : step % 10 == 8 ? 1 : random_uniform(2, RANDOM_TARGET, (uint64_t)gid, (uint64_t)step) < rate;
+}
+
+/** From step @p start on, which is the first to overflow. */
+static void check_exchange(const context *job, int64_t total, int capacity, int start) {
+    spike_exchange *exchange = exchange_new(job, total, capacity);
+    partition part = partition_of(job, total);
+    int32_t *local = malloc(((size_t)part.mine + 1) * sizeof *local), *truth = malloc((size_t)total * sizeof *truth);
+    int room = capacity, overflowed = 0;
+    for (int step = start; step < start + 20; step++) {
+        int count = 0, wanted = 0, largest = 0;
+        for (int64_t gid = 0; gid < total; gid++)
+            if (fires(gid, total, step)) truth[wanted++] = (int32_t)gid;
+        for (int i = 0; i < part.mine; i++)
+            if (fires(part.first + i, total, step)) local[count++] = i;
+        const int32_t *spikes;
+        int64_t before = exchange_overflows(exchange);
+        int got = exchange_spikes(exchange, local, count, &spikes);
+        CHECK(job, got == wanted);
+        CHECK(job, got != wanted || memcmp(spikes, truth, (size_t)wanted * sizeof *truth) == 0);
+        MPI_Allreduce(&count, &largest, 1, MPI_INT, MPI_MAX, job->comm);
+        if (largest <= room) CHECK(job, exchange_overflows(exchange) == before); /* what fitted once fits again */
+        if (largest > capacity && job->ranks > 1) overflowed = 1;
+        if (largest > room) room = largest;
+    }
+    CHECK(job, (exchange_overflows(exchange) > 0) == overflowed);
+    exchange_free(exchange);
+    free(local), free(truth);
+}
+
+static void test_exchange(const context *job) {
+    const int64_t totals[] = {1, 5, 103, 5000};
+    const int capacities[] = {1, 4, 64, 6000};
+    for (int t = 0; t < 4; t++)
+        for (int c = 0; c < 4; c++)
+            for (int start = 0; start < 70; start += start % 10 ? 3 : 7) check_exchange(job, totals[t], capacities[c], start);
+}
+
+/** The static network of a configuration as this job divides it. */
+static network build(const context *job, config *config) {
+    network result = {.seed = 11};
+    CHECK(job, network_build(job, config, 10, &result) == STATUS_OK);
+    return result;
+}
+
+static uint64_t mixed(uint64_t source, uint64_t target, double weight) {
+    uint64_t bits;
+    memcpy(&bits, &weight, sizeof bits);
+    random_block block = random_bits(bits, RANDOM_TARGET, source, target);
+    return (uint64_t)block.word[1] << 32 | block.word[0];
+}
+
+/** Sum of a hash of every synapse: the same in any order. Bias and in-degree go in too. */
+static uint64_t hash_of(const network *network) {
+    uint64_t hash = 0;
+    synapse_rows rows = static_to_rows(network->synapses, network->part.mine, network->part.first);
+    for (int i = 0; i < rows.targets; i++) {
+        hash += mixed((uint64_t)-1, (uint64_t)(network->part.first + i), network->bias[i]);
+        for (int64_t s = rows.start[i]; s < rows.start[i + 1]; s++) hash += mixed((uint64_t)rows.source[s], (uint64_t)(network->part.first + i), rows.weight[s]);
+    }
+    synapse_rows_free(&rows);
+    return hash;
+}
+
+/** No autapses, no synapse twice; sums over all ranks of each neuron's inputs and outputs. */
+static void count_degrees(const context *job, const network *network, int *in, int *out) {
+    const static_synapses *synapses = network->synapses;
+    int64_t total = network->part.total;
+    memset(in, 0, (size_t)total * sizeof *in);
+    for (int64_t j = 0; j < total; j++) {
+        out[j] = (int)(synapses->start[j + 1] - synapses->start[j]);
+        for (int64_t s = synapses->start[j]; s < synapses->start[j + 1]; s++) {
+            CHECK(job, synapses->target[s] < (uint32_t)network->part.mine && network->part.first + synapses->target[s] != j);
+            CHECK(job, s == synapses->start[j] || synapses->target[s] > synapses->target[s - 1]);
+            in[network->part.first + synapses->target[s]]++;
+        }
+    }
+    MPI_Allreduce(MPI_IN_PLACE, in, (int)total, MPI_INT, MPI_SUM, job->comm);
+    MPI_Allreduce(MPI_IN_PLACE, out, (int)total, MPI_INT, MPI_SUM, job->comm);
+}
+
+static void check_balanced(const context *job, const network *network) {
+    int64_t total = network->part.total, k = (int64_t)network->in_degree;
+    int *in = malloc((size_t)total * sizeof *in), *out = malloc((size_t)total * sizeof *out);
+    count_degrees(job, network, in, out);
+    double sum = 0, square = 0;
+    for (int64_t i = 0; i < total; i++) {
+        CHECK(job, out[i] == 2 * k);
+        sum += in[i], square += ((double)in[i] - 2.0 * (double)k) * ((double)in[i] - 2.0 * (double)k);
+    }
+    CHECK(job, sum == 2.0 * (double)k * (double)total);
+    double p = 2.0 * (double)k / (double)(total - 1), variance = 2.0 * (double)k * (1 - p); /* binomial */
+    if (total >= 200) CHECK(job, fabs(square / (variance * (double)total) - 1) < 5 * sqrt(2.0 / (double)total));
+    if (total < 200 && p < 1) CHECK(job, square / variance < (double)total + 6 * sqrt(2.0 * (double)total));
+    free(in), free(out);
+}
+
+static config *configure(const context *job, const char *const *overrides) {
+    int sections, count = 0;
+    while (overrides[count]) count++;
+    const param_section *schema = simulation_schema(&sections);
+    config *result;
+    if (config_read(job, NULL, overrides, count, schema, sections, &result) != STATUS_OK) MPI_Abort(MPI_COMM_WORLD, 1);
+    return result;
+}
+
+/** All ranks together make the network that one rank makes. */
+static void check_network(const context *job, const char *const *overrides) {
+    context alone = context_of(MPI_COMM_SELF);
+    config *config = configure(job, overrides);
+    network divided = build(job, config), whole = build(&alone, config);
+    int balanced = config_variant_index(config, "network") == 0;
+    uint64_t hash = hash_of(&divided), all = 0, truth = hash_of(&whole);
+    MPI_Allreduce(&hash, &all, 1, MPI_UINT64_T, MPI_SUM, job->comm);
+    CHECK(job, all == truth && truth != 0);
+    CHECK(job, divided.in_degree == whole.in_degree && divided.excitatory == whole.excitatory);
+    int64_t mine = divided.synapses->start[divided.synapses->sources], sum = 0;
+    MPI_Allreduce(&mine, &sum, 1, MPI_INT64_T, MPI_SUM, job->comm);
+    CHECK(job, sum == whole.synapses->start[whole.synapses->sources]);
+    if (balanced) check_balanced(job, &divided);
+    int *in = malloc((size_t)divided.part.total * sizeof *in), *out = malloc((size_t)divided.part.total * sizeof *out);
+    count_degrees(job, &divided, in, out);
+    int64_t largest = 0, degree = divided.synapses->largest_in_degree, seen = 0;
+    for (int64_t i = 0; i < divided.part.total; i++) largest = in[i] > largest ? in[i] : largest;
+    MPI_Allreduce(&degree, &seen, 1, MPI_INT64_T, MPI_MAX, job->comm);
+    CHECK(job, seen == largest);
+    free(in), free(out);
+    network_clear(&divided), network_clear(&whole);
+    config_free(config);
+}
+
+#define NETWORK(...) check_network(job, (const char *const[]){__VA_ARGS__, NULL})
+
+static void test_networks(const context *job) {
+    NETWORK("network.neurons=1003");
+    NETWORK("network.neurons=400", "network.in_degree=100", "network.excitatory_fraction=0.8");
+    NETWORK("network.neurons=211", "network.in_degree=7", "network.excitatory_fraction=0.25");
+    NETWORK("network.neurons=21", "network.in_degree=10"); /* everyone */
+    NETWORK("network.neurons=5", "network.in_degree=1");
+    NETWORK("network.neurons=3", "network.in_degree=1");
+    NETWORK("network.kind=random", "network.neurons=203");
+    NETWORK("network.kind=random", "network.neurons=203", "network.probability=1");
+    NETWORK("network.kind=random", "network.neurons=150", "network.wiring=in_degree", "network.weights=dale", "network.excitatory_fraction=0.8", "network.bias=0.3");
+    NETWORK("network.kind=random", "network.neurons=120", "network.zero_row_sums=true", "network.sigma=4");
+    NETWORK("network.kind=random", "network.neurons=120", "network.weights=zero");
+    NETWORK("network.kind=random", "network.neurons=5");
+}
+
+int main(int argc, char **argv) {
+    MPI_Init(&argc, &argv);
+    context job = context_of(MPI_COMM_WORLD);
+    test_partition(&job);
+    test_exchange(&job);
+    test_networks(&job);
+    MPI_Allreduce(MPI_IN_PLACE, &failures, 1, MPI_INT, MPI_SUM, job.comm);
+    if (job.rank == 0) printf("test_exchange: %d ranks, %d failures\n", job.ranks, failures);
+    MPI_Finalize();
+    return failures != 0;
+}

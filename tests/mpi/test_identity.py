@@ -1,0 +1,240 @@
+"""Bit identity: whatever a configuration uses, 1, 2, 3, 4 and 7 ranks write the same spikes, weights, targets, tests and metrics.
+
+A case is a small network that runs in well under a second. Every kind and every choice that `engram list` shows must be used by a case.
+"""
+import csv
+import os
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import h5py
+import numpy as np
+from engram_test import run_tests
+
+RANKS = (2, 3, 4, 7)
+if os.environ.get("ENGRAM_TEST_SANITIZED"):  # slow: the extremes only
+    RANKS = (3, 7)
+IGNORED_COLUMNS = ("seconds", "memory_mib")
+UNTESTED_CHOICES = {("output", "spikes", "none"), ("output", "spikes", "last")}
+STORES = re.compile(r"^    store +choice +- +\w+ +(\w+(?: \| \w+)*)  ", re.MULTILINE)
+
+LIF = {"neuron": {"model": "lif", "noise_sd": 0.5}}
+THETA = {"neuron": {"model": "theta"}, "simulation": {"dt": "1 ms"}, "stimulus": {"kind": "constant", "amplitude": 2}, "plastic": {"kind": "existing", "tau": "20 ms"},
+         "network": {"kind": "random", "neurons": 40, "bias": 0.3}, "learning": {"lambda": 1, "mu": 0}}
+NO_NETWORK = {"network": {"kind": "none", "neurons": 30, "bias": 0.9}, "plastic": {"kind": "separate", "excitatory_in_degree": 6, "inhibitory_in_degree": 5}}
+BASE = {
+    "simulation": {"dt": "0.5 ms", "seed": 3, "baseline": "200 ms"},
+    "network": {"kind": "balanced_ei", "neurons": 60, "in_degree": 5, "external_drive": 0.6},
+    "stimulus": {"start": "20 ms", "stop": "40 ms"},
+    "targets": {"kind": "sinusoid", "duration": "100 ms", "period": "100 ms"},
+    "learning": {"every": "5 ms", "loops": 2},
+    "output": {"spikes": "all", "correlation_window": "10 ms", "report": "[drive, static_drive, plastic_drive, input]", "stimulus": "true"},
+}
+
+
+def merged(*parts):
+    """Nested dictionaries on top of each other; a section that changes its kind keeps nothing of the old kind."""
+    result = {}
+    for part in parts:
+        for section, keys in part.items():
+            old = result.get(section, {})
+            for selector in ("kind", "model", "rule"):
+                if selector in keys and old.get(selector) not in (None, keys[selector]):
+                    common = {"neurons", "excitatory_fraction", "tau", "start", "stop", "duration"}
+                    old = {k: v for k, v in old.items() if k in common}
+            result[section] = {**old, **keys}
+    return result
+
+
+def targets(kind, **keys):
+    return {"targets": {"kind": kind, **keys}}
+
+
+RATE = {"targets": {"quantity": "rate", "rate_form": "siegert"}}
+PHI = {"targets": {"quantity": "rate", "rate_form": "phi"}}
+CASES = {
+    "balanced": merged(BASE, LIF, {"output": {"test_trials": 2, "report": "[drive, v, input]", "psth_bin": "5 ms"}}),
+    "groups_current_noise": merged(BASE, {"neuron": {"noise": "current", "noise_sd": "[0.5, 0]", "start": "uniform", "refractory": "1 ms"}, "simulation": {"reset": "every_loop"},
+                                          "plastic": {"group_size": 7, "active_fraction": 0.5}, "targets": {"bias": "ou"}}),
+    "excitatory_partners": merged(BASE, LIF, {"neuron": {"start": "reset"}, "plastic": {"trained": "excitatory", "excitatory_partners": "trained", "tau_range": "[20, 60]"},
+                                              "targets": {"bias": "ramp", "tasks": 2}, "learning": {"loops": 3, "mu": 8, "lambda": 0.04, "precision": "double"}}),
+    "current_noise_alone": merged(BASE, NO_NETWORK, {"neuron": {"noise": "current", "noise_sd": 0.5}, "simulation": {"reset": "never"}, "stimulus": {"kind": "none"}}),
+    "feedforward": merged(BASE, LIF, {"feedforward": {"units": 9, "rate": "50 Hz", "weight": 0.3}, "plastic": {"tau_range": "[20, 60]", "group_size": 4}, "targets": {"tasks": 2}}),
+    "feedforward_alone": merged(BASE, LIF, {"feedforward": {"units": 5, "rate": "80 Hz", "sigma": 3}, "plastic": {"kind": "none"}, "learning": {"precision": "double"}}),
+    "readout_lif": merged(BASE, LIF, {"plastic": {"drive": "readout"}, "learning": {"no_gain": "true"}, "stimulus": {"kind": "constant"}}),
+    "plastic_none": merged(BASE, LIF, {"plastic": {"kind": "none"}}),
+    "rule_none": merged(BASE, LIF, {"learning": {"rule": "none", "every": "5 ms", "loops": 2}}),
+    "ou_network_none": merged(BASE, NO_NETWORK, LIF, targets("ou", tasks=2)),
+    "all_to_all": merged(BASE, NO_NETWORK, LIF, {"learning": {"mu": 0}, "plastic": {"kind": "all_to_all", "sigma": 2, "tau": "50 ms"}, "feedforward": {"units": 3, "rate": "40 Hz"}}, targets("sines")),
+    "random_gaussian": merged(BASE, THETA, targets("complex_periodic"), {"network": {"sigma": 4, "zero_row_sums": "true"}, "output": {"test_trials": 1, "report": "[theta, drive]"}}),
+    "random_dale_innate": merged(BASE, THETA, targets("innate", settle="100 ms"), {"network": {"wiring": "in_degree", "weights": "dale", "strength": 3, "excitatory_fraction": 0.8}}),
+    "random_zero": merged(BASE, THETA, targets("ou", sd=0.8), {"network": {"weights": "zero"}, "plastic": {"tau_range": "[10, 40]"}}),
+    "random_lif": merged(BASE, LIF, {"network": {"kind": "random", "neurons": 50, "bias": 1.1, "sigma": 3}, "plastic": {"kind": "separate", "excitatory_in_degree": 5, "inhibitory_in_degree": 4}}),
+    "theta_reset": merged(BASE, THETA, targets("sines", tasks=2), {"simulation": {"reset": "every_loop"}, "network": {"probability": 0.5}}),
+    "theta_spike_time": merged(BASE, THETA, targets("chaotic", settle="50 ms"), {"plastic": {"drive": "spike_time"}}),
+    "theta_chaotic_paper": merged(BASE, THETA, targets("chaotic", centre_rows="false", tasks=2), {"learning": {"precision": "double"}}),
+    "rate_phi": merged(BASE, THETA, targets("sines"), PHI),
+    "rate_phi_auxiliary": merged(BASE, THETA, targets("file", path="rates.csv", others="auxiliary"), PHI, {"output": {"test_trials": 1}}),
+    "rate_sinusoid": merged(BASE, LIF, RATE),
+    "file_csv_order": merged(BASE, NO_NETWORK, LIF, targets("file", path="rates.csv", others="auxiliary", pairing="order"), RATE),
+    "file_csv_by_rate": merged(BASE, LIF, targets("file", path="rates.csv", pairing="rate", minimum_rate="3 Hz"), RATE, {"plastic": {"trained": "targets"}}),
+    "file_hdf5_drive": merged(BASE, LIF, targets("file", path="drives.h5", dataset="drives", origin="0 ms", others="untrained", quantity="drive"), {"plastic": {"trained": "all", "group_size": 9}}),
+    "surrogate_order": merged(BASE, LIF, targets("surrogate", length="200 ms", units=25, conditions=2), RATE),
+    "surrogate_by_rate": merged(BASE, LIF, targets("surrogate", length="200 ms", units=12, pairing="rate", others="auxiliary"), RATE, {"plastic": {"excitatory_partners": "trained"}}),
+    "surrogate_theta": merged(BASE, THETA, targets("surrogate", length="100 ms", conditions=1), PHI),
+    "sonata": merged(BASE, LIF, {"network": {"kind": "sonata", "path": "source/edges.h5", "population": "static", "bias": 0.8},
+                                 "plastic": {"kind": "sonata", "path": "source/edges.h5", "population": "plastic"}}),
+    "five_neurons_lif": merged(BASE, LIF, {"network": {"neurons": 5, "in_degree": 1}, "plastic": {"excitatory_in_degree": 1, "inhibitory_in_degree": 2}, "output": {"test_trials": 2}}),
+    "five_neurons_theta": merged(BASE, THETA, targets("innate", settle="50 ms"), {"network": {"neurons": 5, "probability": 0.8}}),
+    "one_neuron": merged(BASE, LIF, {"network": {"kind": "none", "neurons": 1, "bias": 1.2, "excitatory_fraction": 1}, "plastic": {"kind": "all_to_all"}}),
+}
+STORE_CASES = ("groups_current_noise", "excitatory_partners", "rate_phi")  # each is run with every store of P
+SILENT_WEIGHTS = ("plastic_none", "rule_none", "feedforward_alone")  # nothing learns
+
+
+def as_yaml(case):
+    return "".join(f"{section}:\n" + "".join(f"  {key}: {value}\n" for key, value in keys.items()) for section, keys in case.items())
+
+
+def all_cases(bench):
+    """The cases, and some of them again with every store of P that the program has besides the first."""
+    stores = STORES.search(bench.run(["list", "learning"])[1]).group(1).split(" | ")
+    return {**CASES, **{f"{name}_{store}": merged(CASES[name], {"learning": {"store": store}}) for store in stores[1:] for name in STORE_CASES}}
+
+
+def write_data(bench):
+    """Recorded rates (CSV, two conditions, eight units) and drives (HDF5)."""
+    random = np.random.default_rng(5)
+    times = np.arange(5, 205, 5)
+    with open(bench.path("rates.csv"), "w") as file:
+        file.write("condition,time_ms," + ",".join(f"cell{u}" for u in range(8)) + "\n")
+        for condition in ("left", "right"):
+            levels = random.uniform(2, 30, 8)
+            for t in times:
+                rates = levels * (1 + 0.5 * np.sin(t / 40 + np.arange(8)))
+                rates[3] = max(rates[3], 0) * (t > 40)  # some rates are 0
+                file.write(f"{condition},{t}," + ",".join(f"{r:.4f}" for r in rates) + "\n")
+    with h5py.File(bench.path("drives.h5"), "w") as file:
+        file["drives"] = np.sin(times[None, :, None] / 30 + np.arange(20)[None, None, :]) * np.array([0.5, 1.0])[:, None, None]
+        file["other"] = np.zeros((1, len(times), 2))
+        file["time"] = times.astype(float)
+
+
+def contents(out):
+    """Everything that a run wrote, as {name: bytes}."""
+    found = {}
+
+    def visit(prefix, name, thing):
+        for key, value in thing.attrs.items():
+            found[f"{prefix}:{name}@{key}"] = np.asarray(value).tobytes() if not isinstance(value, str) else value.encode()
+        if isinstance(thing, h5py.Dataset):
+            data = thing[()]
+            found[f"{prefix}:{name}"] = str(data.shape).encode() + (np.asarray(data).tobytes() if data.dtype != object else repr(data).encode())
+
+    for file_name in sorted(os.listdir(out)):
+        if file_name.endswith(".h5"):
+            with h5py.File(os.path.join(out, file_name)) as file:
+                visit(file_name, "/", file)
+                file.visititems(lambda name, thing, prefix=file_name: visit(prefix, name, thing))
+    with open(os.path.join(out, "metrics.csv")) as file:
+        for row in csv.DictReader(file):
+            for column, value in row.items():
+                if column not in IGNORED_COLUMNS:
+                    found[f"metrics.csv: loop {row['loop']}: {column}"] = value.encode()
+    return found
+
+
+def difference(a, b):
+    """Names under which two runs differ."""
+    return sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
+
+
+def numbers(out, file, name):
+    with h5py.File(os.path.join(out, file)) as opened:
+        return opened[name][()] if name in opened else np.zeros(0)
+
+
+def check_alive(name, out):
+    """A run in which nothing happens would be identical on any number of ranks."""
+    assert len(numbers(out, "spikes.h5", "spikes/neurons/timestamps")) > 0, "no spikes"
+    changed = [numbers(out, "edges.h5", f"edges/{p}/0/syn_weight") for p in ("plastic", "feedforward")]
+    initial = [numbers(out, "edges.h5", f"edges/{p}/0/initial_weight") for p in ("plastic", "feedforward")]
+    learned = any((c != i).any() for c, i in zip(changed, initial))
+    assert learned != (name in SILENT_WEIGHTS), "weights " + ("changed" if learned else "did not change")
+    assert {"edges.h5", "metrics.csv", "nodes.h5", "report.h5", "run.json", "spikes.h5", "targets.h5"} <= set(os.listdir(out)), sorted(os.listdir(out))
+
+
+def check_case(bench, name, case):
+    """Run a case on all numbers of ranks; return what is wrong with it, or ''."""
+    try:
+        config = bench.config(f"{name}.yaml", as_yaml(case))
+        one = bench.train(config, f"{name}.1")
+        check_alive(name, one)
+        truth, wrong = contents(one), []
+        for ranks in RANKS:
+            differs = difference(truth, contents(bench.train(config, f"{name}.{ranks}", ranks)))
+            if differs:
+                wrong.append(f"{name}: {ranks} ranks differ from 1 in {len(differs)} of {len(truth)}: {', '.join(differs[:6])}")
+        return "\n".join(wrong)
+    except AssertionError as problem:
+        return f"{name}: {problem}"
+
+
+def test_every_kind_has_a_case(bench):
+    code, text, _ = bench.run(["list"])
+    assert code == 0
+    section, variant, missing, kinds, choices = None, None, [], 0, 0
+    used = [(case, {s: dict(keys) for s, keys in case.items()}) for case in all_cases(bench).values()]
+    first = {}
+    for line in text.splitlines():
+        if match := re.match(r"(\w+): ", line):
+            section, variant = match.group(1), None
+        elif match := re.match(r"  (kind|model|rule): (\w+)", line):
+            selector, variant = match.groups()
+            first.setdefault(section, variant)
+            kinds += 1
+            if not any(keys.get(section, {}).get(selector, first[section]) == variant for _, keys in used):
+                missing.append(f"{section}.{selector}: {variant}")
+        elif match := re.match(r"    (\w+) +(?:choice|texts) +- +(\S+) +(\w+(?: \| \w+)*)  ", line):
+            key, default, allowed = match.groups()
+            for choice in allowed.split(" | "):
+                choices += 1
+                if (section, key, choice) in UNTESTED_CHOICES:
+                    continue
+                if not any(str(keys.get(section, {}).get(key, default)) == choice for _, keys in used):
+                    missing.append(f"{section}.{key}: {choice}")
+    assert kinds >= 20 and choices >= 25, f"the listing was not understood: {kinds} kinds, {choices} choices"
+    assert not missing, "no case uses " + "; ".join(missing)
+
+
+def test_comparison_can_fail(bench):
+    config = bench.config("seeds.yaml", as_yaml(CASES["balanced"]))
+    one, again, other = (contents(bench.train(config, f"seeds.{n}", 1, [f"simulation.seed={seed}"])) for n, seed in enumerate((1, 1, 2)))
+    assert not difference(one, again), difference(one, again)
+    differs = difference(one, other)
+    for wanted in ("spikes.h5:spikes/neurons/timestamps", "edges.h5:edges/plastic/0/syn_weight", "targets.h5:targets/0/target", "test.h5:test/0/psth",
+                   "report.h5:report/neurons_drive/data", "metrics.csv: loop 2: correlation"):
+        assert wanted in differs, f"{wanted} is not compared: {differs}"
+
+
+def test_identity(bench):
+    write_data(bench)
+    source = merged(CASES["balanced"], {"learning": {"precision": "double"}})
+    bench.train(bench.config("source.yaml", as_yaml(source)), "source", 2)
+    lock = threading.Lock()
+
+    cases = all_cases(bench)
+
+    def one(name):
+        wrong = check_case(bench, name, cases[name])
+        with lock:
+            print(f"  {'differs' if wrong else 'same   '} {name}", flush=True)
+        return wrong
+
+    with ThreadPoolExecutor(2) as pool:
+        wrong = [text for text in pool.map(one, cases) if text]
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+run_tests([test_every_kind_has_a_case, test_comparison_can_fail, test_identity])

@@ -1,0 +1,289 @@
+"""Independent numpy reference of the trained networks: dense, naive, float64, written from models/rls.md (section numbers below are its).
+
+It shares nothing with the program but the layout of random numbers (include/engram/random.h), and reads the graph, targets and stimulus that a run wrote.
+    philox, uniform, normal, noise    random numbers
+    run_lif, run_theta                the networks of Arthur et al. 2023 (1.3, 1.4) and Kim & Chow 2018 (1.1), with learning (3)
+    correlation                       the measure of 6.3
+Indices: i postsynaptic, j presynaptic; sources are the neurons, then the feed-forward units. Steps are counted from 1.
+"""
+import os
+
+import h5py
+import numpy as np
+
+INITIAL, NOISE, STIMULUS, UNIT_RATE, UNIT_SPIKE = 8, 9, 10, 14, 15  # purposes of random.h
+
+
+# ---- random numbers ----------------------------------------------------------------------------------------------------------------------
+
+def philox(counter, key):
+    """Philox4x32-10 (Salmon et al. 2011). counter: four arrays or numbers, key: two numbers, all below 2^32. Returns four uint64 arrays."""
+    low = np.uint64(0xFFFFFFFF)
+    c = [np.asarray(word, dtype=np.uint64) for word in np.broadcast_arrays(*counter)]
+    for turn in range(10):
+        k0, k1 = (np.uint64((key[n] + turn * weyl) % 2**32) for n, weyl in enumerate((0x9E3779B9, 0xBB67AE85)))
+        first, second = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
+        c = [second >> np.uint64(32) ^ c[1] ^ k0, second & low, first >> np.uint64(32) ^ c[3] ^ k1, first & low]
+    return c
+
+
+def words(seed, purpose, ids, counters):
+    """The block of (id, counter): key = seed, counter words = counter low, high, id low, id high | purpose << 16."""
+    ids, counters = np.broadcast_arrays(np.asarray(ids, dtype=np.uint64), np.asarray(counters, dtype=np.uint64))
+    low, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
+    return philox((counters & low, counters >> shift, ids & low, ids >> shift | np.uint64(purpose << 16)), (seed % 2**32, seed >> 32))
+
+
+def fraction(low, high):
+    """53 bits on (0,1)."""
+    return (((high << np.uint64(32) | low) >> np.uint64(11)).astype(float) + 0.5) / 2.0**53
+
+
+def uniform(seed, purpose, ids, counters):
+    w = words(seed, purpose, ids, counters)
+    return fraction(w[0], w[1])
+
+
+def normal(seed, purpose, ids, counters):
+    """Box & Muller 1958, cosine branch."""
+    w = words(seed, purpose, ids, counters)
+    return np.sqrt(-2 * np.log(fraction(w[0], w[1]))) * np.cos(2 * np.pi * fraction(w[2], w[3]))
+
+
+def noise(seed, purpose, count, stream, steps):
+    """Four normals a block: xi[step - 1][id] for steps 1 .. steps, ids 0 .. count-1 (random_noise of random.h)."""
+    blocks = -(-steps // 4)
+    counters = np.uint64(stream << 40) + np.arange(blocks, dtype=np.uint64)[:, None]
+    u = [(w.astype(float) + 0.5) / 2.0**32 for w in words(seed, purpose, np.arange(count)[None, :], counters)]
+    radius = [np.sqrt(-2 * np.log(u[0])), np.sqrt(-2 * np.log(u[2]))]
+    members = [radius[0] * np.cos(2 * np.pi * u[1]), radius[0] * np.sin(2 * np.pi * u[1]),
+               radius[1] * np.cos(2 * np.pi * u[3]), radius[1] * np.sin(2 * np.pi * u[3])]
+    return np.stack(members, axis=1).reshape(4 * blocks, count)[:steps]
+
+
+# ---- what a run of engram hands over -------------------------------------------------------------------------------------------------------
+
+class Given:
+    """Graph, targets, stimulus and constant input of a run's output folder."""
+
+    def __init__(self, out):
+        with h5py.File(os.path.join(out, "nodes.h5")) as file:
+            group = file["nodes/neurons/0"]
+            self.bias, self.tau_plastic = group["dynamics_params/bias"][:], group["dynamics_params/tau_plastic"][:].astype(float)
+            self.trained = group["trained"][:].astype(bool)
+        self.neurons = len(self.bias)
+        with h5py.File(os.path.join(out, "edges.h5")) as file:
+            self.static = self.dense(file["edges/static"], "syn_weight", self.neurons)
+            self.units = 0
+            populations = ["plastic"]
+            if "feedforward" in file["edges"]:
+                populations.append("feedforward")
+                self.units = int(file["edges/feedforward/source_node_id"][:].max()) + 1
+            counts = {"plastic": self.neurons, "feedforward": self.units}
+            initial = np.hstack([self.dense(file["edges"][p], "initial_weight", counts[p]) for p in populations])
+            final = np.hstack([self.dense(file["edges"][p], "syn_weight", counts[p]) for p in populations])
+            self.plastic = np.hstack([self.dense(file["edges"][p], None, counts[p]) for p in populations]) > 0
+        self.initial, self.final = initial, final  # [i][j], zero where there is no synapse (self.plastic tells)
+        self.targets, self.stimuli = [], []
+        with h5py.File(os.path.join(out, "targets.h5")) as file:
+            while str(len(self.targets)) in file["targets"]:
+                group = file["targets"][str(len(self.targets))]
+                self.targets.append(group["target"][:])
+                self.stimuli.append(group["stimulus"][:] if "stimulus" in group else None)
+
+    def dense(self, population, dataset, sources):
+        """W[i][j]; dataset None counts the synapses, and there is at most one from j to i."""
+        matrix, place = np.zeros((self.neurons, sources)), (population["target_node_id"][:].astype(int), population["source_node_id"][:].astype(int))
+        np.add.at(matrix, place, population["0"][dataset][:] if dataset else 1.0)
+        assert dataset or matrix.max(initial=0) <= 1, "a synapse is listed twice"
+        return matrix
+
+
+# ---- learning (section 3) ------------------------------------------------------------------------------------------------------------------
+
+def initial_precision(weights, recurrent, lam, mu, lam_units):
+    """Inverse of P0 (3.3): lambda on the diagonal, and mu between recurrent inputs whose initial weights have the same sign."""
+    sign = np.where(recurrent, np.sign(weights), 0)
+    same = (sign[:, None] == sign[None, :]) & (sign[:, None] != 0)
+    return np.diag(np.where(recurrent, lam, lam_units).astype(float)) + mu * same
+
+
+def phi2(x, c=0.1):
+    """Transfer function with noise (1.2)."""
+    return np.sqrt(c * np.logaddexp(0, x / c)) / np.pi
+
+
+def phi2_slope(x, c=0.1):
+    """phi2' (1.2); ln(1+e^y) -> e^y for very negative y."""
+    y = x / c
+    return np.exp(-np.logaddexp(0, -y)) / (2 * np.pi * np.sqrt(c * np.logaddexp(0, y)))
+
+
+class Learner:
+    """RLS of every trained neuron, each with its own P (3.2)."""
+
+    def __init__(self, given, lam=0.8, mu=0.01, lam_units=1.0, no_gain=False):
+        self.weights, self.no_gain, self.gains = given.initial.copy(), no_gain, []
+        self.sources = {i: np.flatnonzero(given.plastic[i]) for i in np.flatnonzero(given.plastic.any(axis=1))}
+        self.P = {i: np.linalg.inv(initial_precision(given.initial[i, j], j < given.neurons, lam, mu, lam_units)) for i, j in self.sources.items()}
+
+    def learn(self, r, fixed, target, rate_input=None):
+        """One update of all neurons. rate_input: external input of the rate form (3.6), None for drive targets."""
+        gains = []
+        for i, j in self.sources.items():
+            drive = self.weights[i, j] @ r[j] + fixed[i]
+            x, e = r[j], drive - target[i]
+            if rate_input is not None:
+                x, e = phi2_slope(drive + rate_input[i]) * r[j], phi2(drive + rate_input[i]) - target[i]
+            q = self.P[i] @ x
+            g = 1 / (1 + x @ q)
+            self.P[i] -= g * np.outer(q, q)
+            self.weights[i, j] -= (1 if self.no_gain else g) * e * q
+            gains.append(g)
+        self.gains.append(gains)
+
+
+# ---- networks ------------------------------------------------------------------------------------------------------------------------------
+
+class Record:
+    """What a reference run leaves: spikes as (id, step since the first loop began), and per loop the drive at whole ms of the target window."""
+
+    def __init__(self):
+        self.steps, self.ids, self.samples, self.gain, self.rate_hz = [], [], [], [], []
+
+    def fired(self, step, fired):
+        ids = np.flatnonzero(fired)
+        self.ids.append(ids)
+        self.steps.append(np.full(len(ids), step))
+
+    def spikes(self):
+        """(step, id), by id and then time."""
+        steps, ids = np.concatenate(self.steps), np.concatenate(self.ids)
+        order = np.lexsort((steps, ids))
+        return steps[order], ids[order]
+
+
+def unit_rates(seed, task, units, samples, dt, rate=5.0, tau=400.0, sigma=0.2, smoothing=50.0):
+    """rateX[sample][unit], Hz (4.6): OU from its mean, centred moving average (cut off at the ends), clamped at 0."""
+    x, raw = np.full(units, rate), np.zeros((samples, units))
+    for n in range(samples):
+        raw[n] = x
+        x = x + dt / tau * (rate - x) + sigma * np.sqrt(dt) * normal(seed, UNIT_RATE, np.arange(units), (task << 32) + n)
+    half = round(smoothing / dt)
+    return np.maximum([raw[max(n - half, 0):n + half + 1].mean(axis=0) for n in range(samples)], 0)
+
+
+def run_lif(given, learner, seed, dt, loops, loop_ms, on_ms, off_ms, every_ms, tasks=None, noise_sd=0.0, noise_kind="voltage", rate=None,
+            tau_m=10.0, tau_e=3.0, tau_i=3.0, n_ref=1, start="normal", learn=True, carry=False, streams=None):
+    """Arthur et al. 2023. The numbers in comments are the steps of section 1.3.
+    rate: keywords of unit_rates(). carry: state runs on from loop to loop. streams: random streams of the loops, by default 1, 2, ..."""
+    record, count, units, tau_p = Record(), given.neurons, given.units, given.tau_plastic
+    steps, on, off, every = (round(ms / dt) for ms in (loop_ms, on_ms, off_ms, every_ms))
+    static_e, static_i = np.maximum(given.static, 0), np.minimum(given.static, 0)
+    tau_r = np.concatenate([tau_p, np.full(units, tau_p[0])])
+    noisy = np.any(np.asarray(noise_sd) > 0)
+    rates = [unit_rates(seed, task, units, steps - off, dt, **(rate or {})) for task in range(len(given.targets))]
+    for loop in range(1, loops + 1):
+        task, stream = tasks[loop - 1] if tasks else 0, streams[loop - 1] if streams else loop
+        target, stimulus = given.targets[task], given.stimuli[task]
+        if loop == 1 or not carry:
+            v = {"normal": normal, "uniform": uniform}[start](seed, INITIAL, np.arange(count), stream << 8)
+            u_e, u_i, u_p, u_bal = (np.zeros(count) for _ in range(4))
+            in_e, in_i, in_p = (np.zeros(count) for _ in range(3))
+            r, spike = np.zeros(count + units), np.zeros(count + units)  # spike: *_prev flags of neurons and units
+            last_step = np.full(count, -10**9)
+        xi = noise(seed, NOISE, count, stream, steps) if noisy else None
+        samples, total, learner.gains = [], 0, []
+        for ti in range(1, steps + 1):
+            now = (loop - 1) * steps + ti
+            if learn and ti > off and (ti - off) % every == 0 and (ti - off) // every <= len(target):                              # 2
+                learner.learn(r, u_bal, target[(ti - off) // every - 1])
+            u_e = u_e + (-dt * u_e + in_e) / tau_e                                                                       # 3
+            u_i = u_i + (-dt * u_i + in_i) / tau_i
+            u_p = u_p + (-dt * u_p + in_p) / tau_p
+            u_bal = u_e + u_i
+            if noisy and noise_kind == "current":
+                u_bal = u_bal + noise_sd * np.sqrt(tau_m / dt) * xi[ti - 1]
+            u = u_bal + u_p
+            r = r + (-dt * r + spike) / tau_r                                                                            # 4; 1.4 (a)
+            X = given.bias + (stimulus[ti - on - 1] if stimulus is not None and on < ti < off else 0)                    # 5
+            if noisy and noise_kind == "voltage":                                                                        # 6
+                v = v + noise_sd * np.sqrt(dt / tau_m) * xi[ti - 1]
+            v = np.where(now - last_step > n_ref, v + dt / tau_m * (X + u - v), v)
+            fired = (now - last_step > n_ref) & (v > 1)
+            v[fired], last_step[fired] = 0, now
+            spike = np.concatenate([fired, np.zeros(units)])
+            if units and ti > off:                                                                                       # 1.4 (b)
+                p = rates[task][ti - off - 1] * dt / 1000
+                spike[count:] = uniform(seed, UNIT_SPIKE, np.arange(units), (stream << 40) + ti) < p
+            in_e, in_i, in_p = static_e @ fired, static_i @ fired, learner.weights @ spike                               # 7, 8, 9
+            record.fired(now, fired)
+            total += fired.sum()
+            if ti > off and round((ti - off) * dt * 1e6) % 10**6 == 0:
+                samples.append(u if given.static.any() else u_p)
+        record.samples.append(np.array(samples))
+        record.gain.append(np.mean(learner.gains) if learner.gains else None)
+        record.rate_hz.append(total / (count * steps * dt / 1000))
+    return record
+
+
+def rk4(slope, x, h):
+    """Increment of the classic Runge-Kutta step."""
+    k1 = slope(x)
+    k2 = slope(x + h / 2 * k1)
+    k3 = slope(x + h / 2 * k2)
+    k4 = slope(x + h * k3)
+    return h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+
+
+def run_theta(given, learner, seed, dt, loops, loop_ms, on_ms, off_ms, every_ms, tasks=None, tau_s=20.0, tau_m=10.0, rates=False, carry=True):
+    """Kim & Chow 2018. The numbers in comments are the steps of section 1.1; by default, state runs on from loop to loop (carry)."""
+    record, count, h, b = Record(), given.neurons, dt / tau_m, tau_m / tau_s
+    steps, on, off, every = (round(ms / dt) for ms in (loop_ms, on_ms, off_ms, every_ms))
+    for loop in range(1, loops + 1):
+        task = tasks[loop - 1] if tasks else 0
+        target, stimulus = given.targets[task], given.stimuli[task]
+        if loop == 1 or not carry:
+            theta = 2 * np.pi * uniform(seed, INITIAL, np.arange(count), loop << 8)
+            r, u = np.zeros(count), np.zeros(count)
+        samples, total, learner.gains = [], 0, []
+        for step in range(1, steps + 1):
+            I = given.bias + (stimulus[step - on - 1] if stimulus is not None and on < step <= off else 0)
+            J = u + I                                                                                                    # 1
+            d = rk4(lambda x: 1 - np.cos(x) + J * (1 + np.cos(x)), theta, h)                                             # 2
+            r = r + rk4(lambda x: -b * x, r, h)                                                                          # 3
+            delta = (np.pi - theta % (2 * np.pi)) % (2 * np.pi)                                                          # 4
+            fired = (d > 0) & (d > delta)
+            r = r + b * fired                                                                                            # 5
+            theta = theta + d                                                                                            # 6
+            u = learner.weights @ r                                                                                      # 7
+            if step > off + 1 and step % every == 0 and (step - off) // every <= len(target):                            # 8; 3.4
+                learner.learn(r, np.zeros(count), target[(step - off) // every - 1], I if rates else None)
+            record.fired((loop - 1) * steps + step, fired)
+            total += fired.sum()
+            if step > off and round((step - off) * dt * 1e6) % 10**6 == 0:
+                samples.append(phi2(u + given.bias) if rates else u)
+        record.samples.append(np.array(samples))
+        record.gain.append(np.mean(learner.gains) if learner.gains else None)
+        record.rate_hz.append(total / (count * steps * dt / 1000))
+    return record
+
+
+# ---- measures ------------------------------------------------------------------------------------------------------------------------------
+
+def averaged(samples, instants, every_ms, half_width=50.0):
+    """Bins of 6.3, literally: samples[tau - 1][i] at whole ms tau of the window. Returns bins[k - 1][i]."""
+    bins, count = np.zeros((instants, samples.shape[1])), np.zeros((instants, 1))
+    for tau in range(1, min(len(samples), int(round(instants * every_ms))) + 1):
+        a, m = int(np.floor((tau - half_width) / every_ms + 1)), round(2 * half_width / every_ms - 1)
+        for b in range(max(1, a), min(a + m, instants) + 1):
+            bins[b - 1] += samples[tau - 1]
+            count[b - 1] += 1
+    return bins / count
+
+
+def correlation(bins, target, trained):
+    """Score of 6.3: mean over trained neurons of Pearson's r between target and bins. Returns (score, undefined neurons)."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scores = np.array([np.corrcoef(target[:, i], bins[:, i])[0, 1] for i in np.flatnonzero(trained)])
+    return np.mean(scores[~np.isnan(scores)]), int(np.isnan(scores).sum())

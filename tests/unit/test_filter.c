@@ -1,0 +1,280 @@
+/** @file test_filter.c
+ *  Filtered spikes and synaptic drive against step-by-step recursion and closed forms (models/rls.md section 2; section 7, V5 and V6).
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engram/drive.h"
+#include "engram/memory.h"
+#include "engram/random.h"
+
+static double uniform(uint64_t id, uint64_t counter) {
+    return random_uniform(5, RANDOM_TARGET, id, counter);
+}
+
+/** |a - b| relative to their size, to 1e-12. */
+static void same(double a, double b) {
+    if (!(fabs(a - b) <= 1e-12 * (fabs(a) + fabs(b)) + 1e-300)) fail_msg("%.17g is not %.17g", a, b);
+}
+
+static void test_step(void **state) {
+    (void)state;
+    filter_step euler = filter_step_of(0, 0.1, 150, 1), kutta = filter_step_of(1, 1, 20, 10);
+    same(euler.decay, 1 - 0.1 / 150);
+    same(euler.jump, 1.0 / 150);
+    same(kutta.jump, 0.5);
+    double x = 1 / 20.0;
+    same(kutta.decay, 1 - x + x * x / 2 - x * x * x / 6 + x * x * x * x / 24);
+    assert_true(fabs(kutta.decay - exp(-x)) < 3e-9);
+    assert_true(fabs(0.1 * kutta.jump / (1 - kutta.decay) - 1.025) < 5e-4); /* mean of r over rate (section 2) */
+}
+
+/** V5: after one spike r = jump decay^m; for Euler the area is 1. */
+static void check_one_spike(int kutta, const double *tau, double dt, double unit) {
+    double tau_of[3] = {tau ? tau[0] : 20, tau ? tau[1] : 20, tau ? tau[2] : 20};
+    const int32_t spike[1] = {1};
+    for (int64_t m = 0; m < 3000; m = m * 3 / 2 + 1) { /* beyond the powers kept ready, too */
+        spike_filter *filter = filter_new(3, kutta, dt, tau, 20, unit, 1000);
+        filter_spikes(filter, spike, 1, m);
+        assert_int_equal(filter->touched_count, 1);
+        assert_int_equal(filter->touched[0], 1);
+        filter_advance(filter, m + 7);
+        filter_step step = filter_step_of(kutta, dt, tau_of[1], unit);
+        same(filter->r[1], step.jump * pow(step.decay, (double)m));
+        assert_true(filter->r[0] == 0 && filter->r[2] == 0);
+        filter_clear_interval(filter);
+        assert_true(filter->touched_count == 0 && filter->arrived[1] == 0);
+        filter_advance(filter, 40); /* no spikes: decay alone */
+        same(filter->r[1], step.jump * pow(step.decay, (double)m + 40));
+        if (!tau) same(filter->interval_decay, pow(step.decay, 40));
+        filter_spikes(filter, spike, 1, 0);
+        filter_reset(filter);
+        filter_advance(filter, 1);
+        assert_true(filter->r[1] == 0 && filter->touched_count == 0);
+        filter_free(filter);
+    }
+    if (kutta) return;
+    double area = 0;
+    spike_filter *filter = filter_new(3, 0, dt, tau, 20, unit, 10);
+    filter_spikes(filter, spike, 1, 0);
+    for (int64_t m = 0; m < llround(60 * tau_of[1] / dt); m++) {
+        filter_advance(filter, m > 0);
+        filter_clear_interval(filter);
+        area += filter->r[1] * dt;
+    }
+    same(area, unit);
+    filter_free(filter);
+}
+
+static void test_one_spike(void **state) {
+    (void)state;
+    const double own[3] = {70, 33.3, 150};
+    check_one_spike(0, NULL, 0.1, 1);
+    check_one_spike(0, own, 0.1, 1);
+    check_one_spike(1, NULL, 1, 10);
+    check_one_spike(1, own, 1, 10);
+}
+
+/** Random spikes and random learning instants against r <- decay r + jump spike at every step. */
+static void check_brute_force(int kutta, const double *tau, int sources, double dt) {
+    spike_filter *filter = filter_new(sources, kutta, dt, tau, 30, 1, 64);
+    double r[64] = {0}, worst = 0;
+    int32_t spike[64];
+    int64_t age = 0, left = 5; /* steps to the next instant */
+    for (uint64_t step = 0; step < 5000; step++) {
+        int count = 0;
+        left--;
+        for (int j = 0; j < sources; j++) {
+            filter_step one = filter_step_of(kutta, dt, tau ? tau[j] : 30, 1);
+            int fires = uniform((uint64_t)j, step) < 0.003 * j; /* source 0 never */
+            r[j] = one.decay * r[j] + (fires ? one.jump : 0);
+            if (fires) spike[count++] = j;
+        }
+        filter_spikes(filter, spike, count, left);
+        age++;
+        if (left > 0) continue;
+        filter_advance(filter, age);
+        int touched = 0;
+        for (int j = 0; j < sources; j++) {
+            worst = fmax(worst, fabs(filter->r[j] - r[j]) / (r[j] + 1e-30));
+            touched += filter->arrived[j] != 0;
+        }
+        assert_int_equal(touched, filter->touched_count);
+        for (int k = 0; k < touched; k++) assert_true(filter->arrived[filter->touched[k]] > 0);
+        filter_clear_interval(filter);
+        for (int j = 0; j < sources; j++) assert_true(filter->arrived[j] == 0);
+        age = 0;
+        left = 1 + (int64_t)(uniform(999, step) * 100);
+    }
+    print_message("filter, %s, %s: largest relative difference %.1e\n", kutta ? "RK4" : "Euler", tau ? "own tau" : "one tau", worst);
+    assert_true(worst < 1e-12);
+    filter_free(filter);
+}
+
+static void test_brute_force(void **state) {
+    (void)state;
+    double tau[40];
+    for (int j = 0; j < 40; j++) tau[j] = 5 + 3.7 * j;
+    check_brute_force(0, NULL, 40, 0.5);
+    check_brute_force(1, NULL, 40, 0.5);
+    check_brute_force(0, tau, 40, 0.5);
+    check_brute_force(1, tau, 40, 0.5);
+}
+
+enum { SOURCES = 30, MINE = 10, DEGREE = 6, FIRST = 12 };
+
+/** A plastic row for every local neuron. */
+static plastic_synapses *make_plastic(void) {
+    int32_t *row_neuron = memory_new(MEMORY_WEIGHTS, MINE, sizeof(int32_t)), *group_row = memory_new(MEMORY_WEIGHTS, MINE + 1, sizeof(int32_t));
+    int32_t *source = memory_new(MEMORY_WEIGHTS, MINE * DEGREE, sizeof(int32_t));
+    int64_t *group_start = memory_new(MEMORY_WEIGHTS, MINE + 1, sizeof(int64_t)), chosen[DEGREE];
+    double *initial = memory_new(MEMORY_BUFFERS, MINE * DEGREE, sizeof(double));
+    for (int i = 0; i < MINE; i++) {
+        row_neuron[i] = i;
+        group_row[i + 1] = i + 1;
+        group_start[i + 1] = (int64_t)(i + 1) * DEGREE;
+        random_choose(1, RANDOM_PLASTIC_ROW, (uint64_t)i, 0, SOURCES, DEGREE, chosen);
+        for (int a = 0; a < DEGREE; a++) source[i * DEGREE + a] = (int32_t)chosen[a], initial[i * DEGREE + a] = uniform(7, (uint64_t)(i * DEGREE + a)) - 0.5;
+    }
+    return plastic_new(SOURCES, SOURCES, MINE, row_neuron, MINE, group_row, group_start, source, initial, false);
+}
+
+static int random_spikes(uint64_t step, int32_t *spike) {
+    int count = 0;
+    for (int j = 0; j < SOURCES; j++)
+        if (uniform((uint64_t)j, step) < 0.05) spike[count++] = j;
+    return count;
+}
+
+/** V6: with frozen weights the plastic drive is w.r, in both forms; with own time constants each target filters with its own. */
+static void check_plastic_drive(bool readout, const double *tau) {
+    plastic_synapses *plastic = make_plastic();
+    drive *u = drive_new(MINE, FIRST, NULL, readout, 0.5, 3, 3, tau, 40, readout ? 10 : 1);
+    double r[MINE][SOURCES] = {{0}}, worst = 0;
+    int32_t spike[SOURCES];
+    for (uint64_t step = 0; step < 3000; step++) {
+        int count = random_spikes(step, spike);
+        plastic_deliver(plastic, spike, count, u->plastic_arriving);
+        drive_advance(u, NULL, NULL);
+        for (int i = 0; i < MINE; i++) {
+            filter_step one = filter_step_of(readout, 0.5, tau ? tau[i] : 40, readout ? 10 : 1);
+            for (int j = 0; j < SOURCES; j++) r[i][j] *= one.decay;
+            for (int k = 0; k < count; k++) r[i][spike[k]] += one.jump;
+            double wanted = 0, size = 1e-30;
+            for (int a = 0; a < DEGREE; a++) {
+                double term = plastic_weight(plastic, i * DEGREE + a) * r[i][plastic->source[i * DEGREE + a]];
+                wanted += term, size += fabs(term);
+            }
+            worst = fmax(worst, fabs(u->learned[i] - wanted) / size);
+            assert_true(u->total[i] == u->learned[i] && u->fixed[i] == 0 && u->plastic_arriving[i] == 0);
+        }
+    }
+    print_message("w.r and plastic drive, %s, %s: largest relative difference %.1e\n", readout ? "readout" : "spike time", tau ? "own tau" : "one tau", worst);
+    assert_true(worst < 1e-12);
+    if (readout) { /* learning moves the sum; the drive follows at the next step */
+        double before = u->learned[3];
+        u->plastic_sum[3] = 2.5;
+        assert_true(u->learned[3] == before);
+        drive_advance(u, NULL, NULL);
+        same(u->learned[3], 2.5 * filter_step_of(1, 0.5, tau ? tau[3] : 40, 10).decay);
+    }
+    drive_reset(u);
+    for (int i = 0; i < MINE; i++) assert_true(u->learned[i] == 0 && u->plastic_sum[i] == 0 && u->total[i] == 0);
+    drive_free(u);
+    plastic_free(plastic);
+}
+
+static void test_plastic_drive(void **state) {
+    (void)state;
+    double tau[MINE];
+    for (int i = 0; i < MINE; i++) tau[i] = 20 + 7 * i;
+    check_plastic_drive(false, NULL);
+    check_plastic_drive(true, NULL);
+    check_plastic_drive(false, tau);
+    check_plastic_drive(true, tau);
+}
+
+/** Typed synapses that count spikes, and the same synapses with their weights written out. */
+static void check_static_drive(int64_t first, int64_t excitatory, bool noisy) {
+    synapse_rows rows = {.targets = MINE, .start = memory_new(MEMORY_BUFFERS, MINE + 1, sizeof(int64_t)), .source = memory_new(MEMORY_BUFFERS, MINE * SOURCES, sizeof(int32_t)),
+                         .weight = memory_new(MEMORY_BUFFERS, MINE * SOURCES, sizeof(double))};
+    const double type_weight[2][2] = {{0.21, -1.05}, {1.4, -1.39}};
+    for (int i = 0; i < MINE; i++) {
+        int64_t at = rows.start[i];
+        for (int j = 0; j < SOURCES; j++) {
+            if (uniform(50 + (uint64_t)i, (uint64_t)j) > 0.4) continue;
+            rows.source[at] = j;
+            rows.weight[at++] = type_weight[first + i >= excitatory][j >= excitatory];
+        }
+        rows.start[i + 1] = at;
+    }
+    static_synapses *weighted = static_from_rows(&rows, SOURCES, excitatory), *typed = static_from_rows(&rows, SOURCES, excitatory);
+    memory_free(typed->weight);
+    typed->weight = NULL;
+    memcpy(typed->type_weight, type_weight, sizeof type_weight);
+    drive *a = drive_new(MINE, first, weighted, false, 0.1, 3, 4, NULL, 150, 1), *b = drive_new(MINE, first, typed, false, 0.1, 3, 4, NULL, 150, 1);
+    filter_step e = filter_step_of(0, 0.1, 3, 1), h = filter_step_of(0, 0.1, 4, 1);
+    double u[MINE][2] = {{0}}, noise[MINE], sd[MINE];
+    int32_t spike[SOURCES];
+    for (uint64_t step = 0; step < 2000; step++) {
+        int count = random_spikes(step, spike);
+        static_deliver(weighted, spike, count, &a->arriving);
+        static_deliver(typed, spike, count, &b->arriving);
+        for (int i = 0; i < MINE; i++) noise[i] = uniform(70, step * MINE + (uint64_t)i), sd[i] = i;
+        drive_advance(a, noisy ? noise : NULL, sd);
+        drive_advance(b, noisy ? noise : NULL, sd);
+        for (int i = 0; i < MINE; i++) {
+            double arrived[2] = {0, 0};
+            for (int64_t s = rows.start[i]; s < rows.start[i + 1]; s++)
+                for (int k = 0; k < count; k++)
+                    if (rows.source[s] == spike[k]) arrived[spike[k] >= excitatory] += rows.weight[s];
+            u[i][0] = e.decay * u[i][0] + e.jump * arrived[0];
+            u[i][1] = h.decay * u[i][1] + h.jump * arrived[1];
+            same(a->from_excitatory[i], u[i][0]), same(a->from_inhibitory[i], u[i][1]);
+            same(b->from_excitatory[i], u[i][0]), same(b->from_inhibitory[i], u[i][1]);
+            double wanted = u[i][0] + u[i][1] + (noisy ? sd[i] * noise[i] : 0), size = u[i][0] - u[i][1] + 10;
+            assert_true(fabs(a->fixed[i] - wanted) < 1e-12 * size && fabs(b->fixed[i] - wanted) < 1e-12 * size && a->total[i] == a->fixed[i]);
+        }
+    }
+    static_deliver(typed, (int32_t[]){0, 29}, 2, &b->arriving);
+    drive_reset(b);
+    drive_advance(b, NULL, NULL);
+    for (int i = 0; i < MINE; i++) assert_true(b->fixed[i] == 0 && b->total[i] == 0);
+    drive_free(a), drive_free(b);
+    static_free(weighted), static_free(typed);
+    synapse_rows_free(&rows);
+}
+
+static void test_static_drive(void **state) {
+    (void)state;
+    check_static_drive(12, 15, false); /* both types on this rank */
+    check_static_drive(0, 15, true);   /* excitatory only */
+    check_static_drive(20, 15, false); /* inhibitory only */
+    check_static_drive(4, 0, false);
+    check_static_drive(4, SOURCES, true);
+}
+
+/** Current noise without static synapses is fresh in every step. */
+static void test_noise_alone(void **state) {
+    (void)state;
+    drive *u = drive_new(2, 0, NULL, false, 0.1, 3, 3, NULL, 150, 1);
+    for (int step = 0; step < 5; step++) {
+        drive_advance(u, (double[]){step, 1}, (double[]){2, 0.5});
+        assert_true(u->fixed[0] == 2 * step && u->fixed[1] == 0.5 && u->total[0] == 2 * step);
+    }
+    drive_free(u);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_step), cmocka_unit_test(test_one_spike), cmocka_unit_test(test_brute_force), cmocka_unit_test(test_plastic_drive),
+        cmocka_unit_test(test_static_drive), cmocka_unit_test(test_noise_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

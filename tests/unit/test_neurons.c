@@ -1,0 +1,261 @@
+/** @file test_neurons.c
+ *  Neuron models against closed forms (models/rls.md section 7, V1 to V4), and that a neuron's state does not depend on the partition.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engram/neurons.h"
+#include "engram/random.h"
+#include "engram/simulation.h"
+
+/** Parameters of a neuron model, from overrides. */
+static config *configure(const char *const *overrides) {
+    int sections, count = 0;
+    while (overrides[count]) count++;
+    const param_section *schema = simulation_schema(&sections);
+    context job = context_of(MPI_COMM_WORLD);
+    config *result;
+    assert_int_equal(config_read(&job, NULL, overrides, count, schema, sections, &result), STATUS_OK);
+    return result;
+}
+
+static neurons *make(config *config, int64_t total, int64_t first, int mine, int64_t excitatory, double dt) {
+    partition part = {.total = total, .first = first, .mine = mine, .ranks = 1};
+    return neurons_new(neuron_models[config_variant_index(config, "neuron")], config_variant(config, "neuron"), part, excitatory, dt, 42);
+}
+
+#define CONFIGURE(...) configure((const char *const[]){__VA_ARGS__, NULL})
+
+static void test_theta_period(void **state) { /* V1 */
+    (void)state;
+    config *config = CONFIGURE("neuron.model=theta");
+    const double drives[] = {0.25, 1, 4};
+    neurons *cells = make(config, 3, 0, 3, 3, 1);
+    neurons_reset(cells, 0);
+    int64_t first[3] = {0}, last[3] = {0}, spikes[3] = {0};
+    for (int64_t step = 0; step < 20000; step++) {
+        neurons_step(cells, 0, step, drives);
+        for (int i = 0; i < 3; i++)
+            if (cells->fired[i]) {
+                if (!spikes[i]++) first[i] = step;
+                last[i] = step;
+            }
+    }
+    for (int i = 0; i < 3; i++) {
+        double period = (double)(last[i] - first[i]) / (double)(spikes[i] - 1), wanted = 10 * M_PI / sqrt(drives[i]);
+        print_message("theta, I = %g: period %.4f ms, wanted %.4f\n", drives[i], period, wanted);
+        assert_true(fabs(period / wanted - 1) < 0.002);
+    }
+    neurons_free(cells);
+    config_free(config);
+}
+
+static void test_theta_silence(void **state) { /* V2 */
+    (void)state;
+    config *config = CONFIGURE("neuron.model=theta");
+    const double below[4] = {-1, -1, -1, -1}, starts[4] = {0, 1.5, 4, 6};
+    neurons *cells = make(config, 4, 0, 4, 4, 1);
+    neurons_reset(cells, 0);
+    memcpy(cells->field[0], starts, sizeof starts);
+    for (int64_t step = 0; step < 1000; step++) {
+        neurons_step(cells, 0, step, below);
+        for (int i = 0; i < 4; i++) assert_int_equal(cells->fired[i], 0);
+    }
+    for (int i = 0; i < 4; i++) assert_true(fabs(cells->field[0][i] - 1.5 * M_PI) < 1e-3);
+    neurons_free(cells);
+    config_free(config);
+}
+
+static void test_theta_is_qif(void **state) { /* V3: v = tan(theta/2), with a cut-off that costs 0.02 ms a spike */
+    (void)state;
+    config *config = CONFIGURE("neuron.model=theta");
+    neurons *cells = make(config, 1, 0, 1, 1, 1);
+    neurons_reset(cells, 0);
+    cells->field[0][0] = 0;
+    double v = 0, h = 0.1 / 1000;
+    int64_t phase_spikes = 0, voltage_spikes = 0, seconds = 10;
+    for (int64_t step = 0; step < 1000 * seconds; step++) {
+        double input = 0.6 + sin(2 * M_PI * (double)step / 487);
+        neurons_step(cells, 0, step, &input);
+        phase_spikes += cells->fired[0];
+        for (int k = 0; k < 1000; k++) {
+            double middle = v + 0.5 * h * (v * v + input);
+            v += h * (middle * middle + input);
+            if (v > 1000) v = -1000, voltage_spikes++;
+        }
+    }
+    print_message("theta %lld spikes, QIF %lld\n", (long long)phase_spikes, (long long)voltage_spikes);
+    assert_true(phase_spikes > 100 && llabs(phase_spikes - voltage_spikes) <= seconds);
+    neurons_free(cells);
+    config_free(config);
+}
+
+static void check_interval(const char *refractory, int64_t wanted) {
+    config *config = CONFIGURE("neuron.start=reset", refractory);
+    neurons *cells = make(config, 1, 0, 1, 1, 0.1);
+    neurons_reset(cells, 0);
+    const double input = 1.5;
+    int64_t last = 0, spikes = 0;
+    for (int64_t step = 1; step <= 20000; step++) {
+        neurons_step(cells, 0, step - 1, &input);
+        assert_int_equal(cells->fired[0], cells->since_spike[0] == 0);
+        if (!cells->fired[0]) continue;
+        assert_int_equal(step - last, spikes++ ? wanted : 110);
+        assert_true(cells->field[0][0] == 0);
+        last = step;
+    }
+    assert_int_equal(spikes, (20000 - 110) / wanted + 1);
+    neurons_free(cells);
+    config_free(config);
+}
+
+static void test_lif_interval(void **state) { /* V4 */
+    (void)state;
+    check_interval("neuron.refractory=0.1 ms", 111);
+    check_interval("neuron.refractory=0", 110);
+    check_interval("neuron.refractory=5 ms", 160);
+}
+
+static void test_lif_noise(void **state) {
+    (void)state;
+    enum { CELLS = 200, STEPS = 20000 };
+    config *config = CONFIGURE("neuron.threshold=1e6", "neuron.noise_sd=[0.65, 1.3]", "neuron.start=reset");
+    neurons *cells = make(config, CELLS, 0, CELLS, CELLS / 2, 0.1);
+    static double zero[CELLS];
+    double square[2] = {0}, sum[2] = {0};
+    neurons_reset(cells, 1);
+    for (int64_t step = 0; step < STEPS; step++) {
+        neurons_step(cells, 1, step, zero);
+        if (step < STEPS / 10) continue;
+        for (int i = 0; i < CELLS; i++) sum[i >= CELLS / 2] += cells->field[0][i], square[i >= CELLS / 2] += cells->field[0][i] * cells->field[0][i];
+    }
+    for (int type = 0; type < 2; type++) {
+        double sigma = type ? 1.3 : 0.65, n = CELLS / 2 * (STEPS * 0.9), sd = sqrt(square[type] / n);
+        double exact = sigma * 0.99 / sqrt(2 - 0.01); /* of the update at dt/tau = 0.01; sigma/sqrt(2) in continuous time */
+        print_message("free membrane, sigma %.2f: SD %.4f, wanted %.4f (continuous %.4f)\n", sigma, sd, exact, sigma / M_SQRT2);
+        assert_true(fabs(sd / exact - 1) < 0.01 && fabs(sd / (sigma / M_SQRT2) - 1) < 0.02); /* 10^5 time constants: SE 0.3 % */
+        assert_true(fabs(sum[type] / n) < 0.02 * sigma);
+    }
+    assert_true(cells->model->noise_sd(cells, 0) == 0.65 && cells->model->noise_sd(cells, CELLS - 1) == 1.3);
+    neurons_free(cells);
+    config_free(config);
+
+    config = CONFIGURE("neuron.noise=current", "neuron.noise_sd=0.65", "neuron.start=reset"); /* belongs to the drive, not to the membrane */
+    cells = make(config, 1, 0, 1, 1, 0.1);
+    neurons_reset(cells, 1);
+    for (int64_t step = 0; step < 100; step++) neurons_step(cells, 1, step, zero);
+    assert_true(cells->field[0][0] == 0 && neurons_noise(cells, 1, 0) != NULL);
+    neurons_free(cells);
+    config_free(config);
+}
+
+static void test_noise_of_step(void **state) { /* member step mod 4 of block step/4 of the neuron's own stream */
+    (void)state;
+    config *config = CONFIGURE("neuron.noise_sd=1");
+    neurons *cells = make(config, 100, 3, 5, 50, 0.1);
+    double block[4 * 5];
+    for (int64_t step = 0; step < 12; step++) {
+        const double *noise = neurons_noise(cells, 9, step);
+        random_noise(42, RANDOM_NOISE, 3, 5, noise_counter(9, step), 5, block);
+        assert_memory_equal(noise, block + (step & 3) * 5, 5 * sizeof(double));
+    }
+    neurons_free(cells);
+    config_free(config);
+}
+
+static void test_collect(void **state) {
+    (void)state;
+    config *config = CONFIGURE("neuron.model=lif");
+    for (int mine = 0; mine < 40; mine++) {
+        neurons *cells = make(config, 40, 0, mine, 20, 0.1);
+        int32_t list[40];
+        for (unsigned pattern = 0; pattern < 50; pattern++) {
+            int wanted = 0, at = 0;
+            for (int i = 0; i < mine; i++) wanted += cells->fired[i] = pattern == 0 ? 0 : pattern == 1 ? 1 : (pattern * 2654435761u + (unsigned)i * 40503u) >> 7 & 1;
+            assert_int_equal(neurons_collect(cells, list), wanted);
+            for (int i = 0; i < mine; i++)
+                if (cells->fired[i]) assert_int_equal(list[at++], i);
+        }
+        neurons_free(cells);
+    }
+    config_free(config);
+}
+
+/** The same neurons as part of a large block and of a small one. */
+static void check_partition(config *config, int64_t total) {
+    neurons *all = make(config, total, 0, (int)total, total / 2, 0.5), *some = make(config, total, 3, 11, total / 2, 0.5);
+    double input[100], before = 0;
+    for (int64_t i = 0; i < total; i++) input[i] = -0.5 + 0.04 * (double)i;
+    for (uint64_t stream = 1; stream < 4; stream++) {
+        neurons_reset(all, stream);
+        neurons_reset(some, stream);
+        assert_memory_equal(all->field[0] + 3, some->field[0], 11 * sizeof(double));
+        assert_true(all->field[0][3] != before || strcmp(all->model->parameters->name, "lif") == 0);
+        before = all->field[0][3];
+        for (int64_t step = 0; step < 300; step++) {
+            neurons_step(all, stream, step, input);
+            neurons_step(some, stream, step, input + 3);
+            assert_memory_equal(all->field[0] + 3, some->field[0], 11 * sizeof(double));
+            assert_memory_equal(all->fired + 3, some->fired, 11);
+            assert_memory_equal(all->since_spike + 3, some->since_spike, 11 * sizeof(int32_t));
+        }
+    }
+    neurons_free(all);
+    neurons_free(some);
+    config_free(config);
+}
+
+static void test_partition(void **state) {
+    (void)state;
+    check_partition(CONFIGURE("neuron.model=theta"), 70);
+    check_partition(CONFIGURE("neuron.start=normal", "neuron.noise_sd=0.5"), 70);
+    check_partition(CONFIGURE("neuron.start=uniform", "neuron.noise_sd=[0.5, 0]"), 20);
+    check_partition(CONFIGURE("neuron.start=reset"), 20);
+    config *normal = CONFIGURE("neuron.start=normal", "neuron.threshold=3", "neuron.reset=1");
+    neurons *cells = make(normal, 10000, 0, 10000, 5000, 0.1);
+    double sum = 0, square = 0;
+    neurons_reset(cells, 1);
+    double first = cells->field[0][0];
+    for (int i = 0; i < 10000; i++) sum += cells->field[0][i], square += cells->field[0][i] * cells->field[0][i];
+    assert_true(fabs(sum / 10000 - 1) < 0.1 && fabs(sqrt(square / 10000 - 1) - 2) < 0.1);
+    neurons_reset(cells, 2);
+    assert_true(cells->field[0][0] != first); /* a repetition of its own */
+    neurons_free(cells);
+    config_free(normal);
+}
+
+static void check_refused(const char *override, double dt, const char *wanted) {
+    config *config = CONFIGURE(override, strstr(override, "neuron.model") ? "simulation.seed=1" : "neuron.model=lif");
+    const neuron_model *model = neuron_models[config_variant_index(config, "neuron")];
+    assert_int_equal(model->check(config, config_variant(config, "neuron"), dt, 5), STATUS_INPUT);
+    if (!strstr(status_message(), wanted)) print_error("told '%s'\n", status_message());
+    assert_non_null(strstr(status_message(), wanted));
+    status_forget();
+    config_free(config);
+}
+
+static void test_check(void **state) {
+    (void)state;
+    check_refused("neuron.noise_sd=[1, 2, 3]", 0.1, "noise_sd");
+    check_refused("neuron.reset=1", 0.1, "threshold");
+    check_refused("neuron.membrane_tau=0.05 ms", 0.1, "time step");
+    check_refused("neuron.model=theta", 6, "too coarse");
+}
+
+int main(int argc, char **argv) {
+    MPI_Init(&argc, &argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_theta_period), cmocka_unit_test(test_theta_silence), cmocka_unit_test(test_theta_is_qif), cmocka_unit_test(test_lif_interval),
+        cmocka_unit_test(test_lif_noise), cmocka_unit_test(test_noise_of_step), cmocka_unit_test(test_collect), cmocka_unit_test(test_partition), cmocka_unit_test(test_check),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    MPI_Finalize();
+    return failed;
+}

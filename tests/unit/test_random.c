@@ -1,0 +1,216 @@
+/** @file test_random.c
+ *  Random numbers: known answers of Philox, bulk normals against their formula, and draws against their exact distributions. Seeds are fixed, so
+ *  a test either always passes or always fails; bounds are those of a chance of about 1e-6.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engram/random.h"
+
+static void check_block(uint64_t seed, unsigned purpose, uint64_t id, uint64_t counter, const uint32_t wanted[4]) {
+    random_block block = random_bits(seed, (random_purpose)purpose, id, counter);
+    for (int w = 0; w < 4; w++) assert_int_equal(block.word[w], wanted[w]);
+}
+
+/** The three answers that come with Random123 (kat_vectors, philox4x32 10), through the layout of random.h. */
+static void test_known_answers(void **state) {
+    (void)state;
+    check_block(0, 0, 0, 0, (uint32_t[]){0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
+    check_block(UINT64_MAX, 0xffff, 0xffffffffffff, UINT64_MAX, (uint32_t[]){0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
+    /* counter 243f6a88 85a308d3 13198a2e 03707344, key a4093822 299f31d0 */
+    check_block(0x299f31d0a4093822, 0x0370, 0x734413198a2e, 0x85a308d3243f6a88, (uint32_t[]){0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
+}
+
+static void test_scalars(void **state) {
+    (void)state;
+    for (uint64_t n = 0; n < 1000; n++) {
+        random_block b = random_bits(9, RANDOM_TARGET, 5, n);
+        double u = ((double)(((uint64_t)b.word[1] << 32 | b.word[0]) >> 11) + 0.5) / 0x1p53, v = ((double)(((uint64_t)b.word[3] << 32 | b.word[2]) >> 11) + 0.5) / 0x1p53;
+        assert_true(random_uniform(9, RANDOM_TARGET, 5, n) == u && u > 0 && u < 1);
+        assert_true(fabs(random_normal(9, RANDOM_TARGET, 5, n) - sqrt(-2 * log(u)) * cos(2 * M_PI * v)) < 1e-14);
+        assert_true(random_uniform(10, RANDOM_TARGET, 5, n) != u && random_uniform(9, RANDOM_TAU, 5, n) != u && random_uniform(9, RANDOM_TARGET, 6, n) != u);
+    }
+    double square = 0;
+    int64_t seen[7] = {0};
+    for (uint64_t n = 0; n < 70000; n++) {
+        uint64_t pick = random_below(1, RANDOM_TARGET, 0, n, 7);
+        assert_in_range(pick, 0, 6);
+        seen[pick]++;
+    }
+    for (int k = 0; k < 7; k++) square += pow((double)seen[k] - 10000, 2) / 10000;
+    assert_true(square < 42 && square > 0.1);
+    assert_int_equal(random_below(1, RANDOM_TARGET, 0, 0, 1), 0);
+}
+
+static void test_noise_formula(void **state) {
+    (void)state;
+    enum { COUNT = 300000 };
+    double *normal = malloc(4 * COUNT * sizeof *normal), worst = 0;
+    for (uint64_t counter = 0; counter < 3; counter++) {
+        uint64_t first = counter * 0xfffffffeu; /* ids that pass 2^32 too */
+        random_noise(77, RANDOM_NOISE, first, COUNT, counter << 40 | counter, COUNT, normal);
+        for (int i = 0; i < COUNT; i++) {
+            random_block b = random_bits(77, RANDOM_NOISE, first + (uint64_t)i, counter << 40 | counter);
+            for (int pair = 0; pair < 2; pair++) {
+                double radius = sqrt(-2 * log((b.word[2 * pair] + 0.5) / 0x1p32)), angle = 2 * M_PI * ((b.word[2 * pair + 1] + 0.5) / 0x1p32);
+                worst = fmax(worst, fabs(normal[2 * pair * COUNT + i] - radius * cos(angle)));
+                worst = fmax(worst, fabs(normal[(2 * pair + 1) * COUNT + i] - radius * sin(angle)));
+            }
+        }
+    }
+    print_message("random_noise: largest error %.2e\n", worst);
+    assert_true(worst < 1e-12);
+    free(normal);
+}
+
+/** A neuron's noise does not depend on where a rank's block begins or ends. */
+static void test_noise_splitting(void **state) {
+    (void)state;
+    enum { COUNT = 500 };
+    static double whole[4 * COUNT], part[4 * (COUNT + 3)];
+    random_noise(3, RANDOM_NOISE, 1000, COUNT, 17, COUNT, whole);
+    for (int size = 1; size < 140; size += size < 66 ? 1 : 13) {
+        int stride = size + 3;
+        for (int begin = 0; begin < COUNT; begin += size) {
+            int count = begin + size < COUNT ? size : COUNT - begin;
+            for (int k = 0; k < 4 * stride; k++) part[k] = -99;
+            random_noise(3, RANDOM_NOISE, 1000 + (uint64_t)begin, count, 17, stride, part);
+            for (int m = 0; m < 4; m++) {
+                assert_memory_equal(part + m * stride, whole + m * COUNT + begin, (size_t)count * sizeof(double));
+                for (int k = count; k < stride; k++) assert_true(part[m * stride + k] == -99); /* nothing beyond */
+            }
+        }
+    }
+    random_noise(3, RANDOM_NOISE, 1000, 0, 17, 0, part); /* a rank without neurons */
+}
+
+static void test_noise_moments(void **state) {
+    (void)state;
+    enum { COUNT = 1000000 };
+    double *normal = malloc(4 * COUNT * sizeof *normal), sum[5] = {0}, cross = 0;
+    random_noise(1, RANDOM_NOISE, 0, COUNT, 5, COUNT, normal);
+    int64_t far = 0;
+    for (int k = 0; k < 4 * COUNT; k++) {
+        double x = normal[k];
+        sum[1] += x, sum[2] += x * x, sum[3] += x * x * x, sum[4] += x * x * x * x;
+        far += fabs(x) > 3;
+        cross += x * normal[(k + COUNT) % (4 * COUNT)] + x * normal[k / COUNT * COUNT + (k + 1) % COUNT]; /* other member, next neuron */
+    }
+    double n = 4 * COUNT;
+    assert_true(fabs(sum[1] / n) < 5 / sqrt(n));
+    assert_true(fabs(sum[2] / n - 1) < 5 * sqrt(2 / n));
+    assert_true(fabs(sum[3] / n) < 5 * sqrt(15 / n));
+    assert_true(fabs(sum[4] / n - 3) < 5 * sqrt(96 / n));
+    assert_true(fabs(cross / n) < 5 * sqrt(2 / n));
+    assert_true(fabs((double)far - 0.0026997961 * n) < 5 * sqrt(0.0027 * n));
+    free(normal);
+}
+
+static void check_choice(int64_t bound, int draws, uint64_t id) {
+    int64_t *chosen = malloc((size_t)(draws + 1) * sizeof *chosen);
+    chosen[draws] = -7;
+    random_choose(2, RANDOM_PLASTIC_ROW, id, 0, bound, draws, chosen);
+    for (int d = 0; d < draws; d++) assert_true(chosen[d] >= (d ? chosen[d - 1] + 1 : 0) && chosen[d] < bound);
+    assert_int_equal(chosen[draws], -7);
+    free(chosen);
+}
+
+static void test_choose(void **state) {
+    (void)state;
+    const int64_t bounds[] = {1, 2, 5, 64, 1000, (int64_t)1 << 40};
+    for (size_t b = 0; b < sizeof bounds / sizeof *bounds; b++)
+        for (int draws = 0; draws <= bounds[b] && draws <= 3000; draws += draws < 8 ? 1 : draws < 400 ? 37 : 311) check_choice(bounds[b], draws, (uint64_t)draws);
+    check_choice(1000, 1000, 0);
+
+    enum { BOUND = 20, DRAWS = 6, TIMES = 40000 };
+    double single[BOUND] = {0}, pair[BOUND][BOUND] = {{0}}, chi_single = 0, chi_pair = 0;
+    for (uint64_t id = 0; id < TIMES; id++) {
+        int64_t chosen[DRAWS];
+        random_choose(2, RANDOM_PLASTIC_ROW, id, (uint64_t)1 << 32, BOUND, DRAWS, chosen);
+        for (int a = 0; a < DRAWS; a++) {
+            single[chosen[a]]++;
+            for (int b = a + 1; b < DRAWS; b++) pair[chosen[a]][chosen[b]]++;
+        }
+    }
+    const double p = (double)DRAWS / BOUND, p2 = p * (DRAWS - 1) / (BOUND - 1);
+    for (int a = 0; a < BOUND; a++) {
+        chi_single += pow(single[a] - TIMES * p, 2) / (TIMES * p * (1 - p));
+        for (int b = a + 1; b < BOUND; b++) chi_pair += pow(pair[a][b] - TIMES * p2, 2) / (TIMES * p2 * (1 - p2));
+    }
+    print_message("random_choose: chi-square %.1f of 20 numbers, %.1f of 190 pairs\n", chi_single, chi_pair);
+    assert_true(chi_single < 62 && chi_pair > 80 && chi_pair < 330);
+}
+
+/** The exact probability, by products of ratios only. */
+static double hypergeometric_pmf(int total, int marked, int draws, int k) {
+    double p = 1;
+    int white = 0, black = 0; /* draw the k marked ones first, then the others, times the number of orders */
+    for (int d = 0; d < draws; d++) {
+        if (d < k)
+            p *= (double)(marked - white++) / (total - d) * (draws - d) / (k - d);
+        else
+            p *= (double)(total - marked - black++) / (total - d);
+    }
+    return p;
+}
+
+static void check_hypergeometric(int total, int marked, int draws, uint64_t id) {
+    enum { TIMES = 40000 };
+    int *seen = calloc((size_t)draws + 1, sizeof *seen), bins = 0;
+    for (uint64_t n = 0; n < TIMES; n++) {
+        int64_t k = random_hypergeometric(4, RANDOM_STATIC_SPLIT, id, n, total, marked, draws);
+        assert_true(k >= 0 && k <= draws && k <= marked && draws - k <= total - marked);
+        seen[k]++;
+    }
+    double chi = 0, rest = 0, rest_seen = 0, sum = 0;
+    for (int k = 0; k <= draws; k++) {
+        double p = k <= marked && draws - k <= total - marked ? hypergeometric_pmf(total, marked, draws, k) : 0;
+        sum += p;
+        rest += TIMES * p, rest_seen += seen[k];
+        if (rest < 10) continue;
+        chi += pow(rest_seen - rest, 2) / rest;
+        rest = rest_seen = 0;
+        bins++;
+    }
+    assert_true(fabs(sum - 1) < 1e-9);
+    print_message("random_hypergeometric(%d, %d, %d): chi-square %.1f in %d bins\n", total, marked, draws, chi, bins);
+    assert_true(chi < bins + 5.5 * sqrt(2.0 * bins) + 10);
+    free(seen);
+}
+
+static void test_hypergeometric(void **state) {
+    (void)state;
+    check_hypergeometric(50, 20, 12, 0);
+    check_hypergeometric(30, 29, 10, 1);
+    check_hypergeometric(10, 5, 5, 2);
+    check_hypergeometric(1000, 3, 500, 3);
+    check_hypergeometric(4095, 2047, 410, 4);
+    check_hypergeometric(3, 1, 2, 5);
+    assert_int_equal(random_hypergeometric(4, RANDOM_STATIC_SPLIT, 0, 0, 10, 4, 0), 0);
+    assert_int_equal(random_hypergeometric(4, RANDOM_STATIC_SPLIT, 0, 0, 10, 0, 4), 0);
+    assert_int_equal(random_hypergeometric(4, RANDOM_STATIC_SPLIT, 0, 0, 10, 10, 4), 4);
+    assert_int_equal(random_hypergeometric(4, RANDOM_STATIC_SPLIT, 0, 0, 10, 4, 10), 4);
+    double sum = 0, square = 0; /* as large as networks get */
+    for (uint64_t n = 0; n < 20000; n++) {
+        double k = (double)random_hypergeometric(4, RANDOM_STATIC_SPLIT, 9, n, (int64_t)1 << 30, (int64_t)1 << 29, 65534) - 32767;
+        sum += k, square += k * k;
+    }
+    double variance = 65534 / 4.0 * (1 - 65533 / 0x1p30);
+    assert_true(fabs(sum / 20000) < 5 * sqrt(variance / 20000));
+    assert_true(fabs(square / 20000 / variance - 1) < 5 * sqrt(2.0 / 20000));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_known_answers), cmocka_unit_test(test_scalars), cmocka_unit_test(test_noise_formula), cmocka_unit_test(test_noise_splitting),
+        cmocka_unit_test(test_noise_moments), cmocka_unit_test(test_choose), cmocka_unit_test(test_hypergeometric),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

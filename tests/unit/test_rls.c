@@ -1,0 +1,285 @@
+/** @file test_rls.c
+ *  Recursive least squares, every store: against the ridge solution that it must reach and a recursion in extended precision
+ *  (models/rls.md section 3; section 7, V7 to V10).
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engram/filter.h"
+#include "engram/memory.h"
+#include "engram/random.h"
+#include "engram/rls.h"
+
+enum { N = 28, UNITS = 4, NEURONS = 60, SOURCES = NEURONS + UNITS };
+typedef long double matrix[N][N];
+
+static double uniform(uint64_t id, uint64_t counter) {
+    return random_uniform(8, RANDOM_TARGET, id, counter);
+}
+
+/** Groups of @p members rows; sources random, the last UNITS of them feed-forward; initial weights of both signs and zero, the same for all rows. */
+static plastic_synapses *make_plastic(int groups, int members, bool same_sources, bool single) {
+    int rows = groups * members;
+    int32_t *row_neuron = memory_new(MEMORY_WEIGHTS, (size_t)rows, sizeof(int32_t)), *group_row = memory_new(MEMORY_WEIGHTS, (size_t)groups + 1, sizeof(int32_t));
+    int32_t *source = memory_new(MEMORY_WEIGHTS, (size_t)groups * N, sizeof(int32_t));
+    int64_t *group_start = memory_new(MEMORY_WEIGHTS, (size_t)groups + 1, sizeof(int64_t)), chosen[N];
+    double *initial = memory_new(MEMORY_BUFFERS, (size_t)rows * N, sizeof(double));
+    for (int g = 0; g < groups; g++) {
+        group_row[g + 1] = (g + 1) * members;
+        group_start[g + 1] = (int64_t)(g + 1) * N;
+        random_choose(1, RANDOM_PLASTIC_ROW, same_sources ? 0 : (uint64_t)g, 0, NEURONS, N - UNITS, chosen);
+        for (int a = 0; a < N; a++) source[g * N + a] = a < N - UNITS ? (int32_t)chosen[a] : NEURONS + a - (N - UNITS);
+    }
+    for (int row = 0; row < rows; row++) {
+        row_neuron[row] = row;
+        for (int a = 0; a < N; a++) initial[row * N + a] = a % 5 == 4 ? 0 : (a % 3 ? 1 : -1) * (0.5 + uniform(9, (uint64_t)a));
+    }
+    return plastic_new(NEURONS, SOURCES, rows, row_neuron, groups, group_row, group_start, source, initial, single);
+}
+
+static int sign(double x) {
+    return (x > 0) - (x < 0);
+}
+
+/** P0 inverse as section 3.3 writes it. */
+static void inverse_p0(const plastic_synapses *plastic, int group, const rls_settings *settings, matrix result) {
+    int count;
+    const int32_t *source = plastic_sources(plastic, group, &count);
+    int64_t first = plastic->row_start[plastic->group_row[group]];
+    for (int a = 0; a < count; a++)
+        for (int b = 0; b < count; b++) {
+            int recurrent = source[a] < NEURONS && source[b] < NEURONS, alike = sign(plastic_initial(plastic, first + a)) * sign(plastic_initial(plastic, first + b)) > 0;
+            result[a][b] = (recurrent && alike ? (long double)settings->mu : 0) + (a == b ? (source[a] < NEURONS ? settings->lambda : settings->lambda_feedforward) : 0);
+        }
+}
+
+/** Largest entry of |A B - 1|. */
+static double distance_to_identity(matrix a, const double *b) {
+    long double worst = 0;
+    for (int i = 0; i < N; i++)
+        for (int j = 0; j < N; j++) {
+            long double sum = i == j ? -1 : 0;
+            for (int k = 0; k < N; k++) sum += a[i][k] * (long double)b[k * N + j];
+            worst = fmaxl(worst, fabsl(sum));
+        }
+    return (double)worst;
+}
+
+static void test_initial_p(void **state) { /* V9, first half */
+    (void)state;
+    const rls_settings all[] = {{0.8, 0.01, 1, true}, {0.04, 8, 1, true}, {1, 0, 0.3, true}, {0.01, 100, 50, true}};
+    plastic_synapses *plastic = make_plastic(2, 1, false, false);
+    for (size_t n = 0; n < sizeof all / sizeof *all; n++) {
+        matrix inverse;
+        double p[N * 32], dense[N * N];
+        for (int k = 0; k < N * 32; k++) p[k] = 77;
+        rls_initial_p(plastic, 1, &all[n], 32, p);
+        for (int a = 0; a < N; a++)
+            for (int b = 0; b < N; b++) dense[a * N + b] = p[a * 32 + b];
+        inverse_p0(plastic, 1, &all[n], inverse);
+        double off = distance_to_identity(inverse, dense);
+        print_message("P0, lambda %g, mu %g: off the identity by %.1e\n", all[n].lambda, all[n].mu, off);
+        assert_true(off < 1e-10);
+    }
+    plastic_free(plastic);
+}
+
+/** Presynaptic activity as in a run: random spikes, an instant every 20 steps. */
+static rls_activity next_activity(spike_filter *filter, uint64_t instant) {
+    int32_t spike[SOURCES];
+    filter_clear_interval(filter);
+    for (int64_t left = 19; left >= 0; left--) {
+        int count = 0;
+        for (int j = 0; j < SOURCES; j++)
+            if (uniform(100 + (uint64_t)j, instant * 20 + (uint64_t)left) < 0.01 + 0.0005 * j) spike[count++] = j;
+        filter_spikes(filter, spike, count, left);
+    }
+    filter_advance(filter, 20);
+    return (rls_activity){.r = filter->r, .touched = filter->touched, .touched_count = filter->touched_count, .arrived = filter->arrived, .decay = filter->interval_decay};
+}
+
+static void settle(const rls_store_kind *kind, rls_store *store) {
+    if (kind->settle) kind->settle(store);
+}
+
+/** A store at work. */
+typedef struct {
+    const rls_store_kind *kind;
+    plastic_synapses *plastic;
+    rls_store *store;
+    spike_filter *filter;
+} trainee;
+
+static trainee begin(const rls_store_kind *kind, rls_settings settings, plastic_synapses *plastic) {
+    context job = {.comm = MPI_COMM_SELF, .ranks = 1};
+    trainee t = {kind, plastic, kind->create(&job, plastic, &settings), filter_new(SOURCES, 0, 1, NULL, 100, 10, 64)};
+    if (kind->trial_begin) kind->trial_begin(t.store);
+    return t;
+}
+
+static void end(trainee *t) {
+    filter_free(t->filter);
+    t->kind->destroy(t->store);
+    plastic_free(t->plastic);
+}
+
+/** Distance of P A from the identity, and of the weights from the minimum of section 3.1, which is where A w = b. */
+typedef struct { double weights, identity; } outcome;
+
+/** Train @p updates times towards random targets, with r~ = scale r if @p scaled; look at the last group.
+ *  At every update g must be in (0, 1], P symmetric to the bit, and its trace must not grow. */
+static outcome train(const rls_store_kind *kind, rls_settings settings, bool single, bool scaled, int updates) {
+    trainee t = begin(kind, settings, make_plastic(3, 1, false, single));
+    int64_t first = t.plastic->row_start[2];
+    int count;
+    const int32_t *source = plastic_sources(t.plastic, 2, &count);
+    matrix a; /* P0^-1 + sum of r~ r~' */
+    long double b[N] = {0};
+    inverse_p0(t.plastic, 2, &settings, a);
+    for (int i = 0; i < N; i++)
+        for (int k = 0; k < N; k++) b[i] += a[i][k] * plastic_initial(t.plastic, first + k);
+    double p[N * N], trace_before = INFINITY;
+    for (int n = 0; n < updates; n++) {
+        rls_activity activity = next_activity(t.filter, (uint64_t)n);
+        double sum[3], error[3], gain[3], scale[3], y = 0;
+        long double r[N];
+        kind->predict(t.store, &activity, sum);
+        for (int row = 0; row < 3; row++) {
+            scale[row] = !scaled ? 1 : n % 7 ? 0.1 + uniform(300 + (uint64_t)row, (uint64_t)n) : 0;
+            y = sin(0.03 * n * (row + 1)) + uniform(200 + (uint64_t)row, (uint64_t)n);
+            error[row] = scale[row] * sum[row] - y;
+        }
+        for (int i = 0; i < N; i++) {
+            double ri = scale[2] * activity.r[source[i]];
+            r[i] = single ? (long double)(float)ri : (long double)ri;
+        }
+        for (int i = 0; i < N; i++) {
+            for (int k = 0; k < N; k++) a[i][k] += r[i] * r[k];
+            b[i] += r[i] * y;
+        }
+        assert_int_equal(kind->update(t.store, &activity, error, scaled ? scale : NULL, gain), -1);
+        for (int row = 0; row < 3; row++) assert_true(gain[row] > 0 && gain[row] <= 1);
+        if (n % 50 && n > 20 && n < updates - 1) continue;
+        settle(kind, t.store);
+        kind->export_p(t.store, 2, p);
+        double trace = 0;
+        for (int i = 0; i < N; i++) {
+            assert_true(p[i * N + i] > 0);
+            trace += p[i * N + i];
+            for (int k = 0; k < i; k++) assert_true(p[i * N + k] == p[k * N + i]);
+        }
+        assert_true(trace <= trace_before);
+        trace_before = trace;
+    }
+    long double off = 0, size = 0, rest[N];
+    for (int i = 0; i < N; i++) {
+        rest[i] = b[i];
+        for (int k = 0; k < N; k++) rest[i] -= a[i][k] * plastic_weight(t.plastic, first + k);
+    }
+    for (int i = 0; i < N; i++) { /* w* - w = A^-1 (b - A w), with P for A^-1 */
+        long double step = 0;
+        for (int k = 0; k < N; k++) step += p[i * N + k] * rest[k];
+        off += step * step, size += powl(plastic_weight(t.plastic, first + i) + step, 2);
+    }
+    end(&t);
+    return (outcome){.weights = (double)sqrtl(off / size), .identity = distance_to_identity(a, p)};
+}
+
+static void test_ridge(void **state) { /* V7, V9, V10; scaled: the phi'-weighted form of section 3.6 */
+    (void)state;
+    for (int k = 0; rls_store_kinds[k]; k++) {
+        const rls_store_kind *kind = rls_store_kinds[k];
+        const rls_settings penalties = {0.8, 0.01, 1, true}, strong = {0.04, 8, 1, true};
+        outcome wide = train(kind, penalties, false, false, 2000), narrow = train(kind, penalties, true, false, 2000), other = train(kind, strong, false, false, 1000);
+        outcome scaled = train(kind, penalties, false, true, 1000), scaled_narrow = train(kind, penalties, true, true, 1000);
+        print_message("%s: weights off the ridge solution by %.1e (double), %.1e (single), %.1e (lambda 0.04, mu 8), scaled %.1e and %.1e; P A off the identity by %.1e\n", kind->name,
+                      wide.weights, narrow.weights, other.weights, scaled.weights, scaled_narrow.weights, fmax(other.identity, wide.identity));
+        assert_true(wide.weights < 1e-12 && other.weights < 1e-12 && scaled.weights < 1e-12 && narrow.weights < 1e-5 && scaled_narrow.weights < 1e-5);
+        assert_true(other.identity < 1e-10 && wide.identity < 1e-10 && scaled.identity < 1e-10 && narrow.identity < 1e-2);
+    }
+}
+
+static void test_without_gain(void **state) { /* V8: not the least-squares solution, but the same P */
+    (void)state;
+    for (int k = 0; rls_store_kinds[k]; k++) {
+        outcome result = train(rls_store_kinds[k], (rls_settings){0.8, 0.01, 1, .gain = false}, false, false, 1000);
+        print_message("%s: without gain, weights off the ridge solution by %.1e\n", rls_store_kinds[k]->name, result.weights);
+        assert_true(result.weights > 1e-5 && result.weights < 1 && result.identity < 1e-10);
+    }
+}
+
+/** Rows that share P learn what they learn each with its own. */
+static void check_groups(const rls_store_kind *kind, bool single) {
+    enum { ROWS = 3 };
+    const rls_settings settings = {.lambda = 0.8, .mu = 0.01, .lambda_feedforward = 1, .gain = true};
+    trainee t[2] = {begin(kind, settings, make_plastic(1, ROWS, true, single)), begin(kind, settings, make_plastic(ROWS, 1, true, single))};
+    double gain[2][ROWS];
+    for (uint64_t n = 0; n < 300; n++) {
+        for (int k = 0; k < 2; k++) {
+            rls_activity activity = next_activity(t[k].filter, n);
+            double sum[ROWS], error[ROWS];
+            kind->predict(t[k].store, &activity, sum);
+            for (int row = 0; row < ROWS; row++) error[row] = sum[row] - uniform(400 + (uint64_t)row, n);
+            assert_int_equal(kind->update(t[k].store, &activity, error, NULL, gain[k]), -1);
+        }
+        for (int row = 0; row < ROWS; row++) assert_true(fabs(gain[0][row] / gain[1][row] - 1) < (single ? 1e-4 : 1e-12));
+    }
+    settle(kind, t[0].store), settle(kind, t[1].store);
+    for (int64_t s = 0; s < ROWS * N; s++) {
+        double w = plastic_weight(t[0].plastic, s);
+        assert_true(fabs(w - plastic_weight(t[1].plastic, s)) <= (single ? 1e-5 : 1e-13) * (1 + fabs(w)));
+    }
+    assert_true(plastic_weight(t[0].plastic, 0) != plastic_weight(t[0].plastic, N)); /* different targets */
+    end(&t[0]), end(&t[1]);
+}
+
+static void test_groups(void **state) {
+    (void)state;
+    for (int k = 0; rls_store_kinds[k]; k++) {
+        check_groups(rls_store_kinds[k], false);
+        check_groups(rls_store_kinds[k], true);
+    }
+    plastic_synapses *plastic = make_plastic(2, 2, false, false);
+    assert_true(rls_signs_agree(plastic));
+    ((double *)plastic->initial)[3 * N] *= -1; /* second row of the second group */
+    assert_false(rls_signs_agree(plastic));
+    plastic_free(plastic);
+}
+
+/** What is not a number must be noticed, with the row: here the second, through a source that the first lacks. */
+static void test_breakdown(void **state) {
+    (void)state;
+    for (int k = 0; rls_store_kinds[k]; k++) {
+        trainee t = begin(rls_store_kinds[k], (rls_settings){0.8, 0, 1, true}, make_plastic(2, 1, false, true));
+        int count, only = -1;
+        for (int a = 0; a < N - UNITS && only < 0; a++) {
+            only = plastic_sources(t.plastic, 1, &count)[a];
+            for (int b = 0; b < N; b++)
+                if (only == plastic_sources(t.plastic, 0, &count)[b]) only = -1;
+        }
+        assert_true(only >= 0);
+        rls_activity activity = next_activity(t.filter, 0);
+        double sum[2], error[2] = {0}, gain[2];
+        t.filter->r[only] = t.filter->arrived[only] = NAN;
+        t.kind->predict(t.store, &activity, sum);
+        assert_int_equal(t.kind->update(t.store, &activity, error, NULL, gain), 1);
+        assert_true(gain[0] > 0 && gain[0] <= 1 && !(gain[1] > 0));
+        end(&t);
+    }
+}
+
+int main(int argc, char **argv) {
+    MPI_Init(&argc, &argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_initial_p), cmocka_unit_test(test_ridge), cmocka_unit_test(test_without_gain), cmocka_unit_test(test_groups), cmocka_unit_test(test_breakdown),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    MPI_Finalize();
+    return failed;
+}

@@ -1,0 +1,203 @@
+/** @file test_synapses.c
+ *  Synapses: transposition there and back, lists by source, and the order in which spikes are added, on which bit identity rests.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engram/memory.h"
+#include "engram/random.h"
+#include "engram/synapses.h"
+
+enum { SOURCES = 37, EXCITATORY = 20, TARGETS = 11, FIRST = 15, UNITS = 4 };
+
+static double uniform(uint64_t id, uint64_t counter) {
+    return random_uniform(6, RANDOM_TARGET, id, counter);
+}
+
+/** Random rows with several synapses between some pairs; target 3 and source 5 have none. */
+static synapse_rows make_rows(void) {
+    synapse_rows rows = {.targets = TARGETS, .start = memory_new(MEMORY_BUFFERS, TARGETS + 1, sizeof(int64_t)),
+                         .source = memory_new(MEMORY_BUFFERS, 3 * TARGETS * SOURCES, sizeof(int32_t)), .weight = memory_new(MEMORY_BUFFERS, 3 * TARGETS * SOURCES, sizeof(double))};
+    int64_t at = 0;
+    for (int i = 0; i < TARGETS; i++) {
+        for (int j = 0; j < SOURCES && i != 3; j++)
+            for (int copy = 0; copy < 3 && j != 5; copy++) {
+                uint64_t draw = (uint64_t)(copy * SOURCES + j);
+                if (uniform((uint64_t)i, draw) > 0.3) continue;
+                rows.source[at] = j;
+                rows.weight[at++] = uniform(100 + (uint64_t)i, draw) - 0.5;
+            }
+        rows.start[i + 1] = at;
+    }
+    return rows;
+}
+
+static void test_round_trip(void **state) {
+    (void)state;
+    synapse_rows rows = make_rows();
+    int64_t count = rows.start[TARGETS], largest = 0;
+    static_synapses *synapses = static_from_rows(&rows, SOURCES, EXCITATORY);
+    assert_int_equal(synapses->start[0], 0);
+    assert_int_equal(synapses->start[SOURCES], count);
+    assert_int_equal(synapses->start[5], synapses->start[6]);
+    for (int j = 0; j < SOURCES; j++)
+        for (int64_t s = synapses->start[j] + 1; s < synapses->start[j + 1]; s++) assert_true(synapses->target[s] >= synapses->target[s - 1]);
+    for (int i = 0; i < TARGETS; i++)
+        if (rows.start[i + 1] - rows.start[i] > largest) largest = rows.start[i + 1] - rows.start[i];
+    assert_int_equal(synapses->largest_in_degree, largest);
+    synapse_rows back = static_to_rows(synapses, TARGETS, FIRST);
+    assert_int_equal(back.targets, TARGETS);
+    assert_memory_equal(back.start, rows.start, (TARGETS + 1) * sizeof(int64_t));
+    assert_memory_equal(back.source, rows.source, (size_t)count * sizeof(int32_t));
+    assert_memory_equal(back.weight, rows.weight, (size_t)count * sizeof(double));
+    synapse_rows_free(&back);
+
+    memory_free(synapses->weight); /* typed: [target inhibitory][source inhibitory] */
+    synapses->weight = NULL;
+    memcpy(synapses->type_weight, (double[2][2]){{1, -2}, {3, -4}}, sizeof synapses->type_weight);
+    back = static_to_rows(synapses, TARGETS, FIRST);
+    for (int i = 0; i < TARGETS; i++)
+        for (int64_t s = back.start[i]; s < back.start[i + 1]; s++) {
+            int to = FIRST + i >= EXCITATORY, from = back.source[s] >= EXCITATORY;
+            assert_true(back.weight[s] == (to ? from ? -4 : 3 : from ? -2 : 1));
+        }
+    synapse_rows_free(&back);
+    static_free(synapses);
+    synapse_rows_free(&rows);
+    assert_true(rows.start == NULL && rows.source == NULL && rows.weight == NULL);
+
+    rows = (synapse_rows){.targets = 0, .start = memory_new(MEMORY_BUFFERS, 1, sizeof(int64_t))}; /* a rank without neurons */
+    synapses = static_from_rows(&rows, SOURCES, EXCITATORY);
+    assert_int_equal(synapses->start[SOURCES], 0);
+    back = static_to_rows(synapses, 0, 0);
+    assert_int_equal(back.start[0], 0);
+    synapse_rows_free(&back), synapse_rows_free(&rows), static_free(synapses), static_free(NULL);
+}
+
+static int is_in(const int32_t *spike, int count, int32_t source) {
+    for (int k = 0; k < count; k++)
+        if (spike[k] == source) return 1;
+    return 0;
+}
+
+static const int32_t spikes[] = {0, 1, 4, 5, 8, 13, 19, 20, 21, 30, 36};
+enum { SPIKES = sizeof spikes / sizeof *spikes };
+
+/** What a neuron receives is the sum over its sources in ascending order, to the bit: the same on any partition. */
+static void test_static_order(void **state) {
+    (void)state;
+    synapse_rows rows = make_rows();
+    static_synapses *synapses = static_from_rows(&rows, SOURCES, EXCITATORY);
+    double excitatory[TARGETS] = {0}, inhibitory[TARGETS] = {0};
+    static_deliver(synapses, spikes, SPIKES, &(static_input){.excitatory = excitatory, .inhibitory = inhibitory});
+    for (int i = 0; i < TARGETS; i++) {
+        double wanted[2] = {0, 0};
+        for (int64_t s = rows.start[i]; s < rows.start[i + 1]; s++)
+            if (is_in(spikes, SPIKES, rows.source[s])) wanted[rows.weight[s] <= 0] += rows.weight[s];
+        assert_true(excitatory[i] == wanted[0] && inhibitory[i] == wanted[1]);
+        assert_true(i == 3 || (excitatory[i] > 0 && inhibitory[i] < 0));
+    }
+    memory_free(synapses->weight);
+    synapses->weight = NULL;
+    uint16_t counts[2][TARGETS] = {{0}};
+    static_deliver(synapses, spikes, SPIKES, &(static_input){.excitatory_count = counts[0], .inhibitory_count = counts[1]});
+    static_deliver(synapses, spikes, SPIKES, &(static_input){.excitatory_count = counts[0], .inhibitory_count = counts[1]}); /* adds */
+    for (int i = 0; i < TARGETS; i++) {
+        int wanted[2] = {0, 0};
+        for (int64_t s = rows.start[i]; s < rows.start[i + 1]; s++) wanted[rows.source[s] >= EXCITATORY] += 2 * is_in(spikes, SPIKES, rows.source[s]);
+        assert_int_equal(counts[0][i], wanted[0]);
+        assert_int_equal(counts[1][i], wanted[1]);
+    }
+    static_deliver(synapses, spikes, 0, &(static_input){.excitatory_count = counts[0], .inhibitory_count = counts[1]});
+    static_free(synapses);
+    synapse_rows_free(&rows);
+}
+
+/** Groups of 1, 3 and 2 rows onto neurons 0, 2, 3, 4, 7, 10; the second has no sources, the last a feed-forward unit. */
+static plastic_synapses *make_plastic(bool single) {
+    static const int32_t neuron[6] = {0, 2, 3, 4, 7, 10}, first_row[4] = {0, 1, 4, 6};
+    static const int32_t sources[3][5] = {{2, 8, 13, 36, 40}, {0, 0, 0, 0, 0}, {0, 8, 20, 37, 39}};
+    int32_t *row_neuron = memory_new(MEMORY_WEIGHTS, 6, sizeof(int32_t)), *group_row = memory_new(MEMORY_WEIGHTS, 4, sizeof(int32_t));
+    int32_t *source = memory_new(MEMORY_WEIGHTS, 10, sizeof(int32_t));
+    int64_t *group_start = memory_new(MEMORY_WEIGHTS, 4, sizeof(int64_t));
+    double *initial = memory_new(MEMORY_BUFFERS, 15, sizeof(double));
+    memcpy(row_neuron, neuron, sizeof neuron);
+    memcpy(group_row, first_row, sizeof first_row);
+    memcpy(group_start, (int64_t[]){0, 5, 5, 10}, 4 * sizeof(int64_t));
+    memcpy(source, sources[0], 5 * sizeof(int32_t));
+    memcpy(source + 5, sources[2], 5 * sizeof(int32_t));
+    for (int s = 0; s < 15; s++) initial[s] = 1.0 / (3 + s);
+    return plastic_new(SOURCES, SOURCES + UNITS, 6, row_neuron, 3, group_row, group_start, source, initial, single);
+}
+
+static void check_plastic(bool single) {
+    plastic_synapses *plastic = make_plastic(single);
+    assert_memory_equal(plastic->row_start, ((int64_t[]){0, 5, 5, 5, 5, 10, 15}), 7 * sizeof(int64_t));
+    int64_t seen = 0;
+    for (int64_t j = 0; j < SOURCES + UNITS; j++)
+        for (int64_t s = plastic->out_start[j]; s < plastic->out_start[j + 1]; s++, seen++) {
+            uint32_t slot = plastic->out_slot[s];
+            int row = slot < 5 ? 0 : slot < 10 ? 4 : 5, count;
+            const int32_t *source = plastic_sources(plastic, row ? 2 : 0, &count);
+            assert_int_equal(count, 5);
+            assert_int_equal(source[slot - plastic->row_start[row]], j);
+            assert_int_equal(plastic->out_neuron[s], plastic->row_neuron[row]);
+            assert_true(s == plastic->out_start[j] || plastic->out_neuron[s] > plastic->out_neuron[s - 1]);
+        }
+    assert_int_equal(seen, 15);
+    assert_int_equal(plastic->out_start[SOURCES + UNITS], 15);
+    for (int64_t s = 0; s < 15; s++) {
+        double wanted = single ? (double)(float)(1.0 / (3 + (double)s)) : 1.0 / (3 + (double)s);
+        assert_true(plastic_weight(plastic, s) == wanted && plastic_initial(plastic, s) == wanted);
+    }
+    if (single) /* delivery reads the weights as they are now */
+        ((float *)plastic->weight)[7] = 9;
+    else
+        ((double *)plastic->weight)[7] = 9;
+    assert_true(plastic_weight(plastic, 7) == 9 && plastic_initial(plastic, 7) != 9);
+
+    static const int32_t arriving[] = {0, 8, 20, 36, 37, 39, 40};
+    double input[TARGETS] = {[0] = 5, [7] = 1e-3, [1] = 77};
+    double wanted[TARGETS] = {[0] = 5, [7] = 1e-3, [1] = 77};
+    plastic_deliver(plastic, arriving, 7, input);
+    for (int row = 0; row < 6; row++) {
+        int count;
+        const int32_t *source = plastic_sources(plastic, row == 0 ? 0 : row < 4 ? 1 : 2, &count);
+        for (int a = 0; a < count; a++)
+            if (is_in(arriving, 7, source[a])) wanted[plastic->row_neuron[row]] += plastic_weight(plastic, plastic->row_start[row] + a);
+    }
+    assert_memory_equal(input, wanted, sizeof input);
+    plastic_deliver(plastic, arriving, 0, input);
+    assert_memory_equal(input, wanted, sizeof input);
+    plastic_free(plastic);
+}
+
+static void test_plastic(void **state) {
+    (void)state;
+    check_plastic(true);
+    check_plastic(false);
+    plastic_free(NULL);
+}
+
+/** A rank on which nothing learns. */
+static void test_no_rows(void **state) {
+    (void)state;
+    plastic_synapses *plastic = plastic_new(SOURCES, SOURCES, 0, memory_new(MEMORY_WEIGHTS, 0, 4), 0, memory_new(MEMORY_WEIGHTS, 1, 4), memory_new(MEMORY_WEIGHTS, 1, 8),
+                                            memory_new(MEMORY_WEIGHTS, 0, 4), memory_new(MEMORY_BUFFERS, 0, 8), true);
+    assert_int_equal(plastic->out_start[SOURCES], 0);
+    plastic_deliver(plastic, spikes, SPIKES, NULL);
+    plastic_free(plastic);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_static_order), cmocka_unit_test(test_plastic), cmocka_unit_test(test_no_rows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
