@@ -37,6 +37,7 @@ typedef struct simulation {
     double dt;              /**< ms */
     uint64_t seed;
     bool reset_every_loop;
+    bool dry;               /**< build only: no trial runs a step, so what the baseline run measures is 0 */
     partition part;
     network network;
     neurons *neurons;
@@ -66,8 +67,8 @@ typedef struct simulation {
 } simulation;
 
 /** Build everything that the configuration describes: network, baseline run, plastic synapses, targets, P. Collective; agreed and printed.
- *  @param config borrowed for life. @return result owned, simulation_free(); NULL on failure */
-status simulation_build(const context *context, config *config, simulation **result);
+ *  @param config borrowed for life. @param dry run no step: skip the baseline run and recorded innate targets @return result owned, simulation_free(); NULL on failure */
+status simulation_build(const context *context, config *config, bool dry, simulation **result);
 void simulation_free(simulation *simulation);
 
 /** Watches a trial: called after every step. */

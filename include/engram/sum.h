@@ -9,19 +9,27 @@
 
 #include "engram/context.h"
 
-/** Resolution of an exact sum: terms are rounded to multiples of 2^-40 (1e-12); the sum must stay below 2^23 (8e6) in magnitude. */
+/** Resolution of an exact sum: terms, below 2^23 (8e6) in magnitude, are rounded to multiples of 2^-40 (1e-12). */
 #define SUM_SCALE 0x1p40
 
-typedef struct { int64_t ticks; } exact_sum;
+/** The sum in multiples of 2^-40, in two parts so that 2^31 terms (on all ranks together) cannot overflow: high * 2^32 + low. */
+typedef struct { int64_t low, high; } exact_sum;
 
-static inline void sum_add(exact_sum *sum, double term) { sum->ticks += llrint(term * SUM_SCALE); }
-static inline double sum_value(exact_sum sum) { return (double)sum.ticks / SUM_SCALE; }
+static inline void sum_add(exact_sum *sum, double term) {
+    int64_t ticks = llrint(term * SUM_SCALE);
+    sum->low += ticks & 0xffffffff;
+    sum->high += ticks >> 32;
+}
+
+static inline double sum_value(exact_sum sum) {
+    return ((double)(sum.high + (sum.low >> 32)) * 0x1p32 + (double)(sum.low & 0xffffffff)) / SUM_SCALE;
+}
 
 /** Add up over ranks; every rank gets the result. Collective. */
 static inline exact_sum sum_all(const context *context, exact_sum mine) {
-    exact_sum all;
-    CHECK_MPI(MPI_Allreduce(&mine.ticks, &all.ticks, 1, MPI_INT64_T, MPI_SUM, context->comm));
-    return all;
+    int64_t parts[2] = {mine.low, mine.high}, all[2];
+    CHECK_MPI(MPI_Allreduce(parts, all, 2, MPI_INT64_T, MPI_SUM, context->comm));
+    return (exact_sum){all[0], all[1]};
 }
 
 #endif

@@ -46,6 +46,26 @@ static void gather_activity(const simulation *sim, const uint32_t *mine, uint32_
     memory_free(offsets);
 }
 
+/** From sums to what the run found. Collective. */
+static void finish(simulation *sim, const baseline_watch *watch, const trial_result *spikes, double seconds, baseline *result) {
+    size_t mine = (size_t)sim->part.mine;
+    result->seconds = seconds;
+    result->mean_drive = memory_new(MEMORY_TARGETS, mine, sizeof(double));
+    result->activity = memory_new(MEMORY_TARGETS, (size_t)sim->part.total, sizeof(uint32_t));
+    if (sim->dry) return;
+    int64_t cells[2] = {sim->network.excitatory, sim->part.total - sim->network.excitatory};
+    for (int type = 0; type < 2; type++) sim->baseline_rate[type] = cells[type] ? (double)spikes->spikes[type] / ((double)cells[type] * seconds) : NAN;
+    sim->baseline_sd = mean_sd(sim, watch);
+    for (int i = 0; i < sim->part.mine; i++) result->mean_drive[i] = watch->sum[i] / (double)watch->samples;
+    gather_activity(sim, watch->spikes, result->activity);
+    exact_sum sum = {0}, square = {0};
+    for (int i = 0; i < sim->part.mine; i++) sum_add(&sum, result->mean_drive[i]), sum_add(&square, result->mean_drive[i] * result->mean_drive[i]);
+    double mean = sum_value(sum_all(&sim->context, sum)) / (double)sim->part.total;
+    double variance = sum_value(sum_all(&sim->context, square)) / (double)sim->part.total - mean * mean;
+    log_line(&sim->context, "baseline: %.3f Hz excitatory, %.3f Hz inhibitory; static drive %.4f (SD over cells %.4f, in time %.4f)", sim->baseline_rate[0],
+             sim->baseline_rate[1], mean, sqrt(fmax(variance, 0)), sim->baseline_sd);
+}
+
 void baseline_run(simulation *sim, double duration, baseline *result) {
     size_t mine = (size_t)sim->part.mine;
     double settle_ms = duration > 1000 ? 1000 : duration / 2;
@@ -60,21 +80,7 @@ void baseline_run(simulation *sim, double duration, baseline *result) {
     for (int p = 0; p < PHASES; p++) sim->phase_seconds[p] = phases[p]; /* one figure for all of it */
     sim->phase_seconds[PHASE_BASELINE] += clock_seconds() - before;
 
-    double seconds = (double)trial.steps * sim->dt / 1000;
-    int64_t cells[2] = {sim->network.excitatory, sim->part.total - sim->network.excitatory};
-    for (int type = 0; type < 2; type++) sim->baseline_rate[type] = cells[type] ? (double)spikes.spikes[type] / ((double)cells[type] * seconds) : NAN;
-    sim->baseline_sd = mean_sd(sim, &watch);
-    result->seconds = seconds;
-    result->mean_drive = memory_new(MEMORY_TARGETS, mine, sizeof(double));
-    for (int i = 0; i < sim->part.mine; i++) result->mean_drive[i] = watch.sum[i] / (double)watch.samples;
-    result->activity = memory_new(MEMORY_TARGETS, (size_t)sim->part.total, sizeof(uint32_t));
-    gather_activity(sim, watch.spikes, result->activity);
-    exact_sum sum = {0}, square = {0};
-    for (int i = 0; i < sim->part.mine; i++) sum_add(&sum, result->mean_drive[i]), sum_add(&square, result->mean_drive[i] * result->mean_drive[i]);
-    double mean = sum_value(sum_all(&sim->context, sum)) / (double)sim->part.total;
-    double variance = sum_value(sum_all(&sim->context, square)) / (double)sim->part.total - mean * mean;
-    log_line(&sim->context, "baseline: %.3f Hz excitatory, %.3f Hz inhibitory; static drive %.4f (SD over cells %.4f, in time %.4f)", sim->baseline_rate[0],
-             sim->baseline_rate[1], mean, sqrt(fmax(variance, 0)), sim->baseline_sd);
+    finish(sim, &watch, &spikes, (double)trial.steps * sim->dt / 1000, result);
     memory_free(watch.sum);
     memory_free(watch.square);
     memory_free(watch.spikes);

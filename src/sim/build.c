@@ -147,7 +147,7 @@ static status make_targets(simulation *sim, target_request *request) {
     double *sigma = siegert_noise(sim);
     status filled = targets_fill(request, &sim->targets, sigma, sim->network.bias, sim->neurons->model->membrane_tau(sim->neurons));
     memory_free(sigma);
-    if (filled == STATUS_OK && !isnan(sim->targets.inversion_error))
+    if (filled == STATUS_OK && !sim->dry && !isnan(sim->targets.inversion_error))
         log_line(&sim->context, "rates turned into drives: inversion good to %.1e of the rate; %lld zero rates taken as 0.1 Hz", sim->targets.inversion_error,
                  (long long)sim->targets.raised_rates);
     return filled;
@@ -187,7 +187,7 @@ static status build_learning(simulation *sim) {
     return result;
 }
 
-status simulation_build(const context *context, config *config, simulation **result) {
+status simulation_build(const context *context, config *config, bool dry, simulation **result) {
     double started = clock_seconds();
     *result = NULL;
     status checked = status_agree(context, build_check(context, config));
@@ -196,6 +196,7 @@ status simulation_build(const context *context, config *config, simulation **res
     simulation *sim = memory_new(MEMORY_STATE, 1, sizeof *sim);
     sim->context = *context;
     sim->config = config;
+    sim->dry = dry;
     sim->dt = settings->dt;
     sim->seed = (uint64_t)settings->seed;
     sim->rule = learning_rules[config_variant_index(config, "learning")];

@@ -220,7 +220,7 @@ static status train(training *training, const run_options *options) {
 
 status training_run(const context *context, config *config, const run_options *options) {
     training training = {0};
-    status result = simulation_build(context, config, &training.sim);
+    status result = simulation_build(context, config, false, &training.sim);
     if (result != STATUS_OK) return result;
     result = train(&training, options);
     clear(&training);
@@ -229,7 +229,7 @@ status training_run(const context *context, config *config, const run_options *o
 
 status training_check(const context *context, config *config) {
     simulation *sim;
-    status result = simulation_build(context, config, &sim);
+    status result = simulation_build(context, config, true, &sim);
     if (result != STATUS_OK) return result;
     report_recorder report = {0};
     result = status_agree(context, report_recorder_init(&report, sim, config_common(config, "output")));

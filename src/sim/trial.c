@@ -102,6 +102,7 @@ static void begin(simulation *sim, const trial *trial) {
 
 void trial_run(simulation *sim, const trial *trial, trial_result *result) {
     *result = (trial_result){.report.bad_neuron = -1};
+    if (sim->dry) return;
     bool readout = sim->drive->readout;
     double started = clock_seconds();
     stopwatch watch = {.seconds = sim->phase_seconds, .last = started};

@@ -57,7 +57,7 @@ def test_noise_driven_rate(bench):
 def test_static_network_rates(bench):
     """V16: N = 4096, K = 205: E 3.43, I 6.15 Hz within 3 %; mean drive -0.97, SD over cells 0.24. V19: the deficit from balance is 22/sqrt(K) Hz."""
     config = bench.config("v16.yaml", TUTORIAL)
-    code, stdout, stderr = bench.run(["check", config] + [w for o in STATIC_ONLY for w in ("-P", o)])
+    code, stdout, stderr = bench.run(["train", config, "-o", bench.path("v16")] + [w for o in STATIC_ONLY for w in ("-P", o)])
     assert code == 0, stderr
     line = next(text for text in stdout.splitlines() if text.startswith("baseline:"))
     words = line.replace(",", " ").replace(";", " ").replace("(", " ").split()

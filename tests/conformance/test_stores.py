@@ -1,0 +1,67 @@
+#!/usr/bin/python3
+"""Every RLS store trains the same weights as the textbook recursion (V11), in closed loop, for every kind of plastic set.
+
+The network has no noise that rounding could feed on for long: a short window with strong learning, in double (1e-6) and single precision (1e-3).
+"""
+import os
+import re
+import sys
+
+import numpy as np
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from engram_test import edges, run_tests
+
+CONFIG = """
+simulation: {dt: 0.1 ms, seed: 3}
+network:    {kind: balanced_ei, neurons: 120, static_probability: 0.2}
+plastic:    {excitatory_in_degree: 14, inhibitory_in_degree: 14}
+stimulus:   {start: 40 ms, stop: 60 ms}
+targets:    {duration: 200 ms, period: 200 ms}
+learning:   {lambda: 0.1, every: 2 ms, loops: 2}
+output:     {report: [], spikes: none}
+"""
+SETS = {
+    "separate": [],
+    "odd number of sources": ["plastic.excitatory_in_degree=13", "plastic.inhibitory_in_degree=8"],
+    "groups of 4": ["plastic.group_size=4"],
+    "all to all": ["plastic.kind=all_to_all", "learning.mu=0"],
+    "existing": ["plastic.kind=existing", "learning.mu=0"],
+    "feed-forward units": ["feedforward.units=7", "feedforward.rate=50 Hz"],
+    "no gain": ["learning.no_gain=true"],
+    "time constants": ["plastic.tau_range=[70 ms, 150 ms]"],
+    "rates, phi": ["neuron.model=theta", "network.kind=random", "plastic.kind=existing", "learning.mu=0", "targets.kind=sines", "targets.quantity=rate", "simulation.dt=1 ms"],
+}
+
+
+def stores(bench):
+    """Names of all stores, from the program's own list."""
+    listing = bench.run(["list", "rules"])[1]
+    line = next(line for line in listing.splitlines() if re.match(r"\s*store\s", line))
+    return [word for word in re.search(r"(textbook(?: \| \w+)*)\s{2,}", line.split("textbook", 1)[1]).group(1).split(" | ")]
+
+
+def relative(a, b):
+    return np.linalg.norm(a - b) / np.linalg.norm(b)
+
+
+def test_stores_agree_with_the_textbook(bench):
+    config = bench.config("stores.yaml", CONFIG)
+    others = [store for store in stores(bench) if store != "textbook"]
+    assert others, "the list names no store but the textbook"
+    for precision, limit in (("double", 1e-6), ("single", 1e-3)):
+        for name, overrides in SETS.items():
+            options = overrides + ["learning.precision=" + precision]
+            oracle = edges(bench.train(config, "textbook", overrides=options), "plastic")
+            change = relative(oracle[2], oracle[3]) if np.any(oracle[3]) else np.inf
+            assert change > 0.01, f"{name}: weights hardly moved ({change:.1e})"
+            for store in others:
+                weights = edges(bench.train(config, store, overrides=options + ["learning.store=" + store]), "plastic")
+                assert np.array_equal(weights[0], oracle[0]) and np.array_equal(weights[1], oracle[1]), f"{name}, {store}: other synapses"
+                distance = relative(weights[2], oracle[2])
+                print(f"      {precision}, {name}, {store}: {distance:.1e}")
+                assert distance <= limit, f"{precision}, {name}, {store}: weights differ by {distance:.1e}, allowed {limit:.0e}"
+
+
+if __name__ == "__main__":
+    run_tests([f for name, f in list(globals().items()) if name.startswith("test_")])
