@@ -45,7 +45,7 @@ static status parse_option(command_line *line, int argc, char **argv, int *at) {
     const char *word = argv[*at];
     if (strcmp(word, "--overwrite") == 0) {
         line->run.overwrite = true;
-    } else if (strncmp(word, "-o", 2) == 0) {
+    } else if (strcmp(word, "-o") == 0) {
         if (!(line->run.directory = value_of(argc, argv, at, 2))) return complain("-o needs a directory", "", "");
     } else if (strncmp(word, "-P", 2) == 0) {
         const char *value = value_of(argc, argv, at, 2);

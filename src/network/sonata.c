@@ -42,9 +42,12 @@ static status read_rows(const context *context, const config *config, const sona
 
 static status network_build_sonata(const context *context, const config *config, const void *raw, network *network) {
     const sonata_parameters *p = raw;
-    synapse_rows rows;
-    status result = read_rows(context, config, p, network, network->part.total, &rows);
-    if (result != STATUS_OK) return result;
+    synapse_rows rows = {0};
+    status result = status_agree(context, read_rows(context, config, p, network, network->part.total, &rows)); /* all, before the next collective */
+    if (result != STATUS_OK) {
+        synapse_rows_free(&rows);
+        return result;
+    }
     int64_t count = rows.start[rows.targets], all = 0;
     CHECK_MPI(MPI_Allreduce(&count, &all, 1, MPI_INT64_T, MPI_SUM, context->comm));
     network->in_degree = (double)all / (double)network->part.total / 2;

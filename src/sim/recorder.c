@@ -7,6 +7,7 @@
 void spike_recorder_step(void *self, const simulation *sim, int64_t step, const int32_t *fired, int count) {
     (void)sim;
     spike_recorder *recorder = self;
+    if (count == 0) return;
     if (recorder->count + count > recorder->room) {
         recorder->room = (recorder->count + count) * 3 / 2 + 1024;
         recorder->neuron = memory_resize(MEMORY_OUTPUT, recorder->neuron, (size_t)recorder->room, sizeof(int32_t));

@@ -76,7 +76,7 @@ static void advance_neurons(simulation *sim, const trial *trial, int64_t step, c
 static int gather_spikes(simulation *sim, const trial *trial, int64_t step, int fired) {
     const int32_t *spikes;
     int count = exchange_spikes(sim->exchange, sim->fired, fired, &spikes);
-    memcpy(sim->spikes, spikes, (size_t)count * sizeof(int32_t));
+    if (count) memcpy(sim->spikes, spikes, (size_t)count * sizeof(int32_t));
     sim->spike_count = count;
     if (sim->feedforward && trial->stimulate)
         sim->spike_count += feedforward_spikes(sim->feedforward, trial->task, trial->stream, step, (int32_t)sim->part.total, sim->spikes + count);
