@@ -40,7 +40,7 @@ struct neuron_model {
     const param_table *parameters;  /**< its name is the model's name */
     const neuron_field *fields;     /**< [field_count] */
     int field_count;
-    double time_unit;               /**< ms; filtered spikes have area 1 in this unit (models/rls.md 2: 10 ms theta, 1 ms LIF) */
+    int unit_is_tau;                /**< 1: filtered spikes have area 1 per membrane time constant (theta); 0: per ms (models/rls.md 2) */
     int readout_drive;              /**< 1: the natural drive is u = W r recomputed with the current weights; 0: weights filtered at spike time */
     int keeps_state;                /**< 1: state runs on from loop to loop unless the user says otherwise */
 
@@ -59,7 +59,7 @@ struct neuron_model {
     double (*noise_sd)(const neurons *neurons, int64_t gid);
     /** Does that noise act on the input current (1: drive += sd sqrt(tau/dt) xi, added by the engine) or inside step() (0)? NULL: inside. */
     int (*noise_is_current)(const neurons *neurons);
-    double (*membrane_tau)(const neurons *neurons); /**< ms */
+    double (*membrane_tau)(const neurons *neurons); /**< ms; rates of transfer functions are spikes per this time */
     int (*siegert_applies)(const neurons *neurons); /**< is its rate that of siegert_rate() (threshold 1, reset 0)? NULL: no */
 };
 

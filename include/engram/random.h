@@ -17,18 +17,18 @@ typedef enum {
     RANDOM_STATIC_LEAF = 2,      /**< id: source,     counter: leaf << 32 | draw */
     RANDOM_STATIC_ROW = 3,       /**< id: target,     counter: draw (which sources) */
     RANDOM_STATIC_WEIGHT = 4,    /**< id: target,     counter: source */
-    RANDOM_PLASTIC_ROW = 5,      /**< id: target,     counter: type << 32 | draw */
+    RANDOM_PLASTIC_ROW = 5,      /**< id: group (the target, for groups of one), counter: type << 32 | draw */
     RANDOM_PLASTIC_WEIGHT = 6,   /**< id: target,     counter: source */
     RANDOM_TAU = 7,              /**< id: neuron,     counter: 0 */
     RANDOM_INITIAL = 8,          /**< id: neuron,     counter: stream << 8 | draw */
     RANDOM_NOISE = 9,            /**< id: neuron,     counter: stream * 2^40 + step/4 (random_noise) */
-    RANDOM_STIMULUS = 10,        /**< id: neuron,     counter: task << 32 | draw */
+    RANDOM_STIMULUS = 10,        /**< id: neuron,     counter: task << 32 (constant), task * 2^40 + sample/4 (ou, random_noise) */
     RANDOM_TARGET = 11,          /**< id: neuron,     counter: task << 32 | draw */
     RANDOM_TARGET_NETWORK = 12,  /**< id: row,        counter: column (chaotic rate network) */
     RANDOM_TARGET_COMMON = 13,   /**< id: 0,          counter: task << 32 | draw (a bias shared by all neurons) */
     RANDOM_FEEDFORWARD_RATE = 14,/**< id: unit,       counter: task << 32 | draw */
     RANDOM_FEEDFORWARD_SPIKE = 15,/**< id: unit,      counter: stream * 2^40 + step */
-    RANDOM_SURROGATE = 16,       /**< id: unit,       counter: task << 32 | draw */
+    RANDOM_SURROGATE = 16,       /**< id: unit,       counter: 0 (mean), (condition + 1) << 32 | draw */
     RANDOM_AUXILIARY = 17,       /**< id: neuron,     counter: task << 32 | draw */
 } random_purpose;
 

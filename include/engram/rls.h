@@ -71,7 +71,4 @@ extern const rls_store_kind *const rls_store_kinds[];
  *  Not collective. @param[out] p [K][ld] row-major, all K x K entries written */
 void rls_initial_p(const plastic_synapses *plastic, int group, const rls_settings *settings, int64_t ld, double *p);
 
-/** True if the rows of every local group agree in the signs of their initial weights, as the row-sum penalty needs. Not collective. */
-bool rls_signs_agree(const plastic_synapses *plastic);
-
 #endif

@@ -15,7 +15,7 @@ typedef enum {
     STATUS_OK = 0,         /**< done */
     STATUS_FAILURE = 1,    /**< the machine's fault: disk full, unreadable file, library error */
     STATUS_INPUT = 2,      /**< the user's input: usage, parameter file, data file */
-    STATUS_NUMERIC = 4,    /**< NaN, runaway or silent network, P not positive definite */
+    STATUS_NUMERIC = 4,    /**< drive not finite, P not positive definite */
     STATUS_RESUMABLE = 75, /**< stopped before the end, can be resumed */
 } status;
 

@@ -27,6 +27,7 @@ typedef struct stimulus {
 
 typedef struct stimulus_kind {
     const param_table *parameters;
+    status (*check)(const config *config, const void *parameters, double dt); /**< config_complain() about parameters; NULL: nothing to check */
     int64_t (*last)(const stimulus *stimulus); /**< last step (1-based) on which it acts */
     void (*begin)(stimulus *stimulus);         /**< first step of the stimulus: set value[] to the sample before the first */
     void (*next)(stimulus *stimulus, int64_t sample); /**< set value[] to sample 1, 2, ... */

@@ -58,6 +58,8 @@ typedef struct {
     int32_t *group_row;     /**< [groups+1] first row of a group */
     int64_t *group_start;   /**< [groups+1] first entry of a group's sources */
     int32_t *source;        /**< [group_start[groups]] source ids, ascending within a group */
+    bool shared;            /**< neurons, of whatever ranks, share a group's inverse correlation matrix */
+    bool signs_differ;      /**< members of a group may differ in the signs of their initial weights */
     bool single;            /**< weights are float, else double */
     void *weight;           /**< [row_start[rows]] */
     void *initial;          /**< [row_start[rows]] weights before training, same type */

@@ -34,7 +34,7 @@ typedef struct target_request {
     double every;                /**< ms between learning instants */
     int instants;                /**< per task; 0 while open() runs with duration auto */
     double start;                /**< ms: end of the stimulus, from the start of a loop */
-    double time_unit;            /**< ms: rates of the phi form are spikes per this time */
+    double time_unit;            /**< ms: phi1 and phi2 are spikes per this time, the membrane time constant */
     const double *mean_drive;    /**< [mine] mean drive of each neuron in the baseline run (models/rls.md 4.1) */
     const uint32_t *activity;    /**< [N] spikes in the baseline run */
     double activity_seconds;     /**< length of the baseline run, s of model time */

@@ -26,11 +26,19 @@ static void make_payload(spike_exchange *exchange, int capacity) {
     exchange->receive = memory_new(MEMORY_BUFFERS, ((size_t)capacity + 1) * (size_t)exchange->context.ranks, sizeof(int32_t));
 }
 
+static void reserve(int32_t **array, int64_t *room, int64_t needed) {
+    if (needed <= *room) return;
+    *room = needed + needed / 2 + 64;
+    memory_free(*array);
+    *array = memory_new(MEMORY_BUFFERS, (size_t)*room, sizeof(int32_t));
+}
+
 spike_exchange *exchange_new(const context *context, int64_t total, int capacity) {
     spike_exchange *exchange = memory_new(MEMORY_BUFFERS, 1, sizeof *exchange);
     exchange->context = *context;
     exchange->total = total;
     make_payload(exchange, capacity);
+    reserve(&exchange->spikes, &exchange->spikes_room, 1);
     exchange->counts = memory_new(MEMORY_BUFFERS, (size_t)context->ranks, sizeof(int));
     exchange->offsets = memory_new(MEMORY_BUFFERS, (size_t)context->ranks, sizeof(int));
     return exchange;
@@ -45,13 +53,6 @@ void exchange_free(spike_exchange *exchange) {
     memory_free(exchange->offsets);
     memory_free(exchange->spikes);
     memory_free(exchange);
-}
-
-static void reserve(int32_t **array, int64_t *room, int64_t needed) {
-    if (needed <= *room) return;
-    *room = needed + needed / 2 + 64;
-    memory_free(*array);
-    *array = memory_new(MEMORY_BUFFERS, (size_t)*room, sizeof(int32_t));
 }
 
 /** The second collective: what did not fit, from every rank that had more than the capacity. */

@@ -58,7 +58,7 @@ void row_list_group(row_list *list, const int32_t *source, int count) {
         list->sources_room = grown(list->sources + count);
         list->source = memory_resize(MEMORY_WEIGHTS, list->source, (size_t)list->sources_room, sizeof(int32_t));
     }
-    memcpy(list->source + list->sources, source, (size_t)count * sizeof(int32_t));
+    if (count) memcpy(list->source + list->sources, source, (size_t)count * sizeof(int32_t));
     list->sources += count;
     list->groups++;
     list->group_row[list->groups] = list->rows;
@@ -75,7 +75,7 @@ void row_list_row(row_list *list, int32_t neuron, const double *weight) {
         list->weights_room = grown(list->weights + count);
         list->initial = memory_resize(MEMORY_BUFFERS, list->initial, (size_t)list->weights_room, sizeof(double));
     }
-    memcpy(list->initial + list->weights, weight, (size_t)count * sizeof(double));
+    if (count) memcpy(list->initial + list->weights, weight, (size_t)count * sizeof(double));
     list->weights += count;
     list->row_neuron[list->rows++] = neuron;
     list->group_row[list->groups] = list->rows;

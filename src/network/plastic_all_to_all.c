@@ -32,6 +32,8 @@ static status build(const context *context, const config *config, const void *ra
     memory_free(source);
     memory_free(weight);
     *result = row_list_finish(&list, request);
+    (*result)->shared = true;
+    (*result)->signs_differ = p->sigma > 0;
     return STATUS_OK;
 }
 

@@ -35,7 +35,10 @@ static status build(const context *context, const config *config, const void *ra
     (void)context, (void)config, (void)raw;
     synapse_rows rows = static_to_rows(network->synapses, network->part.mine, network->part.first);
     row_list list = row_list_new();
-    size_t room = (size_t)(network->part.total + request->feedforward);
+    int64_t longest = 0; /* may exceed N: a file may have several synapses between a pair */
+    for (int i = 0; i < rows.targets; i++)
+        if (rows.start[i + 1] - rows.start[i] > longest) longest = rows.start[i + 1] - rows.start[i];
+    size_t room = (size_t)(longest + request->feedforward);
     int32_t *source = memory_new(MEMORY_BUFFERS, room, sizeof(int32_t));
     double *weight = memory_new(MEMORY_BUFFERS, room, sizeof(double));
     for (int i = 0; i < rows.targets; i++) {

@@ -125,6 +125,7 @@ static status build(const context *context, const config *config, const void *ra
         row_list list = row_list_new();
         add_rows(&list, request, p, pools);
         *result = row_list_finish(&list, request);
+        (*result)->shared = p->group_size > 1;
     }
     memory_free(pools[0].gid);
     memory_free(pools[1].gid);

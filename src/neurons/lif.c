@@ -113,6 +113,6 @@ static void step(neurons *neurons, const double *restrict input, const double *r
 }
 
 const neuron_model neuron_lif = {
-    .parameters = &table, .fields = fields, .field_count = 1, .time_unit = 1.0, .check = check, .reset = reset, .step = step,
+    .parameters = &table, .fields = fields, .field_count = 1, .check = check, .reset = reset, .step = step,
     .noise_sd = noise_sd, .noise_is_current = noise_is_current, .membrane_tau = membrane_tau, .siegert_applies = siegert_applies,
 };

@@ -23,15 +23,3 @@ void rls_initial_p(const plastic_synapses *plastic, int group, const rls_setting
         row[a] += 1 / (source[a] < plastic->neurons ? settings->lambda : settings->lambda_feedforward);
     }
 }
-
-bool rls_signs_agree(const plastic_synapses *plastic) {
-    for (int g = 0; g < plastic->groups; g++) {
-        int count;
-        plastic_sources(plastic, g, &count);
-        int64_t first = plastic->row_start[plastic->group_row[g]];
-        for (int row = plastic->group_row[g] + 1; row < plastic->group_row[g + 1]; row++)
-            for (int a = 0; a < count; a++)
-                if (sign(plastic_initial(plastic, plastic->row_start[row] + a)) != sign(plastic_initial(plastic, first + a))) return false;
-    }
-    return true;
-}

@@ -38,11 +38,10 @@ static bool single(const void *raw) {
 }
 
 static status check(const rule_setting *setting, const rls_parameters *p) {
-    if (p->mu > 0 && !rls_signs_agree(setting->plastic))
+    if (p->mu > 0 && setting->plastic->signs_differ)
         return config_complain(setting->config, "learning", "mu", "needs groups whose neurons agree in the signs of their initial weights; give mu: 0");
-    for (int g = 0; setting->rate_targets && g < setting->plastic->groups; g++)
-        if (setting->plastic->group_row[g + 1] - setting->plastic->group_row[g] > 1)
-            return config_complain(setting->config, "targets", "rate_form", "phi weighs P by each neuron's slope, so neurons cannot share P; use siegert, or groups of one neuron");
+    if (setting->rate_targets && setting->plastic->shared)
+        return config_complain(setting->config, "targets", "rate_form", "phi weighs P by each neuron's slope, so neurons cannot share P; use siegert, or groups of one neuron");
     return STATUS_OK;
 }
 

@@ -16,8 +16,10 @@ static void watch_step(void *self, const simulation *sim, int64_t step, const in
     for (int k = 0; k < count; k++) watch->spikes[fired[k]]++;
     if (step <= watch->settle) return;
     watch->samples++;
+    const drive *drive = sim->drive;
+    if (!drive->from_excitatory) return; /* no static synapses: no static drive */
     for (int i = 0; i < sim->part.mine; i++) {
-        double u = sim->drive->fixed[i];
+        double u = drive->from_excitatory[i] + drive->from_inhibitory[i]; /* without current noise, which Siegert's formula gets apart */
         watch->sum[i] += u;
         watch->square[i] += u * u;
     }

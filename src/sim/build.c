@@ -17,7 +17,8 @@ static bool readout_form(const simulation *sim) {
 
 static double time_unit(const simulation *sim) {
     double unit = plastic_of(sim)->time_unit;
-    return isnan(unit) ? sim->neurons->model->time_unit : unit;
+    if (!isnan(unit)) return unit;
+    return sim->neurons->model->unit_is_tau ? sim->neurons->model->membrane_tau(sim->neurons) : 1.0;
 }
 
 /** Put values in the place of "auto", so that the files show what was used. */
@@ -38,6 +39,10 @@ static status check_rate_form(const simulation *sim) {
     bool siegert = targets->quantity == QUANTITY_RATE && targets->rate_form == RATE_SIEGERT;
     if (siegert && !(model->siegert_applies && model->siegert_applies(sim->neurons)))
         return config_complain(sim->config, "targets", "rate_form", "siegert needs lif neurons with threshold 1 and reset 0");
+    if (targets->quantity == QUANTITY_RATE && targets->rate_form == RATE_PHI && !model->readout_drive)
+        return config_complain(sim->config, "targets", "rate_form", "phi is the transfer function of theta neurons; use siegert");
+    if (readout_form(sim) && plastic_of(sim)->tau_range.count)
+        return config_complain(sim->config, "plastic", "tau_range", "needs drive: spike_time; a drive read out as W r has one filter per source, not per target");
     return STATUS_OK;
 }
 
@@ -128,7 +133,14 @@ static status make_plastic(simulation *sim, const baseline *baseline) {
     sim->feedforward = feedforward_new(feedforward, sim->targets.tasks, sim->seed, sim->dt, sim->window, sim->loop_steps);
     sim->spikes = memory_resize(MEMORY_BUFFERS, sim->spikes, (size_t)(sim->part.total + feedforward->units), sizeof(int32_t));
     sim->filter = filter_new(sim->plastic->sources, readout_form(sim), sim->dt, sim->tau, plastic_of(sim)->tau, time_unit(sim), 2 * sim->loop_steps);
-    return STATUS_OK;
+    int64_t rows = sim->plastic->rows;
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &rows, 1, MPI_INT64_T, MPI_SUM, sim->context.comm));
+    bool without = strcmp(kind->parameters->name, "none") == 0;
+    if (rows == 0 && sim->rule->learn)
+        made = config_complain(sim->config, "plastic", without ? "kind" : "trained", "leaves no neuron to train; give learning.rule: none to simulate only");
+    else if (rows == 0 && feedforward->units)
+        made = config_complain(sim->config, "feedforward", "units", "have no trained neuron to connect to");
+    return status_agree(&sim->context, made);
 }
 
 /** Input noise that Siegert's formula sees (models/rls.md 3.6): fluctuations of the static drive, and the neuron's own noise. */
@@ -150,6 +162,8 @@ static status make_targets(simulation *sim, target_request *request) {
     if (filled == STATUS_OK && !sim->dry && !isnan(sim->targets.inversion_error))
         log_line(&sim->context, "rates turned into drives: inversion good to %.1e of the rate; %lld zero rates taken as 0.1 Hz", sim->targets.inversion_error,
                  (long long)sim->targets.raised_rates);
+    if (filled == STATUS_OK && !sim->dry && sim->targets.inversion_error > 1e-3)
+        log_warning(&sim->context, "some target rates cannot be reached (off by %.2g of the rate): the neurons' input has too little noise; give neuron.noise_sd", sim->targets.inversion_error);
     return filled;
 }
 
@@ -165,7 +179,7 @@ static status build_learning(simulation *sim) {
     const learning_settings *learning = config_common(sim->config, "learning");
     const stimulus_settings *stimulus = config_common(sim->config, "stimulus");
     target_request request = {.context = &sim->context, .config = sim->config, .part = sim->part, .excitatory = sim->network.excitatory, .seed = sim->seed,
-                              .every = learning->every, .start = stimulus->stop, .time_unit = time_unit(sim), .simulation = sim, .record_untrained = record_untrained};
+                              .every = learning->every, .start = stimulus->stop, .time_unit = sim->neurons->model->membrane_tau(sim->neurons), .simulation = sim, .record_untrained = record_untrained};
     status result = targets_open(&request, &sim->targets);
     if (result != STATUS_OK) return result;
     if ((result = status_agree(&sim->context, set_window(sim))) != STATUS_OK) return result;
@@ -179,6 +193,8 @@ static status build_learning(simulation *sim) {
         choose_trained(sim);
         request.trained = sim->trained;
         sim->stimulus = stimulus_new(sim->config, sim->part, sim->seed, sim->dt);
+        if (sim->targets.tasks > 1 && (!sim->stimulus->kind->next || sim->stimulus->on == sim->stimulus->off))
+            log_warning(&sim->context, "%d tasks without a stimulus to tell them apart: the network can only learn their average", sim->targets.tasks);
         result = make_plastic(sim, &baseline);
     }
     if (result == STATUS_OK) result = make_targets(sim, &request);

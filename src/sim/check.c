@@ -28,15 +28,39 @@ static status check_times(config *config) {
     result = worse(result, check_multiple(config, "stimulus", "start", stimulus->start, dt));
     result = worse(result, check_multiple(config, "stimulus", "stop", stimulus->stop, dt));
     result = worse(result, check_multiple(config, "learning", "every", learning->every, dt));
+    if (output->report.count) result = worse(result, check_multiple(config, "output", "report_every", output->report_every, dt));
+    if (output->test_trials) result = worse(result, check_multiple(config, "output", "psth_bin", output->psth_bin, dt));
+    if (!isnan(simulation->loop_duration)) result = worse(result, check_multiple(config, "simulation", "loop_duration", simulation->loop_duration, dt));
+    if (!isnan(simulation->baseline)) result = worse(result, check_multiple(config, "simulation", "baseline", simulation->baseline, dt));
+    if (!isnan(simulation->baseline) && simulation->baseline < 10 * dt)
+        result = worse(result, config_complain(config, "simulation", "baseline", "%g ms is shorter than 10 time steps", simulation->baseline));
     if (stimulus->stop < stimulus->start)
         result = worse(result, config_complain(config, "stimulus", "stop", "%g ms is before the start, %g ms", stimulus->stop, stimulus->start));
-    if (output->correlation_window > 0 && output->correlation_window < learning->every / 2)
-        result = worse(result, config_complain(config, "output", "correlation_window", "%g ms would leave gaps between bins of %g ms; give 0 or at least half of learning.every",
+    if (output->correlation_window > 0 && output->correlation_window < fmax(learning->every / 2, 0.5))
+        result = worse(result, config_complain(config, "output", "correlation_window", "%g ms would leave gaps between bins of %g ms; give 0, or at least half of learning.every and 0.5 ms",
                                                output->correlation_window, learning->every));
     if (output->correlation_window > 0 && !is_multiple(1, dt))
         result = worse(result, config_complain(config, "output", "correlation_window", "averages samples of whole ms, which time steps of %g ms do not hit; give 0", dt));
     if (learning->loops > STREAM_BASELINE - 1)
         result = worse(result, config_complain(config, "learning", "loops", "%lld; at most %d", (long long)learning->loops, STREAM_BASELINE - 1));
+    return result;
+}
+
+/** First-order filters are stepped: a time constant below the step would overshoot. */
+static status check_tau(const config *config, const char *section, const char *key, double tau, double step) {
+    return tau >= step ? STATUS_OK : config_complain(config, section, key, "%g ms is below the time step, %g ms", tau, step);
+}
+
+static status check_filters(config *config) {
+    const network_settings *network = config_common(config, "network");
+    const plastic_settings *plastic = config_common(config, "plastic");
+    const feedforward_settings *feedforward = config_common(config, "feedforward");
+    double dt = ((const simulation_settings *)config_common(config, "simulation"))->dt;
+    status result = check_tau(config, "network", "tau_excitatory", network->tau_excitatory, dt);
+    result = worse(result, check_tau(config, "network", "tau_inhibitory", network->tau_inhibitory, dt));
+    result = worse(result, check_tau(config, "plastic", "tau", plastic->tau, dt));
+    if (plastic->tau_range.count) result = worse(result, check_tau(config, "plastic", "tau_range", plastic->tau_range.values[0], dt));
+    if (feedforward->units) result = worse(result, check_tau(config, "feedforward", "tau", feedforward->tau, dt));
     return result;
 }
 
@@ -53,11 +77,13 @@ status build_check(const context *context, config *config) {
     (void)context;
     const network_settings *network = config_common(config, "network");
     const simulation_settings *simulation = config_common(config, "simulation");
-    status result = worse(check_times(config), check_plastic(config));
+    status result = worse(worse(check_times(config), check_plastic(config)), check_filters(config));
     const neuron_model *model = neuron_models[config_variant_index(config, "neuron")];
     const network_kind *kind = network_kinds[config_variant_index(config, "network")];
     const plastic_kind *plastic = plastic_kinds[config_variant_index(config, "plastic")];
     if (model->check) result = worse(result, model->check(config, config_variant(config, "neuron"), simulation->dt, network->neurons));
+    const stimulus_kind *stimulus = stimulus_kinds[config_variant_index(config, "stimulus")];
+    if (stimulus->check) result = worse(result, stimulus->check(config, config_variant(config, "stimulus"), simulation->dt));
     if (kind->check) result = worse(result, kind->check(config, config_variant(config, "network"), network));
     if (plastic->check) result = worse(result, plastic->check(config, config_variant(config, "plastic"), network));
     return result;

@@ -37,6 +37,16 @@ static int make_directories(const char *directory) {
     return 0;
 }
 
+/** So that no file of an earlier run stays beside those of this one. */
+static void remove_earlier(const results *results) {
+    static const char *const ours[] = {"run.json", "spikes.h5", "report.h5", "nodes.h5", "node_types.csv", "edges.h5", "targets.h5", "test.h5"};
+    for (size_t k = 0; k < sizeof ours / sizeof *ours; k++) {
+        char *old = results_path(results, ours[k]);
+        unlink(old);
+        free(old);
+    }
+}
+
 /** On rank 0 only. */
 static status open_on_root(const run_options *options, results *results) {
     struct stat found;
@@ -46,6 +56,7 @@ static status open_on_root(const run_options *options, results *results) {
     if (!S_ISDIR(found.st_mode)) return status_fail(STATUS_INPUT, "output directory %s: is a file", results->directory);
     char *path = results_path(results, "metrics.csv");
     status code = STATUS_OK;
+    if (options->overwrite) remove_earlier(results);
     FILE *file = NULL;
     if (access(path, F_OK) == 0 && !options->overwrite)
         code = status_fail(STATUS_INPUT, "%s already holds a run (%s); give -o another directory, or --overwrite", results->directory, path);
@@ -232,7 +243,7 @@ status results_write_run(const simulation *sim, const results *results, const ru
 }
 
 void results_close(results *results) {
-    if (results->metrics) fclose(results->metrics);
+    if (results->metrics && fclose(results->metrics) != 0) fprintf(stderr, "engram: warning: metrics.csv could not be completed: %s\n", strerror(errno));
     free(results->directory);
     results->metrics = NULL;
     results->directory = NULL;

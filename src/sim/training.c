@@ -63,8 +63,11 @@ static double rate_of(const simulation *sim, const trial_result *result, int64_t
     return (double)(result->spikes[0] + result->spikes[1]) / ((double)sim->part.total * (double)steps * sim->dt / 1000);
 }
 
-/** All ranks learn whether some P stopped being positive definite; the message names loop, neuron and value. */
+/** Drives finite, P positive definite? The message names loop, neuron and value. */
 static status check_numeric(const simulation *sim, int64_t loop, const rule_report *report) {
+    for (int i = 0; i < sim->part.mine && report->bad_neuron < 0; i++)
+        if (!isfinite(sim->drive->total[i]))
+            return status_fail(STATUS_NUMERIC, "loop %lld: the drive of neuron %lld is not finite (%g)", (long long)loop, (long long)(sim->part.first + i), sim->drive->total[i]);
     if (report->bad_neuron < 0) return STATUS_OK;
     return status_fail(STATUS_NUMERIC, "loop %lld: the inverse correlation matrix of neuron %lld is no longer positive definite (gain %g, allowed is above 0 up to 1); "
                        "use precision: double, or a larger lambda", (long long)loop, (long long)(sim->part.first + report->bad_neuron), report->bad_gain);
@@ -129,7 +132,7 @@ static void test_task(training *training, int task, test_result *test) {
     psth_init(&test->psth, sim, training->output->psth_bin);
     double *each = memory_new(MEMORY_BUFFERS, mine, sizeof(double));
     int *defined = memory_new(MEMORY_BUFFERS, mine, sizeof(int));
-    int64_t undefined, spikes = 0;
+    int64_t undefined, spikes = 0, scored = 0;
     for (int n = 0; n < trials; n++) {
         trial trial = {.task = task, .stream = STREAM_TEST + (uint64_t)task * (uint64_t)trials + (uint64_t)n, .reset = true, .plastic = true, .stimulate = true, .steps = sim->loop_steps};
         tracker_begin(training->tracker);
@@ -140,12 +143,13 @@ static void test_task(training *training, int task, test_result *test) {
         spikes += result.spikes[0] + result.spikes[1];
         const double *values = tracker_finish(training->tracker);
         test->trial_score[n] = score_values(sim, task, values, each, &undefined);
-        test->mean_single_score += test->trial_score[n] / trials;
+        if (!isnan(test->trial_score[n])) test->mean_single_score += test->trial_score[n], scored++;
         for (size_t i = 0; i < mine; i++)
             if (!isnan(each[i])) test->single_score[i] += each[i], defined[i]++;
         for (size_t k = 0; k < size; k++) test->average[k] += values[k] / trials;
     }
     for (size_t i = 0; i < mine; i++) test->single_score[i] = defined[i] ? test->single_score[i] / defined[i] : NAN;
+    test->mean_single_score = scored ? test->mean_single_score / (double)scored : NAN;
     test->average_score = score_values(sim, task, test->average, test->neuron_score, &undefined);
     test->rate_hz = (double)spikes / ((double)sim->part.total * trials * (double)sim->loop_steps * sim->dt / 1000);
     log_line(&sim->context, "test: task %d, %d trials, weights frozen: %.3f Hz, trial-averaged corr %.3f, single trials %.3f", task, trials, test->rate_hz, test->average_score,

@@ -41,6 +41,11 @@ static const param ou_params[] = {
 };
 static const param_table ou_table = {"ou", "an Ornstein-Uhlenbeck process for each neuron, frozen over loops (Arthur et al. 2023)", ou_params, 3, sizeof(ou_parameters)};
 
+static status ou_check(const config *config, const void *raw, double dt) {
+    const ou_parameters *p = raw;
+    return p->tau >= dt ? STATUS_OK : config_complain(config, "stimulus", "tau", "%g ms is below the time step, %g ms", p->tau, dt);
+}
+
 static int64_t ou_last(const stimulus *stimulus) {
     return stimulus->off - 1;
 }
@@ -62,7 +67,7 @@ static void ou_next(stimulus *stimulus, int64_t sample) {
     for (int i = 0; i < mine; i++) x[i] = x[i] + pull * (mean - x[i]) + kick * xi[i];
 }
 
-static const stimulus_kind stimulus_ou = {.parameters = &ou_table, .last = ou_last, .begin = ou_begin, .next = ou_next};
+static const stimulus_kind stimulus_ou = {.parameters = &ou_table, .check = ou_check, .last = ou_last, .begin = ou_begin, .next = ou_next};
 
 /* To add a kind: its four functions here, or in a file of its own, and a place in this list. */
 const stimulus_kind *const stimulus_kinds[] = {&stimulus_ou, &stimulus_constant, &stimulus_none, NULL};

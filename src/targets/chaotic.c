@@ -15,11 +15,11 @@ typedef struct {
 
 #define NUMBER(key, unit, fallback, low, high, help, member) {key, PARAM_NUMBER, unit, fallback, low, high, NULL, help, offsetof(chaotic_parameters, member)}
 static const param parameters[] = {
-    NUMBER("tau", UNIT_TIME, "40 ms", 1e-3, 1e9, "time constant of the rate units", tau),
+    NUMBER("tau", UNIT_TIME, "40 ms", 1, 1e9, "time constant of the rate units", tau),
     NUMBER("g", UNIT_NONE, "5", 0, 1e3, "gain: non-zero weights are N(0, g^2/(N p))", g),
     NUMBER("probability", UNIT_NONE, "0.3", 1e-9, 1, "connection probability p", probability),
     {"centre_rows", PARAM_FLAG, UNIT_NONE, "true", 0, 0, NULL, "subtract the mean of each unit's weights (code)", offsetof(chaotic_parameters, centre_rows)},
-    NUMBER("step", UNIT_TIME, "1 ms", 1e-3, 1e3, "Euler step", dt),
+    NUMBER("step", UNIT_TIME, "1 ms", 1e-3, 1, "Euler step", dt),
     NUMBER("settle", UNIT_TIME, "0 ms", 0, 1e9, "time discarded before the target begins", settle),
     {"tasks", PARAM_INTEGER, UNIT_NONE, "1", 1, 10000, NULL, "tasks: own initial states of one rate network", offsetof(chaotic_parameters, tasks)},
 };

@@ -130,7 +130,7 @@ static void fill_auxiliary(const target_request *request, const recorded_paramet
     for (int k = 0; k < request->instants; k++) {
         for (; ms < llround((k + 1) * request->every); ms++) {
             x = decay * x + sd * sqrt(1 - decay * decay) * random_normal(request->seed, RANDOM_AUXILIARY, (uint64_t)gid, draw++);
-            low_passed += (transfer_phi1(x) - low_passed) / filter;
+            low_passed += (transfer_phi1(x) - low_passed) / fmax(filter, 1);
         }
         rows[(int64_t)k * mine] = p->auxiliary_scale * low_passed * 100; /* per 10 ms to Hz */
     }

@@ -19,7 +19,7 @@ static const param parameters[] = {
     {"period", PARAM_NUMBER, UNIT_TIME, "1000 ms", 1e-3, 1e9, NULL, "period; phases are uniform", offsetof(sinusoid_parameters, period)},
     {"mean_drive", PARAM_FLAG, UNIT_NONE, "true", 0, 0, NULL, "oscillate around each neuron's mean drive in the static network", offsetof(sinusoid_parameters, mean_drive)},
     {"bias", PARAM_CHOICE, UNIT_NONE, "none", 0, 0, "none ou ramp", "added to all neurons alike", offsetof(sinusoid_parameters, bias)},
-    {"bias_tau", PARAM_NUMBER, UNIT_TIME, "400 ms", 1e-3, 1e9, NULL, "correlation time of the ou bias", offsetof(sinusoid_parameters, bias_tau)},
+    {"bias_tau", PARAM_NUMBER, UNIT_TIME, "400 ms", 1, 1e9, NULL, "correlation time of the ou bias", offsetof(sinusoid_parameters, bias_tau)},
     {"bias_sigma", PARAM_NUMBER, UNIT_NONE, "0.02", 0, 1e6, NULL, "noise amplitude of the ou bias per sqrt(ms)", offsetof(sinusoid_parameters, bias_sigma)},
     {"ramp", PARAM_NUMBER, UNIT_NONE, "0.25", -1e6, 1e6, NULL, "the ramp bias goes from 0 to this", offsetof(sinusoid_parameters, ramp)},
     {"tasks", PARAM_INTEGER, UNIT_NONE, "1", 1, 10000, NULL, "tasks, each with its own targets and stimulus", offsetof(sinusoid_parameters, tasks)},

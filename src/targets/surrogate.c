@@ -17,7 +17,7 @@ typedef struct {
 
 #define NUMBER(key, unit, fallback, low, high, help, member) {key, PARAM_NUMBER, unit, fallback, low, high, NULL, help, offsetof(surrogate_parameters, member)}
 static const param parameters[] = {
-    {"units", PARAM_INTEGER, UNIT_NONE, "auto", 1, 1 << 24, NULL, "units; auto: one for each neuron", offsetof(surrogate_parameters, units)},
+    {"units", PARAM_INTEGER, UNIT_NONE, "auto", 1, 1 << 24, NULL, "units; auto: one for each neuron (each excitatory one with pairing by rate)", offsetof(surrogate_parameters, units)},
     {"conditions", PARAM_INTEGER, UNIT_NONE, "2", 1, 1000, NULL, "conditions, each a task", offsetof(surrogate_parameters, conditions)},
     NUMBER("length", UNIT_TIME, "2000 ms", 20, 1e9, "length of the table", length),
     NUMBER("bin", UNIT_TIME, "20 ms", 1, 1e6, "time bin of the table", bin),
@@ -62,6 +62,8 @@ static status open_surrogate(target_request *request, const void *raw, void **st
     surrogate_parameters *p = (surrogate_parameters *)(uintptr_t)raw;
     if (((const target_settings *)config_common(request->config, "targets"))->quantity != QUANTITY_RATE)
         return status_agree(request->context, config_complain(request->config, "targets", "quantity", "surrogate targets are rates: give quantity: rate"));
+    if (p->bin > p->length)
+        return status_agree(request->context, config_complain(request->config, "targets", "bin", "%g ms is longer than the table, %g ms", p->bin, p->length));
     if (p->units == PARAM_AUTO_INTEGER) p->units = p->recorded.pairing == PAIRING_RATE ? request->excitatory : request->part.total;
     recorded_state *opened = memory_new(MEMORY_TARGETS, 1, sizeof *opened);
     table *table = &opened->table;

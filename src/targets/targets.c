@@ -15,10 +15,15 @@ status targets_open(target_request *request, targets *targets) {
         if (opened != STATUS_OK) return opened;
     }
     targets->tasks = kind->tasks(targets->parameters, targets->state);
-    if (isnan(settings->duration)) settings->duration = kind->duration ? kind->duration(targets->parameters, targets->state) : 1000;
-    double instants = settings->duration / request->every;
     status mine = STATUS_OK;
-    if (instants > 1e7 || llround(instants) < 2)
+    double available = kind->duration ? kind->duration(targets->parameters, targets->state) : INFINITY;
+    if (isnan(settings->duration)) settings->duration = isfinite(available) ? floor(available / request->every * (1 + 1e-9)) * request->every : 1000;
+    double instants = settings->duration / request->every;
+    if (kind->gives_rates && !config_given(request->config, "targets", "quantity"))
+        log_warning(request->context, "targets.quantity is not given: recorded values are taken as drives, not as rates");
+    if (settings->duration > available * (1 + 1e-9))
+        mine = config_complain(request->config, "targets", "duration", "%g ms, but the recorded data end after %g ms", settings->duration, available);
+    else if (instants > 1e7 || llround(instants) < 2)
         mine = config_complain(request->config, "targets", "duration", "%g ms gives %.0f learning instants at %g ms each; 2 to 1e7 are allowed", settings->duration, instants, request->every);
     else if (fabs(instants - round(instants)) > 1e-6 * instants)
         mine = config_complain(request->config, "targets", "duration", "%g ms is not a multiple of learning.every, %g ms", settings->duration, request->every);
@@ -64,6 +69,8 @@ static void convert_rates(target_request *request, targets *targets, int form, c
             targets->value[n] = targets->rate[n] * request->time_unit / 1000;
         else if (request->trained[gid])
             targets->value[n] = drive_of_rate(targets, targets->rate[n], sigma[i], bias[i], tau);
+        else
+            targets->value[n] = NAN; /* no target */
     }
     if (form == RATE_SIEGERT) targets->quantity = QUANTITY_DRIVE;
     double error = isnan(targets->inversion_error) ? -1 : targets->inversion_error;
@@ -80,6 +87,9 @@ status targets_fill(target_request *request, targets *targets, const double *sig
     status result = STATUS_OK;
     for (int task = 0; task < targets->tasks && result == STATUS_OK; task++)
         result = targets->kind->fill(request, targets->parameters, targets->state, task, targets->unit, targets->value + task * task_size);
+    for (int64_t n = 0; n < targets->tasks * task_size && result == STATUS_OK; n++)
+        if (!isfinite(targets->value[n]))
+            result = status_fail(STATUS_INPUT, "targets: the target of neuron %lld is not finite (%g)", (long long)(request->part.first + n % mine), targets->value[n]);
     result = status_agree(request->context, result);
     if (result == STATUS_OK && settings->quantity == QUANTITY_RATE) convert_rates(request, targets, settings->rate_form, sigma, bias, membrane_tau);
     return result;

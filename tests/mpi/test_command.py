@@ -107,6 +107,48 @@ def test_bad_values(bench):
     assert "learning.mu" in err and err.count("engram: error") == 1, err
 
 
+def test_combinations(bench):
+    """What only shows when sections meet is refused, on any number of ranks, with the key to change."""
+    config = bench.config("combinations.yaml", SMALL)
+    theta = ["neuron.model=theta", "network.kind=random", "targets.quantity=rate", "targets.kind=sines"]
+    refused = {
+        "learning.mu": ["plastic.kind=all_to_all", "plastic.sigma=1"],
+        "targets.rate_form": theta + ["plastic.kind=all_to_all", "learning.mu=0"],
+        "plastic.tau_range": theta[:2] + ["plastic.kind=existing", "plastic.tau_range=[10 ms, 20 ms]"],
+        "plastic.kind": ["plastic.kind=none"],
+        "plastic.trained": ["plastic.trained=targets"],
+        "feedforward.units": ["plastic.kind=none", "learning.rule=none", "feedforward.units=3"],
+        "network.tau_excitatory": ["network.tau_excitatory=0.4 ms"],
+        "stimulus.tau": ["stimulus.tau=0.4 ms"],
+        "output.report_every": ["output.report_every=0.7 ms"],
+        "simulation.baseline": ["simulation.baseline=1 ms"],
+        "targets.bin": ["targets.kind=surrogate", "targets.quantity=rate", "targets.bin=100 ms", "targets.length=50 ms"],
+        "targets.duration": ["targets.kind=surrogate", "targets.quantity=rate", "targets.length=40 ms"],
+    }
+    for ranks in (1, 3):
+        for key, overrides in refused.items():
+            expect(bench, ["check", config] + [w for o in overrides for w in ("-P", o)], 2, key, ranks=ranks)
+    phi = [w for o in ("targets.quantity=rate", "targets.rate_form=phi") for w in ("-P", o)]
+    expect(bench, ["check", config] + phi, 2, "targets.rate_form", "siegert")
+
+
+def test_overwriting_leaves_nothing_behind(bench):
+    config, out = bench.config("stale.yaml", SMALL), bench.path("stale")
+    expect(bench, ["train", config, "-o", out, "-P", "output.test_trials=1"], 0)
+    assert os.path.exists(os.path.join(out, "test.h5"))
+    expect(bench, ["train", config, "-o", out, "-overwrite"], 2, "unknown option '-overwrite'")  # not "-o verwrite"
+    expect(bench, ["train", config, "-o", out, "--overwrite", "-P", "output.spikes=none"], 0)
+    for name in ("test.h5", "spikes.h5"):
+        assert not os.path.exists(os.path.join(out, name)), f"{name} of the earlier run is still there"
+
+
+def test_numeric_failure(bench):
+    """A drive that is not finite ends the run with exit code 4; the loops before it stay in metrics.csv."""
+    config, out = bench.config("numeric.yaml", SMALL), bench.path("numeric")
+    expect(bench, ["train", config, "-o", out, "-P", "plastic.excitatory_weight=1e6", "-P", "plastic.excitatory_in_degree=3", "-P", "plastic.inhibitory_in_degree=0",
+                   "-P", "targets.amplitude=1e6", "-P", "learning.lambda=1e-12", "-P", "learning.mu=1e12", "-P", "learning.loops=50"], 4, "loop ", "neuron ")
+
+
 def test_error_is_printed_once(bench):
     config = bench.config("small.yaml", SMALL)
     for ranks in (2, 3):
@@ -167,7 +209,7 @@ def test_output_directory(bench):
     after = snapshot(out)
     assert len(metrics(out)) == 3 and after.keys() == before.keys(), after.keys()
     assert all(after[p] != before[p] for p in before), [p for p in before if after[p] == before[p]]
-    code, stdout, _ = bench.run(["train", config, f"-o{bench.path('a/b/c')}", "--quiet"])  # folders are made; quiet says nothing
+    code, stdout, _ = bench.run(["train", config, "-o", bench.path("a/b/c"), "--quiet"])  # folders are made; quiet says nothing
     assert code == 0 and stdout == "" and os.path.exists(bench.path("a/b/c/run.json")), stdout
 
 
@@ -195,5 +237,5 @@ def test_check_writes_nothing(bench):
     assert again.split("configuration as used:\n")[1] == used
 
 
-run_tests([test_usage, test_list, test_bad_values, test_error_is_printed_once, test_data, test_damaged_edges, test_output_directory, test_unwritable_directory,
-           test_check_writes_nothing])
+run_tests([test_usage, test_list, test_bad_values, test_combinations, test_error_is_printed_once, test_data, test_damaged_edges, test_output_directory,
+           test_overwriting_leaves_nothing_behind, test_unwritable_directory, test_check_writes_nothing, test_numeric_failure])

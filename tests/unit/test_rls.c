@@ -245,11 +245,6 @@ static void test_groups(void **state) {
         check_groups(rls_store_kinds[k], false);
         check_groups(rls_store_kinds[k], true);
     }
-    plastic_synapses *plastic = make_plastic(2, 2, false, false);
-    assert_true(rls_signs_agree(plastic));
-    ((double *)plastic->initial)[3 * N] *= -1; /* second row of the second group */
-    assert_false(rls_signs_agree(plastic));
-    plastic_free(plastic);
 }
 
 /** What is not a number must be noticed, with the row: here the second, through a source that the first lacks. */
