@@ -41,24 +41,5 @@ static status open_file(target_request *request, const void *raw, void **state) 
     return STATUS_OK;
 }
 
-/** Whole learning intervals from the origin to the last sample. */
-static double duration(const void *raw, const void *state) {
-    (void)raw;
-    const recorded_state *recorded = state;
-    return recorded->table.time[recorded->table.times - 1] - recorded->origin;
-}
-
-static int needs(const void *raw) {
-    return ((const file_parameters *)raw)->recorded.pairing == PAIRING_RATE ? NEEDS_ACTIVITY : 0;
-}
-
-static status pair(const target_request *request, const void *raw, void *state, int32_t *paired) {
-    return recorded_pair(request, &((const file_parameters *)raw)->recorded, state, paired);
-}
-
-static status fill(const target_request *request, const void *raw, void *state, int task, int32_t *paired, double *rows) {
-    return recorded_fill(request, &((const file_parameters *)raw)->recorded, state, task, paired, rows);
-}
-
-const target_kind targets_file = {.parameters = &file_table, .open = open_file, .close = recorded_close, .tasks = recorded_tasks, .duration = duration, .needs = needs,
-                                  .pair = pair, .fill = fill, .gives_rates = true};
+const target_kind targets_file = {.parameters = &file_table, .open = open_file, .close = recorded_close, .tasks = recorded_tasks, .duration = recorded_duration,
+                                  .needs = recorded_needs, .pair = recorded_pair, .fill = recorded_fill, .gives_rates = true};

@@ -58,6 +58,17 @@ int recorded_tasks(const void *parameters, const void *state) {
     return ((const recorded_state *)state)->table.conditions;
 }
 
+/** Time from the origin to the last sample. */
+double recorded_duration(const void *parameters, const void *state) {
+    (void)parameters;
+    const recorded_state *recorded = state;
+    return recorded->table.time[recorded->table.times - 1] - recorded->origin;
+}
+
+int recorded_needs(const void *parameters) {
+    return ((const recorded_parameters *)parameters)->pairing == PAIRING_RATE ? NEEDS_ACTIVITY : 0;
+}
+
 /** A unit or a neuron with the rate it is sorted by. */
 typedef struct { double rate; int32_t id; } rated;
 
@@ -102,7 +113,9 @@ static void pair_by_rate(const target_request *request, const recorded_state *st
     memory_free(unit), memory_free(cell), memory_free(above), memory_free(below);
 }
 
-status recorded_pair(const target_request *request, const recorded_parameters *p, const recorded_state *state, int32_t *paired) {
+status recorded_pair(const target_request *request, const void *parameters, void *raw, int32_t *paired) {
+    const recorded_parameters *p = parameters;
+    const recorded_state *state = raw;
     int64_t room = p->pairing == PAIRING_RATE ? request->excitatory : request->part.total;
     bool rates = ((const target_settings *)config_common(request->config, "targets"))->quantity == QUANTITY_RATE;
     if (!rates && (p->others == OTHERS_OU || p->pairing == PAIRING_RATE))
@@ -136,7 +149,9 @@ static void fill_auxiliary(const target_request *request, const recorded_paramet
     }
 }
 
-status recorded_fill(const target_request *request, const recorded_parameters *p, const recorded_state *state, int task, int32_t *paired, double *rows) {
+status recorded_fill(const target_request *request, const void *parameters, void *raw, int task, int32_t *paired, double *rows) {
+    const recorded_parameters *p = parameters;
+    const recorded_state *state = raw;
     int mine = request->part.mine;
     for (int i = 0; i < mine; i++) {
         int64_t gid = request->part.first + i;

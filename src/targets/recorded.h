@@ -39,8 +39,12 @@ typedef struct {
 /** Drop units below minimum_rate and compute means. Not collective. */
 void recorded_prepare(recorded_state *state, const recorded_parameters *p);
 void recorded_close(void *state);
+
+/* Hooks of both kinds: their parameter structs begin with recorded_parameters. */
 int recorded_tasks(const void *parameters, const void *state);
-status recorded_pair(const target_request *request, const recorded_parameters *p, const recorded_state *state, int32_t *paired);
-status recorded_fill(const target_request *request, const recorded_parameters *p, const recorded_state *state, int task, int32_t *paired, double *rows);
+double recorded_duration(const void *parameters, const void *state);
+int recorded_needs(const void *parameters);
+status recorded_pair(const target_request *request, const void *parameters, void *state, int32_t *paired);
+status recorded_fill(const target_request *request, const void *parameters, void *state, int task, int32_t *paired, double *rows);
 
 #endif

@@ -89,23 +89,5 @@ static status open_surrogate(target_request *request, const void *raw, void **st
     return STATUS_OK;
 }
 
-static double duration(const void *raw, const void *state) {
-    (void)raw;
-    const recorded_state *recorded = state;
-    return recorded->table.time[recorded->table.times - 1];
-}
-
-static int needs(const void *raw) {
-    return ((const surrogate_parameters *)raw)->recorded.pairing == PAIRING_RATE ? NEEDS_ACTIVITY : 0;
-}
-
-static status pair(const target_request *request, const void *raw, void *state, int32_t *paired) {
-    return recorded_pair(request, &((const surrogate_parameters *)raw)->recorded, state, paired);
-}
-
-static status fill(const target_request *request, const void *raw, void *state, int task, int32_t *paired, double *rows) {
-    return recorded_fill(request, &((const surrogate_parameters *)raw)->recorded, state, task, paired, rows);
-}
-
-const target_kind targets_surrogate = {.parameters = &surrogate_table, .open = open_surrogate, .close = recorded_close, .tasks = recorded_tasks, .duration = duration,
-                                       .needs = needs, .pair = pair, .fill = fill, .gives_rates = true};
+const target_kind targets_surrogate = {.parameters = &surrogate_table, .open = open_surrogate, .close = recorded_close, .tasks = recorded_tasks, .duration = recorded_duration,
+                                  .needs = recorded_needs, .pair = recorded_pair, .fill = recorded_fill, .gives_rates = true};
