@@ -15,7 +15,7 @@ static const char usage[] =
     "  engram train CONFIG [-o DIR] [-P section.key=value]... [--overwrite] [--quiet]\n"
     "      train the network that the parameter file describes; results go to DIR (default: output.directory)\n"
     "  engram check CONFIG [-P section.key=value]...\n"
-    "      read, validate and build; run no training step; print the configuration as used\n"
+    "      read, validate and build; run no step; print the configuration as used\n"
     "  engram list [SECTION]\n"
     "      every parameter with unit, default and range: networks, neurons, plastic, stimuli, targets, rules, ...\n"
     "  engram --help | --version\n"
