@@ -18,6 +18,9 @@ typedef struct {
 
 extern const param_table network_common;
 
+/** Number of excitatory neurons, floor(N f); gids below it are excitatory. */
+int64_t network_excitatory(const network_settings *settings);
+
 /** The static network of this rank. */
 typedef struct {
     partition part;

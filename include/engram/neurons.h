@@ -20,6 +20,7 @@ typedef struct {
 } neuron_field;
 
 enum { NEURON_FIELDS_MAX = 8 };
+enum { NEURON_LONG_AGO = 1 << 30 }; /**< where since_spike saturates: no spike yet */
 
 /** Neurons of this rank: structure of arrays. */
 typedef struct neurons {

@@ -56,6 +56,7 @@ typedef struct {
     const output_settings *settings;
     int mine;             /**< recorded neurons of this rank */
     int32_t *neuron;      /**< [mine] local indices */
+    int *variable;        /**< [variables] what each is, resolved from its name */
     int64_t interval;     /**< steps */
     int64_t samples;      /**< of a trial */
     int64_t taken;

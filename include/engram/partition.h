@@ -20,6 +20,14 @@ static inline int64_t partition_first(int64_t total, int ranks, int rank) {
     return total * rank / ranks; /* total < 2^40, ranks < 2^20 */
 }
 
+/** Block sizes and first gids of all ranks, as MPI_Allgatherv wants them. @param[out] counts, offsets [ranks] */
+static inline void partition_blocks(int64_t total, int ranks, int *counts, int *offsets) {
+    for (int rank = 0; rank < ranks; rank++) {
+        offsets[rank] = (int)partition_first(total, ranks, rank);
+        counts[rank] = (int)(partition_first(total, ranks, rank + 1) - offsets[rank]);
+    }
+}
+
 static inline partition partition_of(const context *context, int64_t total) {
     int64_t first = partition_first(total, context->ranks, context->rank);
     return (partition){.total = total, .first = first, .mine = (int)(partition_first(total, context->ranks, context->rank + 1) - first), .ranks = context->ranks};

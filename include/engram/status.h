@@ -19,6 +19,9 @@ typedef enum {
     STATUS_RESUMABLE = 75, /**< stopped before the end, can be resumed */
 } status;
 
+/** The worse of two codes. */
+static inline status status_worse(status a, status b) { return a > b ? a : b; }
+
 /** Remember a message on this rank and return @p code.
  *  Not collective. Messages add up, one a line, in the order of the calls, until status_agree() prints them.
  *  @param code    anything but STATUS_OK

@@ -31,12 +31,12 @@ static const param parameters[] = {
 static const param_table table = {"balanced_ei", "balanced excitatory-inhibitory network (Arthur et al. 2023)", parameters,
                                   sizeof parameters / sizeof *parameters, sizeof(balanced_parameters)};
 
-static int64_t in_degree_of(const balanced_parameters *p, int64_t neurons, double fraction) {
-    return p->in_degree != PARAM_AUTO_INTEGER ? p->in_degree : llround(p->probability * floor((double)neurons * fraction));
+static int64_t in_degree_of(const balanced_parameters *p, const network_settings *settings) {
+    return p->in_degree != PARAM_AUTO_INTEGER ? p->in_degree : llround(p->probability * (double)network_excitatory(settings));
 }
 
 static status check(const config *config, const void *raw, const network_settings *settings) {
-    int64_t k = in_degree_of(raw, settings->neurons, settings->excitatory_fraction);
+    int64_t k = in_degree_of(raw, settings);
     if (k < 1) return config_complain(config, "network", "static_probability", "gives an in-degree of 0 for %lld neurons; kind none has no static synapses", (long long)settings->neurons);
     if (2 * k > settings->neurons - 1)
         return config_complain(config, "network", config_given(config, "network", "in_degree") ? "in_degree" : "static_probability",
@@ -121,7 +121,7 @@ static status build(const context *context, const config *config, const void *ra
     (void)context;
     const balanced_parameters *p = raw;
     const network_settings *settings = config_common((struct config *)(uintptr_t)config, "network");
-    int64_t k = in_degree_of(p, settings->neurons, settings->excitatory_fraction);
+    int64_t k = in_degree_of(p, settings);
     double root = sqrt((double)k), j = 2 * network->membrane_tau * p->g / root, external = p->drive * root * p->g;
     network->in_degree = (double)k;
     network->synapses = connect(network, 2 * k);

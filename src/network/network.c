@@ -5,12 +5,16 @@
 
 #include "engram/memory.h"
 
+int64_t network_excitatory(const network_settings *settings) {
+    return (int64_t)floor((double)settings->neurons * settings->excitatory_fraction);
+}
+
 status network_build(const context *context, config *config, double membrane_tau, network *result) {
     const network_settings *settings = config_common(config, "network");
     const network_kind *kind = network_kinds[config_variant_index(config, "network")];
     uint64_t seed = result->seed;
     *result = (network){.part = partition_of(context, settings->neurons), .seed = seed, .membrane_tau = membrane_tau,
-                        .excitatory = (int64_t)floor((double)settings->neurons * settings->excitatory_fraction)};
+                        .excitatory = network_excitatory(settings)};
     result->bias = memory_new(MEMORY_STATE, (size_t)result->part.mine, sizeof(double));
     status mine = kind->build(context, config, config_variant(config, "network"), result);
     if (mine == STATUS_OK && result->synapses && !result->synapses->weight && result->synapses->largest_in_degree > UINT16_MAX)

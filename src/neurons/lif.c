@@ -6,7 +6,6 @@
 #include "engram/random.h"
 
 enum { V };
-enum { LONG_AGO = 1 << 30 };
 enum { NOISE_VOLTAGE, NOISE_CURRENT };
 enum { START_NORMAL, START_UNIFORM, START_RESET };
 
@@ -107,7 +106,7 @@ static void step(neurons *neurons, const double *restrict input, const double *r
         const double next = active ? integrated : before;
         const int spike = active & (next > threshold);
         v[i] = spike ? reset_to : next;
-        since[i] = spike ? 0 : waited + (waited < LONG_AGO);
+        since[i] = spike ? 0 : waited + (waited < NEURON_LONG_AGO);
     }
     for (int i = 0; i < mine; i++) fired[i] = since[i] == 0;
 }

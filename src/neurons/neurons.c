@@ -5,8 +5,6 @@
 #include "engram/memory.h"
 #include "engram/random.h"
 
-enum { LONG_AGO = 1 << 30 };
-
 static int has_noise(const neurons *neurons) {
     if (!neurons->model->noise_sd || neurons->part.mine == 0) return 0;
     for (int i = 0; i < neurons->part.mine; i++)
@@ -40,7 +38,7 @@ void neurons_free(neurons *neurons) {
 }
 
 void neurons_reset(neurons *neurons, uint64_t stream) {
-    for (int i = 0; i < neurons->part.mine; i++) neurons->since_spike[i] = LONG_AGO;
+    for (int i = 0; i < neurons->part.mine; i++) neurons->since_spike[i] = NEURON_LONG_AGO;
     memset(neurons->fired, 0, (size_t)(neurons->part.mine + 7) / 8 * 8);
     neurons->model->reset(neurons, stream);
 }

@@ -51,7 +51,7 @@ static void step(neurons *neurons, const double *restrict input, const double *r
         neurons->fired[i] = increment > 0 && increment > distance;
         double next = fmod(x + increment, 2 * M_PI);
         theta[i] = next < 0 ? next + 2 * M_PI : next;
-        neurons->since_spike[i] = neurons->fired[i] ? 0 : neurons->since_spike[i] + (neurons->since_spike[i] < (1 << 30));
+        neurons->since_spike[i] = neurons->fired[i] ? 0 : neurons->since_spike[i] + (neurons->since_spike[i] < NEURON_LONG_AGO);
     }
 }
 

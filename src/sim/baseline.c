@@ -39,10 +39,7 @@ static double mean_sd(const simulation *sim, const baseline_watch *watch) {
 static void gather_activity(const simulation *sim, const uint32_t *mine, uint32_t *all) {
     int ranks = sim->context.ranks;
     int *counts = memory_new(MEMORY_BUFFERS, (size_t)ranks, sizeof(int)), *offsets = memory_new(MEMORY_BUFFERS, (size_t)ranks, sizeof(int));
-    for (int rank = 0; rank < ranks; rank++) {
-        offsets[rank] = (int)partition_first(sim->part.total, ranks, rank);
-        counts[rank] = (int)(partition_first(sim->part.total, ranks, rank + 1) - offsets[rank]);
-    }
+    partition_blocks(sim->part.total, ranks, counts, offsets);
     CHECK_MPI(MPI_Allgatherv(mine, sim->part.mine, MPI_UINT32_T, all, counts, offsets, MPI_UINT32_T, sim->context.comm));
     memory_free(counts);
     memory_free(offsets);

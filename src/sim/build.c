@@ -49,8 +49,7 @@ static status check_rate_form(const simulation *sim) {
 static void make_neurons(simulation *sim) {
     const network_settings *network = config_common(sim->config, "network");
     sim->part = partition_of(&sim->context, network->neurons);
-    int64_t excitatory = (int64_t)floor((double)network->neurons * network->excitatory_fraction);
-    sim->neurons = neurons_new(neuron_models[config_variant_index(sim->config, "neuron")], config_variant(sim->config, "neuron"), sim->part, excitatory, sim->dt, sim->seed);
+    sim->neurons = neurons_new(neuron_models[config_variant_index(sim->config, "neuron")], config_variant(sim->config, "neuron"), sim->part, network_excitatory(network), sim->dt, sim->seed);
     size_t mine = (size_t)sim->part.mine;
     sim->input = memory_new(MEMORY_STATE, mine, sizeof(double));
     sim->fired = memory_new(MEMORY_BUFFERS, mine, sizeof(int32_t));

@@ -14,10 +14,6 @@ static status check_multiple(const config *config, const char *section, const ch
     return config_complain(config, section, key, "%g ms is not a whole number of time steps of %g ms", value, dt);
 }
 
-static status worse(status a, status b) {
-    return a > b ? a : b;
-}
-
 static status check_times(config *config) {
     const simulation_settings *simulation = config_common(config, "simulation");
     const stimulus_settings *stimulus = config_common(config, "stimulus");
@@ -25,24 +21,24 @@ static status check_times(config *config) {
     const output_settings *output = config_common(config, "output");
     double dt = simulation->dt;
     status result = STATUS_OK;
-    result = worse(result, check_multiple(config, "stimulus", "start", stimulus->start, dt));
-    result = worse(result, check_multiple(config, "stimulus", "stop", stimulus->stop, dt));
-    result = worse(result, check_multiple(config, "learning", "every", learning->every, dt));
-    if (output->report.count) result = worse(result, check_multiple(config, "output", "report_every", output->report_every, dt));
-    if (output->test_trials) result = worse(result, check_multiple(config, "output", "psth_bin", output->psth_bin, dt));
-    if (!isnan(simulation->loop_duration)) result = worse(result, check_multiple(config, "simulation", "loop_duration", simulation->loop_duration, dt));
-    if (!isnan(simulation->baseline)) result = worse(result, check_multiple(config, "simulation", "baseline", simulation->baseline, dt));
+    result = status_worse(result, check_multiple(config, "stimulus", "start", stimulus->start, dt));
+    result = status_worse(result, check_multiple(config, "stimulus", "stop", stimulus->stop, dt));
+    result = status_worse(result, check_multiple(config, "learning", "every", learning->every, dt));
+    if (output->report.count) result = status_worse(result, check_multiple(config, "output", "report_every", output->report_every, dt));
+    if (output->test_trials) result = status_worse(result, check_multiple(config, "output", "psth_bin", output->psth_bin, dt));
+    if (!isnan(simulation->loop_duration)) result = status_worse(result, check_multiple(config, "simulation", "loop_duration", simulation->loop_duration, dt));
+    if (!isnan(simulation->baseline)) result = status_worse(result, check_multiple(config, "simulation", "baseline", simulation->baseline, dt));
     if (!isnan(simulation->baseline) && simulation->baseline < 10 * dt)
-        result = worse(result, config_complain(config, "simulation", "baseline", "%g ms is shorter than 10 time steps", simulation->baseline));
+        result = status_worse(result, config_complain(config, "simulation", "baseline", "%g ms is shorter than 10 time steps", simulation->baseline));
     if (stimulus->stop < stimulus->start)
-        result = worse(result, config_complain(config, "stimulus", "stop", "%g ms is before the start, %g ms", stimulus->stop, stimulus->start));
+        result = status_worse(result, config_complain(config, "stimulus", "stop", "%g ms is before the start, %g ms", stimulus->stop, stimulus->start));
     if (output->correlation_window > 0 && output->correlation_window < fmax(learning->every / 2, 0.5))
-        result = worse(result, config_complain(config, "output", "correlation_window", "%g ms would leave gaps between bins of %g ms; give 0, or at least half of learning.every and 0.5 ms",
+        result = status_worse(result, config_complain(config, "output", "correlation_window", "%g ms would leave gaps between bins of %g ms; give 0, or at least half of learning.every and 0.5 ms",
                                                output->correlation_window, learning->every));
     if (output->correlation_window > 0 && !is_multiple(1, dt))
-        result = worse(result, config_complain(config, "output", "correlation_window", "averages samples of whole ms, which time steps of %g ms do not hit; give 0", dt));
+        result = status_worse(result, config_complain(config, "output", "correlation_window", "averages samples of whole ms, which time steps of %g ms do not hit; give 0", dt));
     if (learning->loops > STREAM_BASELINE - 1)
-        result = worse(result, config_complain(config, "learning", "loops", "%lld; at most %d", (long long)learning->loops, STREAM_BASELINE - 1));
+        result = status_worse(result, config_complain(config, "learning", "loops", "%lld; at most %d", (long long)learning->loops, STREAM_BASELINE - 1));
     return result;
 }
 
@@ -57,10 +53,10 @@ static status check_filters(config *config) {
     const feedforward_settings *feedforward = config_common(config, "feedforward");
     double dt = ((const simulation_settings *)config_common(config, "simulation"))->dt;
     status result = check_tau(config, "network", "tau_excitatory", network->tau_excitatory, dt);
-    result = worse(result, check_tau(config, "network", "tau_inhibitory", network->tau_inhibitory, dt));
-    result = worse(result, check_tau(config, "plastic", "tau", plastic->tau, dt));
-    if (plastic->tau_range.count) result = worse(result, check_tau(config, "plastic", "tau_range", plastic->tau_range.values[0], dt));
-    if (feedforward->units) result = worse(result, check_tau(config, "feedforward", "tau", feedforward->tau, dt));
+    result = status_worse(result, check_tau(config, "network", "tau_inhibitory", network->tau_inhibitory, dt));
+    result = status_worse(result, check_tau(config, "plastic", "tau", plastic->tau, dt));
+    if (plastic->tau_range.count) result = status_worse(result, check_tau(config, "plastic", "tau_range", plastic->tau_range.values[0], dt));
+    if (feedforward->units) result = status_worse(result, check_tau(config, "feedforward", "tau", feedforward->tau, dt));
     return result;
 }
 
@@ -77,14 +73,14 @@ status build_check(const context *context, config *config) {
     (void)context;
     const network_settings *network = config_common(config, "network");
     const simulation_settings *simulation = config_common(config, "simulation");
-    status result = worse(worse(check_times(config), check_plastic(config)), check_filters(config));
+    status result = status_worse(status_worse(check_times(config), check_plastic(config)), check_filters(config));
     const neuron_model *model = neuron_models[config_variant_index(config, "neuron")];
     const network_kind *kind = network_kinds[config_variant_index(config, "network")];
     const plastic_kind *plastic = plastic_kinds[config_variant_index(config, "plastic")];
-    if (model->check) result = worse(result, model->check(config, config_variant(config, "neuron"), simulation->dt, network->neurons));
+    if (model->check) result = status_worse(result, model->check(config, config_variant(config, "neuron"), simulation->dt, network->neurons));
     const stimulus_kind *stimulus = stimulus_kinds[config_variant_index(config, "stimulus")];
-    if (stimulus->check) result = worse(result, stimulus->check(config, config_variant(config, "stimulus"), simulation->dt));
-    if (kind->check) result = worse(result, kind->check(config, config_variant(config, "network"), network));
-    if (plastic->check) result = worse(result, plastic->check(config, config_variant(config, "plastic"), network));
+    if (stimulus->check) result = status_worse(result, stimulus->check(config, config_variant(config, "stimulus"), simulation->dt));
+    if (kind->check) result = status_worse(result, kind->check(config, config_variant(config, "network"), network));
+    if (plastic->check) result = status_worse(result, plastic->check(config, config_variant(config, "plastic"), network));
     return result;
 }

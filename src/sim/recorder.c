@@ -82,6 +82,8 @@ status report_recorder_init(report_recorder *recorder, const simulation *sim, co
     if (recorder->interval < 1) recorder->interval = 1;
     recorder->samples = sim->loop_steps / recorder->interval;
     recorder->data = memory_new(MEMORY_OUTPUT, (size_t)settings->report.count, sizeof(float *));
+    recorder->variable = memory_new(MEMORY_OUTPUT, (size_t)settings->report.count, sizeof(int));
+    for (int v = 0; v < settings->report.count; v++) recorder->variable[v] = variable_of(sim, settings->report.values[v]);
     for (int v = 0; v < settings->report.count; v++)
         recorder->data[v] = memory_new(MEMORY_OUTPUT, (size_t)recorder->samples * (size_t)recorder->mine, sizeof(float));
     return STATUS_OK;
@@ -92,7 +94,7 @@ void report_recorder_step(void *self, const simulation *sim, int64_t step, const
     report_recorder *recorder = self;
     if (step % recorder->interval || recorder->taken >= recorder->samples) return;
     for (int v = 0; v < recorder->settings->report.count; v++) {
-        const double *values = values_of(sim, variable_of(sim, recorder->settings->report.values[v]));
+        const double *values = values_of(sim, recorder->variable[v]);
         float *row = recorder->data[v] + recorder->taken * recorder->mine;
         for (int n = 0; n < recorder->mine; n++) row[n] = (float)values[recorder->neuron[n]];
     }
@@ -102,6 +104,7 @@ void report_recorder_step(void *self, const simulation *sim, int64_t step, const
 void report_recorder_clear(report_recorder *recorder) {
     for (int v = 0; recorder->data && v < recorder->settings->report.count; v++) memory_free(recorder->data[v]);
     memory_free(recorder->data);
+    memory_free(recorder->variable);
     memory_free(recorder->neuron);
     memset(recorder, 0, sizeof *recorder);
 }

@@ -164,25 +164,21 @@ static void run_tests(training *training) {
     for (int task = 0; task < training->sim->targets.tasks; task++) test_task(training, task, &training->tests[task]);
 }
 
-static status worse(status a, status b) {
-    return a > b ? a : b;
-}
-
 static status write_results(training *training, int64_t loops_done, status code, const run_options *options) {
     simulation *sim = training->sim;
     double started = clock_seconds();
     char *configuration = config_as_used(sim->config);
     if (sim->rule->settle && sim->rule_state) sim->rule->settle(sim->rule_state);
     status written = results_write_nodes(sim, &training->results, configuration);
-    if (training->output->edges) written = worse(written, results_write_edges(sim, &training->results, configuration));
-    written = worse(written, results_write_targets(sim, &training->results, configuration, training->last_drive, training->output->stimulus));
-    if (training->output->spikes != SPIKES_NONE) written = worse(written, results_write_spikes(sim, &training->results, configuration, &training->spikes));
-    if (training->report.taken) written = worse(written, results_write_report(sim, &training->results, configuration, &training->report));
-    if (training->tests) written = worse(written, results_write_test(sim, &training->results, configuration, training->tests));
+    if (training->output->edges) written = status_worse(written, results_write_edges(sim, &training->results, configuration));
+    written = status_worse(written, results_write_targets(sim, &training->results, configuration, training->last_drive, training->output->stimulus));
+    if (training->output->spikes != SPIKES_NONE) written = status_worse(written, results_write_spikes(sim, &training->results, configuration, &training->spikes));
+    if (training->report.taken) written = status_worse(written, results_write_report(sim, &training->results, configuration, &training->report));
+    if (training->tests) written = status_worse(written, results_write_test(sim, &training->results, configuration, training->tests));
     free(configuration);
     sim->phase_seconds[PHASE_WRITE] += clock_seconds() - started;
-    code = worse(code, written);
-    written = worse(written, results_write_run(sim, &training->results, options, loops_done, code, training->tests));
+    code = status_worse(code, written);
+    written = status_worse(written, results_write_run(sim, &training->results, options, loops_done, code, training->tests));
     return status_agree(&sim->context, written);
 }
 
@@ -219,7 +215,7 @@ static status train(training *training, const run_options *options) {
     if (result == STATUS_OK) run_tests(training);
     status written = write_results(training, result == STATUS_OK ? loop : loop - 1, result, options);
     if (written == STATUS_OK) log_line(&sim->context, "results are in %s", training->results.directory);
-    return worse(result, written);
+    return status_worse(result, written);
 }
 
 status training_run(const context *context, config *config, const run_options *options) {
