@@ -1,5 +1,6 @@
 #include "command.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +13,11 @@ void openblas_set_num_threads(int threads);
 static const char usage[] =
     "engram trains recurrent networks of spiking neurons.\n"
     "\n"
-    "  engram train CONFIG [-o DIR] [-P section.key=value]... [--overwrite] [--quiet]\n"
+    "  engram train CONFIG [-o DIR] [-P section.key=value]... [--overwrite] [--max-hours H] [--quiet]\n"
     "      train the network that the parameter file describes; results go to DIR (default: output.directory)\n"
+    "  engram train [CONFIG] --resume DIR [-P section.key=value]... [--quiet]\n"
+    "      go on with the run in DIR after its last checkpoint, on any number of ranks; with CONFIG, start it there if there is none yet\n"
+    "      --max-hours H: save and end with code 75 in time before H hours; so do SIGTERM, SIGINT, SIGUSR1 and a file DIR/stop\n"
     "  engram check CONFIG [-P section.key=value]...\n"
     "      read, validate and build; run no step; print the configuration as used\n"
     "  engram list [SECTION]\n"
@@ -21,7 +25,7 @@ static const char usage[] =
     "  engram --help | --version\n"
     "\n"
     "Start ranks with a launcher: mpirun -n 4 engram train CONFIG, or srun engram train CONFIG.\n"
-    "Exit codes: 0 done, 1 failure, 2 usage or input, 4 numeric.\n";
+    "Exit codes: 0 done, 1 failure (machine), 2 usage or input, 4 numeric, 75 stopped and resumable.\n";
 
 /** The command line, taken apart. */
 typedef struct {
@@ -47,12 +51,19 @@ static status parse_option(command_line *line, int argc, char **argv, int *at) {
         line->run.overwrite = true;
     } else if (strcmp(word, "-o") == 0) {
         if (!(line->run.directory = value_of(argc, argv, at, 2))) return complain("-o needs a directory", "", "");
+    } else if (strncmp(word, "--resume", 8) == 0 && (!word[8] || word[8] == '=')) {
+        if (!(line->run.resume = value_of(argc, argv, at, 8))) return complain("--resume needs the directory of a run", "", "");
+    } else if (strncmp(word, "--max-hours", 11) == 0 && (!word[11] || word[11] == '=')) {
+        const char *value = value_of(argc, argv, at, 11);
+        char *end = NULL;
+        line->run.max_hours = value ? strtod(value, &end) : NAN;
+        if (!value || end == value || *end || !(line->run.max_hours > 0 && line->run.max_hours < 1e6)) return complain("--max-hours needs a number of hours above 0, not '", value ? value : "", "'");
     } else if (strncmp(word, "-P", 2) == 0) {
         const char *value = value_of(argc, argv, at, 2);
         if (!value) return complain("-P needs section.key=value", "", "");
         line->overrides[line->override_count++] = value;
     } else if (strcmp(word, "--quiet") != 0 && strcmp(word, "-q") != 0) {
-        return complain("unknown option '", word, "'; allowed are -o, -P, --overwrite, --quiet");
+        return complain("unknown option '", word, "'; allowed are -o, -P, --overwrite, --resume, --max-hours, --quiet");
     }
     return STATUS_OK;
 }
@@ -61,6 +72,7 @@ static status parse(command_line *line, int argc, char **argv) {
     status result = STATUS_OK;
     line->overrides = calloc((size_t)argc + 1, sizeof *line->overrides);
     line->run.argument_count = argc;
+    line->run.max_hours = NAN;
     line->run.arguments = argv;
     for (int at = 1; at < argc; at++) {
         if (argv[at][0] == '-' && argv[at][1]) {
@@ -88,18 +100,45 @@ static bool has(int argc, char **argv, const char *a, const char *b) {
     return false;
 }
 
-static status run_configured(const context *context, const command_line *line) {
+/** Which file, and whether there is something to resume. @param[out] path owned by the caller, free() @return agreed and printed */
+static status choose_run(const context *context, command_line *line, char **path) {
+    const char *directory = line->run.resume;
+    status result = STATUS_OK;
+    *path = line->argument ? strdup(line->argument) : NULL;
+    if (strcmp(line->command, "train") != 0 && (directory || line->run.directory || line->run.overwrite || !isnan(line->run.max_hours)))
+        result = complain("engram ", line->command, " takes no -o, --overwrite, --resume or --max-hours");
+    else if (directory && (line->run.directory || line->run.overwrite))
+        result = complain("--resume goes on in the run's own directory: without ", line->run.directory ? "-o" : "--overwrite", "");
+    else if (!directory && !line->argument)
+        result = complain("engram ", line->command, " needs a parameter file");
+    if (result != STATUS_OK || !directory) return status_agree(context, result);
+    bool there = results_hold_run(context, directory);
+    if (!there && line->argument) { /* nothing to resume yet: the first of several jobs with the same command line */
+        line->run.directory = directory;
+        line->run.resume = NULL;
+    } else if (!there) {
+        result = status_fail(STATUS_INPUT, "%s holds no run to go on with (no %s); give a parameter file to start one there", directory, PARAMETERS_FILE);
+    } else if (!line->argument && asprintf(path, "%s/%s", directory, PARAMETERS_FILE) < 0) {
+        context_abort("memory: no room for a path");
+    }
+    return status_agree(context, result);
+}
+
+static status run_configured(const context *context, command_line *line) {
     int sections;
     const param_section *schema = simulation_schema(&sections);
     config *config;
-    status result = config_read(context, line->argument, line->overrides, line->override_count, schema, sections, &config);
+    char *path;
+    status result = choose_run(context, line, &path);
+    if (result == STATUS_OK) result = config_read(context, path, line->overrides, line->override_count, schema, sections, &config);
+    free(path);
     if (result != STATUS_OK) return result;
     result = strcmp(line->command, "train") == 0 ? training_run(context, config, &line->run) : training_check(context, config);
     config_free(config);
     return result;
 }
 
-static status dispatch(const context *context, const command_line *line) {
+static status dispatch(const context *context, command_line *line) {
     static const char *const commands[] = {"train", "check", "list"};
     int sections;
     if (!line->command) return status_agree(context, complain("what is to be done? train, check or list", "", ""));
@@ -112,7 +151,6 @@ static status dispatch(const context *context, const command_line *line) {
         return status_agree(context, status_fail(STATUS_INPUT, "unknown command '%.100s'%s%s%s; allowed are train, check and list", line->command, near ? " (did you mean '" : "",
                                                  near ? near : "", near ? "'?)" : ""));
     }
-    if (!line->argument) return status_agree(context, complain("engram ", line->command, " needs a parameter file"));
     return run_configured(context, line);
 }
 

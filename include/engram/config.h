@@ -24,6 +24,7 @@ typedef enum {
     PARAM_FLAG,    /**< bool: true | false */
     PARAM_CHOICE,  /**< int: index into choices */
     PARAM_TEXT,    /**< char *, owned by the config; never NULL, "" when empty */
+    PARAM_PATH,    /**< as PARAM_TEXT: a file that the run reads; config_resolve_path() makes it a path from here */
     PARAM_NUMBERS, /**< param_numbers: a YAML list, or one number */
     PARAM_TEXTS,   /**< param_texts: a YAML list, or one text; restricted to choices when there are any */
 } param_type;
@@ -111,9 +112,17 @@ status config_complain(const config *config, const char *section, const char *ke
 /** Path relative to the parameter file's folder, or unchanged if it is absolute. @return owned by the caller, free() */
 char *config_resolve_path(const config *config, const char *path);
 
-/** The configuration as used, as YAML that config_read() accepts: every key of every selected table, numbers with 17 significant digits and unit.
+/** The configuration as used, as YAML that config_read() accepts: every key of every selected table, numbers with 17 significant digits and unit, paths absolute.
  *  @return owned by the caller, free() */
 char *config_as_used(const config *config);
+
+/** List the differences between two configurations of the same schema, a line each: "section.key: was A, is now B". Not collective.
+ *  @param ignore  true for keys that may differ. @return the list, "" if there are none; owned by the caller, free() */
+char *config_differences(const config *before, const config *now, bool (*ignore)(const char *section, const char *key));
+
+/** Files that the run reads, a line each: "section.key HASH path", HASH being the XXH3 of the content (0 where it cannot be read).
+ *  Not collective. @return owned by the caller, free() */
+char *config_inputs(const config *config);
 
 /** Print the variants of a section (by its plural or its name) or, for NULL, all sections: key, type, unit, default, range or choices, help.
  *  @return STATUS_INPUT with the nearest name if there is no such section */

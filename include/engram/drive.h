@@ -37,6 +37,9 @@ void drive_free(drive *drive);
 /** No input has ever arrived. */
 void drive_reset(drive *drive);
 
+/** What has to be kept to go on from here: filtered input, and what arrived in the last step. */
+void drive_state(drive *drive, state_list *list);
+
 /** One step: filter what arrived, clear it, add up. @param noise [mine] added to fixed (current noise), or NULL @param noise_sd its factor per neuron [mine] */
 void drive_advance(drive *drive, const double *noise, const double *noise_sd);
 

@@ -12,6 +12,8 @@
 
 #include <stdint.h>
 
+#include "engram/state.h"
+
 /** Decay and jump of one step of a first-order filter. */
 typedef struct { double decay, jump; } filter_step;
 
@@ -39,6 +41,9 @@ void filter_free(spike_filter *filter);
 
 /** Forget all spikes: r = 0. */
 void filter_reset(spike_filter *filter);
+
+/** What has to be kept to go on from here, in the middle of an interval too. */
+void filter_state(spike_filter *filter, state_list *list);
 
 /** Spikes that enter r in one step. @param decays steps of decay between that step and the coming learning instant (>= 0) */
 void filter_spikes(spike_filter *filter, const int32_t *spike, int count, int64_t decays);

@@ -14,7 +14,7 @@
 #include "engram/status.h"
 
 /** Element type of a dataset or attribute; stored little-endian. */
-typedef enum { H5_INT8, H5_UINT8, H5_INT32, H5_UINT32, H5_INT64, H5_UINT64, H5_FLOAT32, H5_FLOAT64 } h5_type;
+typedef enum { H5_INT8, H5_UINT8, H5_UINT16, H5_INT32, H5_UINT32, H5_INT64, H5_UINT64, H5_FLOAT32, H5_FLOAT64 } h5_type;
 
 typedef struct h5_file h5_file;
 
@@ -35,6 +35,12 @@ void h5_group(h5_file *file, const char *group);
 void h5_write(h5_file *file, const char *dataset, h5_type type, int dimensions, const int64_t *shape, int axis, int64_t first, int64_t mine,
               const void *data, bool compress);
 
+/** A one-dimensional dataset of @p total elements that is written piece by piece, without ever being in memory as a whole.
+ *  Begin and end are collective; between them each rank puts its @p mine elements, from index @p first on, in pieces of any size, on its own. */
+void h5_stream_begin(h5_file *file, const char *dataset, h5_type type, int64_t total, int64_t first, int64_t mine);
+void h5_stream_put(h5_file *file, const void *data, int64_t count); /**< not collective; copied */
+void h5_stream_end(h5_file *file);
+
 /** Attributes of an existing object ("/" for the root). Collective; same values on all ranks. Text is UTF-8 variable length. */
 void h5_attribute_text(h5_file *file, const char *object, const char *name, const char *text);
 void h5_attribute(h5_file *file, const char *object, const char *name, h5_type type, int count, const void *values); /**< count 0: scalar */
@@ -44,8 +50,32 @@ void h5_attribute_sorting(h5_file *file, const char *object, int value);
 /** Hard link @p link to the existing @p target. Collective. */
 void h5_link(h5_file *file, const char *target, const char *link);
 
+/** Let h5_commit() append checksums of the whole file (io/seal.h), so that a reader notices any damage. Not collective: same on all ranks. */
+void h5_seal(h5_file *file);
+
 /** Close, sync, rename. Collective. Frees the handle.
  *  @return STATUS_FAILURE on every rank (message remembered on one, not yet printed; NAME.part removed, an older NAME untouched) if anything failed since h5_create() */
 status h5_commit(h5_file *file);
+
+/** Reading back what was written above, on any number of ranks. Every rank reads for itself; nothing is collective. A failure makes
+ *  all later calls do nothing and comes out of h5_reader_close(). */
+typedef struct h5_reader h5_reader;
+
+/** @return owned; never NULL */
+h5_reader *h5_reader_open(const char *path);
+bool h5_reader_has(h5_reader *reader, const char *object); /**< false after a failure */
+/** A block as h5_write() describes it; the dataset must have this shape and kind of element. */
+void h5_read(h5_reader *reader, const char *dataset, h5_type type, int dimensions, const int64_t *shape, int axis, int64_t first, int64_t mine, void *data);
+/** Length of a one-dimensional dataset, -1 after a failure. */
+int64_t h5_reader_length(h5_reader *reader, const char *dataset);
+/** Counterpart of h5_stream_begin() and h5_stream_put(). */
+void h5_reader_stream(h5_reader *reader, const char *dataset, h5_type type, int64_t total, int64_t first, int64_t mine);
+void h5_reader_take(h5_reader *reader, void *data, int64_t count);
+void h5_reader_attribute(h5_reader *reader, const char *object, const char *name, h5_type type, int count, void *values);
+char *h5_reader_text(h5_reader *reader, const char *object, const char *name); /**< owned, free(); "" after a failure */
+/** Make the reading fail with a message of the caller's; the first failure counts. */
+void h5_reader_fail(h5_reader *reader, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** Frees the reader. @return STATUS_INPUT (message remembered, naming the file; not agreed) if anything failed */
+status h5_reader_close(h5_reader *reader);
 
 #endif

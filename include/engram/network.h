@@ -91,13 +91,13 @@ typedef struct {
     int rows, groups, rows_room, groups_room;
     int64_t sources, sources_room, weights, weights_room;
     int32_t *row_neuron, *group_row, *source;
-    int64_t *group_start;
+    int64_t *group_start, *group_id;
     double *initial;
 } row_list;
 
 row_list row_list_new(void);
-/** Start a group with these sources (ascending). */
-void row_list_group(row_list *list, const int32_t *source, int count);
+/** Start a group with these sources (ascending). @param id the same on every rank that has rows of this group; ascending over groups */
+void row_list_group(row_list *list, int64_t id, const int32_t *source, int count);
 /** Add a row to the last group. @param weight [count of the group's sources] */
 void row_list_row(row_list *list, int32_t neuron, const double *weight);
 plastic_synapses *row_list_finish(row_list *list, const plastic_request *request);

@@ -9,6 +9,7 @@
 
 #include "engram/config.h"
 #include "engram/partition.h"
+#include "engram/state.h"
 
 typedef struct neuron_model neuron_model;
 
@@ -73,6 +74,9 @@ void neurons_free(neurons *neurons);
 
 /** Fresh random state of repetition @p stream; no spike remembered. */
 void neurons_reset(neurons *neurons, uint64_t stream);
+
+/** What has to be kept to go on from here: state variables, times since the last spikes. Not collective. */
+void neurons_state(neurons *neurons, state_list *list);
 
 /** Advance all neurons by step @p step of repetition @p stream (which pick the noise). */
 void neurons_step(neurons *neurons, uint64_t stream, int64_t step, const double *input);

@@ -59,6 +59,11 @@ typedef struct rls_store_kind {
     /** Bring P and the weights up to date, if updates are delayed. Collective. NULL: they always are. */
     void (*settle)(rls_store *store);
 
+    /** Copy the upper triangle of a group's P, row by row (K (K + 1)/2 elements in the precision of the weights), out of or into the store, for
+     *  checkpoints; settle() has been called. Not collective. */
+    void (*pack_p)(const rls_store *store, int group, void *triangle);
+    void (*unpack_p)(rls_store *store, int group, const void *triangle);
+
     /** Write P of a local group to @p p ([K][K], row-major). For tests and checks; call settle() before. Not collective. */
     void (*export_p)(const rls_store *store, int group, double *p);
 } rls_store_kind;

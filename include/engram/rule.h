@@ -8,6 +8,7 @@
 #include "engram/config.h"
 #include "engram/drive.h"
 #include "engram/filter.h"
+#include "engram/h5.h"
 #include "engram/sum.h"
 #include "engram/synapses.h"
 
@@ -52,8 +53,11 @@ typedef struct learning_rule {
     void (*trial_begin)(rule_state *state);
     /** A learning instant: filter->r is current. @param target [mine] @param stimulus [mine] or NULL */
     void (*learn)(rule_state *state, const double *target, const double *stimulus, rule_report *report);
-    /** Make weights current before they are read. Collective. */
+    /** Bring everything up to date, at the end of every training loop: then weights may be read and the state saved. Collective. */
     void (*settle)(rule_state *state);
+    /** Write to a checkpoint what the rule would need to go on, beyond the weights, and read it back, on any number of ranks. Collective. */
+    void (*save)(rule_state *state, h5_file *file);
+    void (*load)(rule_state *state, h5_reader *reader);
 } learning_rule;
 
 extern const learning_rule *const learning_rules[];

@@ -12,9 +12,10 @@
 #include "engram/rule.h"
 #include "engram/stimulus.h"
 #include "engram/targets.h"
+#include "engram/watch.h"
 
 /** Where the time goes. */
-typedef enum { PHASE_BUILD, PHASE_BASELINE, PHASE_UPDATE, PHASE_EXCHANGE, PHASE_DELIVER, PHASE_LEARN, PHASE_RECORD, PHASE_WRITE, PHASES } phase;
+typedef enum { PHASE_BUILD, PHASE_BASELINE, PHASE_UPDATE, PHASE_EXCHANGE, PHASE_DELIVER, PHASE_LEARN, PHASE_RECORD, PHASE_CHECKPOINT, PHASE_WRITE, PHASES } phase;
 extern const char *const phase_names[PHASES];
 
 /** Section `simulation`. */
@@ -28,8 +29,17 @@ typedef struct {
 enum { RESET_AUTO, RESET_EVERY_LOOP, RESET_NEVER };
 extern const param_table simulation_common;
 
+/** Section `guards`. */
+typedef struct {
+    double max_rate; /**< Hz, 0: none */
+    double min_rate; /**< Hz, 0: none */
+} guard_settings;
+extern const param_table guard_common;
+
 /** Independent repetitions: they pick initial states, noise and Poisson spikes (random.h). Training loop l has stream l. */
 enum { STREAM_BASELINE = 1 << 22, STREAM_UNTRAINED, STREAM_TEST = 1 << 23 };
+
+typedef struct guard guard; /**< src/sim/guard.h */
 
 typedef struct simulation {
     context context;
@@ -57,6 +67,8 @@ typedef struct simulation {
     int32_t *fired;           /**< [mine] scratch: local indices of this step's spikes */
     int32_t *spikes;          /**< [N + units] spikes of all sources in the last step */
     int spike_count;          /**< number of them */
+    int spikes_of_neurons;    /**< those of neurons among them */
+    guard *guard;
     int64_t loop_steps;       /**< steps of a loop */
     int64_t window;           /**< step at which the stimulus ends and the target window begins */
     int64_t every;            /**< steps between learning instants */
@@ -77,7 +89,10 @@ typedef struct {
     void (*step)(void *self, const simulation *simulation, int64_t step, const int32_t *fired, int count); /**< step from 1; fired: my spikes */
 } observer;
 
-enum { OBSERVERS_MAX = 6 };
+enum { OBSERVERS_MAX = 6, FAULT_BYTES = 320 };
+
+/** What ranks raise with their spikes (exchange_raise()). */
+enum { RAISE_STOP = 1, RAISE_ABANDON = 2, RAISE_FAULT = 4 };
 
 /** One passage through a loop's time. */
 typedef struct {
@@ -88,6 +103,8 @@ typedef struct {
     bool stimulate; /**< stimulus and feed-forward units are on */
     bool learn;
     int64_t steps;
+    bool guarded;     /**< end with a fault when the state is not finite or the network runs away */
+    run_watch *watch; /**< end, or take note, when the run is to stop; NULL: run to the end */
     int observers;
     observer observer[OBSERVERS_MAX];
 } trial;
@@ -96,6 +113,8 @@ typedef struct {
     int64_t spikes[2];  /**< of all excitatory and all inhibitory neurons of the network */
     double seconds;     /**< wall time on this rank */
     rule_report report; /**< of this rank */
+    bool whole;         /**< false: ended before the last step, by a fault or by the watch; the same on all ranks */
+    char fault[FAULT_BYTES]; /**< what this rank found wrong: "TIME ms: ...", or "" */
 } trial_result;
 
 /** Run a trial: the duty cycle. Collective. */

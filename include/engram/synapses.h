@@ -58,6 +58,7 @@ typedef struct {
     int32_t *group_row;     /**< [groups+1] first row of a group */
     int64_t *group_start;   /**< [groups+1] first entry of a group's sources */
     int32_t *source;        /**< [group_start[groups]] source ids, ascending within a group */
+    int64_t *group_id;      /**< [groups] ascending over ranks; ranks that hold rows of the same group hold the same id. NULL: a group is one row */
     bool shared;            /**< neurons, of whatever ranks, share a group's inverse correlation matrix */
     bool signs_differ;      /**< members of a group may differ in the signs of their initial weights */
     bool single;            /**< weights are float, else double */

@@ -15,7 +15,7 @@ typedef struct { const char *cell[COLUMNS]; char allowed[CELL_BYTES]; } list_row
 static void make_row(const param *entry, list_row *row) {
     static const char *const types[] = {
         [PARAM_NUMBER] = "number", [PARAM_INTEGER] = "integer", [PARAM_FLAG] = "flag",   [PARAM_CHOICE] = "choice",
-        [PARAM_TEXT] = "text",     [PARAM_NUMBERS] = "numbers", [PARAM_TEXTS] = "texts",
+        [PARAM_TEXT] = "text",   [PARAM_PATH] = "path",     [PARAM_NUMBERS] = "numbers", [PARAM_TEXTS] = "texts",
     };
     const char *unit = number_unit(entry->unit), *fallback = entry->fallback;
     value_range(entry, row->allowed, sizeof row->allowed);

@@ -2,6 +2,11 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define XXH_INLINE_ALL
+#define XXH_STATIC_LINKING_ONLY
+#include <xxhash.h>
 
 #include "engram/config.h"
 #include "state.h"
@@ -54,7 +59,7 @@ status config_complain(const config *self, const char *section, const char *key,
 static bool is_of_override(const config_section *section, const config_slot *slot, const char *path) {
     const char *base = slot->variant == NO_VARIANT ? section->common : section->variant;
     if (!slot->override || !base || !config_state_is_active(section, slot)) return false;
-    if (slot->entry->type == PARAM_TEXT) return *(char *const *)(base + slot->entry->offset) == path;
+    if (value_is_text(slot->entry)) return *(char *const *)(base + slot->entry->offset) == path;
     if (slot->entry->type != PARAM_TEXTS) return false;
     const param_texts *texts = (const void *)(base + slot->entry->offset);
     for (int i = 0; i < texts->count; i++)
@@ -80,11 +85,95 @@ char *config_resolve_path(const config *self, const char *path) {
     return joined;
 }
 
+/** A path that holds wherever the configuration is read again. @return owned */
+static char *absolute_path(const config *self, const char *path) {
+    char *resolved = config_resolve_path(self, path), *here = *resolved == '/' || !*resolved ? NULL : getcwd(NULL, 0), *joined = NULL;
+    if (!here) return resolved;
+    if (asprintf(&joined, "%s/%s", here, resolved) < 0) context_abort("config: no room for a path");
+    free(here);
+    free(resolved);
+    return joined;
+}
+
+static void write_value(const config *self, config_section *section, const config_slot *slot, FILE *out) {
+    char *base = config_state_base(section, slot);
+    if (slot->entry->type == PARAM_PATH) {
+        char *path = absolute_path(self, *(char *const *)(base + slot->entry->offset));
+        value_write(&(param){.type = PARAM_TEXT, .offset = 0}, &path, out);
+        free(path);
+    } else {
+        value_write(slot->entry, base, out);
+    }
+}
+
+static FILE *open_text(char **text, size_t *bytes) {
+    FILE *out = open_memstream(text, bytes);
+    if (!out) context_abort("config: open_memstream failed");
+    return out;
+}
+
+static char *value_text(const config *self, config_section *section, const config_slot *slot) {
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_text(&text, &bytes);
+    write_value(self, section, slot, out);
+    if (fclose(out) != 0) context_abort("config: no room for a value as text");
+    return text;
+}
+
+char *config_differences(const config *before, const config *now, bool (*ignore)(const char *, const char *)) {
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_text(&text, &bytes);
+    for (int i = 0; i < now->section_count; i++) {
+        config_section *section = &now->sections[i], *old_section = find(before, section->schema->name);
+        for (int k = 0; k < section->slot_count; k++) {
+            const config_slot *slot = &section->slots[k], *old = config_state_find_active(old_section, slot->entry->key);
+            if (!config_state_is_active(section, slot) || !old || ignore(section->schema->name, slot->entry->key)) continue; /* a key of one variant only: the selector differs too */
+            char *is = value_text(now, section, slot), *was = value_text(before, old_section, old);
+            if (strcmp(is, was) != 0) fprintf(out, "%s.%s: was %s, is now %s\n", section->schema->name, slot->entry->key, was, is);
+            free(is);
+            free(was);
+        }
+    }
+    if (fclose(out) != 0) context_abort("config: no room for differences as text");
+    return text;
+}
+
+static uint64_t hash_of_file(const char *path) {
+    enum { PIECE = 1 << 20 };
+    FILE *file = fopen(path, "rb");
+    XXH3_state_t state;
+    XXH3_64bits_reset(&state);
+    if (!file) return 0;
+    char *piece = config_text_alloc(PIECE, 1);
+    for (size_t got; (got = fread(piece, 1, PIECE, file)) > 0;) XXH3_64bits_update(&state, piece, got);
+    free(piece);
+    fclose(file);
+    return XXH3_64bits_digest(&state);
+}
+
+char *config_inputs(const config *self) {
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_text(&text, &bytes);
+    for (int i = 0; i < self->section_count; i++)
+        for (int k = 0; k < self->sections[i].slot_count; k++) {
+            config_section *section = &self->sections[i];
+            const config_slot *slot = &section->slots[k];
+            if (slot->entry->type != PARAM_PATH || !config_state_is_active(section, slot)) continue;
+            char *path = absolute_path(self, *(char *const *)((char *)config_state_base(section, slot) + slot->entry->offset));
+            fprintf(out, "%s.%s %016llx %s\n", section->schema->name, slot->entry->key, (unsigned long long)hash_of_file(path), path);
+            free(path);
+        }
+    if (fclose(out) != 0) context_abort("config: no room for a list of files");
+    return text;
+}
+
 char *config_as_used(const config *self) {
     char *text = NULL;
     size_t bytes = 0;
-    FILE *out = open_memstream(&text, &bytes);
-    if (!out) context_abort("config: open_memstream failed");
+    FILE *out = open_text(&text, &bytes);
     for (int i = 0; i < self->section_count; i++) {
         config_section *section = &self->sections[i];
         bool empty = true;
@@ -93,7 +182,7 @@ char *config_as_used(const config *self) {
             const config_slot *slot = &section->slots[k];
             if (!config_state_is_active(section, slot)) continue;
             fprintf(out, "\n  %s: ", slot->entry->key);
-            value_write(slot->entry, config_state_base(section, slot), out);
+            write_value(self, section, slot, out);
             empty = false;
         }
         fputs(empty ? " {}\n" : "\n", out);

@@ -17,7 +17,7 @@ typedef struct {
 size_t value_size(param_type type) {
     static const size_t sizes[] = {
         [PARAM_NUMBER] = sizeof(double), [PARAM_INTEGER] = sizeof(int64_t),       [PARAM_FLAG] = sizeof(bool),       [PARAM_CHOICE] = sizeof(int),
-        [PARAM_TEXT] = sizeof(char *),   [PARAM_NUMBERS] = sizeof(param_numbers), [PARAM_TEXTS] = sizeof(param_texts),
+        [PARAM_TEXT] = sizeof(char *), [PARAM_PATH] = sizeof(char *),   [PARAM_NUMBERS] = sizeof(param_numbers), [PARAM_TEXTS] = sizeof(param_texts),
     };
     return sizes[type];
 }
@@ -176,7 +176,8 @@ bool value_store(const param *entry, const char *section, const tree_node *node,
         case PARAM_INTEGER: return store_integer(&reader, node, target);
         case PARAM_FLAG: return store_flag(&reader, node, target);
         case PARAM_CHOICE: return store_choice(&reader, node, target);
-        case PARAM_TEXT: return store_text(&reader, node, target);
+        case PARAM_TEXT:
+        case PARAM_PATH: return store_text(&reader, node, target);
         case PARAM_NUMBERS: return store_numbers(&reader, node, target);
         case PARAM_TEXTS: return store_texts(&reader, node, target);
     }
@@ -185,12 +186,12 @@ bool value_store(const param *entry, const char *section, const tree_node *node,
 
 /** The default of a text is the text itself ("" is empty), unless it is quoted as in a file. */
 static bool is_raw_text(const param *entry) {
-    return entry->type == PARAM_TEXT && entry->fallback[0] != '"' && entry->fallback[0] != '\'';
+    return value_is_text(entry) && entry->fallback[0] != '"' && entry->fallback[0] != '\'';
 }
 
 void value_store_default(const param *entry, const char *section, void *base) {
     if (!entry->fallback) {
-        if (entry->type == PARAM_TEXT) *(char **)((char *)base + entry->offset) = config_text_copy(""); /* a text is never NULL */
+        if (value_is_text(entry)) *(char **)((char *)base + entry->offset) = config_text_copy(""); /* a text is never NULL */
         return;
     }
     char shown[300];
@@ -207,7 +208,7 @@ void value_store_default(const param *entry, const char *section, void *base) {
 
 void value_clear(const param *entry, void *base) {
     void *target = (char *)base + entry->offset;
-    if (entry->type == PARAM_TEXT) free(*(char **)target);
+    if (value_is_text(entry)) free(*(char **)target);
     if (entry->type == PARAM_NUMBERS) free(((param_numbers *)target)->values);
     if (entry->type == PARAM_TEXTS) clear_texts(target);
     memset(target, 0, value_size(entry->type));

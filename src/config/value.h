@@ -33,6 +33,9 @@ char *value_expected(const param *entry, char *buffer, size_t size);
 /** Write the range or the choices in short, for a table: "0.1 .. 1000", ">= 0", "a | b", "" into @p buffer. @return buffer */
 char *value_range(const param *entry, char *buffer, size_t size);
 
+/** A member that is a char *. */
+static inline bool value_is_text(const param *entry) { return entry->type == PARAM_TEXT || entry->type == PARAM_PATH; }
+
 /** True for "auto" where the table allows it. */
 bool value_takes_auto(const param *entry);
 

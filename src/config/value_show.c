@@ -92,7 +92,8 @@ void value_write(const param *entry, const void *base, FILE *out) {
         case PARAM_INTEGER: write_integer(entry, *(const int64_t *)target, out); break;
         case PARAM_FLAG: fputs(*(const bool *)target ? "true" : "false", out); break;
         case PARAM_CHOICE: write_choice(entry, *(const int *)target, out); break;
-        case PARAM_TEXT: write_text(*(char *const *)target, out); break;
+        case PARAM_TEXT:
+        case PARAM_PATH: write_text(*(char *const *)target, out); break;
         case PARAM_NUMBERS: write_numbers(entry, target, out); break;
         case PARAM_TEXTS: write_texts(target, out); break;
     }
@@ -121,7 +122,7 @@ static void write_bounds(const param *entry, char *buffer, size_t size) {
 char *value_expected(const param *entry, char *buffer, size_t size) {
     static const char *const names[] = {
         [PARAM_NUMBER] = "a number", [PARAM_INTEGER] = "a whole number", [PARAM_FLAG] = "true or false", [PARAM_CHOICE] = "one of",
-        [PARAM_TEXT] = "a text",     [PARAM_NUMBERS] = "a list of numbers, each", [PARAM_TEXTS] = "a list of texts",
+        [PARAM_TEXT] = "a text",           [PARAM_PATH] = "the path of a file",     [PARAM_NUMBERS] = "a list of numbers, each", [PARAM_TEXTS] = "a list of texts",
     };
     char bounds[80], choices[200];
     const char *units = number_units(entry->unit);

@@ -8,22 +8,25 @@ struct spike_exchange {
     context context;
     int64_t total;
     int capacity;
-    int32_t *send;     /* [1 + capacity] */
-    int32_t *receive;  /* [ranks][1 + capacity] */
+    int32_t *send;     /* [HEAD + capacity] */
+    int32_t *receive;  /* [ranks][HEAD + capacity] */
     int32_t *rest;     /* [room for the overflow of all ranks], grows */
     int64_t rest_room;
     int *counts, *offsets; /* [ranks] of the second collective */
     int32_t *spikes;   /* [total], grows */
     int64_t spikes_room;
     int64_t overflows;
+    unsigned raise, raised; /* bits to go with my next spikes; bits that came with the last */
 };
+
+enum { COUNT, RAISED, HEAD }; /* what stands before the spikes of a block */
 
 static void make_payload(spike_exchange *exchange, int capacity) {
     memory_free(exchange->send);
     memory_free(exchange->receive);
     exchange->capacity = capacity;
-    exchange->send = memory_new(MEMORY_BUFFERS, (size_t)capacity + 1, sizeof(int32_t));
-    exchange->receive = memory_new(MEMORY_BUFFERS, ((size_t)capacity + 1) * (size_t)exchange->context.ranks, sizeof(int32_t));
+    exchange->send = memory_new(MEMORY_BUFFERS, (size_t)capacity + HEAD, sizeof(int32_t));
+    exchange->receive = memory_new(MEMORY_BUFFERS, ((size_t)capacity + HEAD) * (size_t)exchange->context.ranks, sizeof(int32_t));
 }
 
 static void reserve(int32_t **array, int64_t *room, int64_t needed) {
@@ -59,7 +62,7 @@ void exchange_free(spike_exchange *exchange) {
 static void gather_rest(spike_exchange *exchange, const int32_t *local, int count) {
     int64_t total_rest = 0;
     for (int rank = 0; rank < exchange->context.ranks; rank++) {
-        int theirs = exchange->receive[(int64_t)rank * (exchange->capacity + 1)];
+        int theirs = exchange->receive[(int64_t)rank * (exchange->capacity + HEAD)];
         exchange->counts[rank] = theirs > exchange->capacity ? theirs - exchange->capacity : 0;
         exchange->offsets[rank] = (int)total_rest;
         total_rest += exchange->counts[rank]; /* at most N < 2^31 */
@@ -75,10 +78,10 @@ static int unpack(spike_exchange *exchange, int64_t all, int largest) {
     reserve(&exchange->spikes, &exchange->spikes_room, all);
     int at = 0;
     for (int rank = 0; rank < exchange->context.ranks; rank++) {
-        const int32_t *block = exchange->receive + (int64_t)rank * (exchange->capacity + 1);
+        const int32_t *block = exchange->receive + (int64_t)rank * (exchange->capacity + HEAD);
         int32_t first = (int32_t)partition_first(exchange->total, exchange->context.ranks, rank);
-        int here = block[0] < exchange->capacity ? block[0] : exchange->capacity;
-        for (int k = 0; k < here; k++) exchange->spikes[at++] = first + block[1 + k];
+        int here = block[COUNT] < exchange->capacity ? block[COUNT] : exchange->capacity;
+        for (int k = 0; k < here; k++) exchange->spikes[at++] = first + block[HEAD + k];
         if (largest > exchange->capacity)
             for (int k = 0; k < exchange->counts[rank]; k++) exchange->spikes[at++] = first + exchange->rest[exchange->offsets[rank] + k];
     }
@@ -86,20 +89,26 @@ static int unpack(spike_exchange *exchange, int64_t all, int largest) {
 }
 
 int exchange_spikes(spike_exchange *exchange, const int32_t *local, int count, const int32_t **spikes) {
+    unsigned raise = exchange->raise;
+    exchange->raise = 0;
+    exchange->raised = raise;
     if (exchange->context.ranks == 1) {
         *spikes = local; /* one rank: local indices are gids */
         return count;
     }
-    exchange->send[0] = count;
+    exchange->send[COUNT] = count;
+    exchange->send[RAISED] = (int32_t)raise;
     int here = count < exchange->capacity ? count : exchange->capacity;
-    memcpy(exchange->send + 1, local, (size_t)here * sizeof(int32_t));
-    CHECK_MPI(MPI_Allgather(exchange->send, exchange->capacity + 1, MPI_INT32_T, exchange->receive, exchange->capacity + 1, MPI_INT32_T,
+    memcpy(exchange->send + HEAD, local, (size_t)here * sizeof(int32_t));
+    CHECK_MPI(MPI_Allgather(exchange->send, exchange->capacity + HEAD, MPI_INT32_T, exchange->receive, exchange->capacity + HEAD, MPI_INT32_T,
                             exchange->context.comm));
     int64_t all = 0;
     int largest = 0;
     for (int rank = 0; rank < exchange->context.ranks; rank++) {
-        int theirs = exchange->receive[(int64_t)rank * (exchange->capacity + 1)];
+        const int32_t *block = exchange->receive + (int64_t)rank * (exchange->capacity + HEAD);
+        int theirs = block[COUNT];
         all += theirs;
+        exchange->raised |= (unsigned)block[RAISED];
         if (theirs > largest) largest = theirs;
     }
     if (largest > exchange->capacity) gather_rest(exchange, local, count);
@@ -107,6 +116,14 @@ int exchange_spikes(spike_exchange *exchange, const int32_t *local, int count, c
     *spikes = exchange->spikes;
     if (largest > exchange->capacity) make_payload(exchange, largest + largest / 4 + 8);
     return got;
+}
+
+void exchange_raise(spike_exchange *exchange, unsigned bits) {
+    exchange->raise |= bits;
+}
+
+unsigned exchange_raised(const spike_exchange *exchange) {
+    return exchange->raised;
 }
 
 int64_t exchange_overflows(const spike_exchange *exchange) {

@@ -7,14 +7,27 @@
 
 #include "h5_input.h"
 #include "part_file.h"
+#include "seal.h"
 
-enum { AXES = 8, CAUSE_BYTES = 512, CHUNK_BYTES = 1 << 20, COMPRESS_FROM_BYTES = 64 << 10, METADATA_BYTES = 1 << 20 };
+enum { AXES = 8, CAUSE_BYTES = 512, CHUNK_BYTES = 1 << 20, COMPRESS_FROM_BYTES = 64 << 10, METADATA_BYTES = 1 << 20, STREAM_BYTES = 16 << 20 };
+
+/** A dataset that is being written piece by piece. */
+typedef struct {
+    hid_t set;
+    h5_type type;
+    const char *name;
+    int64_t next, left;  /**< index of the next element to be written; elements that may still be put */
+    int64_t buffered;    /**< elements waiting */
+    char *buffer;        /**< [STREAM_BYTES] */
+} h5_stream;
 
 struct h5_file {
     context context;
     char *path, *part;       /**< NAME and NAME.part, owned */
     hid_t id;                /**< open file, or negative */
     int descriptor;          /**< of NAME.part on rank 0, where it was made by us; else negative */
+    bool sealed;             /**< h5_seal() */
+    h5_stream stream;        /**< between h5_stream_begin() and h5_stream_end() */
     bool sick;               /**< it was an HDF5 call that failed: the same on all ranks */
     bool failed;             /**< something failed somewhere: the same on all ranks, then nothing more is written */
     char cause[CAUSE_BYTES]; /**< what failed first on this rank, or "" */
@@ -24,7 +37,7 @@ struct h5_file {
 static hid_t type_of(h5_type type, bool stored) {
     const hid_t types[][2] = {
         [H5_INT8] = {H5T_NATIVE_INT8, H5T_STD_I8LE},       [H5_UINT8] = {H5T_NATIVE_UINT8, H5T_STD_U8LE},
-        [H5_INT32] = {H5T_NATIVE_INT32, H5T_STD_I32LE},    [H5_UINT32] = {H5T_NATIVE_UINT32, H5T_STD_U32LE},
+        [H5_UINT16] = {H5T_NATIVE_UINT16, H5T_STD_U16LE},  [H5_INT32] = {H5T_NATIVE_INT32, H5T_STD_I32LE},    [H5_UINT32] = {H5T_NATIVE_UINT32, H5T_STD_U32LE},
         [H5_INT64] = {H5T_NATIVE_INT64, H5T_STD_I64LE},    [H5_UINT64] = {H5T_NATIVE_UINT64, H5T_STD_U64LE},
         [H5_FLOAT32] = {H5T_NATIVE_FLOAT, H5T_IEEE_F32LE}, [H5_FLOAT64] = {H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE},
     };
@@ -243,7 +256,67 @@ void h5_write(h5_file *file, const char *dataset, h5_type type, int dimensions, 
     H5Pclose(links);
 }
 
+/* ---- streams: each rank writes on its own, because ranks fill their buffers at different times ---- */
+
+void h5_stream_begin(h5_file *file, const char *dataset, h5_type type, int64_t total, int64_t first, int64_t mine) {
+    h5_stream *stream = &file->stream;
+    *stream = (h5_stream){.set = H5I_INVALID_HID, .type = type, .name = dataset, .next = first, .left = mine};
+    if (file->failed || !reserve(file, total * (int64_t)H5Tget_size(type_of(type, false)))) return;
+    hid_t links = link_properties(), space = H5Screate_simple(1, &(hsize_t){(hsize_t)total}, NULL);
+    stream->set = H5Dcreate2(file->id, dataset, type_of(type, true), space, links, H5P_DEFAULT, H5P_DEFAULT);
+    worked(file, stream->set, "cannot create dataset", dataset);
+    H5Sclose(space);
+    H5Pclose(links);
+    stream->buffer = malloc(STREAM_BYTES);
+    if (!stream->buffer) context_abort("memory: no room for %d bytes of output buffer", STREAM_BYTES);
+}
+
+static void flush_stream(h5_file *file) {
+    h5_stream *stream = &file->stream;
+    if (stream->buffered == 0) return;
+    hsize_t start = (hsize_t)stream->next, count = (hsize_t)stream->buffered;
+    hid_t space = H5Dget_space(stream->set), memory = H5Screate_simple(1, &count, NULL);
+    H5Sselect_hyperslab(space, H5S_SELECT_SET, &start, NULL, &count, NULL);
+    note(file, H5Dwrite(stream->set, type_of(stream->type, false), memory, space, H5P_DEFAULT, stream->buffer), "cannot write dataset", stream->name);
+    H5Sclose(memory);
+    H5Sclose(space);
+    stream->next += stream->buffered;
+    stream->buffered = 0;
+}
+
+void h5_stream_put(h5_file *file, const void *data, int64_t count) {
+    h5_stream *stream = &file->stream;
+    if (file->failed || file->cause[0]) return;
+    int64_t size = (int64_t)H5Tget_size(type_of(stream->type, false)), room = STREAM_BYTES / size;
+    stream->left -= count;
+    if (stream->left < 0) context_abort("h5_stream_put: more elements of '%s' than were announced", stream->name);
+    while (count > 0) {
+        int64_t here = count < room - stream->buffered ? count : room - stream->buffered;
+        memcpy(stream->buffer + stream->buffered * size, data, (size_t)(here * size));
+        stream->buffered += here;
+        data = (const char *)data + here * size;
+        count -= here;
+        if (stream->buffered == room) flush_stream(file);
+    }
+}
+
+void h5_stream_end(h5_file *file) {
+    h5_stream *stream = &file->stream;
+    if (!file->failed) {
+        if (!file->cause[0]) flush_stream(file);
+        if (!file->cause[0] && stream->left != 0) context_abort("h5_stream_end: %lld elements of '%s' are missing", (long long)stream->left, stream->name);
+        worked(file, file->cause[0] ? -1 : 0, "cannot write dataset", stream->name);
+        worked(file, H5Dclose(stream->set), "cannot close dataset", stream->name);
+    }
+    free(stream->buffer);
+    *stream = (h5_stream){.set = H5I_INVALID_HID};
+}
+
 /* ---- commit ---- */
+
+void h5_seal(h5_file *file) {
+    file->sealed = true;
+}
 
 /** On rank 0: is NAME.part whole? Some MPI libraries lose the error of a write to a full disk, but then the file is shorter than it says. */
 static int64_t reopen(const h5_file *file) {
@@ -265,6 +338,11 @@ status h5_commit(h5_file *file) {
     /* When H5Fclose() fails it leaves a ruin, on which MPI_Finalize() ends with a signal; a file left open is given up quietly. */
     if (file->id >= 0 && !file->sick) worked(file, H5Fclose(file->id), "cannot close", file->part);
     if (!file->failed) worked(file, root ? reopen(file) : 0, "incomplete file", file->part);
+    if (!file->failed && file->sealed) {
+        int error = seal_write(&file->context, file->part);
+        if (error) remember(file, "cannot write checksums of", file->part, strerror(error));
+        agree(file, error == 0);
+    }
     if (!file->failed) worked_on_root(file, root ? part_file_sync(file->part) : 0, "cannot sync", file->part);
     if (!file->failed) worked_on_root(file, root && rename(file->part, file->path) ? errno : 0, "cannot rename", file->part);
     if (!file->failed) worked_on_root(file, root ? part_file_sync_parent(file->path) : 0, "cannot sync the directory of", file->path);

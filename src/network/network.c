@@ -44,6 +44,7 @@ row_list row_list_new(void) {
     row_list list = {.groups_room = 16, .rows_room = 16};
     list.group_row = memory_new(MEMORY_WEIGHTS, (size_t)list.groups_room + 1, sizeof(int32_t));
     list.group_start = memory_new(MEMORY_WEIGHTS, (size_t)list.groups_room + 1, sizeof(int64_t));
+    list.group_id = memory_new(MEMORY_WEIGHTS, (size_t)list.groups_room, sizeof(int64_t));
     list.row_neuron = memory_new(MEMORY_WEIGHTS, (size_t)list.rows_room, sizeof(int32_t));
     return list;
 }
@@ -52,11 +53,12 @@ static int64_t grown(int64_t needed) {
     return needed + needed / 2 + 64;
 }
 
-void row_list_group(row_list *list, const int32_t *source, int count) {
+void row_list_group(row_list *list, int64_t id, const int32_t *source, int count) {
     if (list->groups == list->groups_room) {
         list->groups_room = (int)grown(list->groups);
         list->group_row = memory_resize(MEMORY_WEIGHTS, list->group_row, (size_t)list->groups_room + 1, sizeof(int32_t));
         list->group_start = memory_resize(MEMORY_WEIGHTS, list->group_start, (size_t)list->groups_room + 1, sizeof(int64_t));
+        list->group_id = memory_resize(MEMORY_WEIGHTS, list->group_id, (size_t)list->groups_room, sizeof(int64_t));
     }
     if (list->sources + count > list->sources_room) {
         list->sources_room = grown(list->sources + count);
@@ -64,7 +66,7 @@ void row_list_group(row_list *list, const int32_t *source, int count) {
     }
     if (count) memcpy(list->source + list->sources, source, (size_t)count * sizeof(int32_t));
     list->sources += count;
-    list->groups++;
+    list->group_id[list->groups++] = id;
     list->group_row[list->groups] = list->rows;
     list->group_start[list->groups] = list->sources;
 }
@@ -89,6 +91,8 @@ plastic_synapses *row_list_finish(row_list *list, const plastic_request *request
     list->source = memory_resize(MEMORY_WEIGHTS, list->source, (size_t)list->sources, sizeof(int32_t));
     if (!list->initial) list->initial = memory_new(MEMORY_BUFFERS, 0, sizeof(double));
     int64_t neurons = request->network->part.total;
-    return plastic_new(neurons, neurons + request->feedforward, list->rows, list->row_neuron, list->groups, list->group_row, list->group_start,
-                       list->source, list->initial, request->single);
+    plastic_synapses *plastic = plastic_new(neurons, neurons + request->feedforward, list->rows, list->row_neuron, list->groups, list->group_row,
+                                            list->group_start, list->source, list->initial, request->single);
+    plastic->group_id = list->group_id;
+    return plastic;
 }

@@ -24,7 +24,7 @@ static status build(const context *context, const config *config, const void *ra
     for (int i = 0; i < network->part.mine; i++) {
         int64_t gid = network->part.first + i;
         if (!request->trained[gid]) continue;
-        if (!started++) row_list_group(&list, source, count);
+        if (!started++) row_list_group(&list, 0, source, count);
         for (int64_t j = 0; j < total && p->sigma > 0; j++)
             weight[j] = p->sigma / sqrt((double)total) * random_normal(network->seed, RANDOM_PLASTIC_WEIGHT, (uint64_t)gid, (uint64_t)j);
         row_list_row(&list, i, weight);

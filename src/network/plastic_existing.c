@@ -47,7 +47,7 @@ static status build(const context *context, const config *config, const void *ra
         memcpy(source, rows.source + rows.start[i], (size_t)count * sizeof(int32_t));
         memcpy(weight, rows.weight + rows.start[i], (size_t)count * sizeof(double));
         count = plastic_append_feedforward(request, source, weight, count);
-        row_list_group(&list, source, count);
+        row_list_group(&list, network->part.first + i, source, count);
         row_list_row(&list, i, weight);
     }
     memory_free(source);

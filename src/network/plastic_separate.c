@@ -105,7 +105,7 @@ static void add_rows(row_list *list, plastic_request *request, const separate_pa
                 }
             }
             count = plastic_append_feedforward(request, source, weight, count);
-            row_list_group(list, source, count);
+            row_list_group(list, group, source, count);
             group_made = group;
         }
         row_list_row(list, i, weight);

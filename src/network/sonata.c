@@ -11,7 +11,7 @@ typedef struct {
 } sonata_parameters;
 
 static const param network_parameters[] = {
-    {"path", PARAM_TEXT, UNIT_NONE, NULL, 0, 0, NULL, "SONATA edges file; ids are the gids of this network", offsetof(sonata_parameters, path)},
+    {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "SONATA edges file; ids are the gids of this network", offsetof(sonata_parameters, path)},
     {"population", PARAM_TEXT, UNIT_NONE, "", 0, 0, NULL, "edge population; may be left out when the file has one", offsetof(sonata_parameters, population)},
     {"bias", PARAM_NUMBER, UNIT_NONE, "0", -1e6, 1e6, NULL, "constant input of every neuron", offsetof(sonata_parameters, bias)},
 };
@@ -60,7 +60,7 @@ static status network_build_sonata(const context *context, const config *config,
 const network_kind network_sonata = {.parameters = &network_table, .build = network_build_sonata};
 
 static const param plastic_parameters[] = {
-    {"path", PARAM_TEXT, UNIT_NONE, NULL, 0, 0, NULL, "SONATA edges file with the plastic synapses and their initial weights", offsetof(sonata_parameters, path)},
+    {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "SONATA edges file with the plastic synapses and their initial weights", offsetof(sonata_parameters, path)},
     {"population", PARAM_TEXT, UNIT_NONE, "", 0, 0, NULL, "edge population; may be left out when the file has one", offsetof(sonata_parameters, population)},
 };
 static const param_table plastic_table = {"sonata", "plastic synapses from a SONATA edges file", plastic_parameters, 2, sizeof(sonata_parameters)};
@@ -94,7 +94,7 @@ static status plastic_build_sonata(const context *context, const config *config,
             weight[count] = rows.weight[s];
         }
         count = plastic_append_feedforward(request, source, weight, count);
-        row_list_group(&list, source, count);
+        row_list_group(&list, network->part.first + i, source, count);
         row_list_row(&list, i, weight);
     }
     memory_free(source);

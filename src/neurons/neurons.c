@@ -43,6 +43,11 @@ void neurons_reset(neurons *neurons, uint64_t stream) {
     neurons->model->reset(neurons, stream);
 }
 
+void neurons_state(neurons *neurons, state_list *list) {
+    for (int f = 0; f < neurons->model->field_count; f++) state_add_neurons(list, "neurons", neurons->model->fields[f].name, H5_FLOAT64, neurons->field[f]);
+    state_add_neurons(list, "neurons", "since_spike", H5_INT32, neurons->since_spike);
+}
+
 const double *neurons_noise(neurons *neurons, uint64_t stream, int64_t step) {
     if (!neurons->noise) return NULL;
     int mine = neurons->part.mine;

@@ -1,6 +1,7 @@
 /* The recursion as it is written (models/rls.md 3.2), one P per group. Correct, simple, bound by memory: the oracle of the other stores.
  * Two layouts: full (textbook), rows padded; and the upper triangle only (packed), half the memory. */
 #include <math.h>
+#include <string.h>
 
 #include "engram/memory.h"
 #include "engram/rls.h"
@@ -155,12 +156,33 @@ static void export_p(const rls_store *store, int group, double *p) {
         }
 }
 
+/** The triangle is stored as one stretch (packed) or as one stretch a row. */
+static void pack_p(const rls_store *store, int group, void *triangle) {
+    size_t size = real_size(store->plastic);
+    int64_t count = sources_of(store->plastic, group);
+    char *to = triangle;
+    for (int64_t a = 0; a < count; to += (size_t)(count - a) * size, a++)
+        memcpy(to, (const char *)store->p + (size_t)(store->p_start[group] + place(store, count, a, a)) * size, (size_t)(count - a) * size);
+}
+
+static void unpack_p(rls_store *store, int group, const void *triangle) {
+    size_t size = real_size(store->plastic);
+    int64_t count = sources_of(store->plastic, group);
+    const char *from = triangle;
+    for (int64_t a = 0; a < count; a++)
+        for (int64_t b = a; b < count; b++, from += size) {
+            char *p = (char *)store->p + (size_t)store->p_start[group] * size;
+            memcpy(p + (size_t)place(store, count, a, b) * size, from, size);
+            if (!store->packed) memcpy(p + (size_t)place(store, count, b, a) * size, from, size);
+        }
+}
+
 const rls_store_kind rls_textbook = {
     .name = "textbook", .help = "one full P per group, rank-1 update at every instant", .create = create_full, .destroy = destroy,
-    .predict = predict, .update = update, .export_p = export_p,
+    .predict = predict, .update = update, .pack_p = pack_p, .unpack_p = unpack_p, .export_p = export_p,
 };
 
 const rls_store_kind rls_packed = {
     .name = "packed", .help = "as textbook, but only the upper triangle of P is stored", .create = create_packed, .destroy = destroy,
-    .predict = predict, .update = update, .export_p = export_p,
+    .predict = predict, .update = update, .pack_p = pack_p, .unpack_p = unpack_p, .export_p = export_p,
 };

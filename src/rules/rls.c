@@ -122,4 +122,64 @@ static void settle(rule_state *state) {
     if (state->kind->settle) state->kind->settle(state->store);
 }
 
-const learning_rule rule_rls = {.parameters = &table, .single = single, .create = create, .destroy = destroy, .trial_begin = trial_begin, .learn = learn, .settle = settle};
+/** Where the P of this rank stand in a checkpoint: groups in the order of their ids, each once, its upper triangle. */
+typedef struct {
+    int borrowed;         /* 1 if my first group is the last one of a rank before me, which writes it */
+    int64_t total, first, mine; /* elements: of all groups; before those that I write; that I write */
+    int64_t largest;      /* elements of one group */
+    h5_type type;
+} p_layout;
+
+static int64_t triangle_of(const plastic_synapses *plastic, int group) {
+    int64_t count = plastic->group_start[group + 1] - plastic->group_start[group];
+    return count * (count + 1) / 2;
+}
+
+/** Collective. */
+static p_layout lay_out_p(const rule_state *state) {
+    const plastic_synapses *plastic = state->setting.plastic;
+    const context *context = state->setting.context;
+    p_layout layout = {.type = plastic->single ? H5_FLOAT32 : H5_FLOAT64};
+    int64_t last = plastic->groups ? plastic->group_id[plastic->groups - 1] : -1, before = -1, end = 0;
+    CHECK_MPI(MPI_Exscan(&last, &before, 1, MPI_INT64_T, MPI_MAX, context->comm));
+    if (context->rank == 0) before = -1;
+    layout.borrowed = plastic->groups && plastic->group_id[0] == before;
+    for (int g = 0; g < plastic->groups; g++) {
+        int64_t elements = triangle_of(plastic, g);
+        if (g >= layout.borrowed) layout.mine += elements;
+        if (elements > layout.largest) layout.largest = elements;
+    }
+    CHECK_MPI(MPI_Scan(&layout.mine, &end, 1, MPI_INT64_T, MPI_SUM, context->comm));
+    CHECK_MPI(MPI_Allreduce(&layout.mine, &layout.total, 1, MPI_INT64_T, MPI_SUM, context->comm));
+    layout.first = end - layout.mine;
+    return layout;
+}
+
+static void save(rule_state *state, h5_file *file) {
+    const plastic_synapses *plastic = state->setting.plastic;
+    p_layout layout = lay_out_p(state);
+    void *triangle = memory_new(MEMORY_BUFFERS, (size_t)layout.largest, sizeof(double));
+    h5_stream_begin(file, "rls/p", layout.type, layout.total, layout.first, layout.mine);
+    for (int g = layout.borrowed; g < plastic->groups; g++) {
+        state->kind->pack_p(state->store, g, triangle);
+        h5_stream_put(file, triangle, triangle_of(plastic, g));
+    }
+    h5_stream_end(file);
+    memory_free(triangle);
+}
+
+static void load(rule_state *state, h5_reader *reader) {
+    const plastic_synapses *plastic = state->setting.plastic;
+    p_layout layout = lay_out_p(state);
+    int64_t borrowed = layout.borrowed ? triangle_of(plastic, 0) : 0;
+    void *triangle = memory_new(MEMORY_BUFFERS, (size_t)layout.largest, sizeof(double));
+    h5_reader_stream(reader, "rls/p", layout.type, layout.total, layout.first - borrowed, layout.mine + borrowed);
+    for (int g = 0; g < plastic->groups; g++) {
+        h5_reader_take(reader, triangle, triangle_of(plastic, g));
+        state->kind->unpack_p(state->store, g, triangle);
+    }
+    memory_free(triangle);
+}
+
+const learning_rule rule_rls = {.parameters = &table, .single = single, .create = create, .destroy = destroy, .trial_begin = trial_begin, .learn = learn, .settle = settle,
+                                .save = save, .load = load};

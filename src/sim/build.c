@@ -1,4 +1,5 @@
 #include "build.h"
+#include "guard.h"
 
 #include <math.h>
 #include <string.h>
@@ -230,6 +231,7 @@ status simulation_build(const context *context, config *config, bool dry, simula
         simulation_free(sim);
         return checked;
     }
+    sim->guard = guard_new(sim);
     *result = sim;
     return STATUS_OK;
 }
@@ -246,6 +248,7 @@ void simulation_free(simulation *sim) {
     exchange_free(sim->exchange);
     network_clear(&sim->network);
     neurons_free(sim->neurons);
+    guard_free(sim->guard);
     memory_free(sim->trained);
     memory_free(sim->tau);
     memory_free(sim->current_noise);

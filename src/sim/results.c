@@ -1,13 +1,17 @@
 /* The output directory, metrics.csv and run.json. */
 #include "results.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "checkpoint.h"
 #include "engram/memory.h"
 #include "engram/version.h"
 
@@ -37,44 +41,171 @@ static int make_directories(const char *directory) {
     return 0;
 }
 
+static int64_t remove_folder(const char *folder) {
+    DIR *entries = opendir(folder);
+    for (struct dirent *entry; entries && (entry = readdir(entries));) unlinkat(dirfd(entries), entry->d_name, 0); /* "." and ".." stay */
+    if (entries) closedir(entries);
+    return rmdir(folder);
+}
+
 /** So that no file of an earlier run stays beside those of this one. */
 static void remove_earlier(const results *results) {
-    static const char *const ours[] = {"run.json", "spikes.h5", "report.h5", "nodes.h5", "node_types.csv", "edges.h5", "targets.h5", "test.h5"};
+    static const char *const ours[] = {"run.json", "spikes.h5", "report.h5", "nodes.h5", "node_types.csv", "edges.h5", "targets.h5", "test.h5", "stop", PARAMETERS_FILE};
     for (size_t k = 0; k < sizeof ours / sizeof *ours; k++) {
         char *old = results_path(results, ours[k]);
         unlink(old);
         free(old);
     }
+    char *checkpoints = checkpoint_path(results->directory, "");
+    remove_folder(checkpoints);
+    free(checkpoints);
+}
+
+/** Write under a temporary name, sync, rename. On rank 0. */
+static status finish_file(FILE *file, const char *part, const char *path) {
+    int failed = fflush(file) != 0 || fsync(fileno(file)) != 0;
+    failed |= fclose(file) != 0;
+    if (failed || rename(part, path) != 0) {
+        status code = status_fail(STATUS_FAILURE, "%s: %s", path, strerror(errno));
+        unlink(part);
+        return code;
+    }
+    return STATUS_OK;
+}
+
+static status write_text_file(const results *results, const char *name, const char *text) {
+    char *path = results_path(results, name), *part;
+    if (asprintf(&part, "%s.part", path) < 0) context_abort("memory: no room for a path");
+    FILE *file = fopen(part, "w");
+    status code = file ? STATUS_OK : status_fail(STATUS_FAILURE, "%s: %s", part, strerror(errno));
+    if (file) {
+        fputs(text, file); /* an error shows in fflush() */
+        code = finish_file(file, part, path);
+    }
+    free(part);
+    free(path);
+    return code;
+}
+
+/** Open metrics.csv without touching what is in it, for this process alone. On rank 0. */
+static status lock_metrics(results *results) {
+    char *path = results_path(results, "metrics.csv");
+    status code = STATUS_OK;
+    results->metrics = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (results->metrics < 0)
+        code = status_fail(STATUS_INPUT, "%s: %s", path, strerror(errno));
+    else if (flock(results->metrics, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) /* a file system without locks cannot help */
+        code = status_fail(STATUS_INPUT, "%s: another engram is writing to this run", results->directory);
+    free(path);
+    return code;
+}
+
+/** Append whole lines; after an error the file is as before. On rank 0. */
+static status append_metrics(results *results, const char *text) {
+    int64_t length = (int64_t)strlen(text), done = 0;
+    while (done < length) {
+        ssize_t put = pwrite(results->metrics, text + done, (size_t)(length - done), results->bytes + done);
+        if (put < 0 && errno == EINTR) continue;
+        if (put <= 0) {
+            status code = status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, put < 0 ? strerror(errno) : "no room");
+            if (ftruncate(results->metrics, results->bytes) != 0) status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
+            return code;
+        }
+        done += put;
+    }
+    results->bytes += length;
+    return STATUS_OK;
+}
+
+static bool exists(const results *results, const char *name) {
+    char *path = results_path(results, name);
+    bool there = access(path, F_OK) == 0;
+    free(path);
+    return there;
 }
 
 /** On rank 0 only. */
-static status open_on_root(const run_options *options, results *results) {
+static status open_on_root(results *results, const char *parameters, bool overwrite) {
     struct stat found;
     if (results->directory[0] == '\0') return status_fail(STATUS_INPUT, "the output directory has no name; give -o DIR or output.directory");
     if (make_directories(results->directory) != 0 || stat(results->directory, &found) != 0)
         return status_fail(STATUS_INPUT, "output directory %s: %s", results->directory, strerror(errno));
     if (!S_ISDIR(found.st_mode)) return status_fail(STATUS_INPUT, "output directory %s: is a file", results->directory);
-    char *path = results_path(results, "metrics.csv");
-    status code = STATUS_OK;
-    if (options->overwrite) remove_earlier(results);
-    FILE *file = NULL;
-    if (access(path, F_OK) == 0 && !options->overwrite)
-        code = status_fail(STATUS_INPUT, "%s already holds a run (%s); give -o another directory, or --overwrite", results->directory, path);
-    else if (!(file = fopen(path, "w")) || fputs(metrics_header, file) < 0 || fflush(file) != 0)
-        code = status_fail(STATUS_INPUT, "%s: %s", path, strerror(errno));
-    if (code != STATUS_OK && file) fclose(file);
-    results->metrics = code == STATUS_OK ? file : NULL;
-    free(path);
-    return code;
+    const char *sign = exists(results, "metrics.csv") ? "metrics.csv" : PARAMETERS_FILE;
+    if (!overwrite && exists(results, sign))
+        return status_fail(STATUS_INPUT, "%s already holds a run (%s/%s); give -o another directory, --resume %s to go on with it, or --overwrite", results->directory,
+                           results->directory, sign, results->directory);
+    status code = lock_metrics(results);
+    if (code != STATUS_OK) return code;
+    if (overwrite) remove_earlier(results);
+    if (ftruncate(results->metrics, 0) != 0) return status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
+    code = append_metrics(results, metrics_header);
+    return code == STATUS_OK ? write_text_file(results, PARAMETERS_FILE, parameters) : code;
 }
 
-status results_open(const context *context, const config *config, const run_options *options, results *results) {
+static void begin(char *directory, results *results) {
+    *results = (struct results){.directory = directory, .metrics = -1, .started = clock_seconds()};
+    for (size_t length = strlen(directory); length > 1 && directory[length - 1] == '/';) directory[--length] = '\0';
+}
+
+char *results_directory(const config *config, const run_options *options) {
     const output_settings *output = config_common((struct config *)(uintptr_t)config, "output");
-    results->started = clock_seconds();
-    results->directory = strdup(options->directory ? options->directory : output->directory);
-    size_t length = strlen(results->directory);
-    while (length > 1 && results->directory[length - 1] == '/') results->directory[--length] = '\0';
-    return status_agree(context, context->rank == 0 ? open_on_root(options, results) : STATUS_OK);
+    char *directory = strdup(options->directory ? options->directory : output->directory);
+    if (!directory) context_abort("memory: no room for a path");
+    return directory;
+}
+
+status results_open(const context *context, char *directory, const char *parameters, bool overwrite, results *results) {
+    begin(directory, results);
+    return status_agree(context, context->rank == 0 ? open_on_root(results, parameters, overwrite) : STATUS_OK);
+}
+
+/** Whole lines of metrics.csv that belong to loops up to @p loop: their bytes. @param[out] kept number of loops among them */
+static int64_t past_lines(const char *text, int64_t loop, int64_t *kept) {
+    const char *at = text, *end;
+    *kept = 0;
+    for (int64_t line = 0; (end = strchr(at, '\n')); line++) {
+        if (line > 0 && (strtoll(at, NULL, 10) > loop || strtoll(at, NULL, 10) <= 0)) break;
+        *kept = line;
+        at = end + 1;
+    }
+    return at - text;
+}
+
+static status cut_metrics(results *results, int64_t loop) {
+    struct stat found;
+    if (fstat(results->metrics, &found) != 0) return status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
+    char *text = calloc((size_t)found.st_size + 1, 1);
+    if (!text) context_abort("memory: no room for metrics.csv");
+    int64_t kept = 0;
+    if (pread(results->metrics, text, (size_t)found.st_size, 0) != found.st_size)
+        status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
+    results->bytes = past_lines(text, loop, &kept);
+    if (kept < loop) fprintf(stderr, "engram: warning: %s/metrics.csv has lines for %lld of %lld loops\n", results->directory, (long long)kept, (long long)loop);
+    free(text);
+    if (ftruncate(results->metrics, results->bytes) != 0) return status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
+    return results->bytes == 0 ? append_metrics(results, metrics_header) : STATUS_OK;
+}
+
+static status reopen_on_root(results *results, const char *parameters, int64_t loop) {
+    status code = lock_metrics(results);
+    if (code == STATUS_OK) code = cut_metrics(results, loop);
+    char *stop = results_path(results, "stop");
+    unlink(stop); /* it stopped the run before */
+    free(stop);
+    return code == STATUS_OK ? write_text_file(results, PARAMETERS_FILE, parameters) : code;
+}
+
+status results_reopen(const context *context, char *directory, const char *parameters, int64_t loop, results *results) {
+    begin(directory, results);
+    return status_agree(context, context->rank == 0 ? reopen_on_root(results, parameters, loop) : STATUS_OK);
+}
+
+bool results_hold_run(const context *context, const char *directory) {
+    const results results = {.directory = (char *)(uintptr_t)directory};
+    int there = context->rank == 0 && exists(&results, PARAMETERS_FILE);
+    CHECK_MPI(MPI_Bcast(&there, 1, MPI_INT, 0, context->comm));
+    return there;
 }
 
 /** "%.12g", or nothing for NAN. */
@@ -83,19 +214,30 @@ static void print_number(FILE *file, double value, const char *end) {
     fputs(end, file);
 }
 
-void results_add_metrics(const context *context, results *results, const metrics_row *row) {
+status results_add_metrics(const context *context, results *results, const metrics_row *row) {
     double memory = (double)memory_resident() / 1048576, all = 0;
     CHECK_MPI(MPI_Reduce(&memory, &all, 1, MPI_DOUBLE, MPI_SUM, 0, context->comm));
-    FILE *file = results->metrics;
-    if (!file) return;
-    fprintf(file, "%lld,%d,%.3f,", (long long)row->loop, row->task, row->seconds);
-    print_number(file, row->rate_hz, ",");
-    print_number(file, row->correlation, ",");
-    if (row->measured) fprintf(file, "%lld", (long long)row->undefined_neurons);
-    fputs(",", file);
-    print_number(file, row->mean_gain, ",");
-    fprintf(file, "%.1f\n", all);
-    fflush(file);
+    if (context->rank != 0) return STATUS_OK;
+    char *text = NULL;
+    size_t bytes;
+    FILE *line = open_memstream(&text, &bytes);
+    if (!line) context_abort("memory: no room for a line of metrics.csv");
+    fprintf(line, "%lld,%d,%.3f,", (long long)row->loop, row->task, row->seconds);
+    print_number(line, row->rate_hz, ",");
+    print_number(line, row->correlation, ",");
+    if (row->measured) fprintf(line, "%lld", (long long)row->undefined_neurons);
+    fputs(",", line);
+    print_number(line, row->mean_gain, ",");
+    fprintf(line, "%.1f\n", all);
+    fclose(line);
+    status code = append_metrics(results, text);
+    free(text);
+    return code;
+}
+
+status results_sync(const results *results) {
+    if (results->metrics < 0 || fsync(results->metrics) == 0) return STATUS_OK;
+    return status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
 }
 
 static void print_text(FILE *file, const char *text) {
@@ -171,7 +313,7 @@ static void print_field(FILE *file, const char *key, double value) {
     fputs(",\n", file);
 }
 
-static void print_run(FILE *file, const simulation *sim, const results *results, const run_options *options, int64_t loops_done, status code,
+static void print_run(FILE *file, const simulation *sim, const results *results, const run_options *options, int64_t resumed_from, int64_t loops_done, status code,
                       const test_result *tests, const char *hosts, const spread *phases, const spread *memory) {
     const char *categories[MEMORY_CATEGORIES];
     for (int c = 0; c < MEMORY_CATEGORIES; c++) categories[c] = memory_category_name(c);
@@ -182,7 +324,8 @@ static void print_run(FILE *file, const simulation *sim, const results *results,
     }
     fprintf(file, "],\n  \"exit_code\": %d,\n  \"ranks\": %d,\n", code, sim->context.ranks);
     print_hosts(file, hosts, sim->context.ranks);
-    fprintf(file, "  \"seed\": %llu,\n  \"neurons\": %lld,\n  \"loops\": %lld,\n", (unsigned long long)sim->seed, (long long)sim->part.total, (long long)loops_done);
+    fprintf(file, "  \"seed\": %llu,\n  \"neurons\": %lld,\n  \"loops\": %lld,\n  \"resumed_from_loop\": %lld,\n", (unsigned long long)sim->seed, (long long)sim->part.total,
+            (long long)loops_done, (long long)resumed_from);
     print_field(file, "seconds", clock_seconds() - results->started);
     print_field(file, "loop_model_ms", (double)sim->loop_steps * sim->dt);
     print_field(file, "baseline_excitatory_hz", sim->baseline_rate[0]);
@@ -202,19 +345,7 @@ static void print_run(FILE *file, const simulation *sim, const results *results,
     }
 }
 
-/** Write under a temporary name, sync, rename. On rank 0. */
-static status finish_file(FILE *file, const char *part, const char *path) {
-    int failed = fflush(file) != 0 || fsync(fileno(file)) != 0;
-    failed |= fclose(file) != 0;
-    if (failed || rename(part, path) != 0) {
-        status code = status_fail(STATUS_FAILURE, "%s: %s", path, strerror(errno));
-        unlink(part);
-        return code;
-    }
-    return STATUS_OK;
-}
-
-status results_write_run(const simulation *sim, const results *results, const run_options *options, int64_t loops_done, status code, const test_result *tests) {
+status results_write_run(const simulation *sim, const results *results, const run_options *options, int64_t resumed_from, int64_t loops_done, status code, const test_result *tests) {
     char name[MPI_MAX_PROCESSOR_NAME] = "";
     int length;
     CHECK_MPI(MPI_Get_processor_name(name, &length));
@@ -230,7 +361,7 @@ status results_write_run(const simulation *sim, const results *results, const ru
         char *path = results_path(results, "run.json"), *part = results_path(results, "run.json.part");
         FILE *file = fopen(part, "w");
         if (file) {
-            print_run(file, sim, results, options, loops_done, code, tests, hosts, phases, memory);
+            print_run(file, sim, results, options, resumed_from, loops_done, code, tests, hosts, phases, memory);
             written = finish_file(file, part, path);
         } else {
             written = status_fail(STATUS_FAILURE, "%s: %s", part, strerror(errno));
@@ -243,8 +374,7 @@ status results_write_run(const simulation *sim, const results *results, const ru
 }
 
 void results_close(results *results) {
-    if (results->metrics && fclose(results->metrics) != 0) fprintf(stderr, "engram: warning: metrics.csv could not be completed: %s\n", strerror(errno));
+    if (results->metrics >= 0) close(results->metrics);
     free(results->directory);
-    results->metrics = NULL;
-    results->directory = NULL;
+    *results = (struct results){.metrics = -1};
 }

@@ -6,14 +6,22 @@
 #include "engram/training.h"
 
 /** The output directory of a run and the open metrics.csv. */
-typedef struct {
+typedef struct results {
     char *directory; /* owned */
-    void *metrics;   /* FILE on rank 0 */
+    int metrics;     /* descriptor on rank 0, else negative; locked while the run lasts */
+    int64_t bytes;   /* of metrics.csv that are whole lines */
     double started;  /* clock_seconds() */
 } results;
 
-/** Make the directory and metrics.csv. Refuses one that holds a run unless overwrite. @return agreed and printed */
-status results_open(const context *context, const config *config, const run_options *options, results *results);
+/** The directory of a new run: -o, or output.directory. @return owned by the caller, free() */
+char *results_directory(const config *config, const run_options *options);
+
+/** Make the directory, parameters.yaml and metrics.csv. Refuses a directory that holds a run unless overwrite, or one that another process writes to.
+ *  @param directory taken @param parameters text of parameters.yaml. @return agreed and printed */
+status results_open(const context *context, char *directory, const char *parameters, bool overwrite, results *results);
+
+/** Go on in a directory after @p loop loops: lines of later loops leave metrics.csv, parameters.yaml becomes @p parameters. @param directory taken @return agreed and printed */
+status results_reopen(const context *context, char *directory, const char *parameters, int64_t loop, results *results);
 
 /** One line of metrics.csv. */
 typedef struct {
@@ -24,7 +32,10 @@ typedef struct {
     double mean_gain;
     bool measured;
 } metrics_row;
-void results_add_metrics(const context *context, results *results, const metrics_row *row);
+/** @return of rank 0, not agreed: STATUS_FAILURE if the line could not be written; then the file ends with the line before */
+status results_add_metrics(const context *context, results *results, const metrics_row *row);
+/** Bring metrics.csv to the disk. @return of rank 0, not agreed */
+status results_sync(const results *results);
 
 /** @return path of a file in the directory, owned by the caller (free) */
 char *results_path(const results *results, const char *name);
@@ -33,7 +44,10 @@ status results_write_nodes(const simulation *sim, const results *results, const 
 status results_write_edges(const simulation *sim, const results *results, const char *configuration);
 /** @param drive [tasks] averages of the last loop of each task, [instants][mine]; NULL entries are left out */
 status results_write_targets(const simulation *sim, const results *results, const char *configuration, double *const *drive, bool stimulus);
-status results_write_spikes(const simulation *sim, const results *results, const char *configuration, const spike_recorder *recorder);
+/** Spikes from the @p from-th recorded one on. @param name file in the directory */
+status results_write_spikes(const simulation *sim, const results *results, const char *name, const char *configuration, const spike_recorder *recorder, int64_t from);
+/** Append to the recorder what results_write_spikes() wrote to @p name, up to @p last_step. Collective; any number of ranks. @return not agreed; a missing file is STATUS_INPUT */
+status results_read_spikes(const simulation *sim, const results *results, const char *name, int64_t last_step, spike_recorder *recorder);
 status results_write_report(const simulation *sim, const results *results, const char *configuration, const report_recorder *recorder);
 
 /** Results of one task's trials with frozen weights. */
@@ -50,7 +64,7 @@ typedef struct {
 } test_result;
 status results_write_test(const simulation *sim, const results *results, const char *configuration, const test_result *tests);
 /** run.json. @param code how the run ended */
-status results_write_run(const simulation *sim, const results *results, const run_options *options, int64_t loops_done, status code, const test_result *tests);
+status results_write_run(const simulation *sim, const results *results, const run_options *options, int64_t resumed_from, int64_t loops_done, status code, const test_result *tests);
 
 void results_close(results *results);
 

@@ -174,23 +174,63 @@ status results_write_targets(const simulation *sim, const results *results, cons
     return h5_commit(file);
 }
 
-status results_write_spikes(const simulation *sim, const results *results, const char *configuration, const spike_recorder *recorder) {
+status results_write_spikes(const simulation *sim, const results *results, const char *name, const char *configuration, const spike_recorder *recorder, int64_t from) {
     int mine = sim->part.mine;
+    int64_t count = recorder->count - from;
     int64_t *next = memory_new(MEMORY_BUFFERS, (size_t)mine + 1, sizeof(int64_t));
-    double *times = memory_new(MEMORY_BUFFERS, (size_t)recorder->count, sizeof(double));
-    uint64_t *ids = memory_new(MEMORY_BUFFERS, (size_t)recorder->count, sizeof(uint64_t));
-    for (int64_t k = 0; k < recorder->count; k++) next[recorder->neuron[k] + 1]++;
+    double *times = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof(double));
+    uint64_t *ids = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof(uint64_t));
+    for (int64_t k = from; k < recorder->count; k++) next[recorder->neuron[k] + 1]++;
     for (int i = 0; i < mine; i++) next[i + 1] += next[i];
-    for (int64_t k = 0; k < recorder->count; k++) { /* recorded in order of time: a stable counting sort by neuron */
+    for (int64_t k = from; k < recorder->count; k++) { /* in order of time for each neuron: a stable counting sort by neuron */
         int64_t at = next[recorder->neuron[k]]++;
         times[at] = (double)recorder->step[k] * sim->dt;
         ids[at] = (uint64_t)(sim->part.first + recorder->neuron[k]);
     }
-    char *path = results_path(results, "spikes.h5");
-    status written = sonata_write_spikes(&sim->context, path, configuration, POPULATION, recorder->count, times, ids);
+    char *path = results_path(results, name);
+    status written = sonata_write_spikes(&sim->context, path, configuration, POPULATION, count, times, ids);
     free(path);
     memory_free(next), memory_free(times), memory_free(ids);
     return written;
+}
+
+/** First of the sorted @p count ids that is at least @p id. */
+static int64_t first_id_from(h5_reader *reader, const char *dataset, int64_t count, int64_t id) {
+    int64_t low = 0, high = count;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        uint64_t found = 0;
+        h5_reader_stream(reader, dataset, H5_UINT64, count, middle, 1);
+        h5_reader_take(reader, &found, 1);
+        if ((int64_t)found < id) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
+status results_read_spikes(const simulation *sim, const results *results, const char *name, int64_t last_step, spike_recorder *recorder) {
+    char times_name[64], ids_name[64], *path = results_path(results, name);
+    snprintf(times_name, sizeof times_name, "spikes/%s/timestamps", POPULATION);
+    snprintf(ids_name, sizeof ids_name, "spikes/%s/node_ids", POPULATION);
+    h5_reader *reader = h5_reader_open(path);
+    free(path);
+    int64_t count = h5_reader_length(reader, ids_name), first = first_id_from(reader, ids_name, count, sim->part.first);
+    int64_t mine = first_id_from(reader, ids_name, count, sim->part.first + sim->part.mine) - first;
+    double *times = memory_new(MEMORY_BUFFERS, (size_t)mine, sizeof(double));
+    uint64_t *ids = memory_new(MEMORY_BUFFERS, (size_t)mine, sizeof(uint64_t));
+    h5_reader_stream(reader, times_name, H5_FLOAT64, count, first, mine);
+    h5_reader_take(reader, times, mine);
+    h5_reader_stream(reader, ids_name, H5_UINT64, count, first, mine);
+    h5_reader_take(reader, ids, mine);
+    status result = h5_reader_close(reader);
+    for (int64_t k = 0; k < mine && result == STATUS_OK; k++) {
+        int64_t step = llround(times[k] / sim->dt);
+        int32_t neuron = (int32_t)((int64_t)ids[k] - sim->part.first);
+        recorder->base = step; /* as if recorded in this step */
+        if (step <= last_step) spike_recorder_step(recorder, sim, 0, &neuron, 1);
+    }
+    memory_free(times), memory_free(ids);
+    return result;
 }
 
 status results_write_report(const simulation *sim, const results *results, const char *configuration, const report_recorder *recorder) {

@@ -1,7 +1,8 @@
 #include "engram/observe.h"
 #include "engram/simulation.h"
+#include "checkpoint.h"
 
-enum { VARIANTS_MAX = 32, SECTIONS = 9 };
+enum { VARIANTS_MAX = 32, SECTIONS = 11 };
 
 static const param simulation_params[] = {
     {"dt", PARAM_NUMBER, UNIT_TIME, "0.1 ms", 1e-4, 100, NULL, "time step", offsetof(simulation_settings, dt)},
@@ -39,6 +40,8 @@ const param_section *simulation_schema(int *count) {
             {"stimulus", "stimuli", "external input that cues a task", &stimulus_common, "kind", variants[3], n[3]},
             {"targets", "targets", "what the neurons are to learn", &targets_common, "kind", variants[4], n[4]},
             {"learning", "rules", "how synapses learn", &learning_common, "rule", variants[5], n[5]},
+            {"checkpoint", "checkpoint", "when a run is saved, and when it ends itself", &checkpoint_common, NULL, NULL, 0},
+            {"guards", "guards", "when a run has gone wrong and is ended", &guard_common, NULL, NULL, 0},
             {"output", "output", "what is measured and written", &output_common, NULL, NULL, 0},
         };
         for (int s = 0; s < SECTIONS; s++) sections[s] = all[s];

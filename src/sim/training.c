@@ -4,8 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checkpoint.h"
 #include "engram/memory.h"
 #include "results.h"
+#include "resume.h"
+#include "spool.h"
 
 /** Everything that lives for the length of a training run. */
 typedef struct {
@@ -14,11 +17,16 @@ typedef struct {
     int64_t loops;
     results results;
     tracker *tracker;
-    double **last_drive;      /* [tasks] [instants][mine] of the last loop of each task */
     spike_recorder spikes;
     report_recorder report;
     test_result *tests;       /* [tasks], NULL without tests */
-    double seconds;           /* wall time of all loops so far */
+    checkpoint_progress progress; /* loops done, their wall time, averages */
+    const checkpoint_settings *checkpoint;
+    char *parameters, *inputs; /* the configuration as given; the files that it names */
+    int64_t resumed_from;     /* loops that an earlier part of the run did */
+    int64_t saved;            /* loop of the last checkpoint */
+    int64_t spooled;          /* recorded spikes that were put aside */
+    run_watch watch;
 } training;
 
 static void describe(const simulation *sim, int64_t loops) {
@@ -50,7 +58,7 @@ static void format_time(double seconds, char *text, size_t size) {
 
 static void show_progress(const training *training, const metrics_row *row) {
     char left[32], correlation[32] = "";
-    format_time(training->seconds / (double)row->loop * (double)(training->loops - row->loop), left, sizeof left);
+    format_time(training->progress.seconds / (double)row->loop * (double)(training->loops - row->loop), left, sizeof left);
     if (row->measured && isnan(row->correlation))
         snprintf(correlation, sizeof correlation, "  corr undefined");
     else if (row->measured)
@@ -63,14 +71,11 @@ static double rate_of(const simulation *sim, const trial_result *result, int64_t
     return (double)(result->spikes[0] + result->spikes[1]) / ((double)sim->part.total * (double)steps * sim->dt / 1000);
 }
 
-/** Drives finite, P positive definite? The message names loop, neuron and value. */
-static status check_numeric(const simulation *sim, int64_t loop, const rule_report *report) {
-    for (int i = 0; i < sim->part.mine && report->bad_neuron < 0; i++)
-        if (!isfinite(sim->drive->total[i]))
-            return status_fail(STATUS_NUMERIC, "loop %lld: the drive of neuron %lld is not finite (%g)", (long long)loop, (long long)(sim->part.first + i), sim->drive->total[i]);
-    if (report->bad_neuron < 0) return STATUS_OK;
-    return status_fail(STATUS_NUMERIC, "loop %lld: the inverse correlation matrix of neuron %lld is no longer positive definite (gain %g, allowed is above 0 up to 1); "
-                       "use precision: double, or a larger lambda", (long long)loop, (long long)(sim->part.first + report->bad_neuron), report->bad_gain);
+/** What a guard found in loop @p loop, or a network that does not fire. Not agreed. */
+static status check_numeric(const simulation *sim, int64_t loop, const trial_result *result, double rate_hz) {
+    if (result->fault[0]) return status_fail(STATUS_NUMERIC, "loop %lld, %s", (long long)loop, result->fault);
+    if (!result->whole || !(rate_hz < ((const guard_settings *)config_common(sim->config, "guards"))->min_rate)) return STATUS_OK;
+    return status_fail(STATUS_NUMERIC, "loop %lld: the network is silent: %g Hz (allowed: guards.min_rate = %g Hz)", (long long)loop, rate_hz, ((const guard_settings *)config_common(sim->config, "guards"))->min_rate);
 }
 
 static double mean_gain(const simulation *sim, const rule_report *report) {
@@ -80,13 +85,26 @@ static double mean_gain(const simulation *sim, const rule_report *report) {
     return terms ? sum_value(sum) / (double)terms : NAN;
 }
 
+/** The correlation of the loop, and its averages kept if they are the last of their task. */
+static void measure(training *training, metrics_row *row, bool last_of_task) {
+    simulation *sim = training->sim;
+    double *values = tracker_finish(training->tracker);
+    row->correlation = score_values(sim, row->task, values, NULL, &row->undefined_neurons);
+    if (!last_of_task) return;
+    size_t bytes = (size_t)sim->targets.instants * (size_t)sim->part.mine * sizeof(double);
+    double **kept = &training->progress.drive[row->task];
+    if (!*kept) *kept = memory_new(MEMORY_OUTPUT, bytes, 1);
+    memcpy(*kept, values, bytes);
+}
+
+/** One loop of training. @return agreed and printed; STATUS_RESUMABLE if it was given up */
 static status run_loop(training *training, int64_t loop) {
     simulation *sim = training->sim;
     int tasks = sim->targets.tasks, task = (int)((loop - 1) % tasks);
     bool last = loop == training->loops, last_of_task = loop > training->loops - tasks;
     metrics_row row = {.loop = loop, .task = task, .correlation = NAN, .measured = last_of_task || loop % training->output->correlation_every == 0};
     trial trial = {.task = task, .stream = (uint64_t)loop, .reset = loop == 1 || sim->reset_every_loop, .plastic = true, .stimulate = true,
-                   .learn = sim->rule->learn != NULL, .steps = sim->loop_steps};
+                   .learn = sim->rule->learn != NULL, .steps = sim->loop_steps, .guarded = true, .watch = &training->watch};
     if (row.measured) {
         tracker_begin(training->tracker);
         trial_observe(&trial, training->tracker, tracker_step);
@@ -98,27 +116,81 @@ static status run_loop(training *training, int64_t loop) {
     if (last && training->output->report.count) trial_observe(&trial, &training->report, report_recorder_step);
     trial_result result;
     trial_run(sim, &trial, &result);
+    if (sim->rule_state && sim->rule->settle) sim->rule->settle(sim->rule_state);
     double measuring = clock_seconds();
-    status numeric = status_agree(&sim->context, check_numeric(sim, loop, &result.report));
-    if (row.measured) {
-        double *values = tracker_finish(training->tracker);
-        row.correlation = score_values(sim, task, values, NULL, &row.undefined_neurons);
-        if (last_of_task) {
-            size_t bytes = (size_t)sim->targets.instants * (size_t)sim->part.mine * sizeof(double);
-            if (!training->last_drive[task]) training->last_drive[task] = memory_new(MEMORY_OUTPUT, bytes, 1);
-            memcpy(training->last_drive[task], values, bytes);
-        }
-    }
-    row.mean_gain = mean_gain(sim, &result.report);
     row.rate_hz = rate_of(sim, &result, trial.steps);
+    status numeric = status_agree(&sim->context, check_numeric(sim, loop, &result, row.rate_hz));
+    if (numeric != STATUS_OK) return numeric;
+    if (!result.whole) return STATUS_RESUMABLE;
+    if (row.measured) measure(training, &row, last_of_task);
+    row.mean_gain = mean_gain(sim, &result.report);
     measuring = clock_seconds() - measuring;
     sim->phase_seconds[PHASE_RECORD] += measuring;
     row.seconds = result.seconds + measuring;
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &row.seconds, 1, MPI_DOUBLE, MPI_MAX, sim->context.comm));
-    training->seconds += row.seconds;
-    if (numeric != STATUS_OK) return numeric;
-    results_add_metrics(&sim->context, &training->results, &row);
-    show_progress(training, &row);
+    training->progress.seconds += row.seconds;
+    training->progress.loop = loop;
+    status written = status_agree(&sim->context, results_add_metrics(&sim->context, &training->results, &row));
+    if (written == STATUS_OK) show_progress(training, &row);
+    return written;
+}
+
+/* ---- checkpoints ---- */
+
+/** Save the state after the loops done so far. Everything that belongs to them is on the disk before the checkpoint is. */
+static status save(training *training) {
+    simulation *sim = training->sim;
+    double started = clock_seconds();
+    if (sim->context.rank == 0) checkpoint_make_folder(training->results.directory);
+    status saved = status_agree(&sim->context, results_sync(&training->results)); /* also: the folder is there */
+    if (saved == STATUS_OK && training->output->spikes == SPIKES_ALL)
+        saved = status_agree(&sim->context, spool_write(sim, &training->results, &training->spikes, training->spooled, training->progress.loop));
+    if (saved == STATUS_OK)
+        saved = status_agree(&sim->context, checkpoint_save(sim, training->results.directory, &training->progress, training->parameters, training->inputs));
+    double seconds = clock_seconds() - started;
+    sim->phase_seconds[PHASE_CHECKPOINT] += seconds;
+    if (saved != STATUS_OK) {
+        log_warning(&sim->context, "loop %lld could not be saved; when there is room again, go on from loop %lld with: engram train --resume %s", (long long)training->progress.loop,
+                    (long long)training->saved, training->results.directory);
+        return saved;
+    }
+    training->saved = training->progress.loop;
+    training->spooled = training->spikes.count;
+    training->watch.saved = clock_seconds();
+    training->watch.reserve = 2 * seconds;
+    return STATUS_OK;
+}
+
+/** After each loop but the last, rank 0 decides for all. */
+enum { GO_ON, SAVE, SAVE_AND_STOP };
+
+static int decide(const training *training, double seconds_of_loop) {
+    const checkpoint_settings *settings = training->checkpoint;
+    const run_watch *watch = &training->watch;
+    double now = clock_seconds();
+    if (watch->asked || now - watch->started + watch->reserve + seconds_of_loop > watch->limit) return SAVE_AND_STOP;
+    bool by_loops = settings->every_loops > 0 && training->progress.loop - training->saved >= settings->every_loops;
+    bool by_time = settings->every > 0 && now - watch->saved >= settings->every / 1000;
+    return by_loops || by_time ? SAVE : GO_ON;
+}
+
+/** Loops until all are done, or something ends them. */
+static status run_loops(training *training) {
+    simulation *sim = training->sim;
+    while (training->progress.loop < training->loops) {
+        double started = clock_seconds();
+        status result = run_loop(training, training->progress.loop + 1);
+        if (result != STATUS_OK) return result;
+        if (training->progress.loop == training->loops) break; /* saved with the results */
+        int decision = decide(training, clock_seconds() - started);
+        CHECK_MPI(MPI_Bcast(&decision, 1, MPI_INT, 0, sim->context.comm));
+        if (decision != GO_ON) result = save(training);
+        if (result != STATUS_OK) return result;
+        if (decision == SAVE_AND_STOP) {
+            training->watch.asked = true;
+            return STATUS_RESUMABLE;
+        }
+    }
     return STATUS_OK;
 }
 
@@ -158,71 +230,132 @@ static void test_task(training *training, int task, test_result *test) {
     memory_free(defined);
 }
 
-static void run_tests(training *training) {
-    if (training->output->test_trials == 0) return;
+static status run_tests(training *training) {
+    if (training->output->test_trials == 0) return STATUS_OK;
     training->tests = memory_new(MEMORY_OUTPUT, (size_t)training->sim->targets.tasks, sizeof *training->tests);
     for (int task = 0; task < training->sim->targets.tasks; task++) test_task(training, task, &training->tests[task]);
+    return STATUS_OK;
 }
 
-static status write_results(training *training, int64_t loops_done, status code, const run_options *options) {
+/** What the last loop leaves: everything but tests and run.json. @return agreed and printed */
+static status write_results(training *training) {
     simulation *sim = training->sim;
     double started = clock_seconds();
+    const results *results = &training->results;
     char *configuration = config_as_used(sim->config);
-    if (sim->rule->settle && sim->rule_state) sim->rule->settle(sim->rule_state);
-    status written = results_write_nodes(sim, &training->results, configuration);
-    if (training->output->edges) written = status_worse(written, results_write_edges(sim, &training->results, configuration));
-    written = status_worse(written, results_write_targets(sim, &training->results, configuration, training->last_drive, training->output->stimulus));
-    if (training->output->spikes != SPIKES_NONE) written = status_worse(written, results_write_spikes(sim, &training->results, configuration, &training->spikes));
-    if (training->report.taken) written = status_worse(written, results_write_report(sim, &training->results, configuration, &training->report));
-    if (training->tests) written = status_worse(written, results_write_test(sim, &training->results, configuration, training->tests));
+    bool trained_here = training->progress.loop > training->resumed_from; /* else spikes and traces of the last loop are there already */
+    status written = results_write_nodes(sim, results, configuration);
+    if (training->output->edges) written = status_worse(written, results_write_edges(sim, results, configuration));
+    written = status_worse(written, results_write_targets(sim, results, configuration, training->progress.drive, training->output->stimulus));
+    if (training->output->spikes == SPIKES_ALL || (training->output->spikes == SPIKES_LAST && (trained_here || training->loops == 0)))
+        written = status_worse(written, results_write_spikes(sim, results, "spikes.h5", configuration, &training->spikes, 0));
+    if (training->report.taken) written = status_worse(written, results_write_report(sim, results, configuration, &training->report));
     free(configuration);
     sim->phase_seconds[PHASE_WRITE] += clock_seconds() - started;
-    code = status_worse(code, written);
-    written = status_worse(written, results_write_run(sim, &training->results, options, loops_done, code, training->tests));
     return status_agree(&sim->context, written);
 }
 
+static status write_tests(training *training) {
+    if (!training->tests) return STATUS_OK;
+    char *configuration = config_as_used(training->sim->config);
+    status written = status_agree(&training->sim->context, results_write_test(training->sim, &training->results, configuration, training->tests));
+    free(configuration);
+    return written;
+}
+
 static void clear(training *training) {
-    for (int task = 0; training->last_drive && task < training->sim->targets.tasks; task++) {
-        memory_free(training->last_drive[task]);
+    for (int task = 0; training->progress.drive && task < training->sim->targets.tasks; task++) {
+        memory_free(training->progress.drive[task]);
         if (!training->tests) continue;
         test_result *test = &training->tests[task];
         memory_free(test->average), memory_free(test->trial_score), memory_free(test->neuron_score), memory_free(test->single_score);
         psth_clear(&test->psth);
     }
     memory_free(training->tests);
-    memory_free(training->last_drive);
+    memory_free(training->progress.drive);
     tracker_free(training->tracker);
     spike_recorder_clear(&training->spikes);
     report_recorder_clear(&training->report);
     results_close(&training->results);
+    watch_end(&training->watch);
+    free(training->parameters);
+    free(training->inputs);
     simulation_free(training->sim);
 }
 
-static status train(training *training, const run_options *options) {
-    simulation *sim = training->sim;
-    const learning_settings *learning = config_common(sim->config, "learning");
-    training->output = config_common(sim->config, "output");
-    training->loops = learning->loops;
-    status result = status_agree(&sim->context, report_recorder_init(&training->report, sim, training->output));
-    if (result == STATUS_OK) result = results_open(&sim->context, sim->config, options, &training->results);
+/** All loops are done: results, the last checkpoint, tests. */
+static status finish(training *training) {
+    status result = write_results(training);
+    if (result == STATUS_OK) result = save(training); /* behind the results: a run that goes on from here does not have its last loop to record */
     if (result != STATUS_OK) return result;
+    if (training->sim->context.rank == 0) {
+        checkpoint_keep_newest(training->results.directory);
+        if (training->output->spikes == SPIKES_ALL) spool_clear(&training->results);
+    }
+    training->watch.can_finish = false;
+    result = run_tests(training);
+    return result == STATUS_OK ? write_tests(training) : result;
+}
+
+/** New directory, or that of the run to go on with, and what the checkpoint holds. @return agreed and printed */
+static status open_run(training *training, const run_options *options, const resume_point *point) {
+    simulation *sim = training->sim;
+    status result;
+    if (options->resume)
+        result = results_reopen(&sim->context, strdup(options->resume), training->parameters, point->loop, &training->results);
+    else
+        result = results_open(&sim->context, results_directory(sim->config, options), training->parameters, options->overwrite, &training->results);
+    if (result != STATUS_OK || !options->resume) return result;
+    if (!point->checkpoint) {
+        log_line(&sim->context, "%s holds no checkpoint: starting with loop 1", options->resume);
+        return STATUS_OK;
+    }
+    result = checkpoint_load(sim, point->checkpoint, &training->progress);
+    if (result == STATUS_OK && training->output->spikes == SPIKES_ALL) result = spool_read(sim, &training->results, point->loop, &training->spikes);
+    training->resumed_from = training->saved = point->loop;
+    training->spooled = training->spikes.count;
+    if (result == STATUS_OK) log_line(&sim->context, "going on after loop %lld of %lld, from %s", (long long)point->loop, (long long)training->loops, point->checkpoint);
+    return result;
+}
+
+/** A last word, and run.json. @return agreed and printed */
+static status close_run(training *training, status code, const run_options *options) {
+    simulation *sim = training->sim;
+    if (code == STATUS_RESUMABLE)
+        log_line(&sim->context, "stopped by %s after loop %lld of %lld, saved after loop %lld; go on with: engram train --resume %s", training->watch.why ? training->watch.why : "a signal to another rank",
+                 (long long)training->progress.loop, (long long)training->loops, (long long)training->saved, training->results.directory);
+    status written = results_write_run(sim, &training->results, options, training->resumed_from, training->progress.loop, code, training->tests);
+    written = status_agree(&sim->context, written);
+    if (code == STATUS_OK && written == STATUS_OK) log_line(&sim->context, "results are in %s", training->results.directory);
+    return code == STATUS_OK ? written : code;
+}
+
+static status train(training *training, const run_options *options, const resume_point *point) {
+    simulation *sim = training->sim;
+    training->output = config_common(sim->config, "output");
+    training->checkpoint = config_common(sim->config, "checkpoint");
+    training->loops = ((const learning_settings *)config_common(sim->config, "learning"))->loops;
+    training->progress.drive = memory_new(MEMORY_OUTPUT, (size_t)sim->targets.tasks, sizeof(double *));
+    status result = status_agree(&sim->context, report_recorder_init(&training->report, sim, training->output));
+    if (result == STATUS_OK) result = open_run(training, options, point);
+    if (result != STATUS_OK) return result;
+    training->watch.stop_file = results_path(&training->results, "stop");
     training->tracker = tracker_new(sim, training->output->correlation_window);
-    training->last_drive = memory_new(MEMORY_OUTPUT, (size_t)sim->targets.tasks, sizeof(double *));
     describe(sim, training->loops);
-    int64_t loop = 0;
-    while (result == STATUS_OK && loop < training->loops) result = run_loop(training, ++loop);
-    if (result == STATUS_OK) run_tests(training);
-    status written = write_results(training, result == STATUS_OK ? loop : loop - 1, result, options);
-    if (written == STATUS_OK) log_line(&sim->context, "results are in %s", training->results.directory);
-    return status_worse(result, written);
+    result = run_loops(training);
+    if (result == STATUS_OK) result = finish(training);
+    return close_run(training, result, options);
 }
 
 status training_run(const context *context, config *config, const run_options *options) {
-    training training = {0};
-    status result = simulation_build(context, config, false, &training.sim);
-    if (result != STATUS_OK) return result;
-    result = train(&training, options);
+    training training = {.results.metrics = -1, .parameters = config_as_used(config), .inputs = config_inputs(config)};
+    resume_point point = {0};
+    double hours = isnan(options->max_hours) ? ((const checkpoint_settings *)config_common(config, "checkpoint"))->max_hours : options->max_hours;
+    watch_begin(&training.watch, hours * 3600);
+    status result = options->resume ? resume_find(context, options->resume, config, training.inputs, &point) : STATUS_OK;
+    if (result == STATUS_OK) result = simulation_build(context, config, false, &training.sim);
+    if (result == STATUS_OK) result = train(&training, options, &point);
+    free(point.checkpoint);
     clear(&training);
     return result;
 }

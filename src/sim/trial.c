@@ -6,12 +6,14 @@
  *   neurons advance                                    spikes are exchanged and delivered
  *   spikes are exchanged and delivered                 r and drive take them up
  *                                                      learn; the new weights move the drive at the end of the next step */
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "engram/simulation.h"
+#include "guard.h"
 
-const char *const phase_names[PHASES] = {"build", "baseline", "update", "exchange", "deliver", "learn", "record", "write"};
+const char *const phase_names[PHASES] = {"build", "baseline", "update", "exchange", "deliver", "learn", "record", "checkpoint", "write"};
 
 double clock_seconds(void) {
     struct timespec now;
@@ -42,6 +44,19 @@ static int64_t next_instant(const simulation *sim, int64_t step) {
     return k <= sim->targets.instants ? sim->window + k * sim->every : sim->loop_steps + sim->window + sim->every;
 }
 
+/** This rank found something wrong; all hear of it with the spikes of the next exchange. The first fault counts. */
+static void find_fault(simulation *sim, trial_result *result, const char *message) {
+    if (!result->fault[0]) snprintf(result->fault, FAULT_BYTES, "%s", message);
+    exchange_raise(sim->exchange, RAISE_FAULT);
+}
+
+static void find_bad_gain(simulation *sim, trial_result *result, int64_t step) {
+    char message[FAULT_BYTES];
+    snprintf(message, sizeof message, "%g ms: the inverse correlation matrix of neuron %lld is no longer positive definite (gain %g, allowed is above 0 up to 1); "
+             "use precision: double, or a larger lambda", (double)step * sim->dt, (long long)(sim->part.first + result->report.bad_neuron), result->report.bad_gain);
+    find_fault(sim, result, message);
+}
+
 static void learn_if_due(simulation *sim, const trial *trial, int64_t step, const double *stimulus, trial_result *result) {
     int k = trial->learn ? instant_at(sim, step) : 0;
     if (!k) return;
@@ -49,6 +64,7 @@ static void learn_if_due(simulation *sim, const trial *trial, int64_t step, cons
     sim->filter_age = 0;
     sim->rule->learn(sim->rule_state, targets_at(&sim->targets, sim->part.mine, trial->task, k - 1), stimulus, &result->report);
     filter_clear_interval(sim->filter);
+    if (result->report.bad_neuron >= 0) find_bad_gain(sim, result, step);
 }
 
 /** Filtered spikes and drive take up @p spikes: those of the last step (spike-time form) or of this one (readout form). */
@@ -77,7 +93,7 @@ static int gather_spikes(simulation *sim, const trial *trial, int64_t step, int 
     const int32_t *spikes;
     int count = exchange_spikes(sim->exchange, sim->fired, fired, &spikes);
     if (count) memcpy(sim->spikes, spikes, (size_t)count * sizeof(int32_t));
-    sim->spike_count = count;
+    sim->spike_count = sim->spikes_of_neurons = count;
     if (sim->feedforward && trial->stimulate)
         sim->spike_count += feedforward_spikes(sim->feedforward, trial->task, trial->stream, step, (int32_t)sim->part.total, sim->spikes + count);
     return count;
@@ -100,13 +116,33 @@ static void begin(simulation *sim, const trial *trial) {
     if (sim->rule_state && sim->rule->trial_begin) sim->rule->trial_begin(sim->rule_state);
 }
 
+/** What this rank has to say about going on, every so often. */
+static void look_around(simulation *sim, const trial *trial, int64_t step, int fired, trial_result *result) {
+    char message[FAULT_BYTES];
+    if (trial->guarded && guard_step(sim, step, sim->fired, fired, message)) find_fault(sim, result, message);
+    if (trial->watch && step % sim->every == 0 && !trial->watch->asked && watch_wants_end(trial->watch, sim->context.rank)) exchange_raise(sim->exchange, RAISE_STOP);
+}
+
+/** What ranks raised with the spikes of this step. @return whether the trial goes on */
+static bool heed_raised(simulation *sim, const trial *trial, int64_t step, double started) {
+    unsigned raised = exchange_raised(sim->exchange);
+    if (raised & (RAISE_FAULT | RAISE_ABANDON)) return false;
+    if (trial->watch && (raised & RAISE_STOP)) {
+        trial->watch->asked = true;
+        if (sim->context.rank == 0 && watch_abandons(trial->watch, clock_seconds() - started, (double)step, (double)trial->steps)) exchange_raise(sim->exchange, RAISE_ABANDON);
+    }
+    return true;
+}
+
 void trial_run(simulation *sim, const trial *trial, trial_result *result) {
     *result = (trial_result){.report.bad_neuron = -1};
+    result->whole = true;
     if (sim->dry) return;
     bool readout = sim->drive->readout;
     double started = clock_seconds();
     stopwatch watch = {.seconds = sim->phase_seconds, .last = started};
     begin(sim, trial);
+    if (trial->guarded) guard_begin(sim->guard, sim->part.mine);
     for (int64_t step = 1; step <= trial->steps; step++) {
         const double *stimulus = trial->stimulate ? stimulus_at(sim->stimulus, trial->task, step) : NULL;
         if (!readout) {
@@ -120,6 +156,10 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
 
         int from_neurons = gather_spikes(sim, trial, step, fired);
         charge(&watch, PHASE_EXCHANGE);
+        if (exchange_raised(sim->exchange) && !heed_raised(sim, trial, step, started)) {
+            result->whole = false;
+            break;
+        }
 
         if (sim->network.synapses) static_deliver(sim->network.synapses, sim->spikes, from_neurons, &sim->drive->arriving);
         if (trial->plastic) plastic_deliver(sim->plastic, sim->spikes, sim->spike_count, sim->drive->plastic_arriving);
@@ -133,6 +173,7 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
             charge(&watch, PHASE_LEARN);
         }
         for (int o = 0; o < trial->observers; o++) trial->observer[o].step(trial->observer[o].self, sim, step, sim->fired, fired);
+        if (trial->guarded || trial->watch) look_around(sim, trial, step, fired, result);
         charge(&watch, PHASE_RECORD);
     }
     result->seconds = clock_seconds() - started;

@@ -42,6 +42,18 @@ drive *drive_new(int mine, int64_t first_gid, const static_synapses *synapses, b
     return drive;
 }
 
+void drive_state(drive *drive, state_list *list) {
+    const struct { const char *name; double *values; } reals[] = {
+        {"from_excitatory", drive->from_excitatory}, {"from_inhibitory", drive->from_inhibitory}, {"arriving_excitatory", drive->arriving.excitatory},
+        {"arriving_inhibitory", drive->arriving.inhibitory}, {"plastic_arriving", drive->plastic_arriving}, {"fixed", drive->fixed},
+        {"plastic_sum", drive->plastic_sum}, {"learned", drive->readout ? drive->learned : NULL}, {"total", drive->total}};
+    for (size_t k = 0; k < sizeof reals / sizeof *reals; k++)
+        if (reals[k].values) state_add_neurons(list, "drive", reals[k].name, H5_FLOAT64, reals[k].values);
+    if (!drive->arriving.excitatory_count) return;
+    state_add_neurons(list, "drive", "excitatory_count", H5_UINT16, drive->arriving.excitatory_count);
+    state_add_neurons(list, "drive", "inhibitory_count", H5_UINT16, drive->arriving.inhibitory_count);
+}
+
 void drive_free(drive *drive) {
     if (!drive) return;
     memory_free(drive->plastic_own);

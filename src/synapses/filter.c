@@ -56,6 +56,14 @@ void filter_reset(spike_filter *filter) {
     memset(filter->r, 0, (size_t)filter->sources * sizeof(double));
 }
 
+void filter_state(spike_filter *filter, state_list *list) {
+    state_add_shared(list, "filter", "r", H5_FLOAT64, filter->r, filter->sources);
+    state_add_shared(list, "filter", "arrived", H5_FLOAT64, filter->arrived, filter->sources);
+    state_add_shared(list, "filter", "touched", H5_INT32, filter->touched, filter->sources);
+    state_add_shared(list, "filter", "touched_count", H5_INT32, &filter->touched_count, 1);
+    state_add_shared(list, "filter", "interval_decay", H5_FLOAT64, &filter->interval_decay, 1);
+}
+
 static double uniform_power(const spike_filter *filter, int64_t steps) {
     return steps < filter->power_count ? filter->power[steps] : pow(filter->step.decay, (double)steps);
 }

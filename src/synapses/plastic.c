@@ -68,6 +68,7 @@ void plastic_free(plastic_synapses *plastic) {
     memory_free(plastic->group_row);
     memory_free(plastic->group_start);
     memory_free(plastic->source);
+    memory_free(plastic->group_id);
     memory_free(plastic->weight);
     memory_free(plastic->initial);
     memory_free(plastic->out_start);

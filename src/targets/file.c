@@ -13,7 +13,7 @@ typedef struct {
 } file_parameters;
 
 static const param parameters[] = {
-    {"path", PARAM_TEXT, UNIT_NONE, NULL, 0, 0, NULL, "CSV or HDF5 table of [condition][time][unit], see README", offsetof(file_parameters, path)},
+    {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "CSV or HDF5 table of [condition][time][unit], see README", offsetof(file_parameters, path)},
     {"dataset", PARAM_TEXT, UNIT_NONE, "", 0, 0, NULL, "HDF5: the dataset, when the file has several", offsetof(file_parameters, dataset)},
     {"origin", PARAM_NUMBER, UNIT_TIME, "auto", -1e12, 1e12, NULL, "time in the table that is the end of the stimulus; auto: one bin before the first", offsetof(file_parameters, origin)},
     RECORDED_PARAMETERS(file_parameters),

@@ -1,0 +1,37 @@
+/** @file watch.h
+ *  What may end a run before its last loop: a signal (SIGTERM, SIGINT, SIGUSR1) on any rank, a file named `stop` in the output directory, a time limit.
+ *
+ *  Each rank notices for itself; ranks agree through the flags that travel with the spikes (exchange_raise()).
+ */
+#ifndef ENGRAM_WATCH_H
+#define ENGRAM_WATCH_H
+
+#include <stdbool.h>
+
+#include "engram/context.h"
+
+typedef struct {
+    double started;            /**< clock_seconds() at the start of the program's work */
+    double limit;              /**< seconds after which the run should have ended; INFINITY: none */
+    double reserve;            /**< seconds to keep back for a checkpoint */
+    double saved;              /**< clock_seconds() when the run could last be resumed from without loss */
+    bool can_finish;           /**< a trial that is stopped may be finished, if that is shorter than doing its work again; else it is abandoned */
+    bool asked;                /**< some rank wants the run to end: the same on all ranks */
+    const char *why;           /**< what this rank noticed; NULL: nothing */
+    char *stop_file;           /**< looked for on rank 0, owned; NULL: none */
+    double looked;             /**< when it was last looked for */
+} run_watch;
+
+/** Catch the signals from now on. A second SIGINT ends the process at once. Not collective. */
+void watch_begin(run_watch *watch, double limit_seconds);
+
+/** Does this rank want the run to end? Cheap. @param rank only rank 0 minds file and time limit. Sets why. */
+bool watch_wants_end(run_watch *watch, int rank);
+
+/** Rank 0: is it shorter to give up a trial after @p done of @p steps steps, which took @p seconds, than to finish it and save? */
+bool watch_abandons(const run_watch *watch, double seconds, double done, double steps);
+
+/** Forget the stop file (removed on rank 0, so that it does not stop the resumed run) and give the signals back. Not collective. */
+void watch_end(run_watch *watch);
+
+#endif

@@ -1,0 +1,57 @@
+#include "engram/watch.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engram/simulation.h"
+
+static const struct { int number; const char *name; } watched[] = {{SIGTERM, "SIGTERM"}, {SIGINT, "SIGINT"}, {SIGUSR1, "SIGUSR1"}};
+enum { WATCHED = sizeof watched / sizeof *watched };
+
+static volatile sig_atomic_t received; /* the first signal, 0 for none */
+
+static void receive(int number) {
+    if (number == SIGINT) signal(SIGINT, SIG_DFL); /* who asks twice does not want to wait */
+    if (!received) received = number;
+}
+
+void watch_begin(run_watch *watch, double limit_seconds) {
+    *watch = (run_watch){.started = clock_seconds(), .saved = clock_seconds(), .limit = limit_seconds > 0 ? limit_seconds : INFINITY, .can_finish = true};
+    struct sigaction action = {.sa_handler = receive, .sa_flags = SA_RESTART};
+    received = 0;
+    for (int k = 0; k < WATCHED; k++) sigaction(watched[k].number, &action, NULL);
+}
+
+static const char *name_of(int number) {
+    for (int k = 0; k < WATCHED; k++)
+        if (watched[k].number == number) return watched[k].name;
+    return "a signal";
+}
+
+bool watch_wants_end(run_watch *watch, int rank) {
+    double now = clock_seconds();
+    if (received) {
+        watch->why = name_of(received);
+    } else if (rank == 0 && now - watch->started + watch->reserve > watch->limit) {
+        watch->why = "the time limit";
+    } else if (rank == 0 && watch->stop_file && now - watch->looked > 0.5) {
+        watch->looked = now;
+        if (access(watch->stop_file, F_OK) == 0) watch->why = "the file 'stop'";
+    }
+    return watch->why != NULL;
+}
+
+bool watch_abandons(const run_watch *watch, double seconds, double done, double steps) {
+    double finish = seconds / done * (steps - done) + watch->reserve, redo = clock_seconds() - watch->saved;
+    return !watch->can_finish || redo < finish;
+}
+
+void watch_end(run_watch *watch) {
+    for (int k = 0; k < WATCHED; k++) signal(watched[k].number, SIG_DFL);
+    if (watch->stop_file && watch->asked) unlink(watch->stop_file);
+    free(watch->stop_file);
+    watch->stop_file = NULL;
+}

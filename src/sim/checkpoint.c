@@ -1,0 +1,286 @@
+#include "checkpoint.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../io/seal.h"
+#include "engram/h5.h"
+#include "engram/memory.h"
+#include "engram/version.h"
+
+enum { FORMAT = 1, GENERATIONS = 2, FOUND_MAX = 64, NAME_BYTES = 64 };
+
+static const param params[] = {
+    {"every_loops", PARAM_INTEGER, UNIT_NONE, "10", 0, 1 << 30, NULL, "loops between checkpoints; 0: not by loops", offsetof(checkpoint_settings, every_loops)},
+    {"every", PARAM_NUMBER, UNIT_TIME, "30 min", 0, 1e15, NULL, "wall time after which a loop is followed by a checkpoint; 0: not by time", offsetof(checkpoint_settings, every)},
+    {"max_hours", PARAM_NUMBER, UNIT_NONE, "0", 0, 1e6, NULL, "hours after which the run saves itself and ends with exit code 75, ready to be resumed; 0: no limit (--max-hours overrides)",
+     offsetof(checkpoint_settings, max_hours)},
+};
+const param_table checkpoint_common = {"checkpoint", "when a run is saved, and when it ends itself", params, sizeof params / sizeof *params, sizeof(checkpoint_settings)};
+
+char *checkpoint_path(const char *directory, const char *name) {
+    char *path;
+    if (asprintf(&path, "%s/checkpoint%s%s", directory, *name ? "/" : "", name) < 0) context_abort("memory: no room for a path");
+    return path;
+}
+
+void checkpoint_make_folder(const char *directory) {
+    char *folder = checkpoint_path(directory, "");
+    (void)!mkdir(folder, 0777); /* if it is not there now, who creates a file in it says why */
+    free(folder);
+}
+
+static char *path_of_loop(const char *directory, int64_t loop) {
+    char name[NAME_BYTES];
+    snprintf(name, sizeof name, "loop-%010lld.h5", (long long)loop);
+    return checkpoint_path(directory, name);
+}
+
+/* ---- what is in it ---- */
+
+/** State that the next loop starts from; none when every loop starts afresh. */
+static state_list state_of(simulation *sim) {
+    state_list list = {.count = 0};
+    if (sim->reset_every_loop) return list;
+    neurons_state(sim->neurons, &list);
+    drive_state(sim->drive, &list);
+    filter_state(sim->filter, &list);
+    state_add_shared(&list, "trial", "filter_age", H5_INT64, &sim->filter_age, 1);
+    state_add_shared(&list, "trial", "spike_count", H5_INT32, &sim->spike_count, 1);
+    state_add_shared(&list, "trial", "spikes", H5_INT32, sim->spikes, sim->plastic->sources);
+    return list;
+}
+
+static void name_of(const state_array *array, char *name, size_t size) {
+    snprintf(name, size, "state/%s/%s", array->module, array->name);
+}
+
+static void save_state(simulation *sim, h5_file *file) {
+    state_list list = state_of(sim);
+    char name[128];
+    for (int k = 0; k < list.count; k++) {
+        const state_array *array = &list.array[k];
+        name_of(array, name, sizeof name);
+        if (array->count)
+            h5_write(file, name, array->type, 1, &array->count, -1, 0, 0, array->data, false);
+        else
+            h5_write(file, name, array->type, 1, &sim->part.total, 0, sim->part.first, sim->part.mine, array->data, false);
+    }
+}
+
+static void load_state(simulation *sim, h5_reader *reader) {
+    state_list list = state_of(sim);
+    char name[128];
+    for (int k = 0; k < list.count; k++) {
+        const state_array *array = &list.array[k];
+        name_of(array, name, sizeof name);
+        if (array->count)
+            h5_read(reader, name, array->type, 1, &array->count, -1, 0, 0, array->data);
+        else
+            h5_read(reader, name, array->type, 1, &sim->part.total, 0, sim->part.first, sim->part.mine, array->data);
+    }
+}
+
+/** Where my plastic weights stand among those of all ranks: rows in the order of their neurons. Collective. */
+static void lay_out_weights(const simulation *sim, int64_t *total, int64_t *first, int64_t *mine) {
+    int64_t end;
+    *mine = sim->plastic->row_start[sim->plastic->rows];
+    CHECK_MPI(MPI_Scan(mine, &end, 1, MPI_INT64_T, MPI_SUM, sim->context.comm));
+    CHECK_MPI(MPI_Allreduce(mine, total, 1, MPI_INT64_T, MPI_SUM, sim->context.comm));
+    *first = end - *mine;
+}
+
+static h5_type weight_type(const simulation *sim) {
+    return sim->plastic->single ? H5_FLOAT32 : H5_FLOAT64;
+}
+
+static void save_weights(const simulation *sim, h5_file *file) {
+    int64_t total, first, mine;
+    lay_out_weights(sim, &total, &first, &mine);
+    h5_stream_begin(file, "plastic/weight", weight_type(sim), total, first, mine);
+    h5_stream_put(file, sim->plastic->weight, mine);
+    h5_stream_end(file);
+}
+
+static void load_weights(simulation *sim, h5_reader *reader) {
+    int64_t total, first, mine;
+    lay_out_weights(sim, &total, &first, &mine);
+    h5_reader_stream(reader, "plastic/weight", weight_type(sim), total, first, mine);
+    h5_reader_take(reader, sim->plastic->weight, mine);
+}
+
+static void save_drive(const simulation *sim, h5_file *file, double *const *drive) {
+    int64_t shape[2] = {sim->targets.instants, sim->part.total};
+    char name[64];
+    for (int task = 0; task < sim->targets.tasks; task++) {
+        snprintf(name, sizeof name, "measured/drive/%d", task);
+        if (drive[task]) h5_write(file, name, H5_FLOAT64, 2, shape, 1, sim->part.first, sim->part.mine, drive[task], false);
+    }
+}
+
+static void load_drive(const simulation *sim, h5_reader *reader, double **drive) {
+    int64_t shape[2] = {sim->targets.instants, sim->part.total};
+    char name[64];
+    for (int task = 0; task < sim->targets.tasks; task++) {
+        snprintf(name, sizeof name, "measured/drive/%d", task);
+        if (!h5_reader_has(reader, name)) continue;
+        if (!drive[task]) drive[task] = memory_new(MEMORY_OUTPUT, (size_t)sim->targets.instants * (size_t)sim->part.mine, sizeof(double));
+        h5_read(reader, name, H5_FLOAT64, 2, shape, 1, sim->part.first, sim->part.mine, drive[task]);
+    }
+}
+
+/* ---- generations ---- */
+
+static int newest_first(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x < y) - (x > y);
+}
+
+/** Loops of the checkpoints in the directory, newest first. On one rank. @return their number, at most FOUND_MAX */
+static int list_generations(const char *directory, int64_t *loops) {
+    char *folder = checkpoint_path(directory, ""), end;
+    DIR *entries = opendir(folder);
+    int count = 0;
+    long long loop;
+    for (struct dirent *entry; entries && count < FOUND_MAX && (entry = readdir(entries));)
+        if (sscanf(entry->d_name, "loop-%10lld.h%c", &loop, &end) == 2 && end == '5' && strlen(entry->d_name) == strlen("loop-0000000000.h5") && loop > 0) loops[count++] = loop;
+    if (entries) closedir(entries);
+    free(folder);
+    qsort(loops, (size_t)count, sizeof *loops, newest_first);
+    return count;
+}
+
+static void remove_older(const char *directory, int keep) {
+    int64_t loops[FOUND_MAX];
+    int count = list_generations(directory, loops);
+    for (int k = keep; k < count; k++) {
+        char *path = path_of_loop(directory, loops[k]);
+        unlink(path);
+        free(path);
+    }
+}
+
+void checkpoint_keep_newest(const char *directory) {
+    remove_older(directory, 1);
+}
+
+/** A resumed run may have gone back to an older generation: newer ones are not of its past. */
+static void remove_newer(const char *directory, int64_t loop) {
+    int64_t loops[FOUND_MAX];
+    int count = list_generations(directory, loops);
+    for (int k = 0; k < count && loops[k] > loop; k++) {
+        char *path = path_of_loop(directory, loops[k]);
+        unlink(path);
+        free(path);
+    }
+}
+
+status checkpoint_save(simulation *sim, const char *directory, const checkpoint_progress *progress, const char *configuration, const char *inputs) {
+    char *path = path_of_loop(directory, progress->loop);
+    h5_file *file = h5_create(&sim->context, path, configuration);
+    h5_seal(file);
+    int32_t format = FORMAT;
+    h5_attribute(file, "/", "checkpoint_format", H5_INT32, 0, &format);
+    h5_attribute(file, "/", "loop", H5_INT64, 0, &progress->loop);
+    h5_attribute(file, "/", "seconds", H5_FLOAT64, 0, &progress->seconds);
+    h5_attribute_text(file, "/", "revision", version_revision);
+    h5_attribute_text(file, "/", "inputs", inputs);
+    save_weights(sim, file);
+    save_state(sim, file);
+    if (sim->rule_state && sim->rule->save) sim->rule->save(sim->rule_state, file);
+    save_drive(sim, file, progress->drive);
+    status saved = h5_commit(file);
+    if (saved == STATUS_OK && sim->context.rank == 0) {
+        remove_newer(directory, progress->loop);
+        remove_older(directory, GENERATIONS);
+    }
+    free(path);
+    return saved;
+}
+
+/* ---- reading ---- */
+
+status checkpoint_find(const context *context, const char *directory, int64_t *loop, char **path) {
+    int64_t loops[FOUND_MAX] = {0};
+    int count = context->rank == 0 ? list_generations(directory, loops) : 0, mistakes = 0;
+    char why[SEAL_WHY_BYTES];
+    CHECK_MPI(MPI_Bcast(&count, 1, MPI_INT, 0, context->comm));
+    CHECK_MPI(MPI_Bcast(loops, FOUND_MAX, MPI_INT64_T, 0, context->comm));
+    *loop = 0;
+    *path = NULL;
+    for (int k = 0; k < count; k++) {
+        char *candidate = path_of_loop(directory, loops[k]);
+        seal_check(context, candidate, why);
+        if (!why[0]) {
+            if (mistakes) log_warning(context, "going back to the checkpoint of loop %lld", (long long)loops[k]);
+            *loop = loops[k];
+            *path = candidate;
+            return STATUS_OK;
+        }
+        mistakes++;
+        log_warning(context, "checkpoint %s is damaged and not used: %s", candidate, why);
+        free(candidate);
+    }
+    return status_agree(context, count ? status_fail(STATUS_INPUT, "%s: no checkpoint is whole; start again (--overwrite), or bring back a copy", directory) : STATUS_OK);
+}
+
+char *checkpoint_inputs(const context *context, const char *path) {
+    char *text = strdup("");
+    int64_t length = 0;
+    if (context->rank == 0) {
+        h5_reader *reader = h5_reader_open(path);
+        free(text);
+        text = h5_reader_text(reader, "/", "inputs");
+        h5_reader_close(reader);
+        status_forget();
+        length = (int64_t)strlen(text);
+    }
+    CHECK_MPI(MPI_Bcast(&length, 1, MPI_INT64_T, 0, context->comm));
+    if (context->rank != 0) text = realloc(text, (size_t)length + 1);
+    if (!text) context_abort("memory: no room for a list of files");
+    CHECK_MPI(MPI_Bcast(text, (int)length + 1, MPI_CHAR, 0, context->comm));
+    return text;
+}
+
+static void check_format(h5_reader *reader) {
+    int32_t format = FORMAT;
+    h5_reader_attribute(reader, "/", "checkpoint_format", H5_INT32, 0, &format);
+    if (format != FORMAT) h5_reader_fail(reader, "is a checkpoint of format %d; this program reads format %d", format, FORMAT);
+}
+
+static void warn_of_revision(const context *context, h5_reader *reader) {
+    char *revision = h5_reader_text(reader, "/", "revision");
+    if (*revision && strcmp(revision, version_revision) != 0)
+        log_warning(context, "the checkpoint is of revision %s, this program is revision %s: the run goes on, but need not give the same bits as one program would", revision,
+                    version_revision);
+    free(revision);
+}
+
+status checkpoint_load(simulation *sim, const char *path, checkpoint_progress *progress) {
+    h5_reader *reader = h5_reader_open(path);
+    check_format(reader);
+    warn_of_revision(&sim->context, reader);
+    h5_reader_attribute(reader, "/", "loop", H5_INT64, 0, &progress->loop);
+    h5_reader_attribute(reader, "/", "seconds", H5_FLOAT64, 0, &progress->seconds);
+    load_weights(sim, reader);
+    load_state(sim, reader);
+    if (sim->rule_state && sim->rule->load) sim->rule->load(sim->rule_state, reader);
+    load_drive(sim, reader, progress->drive);
+    return status_agree(&sim->context, h5_reader_close(reader));
+}
+
+status checkpoint_load_weights(const char *directory, simulation *sim, int64_t *loop) {
+    char *path;
+    status found = checkpoint_find(&sim->context, directory, loop, &path);
+    if (found != STATUS_OK) return found;
+    if (!path) return status_agree(&sim->context, status_fail(STATUS_INPUT, "%s holds no checkpoint", directory));
+    h5_reader *reader = h5_reader_open(path);
+    check_format(reader);
+    load_weights(sim, reader);
+    free(path);
+    return status_agree(&sim->context, h5_reader_close(reader));
+}
