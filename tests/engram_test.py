@@ -46,10 +46,14 @@ class Bench:
         """Train into the folder `name`; return its path."""
         out = self.path(name)
         shutil.rmtree(out, ignore_errors=True)
-        options = [word for o in overrides for word in ("-P", o)]
-        code, stdout, stderr = self.run(["train", config, "-o", out] + options, ranks, timeout)
-        assert code == 0, f"engram exited with {code}\n{stdout}\n{stderr}"
+        self.succeed(["train", config, "-o", out] + [word for o in overrides for word in ("-P", o)], ranks, timeout)
         return out
+
+    def succeed(self, arguments, ranks=1, timeout=300):
+        """Run engram, which must exit with 0; return stdout."""
+        code, stdout, stderr = self.run(arguments, ranks, timeout)
+        assert code == 0, f"engram {' '.join(arguments)} exited with {code}\n{stdout}\n{stderr}"
+        return stdout
 
 
 def metrics(out):

@@ -1,0 +1,231 @@
+"""Runs that are killed, stopped or changed: they resume with the bits of the uninterrupted run, or say why they cannot.
+
+With --rounds N (tools/crash-test) only the killing, N times.
+"""
+import os
+import random
+import re
+import shutil
+import signal
+import sys
+import time
+
+import crash
+from engram_test import metrics, run_tests
+
+SANITIZED = bool(os.environ.get("ENGRAM_TEST_SANITIZED"))
+
+
+def small(bench, **changes):
+    return bench.config("small.yaml", crash.config_text(**{"neurons": 60, "degree": 8, "loops": 6, "every": 2, **changes}))
+
+
+def refuse(bench, arguments, *wanted, ranks=1):
+    code, out, err = bench.run(arguments, ranks, timeout=60)
+    assert code == 2, f"exit code {code}\n{out}\n{err}"
+    for text in wanted:
+        assert text in err, f"'{text}' is missing in\n{err}"
+    return err
+
+
+def test_kill(bench):
+    hits, insides = crash.crash_rounds(bench, 2 if SANITIZED else 6, seed=7)
+    assert hits > 0 and insides > 0, f"{hits} kills hit a running run, {insides} inside a checkpoint"
+
+
+def stopped(bench, config, name, ranks, how):
+    """Start, stop once two loops are done, return (exit code, what was printed)."""
+    out = bench.path(name)
+    shutil.rmtree(out, ignore_errors=True)
+    with open(bench.path(name + ".log"), "w+") as log:
+        process = crash.start(bench.engram, ["train", config, "-o", out], ranks, log)
+        until = time.time() + 60
+        while process.poll() is None and time.time() < until:
+            log.seek(0)
+            if re.search(r"^loop +2/", log.read(), re.MULTILINE):
+                break
+            time.sleep(0.01)
+        pids = crash.ranks_of(process) if ranks > 1 else [process.pid]
+        how(process, pids, out)
+        process.wait(60)
+        crash.wait_gone(pids)
+        log.seek(0)
+        return process.returncode, log.read()
+
+
+def test_stops(bench):
+    """Signals to a rank, the stop file, the time limit: exit code 75, and the same bits after resuming on another number of ranks."""
+    def send(number, which):
+        return lambda process, pids, out: crash.kill(pids[which], number)
+
+    def stop_file(process, pids, out):
+        open(os.path.join(out, "stop"), "w").close()
+
+    for reset in ("every_loop", "never"):
+        config = bench.config("stops.yaml", crash.config_text(neurons=200, degree=20, loops=60, every=7, reset=reset))
+        whole = bench.train(config, f"whole_{reset}", 2)
+        ways = [("SIGTERM", 2, send(signal.SIGTERM, 0), "SIGTERM"), ("SIGUSR1", 2, send(signal.SIGUSR1, 1), "a signal to another rank"), ("SIGINT", 1, send(signal.SIGINT, 0), "SIGINT"),
+                ("stop_file", 2, stop_file, "the file 'stop'")]
+        for name, ranks, how, said in ways if reset == "every_loop" and not SANITIZED else ways[-1:]:
+            out = bench.path(f"{name}_{reset}")
+            code, text = stopped(bench, config, f"{name}_{reset}", ranks, how)
+            assert code == 75, f"{name}: exit code {code}\n{text}"
+            assert f"stopped by {said} after loop" in text and f"--resume {out}" in text, text
+            assert not os.path.exists(os.path.join(out, "edges.h5")) and not os.path.exists(os.path.join(out, "stop")), os.listdir(out)
+            bench.succeed(["train", "--resume", out], 3)
+            wrong = crash.differences(whole, out)
+            assert not wrong, f"{name}: the resumed run differs in {wrong}"
+
+
+def test_time_limit(bench):
+    """--max-hours ends every part in time; the parts together are the whole."""
+    config = bench.config("limit.yaml", crash.config_text(neurons=400, degree=40, loops=400, every=0, trials=0))
+    whole, out = bench.train(config, "limit_whole"), bench.path("limit")
+    parts, hours = [], (4 if SANITIZED else 1.2) / 3600
+    for part in range(60):
+        started = time.time()
+        code, text, err = bench.run(["train", config, "--resume", out, "--max-hours", f"{hours:.8f}"], 1 + part % 2)
+        parts.append(len(metrics(out)))
+        assert code in (0, 75), f"exit code {code}\n{text}\n{err}"
+        assert time.time() - started < hours * 3600 + 20, "far beyond the limit"
+        if code == 0:
+            break
+        assert "stopped by the time limit" in text, text
+    assert code == 0 and len(parts) > 1 and parts == sorted(set(parts)), parts
+    assert not crash.differences(whole, out)
+
+
+def test_config_key_limits(bench):
+    config = small(bench)
+    code, text, _ = bench.run(["train", config, "-o", bench.path("keyed"), "-P", "checkpoint.max_hours=0.0000001"])
+    assert code == 75 and "the time limit" in text, (code, text)
+
+
+def test_more_loops(bench):
+    """A run that is done can go on; without more loops its results are written again."""
+    config = small(bench)
+    whole = bench.train(config, "more_whole", 2)
+    out = bench.train(config, "more", 1, ["learning.loops=3"])
+    assert sorted(os.listdir(os.path.join(out, "checkpoint"))) == ["loop-0000000003.h5"], "one checkpoint is kept of a run that is done"
+    text = bench.succeed(["train", "--resume", out, "-P", "learning.loops=6"], 3)
+    assert "going on after loop 3 of 6" in text, text
+    assert not crash.differences(whole, out), crash.differences(whole, out)
+    for name in ("edges.h5", "nodes.h5", "test.h5"):
+        os.remove(os.path.join(out, name))
+    text = bench.succeed(["train", "--resume", out], 2)
+    assert "loop 6/" not in text and not crash.differences(whole, out), text
+
+
+def test_refused(bench):
+    config = small(bench)
+    out = bench.train(config, "kept", 2)
+    before = {name: os.stat(os.path.join(out, name)).st_mtime_ns for name in os.listdir(out)}
+    err = refuse(bench, ["train", config, "--resume", out, "-P", "learning.lambda=0.5", "-P", "network.neurons=61"],
+                 "learning.lambda: was 0.80000000000000004, is now 0.5", "network.neurons: was 60, is now 61", out)
+    assert "output." not in err and err.count("is now") == 2, err
+    refuse(bench, ["train", config, "--resume", out, "-P", "neuron.model=theta"], "neuron.model: was lif, is now theta", ranks=2)
+    refuse(bench, ["train", config, "--resume", out, "-P", "learning.loops=2"], "learning.loops", "6 loops are done")
+    refuse(bench, ["train", config, "--resume", out, "-P", "output.spikes=last"], "spikes")
+    refuse(bench, ["train", "--resume", bench.path("nothing")], "holds no run", "parameters.yaml")
+    refuse(bench, ["train", "--resume", out, "-o", out], "-o")
+    refuse(bench, ["train", "--resume", out, "--overwrite"], "--overwrite")
+    refuse(bench, ["train", "--resume"], "--resume needs")
+    refuse(bench, ["check", config, "--resume", out], "takes no")
+    for hours in ("0", "-1", "nan", "x", "1h"):
+        refuse(bench, ["train", config, "-o", bench.path("never"), "--max-hours", hours], "--max-hours")
+    assert before == {name: os.stat(os.path.join(out, name)).st_mtime_ns for name in os.listdir(out)}, "a refused resume changed the run"
+    assert not os.path.exists(bench.path("never"))
+
+
+def test_changed_input_file(bench):
+    """The run goes on only with the data that it began with."""
+    rates, config = bench.path("rates.csv"), bench.path("rates.yaml")
+    with open(rates, "w") as file:
+        file.write("time_ms,a,b\n0,5,6\n100,7,5\n200,6,9\n")
+    with open(config, "w") as file:
+        file.write(crash.config_text(neurons=60, degree=8, loops=4, every=2, trials=0).replace("{kind: sinusoid, duration: 200 ms, period: 200 ms}", "{kind: file, quantity: rate, path: rates.csv}")
+                   .replace("network: {", "neuron: {noise_sd: 0.5}\nnetwork: {"))
+    out = bench.train(config, "data", 1, ["learning.loops=2"])
+    shutil.copy(rates, rates + ".kept")
+    with open(rates, "a") as file:
+        file.write("300,1,1\n")
+    refuse(bench, ["train", "--resume", out, "-P", "learning.loops=4"], "targets.path", rates, ranks=2)
+    shutil.move(rates + ".kept", rates)
+    bench.succeed(["train", "--resume", out, "-P", "learning.loops=4"], 2)  # parameters.yaml names the file wherever it is read from
+    assert len(metrics(out)) == 4
+
+
+def test_two_at_once(bench):
+    config = bench.config("busy.yaml", crash.config_text(loops=2000))
+    out = bench.path("busy")
+    with open(bench.path("busy.log"), "w") as log:
+        process = crash.start(bench.engram, ["train", config, "-o", out], 1, log)
+        while not os.path.exists(os.path.join(out, "parameters.yaml")) and process.poll() is None:
+            time.sleep(0.02)
+        refuse(bench, ["train", "--resume", out], "another engram is writing")
+        refuse(bench, ["train", config, "-o", out, "--overwrite"], "another engram is writing")
+        process.kill()
+        process.wait(60)
+    assert len(metrics(out)) >= 0
+
+
+def damage(path, chance):
+    """Flip one bit, or cut off the end."""
+    size = os.path.getsize(path)
+    place = chance.randrange(size)
+    with open(path, "r+b") as file:
+        if chance.random() < 0.3:
+            file.truncate(place)
+            return f"cut at {place}"
+        file.seek(place)
+        byte = file.read(1)[0]
+        file.seek(place)
+        file.write(bytes([byte ^ 1 << chance.randrange(8)]))
+        return f"bit flipped at {place}"
+
+
+def test_damaged_checkpoint(bench, places=4):
+    """A damaged checkpoint is never loaded: the older generation is used, and that is said."""
+    config, chance = small(bench, loops=8, every=2), random.Random(11)
+    whole = bench.train(config, "damage_whole", 2)
+    base = bench.path("base")
+    shutil.rmtree(base, ignore_errors=True)
+    code, text = stopped(bench, config, "base", 1, lambda process, pids, out: None)
+    if code == 0:  # make what a run leaves that was stopped after loop 6
+        shutil.rmtree(base)
+        bench.train(config, "base", 1, ["learning.loops=4"])
+        shutil.copytree(base, bench.path("four"), dirs_exist_ok=True)
+        bench.succeed(["train", config, "--resume", base, "-P", "learning.loops=6"])
+        shutil.copy(bench.path("four", "checkpoint", "loop-0000000004.h5"), os.path.join(base, "checkpoint"))
+    newest = os.path.join("checkpoint", "loop-0000000006.h5")
+    for n in range(places):
+        out = bench.path("damaged")
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(base, out)
+        what = damage(os.path.join(out, newest), chance)
+        code, text, err = bench.run(["train", config, "--resume", out], 1 + n % 3)
+        assert code == 0, f"{what}: exit code {code}\n{err}"
+        assert "loop-0000000006.h5 is damaged and not used" in err and "going back to the checkpoint of loop 4" in err, f"{what}: {err}"
+        assert "going on after loop 4" in text and not crash.differences(whole, out), f"{what}: {text}"
+    shutil.rmtree(out)
+    shutil.copytree(base, out)
+    for name in ("loop-0000000004.h5", "loop-0000000006.h5"):
+        damage(os.path.join(out, "checkpoint", name), chance)
+    before = sorted(os.listdir(os.path.join(out, "checkpoint")))
+    refuse(bench, ["train", config, "--resume", out], "no checkpoint is whole", ranks=2)
+    assert before == sorted(os.listdir(os.path.join(out, "checkpoint")))
+
+
+def crash_only(bench):
+    rounds = int(os.environ["ENGRAM_CRASH_ROUNDS"])
+    hits, insides = crash.crash_rounds(bench, rounds, seed=int(os.environ.get("ENGRAM_CRASH_SEED", "1")))
+    print(f"{rounds} rounds: {hits} kills hit a running run, {insides} of them inside a checkpoint; every run resumed with the bits of the uninterrupted one")
+
+
+def damage_only(bench):
+    test_damaged_checkpoint(bench, int(os.environ["ENGRAM_CRASH_ROUNDS"]))
+
+
+if "ENGRAM_CRASH_ROUNDS" in os.environ:
+    run_tests([crash_only, damage_only])
+run_tests([test_kill, test_stops, test_time_limit, test_config_key_limits, test_more_loops, test_refused, test_changed_input_file, test_two_at_once, test_damaged_checkpoint])
