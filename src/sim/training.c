@@ -71,11 +71,16 @@ static double rate_of(const simulation *sim, const trial_result *result, int64_t
     return (double)(result->spikes[0] + result->spikes[1]) / ((double)sim->part.total * (double)steps * sim->dt / 1000);
 }
 
-/** What a guard found in loop @p loop, or a network that does not fire. Not agreed. */
+/** What a guard found in loop @p loop, or a network that fires too much or not at all. Not agreed. */
 static status check_numeric(const simulation *sim, int64_t loop, const trial_result *result, double rate_hz) {
+    const guard_settings *guards = config_common(sim->config, "guards");
     if (result->fault[0]) return status_fail(STATUS_NUMERIC, "loop %lld, %s", (long long)loop, result->fault);
-    if (!result->whole || !(rate_hz < ((const guard_settings *)config_common(sim->config, "guards"))->min_rate)) return STATUS_OK;
-    return status_fail(STATUS_NUMERIC, "loop %lld: the network is silent: %g Hz (allowed: guards.min_rate = %g Hz)", (long long)loop, rate_hz, ((const guard_settings *)config_common(sim->config, "guards"))->min_rate);
+    if (!result->whole) return STATUS_OK;
+    if (rate_hz < guards->min_rate)
+        return status_fail(STATUS_NUMERIC, "loop %lld: the network is silent: %g Hz (allowed: guards.min_rate = %g Hz)", (long long)loop, rate_hz, guards->min_rate);
+    if (guards->max_rate > 0 && rate_hz > guards->max_rate)
+        return status_fail(STATUS_NUMERIC, "loop %lld: the network runs away: %g Hz (allowed: guards.max_rate = %g Hz)", (long long)loop, rate_hz, guards->max_rate);
+    return STATUS_OK;
 }
 
 static double mean_gain(const simulation *sim, const rule_report *report) {
@@ -164,11 +169,12 @@ static status save(training *training) {
 /** After each loop but the last, rank 0 decides for all. */
 enum { GO_ON, SAVE, SAVE_AND_STOP };
 
-static int decide(const training *training, double seconds_of_loop) {
+static int decide(training *training, double seconds_of_loop) {
     const checkpoint_settings *settings = training->checkpoint;
-    const run_watch *watch = &training->watch;
+    run_watch *watch = &training->watch;
     double now = clock_seconds();
-    if (watch->asked || now - watch->started + watch->reserve + seconds_of_loop > watch->limit) return SAVE_AND_STOP;
+    if (!watch->asked && now - watch->started + watch->reserve + seconds_of_loop > watch->limit) watch->why = "the time limit"; /* another loop would not fit */
+    if (watch->asked || watch->why) return SAVE_AND_STOP;
     bool by_loops = settings->every_loops > 0 && training->progress.loop - training->saved >= settings->every_loops;
     bool by_time = settings->every > 0 && now - watch->saved >= settings->every / 1000;
     return by_loops || by_time ? SAVE : GO_ON;

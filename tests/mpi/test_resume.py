@@ -155,6 +155,25 @@ def test_changed_input_file(bench):
     assert len(metrics(out)) == 4
 
 
+def test_guards(bench):
+    """Nonsense ends a run with exit code 4 on every rank, says where, and keeps the last checkpoint, from which the run goes on."""
+    config = small(bench, loops=8, every=2)
+    for override, wanted in ((["network.external_drive=8"], ("runs away", "Hz over the last 100 ms", "guards.max_rate", "neuron ")),
+                             (["network.external_drive=0", "neuron.start=reset", "stimulus.amplitude=0"], ("loop 1: the network is silent", "guards.min_rate")),
+                             (["learning.lambda=1e-12", "learning.mu=1e12", "guards.max_rate=0"], ("loop 1, ", " ms: the inverse correlation matrix of neuron ", "gain "))):
+        for ranks in (1, 3):
+            code, text, err = bench.run(["train", config, "-o", bench.path("nonsense"), "--overwrite"] + [word for o in override for word in ("-P", o)], ranks)
+            assert code == 4 and err.count("engram: error: ") == 1 and all(w in err for w in wanted), f"{override}: exit code {code}\n{err}"
+            assert not os.path.exists(bench.path("nonsense", "edges.h5"))
+    whole, out = bench.train(config, "guard_whole"), bench.path("guarded")
+    rates = [row["rate_hz"] for row in metrics(whole)]
+    bench.train(config, "guarded", 1, ["learning.loops=4"])
+    code, _, err = bench.run(["train", config, "--resume", out, "-P", f"guards.min_rate={max(rates) + 1} Hz"], 2)
+    assert code == 4 and "loop 5: the network is silent" in err, (code, err)
+    bench.succeed(["train", config, "--resume", out, "-P", "guards.min_rate=0"], 3)
+    assert not crash.differences(whole, out)
+
+
 def test_two_at_once(bench):
     config = bench.config("busy.yaml", crash.config_text(loops=2000))
     out = bench.path("busy")
@@ -228,4 +247,4 @@ def damage_only(bench):
 
 if "ENGRAM_CRASH_ROUNDS" in os.environ:
     run_tests([crash_only, damage_only])
-run_tests([test_kill, test_stops, test_time_limit, test_config_key_limits, test_more_loops, test_refused, test_changed_input_file, test_two_at_once, test_damaged_checkpoint])
+run_tests([test_kill, test_stops, test_time_limit, test_config_key_limits, test_more_loops, test_refused, test_changed_input_file, test_guards, test_two_at_once, test_damaged_checkpoint])
