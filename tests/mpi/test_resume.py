@@ -81,7 +81,7 @@ def test_time_limit(bench):
     """--max-hours ends every part in time; the parts together are the whole."""
     config = bench.config("limit.yaml", crash.config_text(neurons=400, degree=40, loops=400, every=0, trials=0))
     whole, out = bench.train(config, "limit_whole"), bench.path("limit")
-    parts, hours = [], (4 if SANITIZED else 1.2) / 3600
+    parts, hours = [], (6 if SANITIZED else 2) / 3600
     for part in range(60):
         started = time.time()
         code, text, err = bench.run(["train", config, "--resume", out, "--max-hours", f"{hours:.8f}"], 1 + part % 2)
