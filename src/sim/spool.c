@@ -11,79 +11,90 @@
 
 enum { NAME_BYTES = 64 };
 
+/** Spikes of loops first to last, in a file of their own. */
+typedef struct { int64_t first, last; } piece;
+
 static int ascending(const void *a, const void *b) {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
+    const piece *x = a, *y = b;
+    return (x->first > y->first) - (x->first < y->first);
 }
 
-static void name_of(int64_t loop, char *name) {
-    snprintf(name, NAME_BYTES, "checkpoint/spikes-%010lld.h5", (long long)loop);
+static void name_of(piece piece, char *name) {
+    snprintf(name, NAME_BYTES, "checkpoint/spikes-%010lld-%010lld.h5", (long long)piece.first, (long long)piece.last);
 }
 
-/** Loops up to which spikes were put aside, ascending. @return owned by the caller, memory_free() */
-static int64_t *list_pieces(const results *results, int *count) {
+/** Pieces in the directory, ascending. @return owned by the caller, memory_free() */
+static piece *list_pieces(const results *results, int *count) {
     char *folder = checkpoint_path(results->directory, ""), end;
     DIR *entries = opendir(folder);
-    int64_t *loops = memory_new(MEMORY_BUFFERS, 0, sizeof *loops);
-    long long loop;
+    piece *pieces = memory_new(MEMORY_BUFFERS, 0, sizeof *pieces);
+    long long first, last;
     *count = 0;
     for (struct dirent *entry; entries && (entry = readdir(entries));) {
-        if (sscanf(entry->d_name, "spikes-%10lld.h%c", &loop, &end) != 2 || end != '5' || strlen(entry->d_name) != strlen("spikes-0000000000.h5")) continue;
-        loops = memory_resize(MEMORY_BUFFERS, loops, (size_t)*count + 1, sizeof *loops);
-        loops[(*count)++] = loop;
+        bool ours = sscanf(entry->d_name, "spikes-%10lld-%10lld.h%c", &first, &last, &end) == 3 && end == '5';
+        if (!ours || strlen(entry->d_name) != strlen("spikes-0000000000-0000000000.h5")) continue;
+        pieces = memory_resize(MEMORY_BUFFERS, pieces, (size_t)*count + 1, sizeof *pieces);
+        pieces[(*count)++] = (piece){first, last};
     }
     if (entries) closedir(entries);
     free(folder);
-    qsort(loops, (size_t)*count, sizeof *loops, ascending);
-    return loops;
+    qsort(pieces, (size_t)*count, sizeof *pieces, ascending);
+    return pieces;
 }
 
-/** Remove pieces of loops after @p loop. On rank 0. */
+/** Remove pieces with loops after @p loop, in ascending order: at any moment those left are the last ones. On rank 0. */
 static void remove_after(const results *results, int64_t loop) {
     int count;
-    int64_t *loops = list_pieces(results, &count);
+    piece *pieces = list_pieces(results, &count);
     char name[NAME_BYTES];
     for (int k = 0; k < count; k++) {
-        if (loops[k] <= loop) continue;
-        name_of(loops[k], name);
+        if (pieces[k].last <= loop) continue;
+        name_of(pieces[k], name);
         char *path = results_path(results, name);
         unlink(path);
         free(path);
     }
-    memory_free(loops);
+    memory_free(pieces);
 }
 
 void spool_clear(const results *results) {
     remove_after(results, 0);
 }
 
-status spool_write(const simulation *sim, const results *results, const spike_recorder *recorder, int64_t from, int64_t loop) {
+status spool_write(const simulation *sim, const results *results, const spike_recorder *recorder, int64_t from, int64_t saved, int64_t loop) {
     char name[NAME_BYTES];
-    name_of(loop, name);
+    name_of((piece){saved + 1, loop}, name);
     return results_write_spikes(sim, results, name, NULL, recorder, from);
+}
+
+/** Do the pieces follow each other up to @p loop? */
+static status check_pieces(const results *results, const piece *pieces, int count, int64_t loop) {
+    int64_t next = count ? pieces[0].first : loop + 1;
+    for (int k = 0; k < count; next = pieces[k++].last + 1)
+        if (pieces[k].first != next) break;
+    if (next == loop + 1) return STATUS_OK;
+    return status_fail(STATUS_INPUT, "%s/checkpoint: the spikes of loop %lld are missing; bring them back, or start a new run (-o)", results->directory, (long long)next);
 }
 
 status spool_read(const simulation *sim, const results *results, int64_t loop, spike_recorder *recorder) {
     const context *context = &sim->context;
-    int count = 0, whole = 0;
-    int64_t *loops = NULL;
-    char name[NAME_BYTES] = "spikes.h5";
+    int count = 0;
+    piece *pieces = NULL;
+    char name[NAME_BYTES];
     if (context->rank == 0) {
         remove_after(results, loop);
-        loops = list_pieces(results, &count);
-        char *path = results_path(results, name);
-        whole = access(path, F_OK) == 0;
-        free(path);
+        pieces = list_pieces(results, &count);
     }
     CHECK_MPI(MPI_Bcast(&count, 1, MPI_INT, 0, context->comm));
-    CHECK_MPI(MPI_Bcast(&whole, 1, MPI_INT, 0, context->comm));
-    if (context->rank != 0) loops = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof *loops);
-    CHECK_MPI(MPI_Bcast(loops, count, MPI_INT64_T, 0, context->comm));
-    status result = whole ? results_read_spikes(sim, results, name, loop * sim->loop_steps, recorder) : STATUS_OK;
+    if (context->rank != 0) pieces = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof *pieces);
+    CHECK_MPI(MPI_Bcast(pieces, 2 * count, MPI_INT64_T, 0, context->comm));
+    status result = check_pieces(results, pieces, count, loop);
+    int64_t before = count ? pieces[0].first - 1 : loop; /* loops of which an earlier end of the run left the spikes in spikes.h5 */
+    if (result == STATUS_OK && before > 0) result = results_read_spikes(sim, results, "spikes.h5", before * sim->loop_steps, recorder);
     for (int k = 0; k < count && result == STATUS_OK; k++) {
-        name_of(loops[k], name);
+        name_of(pieces[k], name);
         result = results_read_spikes(sim, results, name, loop * sim->loop_steps, recorder);
     }
-    memory_free(loops);
+    memory_free(pieces);
     return status_agree(context, result);
 }

@@ -148,8 +148,8 @@ static status save(training *training) {
     double started = clock_seconds();
     if (sim->context.rank == 0) checkpoint_make_folder(training->results.directory);
     status saved = status_agree(&sim->context, results_sync(&training->results)); /* also: the folder is there */
-    if (saved == STATUS_OK && training->output->spikes == SPIKES_ALL)
-        saved = status_agree(&sim->context, spool_write(sim, &training->results, &training->spikes, training->spooled, training->progress.loop));
+    if (saved == STATUS_OK && training->output->spikes == SPIKES_ALL && training->progress.loop > training->saved)
+        saved = status_agree(&sim->context, spool_write(sim, &training->results, &training->spikes, training->spooled, training->saved, training->progress.loop));
     if (saved == STATUS_OK)
         saved = status_agree(&sim->context, checkpoint_save(sim, training->results.directory, &training->progress, training->parameters, training->inputs));
     double seconds = clock_seconds() - started;
