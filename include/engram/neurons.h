@@ -42,9 +42,10 @@ struct neuron_model {
     const param_table *parameters;  /**< its name is the model's name */
     const neuron_field *fields;     /**< [field_count] */
     int field_count;
-    int unit_is_tau;                /**< 1: filtered spikes have area 1 per membrane time constant (theta); 0: per ms (models/rls.md 2) */
+    int unit_is_tau;                /**< 1: filtered spikes have area 1 per membrane time constant (Kim & Chow 2018); 0: per ms (models/rls.md 2) */
     int readout_drive;              /**< 1: the natural drive is u = W r recomputed with the current weights; 0: weights filtered at spike time */
     int keeps_state;                /**< 1: state runs on from loop to loop unless the user says otherwise */
+    int phi_applies;                /**< 1: phi2 of targets.h is its transfer function, so rates can be learned through it (theta, qif) */
 
     /** Check parameters against dt (ms) and the number of neurons of the network. Remembers messages with config_complain(). */
     status (*check)(const config *config, void *parameters, double dt, int64_t total);

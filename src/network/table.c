@@ -20,7 +20,7 @@ static const param plastic_params[] = {
     {"tau_range", PARAM_NUMBERS, UNIT_TIME, "[]", 1e-3, 1e6, NULL, "[low, high]: per-neuron time constants drawn uniformly, instead of tau: r_j uses that of its source, the drive that of its target; feed-forward units keep tau", offsetof(plastic_settings, tau_range)},
     {"drive", PARAM_CHOICE, UNIT_NONE, "auto", 0, 0, "auto spike_time readout",
      "spike_time: filters the weights at spike time (Arthur et al. 2023); readout: u = W r with current weights (Kim & Chow 2018); auto: as the neuron model", offsetof(plastic_settings, drive)},
-    {"time_unit", PARAM_NUMBER, UNIT_TIME, "auto", 1e-6, 1e6, NULL, "filtered spikes, static and plastic, have area 1 in this unit; auto: 1 ms (lif), membrane_tau (theta)", offsetof(plastic_settings, time_unit)},
+    {"time_unit", PARAM_NUMBER, UNIT_TIME, "auto", 1e-6, 1e6, NULL, "filtered spikes, static and plastic, have area 1 in this unit; auto: 1 ms (lif, glif), membrane_tau (theta, qif, lif_mv), 10 ms (izhikevich)", offsetof(plastic_settings, time_unit)},
     {"trained", PARAM_CHOICE, UNIT_NONE, "all", 0, 0, "all excitatory targets", "neurons that learn: all, the excitatory ones, or those that a recorded unit is paired with", offsetof(plastic_settings, trained)},
 };
 const param_table plastic_common = {"plastic", "synapses that learn", plastic_params, sizeof plastic_params / sizeof *plastic_params, sizeof(plastic_settings)};

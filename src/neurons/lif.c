@@ -2,12 +2,9 @@
  *     tau_m dv/dt = -v + X + u ;  spike if v > threshold, then v = reset, and n_ref steps without integration. */
 #include <math.h>
 
-#include "engram/neurons.h"
-#include "engram/random.h"
+#include "membrane.h"
 
 enum { V };
-enum { NOISE_VOLTAGE, NOISE_CURRENT };
-enum { START_NORMAL, START_UNIFORM, START_RESET };
 
 typedef struct {
     double tau, refractory, threshold, reset;
@@ -38,30 +35,16 @@ static status check(const config *config, void *raw, double dt, int64_t total) {
     status result = STATUS_OK;
     if (p->tau < dt) result = config_complain(config, "neuron", "membrane_tau", "%g ms is below the time step %g ms", p->tau, dt);
     if (p->reset >= p->threshold) result = config_complain(config, "neuron", "reset", "%g must be below the threshold %g", p->reset, p->threshold);
-    if (p->noise_sd.count != 1 && p->noise_sd.count != 2 && p->noise_sd.count != total)
-        result = config_complain(config, "neuron", "noise_sd", "%d values; allowed are 1, 2 (excitatory, inhibitory) or one per neuron (%lld)",
-                                 p->noise_sd.count, (long long)total);
-    return result;
+    return status_worse(result, membrane_check_noise(config, &p->noise_sd, total));
 }
 
 static void reset(neurons *neurons, uint64_t stream) {
     const lif_parameters *p = neurons->parameters;
-    double *v = neurons->field[V], range = p->threshold - p->reset;
-    for (int i = 0; i < neurons->part.mine; i++) {
-        uint64_t gid = (uint64_t)(neurons->part.first + i);
-        switch (p->start) {
-        case START_NORMAL: v[i] = random_normal(neurons->seed, RANDOM_INITIAL, gid, stream << 8) * range + p->reset; break;
-        case START_UNIFORM: v[i] = random_uniform(neurons->seed, RANDOM_INITIAL, gid, stream << 8) * range + p->reset; break;
-        default: v[i] = p->reset;
-        }
-    }
+    membrane_start(neurons, p->start, stream, p->reset, p->threshold, neurons->field[V]);
 }
 
 static double noise_sd(const neurons *neurons, int64_t gid) {
-    const param_numbers *sd = &((const lif_parameters *)neurons->parameters)->noise_sd;
-    if (sd->count == 1) return sd->values[0];
-    if (sd->count == 2) return sd->values[neuron_excitatory(neurons, gid) ? 0 : 1];
-    return sd->values[gid];
+    return membrane_noise_sd(neurons, &((const lif_parameters *)neurons->parameters)->noise_sd, gid);
 }
 
 static int noise_is_current(const neurons *neurons) {
@@ -77,27 +60,14 @@ static int siegert_applies(const neurons *neurons) {
     return p->threshold == 1 && p->reset == 0;
 }
 
-static void add_noise(neurons *neurons, const double *restrict noise) {
-    const lif_parameters *p = neurons->parameters;
-    double *restrict v = neurons->field[V];
-    double root = sqrt(neurons->dt / p->tau);
-    const int mine = neurons->part.mine;
-    if (p->noise_sd.count == 1) {
-        const double amplitude = p->noise_sd.values[0] * root;
-        for (int i = 0; i < mine; i++) v[i] += amplitude * noise[i];
-    } else {
-        for (int i = 0; i < mine; i++) v[i] += noise_sd(neurons, neurons->part.first + i) * root * noise[i];
-    }
-}
-
 static void step(neurons *neurons, const double *restrict input, const double *restrict noise) {
     const lif_parameters *p = neurons->parameters;
-    if (noise) add_noise(neurons, noise);
+    if (noise) membrane_add_noise(neurons, &p->noise_sd, sqrt(neurons->dt / p->tau), noise, neurons->field[V]);
     double *restrict v = neurons->field[V];
     int32_t *restrict since = neurons->since_spike;
     uint8_t *restrict fired = neurons->fired;
     const double rate = neurons->dt / p->tau, threshold = p->threshold, reset_to = p->reset;
-    const int32_t refractory = (int32_t)lrint(p->refractory / neurons->dt);
+    const int32_t refractory = membrane_refractory_steps(neurons, p->refractory);
     const int mine = neurons->part.mine;
     for (int i = 0; i < mine; i++) { /* branch-free, so that the compiler makes vector code of it */
         const double before = v[i], integrated = before + rate * (input[i] - before);

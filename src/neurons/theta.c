@@ -60,6 +60,6 @@ static double membrane_tau(const neurons *neurons) {
 }
 
 const neuron_model neuron_theta = {
-    .parameters = &table, .fields = fields, .field_count = 1, .unit_is_tau = 1, .readout_drive = 1, .keeps_state = 1,
+    .parameters = &table, .fields = fields, .field_count = 1, .unit_is_tau = 1, .readout_drive = 1, .keeps_state = 1, .phi_applies = 1,
     .check = check, .reset = reset, .step = step, .membrane_tau = membrane_tau,
 };

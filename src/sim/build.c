@@ -30,18 +30,20 @@ static void resolve_auto(simulation *sim) {
     plastic->time_unit = time_unit(sim);
     plastic->drive = readout_form(sim) ? PLASTIC_DRIVE_READOUT : PLASTIC_DRIVE_SPIKE_TIME;
     if (simulation->reset == RESET_AUTO) simulation->reset = sim->neurons->model->keeps_state ? RESET_NEVER : RESET_EVERY_LOOP;
-    if (targets->rate_form == RATE_AUTO) targets->rate_form = sim->neurons->model->readout_drive ? RATE_PHI : RATE_SIEGERT;
+    if (targets->rate_form == RATE_AUTO) targets->rate_form = sim->neurons->model->phi_applies ? RATE_PHI : RATE_SIEGERT;
     sim->reset_every_loop = simulation->reset == RESET_EVERY_LOOP;
 }
 
 static status check_rate_form(const simulation *sim) {
     const target_settings *targets = config_common(sim->config, "targets");
     const neuron_model *model = sim->neurons->model;
-    bool siegert = targets->quantity == QUANTITY_RATE && targets->rate_form == RATE_SIEGERT;
-    if (siegert && !(model->siegert_applies && model->siegert_applies(sim->neurons)))
-        return config_complain(sim->config, "targets", "rate_form", "siegert needs lif neurons with threshold 1 and reset 0");
-    if (targets->quantity == QUANTITY_RATE && targets->rate_form == RATE_PHI && !model->readout_drive)
-        return config_complain(sim->config, "targets", "rate_form", "phi is the transfer function of theta neurons; use siegert");
+    bool siegert = model->siegert_applies && model->siegert_applies(sim->neurons);
+    if (targets->quantity == QUANTITY_RATE && targets->rate_form == RATE_SIEGERT && !siegert)
+        return config_complain(sim->config, "targets", "rate_form", "siegert needs lif neurons (or glif1 with their numbers) of threshold 1 and reset 0; %s",
+                               model->phi_applies ? "use phi" : "other neurons can only learn drives: targets.quantity: drive");
+    if (targets->quantity == QUANTITY_RATE && targets->rate_form == RATE_PHI && !model->phi_applies)
+        return config_complain(sim->config, "targets", "rate_form", "phi is the transfer function of theta and qif neurons; %s",
+                               siegert ? "use siegert" : "these can only learn drives: targets.quantity: drive");
     if (readout_form(sim) && plastic_of(sim)->tau_range.count)
         return config_complain(sim->config, "plastic", "tau_range", "needs drive: spike_time; a drive read out as W r has one filter per source, not per target");
     return STATUS_OK;

@@ -87,6 +87,18 @@ CASES = {
                                  "plastic": {"kind": "sonata", "path": "source/edges.h5", "population": "plastic"}}),
     "five_neurons_lif": merged(BASE, LIF, {"network": {"neurons": 5, "in_degree": 1}, "plastic": {"excitatory_in_degree": 1, "inhibitory_in_degree": 2}, "output": {"test_trials": 2}}),
     "five_neurons_theta": merged(BASE, THETA, targets("innate", settle="50 ms"), {"network": {"neurons": 5, "probability": 0.8}}),
+    "glif1": merged(BASE, RATE, {"neuron": {"model": "glif1", "noise_sd": "[0.5, 0.3]", "start": "uniform"}}),
+    "glif2": merged(BASE, {"neuron": {"model": "glif2", "noise": "current", "noise_sd": 0.5, "start": "rest"}, "output": {"report": "[v, theta_s]"}}),
+    "glif3": merged(BASE, {"neuron": {"model": "glif3", "start": "reset", "current_decay": "[0.01/ms, 0.2/ms]", "current_added": "[-0.2, 0.1]"}, "output": {"report": "[v, I1, I2]"}, "network": {"neurons": 600}}),
+    "glif4": merged(BASE, NO_NETWORK, {"neuron": {"model": "glif4", "noise_sd": 0.8}}),
+    "glif5": merged(BASE, {"neuron": {"model": "glif5"}, "output": {"report": "[v, theta_s, theta_v, I3]", "test_trials": 1}}),
+    "glif5_coded": merged(BASE, NO_NETWORK, {"neuron": {"model": "glif5", "equations": "coded", "threshold_coupling": "0.01/ms", "noise_sd": 0.8}, "simulation": {"reset": "never"}}),
+    "izhikevich": merged(BASE, THETA, {"neuron": {"model": "izhikevich"}, "network": {"bias": 5}, "output": {"test_trials": 1, "report": "[v, w]"}}),
+    "izhikevich_classes": merged(BASE, THETA, {"neuron": {"model": "izhikevich", "classes": "[custom, LTS, FS, CH, IB, RS]", "fractions": "[3, 1, 1, 1, 1, 2]", "a": 0.05, "b": 0.22, "c": -60,
+                                                          "d": 5, "substep": "0.3 ms"}, "network": {"bias": 5}, "simulation": {"reset": "every_loop"}}),
+    "lif_mv": merged(BASE, THETA, {"neuron": {"model": "lif_mv"}, "output": {"report": "[v, input]"}}),
+    "qif": merged(BASE, THETA, {"neuron": {"model": "qif"}, "output": {"test_trials": 1, "report": "[v, drive]"}}),
+    "qif_rate": merged(BASE, THETA, targets("sines"), {"neuron": {"model": "qif", "cutoff": 100}, "targets": {"quantity": "rate"}}),
     "one_neuron": merged(BASE, LIF, {"network": {"kind": "none", "neurons": 1, "bias": 1.2, "excitatory_fraction": 1}, "plastic": {"kind": "all_to_all"}}),
 }
 STORE_CASES = ("groups_current_noise", "excitatory_partners", "rate_phi")  # each is run with every store of P
