@@ -3,6 +3,7 @@
 It shares nothing with the program but the layout of random numbers (include/engram/random.h), and reads the graph, targets and stimulus that a run wrote.
     philox, uniform, normal, noise    random numbers
     run_lif, run_theta                the networks of Arthur et al. 2023 (1.3, 1.4) and Kim & Chow 2018 (1.1), with learning (3)
+    Glif, Qif, LifMv, Izhikevich      other cells for these networks (1.2, 1.5, 1.6)
     correlation                       the measure of 6.3
 Indices: i postsynaptic, j presynaptic; sources are the neurons, then the feed-forward units. Steps are counted from 1.
 """
@@ -143,6 +144,135 @@ class Learner:
         self.gains.append(gains)
 
 
+# ---- cells: reset(seed, count, stream, dt), step(input) -> who fired -----------------------------------------------------------------------------
+
+class Glif:
+    """GLIF level 1 .. 5 (1.5) with the dimensionless set but for what is given; n_ref steps after a spike nothing moves. step() also takes what noise adds to v."""
+
+    def __init__(self, level, n_ref=1, coded=False, **given):
+        self.level, self.n_ref, self.coded = level, n_ref, coded
+        self.spikes_raise, self.has_currents, self.follows = level in (2, 4, 5), level >= 3, level == 5
+        for name, value in dict(C=10.0, R=1.0, E_L=0.0, theta=1.0, V_reset=0.0, b_s=0.1, added_s=0.1, f_v=0.1, delta_V=0.1, a_v=0.1, b_v=0.9,
+                                k=(0.1, 0.2, 0.3), f=0.9, added=0.1).items():
+            setattr(self, name, given.pop(name, value))
+        assert not given, given
+
+    def reset(self, seed, count, stream, dt):
+        self.dt, low = dt, self.E_L if self.spikes_raise else self.V_reset
+        self.v = normal(seed, INITIAL, np.arange(count), stream << 8) * (self.theta - low) + low
+        self.theta_s, self.theta_v, self.I = np.zeros(count), np.zeros(count), np.zeros((len(self.k), count))
+        self.quiet = np.zeros(count, dtype=int)  # steps still to be skipped
+
+    def step(self, drive, kick=0):
+        dt, on, k = self.dt, self.quiet == 0, np.array(self.k)[:, None]
+        self.v = self.v + kick
+        if self.has_currents:
+            self.I = np.where(on, self.I - dt * self.I * k, self.I)
+            drive = drive + self.I.sum(axis=0)
+        self.v = np.where(on, self.v + dt / self.C * (drive - (self.v - self.E_L) / self.R), self.v)
+        limit = np.full(len(self.v), self.theta)
+        if self.spikes_raise:
+            self.theta_s = np.where(on, self.theta_s - dt * self.b_s * self.theta_s, self.theta_s)
+            limit = limit + self.theta_s
+        if self.follows:
+            pull = self.a_v * self.v if self.coded else dt * self.a_v * (self.v - self.E_L)
+            self.theta_v = np.where(on, self.theta_v + pull - dt * self.b_v * self.theta_v, self.theta_v)
+            limit = limit + self.theta_v
+        fired = on & (self.v > limit)
+        if self.spikes_raise:
+            kept = self.v if self.coded else self.v - self.E_L
+            self.v = np.where(fired, self.E_L + self.f_v * kept - self.delta_V, self.v)
+            self.theta_s = np.where(fired, self.theta_s + self.added_s, self.theta_s)
+        else:
+            self.v = np.where(fired, self.V_reset, self.v)
+        if self.has_currents:
+            self.I = np.where(fired, self.f * self.I + np.reshape(self.added, (-1, 1)), self.I)
+        self.quiet = np.where(fired, self.n_ref, np.maximum(self.quiet - 1, 0))
+        return fired
+
+
+def tangent(rate, t):
+    """T(t) = tan(r t)/r with r^2 = rate > 0, tanh(r t)/r with r^2 = -rate > 0, t for rate 0."""
+    r = np.sqrt(np.abs(rate))
+    return np.where(rate == 0, t, np.where(rate > 0, np.tan(r * t), np.tanh(r * t)) / r)
+
+
+def quadratic(y, a, J, h, top):
+    """y' = a y^2 + J for a time h: (y at the end, was top passed, T of the time left after top). From the solutions by tan (J > 0), coth (J < 0), -1/(a t) (J = 0)."""
+    r = np.sqrt(np.abs(a * J))
+    with np.errstate(all="ignore"):
+        upwards = (np.arctan(a * top / r) - np.arctan(a * y / r)) / r
+        beyond = np.where(a * y > r, np.log((a * top - r) * (a * y + r) / ((a * top + r) * (a * y - r))) / (2 * r), np.inf)  # over the unstable point r/a
+        until = np.where(J > 0, upwards, np.where(J < 0, beyond, np.where(y > 0, 1 / (a * y) - 1 / (a * top), np.inf)))
+        c, s = np.where(J > 0, np.cos(r * h), np.cosh(r * h)), np.where(J == 0, h, np.where(J > 0, np.sin(r * h), np.sinh(r * h)) / r)
+        return (y * c + J * s) / (c - a * y * s), until < h, tangent(a * J, h - until)
+
+
+class Qif:
+    """1.2: reset to -V at V, the moment exact."""
+
+    def __init__(self, tau=10.0, V=1000.0):
+        self.tau, self.V = tau, V
+
+    def reset(self, seed, count, stream, dt):
+        self.h, self.v = dt / self.tau, np.clip(np.tan(np.pi * uniform(seed, INITIAL, np.arange(count), stream << 8)), -self.V, self.V)
+
+    def step(self, drive):
+        end, fired, left = quadratic(self.v, 1.0, drive, self.h, self.V)
+        left = np.where(fired, left, 0)
+        self.v = np.where(fired, (-self.V + drive * left) / (1 + self.V * left), end)
+        return fired
+
+
+class LifMv:
+    """1.6: dv/dt = -(v - rest)/tau + u, the moment of the spike exact."""
+
+    def __init__(self, tau=10.0, rest=-50.0, threshold=-50.0, v_reset=-65.0):
+        self.tau, self.rest, self.threshold, self.v_reset = tau, rest, threshold, v_reset
+
+    def reset(self, seed, count, stream, dt):
+        self.dt, self.v = dt, self.v_reset + (self.threshold - self.v_reset) * uniform(seed, INITIAL, np.arange(count), stream << 8)
+
+    def step(self, drive):
+        end = self.rest + self.tau * drive
+        with np.errstate(all="ignore"):
+            until = np.where(end > self.threshold, self.tau * np.log((end - self.v) / (end - self.threshold)), np.inf)
+        fired = until < self.dt
+        start, time = np.where(fired, self.v_reset, self.v), np.where(fired, self.dt - np.where(fired, until, 0), self.dt)
+        self.v = end + (start - end) * np.exp(-time / self.tau)
+        return fired
+
+
+class Izhikevich:
+    """1.6, five classes in blocks of equal size; each part of a step: w relaxes for half of it, v moves with w frozen, w relaxes again.
+    After a spike v moves on from c under the raised w for the time whose T is that of the time left."""
+
+    def __init__(self, parts):
+        self.parts = parts
+
+    def reset(self, seed, count, stream, dt):
+        classes = np.array([(.02, .2, -65, 8), (.02, .2, -55, 4), (.02, .2, -50, 2), (.1, .2, -65, 2), (.02, .25, -65, 2)])
+        self.a, self.b, self.c, self.d = np.repeat(classes, count // 5, axis=0).T
+        self.h, self.v = dt / self.parts, -70 + 20 * uniform(seed, INITIAL, np.arange(count), stream << 8)
+        self.w = self.b * self.v
+
+    def relax(self):
+        self.w = self.b * self.v + (self.w - self.b * self.v) * np.exp(-self.a * self.h / 2)
+
+    def step(self, drive):
+        fired = np.zeros(len(self.v), dtype=bool)
+        for _ in range(self.parts):
+            self.relax()
+            J, c = drive + 140 - 25 / 0.16 - self.w, self.c + 62.5  # 0.04 v^2 + 5 v = 0.04 (v + 62.5)^2 - 25/0.16
+            end, spike, left = quadratic(self.v + 62.5, 0.04, J, self.h, 92.5)
+            left = np.where(spike, left, 0)
+            self.v = np.where(spike, (c + (J - self.d) * left) / (1 - 0.04 * c * left), end) - 62.5
+            self.w = self.w + self.d * spike
+            self.relax()
+            fired |= spike
+        return fired
+
+
 # ---- networks ------------------------------------------------------------------------------------------------------------------------------
 
 class Record:
@@ -174,8 +304,8 @@ def unit_rates(seed, task, units, samples, dt, rate=5.0, tau=400.0, sigma=0.2, s
 
 
 def run_lif(given, learner, seed, dt, loops, loop_ms, on_ms, off_ms, every_ms, tasks=None, noise_sd=0.0, noise_kind="voltage", rate=None,
-            tau_m=10.0, tau_e=3.0, tau_i=3.0, n_ref=1, start="normal", learn=True, carry=False, streams=None):
-    """Arthur et al. 2023. The numbers in comments are the steps of section 1.3.
+            tau_m=10.0, tau_e=3.0, tau_i=3.0, n_ref=1, start="normal", learn=True, carry=False, streams=None, cell=None):
+    """Arthur et al. 2023. The numbers in comments are the steps of section 1.3. cell: neurons other than lif, a Glif.
     rate: keywords of unit_rates(). carry: state runs on from loop to loop. streams: random streams of the loops, by default 1, 2, ..."""
     record, count, units, tau_p = Record(), given.neurons, given.units, given.tau_plastic
     steps, on, off, every = (round(ms / dt) for ms in (loop_ms, on_ms, off_ms, every_ms))
@@ -192,6 +322,8 @@ def run_lif(given, learner, seed, dt, loops, loop_ms, on_ms, off_ms, every_ms, t
             in_e, in_i, in_p = (np.zeros(count) for _ in range(3))
             r, spike = np.zeros(count + units), np.zeros(count + units)  # spike: *_prev flags of neurons and units
             last_step = np.full(count, -10**9)
+            if cell:
+                cell.reset(seed, count, stream, dt)
         xi = noise(seed, NOISE, count, stream, steps) if noisy else None
         samples, total, learner.gains = [], 0, []
         for ti in range(1, steps + 1):
@@ -207,11 +339,14 @@ def run_lif(given, learner, seed, dt, loops, loop_ms, on_ms, off_ms, every_ms, t
             u = u_bal + u_p
             r = r + (-dt * r + spike) / tau_r                                                                            # 4; 1.4 (a)
             X = given.bias + (stimulus[ti - on - 1] if stimulus is not None and on < ti < off else 0)                    # 5
-            if noisy and noise_kind == "voltage":                                                                        # 6
-                v = v + noise_sd * np.sqrt(dt / tau_m) * xi[ti - 1]
-            v = np.where(now - last_step > n_ref, v + dt / tau_m * (X + u - v), v)
-            fired = (now - last_step > n_ref) & (v > 1)
-            v[fired], last_step[fired] = 0, now
+            kick = noise_sd * np.sqrt(dt / tau_m) * xi[ti - 1] if noisy and noise_kind == "voltage" else np.zeros(count)  # 6
+            if cell:
+                fired = cell.step(X + u, kick)
+            else:
+                v = v + kick
+                v = np.where(now - last_step > n_ref, v + dt / tau_m * (X + u - v), v)
+                fired = (now - last_step > n_ref) & (v > 1)
+                v[fired], last_step[fired] = 0, now
             spike = np.concatenate([fired, np.zeros(units)])
             if units and ti > off:                                                                                       # 1.4 (b)
                 p = rates[task][ti - off - 1] * dt / 1000
@@ -236,8 +371,8 @@ def rk4(slope, x, h):
     return h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
 
 
-def run_theta(given, learner, seed, dt, loops, loop_ms, on_ms, off_ms, every_ms, tasks=None, tau_s=20.0, tau_m=10.0, rates=False, carry=True):
-    """Kim & Chow 2018. The numbers in comments are the steps of section 1.1; by default, state runs on from loop to loop (carry)."""
+def run_theta(given, learner, seed, dt, loops, loop_ms, on_ms, off_ms, every_ms, tasks=None, tau_s=20.0, tau_m=10.0, rates=False, carry=True, cell=None):
+    """Kim & Chow 2018. The numbers in comments are the steps of section 1.1; by default, state runs on from loop to loop (carry). cell: other neurons than theta."""
     record, count, h, b = Record(), given.neurons, dt / tau_m, tau_m / tau_s
     steps, on, off, every = (round(ms / dt) for ms in (loop_ms, on_ms, off_ms, every_ms))
     for loop in range(1, loops + 1):
@@ -246,6 +381,8 @@ def run_theta(given, learner, seed, dt, loops, loop_ms, on_ms, off_ms, every_ms,
         if loop == 1 or not carry:
             theta = 2 * np.pi * uniform(seed, INITIAL, np.arange(count), loop << 8)
             r, u = np.zeros(count), np.zeros(count)
+            if cell:
+                cell.reset(seed, count, loop, dt)
         samples, total, learner.gains = [], 0, []
         for step in range(1, steps + 1):
             I = given.bias + (stimulus[step - on - 1] if stimulus is not None and on < step <= off else 0)
@@ -253,7 +390,7 @@ def run_theta(given, learner, seed, dt, loops, loop_ms, on_ms, off_ms, every_ms,
             d = rk4(lambda x: 1 - np.cos(x) + J * (1 + np.cos(x)), theta, h)                                             # 2
             r = r + rk4(lambda x: -b * x, r, h)                                                                          # 3
             delta = (np.pi - theta % (2 * np.pi)) % (2 * np.pi)                                                          # 4
-            fired = (d > 0) & (d > delta)
+            fired = cell.step(J) if cell else (d > 0) & (d > delta)
             r = r + b * fired                                                                                            # 5
             theta = theta + d                                                                                            # 6
             u = learner.weights @ r                                                                                      # 7

@@ -200,12 +200,36 @@ def test_test_trials(bench):
         assert np.abs(read(out, "test.h5", f"test/{task}/trial_correlation") - scores).max() < 1e-9
 
 
+def glif(bench, level, cell, **neuron):
+    lif(bench, f"glif{level}{'_coded' if cell.coded else ''}", BALANCED, SEPARATE, neuron={"model": f"glif{level}", **neuron}, reference_keys=dict(cell=cell))
+
+
+def test_glif(bench):
+    """All levels with the dimensionless set (1.5), and levels 3 and 5 with other numbers; equations coded: f_v v kept, a_v v without dt."""
+    for level in (2, 3, 4, 5):
+        glif(bench, level, reference.Glif(level))
+    given, keys = dict(k=(0.02, 0.5), f=np.array([[0.5], [0.9]]), added=(-0.3, 0.4), R=1.2, C=8.0, E_L=0.1), dict(current_decay="[0.02/ms, 500 Hz]", current_kept="[0.5, 0.9]",
+                                                                                                               current_added="[-0.3, 0.4]", resistance=1.2, capacitance=8, rest=0.1, refractory="0.5 ms")
+    lif(bench, "glif3_given", BALANCED, SEPARATE, neuron={"model": "glif3", **keys}, reference_keys=dict(cell=reference.Glif(3, n_ref=5, **given)))
+    glif(bench, 5, reference.Glif(5, n_ref=5, coded=True, a_v=0.01, f_v=0.3, delta_V=-0.05, added_s=0.2, b_s=0.05, b_v=0.5, **given), equations="coded", threshold_coupling="0.01/ms",
+         reset_kept=0.3, reset_drop=-0.05, threshold_added=0.2, threshold_decay="0.05/ms", threshold_relaxation="0.5/ms", **keys)
+
+
+def test_glif1_is_lif(bench):
+    """GLIF1 with R = 1, C = tau_m, E_L = 0 in a trained network with noise: the same spikes, the same weights, bit for bit; Siegert targets too."""
+    for name, targets, network in (("drive", {}, BALANCED), ("rate", {"quantity": "rate", "rate_form": "siegert"}, NO_STATIC)):
+        one, given, _ = lif(bench, f"lif_{name}", network, SEPARATE, neuron={"noise_sd": 0.4, "membrane_tau": "12 ms"}, targets=targets, reference_keys=dict(noise_sd=0.4, tau_m=12.0))
+        other, same, _ = lif(bench, f"glif1_{name}", network, SEPARATE, neuron={"model": "glif1", "noise_sd": 0.4, "capacitance": 12}, targets=targets,
+                             reference_keys=dict(noise_sd=0.4, tau_m=12.0, cell=reference.Glif(1, C=12.0)))
+        assert np.array_equal(given.final, same.final) and all(np.array_equal(a, b) for a, b in zip(spikes(one), spikes(other)))
+
+
 # ---- Kim & Chow 2018 -------------------------------------------------------------------------------------------------------------------------
 
-def theta(bench, name, targets, lam=1.0, loops=2, window=200, tasks=None, mu=0, network=None, **keys):
+def theta(bench, name, targets, lam=1.0, loops=2, window=200, tasks=None, mu=0, network=None, neuron=None, **keys):
     """dt 1 ms, stimulus 20..70 ms, learning every 2 ms; the loop ends 30 ms after the target window, and state runs on."""
     out = bench.train(bench.config(name + ".yaml", configuration(
-        simulation={"dt": "1 ms", "loop_duration": f"{100 + window} ms"}, network={"kind": "random", "neurons": 200, "sigma": 2, **(network or {})}, neuron={"model": "theta"},
+        simulation={"dt": "1 ms", "loop_duration": f"{100 + window} ms"}, network={"kind": "random", "neurons": 200, "sigma": 2, **(network or {})}, neuron=neuron or {"model": "theta"},
         plastic={"kind": "existing", "tau": "20 ms"}, stimulus={"kind": "constant", "start": "20 ms", "stop": "70 ms"},
         targets={"kind": "complex_periodic", "duration": f"{window} ms", **targets}, learning={"every": "2 ms", "loops": loops, "lambda": lam, "mu": mu})), name)
     given = reference.Given(out)
@@ -233,6 +257,16 @@ def test_theta_rate(bench):
 def test_theta_tasks(bench):
     """Two tasks, four loops, state carried over."""
     theta(bench, "theta_tasks", {"tasks": 2}, loops=4, window=100, tasks=[0, 1, 0, 1])
+
+
+def test_other_cells(bench):
+    """QIF with a high and a low cut-off, mV-LIF, and the five classes of Izhikevich's neurons with parts of dt. Those run for one loop: in a second one a change of 1e-15 in
+    the initial voltages moves spikes of the reference itself."""
+    theta(bench, "qif", {}, neuron={"model": "qif"}, cell=reference.Qif())
+    theta(bench, "qif_rate", {"quantity": "rate"}, neuron={"model": "qif", "cutoff": 30}, cell=reference.Qif(V=30.0), rates=True, lam=0.1, network={"bias": 0.1})
+    theta(bench, "lif_mv", {}, neuron={"model": "lif_mv", "rest": "-52 mV"}, cell=reference.LifMv(rest=-52.0))
+    theta(bench, "izhikevich", {}, neuron={"model": "izhikevich"}, network={"bias": 5}, loops=1, cell=reference.Izhikevich(10))
+    theta(bench, "izhikevich_parts", {}, neuron={"model": "izhikevich", "substep": "0.3 ms"}, network={"bias": 5}, loops=1, cell=reference.Izhikevich(4))
 
 
 if __name__ == "__main__":
