@@ -85,6 +85,19 @@ def test_list(bench):
     expect(bench, ["list", "netwrok"], 2, "netwrok", "network")
 
 
+def test_neuron_refusals(bench):
+    """What a neuron model cannot do is said with the way out; keys of another level are named."""
+    config = bench.config("cells.yaml", SMALL)
+    for model in ("izhikevich", "lif_mv", "glif3"):
+        expect(bench, ["check", config, "-P", f"neuron.model={model}", "-P", "targets.quantity=rate"], 2, "rate_form", "siegert needs lif", "targets.quantity: drive")
+    expect(bench, ["check", config, "-P", "neuron.model=qif", "-P", "targets.quantity=rate", "-P", "targets.rate_form=siegert"], 2, "rate_form", "use phi")
+    expect(bench, ["check", config, "-P", "neuron.model=lif_mv", "-P", "targets.quantity=rate", "-P", "targets.rate_form=phi"], 2, "theta and qif", "targets.quantity: drive")
+    expect(bench, ["check", config, "-P", "neuron.model=glif1", "-P", "targets.quantity=rate", "-P", "targets.rate_form=phi"], 2, "use siegert")
+    expect(bench, ["check", config, "-P", "neuron.model=izhikevich", "-P", "neuron.classes=[RS, XY]"], 2, "neuron.classes", "'XY'", "LTS")
+    expect(bench, ["check", config, "-P", "neuron.model=izhikevich", "-P", "neuron.a=0.1"], 2, "neuron.a", "custom")
+    expect(bench, ["check", config, "-P", "neuron.model=glif3", "-P", "neuron.threshold_coupling=0.2/ms"], 0, "belongs to model 'glif5', but model is 'glif3': ignored")
+
+
 def test_bad_values(bench):
     config = bench.config("small.yaml", SMALL)
     bad = bench.config("bad.yaml", SMALL + "lerning:\n  every: 1 ms\n")
@@ -242,5 +255,5 @@ def test_check_writes_nothing(bench):
     assert again.split("configuration as used:\n")[1] == used
 
 
-run_tests([test_usage, test_list, test_bad_values, test_combinations, test_error_is_printed_once, test_data, test_damaged_edges, test_output_directory,
+run_tests([test_usage, test_list, test_neuron_refusals, test_bad_values, test_combinations, test_error_is_printed_once, test_data, test_damaged_edges, test_output_directory,
            test_overwriting_leaves_nothing_behind, test_unwritable_directory, test_check_writes_nothing, test_numeric_failure])
