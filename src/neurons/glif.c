@@ -81,7 +81,8 @@ static status check_rate(const config *config, const char *key, double per_secon
 
 static status check_currents(const config *config, const glif_parameters *p, double dt) {
     int count = p->decay.count;
-    if (count < 1 || count > CURRENTS_MAX) return config_complain(config, "neuron", "current_decay", "%d values; allowed are 1 to %d, one per after-spike current", count, CURRENTS_MAX);
+    if (count < 1 || count > CURRENTS_MAX)
+        return config_complain(config, "neuron", "current_decay", "%d values; allowed are 1 to %d, one per after-spike current", count, CURRENTS_MAX);
     status result = STATUS_OK;
     for (int j = 0; j < count; j++) result = status_worse(result, check_rate(config, "current_decay", p->decay.values[j], dt));
     if (p->kept.count != 1 && p->kept.count != count)
@@ -96,14 +97,16 @@ static status check_rules(const config *config, const glif_parameters *p, double
     double after = after_spike(p, p->threshold), raised = p->threshold + p->threshold_added;
     if (p->rest >= p->threshold) result = config_complain(config, "neuron", "rest", "%g must be below the threshold %g", p->rest, p->threshold);
     if (after >= raised)
-        result = config_complain(config, "neuron", "reset_kept", "a spike at the threshold %g leaves v at %g, not below the raised threshold %g: the neuron would fire without end", p->threshold, after, raised);
+        result = config_complain(config, "neuron", "reset_kept", "a spike at the threshold %g leaves v at %g, not below the raised threshold %g: the neuron would fire without end",
+                                 p->threshold, after, raised);
     return result;
 }
 
 static status check(const config *config, const glif_parameters *p, double dt, int64_t total, int level) {
     status result = membrane_check_noise(config, &p->noise_sd, total);
     double tau = p->resistance * p->capacitance;
-    if (tau < dt) result = config_complain(config, "neuron", "capacitance", "%g times the resistance %g is a time constant of %g ms, below the time step %g ms", p->capacitance, p->resistance, tau, dt);
+    if (tau < dt)
+        result = config_complain(config, "neuron", "capacitance", "%g times the resistance %g is a time constant of %g ms, below the time step %g ms", p->capacitance, p->resistance, tau, dt);
     if (!has_rules(level) && p->reset >= p->threshold) result = config_complain(config, "neuron", "reset", "%g must be below the threshold %g", p->reset, p->threshold);
     if (has_rules(level)) result = status_worse(result, check_rules(config, p, dt));
     if (has_currents(level)) result = status_worse(result, check_currents(config, p, dt));
@@ -156,7 +159,8 @@ static inline __attribute__((always_inline)) void advance(neurons *neurons, cons
     const glif_parameters *p = neurons->parameters;
     const double dt = neurons->dt, tau = p->resistance * p->capacitance;
     if (noise) membrane_add_noise(neurons, &p->noise_sd, p->resistance * sqrt(dt / tau), noise, neurons->field[V]);
-    double *restrict v = neurons->field[V], *restrict theta_s = has_rules(level) ? neurons->field[THETA_S] : NULL, *restrict theta_v = has_following(level) ? neurons->field[THETA_V] : NULL;
+    double *restrict v = neurons->field[V];
+    double *restrict theta_s = has_rules(level) ? neurons->field[THETA_S] : NULL, *restrict theta_v = has_following(level) ? neurons->field[THETA_V] : NULL;
     int32_t *restrict since = neurons->since_spike;
     uint8_t *restrict fired = neurons->fired;
     const double rate = dt / p->capacitance, resistance = p->resistance, rest = p->rest, threshold = p->threshold, reset_to = p->reset;

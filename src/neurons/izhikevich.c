@@ -53,12 +53,17 @@ static int customs(const izhikevich_parameters *p, int classes) {
     return count;
 }
 
+/** Of the m-th mention of custom. */
+static double custom_value(const param_numbers *numbers, int m) {
+    return numbers->values[numbers->count == 1 ? 0 : m];
+}
+
 /** Numbers of the k-th class of the list. */
 static izhikevich_class class_of(const izhikevich_parameters *p, int k) {
     for (int n = 0; n < KNOWN; n++)
         if (strcmp(p->classes.values[k], known[n].name) == 0) return known[n].numbers;
     int m = customs(p, k);
-    return (izhikevich_class){p->a.values[p->a.count == 1 ? 0 : m], p->b.values[p->b.count == 1 ? 0 : m], p->c.values[p->c.count == 1 ? 0 : m], p->d.values[p->d.count == 1 ? 0 : m]};
+    return (izhikevich_class){custom_value(&p->a, m), custom_value(&p->b, m), custom_value(&p->c, m), custom_value(&p->d, m)};
 }
 
 /** gid of the first neuron of class k; for k = number of classes, the number of neurons. */
@@ -81,7 +86,8 @@ static status check_custom(const config *config, const char *key, const param_nu
 static status check(const config *config, void *raw, double dt, int64_t total) {
     (void)total;
     const izhikevich_parameters *p = raw;
-    if (p->classes.count < 1 || p->classes.count > CLASSES_MAX) return config_complain(config, "neuron", "classes", "%d classes; at least 1 and at most %d are allowed", p->classes.count, CLASSES_MAX);
+    if (p->classes.count < 1 || p->classes.count > CLASSES_MAX)
+        return config_complain(config, "neuron", "classes", "%d classes; at least 1 and at most %d are allowed", p->classes.count, CLASSES_MAX);
     status result = STATUS_OK;
     double all = 0;
     for (int n = 0; n < p->fractions.count; n++) all += p->fractions.values[n];

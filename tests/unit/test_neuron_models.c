@@ -18,7 +18,8 @@ static void run_constant(neurons *cells, const double *input, int64_t steps, int
             assert_int_equal(cells->fired[i], cells->since_spike[i] == 0);
             if (!cells->fired[i] || trains[i].spikes++ < skip) continue;
             if (trains[i].spikes == skip + 1) trains[i].first = step;
-            else trains[i].shortest = fmin(trains[i].shortest, (double)(step - trains[i].last)), trains[i].longest = fmax(trains[i].longest, (double)(step - trains[i].last));
+            double interval = (double)(step - trains[i].last);
+            if (trains[i].spikes > skip + 1) trains[i].shortest = fmin(trains[i].shortest, interval), trains[i].longest = fmax(trains[i].longest, interval);
             trains[i].last = step;
         }
     }
@@ -292,7 +293,8 @@ static void test_qif_is_theta(void **state) { /* V3, the models against each oth
         }
     }
     for (int i = 0; i < CELLS; i++) worst = llabs(own[i]) > worst ? llabs(own[i]) : worst;
-    print_message("theta %lld spikes, qif %lld; a cell differs by at most %lld in %d s; %lld cell-steps differ\n", (long long)count[0], (long long)count[1], (long long)worst, SECONDS, (long long)different);
+    print_message("theta %lld spikes, qif %lld; a cell differs by at most %lld in %d s; %lld cell-steps differ\n",
+                  (long long)count[0], (long long)count[1], (long long)worst, SECONDS, (long long)different);
     assert_true(count[0] > 10000 && worst <= SECONDS);
     neurons_free(phase), neurons_free(voltage);
     config_free(phase_config), config_free(voltage_config);
@@ -370,7 +372,8 @@ static void test_izhikevich_facts(void **state) { /* Izhikevich 2003, Fig. 2: RS
         for (int i = 0; i < 5; i++) cells->field[0][i] = -70, cells->field[1][i] = -14;
         run_constant(cells, runs[r].input, 10000, runs[r].skip, trains);
         for (int i = 0; i < 5; i++)
-            print_message("izhikevich class %d, I = %g: %lld Hz, intervals after the first %d spikes %.1f to %.1f ms\n", i, runs[r].input[i], (long long)trains[i].spikes, runs[r].skip, trains[i].shortest / 10, trains[i].longest / 10);
+            print_message("izhikevich class %d, I = %g: %lld Hz, intervals after the first %d spikes %.1f to %.1f ms\n", i,
+                          runs[r].input[i], (long long)trains[i].spikes, runs[r].skip, trains[i].shortest / 10, trains[i].longest / 10);
         if (r == 0) assert_true(trains[0].longest > 2 * trains[0].shortest && trains[3].spikes > 2 * trains[0].spikes); /* adaptation; fast spikes */
         if (r == 1) assert_true(trains[3].longest <= trains[3].shortest + 1 && trains[2].longest > 4 * trains[2].shortest); /* steady; bursts */
         for (int i = 0; i < 4; i++) assert_true(r == 2 ? trains[i].last < 1000 : trains[i].last > 8000); /* the border: rest vanishes at I = 4; below it, a transient */
