@@ -23,6 +23,7 @@ typedef struct {
     double mu;                 /**< penalty on the summed departure of a neuron's excitatory (and of its inhibitory) weights, >= 0 */
     double lambda_feedforward; /**< lambda of feed-forward weights, > 0 */
     bool gain;                 /**< false mimics TrainSpikingNet.jl after v0.2.2: g is left out of the weight update */
+    int block;                 /**< updates that a store may delay before it writes P; 0: the store's choice */
 } rls_settings;
 
 /** The presynaptic activity at a learning instant. Borrowed for the call. */
@@ -53,11 +54,13 @@ typedef struct rls_store_kind {
      *  @param error [rows] actual minus target, before the update
      *  @param scale [rows] phi' of each row, or NULL for 1
      *  @param[out] gain [rows] g of the row's group
+     *  @param[out] after [rows] w.r with the new weights; NULL: not wanted
      *  @return first row whose g left (0, 1] (P is no longer positive definite, or not a number), or -1 */
-    int (*update)(rls_store *store, const rls_activity *activity, const double *error, const double *scale, double *gain);
+    int (*update)(rls_store *store, const rls_activity *activity, const double *error, const double *scale, double *gain, double *after);
 
-    /** Bring P and the weights up to date, if updates are delayed. Collective. NULL: they always are. */
-    void (*settle)(rls_store *store);
+    /** Bring P and the weights up to date, if updates are delayed, so that all that need be kept of the store is P. Collective. NULL: they always are.
+     *  @param r [sources] filtered spikes as of the last instant, if the next trial goes on with them; NULL: it begins with trial_begin() */
+    void (*settle)(rls_store *store, const double *r);
 
     /** Copy the upper triangle of a group's P, row by row (K (K + 1)/2 elements in the precision of the weights), out of or into the store, for
      *  checkpoints; settle() has been called. Not collective. */

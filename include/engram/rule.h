@@ -29,6 +29,7 @@ typedef struct {
     spike_filter *filter;
     const double *bias;     /**< [mine] constant input */
     double lambda_feedforward;
+    bool carries_state;     /**< a trial goes on with the filtered spikes of the one before */
     bool rate_targets;      /**< targets are rates per time unit, learned through phi2 (models/rls.md 3.6) */
 } rule_setting;
 

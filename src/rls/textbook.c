@@ -132,7 +132,7 @@ static double step_group(rls_store *store, int group, int count, const double *e
                          : textbook_step_double(p, ld, count, store->r, store->q, rows, weight, error + row, with_gain);
 }
 
-static int update(rls_store *store, const rls_activity *activity, const double *error, const double *scale, double *gain) {
+static int update(rls_store *store, const rls_activity *activity, const double *error, const double *scale, double *gain, double *after) {
     const plastic_synapses *plastic = store->plastic;
     int first_bad = -1;
     for (int g = 0; g < plastic->groups; g++) {
@@ -143,6 +143,7 @@ static int update(rls_store *store, const rls_activity *activity, const double *
         for (int member = row; member < plastic->group_row[g + 1]; member++) gain[member] = value;
         if (first_bad < 0 && !(value > 0 && value <= 1)) first_bad = row;
     }
+    if (after) predict(store, activity, after);
     return first_bad;
 }
 

@@ -15,6 +15,7 @@ typedef struct {
     double lambda, mu;
     bool no_gain;
     int precision, store;
+    int64_t block;
 } rls_parameters;
 
 static const param parameters[] = {
@@ -22,7 +23,9 @@ static const param parameters[] = {
     {"mu", PARAM_NUMBER, UNIT_NONE, "0.01", 0, 1e12, NULL, "penalty on the change of a neuron's summed excitatory, and summed inhibitory, plastic weights", offsetof(rls_parameters, mu)},
     {"no_gain", PARAM_FLAG, UNIT_NONE, "false", 0, 0, NULL, "leave g out of the weight update, as TrainSpikingNet.jl after v0.2.2 does", offsetof(rls_parameters, no_gain)},
     {"precision", PARAM_CHOICE, UNIT_NONE, "single", 0, 0, "single double", "of P and the plastic weights", offsetof(rls_parameters, precision)},
-    {"store", PARAM_CHOICE, UNIT_NONE, "textbook", 0, 0, "textbook packed", "where P lives: full storage, or its upper triangle (half the memory)", offsetof(rls_parameters, store)},
+    {"store", PARAM_CHOICE, UNIT_NONE, "spike_driven", 0, 0, "spike_driven textbook packed", "how P is updated: by spikes and many updates at a time (fastest); as written; as written on its upper triangle (half the memory)",
+     offsetof(rls_parameters, store)},
+    {"block", PARAM_INTEGER, UNIT_NONE, "auto", 1, 128, NULL, "store spike_driven: updates that wait before P is written; auto: 16, 32 or 64 for up to 128, 512 or more inputs", offsetof(rls_parameters, block)},
 };
 static const param_table table = {"rls", "recursive least squares (Kim & Chow 2018)", parameters, sizeof parameters / sizeof *parameters, sizeof(rls_parameters)};
 
@@ -54,7 +57,8 @@ static status create(const rule_setting *setting, const void *raw, rule_state **
     size_t rows = (size_t)setting->plastic->rows;
     state->setting = *setting;
     state->kind = rls_store_kinds[p->store];
-    rls_settings settings = {.lambda = p->lambda, .mu = p->mu, .lambda_feedforward = setting->lambda_feedforward, .gain = !p->no_gain};
+    rls_settings settings = {.lambda = p->lambda, .mu = p->mu, .lambda_feedforward = setting->lambda_feedforward, .gain = !p->no_gain,
+                             .block = p->block == PARAM_AUTO_INTEGER ? 0 : (int)p->block};
     state->store = state->kind->create(setting->context, setting->plastic, &settings);
     state->sum = memory_new(MEMORY_BUFFERS, rows, sizeof(double));
     state->error = memory_new(MEMORY_BUFFERS, rows, sizeof(double));
@@ -94,20 +98,19 @@ static void measure_errors(rule_state *state, const double *target, const double
 }
 
 /** In readout form the drive follows the weights at once: the filtered sum becomes W r of the new weights. */
-static void refresh_readout(rule_state *state, const rls_activity *activity) {
-    if (!state->setting.drive->readout) return;
-    state->kind->predict(state->store, activity, state->sum);
+static void refresh_readout(rule_state *state) {
     for (int row = 0; row < state->setting.plastic->rows; row++) state->setting.drive->plastic_sum[state->setting.plastic->row_neuron[row]] = state->sum[row];
 }
 
 static void learn(rule_state *state, const double *target, const double *stimulus, rule_report *report) {
     const spike_filter *filter = state->setting.filter;
+    bool readout = state->setting.drive->readout;
     rls_activity activity = {.r = filter->r, .touched = filter->touched, .touched_count = filter->touched_count, .arrived = filter->arrived,
                              .decay = filter->uniform ? filter->interval_decay : NAN};
     state->kind->predict(state->store, &activity, state->sum);
     measure_errors(state, target, stimulus);
-    int bad = state->kind->update(state->store, &activity, state->error, state->scale, state->gain);
-    refresh_readout(state, &activity);
+    int bad = state->kind->update(state->store, &activity, state->error, state->scale, state->gain, readout ? state->sum : NULL);
+    if (readout) refresh_readout(state);
     int rows = state->setting.plastic->rows;
     if (bad >= 0 && report->bad_neuron < 0) {
         report->bad_neuron = state->setting.plastic->row_neuron[bad];
@@ -119,7 +122,7 @@ static void learn(rule_state *state, const double *target, const double *stimulu
 }
 
 static void settle(rule_state *state) {
-    if (state->kind->settle) state->kind->settle(state->store);
+    if (state->kind->settle) state->kind->settle(state->store, state->setting.carries_state ? state->setting.filter->r : NULL);
 }
 
 /** Where the P of this rank stand in a checkpoint: groups in the order of their ids, each once, its upper triangle. */
@@ -179,6 +182,7 @@ static void load(rule_state *state, h5_reader *reader) {
         state->kind->unpack_p(state->store, g, triangle);
     }
     memory_free(triangle);
+    settle(state);
 }
 
 const learning_rule rule_rls = {.parameters = &table, .single = single, .create = create, .destroy = destroy, .trial_begin = trial_begin, .learn = learn, .settle = settle,

@@ -172,7 +172,7 @@ static status make_targets(simulation *sim, target_request *request) {
 static status make_rule(simulation *sim) {
     const feedforward_settings *feedforward = config_common(sim->config, "feedforward");
     rule_setting setting = {.context = &sim->context, .config = sim->config, .plastic = sim->plastic, .drive = sim->drive, .filter = sim->filter,
-                            .bias = sim->network.bias, .lambda_feedforward = feedforward->lambda, .rate_targets = sim->targets.quantity == QUANTITY_RATE};
+                            .bias = sim->network.bias, .lambda_feedforward = feedforward->lambda, .carries_state = !sim->reset_every_loop, .rate_targets = sim->targets.quantity == QUANTITY_RATE};
     return status_agree(&sim->context, sim->rule->create(&setting, config_variant(sim->config, "learning"), &sim->rule_state));
 }
 

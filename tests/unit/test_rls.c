@@ -73,7 +73,7 @@ static double distance_to_identity(matrix a, const double *b) {
 
 static void test_initial_p(void **state) { /* V9, first half */
     (void)state;
-    const rls_settings all[] = {{0.8, 0.01, 1, true}, {0.04, 8, 1, true}, {1, 0, 0.3, true}, {0.01, 100, 50, true}};
+    const rls_settings all[] = {{0.8, 0.01, 1, true, 0}, {0.04, 8, 1, true, 0}, {1, 0, 0.3, true, 0}, {0.01, 100, 50, true, 0}};
     plastic_synapses *plastic = make_plastic(2, 1, false, false);
     for (size_t n = 0; n < sizeof all / sizeof *all; n++) {
         matrix inverse;
@@ -104,8 +104,18 @@ static rls_activity next_activity(spike_filter *filter, uint64_t instant) {
     return (rls_activity){.r = filter->r, .touched = filter->touched, .touched_count = filter->touched_count, .arrived = filter->arrived, .decay = filter->interval_decay};
 }
 
-static void settle(const rls_store_kind *kind, rls_store *store) {
-    if (kind->settle) kind->settle(store);
+static void settle(const rls_store_kind *kind, rls_store *store, const double *r) {
+    if (kind->settle) kind->settle(store, r);
+}
+
+/** w.r of a row, from the weights as they are. */
+static double weighted_sum(const plastic_synapses *plastic, int row, const double *r) {
+    int count, group = 0;
+    while (plastic->group_row[group + 1] <= row) group++;
+    const int32_t *source = plastic_sources(plastic, group, &count);
+    double sum = 0;
+    for (int a = 0; a < count; a++) sum += plastic_weight(plastic, plastic->row_start[row] + a) * r[source[a]];
+    return sum;
 }
 
 /** A store at work. */
@@ -147,7 +157,7 @@ static outcome train(const rls_store_kind *kind, rls_settings settings, bool sin
     double p[N * N], trace_before = INFINITY;
     for (int n = 0; n < updates; n++) {
         rls_activity activity = next_activity(t.filter, (uint64_t)n);
-        double sum[3], error[3], gain[3], scale[3], y = 0;
+        double sum[3], error[3], gain[3], scale[3], after[3], y = 0;
         long double r[N];
         kind->predict(t.store, &activity, sum);
         for (int row = 0; row < 3; row++) {
@@ -163,10 +173,11 @@ static outcome train(const rls_store_kind *kind, rls_settings settings, bool sin
             for (int k = 0; k < N; k++) a[i][k] += r[i] * r[k];
             b[i] += r[i] * y;
         }
-        assert_int_equal(kind->update(t.store, &activity, error, scaled ? scale : NULL, gain), -1);
+        assert_int_equal(kind->update(t.store, &activity, error, scaled ? scale : NULL, gain, after), -1);
+        for (int row = 0; row < 3; row++) assert_true(fabs(after[row] - weighted_sum(t.plastic, row, activity.r)) <= (single ? 1e-3 : 1e-10) * (1 + fabs(after[row])));
         for (int row = 0; row < 3; row++) assert_true(gain[row] > 0 && gain[row] <= 1);
         if (n % 50 && n > 20 && n < updates - 1) continue;
-        settle(kind, t.store);
+        settle(kind, t.store, n % 100 ? NULL : activity.r);
         kind->export_p(t.store, 2, p);
         double trace = 0;
         for (int i = 0; i < N; i++) {
@@ -195,7 +206,7 @@ static void test_ridge(void **state) { /* V7, V9, V10; scaled: the phi'-weighted
     (void)state;
     for (int k = 0; rls_store_kinds[k]; k++) {
         const rls_store_kind *kind = rls_store_kinds[k];
-        const rls_settings penalties = {0.8, 0.01, 1, true}, strong = {0.04, 8, 1, true};
+        const rls_settings penalties = {0.8, 0.01, 1, true, 0}, strong = {0.04, 8, 1, true, 0};
         outcome wide = train(kind, penalties, false, false, 2000), narrow = train(kind, penalties, true, false, 2000), other = train(kind, strong, false, false, 1000);
         outcome scaled = train(kind, penalties, false, true, 1000), scaled_narrow = train(kind, penalties, true, true, 1000);
         print_message("%s: weights off the ridge solution by %.1e (double), %.1e (single), %.1e (lambda 0.04, mu 8), scaled %.1e and %.1e; P A off the identity by %.1e\n", kind->name,
@@ -226,11 +237,11 @@ static void check_groups(const rls_store_kind *kind, bool single) {
             double sum[ROWS], error[ROWS];
             kind->predict(t[k].store, &activity, sum);
             for (int row = 0; row < ROWS; row++) error[row] = sum[row] - uniform(400 + (uint64_t)row, n);
-            assert_int_equal(kind->update(t[k].store, &activity, error, NULL, gain[k]), -1);
+            assert_int_equal(kind->update(t[k].store, &activity, error, NULL, gain[k], NULL), -1);
         }
         for (int row = 0; row < ROWS; row++) assert_true(fabs(gain[0][row] / gain[1][row] - 1) < (single ? 1e-4 : 1e-12));
     }
-    settle(kind, t[0].store), settle(kind, t[1].store);
+    settle(kind, t[0].store, NULL), settle(kind, t[1].store, NULL);
     for (int64_t s = 0; s < ROWS * N; s++) {
         double w = plastic_weight(t[0].plastic, s);
         assert_true(fabs(w - plastic_weight(t[1].plastic, s)) <= (single ? 1e-5 : 1e-13) * (1 + fabs(w)));
@@ -251,7 +262,7 @@ static void test_groups(void **state) {
 static void test_breakdown(void **state) {
     (void)state;
     for (int k = 0; rls_store_kinds[k]; k++) {
-        trainee t = begin(rls_store_kinds[k], (rls_settings){0.8, 0, 1, true}, make_plastic(2, 1, false, true));
+        trainee t = begin(rls_store_kinds[k], (rls_settings){0.8, 0, 1, true, 0}, make_plastic(2, 1, false, true));
         int count, only = -1;
         for (int a = 0; a < N - UNITS && only < 0; a++) {
             only = plastic_sources(t.plastic, 1, &count)[a];
@@ -263,7 +274,7 @@ static void test_breakdown(void **state) {
         double sum[2], error[2] = {0}, gain[2];
         t.filter->r[only] = t.filter->arrived[only] = NAN;
         t.kind->predict(t.store, &activity, sum);
-        assert_int_equal(t.kind->update(t.store, &activity, error, NULL, gain), 1);
+        assert_int_equal(t.kind->update(t.store, &activity, error, NULL, gain, NULL), 1);
         assert_true(gain[0] > 0 && gain[0] <= 1 && !(gain[1] > 0));
         end(&t);
     }
