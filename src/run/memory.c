@@ -37,8 +37,9 @@ static int64_t made_unseen;             /**< bytes of pages made since what is l
 static int node_ranks = 1;
 
 static const char *const names[MEMORY_FIGURES] = {
-    [MEMORY_P] = "P",          [MEMORY_WEIGHTS] = "weights", [MEMORY_STATIC] = "static", [MEMORY_STATE] = "state",       [MEMORY_TARGETS] = "targets",   [MEMORY_BUFFERS] = "buffers",
-    [MEMORY_OUTPUT] = "output", [MEMORY_LIBRARIES] = "libraries", [MEMORY_SUM] = "held",  [MEMORY_PEAK] = "peak", [MEMORY_RESIDENT] = "resident", [MEMORY_RESIDENT_PEAK] = "resident_peak",
+    [MEMORY_P] = "P",           [MEMORY_WEIGHTS] = "weights", [MEMORY_STATIC] = "static",       [MEMORY_STATE] = "state",
+    [MEMORY_TARGETS] = "targets", [MEMORY_BUFFERS] = "buffers", [MEMORY_OUTPUT] = "output",       [MEMORY_LIBRARIES] = "libraries",
+    [MEMORY_SUM] = "held",      [MEMORY_PEAK] = "peak",       [MEMORY_RESIDENT] = "resident",     [MEMORY_RESIDENT_PEAK] = "resident_peak",
 };
 
 /* ---- what the system says ---- */
@@ -106,20 +107,22 @@ static _Noreturn void refuse_failed(memory_category category, size_t bytes) {
     refuse(category, (int64_t)bytes, "the system gives this process no more (see ulimit -v); use more ranks");
 }
 
-/** Make the pages of [from, to) of a block of @p bytes. A piece at a time: all ranks of the node do this, and each sees what the others have taken. */
+/** Is there room for @p more bytes, of a block of @p bytes? Looks when that matters. */
+static void check_room(memory_category category, size_t bytes, size_t more) {
+    if (made_unseen + (int64_t)more < LOOK_BYTES) return;
+    const char *where;
+    char why[200];
+    int64_t left = memory_available("", &where), spare = (int64_t)node_ranks * LOOK_BYTES; /* all may find room at the same time */
+    made_unseen = 0;
+    if (left - spare >= (int64_t)more) return;
+    snprintf(why, sizeof why, "%s, which runs %d rank%s, has %s left; use more nodes", where, node_ranks, node_ranks > 1 ? "s" : "", show(left > 0 ? left : 0).text);
+    refuse(category, (int64_t)bytes, why);
+}
+
+/** Make the pages of [from, to) of a block of @p bytes, a piece at a time: all ranks of the node do this, and each sees what the others have taken. */
 static void make_pages(memory_category category, size_t bytes, volatile char *base, size_t from, size_t to) {
-    const int64_t spare = (int64_t)node_ranks * LOOK_BYTES; /* all may find room at the same time */
     for (size_t at = from; at < to; at += PAGE, made_unseen += PAGE) {
-        if ((at - from) % LOOK_BYTES == 0 && made_unseen + (int64_t)(to - at) >= LOOK_BYTES) {
-            const char *where;
-            int64_t left = memory_available("", &where);
-            made_unseen = 0;
-            if (left - spare < (int64_t)(to - at)) {
-                char why[200];
-                snprintf(why, sizeof why, "%s, which runs %d rank%s, has %s left; use more nodes", where, node_ranks, node_ranks > 1 ? "s" : "", show(left > 0 ? left : 0).text);
-                refuse(category, (int64_t)bytes, why);
-            }
-        }
+        if (at > from && (at - from) % LOOK_BYTES == 0) check_room(category, bytes, to - at);
         base[at] = 0;
     }
 }
@@ -156,6 +159,7 @@ static size_t whole_pages(size_t bytes) {
 
 void *memory_new(memory_category category, size_t count, size_t size) {
     size_t bytes = bytes_of(category, count, size), mapped = bytes >= map_from ? whole_pages(bytes) : 0, padded = (bytes + 2 * ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (mapped) check_room(category, bytes, mapped);
     void *base = mapped ? mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : aligned_alloc(ALIGNMENT, padded);
     if (base == NULL || base == MAP_FAILED) refuse_failed(category, bytes);
     if (mapped)
@@ -168,6 +172,7 @@ void *memory_new(memory_category category, size_t count, size_t size) {
 /** A block with pages of its own keeps them; the rest of its last page may hold what was cut off before. */
 static void *resize_mapped(memory_category category, block_header *block, size_t bytes) {
     size_t kept = block->bytes < bytes ? block->bytes : bytes, before = block->mapped, mapped = whole_pages(bytes);
+    if (mapped > before) check_room(category, bytes, mapped - before);
     uncount_block(block);
     block = mremap(block, before, mapped, MREMAP_MAYMOVE);
     if (block == MAP_FAILED) refuse_failed(category, bytes);
