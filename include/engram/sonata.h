@@ -74,7 +74,7 @@ typedef struct {
  *  @param population "" picks the only one in the file
  *  @param sources_limit, targets_limit  ids must be below
  *  @return STATUS_INPUT, with file, dataset, index and value, for anything malformed (missing dataset, wrong shape or type, id out of range, NaN weight);
- *          not yet agreed; result owned by the caller: free each array with free() */
+ *          not yet agreed; result owned by the caller: free each array with memory_free() */
 status sonata_read_edges(const context *context, const char *path, const char *population, int64_t sources_limit, int64_t targets_limit, int64_t first,
                          int64_t mine, sonata_synapses *result);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engram/memory.h"
 #include "h5_input.h"
 #include "part_file.h"
 #include "seal.h"
@@ -356,5 +357,6 @@ status h5_commit(h5_file *file) {
     free(file->path);
     free(file->part);
     free(file);
+    memory_trim(); /* HDF5 and MPI-IO used many small pieces */
     return result;
 }

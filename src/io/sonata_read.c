@@ -115,16 +115,12 @@ static status read_block(reader *in, int64_t first, int64_t count) {
 
 /* ---- keeping what is mine ---- */
 
-static bool make_room(reader *in, int64_t room) {
+static void make_room(reader *in, int64_t room) {
     sonata_synapses *to = in->result;
-    size_t bytes = (size_t)(room ? room : 1) * 8;
-    int64_t *targets = realloc(to->targets, bytes), *sources = realloc(to->sources, bytes);
-    double *weights = realloc(to->weights, bytes);
-    if (targets) to->targets = targets; /* else the old one stays valid */
-    if (sources) to->sources = sources;
-    if (weights) to->weights = weights;
+    to->targets = memory_resize(MEMORY_BUFFERS, to->targets, (size_t)room, sizeof *to->targets);
+    to->sources = memory_resize(MEMORY_BUFFERS, to->sources, (size_t)room, sizeof *to->sources);
+    to->weights = memory_resize(MEMORY_BUFFERS, to->weights, (size_t)room, sizeof *to->weights);
     in->room = room;
-    return targets && sources && weights;
 }
 
 /** Append my edges among [first, first+count). @p foreign: set when others are among them */
@@ -133,8 +129,7 @@ static status keep_edges(reader *in, int64_t first, int64_t count, bool *foreign
         size = count - done < BLOCK_EDGES ? count - done : BLOCK_EDGES;
         status read = read_block(in, first + done, size);
         if (read != STATUS_OK) return read;
-        if (in->result->count + size > in->room && !make_room(in, 2 * in->room + size))
-            return status_fail(STATUS_FAILURE, "%s: no memory for %" PRId64 " synapses", in->path, 2 * in->room + size);
+        if (in->result->count + size > in->room) make_room(in, 2 * in->room + size);
         for (int64_t i = 0; i < size; i++) {
             if (in->block[TARGETS][i] < in->first || in->block[TARGETS][i] - in->first >= in->mine) {
                 *foreign = true;
@@ -270,8 +265,9 @@ static status read_population(reader *in, const char *population) {
     if (result == STATUS_OK) result = open_arrays(in);
     if (result == STATUS_OK) result = read_by_index(in, &indexed);
     if (result == STATUS_OK && !indexed) result = keep_edges(in, 0, in->edges, &foreign);
-    if (result == STATUS_OK && !make_room(in, in->result->count)) result = status_fail(STATUS_FAILURE, "%s: no memory for synapses", in->path);
-    if (result == STATUS_OK) sort_synapses(in->result);
+    if (result != STATUS_OK) return result;
+    make_room(in, in->result->count);
+    sort_synapses(in->result);
     return result;
 }
 
@@ -292,7 +288,7 @@ status sonata_read_edges(const context *job, const char *path, const char *popul
     memory_free(blocks);
     H5Fclose(in.file);
     if (read == STATUS_OK) return STATUS_OK;
-    free(result->targets), free(result->sources), free(result->weights);
+    memory_free(result->targets), memory_free(result->sources), memory_free(result->weights);
     *result = (sonata_synapses){0};
     return read;
 }

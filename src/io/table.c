@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engram/memory.h"
 #include "table_private.h"
 
 enum { PIECE_BYTES = 1 << 30 }; /**< MPI counts are int */
@@ -57,13 +58,12 @@ status table_load(const char *path, int64_t limit, char **text, int64_t *length)
     int64_t size = about.st_size, done = 0;
     ssize_t got = 1;
     bool regular = S_ISREG(about.st_mode) && size <= limit;
-    if (regular) *text = table_alloc(path, size + 1, 1);
+    if (regular) *text = memory_new(MEMORY_BUFFERS, (size_t)size + 1, 1);
     while (*text && done < size && (got = read(descriptor, *text + done, (size_t)(size - done))) > 0) done += got;
     int error = errno;
     close(descriptor);
     *length = done;
     if (!regular) return status_fail(STATUS_INPUT, "%s: not a file of at most %lld bytes", path, (long long)limit);
-    if (!*text) return STATUS_FAILURE;
     return got < 0 ? status_fail(STATUS_FAILURE, "%s: cannot be read: %s", path, strerror(error)) : STATUS_OK;
 }
 
@@ -92,8 +92,7 @@ static void broadcast(const context *job, void *data, int64_t bytes) {
 }
 
 static void *receive(const context *job, void *mine, int64_t bytes) {
-    if (job->rank != 0) mine = malloc((size_t)(bytes ? bytes : 1));
-    if (!mine) context_abort("table: no memory for %lld bytes", (long long)bytes);
+    if (job->rank != 0) mine = memory_new(MEMORY_TARGETS, (size_t)bytes, 1);
     broadcast(job, mine, bytes);
     return mine;
 }
@@ -143,8 +142,8 @@ void table_clear(table *all) {
     for (int i = 0; all->unit && i < all->units; i++) free(all->unit[i]);
     free(all->condition);
     free(all->unit);
-    free(all->time);
-    free(all->values);
+    memory_free(all->time);
+    memory_free(all->values);
     *all = (table){0};
 }
 

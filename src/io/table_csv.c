@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engram/memory.h"
 #include "table_private.h"
 
 enum { CONDITIONS_LIMIT = 10000, UNKNOWN = -1 };
@@ -180,10 +181,9 @@ static bool make_room(csv *in) {
     int64_t room = 2 * in->room + 64, units = in->result->units;
     row_head *heads = realloc(in->heads, (size_t)room * sizeof *heads);
     if (heads) in->heads = heads;
-    double *values = realloc(in->values, (size_t)room * (size_t)units * sizeof *values);
-    if (values) in->values = values;
+    in->values = memory_resize(MEMORY_BUFFERS, in->values, (size_t)(room * units), sizeof *in->values);
     in->room = room;
-    if (heads && values) return true;
+    if (heads) return true;
     status_fail(STATUS_FAILURE, "%s: no memory for %lld rows", in->path, (long long)room);
     return false;
 }
@@ -265,9 +265,8 @@ static status arrange(csv *in) {
                           all->condition[c], (long long)in->count[c], all->condition[0], (long long)in->count[0]);
     if (in->mistakes.count) return STATUS_INPUT;
     all->times = (int)in->count[0];
-    all->time = table_alloc(in->path, all->times, sizeof *all->time);
-    all->values = table_alloc(in->path, in->rows, (int64_t)sizeof *all->values * all->units);
-    if (!all->time || !all->values) return STATUS_FAILURE;
+    all->time = memory_new(MEMORY_TARGETS, (size_t)all->times, sizeof *all->time);
+    all->values = memory_new(MEMORY_TARGETS, (size_t)(in->rows * all->units), sizeof *all->values);
     memset(in->count, 0, sizeof in->count);
     for (int64_t r = 0, t = 0; r < in->rows; r++) /* the first condition says the times */
         if (in->heads[r].condition == 0) all->time[t++] = in->heads[r].time;
@@ -292,8 +291,8 @@ status table_read_csv(const char *path, int nonnegative, table *result) {
     if (read == STATUS_OK) read = read_rows(in);
     if (read == STATUS_OK) read = arrange(in);
     if (read == STATUS_INPUT) table_mistakes_end(&in->mistakes);
-    free(in->text), free(in->names), free(in->row);
-    free(in->heads), free(in->values);
+    free(in->names), free(in->row), free(in->heads);
+    memory_free(in->text), memory_free(in->values);
     free(in);
     return read;
 }

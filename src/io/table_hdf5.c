@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engram/memory.h"
 #include "h5_input.h"
 #include "table_private.h"
 
@@ -57,8 +58,7 @@ static status read_values(const h5_input *input, int nonnegative, table *all) {
     if (input->count > VALUES_LIMIT)
         return status_fail(STATUS_INPUT, "%s: dataset '%s' has %" PRId64 " values, at most %d are allowed", input->path, input->name, input->count,
                            VALUES_LIMIT);
-    all->values = table_alloc(input->path, input->count, sizeof *all->values);
-    if (!all->values) return STATUS_FAILURE;
+    all->values = memory_new(MEMORY_TARGETS, (size_t)input->count, sizeof *all->values);
     all->conditions = (int)input->shape[0];
     all->times = (int)input->shape[1];
     all->units = (int)input->shape[2];
@@ -128,7 +128,7 @@ static status read_time(hid_t file, const char *path, table *all) {
     read = match_length(&input, "times", all->times);
     double unit = read == STATUS_OK ? unit_of_time(&input) : 0;
     if (unit == 0) read = STATUS_INPUT;
-    if (read == STATUS_OK && !(all->time = table_alloc(path, all->times, sizeof *all->time))) read = STATUS_FAILURE;
+    all->time = memory_new(MEMORY_TARGETS, (size_t)all->times, sizeof *all->time);
     if (read == STATUS_OK) read = h5_input_rows(&input, 0, input.count, H5T_NATIVE_DOUBLE, all->time);
     for (int t = 0; t < all->times && read == STATUS_OK; t++) all->time[t] *= unit;
     if (read == STATUS_OK) read = check_times(&input, all);

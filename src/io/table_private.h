@@ -29,7 +29,7 @@ void *table_alloc(const char *path, int64_t count, int64_t size);
 /** A text of @p length bytes with a final zero. @return as table_alloc() */
 char *table_copy(const char *path, const char *text, int64_t length);
 
-/** Load a regular file of at most @p limit bytes, with a final zero. @param[out] text  NULL before; free() it, whatever comes back */
+/** Load a regular file of at most @p limit bytes, with a final zero. @param[out] text  NULL before; memory_free() it, whatever comes back */
 status table_load(const char *path, int64_t limit, char **text, int64_t *length);
 
 /** Readers: fill in all of @p result, or leave what table_clear() can free. */

@@ -33,9 +33,9 @@ static status read_rows(const context *context, const config *config, const sona
         }
         for (int i = 0; i < network->part.mine; i++) rows->start[i + 1] += rows->start[i];
     }
-    free(read.targets);
-    free(read.sources);
-    free(read.weights);
+    memory_free(read.targets);
+    memory_free(read.sources);
+    memory_free(read.weights);
     free(path);
     return result;
 }

@@ -315,8 +315,8 @@ static void print_field(FILE *file, const char *key, double value) {
 
 static void print_run(FILE *file, const simulation *sim, const results *results, const run_options *options, int64_t resumed_from, int64_t loops_done, status code,
                       const test_result *tests, const char *hosts, const spread *phases, const spread *memory) {
-    const char *categories[MEMORY_CATEGORIES];
-    for (int c = 0; c < MEMORY_CATEGORIES; c++) categories[c] = memory_category_name(c);
+    const char *figures[MEMORY_FIGURES];
+    for (int k = 0; k < MEMORY_FIGURES; k++) figures[k] = memory_figure_name(k);
     fputs("{\n  \"command\": [", file);
     for (int a = 0; a < options->argument_count; a++) {
         if (a) fputs(", ", file);
@@ -335,7 +335,7 @@ static void print_run(FILE *file, const simulation *sim, const results *results,
     fprintf(file, "  \"exchange_overflows\": %lld,\n", (long long)exchange_overflows(sim->exchange));
     print_tests(file, sim, tests);
     print_spreads(file, "phase_seconds", phase_names, phases, PHASES);
-    print_spreads(file, "memory_mib", categories, memory, MEMORY_CATEGORIES);
+    print_spreads(file, "memory_mib", figures, memory, MEMORY_FIGURES);
     const char *texts[][2] = {{"version", version_number}, {"revision", version_revision}, {"compiler", version_compiler}, {"flags", version_flags},
                               {"mpi", version_mpi()}, {"hdf5", version_hdf5}, {"blas", version_blas()}};
     for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
@@ -351,11 +351,11 @@ status results_write_run(const simulation *sim, const results *results, const ru
     CHECK_MPI(MPI_Get_processor_name(name, &length));
     char *hosts = memory_new(MEMORY_BUFFERS, (size_t)sim->context.ranks, MPI_MAX_PROCESSOR_NAME);
     CHECK_MPI(MPI_Gather(name, MPI_MAX_PROCESSOR_NAME, MPI_CHAR, hosts, MPI_MAX_PROCESSOR_NAME, MPI_CHAR, 0, sim->context.comm));
-    double mib[MEMORY_CATEGORIES];
-    for (int c = 0; c < MEMORY_CATEGORIES; c++) mib[c] = (double)memory_held(c) / 1048576;
-    spread phases[PHASES], memory[MEMORY_CATEGORIES];
+    double mib[MEMORY_FIGURES];
+    memory_figures(mib);
+    spread phases[PHASES], memory[MEMORY_FIGURES];
     spread_over_ranks(&sim->context, sim->phase_seconds, PHASES, phases);
-    spread_over_ranks(&sim->context, mib, MEMORY_CATEGORIES, memory);
+    spread_over_ranks(&sim->context, mib, MEMORY_FIGURES, memory);
     status written = STATUS_OK;
     if (sim->context.rank == 0) {
         char *path = results_path(results, "run.json"), *part = results_path(results, "run.json.part");

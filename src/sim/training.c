@@ -6,6 +6,7 @@
 
 #include "checkpoint.h"
 #include "engram/memory.h"
+#include "memory_report.h"
 #include "results.h"
 #include "resume.h"
 #include "spool.h"
@@ -37,13 +38,7 @@ static void describe(const simulation *sim, int64_t loops) {
              sim->context.ranks, sim->context.ranks > 1 ? "s" : "", (long long)synapses[0], (long long)synapses[1], (long long)synapses[2]);
     log_line(&sim->context, "training: %lld loops of %g ms, %d task%s, %d learning instants each", (long long)loops, (double)sim->loop_steps * sim->dt, sim->targets.tasks,
              sim->targets.tasks > 1 ? "s" : "", sim->targets.instants);
-    double held[MEMORY_CATEGORIES];
-    for (int c = 0; c < MEMORY_CATEGORIES; c++) held[c] = (double)memory_held(c) / 1048576;
-    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, held, MEMORY_CATEGORIES, MPI_DOUBLE, MPI_SUM, sim->context.comm));
-    char text[256] = "";
-    for (int c = 0; c < MEMORY_CATEGORIES; c++)
-        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s %.1f", c ? ", " : "", memory_category_name(c), held[c]);
-    log_line(&sim->context, "memory of all ranks, MiB: %s", text);
+    memory_report(&sim->context, "at start");
 }
 
 static void format_time(double seconds, char *text, size_t size) {
@@ -332,6 +327,7 @@ static status close_run(training *training, status code, const run_options *opti
                  (long long)training->progress.loop, (long long)training->loops, (long long)training->saved, training->results.directory);
     status written = results_write_run(sim, &training->results, options, training->resumed_from, training->progress.loop, code, training->tests);
     written = status_agree(&sim->context, written);
+    memory_report(&sim->context, "at end");
     if (code == STATUS_OK && written == STATUS_OK) log_line(&sim->context, "results are in %s", training->results.directory);
     return code == STATUS_OK ? written : code;
 }

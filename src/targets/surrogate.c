@@ -68,12 +68,12 @@ static status open_surrogate(target_request *request, const void *raw, void **st
     recorded_state *opened = memory_new(MEMORY_TARGETS, 1, sizeof *opened);
     table *table = &opened->table;
     *table = (struct table){.conditions = (int)p->conditions, .times = (int)floor(p->length / p->bin), .units = (int)p->units};
-    table->time = malloc((size_t)table->times * sizeof(double));
-    table->values = malloc((size_t)table->conditions * (size_t)table->times * (size_t)table->units * sizeof(double));
+    table->time = memory_new(MEMORY_TARGETS, (size_t)table->times, sizeof(double));
+    table->values = memory_new(MEMORY_TARGETS, (size_t)table->conditions * (size_t)table->times * (size_t)table->units, sizeof(double));
     table->condition = calloc((size_t)table->conditions, sizeof(char *));
     table->unit = calloc((size_t)table->units, sizeof(char *));
     double *sum = memory_new(MEMORY_BUFFERS, (size_t)(p->length + p->smoothing) + 8, sizeof(double));
-    if (!table->time || !table->values || !table->condition || !table->unit) context_abort("memory: no room for surrogate rates");
+    if (!table->condition || !table->unit) context_abort("memory: no room for surrogate rates");
     for (int t = 0; t < table->times; t++) table->time[t] = (t + 1) * p->bin;
     for (int c = 0; c < table->conditions; c++)
         if (asprintf(&table->condition[c], "condition%d", c) < 0) context_abort("memory: no room for a name");

@@ -40,6 +40,11 @@ status targets_pair(target_request *request, targets *targets) {
     return targets->kind->pair ? targets->kind->pair(request, targets->parameters, targets->state, targets->unit) : STATUS_OK;
 }
 
+static void close_state(targets *targets) {
+    if (targets->kind && targets->kind->close) targets->kind->close(targets->state);
+    targets->state = NULL;
+}
+
 /** Hz of a target value: as read, or phi1 of a drawn curve. */
 static double rate_of(const target_kind *kind, double value, double time_unit) {
     return kind->gives_rates ? value : transfer_phi1(value) * 1000 / time_unit;
@@ -92,11 +97,12 @@ status targets_fill(target_request *request, targets *targets, const double *sig
             result = status_fail(STATUS_INPUT, "targets: the target of neuron %lld is not finite (%g)", (long long)(request->part.first + n % mine), targets->value[n]);
     result = status_agree(request->context, result);
     if (result == STATUS_OK && settings->quantity == QUANTITY_RATE) convert_rates(request, targets, settings->rate_form, sigma, bias, membrane_tau);
+    close_state(targets); /* a table of recordings is large, and every rank has all of it */
     return result;
 }
 
 void targets_clear(targets *targets) {
-    if (targets->kind && targets->kind->close) targets->kind->close(targets->state);
+    close_state(targets);
     memory_free(targets->value);
     memory_free(targets->rate);
     memory_free(targets->unit);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "engram/h5.h"
+#include "engram/memory.h"
 #include "engram/sonata.h"
 
 enum { NEURONS = 1003, SAMPLES = 50, TEXT_BYTES = 200000, EDGES_PER_TARGET = 40 };
@@ -203,9 +204,9 @@ static void write_network(fixture *f) {
 }
 
 static void clear(sonata_synapses *got) {
-    free(got->sources);
-    free(got->targets);
-    free(got->weights);
+    memory_free(got->sources);
+    memory_free(got->targets);
+    memory_free(got->weights);
 }
 
 /** Read as an even division over all ranks, unlike the one that wrote. @p wide: weights are exact */

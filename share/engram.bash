@@ -1,0 +1,93 @@
+# shellcheck shell=bash
+# Completion of engram in bash: commands, options, sections, and parameters with their choices as `engram list` shows them.
+# Needs nothing of the bash-completion package, which finds it in share/bash-completion/completions; else: source it.
+
+# Options of a command, as engram --help has them.
+_engram_options() {
+  case $1 in
+    train) echo '-o -P --overwrite --resume --max-hours --quiet' ;;
+    test) echo '-o -P --overwrite --trials --ranks-per-trial --delete-neurons --delete-synapses --noise --delete-spike --quiet' ;;
+    check) echo '-P' ;;
+    list) ;;
+    *) echo '--help --version' ;;
+  esac
+}
+
+# Sections, or section.key= and, where there is a choice, section.key=value: from `PROGRAM list`, asked once for each program.
+_engram_list() {
+  if [[ ${_engram_listed_by-} != "$1" ]]; then
+    _engram_listed=$("$1" list 2>/dev/null) || return
+    _engram_listed_by=$1
+  fi
+  awk -v what="$2" '
+    /^[a-z_]+: / { section = $1; sub(":", "", section); if (what == "sections") print section }
+    what == "sections" { next }
+    /^  [a-z_]+: / { key = $1; sub(":", "", key); print section "." key "="; print section "." key "=" $2 }
+    /^    key  / { rows = 1; next }
+    /^ *$/ { rows = 0 }
+    rows && /^    [a-z_]/ {
+      count = split(substr($0, 5), cell, /  +/)
+      print section "." cell[1] "="
+      if (cell[2] == "choice" || cell[2] == "flag") {
+        choices = split(cell[5], choice, / \| /)
+        for (c = 1; c <= choices; c++) print section "." cell[1] "=" choice[c]
+      }
+    }' <<<"$_engram_listed" | sort -u
+}
+
+# Parameters that begin with WORD: keys until there is a =, then values.
+_engram_parameters() {
+  local parameter
+  while IFS= read -r parameter; do
+    if [[ $2 == *=* && $parameter != *= || $2 != *=* && $parameter == *= ]]; then echo "$parameter"; fi
+  done < <(_engram_list "$1" parameters)
+}
+
+_engram() {
+  local line=${COMP_LINE:0:COMP_POINT} program command='' word previous='' argument=0 at words=()
+  read -ra words <<<"$line"
+  program=${words[0]/#\~/$HOME}
+  if [[ $line == *[[:space:]] ]]; then words+=(''); fi
+  local last=$((${#words[@]} - 1))
+  word=${words[last]}
+  COMPREPLY=()
+
+  for ((at = 1; at < last; at++)); do # what stands before the word
+    previous=${words[at]}
+    case $previous in
+      -o | -P | --resume | --max-hours | --trials | --ranks-per-trial | --delete-neurons | --delete-synapses | --noise | --delete-spike) ((++at < last)) && previous='' ;;
+      -*) previous='' ;;
+      *) if [[ -z $command ]]; then command=$previous; else argument=1; fi; previous='' ;;
+    esac
+  done
+
+  case $previous in
+    -P) mapfile -t COMPREPLY < <(compgen -W "$(_engram_parameters "$program" "$word")" -- "$word") ;;
+    -o | --resume)
+      if [[ $previous == -o && $command == test ]]; then mapfile -t COMPREPLY < <(compgen -f -- "$word"); else mapfile -t COMPREPLY < <(compgen -d -- "$word"); fi
+      compopt -o filenames 2>/dev/null ;;
+    -*) ;; # a number
+    *)
+      if [[ $word == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_engram_options "$command")" -- "$word")
+      elif [[ -z $command ]]; then
+        mapfile -t COMPREPLY < <(compgen -W 'train test check list' -- "$word")
+      elif ((argument)); then
+        :
+      elif [[ $command == list ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_engram_list "$program" sections)" -- "$word")
+      elif [[ $command == test ]]; then
+        mapfile -t COMPREPLY < <(compgen -d -- "$word")
+        compopt -o filenames 2>/dev/null
+      else
+        mapfile -t COMPREPLY < <(compgen -d -- "$word"; compgen -f -X '!*.yaml' -- "$word"; compgen -f -X '!*.yml' -- "$word")
+        compopt -o filenames 2>/dev/null
+      fi ;;
+  esac
+
+  if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]]; then compopt -o nospace 2>/dev/null; fi
+  if [[ $word == *=* && $COMP_WORDBREAKS == *=* ]]; then # bash replaces what follows the last =
+    COMPREPLY=("${COMPREPLY[@]#"${word%"${word##*=}"}"}")
+  fi
+}
+complete -F _engram engram

@@ -1,0 +1,151 @@
+"""cmake --install to an empty prefix, which is then moved: the program, its manual page, the completion, jobs and tools. The pages must not drift from --help."""
+import os
+import re
+import shutil
+import subprocess
+
+from engram_test import ENVIRONMENT, run_tests
+
+AHEAD = {"test"}  # commands that the pages may have before the program does
+CONFIG = """\
+simulation: {dt: 0.5 ms, baseline: 100 ms}
+network:    {neurons: 20, in_degree: 3}
+stimulus:   {start: 10 ms, stop: 20 ms}
+targets:    {duration: 50 ms}
+learning:   {every: 5 ms, loops: 2}
+output:     {correlation_window: 10 ms}
+"""
+
+
+def call(command, **more):
+    """Run; return stdout. Nothing may be said on stderr."""
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, **more)
+    assert done.returncode == 0 and not done.stderr, f"{command}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def installed(bench, *names):
+    return bench.path("moved", *names)
+
+
+def test_install_and_move(bench):
+    """All that is installed is there, and nothing of it knows the folders that it came through."""
+    build, first = os.path.dirname(bench.engram), bench.path("first")
+    call(["cmake", "--install", build, "--prefix", first])
+    os.rename(first, installed(bench))
+    for name in ("bin/engram", "share/man/man1/engram.1", "share/bash-completion/completions/engram", "share/doc/engram/README.md", "share/engram/tools/mpi-env",
+                 "share/engram/jobs/sinusoids/parameters.yaml", "share/engram/jobs/sinusoids/published.csv"):
+        assert os.path.isfile(installed(bench, name)), name
+    for name in ("bin/engram", "share/engram/tools/plot", "share/engram/jobs/sinusoids/run", "share/engram/jobs/sinusoids/check"):
+        assert os.access(installed(bench, name), os.X_OK), name
+    source = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+    for folder, _, names in os.walk(installed(bench)):
+        for name in names:
+            path = os.path.join(folder, name)
+            if name == "engram" and os.environ.get("ENGRAM_TEST_SANITIZED"):
+                continue  # its line numbers for stack traces name the sources
+            with open(path, "rb") as file:
+                content = file.read()
+            for known in (source, build, first):
+                assert known.encode() not in content, f"{path} knows {known}"
+    assert "RUNPATH" not in call(["readelf", "-d", installed(bench, "bin/engram")])
+
+
+def test_installed_program(bench):
+    engram, config = installed(bench, "bin", "engram"), bench.config("tiny.yaml", CONFIG)
+    assert call([engram, "--version"]).startswith("engram 0.")
+    assert "model: lif" in call([engram, "list", "neurons"])
+    call(["mpirun", "-n", "2", engram, "train", config, "-o", bench.path("out")])
+    call([installed(bench, "share", "engram", "tools", "plot"), bench.path("out")])
+    assert os.path.getsize(bench.path("out", "figure.png")) > 10000
+
+
+def test_installed_job(bench):
+    """A job finds the moved program and leaves its results where it is called; the check has a word on 2 loops."""
+    done = subprocess.run([installed(bench, "share", "engram", "jobs", "sinusoids", "run"), "2", "-P", "network.neurons=200", "-P", "network.in_degree=10", "-P", "learning.loops=2",
+                           "-P", "simulation.baseline=100 ms", "-P", "plastic.excitatory_in_degree=5", "-P", "plastic.inhibitory_in_degree=5"], cwd=bench.work,
+                          env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    assert "the run has 2 loops, 100 are needed" in done.stderr, f"{done.stdout}\n{done.stderr}"
+    assert os.path.isfile(bench.path("engram-jobs", "sinusoids", "figure.png"))
+
+
+# ---- the pages and the program say the same ----
+
+def usage(text, start):
+    """{command: options} of lines that begin with `start` and a command, each with the indented lines below it; '' stands for no command."""
+    found, command = {}, None
+    for line in text.splitlines():
+        if line.startswith(start):
+            command = re.match(r"\w*", line[len(start):])[0]
+        elif not line.startswith(start[:len(start) - len(start.lstrip())] + "  "):
+            command = None
+        if command is not None:
+            found.setdefault(command, set()).update(re.findall(r"(?<![\w-])--?[A-Za-z][a-z-]*", line))
+    return found
+
+
+def of_help(bench):
+    return usage(call([installed(bench, "bin", "engram"), "--help"]), "  engram ")
+
+
+def of_manual(bench):
+    with open(installed(bench, "share", "man", "man1", "engram.1")) as file:
+        plain = re.sub(r"\\f[BIR]", "", file.read()).replace("\\-", "-")
+    synopsis = plain.split(".SH SYNOPSIS\n")[1].split(".SH ")[0]
+    described = set(re.findall(r"(?<![\w-])--?[A-Za-z][a-z-]*", "\n".join(re.findall(r"^\.TP\n(.*-.*)$", plain.split(".SH OPTIONS\n")[1].split(".SH ")[0], re.M))))
+    return usage(synopsis, "engram "), described
+
+
+def complete(bench, line, here=None):
+    """Words that bash offers at the end of a command line."""
+    script = ('source "$1"; COMP_LINE=$2 COMP_POINT=${#2}; shift 2; COMP_WORDBREAKS=$\' \\t\\n"\\\'><=;|&(:\'; _engram; printf "%s\\n" "${COMPREPLY[@]}"')
+    completions = installed(bench, "share", "bash-completion", "completions", "engram")
+    return call(["bash", "-uc", script, "bash", completions, line.replace("engram", installed(bench, "bin", "engram"), 1)], cwd=here or bench.work).split()
+
+
+def test_pages_do_not_drift(bench):
+    of_program, (synopsis, described) = of_help(bench), of_manual(bench)
+    assert {"train", "check", "list", ""} <= set(of_program) and "--overwrite" in of_program["train"], of_program
+    assert set(of_program) | AHEAD == set(synopsis), f"--help: {sorted(of_program)}, manual: {sorted(synopsis)}"
+    assert set(complete(bench, "engram ")) == set(synopsis) - {""}
+    for command, options in synopsis.items():
+        if command in of_program:
+            assert options == of_program[command], f"engram {command}: --help {sorted(of_program[command])}, synopsis {sorted(options)}"
+        offered = complete(bench, f"engram {command} -" if command else "engram -")
+        assert set(offered) == options, f"engram {command}: completion {sorted(offered)}, synopsis {sorted(options)}"
+    assert described == set().union(*synopsis.values(), {"-q", "-h", "-V"}), f"described {sorted(described)}, synopsis {synopsis}"
+    help_codes = re.findall(r"(\d+) [a-z]", call([installed(bench, "bin", "engram"), "--help"]).split("Exit codes: ")[1])
+    with open(installed(bench, "share", "man", "man1", "engram.1")) as file:
+        assert help_codes == re.findall(r"^\.B (\d+)$", file.read().split(".SH EXIT STATUS")[1], re.M)
+
+
+def test_manual_renders(bench):
+    page = installed(bench, "share", "man", "man1", "engram.1")
+    text = call(["groff", "-man", "-ww", "-Tascii", "-P-cbou", page])
+    assert "EXIT STATUS" in text and "@" not in text
+    assert max(map(len, text.splitlines())) <= 80, max(text.splitlines(), key=len)
+
+
+def test_completion(bench):
+    os.makedirs(bench.path("here", "results"))
+    for name in ("a.yaml", "b.yml", "c.txt"):
+        open(bench.path("here", name), "w").close()
+    here = bench.path("here")
+    assert complete(bench, "engram tr") == ["train"]
+    assert sorted(complete(bench, "engram train ", here)) == ["a.yaml", "b.yml", "results"]
+    assert complete(bench, "engram train a.yaml ", here) == []
+    assert complete(bench, "engram train a.yaml -o r", here) == complete(bench, "engram train --resume ", here) == ["results"]
+    assert complete(bench, "engram train a.yaml --ov") == ["--overwrite"]
+    sections = [line.split(":")[0] for line in call([installed(bench, "bin", "engram"), "list"]).splitlines() if re.match(r"\w+:", line)]
+    assert len(sections) >= 9 and sorted(complete(bench, "engram list ")) == sorted(sections)
+    assert complete(bench, "engram list neu") == ["neuron"]
+    parameters = complete(bench, "engram check a.yaml -P ")
+    assert len(parameters) > 80 and all(re.fullmatch(r"\w+\.\w+=", word) for word in parameters), parameters[:20]
+    assert {"network.kind=", "learning.lambda=", "plastic.tau=", "output.test_trials="} <= set(parameters)
+    assert complete(bench, "engram check a.yaml -P learning.lam") == ["learning.lambda="]
+    assert sorted(complete(bench, "engram check a.yaml -P learning.precision=")) == ["double", "single"]  # what follows the =
+    assert complete(bench, "engram train a.yaml -P learning.loops=3 -P neuron.model=th") == ["theta"]
+    assert complete(bench, "engram train a.yaml -P output.edges=f") == ["false"]
+
+
+run_tests([test_install_and_move, test_installed_program, test_installed_job, test_pages_do_not_drift, test_manual_renders, test_completion])
