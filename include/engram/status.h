@@ -36,7 +36,11 @@ void status_forget(void);
 
 /** Agree on the worst status of all ranks and print the messages of one rank.
  *  Collective. The lowest rank with the largest code prints to stderr, prefixed "engram: error: "; all ranks forget theirs.
+ *  In one of several groups of ranks nothing is printed and, after a failure, nothing forgotten: the whole job agrees later (status_held()).
  *  @return the same code on every rank */
 status status_agree(const struct context *context, status mine);
+
+/** What this rank brings to the agreement of the whole job after its group has agreed on @p code: the code if a message is remembered here. Not collective. */
+status status_held(status code);
 
 #endif
