@@ -44,7 +44,7 @@ static void write_axis(h5_file *file, const char *name, int64_t count, const dou
 static void write_deletion(h5_file *file, int task, const test_result *test) {
     static const struct { const char *name; int column; } each[] = {
         {"trial_correlation", RECORD_CUT_SCORE}, {"agreement", RECORD_AGREEMENT}, {"diverged", RECORD_DIVERGED},
-        {"reconverged", RECORD_RECONVERGED}, {"spike_time", RECORD_SPIKE_TIME}, {"spike_neuron", RECORD_SPIKE_NEURON}};
+        {"reconverged", RECORD_RECONVERGED}, {"spikes_differ", RECORD_SPIKES_DIFFER}, {"spike_time", RECORD_SPIKE_TIME}, {"spike_neuron", RECORD_SPIKE_NEURON}};
     char group[64], name[128];
     snprintf(group, sizeof group, "test/%d/delete_spike", task);
     h5_group(file, group);

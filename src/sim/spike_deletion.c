@@ -109,15 +109,20 @@ static void rms_differences(const spike_deletion *deletion, const simulation *si
     memory_free(largest), memory_free(parts);
 }
 
+/** Samples from the deletion to the end of the target window: [*first, *past). */
+static void range_in_window(const spike_deletion *deletion, const simulation *sim, int64_t *first, int64_t *past) {
+    int64_t end = sim->window + sim->targets.instants * sim->every, begin = deletion->from - deletion->first;
+    *first = begin <= 0 ? 0 : (begin + deletion->every - 1) / deletion->every;
+    *past = (end - deletion->first) / deletion->every + 1;
+}
+
 /** Mean over neurons of the correlation of both drives, from the deletion to the end of the target window. Collective. */
 static double agreement(const spike_deletion *deletion, const simulation *sim) {
     const uint8_t *silent = silent_of(sim);
-    int mine = deletion->mine;
-    int64_t end = sim->window + sim->targets.instants * sim->every, begin = deletion->from - deletion->first;
-    int64_t first = begin <= 0 ? 0 : (begin + deletion->every - 1) / deletion->every, past = (end - deletion->first) / deletion->every + 1;
-    int64_t defined = 0;
+    int64_t mine = deletion->mine, first, past, defined = 0;
+    range_in_window(deletion, sim, &first, &past);
     exact_sum sum = {0};
-    for (int i = 0; i < mine && past - first > 1; i++) {
+    for (int64_t i = 0; i < mine && past - first > 1; i++) {
         if (silent && silent[i]) continue;
         double r = score_pearson(deletion->intact + first * mine + i, deletion->cut + first * mine + i, (int)(past - first), mine);
         if (!isnan(r)) sum_add(&sum, r), defined++;
@@ -125,6 +130,32 @@ static double agreement(const spike_deletion *deletion, const simulation *sim) {
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &defined, 1, MPI_INT64_T, MPI_SUM, sim->context.comm));
     sum = sum_all(&sim->context, sum);
     return defined ? sum_value(sum) / (double)defined : NAN;
+}
+
+static double variance(const double *values, int64_t count, int64_t stride) {
+    double mean = 0, square = 0;
+    for (int64_t k = 0; k < count; k++) mean += values[k * stride];
+    mean /= (double)count;
+    for (int64_t k = 0; k < count; k++) square += (values[k * stride] - mean) * (values[k * stride] - mean);
+    return square / (double)count;
+}
+
+/** sigma of the intact drive (spike_deletion.h); NAN if fewer than two samples are left in the window. Exact as above. Collective. */
+static double spread_in_time(const spike_deletion *deletion, const simulation *sim) {
+    const uint8_t *silent = silent_of(sim);
+    int64_t mine = deletion->mine, first, past;
+    range_in_window(deletion, sim, &first, &past);
+    if (past - first < 2) return NAN;
+    double *each = memory_new(MEMORY_BUFFERS, (size_t)mine, sizeof(double)), largest = 0;
+    for (int64_t i = 0; i < mine; i++)
+        if (!silent || !silent[i]) largest = fmax(largest, each[i] = variance(deletion->intact + first * mine + i, past - first, mine));
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_DOUBLE, MPI_MAX, sim->context.comm));
+    exact_sum sum = {0};
+    bool usable = largest > 0 && isfinite(largest); /* the same on all ranks */
+    for (int64_t i = 0; i < mine && usable; i++) sum_add(&sum, scalbn(isfinite(each[i]) ? each[i] : 0, -ilogb(largest)));
+    sum = sum_all(&sim->context, sum);
+    memory_free(each);
+    return usable ? sqrt(scalbn(sum_value(sum) / (double)remaining(sim), ilogb(largest))) : NAN;
 }
 
 /** Fraction of differing spikes of every bin. Collective. */
@@ -143,19 +174,24 @@ static void differing_spikes(const spike_deletion *deletion, const simulation *s
     memory_free(counts);
 }
 
-/** Times of divergence and re-convergence from the fractions of differing spikes. */
-static void find_times(const spike_deletion *deletion, const simulation *sim, const double *fraction, double *record) {
-    double width = (double)deletion->bin * deletion->dt;
-    int64_t in_window = (sim->window + sim->targets.instants * sim->every - deletion->from + 1) / deletion->bin;
-    if (in_window > deletion->bins) in_window = deletion->bins;
-    int first = -1, last = -1;
-    for (int b = 0; b < deletion->bins; b++) {
-        if (fraction[b] <= 0.5) continue;
-        if (first < 0) first = b;
-        if (b < in_window) last = b;
+/** When the trajectories are apart. @param sigma of the intact drive */
+static void find_times(const spike_deletion *deletion, const simulation *sim, const double *rms, double sigma, double *record) {
+    double apart = sqrt(2) * sigma / 2, deleted = (double)deletion->from * deletion->dt;
+    int64_t first, past, last = -1, when = -1;
+    range_in_window(deletion, sim, &first, &past);
+    for (int64_t s = first; s < deletion->samples; s++) {
+        if (!(rms[s] > apart)) continue;
+        if (when < 0) when = s;
+        if (s < past) last = s;
     }
-    record[RECORD_DIVERGED] = first < 0 ? NAN : (first + 1) * width;
-    record[RECORD_RECONVERGED] = in_window < 1 || last == in_window - 1 ? NAN : (last + 1) * width;
+    record[RECORD_DIVERGED] = when < 0 ? NAN : spike_deletion_sample_time(deletion, (int)when) - deleted;
+    record[RECORD_RECONVERGED] = isnan(sigma) || last == past - 1 ? NAN : last < 0 ? 0 : spike_deletion_sample_time(deletion, (int)last) - deleted;
+}
+
+static double time_spikes_differ(const spike_deletion *deletion, const double *fraction) {
+    for (int b = 0; b < deletion->bins; b++)
+        if (fraction[b] > 0.5) return (double)((b + 1) * deletion->bin) * deletion->dt;
+    return NAN;
 }
 
 static status check_finite(const spike_deletion *deletion, const simulation *sim) {
@@ -172,7 +208,8 @@ status spike_deletion_finish(spike_deletion *deletion, const simulation *sim, co
     rms_differences(deletion, sim, series);
     record[RECORD_AGREEMENT] = agreement(deletion, sim);
     differing_spikes(deletion, sim, series + deletion->samples);
-    find_times(deletion, sim, series + deletion->samples, record);
+    find_times(deletion, sim, series, spread_in_time(deletion, sim), record);
+    record[RECORD_SPIKES_DIFFER] = time_spikes_differ(deletion, series + deletion->samples);
     record[RECORD_SPIKE_TIME] = cut->deleted_step ? (double)cut->deleted_step * sim->dt : NAN;
     record[RECORD_SPIKE_NEURON] = (double)cut->deleted_neuron;
     memset(deletion->surplus, 0, (size_t)deletion->bins * (size_t)deletion->mine * sizeof(int32_t));

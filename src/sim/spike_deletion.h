@@ -1,12 +1,16 @@
 /* A trial against itself with one spike less (Kim & Chow 2018, Fig. 4: inside the trained window trajectories converge again, outside they diverge).
  *
  * Both have the same initial state, input and noise. Compared are
- *   - the drives u of all neurons, every learning.every ms through the whole trial: RMS over neurons of the difference;
+ *   - the drives u of all neurons, every learning.every ms through the whole trial: RMS over neurons of the difference d(t), and its distance
+ *     q(t) = d(t) / (sqrt(2) sigma), sigma^2 = variance of the intact drive in time, from the deletion to the end of the target window, averaged over neurons:
+ *     two unrelated trajectories of that variance are at q = 1;
  *   - the spikes, in bins of output.psth_bin that begin at the time of the deletion: fraction = sum_i |n_i - n_i'| / sum_i (n_i + n_i'), n_i and n_i' being the
  *     counts of neuron i with and without the deletion; 0: all neurons fired equally often (or none did), 1: none fired in both.
- * diverged    = end of the first bin in which more than half of the spikes differ, from the time of the deletion on; NAN if there is none
- * reconverged = end of the last such bin of the target window: from then on to the end of the window at most half of the spikes differ; 0 if that is so from the
- *               start, NAN if the last bin of the window still differs, or if the window ends before the first bin does */
+ * Times from the deletion on:
+ *   diverged      = the first sample with q > 1/2, also after the window; NAN if there is none
+ *   reconverged   = the last such sample of the target window: from then on to the end of the window the trajectories are together; 0 if they always were,
+ *                   NAN if they are apart when the window ends
+ *   spikes_differ = end of the first bin in which more than half of the spikes differ, NAN if there is none */
 #ifndef ENGRAM_SIM_SPIKE_DELETION_H
 #define ENGRAM_SIM_SPIKE_DELETION_H
 

@@ -183,17 +183,23 @@ static int defined(const test_result *test, int column) {
     return count;
 }
 
+/** "3 of 10, mean 120 ms" */
+static void describe_times(const test_result *test, int column, char *text, size_t size) {
+    int count = defined(test, column), used = snprintf(text, size, "%d of %d", count, test->trials);
+    if (count) snprintf(text + used, size - (size_t)used, ", mean %.4g ms", testing_mean(test, column, NULL));
+}
+
 static void show_deletions(const test_job *job) {
-    log_line(&job->mine, "without one spike:\ntask  corr         agreement    largest RMS difference  diverged  re-converged");
+    log_line(&job->mine, "without one spike (times from the deletion on):\ntask  corr   agreement  largest RMS difference  %-24s  %-24s  %-24s", "diverged", "reconverged",
+             "spikes differ");
     for (int task = 0; task < job->tasks; task++) {
         const test_result *test = &job->results[task];
         double largest = 0;
         for (int s = 0; s < test->samples; s++) largest = fmax(largest, testing_mean(test, RECORD_SERIES + s, NULL));
-        char diverged[32], reconverged[64];
-        snprintf(diverged, sizeof diverged, "%d of %d", defined(test, RECORD_DIVERGED), test->trials);
-        snprintf(reconverged, sizeof reconverged, "%d of %d, after %.4g ms", defined(test, RECORD_RECONVERGED), test->trials, testing_mean(test, RECORD_RECONVERGED, NULL));
-        log_line(&job->mine, "%4d  %-11.3f  %-11.3f  %-22.4g  %-8s  %s", task, testing_mean(test, RECORD_CUT_SCORE, NULL), testing_mean(test, RECORD_AGREEMENT, NULL), largest, diverged,
-                 reconverged);
+        char times[3][64];
+        for (int k = 0; k < 3; k++) describe_times(test, RECORD_DIVERGED + k, times[k], sizeof times[k]);
+        log_line(&job->mine, "%4d  %5.3f  %9.3f  %22.4g  %-24s  %-24s  %-24s", task, testing_mean(test, RECORD_CUT_SCORE, NULL), testing_mean(test, RECORD_AGREEMENT, NULL), largest,
+                 times[0], times[1], times[2]);
     }
 }
 
@@ -224,7 +230,9 @@ static void print_task(FILE *file, int task, const test_result *test, bool last)
         print_key(file, ", ", "correlation_without_spike", testing_mean(test, RECORD_CUT_SCORE, NULL), "");
         print_key(file, ", ", "agreement", testing_mean(test, RECORD_AGREEMENT, NULL), "");
         fprintf(file, ", \"diverged_trials\": %d, \"reconverged_trials\": %d", defined(test, RECORD_DIVERGED), defined(test, RECORD_RECONVERGED));
+        print_key(file, ", ", "diverged_ms", testing_mean(test, RECORD_DIVERGED, NULL), "");
         print_key(file, ", ", "reconverged_ms", testing_mean(test, RECORD_RECONVERGED, NULL), "");
+        print_key(file, ", ", "spikes_differ_ms", testing_mean(test, RECORD_SPIKES_DIFFER, NULL), "");
     }
     fprintf(file, "}%s\n", last ? "" : ",");
 }

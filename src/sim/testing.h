@@ -23,8 +23,9 @@ enum {
     RECORD_PLAIN,       /**< columns without a deleted spike; with one: */
     RECORD_CUT_SCORE = RECORD_PLAIN, /**< mean r of the trial without the spike with the target */
     RECORD_AGREEMENT,   /**< mean over neurons of the correlation of both drives, from the deletion to the end of the target window */
-    RECORD_DIVERGED,    /**< ms, spike_deletion.h */
-    RECORD_RECONVERGED, /**< ms */
+    RECORD_DIVERGED,    /**< ms, as the next two; spike_deletion.h */
+    RECORD_RECONVERGED,
+    RECORD_SPIKES_DIFFER,
     RECORD_SPIKE_TIME,  /**< ms, NAN: there was none to delete */
     RECORD_SPIKE_NEURON,/**< gid or -1 */
     RECORD_SERIES,      /**< from here on: RMS difference of the drives [samples], fraction of differing spikes [bins] */
