@@ -6,8 +6,8 @@
  *  HDF5: the only three-dimensional floating dataset of the root (or the one named), [condition][time][unit], beside a one-dimensional
  *  `time` in ms (attribute units "ms" or "s" respected) and optionally `condition` (names).
  *  The format is told by the file's first bytes, not by its name.
- *  Limits: CSV in UTF-8 (a byte order mark, CR LF, quotes and a missing final newline are accepted), at most 2 GiB, 1000000 columns, 10000 conditions,
- *  names of 255 bytes; 2147483647 values in either format; HDF5 chunks of at most 1 GiB. The first 10 mistakes are told.
+ *  Limits: CSV in UTF-8 (a byte order mark, CR LF, quotes and a missing final newline are accepted), at most 2 GiB; HDF5 chunks of at
+ *  most 1 GiB; in either format 1000000 units, 10000 conditions, 2147483647 values, names of 255 bytes. The first 10 mistakes are told.
  */
 #ifndef ENGRAM_TABLE_H
 #define ENGRAM_TABLE_H

@@ -8,7 +8,7 @@
 #include "engram/memory.h"
 #include "table_private.h"
 
-enum { CONDITIONS_LIMIT = 10000, BUCKETS = 1 << 15, COLUMNS_LIMIT = 1000000, UNKNOWN = -1 };
+enum { BUCKETS = 1 << 15, COLUMNS_LIMIT = TABLE_UNITS + 2, UNKNOWN = -1 };
 #define FILE_LIMIT ((int64_t)1 << 31)
 #define VALUES_LIMIT ((int64_t)INT_MAX)
 
@@ -38,8 +38,8 @@ typedef struct {
     int64_t rows, room;             /**< of the arrays below */
     row_head *heads;                /**< [rows] */
     double *values;                 /**< [rows][units] */
-    double last[CONDITIONS_LIMIT];  /**< time of the last row of each condition */
-    int64_t count[CONDITIONS_LIMIT]; /**< rows of each condition */
+    double last[TABLE_CONDITIONS];  /**< time of the last row of each condition */
+    int64_t count[TABLE_CONDITIONS]; /**< rows of each condition */
     int bucket[BUCKETS];             /**< hash table: number of the condition plus one, 0 where there is none */
     table *result;
 } csv;
@@ -215,8 +215,8 @@ static int find_condition(csv *in) {
     else if (name->open_quote || !table_is_name(name->start, name->length))
         table_mistake(&in->mistakes, "%s:%lld: column 'condition': '%s' is not a name (UTF-8, at most %d bytes)", in->path, line,
                       table_show(shown, name->start, name->length), TABLE_NAME_BYTES);
-    else if (all->conditions == CONDITIONS_LIMIT)
-        table_mistake(&in->mistakes, "%s:%lld: column 'condition': more than %d conditions", in->path, line, CONDITIONS_LIMIT);
+    else if (all->conditions == TABLE_CONDITIONS)
+        table_mistake(&in->mistakes, "%s:%lld: column 'condition': more than %d conditions", in->path, line, TABLE_CONDITIONS);
     else if ((all->condition[all->conditions] = table_copy(in->path, name->start, name->length)))
         return (*bucket = ++all->conditions) - 1;
     return UNKNOWN;
@@ -261,7 +261,7 @@ static bool add_row(csv *in) {
 }
 
 static status read_rows(csv *in) {
-    in->result->condition = table_alloc(in->path, CONDITIONS_LIMIT, sizeof *in->result->condition);
+    in->result->condition = table_alloc(in->path, TABLE_CONDITIONS, sizeof *in->result->condition);
     if (!in->result->condition) return STATUS_FAILURE;
     for (int64_t fields; (fields = take_row(in, in->row, in->columns)) >= 0;) {
         if (fields == 1 && in->row[0].length == 0 && in->columns > 1)

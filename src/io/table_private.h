@@ -9,7 +9,7 @@
 #include "engram/status.h"
 #include "engram/table.h"
 
-enum { TABLE_MISTAKES_TOLD = 10, TABLE_NAME_BYTES = 255 };
+enum { TABLE_MISTAKES_TOLD = 10, TABLE_NAME_BYTES = 255, TABLE_CONDITIONS = 10000, TABLE_UNITS = 1000000 };
 
 /** Mistakes found in one file: the first TABLE_MISTAKES_TOLD are remembered for status_agree(), the others counted. */
 typedef struct {

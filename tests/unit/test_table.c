@@ -15,6 +15,7 @@
 #include <hdf5.h>
 
 #include "engram/table.h"
+#include "io/h5_server.h"
 
 typedef struct {
     context job;
@@ -343,6 +344,7 @@ static void test_interpolation(void **state) {
 }
 
 int main(int argc, char **argv) {
+    if (server_is_wanted(argc, argv)) return server_run();
     MPI_Init(&argc, &argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_csv_conditions), cmocka_unit_test(test_csv_interleaved_conditions), cmocka_unit_test(test_csv_dialects),
