@@ -6,6 +6,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -122,14 +123,26 @@ static server_request request_of(server_verb verb, const char *name) {
 
 /* ---- files ---- */
 
-status foreign_open(const char *path, foreign_file *file) {
-    *file = (foreign_file){.path = path};
+/** Can a regular file be read there? From a pipe the server would wait for ever. */
+static status check_file(const char *path) {
     char head[8];
+    struct stat about = {0};
     int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    ssize_t got = descriptor < 0 ? -1 : read(descriptor, head, sizeof head);
+    bool good = descriptor >= 0 && fstat(descriptor, &about) == 0;
+    if (good && !S_ISDIR(about.st_mode) && !S_ISREG(about.st_mode)) {
+        close(descriptor);
+        return status_fail(STATUS_INPUT, "%s: not a regular file", path);
+    }
+    good = good && read(descriptor, head, sizeof head) >= 0;
     int error = errno;
     if (descriptor >= 0) close(descriptor);
-    if (got < 0) return status_fail(status_unreadable(error), "%s: cannot be read: %s", path, strerror(error));
+    return good ? STATUS_OK : status_fail(status_unreadable(error), "%s: cannot be read: %s", path, strerror(error));
+}
+
+status foreign_open(const char *path, foreign_file *file) {
+    *file = (foreign_file){.path = path};
+    status readable = check_file(path);
+    if (readable != STATUS_OK) return readable;
     server_request request = request_of(SERVER_OPEN, path);
     server_answer answer;
     if (strlen(path) >= sizeof request.name) return status_fail(STATUS_INPUT, "%.100s...: the path is too long", path);
