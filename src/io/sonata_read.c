@@ -45,10 +45,11 @@ static status check_format(reader *in) {
 
 /** The names of the populations, as many as fit, for messages. */
 static void join_names(char *joined, size_t size, const foreign_text *names, int count) {
+    size_t used = 0;
     joined[0] = '\0';
-    for (int i = 0; i < count; i++) {
-        size_t used = strlen(joined);
-        snprintf(joined + used, size - used, "%s'%s'", used ? ", " : "", names[i].text);
+    for (int i = 0; i < count && used < size - 1; i++) {
+        snprintf(joined + used, size - used, "%s'%.60s'", used ? ", " : "", names[i].text);
+        used = strlen(joined);
     }
 }
 
