@@ -100,11 +100,10 @@ def list_parameters(bench):
             sections[section][0] = match.group(1)
             sections[section][1].append(variant)
         elif re.match(r"    key +type ", line):
-            columns = [match.start() for match in re.finditer(r"\S+", line)]
+            columns = re.split(r" {2,}", line.strip())
         elif columns and line.startswith("    "):
-            cells = [line[a:b].strip() for a, b in zip(columns, columns[1:] + [None])]
-            parameters.append(Parameter(section, variant, *cells[:6 if len(cells) > 6 else 5]) if len(cells) == 6 else
-                              Parameter(section, variant, cells[0], cells[1], cells[2], cells[3], cells[4]))
+            cells = dict(zip(columns, re.split(r" {2,}", line.strip(), maxsplit=len(columns) - 1)))
+            parameters.append(Parameter(section, variant, cells["key"], cells["type"], cells["unit"], cells["default"], cells["allowed"]))
     return sections, parameters
 
 
@@ -121,7 +120,7 @@ def wrong_unit(p):
 
 # What is wrong, for which parameters, the value as it stands in the file, and what the report says.
 MISTAKES = [
-    ("word", lambda p: p.kind not in ("text", "texts"), lambda p: "wrod", None),
+    ("word", lambda p: p.kind not in ("text", "path") and (p.kind != "texts" or p.choices), lambda p: "wrod", None),
     ("list", lambda p: True, lambda p: "[[1]]", "a list is given"),
     ("map", lambda p: True, lambda p: "{a: 1}", "a map is given"),
     ("empty", lambda p: True, lambda p: "", "no value is given"),
@@ -232,7 +231,7 @@ def test_overrides(bench):
     sections, parameters = list_parameters(bench)
     config = bench.config("small.yaml", SMALL)
     common = [p for p in parameters if p.variant is None]
-    wrong = [f"{p.section}.{p.key}={'[[1]]' if p.kind == 'texts' else '{a: 1}' if p.kind == 'text' else 'wrod'}" for p in common]
+    wrong = [f"{p.section}.{p.key}={'{a: 1}' if p.kind in ('text', 'path', 'texts') else 'wrod'}" for p in common]
     wrong += [f"{p.section}.{p.key}q=1" for p in common] + [f"{section}q.x=1" for section in sections]
     wrong += ["x", "network", "network.neurons", "=", ".", "a.=1", ".b=1", "network.neurons=[", "network.neurons=&a 3", "network.neurons=1\x002", "network.neurons=%YAML"]
     wrong = [w.split("\x00")[0] + ":" if "\x00" in w else w for w in wrong]
