@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command_test.h"
 #include "engram/simulation.h"
 #include "engram/training.h"
 #include "engram/version.h"
@@ -18,6 +19,9 @@ static const char usage[] =
     "  engram train [CONFIG] --resume DIR [-P section.key=value]... [--quiet]\n"
     "      go on with the run in DIR after its last checkpoint, on any number of ranks; with CONFIG, start it there if there is none yet\n"
     "      --max-hours H: save and end with code 75 in time before H hours; so do SIGTERM, SIGINT, SIGUSR1 and a file DIR/stop\n"
+    "  engram test DIR [--trials N] [-P section.key=value]... [-o FILE.h5] [--overwrite] [--ranks-per-trial N] [--quiet]\n"
+    "      [--delete-neurons F] [--delete-synapses F] [--noise SD] [--delete-spike MS]\n"
+    "      trials of a trained network with frozen weights, spread over groups of ranks; results go to DIR/test.h5 and DIR/test.json\n"
     "  engram check CONFIG [-P section.key=value]...\n"
     "      read, validate and build; run no step; print the configuration as used\n"
     "  engram list [SECTION]\n"
@@ -100,6 +104,13 @@ static bool has(int argc, char **argv, const char *a, const char *b) {
     return false;
 }
 
+/** The command: the first word that is no option. "" if there is none. */
+static const char *command_of(int argc, char **argv) {
+    for (int at = 1; at < argc; at++)
+        if (argv[at][0] != '-') return argv[at];
+    return "";
+}
+
 /** Which file, and whether there is something to resume. @param[out] path owned by the caller, free() @return agreed and printed */
 static status choose_run(const context *context, command_line *line, char **path) {
     const char *directory = line->run.resume;
@@ -139,16 +150,16 @@ static status run_configured(const context *context, command_line *line) {
 }
 
 static status dispatch(const context *context, command_line *line) {
-    static const char *const commands[] = {"train", "check", "list"};
+    static const char *const commands[] = {"train", "test", "check", "list"};
     int sections;
-    if (!line->command) return status_agree(context, complain("what is to be done? train, check or list", "", ""));
+    if (!line->command) return status_agree(context, complain("what is to be done? train, test, check or list", "", ""));
     if (strcmp(line->command, "list") == 0) {
         const param_section *schema = simulation_schema(&sections);
         return status_agree(context, context->rank == 0 ? config_list(schema, sections, line->argument, stdout) : STATUS_OK);
     }
     if (strcmp(line->command, "train") != 0 && strcmp(line->command, "check") != 0) {
-        const char *near = config_nearest(line->command, commands, 3);
-        return status_agree(context, status_fail(STATUS_INPUT, "unknown command '%.100s'%s%s%s; allowed are train, check and list", line->command, near ? " (did you mean '" : "",
+        const char *near = config_nearest(line->command, commands, 4);
+        return status_agree(context, status_fail(STATUS_INPUT, "unknown command '%.100s'%s%s%s; allowed are train, test, check and list", line->command, near ? " (did you mean '" : "",
                                                  near ? near : "", near ? "'?)" : ""));
     }
     return run_configured(context, line);
@@ -165,6 +176,7 @@ int command_run(context *context, int argc, char **argv) {
         return STATUS_OK;
     }
     context->quiet = has(argc, argv, "--quiet", "-q");
+    if (strcmp(command_of(argc, argv), "test") == 0) return command_test(context, argc, argv);
     command_line line = {0};
     status result = status_agree(context, parse(&line, argc, argv));
     if (result == STATUS_OK) result = dispatch(context, &line);

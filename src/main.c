@@ -1,7 +1,9 @@
 #include "command.h"
 #include "engram/memory.h"
+#include "io/h5_server.h"
 
 int main(int argc, char **argv) {
+    if (server_is_wanted(argc, argv)) return server_run(); /* no rank, but the process that reads a foreign HDF5 file for one */
     MPI_Init(&argc, &argv);
     context context = context_of(MPI_COMM_WORLD);
     memory_begin(&context);

@@ -79,6 +79,8 @@ typedef struct {
 typedef struct config config;
 
 /** Read a parameter file with overrides, check all of it, give every rank the result.
+ *  Limits: a regular file of at most 16 MiB, UTF-8 with or without byte order mark; one YAML document without anchors, aliases, tags and
+ *  directives; lists and maps nested at most 16 deep; at most 1000000 values; the first 60 mistakes are told.
  *  Collective. Rank 0 reads; every mistake in file and overrides is reported at once through status_fail() as
  *  "file:line:column: message", naming value, what is allowed, and the nearest valid key; overrides as "-P section.key=value: message".
  *  A key that belongs to an unselected variant is a warning.
@@ -86,9 +88,14 @@ typedef struct config config;
  *  @param overrides  [override_count] texts "section.key=value"
  *  @param sections   [section_count] the schema, borrowed for the life of the config
  *  @param[out] result owned by the caller, config_free(); NULL on failure
- *  @return STATUS_INPUT (agreed by all ranks, already printed) on any mistake */
+ *  @return STATUS_INPUT on any mistake, STATUS_FAILURE if the file is there but cannot be read; agreed by all ranks, already printed */
 status config_read(const context *context, const char *path, const char *const *overrides, int override_count,
                    const param_section *sections, int section_count, config **result);
+
+/** As config_read(), from a text in memory instead of a file. Collective; @p text [length] must be the same on every rank.
+ *  @param name  takes the place of the path in messages and in config_resolve_path() */
+status config_read_text(const context *context, const char *name, const char *text, size_t length, const char *const *overrides, int override_count,
+                        const param_section *sections, int section_count, config **result);
 
 void config_free(config *config);
 

@@ -13,15 +13,17 @@ typedef struct context {
     int rank;      /**< this process, 0 .. ranks-1 */
     int ranks;     /**< number of processes */
     bool quiet;    /**< log only warnings */
+    int groups;    /**< more than 0: comm is one of several groups of ranks that a job is divided into */
+    int group;     /**< which; only group 0 logs and warns */
 } context;
 
 /** Describe the job of @p comm. Collective over comm; MPI must be initialised. */
 context context_of(MPI_Comm comm);
 
-/** Print one line on rank 0 (stdout, flushed); silent on other ranks and when quiet. Not collective. */
+/** Print one line on rank 0 (stdout, flushed); silent on other ranks, in other groups than the first, and when quiet. Not collective. */
 void log_line(const context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/** Print one line "engram: warning: ..." on rank 0 (stderr). Not collective. */
+/** Print one line "engram: warning: ..." on rank 0 of the first group (stderr). Not collective. */
 void log_warning(const context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /** End the whole job at once: a bug, or a library call that failed on this rank only. Not collective.

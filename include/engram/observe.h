@@ -35,6 +35,9 @@ void tracker_step(void *tracker, const simulation *simulation, int64_t step, con
 /** After the trial: averages, [instants][mine], borrowed. */
 double *tracker_finish(tracker *tracker);
 
+/** Pearson correlation of two series of @p count values, @p stride apart; NAN if either does not vary. Not collective. */
+double score_pearson(const double *x, const double *y, int count, int64_t stride);
+
 /** Pearson correlation of each trained neuron's values with its target, averaged. Collective; exact over ranks.
  *  @param values [instants][mine] @param[out] each [mine] r of each neuron, NAN where undefined or untrained; may be NULL
  *  @param[out] undefined trained neurons without a defined r

@@ -30,6 +30,9 @@ typedef enum {
     RANDOM_FEEDFORWARD_SPIKE = 15,/**< id: unit,      counter: stream * 2^40 + step */
     RANDOM_SURROGATE = 16,       /**< id: unit,       counter: 0 (mean), (condition + 1) << 32 | draw */
     RANDOM_AUXILIARY = 17,       /**< id: neuron,     counter: task << 32 | draw */
+    RANDOM_DELETE_NEURON = 24,   /**< id: neuron,     counter: 0 */
+    RANDOM_DELETE_SYNAPSE = 25,  /**< id: target,     counter: kind (static 0, plastic 1) << 32 | source */
+    RANDOM_EXTERNAL_NOISE = 26,  /**< id: neuron,     counter: stream * 2^40 + step/4 (random_noise) */
 } random_purpose;
 
 /** The four words of one block. */

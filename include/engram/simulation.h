@@ -48,6 +48,7 @@ typedef struct simulation {
     uint64_t seed;
     bool reset_every_loop;
     bool dry;               /**< build only: no trial runs a step, so what the baseline run measures is 0 */
+    bool frozen;            /**< weights stay as they are: no learning rule, hence no P */
     partition part;
     network network;
     neurons *neurons;
@@ -63,6 +64,7 @@ typedef struct simulation {
     uint8_t *trained;         /**< [N] */
     double *tau;              /**< [N + units] plastic time constants when they differ, else NULL */
     double *current_noise;    /**< [mine] factor of unit normals that enter the drive, NULL without current noise */
+    struct perturbation *perturbation; /**< what a test does to the network (perturbation.h), NULL: nothing */
     double *input;            /**< [mine] scratch: total input of a step */
     int32_t *fired;           /**< [mine] scratch: local indices of this step's spikes */
     int32_t *spikes;          /**< [N + units] spikes of all sources in the last step */
@@ -78,9 +80,20 @@ typedef struct simulation {
     double phase_seconds[PHASES];
 } simulation;
 
+/** What a simulation is built for. */
+typedef enum {
+    BUILD_TRAIN,
+    BUILD_CHECK, /**< to look at: runs no step, so there is no baseline run and no recorded innate targets */
+    BUILD_TEST,  /**< trials with frozen weights: without P */
+} build_purpose;
+
 /** Build everything that the configuration describes: network, baseline run, plastic synapses, targets, P. Collective; agreed and printed.
- *  @param config borrowed for life. @param dry run no step: skip the baseline run and recorded innate targets @return result owned, simulation_free(); NULL on failure */
-status simulation_build(const context *context, config *config, bool dry, simulation **result);
+ *  @param config borrowed for life. @return result owned, simulation_free(); NULL on failure */
+status simulation_build(const context *context, config *config, build_purpose purpose, simulation **result);
+
+/** Number of tasks that the configuration describes, before anything is built. Collective; agreed and printed. */
+status simulation_tasks(const context *context, config *config, int *tasks);
+
 void simulation_free(simulation *simulation);
 
 /** Watches a trial: called after every step. */
@@ -104,6 +117,7 @@ typedef struct {
     bool learn;
     int64_t steps;
     bool guarded;     /**< end with a fault when the state is not finite or the network runs away */
+    int64_t delete_from; /**< from this step on the next spike (of the lowest gid) reaches nobody; 0: none is deleted */
     run_watch *watch; /**< end, or take note, when the run is to stop; NULL: run to the end */
     int observers;
     observer observer[OBSERVERS_MAX];
@@ -113,6 +127,7 @@ typedef struct {
     int64_t spikes[2];  /**< of all excitatory and all inhibitory neurons of the network */
     double seconds;     /**< wall time on this rank */
     rule_report report; /**< of this rank */
+    int64_t deleted_step, deleted_neuron; /**< of the spike that was deleted; 0 and -1: none was */
     bool whole;         /**< false: ended before the last step, by a fault or by the watch; the same on all ranks */
     char fault[FAULT_BYTES]; /**< what this rank found wrong: "TIME ms: ...", or "" */
 } trial_result;
@@ -126,6 +141,9 @@ static inline void trial_observe(trial *trial, void *self, void (*step)(void *, 
 
 /** Wall clock, s. */
 double clock_seconds(void);
+
+/** "1h05m", "2m07s", "9s". */
+void clock_format(double seconds, char *text, size_t size);
 
 /** Sections of the parameter file: [*count]. Borrowed; built once from the modules' tables. */
 const param_section *simulation_schema(int *count);

@@ -8,6 +8,9 @@
 #ifndef ENGRAM_STATUS_H
 #define ENGRAM_STATUS_H
 
+#include <errno.h>
+#include <stdbool.h>
+
 struct context;
 
 /** Exit codes of the program, and return codes of everything inside it. */
@@ -21,6 +24,13 @@ typedef enum {
 
 /** The worse of two codes. */
 static inline status status_worse(status a, status b) { return a > b ? a : b; }
+
+/** What a file is that cannot be opened or read: a wrong name is the user's input, anything else (permission, disk) the machine's fault.
+ *  @param error  errno */
+static inline status status_unreadable(int error) {
+    bool name = error == ENOENT || error == ENOTDIR || error == EISDIR || error == ELOOP || error == ENAMETOOLONG;
+    return name ? STATUS_INPUT : STATUS_FAILURE;
+}
 
 /** Remember a message on this rank and return @p code.
  *  Not collective. Messages add up, one a line, in the order of the calls, until status_agree() prints them.
@@ -36,7 +46,11 @@ void status_forget(void);
 
 /** Agree on the worst status of all ranks and print the messages of one rank.
  *  Collective. The lowest rank with the largest code prints to stderr, prefixed "engram: error: "; all ranks forget theirs.
+ *  In one of several groups of ranks nothing is printed and, after a failure, nothing forgotten: the whole job agrees later (status_held()).
  *  @return the same code on every rank */
 status status_agree(const struct context *context, status mine);
+
+/** What this rank brings to the agreement of the whole job after its group has agreed on @p code: the code if a message is remembered here. Not collective. */
+status status_held(status code);
 
 #endif

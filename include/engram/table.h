@@ -6,6 +6,8 @@
  *  HDF5: the only three-dimensional floating dataset of the root (or the one named), [condition][time][unit], beside a one-dimensional
  *  `time` in ms (attribute units "ms" or "s" respected) and optionally `condition` (names).
  *  The format is told by the file's first bytes, not by its name.
+ *  Limits: CSV in UTF-8 (a byte order mark, CR LF, quotes and a missing final newline are accepted), at most 2 GiB; HDF5 chunks of at
+ *  most 1 GiB; in either format 1000000 units, 10000 conditions, 2147483647 values, names of 255 bytes. The first 10 mistakes are told.
  */
 #ifndef ENGRAM_TABLE_H
 #define ENGRAM_TABLE_H
@@ -30,7 +32,7 @@ typedef struct table {
  *  (or dataset and index), value, and what is allowed; also negative values when @p nonnegative is set (rates).
  *  @param dataset  name of the HDF5 dataset, "" for the only one
  *  @param[out] result  table_clear() frees it
- *  @return STATUS_INPUT, agreed by all ranks and printed */
+ *  @return STATUS_INPUT, or STATUS_FAILURE if the file is there but cannot be read; agreed by all ranks and printed */
 status table_read(const context *context, const char *path, const char *dataset, int nonnegative, table *result);
 
 void table_clear(table *table);

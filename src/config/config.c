@@ -249,11 +249,14 @@ static void end_reading(config_reading *reading) {
     tree_free(reading->root);
 }
 
-status config_read(const context *job, const char *path, const char *const *overrides, int override_count, const param_section *sections,
-                   int section_count, config **result) {
+static config *new_config(const param_section *sections, int section_count) {
     config *self = config_text_alloc(1, sizeof *self);
     *self = (config){.sections = config_state_new(sections, section_count), .section_count = section_count};
-    status code = config_source_read(job, path, overrides, override_count, &self->source);
+    return self;
+}
+
+/** Check what the source holds and agree on it. @p code is what getting the source gave. */
+static status read_source(const context *job, config *self, status code, config **result) {
     if (code == STATUS_OK) {
         config_reading reading = {.job = job, .self = self, .roots = config_text_alloc((size_t)self->source.override_count, sizeof(tree_node *))};
         code = fill(&reading); /* every rank finds the same mistakes; the lowest prints them */
@@ -266,6 +269,19 @@ status config_read(const context *job, const char *path, const char *const *over
     }
     *result = self;
     return code;
+}
+
+status config_read(const context *job, const char *path, const char *const *overrides, int override_count, const param_section *sections,
+                   int section_count, config **result) {
+    config *self = new_config(sections, section_count);
+    return read_source(job, self, config_source_read(job, path, overrides, override_count, &self->source), result);
+}
+
+status config_read_text(const context *job, const char *name, const char *text, size_t length, const char *const *overrides, int override_count,
+                        const param_section *sections, int section_count, config **result) {
+    config *self = new_config(sections, section_count);
+    config_source_copy(name, text, length, overrides, override_count, &self->source);
+    return read_source(job, self, STATUS_OK, result);
 }
 
 void config_free(config *self) {

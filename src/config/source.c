@@ -25,7 +25,7 @@ typedef struct {
 static status check_file(const char *path) {
     struct stat about;
     if (!*path) return status_fail(STATUS_INPUT, "the name of the parameter file is empty");
-    if (stat(path, &about) != 0) return status_fail(STATUS_INPUT, "cannot read the parameter file '%s': %s", path, strerror(errno));
+    if (stat(path, &about) != 0) return status_fail(status_unreadable(errno), "cannot read the parameter file '%s': %s", path, strerror(errno));
     if (S_ISDIR(about.st_mode)) return status_fail(STATUS_INPUT, "'%s' is a folder, not a parameter file", path);
     if (!S_ISREG(about.st_mode)) return status_fail(STATUS_INPUT, "'%s' is not a regular file", path);
     if (about.st_size > MAX_FILE_BYTES)
@@ -40,10 +40,10 @@ static status load_file(const char *path, char **bytes, int64_t *length) {
     status code = check_file(path);
     if (code != STATUS_OK) return code;
     FILE *file = fopen(path, "rb");
-    if (!file) return status_fail(STATUS_INPUT, "cannot read the parameter file '%s': %s", path, strerror(errno));
+    if (!file) return status_fail(status_unreadable(errno), "cannot read the parameter file '%s': %s", path, strerror(errno));
     *bytes = config_text_alloc((size_t)MAX_FILE_BYTES + 1, 1); /* the file may have grown meanwhile */
     *length = (int64_t)fread(*bytes, 1, (size_t)MAX_FILE_BYTES + 1, file);
-    if (ferror(file)) code = status_fail(STATUS_INPUT, "cannot read the parameter file '%s': %s", path, strerror(errno));
+    if (ferror(file)) code = status_fail(STATUS_FAILURE, "cannot read the parameter file '%s': %s", path, strerror(errno));
     else if (*length > MAX_FILE_BYTES) code = status_fail(STATUS_INPUT, "'%s' has more than %d MiB", path, MAX_FILE_BYTES >> 20);
     fclose(file);
     return code;
@@ -54,16 +54,24 @@ static char *put(char *end, const void *bytes, int64_t length) {
     return end + length;
 }
 
-/** Rank 0: file and overrides into one block: path, file, overrides. */
-static char *pack(const char *path, const char *const *overrides, int override_count, source_header *header) {
-    char *bytes = NULL;
-    *header = (source_header){.path_bytes = path ? (int64_t)strlen(path) + 1 : 0, .override_count = override_count};
+/** Texts into one block: path, file (@p bytes, @p length), overrides. */
+static char *pack(const char *path, const char *bytes, int64_t length, const char *const *overrides, int override_count, source_header *header) {
+    *header = (source_header){.path_bytes = path ? (int64_t)strlen(path) + 1 : 0, .file_bytes = length, .override_count = override_count};
     for (int i = 0; i < override_count; i++) header->override_bytes += (int64_t)strlen(overrides[i]) + 1;
-    if (path) header->code = load_file(path, &bytes, &header->file_bytes);
     char *block = config_text_alloc((size_t)(header->path_bytes + header->file_bytes + header->override_bytes), 1);
     char *end = put(block, path, header->path_bytes);
     end = put(end, bytes, header->file_bytes);
     for (int i = 0; i < override_count; i++) end = put(end, overrides[i], (int64_t)strlen(overrides[i]) + 1);
+    return block;
+}
+
+/** Rank 0: the block with the file's contents. */
+static char *load_and_pack(const char *path, const char *const *overrides, int override_count, source_header *header) {
+    char *bytes = NULL;
+    int64_t length = 0;
+    status code = path ? load_file(path, &bytes, &length) : STATUS_OK;
+    char *block = pack(path, bytes, length, overrides, override_count, header);
+    header->code = code;
     free(bytes);
     return block;
 }
@@ -81,7 +89,7 @@ static void unpack(const source_header *header, config_source *result) {
 status config_source_read(const context *job, const char *path, const char *const *overrides, int override_count, config_source *result) {
     source_header header;
     *result = (config_source){0};
-    if (job->rank == 0) result->storage = pack(path, overrides, override_count, &header);
+    if (job->rank == 0) result->storage = load_and_pack(path, overrides, override_count, &header);
     CHECK_MPI(MPI_Bcast(&header, sizeof header / sizeof(int64_t), MPI_INT64_T, 0, job->comm));
     if (header.code != STATUS_OK) return (status)header.code;
     int64_t bytes = header.path_bytes + header.file_bytes + header.override_bytes;
@@ -90,6 +98,12 @@ status config_source_read(const context *job, const char *path, const char *cons
     CHECK_MPI(MPI_Bcast(result->storage, (int)bytes, MPI_CHAR, 0, job->comm));
     unpack(&header, result);
     return STATUS_OK;
+}
+
+void config_source_copy(const char *name, const char *text, size_t length, const char *const *overrides, int override_count, config_source *result) {
+    source_header header;
+    *result = (config_source){.storage = pack(name, text, (int64_t)length, overrides, override_count, &header)};
+    unpack(&header, result);
 }
 
 void config_source_clear(config_source *source) {

@@ -177,27 +177,50 @@ static bool build_root(tree_builder *builder, tree_node **root) {
     return true;
 }
 
+/** Bytes of the line break that the text begins with, as libyaml sees it (LF, CR, CR LF, next line, line and paragraph separator); 0: none. */
+static size_t line_break(const char *text, size_t length) {
+    static const char *const breaks[] = {"\r\n", "\n", "\r", "\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9"};
+    for (size_t i = 0; i < sizeof breaks / sizeof *breaks; i++) {
+        size_t bytes = strlen(breaks[i]);
+        if (bytes <= length && memcmp(text, breaks[i], bytes) == 0) return bytes;
+    }
+    return 0;
+}
+
 /** Directives ("%TAG ...") have no use here, and libyaml takes quadratic time over many of them. */
 static bool reject_directives(tree_builder *builder) {
-    const char *line = builder->bytes, *end = line + builder->length;
-    for (int number = 1; line && line < end; number++) {
-        if (*line == '%') {
+    static const char mark[] = "\xEF\xBB\xBF"; /* of UTF-8, which belongs to no line */
+    const char *text = builder->bytes;
+    size_t at = builder->length >= 3 && memcmp(text, mark, 3) == 0 ? 3 : 0, bytes;
+    bool begins = true;
+    for (int number = 1; at < builder->length; at += bytes) {
+        if (begins && text[at] == '%') {
             config_place place = *builder->where;
             place.line = number;
             place.column = 1;
             mistakes_add(builder->mistakes, &place, "a line that begins with '%%' (a YAML directive) is not supported");
             return false;
         }
-        line = memchr(line, '\n', (size_t)(end - line));
-        if (line) line++;
+        bytes = line_break(text + at, builder->length - at);
+        begins = bytes > 0;
+        number += begins;
+        bytes += !begins;
     }
     return true;
+}
+
+/** libyaml would read UTF-16 as well, but counts its places in characters that nobody can look up. */
+static bool reject_utf16(tree_builder *builder) {
+    const unsigned char *text = (const unsigned char *)builder->bytes;
+    if (builder->length < 2 || !((text[0] == 0xFE && text[1] == 0xFF) || (text[0] == 0xFF && text[1] == 0xFE))) return true;
+    mistakes_add(builder->mistakes, builder->where, "this is UTF-16; a parameter file is UTF-8");
+    return false;
 }
 
 bool tree_parse(const char *bytes, size_t length, const config_place *where, mistake_list *mistakes, tree_node **root) {
     tree_builder builder = {.bytes = bytes, .length = length, .where = where, .mistakes = mistakes};
     *root = NULL;
-    if (!reject_directives(&builder)) return false;
+    if (!reject_utf16(&builder) || !reject_directives(&builder)) return false;
     if (!yaml_parser_initialize(&builder.parser)) context_abort("config: yaml_parser_initialize failed");
     yaml_parser_set_input_string(&builder.parser, (const unsigned char *)bytes, length);
     bool good = build_root(&builder, root);

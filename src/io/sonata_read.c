@@ -1,4 +1,3 @@
-#include <hdf5.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
@@ -7,19 +6,19 @@
 
 #include "engram/memory.h"
 #include "engram/sonata.h"
-#include "h5_input.h"
+#include "h5_foreign.h"
 
-enum { NAME_BYTES = 1024, BLOCK_EDGES = 1 << 20, EDGES_PER_SEEK = 4096 };
+enum { NAME_BYTES = FOREIGN_TEXT_BYTES, MAGIC = 0x0A7A, BLOCK_EDGES = 1 << 20, EDGES_PER_SEEK = 4096 };
 
 /** The arrays of an edge population. The first two, then a third beside them, and the fourth if there is one. */
 enum { TARGETS, SOURCES, WEIGHTS, GROUP_INDEX, ARRAYS };
 
 typedef struct {
-    hid_t file;
+    foreign_file file;
     const char *path;
     char population[NAME_BYTES];
     char names[ARRAYS][NAME_BYTES + 64];
-    h5_input arrays[ARRAYS];
+    foreign_dataset arrays[ARRAYS];
     int64_t limits[ARRAYS];   /**< ids must be below */
     int64_t edges;            /**< in the whole file */
     int64_t first, mine;      /**< target ids wanted */
@@ -30,40 +29,52 @@ typedef struct {
 
 /* ---- which population ---- */
 
-typedef struct {
-    int64_t count;
-    char one[NAME_BYTES], all[256]; /**< the last name; the first names, for messages */
-} population_list;
+/** Is it a SONATA file, of a version that is known? Writers that leave the attributes out are trusted. */
+static status check_format(reader *in) {
+    int64_t magic[2], version[2];
+    int magics, versions;
+    status result = foreign_integers(&in->file, "magic", magic, &magics);
+    if (result == STATUS_OK) result = foreign_integers(&in->file, "version", version, &versions);
+    if (result != STATUS_OK) return result;
+    if (magics != 0 && (magics != 1 || magic[0] != MAGIC))
+        return status_fail(STATUS_INPUT, "%s: attribute magic of the root is not 0x0A7A: not a SONATA file", in->path);
+    if (versions != 0 && (versions != 2 || version[0] != 0))
+        return status_fail(STATUS_INPUT, "%s: attribute version of the root is not [0, n]: a version of SONATA that is not supported", in->path);
+    return STATUS_OK;
+}
 
-static herr_t note_population(hid_t group, const char *name, const H5L_info_t *info, void *data) {
-    population_list *list = ((void)group, (void)info, data);
-    size_t used = strlen(list->all);
-    snprintf(list->all + used, sizeof list->all - used, "%s'%s'", used ? ", " : "", name);
-    snprintf(list->one, sizeof list->one, "%s", name);
-    list->count++;
-    return 0;
+/** The names of the populations, as many as fit, for messages. */
+static void join_names(char *joined, size_t size, const foreign_text *names, int count) {
+    size_t used = 0;
+    joined[0] = '\0';
+    for (int i = 0; i < count && used < size - 1; i++) {
+        snprintf(joined + used, size - used, "%s'%.60s'", used ? ", " : "", names[i].text);
+        used = strlen(joined);
+    }
 }
 
 static status choose_population(reader *in, const char *population) {
-    population_list list = {0};
-    char group[NAME_BYTES + 16];
-    if (H5Literate_by_name(in->file, "/edges", H5_INDEX_NAME, H5_ITER_INC, NULL, note_population, &list, H5P_DEFAULT) < 0)
-        return status_fail(STATUS_INPUT, "%s: there is no group '/edges': not a SONATA edges file", in->path);
-    if (!population[0] && list.count > 1)
-        return status_fail(STATUS_INPUT, "%s: which of the populations in '/edges' is meant: %s?", in->path, list.all);
-    snprintf(in->population, sizeof in->population, "%s", population[0] ? population : list.one);
+    foreign_text *names;
+    int count;
+    char all[256], group[NAME_BYTES + 16];
+    status result = foreign_links(&in->file, "/edges", &names, &count);
+    if (in->file.lost != STATUS_OK) return in->file.lost;
+    if (result != STATUS_OK) return status_fail(result, "%s: there is no group '/edges': not a SONATA edges file", in->path);
+    join_names(all, sizeof all, names, count);
+    if (population[0] || count == 1) snprintf(in->population, sizeof in->population, "%s", population[0] ? population : names[0].text);
+    free(names);
+    if (!population[0] && count > 1) return status_fail(STATUS_INPUT, "%s: which of the populations in '/edges' is meant: %s?", in->path, all);
     snprintf(group, sizeof group, "/edges/%s", in->population);
-    if (strchr(in->population, '/') || H5Lexists(in->file, group, H5P_DEFAULT) <= 0)
-        return status_fail(STATUS_INPUT, "%s: there is no population '%s' in '/edges'; there is %s", in->path, population,
-                           list.count ? list.all : "none");
-    return STATUS_OK;
+    bool found = in->population[0] && !strchr(in->population, '/') && strlen(population) < NAME_BYTES && foreign_exists(&in->file, group);
+    if (found || in->file.lost != STATUS_OK) return in->file.lost;
+    return status_fail(STATUS_INPUT, "%s: there is no population '%s' in '/edges'; there is %s", in->path, in->population, count ? all : "none");
 }
 
 /* ---- the arrays ---- */
 
 static status open_array(reader *in, int array, const char *name, int kinds) {
     snprintf(in->names[array], sizeof in->names[array], "/edges/%s/%s", in->population, name);
-    status result = h5_input_dataset(in->file, in->path, in->names[array], 1, kinds, &in->arrays[array]);
+    status result = foreign_dataset_open(&in->file, true, in->names[array], 1, kinds, &in->arrays[array]);
     if (result != STATUS_OK) return result;
     if (array == 0) in->edges = in->arrays[0].count;
     if (in->arrays[array].count == in->edges) return STATUS_OK;
@@ -76,9 +87,9 @@ static status open_arrays(reader *in) {
     if (result == STATUS_OK) result = open_array(in, SOURCES, "source_node_id", H5_INPUT_INTEGER);
     if (result == STATUS_OK) result = open_array(in, WEIGHTS, "0/syn_weight", H5_INPUT_REAL);
     snprintf(in->names[GROUP_INDEX], sizeof in->names[0], "/edges/%s/edge_group_index", in->population);
-    if (result == STATUS_OK && H5Lexists(in->file, in->names[GROUP_INDEX], H5P_DEFAULT) > 0)
+    if (result == STATUS_OK && foreign_exists(&in->file, in->names[GROUP_INDEX]))
         result = open_array(in, GROUP_INDEX, "edge_group_index", H5_INPUT_INTEGER);
-    return result;
+    return result == STATUS_OK ? in->file.lost : result;
 }
 
 static status check_id(const reader *in, int array, int64_t edge, int64_t id) {
@@ -95,7 +106,7 @@ static status check_edge(const reader *in, int64_t first, int64_t i) {
     if (result == STATUS_OK && !isfinite(weight))
         result = status_fail(STATUS_INPUT, "%s: dataset '%s' at [%" PRId64 "]: weight %g is not a finite number", in->path, in->names[WEIGHTS],
                              first + i, weight);
-    if (result == STATUS_OK && in->arrays[GROUP_INDEX].id >= 0 && in->block[GROUP_INDEX][i] != first + i)
+    if (result == STATUS_OK && in->arrays[GROUP_INDEX].file && in->block[GROUP_INDEX][i] != first + i)
         result = status_fail(STATUS_INPUT, "%s: dataset '%s' at [%" PRId64 "]: %" PRId64 " found, but only 0, 1, 2, ... is supported", in->path,
                              in->names[GROUP_INDEX], first + i, in->block[GROUP_INDEX][i]);
     return result;
@@ -105,9 +116,9 @@ static status check_edge(const reader *in, int64_t first, int64_t i) {
 static status read_block(reader *in, int64_t first, int64_t count) {
     status result = STATUS_OK;
     for (int a = 0; a < ARRAYS && result == STATUS_OK; a++) {
-        if (in->arrays[a].id < 0) continue;
-        hid_t type = a == WEIGHTS ? H5T_NATIVE_DOUBLE : in->arrays[a].is_signed ? H5T_NATIVE_INT64 : H5T_NATIVE_UINT64;
-        result = h5_input_rows(&in->arrays[a], first, count, type, in->block[a]);
+        if (!in->arrays[a].file) continue;
+        foreign_type type = a == WEIGHTS ? FOREIGN_DOUBLE : in->arrays[a].is_signed ? FOREIGN_INT64 : FOREIGN_UINT64;
+        result = foreign_rows(&in->arrays[a], first, count, type, in->block[a]);
     }
     for (int64_t i = 0; i < count && result == STATUS_OK; i++) result = check_edge(in, first, i);
     return result;
@@ -147,22 +158,22 @@ static status keep_edges(reader *in, int64_t first, int64_t count, bool *foreign
 /* ---- the index: where it helps. Whatever is wrong with it only means that the edges are searched without it ---- */
 
 /** Open one of the two [n][2] datasets of target_to_source. */
-static bool open_index(const reader *in, const char *name, char full[NAME_BYTES + 96], h5_input *index) {
+static bool open_index(reader *in, const char *name, char full[NAME_BYTES + 96], foreign_dataset *index) {
     snprintf(full, NAME_BYTES + 96, "/edges/%s/indices/target_to_source/%s", in->population, name);
-    if (h5_input_dataset(in->file, NULL, full, 2, H5_INPUT_INTEGER, index) != STATUS_OK) return false;
-    if (index->shape[1] != 2) h5_input_close(index);
+    if (foreign_dataset_open(&in->file, false, full, 2, H5_INPUT_INTEGER, index) != STATUS_OK) return false;
+    if (index->shape[1] != 2) foreign_dataset_close(index);
     return index->shape[1] == 2;
 }
 
-static bool read_pairs(const h5_input *index, int64_t first, int64_t count, int64_t (*pairs)[2], int64_t limit) {
-    if (h5_input_rows(index, first, count, index->is_signed ? H5T_NATIVE_INT64 : H5T_NATIVE_UINT64, pairs) != STATUS_OK) return false;
+static bool read_pairs(const foreign_dataset *index, int64_t first, int64_t count, int64_t (*pairs)[2], int64_t limit) {
+    if (foreign_rows(index, first, count, index->is_signed ? FOREIGN_INT64 : FOREIGN_UINT64, pairs) != STATUS_OK) return false;
     for (int64_t i = 0; i < count; i++)
         if (pairs[i][0] < 0 || pairs[i][0] > pairs[i][1] || pairs[i][1] > limit) return false;
     return true;
 }
 
 /** Do the slices of range_to_edge_id cover as many edges as there are? */
-static bool covers_all(const reader *in, const h5_input *ranges) {
+static bool covers_all(const reader *in, const foreign_dataset *ranges) {
     int64_t(*pairs)[2] = memory_new(MEMORY_BUFFERS, BLOCK_EDGES, sizeof *pairs), covered = 0;
     bool good = true;
     for (int64_t done = 0, size; done < ranges->shape[0] && good; done += size) {
@@ -192,7 +203,7 @@ static int64_t merge_runs(int64_t mine, int64_t (*nodes)[2], int64_t (*ranges)[2
 }
 
 /** Find the runs of edges onto my targets. @return their number, or -1: search all edges instead */
-static int64_t find_runs(const reader *in, const h5_input *nodes, const h5_input *ranges, int64_t (*runs)[2], int64_t limit) {
+static int64_t find_runs(const reader *in, const foreign_dataset *nodes, const foreign_dataset *ranges, int64_t (*runs)[2], int64_t limit) {
     int64_t rows = nodes->shape[0], mine = rows - in->first < in->mine ? rows - in->first : in->mine, found = -1;
     if (rows > in->limits[TARGETS] || !covers_all(in, ranges)) return -1;
     if (mine <= 0) return 0; /* the index ends before my targets: they have no edges */
@@ -216,14 +227,14 @@ static int64_t find_runs(const reader *in, const h5_input *nodes, const h5_input
 /** Read by the index. @p used: whether it was good; if not, nothing is kept. */
 static status read_by_index(reader *in, bool *used) {
     char names[2][NAME_BYTES + 96];
-    h5_input nodes = {.id = H5I_INVALID_HID}, ranges = {.id = H5I_INVALID_HID};
+    foreign_dataset nodes = {0}, ranges = {0};
     int64_t limit = 64 + in->edges / EDGES_PER_SEEK, count = -1; /* with more pieces than that it is faster to read on */
     int64_t(*runs)[2] = memory_new(MEMORY_BUFFERS, (size_t)limit, sizeof *runs);
     if (open_index(in, "node_id_to_ranges", names[0], &nodes) || open_index(in, "node_id_to_range", names[0], &nodes))
         if (open_index(in, "range_to_edge_id", names[1], &ranges)) count = find_runs(in, &nodes, &ranges, runs, limit);
-    h5_input_close(&nodes);
-    h5_input_close(&ranges);
-    status result = STATUS_OK;
+    foreign_dataset_close(&nodes);
+    foreign_dataset_close(&ranges);
+    status result = in->file.lost;
     bool foreign = count < 0;
     for (int64_t i = 0; i < count && result == STATUS_OK && !foreign; i++) result = keep_edges(in, runs[i][0], runs[i][1] - runs[i][0], &foreign);
     memory_free(runs);
@@ -261,7 +272,8 @@ static void sort_synapses(sonata_synapses *all) {
 
 static status read_population(reader *in, const char *population) {
     bool indexed = false, foreign = false;
-    status result = choose_population(in, population);
+    status result = check_format(in);
+    if (result == STATUS_OK) result = choose_population(in, population);
     if (result == STATUS_OK) result = open_arrays(in);
     if (result == STATUS_OK) result = read_by_index(in, &indexed);
     if (result == STATUS_OK && !indexed) result = keep_edges(in, 0, in->edges, &foreign);
@@ -276,17 +288,12 @@ status sonata_read_edges(const context *job, const char *path, const char *popul
     (void)job; /* every rank reads for itself */
     *result = (sonata_synapses){0};
     reader in = {.path = path, .first = first, .mine = mine, .result = result, .limits = {[TARGETS] = targets_limit, [SOURCES] = sources_limit}};
-    in.file = h5_input_open(path);
-    if (in.file < 0) return STATUS_INPUT;
     int64_t *blocks = memory_new(MEMORY_BUFFERS, (size_t)ARRAYS * BLOCK_EDGES, sizeof *blocks);
-    for (int a = 0; a < ARRAYS; a++) {
-        in.arrays[a].id = H5I_INVALID_HID;
-        in.block[a] = blocks + (size_t)a * BLOCK_EDGES;
-    }
-    status read = read_population(&in, population);
-    for (int a = 0; a < ARRAYS; a++) h5_input_close(&in.arrays[a]);
+    for (int a = 0; a < ARRAYS; a++) in.block[a] = blocks + (size_t)a * BLOCK_EDGES;
+    status read = foreign_open(path, &in.file);
+    if (read == STATUS_OK) read = read_population(&in, population);
+    foreign_close(&in.file);
     memory_free(blocks);
-    H5Fclose(in.file);
     if (read == STATUS_OK) return STATUS_OK;
     memory_free(result->targets), memory_free(result->sources), memory_free(result->weights);
     *result = (sonata_synapses){0};

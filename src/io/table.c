@@ -32,10 +32,42 @@ status table_mistakes_end(const table_mistakes *mistakes) {
     return mistakes->count ? STATUS_INPUT : STATUS_OK;
 }
 
+/** Bytes of the UTF-8 character that @p text begins with, 0 if it begins with none. Overlong forms, surrogates and what lies beyond U+10FFFF are none. */
+static int64_t utf8_character(const unsigned char *text, int64_t length) {
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    int bytes = text[0] < 0x80 ? 1 : text[0] >> 5 == 6 ? 2 : text[0] >> 4 == 14 ? 3 : text[0] >> 3 == 30 ? 4 : 0;
+    if (bytes == 0 || bytes > length) return 0;
+    uint32_t code = bytes == 1 ? text[0] : text[0] & (0x7Fu >> bytes);
+    for (int i = 1; i < bytes; i++) {
+        if (text[i] >> 6 != 2) return 0;
+        code = code << 6 | (text[i] & 0x3Fu);
+    }
+    return code < least[bytes] || code > 0x10FFFF || code >> 11 == 0xD800 >> 11 ? 0 : bytes;
+}
+
+static bool is_control(char c) {
+    return (unsigned char)c < ' ' || c == 127;
+}
+
+static bool is_utf8(const char *text, int64_t length) {
+    for (int64_t i = 0, bytes; i < length; i += bytes)
+        if ((bytes = utf8_character((const unsigned char *)text + i, length - i)) == 0) return false;
+    return true;
+}
+
+bool table_is_name(const char *text, int64_t length) {
+    if (length > TABLE_NAME_BYTES || !is_utf8(text, length)) return false;
+    for (int64_t i = 0; i < length; i++)
+        if (is_control(text[i]) && text[i] != '\t') return false;
+    return true;
+}
+
 const char *table_show(char shown[48], const char *text, int64_t length) {
-    int n = length > 40 ? 40 : (int)length;
-    for (int i = 0; i < n; i++) shown[i] = (unsigned char)text[i] < ' ' || text[i] == 127 ? '?' : text[i];
-    snprintf(shown + n, 8, "%s", length > 40 ? "..." : "");
+    int64_t n = length > 40 ? 40 : length;
+    while (n > 0 && n < length && (text[n] & 0xC0) == 0x80) n--; /* no character is cut */
+    bool utf8 = is_utf8(text, n);
+    for (int64_t i = 0; i < n; i++) shown[i] = is_control(text[i]) || (!utf8 && text[i] & 0x80) ? '?' : text[i];
+    snprintf(shown + n, 8, "%s", length > n ? "..." : "");
     return shown;
 }
 
@@ -54,7 +86,7 @@ char *table_copy(const char *path, const char *text, int64_t length) {
 status table_load(const char *path, int64_t limit, char **text, int64_t *length) {
     struct stat about;
     int descriptor = open(path, O_RDONLY | O_NONBLOCK);
-    if (descriptor < 0 || fstat(descriptor, &about) != 0) return status_fail(STATUS_INPUT, "%s: cannot be read: %s", path, strerror(errno));
+    if (descriptor < 0 || fstat(descriptor, &about) != 0) return status_fail(status_unreadable(errno), "%s: cannot be read: %s", path, strerror(errno));
     int64_t size = about.st_size, done = 0;
     ssize_t got = 1;
     bool regular = S_ISREG(about.st_mode) && size <= limit;
@@ -76,7 +108,7 @@ static status read_file(const char *path, const char *dataset, int nonnegative, 
     ssize_t got = descriptor < 0 ? -1 : read(descriptor, head, sizeof head);
     int error = errno;
     if (descriptor >= 0) close(descriptor);
-    if (got < 0) return status_fail(STATUS_INPUT, "%s: cannot be read: %s", path, strerror(error));
+    if (got < 0) return status_fail(status_unreadable(error), "%s: cannot be read: %s", path, strerror(error));
     if (memcmp(head, "\211HDF\r\n\032\n", sizeof head) == 0) return table_read_hdf5(path, dataset, nonnegative, result);
     return table_read_csv(path, nonnegative, result);
 }

@@ -8,8 +8,9 @@
 #include "engram/memory.h"
 #include "table_private.h"
 
-enum { CONDITIONS_LIMIT = 10000, UNKNOWN = -1 };
+enum { BUCKETS = 1 << 15, COLUMNS_LIMIT = TABLE_UNITS + 2, UNKNOWN = -1 };
 #define FILE_LIMIT ((int64_t)1 << 31)
+#define VALUES_LIMIT ((int64_t)INT_MAX)
 
 /** A part of the text, not ended by a zero. */
 typedef struct {
@@ -37,20 +38,24 @@ typedef struct {
     int64_t rows, room;             /**< of the arrays below */
     row_head *heads;                /**< [rows] */
     double *values;                 /**< [rows][units] */
-    double last[CONDITIONS_LIMIT];  /**< time of the last row of each condition */
-    int64_t count[CONDITIONS_LIMIT]; /**< rows of each condition */
+    double last[TABLE_CONDITIONS];  /**< time of the last row of each condition */
+    int64_t count[TABLE_CONDITIONS]; /**< rows of each condition */
+    int bucket[BUCKETS];             /**< hash table: number of the condition plus one, 0 where there is none */
     table *result;
 } csv;
 
 /* ---- text to fields ---- */
 
-static status load_text(csv *in) {
-    int64_t size = 0;
-    status loaded = table_load(in->path, FILE_LIMIT, &in->text, &size);
-    if (loaded != STATUS_OK) return loaded;
+/** Find where the table begins and ends. A zero byte is in no text, but in every second place of one saved as UTF-16. */
+static status begin_text(csv *in, int64_t size) {
+    const char *zero = memchr(in->text, '\0', (size_t)size);
+    int64_t line = 1;
+    for (const char *c = in->text; zero && c < zero; c++) line += *c == '\n';
+    if (zero)
+        return status_fail(STATUS_INPUT, "%s:%lld: a zero byte: not a text; a table is CSV in UTF-8, or HDF5", in->path, (long long)line);
     in->next = in->text + (size >= 3 && memcmp(in->text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0); /* UTF-8 mark */
     in->end = in->text + size;
-    while (in->end > in->next && in->end[-1] && strchr(" \t\r\n", in->end[-1])) in->end--; /* blank lines at the end */
+    while (in->end > in->next && strchr(" \t\r\n", in->end[-1])) in->end--; /* blank lines at the end */
     *in->end = '\0';
     return STATUS_OK;
 }
@@ -125,10 +130,9 @@ static void check_names(csv *in) {
     char shown[48];
     for (int c = 0; c < in->columns; c++) {
         const field *name = &in->names[c];
-        bool is_text = !name->open_quote;
-        for (int64_t i = 0; i < name->length; i++) is_text = is_text && ((unsigned char)name->start[i] >= ' ' || name->start[i] == '\t');
         const char *text = table_show(shown, name->start, name->length);
-        if (!is_text) table_mistake(&in->mistakes, "%s:1: column %d: '%s' is not a name", in->path, c + 1, text);
+        if (name->open_quote || !table_is_name(name->start, name->length))
+            table_mistake(&in->mistakes, "%s:1: column %d: '%s' is not a name (UTF-8, at most %d bytes)", in->path, c + 1, text, TABLE_NAME_BYTES);
         else if (name->length == 0) table_mistake(&in->mistakes, "%s:1: column %d has no name", in->path, c + 1);
     }
     memcpy(in->row, in->names, (size_t)in->columns * sizeof *in->names);
@@ -159,7 +163,7 @@ static status read_header(csv *in) {
     int64_t room = 1;
     for (const char *c = in->next; c < in->end && *c != '\n'; c++) room += *c == ',';
     if (in->next >= in->end) return status_fail(STATUS_INPUT, "%s: the file is empty", in->path);
-    if (room > INT_MAX / 2) return status_fail(STATUS_INPUT, "%s:1: too many columns", in->path);
+    if (room > COLUMNS_LIMIT) return status_fail(STATUS_INPUT, "%s:1: more than %d columns", in->path, COLUMNS_LIMIT);
     in->names = table_alloc(in->path, room, sizeof *in->names);
     in->row = table_alloc(in->path, room, sizeof *in->row);
     if (!in->names || !in->row) return STATUS_FAILURE;
@@ -178,7 +182,7 @@ static status read_header(csv *in) {
 
 static bool make_room(csv *in) {
     if (in->rows < in->room) return true;
-    int64_t room = 2 * in->room + 64, units = in->result->units;
+    int64_t room = 2 * in->room + 1, units = in->result->units;
     row_head *heads = realloc(in->heads, (size_t)room * sizeof *heads);
     if (heads) in->heads = heads;
     in->values = memory_resize(MEMORY_BUFFERS, in->values, (size_t)(room * units), sizeof *in->values);
@@ -188,19 +192,33 @@ static bool make_room(csv *in) {
     return false;
 }
 
+/** Where the hash table has the condition of that name, or the free place for it (FNV-1a, linear probing; it never fills). */
+static int *find_bucket(csv *in, const field *name) {
+    uint32_t hash = 2166136261u;
+    for (int64_t i = 0; i < name->length; i++) hash = (hash ^ (unsigned char)name->start[i]) * 16777619u;
+    int *at = &in->bucket[hash % BUCKETS];
+    while (*at && !field_is(name, in->result->condition[*at - 1])) at = at + 1 < in->bucket + BUCKETS ? at + 1 : in->bucket;
+    return at;
+}
+
 /** Number of the condition of the row, new ones at the end; @return UNKNOWN after a mistake */
 static int find_condition(csv *in) {
     const field *name = in->condition == UNKNOWN ? &(field){.start = (char[]){"0"}, .length = 1} : &in->row[in->condition];
     table *all = in->result;
-    int likely = in->rows ? in->heads[in->rows - 1].condition : 0; /* rows of a condition mostly follow one another */
-    if (all->conditions && field_is(name, all->condition[likely])) return likely;
-    for (int i = 0; i < all->conditions; i++)
-        if (field_is(name, all->condition[i])) return i;
     long long line = in->line;
-    if (name->length == 0 || name->open_quote) table_mistake(&in->mistakes, "%s:%lld: column 'condition': a name is missing", in->path, line);
-    else if (all->conditions == CONDITIONS_LIMIT)
-        table_mistake(&in->mistakes, "%s:%lld: column 'condition': more than %d conditions", in->path, line, CONDITIONS_LIMIT);
-    else if ((all->condition[all->conditions] = table_copy(in->path, name->start, name->length))) return all->conditions++;
+    char shown[48];
+    int likely = in->rows ? in->heads[in->rows - 1].condition : 0; /* rows of a condition mostly follow one another */
+    if (all->conditions && !name->open_quote && field_is(name, all->condition[likely])) return likely;
+    int *bucket = find_bucket(in, name);
+    if (*bucket && !name->open_quote) return *bucket - 1;
+    if (name->length == 0 && !name->open_quote) table_mistake(&in->mistakes, "%s:%lld: column 'condition': a name is missing", in->path, line);
+    else if (name->open_quote || !table_is_name(name->start, name->length))
+        table_mistake(&in->mistakes, "%s:%lld: column 'condition': '%s' is not a name (UTF-8, at most %d bytes)", in->path, line,
+                      table_show(shown, name->start, name->length), TABLE_NAME_BYTES);
+    else if (all->conditions == TABLE_CONDITIONS)
+        table_mistake(&in->mistakes, "%s:%lld: column 'condition': more than %d conditions", in->path, line, TABLE_CONDITIONS);
+    else if ((all->condition[all->conditions] = table_copy(in->path, name->start, name->length)))
+        return (*bucket = ++all->conditions) - 1;
     return UNKNOWN;
 }
 
@@ -243,13 +261,15 @@ static bool add_row(csv *in) {
 }
 
 static status read_rows(csv *in) {
-    in->result->condition = table_alloc(in->path, CONDITIONS_LIMIT, sizeof *in->result->condition);
+    in->result->condition = table_alloc(in->path, TABLE_CONDITIONS, sizeof *in->result->condition);
     if (!in->result->condition) return STATUS_FAILURE;
     for (int64_t fields; (fields = take_row(in, in->row, in->columns)) >= 0;) {
         if (fields == 1 && in->row[0].length == 0 && in->columns > 1)
             table_mistake(&in->mistakes, "%s:%lld: blank line", in->path, (long long)in->line);
         else if (fields != in->columns)
             table_mistake(&in->mistakes, "%s:%lld: %d fields, but the header has %d", in->path, (long long)in->line, (int)fields, in->columns);
+        else if ((in->rows + 1) * in->result->units > VALUES_LIMIT)
+            return status_fail(STATUS_INPUT, "%s:%lld: more than %d values", in->path, (long long)in->line, INT_MAX);
         else if (!add_row(in)) return STATUS_FAILURE;
     }
     if (in->rows == 0 && in->mistakes.count == 0) table_mistake(&in->mistakes, "%s: no rows below the header", in->path);
@@ -280,19 +300,29 @@ static status arrange(csv *in) {
     return in->mistakes.count ? STATUS_INPUT : STATUS_OK;
 }
 
-status table_read_csv(const char *path, int nonnegative, table *result) {
+status table_parse_csv(const char *path, char *text, int64_t length, int nonnegative, table *result) {
     csv *in = table_alloc(path, 1, sizeof *in);
     if (!in) return STATUS_FAILURE;
     in->path = path;
     in->nonnegative = nonnegative;
+    in->text = text;
     in->result = result;
-    status read = load_text(in);
+    status read = begin_text(in, length);
     if (read == STATUS_OK) read = read_header(in);
     if (read == STATUS_OK) read = read_rows(in);
     if (read == STATUS_OK) read = arrange(in);
     if (read == STATUS_INPUT) table_mistakes_end(&in->mistakes);
     free(in->names), free(in->row), free(in->heads);
-    memory_free(in->text), memory_free(in->values);
+    memory_free(in->values);
     free(in);
+    return read;
+}
+
+status table_read_csv(const char *path, int nonnegative, table *result) {
+    char *text = NULL;
+    int64_t length = 0;
+    status read = table_load(path, FILE_LIMIT, &text, &length);
+    if (read == STATUS_OK) read = table_parse_csv(path, text, length, nonnegative, result);
+    memory_free(text);
     return read;
 }

@@ -4,10 +4,12 @@
 #ifndef ENGRAM_IO_TABLE_PRIVATE_H
 #define ENGRAM_IO_TABLE_PRIVATE_H
 
+#include <stdbool.h>
+
 #include "engram/status.h"
 #include "engram/table.h"
 
-enum { TABLE_MISTAKES_TOLD = 10 };
+enum { TABLE_MISTAKES_TOLD = 10, TABLE_NAME_BYTES = 255, TABLE_CONDITIONS = 10000, TABLE_UNITS = 1000000 };
 
 /** Mistakes found in one file: the first TABLE_MISTAKES_TOLD are remembered for status_agree(), the others counted. */
 typedef struct {
@@ -20,7 +22,8 @@ void table_mistake(table_mistakes *mistakes, const char *format, ...) __attribut
 /** Say how many more there are. @return STATUS_INPUT if there were any */
 status table_mistakes_end(const table_mistakes *mistakes);
 
-/** Copy @p text (@p length bytes) so that a message can show it: at most 40 bytes, control characters as '?'. @return shown */
+/** Copy @p text (@p length bytes) so that a message can show it: at most 40 bytes, control characters as '?', and so all beyond ASCII if it is not
+ *  UTF-8 as a whole. @return shown */
 const char *table_show(char shown[48], const char *text, int64_t length);
 
 /** malloc() of at least one byte, zeroed; @return NULL after status_fail(STATUS_FAILURE) naming @p path when there is no room */
@@ -32,8 +35,13 @@ char *table_copy(const char *path, const char *text, int64_t length);
 /** Load a regular file of at most @p limit bytes, with a final zero. @param[out] text  NULL before; memory_free() it, whatever comes back */
 status table_load(const char *path, int64_t limit, char **text, int64_t *length);
 
+/** May @p text (@p length bytes) name something? At most TABLE_NAME_BYTES of UTF-8 without control characters but tabs. */
+bool table_is_name(const char *text, int64_t length);
+
 /** Readers: fill in all of @p result, or leave what table_clear() can free. */
 status table_read_csv(const char *path, int nonnegative, table *result);
+/** As table_read_csv(), from a text in memory. @param text  [length+1], changed while it is taken apart; @p path for messages */
+status table_parse_csv(const char *path, char *text, int64_t length, int nonnegative, table *result);
 status table_read_hdf5(const char *path, const char *dataset, int nonnegative, table *result);
 
 #endif

@@ -12,7 +12,7 @@ context context_of(MPI_Comm comm) {
 }
 
 void log_line(const context *context, const char *format, ...) {
-    if (context->rank != 0 || context->quiet) return;
+    if (context->rank != 0 || context->group != 0 || context->quiet) return;
     va_list arguments;
     va_start(arguments, format);
     vprintf(format, arguments);
@@ -22,7 +22,7 @@ void log_line(const context *context, const char *format, ...) {
 }
 
 void log_warning(const context *context, const char *format, ...) {
-    if (context->rank != 0) return;
+    if (context->rank != 0 || context->group != 0) return;
     va_list arguments;
     va_start(arguments, format);
     fputs("engram: warning: ", stderr);

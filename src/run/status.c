@@ -34,6 +34,7 @@ void status_forget(void) {
 status status_agree(const context *context, status mine) {
     struct { int code, rank; } local = {(int)mine, context->rank}, worst;
     CHECK_MPI(MPI_Allreduce(&local, &worst, 1, MPI_2INT, MPI_MAXLOC, context->comm)); /* equal codes: the lowest rank */
+    if (worst.code != STATUS_OK && context->groups) return (status)worst.code;
     if (worst.code != STATUS_OK && worst.rank == context->rank) {
         char *line = messages;
         while (*line) {
@@ -46,4 +47,8 @@ status status_agree(const context *context, status mine) {
     }
     status_forget();
     return (status)worst.code;
+}
+
+status status_held(status code) {
+    return messages[0] ? code : STATUS_OK;
 }

@@ -37,7 +37,7 @@ bool watch_wants_end(run_watch *watch, int rank) {
         watch->why = name_of(received);
     } else if (rank == 0 && now - watch->started + watch->reserve > watch->limit) {
         watch->why = "the time limit";
-    } else if (rank == 0 && watch->stop_file && now - watch->looked > 0.5) {
+    } else if (rank == 0 && watch->stop_file && now - watch->looked > 0.2) {
         watch->looked = now;
         if (access(watch->stop_file, F_OK) == 0) watch->why = "the file 'stop'";
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engram/memory.h"
+#include "engram/perturbation.h"
 #include "engram/random.h"
 
 static const plastic_settings *plastic_of(const simulation *sim) {
@@ -170,6 +171,7 @@ static status make_targets(simulation *sim, target_request *request) {
 }
 
 static status make_rule(simulation *sim) {
+    if (sim->frozen) return STATUS_OK;
     const feedforward_settings *feedforward = config_common(sim->config, "feedforward");
     rule_setting setting = {.context = &sim->context, .config = sim->config, .plastic = sim->plastic, .drive = sim->drive, .filter = sim->filter,
                             .bias = sim->network.bias, .lambda_feedforward = feedforward->lambda, .carries_state = !sim->reset_every_loop, .rate_targets = sim->targets.quantity == QUANTITY_RATE};
@@ -205,7 +207,21 @@ static status build_learning(simulation *sim) {
     return result;
 }
 
-status simulation_build(const context *context, config *config, bool dry, simulation **result) {
+status simulation_tasks(const context *context, config *config, int *tasks) {
+    const network_settings *network = config_common(config, "network");
+    const learning_settings *learning = config_common(config, "learning");
+    const simulation_settings *simulation = config_common(config, "simulation");
+    target_request request = {.context = context, .config = config, .part = partition_of(context, network->neurons), .excitatory = network_excitatory(network),
+                              .seed = (uint64_t)simulation->seed, .every = learning->every};
+    targets targets;
+    status opened = targets_open(&request, &targets);
+    if (opened != STATUS_OK) return opened;
+    *tasks = targets.tasks;
+    targets_clear(&targets);
+    return STATUS_OK;
+}
+
+status simulation_build(const context *context, config *config, build_purpose purpose, simulation **result) {
     double started = clock_seconds();
     *result = NULL;
     status checked = status_agree(context, build_check(context, config));
@@ -214,7 +230,8 @@ status simulation_build(const context *context, config *config, bool dry, simula
     simulation *sim = memory_new(MEMORY_STATE, 1, sizeof *sim);
     sim->context = *context;
     sim->config = config;
-    sim->dry = dry;
+    sim->dry = purpose == BUILD_CHECK;
+    sim->frozen = purpose == BUILD_TEST;
     sim->dt = settings->dt;
     sim->seed = (uint64_t)settings->seed;
     sim->rule = learning_rules[config_variant_index(config, "learning")];
@@ -241,6 +258,7 @@ status simulation_build(const context *context, config *config, bool dry, simula
 void simulation_free(simulation *sim) {
     if (!sim) return;
     if (sim->rule_state) sim->rule->destroy(sim->rule_state);
+    perturbation_free(sim->perturbation);
     targets_clear(&sim->targets);
     stimulus_free(sim->stimulus);
     feedforward_free(sim->feedforward);

@@ -50,7 +50,7 @@ static int64_t remove_folder(const char *folder) {
 
 /** So that no file of an earlier run stays beside those of this one. */
 static void remove_earlier(const results *results) {
-    static const char *const ours[] = {"run.json", "spikes.h5", "report.h5", "nodes.h5", "node_types.csv", "edges.h5", "targets.h5", "test.h5", "stop", PARAMETERS_FILE};
+    static const char *const ours[] = {"run.json", "spikes.h5", "report.h5", "nodes.h5", "node_types.csv", "edges.h5", "targets.h5", "test.h5", "test.json", "stop", PARAMETERS_FILE};
     for (size_t k = 0; k < sizeof ours / sizeof *ours; k++) {
         char *old = results_path(results, ours[k]);
         unlink(old);
@@ -62,7 +62,7 @@ static void remove_earlier(const results *results) {
 }
 
 /** Write under a temporary name, sync, rename. On rank 0. */
-static status finish_file(FILE *file, const char *part, const char *path) {
+status results_commit_file(FILE *file, const char *part, const char *path) {
     int failed = fflush(file) != 0 || fsync(fileno(file)) != 0;
     failed |= fclose(file) != 0;
     if (failed || rename(part, path) != 0) {
@@ -80,7 +80,7 @@ static status write_text_file(const results *results, const char *name, const ch
     status code = file ? STATUS_OK : status_fail(STATUS_FAILURE, "%s: %s", part, strerror(errno));
     if (file) {
         fputs(text, file); /* an error shows in fflush() */
-        code = finish_file(file, part, path);
+        code = results_commit_file(file, part, path);
     }
     free(part);
     free(path);
@@ -240,7 +240,7 @@ status results_sync(const results *results) {
     return status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
 }
 
-static void print_text(FILE *file, const char *text) {
+void json_print_text(FILE *file, const char *text) {
     fputc('"', file);
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
         if (*c == '"' || *c == '\\')
@@ -253,7 +253,7 @@ static void print_text(FILE *file, const char *text) {
     fputc('"', file);
 }
 
-static void print_json_number(FILE *file, double value) {
+void json_print_number(FILE *file, double value) {
     if (isfinite(value))
         fprintf(file, "%.12g", value);
     else
@@ -288,7 +288,7 @@ static void print_hosts(FILE *file, const char *names, int ranks) {
         for (int before = 0; before < rank; before++) seen |= strcmp(name, names + (size_t)before * MPI_MAX_PROCESSOR_NAME) == 0;
         if (seen) continue;
         if (printed++) fputs(", ", file);
-        print_text(file, name);
+        json_print_text(file, name);
     }
     fputs("],\n", file);
 }
@@ -297,11 +297,11 @@ static void print_tests(FILE *file, const simulation *sim, const test_result *te
     fputs("  \"test\": [", file);
     for (int task = 0; tests && task < sim->targets.tasks; task++) {
         fprintf(file, "%s\n    {\"task\": %d, \"trials\": %d, \"rate_hz\": ", task ? "," : "", task, tests[task].trials);
-        print_json_number(file, tests[task].rate_hz);
+        json_print_number(file, tests[task].rate_hz);
         fputs(", \"trial_averaged_correlation\": ", file);
-        print_json_number(file, tests[task].average_score);
+        json_print_number(file, tests[task].average_score);
         fputs(", \"single_trial_correlation\": ", file);
-        print_json_number(file, tests[task].mean_single_score);
+        json_print_number(file, tests[task].mean_single_score);
         fputs("}", file);
     }
     fputs("],\n", file);
@@ -309,7 +309,7 @@ static void print_tests(FILE *file, const simulation *sim, const test_result *te
 
 static void print_field(FILE *file, const char *key, double value) {
     fprintf(file, "  \"%s\": ", key);
-    print_json_number(file, value);
+    json_print_number(file, value);
     fputs(",\n", file);
 }
 
@@ -320,7 +320,7 @@ static void print_run(FILE *file, const simulation *sim, const results *results,
     fputs("{\n  \"command\": [", file);
     for (int a = 0; a < options->argument_count; a++) {
         if (a) fputs(", ", file);
-        print_text(file, options->arguments[a]);
+        json_print_text(file, options->arguments[a]);
     }
     fprintf(file, "],\n  \"exit_code\": %d,\n  \"ranks\": %d,\n", code, sim->context.ranks);
     print_hosts(file, hosts, sim->context.ranks);
@@ -340,7 +340,7 @@ static void print_run(FILE *file, const simulation *sim, const results *results,
                               {"mpi", version_mpi()}, {"hdf5", version_hdf5}, {"blas", version_blas()}};
     for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
         fprintf(file, "  \"%s\": ", texts[k][0]);
-        print_text(file, texts[k][1]);
+        json_print_text(file, texts[k][1]);
         fputs(k + 1 < sizeof texts / sizeof *texts ? ",\n" : "\n}\n", file);
     }
 }
@@ -362,7 +362,7 @@ status results_write_run(const simulation *sim, const results *results, const ru
         FILE *file = fopen(part, "w");
         if (file) {
             print_run(file, sim, results, options, resumed_from, loops_done, code, tests, hosts, phases, memory);
-            written = finish_file(file, part, path);
+            written = results_commit_file(file, part, path);
         } else {
             written = status_fail(STATUS_FAILURE, "%s: %s", part, strerror(errno));
         }

@@ -3,7 +3,11 @@
 #define ENGRAM_RESULTS_H
 
 #include "engram/observe.h"
+#include <stdio.h>
+
+#include "engram/h5.h"
 #include "engram/training.h"
+#include "testing.h"
 
 /** The output directory of a run and the open metrics.csv. */
 typedef struct results {
@@ -50,21 +54,22 @@ status results_write_spikes(const simulation *sim, const results *results, const
 status results_read_spikes(const simulation *sim, const results *results, const char *name, int64_t last_step, spike_recorder *recorder);
 status results_write_report(const simulation *sim, const results *results, const char *configuration, const report_recorder *recorder);
 
-/** Results of one task's trials with frozen weights. */
-typedef struct {
-    int trials;
-    double *average;        /* [instants][mine] trial-averaged value */
-    double *trial_score;    /* [trials] mean r over neurons of each single trial */
-    double *neuron_score;   /* [mine] r of the trial average */
-    double *single_score;   /* [mine] r of single trials, averaged over those where it is defined */
-    double average_score;   /* mean r of the trial average */
-    double mean_single_score;
-    double rate_hz;
-    psth psth;
-} test_result;
-status results_write_test(const simulation *sim, const results *results, const char *configuration, const test_result *tests);
+/** test.h5. @param path of the file @param loop that the weights are of @param tests [tasks] */
+status results_write_test(const simulation *sim, const char *path, const char *configuration, int64_t loop, const test_result *tests);
+
 /** run.json. @param code how the run ended */
 status results_write_run(const simulation *sim, const results *results, const run_options *options, int64_t resumed_from, int64_t loops_done, status code, const test_result *tests);
+
+/** A [rows][N] array of which this rank has columns [rows][mine]. */
+void results_write_columns(const simulation *sim, h5_file *file, const char *name, int64_t rows, const double *values);
+/** Times of the learning instants from the start of a loop, ms. */
+void results_write_times(const simulation *sim, h5_file *file, const char *name);
+
+/** Text in double quotes, and a number or null, as JSON has them. */
+void json_print_text(FILE *file, const char *text);
+void json_print_number(FILE *file, double value);
+/** Close @p file, written as @p part, sync it and give it its name. Not collective. @return STATUS_FAILURE with a message */
+status results_commit_file(FILE *file, const char *part, const char *path);
 
 void results_close(results *results);
 

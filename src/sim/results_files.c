@@ -109,8 +109,7 @@ status results_write_edges(const simulation *sim, const results *results, const 
     return written;
 }
 
-/** A [rows][N] array of which this rank has columns [rows][mine]. */
-static void write_columns(const simulation *sim, h5_file *file, const char *name, int64_t rows, const double *values) {
+void results_write_columns(const simulation *sim, h5_file *file, const char *name, int64_t rows, const double *values) {
     int64_t shape[2] = {rows, sim->part.total};
     h5_write(file, name, H5_FLOAT64, 2, shape, 1, sim->part.first, sim->part.mine, values, true);
 }
@@ -133,11 +132,11 @@ static void write_stimulus(const simulation *sim, h5_file *file, int task) {
     }
     char name[64];
     snprintf(name, sizeof name, "targets/%d/stimulus", task);
-    write_columns(sim, file, name, steps, rows);
+    results_write_columns(sim, file, name, steps, rows);
     memory_free(rows);
 }
 
-static void write_times(const simulation *sim, h5_file *file, const char *name) {
+void results_write_times(const simulation *sim, h5_file *file, const char *name) {
     int64_t instants = sim->targets.instants;
     double *time = memory_new(MEMORY_BUFFERS, (size_t)instants, sizeof(double));
     for (int64_t k = 0; k < instants; k++) time[k] = (double)(sim->window + (k + 1) * sim->every) * sim->dt;
@@ -152,21 +151,21 @@ status results_write_targets(const simulation *sim, const results *results, cons
     int64_t instants = sim->targets.instants;
     h5_group(file, "targets");
     write_ids(sim, file);
-    write_times(sim, file, "targets/time");
+    results_write_times(sim, file, "targets/time");
     for (int task = 0; task < sim->targets.tasks; task++) {
         snprintf(name, sizeof name, "targets/%d", task);
         h5_group(file, name);
         snprintf(name, sizeof name, "targets/%d/target", task);
-        write_columns(sim, file, name, instants, targets_at(&sim->targets, sim->part.mine, task, 0));
+        results_write_columns(sim, file, name, instants, targets_at(&sim->targets, sim->part.mine, task, 0));
         h5_attribute_text(file, name, "quantity", sim->targets.quantity == QUANTITY_RATE ? "rate" : "drive");
         if (sim->targets.rate) {
             snprintf(name, sizeof name, "targets/%d/rate", task);
-            write_columns(sim, file, name, instants, sim->targets.rate + (int64_t)task * instants * sim->part.mine);
+            results_write_columns(sim, file, name, instants, sim->targets.rate + (int64_t)task * instants * sim->part.mine);
             h5_attribute_text(file, name, "units", "Hz");
         }
         if (drive[task]) {
             snprintf(name, sizeof name, "targets/%d/drive", task);
-            write_columns(sim, file, name, instants, drive[task]);
+            results_write_columns(sim, file, name, instants, drive[task]);
         }
         if (stimulus) write_stimulus(sim, file, task);
     }
@@ -246,44 +245,4 @@ status results_write_report(const simulation *sim, const results *results, const
     free(path);
     memory_free(variables), memory_free(ids);
     return written;
-}
-
-/** PSTH in Hz per trial: [bins][N]. */
-static void write_psth(const simulation *sim, h5_file *file, const char *name, const test_result *test) {
-    int64_t size = (int64_t)test->psth.bins * sim->part.mine;
-    double *rate = memory_new(MEMORY_BUFFERS, (size_t)size, sizeof(double)), bin_ms = (double)test->psth.bin * sim->dt;
-    for (int64_t k = 0; k < size; k++) rate[k] = test->psth.count[k] * 1000.0 / (bin_ms * test->trials);
-    write_columns(sim, file, name, test->psth.bins, rate);
-    h5_attribute_text(file, name, "units", "Hz");
-    h5_attribute(file, name, "bin_ms", H5_FLOAT64, 0, &bin_ms);
-    memory_free(rate);
-}
-
-status results_write_test(const simulation *sim, const results *results, const char *configuration, const test_result *tests) {
-    char *path = results_path(results, "test.h5"), name[64];
-    h5_file *file = h5_create(&sim->context, path, configuration);
-    int64_t total = sim->part.total, instants = sim->targets.instants;
-    h5_group(file, "test");
-    write_times(sim, file, "test/time");
-    for (int task = 0; task < sim->targets.tasks; task++) {
-        const test_result *test = &tests[task];
-        int64_t trials = test->trials;
-        snprintf(name, sizeof name, "test/%d", task);
-        h5_group(file, name);
-        h5_attribute(file, name, "rate_hz", H5_FLOAT64, 0, &test->rate_hz);
-        h5_attribute(file, name, "trial_averaged_correlation", H5_FLOAT64, 0, &test->average_score);
-        h5_attribute(file, name, "single_trial_correlation", H5_FLOAT64, 0, &test->mean_single_score);
-        snprintf(name, sizeof name, "test/%d/drive", task);
-        write_columns(sim, file, name, instants, test->average);
-        snprintf(name, sizeof name, "test/%d/psth", task);
-        write_psth(sim, file, name, test);
-        snprintf(name, sizeof name, "test/%d/trial_correlation", task);
-        h5_write(file, name, H5_FLOAT64, 1, &trials, -1, 0, 0, test->trial_score, false);
-        snprintf(name, sizeof name, "test/%d/neuron_correlation", task);
-        h5_write(file, name, H5_FLOAT64, 1, &total, 0, sim->part.first, sim->part.mine, test->neuron_score, false);
-        snprintf(name, sizeof name, "test/%d/neuron_single_trial_correlation", task);
-        h5_write(file, name, H5_FLOAT64, 1, &total, 0, sim->part.first, sim->part.mine, test->single_score, false);
-    }
-    free(path);
-    return h5_commit(file);
 }

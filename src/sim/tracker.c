@@ -137,8 +137,7 @@ double *tracker_finish(tracker *tracker) {
     return tracker->value;
 }
 
-/** r of one neuron over the instants; NAN if either side does not vary. */
-static double pearson(const double *x, const double *y, int count, int64_t stride) {
+double score_pearson(const double *x, const double *y, int count, int64_t stride) {
     double mean_x = 0, mean_y = 0, xx = 0, yy = 0, xy = 0;
     for (int k = 0; k < count; k++) mean_x += x[k * stride], mean_y += y[k * stride];
     mean_x /= count, mean_y /= count;
@@ -159,7 +158,7 @@ double score_values(const simulation *sim, int task, const double *values, doubl
     for (int i = 0; i < mine; i++) {
         double r = NAN;
         if (sim->trained[sim->part.first + i]) {
-            r = pearson(values + i, target + i, instants, mine);
+            r = score_pearson(values + i, target + i, instants, mine);
             counts[isnan(r)]++;
             if (!isnan(r)) sum_add(&sum, r);
         }

@@ -10,6 +10,7 @@
 #include "results.h"
 #include "resume.h"
 #include "spool.h"
+#include "testing.h"
 
 /** Everything that lives for the length of a training run. */
 typedef struct {
@@ -41,19 +42,9 @@ static void describe(const simulation *sim, int64_t loops) {
     memory_report(&sim->context, "at start");
 }
 
-static void format_time(double seconds, char *text, size_t size) {
-    long s = lround(seconds);
-    if (s >= 3600)
-        snprintf(text, size, "%ldh%02ldm", s / 3600, s / 60 % 60);
-    else if (s >= 60)
-        snprintf(text, size, "%ldm%02lds", s / 60, s % 60);
-    else
-        snprintf(text, size, "%lds", s);
-}
-
 static void show_progress(const training *training, const metrics_row *row) {
     char left[32], correlation[32] = "";
-    format_time(training->progress.seconds / (double)row->loop * (double)(training->loops - row->loop), left, sizeof left);
+    clock_format(training->progress.seconds / (double)row->loop * (double)(training->loops - row->loop), left, sizeof left);
     if (row->measured && isnan(row->correlation))
         snprintf(correlation, sizeof correlation, "  corr undefined");
     else if (row->measured)
@@ -195,47 +186,18 @@ static status run_loops(training *training) {
     return STATUS_OK;
 }
 
-/** Trials of one task with frozen weights from fresh random states. */
-static void test_task(training *training, int task, test_result *test) {
-    simulation *sim = training->sim;
-    size_t mine = (size_t)sim->part.mine, size = (size_t)sim->targets.instants * mine;
-    int trials = (int)training->output->test_trials;
-    *test = (test_result){.trials = trials, .average = memory_new(MEMORY_OUTPUT, size, sizeof(double)), .trial_score = memory_new(MEMORY_OUTPUT, (size_t)trials, sizeof(double)),
-                          .neuron_score = memory_new(MEMORY_OUTPUT, mine, sizeof(double)), .single_score = memory_new(MEMORY_OUTPUT, mine, sizeof(double))};
-    psth_init(&test->psth, sim, training->output->psth_bin);
-    double *each = memory_new(MEMORY_BUFFERS, mine, sizeof(double));
-    int *defined = memory_new(MEMORY_BUFFERS, mine, sizeof(int));
-    int64_t undefined, spikes = 0, scored = 0;
-    for (int n = 0; n < trials; n++) {
-        trial trial = {.task = task, .stream = STREAM_TEST + (uint64_t)task * (uint64_t)trials + (uint64_t)n, .reset = true, .plastic = true, .stimulate = true, .steps = sim->loop_steps};
-        tracker_begin(training->tracker);
-        trial_observe(&trial, training->tracker, tracker_step);
-        trial_observe(&trial, &test->psth, psth_step);
-        trial_result result;
-        trial_run(sim, &trial, &result);
-        spikes += result.spikes[0] + result.spikes[1];
-        const double *values = tracker_finish(training->tracker);
-        test->trial_score[n] = score_values(sim, task, values, each, &undefined);
-        if (!isnan(test->trial_score[n])) test->mean_single_score += test->trial_score[n], scored++;
-        for (size_t i = 0; i < mine; i++)
-            if (!isnan(each[i])) test->single_score[i] += each[i], defined[i]++;
-        for (size_t k = 0; k < size; k++) test->average[k] += values[k] / trials;
-    }
-    for (size_t i = 0; i < mine; i++) test->single_score[i] = defined[i] ? test->single_score[i] / defined[i] : NAN;
-    test->mean_single_score = scored ? test->mean_single_score / (double)scored : NAN;
-    test->average_score = score_values(sim, task, test->average, test->neuron_score, &undefined);
-    test->rate_hz = (double)spikes / ((double)sim->part.total * trials * (double)sim->loop_steps * sim->dt / 1000);
-    log_line(&sim->context, "test: task %d, %d trials, weights frozen: %.3f Hz, trial-averaged corr %.3f, single trials %.3f", task, trials, test->rate_hz, test->average_score,
-             test->mean_single_score);
-    memory_free(each);
-    memory_free(defined);
-}
-
+/** Trials with frozen weights, the same as "engram test" runs. @return agreed and printed */
 static status run_tests(training *training) {
+    simulation *sim = training->sim;
     if (training->output->test_trials == 0) return STATUS_OK;
-    training->tests = memory_new(MEMORY_OUTPUT, (size_t)training->sim->targets.tasks, sizeof *training->tests);
-    for (int task = 0; task < training->sim->targets.tasks; task++) test_task(training, task, &training->tests[task]);
-    return STATUS_OK;
+    const test_plan plan = {.trials = (int)training->output->test_trials, .groups = 1, .delete_spike = NAN};
+    status tested = status_agree(&sim->context, testing_trials(sim, &plan, &training->tests));
+    for (int task = 0; tested == STATUS_OK && task < sim->targets.tasks; task++) {
+        const test_result *test = &training->tests[task];
+        log_line(&sim->context, "test: task %d, %d trials, weights frozen: %.3f Hz, trial-averaged corr %.3f, single trials %.3f", task, test->trials, test->rate_hz,
+                 test->average_score, test->mean_single_score);
+    }
+    return tested;
 }
 
 /** What the last loop leaves: everything but tests and run.json. @return agreed and printed */
@@ -258,21 +220,16 @@ static status write_results(training *training) {
 
 static status write_tests(training *training) {
     if (!training->tests) return STATUS_OK;
-    char *configuration = config_as_used(training->sim->config);
-    status written = status_agree(&training->sim->context, results_write_test(training->sim, &training->results, configuration, training->tests));
+    char *configuration = config_as_used(training->sim->config), *path = results_path(&training->results, "test.h5");
+    status written = status_agree(&training->sim->context, results_write_test(training->sim, path, configuration, training->progress.loop, training->tests));
+    free(path);
     free(configuration);
     return written;
 }
 
 static void clear(training *training) {
-    for (int task = 0; training->progress.drive && task < training->sim->targets.tasks; task++) {
-        memory_free(training->progress.drive[task]);
-        if (!training->tests) continue;
-        test_result *test = &training->tests[task];
-        memory_free(test->average), memory_free(test->trial_score), memory_free(test->neuron_score), memory_free(test->single_score);
-        psth_clear(&test->psth);
-    }
-    memory_free(training->tests);
+    for (int task = 0; training->progress.drive && task < training->sim->targets.tasks; task++) memory_free(training->progress.drive[task]);
+    if (training->tests) testing_free(training->tests, training->sim->targets.tasks);
     memory_free(training->progress.drive);
     tracker_free(training->tracker);
     spike_recorder_clear(&training->spikes);
@@ -355,7 +312,7 @@ status training_run(const context *context, config *config, const run_options *o
     double hours = isnan(options->max_hours) ? ((const checkpoint_settings *)config_common(config, "checkpoint"))->max_hours : options->max_hours;
     watch_begin(&training.watch, hours * 3600);
     status result = options->resume ? resume_find(context, options->resume, config, training.inputs, &point) : STATUS_OK;
-    if (result == STATUS_OK) result = simulation_build(context, config, false, &training.sim);
+    if (result == STATUS_OK) result = simulation_build(context, config, BUILD_TRAIN, &training.sim);
     if (result == STATUS_OK) result = train(&training, options, &point);
     free(point.checkpoint);
     clear(&training);
@@ -364,7 +321,7 @@ status training_run(const context *context, config *config, const run_options *o
 
 status training_check(const context *context, config *config) {
     simulation *sim;
-    status result = simulation_build(context, config, true, &sim);
+    status result = simulation_build(context, config, BUILD_CHECK, &sim);
     if (result != STATUS_OK) return result;
     report_recorder report = {0};
     result = status_agree(context, report_recorder_init(&report, sim, config_common(config, "output")));

@@ -6,10 +6,12 @@
  *   neurons advance                                    spikes are exchanged and delivered
  *   spikes are exchanged and delivered                 r and drive take them up
  *                                                      learn; the new weights move the drive at the end of the next step */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "engram/perturbation.h"
 #include "engram/simulation.h"
 #include "guard.h"
 
@@ -19,6 +21,16 @@ double clock_seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+void clock_format(double seconds, char *text, size_t size) {
+    long s = lround(seconds);
+    if (s >= 3600)
+        snprintf(text, size, "%ldh%02ldm", s / 3600, s / 60 % 60);
+    else if (s >= 60)
+        snprintf(text, size, "%ldm%02lds", s / 60, s % 60);
+    else
+        snprintf(text, size, "%lds", s);
 }
 
 /** Charges the time since the last call to a phase. */
@@ -85,6 +97,7 @@ static void advance_neurons(simulation *sim, const trial *trial, int64_t step, c
         for (int i = 0; i < mine; i++) input[i] = bias[i] + stimulus[i] + total[i];
     else
         for (int i = 0; i < mine; i++) input[i] = bias[i] + total[i];
+    if (sim->perturbation) perturbation_add_noise(sim->perturbation, trial->stream, step - 1, input);
     neurons_step(sim->neurons, trial->stream, step - 1, input);
 }
 
@@ -97,6 +110,17 @@ static int gather_spikes(simulation *sim, const trial *trial, int64_t step, int 
     if (sim->feedforward && trial->stimulate)
         sim->spike_count += feedforward_spikes(sim->feedforward, trial->task, trial->stream, step, (int32_t)sim->part.total, sim->spikes + count);
     return count;
+}
+
+/** The deletion of one spike: the neuron has fired, but neither another neuron nor an observer hears of it. @param[in,out] fired number of my spikes
+ *  @return number of neurons' spikes that are left */
+static int delete_spike(simulation *sim, int64_t step, int count, int *fired, trial_result *result) {
+    int64_t gid = result->deleted_neuron = sim->spikes[0];
+    result->deleted_step = step;
+    memmove(sim->spikes, sim->spikes + 1, (size_t)--sim->spike_count * sizeof(int32_t));
+    if (gid >= sim->part.first && gid < sim->part.first + sim->part.mine) /* mine, and the first of my list as of all */
+        memmove(sim->fired, sim->fired + 1, (size_t)--*fired * sizeof(int32_t));
+    return sim->spikes_of_neurons = count - 1;
 }
 
 static void count_spikes(const simulation *sim, int count, trial_result *result) {
@@ -135,7 +159,7 @@ static bool heed_raised(simulation *sim, const trial *trial, int64_t step, doubl
 }
 
 void trial_run(simulation *sim, const trial *trial, trial_result *result) {
-    *result = (trial_result){.report.bad_neuron = -1};
+    *result = (trial_result){.report.bad_neuron = -1, .deleted_neuron = -1};
     result->whole = true;
     if (sim->dry) return;
     bool readout = sim->drive->readout;
@@ -152,9 +176,12 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
         }
         advance_neurons(sim, trial, step, stimulus);
         int fired = neurons_collect(sim->neurons, sim->fired);
+        if (sim->perturbation) fired = perturbation_silence(sim->perturbation, sim->fired, fired);
         charge(&watch, PHASE_UPDATE);
 
         int from_neurons = gather_spikes(sim, trial, step, fired);
+        if (trial->delete_from && step >= trial->delete_from && !result->deleted_step && from_neurons)
+            from_neurons = delete_spike(sim, step, from_neurons, &fired, result);
         charge(&watch, PHASE_EXCHANGE);
         if (exchange_raised(sim->exchange) && !heed_raised(sim, trial, step, started)) {
             result->whole = false;

@@ -15,6 +15,7 @@
 #include "engram/h5.h"
 #include "engram/memory.h"
 #include "engram/sonata.h"
+#include "io/h5_server.h"
 
 enum { NEURONS = 1003, SAMPLES = 50, TEXT_BYTES = 200000, EDGES_PER_TARGET = 40 };
 
@@ -417,6 +418,7 @@ static void test_full_disk(fixture *f) {
 }
 
 int main(int argc, char **argv) {
+    if (server_is_wanted(argc, argv)) return server_run();
     MPI_Init(&argc, &argv);
     fixture f = {.job = context_of(MPI_COMM_WORLD), .directory = argc > 1 ? argv[1] : "."};
     divide(&f.job, NEURONS, &f.first, &f.mine);

@@ -15,6 +15,7 @@
 #include <hdf5.h>
 
 #include "engram/table.h"
+#include "io/h5_server.h"
 
 typedef struct {
     context job;
@@ -166,7 +167,9 @@ static void test_csv_bad_header(void **state) {
     refuse(*state, "t,a\n", "no rows below the header");
     refuse(*state, "t,\x01" "a\n0,1\n", ":1: column 2: '?a' is not a name");
     write_text(*state, "\xff\xfet\0,\0a\0\n\0", 10);
-    refuse_file(*state, "", 0, "is not a name");
+    refuse_file(*state, "", 0, ":1: a zero byte: not a text");
+    refuse(*state, "condition,t,a\n0,1,2\n\"0\"x,2,3\n", ":3: column 'condition': '0' is not a name");
+    refuse(*state, "t,\xff\n0,1\n", ":1: column 2: '?' is not a name (UTF-8, at most 255 bytes)");
 }
 
 static void test_csv_many_mistakes(void **state) {
@@ -341,6 +344,7 @@ static void test_interpolation(void **state) {
 }
 
 int main(int argc, char **argv) {
+    if (server_is_wanted(argc, argv)) return server_run();
     MPI_Init(&argc, &argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_csv_conditions), cmocka_unit_test(test_csv_interleaved_conditions), cmocka_unit_test(test_csv_dialects),

@@ -1,0 +1,44 @@
+/** @file perturbation.h
+ *  What a test may do to a trained network (Kim & Chow 2018, Fig. 3d and Fig. 3, supplement 3): neurons that never fire, synapses removed, external noise.
+ *  All choices are pure functions of the seed and of the ids concerned, the same on any number of ranks.
+ */
+#ifndef ENGRAM_PERTURBATION_H
+#define ENGRAM_PERTURBATION_H
+
+#include "engram/simulation.h"
+
+typedef struct {
+    double delete_neurons;  /**< fraction F of the neurons: floor(F N) of them never fire and are not scored */
+    double delete_synapses; /**< probability with which each static and each plastic synapse between neurons is removed */
+    double noise;           /**< sd of external white noise: sd sqrt(membrane_tau/dt) xi is added to the input of every neuron at every step */
+} perturbation_settings;
+
+typedef struct perturbation {
+    perturbation_settings settings;
+    int64_t deleted_neurons;     /**< of the network */
+    int64_t deleted_synapses[2]; /**< static and plastic, of all ranks */
+    uint8_t *silent;             /**< [N] 1: never fires; owned */
+    partition part;
+    uint64_t seed;
+    double amplitude;            /**< factor of unit normals */
+    double *normals;             /**< [4][mine] of four steps, NULL without noise; owned */
+} perturbation;
+
+/** Apply to a simulation that was built for a test; its weights are in place. Collective. Freed with the simulation. */
+void perturbation_apply(simulation *simulation, const perturbation_settings *settings);
+void perturbation_free(perturbation *perturbation);
+
+/** Choose @p count of @p total neurons: those with the smallest random keys, so that a larger set contains a smaller one. Not collective.
+ *  @param[out] chosen [total] 1 for the chosen, 0 for the others */
+void perturbation_choose(uint64_t seed, int64_t total, int64_t count, uint8_t *chosen);
+
+/** Neurons that a fraction amounts to: floor(fraction total), where rounding of the decimal fraction does not count (0.29 of 100 is 29). */
+int64_t perturbation_count(double fraction, int64_t total);
+
+/** Take silent neurons out of the list of those that fired. Not collective. @param fired [count] local indices @return how many are left */
+int perturbation_silence(const perturbation *perturbation, int32_t *fired, int count);
+
+/** Add external noise of step @p step (from 0, every step in turn) of repetition @p stream. Not collective. @param[in,out] input [mine] */
+void perturbation_add_noise(perturbation *perturbation, uint64_t stream, int64_t step, double *input);
+
+#endif

@@ -1,0 +1,34 @@
+/** @file test_run.h
+ *  Trials of a trained network with frozen weights, distributed over groups of ranks: "engram test".
+ */
+#ifndef ENGRAM_TEST_RUN_H
+#define ENGRAM_TEST_RUN_H
+
+#include "engram/perturbation.h"
+
+/** What the command line says. */
+typedef struct {
+    const char *directory;    /**< of the run */
+    const char *output;       /**< -o FILE.h5, or NULL for test.h5 in the directory */
+    bool overwrite;
+    int64_t trials;           /**< of each task; 0: output.test_trials of the run, or 20 where that is 0 */
+    int64_t ranks_per_trial;  /**< 0: as few as keep all ranks busy */
+    perturbation_settings perturbation;
+    double delete_spike;      /**< ms from the start of a trial, NAN: no */
+    const char *const *overrides; /**< [override_count] -P section.key=value */
+    int override_count;
+} test_options;
+
+enum { TEST_TRIALS_DEFAULT = 20 };
+
+/** How @p ranks are divided for @p trials (of all tasks): groups of equal size, as small as keeps every rank busy, or of @p wanted ranks when that is not 0.
+ *  Ranks left over, fewer than a group, are idle. @param[out] groups their number @return ranks of a group */
+int test_group_size(int ranks, int64_t trials, int64_t wanted, int *groups);
+
+/** Read the run, build the network once in every group of ranks, load the weights of its newest checkpoint, run the trials, print a table, write
+ *  test.h5 and test.json. Collective.
+ *  @return agreed and printed: STATUS_OK; STATUS_INPUT for a directory without a run, options that do not fit, or a file that is there already;
+ *          STATUS_NUMERIC if a drive is not finite; STATUS_FAILURE if results could not be written */
+status test_run(const context *context, const test_options *options);
+
+#endif

@@ -1,0 +1,126 @@
+#include "engram/perturbation.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engram/memory.h"
+#include "engram/random.h"
+
+enum { KIND_STATIC, KIND_PLASTIC };
+
+int64_t perturbation_count(double fraction, int64_t total) {
+    return (int64_t)floor(fraction * (double)total + 1e-9);
+}
+
+typedef struct { uint64_t key; int64_t gid; } keyed;
+
+static int compare_keys(const void *a, const void *b) {
+    const keyed *x = a, *y = b;
+    if (x->key != y->key) return x->key < y->key ? -1 : 1;
+    return (x->gid > y->gid) - (x->gid < y->gid);
+}
+
+void perturbation_choose(uint64_t seed, int64_t total, int64_t count, uint8_t *chosen) {
+    keyed *list = memory_new(MEMORY_BUFFERS, (size_t)total, sizeof *list);
+    for (int64_t gid = 0; gid < total; gid++) {
+        random_block bits = random_bits(seed, RANDOM_DELETE_NEURON, (uint64_t)gid, 0);
+        list[gid] = (keyed){(uint64_t)bits.word[1] << 32 | bits.word[0], gid};
+    }
+    qsort(list, (size_t)total, sizeof *list, compare_keys);
+    for (int64_t n = 0; n < total; n++) chosen[list[n].gid] = n < count;
+    memory_free(list);
+}
+
+/** Several synapses of a kind between the same pair share their fate. */
+static bool removed(uint64_t seed, int kind, int64_t target, int64_t source, double probability) {
+    return random_uniform(seed, RANDOM_DELETE_SYNAPSE, (uint64_t)target, (uint64_t)kind << 32 | (uint64_t)source) < probability;
+}
+
+/** Close the gaps in the lists of synapses by source. @return synapses removed on this rank */
+static int64_t thin_static(static_synapses *synapses, uint64_t seed, int64_t first_gid, double probability) {
+    int64_t kept = 0, begin = 0;
+    for (int64_t j = 0; j < synapses->sources; j++) {
+        int64_t end = synapses->start[j + 1];
+        for (int64_t s = begin; s < end; s++) {
+            if (removed(seed, KIND_STATIC, first_gid + synapses->target[s], j, probability)) continue;
+            synapses->target[kept] = synapses->target[s];
+            if (synapses->weight) synapses->weight[kept] = synapses->weight[s];
+            kept++;
+        }
+        begin = end;
+        synapses->start[j + 1] = kept;
+    }
+    return begin - kept;
+}
+
+/** The same for plastic synapses: they stay in their rows, but deliver no more. Feed-forward synapses are kept. */
+static int64_t thin_plastic(plastic_synapses *plastic, uint64_t seed, int64_t first_gid, double probability) {
+    int64_t kept = 0, begin = 0;
+    for (int64_t j = 0; j < plastic->sources; j++) {
+        int64_t end = plastic->out_start[j + 1];
+        for (int64_t s = begin; s < end; s++) {
+            if (j < plastic->neurons && removed(seed, KIND_PLASTIC, first_gid + plastic->out_neuron[s], j, probability)) continue;
+            plastic->out_neuron[kept] = plastic->out_neuron[s];
+            plastic->out_slot[kept] = plastic->out_slot[s];
+            kept++;
+        }
+        begin = end;
+        plastic->out_start[j + 1] = kept;
+    }
+    return begin - kept;
+}
+
+static void delete_neurons(simulation *sim, perturbation *perturbation) {
+    int64_t total = sim->part.total;
+    perturbation->silent = memory_new(MEMORY_STATE, (size_t)total, 1);
+    perturbation->deleted_neurons = perturbation_count(perturbation->settings.delete_neurons, total);
+    perturbation_choose(sim->seed, total, perturbation->deleted_neurons, perturbation->silent);
+    for (int64_t gid = 0; gid < total; gid++) sim->trained[gid] &= !perturbation->silent[gid]; /* not scored */
+}
+
+static void delete_synapses(simulation *sim, perturbation *perturbation) {
+    double probability = perturbation->settings.delete_synapses;
+    if (probability > 0) {
+        if (sim->network.synapses) perturbation->deleted_synapses[KIND_STATIC] = thin_static(sim->network.synapses, sim->seed, sim->part.first, probability);
+        perturbation->deleted_synapses[KIND_PLASTIC] = thin_plastic(sim->plastic, sim->seed, sim->part.first, probability);
+    }
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, perturbation->deleted_synapses, 2, MPI_INT64_T, MPI_SUM, sim->context.comm));
+}
+
+void perturbation_apply(simulation *sim, const perturbation_settings *settings) {
+    perturbation *perturbation = sim->perturbation = memory_new(MEMORY_STATE, 1, sizeof *perturbation);
+    perturbation->settings = *settings;
+    perturbation->part = sim->part;
+    perturbation->seed = sim->seed;
+    delete_neurons(sim, perturbation);
+    delete_synapses(sim, perturbation);
+    if (settings->noise == 0) return;
+    perturbation->amplitude = settings->noise * sqrt(sim->neurons->model->membrane_tau(sim->neurons) / sim->dt);
+    perturbation->normals = memory_new(MEMORY_STATE, 4 * (size_t)sim->part.mine, sizeof(double));
+}
+
+void perturbation_free(perturbation *perturbation) {
+    if (!perturbation) return;
+    memory_free(perturbation->silent);
+    memory_free(perturbation->normals);
+    memory_free(perturbation);
+}
+
+int perturbation_silence(const perturbation *perturbation, int32_t *fired, int count) {
+    const uint8_t *silent = perturbation->silent + perturbation->part.first;
+    int kept = 0;
+    for (int k = 0; k < count; k++)
+        if (!silent[fired[k]]) fired[kept++] = fired[k];
+    return kept;
+}
+
+void perturbation_add_noise(perturbation *perturbation, uint64_t stream, int64_t step, double *restrict input) {
+    if (!perturbation->normals) return;
+    const int mine = perturbation->part.mine;
+    if ((step & 3) == 0)
+        random_noise(perturbation->seed, RANDOM_EXTERNAL_NOISE, (uint64_t)perturbation->part.first, mine, noise_counter(stream, step), mine, perturbation->normals);
+    const double *restrict normal = perturbation->normals + (size_t)(step & 3) * (size_t)mine;
+    const double amplitude = perturbation->amplitude;
+    for (int i = 0; i < mine; i++) input[i] += amplitude * normal[i];
+}

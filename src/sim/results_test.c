@@ -1,0 +1,118 @@
+/* What trials with frozen weights leave: test.h5. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "engram/memory.h"
+#include "engram/perturbation.h"
+#include "results.h"
+
+/** PSTH in Hz per trial: [bins][N]. */
+static void write_psth(const simulation *sim, h5_file *file, const char *name, const test_result *test) {
+    int64_t size = (int64_t)test->psth.bins * sim->part.mine;
+    double *rate = memory_new(MEMORY_BUFFERS, (size_t)size, sizeof(double)), bin_ms = (double)test->psth.bin * sim->dt;
+    for (int64_t k = 0; k < size; k++) rate[k] = test->psth.count[k] * 1000.0 / (bin_ms * test->trials);
+    results_write_columns(sim, file, name, test->psth.bins, rate);
+    h5_attribute_text(file, name, "units", "Hz");
+    h5_attribute(file, name, "bin_ms", H5_FLOAT64, 0, &bin_ms);
+    memory_free(rate);
+}
+
+/** Columns [column, column + width) of the record of every trial, times @p scale: [trials], or [trials][width] for a width above 0. */
+static void write_record(h5_file *file, const char *name, const test_result *test, int column, int width, double scale) {
+    int64_t shape[2] = {test->trials, width}, columns = width ? width : 1;
+    double *values = memory_new(MEMORY_BUFFERS, (size_t)(test->trials * columns), sizeof(double));
+    for (int n = 0; n < test->trials; n++)
+        for (int64_t k = 0; k < columns; k++) values[n * columns + k] = test->record[(int64_t)n * test->columns + column + k] * scale;
+    h5_write(file, name, H5_FLOAT64, width ? 2 : 1, shape, -1, 0, 0, values, width > 0);
+    memory_free(values);
+}
+
+/** Means over trials of columns [column, column + count). */
+static void write_means(h5_file *file, const char *name, const test_result *test, int column, int count) {
+    double *mean = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof(double));
+    for (int k = 0; k < count; k++) mean[k] = testing_mean(test, column + k, NULL);
+    h5_write(file, name, H5_FLOAT64, 1, &(int64_t){count}, -1, 0, 0, mean, false);
+    memory_free(mean);
+}
+
+static void write_axis(h5_file *file, const char *name, int64_t count, const double *ms) {
+    h5_write(file, name, H5_FLOAT64, 1, &count, -1, 0, 0, ms, false);
+    h5_attribute_text(file, name, "units", "ms");
+}
+
+/** Trials without one spike against intact ones. */
+static void write_deletion(h5_file *file, int task, const test_result *test) {
+    static const struct { const char *name; int column; } each[] = {
+        {"trial_correlation", RECORD_CUT_SCORE}, {"agreement", RECORD_AGREEMENT}, {"diverged", RECORD_DIVERGED},
+        {"reconverged", RECORD_RECONVERGED}, {"spikes_differ", RECORD_SPIKES_DIFFER}, {"spike_time", RECORD_SPIKE_TIME}, {"spike_neuron", RECORD_SPIKE_NEURON}};
+    char group[64], name[128];
+    snprintf(group, sizeof group, "test/%d/delete_spike", task);
+    h5_group(file, group);
+    for (size_t k = 0; k < sizeof each / sizeof *each; k++) {
+        snprintf(name, sizeof name, "%s/%s", group, each[k].name);
+        write_record(file, name, test, each[k].column, 0, 1);
+    }
+    snprintf(name, sizeof name, "%s/time", group);
+    write_axis(file, name, test->samples, test->sample_time);
+    snprintf(name, sizeof name, "%s/rms_difference", group);
+    write_means(file, name, test, RECORD_SERIES, test->samples);
+    snprintf(name, sizeof name, "%s/trial_rms_difference", group);
+    write_record(file, name, test, RECORD_SERIES, test->samples, 1);
+    if (test->bins == 0) return;
+    snprintf(name, sizeof name, "%s/bin_end", group);
+    write_axis(file, name, test->bins, test->bin_end);
+    snprintf(name, sizeof name, "%s/differing_spikes", group);
+    write_means(file, name, test, RECORD_SERIES + test->samples, test->bins);
+    snprintf(name, sizeof name, "%s/trial_differing_spikes", group);
+    write_record(file, name, test, RECORD_SERIES + test->samples, test->bins, 1);
+}
+
+/** Attributes of the whole test, and which neurons were deleted. */
+static void write_conditions(const simulation *sim, h5_file *file, int64_t loop, const test_result *test) {
+    static const perturbation none = {0};
+    const perturbation *done = sim->perturbation ? sim->perturbation : &none;
+    int64_t total = sim->part.total, trials = test->trials;
+    h5_attribute(file, "test", "loop", H5_INT64, 0, &loop);
+    h5_attribute(file, "test", "trials", H5_INT64, 0, &trials);
+    h5_attribute(file, "test", "delete_neurons", H5_FLOAT64, 0, &done->settings.delete_neurons);
+    h5_attribute(file, "test", "deleted_neurons", H5_INT64, 0, &done->deleted_neurons);
+    h5_attribute(file, "test", "delete_synapses", H5_FLOAT64, 0, &done->settings.delete_synapses);
+    h5_attribute(file, "test", "deleted_synapses", H5_INT64, 2, done->deleted_synapses); /* static, plastic */
+    h5_attribute(file, "test", "noise", H5_FLOAT64, 0, &done->settings.noise);
+    h5_attribute(file, "test", "delete_spike_ms", H5_FLOAT64, 0, &test->delete_spike);
+    if (done->deleted_neurons) h5_write(file, "test/deleted", H5_UINT8, 1, &total, -1, 0, 0, done->silent, false);
+}
+
+static void write_task(const simulation *sim, h5_file *file, int task, const test_result *test) {
+    int64_t total = sim->part.total;
+    char name[64];
+    snprintf(name, sizeof name, "test/%d", task);
+    h5_group(file, name);
+    h5_attribute(file, name, "rate_hz", H5_FLOAT64, 0, &test->rate_hz);
+    h5_attribute(file, name, "trial_averaged_correlation", H5_FLOAT64, 0, &test->average_score);
+    h5_attribute(file, name, "single_trial_correlation", H5_FLOAT64, 0, &test->mean_single_score);
+    h5_attribute(file, name, "single_trial_correlation_sd", H5_FLOAT64, 0, &test->sd_single_score);
+    snprintf(name, sizeof name, "test/%d/drive", task);
+    results_write_columns(sim, file, name, sim->targets.instants, test->average);
+    snprintf(name, sizeof name, "test/%d/psth", task);
+    write_psth(sim, file, name, test);
+    snprintf(name, sizeof name, "test/%d/trial_correlation", task);
+    write_record(file, name, test, RECORD_SCORE, 0, 1);
+    snprintf(name, sizeof name, "test/%d/trial_rate", task);
+    write_record(file, name, test, RECORD_SPIKES, 0, test->hz_per_spike);
+    h5_attribute_text(file, name, "units", "Hz");
+    snprintf(name, sizeof name, "test/%d/neuron_correlation", task);
+    h5_write(file, name, H5_FLOAT64, 1, &total, 0, sim->part.first, sim->part.mine, test->neuron_score, false);
+    snprintf(name, sizeof name, "test/%d/neuron_single_trial_correlation", task);
+    h5_write(file, name, H5_FLOAT64, 1, &total, 0, sim->part.first, sim->part.mine, test->single_score, false);
+    if (test->samples) write_deletion(file, task, test);
+}
+
+status results_write_test(const simulation *sim, const char *path, const char *configuration, int64_t loop, const test_result *tests) {
+    h5_file *file = h5_create(&sim->context, path, configuration);
+    h5_group(file, "test");
+    results_write_times(sim, file, "test/time");
+    write_conditions(sim, file, loop, tests);
+    for (int task = 0; task < sim->targets.tasks; task++) write_task(sim, file, task, &tests[task]);
+    return h5_commit(file);
+}

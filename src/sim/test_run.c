@@ -1,0 +1,307 @@
+#include "engram/test_run.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "checkpoint.h"
+#include "engram/memory.h"
+#include "engram/version.h"
+#include "results.h"
+#include "testing.h"
+
+/** The job, divided. */
+typedef struct {
+    const context *world;
+    const test_options *options;
+    config *config;
+    char *path, *json;     /* of the results, owned */
+    int trials, tasks;
+    int size, groups;      /* ranks of a group; groups */
+    bool idle;             /* this rank is in no group */
+    context mine;          /* of this rank's group */
+    MPI_Comm between;      /* ranks of equal place in all groups */
+    simulation *sim;       /* NULL on idle ranks */
+    int64_t loop;          /* that the weights are of */
+    test_result *results;  /* [tasks] in the first group */
+    double built, tested;  /* wall time, s */
+} test_job;
+
+/** All ranks agree on what the groups came to; the message is printed once. @param code of this rank or its group */
+static status agree(const test_job *job, status code) {
+    int mine = code, worst = 0;
+    status_agree(job->world, status_held(code));
+    CHECK_MPI(MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MAX, job->world->comm));
+    return (status)worst;
+}
+
+/* ---- before anything is built ---- */
+
+/** A test may change what is measured and the cue, not what the network was trained with. */
+static bool may_change(const char *override) {
+    if (strncmp(override, "output.", 7) == 0) return true;
+    return strncmp(override, "stimulus.", 9) == 0 && strncmp(override, "stimulus.start=", 15) != 0 && strncmp(override, "stimulus.stop=", 14) != 0;
+}
+
+static status check_overrides(const test_options *options) {
+    status result = STATUS_OK;
+    for (int n = 0; n < options->override_count; n++)
+        if (!may_change(options->overrides[n]))
+            result = status_fail(STATUS_INPUT, "-P %s: not in a test, which can change output.* and stimulus.* (but stimulus.start and stimulus.stop); the rest belongs to the training",
+                                 options->overrides[n]);
+    return result;
+}
+
+static char *joined(const char *directory, const char *name) {
+    char *path;
+    if (asprintf(&path, "%s/%s", directory, name) < 0) context_abort("memory: no room for a path");
+    return path;
+}
+
+static status check_absent(const char *path, bool overwrite) {
+    struct stat found;
+    if (stat(path, &found) != 0) return STATUS_OK;
+    if (S_ISDIR(found.st_mode)) return status_fail(STATUS_INPUT, "%s: is a directory", path);
+    return overwrite ? STATUS_OK : status_fail(STATUS_INPUT, "%s is there already; give -o another file, or --overwrite", path);
+}
+
+/** Names of the results; on rank 0: can they be written? */
+static status choose_files(test_job *job) {
+    const test_options *options = job->options;
+    job->path = options->output ? strdup(options->output) : joined(options->directory, "test.h5");
+    size_t length = strlen(job->path);
+    if (length < 4 || strcmp(job->path + length - 3, ".h5") != 0) return status_fail(STATUS_INPUT, "-o %s: the results are an HDF5 file; its name must end in .h5", job->path);
+    if (asprintf(&job->json, "%.*s.json", (int)(length - 3), job->path) < 0) context_abort("memory: no room for a path");
+    if (job->world->rank != 0) return STATUS_OK;
+    status result = status_worse(check_absent(job->path, options->overwrite), check_absent(job->json, options->overwrite));
+    char *folder = strdup(job->path), *slash = strrchr(folder, '/');
+    if (slash) slash[slash == folder] = '\0';
+    if (result == STATUS_OK && access(slash ? folder : ".", W_OK | X_OK) != 0) result = status_fail(STATUS_INPUT, "%s: cannot be written: %s", job->path, strerror(errno));
+    free(folder);
+    return result;
+}
+
+static status read_configuration(test_job *job) {
+    const test_options *options = job->options;
+    char *path = joined(options->directory, PARAMETERS_FILE);
+    status result = check_overrides(options);
+    if (result == STATUS_OK && job->world->rank == 0 && access(path, R_OK) != 0)
+        result = status_fail(STATUS_INPUT, "%s: holds no run to test (%s: %s)", options->directory, path, strerror(errno));
+    if (result == STATUS_OK) result = choose_files(job);
+    result = status_agree(job->world, result);
+    int sections;
+    const param_section *schema = simulation_schema(&sections);
+    if (result == STATUS_OK) result = config_read(job->world, path, options->overrides, options->override_count, schema, sections, &job->config);
+    free(path);
+    if (result != STATUS_OK) return result;
+    output_settings *output = config_common(job->config, "output");
+    if (options->trials) output->test_trials = options->trials;
+    if (output->test_trials == 0) output->test_trials = TEST_TRIALS_DEFAULT;
+    job->trials = (int)output->test_trials;
+    return STATUS_OK;
+}
+
+/* ---- groups of ranks ---- */
+
+int test_group_size(int ranks, int64_t trials, int64_t wanted, int *groups) {
+    int64_t busy = trials < ranks ? trials : ranks;
+    int size = wanted ? (int)wanted : ranks / (int)busy;
+    *groups = ranks / size;
+    return size;
+}
+
+static status divide(test_job *job) {
+    const context *world = job->world;
+    int64_t wanted = job->options->ranks_per_trial, trials = job->trials;
+    if (wanted > world->ranks)
+        return status_agree(world, status_fail(STATUS_INPUT, "--ranks-per-trial %lld: the job has %d rank%s", (long long)wanted, world->ranks, world->ranks > 1 ? "s" : ""));
+    if (!wanted && trials < world->ranks) { /* only then does the number of tasks matter */
+        context silent = *world; /* what there is to say is said when the network is built */
+        silent.group = 1;
+        int tasks;
+        status counted = simulation_tasks(&silent, job->config, &tasks);
+        if (counted != STATUS_OK) return counted;
+        trials *= tasks;
+    }
+    job->size = test_group_size(world->ranks, trials, wanted, &job->groups);
+    int group = world->rank / job->size, place = world->rank % job->size;
+    job->idle = group >= job->groups;
+    MPI_Comm comm;
+    CHECK_MPI(MPI_Comm_split(world->comm, job->idle ? MPI_UNDEFINED : group, world->rank, &comm));
+    CHECK_MPI(MPI_Comm_split(world->comm, job->idle ? MPI_UNDEFINED : place, world->rank, &job->between));
+    if (job->idle) return STATUS_OK;
+    job->mine = context_of(comm);
+    job->mine.quiet = world->quiet;
+    job->mine.groups = job->groups;
+    job->mine.group = group;
+    return STATUS_OK;
+}
+
+/* ---- the test ---- */
+
+static void describe(const test_job *job) {
+    const simulation *sim = job->sim;
+    const perturbation *done = sim->perturbation;
+    log_line(&job->mine, "testing %s: weights of loop %lld, %lld neurons, %d task%s, %d trial%s each, on %d group%s of %d rank%s%s", job->options->directory, (long long)job->loop,
+             (long long)sim->part.total, job->tasks, job->tasks > 1 ? "s" : "", job->trials, job->trials > 1 ? "s" : "", job->groups, job->groups > 1 ? "s" : "", job->size,
+             job->size > 1 ? "s" : "", job->groups * job->size < job->world->ranks ? "; the other ranks are idle" : "");
+    if (done)
+        log_line(&job->mine, "deleted: %lld neurons, %lld static and %lld plastic synapses; external noise %g", (long long)done->deleted_neurons, (long long)done->deleted_synapses[0],
+                 (long long)done->deleted_synapses[1], done->settings.noise);
+    if (!isnan(job->options->delete_spike)) log_line(&job->mine, "every trial is run again without the first spike at or after %g ms", job->options->delete_spike);
+}
+
+static status build(test_job *job) {
+    double started = clock_seconds();
+    status result = agree(job, job->idle ? STATUS_OK : simulation_build(&job->mine, job->config, BUILD_TEST, &job->sim));
+    if (result != STATUS_OK) return result;
+    result = agree(job, job->idle ? STATUS_OK : checkpoint_load_weights(job->options->directory, job->sim, &job->loop));
+    if (result != STATUS_OK || job->idle) return result;
+    const perturbation_settings *perturbation = &job->options->perturbation;
+    if (perturbation->delete_neurons > 0 || perturbation->delete_synapses > 0 || perturbation->noise > 0) perturbation_apply(job->sim, perturbation);
+    job->tasks = job->sim->targets.tasks;
+    job->built = clock_seconds() - started;
+    describe(job);
+    return STATUS_OK;
+}
+
+static status run_trials(test_job *job) {
+    double started = clock_seconds();
+    const test_plan plan = {.trials = job->trials, .groups = job->groups, .group = job->mine.group, .between = job->between, .delete_spike = job->options->delete_spike, .progress = true};
+    status result = agree(job, job->idle ? STATUS_OK : testing_trials(job->sim, &plan, &job->results));
+    job->tested = clock_seconds() - started;
+    return result;
+}
+
+/** Trials of a task in which a column of the record is a number. */
+static int defined(const test_result *test, int column) {
+    int count = 0;
+    for (int n = 0; n < test->trials; n++) count += !isnan(test->record[(int64_t)n * test->columns + column]);
+    return count;
+}
+
+/** "3 of 10, mean 120 ms" */
+static void describe_times(const test_result *test, int column, char *text, size_t size) {
+    int count = defined(test, column), used = snprintf(text, size, "%d of %d", count, test->trials);
+    if (count) snprintf(text + used, size - (size_t)used, ", mean %.4g ms", testing_mean(test, column, NULL));
+}
+
+static void show_deletions(const test_job *job) {
+    log_line(&job->mine, "without one spike (times from the deletion on):\ntask  corr   agreement  largest RMS difference  %-24s  %-24s  %-24s", "diverged", "reconverged",
+             "spikes differ");
+    for (int task = 0; task < job->tasks; task++) {
+        const test_result *test = &job->results[task];
+        double largest = 0;
+        for (int s = 0; s < test->samples; s++) largest = fmax(largest, testing_mean(test, RECORD_SERIES + s, NULL));
+        char times[3][64];
+        for (int k = 0; k < 3; k++) describe_times(test, RECORD_DIVERGED + k, times[k], sizeof times[k]);
+        log_line(&job->mine, "%4d  %5.3f  %9.3f  %22.4g  %-24s  %-24s  %-24s", task, testing_mean(test, RECORD_CUT_SCORE, NULL), testing_mean(test, RECORD_AGREEMENT, NULL), largest,
+                 times[0], times[1], times[2]);
+    }
+}
+
+static void show_results(const test_job *job) {
+    log_line(&job->mine, "%d trials in %.2f s\ntask  trials  rate Hz  trial-averaged corr  single trials", job->tasks * job->trials, job->tested);
+    for (int task = 0; task < job->tasks; task++) {
+        const test_result *test = &job->results[task];
+        char spread[32] = "";
+        if (!isnan(test->sd_single_score)) snprintf(spread, sizeof spread, " +- %.3f", test->sd_single_score);
+        log_line(&job->mine, "%4d  %6d  %7.3f  %19.3f  %.3f%s", task, test->trials, test->rate_hz, test->average_score, test->mean_single_score, spread);
+    }
+    if (!isnan(job->options->delete_spike)) show_deletions(job);
+}
+
+static void print_key(FILE *file, const char *indent, const char *key, double value, const char *end) {
+    fprintf(file, "%s\"%s\": ", indent, key);
+    json_print_number(file, value);
+    fputs(end, file);
+}
+
+static void print_task(FILE *file, int task, const test_result *test, bool last) {
+    fprintf(file, "    {\"task\": %d, ", task);
+    print_key(file, "", "rate_hz", test->rate_hz, ", ");
+    print_key(file, "", "trial_averaged_correlation", test->average_score, ", ");
+    print_key(file, "", "single_trial_correlation", test->mean_single_score, ", ");
+    print_key(file, "", "single_trial_correlation_sd", test->sd_single_score, "");
+    if (test->samples) {
+        print_key(file, ", ", "correlation_without_spike", testing_mean(test, RECORD_CUT_SCORE, NULL), "");
+        print_key(file, ", ", "agreement", testing_mean(test, RECORD_AGREEMENT, NULL), "");
+        fprintf(file, ", \"diverged_trials\": %d, \"reconverged_trials\": %d", defined(test, RECORD_DIVERGED), defined(test, RECORD_RECONVERGED));
+        print_key(file, ", ", "diverged_ms", testing_mean(test, RECORD_DIVERGED, NULL), "");
+        print_key(file, ", ", "reconverged_ms", testing_mean(test, RECORD_RECONVERGED, NULL), "");
+        print_key(file, ", ", "spikes_differ_ms", testing_mean(test, RECORD_SPIKES_DIFFER, NULL), "");
+    }
+    fprintf(file, "}%s\n", last ? "" : ",");
+}
+
+static void print_summary(FILE *file, const test_job *job) {
+    static const perturbation none = {0};
+    const perturbation *done = job->sim->perturbation ? job->sim->perturbation : &none;
+    fputs("{\n  \"directory\": ", file);
+    json_print_text(file, job->options->directory);
+    fprintf(file, ",\n  \"loop\": %lld,\n  \"trials\": %d,\n  \"ranks\": %d,\n  \"groups\": %d,\n  \"ranks_per_trial\": %d,\n", (long long)job->loop, job->trials, job->world->ranks, job->groups,
+            job->size);
+    fprintf(file, "  \"deleted_neurons\": %lld,\n  \"deleted_static_synapses\": %lld,\n  \"deleted_plastic_synapses\": %lld,\n", (long long)done->deleted_neurons,
+            (long long)done->deleted_synapses[0], (long long)done->deleted_synapses[1]);
+    print_key(file, "  ", "noise", done->settings.noise, ",\n");
+    print_key(file, "  ", "delete_spike_ms", job->options->delete_spike, ",\n");
+    print_key(file, "  ", "build_seconds", job->built, ",\n");
+    print_key(file, "  ", "trial_seconds", job->tested, ",\n");
+    fputs("  \"tasks\": [\n", file);
+    for (int task = 0; task < job->tasks; task++) print_task(file, task, &job->results[task], task + 1 == job->tasks);
+    fputs("  ],\n  \"revision\": ", file);
+    json_print_text(file, version_revision);
+    fputs("\n}\n", file);
+}
+
+/** On rank 0. */
+static status write_summary(const test_job *job) {
+    char *part;
+    if (asprintf(&part, "%s.part", job->json) < 0) context_abort("memory: no room for a path");
+    FILE *file = fopen(part, "w");
+    status written = file ? STATUS_OK : status_fail(STATUS_FAILURE, "%s: %s", part, strerror(errno));
+    if (file) {
+        print_summary(file, job);
+        written = results_commit_file(file, part, job->json);
+    }
+    free(part);
+    return written;
+}
+
+static status write_results(const test_job *job) {
+    status written = STATUS_OK;
+    if (job->results) { /* in the first group */
+        char *configuration = config_as_used(job->config);
+        written = results_write_test(job->sim, job->path, configuration, job->loop, job->results);
+        free(configuration);
+        if (written == STATUS_OK && job->world->rank == 0) written = write_summary(job);
+    }
+    written = agree(job, written);
+    if (written == STATUS_OK) log_line(job->world, "results are in %s", job->path);
+    return written;
+}
+
+static void clear(test_job *job) {
+    testing_free(job->results, job->tasks);
+    simulation_free(job->sim);
+    if (job->between != MPI_COMM_NULL) MPI_Comm_free(&job->between);
+    if (job->mine.comm != MPI_COMM_NULL) MPI_Comm_free(&job->mine.comm);
+    if (job->config) config_free(job->config);
+    free(job->path);
+    free(job->json);
+}
+
+status test_run(const context *context, const test_options *options) {
+    test_job job = {.world = context, .options = options, .between = MPI_COMM_NULL, .mine.comm = MPI_COMM_NULL};
+    status result = read_configuration(&job);
+    if (result == STATUS_OK) result = divide(&job);
+    if (result == STATUS_OK) result = build(&job);
+    if (result == STATUS_OK) result = run_trials(&job);
+    if (result == STATUS_OK && job.results) show_results(&job);
+    if (result == STATUS_OK) result = write_results(&job);
+    clear(&job);
+    return result;
+}

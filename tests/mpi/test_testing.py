@@ -1,0 +1,260 @@
+"""engram test: frozen-weight trials over groups of ranks, deleted neurons, synapses and spikes, external noise.
+
+Whatever is asked for, 1, 2, 3 and 4 ranks in any grouping write the same bits, and without a perturbation those of the tests at the end of training.
+"""
+import json
+import os
+import shutil
+
+import h5py
+import numpy as np
+from engram_test import run_tests
+
+THETA = """\
+simulation: {dt: 1 ms, seed: 5, reset: every_loop, loop_duration: 500 ms}
+network:    {kind: random, neurons: 100, excitatory_fraction: 1, probability: 0.3, sigma: 1}
+neuron:     {model: theta}
+plastic:    {kind: existing, tau: 20 ms}
+stimulus:   {kind: constant, amplitude: 2, start: 0 ms, stop: 50 ms}
+targets:    {kind: sines, duration: 300 ms}
+learning:   {lambda: 1, mu: 0, every: 2 ms, loops: 12}
+output:     {correlation_window: 0 ms, test_trials: 5, psth_bin: 10 ms}
+"""
+LIF = """\
+simulation:  {dt: 0.5 ms, seed: 3, baseline: 200 ms}
+network:     {kind: balanced_ei, neurons: 61, in_degree: 5, external_drive: 0.6}
+neuron:      {model: lif, noise_sd: 0.5, noise: current}
+plastic:     {tau_range: [20, 60], group_size: 4}
+feedforward: {units: 9, rate: 50 Hz, weight: 0.3}
+stimulus:    {start: 20 ms, stop: 40 ms}
+targets:     {kind: sinusoid, tasks: 2, duration: 100 ms, period: 100 ms}
+learning:    {every: 5 ms, loops: 4}
+output:      {correlation_window: 10 ms, test_trials: 3, psth_bin: 5 ms}
+"""
+GROUPINGS = ((1, None), (2, 2), (2, 1), (3, 2), (4, 4), (4, 2), (4, 1))  # ranks, ranks of a group; 3 by 2 leaves one idle
+FEWER = ((1, None), (3, None), (4, 2))  # for tests without a perturbation
+if os.environ.get("ENGRAM_TEST_SANITIZED"):
+    GROUPINGS = ((1, None), (3, 2), (4, 2), (4, 1))
+
+
+def trained(bench, name, text):
+    """Folder of a trained network, trained once."""
+    out = bench.path(name)
+    return out if os.path.exists(out) else bench.train(bench.config(f"{name}.yaml", text), name)
+
+
+def test(bench, run, name, *options, ranks=1, size=None):
+    """Test `run`; return the path of the results."""
+    path = bench.path(name + ".h5")
+    sizes = ["--ranks-per-trial", str(size)] if size else []
+    code, out, err = bench.run(["test", run, "-o", path, "--overwrite", *sizes, *options], ranks)
+    assert code == 0, f"{options} on {ranks} ranks by {size}: exit code {code}\n{out}\n{err}"
+    return path
+
+
+def contents(path):
+    """{name: bytes} of all datasets and attributes but the configuration."""
+    found = {}
+
+    def visit(name, thing):
+        for key, value in thing.attrs.items():
+            found[f"{name}@{key}"] = np.asarray(value).tobytes()
+        if isinstance(thing, h5py.Dataset):
+            found[name] = str(thing.shape).encode() + thing[()].tobytes()
+
+    with h5py.File(path) as file:
+        file.visititems(visit)
+    return found
+
+
+def numbers(path, name):
+    with h5py.File(path) as file:
+        return file["test"][name][()] if name in file["test"] else None
+
+
+def attribute(path, name, group=""):
+    with h5py.File(path) as file:
+        return file["test" + group].attrs[name]
+
+
+def assert_same(one, other, what):
+    a, b = contents(one), contents(other)
+    differ = sorted(k for k in a.keys() | b.keys() if a.get(k) != b.get(k))
+    assert not differ, f"{what}: {len(differ)} of {len(a)} differ: {', '.join(differ[:6])}"
+
+
+def test_same_bits(bench):
+    all_at_once = ("--delete-neurons", "0.1", "--delete-synapses", "0.05", "--noise", "0.2", "--delete-spike", "30")
+    for name, text in (("theta", THETA), ("lif", LIF)):
+        run = trained(bench, name, text)
+        truth, perturbed = {(): os.path.join(run, "test.h5")}, test(bench, run, f"{name}.perturbed", *all_at_once)
+        truth[all_at_once] = perturbed
+        for options, one in truth.items():
+            for ranks, size in GROUPINGS if options else FEWER:
+                path = test(bench, run, f"{name}.{ranks}.{size}", *options, ranks=ranks, size=size)
+                assert_same(one, path, f"{name}: {ranks} ranks by {size}, options {options}, against {'one rank' if options else 'the run itself'}")
+        differs = [k for k, v in contents(perturbed).items() if contents(truth[()]).get(k) != v]
+        assert "test/0/drive" in differs and "test/0/trial_correlation" in differs, differs
+
+
+def test_trials(bench):
+    run = trained(bench, "theta", THETA)
+    five, two = os.path.join(run, "test.h5"), test(bench, run, "two", "--trials", "2", "-P", "output.psth_bin=20 ms")
+    assert np.array_equal(numbers(five, "0/trial_correlation")[:2], numbers(two, "0/trial_correlation")), "trials are other ones when there are fewer"
+    assert np.array_equal(numbers(five, "0/psth").shape, (30, 100)) and np.array_equal(numbers(two, "0/psth").shape, (15, 100))
+    assert abs(numbers(two, "0/trial_correlation").mean() - attribute(two, "single_trial_correlation", "/0")) < 1e-12
+    assert abs(numbers(two, "0/trial_rate").mean() - attribute(two, "rate_hz", "/0")) < 1e-9
+    with open(two.replace(".h5", ".json")) as file:
+        summary = json.load(file)
+    assert summary["trials"] == 2 and summary["loop"] == 12 and abs(summary["tasks"][0]["rate_hz"] - attribute(two, "rate_hz", "/0")) < 1e-9, summary
+
+
+def test_nothing_done_is_nothing(bench):
+    run = trained(bench, "theta", THETA)
+    plain = os.path.join(run, "test.h5")
+    assert_same(plain, test(bench, run, "zero", "--delete-synapses", "0", "--noise", "0", "--delete-neurons", "0"), "fractions of 0")
+    one = test(bench, run, "one", "--noise", "1e-300")  # takes the perturbed path, changes no number
+    assert np.array_equal(numbers(plain, "0/drive"), numbers(one, "0/drive"))
+
+
+def test_deleted_neurons(bench):
+    run = trained(bench, "theta", THETA)
+    plain = os.path.join(run, "test.h5")
+    fired = numbers(plain, "0/psth").sum(0) > 0
+    assert fired.sum() >= 80, fired.sum()
+    score, before = attribute(plain, "single_trial_correlation", "/0"), np.zeros(100, bool)
+    for fraction, count in (("0.05", 5), ("0.29", 29), ("0.4", 40), ("0.999", 99)):
+        path = test(bench, run, "deleted", "--delete-neurons", fraction)
+        deleted = numbers(path, "deleted") == 1
+        assert deleted.sum() == count == attribute(path, "deleted_neurons"), (fraction, deleted.sum())
+        assert (deleted >= before).all(), "a larger fraction does not contain the smaller one"
+        fires = numbers(path, "0/psth").sum(0) > 0
+        assert not fires[deleted].any(), f"{fraction}: a deleted neuron fires"
+        assert count > 40 or fires[~deleted].mean() > 0.7, f"{fraction}: others fall silent"
+        scored = ~np.isnan(numbers(path, "0/neuron_correlation"))
+        assert not scored[deleted].any() and (scored[~deleted].all() or count > 40), f"{fraction}: the wrong neurons are scored"
+        before = deleted
+        if count == 40:
+            assert attribute(path, "single_trial_correlation", "/0") < score - 0.15, "40 % of neurons can be lost without harm"
+
+
+def test_deleted_synapses(bench):
+    for name, text, kinds in (("theta", THETA, (1,)), ("lif", LIF, (0, 1))):
+        run = trained(bench, name, text)
+        with h5py.File(os.path.join(run, "edges.h5")) as file:
+            synapses = [len(file["edges"][p]["source_node_id"]) for p in ("static", "plastic")]
+        for probability in (0.1, 0.5, 1):
+            path = test(bench, run, "thinned", "--delete-synapses", str(probability))
+            deleted = attribute(path, "deleted_synapses")
+            for kind in kinds:
+                sd = np.sqrt(synapses[kind] * probability * (1 - probability))
+                assert abs(deleted[kind] - probability * synapses[kind]) <= 4 * sd, (name, kind, deleted, synapses)
+        assert list(deleted) == synapses, "not all synapses are deleted with probability 1"
+        if name == "theta":
+            assert np.abs(numbers(path, "0/drive")).max() == 0, "there is a drive without synapses"
+            thinned = test(bench, run, "thinned", "--delete-synapses", "0.5")
+            assert attribute(thinned, "single_trial_correlation", "/0") < attribute(os.path.join(run, "test.h5"), "single_trial_correlation", "/0") - 0.15
+
+
+def test_noise(bench):
+    """External noise has the variance that it should: the free membrane of a LIF neuron that never fires has SD sigma/sqrt(2)."""
+    run = trained(bench, "theta", THETA)
+    plain, noisy = attribute(os.path.join(run, "test.h5"), "single_trial_correlation", "/0"), test(bench, run, "noisy", "--noise", "1")
+    assert attribute(noisy, "single_trial_correlation", "/0") < plain - 0.1, "noise does no harm"
+    # no network: a neuron under noise of its own (neuron.noise_sd, current) fires as one under external noise of the same size
+    alone = """\
+simulation: {dt: 0.5 ms, seed: 2}
+network:    {kind: none, neurons: 200, bias: 0.5}
+neuron:     {model: lif, noise: current, noise_sd: %s}
+plastic:    {kind: none}
+stimulus:   {kind: none, start: 0 ms, stop: 0 ms}
+targets:    {kind: sinusoid, duration: 500 ms}
+learning:   {rule: none, every: 10 ms, loops: 1}
+output:     {correlation_window: 10 ms, test_trials: 10}
+"""
+    own = trained(bench, "own_noise", alone % "0.65")
+    external = test(bench, trained(bench, "no_noise", alone % "0"), "external", "--noise", "0.65")
+    rates = attribute(os.path.join(own, "test.h5"), "rate_hz", "/0"), attribute(external, "rate_hz", "/0")
+    assert rates[0] > 20 and abs(rates[1] / rates[0] - 1) < 0.03, rates
+
+
+def test_deleted_spike(bench):
+    run = trained(bench, "theta", THETA)
+    path, at = test(bench, run, "spike", "--delete-spike", "100"), "0/delete_spike/"
+    assert np.array_equal(numbers(path, "0/trial_correlation"), numbers(os.path.join(run, "test.h5"), "0/trial_correlation")), "the intact trials changed"
+    time, difference = numbers(path, at + "time"), numbers(path, at + "trial_rms_difference")
+    when, who = numbers(path, at + "spike_time"), numbers(path, at + "spike_neuron")
+    assert time[0] == 2 and time[-1] == 500 and len(time) == 250, time
+    assert (when >= 100).all() and (when < 120).all() and (who >= 0).all() and len(set(who)) > 1, (when, who)
+    for n, t in enumerate(when):
+        assert difference[n][time < t].max() == 0, f"trial {n}: the drives differ before the deletion"
+        assert difference[n][time >= t].min() > 0, f"trial {n}: the drives do not differ after the deletion"
+    with h5py.File(os.path.join(run, "edges.h5")) as file:  # the first difference is that of one spike: w / tau in units of 10 ms
+        edges = file["edges/plastic"]
+        for n, (t, gid) in enumerate(zip(when, who)):
+            weights = edges["0/syn_weight"][:][edges["source_node_id"][:] == gid].astype(float)
+            decay = 1 - 0.05 + 0.05**2 / 2 - 0.05**3 / 6 + 0.05**4 / 24
+            expected = np.sqrt((weights**2).sum() / 100) * 10 / 20 * (decay if t % 2 else 1)
+            found = difference[n][time >= t][0]
+            assert t % 2 or abs(found / expected - 1) < 1e-9, (found, expected)
+    assert np.allclose(numbers(path, at + "rms_difference"), difference.mean(0), rtol=1e-12)
+    bins, fraction = numbers(path, at + "bin_end"), numbers(path, at + "trial_differing_spikes")
+    assert bins[0] == 109 and fraction.min() >= 0 and fraction.max() <= 1 and (fraction.sum(1) > 0).all()
+    assert (numbers(path, at + "agreement") < 1).all()
+    late = test(bench, run, "late", "--delete-spike", "500", "-P", "output.psth_bin=1 ms")  # the last step: a deletion that nothing can follow
+    assert numbers(late, at + "trial_rms_difference")[:, :-1].max() == 0
+
+
+def test_errors(bench):
+    run = trained(bench, "theta", THETA)
+    elsewhere = bench.path("untouched.h5")
+    refused = {
+        "--trials 0": "1048576", "--trials 2.5": "whole", "--trials": "--trials needs", "--ranks-per-trial 3": "the job has", "--delete-neurons 1": "below 1",
+        "--delete-neurons -0.1": "fraction", "--delete-neurons 5%": "5%", "--delete-synapses 1.5": "probability", "--noise nan": "standard deviation",
+        "--delete-spike 501": "500 ms", "--delete-spike 10ms": "without a unit", "--frobnicate": "unknown option '--frobnicate'", "-P network.neurons=50": "output.*",
+        "-P simulation.seed=2": "belongs to the training", "-P stimulus.stop=60 ms": "stimulus.stop", "-P output.psth_bin=0.7 ms": "psth_bin", "-P output.frob=1": "frob",
+        "twice": "one argument too many",
+    }
+    for ranks, told in ((1, list(refused)), (2, ["--trials 0", "--ranks-per-trial 3", "--delete-spike 501"])):
+        for words in told:
+            message = refused[words]
+            head, _, tail = words.partition(" ")
+            code, out, err = bench.run(["test", run, "-o", elsewhere, head] + ([tail] if tail else []), ranks)
+            assert code == 2 and message in err and err.count("engram: error") == 1, f"{words} on {ranks} ranks: exit code {code}\n{out}\n{err}"
+            assert not os.path.exists(elsewhere), words
+        for arguments, message in ((["test"], "needs the directory"), (["test", bench.path("nowhere")], "holds no run"), (["test", run, "-o", "x.txt"], "must end in .h5"),
+                                   (["test", run], "is there already"), (["test", run, "-o", bench.path("no", "folder.h5")], "cannot be written")):
+            code, out, err = bench.run(arguments, ranks)
+            assert code == 2 and message in err and err.count("engram: error") >= 1, f"{arguments} on {ranks} ranks: exit code {code}\n{out}\n{err}"
+
+
+def test_failures_are_agreed(bench):
+    """A network out of range: every rank ends with exit code 4; a damaged run: exit code 2. One message, whatever the groups."""
+    def refused(run, code, message):
+        for ranks, size in ((1, 1), (4, 1), (3, 2)):
+            found, out, err = bench.run(["test", run, "--overwrite", "--ranks-per-trial", str(size)], ranks)
+            assert found == code and err.count("engram: error") == 1 and message in err, f"{ranks} by {size}: exit code {found}\n{out}\n{err}"
+
+    strong = trained(bench, "strong", """\
+simulation: {dt: 1 ms, seed: 5}
+network:    {kind: random, neurons: 20, excitatory_fraction: 1, probability: 0.5, sigma: 1}
+neuron:     {model: theta}
+plastic:    {kind: separate, excitatory_in_degree: 5, inhibitory_in_degree: 0, excitatory_weight: 1e6}
+stimulus:   {kind: constant, amplitude: 2, start: 0 ms, stop: 50 ms}
+targets:    {kind: sines, duration: 100 ms}
+learning:   {rule: none, every: 2 ms, loops: 1}
+guards:     {max_rate: 0}
+""")
+    refused(strong, 4, "the drive of neuron")
+    damaged = bench.path("damaged")
+    shutil.copytree(trained(bench, "theta", THETA), damaged)
+    folder = os.path.join(damaged, "checkpoint")
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), "r+b") as file:
+            file.truncate(os.path.getsize(file.name) - 100)
+    refused(damaged, 2, "checkpoint")
+
+
+if __name__ == "__main__":
+    run_tests([test_same_bits, test_trials, test_nothing_done_is_nothing, test_deleted_neurons, test_deleted_synapses, test_noise, test_deleted_spike, test_errors,
+               test_failures_are_agreed])
