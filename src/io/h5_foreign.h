@@ -1,7 +1,8 @@
 /** @file h5_foreign.h
  *  HDF5 files that somebody else wrote, read at arm's length: HDF5 1.10.8 crashes or loops on some damaged files (70 of 9000 tables with texts of
- *  variable length; none of 9000 files of edges), so no rank opens one itself. A server (h5_server.h), a process of its own, opens the file, checks it with h5_input.h and answers the requests below over a socket.
- *  When it crashes, or uses up the processor time that a request is given, the file is refused like any other damaged one.
+ *  variable length; none of 9000 files of edges), so no rank opens one itself. A server (h5_server.h), a process of its own, opens the file,
+ *  checks it with h5_input.h and answers the requests below over a socket. When it crashes, or uses up the processor time that a request is given,
+ *  the file is refused like any other damaged one.
  *
  *  Not collective: the rank that calls reads. Mistakes become status_fail(STATUS_INPUT, ...) naming file and dataset.
  */
