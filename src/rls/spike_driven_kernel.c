@@ -42,13 +42,39 @@ static double dot_hits(const real *values, const hit *hits, int count) {
     return sum;
 }
 
-/** y <- decay y + sum of value P[at][:] over the hits, one strip of columns at a time. */
-static void add_rows(int ld, const real *restrict p, real *restrict y, real decay, const hit *restrict hits, int count) {
-    for (int c = 0; c < ld; c += LANES) {
-        lanes sum = *(lanes *)(y + c) * decay;
-        for (int k = 0; k < count; k++) sum += *(const lanes *)(p + (int64_t)hits[k].at * ld + c) * hits[k].value;
-        *(lanes *)(y + c) = sum;
-    }
+/** A strip of @p vectors vectors of  result <- initial + sum over k of factor(k) row(k),  in registers: rows are read in stretches of several cache lines. */
+#define ADD_ROWS(vectors, initial, result, count, row, factor)                                                       \
+    do {                                                                                                             \
+        lanes sum[vectors];                                                                                          \
+        for (int v = 0; v < vectors; v++) sum[v] = initial;                                                          \
+        for (int k = 0; k < count; k++) {                                                                            \
+            const real *from = (row) + c, times = factor;                                                            \
+            for (int v = 0; v < vectors; v++) sum[v] += *(const lanes *)(from + v * LANES) * times;                  \
+        }                                                                                                            \
+        for (int v = 0; v < vectors; v++) *(lanes *)(result + c + v * LANES) = sum[v];                               \
+    } while (0)
+
+/** All strips of a row of ld elements. */
+#define ADD_ROWS_IN_STRIPS(initial, result, count, row, factor)                                       \
+    do {                                                                                              \
+        int c = 0;                                                                                    \
+        for (; c + 8 * LANES <= ld; c += 8 * LANES) ADD_ROWS(8, initial, result, count, row, factor); \
+        for (; c + 4 * LANES <= ld; c += 4 * LANES) ADD_ROWS(4, initial, result, count, row, factor); \
+        for (; c < ld; c += LANES) ADD_ROWS(1, initial, result, count, row, factor);                  \
+    } while (0)
+
+#define VECTOR(array) (*(const lanes *)((array) + c + v * LANES))
+
+/** y <- decay y + sum of value P[at][:] over the hits. */
+static void add_rows(int ld, const real *p, real *y, real decay, const hit *hits, int count) {
+    ADD_ROWS_IN_STRIPS(VECTOR(y) * decay, y, count, p + (int64_t)hits[k].at * ld, hits[k].value);
+}
+
+/** to <- y - Q z. */
+static void subtract_pending(int ld, const real *q, int pending, const real *y, const double *z, real *to) {
+    real minus[SPIKE_DRIVEN_BLOCK_MAX];
+    for (int m = 0; m < pending; m++) minus[m] = (real)-z[m];
+    ADD_ROWS_IN_STRIPS(VECTOR(y), to, pending, q + (int64_t)k * ld, minus[k]);
 }
 
 void NAME(advance)(int ld, const real *restrict p, const real *restrict q, int pending, real *restrict y, group_products *restrict products, double decay,
@@ -66,11 +92,7 @@ double NAME(learn)(int ld, int sources, real *restrict q, int pending, const rea
     double rk = products->rho;
     for (int m = 0; m < pending; m++) rk -= products->z[m] * products->z[m];
     double gain = 1 / (1 + scale * scale * rk), root = sqrt(gain) * scale;
-    for (int c = 0; c < ld; c += LANES) {
-        lanes k = *(const lanes *)(y + c);
-        for (int m = 0; m < pending; m++) k -= *(const lanes *)(q + (int64_t)m * ld + c) * (real)products->z[m];
-        *(lanes *)(column + c) = k;
-    }
+    subtract_pending(ld, q, pending, y, products->z, column);
     for (int row = 0; row < rows; row++, weight += sources) {
         double step = (with_gain ? gain : 1) * error[row] * scale;
         const real factor = (real)step;
@@ -117,10 +139,6 @@ static void subtract_products(int ld, int sources, real *restrict p, const real 
 
 void NAME(flush)(int ld, int sources, real *restrict p, const real *restrict q, int pending, real *restrict y, group_products *restrict products) {
     subtract_products(ld, sources, p, q, pending);
-    for (int c = 0; c < ld; c += LANES) {
-        lanes sum = *(lanes *)(y + c);
-        for (int m = 0; m < pending; m++) sum -= *(const lanes *)(q + (int64_t)m * ld + c) * (real)products->z[m];
-        *(lanes *)(y + c) = sum;
-    }
+    subtract_pending(ld, q, pending, y, products->z, y);
     for (int m = 0; m < pending; m++) products->rho -= products->z[m] * products->z[m];
 }

@@ -162,10 +162,12 @@ void *memory_new(memory_category category, size_t count, size_t size) {
     if (mapped) check_room(category, bytes, mapped);
     void *base = mapped ? mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : aligned_alloc(ALIGNMENT, padded);
     if (base == NULL || base == MAP_FAILED) refuse_failed(category, bytes);
-    if (mapped)
+    if (mapped) {
+        (void)madvise(base, mapped, MADV_HUGEPAGE); /* synapses and P are read here and there: with small pages address translation costs more than the data */
         make_pages(category, bytes, base, 0, mapped);
-    else
+    } else {
         memset(base, 0, padded);
+    }
     return count_block(base, category, bytes, mapped);
 }
 
