@@ -81,7 +81,7 @@ def test_stops(bench):
 
 def test_time_limit(bench):
     """--max-hours ends every part in time; the parts together are the whole."""
-    config = bench.config("limit.yaml", crash.config_text(neurons=400, degree=40, loops=400, every=0, trials=0))
+    config = bench.config("limit.yaml", crash.config_text(neurons=400, degree=40, loops=40 if SANITIZED else 400, every=0, trials=0))
     whole, out = bench.train(config, "limit_whole"), bench.path("limit")
     parts, hours = [], (6 if SANITIZED else 2) / 3600
     for part in range(60):
