@@ -8,7 +8,8 @@
  *     flush       P <- P - Q Q' ,  y <- y - Q z ,  rho <- rho - z'z
  * When sources have time constants of their own, r is not one decay away from what it was: then all sources count as having arrived anew.
  *
- * One P per group on this rank; its arrays lie side by side in memory: y, Q, P. */
+ * An instant costs what it moves through memory. y, and each column of Q, of all groups lie one behind the other, so that a pass over the groups reads
+ * and writes a few long streams; only the rows of P are picked from here and there, and asked for ahead of time. */
 #include <math.h>
 #include <string.h>
 
@@ -21,8 +22,12 @@ struct rls_store {
     rls_settings settings;
     int block;             /* columns that wait before a flush */
     int pending;           /* columns that wait now, the same in all groups */
-    int64_t *base;         /* [groups+1] where a group's arrays begin, elements */
-    void *arrays;          /* float or double: per group y [ld], Q [block][ld], P [K][ld] */
+    int64_t *row_base;     /* [groups+1] where a group's y and columns begin, elements */
+    int64_t *p_base;       /* [groups+1] where its P begins */
+    int64_t stride;        /* from y to the first column, and from a column to the next */
+    void *rows;            /* float or double: [1 + block][stride]: y of all groups, then the columns */
+    void *p;               /* per group [K][ld] */
+    void *scratch;         /* [block][largest ld] */
     group_products *products; /* [groups] */
     double *z;             /* [groups][block] */
     double *sum;           /* [rows] w.r as of the last instant */
@@ -56,8 +61,15 @@ static int default_block(int64_t largest) {
     return largest <= 128 ? 16 : largest <= 512 ? 32 : 64;
 }
 
-static char *at(const rls_store *store, int64_t element) {
-    return (char *)store->arrays + (size_t)element * real_size(store);
+static void *at(const rls_store *store, void *array, int64_t element) {
+    return (char *)array + (size_t)element * real_size(store);
+}
+
+/** Streams that begin at the same place within a page would fight for the same cache sets. */
+static int64_t stride_of(int64_t elements) {
+    enum { LINE = SPIKE_DRIVEN_LANES, LINES_OF_PAGE = 64, SKEW = 5 };
+    int64_t lines = (elements + LINE - 1) / LINE;
+    return (lines + (SKEW + LINES_OF_PAGE - lines % LINES_OF_PAGE) % LINES_OF_PAGE) * LINE;
 }
 
 /** Arrays of a group. */
@@ -65,8 +77,8 @@ typedef struct { int ld, sources; void *y, *q, *p; } group_arrays;
 
 static group_arrays arrays_of(const rls_store *store, int group) {
     int sources = sources_of(store->plastic, group), ld = padded(sources);
-    int64_t base = store->base[group];
-    return (group_arrays){ld, sources, at(store, base), at(store, base + ld), at(store, base + (int64_t)(1 + store->block) * ld)};
+    int64_t base = store->row_base[group];
+    return (group_arrays){ld, sources, at(store, store->rows, base), at(store, store->rows, store->stride + base), at(store, store->p, store->p_base[group])};
 }
 
 static void set_initial_p(rls_store *store, int group, double *scratch) {
@@ -89,10 +101,17 @@ static rls_store *create(const context *context, plastic_synapses *plastic, cons
         if (sources_of(plastic, g) > largest) largest = sources_of(plastic, g);
     CHECK_MPI(MPI_Allreduce(&largest, &anywhere, 1, MPI_INT64_T, MPI_MAX, context->comm)); /* the same block on any number of ranks */
     store->block = settings->block > 0 ? settings->block : default_block(anywhere);
-    store->base = memory_new(MEMORY_P, (size_t)plastic->groups + 1, sizeof(int64_t));
-    for (int g = 0; g < plastic->groups; g++)
-        store->base[g + 1] = store->base[g] + (int64_t)padded(sources_of(plastic, g)) * (1 + store->block + sources_of(plastic, g));
-    store->arrays = memory_new(MEMORY_P, (size_t)store->base[plastic->groups], real_size(store));
+    store->row_base = memory_new(MEMORY_P, (size_t)plastic->groups + 1, sizeof(int64_t));
+    store->p_base = memory_new(MEMORY_P, (size_t)plastic->groups + 1, sizeof(int64_t));
+    for (int g = 0; g < plastic->groups; g++) {
+        int64_t sources = sources_of(plastic, g), ld = padded((int)sources);
+        store->row_base[g + 1] = store->row_base[g] + ld;
+        store->p_base[g + 1] = store->p_base[g] + sources * ld;
+    }
+    store->stride = stride_of(store->row_base[plastic->groups]);
+    store->rows = memory_new(MEMORY_P, (size_t)store->stride * (size_t)(1 + store->block), real_size(store));
+    store->p = memory_new(MEMORY_P, (size_t)store->p_base[plastic->groups], real_size(store));
+    store->scratch = memory_new(MEMORY_BUFFERS, (size_t)store->block * (size_t)padded((int)largest), real_size(store));
     store->products = memory_new(MEMORY_P, (size_t)plastic->groups, sizeof *store->products);
     store->z = memory_new(MEMORY_P, (size_t)plastic->groups * (size_t)store->block, sizeof(double));
     store->sum = memory_new(MEMORY_BUFFERS, (size_t)plastic->rows, sizeof(double));
@@ -109,7 +128,7 @@ static rls_store *create(const context *context, plastic_synapses *plastic, cons
 
 static void destroy(rls_store *store) {
     if (!store) return;
-    memory_free(store->base), memory_free(store->arrays), memory_free(store->products), memory_free(store->z);
+    memory_free(store->row_base), memory_free(store->p_base), memory_free(store->rows), memory_free(store->p), memory_free(store->scratch), memory_free(store->products), memory_free(store->z);
     memory_free(store->sum), memory_free(store->arrived), memory_free(store->hit_start), memory_free(store->hits);
     memory_free(store);
 }
@@ -118,9 +137,9 @@ static void flush(rls_store *store) {
     for (int g = 0; g < store->plastic->groups && store->pending; g++) {
         group_arrays arrays = arrays_of(store, g);
         if (store->plastic->single)
-            spike_driven_flush_single(arrays.ld, arrays.sources, arrays.p, arrays.q, store->pending, arrays.y, &store->products[g]);
+            spike_driven_flush_single(arrays.ld, arrays.sources, arrays.p, arrays.q, store->stride, store->pending, arrays.y, &store->products[g], store->scratch);
         else
-            spike_driven_flush_double(arrays.ld, arrays.sources, arrays.p, arrays.q, store->pending, arrays.y, &store->products[g]);
+            spike_driven_flush_double(arrays.ld, arrays.sources, arrays.p, arrays.q, store->stride, store->pending, arrays.y, &store->products[g], store->scratch);
     }
     store->pending = 0;
 }
@@ -184,15 +203,14 @@ static void predict(rls_store *store, const rls_activity *activity, double *sum)
 
 /* ---- the instant ---- */
 
-/** Ask for the lines that the group will need; they come from memory while the groups before it are worked on. */
+/** Ask for the rows of P that the group will need; they come from memory while the groups before it are worked on. */
 static void prefetch(const rls_store *store, int group) {
     if (group >= store->plastic->groups) return;
-    group_arrays arrays = arrays_of(store, group);
-    size_t row = (size_t)arrays.ld * real_size(store), line = 64;
-    for (size_t byte = 0; byte < row * (size_t)(store->pending + 2); byte += line) __builtin_prefetch((char *)arrays.y + byte, 1, 2);
+    size_t line = 64, row = (size_t)(store->row_base[group + 1] - store->row_base[group]) * real_size(store);
+    const char *p = at(store, store->p, store->p_base[group]);
     for (int64_t h = store->hit_start[group]; h < store->hit_start[group + 1]; h++) {
         int64_t a = store->plastic->single ? ((hit_single *)store->hits)[h].at : ((hit_double *)store->hits)[h].at;
-        for (size_t byte = 0; byte < row; byte += line) __builtin_prefetch((char *)arrays.p + (size_t)a * row + byte, 0, 2);
+        for (size_t byte = 0; byte < row; byte += line) __builtin_prefetch(p + (size_t)a * row + byte, 0, 3);
     }
 }
 
@@ -200,9 +218,9 @@ static void advance_group(rls_store *store, int g, const group_arrays *arrays) {
     int64_t first = store->hit_start[g];
     int count = (int)(store->hit_start[g + 1] - first);
     if (store->plastic->single)
-        spike_driven_advance_single(arrays->ld, arrays->p, arrays->q, store->pending, arrays->y, &store->products[g], store->decay, (hit_single *)store->hits + first, count);
+        spike_driven_advance_single(arrays->ld, arrays->p, arrays->q, store->stride, store->pending, arrays->y, &store->products[g], store->decay, (hit_single *)store->hits + first, count);
     else
-        spike_driven_advance_double(arrays->ld, arrays->p, arrays->q, store->pending, arrays->y, &store->products[g], store->decay, (hit_double *)store->hits + first, count);
+        spike_driven_advance_double(arrays->ld, arrays->p, arrays->q, store->stride, store->pending, arrays->y, &store->products[g], store->decay, (hit_double *)store->hits + first, count);
 }
 
 static double learn_group(rls_store *store, int g, const group_arrays *arrays, const double *error, double scale) {
@@ -210,14 +228,14 @@ static double learn_group(rls_store *store, int g, const group_arrays *arrays, c
     int row = plastic->group_row[g], rows = plastic->group_row[g + 1] - row, with_gain = store->settings.gain;
     int64_t slot = plastic->row_start[row];
     if (plastic->single)
-        return spike_driven_learn_single(arrays->ld, arrays->sources, arrays->q, store->pending, arrays->y, &store->products[g], scale, with_gain, rows, (float *)plastic->weight + slot,
+        return spike_driven_learn_single(arrays->ld, arrays->sources, arrays->q, store->stride, store->pending, arrays->y, &store->products[g], scale, with_gain, rows, (float *)plastic->weight + slot,
                                          error + row, store->sum + row);
-    return spike_driven_learn_double(arrays->ld, arrays->sources, arrays->q, store->pending, arrays->y, &store->products[g], scale, with_gain, rows, (double *)plastic->weight + slot,
+    return spike_driven_learn_double(arrays->ld, arrays->sources, arrays->q, store->stride, store->pending, arrays->y, &store->products[g], scale, with_gain, rows, (double *)plastic->weight + slot,
                                      error + row, store->sum + row);
 }
 
 static int update(rls_store *store, const rls_activity *activity, const double *error, const double *scale, double *gain, double *after) {
-    enum { AHEAD = 2 };
+    enum { AHEAD = 4 };
     (void)activity; /* what predict() found */
     const plastic_synapses *plastic = store->plastic;
     int first_bad = -1;

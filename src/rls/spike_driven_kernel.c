@@ -71,28 +71,28 @@ static void add_rows(int ld, const real *p, real *y, real decay, const hit *hits
 }
 
 /** to <- y - Q z. */
-static void subtract_pending(int ld, const real *q, int pending, const real *y, const double *z, real *to) {
+static void subtract_pending(int ld, const real *q, int64_t stride, int pending, const real *y, const double *z, real *to) {
     real minus[SPIKE_DRIVEN_BLOCK_MAX];
     for (int m = 0; m < pending; m++) minus[m] = (real)-z[m];
-    ADD_ROWS_IN_STRIPS(VECTOR(y), to, pending, q + (int64_t)k * ld, minus[k]);
+    ADD_ROWS_IN_STRIPS(VECTOR(y), to, pending, q + k * stride, minus[k]);
 }
 
-void NAME(advance)(int ld, const real *restrict p, const real *restrict q, int pending, real *restrict y, group_products *restrict products, double decay,
+void NAME(advance)(int ld, const real *restrict p, const real *restrict q, int64_t stride, int pending, real *restrict y, group_products *restrict products, double decay,
                    const hit *restrict hits, int count) {
     /* r'Pr of r = decay r_before + s:  decay^2 rho + decay s'y_before + s'y_now */
     double before = dot_hits(y, hits, count);
     add_rows(ld, p, y, (real)decay, hits, count);
     products->rho = decay * (decay * products->rho + before) + dot_hits(y, hits, count);
-    for (int m = 0; m < pending; m++) products->z[m] = decay * products->z[m] + dot_hits(q + (int64_t)m * ld, hits, count);
+    for (int m = 0; m < pending; m++) products->z[m] = decay * products->z[m] + dot_hits(q + m * stride, hits, count);
 }
 
-double NAME(learn)(int ld, int sources, real *restrict q, int pending, const real *restrict y, group_products *restrict products, double scale, int with_gain,
+double NAME(learn)(int ld, int sources, real *restrict q, int64_t stride, int pending, const real *restrict y, group_products *restrict products, double scale, int with_gain,
                    int rows, real *restrict weight, const double *restrict error, double *restrict sum) {
-    real *restrict column = q + (int64_t)pending * ld;
+    real *restrict column = q + pending * stride;
     double rk = products->rho;
     for (int m = 0; m < pending; m++) rk -= products->z[m] * products->z[m];
     double gain = 1 / (1 + scale * scale * rk), root = sqrt(gain) * scale;
-    subtract_pending(ld, q, pending, y, products->z, column);
+    subtract_pending(ld, q, stride, pending, y, products->z, column);
     for (int row = 0; row < rows; row++, weight += sources) {
         double step = (with_gain ? gain : 1) * error[row] * scale;
         const real factor = (real)step;
@@ -137,8 +137,10 @@ static void subtract_products(int ld, int sources, real *restrict p, const real 
     }
 }
 
-void NAME(flush)(int ld, int sources, real *restrict p, const real *restrict q, int pending, real *restrict y, group_products *restrict products) {
-    subtract_products(ld, sources, p, q, pending);
-    subtract_pending(ld, q, pending, y, products->z, y);
+void NAME(flush)(int ld, int sources, real *restrict p, const real *restrict q, int64_t stride, int pending, real *restrict y, group_products *restrict products,
+                 real *restrict scratch) {
+    for (int m = 0; m < pending; m++) memcpy(scratch + (int64_t)m * ld, q + m * stride, (size_t)ld * sizeof *scratch); /* close together while they are used again and again */
+    subtract_products(ld, sources, p, scratch, pending);
+    subtract_pending(ld, scratch, ld, pending, y, products->z, y);
     for (int m = 0; m < pending; m++) products->rho -= products->z[m] * products->z[m];
 }
