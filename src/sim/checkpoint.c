@@ -147,7 +147,7 @@ static int list_generations(const char *directory, int64_t *loops) {
     int count = 0;
     long long loop;
     for (struct dirent *entry; entries && count < FOUND_MAX && (entry = readdir(entries));)
-        if (sscanf(entry->d_name, "loop-%10lld.h%c", &loop, &end) == 2 && end == '5' && strlen(entry->d_name) == strlen("loop-0000000000.h5") && loop > 0) loops[count++] = loop;
+        if (sscanf(entry->d_name, "loop-%10lld.h%c", &loop, &end) == 2 && end == '5' && strlen(entry->d_name) == strlen("loop-0000000000.h5") && loop >= 0) loops[count++] = loop;
     if (entries) closedir(entries);
     free(folder);
     qsort(loops, (size_t)count, sizeof *loops, newest_first);

@@ -89,13 +89,14 @@ static status run_trial(testing *testing, int task, int n) {
     double *record = sums->record + (int64_t)n * testing->columns;
     int64_t undefined;
     trial trial = {.task = task, .stream = STREAM_TEST + (uint64_t)task * (uint64_t)testing->plan->trials + (uint64_t)n, .reset = true, .plastic = true,
-                   .stimulate = true, .steps = sim->loop_steps};
+                   .stimulate = true, .steps = sim->loop_steps, .watch = testing->plan->watch};
     tracker_begin(testing->tracker);
     trial_observe(&trial, testing->tracker, tracker_step);
     trial_observe(&trial, &sums->psth, psth_step);
     if (testing->deletion) trial_observe(&trial, testing->deletion, spike_deletion_watch_intact);
     trial_result result;
     trial_run(sim, &trial, &result);
+    if (!result.whole) return STATUS_RESUMABLE;
     const double *values = tracker_finish(testing->tracker);
     record[RECORD_SCORE] = score_values(sim, task, values, testing->each, &undefined);
     record[RECORD_SPIKES] = (double)(result.spikes[0] + result.spikes[1]);

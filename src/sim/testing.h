@@ -14,6 +14,7 @@ typedef struct {
     MPI_Comm between;    /**< ranks of equal place in all groups, ordered by group; not looked at with one group */
     double delete_spike; /**< ms from the start of a trial; every trial is run again without the first spike from then on. NAN: no */
     bool progress;       /**< log a line now and then */
+    run_watch *watch;    /**< what may end the tests; NULL: nothing */
 } test_plan;
 
 /** What a single trial leaves: columns of a record. */
@@ -51,7 +52,7 @@ typedef struct {
 
 /** Run the trials. Collective over all groups.
  *  @param[out] results [tasks], owned by the caller, testing_free(); NULL on failure and on all groups but the first
- *  @return not agreed: STATUS_NUMERIC, with a message, on a rank whose values are not finite or 65536 and more; STATUS_INPUT on all for a plan that does not fit */
+ *  @return not agreed: STATUS_RESUMABLE on all if the watch ended them; STATUS_NUMERIC, with a message, on a rank whose values are not finite or 65536 and more; STATUS_INPUT on all for a plan that does not fit */
 status testing_trials(simulation *simulation, const test_plan *plan, test_result **results);
 void testing_free(test_result *results, int tasks);
 

@@ -190,7 +190,8 @@ static status run_loops(training *training) {
 static status run_tests(training *training) {
     simulation *sim = training->sim;
     if (training->output->test_trials == 0) return STATUS_OK;
-    const test_plan plan = {.trials = (int)training->output->test_trials, .groups = 1, .delete_spike = NAN};
+    if (training->watch.asked) return STATUS_RESUMABLE;
+    const test_plan plan = {.trials = (int)training->output->test_trials, .groups = 1, .delete_spike = NAN, .watch = &training->watch};
     status tested = status_agree(&sim->context, testing_trials(sim, &plan, &training->tests));
     for (int task = 0; tested == STATUS_OK && task < sim->targets.tasks; task++) {
         const test_result *test = &training->tests[task];

@@ -97,6 +97,32 @@ def test_time_limit(bench):
     assert not crash.differences(whole, out)
 
 
+def test_stop_in_tests(bench):
+    """A request during the trials behind training: the trained network is safe, the trials are done when the run goes on."""
+    config = small(bench, loops=2)
+    whole, out = bench.train(config, "tested_whole"), bench.path("tested")
+    with open(bench.path("tested.log"), "w") as log:
+        process = crash.start(bench.engram, ["train", config, "-o", out, "-P", "output.test_trials=100000"], 1, log)
+        until = time.time() + 60
+        while not os.path.exists(os.path.join(out, "checkpoint", "loop-0000000002.h5")) and process.poll() is None and time.time() < until:
+            time.sleep(0.02)
+        time.sleep(0.3)
+        crash.kill(process.pid, signal.SIGTERM)
+        code = process.wait(60)
+    assert code == 75 and not os.path.exists(os.path.join(out, "test.h5")), code
+    bench.succeed(["train", config, "--resume", out], 2)
+    assert not crash.differences(whole, out), crash.differences(whole, out)
+
+
+def test_untrained(bench):
+    """No loops at all: the network as it was built can be saved, tested, and trained later."""
+    config = small(bench)
+    whole, out = bench.train(config, "untrained_whole"), bench.train(config, "untrained", 2, ["learning.loops=0"])
+    bench.succeed(["test", out, "--trials", "2", "-o", bench.path("untrained.h5"), "--overwrite"])
+    bench.succeed(["train", config, "--resume", out], 2)
+    assert not crash.differences(whole, out), crash.differences(whole, out)
+
+
 def test_config_key_limits(bench):
     config = small(bench)
     code, text, _ = bench.run(["train", config, "-o", bench.path("keyed"), "-P", "checkpoint.max_hours=0.0000001"])
@@ -249,4 +275,4 @@ def damage_only(bench):
 
 if "ENGRAM_CRASH_ROUNDS" in os.environ:
     run_tests([crash_only, damage_only])
-run_tests([test_kill, test_stops, test_time_limit, test_config_key_limits, test_more_loops, test_refused, test_changed_input_file, test_guards, test_two_at_once, test_damaged_checkpoint])
+run_tests([test_kill, test_stops, test_time_limit, test_stop_in_tests, test_untrained, test_config_key_limits, test_more_loops, test_refused, test_changed_input_file, test_guards, test_two_at_once, test_damaged_checkpoint])
