@@ -31,7 +31,7 @@ bool watch_wants_end(run_watch *watch, int rank);
 /** Rank 0: is it shorter to give up a trial after @p done of @p steps steps, which took @p seconds, than to finish it and save? */
 bool watch_abandons(const run_watch *watch, double seconds, double done, double steps);
 
-/** Forget the stop file (removed on rank 0, so that it does not stop the resumed run) and give the signals back. Not collective. */
+/** Forget the stop file (removed on rank 0, so that it does not stop the resumed run) and catch signals no longer: the run ends, SIGTERM and SIGUSR1 cannot spoil its exit code. Not collective. */
 void watch_end(run_watch *watch);
 
 #endif

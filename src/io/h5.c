@@ -346,6 +346,10 @@ status h5_commit(h5_file *file) {
     }
     if (!file->failed) worked_on_root(file, root ? part_file_sync(file->part) : 0, "cannot sync", file->part);
     if (!file->failed) worked_on_root(file, root && rename(file->part, file->path) ? errno : 0, "cannot rename", file->part);
+    if (!file->failed && file->descriptor >= 0) { /* the file has its name: nothing that fails from here on may touch it */
+        close(file->descriptor);
+        file->descriptor = -1;
+    }
     if (!file->failed) worked_on_root(file, root ? part_file_sync_parent(file->path) : 0, "cannot sync the directory of", file->path);
     if (file->failed) {
         if (file->descriptor >= 0 && ftruncate(file->descriptor, 0) + unlink(file->part) < 0) /* the room back even if left open */

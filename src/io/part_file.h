@@ -27,7 +27,10 @@ static inline int part_file_reserve(int descriptor, int64_t bytes) {
     struct stat now;
     struct statvfs disk;
     if (fstat(descriptor, &now) != 0) return errno;
-    if (bytes <= now.st_size || fallocate(descriptor, 0, now.st_size, bytes - now.st_size) == 0) return 0;
+    int result = -1;
+    if (bytes <= now.st_size) return 0;
+    do result = fallocate(descriptor, 0, now.st_size, bytes - now.st_size); while (result != 0 && errno == EINTR); /* a signal that asks to stop must not spoil the checkpoint */
+    if (result == 0) return 0;
     if (errno != EOPNOTSUPP && errno != ENOSYS) return errno;
     if (fstatvfs(descriptor, &disk) != 0) return 0; /* a file system that promises nothing: look at least whether there is room now */
     return (double)disk.f_bavail * (double)disk.f_frsize < (double)(bytes - now.st_size) ? ENOSPC : 0;
@@ -37,7 +40,8 @@ static inline int part_file_reserve(int descriptor, int64_t bytes) {
 static inline int part_file_sync(const char *path) {
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) return errno;
-    int error = fsync(descriptor) ? errno : 0;
+    int error;
+    do error = fsync(descriptor) ? errno : 0; while (error == EINTR);
     close(descriptor);
     return error == EINVAL ? 0 : error;
 }

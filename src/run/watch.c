@@ -50,7 +50,7 @@ bool watch_abandons(const run_watch *watch, double seconds, double done, double 
 }
 
 void watch_end(run_watch *watch) {
-    for (int k = 0; k < WATCHED; k++) signal(watched[k].number, SIG_DFL);
+    for (int k = 0; k < WATCHED; k++) signal(watched[k].number, watched[k].number == SIGINT ? SIG_DFL : SIG_IGN); /* all is saved: let the exit code get out */
     if (watch->stop_file && watch->asked) unlink(watch->stop_file);
     free(watch->stop_file);
     watch->stop_file = NULL;

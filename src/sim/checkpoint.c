@@ -1,6 +1,7 @@
 #include "checkpoint.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,16 +141,20 @@ static int newest_first(const void *a, const void *b) {
     return (x < y) - (x > y);
 }
 
-/** Loops of the checkpoints in the directory, newest first. On one rank. @return their number, at most FOUND_MAX */
+/** Loops of the checkpoints in the directory, newest first. On one rank. @return their number, at most FOUND_MAX; -1 if the directory cannot be read */
 static int list_generations(const char *directory, int64_t *loops) {
     char *folder = checkpoint_path(directory, ""), end;
     DIR *entries = opendir(folder);
     int count = 0;
     long long loop;
+    bool readable = entries || errno == ENOENT;
+    errno = 0;
     for (struct dirent *entry; entries && count < FOUND_MAX && (entry = readdir(entries));)
         if (sscanf(entry->d_name, "loop-%10lld.h%c", &loop, &end) == 2 && end == '5' && strlen(entry->d_name) == strlen("loop-0000000000.h5") && loop >= 0) loops[count++] = loop;
+    readable = readable && (errno == 0 || !entries || count == FOUND_MAX);
     if (entries) closedir(entries);
     free(folder);
+    if (!readable) return -1;
     qsort(loops, (size_t)count, sizeof *loops, newest_first);
     return count;
 }
@@ -162,6 +167,22 @@ static void remove_older(const char *directory, int keep) {
         unlink(path);
         free(path);
     }
+}
+
+int64_t checkpoint_newest(const char *directory) {
+    int64_t loops[FOUND_MAX];
+    return list_generations(directory, loops) > 0 ? loops[0] : -1;
+}
+
+void checkpoint_remove_parts(const char *directory) {
+    char *folder = checkpoint_path(directory, "");
+    DIR *entries = opendir(folder);
+    for (struct dirent *entry; entries && (entry = readdir(entries));) {
+        size_t length = strlen(entry->d_name);
+        if (length > 5 && strcmp(entry->d_name + length - 5, ".part") == 0) unlinkat(dirfd(entries), entry->d_name, 0);
+    }
+    if (entries) closedir(entries);
+    free(folder);
 }
 
 void checkpoint_keep_newest(const char *directory) {
@@ -186,6 +207,7 @@ status checkpoint_save(simulation *sim, const char *directory, const checkpoint_
     int32_t format = FORMAT;
     h5_attribute(file, "/", "checkpoint_format", H5_INT32, 0, &format);
     h5_attribute(file, "/", "loop", H5_INT64, 0, &progress->loop);
+    h5_attribute(file, "/", "loops", H5_INT64, 0, &progress->loops);
     h5_attribute(file, "/", "seconds", H5_FLOAT64, 0, &progress->seconds);
     h5_attribute_text(file, "/", "revision", version_revision);
     h5_attribute_text(file, "/", "inputs", inputs);
@@ -204,14 +226,16 @@ status checkpoint_save(simulation *sim, const char *directory, const checkpoint_
 
 /* ---- reading ---- */
 
-status checkpoint_find(const context *context, const char *directory, int64_t *loop, char **path) {
+status checkpoint_find(const context *context, const char *directory, int64_t *loop, int64_t *newest, char **path) {
     int64_t loops[FOUND_MAX] = {0};
-    int count = context->rank == 0 ? list_generations(directory, loops) : 0, mistakes = 0;
+    int count = context->rank == 0 ? list_generations(directory, loops) : 0, mistakes = 0; /* -1: cannot be read */
     char why[SEAL_WHY_BYTES];
     CHECK_MPI(MPI_Bcast(&count, 1, MPI_INT, 0, context->comm));
     CHECK_MPI(MPI_Bcast(loops, FOUND_MAX, MPI_INT64_T, 0, context->comm));
     *loop = 0;
+    *newest = count > 0 ? loops[0] : -1;
     *path = NULL;
+    if (count < 0) return status_agree(context, status_fail(STATUS_FAILURE, "%s/checkpoint cannot be read", directory));
     for (int k = 0; k < count; k++) {
         char *candidate = path_of_loop(directory, loops[k]);
         seal_check(context, candidate, why);
@@ -265,6 +289,7 @@ status checkpoint_load(simulation *sim, const char *path, checkpoint_progress *p
     check_format(reader);
     warn_of_revision(&sim->context, reader);
     h5_reader_attribute(reader, "/", "loop", H5_INT64, 0, &progress->loop);
+    h5_reader_attribute(reader, "/", "loops", H5_INT64, 0, &progress->loops);
     h5_reader_attribute(reader, "/", "seconds", H5_FLOAT64, 0, &progress->seconds);
     load_weights(sim, reader);
     load_state(sim, reader);
@@ -275,7 +300,8 @@ status checkpoint_load(simulation *sim, const char *path, checkpoint_progress *p
 
 status checkpoint_load_weights(const char *directory, simulation *sim, int64_t *loop) {
     char *path;
-    status found = checkpoint_find(&sim->context, directory, loop, &path);
+    int64_t newest;
+    status found = checkpoint_find(&sim->context, directory, loop, &newest, &path);
     if (found != STATUS_OK) return found;
     if (!path) return status_agree(&sim->context, status_fail(STATUS_INPUT, "%s holds no checkpoint", directory));
     h5_reader *reader = h5_reader_open(path);

@@ -16,6 +16,7 @@ extern const param_table checkpoint_common;
 /** What a checkpoint holds beside the simulation. */
 typedef struct {
     int64_t loop;        /* loops done */
+    int64_t loops;       /* loops planned when the checkpoint was made */
     double seconds;      /* wall time of these loops, over all parts of the run */
     double **drive;      /* [tasks] [instants][mine] averages of the last loop of each task, NULL where there is none yet */
 } checkpoint_progress;
@@ -34,9 +35,16 @@ status checkpoint_save(simulation *sim, const char *directory, const checkpoint_
 void checkpoint_keep_newest(const char *directory);
 
 /** Loop of the newest whole checkpoint of @p directory, 0 if there is none; damaged ones are named in warnings. Collective.
- *  @param[out] path  of it, owned by the caller (free()), NULL if there is none
+ *  @param[out] newest  loop of the newest one, damaged or not; -1: none
+ *  @param[out] path  of the one found, owned by the caller (free()), NULL if there is none
  *  @return STATUS_INPUT, agreed and printed, when there are checkpoints but all are damaged */
-status checkpoint_find(const context *context, const char *directory, int64_t *loop, char **path);
+status checkpoint_find(const context *context, const char *directory, int64_t *loop, int64_t *newest, char **path);
+
+/** Loop of the newest checkpoint, whole or not; -1: none. On one rank. */
+int64_t checkpoint_newest(const char *directory);
+
+/** Remove what a killed save left behind, which may be as large as P. On one rank, which has locked the run. */
+void checkpoint_remove_parts(const char *directory);
 
 /** List of input files (config_inputs()) of the run when the checkpoint was made. Collective. @return owned; "" where it cannot be read */
 char *checkpoint_inputs(const context *context, const char *path);

@@ -48,17 +48,18 @@ static int64_t remove_folder(const char *folder) {
     return rmdir(folder);
 }
 
-/** So that no file of an earlier run stays beside those of this one. */
-static void remove_earlier(const results *results) {
+/** So that no file of an earlier run stays beside those of this one; what makes it a run that could be resumed goes last. @return whether no checkpoint is left */
+static bool remove_earlier(const results *results) {
     static const char *const ours[] = {"run.json", "spikes.h5", "report.h5", "nodes.h5", "node_types.csv", "edges.h5", "targets.h5", "test.h5", "test.json", "stop", PARAMETERS_FILE};
-    for (size_t k = 0; k < sizeof ours / sizeof *ours; k++) {
+    char *checkpoints = checkpoint_path(results->directory, "");
+    bool gone = remove_folder(checkpoints) == 0 || errno == ENOENT;
+    free(checkpoints);
+    for (size_t k = 0; gone && k < sizeof ours / sizeof *ours; k++) {
         char *old = results_path(results, ours[k]);
         unlink(old);
         free(old);
     }
-    char *checkpoints = checkpoint_path(results->directory, "");
-    remove_folder(checkpoints);
-    free(checkpoints);
+    return gone;
 }
 
 /** Write under a temporary name, sync, rename. On rank 0. */
@@ -124,6 +125,15 @@ static bool exists(const results *results, const char *name) {
     return there;
 }
 
+/** More than the header, which is all that a run leaves that was killed when it began. */
+static bool holds_metrics(const results *results) {
+    struct stat found;
+    char *path = results_path(results, "metrics.csv");
+    bool holds = stat(path, &found) == 0 && found.st_size > (off_t)strlen(metrics_header);
+    free(path);
+    return holds;
+}
+
 /** On rank 0 only. */
 static status open_on_root(results *results, const char *parameters, bool overwrite) {
     struct stat found;
@@ -131,13 +141,13 @@ static status open_on_root(results *results, const char *parameters, bool overwr
     if (make_directories(results->directory) != 0 || stat(results->directory, &found) != 0)
         return status_fail(STATUS_INPUT, "output directory %s: %s", results->directory, strerror(errno));
     if (!S_ISDIR(found.st_mode)) return status_fail(STATUS_INPUT, "output directory %s: is a file", results->directory);
-    const char *sign = exists(results, "metrics.csv") ? "metrics.csv" : PARAMETERS_FILE;
-    if (!overwrite && exists(results, sign))
+    const char *sign = exists(results, PARAMETERS_FILE) ? PARAMETERS_FILE : "metrics.csv";
+    if (!overwrite && (exists(results, PARAMETERS_FILE) || holds_metrics(results)))
         return status_fail(STATUS_INPUT, "%s already holds a run (%s/%s); give -o another directory, --resume %s to go on with it, or --overwrite", results->directory,
                            results->directory, sign, results->directory);
     status code = lock_metrics(results);
     if (code != STATUS_OK) return code;
-    if (overwrite) remove_earlier(results);
+    if (overwrite && !remove_earlier(results)) return status_fail(STATUS_FAILURE, "%s/checkpoint: what is there cannot be removed: %s", results->directory, strerror(errno));
     if (ftruncate(results->metrics, 0) != 0) return status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
     code = append_metrics(results, metrics_header);
     return code == STATUS_OK ? write_text_file(results, PARAMETERS_FILE, parameters) : code;
@@ -178,8 +188,11 @@ static status cut_metrics(results *results, int64_t loop) {
     char *text = calloc((size_t)found.st_size + 1, 1);
     if (!text) context_abort("memory: no room for metrics.csv");
     int64_t kept = 0;
-    if (pread(results->metrics, text, (size_t)found.st_size, 0) != found.st_size)
-        status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
+    errno = EIO; /* if less comes than there is */
+    if (pread(results->metrics, text, (size_t)found.st_size, 0) != found.st_size) {
+        free(text);
+        return status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
+    }
     results->bytes = past_lines(text, loop, &kept);
     if (kept < loop) fprintf(stderr, "engram: warning: %s/metrics.csv has lines for %lld of %lld loops\n", results->directory, (long long)kept, (long long)loop);
     free(text);
@@ -187,18 +200,30 @@ static status cut_metrics(results *results, int64_t loop) {
     return results->bytes == 0 ? append_metrics(results, metrics_header) : STATUS_OK;
 }
 
-static status reopen_on_root(results *results, const char *parameters, int64_t loop) {
+/** Lock the run, and look whether it is still as it was when the checkpoint was chosen. */
+static status reopen_on_root(results *results, int64_t newest) {
     status code = lock_metrics(results);
-    if (code == STATUS_OK) code = cut_metrics(results, loop);
+    if (code == STATUS_OK && checkpoint_newest(results->directory) != newest)
+        code = status_fail(STATUS_INPUT, "%s: another process went on with this run meanwhile; resume it again", results->directory);
+    return code;
+}
+
+status results_reopen(const context *context, char *directory, int64_t newest, results *results) {
+    begin(directory, results);
+    return status_agree(context, context->rank == 0 ? reopen_on_root(results, newest) : STATUS_OK);
+}
+
+static status rewind_on_root(results *results, const char *parameters, int64_t loop) {
+    status code = cut_metrics(results, loop);
     char *stop = results_path(results, "stop");
     unlink(stop); /* it stopped the run before */
     free(stop);
+    checkpoint_remove_parts(results->directory);
     return code == STATUS_OK ? write_text_file(results, PARAMETERS_FILE, parameters) : code;
 }
 
-status results_reopen(const context *context, char *directory, const char *parameters, int64_t loop, results *results) {
-    begin(directory, results);
-    return status_agree(context, context->rank == 0 ? reopen_on_root(results, parameters, loop) : STATUS_OK);
+status results_rewind(const context *context, results *results, const char *parameters, int64_t loop) {
+    return status_agree(context, context->rank == 0 ? rewind_on_root(results, parameters, loop) : STATUS_OK);
 }
 
 bool results_hold_run(const context *context, const char *directory) {

@@ -24,8 +24,11 @@ char *results_directory(const config *config, const run_options *options);
  *  @param directory taken @param parameters text of parameters.yaml. @return agreed and printed */
 status results_open(const context *context, char *directory, const char *parameters, bool overwrite, results *results);
 
-/** Go on in a directory after @p loop loops: lines of later loops leave metrics.csv, parameters.yaml becomes @p parameters. @param directory taken @return agreed and printed */
-status results_reopen(const context *context, char *directory, const char *parameters, int64_t loop, results *results);
+/** Lock the directory of a run to go on with. @param directory taken @param newest resume_point.newest: no other may have come since. @return agreed and printed */
+status results_reopen(const context *context, char *directory, int64_t newest, results *results);
+
+/** Once everything is read: back to what was after @p loop loops. Lines of later loops leave metrics.csv, parameters.yaml becomes @p parameters. @return agreed and printed */
+status results_rewind(const context *context, results *results, const char *parameters, int64_t loop);
 
 /** One line of metrics.csv. */
 typedef struct {

@@ -61,9 +61,9 @@ static status compare_with_run(const context *context, const char *directory, co
 }
 
 status resume_find(const context *context, const char *directory, config *config, const char *inputs, resume_point *point) {
-    *point = (resume_point){0};
+    *point = (resume_point){.newest = -1};
     status result = compare_with_run(context, directory, config);
-    if (result == STATUS_OK) result = checkpoint_find(context, directory, &point->loop, &point->checkpoint);
+    if (result == STATUS_OK) result = checkpoint_find(context, directory, &point->loop, &point->newest, &point->checkpoint);
     if (result != STATUS_OK) return result;
     int64_t loops = ((learning_settings *)config_common(config, "learning"))->loops;
     if (point->checkpoint) result = compare_inputs(context, directory, point->checkpoint, inputs);

@@ -7,6 +7,7 @@
 /** Where a run starts: all zero for a new run. */
 typedef struct {
     int64_t loop;     /* loops that need not be done again */
+    int64_t newest;   /* loop of the newest checkpoint, which may be damaged; -1: none */
     char *checkpoint; /* its path, owned; NULL: start from the beginning */
 } resume_point;
 

@@ -1,6 +1,7 @@
 #include "spool.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,7 @@ static piece *list_pieces(const results *results, int *count) {
     DIR *entries = opendir(folder);
     piece *pieces = memory_new(MEMORY_BUFFERS, 0, sizeof *pieces);
     long long first, last;
-    *count = 0;
+    *count = entries || errno == ENOENT ? 0 : -1;
     for (struct dirent *entry; entries && (entry = readdir(entries));) {
         bool ours = sscanf(entry->d_name, "spikes-%10lld-%10lld.h%c", &first, &last, &end) == 3 && end == '5';
         if (!ours || strlen(entry->d_name) != strlen("spikes-0000000000-0000000000.h5")) continue;
@@ -38,7 +39,7 @@ static piece *list_pieces(const results *results, int *count) {
     }
     if (entries) closedir(entries);
     free(folder);
-    qsort(pieces, (size_t)*count, sizeof *pieces, ascending);
+    if (*count > 0) qsort(pieces, (size_t)*count, sizeof *pieces, ascending);
     return pieces;
 }
 
@@ -86,6 +87,10 @@ status spool_read(const simulation *sim, const results *results, int64_t loop, s
         pieces = list_pieces(results, &count);
     }
     CHECK_MPI(MPI_Bcast(&count, 1, MPI_INT, 0, context->comm));
+    if (count < 0) {
+        memory_free(pieces);
+        return status_agree(context, status_fail(STATUS_FAILURE, "%s/checkpoint cannot be read", results->directory));
+    }
     if (context->rank != 0) pieces = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof *pieces);
     CHECK_MPI(MPI_Bcast(pieces, 2 * count, MPI_INT64_T, 0, context->comm));
     status result = check_pieces(results, pieces, count, loop);

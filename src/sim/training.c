@@ -256,25 +256,44 @@ static status finish(training *training) {
     return result == STATUS_OK ? write_tests(training) : result;
 }
 
-/** New directory, or that of the run to go on with, and what the checkpoint holds. @return agreed and printed */
-static status open_run(training *training, const run_options *options, const resume_point *point) {
+/** With another number of loops other averages are the last ones, and spikes and traces of the last loop are still to be recorded. */
+static status check_planned(training *training, int64_t loop) {
     simulation *sim = training->sim;
-    status result;
-    if (options->resume)
-        result = results_reopen(&sim->context, strdup(options->resume), training->parameters, point->loop, &training->results);
-    else
-        result = results_open(&sim->context, results_directory(sim->config, options), training->parameters, options->overwrite, &training->results);
-    if (result != STATUS_OK || !options->resume) return result;
+    int64_t planned = training->progress.loops, tasks = sim->targets.tasks;
+    if (planned == training->loops) return STATUS_OK;
+    for (int task = 0; task < tasks; task++) {
+        memory_free(training->progress.drive[task]);
+        training->progress.drive[task] = NULL;
+    }
+    if (training->loops >= loop + tasks) return STATUS_OK;
+    return config_complain(sim->config, "learning", "loops", "%lld, but %lld of %lld loops are done; give %lld, or at least %lld", (long long)training->loops, (long long)loop,
+                           (long long)planned, (long long)planned, (long long)(loop + tasks));
+}
+
+/** What the checkpoint holds. @return agreed and printed */
+static status go_on(training *training, const resume_point *point) {
+    simulation *sim = training->sim;
     if (!point->checkpoint) {
-        log_line(&sim->context, "%s holds no checkpoint: starting with loop 1", options->resume);
+        if (sim->context.rank == 0) spool_clear(&training->results);
+        log_line(&sim->context, "%s holds no checkpoint: starting with loop 1", training->results.directory);
         return STATUS_OK;
     }
-    result = checkpoint_load(sim, point->checkpoint, &training->progress);
+    status result = checkpoint_load(sim, point->checkpoint, &training->progress);
+    if (result == STATUS_OK) result = status_agree(&sim->context, check_planned(training, point->loop));
     if (result == STATUS_OK && training->output->spikes == SPIKES_ALL) result = spool_read(sim, &training->results, point->loop, &training->spikes);
     training->resumed_from = training->saved = point->loop;
     training->spooled = training->spikes.count;
     if (result == STATUS_OK) log_line(&sim->context, "going on after loop %lld of %lld, from %s", (long long)point->loop, (long long)training->loops, point->checkpoint);
     return result;
+}
+
+/** New directory, or that of the run to go on with. @return agreed and printed */
+static status open_run(training *training, const run_options *options, const resume_point *point) {
+    simulation *sim = training->sim;
+    if (!options->resume) return results_open(&sim->context, results_directory(sim->config, options), training->parameters, options->overwrite, &training->results);
+    status result = results_reopen(&sim->context, strdup(options->resume), point->newest, &training->results);
+    if (result == STATUS_OK) result = go_on(training, point);
+    return result == STATUS_OK ? results_rewind(&sim->context, &training->results, training->parameters, point->loop) : result;
 }
 
 /** A last word, and run.json. @return agreed and printed */
@@ -302,6 +321,7 @@ static status train(training *training, const run_options *options, const resume
     training->watch.stop_file = results_path(&training->results, "stop");
     training->tracker = tracker_new(sim, training->output->correlation_window);
     describe(sim, training->loops);
+    training->progress.loops = training->loops;
     result = run_loops(training);
     if (result == STATUS_OK) result = finish(training);
     return close_run(training, result, options);

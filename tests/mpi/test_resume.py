@@ -126,8 +126,29 @@ def test_untrained(bench):
 
 def test_config_key_limits(bench):
     config = small(bench)
+    shutil.rmtree(bench.path("keyed"), ignore_errors=True)
     code, text, _ = bench.run(["train", config, "-o", bench.path("keyed"), "-P", "checkpoint.max_hours=0.0000001"])
     assert code == 75 and "the time limit" in text, (code, text)
+    saved = re.search(r"saved after loop (\d)", text).group(1)
+    if saved == "1":  # a run cannot be declared done at a loop whose spikes and traces were not recorded
+        refuse(bench, ["train", config, "--resume", bench.path("keyed"), "-P", "learning.loops=1"], "learning.loops", "give 6, or at least 2")
+
+
+def test_left_behind(bench):
+    """What a process leaves that is killed in its first save, or when it has just begun."""
+    config, out = small(bench), bench.path("begun")
+    whole = bench.train(config, "left_whole", 2)
+    for killed_in_save in (False, True):
+        shutil.rmtree(out, ignore_errors=True)
+        os.makedirs(os.path.join(out, "checkpoint"))
+        with open(os.path.join(out, "metrics.csv"), "w") as file:
+            file.write(open(os.path.join(whole, "metrics.csv")).readline())
+        if killed_in_save:
+            shutil.copy(os.path.join(whole, "parameters.yaml"), out)
+            shutil.copy(os.path.join(whole, "spikes.h5"), os.path.join(out, "checkpoint", "spikes-0000000001-0000000005.h5"))
+            open(os.path.join(out, "checkpoint", "loop-0000000005.h5.part"), "w").close()
+        bench.succeed(["train", config, "--resume", out], 2)
+        assert not crash.differences(whole, out), crash.differences(whole, out)
 
 
 def test_more_loops(bench):
@@ -276,4 +297,4 @@ def damage_only(bench):
 
 if "ENGRAM_CRASH_ROUNDS" in os.environ:
     run_tests([crash_only, damage_only])
-run_tests([test_kill, test_stops, test_time_limit, test_stop_in_tests, test_untrained, test_config_key_limits, test_more_loops, test_refused, test_changed_input_file, test_guards, test_two_at_once, test_damaged_checkpoint])
+run_tests([test_kill, test_stops, test_time_limit, test_stop_in_tests, test_untrained, test_left_behind, test_config_key_limits, test_more_loops, test_refused, test_changed_input_file, test_guards, test_two_at_once, test_damaged_checkpoint])
