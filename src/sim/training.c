@@ -256,18 +256,19 @@ static status finish(training *training) {
     return result == STATUS_OK ? write_tests(training) : result;
 }
 
-/** With another number of loops other averages are the last ones, and spikes and traces of the last loop are still to be recorded. */
+/** With another number of loops than planned: averages saved in the middle of a run may be those of an earlier end, and a loop whose spikes and traces were not
+ *  recorded cannot become the last one. */
 static status check_planned(training *training, int64_t loop) {
     simulation *sim = training->sim;
-    int64_t planned = training->progress.loops, tasks = sim->targets.tasks;
-    if (planned == training->loops) return STATUS_OK;
-    for (int task = 0; task < tasks; task++) {
+    int64_t planned = training->progress.loops;
+    if (planned == training->loops || planned == loop) return STATUS_OK;
+    for (int task = 0; task < sim->targets.tasks; task++) {
         memory_free(training->progress.drive[task]);
         training->progress.drive[task] = NULL;
     }
-    if (training->loops >= loop + tasks) return STATUS_OK;
+    if (training->loops > loop) return STATUS_OK;
     return config_complain(sim->config, "learning", "loops", "%lld, but %lld of %lld loops are done; give %lld, or at least %lld", (long long)training->loops, (long long)loop,
-                           (long long)planned, (long long)planned, (long long)(loop + tasks));
+                           (long long)planned, (long long)planned, (long long)(loop + 1));
 }
 
 /** What the checkpoint holds. @return agreed and printed */
