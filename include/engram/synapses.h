@@ -47,13 +47,14 @@ typedef struct {
 /** Add the spikes of one step. @param spike [count] gids, ascending: the order of summation */
 void static_deliver(const static_synapses *synapses, const int32_t *spike, int count, static_input *input);
 
-/** Plastic synapses. Rows are the trained neurons of this rank; rows of a group have the same sources and share one inverse correlation matrix. */
+/** Plastic synapses. Rows are the trained neurons of this rank; rows of a group, its members, have the same sources and share one inverse correlation matrix.
+ *  Weights lie group by group, source by source, member by member: what a spike delivers to a group is one stretch (plastic_slot()). */
 typedef struct {
     int64_t sources;        /**< N + feed-forward units */
     int64_t neurons;        /**< N: source ids from here on are feed-forward */
     int rows;
     int32_t *row_neuron;    /**< [rows] local index, ascending */
-    int64_t *row_start;     /**< [rows+1] first weight of a row; row length = number of its group's sources */
+    int64_t *row_start;     /**< [rows+1] number of weights of the rows before; at a group's first row: where the group's weights begin */
     int groups;
     int32_t *group_row;     /**< [groups+1] first row of a group */
     int64_t *group_start;   /**< [groups+1] first entry of a group's sources */
@@ -64,13 +65,15 @@ typedef struct {
     bool single;            /**< weights are float, else double */
     void *weight;           /**< [row_start[rows]] */
     void *initial;          /**< [row_start[rows]] weights before training, same type */
-    int64_t *out_start;     /**< [sources+1] synapses by source, for delivery */
-    uint32_t *out_neuron;   /**< [row_start[rows]] local target */
-    uint32_t *out_slot;     /**< [row_start[rows]] index into weight */
+    bool alone;             /**< every group has one member */
+    int64_t *out_start;     /**< [sources+1] stretches by source, for delivery */
+    uint32_t *out_target;   /**< [group_start[groups]] group; the member's local neuron where all are alone */
+    uint32_t *out_slot;     /**< [group_start[groups]] the stretch's first weight */
 } plastic_synapses;
 
 /** Take group sources and initial weights and complete the rest.
- *  @param row_neuron, group_row, group_start, source, initial (double, [row_start[rows]])  taken (memory_new) */
+ *  @param initial [row_start[rows]] row by row
+ *  @param row_neuron, group_row, group_start, source, initial  taken (memory_new) */
 plastic_synapses *plastic_new(int64_t neurons, int64_t sources, int rows, int32_t *row_neuron, int groups, int32_t *group_row, int64_t *group_start,
                               int32_t *source, double *initial, bool single);
 void plastic_free(plastic_synapses *plastic);
@@ -81,12 +84,31 @@ static inline const int32_t *plastic_sources(const plastic_synapses *plastic, in
     return plastic->source + plastic->group_start[group];
 }
 
+/** Where a row's weight of its group's source @p a lies. */
+static inline int64_t plastic_slot(const plastic_synapses *plastic, int group, int row, int64_t a) {
+    int first = plastic->group_row[group], members = plastic->group_row[group + 1] - first;
+    return plastic->row_start[first] + a * members + (row - first);
+}
+
 static inline double plastic_weight(const plastic_synapses *plastic, int64_t slot) {
     return plastic->single ? (double)((const float *)plastic->weight)[slot] : ((const double *)plastic->weight)[slot];
+}
+static inline void plastic_set_weight(plastic_synapses *plastic, int64_t slot, double weight) {
+    if (plastic->single)
+        ((float *)plastic->weight)[slot] = (float)weight;
+    else
+        ((double *)plastic->weight)[slot] = weight;
 }
 static inline double plastic_initial(const plastic_synapses *plastic, int64_t slot) {
     return plastic->single ? (double)((const float *)plastic->initial)[slot] : ((const double *)plastic->initial)[slot];
 }
+
+/** Largest number of sources of a group. */
+int64_t plastic_largest(const plastic_synapses *plastic);
+
+/** Copy the weights of @p count consecutive rows of a group out or in, row by row, in the precision of the weights. @param rows [count][sources of the group] */
+void plastic_get_rows(const plastic_synapses *plastic, int group, int row, int count, void *rows);
+void plastic_set_rows(const plastic_synapses *plastic, int group, int row, int count, const void *rows);
 
 /** Add the weights of the synapses that the spikes reach. @param spike [count] source ids, ascending @param[in,out] input [mine] */
 void plastic_deliver(const plastic_synapses *plastic, const int32_t *spike, int count, double *input);

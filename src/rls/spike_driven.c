@@ -184,11 +184,11 @@ static void advance_sums(rls_store *store) {
     const plastic_synapses *plastic = store->plastic;
     for (int g = 0; g < plastic->groups; g++) {
         int64_t first = store->hit_start[g];
-        int count = (int)(store->hit_start[g + 1] - first);
+        int count = (int)(store->hit_start[g + 1] - first), members = plastic->group_row[g + 1] - plastic->group_row[g];
         for (int row = plastic->group_row[g]; row < plastic->group_row[g + 1]; row++) {
-            int64_t slot = plastic->row_start[row];
-            store->sum[row] = plastic->single ? spike_driven_sum_single(store->sum[row], store->decay, (float *)plastic->weight + slot, (hit_single *)store->hits + first, count)
-                                              : spike_driven_sum_double(store->sum[row], store->decay, (double *)plastic->weight + slot, (hit_double *)store->hits + first, count);
+            int64_t slot = plastic_slot(plastic, g, row, 0);
+            store->sum[row] = plastic->single ? spike_driven_sum_single(store->sum[row], store->decay, (float *)plastic->weight + slot, members, (hit_single *)store->hits + first, count)
+                                              : spike_driven_sum_double(store->sum[row], store->decay, (double *)plastic->weight + slot, members, (hit_double *)store->hits + first, count);
         }
     }
 }

@@ -30,9 +30,9 @@ int NAME(find)(const int32_t *restrict source, int count, const real *restrict a
     return found;
 }
 
-double NAME(sum)(double sum, double decay, const real *restrict weight, const hit *restrict hits, int count) {
+double NAME(sum)(double sum, double decay, const real *restrict weight, int64_t stride, const hit *restrict hits, int count) {
     sum *= decay;
-    for (int k = 0; k < count; k++) sum += (double)weight[hits[k].at] * (double)hits[k].value;
+    for (int k = 0; k < count; k++) sum += (double)weight[hits[k].at * stride] * (double)hits[k].value;
     return sum;
 }
 
@@ -93,10 +93,10 @@ double NAME(learn)(int ld, int sources, real *restrict q, int64_t stride, int pe
     for (int m = 0; m < pending; m++) rk -= products->z[m] * products->z[m];
     double gain = 1 / (1 + scale * scale * rk), root = sqrt(gain) * scale;
     subtract_pending(ld, q, stride, pending, y, products->z, column);
-    for (int row = 0; row < rows; row++, weight += sources) {
+    for (int row = 0; row < rows; row++) {
         double step = (with_gain ? gain : 1) * error[row] * scale;
         const real factor = (real)step;
-        for (int a = 0; a < sources; a++) weight[a] -= factor * column[a];
+        for (int a = 0; a < sources; a++) weight[(int64_t)a * rows + row] -= factor * column[a];
         sum[row] -= step * rk;
     }
     for (int c = 0; c < ld; c += LANES) *(lanes *)(column + c) *= (real)root;

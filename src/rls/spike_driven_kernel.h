@@ -23,13 +23,13 @@ typedef struct {
 #define DECLARE(real, suffix) \
     /** List the sources with arrived != 0. @param[out] hits [count] room for all @return their number */ \
     int spike_driven_find_##suffix(const int32_t *source, int count, const real *arrived, hit_##suffix *hits); \
-    /** sum <- decay sum + w s */ \
-    double spike_driven_sum_##suffix(double sum, double decay, const real *weight, const hit_##suffix *hits, int count); \
+    /** sum <- decay sum + w s. @param weight of the sources, @p stride apart */ \
+    double spike_driven_sum_##suffix(double sum, double decay, const real *weight, int64_t stride, const hit_##suffix *hits, int count); \
     /** y <- decay y + P s, z and rho likewise. @param p [K][ld] @param q column m at q + m stride [ld] */ \
     void spike_driven_advance_##suffix(int ld, const real *p, const real *q, int64_t stride, int pending, real *y, group_products *products, double decay, \
                                        const hit_##suffix *hits, int count); \
     /** One instant: k = y - Q z, g = 1/(1 + scale^2 r'k), w_i -= g e_i scale k, Q gets the column sqrt(g) scale k. \
-     *  @param weight [rows][stride] @param after [rows] w.r before, then after the update; NULL: not wanted @return g */ \
+     *  @param weight [K][rows] @param sum [rows] w.r before, then after the update @return g */ \
     double spike_driven_learn_##suffix(int ld, int sources, real *q, int64_t stride, int pending, const real *y, group_products *products, double scale, int with_gain, \
                                        int rows, real *weight, const double *error, double *sum); \
     /** P <- P - Q Q', y <- y - Q z, rho <- rho - z'z, no column pending any more. @param scratch [pending][ld] */ \

@@ -99,10 +99,11 @@ static void predict(rls_store *store, const rls_activity *activity, double *sum)
     for (int g = 0; g < plastic->groups; g++) {
         int count;
         const int32_t *source = plastic_sources(plastic, g, &count);
+        int members = plastic->group_row[g + 1] - plastic->group_row[g];
         for (int row = plastic->group_row[g]; row < plastic->group_row[g + 1]; row++) {
-            int64_t at = plastic->row_start[row];
-            sum[row] = plastic->single ? textbook_sum_single((const float *)plastic->weight + at, count, source, activity->r)
-                                       : textbook_sum_double((const double *)plastic->weight + at, count, source, activity->r);
+            int64_t at = plastic_slot(plastic, g, row, 0);
+            sum[row] = plastic->single ? textbook_sum_single((const float *)plastic->weight + at, members, count, source, activity->r)
+                                       : textbook_sum_double((const double *)plastic->weight + at, members, count, source, activity->r);
         }
     }
 }

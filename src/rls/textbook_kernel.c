@@ -27,11 +27,8 @@ static void product(const real *restrict p, int64_t ld, int count, const real *r
 
 /** w <- w - [g] e q for every member; then q <- sqrt(g) q, so that P - q q' is the update: its products commute, P stays symmetric to the bit. */
 static void update_weights(int count, real gain_or_one, real root, real *restrict q, int rows, real *restrict weight, const double *error) {
-    for (int row = 0; row < rows; row++) {
-        const real step = gain_or_one * (real)error[row];
-        real *restrict w = weight + (int64_t)row * count;
-        for (int a = 0; a < count; a++) w[a] -= step * q[a];
-    }
+    for (int a = 0; a < count; a++, weight += rows)
+        for (int row = 0; row < rows; row++) weight[row] -= gain_or_one * (real)error[row] * q[a];
     for (int a = 0; a < count; a++) q[a] *= root;
 }
 
@@ -88,12 +85,12 @@ double NAME(packed_step)(real *restrict p, int count, const real *restrict r, re
     return gain;
 }
 
-double NAME(textbook_sum)(const real *restrict weight, int count, const int32_t *restrict source, const double *restrict r) {
+double NAME(textbook_sum)(const real *restrict weight, int64_t stride, int count, const int32_t *restrict source, const double *restrict r) {
     double lane[LANES] = {0}, sum = 0;
     int a = 0;
     for (; a + LANES <= count; a += LANES)
-        for (int l = 0; l < LANES; l++) lane[l] += (double)weight[a + l] * r[source[a + l]];
+        for (int l = 0; l < LANES; l++) lane[l] += (double)weight[(a + l) * stride] * r[source[a + l]];
     for (int l = 0; l < LANES; l++) sum += lane[l];
-    for (; a < count; a++) sum += (double)weight[a] * r[source[a]];
+    for (; a < count; a++) sum += (double)weight[a * stride] * r[source[a]];
     return sum;
 }

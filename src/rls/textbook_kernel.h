@@ -8,7 +8,7 @@
  *  @param p       [count][ld] P, symmetric, both halves kept; updated
  *  @param r       [ld] regressor, zero from count on
  *  @param q       [ld] scratch
- *  @param rows    members of the group; @param weight [rows][count], updated
+ *  @param rows    members of the group; @param weight [count][rows], updated
  *  @param error   [rows] actual minus target
  *  @param with_gain 0: leave g out of the weight update
  *  @return g = 1/(1 + r'Pr) */
@@ -19,8 +19,8 @@ double textbook_step_double(double *p, int64_t ld, int count, const double *r, d
 double packed_step_single(float *p, int count, const float *r, float *q, int rows, float *weight, const double *error, int with_gain);
 double packed_step_double(double *p, int count, const double *r, double *q, int rows, double *weight, const double *error, int with_gain);
 
-/** Weighted sum w.r in double. @param source [count] indices into r */
-double textbook_sum_single(const float *weight, int count, const int32_t *source, const double *r);
-double textbook_sum_double(const double *weight, int count, const int32_t *source, const double *r);
+/** Weighted sum w.r in double. @param weight [count], @p stride apart @param source [count] indices into r */
+double textbook_sum_single(const float *weight, int64_t stride, int count, const int32_t *source, const double *r);
+double textbook_sum_double(const double *weight, int64_t stride, int count, const int32_t *source, const double *r);
 
 #endif

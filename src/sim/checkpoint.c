@@ -85,11 +85,26 @@ static h5_type weight_type(const simulation *sim) {
     return sim->plastic->single ? H5_FLOAT32 : H5_FLOAT64;
 }
 
+/** All weights, row by row, to the file or from the reader. */
+static void walk_weights(const simulation *sim, h5_file *file, h5_reader *reader) {
+    enum { AT_ONCE = 16 }; /* members that lie in one cache line */
+    const plastic_synapses *plastic = sim->plastic;
+    void *rows = memory_new(MEMORY_BUFFERS, AT_ONCE * (size_t)plastic_largest(plastic), sizeof(double));
+    for (int g = 0; g < plastic->groups; g++)
+        for (int row = plastic->group_row[g], end = plastic->group_row[g + 1]; row < end; row += AT_ONCE) {
+            int count = end - row < AT_ONCE ? end - row : AT_ONCE;
+            int64_t weights = plastic->row_start[row + count] - plastic->row_start[row];
+            if (file) plastic_get_rows(plastic, g, row, count, rows), h5_stream_put(file, rows, weights);
+            else h5_reader_take(reader, rows, weights), plastic_set_rows(plastic, g, row, count, rows);
+        }
+    memory_free(rows);
+}
+
 static void save_weights(const simulation *sim, h5_file *file) {
     int64_t total, first, mine;
     lay_out_weights(sim, &total, &first, &mine);
     h5_stream_begin(file, "plastic/weight", weight_type(sim), total, first, mine);
-    h5_stream_put(file, sim->plastic->weight, mine);
+    walk_weights(sim, file, NULL);
     h5_stream_end(file);
 }
 
@@ -97,7 +112,7 @@ static void load_weights(simulation *sim, h5_reader *reader) {
     int64_t total, first, mine;
     lay_out_weights(sim, &total, &first, &mine);
     h5_reader_stream(reader, "plastic/weight", weight_type(sim), total, first, mine);
-    h5_reader_take(reader, sim->plastic->weight, mine);
+    walk_weights(sim, NULL, reader);
 }
 
 static void save_drive(const simulation *sim, h5_file *file, double *const *drive) {

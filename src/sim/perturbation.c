@@ -54,21 +54,20 @@ static int64_t thin_static(static_synapses *synapses, uint64_t seed, int64_t fir
     return begin - kept;
 }
 
-/** The same for plastic synapses: they stay in their rows, but deliver no more. Feed-forward synapses are kept. */
+/** The same for plastic synapses: they stay in their rows, with weight 0. Feed-forward synapses are kept. */
 static int64_t thin_plastic(plastic_synapses *plastic, uint64_t seed, int64_t first_gid, double probability) {
-    int64_t kept = 0, begin = 0;
-    for (int64_t j = 0; j < plastic->sources; j++) {
-        int64_t end = plastic->out_start[j + 1];
-        for (int64_t s = begin; s < end; s++) {
-            if (j < plastic->neurons && removed(seed, KIND_PLASTIC, first_gid + plastic->out_neuron[s], j, probability)) continue;
-            plastic->out_neuron[kept] = plastic->out_neuron[s];
-            plastic->out_slot[kept] = plastic->out_slot[s];
-            kept++;
-        }
-        begin = end;
-        plastic->out_start[j + 1] = kept;
+    int64_t gone = 0;
+    for (int g = 0; g < plastic->groups; g++) {
+        int sources;
+        const int32_t *source = plastic_sources(plastic, g, &sources);
+        for (int row = plastic->group_row[g]; row < plastic->group_row[g + 1]; row++)
+            for (int a = 0; a < sources; a++) {
+                if (source[a] >= plastic->neurons || !removed(seed, KIND_PLASTIC, first_gid + plastic->row_neuron[row], source[a], probability)) continue;
+                plastic_set_weight(plastic, plastic_slot(plastic, g, row, a), 0);
+                gone++;
+            }
     }
-    return begin - kept;
+    return gone;
 }
 
 static void delete_neurons(simulation *sim, perturbation *perturbation) {

@@ -80,7 +80,7 @@ static edge_arrays plastic_edges(const simulation *sim, bool from_units) {
         for (int row = plastic->group_row[g]; row < plastic->group_row[g + 1]; row++)
             for (int a = 0; a < count; a++) {
                 if ((source[a] >= plastic->neurons) != from_units) continue;
-                int64_t slot = plastic->row_start[row] + a, at = edges.count++;
+                int64_t slot = plastic_slot(plastic, g, row, a), at = edges.count++;
                 edges.source[at] = (uint64_t)(source[a] - (from_units ? plastic->neurons : 0));
                 edges.target[at] = (uint64_t)(sim->part.first + plastic->row_neuron[row]);
                 edges.weight[at] = plastic_weight(plastic, slot);

@@ -4,43 +4,37 @@
 #include "engram/memory.h"
 #include "engram/synapses.h"
 
+/** @param initial row by row */
 static void store_weights(plastic_synapses *plastic, const double *initial, int64_t count) {
     size_t size = plastic->single ? sizeof(float) : sizeof(double);
     plastic->weight = memory_new(MEMORY_WEIGHTS, (size_t)count, size);
     plastic->initial = memory_new(MEMORY_WEIGHTS, (size_t)count, size);
-    for (int64_t s = 0; s < count; s++)
-        if (plastic->single)
-            ((float *)plastic->weight)[s] = (float)initial[s];
-        else
-            ((double *)plastic->weight)[s] = initial[s];
+    for (int g = 0; g < plastic->groups; g++)
+        for (int row = plastic->group_row[g]; row < plastic->group_row[g + 1]; row++)
+            for (int64_t at = plastic->row_start[row]; at < plastic->row_start[row + 1]; at++)
+                plastic_set_weight(plastic, plastic_slot(plastic, g, row, at - plastic->row_start[row]), initial[at]);
     memcpy(plastic->initial, plastic->weight, (size_t)count * size);
 }
 
-/** Lists of synapses by source: rows ascend within a source, so a neuron's inputs are always added in the order of their sources. */
-static void build_out_lists(plastic_synapses *plastic, int64_t count) {
+/** Lists of stretches by source: groups, and so neurons, ascend within a source. */
+static void build_out_lists(plastic_synapses *plastic) {
+    int64_t count = plastic->group_start[plastic->groups];
     plastic->out_start = memory_new(MEMORY_WEIGHTS, (size_t)plastic->sources + 1, sizeof(int64_t));
-    plastic->out_neuron = memory_new(MEMORY_WEIGHTS, (size_t)count, sizeof(uint32_t));
+    plastic->out_target = memory_new(MEMORY_WEIGHTS, (size_t)count, sizeof(uint32_t));
     plastic->out_slot = memory_new(MEMORY_WEIGHTS, (size_t)count, sizeof(uint32_t));
+    plastic->alone = true;
+    for (int g = 0; g < plastic->groups; g++) plastic->alone = plastic->alone && plastic->group_row[g + 1] - plastic->group_row[g] == 1;
+    for (int64_t k = 0; k < count; k++) plastic->out_start[plastic->source[k] + 1]++;
+    for (int64_t j = 0; j < plastic->sources; j++) plastic->out_start[j + 1] += plastic->out_start[j];
     int64_t *next = memory_new(MEMORY_BUFFERS, (size_t)plastic->sources + 1, sizeof(int64_t));
-    for (int pass = 0; pass < 2; pass++) {
-        for (int g = 0; g < plastic->groups; g++) {
-            int sources;
-            const int32_t *source = plastic_sources(plastic, g, &sources);
-            for (int row = plastic->group_row[g]; row < plastic->group_row[g + 1]; row++)
-                for (int a = 0; a < sources; a++) {
-                    if (pass == 0) {
-                        plastic->out_start[source[a] + 1]++;
-                        continue;
-                    }
-                    int64_t at = next[source[a]]++;
-                    plastic->out_neuron[at] = (uint32_t)plastic->row_neuron[row];
-                    plastic->out_slot[at] = (uint32_t)(plastic->row_start[row] + a);
-                }
+    memcpy(next, plastic->out_start, ((size_t)plastic->sources + 1) * sizeof(int64_t));
+    for (int g = 0; g < plastic->groups; g++)
+        for (int64_t k = plastic->group_start[g]; k < plastic->group_start[g + 1]; k++) {
+            int first = plastic->group_row[g];
+            int64_t at = next[plastic->source[k]]++;
+            plastic->out_target[at] = (uint32_t)(plastic->alone ? plastic->row_neuron[first] : g);
+            plastic->out_slot[at] = (uint32_t)plastic_slot(plastic, g, first, k - plastic->group_start[g]);
         }
-        if (pass == 1) break;
-        for (int64_t j = 0; j < plastic->sources; j++) plastic->out_start[j + 1] += plastic->out_start[j];
-        memcpy(next, plastic->out_start, ((size_t)plastic->sources + 1) * sizeof(int64_t));
-    }
     memory_free(next);
 }
 
@@ -57,7 +51,7 @@ plastic_synapses *plastic_new(int64_t neurons, int64_t sources, int rows, int32_
     if (count > UINT32_MAX) context_abort("%lld plastic synapses on one rank; at most %u: use more ranks", (long long)count, UINT32_MAX);
     store_weights(plastic, initial, count);
     memory_free(initial);
-    build_out_lists(plastic, count);
+    build_out_lists(plastic);
     return plastic;
 }
 
@@ -72,21 +66,62 @@ void plastic_free(plastic_synapses *plastic) {
     memory_free(plastic->weight);
     memory_free(plastic->initial);
     memory_free(plastic->out_start);
-    memory_free(plastic->out_neuron);
+    memory_free(plastic->out_target);
     memory_free(plastic->out_slot);
     memory_free(plastic);
 }
 
-void plastic_deliver(const plastic_synapses *plastic, const int32_t *spike, int count, double *input) {
-    const uint32_t *restrict neuron = plastic->out_neuron, *restrict slot = plastic->out_slot;
-    for (int k = 0; k < count; k++) {
-        int64_t begin = plastic->out_start[spike[k]], end = plastic->out_start[spike[k] + 1];
-        if (plastic->single) {
-            const float *restrict weight = plastic->weight;
-            for (int64_t s = begin; s < end; s++) input[neuron[s]] += (double)weight[slot[s]];
-        } else {
-            const double *restrict weight = plastic->weight;
-            for (int64_t s = begin; s < end; s++) input[neuron[s]] += weight[slot[s]];
+int64_t plastic_largest(const plastic_synapses *plastic) {
+    int64_t largest = 0;
+    for (int g = 0; g < plastic->groups; g++)
+        if (plastic->group_start[g + 1] - plastic->group_start[g] > largest) largest = plastic->group_start[g + 1] - plastic->group_start[g];
+    return largest;
+}
+
+void plastic_get_rows(const plastic_synapses *plastic, int group, int row, int count, void *rows) {
+    int64_t sources = plastic->group_start[group + 1] - plastic->group_start[group];
+    for (int64_t a = 0; a < sources; a++)
+        for (int i = 0; i < count; i++) {
+            int64_t slot = plastic_slot(plastic, group, row + i, a);
+            if (plastic->single) ((float *)rows)[i * sources + a] = ((const float *)plastic->weight)[slot];
+            else ((double *)rows)[i * sources + a] = ((const double *)plastic->weight)[slot];
         }
+}
+
+void plastic_set_rows(const plastic_synapses *plastic, int group, int row, int count, const void *rows) {
+    int64_t sources = plastic->group_start[group + 1] - plastic->group_start[group];
+    for (int64_t a = 0; a < sources; a++)
+        for (int i = 0; i < count; i++) {
+            int64_t slot = plastic_slot(plastic, group, row + i, a);
+            if (plastic->single) ((float *)plastic->weight)[slot] = ((const float *)rows)[i * sources + a];
+            else ((double *)plastic->weight)[slot] = ((const double *)rows)[i * sources + a];
+        }
+}
+
+#define DELIVER(real, suffix)                                                                                                                              \
+    static void deliver_alone_##suffix(const plastic_synapses *plastic, int32_t source, double *restrict input) {                                          \
+        const uint32_t *restrict neuron = plastic->out_target, *restrict slot = plastic->out_slot;                                                         \
+        const real *restrict weight = plastic->weight;                                                                                                     \
+        for (int64_t s = plastic->out_start[source], end = plastic->out_start[source + 1]; s < end; s++) input[neuron[s]] += (double)weight[slot[s]];      \
+    }                                                                                                                                                      \
+    static void deliver_groups_##suffix(const plastic_synapses *plastic, int32_t source, double *restrict input) {                                         \
+        for (int64_t s = plastic->out_start[source], end = plastic->out_start[source + 1]; s < end; s++) {                                                 \
+            int first = plastic->group_row[plastic->out_target[s]], members = plastic->group_row[plastic->out_target[s] + 1] - first;                      \
+            const int32_t *restrict neuron = plastic->row_neuron + first;                                                                                  \
+            const real *restrict weight = (const real *)plastic->weight + plastic->out_slot[s];                                                            \
+            if (members > 0 && neuron[members - 1] - neuron[0] == members - 1)                                                                             \
+                for (int i = 0; i < members; i++) input[neuron[0] + i] += (double)weight[i];                                                               \
+            else                                                                                                                                           \
+                for (int i = 0; i < members; i++) input[neuron[i]] += (double)weight[i];                                                                   \
+        }                                                                                                                                                  \
     }
+DELIVER(float, single)
+DELIVER(double, double)
+
+void plastic_deliver(const plastic_synapses *plastic, const int32_t *spike, int count, double *input) {
+    for (int k = 0; k < count; k++)
+        if (plastic->alone)
+            (plastic->single ? deliver_alone_single : deliver_alone_double)(plastic, spike[k], input);
+        else
+            (plastic->single ? deliver_groups_single : deliver_groups_double)(plastic, spike[k], input);
 }

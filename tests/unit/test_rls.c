@@ -51,10 +51,10 @@ static int sign(double x) {
 static void inverse_p0(const plastic_synapses *plastic, int group, const rls_settings *settings, matrix result) {
     int count;
     const int32_t *source = plastic_sources(plastic, group, &count);
-    int64_t first = plastic->row_start[plastic->group_row[group]];
+    int first = plastic->group_row[group];
     for (int a = 0; a < count; a++)
         for (int b = 0; b < count; b++) {
-            int recurrent = source[a] < NEURONS && source[b] < NEURONS, alike = sign(plastic_initial(plastic, first + a)) * sign(plastic_initial(plastic, first + b)) > 0;
+            int recurrent = source[a] < NEURONS && source[b] < NEURONS, alike = sign(plastic_initial(plastic, plastic_slot(plastic, group, first, a))) * sign(plastic_initial(plastic, plastic_slot(plastic, group, first, b))) > 0;
             result[a][b] = (recurrent && alike ? (long double)settings->mu : 0) + (a == b ? (source[a] < NEURONS ? settings->lambda : settings->lambda_feedforward) : 0);
         }
 }
@@ -114,7 +114,7 @@ static double weighted_sum(const plastic_synapses *plastic, int row, const doubl
     while (plastic->group_row[group + 1] <= row) group++;
     const int32_t *source = plastic_sources(plastic, group, &count);
     double sum = 0;
-    for (int a = 0; a < count; a++) sum += plastic_weight(plastic, plastic->row_start[row] + a) * r[source[a]];
+    for (int a = 0; a < count; a++) sum += plastic_weight(plastic, plastic_slot(plastic, group, row, a)) * r[source[a]];
     return sum;
 }
 
@@ -243,10 +243,10 @@ static void check_groups(const rls_store_kind *kind, bool single) {
     }
     settle(kind, t[0].store, NULL), settle(kind, t[1].store, NULL);
     for (int64_t s = 0; s < ROWS * N; s++) {
-        double w = plastic_weight(t[0].plastic, s);
+        double w = plastic_weight(t[0].plastic, plastic_slot(t[0].plastic, 0, (int)(s / N), s % N));
         assert_true(fabs(w - plastic_weight(t[1].plastic, s)) <= (single ? 1e-5 : 1e-13) * (1 + fabs(w)));
     }
-    assert_true(plastic_weight(t[0].plastic, 0) != plastic_weight(t[0].plastic, N)); /* different targets */
+    assert_true(plastic_weight(t[0].plastic, 0) != plastic_weight(t[0].plastic, 1)); /* different targets */
     end(&t[0]), end(&t[1]);
 }
 

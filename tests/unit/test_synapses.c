@@ -143,23 +143,32 @@ static void check_plastic(bool single) {
     for (int64_t j = 0; j < SOURCES + UNITS; j++)
         for (int64_t s = plastic->out_start[j]; s < plastic->out_start[j + 1]; s++, seen++) {
             uint32_t slot = plastic->out_slot[s];
-            int row = slot < 5 ? 0 : slot < 10 ? 4 : 5, count;
-            const int32_t *source = plastic_sources(plastic, row ? 2 : 0, &count);
+            int group = slot < 5 ? 0 : 2, members = group ? 2 : 1, count;
+            const int32_t *source = plastic_sources(plastic, group, &count);
             assert_int_equal(count, 5);
-            assert_int_equal(source[slot - plastic->row_start[row]], j);
-            assert_int_equal(plastic->out_neuron[s], plastic->row_neuron[row]);
-            assert_true(s == plastic->out_start[j] || plastic->out_neuron[s] > plastic->out_neuron[s - 1]);
+            assert_int_equal((slot - plastic->row_start[plastic->group_row[group]]) % members, 0);
+            assert_int_equal(source[(slot - plastic->row_start[plastic->group_row[group]]) / members], j);
+            assert_int_equal(plastic->out_target[s], group);
+            assert_true(s == plastic->out_start[j] || plastic->out_target[s] > plastic->out_target[s - 1]);
         }
-    assert_int_equal(seen, 15);
-    assert_int_equal(plastic->out_start[SOURCES + UNITS], 15);
-    for (int64_t s = 0; s < 15; s++) {
-        double wanted = single ? (double)(float)(1.0 / (3 + (double)s)) : 1.0 / (3 + (double)s);
-        assert_true(plastic_weight(plastic, s) == wanted && plastic_initial(plastic, s) == wanted);
-    }
-    if (single) /* delivery reads the weights as they are now */
-        ((float *)plastic->weight)[7] = 9;
-    else
-        ((double *)plastic->weight)[7] = 9;
+    assert_int_equal(seen, 10);
+    assert_int_equal(plastic->out_start[SOURCES + UNITS], 10);
+    double rows[2][5], one[5];
+    float single_rows[2][5], single_one[5];
+    plastic_get_rows(plastic, 2, 4, 2, single ? (void *)single_rows : (void *)rows);
+    plastic_get_rows(plastic, 2, 5, 1, single ? (void *)single_one : (void *)one);
+    for (int row = 0; row < 6; row++)
+        for (int a = 0; a < 5 && (row == 0 || row >= 4); a++) {
+            int64_t given = plastic->row_start[row] + a, slot = plastic_slot(plastic, row ? 2 : 0, row, a);
+            double wanted = single ? (double)(float)(1.0 / (3 + (double)given)) : 1.0 / (3 + (double)given);
+            assert_true(plastic_weight(plastic, slot) == wanted && plastic_initial(plastic, slot) == wanted);
+            if (row >= 4) assert_true((single ? (double)single_rows[row - 4][a] : rows[row - 4][a]) == wanted);
+            if (row == 5) assert_true((single ? (double)single_one[a] : one[a]) == wanted);
+        }
+    plastic_set_rows(plastic, 2, 4, 1, single ? (void *)single_one : (void *)one); /* both rows the same, and back */
+    for (int a = 0; a < 5; a++) assert_true(plastic_weight(plastic, plastic_slot(plastic, 2, 4, a)) == plastic_weight(plastic, plastic_slot(plastic, 2, 5, a)));
+    plastic_set_rows(plastic, 2, 4, 2, single ? (void *)single_rows : (void *)rows);
+    plastic_set_weight(plastic, 7, 9); /* delivery reads the weights as they are now */
     assert_true(plastic_weight(plastic, 7) == 9 && plastic_initial(plastic, 7) != 9);
 
     static const int32_t arriving[] = {0, 8, 20, 36, 37, 39, 40};
@@ -170,7 +179,7 @@ static void check_plastic(bool single) {
         int count;
         const int32_t *source = plastic_sources(plastic, row == 0 ? 0 : row < 4 ? 1 : 2, &count);
         for (int a = 0; a < count; a++)
-            if (is_in(arriving, 7, source[a])) wanted[plastic->row_neuron[row]] += plastic_weight(plastic, plastic->row_start[row] + a);
+            if (is_in(arriving, 7, source[a])) wanted[plastic->row_neuron[row]] += plastic_weight(plastic, plastic_slot(plastic, row == 0 ? 0 : row < 4 ? 1 : 2, row, a));
     }
     assert_memory_equal(input, wanted, sizeof input);
     plastic_deliver(plastic, arriving, 0, input);
