@@ -56,33 +56,19 @@ static state_list state_of(simulation *sim) {
     return list;
 }
 
-static void name_of(const state_array *array, char *name, size_t size) {
-    snprintf(name, size, "state/%s/%s", array->module, array->name);
-}
-
-static void save_state(simulation *sim, h5_file *file) {
+/** Save every array of state_of() into @p file or, if that is NULL, load it from @p reader. */
+static void walk_state(simulation *sim, h5_file *file, h5_reader *reader) {
     state_list list = state_of(sim);
     char name[128];
     for (int k = 0; k < list.count; k++) {
         const state_array *array = &list.array[k];
-        name_of(array, name, sizeof name);
-        if (array->count)
-            h5_write(file, name, array->type, 1, &array->count, -1, 0, 0, array->data, false);
+        bool shared = array->count > 0;
+        const int64_t *shape = shared ? &array->count : &sim->part.total, first = shared ? 0 : sim->part.first, mine = shared ? 0 : sim->part.mine;
+        snprintf(name, sizeof name, "state/%s/%s", array->module, array->name);
+        if (file)
+            h5_write(file, name, array->type, 1, shape, shared ? -1 : 0, first, mine, array->data, false);
         else
-            h5_write(file, name, array->type, 1, &sim->part.total, 0, sim->part.first, sim->part.mine, array->data, false);
-    }
-}
-
-static void load_state(simulation *sim, h5_reader *reader) {
-    state_list list = state_of(sim);
-    char name[128];
-    for (int k = 0; k < list.count; k++) {
-        const state_array *array = &list.array[k];
-        name_of(array, name, sizeof name);
-        if (array->count)
-            h5_read(reader, name, array->type, 1, &array->count, -1, 0, 0, array->data);
-        else
-            h5_read(reader, name, array->type, 1, &sim->part.total, 0, sim->part.first, sim->part.mine, array->data);
+            h5_read(reader, name, array->type, 1, shape, shared ? -1 : 0, first, mine, array->data);
     }
 }
 
@@ -174,10 +160,12 @@ static int list_generations(const char *directory, int64_t *loops) {
     return count;
 }
 
-static void remove_older(const char *directory, int keep) {
+/** Remove generations newer than @p loop (a resumed run may have gone back: they are not of its past) and all but the @p keep newest of the others. On one rank. */
+static void remove_generations(const char *directory, int64_t loop, int keep) {
     int64_t loops[FOUND_MAX];
     int count = list_generations(directory, loops);
-    for (int k = keep; k < count; k++) {
+    for (int k = 0; k < count; k++) {
+        if (loops[k] <= loop && keep-- > 0) continue;
         char *path = path_of_loop(directory, loops[k]);
         unlink(path);
         free(path);
@@ -201,18 +189,7 @@ void checkpoint_remove_parts(const char *directory) {
 }
 
 void checkpoint_keep_newest(const char *directory) {
-    remove_older(directory, 1);
-}
-
-/** A resumed run may have gone back to an older generation: newer ones are not of its past. */
-static void remove_newer(const char *directory, int64_t loop) {
-    int64_t loops[FOUND_MAX];
-    int count = list_generations(directory, loops);
-    for (int k = 0; k < count && loops[k] > loop; k++) {
-        char *path = path_of_loop(directory, loops[k]);
-        unlink(path);
-        free(path);
-    }
+    remove_generations(directory, INT64_MAX, 1);
 }
 
 status checkpoint_save(simulation *sim, const char *directory, const checkpoint_progress *progress, const char *configuration, const char *inputs) {
@@ -227,14 +204,11 @@ status checkpoint_save(simulation *sim, const char *directory, const checkpoint_
     h5_attribute_text(file, "/", "revision", version_revision);
     h5_attribute_text(file, "/", "inputs", inputs);
     save_weights(sim, file);
-    save_state(sim, file);
+    walk_state(sim, file, NULL);
     if (sim->rule_state && sim->rule->save) sim->rule->save(sim->rule_state, file);
     save_drive(sim, file, progress->drive);
     status saved = h5_commit(file);
-    if (saved == STATUS_OK && sim->context.rank == 0) {
-        remove_newer(directory, progress->loop);
-        remove_older(directory, GENERATIONS);
-    }
+    if (saved == STATUS_OK && sim->context.rank == 0) remove_generations(directory, progress->loop, GENERATIONS);
     free(path);
     return saved;
 }
@@ -268,18 +242,17 @@ status checkpoint_find(const context *context, const char *directory, int64_t *l
 }
 
 char *checkpoint_inputs(const context *context, const char *path) {
-    char *text = strdup("");
+    char *text = NULL;
     int64_t length = 0;
     if (context->rank == 0) {
         h5_reader *reader = h5_reader_open(path);
-        free(text);
         text = h5_reader_text(reader, "/", "inputs");
         h5_reader_close(reader);
         status_forget();
         length = (int64_t)strlen(text);
     }
     CHECK_MPI(MPI_Bcast(&length, 1, MPI_INT64_T, 0, context->comm));
-    if (context->rank != 0) text = realloc(text, (size_t)length + 1);
+    if (context->rank != 0) text = malloc((size_t)length + 1);
     if (!text) context_abort("memory: no room for a list of files");
     CHECK_MPI(MPI_Bcast(text, (int)length + 1, MPI_CHAR, 0, context->comm));
     return text;
@@ -307,7 +280,7 @@ status checkpoint_load(simulation *sim, const char *path, checkpoint_progress *p
     h5_reader_attribute(reader, "/", "loops", H5_INT64, 0, &progress->loops);
     h5_reader_attribute(reader, "/", "seconds", H5_FLOAT64, 0, &progress->seconds);
     load_weights(sim, reader);
-    load_state(sim, reader);
+    walk_state(sim, NULL, reader);
     if (sim->rule_state && sim->rule->load) sim->rule->load(sim->rule_state, reader);
     load_drive(sim, reader, progress->drive);
     return status_agree(&sim->context, h5_reader_close(reader));

@@ -1,21 +1,9 @@
 /* State that is not finite ends a trial on all ranks, soon, wherever it is noticed; so does a request to stop. */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "../expect.h"
 #include "engram/simulation.h"
-
-static int failed;
-
-#define EXPECT(condition, ...)                                              \
-    do {                                                                    \
-        if (!(condition)) {                                                 \
-            failed = 1;                                                     \
-            fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #condition); \
-            fprintf(stderr, __VA_ARGS__);                                   \
-            fputc('\n', stderr);                                            \
-        }                                                                   \
-    } while (0)
 
 /** Puts a value into an array of one neuron at one step. */
 typedef struct {

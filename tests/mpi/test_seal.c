@@ -7,22 +7,11 @@
 #include <unistd.h>
 
 #include "../../src/io/seal.h"
+#include "../expect.h"
 #include "engram/h5.h"
 #include "engram/random.h"
 
 enum { TOTAL = 1300000, PLACES = 200 }; /* more than one block of checksums */
-
-static int failed;
-
-#define EXPECT(condition, ...)                                                   \
-    do {                                                                         \
-        if (!(condition)) {                                                      \
-            failed = 1;                                                          \
-            fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #condition);      \
-            fprintf(stderr, __VA_ARGS__);                                        \
-            fputc('\n', stderr);                                                 \
-        }                                                                        \
-    } while (0)
 
 static double value_at(int64_t k) {
     return random_uniform(1, RANDOM_TAU, (uint64_t)k, 0);
