@@ -481,8 +481,8 @@ static void redistribute(const rls_store *store, int m, int n, void *a, int ia, 
 static void move_panels(const rls_store *store, const dense_group *group, p_panels *panels, int64_t from, bool out) {
     int p[DESCRIPTOR_LENGTH], columns[DESCRIPTOR_LENGTH], rows[DESCRIPTOR_LENGTH], ranks = store->grid.context.ranks;
     grid_describe(&store->grid, group->count, group->ld, p);
-    grid_describe_panels(&panels->row, group->count, PANEL, columns);
-    grid_describe_panels(&panels->column, group->count, PANEL, rows);
+    grid_describe_columns(&panels->row, group->count, PANEL, columns);
+    grid_describe_rows(&panels->column, group->count, PANEL, rows);
     for (int rank = 0; rank < ranks; rank++) {
         column_range range = range_of(group, rank, ranks);
         int width = (int)(range.count - from < PANEL ? range.count - from : PANEL), first = (int)(range.first + from) + 1, rest = group->count + 1 - first, place = rank * PANEL + 1;

@@ -33,16 +33,24 @@ static const real *row_of(const real *rows, int64_t stride, const int32_t *index
         for (int v = 0; v < vectors; v++) *(loose *)(to + c + v * LANES) = sum[v];                \
     } while (0)
 
+/** Less than a vector, at the end of the rows: in a vector too, as scalar code would be fused otherwise. */
+static void combine_rest(size_t bytes, real decay, const real *from, const real *rows, int64_t stride, const int32_t *index, const real *factor, int count, real *to) {
+    lanes sum = {0}, row = {0};
+    memcpy(&sum, from, bytes);
+    sum *= decay;
+    for (int k = 0; k < count; k++) {
+        memcpy(&row, row_of(rows, stride, index, k), bytes);
+        sum += row * factor[k];
+    }
+    memcpy(to, &sum, bytes);
+}
+
 void NAME(combine)(int64_t length, real decay, const real *from, const real *rows, int64_t stride, const int32_t *index, const real *factor, int count, real *to) {
     int64_t c = 0;
     for (; c + 16 * LANES <= length; c += 16 * LANES) COMBINE(16);
     for (; c + 4 * LANES <= length; c += 4 * LANES) COMBINE(4);
     for (; c + LANES <= length; c += LANES) COMBINE(1);
-    for (; c < length; c++) {
-        real sum = from[c] * decay;
-        for (int k = 0; k < count; k++) sum += row_of(rows, stride, index, k)[c] * factor[k];
-        to[c] = sum;
-    }
+    if (c < length) combine_rest((size_t)(length - c) * sizeof *to, decay, from + c, rows + c, stride, index, factor, count, to + c);
 }
 
 /** Columns of @p width elements one behind the other, zero behind @p length: [width elements of all columns], [the next width], ... */

@@ -32,9 +32,10 @@ void grid_describe(const process_grid *grid, int64_t n, int64_t ld, int descript
     describe(grid->blacs, n, n, GRID_BLOCK, GRID_BLOCK, ld, descriptor);
 }
 
-void grid_describe_panels(const process_grid *panels, int64_t n, int width, int descriptor[DESCRIPTOR_LENGTH]) {
-    if (panels->rows == 1)
-        describe(panels->blacs, n, (int64_t)width * panels->columns, (int)n, width, n, descriptor);
-    else
-        describe(panels->blacs, (int64_t)width * panels->rows, n, width, (int)n, width, descriptor);
+void grid_describe_columns(const process_grid *row, int64_t n, int width, int descriptor[DESCRIPTOR_LENGTH]) {
+    describe(row->blacs, n, (int64_t)width * row->columns, (int)n, width, n, descriptor);
+}
+
+void grid_describe_rows(const process_grid *column, int64_t n, int width, int descriptor[DESCRIPTOR_LENGTH]) {
+    describe(column->blacs, (int64_t)width * column->rows, n, width, (int)n, width, descriptor);
 }

@@ -36,9 +36,10 @@ static inline int64_t grid_global(int64_t local, int process, int processes) {
 
 /** ScaLAPACK's descriptor of an n x n matrix on the grid. @param ld rows between local columns, at least 1 */
 void grid_describe(const process_grid *grid, int64_t n, int64_t ld, int descriptor[DESCRIPTOR_LENGTH]);
-/** The same of panels: on a grid of one row an n x (width * ranks) matrix, of which each rank holds @p width whole columns; on a grid of one column
- *  a (width * ranks) x n matrix, of which each holds @p width whole rows. */
-void grid_describe_panels(const process_grid *panels, int64_t n, int width, int descriptor[DESCRIPTOR_LENGTH]);
+/** The same of an n x (width * ranks) matrix on a grid of one row: each rank holds @p width whole columns. */
+void grid_describe_columns(const process_grid *row, int64_t n, int width, int descriptor[DESCRIPTOR_LENGTH]);
+/** And of a (width * ranks) x n matrix on a grid of one column: each rank holds @p width whole rows. */
+void grid_describe_rows(const process_grid *column, int64_t n, int width, int descriptor[DESCRIPTOR_LENGTH]);
 
 /** Copy a submatrix from one distribution to another (PxGEMR2D). Indices count from 1. Collective. */
 void Cpsgemr2d(int m, int n, float *a, int ia, int ja, int *desca, float *b, int ib, int jb, int *descb, int blacs);
