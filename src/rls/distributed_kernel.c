@@ -12,7 +12,7 @@ typedef double real;
 #define NAME(name) distributed_##name##_double
 #endif
 
-enum { LANES = 64 / sizeof(real), PICKS = 6, VECTORS = 4, STRIP = VECTORS * LANES, CHUNK = 8 * STRIP };
+enum { LANES = 64 / sizeof(real), PICKS = 6, VECTORS = 4, STRIP = VECTORS * LANES, CHUNK = 64 * STRIP, STRETCH = 64 * STRIP };
 
 typedef real lanes __attribute__((vector_size(LANES * sizeof(real)), aligned(64)));
 typedef real loose __attribute__((vector_size(LANES * sizeof(real)), aligned(sizeof(real)))); /* anywhere in memory */
@@ -21,16 +21,19 @@ static const real *row_of(const real *rows, int64_t stride, const int32_t *index
     return rows + (index ? index[k] : k) * stride;
 }
 
-/** @p vectors vectors of the combination from element c on, in registers. */
-#define COMBINE(vectors)                                                                          \
-    do {                                                                                          \
-        lanes sum[vectors];                                                                       \
-        for (int v = 0; v < vectors; v++) sum[v] = *(const loose *)(from + c + v * LANES) * decay; \
-        for (int k = 0; k < count; k++) {                                                         \
-            const real *row = row_of(rows, stride, index, k) + c, times = factor[k];              \
-            for (int v = 0; v < vectors; v++) sum[v] += *(const loose *)(row + v * LANES) * times; \
-        }                                                                                         \
-        for (int v = 0; v < vectors; v++) *(loose *)(to + c + v * LANES) = sum[v];                \
+/** to <- to + factor row of some rows, in whole vectors: rows are long streams, @p to stays in the first-level cache. */
+#define ADD_ROWS(some)                                                                                                \
+    do {                                                                                                              \
+        const real *row[some], *ahead[some];                                                                        \
+        real times[some];                                                                                            \
+        for (int i = 0; i < some; i++) row[i] = row_of(rows, stride, index, k + i), times[i] = factor[k + i];         \
+        for (int i = 0; i < some; i++) ahead[i] = k + some + i < count ? row_of(rows, stride, index, k + some + i) : row[i]; \
+        for (int64_t c = begin; c < end; c += LANES) {                                                                \
+            lanes sum = *(const loose *)(to + c);                                                                     \
+            for (int i = 0; i < some; i++) __builtin_prefetch(ahead[i] + c);                                          \
+            for (int i = 0; i < some; i++) sum += *(const loose *)(row[i] + c) * times[i];                            \
+            *(loose *)(to + c) = sum;                                                                                 \
+        }                                                                                                             \
     } while (0)
 
 /** Less than a vector, at the end of the rows: in a vector too, as scalar code would be fused otherwise. */
@@ -46,11 +49,16 @@ static void combine_rest(size_t bytes, real decay, const real *from, const real 
 }
 
 void NAME(combine)(int64_t length, real decay, const real *from, const real *rows, int64_t stride, const int32_t *index, const real *factor, int count, real *to) {
-    int64_t c = 0;
-    for (; c + 16 * LANES <= length; c += 16 * LANES) COMBINE(16);
-    for (; c + 4 * LANES <= length; c += 4 * LANES) COMBINE(4);
-    for (; c + LANES <= length; c += LANES) COMBINE(1);
-    if (c < length) combine_rest((size_t)(length - c) * sizeof *to, decay, from + c, rows + c, stride, index, factor, count, to + c);
+    int64_t whole = length / LANES * LANES;
+    if (whole < length) combine_rest((size_t)(length - whole) * sizeof *to, decay, from + whole, rows + whole, stride, index, factor, count, to + whole);
+    for (int64_t begin = 0; begin < whole; begin += STRETCH) {
+        int64_t end = begin + STRETCH < whole ? begin + STRETCH : whole;
+        int k = 0;
+        for (int64_t c = begin; c < end; c += LANES) *(loose *)(to + c) = *(const loose *)(from + c) * decay;
+        for (; k + 8 <= count; k += 8) ADD_ROWS(8);
+        for (; k + 4 <= count; k += 4) ADD_ROWS(4);
+        for (; k < count; k++) ADD_ROWS(1);
+    }
 }
 
 /** Columns of @p width elements one behind the other, zero behind @p length: [width elements of all columns], [the next width], ... */

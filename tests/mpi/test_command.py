@@ -131,6 +131,8 @@ def test_combinations(bench):
     theta = ["neuron.model=theta", "network.kind=random", "targets.quantity=rate", "targets.kind=sines"]
     refused = {
         "learning.mu": ["plastic.kind=all_to_all", "plastic.sigma=1"],
+        "learning.store": ["learning.store=distributed"],
+        "learning.grid_columns": ["plastic.group_size=4", "learning.store=distributed", "learning.grid_columns=2"],
         "targets.rate_form": theta + ["plastic.kind=all_to_all", "learning.mu=0"],
         "plastic.tau_range": theta[:2] + ["plastic.kind=existing", "plastic.tau_range=[10 ms, 20 ms]"],
         "plastic.kind": ["plastic.kind=none"],
@@ -145,6 +147,8 @@ def test_combinations(bench):
     }
     for ranks in (1, 3):
         for key, overrides in refused.items():
+            if key == "learning.grid_columns" and ranks == 1:
+                overrides = overrides[:-1] + ["learning.grid_columns=3"]
             expect(bench, ["check", config] + [w for o in overrides for w in ("-P", o)], 2, key, ranks=ranks)
     phi = [w for o in ("targets.quantity=rate", "targets.rate_form=phi") for w in ("-P", o)]
     expect(bench, ["check", config] + phi, 2, "targets.rate_form", "siegert")

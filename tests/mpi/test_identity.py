@@ -66,7 +66,7 @@ CASES = {
     "plastic_none": merged(BASE, LIF, {"plastic": {"kind": "none"}, "learning": {"rule": "none"}}),
     "rule_none": merged(BASE, LIF, {"learning": {"rule": "none", "every": "5 ms", "loops": 2}}),
     "ou_network_none": merged(BASE, NO_NETWORK, LIF, targets("ou", tasks=2)),
-    "all_to_all": merged(BASE, NO_NETWORK, LIF, {"learning": {"mu": 0}, "plastic": {"kind": "all_to_all", "sigma": 2, "tau": "50 ms"}, "feedforward": {"units": 3, "rate": "40 Hz"}}, targets("sines")),
+    "all_to_all": merged(BASE, NO_NETWORK, LIF, {"learning": {"mu": 0, "store": "spike_driven"}, "plastic": {"kind": "all_to_all", "sigma": 2, "tau": "50 ms"}, "feedforward": {"units": 3, "rate": "40 Hz"}}, targets("sines")),
     "random_gaussian": merged(BASE, THETA, targets("complex_periodic"), {"network": {"sigma": 4, "zero_row_sums": "true"}, "output": {"test_trials": 1, "report": "[theta, drive]"}}),
     "random_dale_innate": merged(BASE, THETA, targets("innate", settle="100 ms"), {"network": {"wiring": "in_degree", "weights": "dale", "strength": 3, "excitatory_fraction": 0.8}}),
     "random_zero": merged(BASE, THETA, targets("ou", sd=0.8), {"network": {"weights": "zero"}}),
@@ -101,7 +101,8 @@ CASES = {
     "qif_rate": merged(BASE, THETA, targets("sines"), {"neuron": {"model": "qif", "cutoff": 100}, "targets": {"quantity": "rate"}}),
     "one_neuron": merged(BASE, LIF, {"network": {"kind": "none", "neurons": 1, "bias": 1.2, "excitatory_fraction": 1}, "plastic": {"kind": "all_to_all"}}),
 }
-STORE_CASES = ("groups_current_noise", "excitatory_partners", "rate_phi")  # each is run with every store of P
+STORE_CASES = ("groups_current_noise", "excitatory_partners", "rate_phi")  # each is run with every store of P that it allows
+SHARED_CASES = ("groups_current_noise", "all_to_all")  # neurons share P, so that it can be distributed
 SILENT_WEIGHTS = ("plastic_none", "rule_none")  # nothing learns
 
 
@@ -110,9 +111,11 @@ def as_yaml(case):
 
 
 def all_cases(bench):
-    """The cases, and some of them again with every store of P that the program has besides the first."""
+    """The cases, and some of them again with every store of P that the program has besides that which they take by themselves."""
     stores = STORES.search(bench.run(["list", "learning"])[1]).group(1).split(" | ")
-    return {**CASES, **{f"{name}_{store}": merged(CASES[name], {"learning": {"store": store}}) for store in stores[1:] for name in STORE_CASES}}
+    assert stores[:2] == ["auto", "spike_driven"], stores
+    return {**CASES, **{f"{name}_{store}": merged(CASES[name], {"learning": {"store": store}}) for store in stores[2:]
+                        for name in (SHARED_CASES if store == "distributed" else STORE_CASES)}}
 
 
 def write_data(bench):
