@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "engram/context.h"
+#include "engram/h5.h"
 #include "engram/synapses.h"
 
 typedef struct {
@@ -24,6 +25,7 @@ typedef struct {
     double lambda_feedforward; /**< lambda of feed-forward weights, > 0 */
     bool gain;                 /**< false mimics TrainSpikingNet.jl after v0.2.2: g is left out of the weight update */
     int block;                 /**< updates that a store may delay before it writes P; 0: the store's choice */
+    int grid_columns;          /**< process columns of a distributed store's grid, a divisor of the number of ranks; 0: one */
 } rls_settings;
 
 /** The presynaptic activity at a learning instant. Borrowed for the call. */
@@ -39,6 +41,7 @@ typedef struct rls_store rls_store; /**< opaque, defined by each kind */
 
 typedef struct rls_store_kind {
     const char *name, *help;
+    bool scales; /**< update() takes scale */
 
     /** Allocate and set P(0) (rls_initial_p()). Collective. @param plastic borrowed for life; update() writes its weights @return owned */
     rls_store *(*create)(const context *context, plastic_synapses *plastic, const rls_settings *settings);
@@ -66,8 +69,11 @@ typedef struct rls_store_kind {
      *  checkpoints; settle() has been called. Not collective. */
     void (*pack_p)(const rls_store *store, int group, void *triangle);
     void (*unpack_p)(rls_store *store, int group, const void *triangle);
+    /** Instead of these two, for a store whose groups are divided among ranks: write all P to a checkpoint and read them back, on any number of ranks. Collective. */
+    void (*save)(rls_store *store, h5_file *file);
+    void (*load)(rls_store *store, h5_reader *reader);
 
-    /** Write P of a local group to @p p ([K][K], row-major). For tests and checks; call settle() before. Not collective. */
+    /** Write P of a local group to @p p ([K][K], row-major). For tests and checks; call settle() before. Collective for a store whose groups are divided among ranks. */
     void (*export_p)(const rls_store *store, int group, double *p);
 } rls_store_kind;
 
@@ -75,8 +81,26 @@ typedef struct rls_store_kind {
 extern const rls_store_kind *const rls_store_kinds[];
 
 /** Initial P of a group in closed form: for each set of m recurrent sources whose initial weights have the same sign (Arthur et al. 2023, "ROWSUM";
- *  models/rls.md 3.3), P0 = (1/lambda)(I - mu/(lambda + mu m) 11'); zero weights and feed-forward sources: I/lambda, I/lambda_feedforward.
- *  Not collective. @param[out] p [K][ld] row-major, all K x K entries written */
+ *  models/rls.md 3.3), P0 = (1/lambda)(I - mu/(lambda + mu m) 11'); zero weights and feed-forward sources: I/lambda, I/lambda_feedforward. */
+typedef struct {
+    const int8_t *signs;           /**< [K] borrowed */
+    double recurrent, feedforward; /**< on the diagonal */
+    double shared[3];              /**< what two sources of the same sign -1, 0, +1 have less */
+} rls_prior;
+
+enum { RLS_FEEDFORWARD = 2 }; /**< the "sign" of a feed-forward source */
+
+/** Signs of the initial weights of a group's first row. @param[out] signs [K] */
+void rls_prior_signs(const plastic_synapses *plastic, int group, int8_t *signs);
+rls_prior rls_prior_of(const int8_t *signs, int count, const rls_settings *settings);
+/** P(0)[a][b]. */
+static inline double rls_prior_p(const rls_prior *prior, int64_t a, int64_t b) {
+    int8_t own = prior->signs[a];
+    double p = own != RLS_FEEDFORWARD && own == prior->signs[b] ? 0 - prior->shared[1 + own] : 0;
+    return a == b ? p + (own == RLS_FEEDFORWARD ? prior->feedforward : prior->recurrent) : p;
+}
+
+/** All of it. Not collective. @param[out] p [K][ld] row-major, all K x K entries written */
 void rls_initial_p(const plastic_synapses *plastic, int group, const rls_settings *settings, int64_t ld, double *p);
 
 #endif

@@ -47,6 +47,12 @@ typedef struct {
 /** Add the spikes of one step. @param spike [count] gids, ascending: the order of summation */
 void static_deliver(const static_synapses *synapses, const int32_t *spike, int count, static_input *input);
 
+/** Updates of plastic weights that are not written yet: whoever holds them adds what they do to the delivery of spikes. */
+typedef struct {
+    void *self;
+    void (*deliver)(void *self, const int32_t *spike, int count, double *input); /**< NULL: weights are up to date; arguments of plastic_deliver() */
+} plastic_pending;
+
 /** Plastic synapses. Rows are the trained neurons of this rank; rows of a group, its members, have the same sources and share one inverse correlation matrix.
  *  Weights lie group by group, source by source, member by member: what a spike delivers to a group is one stretch (plastic_slot()). */
 typedef struct {
@@ -65,6 +71,7 @@ typedef struct {
     bool single;            /**< weights are float, else double */
     void *weight;           /**< [row_start[rows]] */
     void *initial;          /**< [row_start[rows]] weights before training, same type */
+    plastic_pending pending;/**< set by an RLS store that delays weights */
     bool alone;             /**< every group has one member */
     int64_t *out_start;     /**< [sources+1] stretches by source, for delivery */
     uint32_t *out_target;   /**< [group_start[groups]] group; the member's local neuron where all are alone */

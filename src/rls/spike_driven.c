@@ -298,6 +298,6 @@ static void export_p(const rls_store *store, int group, double *p) {
 }
 
 const rls_store_kind rls_spike_driven = {
-    .name = "spike_driven", .help = "P r kept up to date by spikes, rank-1 updates done many at a time", .create = create, .destroy = destroy, .trial_begin = trial_begin,
+    .name = "spike_driven", .scales = true, .help = "P r kept up to date by spikes, rank-1 updates done many at a time", .create = create, .destroy = destroy, .trial_begin = trial_begin,
     .predict = predict, .update = update, .settle = settle, .pack_p = pack_p, .unpack_p = unpack_p, .export_p = export_p,
 };

@@ -180,11 +180,11 @@ static void unpack_p(rls_store *store, int group, const void *triangle) {
 }
 
 const rls_store_kind rls_textbook = {
-    .name = "textbook", .help = "one full P per group, rank-1 update at every instant", .create = create_full, .destroy = destroy,
+    .name = "textbook", .scales = true, .help = "one full P per group, rank-1 update at every instant", .create = create_full, .destroy = destroy,
     .predict = predict, .update = update, .pack_p = pack_p, .unpack_p = unpack_p, .export_p = export_p,
 };
 
 const rls_store_kind rls_packed = {
-    .name = "packed", .help = "as textbook, but only the upper triangle of P is stored", .create = create_packed, .destroy = destroy,
+    .name = "packed", .scales = true, .help = "as textbook, but only the upper triangle of P is stored", .create = create_packed, .destroy = destroy,
     .predict = predict, .update = update, .pack_p = pack_p, .unpack_p = unpack_p, .export_p = export_p,
 };

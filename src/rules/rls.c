@@ -10,12 +10,13 @@
 #include "engram/targets.h"
 
 enum { PRECISION_SINGLE, PRECISION_DOUBLE };
+enum { STORE_AUTO, STORE_SPIKE_DRIVEN, STORE_DISTRIBUTED }; /* and on in the order of rls_store_kinds */
 
 typedef struct {
     double lambda, mu;
     bool no_gain;
     int precision, store;
-    int64_t block;
+    int64_t block, grid_columns;
 } rls_parameters;
 
 static const param parameters[] = {
@@ -23,9 +24,12 @@ static const param parameters[] = {
     {"mu", PARAM_NUMBER, UNIT_NONE, "0.01", 0, 1e12, NULL, "penalty on the change of a neuron's summed excitatory, and summed inhibitory, plastic weights", offsetof(rls_parameters, mu)},
     {"no_gain", PARAM_FLAG, UNIT_NONE, "false", 0, 0, NULL, "leave g out of the weight update, as TrainSpikingNet.jl after v0.2.2 does", offsetof(rls_parameters, no_gain)},
     {"precision", PARAM_CHOICE, UNIT_NONE, "single", 0, 0, "single double", "of P and the plastic weights", offsetof(rls_parameters, precision)},
-    {"store", PARAM_CHOICE, UNIT_NONE, "spike_driven", 0, 0, "spike_driven textbook packed", "how P is updated: by spikes and many updates at a time (fastest); as written; as written on its upper triangle (half the memory)",
+    {"store", PARAM_CHOICE, UNIT_NONE, "auto", 0, 0, "auto spike_driven distributed textbook packed",
+     "how P is updated: by spikes, many updates at a time, each P on one rank; the same with P over all ranks (auto: for groups with 2048 inputs or more); as written; as written on its upper triangle",
      offsetof(rls_parameters, store)},
-    {"block", PARAM_INTEGER, UNIT_NONE, "auto", 1, 128, NULL, "store spike_driven: updates that wait before P is written; auto: 16, 32 or 64 for up to 128, 512 or more inputs", offsetof(rls_parameters, block)},
+    {"block", PARAM_INTEGER, UNIT_NONE, "auto", 1, 128, NULL, "updates that wait before P is written; auto: 16, 32 or 64 for up to 128, 512 or more inputs", offsetof(rls_parameters, block)},
+    {"grid_columns", PARAM_INTEGER, UNIT_NONE, "1", 1, 1 << 20, NULL, "store distributed: columns of ScaLAPACK's process grid, a divisor of the number of ranks; 1: same bits on any number of ranks",
+     offsetof(rls_parameters, grid_columns)},
 };
 static const param_table table = {"rls", "recursive least squares (Kim & Chow 2018)", parameters, sizeof parameters / sizeof *parameters, sizeof(rls_parameters)};
 
@@ -48,17 +52,38 @@ static status check(const rule_setting *setting, const rls_parameters *p) {
     return STATUS_OK;
 }
 
+/** Groups so large that their P had better be divided; the same on any number of ranks. Collective. */
+static int choose_store(const rule_setting *setting, const rls_parameters *p) {
+    enum { LARGE = 2048 };
+    int64_t largest = plastic_largest(setting->plastic);
+    int shared = setting->plastic->shared;
+    if (p->store != STORE_AUTO) return p->store;
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_INT64_T, MPI_MAX, setting->context->comm));
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &shared, 1, MPI_INT, MPI_MAX, setting->context->comm));
+    return shared && largest >= LARGE ? STORE_DISTRIBUTED : STORE_SPIKE_DRIVEN;
+}
+
+static status check_distributed(const rule_setting *setting, const rls_parameters *p) {
+    if (setting->context->ranks % p->grid_columns)
+        return config_complain(setting->config, "learning", "grid_columns", "%lld must divide the number of ranks, %d", (long long)p->grid_columns, setting->context->ranks);
+    if (!setting->plastic->shared)
+        return config_complain(setting->config, "learning", "store", "distributed is for neurons that share P (plastic: all_to_all, or separate with a group_size); use auto");
+    return STATUS_OK;
+}
+
 static status create(const rule_setting *setting, const void *raw, rule_state **result) {
     const rls_parameters *p = raw;
+    int store = choose_store(setting, p);
     status checked = check(setting, p);
+    if (checked == STATUS_OK && store == STORE_DISTRIBUTED) checked = check_distributed(setting, p);
     *result = NULL;
     if (status_agree(setting->context, checked) != STATUS_OK) return checked == STATUS_OK ? STATUS_INPUT : checked;
     rule_state *state = memory_new(MEMORY_BUFFERS, 1, sizeof *state);
     size_t rows = (size_t)setting->plastic->rows;
     state->setting = *setting;
-    state->kind = rls_store_kinds[p->store];
+    state->kind = rls_store_kinds[store - STORE_SPIKE_DRIVEN];
     rls_settings settings = {.lambda = p->lambda, .mu = p->mu, .lambda_feedforward = setting->lambda_feedforward, .gain = !p->no_gain,
-                             .block = p->block == PARAM_AUTO_INTEGER ? 0 : (int)p->block};
+                             .block = p->block == PARAM_AUTO_INTEGER ? 0 : (int)p->block, .grid_columns = (int)p->grid_columns};
     state->store = state->kind->create(setting->context, setting->plastic, &settings);
     state->sum = memory_new(MEMORY_BUFFERS, rows, sizeof(double));
     state->error = memory_new(MEMORY_BUFFERS, rows, sizeof(double));
@@ -159,6 +184,10 @@ static p_layout lay_out_p(const rule_state *state) {
 }
 
 static void save(rule_state *state, h5_file *file) {
+    if (state->kind->save) {
+        state->kind->save(state->store, file);
+        return;
+    }
     const plastic_synapses *plastic = state->setting.plastic;
     p_layout layout = lay_out_p(state);
     void *triangle = memory_new(MEMORY_BUFFERS, (size_t)layout.largest, sizeof(double));
@@ -171,7 +200,7 @@ static void save(rule_state *state, h5_file *file) {
     memory_free(triangle);
 }
 
-static void load(rule_state *state, h5_reader *reader) {
+static void load_local(rule_state *state, h5_reader *reader) {
     const plastic_synapses *plastic = state->setting.plastic;
     p_layout layout = lay_out_p(state);
     int64_t borrowed = layout.borrowed ? triangle_of(plastic, 0) : 0;
@@ -182,6 +211,13 @@ static void load(rule_state *state, h5_reader *reader) {
         state->kind->unpack_p(state->store, g, triangle);
     }
     memory_free(triangle);
+}
+
+static void load(rule_state *state, h5_reader *reader) {
+    if (state->kind->load)
+        state->kind->load(state->store, reader);
+    else
+        load_local(state, reader);
     settle(state);
 }
 

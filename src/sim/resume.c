@@ -9,7 +9,7 @@
 
 static bool may_differ(const char *section, const char *key) {
     return strcmp(section, "output") == 0 || strcmp(section, "checkpoint") == 0 || strcmp(section, "guards") == 0 ||
-           (strcmp(section, "learning") == 0 && strcmp(key, "loops") == 0);
+           (strcmp(section, "learning") == 0 && (strcmp(key, "loops") == 0 || strcmp(key, "grid_columns") == 0));
 }
 
 /** One message a line of @p differences. */

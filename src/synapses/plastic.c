@@ -124,4 +124,5 @@ void plastic_deliver(const plastic_synapses *plastic, const int32_t *spike, int 
             (plastic->single ? deliver_alone_single : deliver_alone_double)(plastic, spike[k], input);
         else
             (plastic->single ? deliver_groups_single : deliver_groups_double)(plastic, spike[k], input);
+    if (plastic->pending.deliver) plastic->pending.deliver(plastic->pending.self, spike, count, input);
 }

@@ -1,0 +1,124 @@
+/* Compiled once for each precision (ENGRAM_SINGLE). Products and sums are fused (this file is compiled so), each element's in the order of its terms, so that
+ * it does not matter in which vector, tile or remainder an element is computed. */
+#include "distributed_kernel.h"
+
+#include <string.h>
+
+#ifdef ENGRAM_SINGLE
+typedef float real;
+#define NAME(name) distributed_##name##_single
+#else
+typedef double real;
+#define NAME(name) distributed_##name##_double
+#endif
+
+enum { LANES = 64 / sizeof(real), PICKS = 6, VECTORS = 4, STRIP = VECTORS * LANES, CHUNK = 8 * STRIP };
+
+typedef real lanes __attribute__((vector_size(LANES * sizeof(real)), aligned(64)));
+typedef real loose __attribute__((vector_size(LANES * sizeof(real)), aligned(sizeof(real)))); /* anywhere in memory */
+
+static const real *row_of(const real *rows, int64_t stride, const int32_t *index, int k) {
+    return rows + (index ? index[k] : k) * stride;
+}
+
+/** @p vectors vectors of the combination from element c on, in registers. */
+#define COMBINE(vectors)                                                                          \
+    do {                                                                                          \
+        lanes sum[vectors];                                                                       \
+        for (int v = 0; v < vectors; v++) sum[v] = *(const loose *)(from + c + v * LANES) * decay; \
+        for (int k = 0; k < count; k++) {                                                         \
+            const real *row = row_of(rows, stride, index, k) + c, times = factor[k];              \
+            for (int v = 0; v < vectors; v++) sum[v] += *(const loose *)(row + v * LANES) * times; \
+        }                                                                                         \
+        for (int v = 0; v < vectors; v++) *(loose *)(to + c + v * LANES) = sum[v];                \
+    } while (0)
+
+/** Less than a vector, at the end of the rows: in a vector too, as scalar code would be fused otherwise. */
+static void combine_rest(size_t bytes, real decay, const real *from, const real *rows, int64_t stride, const int32_t *index, const real *factor, int count, real *to) {
+    lanes sum = {0}, row = {0};
+    memcpy(&sum, from, bytes);
+    sum *= decay;
+    for (int k = 0; k < count; k++) {
+        memcpy(&row, row_of(rows, stride, index, k), bytes);
+        sum += row * factor[k];
+    }
+    memcpy(to, &sum, bytes);
+}
+
+void NAME(combine)(int64_t length, real decay, const real *from, const real *rows, int64_t stride, const int32_t *index, const real *factor, int count, real *to) {
+    int64_t c = 0;
+    for (; c + 16 * LANES <= length; c += 16 * LANES) COMBINE(16);
+    for (; c + 4 * LANES <= length; c += 4 * LANES) COMBINE(4);
+    for (; c + LANES <= length; c += LANES) COMBINE(1);
+    if (c < length) combine_rest((size_t)(length - c) * sizeof *to, decay, from + c, rows + c, stride, index, factor, count, to + c);
+}
+
+/** Columns of @p width elements one behind the other, zero behind @p length: [width elements of all columns], [the next width], ... */
+static void pack(int64_t length, const real *columns, int64_t stride, int count, int width, real *packed) {
+    for (int64_t begin = 0; begin < length; begin += width, packed += (int64_t)count * width) {
+        int here = length - begin < width ? (int)(length - begin) : width;
+        for (int m = 0; m < count; m++) {
+            memcpy(packed + (int64_t)m * width, columns + m * stride + begin, (size_t)here * sizeof *packed);
+            memset(packed + (int64_t)m * width + here, 0, (size_t)(width - here) * sizeof *packed);
+        }
+    }
+}
+
+/** A full tile, PICKS x STRIP, in registers. */
+static void subtract_tile(real *tile, int64_t ld, const real *restrict left, const real *restrict right, int count) {
+    lanes sum[PICKS][VECTORS];
+    for (int a = 0; a < PICKS; a++)
+        for (int v = 0; v < VECTORS; v++) sum[a][v] = *(const loose *)(tile + a * ld + v * LANES);
+    for (int m = 0; m < count; m++, left += PICKS, right += STRIP)
+        for (int a = 0; a < PICKS; a++)
+            for (int v = 0; v < VECTORS; v++) sum[a][v] -= *(const lanes *)(right + v * LANES) * left[a];
+    for (int a = 0; a < PICKS; a++)
+        for (int v = 0; v < VECTORS; v++) *(loose *)(tile + a * ld + v * LANES) = sum[a][v];
+}
+
+/** A tile at the border, through a full one. */
+static void subtract_part(real *tile, int64_t ld, int picks, int width, const real *restrict left, const real *restrict right, int count) {
+    real whole[PICKS * STRIP] __attribute__((aligned(64))) = {0};
+    for (int a = 0; a < picks; a++) memcpy(whole + a * STRIP, tile + a * ld, (size_t)width * sizeof *tile);
+    subtract_tile(whole, STRIP, left, right, count);
+    for (int a = 0; a < picks; a++) memcpy(tile + a * ld, whole + a * STRIP, (size_t)width * sizeof *tile);
+}
+
+static int64_t rounded(int64_t length, int64_t width) {
+    return (length + width - 1) / width * width;
+}
+
+void NAME(subtract)(int64_t length, int64_t picks, real *matrix, int64_t ld, const real *left, int64_t left_stride, const real *right, int64_t right_stride, int count,
+                    real *scratch) {
+    real *rights = scratch, *lefts = scratch + rounded(length, STRIP) * count;
+    pack(length, right, right_stride, count, STRIP, rights);
+    pack(picks, left, left_stride, count, PICKS, lefts);
+    for (int64_t chunk = 0; chunk < length; chunk += CHUNK) /* the right sides of a chunk stay in the second-level cache */
+        for (int64_t a = 0; a < picks; a += PICKS)
+            for (int64_t c = chunk; c < length && c < chunk + CHUNK; c += STRIP) {
+                real *tile = matrix + a * ld + c;
+                const real *l = lefts + a * count, *r = rights + c * count;
+                if (picks - a >= PICKS && length - c >= STRIP)
+                    subtract_tile(tile, ld, l, r, count);
+                else
+                    subtract_part(tile, ld, picks - a < PICKS ? (int)(picks - a) : PICKS, length - c < STRIP ? (int)(length - c) : STRIP, l, r, count);
+            }
+}
+
+double NAME(dot)(int64_t length, const real *a, const real *b) {
+    enum { SUMS = 8 };
+    double sum[SUMS] = {0}, all = 0;
+    int64_t c = 0;
+    for (; c + SUMS <= length; c += SUMS)
+        for (int s = 0; s < SUMS; s++) sum[s] += (double)a[c + s] * (double)b[c + s];
+    for (; c < length; c++) sum[0] += (double)a[c] * (double)b[c];
+    for (int s = 0; s < SUMS; s++) all += sum[s];
+    return all;
+}
+
+#ifndef ENGRAM_SINGLE
+int64_t distributed_scratch(int64_t length, int64_t picks, int count) {
+    enum { LARGEST_STRIP = 4 * 16 };
+    return (rounded(length, LARGEST_STRIP) + rounded(picks, PICKS)) * count;
+}
+#endif
