@@ -35,6 +35,13 @@ void h5_group(h5_file *file, const char *group);
 void h5_write(h5_file *file, const char *dataset, h5_type type, int dimensions, const int64_t *shape, int axis, int64_t first, int64_t mine,
               const void *data, bool compress);
 
+/** Makes elements @p from .. from+count-1 of this rank's share of a dataset. */
+typedef void (*h5_make)(void *self, int64_t from, int64_t count, void *elements);
+
+/** A one-dimensional dataset of @p total elements, of which this rank makes @p mine from index @p first on while they are written, a few MiB at a time and in order.
+ *  Collective. @param make called on each rank as often as it needs; must not communicate @param compress as in h5_write() */
+void h5_write_made(h5_file *file, const char *dataset, h5_type type, int64_t total, int64_t first, int64_t mine, bool compress, h5_make make, void *self);
+
 /** A one-dimensional dataset of @p total elements that is written piece by piece, without ever being in memory as a whole.
  *  Begin and end are collective; between them each rank puts its @p mine elements, from index @p first on, in pieces of any size, on its own. */
 void h5_stream_begin(h5_file *file, const char *dataset, h5_type type, int64_t total, int64_t first, int64_t mine);

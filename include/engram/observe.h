@@ -13,13 +13,15 @@ typedef struct {
     param_texts report;      /**< variables */
     int64_t report_neurons;
     double report_every;     /**< ms */
-    bool edges, stimulus;
+    int edges;               /**< EDGES_* */
+    bool stimulus;
     double correlation_window; /**< ms to either side */
     int64_t correlation_every; /**< loops */
     int64_t test_trials;
     double psth_bin;         /**< ms */
 } output_settings;
 enum { SPIKES_NONE, SPIKES_LAST, SPIKES_ALL };
+enum { EDGES_NONE, EDGES_PLASTIC, EDGES_ALL };
 extern const param_table output_common;
 
 /** Follows the drive (or phi2 of it, for rate targets) through the target window as averages around every learning instant (models/rls.md 6.3):

@@ -40,20 +40,24 @@ typedef struct {
 status sonata_write_nodes(const context *context, const char *path, const char *configuration, const char *population, int64_t first, int64_t mine,
                           const int64_t *type, int type_count, const char *const *type_names, int column_count, const sonata_column *columns);
 
-/** Synapses of one edge population, those whose target is on this rank, sorted by (target, source). */
+/** Make synapses @p from .. from+count-1 of this rank. Each column is asked for in order, from its first synapse to its last, before the next one. Not collective. */
+typedef void (*sonata_make_ids)(void *self, int64_t from, int64_t count, uint64_t *ids);
+typedef void (*sonata_make_values)(void *self, int64_t from, int64_t count, double *values);
+
+/** Synapses of one edge population, those whose target is on this rank, sorted by (target, source). They are made as they are written: none of the columns is in memory as a whole. */
 typedef struct {
     const char *population;        /**< "recurrent_static" */
     const char *source_population; /**< node population of the sources */
     const char *target_population; /**< node population of the targets */
-    int64_t count;                 /**< on this rank */
     int64_t source_neurons;        /**< size of the source node population */
     int64_t target_first;          /**< first target id of this rank */
     int64_t target_mine;           /**< number of target ids of this rank */
-    const uint64_t *sources;       /**< [count] */
-    const uint64_t *targets;       /**< [count] */
-    const double *weights;         /**< [count] syn_weight, dimensionless; stored float64 when wide is set, else float32 */
-    const double *initial_weights; /**< [count] stored beside as initial_weight; NULL for none */
-    const double *delays;          /**< [count] ms; NULL: delay for all */
+    const int64_t *start;          /**< [target_mine+1] first synapse of each target; start[target_mine] are on this rank */
+    void *self;                    /**< what makes the columns */
+    sonata_make_ids sources;
+    sonata_make_values weights;         /**< syn_weight, dimensionless; stored float64 when wide is set, else float32 */
+    sonata_make_values initial_weights; /**< stored beside as initial_weight; NULL for none */
+    sonata_make_values delays;          /**< ms; NULL: delay for all */
     double delay;                  /**< ms */
     int wide;                      /**< store weights as float64 */
 } sonata_edges;

@@ -223,15 +223,28 @@ static int64_t write_block(h5_file *file, const char *name, hid_t set, hid_t spa
     return result;
 }
 
+/** Abort unless the ranks' shares make up an axis of @p length. Collective. */
+static void check_division(const h5_file *file, const char *dataset, int64_t length, int64_t first, int64_t mine) {
+    int64_t sum;
+    CHECK_MPI(MPI_Allreduce(&mine, &sum, 1, MPI_INT64_T, MPI_SUM, file->context.comm));
+    if (sum != length || first < 0 || mine < 0 || first + mine > length)
+        context_abort("h5_write: '%s': [%lld, %lld + %lld) and a sum of %lld over ranks do not divide an axis of %lld", dataset, (long long)first,
+                      (long long)first, (long long)mine, (long long)sum, (long long)length);
+}
+
+/** Create a dataset, with the groups above it; the caller agrees on the result and closes it. Collective. @param properties of dataset_properties(), closed */
+static hid_t create_dataset(h5_file *file, const char *dataset, h5_type type, hid_t space, hid_t properties) {
+    hid_t links = link_properties(), set = H5Dcreate2(file->id, dataset, type_of(type, true), space, links, properties, H5P_DEFAULT);
+    H5Pclose(properties);
+    H5Pclose(links);
+    return set;
+}
+
 void h5_write(h5_file *file, const char *dataset, h5_type type, int dimensions, const int64_t *shape, int axis, int64_t first, int64_t mine,
               const void *data, bool compress) {
     if (file->failed) return;
     if (dimensions > AXES) context_abort("h5_write: '%s' has %d axes, at most %d are foreseen", dataset, dimensions, AXES);
-    int64_t sum = mine;
-    if (axis >= 0) CHECK_MPI(MPI_Allreduce(&mine, &sum, 1, MPI_INT64_T, MPI_SUM, file->context.comm));
-    if (axis >= 0 && (sum != shape[axis] || first < 0 || mine < 0 || first + mine > shape[axis]))
-        context_abort("h5_write: '%s': [%lld, %lld + %lld) and a sum of %lld over ranks do not divide an axis of %lld", dataset, (long long)first,
-                      (long long)first, (long long)mine, (long long)sum, (long long)shape[axis]);
+    if (axis >= 0) check_division(file, dataset, shape[axis], first, mine);
     hsize_t global[AXES], start[AXES] = {0}, extent[AXES];
     size_t element = H5Tget_size(type_of(type, false));
     int64_t bytes = (int64_t)element;
@@ -245,16 +258,49 @@ void h5_write(h5_file *file, const char *dataset, h5_type type, int dimensions, 
         extent[axis] = (hsize_t)mine;
     }
     if (!reserve(file, bytes)) return;
-    hid_t links = link_properties(), properties = dataset_properties(dimensions, global, element, compress);
     hid_t space = dimensions ? H5Screate_simple(dimensions, global, NULL) : H5Screate(H5S_SCALAR);
-    hid_t set = H5Dcreate2(file->id, dataset, type_of(type, true), space, links, properties, H5P_DEFAULT);
+    hid_t set = create_dataset(file, dataset, type, space, dataset_properties(dimensions, global, element, compress));
     if (worked(file, set, "cannot create dataset", dataset) && bytes > 0)
         worked(file, write_block(file, dataset, set, space, type_of(type, false), start, extent, dimensions, empty, data), "cannot write",
                dataset);
     worked(file, set >= 0 ? H5Dclose(set) : 0, "cannot close dataset", dataset);
     H5Sclose(space);
-    H5Pclose(properties);
-    H5Pclose(links);
+}
+
+/** Elements to be written at a time: whole chunks. */
+static int64_t piece_of(hid_t properties, size_t element) {
+    hsize_t chunk = 1;
+    int64_t room = STREAM_BYTES / (int64_t)element;
+    if (H5Pget_layout(properties) == H5D_CHUNKED) H5Pget_chunk(properties, 1, &chunk);
+    return (int64_t)chunk < room ? room / (int64_t)chunk * (int64_t)chunk : (int64_t)chunk;
+}
+
+/** Write my pieces, all ranks together as often as the one with most needs. Pieces end at multiples of their length: each chunk is compressed once, but where ranks meet. */
+static void write_pieces(h5_file *file, const char *dataset, h5_type type, hid_t set, hid_t space, int64_t piece, int64_t first, int64_t mine, h5_make make, void *self) {
+    int64_t begun = first / piece, rounds = mine > 0 ? (first + mine - 1) / piece - begun + 1 : 0;
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &rounds, 1, MPI_INT64_T, MPI_MAX, file->context.comm));
+    void *elements = memory_new(MEMORY_OUTPUT, (size_t)(mine < piece ? mine : piece), H5Tget_size(type_of(type, false)));
+    for (int64_t round = begun; round < begun + rounds && !file->failed; round++) {
+        int64_t from = round * piece > first ? round * piece : first, end = (round + 1) * piece < first + mine ? (round + 1) * piece : first + mine;
+        hsize_t start = (hsize_t)from, count = end > from ? (hsize_t)(end - from) : 0;
+        if (count) make(self, from - first, (int64_t)count, elements);
+        worked(file, write_block(file, dataset, set, space, type_of(type, false), &start, &count, 1, count == 0, elements), "cannot write", dataset);
+    }
+    memory_free(elements);
+}
+
+void h5_write_made(h5_file *file, const char *dataset, h5_type type, int64_t total, int64_t first, int64_t mine, bool compress, h5_make make, void *self) {
+    if (file->failed) return;
+    check_division(file, dataset, total, first, mine);
+    size_t element = H5Tget_size(type_of(type, false));
+    if (!reserve(file, total * (int64_t)element)) return;
+    hsize_t length = (hsize_t)total;
+    hid_t properties = dataset_properties(1, &length, element, compress), space = H5Screate_simple(1, &length, NULL);
+    int64_t piece = piece_of(properties, element);
+    hid_t set = create_dataset(file, dataset, type, space, properties);
+    if (worked(file, set, "cannot create dataset", dataset)) write_pieces(file, dataset, type, set, space, piece, first, mine, make, self);
+    worked(file, set >= 0 ? H5Dclose(set) : 0, "cannot close dataset", dataset);
+    H5Sclose(space);
 }
 
 /* ---- streams: each rank writes on its own, because ranks fill their buffers at different times ---- */
@@ -263,11 +309,10 @@ void h5_stream_begin(h5_file *file, const char *dataset, h5_type type, int64_t t
     h5_stream *stream = &file->stream;
     *stream = (h5_stream){.set = H5I_INVALID_HID, .type = type, .name = dataset, .next = first, .left = mine};
     if (file->failed || !reserve(file, total * (int64_t)H5Tget_size(type_of(type, false)))) return;
-    hid_t links = link_properties(), space = H5Screate_simple(1, &(hsize_t){(hsize_t)total}, NULL);
-    stream->set = H5Dcreate2(file->id, dataset, type_of(type, true), space, links, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t space = H5Screate_simple(1, &(hsize_t){(hsize_t)total}, NULL);
+    stream->set = create_dataset(file, dataset, type, space, H5Pcreate(H5P_DATASET_CREATE));
     worked(file, stream->set, "cannot create dataset", dataset);
     H5Sclose(space);
-    H5Pclose(links);
     stream->buffer = malloc(STREAM_BYTES);
     if (!stream->buffer) context_abort("memory: no room for %d bytes of output buffer", STREAM_BYTES);
 }

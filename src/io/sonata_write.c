@@ -44,26 +44,31 @@ static void write_column(const division *rows, const char *group, const char *na
     h5_write(rows->file, format_name(dataset, "%s/%s", group, name), type, 1, &rows->total, 0, rows->first, rows->mine, data, compress);
 }
 
+static void write_made(const division *rows, const char *group, const char *name, h5_type type, bool compress, h5_make make, void *self) {
+    char dataset[NAME_BYTES];
+    h5_write_made(rows->file, format_name(dataset, "%s/%s", group, name), type, rows->total, rows->first, rows->mine, compress, make, self);
+}
+
+static void make_count(void *self, int64_t from, int64_t count, void *elements) {
+    const int64_t *first = self;
+    uint64_t *numbers = elements;
+    for (int64_t k = 0; k < count; k++) numbers[k] = (uint64_t)(*first + from + k);
+}
+
 /** 0, 1, 2, ... over all ranks. */
 static void write_count(const division *rows, const char *group, const char *name) {
-    uint64_t *numbers = memory_new(MEMORY_OUTPUT, (size_t)rows->mine, sizeof *numbers);
-    for (int64_t i = 0; i < rows->mine; i++) numbers[i] = (uint64_t)(rows->first + i);
-    write_column(rows, group, name, H5_UINT64, numbers, true);
-    memory_free(numbers);
+    int64_t first = rows->first;
+    write_made(rows, group, name, H5_UINT64, true, make_count, &first);
+}
+
+static void make_zeros(void *self, int64_t from, int64_t count, void *elements) {
+    (void)from;
+    memset(elements, 0, (size_t)count * *(size_t *)self);
 }
 
 /** 0, 0, 0, ... in elements of @p size bytes. */
 static void write_zeros(const division *rows, const char *group, const char *name, h5_type type, size_t size) {
-    void *zeros = memory_new(MEMORY_OUTPUT, (size_t)rows->mine, size);
-    write_column(rows, group, name, type, zeros, true);
-    memory_free(zeros);
-}
-
-/** HDF5 converts types only outside of collective writes, so it is done here. */
-static float *narrowed(int64_t count, const double *values) {
-    float *narrow = memory_new(MEMORY_OUTPUT, (size_t)count, sizeof *narrow);
-    for (int64_t i = 0; i < count; i++) narrow[i] = (float)values[i];
-    return narrow;
+    write_made(rows, group, name, type, true, make_zeros, &size);
 }
 
 static void write_units(h5_file *file, const char *group, const char *name, const char *units) {
@@ -200,15 +205,71 @@ status sonata_write_nodes(const context *job, const char *path, const char *conf
 
 /* ---- edges ---- */
 
-/** Sorted by (target, source), and within the populations? */
-static inline bool edges_are_valid(const sonata_edges *edges) {
-    for (int64_t i = 0; i < edges->count; i++) {
-        if (edges->sources[i] >= (uint64_t)edges->source_neurons) return false;
-        if (edges->targets[i] - (uint64_t)edges->target_first >= (uint64_t)edges->target_mine) return false;
-        if (i == 0 || edges->targets[i - 1] < edges->targets[i]) continue;
-        if (edges->targets[i - 1] > edges->targets[i] || edges->sources[i - 1] > edges->sources[i]) return false;
+static int64_t synapses_of(const sonata_edges *edges) {
+    return edges->start[edges->target_mine];
+}
+
+/** The target, counted from my first, whose synapses @p synapse is among. */
+static int64_t target_of(const sonata_edges *edges, int64_t synapse) {
+    int64_t low = 0, high = edges->target_mine;
+    while (high - low > 1) {
+        int64_t middle = low + (high - low) / 2;
+        if (edges->start[middle] <= synapse) low = middle;
+        else high = middle;
+    }
+    return low;
+}
+
+static void make_targets(void *self, int64_t from, int64_t count, void *elements) {
+    const sonata_edges *edges = self;
+    uint64_t *ids = elements;
+    for (int64_t k = 0, target = target_of(edges, from); k < count; k++) {
+        while (edges->start[target + 1] <= from + k) target++;
+        ids[k] = (uint64_t)(edges->target_first + target);
+    }
+}
+
+/** Ascending within a target, and of the population? */
+static inline bool sources_are_valid(const sonata_edges *edges, int64_t from, int64_t count, const uint64_t *ids) {
+    for (int64_t k = 0, target = target_of(edges, from); k < count; k++) {
+        bool same = k > 0 && edges->start[target + 1] > from + k;
+        while (edges->start[target + 1] <= from + k) target++;
+        if (ids[k] >= (uint64_t)edges->source_neurons || (same && ids[k - 1] > ids[k])) return false;
     }
     return true;
+}
+
+static void make_sources(void *self, int64_t from, int64_t count, void *elements) {
+    const sonata_edges *edges = self;
+    edges->sources(edges->self, from, count, elements);
+    assert(sources_are_valid(edges, from, count, elements));
+}
+
+/** One column of reals. */
+typedef struct { const sonata_edges *edges; sonata_make_values make; } real_column;
+
+static void make_wide(void *self, int64_t from, int64_t count, void *elements) {
+    const real_column *column = self;
+    column->make(column->edges->self, from, count, elements);
+}
+
+/** HDF5 converts types only outside of collective writes, so it is done here. */
+static void make_narrow(void *self, int64_t from, int64_t count, void *elements) {
+    enum { AT_ONCE = 4096 };
+    const real_column *column = self;
+    float *narrow = elements;
+    double values[AT_ONCE];
+    for (int64_t done = 0; done < count; done += AT_ONCE) {
+        int64_t here = count - done < AT_ONCE ? count - done : AT_ONCE;
+        column->make(column->edges->self, from + done, here, values);
+        for (int64_t k = 0; k < here; k++) narrow[done + k] = (float)values[k];
+    }
+}
+
+static void make_delay(void *self, int64_t from, int64_t count, void *elements) {
+    (void)from;
+    double *delays = elements;
+    for (int64_t k = 0; k < count; k++) delays[k] = *(const double *)self;
 }
 
 /** Range t of range_to_edge_id is the slice of edges onto target t; targets without edges point at no range. */
@@ -216,14 +277,11 @@ static void write_index(const division *synapses, const division *targets, const
     char index[NAME_BYTES], name[NAME_BYTES], link[NAME_BYTES];
     uint64_t(*nodes)[2] = memory_new(MEMORY_OUTPUT, (size_t)edges->target_mine, sizeof *nodes);
     uint64_t(*ranges)[2] = memory_new(MEMORY_OUTPUT, (size_t)edges->target_mine, sizeof *ranges);
-    int64_t edge = 0;
     for (int64_t i = 0; i < edges->target_mine; i++) {
-        uint64_t target = (uint64_t)(edges->target_first + i);
-        ranges[i][0] = (uint64_t)(synapses->first + edge);
-        while (edge < edges->count && edges->targets[edge] == target) edge++;
-        ranges[i][1] = (uint64_t)(synapses->first + edge);
-        nodes[i][0] = target;
-        nodes[i][1] = target + (ranges[i][1] > ranges[i][0]);
+        ranges[i][0] = (uint64_t)(synapses->first + edges->start[i]);
+        ranges[i][1] = (uint64_t)(synapses->first + edges->start[i + 1]);
+        nodes[i][0] = (uint64_t)(edges->target_first + i);
+        nodes[i][1] = nodes[i][0] + (ranges[i][1] > ranges[i][0]);
     }
     format_name(index, "%s/indices/target_to_source", group);
     const int64_t shape[2] = {targets->total, 2};
@@ -234,38 +292,35 @@ static void write_index(const division *synapses, const division *targets, const
     memory_free(nodes);
 }
 
-static void write_weights(const division *synapses, const char *attributes, const char *name, const double *values, bool wide) {
-    float *narrow = wide ? NULL : narrowed(synapses->mine, values);
-    if (wide) write_column(synapses, attributes, name, H5_FLOAT64, values, false);
-    else write_column(synapses, attributes, name, H5_FLOAT32, narrow, false);
-    memory_free(narrow);
+static void write_weights(const division *synapses, const char *attributes, const char *name, const sonata_edges *edges, sonata_make_values make) {
+    real_column column = {edges, make};
+    write_made(synapses, attributes, name, edges->wide ? H5_FLOAT64 : H5_FLOAT32, false, edges->wide ? make_wide : make_narrow, &column);
 }
 
 static void write_delays(const division *synapses, const char *attributes, const sonata_edges *edges) {
-    double *same = edges->delays ? NULL : memory_new(MEMORY_OUTPUT, (size_t)edges->count, sizeof *same);
-    for (int64_t i = 0; same && i < edges->count; i++) same[i] = edges->delay;
-    write_column(synapses, attributes, "delay", H5_FLOAT64, same ? same : edges->delays, true);
+    real_column column = {edges, edges->delays};
+    double delay = edges->delay;
+    write_made(synapses, attributes, "delay", H5_FLOAT64, true, edges->delays ? make_wide : make_delay, edges->delays ? (void *)&column : &delay);
     write_units(synapses->file, attributes, "delay", "ms");
-    memory_free(same);
 }
 
-static void write_population(const context *job, h5_file *file, const sonata_edges *edges) {
+static void write_population(const context *job, h5_file *file, const sonata_edges *population) {
     char group[NAME_BYTES], attributes[NAME_BYTES], name[NAME_BYTES];
-    assert(edges_are_valid(edges));
-    division synapses = division_of(job, file, edges->count), targets = division_of(job, file, edges->target_mine);
-    targets.first = edges->target_first;
-    format_name(attributes, "%s/0", format_name(group, "/edges/%s", edges->population));
-    write_column(&synapses, group, "source_node_id", H5_UINT64, edges->sources, false);
-    h5_attribute_text(file, format_name(name, "%s/source_node_id", group), "node_population", edges->source_population);
-    write_column(&synapses, group, "target_node_id", H5_UINT64, edges->targets, false);
-    h5_attribute_text(file, format_name(name, "%s/target_node_id", group), "node_population", edges->target_population);
+    sonata_edges edges = *population;
+    division synapses = division_of(job, file, synapses_of(&edges)), targets = division_of(job, file, edges.target_mine);
+    targets.first = edges.target_first;
+    format_name(attributes, "%s/0", format_name(group, "/edges/%s", edges.population));
+    write_made(&synapses, group, "source_node_id", H5_UINT64, false, make_sources, &edges);
+    h5_attribute_text(file, format_name(name, "%s/source_node_id", group), "node_population", edges.source_population);
+    write_made(&synapses, group, "target_node_id", H5_UINT64, false, make_targets, &edges);
+    h5_attribute_text(file, format_name(name, "%s/target_node_id", group), "node_population", edges.target_population);
     write_zeros(&synapses, group, "edge_type_id", H5_INT64, sizeof(int64_t));
     write_zeros(&synapses, group, "edge_group_id", H5_UINT32, sizeof(uint32_t));
     write_count(&synapses, group, "edge_group_index");
-    write_weights(&synapses, attributes, "syn_weight", edges->weights, edges->wide);
-    if (edges->initial_weights) write_weights(&synapses, attributes, "initial_weight", edges->initial_weights, edges->wide);
-    write_delays(&synapses, attributes, edges);
-    write_index(&synapses, &targets, group, edges);
+    write_weights(&synapses, attributes, "syn_weight", &edges, edges.weights);
+    if (edges.initial_weights) write_weights(&synapses, attributes, "initial_weight", &edges, edges.initial_weights);
+    write_delays(&synapses, attributes, &edges);
+    write_index(&synapses, &targets, group, &edges);
 }
 
 status sonata_write_edges(const context *job, const char *path, const char *configuration, int population_count, const sonata_edges *edges) {

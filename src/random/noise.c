@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engram/random.h"
+#include "lanes.h"
 
 enum { LANES = 64 };
 
@@ -15,20 +16,7 @@ static void philox_lanes(uint64_t seed, random_purpose purpose, uint64_t first, 
         word[2][i] = (uint32_t)id;
         word[3][i] = (uint32_t)(id >> 32 & 0xffff) | (uint32_t)purpose << 16;
     }
-    uint32_t key0 = (uint32_t)seed, key1 = (uint32_t)(seed >> 32);
-    for (int round = 0; round < 10; round++) {
-        for (int i = 0; i < LANES; i++) {
-            uint64_t product0 = (uint64_t)0xD2511F53u * word[0][i];
-            uint64_t product1 = (uint64_t)0xCD9E8D57u * word[2][i];
-            uint32_t x1 = word[1][i], x3 = word[3][i];
-            word[0][i] = (uint32_t)(product1 >> 32) ^ x1 ^ key0;
-            word[1][i] = (uint32_t)product1;
-            word[2][i] = (uint32_t)(product0 >> 32) ^ x3 ^ key1;
-            word[3][i] = (uint32_t)product0;
-        }
-        key0 += 0x9E3779B9u;
-        key1 += 0xBB67AE85u;
-    }
+    philox_rounds(seed, LANES, word[0], word[1], word[2], word[3]);
 }
 
 /** -2 ln((w + 1/2) / 2^32), to 1e-15 relative: mantissa m in [sqrt(1/2), sqrt(2)), ln m = 2 atanh((m-1)/(m+1)) as a series. */

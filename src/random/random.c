@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lanes.h"
+
 random_block random_bits(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter) {
     philox4x32_ctr_t in = {{(uint32_t)counter, (uint32_t)(counter >> 32), (uint32_t)id, (uint32_t)(id >> 32 & 0xffff) | (uint32_t)purpose << 16}};
     philox4x32_key_t key = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
@@ -28,16 +30,49 @@ double random_normal(uint64_t seed, random_purpose purpose, uint64_t id, uint64_
     return radius * cos(2.0 * M_PI * unit_interval(block.word[2], block.word[3]));
 }
 
-uint64_t random_below(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter, uint64_t bound) {
-    random_block block = random_bits(seed, purpose, id, counter);
-    uint64_t bits = (uint64_t)block.word[1] << 32 | block.word[0];
+static uint64_t scale(uint64_t bits, uint64_t bound) {
     __extension__ typedef unsigned __int128 wide;
     return (uint64_t)((wide)bits * bound >> 64);
+}
+
+uint64_t random_below(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter, uint64_t bound) {
+    random_block block = random_bits(seed, purpose, id, counter);
+    return scale((uint64_t)block.word[1] << 32 | block.word[0], bound);
+}
+
+/** random_bits() of LANES consecutive counters: words 0 and 1 as one integer each. */
+enum { LANES = 16 };
+static void bits_lanes(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter, uint64_t bits[LANES]) {
+    uint32_t word[4][LANES];
+    for (int i = 0; i < LANES; i++) {
+        word[0][i] = (uint32_t)(counter + (uint64_t)i);
+        word[1][i] = (uint32_t)((counter + (uint64_t)i) >> 32);
+        word[2][i] = (uint32_t)id;
+        word[3][i] = (uint32_t)(id >> 32 & 0xffff) | (uint32_t)purpose << 16;
+    }
+    philox_rounds(seed, LANES, word[0], word[1], word[2], word[3]);
+    for (int i = 0; i < LANES; i++) bits[i] = (uint64_t)word[1][i] << 32 | word[0][i];
 }
 
 static int compare_integers(const void *a, const void *b) {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return (x > y) - (x < y);
+}
+
+/** @param values distinct */
+static void sort_integers(int64_t *values, int count) {
+    enum { FEW = 64 };
+    if (count > FEW) {
+        qsort(values, (size_t)count, sizeof *values, compare_integers);
+        return;
+    }
+    int64_t given[FEW];
+    memcpy(given, values, (size_t)count * sizeof *values);
+    for (int k = 0; k < count; k++) { /* its place is the number of smaller ones: no branches, and vector code */
+        int64_t smaller = 0;
+        for (int i = 0; i < count; i++) smaller += given[i] < given[k];
+        values[smaller] = given[k];
+    }
 }
 
 /** Open-addressing set of the integers chosen so far; good for any bound. */
@@ -60,9 +95,11 @@ void random_choose(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t 
     integer_set set = {.slots = size <= 512 ? small : malloc(size * sizeof *set.slots), .mask = size - 1};
     if (!set.slots) abort();
     memset(set.slots, 0xff, size * sizeof *set.slots);
+    uint64_t bits[LANES];
     for (int d = 0; d < draws; d++) {
+        if (d % LANES == 0) bits_lanes(seed, purpose, id, base + (uint64_t)d, bits);
         int64_t top = bound - draws + d;
-        int64_t pick = (int64_t)random_below(seed, purpose, id, base + (uint64_t)d, (uint64_t)top + 1);
+        int64_t pick = (int64_t)scale(bits[d % LANES], (uint64_t)top + 1);
         if (!set_add(&set, pick)) {
             set_add(&set, top);
             pick = top;
@@ -70,7 +107,7 @@ void random_choose(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t 
         chosen[d] = pick;
     }
     if (set.slots != small) free(set.slots);
-    qsort(chosen, (size_t)draws, sizeof *chosen, compare_integers);
+    sort_integers(chosen, draws);
 }
 
 static double log_choose(int64_t n, int64_t k) {

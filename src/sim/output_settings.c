@@ -6,7 +6,7 @@ static const param params[] = {
     {"report", PARAM_TEXTS, UNIT_NONE, "[drive]", 0, 0, NULL, "variables traced in the last loop: drive, static_drive, plastic_drive, input, or a state variable of the neuron model", offsetof(output_settings, report)},
     {"report_neurons", PARAM_INTEGER, UNIT_NONE, "64", 1, 1 << 30, NULL, "neurons traced, spread evenly over the network", offsetof(output_settings, report_neurons)},
     {"report_every", PARAM_NUMBER, UNIT_TIME, "1 ms", 1e-4, 1e9, NULL, "sampling interval of traces", offsetof(output_settings, report_every)},
-    {"edges", PARAM_FLAG, UNIT_NONE, "true", 0, 0, NULL, "write static and plastic synapses to edges.h5", offsetof(output_settings, edges)},
+    {"edges", PARAM_CHOICE, UNIT_NONE, "all", 0, 0, "none plastic all", "synapses that are written to edges.h5; a static one takes 24 bytes there", offsetof(output_settings, edges)},
     {"stimulus", PARAM_FLAG, UNIT_NONE, "false", 0, 0, NULL, "write the stimulus of every task and neuron to targets.h5", offsetof(output_settings, stimulus)},
     {"correlation_window", PARAM_NUMBER, UNIT_TIME, "50 ms", 0, 1e9, NULL, "the drive is averaged over this time to either side before it is correlated with the target; 0: not at all", offsetof(output_settings, correlation_window)},
     {"correlation_every", PARAM_INTEGER, UNIT_NONE, "1", 1, 1 << 30, NULL, "loops between correlations (the last loop always has one)", offsetof(output_settings, correlation_every)},

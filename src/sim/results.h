@@ -9,6 +9,8 @@
 #include "engram/training.h"
 #include "testing.h"
 
+#define RESULTS_POPULATION "neurons" /* of SONATA files */
+
 /** The output directory of a run and the open metrics.csv. */
 typedef struct results {
     char *directory; /* owned */
@@ -48,7 +50,8 @@ status results_sync(const results *results);
 char *results_path(const results *results, const char *name);
 
 status results_write_nodes(const simulation *sim, const results *results, const char *configuration);
-status results_write_edges(const simulation *sim, const results *results, const char *configuration);
+/** @param plastic_only without the static population */
+status results_write_edges(const simulation *sim, const results *results, const char *configuration, bool plastic_only);
 /** @param drive [tasks] averages of the last loop of each task, [instants][mine]; NULL entries are left out */
 status results_write_targets(const simulation *sim, const results *results, const char *configuration, double *const *drive, bool stimulus);
 /** Spikes from the @p from-th recorded one on. @param name file in the directory */

@@ -8,8 +8,6 @@
 #include "engram/sonata.h"
 #include "results.h"
 
-static const char *const POPULATION = "neurons";
-
 status results_write_nodes(const simulation *sim, const results *results, const char *configuration) {
     int mine = sim->part.mine;
     size_t count = (size_t)mine;
@@ -36,76 +34,10 @@ status results_write_nodes(const simulation *sim, const results *results, const 
     snprintf(inhibitory, sizeof inhibitory, "%s_inhibitory", model);
     const char *types[] = {excitatory, inhibitory};
     char *path = results_path(results, "nodes.h5");
-    status written = sonata_write_nodes(&sim->context, path, configuration, POPULATION, sim->part.first, mine, type, 2, types, COLUMNS, columns);
+    status written = sonata_write_nodes(&sim->context, path, configuration, RESULTS_POPULATION, sim->part.first, mine, type, 2, types, COLUMNS, columns);
     free(path);
     for (int c = 0; c < COLUMNS; c++) memory_free(value[c]);
     memory_free(type);
-    return written;
-}
-
-/** Arrays of one edge population while it is written. */
-typedef struct { uint64_t *source, *target; double *weight, *initial; int64_t count; } edge_arrays;
-
-static edge_arrays edge_arrays_new(int64_t room, bool initial) {
-    size_t count = (size_t)room;
-    return (edge_arrays){memory_new(MEMORY_BUFFERS, count, sizeof(uint64_t)), memory_new(MEMORY_BUFFERS, count, sizeof(uint64_t)),
-                         memory_new(MEMORY_BUFFERS, count, sizeof(double)), initial ? memory_new(MEMORY_BUFFERS, count, sizeof(double)) : NULL, 0};
-}
-
-static void edge_arrays_free(edge_arrays *edges) {
-    memory_free(edges->source), memory_free(edges->target), memory_free(edges->weight), memory_free(edges->initial);
-}
-
-static edge_arrays static_edges(const simulation *sim) {
-    if (!sim->network.synapses) return edge_arrays_new(0, false);
-    synapse_rows rows = static_to_rows(sim->network.synapses, sim->part.mine, sim->part.first);
-    edge_arrays edges = edge_arrays_new(rows.start[rows.targets], false);
-    for (int i = 0; i < rows.targets; i++)
-        for (int64_t s = rows.start[i]; s < rows.start[i + 1]; s++, edges.count++) {
-            edges.source[s] = (uint64_t)rows.source[s];
-            edges.target[s] = (uint64_t)(sim->part.first + i);
-            edges.weight[s] = rows.weight[s];
-        }
-    synapse_rows_free(&rows);
-    return edges;
-}
-
-/** Plastic synapses from neurons, or from feed-forward units (ids from 0). */
-static edge_arrays plastic_edges(const simulation *sim, bool from_units) {
-    const plastic_synapses *plastic = sim->plastic;
-    edge_arrays edges = edge_arrays_new(plastic->row_start[plastic->rows], true);
-    for (int g = 0; g < plastic->groups; g++) {
-        int count;
-        const int32_t *source = plastic_sources(plastic, g, &count);
-        for (int row = plastic->group_row[g]; row < plastic->group_row[g + 1]; row++)
-            for (int a = 0; a < count; a++) {
-                if ((source[a] >= plastic->neurons) != from_units) continue;
-                int64_t slot = plastic_slot(plastic, g, row, a), at = edges.count++;
-                edges.source[at] = (uint64_t)(source[a] - (from_units ? plastic->neurons : 0));
-                edges.target[at] = (uint64_t)(sim->part.first + plastic->row_neuron[row]);
-                edges.weight[at] = plastic_weight(plastic, slot);
-                edges.initial[at] = plastic_initial(plastic, slot);
-            }
-    }
-    return edges;
-}
-
-status results_write_edges(const simulation *sim, const results *results, const char *configuration) {
-    edge_arrays arrays[3] = {static_edges(sim), plastic_edges(sim, false), {0}};
-    const char *names[3] = {"static", "plastic", "feedforward"}, *sources[3] = {POPULATION, POPULATION, "feedforward"};
-    int64_t units = sim->plastic->sources - sim->plastic->neurons;
-    int populations = units > 0 ? 3 : 2;
-    if (units > 0) arrays[2] = plastic_edges(sim, true);
-    sonata_edges edges[3];
-    for (int p = 0; p < populations; p++)
-        edges[p] = (sonata_edges){.population = names[p], .source_population = sources[p], .target_population = POPULATION, .count = arrays[p].count,
-                                  .source_neurons = p == 2 ? units : sim->part.total, .target_first = sim->part.first, .target_mine = sim->part.mine,
-                                  .sources = arrays[p].source, .targets = arrays[p].target, .weights = arrays[p].weight, .initial_weights = arrays[p].initial,
-                                  .delay = sim->dt, .wide = p == 0 || !sim->plastic->single};
-    char *path = results_path(results, "edges.h5");
-    status written = sonata_write_edges(&sim->context, path, configuration, populations, edges);
-    free(path);
-    for (int p = 0; p < 3; p++) edge_arrays_free(&arrays[p]);
     return written;
 }
 
@@ -187,7 +119,7 @@ status results_write_spikes(const simulation *sim, const results *results, const
         ids[at] = (uint64_t)(sim->part.first + recorder->neuron[k]);
     }
     char *path = results_path(results, name);
-    status written = sonata_write_spikes(&sim->context, path, configuration, POPULATION, count, times, ids);
+    status written = sonata_write_spikes(&sim->context, path, configuration, RESULTS_POPULATION, count, times, ids);
     free(path);
     memory_free(next), memory_free(times), memory_free(ids);
     return written;
@@ -209,8 +141,8 @@ static int64_t first_id_from(h5_reader *reader, const char *dataset, int64_t cou
 
 status results_read_spikes(const simulation *sim, const results *results, const char *name, int64_t last_step, spike_recorder *recorder) {
     char times_name[64], ids_name[64], *path = results_path(results, name);
-    snprintf(times_name, sizeof times_name, "spikes/%s/timestamps", POPULATION);
-    snprintf(ids_name, sizeof ids_name, "spikes/%s/node_ids", POPULATION);
+    snprintf(times_name, sizeof times_name, "spikes/%s/timestamps", RESULTS_POPULATION);
+    snprintf(ids_name, sizeof ids_name, "spikes/%s/node_ids", RESULTS_POPULATION);
     h5_reader *reader = h5_reader_open(path);
     free(path);
     int64_t count = h5_reader_length(reader, ids_name), first = first_id_from(reader, ids_name, count, sim->part.first);
@@ -241,7 +173,7 @@ status results_write_report(const simulation *sim, const results *results, const
     for (int n = 0; n < recorder->mine; n++) ids[n] = (uint64_t)(sim->part.first + recorder->neuron[n]);
     char *path = results_path(results, "report.h5");
     double interval = (double)recorder->interval * sim->dt;
-    status written = sonata_write_report(&sim->context, path, configuration, POPULATION, interval, interval, recorder->taken, recorder->mine, ids, count, variables);
+    status written = sonata_write_report(&sim->context, path, configuration, RESULTS_POPULATION, interval, interval, recorder->taken, recorder->mine, ids, count, variables);
     free(path);
     memory_free(variables), memory_free(ids);
     return written;

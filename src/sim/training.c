@@ -209,7 +209,8 @@ static status write_results(training *training) {
     char *configuration = config_as_used(sim->config);
     bool trained_here = training->progress.loop > training->resumed_from; /* else spikes and traces of the last loop are there already */
     status written = results_write_nodes(sim, results, configuration);
-    if (training->output->edges) written = status_worse(written, results_write_edges(sim, results, configuration));
+    if (training->output->edges != EDGES_NONE)
+        written = status_worse(written, results_write_edges(sim, results, configuration, training->output->edges == EDGES_PLASTIC));
     written = status_worse(written, results_write_targets(sim, results, configuration, training->progress.drive, training->output->stimulus));
     if (training->output->spikes == SPIKES_ALL || (training->output->spikes == SPIKES_LAST && (trained_here || training->loops == 0)))
         written = status_worse(written, results_write_spikes(sim, results, "spikes.h5", configuration, &training->spikes, 0));

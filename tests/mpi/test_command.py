@@ -4,7 +4,7 @@ import shutil
 
 import h5py
 import numpy as np
-from engram_test import metrics, run_tests
+from engram_test import edges, metrics, run_tests
 
 SMALL = """\
 simulation:
@@ -235,6 +235,21 @@ def test_output_directory(bench):
     assert code == 0 and stdout == "" and os.path.exists(bench.path("a/b/c/run.json")), stdout
 
 
+def test_edges(bench):
+    """edges.h5 with all synapses, with those that learn, or not at all."""
+    config, wanted = bench.config("small.yaml", SMALL), {"all": {"static", "plastic"}, "plastic": {"plastic"}, "none": None}
+    whole = edges(bench.train(config, "edges-all"), "plastic")
+    for choice, populations in wanted.items():
+        out = bench.train(config, f"edges-{choice}", 2, [f"output.edges={choice}"])
+        if populations is None:
+            assert not os.path.exists(os.path.join(out, "edges.h5"))
+            continue
+        with h5py.File(os.path.join(out, "edges.h5")) as file:
+            assert set(file["edges"]) == populations, list(file["edges"])
+        assert all(np.array_equal(one, other) for one, other in zip(whole, edges(out, "plastic"))), choice
+    expect(bench, ["check", config, "-P", "output.edges=true"], 2, "output.edges", "all", "plastic", "none")
+
+
 def test_unwritable_directory(bench):
     config = bench.config("small.yaml", SMALL)
     with open(bench.path("file"), "w") as file:
@@ -259,5 +274,5 @@ def test_check_writes_nothing(bench):
     assert again.split("configuration as used:\n")[1] == used
 
 
-run_tests([test_usage, test_list, test_neuron_refusals, test_bad_values, test_combinations, test_error_is_printed_once, test_data, test_damaged_edges, test_output_directory,
+run_tests([test_usage, test_list, test_neuron_refusals, test_bad_values, test_combinations, test_error_is_printed_once, test_data, test_damaged_edges, test_output_directory, test_edges,
            test_overwriting_leaves_nothing_behind, test_unwritable_directory, test_check_writes_nothing, test_numeric_failure])

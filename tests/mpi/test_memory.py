@@ -4,7 +4,9 @@ import os
 import re
 import subprocess
 
-from engram_test import ENVIRONMENT, run_tests
+import numpy as np
+
+from engram_test import ENVIRONMENT, edges, run_tests
 
 NETWORK = """\
 simulation: {dt: 0.1 ms, baseline: 20 ms}
@@ -72,10 +74,16 @@ def test_sum_is_what_the_process_has(bench):
 
 
 def test_large_network(bench):
+    """10 million static synapses: more than are held at a time while edges.h5 is written."""
     if SANITIZED:
         return  # minutes
     for ranks in (1, 2):
-        check(bench, "large", ranks, ["network.neurons=10000", "network.in_degree=512", "plastic.excitatory_in_degree=45", "plastic.inhibitory_in_degree=45"])
+        spread = check(bench, "large", ranks, ["network.neurons=10000", "network.in_degree=512", "plastic.excitatory_in_degree=45", "plastic.inhibitory_in_degree=45"])
+        assert spread["peak"]["max"] - spread["held"]["max"] < 60, f"writing took more than its buffers: {spread}"
+    (source, target, weight, _), again = edges(bench.path("large-1"), "static"), edges(bench.path("large-2"), "static")
+    assert all(np.array_equal(one, other) for one, other in zip((source, target, weight), again)), "edges.h5 differs between 1 and 2 ranks"
+    assert np.array_equal(np.lexsort((source, target)), np.arange(len(source))), "edges.h5 is not sorted by target and source"
+    assert np.all(np.bincount(source, minlength=10000) == 1024), np.bincount(source)
 
 
 def test_data_that_is_read(bench):

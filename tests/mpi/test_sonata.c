@@ -176,32 +176,44 @@ static void test_nodes(fixture *f) {
 
 /* ---- edges ---- */
 
+/** Columns of my synapses. */
+typedef struct { uint64_t *source; double *weight; } columns;
+
+static void make_sources(void *self, int64_t from, int64_t count, uint64_t *ids) {
+    memcpy(ids, ((columns *)self)->source + from, (size_t)count * sizeof *ids);
+}
+
+static void make_weights(void *self, int64_t from, int64_t count, double *values) {
+    memcpy(values, ((columns *)self)->weight + from, (size_t)count * sizeof *values);
+}
+
 static void write_network(fixture *f) {
-    int64_t room = EDGES_PER_TARGET * f->mine + 1, count = 0;
-    uint64_t *sources = calloc((size_t)room, sizeof *sources), *targets = calloc((size_t)room, sizeof *targets);
-    double *weights = calloc((size_t)room, sizeof *weights);
-    for (int64_t t = f->first; t < f->first + f->mine; t++)
+    size_t room = (size_t)(EDGES_PER_TARGET * f->mine + 1);
+    columns columns = {calloc(room, sizeof *columns.source), calloc(room, sizeof *columns.weight)};
+    int64_t *start = calloc((size_t)f->mine + 1, sizeof *start), count = 0;
+    for (int64_t t = f->first; t < f->first + f->mine; t++) {
         for (int i = 0; i < edges_onto(t); i++, count++) {
-            sources[count] = source_of(t, i);
-            targets[count] = (uint64_t)t;
-            weights[count] = weight_of(t, i);
+            columns.source[count] = source_of(t, i);
+            columns.weight[count] = weight_of(t, i);
         }
-    sonata_edges both[2] = {{.population = "recurrent_plastic", .source_population = "recurrent", .target_population = "recurrent", .count = count,
-                             .source_neurons = NEURONS, .target_first = f->first, .target_mine = f->mine, .sources = sources, .targets = targets,
-                             .weights = weights, .initial_weights = weights, .delay = 0.5, .wide = 1}};
+        start[t - f->first + 1] = count;
+    }
+    sonata_edges both[2] = {{.population = "recurrent_plastic", .source_population = "recurrent", .target_population = "recurrent",
+                             .source_neurons = NEURONS, .target_first = f->first, .target_mine = f->mine, .start = start, .self = &columns, .sources = make_sources,
+                             .weights = make_weights, .initial_weights = make_weights, .delay = 0.5, .wide = 1}};
     both[1] = both[0];
     both[1].population = "input_static";
     both[1].source_population = "input";
     both[1].initial_weights = NULL;
-    both[1].delays = weights;
+    both[1].delays = make_weights;
     both[1].wide = 0;
     CHECK(f, sonata_write_edges(&f->job, at(f, "edges.h5"), f->configuration, 2, both) == STATUS_OK);
     CHECK(f, sonata_write_edges(&f->job, at(f, "plain.h5"), NULL, 1, both) == STATUS_OK);
-    both[0].count = 0;
+    memset(start, 0, ((size_t)f->mine + 1) * sizeof *start);
     CHECK(f, sonata_write_edges(&f->job, at(f, "none.h5"), NULL, 1, both) == STATUS_OK);
-    free(sources);
-    free(targets);
-    free(weights);
+    free(columns.source);
+    free(columns.weight);
+    free(start);
 }
 
 static void clear(sonata_synapses *got) {

@@ -13,7 +13,7 @@ import numpy as np
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from engram_test import metrics, read, run_tests
 
-STATIC_ONLY = ["learning.loops=0", "output.edges=false", "output.spikes=none", "plastic.excitatory_in_degree=1", "plastic.inhibitory_in_degree=1"]
+STATIC_ONLY = ["learning.loops=0", "output.edges=none", "output.spikes=none", "plastic.excitatory_in_degree=1", "plastic.inhibitory_in_degree=1"]
 NO_SYNAPSES = """
 simulation: {loop_duration: 4 s, dt: 0.1 ms}
 network:    {kind: none, neurons: 4096}
@@ -22,9 +22,9 @@ plastic:    {kind: none}
 stimulus:   {kind: none}
 targets:    {kind: sinusoid, mean_drive: false}
 learning:   {rule: none, loops: 1}
-output:     {edges: false, report: []}
+output:     {edges: none, report: []}
 """
-TUTORIAL = "network: {kind: balanced_ei, neurons: 4096, static_probability: 0.1}\noutput: {edges: false, report: []}\n"
+TUTORIAL = "network: {kind: balanced_ei, neurons: 4096, static_probability: 0.1}\noutput: {edges: none, report: []}\n"
 THETA = """
 simulation: {dt: 1 ms}
 network:    {kind: random, neurons: 500, excitatory_fraction: 1, probability: 0.3}
@@ -32,7 +32,7 @@ neuron:     {model: theta}
 plastic:    {kind: none}
 stimulus:   {kind: none, start: 0 ms, stop: 0 ms}
 learning:   {rule: none, loops: 0, every: 2 ms}
-output:     {edges: false, report: [], correlation_window: 0 ms}
+output:     {edges: none, report: [], correlation_window: 0 ms}
 """
 
 

@@ -144,7 +144,8 @@ def test_completion(bench):
     assert complete(bench, "engram check a.yaml -P learning.lam") == ["learning.lambda="]
     assert sorted(complete(bench, "engram check a.yaml -P learning.precision=")) == ["double", "single"]  # what follows the =
     assert complete(bench, "engram train a.yaml -P learning.loops=3 -P neuron.model=th") == ["theta"]
-    assert complete(bench, "engram train a.yaml -P output.edges=f") == ["false"]
+    assert complete(bench, "engram train a.yaml -P output.stimulus=f") == ["false"]
+    assert sorted(complete(bench, "engram train a.yaml -P output.edges=")) == ["all", "none", "plastic"]
 
 
 run_tests([test_install_and_move, test_installed_program, test_installed_job, test_pages_do_not_drift, test_manual_renders, test_completion])
