@@ -147,8 +147,6 @@ def test_combinations(bench):
     }
     for ranks in (1, 3):
         for key, overrides in refused.items():
-            if key == "learning.grid_columns" and ranks == 1:
-                overrides = overrides[:-1] + ["learning.grid_columns=3"]
             expect(bench, ["check", config] + [w for o in overrides for w in ("-P", o)], 2, key, ranks=ranks)
     phi = [w for o in ("targets.quantity=rate", "targets.rate_form=phi") for w in ("-P", o)]
     expect(bench, ["check", config] + phi, 2, "targets.rate_form", "siegert")
