@@ -60,17 +60,16 @@ static int siegert_applies(const neurons *neurons) {
     return p->threshold == 1 && p->reset == 0;
 }
 
-static void step(neurons *neurons, const double *restrict input, const double *restrict noise) {
+static void step(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise) {
     const lif_parameters *p = neurons->parameters;
-    if (noise) membrane_add_noise(neurons, &p->noise_sd, sqrt(neurons->dt / p->tau), noise, neurons->field[V]);
+    if (noise) membrane_add_noise(neurons, &p->noise_sd, sqrt(neurons->dt / p->tau), first, end, noise, neurons->field[V]);
     double *restrict v = neurons->field[V];
     int32_t *restrict since = neurons->since_spike;
     uint8_t *restrict fired = neurons->fired;
     const double rate = neurons->dt / p->tau, threshold = p->threshold, reset_to = p->reset;
     const int32_t refractory = membrane_refractory_steps(neurons, p->refractory);
-    const int mine = neurons->part.mine;
-    for (int i = 0; i < mine; i++) { /* branch-free, so that the compiler makes vector code of it */
-        const double before = v[i], integrated = before + rate * (input[i] - before);
+    for (int i = first; i < end; i++) { /* branch-free, so that the compiler makes vector code of it */
+        const double before = v[i], integrated = before + rate * (input[i - first] - before);
         const int32_t waited = since[i];
         const int active = waited >= refractory;
         const double next = active ? integrated : before;
@@ -78,7 +77,7 @@ static void step(neurons *neurons, const double *restrict input, const double *r
         v[i] = spike ? reset_to : next;
         since[i] = spike ? 0 : waited + (waited < NEURON_LONG_AGO);
     }
-    for (int i = 0; i < mine; i++) fired[i] = since[i] == 0;
+    for (int i = first; i < end; i++) fired[i] = since[i] == 0;
 }
 
 const neuron_model neuron_lif = {

@@ -48,17 +48,17 @@ void neurons_state(neurons *neurons, state_list *list) {
     state_add_neurons(list, "neurons", "since_spike", H5_INT32, neurons->since_spike);
 }
 
-const double *neurons_noise(neurons *neurons, uint64_t stream, int64_t step) {
+const double *neurons_noise(neurons *neurons, uint64_t stream, int64_t step, int first, int end) {
     if (!neurons->noise) return NULL;
     int mine = neurons->part.mine;
     if ((step & 3) == 0)
-        random_noise(neurons->seed, RANDOM_NOISE, (uint64_t)neurons->part.first, mine, noise_counter(stream, step), mine, neurons->noise);
-    return neurons->noise + (size_t)(step & 3) * (size_t)mine;
+        random_noise(neurons->seed, RANDOM_NOISE, (uint64_t)(neurons->part.first + first), end - first, noise_counter(stream, step), mine, neurons->noise + first);
+    return neurons->noise + (size_t)(step & 3) * (size_t)mine + first;
 }
 
-void neurons_step(neurons *neurons, uint64_t stream, int64_t step, const double *input) {
+void neurons_step(neurons *neurons, uint64_t stream, int64_t step, int first, int end, const double *input) {
     int current = neurons->model->noise_is_current && neurons->model->noise_is_current(neurons);
-    neurons->model->step(neurons, input, current ? NULL : neurons_noise(neurons, stream, step));
+    neurons->model->step(neurons, first, end, input, current ? NULL : neurons_noise(neurons, stream, step, first, end));
 }
 
 int neurons_collect(const neurons *neurons, int32_t *list) {

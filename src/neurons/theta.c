@@ -35,12 +35,12 @@ static inline double slope(double theta, double drive) {
     return (1 - c) + drive * (1 + c);
 }
 
-static void step(neurons *neurons, const double *restrict input, const double *restrict noise) {
+static void step(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise) {
     (void)noise;
     const double h = neurons->dt / ((const theta_parameters *)neurons->parameters)->tau;
     double *restrict theta = neurons->field[THETA];
-    for (int i = 0; i < neurons->part.mine; i++) {
-        double x = theta[i], drive = input[i];
+    for (int i = first; i < end; i++) {
+        double x = theta[i], drive = input[i - first];
         double k1 = slope(x, drive);
         double k2 = slope(x + 0.5 * h * k1, drive);
         double k3 = slope(x + 0.5 * h * k2, drive);

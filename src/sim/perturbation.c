@@ -114,12 +114,12 @@ int perturbation_silence(const perturbation *perturbation, int32_t *fired, int c
     return kept;
 }
 
-void perturbation_add_noise(perturbation *perturbation, uint64_t stream, int64_t step, double *restrict input) {
+void perturbation_add_noise(perturbation *perturbation, uint64_t stream, int64_t step, int first, int end, double *restrict input) {
     if (!perturbation->normals) return;
     const int mine = perturbation->part.mine;
     if ((step & 3) == 0)
-        random_noise(perturbation->seed, RANDOM_EXTERNAL_NOISE, (uint64_t)perturbation->part.first, mine, noise_counter(stream, step), mine, perturbation->normals);
-    const double *restrict normal = perturbation->normals + (size_t)(step & 3) * (size_t)mine;
+        random_noise(perturbation->seed, RANDOM_EXTERNAL_NOISE, (uint64_t)(perturbation->part.first + first), end - first, noise_counter(stream, step), mine, perturbation->normals + first);
+    const double *restrict normal = perturbation->normals + (size_t)(step & 3) * (size_t)mine + first;
     const double amplitude = perturbation->amplitude;
-    for (int i = 0; i < mine; i++) input[i] += amplitude * normal[i];
+    for (int i = 0; i < end - first; i++) input[i] += amplitude * normal[i];
 }

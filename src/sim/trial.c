@@ -74,31 +74,61 @@ static void learn_if_due(simulation *sim, const trial *trial, int64_t step, cons
     if (!k) return;
     filter_advance(sim->filter, sim->filter_age);
     sim->filter_age = 0;
+    drive_settle(sim->drive);
     sim->rule->learn(sim->rule_state, targets_at(&sim->targets, sim->part.mine, trial->task, k - 1), stimulus, &result->report);
     filter_clear_interval(sim->filter);
     if (result->report.bad_neuron >= 0) find_bad_gain(sim, result, step);
 }
 
-/** Filtered spikes and drive take up @p spikes: those of the last step (spike-time form) or of this one (readout form). */
-static void take_up_spikes(simulation *sim, const trial *trial, int64_t step) {
-    if (trial->learn) {
-        int64_t from = sim->drive->readout ? step : step + 1; /* the first step that could learn from what enters r now */
-        filter_spikes(sim->filter, sim->spikes, sim->spike_count, next_instant(sim, from) - from);
-        sim->filter_age++;
-    }
-    drive_advance(sim->drive, sim->current_noise ? neurons_noise(sim->neurons, trial->stream, step - 1) : NULL, sim->current_noise);
+/** Neurons are advanced in stretches: their state then passes from drive to spikes in the first-level cache, once a step. */
+enum { STRETCH = 256 };
+
+/** Filtered spikes take up those of the last step (spike-time form) or of this one (readout form). */
+static void filter_take_up(simulation *sim, const trial *trial, int64_t step) {
+    if (!trial->learn) return;
+    int64_t from = sim->drive->readout ? step : step + 1; /* the first step that could learn from what enters r now */
+    filter_spikes(sim->filter, sim->spikes, sim->spike_count, next_instant(sim, from) - from);
+    sim->filter_age++;
 }
 
-static void advance_neurons(simulation *sim, const trial *trial, int64_t step, const double *stimulus) {
-    double *restrict input = sim->input;
-    const double *restrict bias = sim->network.bias, *restrict total = sim->drive->total;
-    const int mine = sim->part.mine;
+/** The same for the drive of a stretch. */
+static void drive_take_up(simulation *sim, const trial *trial, int64_t step, int first, int end) {
+    drive_advance(sim->drive, first, end, sim->current_noise ? neurons_noise(sim->neurons, trial->stream, step - 1, first, end) : NULL, sim->current_noise);
+}
+
+static void advance_neurons(simulation *sim, const trial *trial, int64_t step, const double *stimulus, int first, int end) {
+    double input[STRETCH];
+    const double *restrict bias = sim->network.bias;
+    drive_total(sim->drive, first, end, input);
     if (stimulus)
-        for (int i = 0; i < mine; i++) input[i] = bias[i] + stimulus[i] + total[i];
+        for (int i = first; i < end; i++) input[i - first] = bias[i] + stimulus[i] + input[i - first];
     else
-        for (int i = 0; i < mine; i++) input[i] = bias[i] + total[i];
-    if (sim->perturbation) perturbation_add_noise(sim->perturbation, trial->stream, step - 1, input);
-    neurons_step(sim->neurons, trial->stream, step - 1, input);
+        for (int i = first; i < end; i++) input[i - first] = bias[i] + input[i - first];
+    if (sim->perturbation) perturbation_add_noise(sim->perturbation, trial->stream, step - 1, first, end, input);
+    neurons_step(sim->neurons, trial->stream, step - 1, first, end, input);
+    if (sim->input) memcpy(sim->input + first, input, (size_t)(end - first) * sizeof *input);
+}
+
+static int stretch_end(const simulation *sim, int first) {
+    return sim->part.mine - first < STRETCH ? sim->part.mine : first + STRETCH;
+}
+
+static void advance_in_spike_time(simulation *sim, const trial *trial, int64_t step, const double *stimulus) {
+    filter_take_up(sim, trial, step);
+    for (int first = 0, end; first < sim->part.mine; first = end) {
+        end = stretch_end(sim, first);
+        drive_take_up(sim, trial, step, first, end);
+        advance_neurons(sim, trial, step, stimulus, first, end);
+    }
+}
+
+static void advance_by_readout(simulation *sim, const trial *trial, int64_t step, const double *stimulus) {
+    for (int first = 0, end; first < sim->part.mine; first = end) advance_neurons(sim, trial, step, stimulus, first, end = stretch_end(sim, first));
+}
+
+static void take_up_by_readout(simulation *sim, const trial *trial, int64_t step) {
+    filter_take_up(sim, trial, step);
+    for (int first = 0, end; first < sim->part.mine; first = end) drive_take_up(sim, trial, step, first, end = stretch_end(sim, first));
 }
 
 /** Spikes of all sources into sim->spikes: neurons first, feed-forward units behind. @return number of neurons' spikes */
@@ -166,15 +196,17 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
     double started = clock_seconds();
     stopwatch watch = {.seconds = sim->phase_seconds, .last = started};
     begin(sim, trial);
+    sim->drive->plastic_used |= trial->plastic;
     if (trial->guarded) guard_begin(sim->guard, sim->part.mine);
     for (int64_t step = 1; step <= trial->steps; step++) {
         const double *stimulus = trial->stimulate ? stimulus_at(sim->stimulus, trial->task, step) : NULL;
         if (!readout) {
             learn_if_due(sim, trial, step, stimulus, result);
             charge(&watch, PHASE_LEARN);
-            take_up_spikes(sim, trial, step);
+            advance_in_spike_time(sim, trial, step, stimulus);
+        } else {
+            advance_by_readout(sim, trial, step, stimulus);
         }
-        advance_neurons(sim, trial, step, stimulus);
         int fired = neurons_collect(sim->neurons, sim->fired);
         if (sim->perturbation) fired = perturbation_silence(sim->perturbation, sim->fired, fired);
         charge(&watch, PHASE_UPDATE);
@@ -194,7 +226,7 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
         charge(&watch, PHASE_DELIVER);
 
         if (readout) {
-            take_up_spikes(sim, trial, step);
+            take_up_by_readout(sim, trial, step);
             charge(&watch, PHASE_UPDATE);
             learn_if_due(sim, trial, step, stimulus, result);
             charge(&watch, PHASE_LEARN);
@@ -203,5 +235,6 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
         if (trial->guarded || trial->watch) look_around(sim, trial, step, fired, result);
         charge(&watch, PHASE_RECORD);
     }
+    drive_settle(sim->drive);
     result->seconds = clock_seconds() - started;
 }

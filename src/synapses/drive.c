@@ -39,6 +39,7 @@ drive *drive_new(int mine, int64_t first_gid, const static_synapses *synapses, b
     drive->plastic_sum = zeros(mine);
     drive->learned = readout ? zeros(mine) : drive->plastic_sum;
     drive->total = zeros(mine);
+    drive->settled = true;
     return drive;
 }
 
@@ -75,68 +76,101 @@ static void clear(void *array, int count, size_t size) {
     if (array) memset(array, 0, (size_t)count * size);
 }
 
-static void clear_arrivals(drive *drive) {
+void drive_reset(drive *drive) {
     clear(drive->arriving.excitatory_count, drive->mine, sizeof(uint16_t));
     clear(drive->arriving.inhibitory_count, drive->mine, sizeof(uint16_t));
     clear(drive->arriving.excitatory, drive->mine, sizeof(double));
     clear(drive->arriving.inhibitory, drive->mine, sizeof(double));
     clear(drive->plastic_arriving, drive->mine, sizeof(double));
-}
-
-void drive_reset(drive *drive) {
-    clear_arrivals(drive);
     clear(drive->from_excitatory, drive->mine, sizeof(double));
     clear(drive->from_inhibitory, drive->mine, sizeof(double));
     clear(drive->fixed, drive->mine, sizeof(double));
     clear(drive->plastic_sum, drive->mine, sizeof(double));
     clear(drive->learned, drive->mine, sizeof(double));
     clear(drive->total, drive->mine, sizeof(double));
+    drive->plastic_used = false;
+    drive->settled = true;
 }
 
-static void filter_counts(double *restrict u, const uint16_t *restrict count, int begin, int end, filter_step step, double weight) {
+/** What arrived is taken up and cleared for the next step. */
+static void filter_counts(double *restrict u, uint16_t *restrict arrived, int first, int end, filter_step step, double weight) {
     const double decay = step.decay, jump = step.jump * weight;
-    for (int i = begin; i < end; i++) u[i] = decay * u[i] + jump * (double)count[i];
+    for (int i = first; i < end; i++) u[i] = decay * u[i] + jump * (double)arrived[i];
+    if (first < end) memset(arrived + first, 0, (size_t)(end - first) * sizeof *arrived);
 }
 
-static void filter_sums(double *restrict u, const double *restrict arriving, int count, filter_step step) {
+static void filter_sums(double *restrict u, double *restrict arrived, int first, int end, filter_step step) {
     const double decay = step.decay, jump = step.jump;
-    for (int i = 0; i < count; i++) u[i] = decay * u[i] + jump * arriving[i];
-}
-
-static void advance_static(drive *drive) {
-    int mine = drive->mine, border = drive->excitatory_neurons;
-    if (drive->arriving.excitatory_count) {
-        filter_counts(drive->from_excitatory, drive->arriving.excitatory_count, 0, border, drive->excitatory, drive->type_weight[0][0]);
-        filter_counts(drive->from_excitatory, drive->arriving.excitatory_count, border, mine, drive->excitatory, drive->type_weight[1][0]);
-        filter_counts(drive->from_inhibitory, drive->arriving.inhibitory_count, 0, border, drive->inhibitory, drive->type_weight[0][1]);
-        filter_counts(drive->from_inhibitory, drive->arriving.inhibitory_count, border, mine, drive->inhibitory, drive->type_weight[1][1]);
-    } else {
-        filter_sums(drive->from_excitatory, drive->arriving.excitatory, mine, drive->excitatory);
-        filter_sums(drive->from_inhibitory, drive->arriving.inhibitory, mine, drive->inhibitory);
+    for (int i = first; i < end; i++) {
+        u[i] = decay * u[i] + jump * arrived[i];
+        arrived[i] = 0;
     }
-    for (int i = 0; i < mine; i++) drive->fixed[i] = drive->from_excitatory[i] + drive->from_inhibitory[i];
 }
 
-static void advance_plastic(drive *drive) {
-    if (drive->plastic_own) {
-        for (int i = 0; i < drive->mine; i++)
-            drive->plastic_sum[i] = drive->plastic_own[i].decay * drive->plastic_sum[i] + drive->plastic_own[i].jump * drive->plastic_arriving[i];
-    } else {
-        filter_sums(drive->plastic_sum, drive->plastic_arriving, drive->mine, drive->plastic);
+static void filter_sums_each(double *restrict u, double *restrict arrived, int first, int end, const filter_step *restrict step) {
+    for (int i = first; i < end; i++) {
+        u[i] = step[i].decay * u[i] + step[i].jump * arrived[i];
+        arrived[i] = 0;
     }
-    if (drive->readout) memcpy(drive->learned, drive->plastic_sum, (size_t)drive->mine * sizeof(double));
 }
 
-void drive_advance(drive *drive, const double *noise, const double *noise_sd) {
-    if (drive->from_excitatory)
-        advance_static(drive);
-    else if (noise)
-        clear(drive->fixed, drive->mine, sizeof(double));
-    if (noise)
-        for (int i = 0; i < drive->mine; i++) drive->fixed[i] += noise_sd[i] * noise[i];
-    advance_plastic(drive);
-    clear_arrivals(drive);
-    double *restrict total = drive->total;
-    const double *restrict fixed = drive->fixed, *restrict learned = drive->learned;
-    for (int i = 0; i < drive->mine; i++) total[i] = fixed[i] + learned[i];
+static void advance_static(drive *drive, int first, int end) {
+    static_input *arriving = &drive->arriving;
+    if (arriving->excitatory_count) {
+        int border = drive->excitatory_neurons < first ? first : drive->excitatory_neurons < end ? drive->excitatory_neurons : end;
+        filter_counts(drive->from_excitatory, arriving->excitatory_count, first, border, drive->excitatory, drive->type_weight[0][0]);
+        filter_counts(drive->from_excitatory, arriving->excitatory_count, border, end, drive->excitatory, drive->type_weight[1][0]);
+        filter_counts(drive->from_inhibitory, arriving->inhibitory_count, first, border, drive->inhibitory, drive->type_weight[0][1]);
+        filter_counts(drive->from_inhibitory, arriving->inhibitory_count, border, end, drive->inhibitory, drive->type_weight[1][1]);
+    } else {
+        filter_sums(drive->from_excitatory, arriving->excitatory, first, end, drive->excitatory);
+        filter_sums(drive->from_inhibitory, arriving->inhibitory, first, end, drive->inhibitory);
+    }
+}
+
+static void advance_plastic(drive *drive, int first, int end) {
+    if (drive->plastic_own)
+        filter_sums_each(drive->plastic_sum, drive->plastic_arriving, first, end, drive->plastic_own);
+    else
+        filter_sums(drive->plastic_sum, drive->plastic_arriving, first, end, drive->plastic);
+    if (drive->readout && first < end) memcpy(drive->learned + first, drive->plastic_sum + first, (size_t)(end - first) * sizeof(double));
+}
+
+/** u_E + u_I. @param[out] fixed [end - first] */
+static void add_static(const drive *drive, int first, int end, double *restrict fixed) {
+    const double *restrict from_excitatory = drive->from_excitatory, *restrict from_inhibitory = drive->from_inhibitory;
+    if (from_excitatory)
+        for (int i = first; i < end; i++) fixed[i - first] = from_excitatory[i] + from_inhibitory[i];
+    else
+        for (int i = first; i < end; i++) fixed[i - first] = 0;
+}
+
+void drive_advance(drive *drive, int first, int end, const double *noise, const double *noise_sd) {
+    if (drive->from_excitatory) advance_static(drive, first, end);
+    if (drive->plastic_used) advance_plastic(drive, first, end);
+    drive->noisy = noise != NULL;
+    drive->settled = false;
+    if (!noise) return;
+    add_static(drive, first, end, drive->fixed + first); /* kept, as the noise is not */
+    for (int i = first; i < end; i++) drive->fixed[i] += noise_sd[i] * noise[i - first];
+}
+
+void drive_total(const drive *drive, int first, int end, double *restrict total) {
+    const double *restrict learned = drive->learned, *restrict fixed = drive->fixed;
+    const double *restrict from_excitatory = drive->from_excitatory, *restrict from_inhibitory = drive->from_inhibitory;
+    if (drive->noisy || drive->settled)
+        for (int i = first; i < end; i++) total[i - first] = fixed[i] + learned[i];
+    else if (from_excitatory && drive->plastic_used)
+        for (int i = first; i < end; i++) total[i - first] = from_excitatory[i] + from_inhibitory[i] + learned[i];
+    else if (from_excitatory)
+        for (int i = first; i < end; i++) total[i - first] = from_excitatory[i] + from_inhibitory[i];
+    else
+        for (int i = first; i < end; i++) total[i - first] = 0.0 + learned[i];
+}
+
+void drive_settle(drive *drive) {
+    if (drive->settled) return;
+    if (!drive->noisy) add_static(drive, 0, drive->mine, drive->fixed);
+    drive_total(drive, 0, drive->mine, drive->total);
+    drive->settled = true;
 }
