@@ -43,9 +43,10 @@ void drive_reset(drive *drive);
 /** What has to be kept to go on from here: filtered input, and what arrived in the last step. */
 void drive_state(drive *drive, state_list *list);
 
-/** One step of neurons first .. end-1 (local indices): filter what arrived and clear it. Leaves fixed and total behind.
- *  @param noise [end - first] added to fixed (current noise), or NULL @param noise_sd its factor per neuron [mine] */
-void drive_advance(drive *drive, int first, int end, const double *noise, const double *noise_sd);
+/** One step of neurons first .. end-1 (local indices): filter what arrived and clear it. Leaves the arrays fixed and total behind.
+ *  @param noise [end - first] added to fixed (current noise), or NULL @param noise_sd its factor per neuron [mine]
+ *  @param[out] total [end - first] the drive that results, fixed + learned */
+void drive_advance(drive *drive, int first, int end, const double *noise, const double *noise_sd, double *total);
 
 /** Drive of neurons first .. end-1, fixed + learned. @param[out] total [end - first] */
 void drive_total(const drive *drive, int first, int end, double *restrict total);

@@ -162,7 +162,6 @@ static inline __attribute__((always_inline)) void advance(neurons *neurons, int 
     double *restrict v = neurons->field[V];
     double *restrict theta_s = has_rules(level) ? neurons->field[THETA_S] : NULL, *restrict theta_v = has_following(level) ? neurons->field[THETA_V] : NULL;
     int32_t *restrict since = neurons->since_spike;
-    uint8_t *restrict fired = neurons->fired;
     const double rate = dt / p->capacitance, resistance = p->resistance, rest = p->rest, threshold = p->threshold, reset_to = p->reset;
     const double reset_kept = p->reset_kept, reset_drop = p->reset_drop, threshold_added = p->threshold_added, threshold_loss = dt * (p->threshold_decay / 1000);
     const int coded = p->equations == EQUATIONS_CODED;
@@ -196,7 +195,6 @@ static inline __attribute__((always_inline)) void advance(neurons *neurons, int 
         }
         if (has_currents(level)) kick_currents(neurons, begin, past, first_current(level));
     }
-    for (int i = first; i < end; i++) fired[i] = since[i] == 0;
 }
 
 static double noise_sd(const neurons *neurons, int64_t gid) {

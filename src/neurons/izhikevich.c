@@ -139,7 +139,6 @@ static void step(neurons *neurons, int first, int end, const double *restrict in
     (void)noise;
     const izhikevich_parameters *p = neurons->parameters;
     int32_t *restrict since = neurons->since_spike;
-    uint8_t *restrict fired = neurons->fired;
     const int parts = (int)ceil(neurons->dt / p->substep * (1 - 1e-9));
     const double h = neurons->dt / parts;
     for (int i = first; i < end; i++) since[i] += since[i] < NEURON_LONG_AGO;
@@ -149,7 +148,6 @@ static void step(neurons *neurons, int first, int end, const double *restrict in
         const izhikevich_class class = class_of(p, k);
         for (int part = 0; part < parts; part++) advance(&class, h, past - begin, input + (begin - first), neurons->field[V] + begin, neurons->field[W] + begin, since + begin);
     }
-    for (int i = first; i < end; i++) fired[i] = since[i] == 0;
 }
 
 static double membrane_tau(const neurons *neurons) {

@@ -44,7 +44,6 @@ static void step(neurons *neurons, int first, int end, const double *restrict in
     const lif_mv_parameters *p = neurons->parameters;
     double *restrict v = neurons->field[V];
     int32_t *restrict since = neurons->since_spike;
-    uint8_t *restrict fired = neurons->fired;
     const double tau = p->tau, decay = exp(-neurons->dt / tau), rest = p->rest, threshold = p->threshold, reset_to = p->reset;
     for (int i = first; i < end; i++) { /* branch-free, so that the compiler makes vector code of it */
         const double goal = rest + tau * input[i - first], next = goal + (v[i] - goal) * decay; /* v goes there */
@@ -55,7 +54,6 @@ static void step(neurons *neurons, int first, int end, const double *restrict in
         v[i] = spike ? again : next;
         since[i] = spike ? 0 : waited + (waited < NEURON_LONG_AGO);
     }
-    for (int i = first; i < end; i++) fired[i] = since[i] == 0;
 }
 
 static double membrane_tau(const neurons *neurons) {

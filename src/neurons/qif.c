@@ -43,7 +43,6 @@ static void step(neurons *neurons, int first, int end, const double *restrict in
     const qif_parameters *p = neurons->parameters;
     double *restrict v = neurons->field[V];
     int32_t *restrict since = neurons->since_spike;
-    uint8_t *restrict fired = neurons->fired;
     const double h = neurons->dt / p->tau, cutoff = p->cutoff;
     for (int i = first; i < end; i++) { /* branch-free, so that the compiler makes vector code of it */
         const quadratic_result to = quadratic_advance(v[i], 1, input[i - first], h, cutoff);
@@ -52,7 +51,6 @@ static void step(neurons *neurons, int first, int end, const double *restrict in
         v[i] = to.passed ? again : to.y;
         since[i] = to.passed ? 0 : waited + (waited < NEURON_LONG_AGO);
     }
-    for (int i = first; i < end; i++) fired[i] = since[i] == 0;
 }
 
 static double membrane_tau(const neurons *neurons) {

@@ -48,10 +48,10 @@ static void step(neurons *neurons, int first, int end, const double *restrict in
         double increment = h / 6 * (k1 + 2 * k2 + 2 * k3 + k4);
         double distance = M_PI - x; /* to the next crossing of pi; x is kept in [0, 2 pi) */
         if (distance < 0) distance += 2 * M_PI;
-        neurons->fired[i] = increment > 0 && increment > distance;
+        const int spike = increment > 0 && increment > distance;
         double next = fmod(x + increment, 2 * M_PI);
         theta[i] = next < 0 ? next + 2 * M_PI : next;
-        neurons->since_spike[i] = neurons->fired[i] ? 0 : neurons->since_spike[i] + (neurons->since_spike[i] < NEURON_LONG_AGO);
+        neurons->since_spike[i] = spike ? 0 : neurons->since_spike[i] + (neurons->since_spike[i] < NEURON_LONG_AGO);
     }
 }
 

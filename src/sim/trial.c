@@ -81,7 +81,7 @@ static void learn_if_due(simulation *sim, const trial *trial, int64_t step, cons
 }
 
 /** Neurons are advanced in stretches: their state then passes from drive to spikes in the first-level cache, once a step. */
-enum { STRETCH = 256 };
+enum { STRETCH = 512 };
 
 /** Filtered spikes take up those of the last step (spike-time form) or of this one (readout form). */
 static void filter_take_up(simulation *sim, const trial *trial, int64_t step) {
@@ -91,15 +91,15 @@ static void filter_take_up(simulation *sim, const trial *trial, int64_t step) {
     sim->filter_age++;
 }
 
-/** The same for the drive of a stretch. */
-static void drive_take_up(simulation *sim, const trial *trial, int64_t step, int first, int end) {
-    drive_advance(sim->drive, first, end, sim->current_noise ? neurons_noise(sim->neurons, trial->stream, step - 1, first, end) : NULL, sim->current_noise);
+/** The same for the drive of a stretch. @param[out] total [end - first] */
+static void drive_take_up(simulation *sim, const trial *trial, int64_t step, int first, int end, double *total) {
+    const double *noise = sim->current_noise ? neurons_noise(sim->neurons, trial->stream, step - 1, first, end) : NULL;
+    drive_advance(sim->drive, first, end, noise, sim->current_noise, total);
 }
 
-static void advance_neurons(simulation *sim, const trial *trial, int64_t step, const double *stimulus, int first, int end) {
-    double input[STRETCH];
+/** @param[in,out] input [end - first] the drive, then all input @param[out] fired local indices of spikes @return their number */
+static int advance_neurons(simulation *sim, const trial *trial, int64_t step, const double *stimulus, int first, int end, double *restrict input, int32_t *fired) {
     const double *restrict bias = sim->network.bias;
-    drive_total(sim->drive, first, end, input);
     if (stimulus)
         for (int i = first; i < end; i++) input[i - first] = bias[i] + stimulus[i] + input[i - first];
     else
@@ -107,28 +107,34 @@ static void advance_neurons(simulation *sim, const trial *trial, int64_t step, c
     if (sim->perturbation) perturbation_add_noise(sim->perturbation, trial->stream, step - 1, first, end, input);
     neurons_step(sim->neurons, trial->stream, step - 1, first, end, input);
     if (sim->input) memcpy(sim->input + first, input, (size_t)(end - first) * sizeof *input);
+    return neurons_collect(sim->neurons, first, end, fired);
 }
 
-static int stretch_end(const simulation *sim, int first) {
-    return sim->part.mine - first < STRETCH ? sim->part.mine : first + STRETCH;
-}
-
-static void advance_in_spike_time(simulation *sim, const trial *trial, int64_t step, const double *stimulus) {
-    filter_take_up(sim, trial, step);
-    for (int first = 0, end; first < sim->part.mine; first = end) {
-        end = stretch_end(sim, first);
-        drive_take_up(sim, trial, step, first, end);
-        advance_neurons(sim, trial, step, stimulus, first, end);
+/** All neurons of the rank, with the drive before them (spike-time form) or as the last step left it. @return how many fired, listed in sim->fired */
+static int advance(simulation *sim, const trial *trial, int64_t step, const double *stimulus) {
+    const bool readout = sim->drive->readout;
+    const int mine = sim->part.mine;
+    int fired = 0;
+    if (!readout) filter_take_up(sim, trial, step);
+    for (int first = 0, end; first < mine; first = end) {
+        double input[STRETCH];
+        end = mine - first < STRETCH ? mine : first + STRETCH;
+        if (readout) drive_total(sim->drive, first, end, input);
+        else drive_take_up(sim, trial, step, first, end, input);
+        fired += advance_neurons(sim, trial, step, stimulus, first, end, input, sim->fired + fired);
     }
+    return sim->perturbation ? perturbation_silence(sim->perturbation, sim->fired, fired) : fired;
 }
 
-static void advance_by_readout(simulation *sim, const trial *trial, int64_t step, const double *stimulus) {
-    for (int first = 0, end; first < sim->part.mine; first = end) advance_neurons(sim, trial, step, stimulus, first, end = stretch_end(sim, first));
-}
-
+/** What follows the spikes of a step in the readout form. */
 static void take_up_by_readout(simulation *sim, const trial *trial, int64_t step) {
+    const int mine = sim->part.mine;
     filter_take_up(sim, trial, step);
-    for (int first = 0, end; first < sim->part.mine; first = end) drive_take_up(sim, trial, step, first, end = stretch_end(sim, first));
+    for (int first = 0, end; first < mine; first = end) {
+        double total[STRETCH]; /* of the next step: learning may still move it */
+        end = mine - first < STRETCH ? mine : first + STRETCH;
+        drive_take_up(sim, trial, step, first, end, total);
+    }
 }
 
 /** Spikes of all sources into sim->spikes: neurons first, feed-forward units behind. @return number of neurons' spikes */
@@ -196,19 +202,15 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
     double started = clock_seconds();
     stopwatch watch = {.seconds = sim->phase_seconds, .last = started};
     begin(sim, trial);
-    sim->drive->plastic_used |= trial->plastic;
+    sim->drive->plastic_used |= trial->plastic && sim->plastic->rows > 0;
     if (trial->guarded) guard_begin(sim->guard, sim->part.mine);
     for (int64_t step = 1; step <= trial->steps; step++) {
         const double *stimulus = trial->stimulate ? stimulus_at(sim->stimulus, trial->task, step) : NULL;
         if (!readout) {
             learn_if_due(sim, trial, step, stimulus, result);
             charge(&watch, PHASE_LEARN);
-            advance_in_spike_time(sim, trial, step, stimulus);
-        } else {
-            advance_by_readout(sim, trial, step, stimulus);
         }
-        int fired = neurons_collect(sim->neurons, sim->fired);
-        if (sim->perturbation) fired = perturbation_silence(sim->perturbation, sim->fired, fired);
+        int fired = advance(sim, trial, step, stimulus);
         charge(&watch, PHASE_UPDATE);
 
         int from_neurons = gather_spikes(sim, trial, step, fired);

@@ -92,67 +92,76 @@ void drive_reset(drive *drive) {
     drive->settled = true;
 }
 
-/** What arrived is taken up and cleared for the next step. */
-static void filter_counts(double *restrict u, uint16_t *restrict arrived, int first, int end, filter_step step, double weight) {
-    const double decay = step.decay, jump = step.jump * weight;
-    for (int i = first; i < end; i++) u[i] = decay * u[i] + jump * (double)arrived[i];
-    if (first < end) memset(arrived + first, 0, (size_t)(end - first) * sizeof *arrived);
-}
+/* A step of the filters of neurons first .. end-1. What arrived is taken up and cleared for the next step; sum [end - first] is what acts on the neurons. */
 
-static void filter_sums(double *restrict u, double *restrict arrived, int first, int end, filter_step step) {
-    const double decay = step.decay, jump = step.jump;
+/** Static input counted by type, of neurons of one type. @param weight of a spike from excitatory and from inhibitory neurons */
+static void filter_counts(drive *drive, int first, int end, const double weight[2], double *restrict sum) {
+    double *restrict from_excitatory = drive->from_excitatory, *restrict from_inhibitory = drive->from_inhibitory;
+    uint16_t *restrict excitatory = drive->arriving.excitatory_count, *restrict inhibitory = drive->arriving.inhibitory_count;
+    const double decay_e = drive->excitatory.decay, jump_e = drive->excitatory.jump * weight[0], decay_i = drive->inhibitory.decay, jump_i = drive->inhibitory.jump * weight[1];
     for (int i = first; i < end; i++) {
-        u[i] = decay * u[i] + jump * arrived[i];
-        arrived[i] = 0;
+        const double e = decay_e * from_excitatory[i] + jump_e * (double)excitatory[i], h = decay_i * from_inhibitory[i] + jump_i * (double)inhibitory[i];
+        from_excitatory[i] = e;
+        from_inhibitory[i] = h;
+        excitatory[i] = inhibitory[i] = 0;
+        sum[i - first] = e + h;
     }
 }
 
-static void filter_sums_each(double *restrict u, double *restrict arrived, int first, int end, const filter_step *restrict step) {
+static void filter_weights(drive *drive, int first, int end, double *restrict sum) {
+    double *restrict from_excitatory = drive->from_excitatory, *restrict from_inhibitory = drive->from_inhibitory;
+    double *restrict excitatory = drive->arriving.excitatory, *restrict inhibitory = drive->arriving.inhibitory;
+    const filter_step step_e = drive->excitatory, step_i = drive->inhibitory;
     for (int i = first; i < end; i++) {
-        u[i] = step[i].decay * u[i] + step[i].jump * arrived[i];
-        arrived[i] = 0;
+        const double e = step_e.decay * from_excitatory[i] + step_e.jump * excitatory[i], h = step_i.decay * from_inhibitory[i] + step_i.jump * inhibitory[i];
+        from_excitatory[i] = e;
+        from_inhibitory[i] = h;
+        excitatory[i] = inhibitory[i] = 0;
+        sum[i - first] = e + h;
     }
 }
 
-static void advance_static(drive *drive, int first, int end) {
-    static_input *arriving = &drive->arriving;
-    if (arriving->excitatory_count) {
+static void advance_static(drive *drive, int first, int end, double *sum) {
+    if (!drive->from_excitatory) {
+        if (first < end) memset(sum, 0, (size_t)(end - first) * sizeof *sum);
+    } else if (drive->arriving.excitatory_count) {
         int border = drive->excitatory_neurons < first ? first : drive->excitatory_neurons < end ? drive->excitatory_neurons : end;
-        filter_counts(drive->from_excitatory, arriving->excitatory_count, first, border, drive->excitatory, drive->type_weight[0][0]);
-        filter_counts(drive->from_excitatory, arriving->excitatory_count, border, end, drive->excitatory, drive->type_weight[1][0]);
-        filter_counts(drive->from_inhibitory, arriving->inhibitory_count, first, border, drive->inhibitory, drive->type_weight[0][1]);
-        filter_counts(drive->from_inhibitory, arriving->inhibitory_count, border, end, drive->inhibitory, drive->type_weight[1][1]);
+        filter_counts(drive, first, border, drive->type_weight[0], sum);
+        filter_counts(drive, border, end, drive->type_weight[1], sum + (border - first));
     } else {
-        filter_sums(drive->from_excitatory, arriving->excitatory, first, end, drive->excitatory);
-        filter_sums(drive->from_inhibitory, arriving->inhibitory, first, end, drive->inhibitory);
+        filter_weights(drive, first, end, sum);
     }
 }
 
-static void advance_plastic(drive *drive, int first, int end) {
-    if (drive->plastic_own)
-        filter_sums_each(drive->plastic_sum, drive->plastic_arriving, first, end, drive->plastic_own);
-    else
-        filter_sums(drive->plastic_sum, drive->plastic_arriving, first, end, drive->plastic);
-    if (drive->readout && first < end) memcpy(drive->learned + first, drive->plastic_sum + first, (size_t)(end - first) * sizeof(double));
+/** Current noise, which is not kept, so that its sum with the static input is. */
+static void add_noise(drive *drive, int first, int end, const double *restrict noise, const double *restrict noise_sd, double *restrict sum) {
+    double *restrict fixed = drive->fixed;
+    for (int i = first; i < end; i++) fixed[i] = sum[i - first] += noise_sd[i] * noise[i - first];
 }
 
-/** u_E + u_I. @param[out] fixed [end - first] */
-static void add_static(const drive *drive, int first, int end, double *restrict fixed) {
-    const double *restrict from_excitatory = drive->from_excitatory, *restrict from_inhibitory = drive->from_inhibitory;
-    if (from_excitatory)
-        for (int i = first; i < end; i++) fixed[i - first] = from_excitatory[i] + from_inhibitory[i];
-    else
-        for (int i = first; i < end; i++) fixed[i - first] = 0;
+static void advance_plastic(drive *drive, int first, int end, double *restrict sum) {
+    double *restrict u = drive->plastic_sum, *restrict arriving = drive->plastic_arriving;
+    const filter_step all = drive->plastic, *restrict own = drive->plastic_own;
+    for (int i = first; i < end && own; i++) {
+        u[i] = own[i].decay * u[i] + own[i].jump * arriving[i];
+        arriving[i] = 0;
+        sum[i - first] += u[i];
+    }
+    for (int i = first; i < end && !own; i++) {
+        const double now = all.decay * u[i] + all.jump * arriving[i];
+        u[i] = now;
+        arriving[i] = 0;
+        sum[i - first] += now;
+    }
+    if (drive->readout && first < end) memcpy(drive->learned + first, u + first, (size_t)(end - first) * sizeof *u);
 }
 
-void drive_advance(drive *drive, int first, int end, const double *noise, const double *noise_sd) {
-    if (drive->from_excitatory) advance_static(drive, first, end);
-    if (drive->plastic_used) advance_plastic(drive, first, end);
+void drive_advance(drive *drive, int first, int end, const double *noise, const double *noise_sd, double *total) {
+    advance_static(drive, first, end, total);
+    if (noise) add_noise(drive, first, end, noise, noise_sd, total);
+    if (drive->plastic_used) advance_plastic(drive, first, end, total);
     drive->noisy = noise != NULL;
     drive->settled = false;
-    if (!noise) return;
-    add_static(drive, first, end, drive->fixed + first); /* kept, as the noise is not */
-    for (int i = first; i < end; i++) drive->fixed[i] += noise_sd[i] * noise[i - first];
 }
 
 void drive_total(const drive *drive, int first, int end, double *restrict total) {
@@ -160,17 +169,16 @@ void drive_total(const drive *drive, int first, int end, double *restrict total)
     const double *restrict from_excitatory = drive->from_excitatory, *restrict from_inhibitory = drive->from_inhibitory;
     if (drive->noisy || drive->settled)
         for (int i = first; i < end; i++) total[i - first] = fixed[i] + learned[i];
-    else if (from_excitatory && drive->plastic_used)
-        for (int i = first; i < end; i++) total[i - first] = from_excitatory[i] + from_inhibitory[i] + learned[i];
     else if (from_excitatory)
-        for (int i = first; i < end; i++) total[i - first] = from_excitatory[i] + from_inhibitory[i];
+        for (int i = first; i < end; i++) total[i - first] = from_excitatory[i] + from_inhibitory[i] + learned[i];
     else
         for (int i = first; i < end; i++) total[i - first] = 0.0 + learned[i];
 }
 
 void drive_settle(drive *drive) {
     if (drive->settled) return;
-    if (!drive->noisy) add_static(drive, 0, drive->mine, drive->fixed);
+    if (!drive->noisy && drive->from_excitatory)
+        for (int i = 0; i < drive->mine; i++) drive->fixed[i] = drive->from_excitatory[i] + drive->from_inhibitory[i];
     drive_total(drive, 0, drive->mine, drive->total);
     drive->settled = true;
 }

@@ -152,6 +152,18 @@ static int random_spikes(uint64_t step, int32_t *spike) {
     return count;
 }
 
+/** A step of the drive in two stretches of odd length; what it returns is what settling stores. */
+static void advance(drive *u, const double *noise, const double *noise_sd) {
+    double total[MINE];
+    const int middle = u->mine / 2 - (u->mine > 3);
+    drive_advance(u, 0, middle, noise, noise_sd, total);
+    drive_advance(u, middle, u->mine, noise ? noise + middle : NULL, noise_sd, total + middle);
+    double later[MINE];
+    drive_total(u, 0, u->mine, later);
+    drive_settle(u);
+    for (int i = 0; i < u->mine; i++) assert_true(u->total[i] == total[i] && later[i] == total[i]);
+}
+
 /** V6: with frozen weights the plastic drive is w.r, in both forms; with own time constants each target filters with its own. */
 static void check_plastic_drive(bool readout, const double *tau) {
     plastic_synapses *plastic = make_plastic();
@@ -162,7 +174,7 @@ static void check_plastic_drive(bool readout, const double *tau) {
         int count = random_spikes(step, spike);
         u->plastic_used = true;
         plastic_deliver(plastic, spike, count, u->plastic_arriving);
-        drive_advance(u, 0, u->mine, NULL, NULL), drive_settle(u);
+        advance(u, NULL, NULL);
         for (int i = 0; i < MINE; i++) {
             filter_step one = filter_step_of(readout, 0.5, tau ? tau[i] : 40, readout ? 10 : 1);
             for (int j = 0; j < SOURCES; j++) r[i][j] *= one.decay;
@@ -182,7 +194,7 @@ static void check_plastic_drive(bool readout, const double *tau) {
         double before = u->learned[3];
         u->plastic_sum[3] = 2.5;
         assert_true(u->learned[3] == before);
-        drive_advance(u, 0, u->mine, NULL, NULL), drive_settle(u);
+        advance(u, NULL, NULL);
         same(u->learned[3], 2.5 * filter_step_of(1, 0.5, tau ? tau[3] : 40, 10).decay);
     }
     drive_reset(u);
@@ -228,8 +240,8 @@ static void check_static_drive(int64_t first, int64_t excitatory, bool noisy) {
         static_deliver(weighted, spike, count, &a->arriving);
         static_deliver(typed, spike, count, &b->arriving);
         for (int i = 0; i < MINE; i++) noise[i] = uniform(70, step * MINE + (uint64_t)i), sd[i] = i;
-        drive_advance(a, 0, a->mine, noisy ? noise : NULL, sd), drive_settle(a);
-        drive_advance(b, 0, b->mine, noisy ? noise : NULL, sd), drive_settle(b);
+        advance(a, noisy ? noise : NULL, sd);
+        advance(b, noisy ? noise : NULL, sd);
         for (int i = 0; i < MINE; i++) {
             double arrived[2] = {0, 0};
             for (int64_t s = rows.start[i]; s < rows.start[i + 1]; s++)
@@ -245,7 +257,7 @@ static void check_static_drive(int64_t first, int64_t excitatory, bool noisy) {
     }
     static_deliver(typed, (int32_t[]){0, 29}, 2, &b->arriving);
     drive_reset(b);
-    drive_advance(b, 0, b->mine, NULL, NULL), drive_settle(b);
+    advance(b, NULL, NULL);
     for (int i = 0; i < MINE; i++) assert_true(b->fixed[i] == 0 && b->total[i] == 0);
     drive_free(a), drive_free(b);
     static_free(weighted), static_free(typed);
@@ -266,7 +278,7 @@ static void test_noise_alone(void **state) {
     (void)state;
     drive *u = drive_new(2, 0, NULL, false, 0.1, 3, 3, NULL, 150, 1);
     for (int step = 0; step < 5; step++) {
-        drive_advance(u, 0, u->mine, (double[]){step, 1}, (double[]){2, 0.5}), drive_settle(u);
+        advance(u, (double[]){step, 1}, (double[]){2, 0.5});
         assert_true(u->fixed[0] == 2 * step && u->fixed[1] == 0.5 && u->total[0] == 2 * step);
     }
     drive_free(u);

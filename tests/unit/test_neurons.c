@@ -15,7 +15,7 @@ static void test_theta_period(void **state) { /* V1 */
     for (int64_t step = 0; step < 20000; step++) {
         neurons_step(cells, 0, step, 0, cells->part.mine, drives);
         for (int i = 0; i < 3; i++)
-            if (cells->fired[i]) {
+            if (neuron_fired(cells, i)) {
                 if (!spikes[i]++) first[i] = step;
                 last[i] = step;
             }
@@ -38,7 +38,7 @@ static void test_theta_silence(void **state) { /* V2 */
     memcpy(cells->field[0], starts, sizeof starts);
     for (int64_t step = 0; step < 1000; step++) {
         neurons_step(cells, 0, step, 0, cells->part.mine, below);
-        for (int i = 0; i < 4; i++) assert_int_equal(cells->fired[i], 0);
+        for (int i = 0; i < 4; i++) assert_int_equal(neuron_fired(cells, i), 0);
     }
     for (int i = 0; i < 4; i++) assert_true(fabs(cells->field[0][i] - 1.5 * M_PI) < 1e-3);
     neurons_free(cells);
@@ -56,7 +56,7 @@ static void test_theta_is_qif(void **state) { /* V3: v = tan(theta/2), with a cu
     for (int64_t step = 0; step < 1000 * seconds; step++) {
         double input = 0.6 + sin(2 * M_PI * (double)step / 487);
         neurons_step(cells, 0, step, 0, cells->part.mine, &input);
-        phase_spikes += cells->fired[0];
+        phase_spikes += neuron_fired(cells, 0);
         for (int k = 0; k < 1000; k++) {
             double middle = v + 0.5 * h * (v * v + input);
             v += h * (middle * middle + input);
@@ -77,8 +77,7 @@ static void check_interval(const char *refractory, int64_t wanted) {
     int64_t last = 0, spikes = 0;
     for (int64_t step = 1; step <= 20000; step++) {
         neurons_step(cells, 0, step - 1, 0, cells->part.mine, &input);
-        assert_int_equal(cells->fired[0], cells->since_spike[0] == 0);
-        if (!cells->fired[0]) continue;
+        if (!neuron_fired(cells, 0)) continue;
         assert_int_equal(step - last, spikes++ ? wanted : 110);
         assert_true(cells->field[0][0] == 0);
         last = step;
@@ -150,10 +149,14 @@ static void test_collect(void **state) {
         int32_t list[40];
         for (unsigned pattern = 0; pattern < 50; pattern++) {
             int wanted = 0, at = 0;
-            for (int i = 0; i < mine; i++) wanted += cells->fired[i] = pattern == 0 ? 0 : pattern == 1 ? 1 : (pattern * 2654435761u + (unsigned)i * 40503u) >> 7 & 1;
-            assert_int_equal(neurons_collect(cells, list), wanted);
+            for (int i = 0; i < mine; i++) {
+                int fires = pattern == 0 ? 0 : pattern == 1 ? 1 : (pattern * 2654435761u + (unsigned)i * 40503u) >> 7 & 1;
+                cells->since_spike[i] = fires ? 0 : i + 1;
+                wanted += fires;
+            }
+            assert_int_equal(neurons_collect(cells, 0, mine, list), wanted);
             for (int i = 0; i < mine; i++)
-                if (cells->fired[i]) assert_int_equal(list[at++], i);
+                if (neuron_fired(cells, i)) assert_int_equal(list[at++], i);
         }
         neurons_free(cells);
     }
@@ -175,7 +178,7 @@ static void check_partition(config *config, int64_t total) {
             neurons_step(all, stream, step, 0, all->part.mine, input);
             neurons_step(some, stream, step, 0, some->part.mine, input + 3);
             assert_memory_equal(all->field[0] + 3, some->field[0], 11 * sizeof(double));
-            assert_memory_equal(all->fired + 3, some->fired, 11);
+            assert_memory_equal(all->since_spike + 3, some->since_spike, 11 * sizeof(int32_t));
             assert_memory_equal(all->since_spike + 3, some->since_spike, 11 * sizeof(int32_t));
         }
     }
