@@ -79,10 +79,11 @@ void static_free(static_synapses *synapses) {
 
 /* ---- forms ---- */
 
+/* Bits pay from one target among so many neurons on: measured with tools/bench/loop. 0: never, where masks are no operands of additions. */
 #ifdef __AVX512BW__
-enum { DENSE = 40 }; /* bits pay from one target among this many neurons on: measured with tools/bench/loop */
+enum { DENSE = 24 };
 #else
-enum { DENSE = 8 };
+enum { DENSE = 0 };
 #endif
 
 static const uint32_t *bits_of(const static_synapses *synapses, int64_t source) {
@@ -119,7 +120,8 @@ static bool all_single(const static_synapses *synapses) {
 
 static_form static_best_form(const static_synapses *synapses, int targets) {
     if (synapses->weight) return STATIC_LISTS;
-    if ((double)synapses->start[synapses->sources] * DENSE >= (double)synapses->sources * targets && targets > 0 && (synapses->bits || (synapses->target && all_single(synapses)))) return STATIC_BITS;
+    if (DENSE && targets && (double)synapses->start[synapses->sources] * DENSE >= (double)synapses->sources * targets &&
+        (synapses->bits || (synapses->target && all_single(synapses)))) return STATIC_BITS;
     return targets <= UINT16_MAX + 1 ? STATIC_NARROW : STATIC_LISTS;
 }
 
@@ -176,9 +178,13 @@ DELIVER_LISTS(deliver_narrow, uint16_t, narrow)
 
 enum { TOGETHER = 4 }; /* sources whose bits are added to the counts at once */
 
+static void add_bits(uint32_t word, uint16_t *counts) {
+    for (; word; word &= word - 1) counts[__builtin_ctz(word)]++;
+}
+
 /** counts += the bits of some sources, for the whole words among them; a word is 32 counts. */
 #ifdef __AVX512BW__
-static inline void add_words(const uint32_t *const *bits, const int sources, int words, uint16_t *counts) {
+static inline __attribute__((always_inline)) void add_words(const uint32_t *const *bits, const int sources, int words, uint16_t *counts) {
     const __m512i one = _mm512_set1_epi16(1);
     for (int w = 0; w < words; w++) {
         __m512i sum = _mm512_loadu_si512(counts + 32 * w);
@@ -187,12 +193,9 @@ static inline void add_words(const uint32_t *const *bits, const int sources, int
     }
 }
 #else
-static inline void add_words(const uint32_t *const *bits, const int sources, int words, uint16_t *restrict counts) {
-    for (int w = 0; w < words; w++)
-        for (int k = 0; k < sources; k++) {
-            const uint32_t word = bits[k][w];
-            for (int i = 0; i < 32; i++) counts[32 * w + i] = (uint16_t)(counts[32 * w + i] + (word >> i & 1));
-        }
+static void add_words(const uint32_t *const *bits, const int sources, int words, uint16_t *counts) {
+    for (int k = 0; k < sources; k++)
+        for (int w = 0; w < words; w++) add_bits(bits[k][w], counts + 32 * w);
 }
 #endif
 
@@ -203,10 +206,14 @@ static void deliver_bits(const static_synapses *synapses, const int32_t *spike, 
         const int here = count - k < TOGETHER ? count - k : TOGETHER;
         for (int n = 0; n < here; n++) bits[n] = bits_of(synapses, spike[k + n]);
         for (int n = 0; n < TOGETHER && k + TOGETHER + n < count; n++) prefetch(bits_of(synapses, spike[k + TOGETHER + n]), 4 * (int64_t)synapses->words);
-        if (here == TOGETHER) add_words(bits, TOGETHER, whole, counts);
-        else for (int n = 0; n < here; n++) add_words(bits + n, 1, whole, counts);
+        switch (here) { /* constants, so that each is compiled for itself */
+        case 1: add_words(bits, 1, whole, counts); break;
+        case 2: add_words(bits, 2, whole, counts); break;
+        case 3: add_words(bits, 3, whole, counts); break;
+        default: add_words(bits, TOGETHER, whole, counts);
+        }
         for (int n = 0; n < here && whole < synapses->words; n++)
-            for (uint32_t left = bits[n][whole]; left; left &= left - 1) counts[32 * whole + __builtin_ctz(left)]++;
+            add_bits(bits[n][whole], counts + 32 * whole);
     }
 }
 
@@ -230,6 +237,7 @@ void static_deliver(const static_synapses *synapses, const int32_t *spike, int c
     }
     int excitatory = 0;
     while (excitatory < count && spike[excitatory] < synapses->excitatory) excitatory++;
+    if (synapses->bits && excitatory < count) prefetch(bits_of(synapses, spike[excitatory]), 4 * (int64_t)synapses->words);
     deliver_typed(synapses, spike, excitatory, input->excitatory_count);
     deliver_typed(synapses, spike + excitatory, count - excitatory, input->inhibitory_count);
 }
