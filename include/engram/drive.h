@@ -45,8 +45,8 @@ void drive_state(drive *drive, state_list *list);
 
 /** One step of neurons first .. end-1 (local indices): filter what arrived and clear it. Leaves the arrays fixed and total behind.
  *  @param noise [end - first] added to fixed (current noise), or NULL @param noise_sd its factor per neuron [mine]
- *  @param[out] total [end - first] the drive that results, fixed + learned */
-void drive_advance(drive *drive, int first, int end, const double *noise, const double *noise_sd, double *total);
+ *  @param outside [end - first] input besides the drive @param[out] input [end - first] outside + (fixed + learned) */
+void drive_advance(drive *drive, int first, int end, const double *noise, const double *noise_sd, const double *outside, double *input);
 
 /** Drive of neurons first .. end-1, fixed + learned. @param[out] total [end - first] */
 void drive_total(const drive *drive, int first, int end, double *restrict total);

@@ -69,15 +69,17 @@ static void find_bad_gain(simulation *sim, trial_result *result, int64_t step) {
     find_fault(sim, result, message);
 }
 
-static void learn_if_due(simulation *sim, const trial *trial, int64_t step, const double *stimulus, trial_result *result) {
+/** @return whether this was a learning instant */
+static bool learn_if_due(simulation *sim, const trial *trial, int64_t step, const double *stimulus, trial_result *result) {
     int k = trial->learn ? instant_at(sim, step) : 0;
-    if (!k) return;
+    if (!k) return false;
     filter_advance(sim->filter, sim->filter_age);
     sim->filter_age = 0;
     drive_settle(sim->drive);
     sim->rule->learn(sim->rule_state, targets_at(&sim->targets, sim->part.mine, trial->task, k - 1), stimulus, &result->report);
     filter_clear_interval(sim->filter);
     if (result->report.bad_neuron >= 0) find_bad_gain(sim, result, step);
+    return true;
 }
 
 /** Neurons are advanced in stretches: their state then passes from drive to spikes in the first-level cache, once a step. */
@@ -91,49 +93,53 @@ static void filter_take_up(simulation *sim, const trial *trial, int64_t step) {
     sim->filter_age++;
 }
 
-/** The same for the drive of a stretch. @param[out] total [end - first] */
-static void drive_take_up(simulation *sim, const trial *trial, int64_t step, int first, int end, double *total) {
+/** The same for the drive of a stretch. @param outside [end - first] @param[out] input [end - first] with what comes from outside */
+static void drive_take_up(simulation *sim, const trial *trial, int64_t step, int first, int end, const double *outside, double *input) {
     const double *noise = sim->current_noise ? neurons_noise(sim->neurons, trial->stream, step - 1, first, end) : NULL;
-    drive_advance(sim->drive, first, end, noise, sim->current_noise, total);
+    drive_advance(sim->drive, first, end, noise, sim->current_noise, outside, input);
 }
 
-/** @param[in,out] input [end - first] the drive, then all input @param[out] fired local indices of spikes @return their number */
-static int advance_neurons(simulation *sim, const trial *trial, int64_t step, const double *stimulus, int first, int end, double *restrict input, int32_t *fired) {
+/** Input of a stretch with the drive of this step (spike-time form) or as the last step left it. @param[out] input [end - first] bias + stimulus + drive */
+static void find_input(simulation *sim, const trial *trial, int64_t step, const double *restrict stimulus, int first, int end, double *restrict input) {
     const double *restrict bias = sim->network.bias;
-    if (stimulus)
-        for (int i = first; i < end; i++) input[i - first] = bias[i] + stimulus[i] + input[i - first];
-    else
-        for (int i = first; i < end; i++) input[i - first] = bias[i] + input[i - first];
+    double outside[STRETCH];
+    for (int i = first; i < end && stimulus; i++) outside[i - first] = bias[i] + stimulus[i];
+    const double *restrict constant = stimulus ? outside : bias + first;
+    if (sim->drive->readout) {
+        drive_total(sim->drive, first, end, input);
+        for (int i = 0; i < end - first; i++) input[i] = constant[i] + input[i];
+    } else {
+        drive_take_up(sim, trial, step, first, end, constant, input);
+    }
     if (sim->perturbation) perturbation_add_noise(sim->perturbation, trial->stream, step - 1, first, end, input);
-    neurons_step(sim->neurons, trial->stream, step - 1, first, end, input);
     if (sim->input) memcpy(sim->input + first, input, (size_t)(end - first) * sizeof *input);
-    return neurons_collect(sim->neurons, first, end, fired);
 }
 
-/** All neurons of the rank, with the drive before them (spike-time form) or as the last step left it. @return how many fired, listed in sim->fired */
-static int advance(simulation *sim, const trial *trial, int64_t step, const double *stimulus) {
-    const bool readout = sim->drive->readout;
-    const int mine = sim->part.mine;
+static int stretch_end(const simulation *sim, int first) {
+    return sim->part.mine - first < STRETCH ? sim->part.mine : first + STRETCH;
+}
+
+/** All neurons of the rank. @return how many fired, listed in sim->fired */
+static int advance_neurons(simulation *sim, const trial *trial, int64_t step, const double *stimulus) {
     int fired = 0;
-    if (!readout) filter_take_up(sim, trial, step);
-    for (int first = 0, end; first < mine; first = end) {
+    if (!sim->drive->readout) filter_take_up(sim, trial, step);
+    for (int first = 0, end; first < sim->part.mine; first = end) {
         double input[STRETCH];
-        end = mine - first < STRETCH ? mine : first + STRETCH;
-        if (readout) drive_total(sim->drive, first, end, input);
-        else drive_take_up(sim, trial, step, first, end, input);
-        fired += advance_neurons(sim, trial, step, stimulus, first, end, input, sim->fired + fired);
+        end = stretch_end(sim, first);
+        find_input(sim, trial, step, stimulus, first, end, input);
+        neurons_step(sim->neurons, trial->stream, step - 1, first, end, input);
+        fired += neurons_collect(sim->neurons, first, end, sim->fired + fired);
     }
     return sim->perturbation ? perturbation_silence(sim->perturbation, sim->fired, fired) : fired;
 }
 
 /** What follows the spikes of a step in the readout form. */
 static void take_up_by_readout(simulation *sim, const trial *trial, int64_t step) {
-    const int mine = sim->part.mine;
     filter_take_up(sim, trial, step);
-    for (int first = 0, end; first < mine; first = end) {
-        double total[STRETCH]; /* of the next step: learning may still move it */
-        end = mine - first < STRETCH ? mine : first + STRETCH;
-        drive_take_up(sim, trial, step, first, end, total);
+    for (int first = 0, end; first < sim->part.mine; first = end) {
+        double input[STRETCH]; /* not that of the next step: learning may still move the drive */
+        end = stretch_end(sim, first);
+        drive_take_up(sim, trial, step, first, end, sim->network.bias + first, input);
     }
 }
 
@@ -206,11 +212,8 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
     if (trial->guarded) guard_begin(sim->guard, sim->part.mine);
     for (int64_t step = 1; step <= trial->steps; step++) {
         const double *stimulus = trial->stimulate ? stimulus_at(sim->stimulus, trial->task, step) : NULL;
-        if (!readout) {
-            learn_if_due(sim, trial, step, stimulus, result);
-            charge(&watch, PHASE_LEARN);
-        }
-        int fired = advance(sim, trial, step, stimulus);
+        if (!readout && learn_if_due(sim, trial, step, stimulus, result)) charge(&watch, PHASE_LEARN);
+        int fired = advance_neurons(sim, trial, step, stimulus);
         charge(&watch, PHASE_UPDATE);
 
         int from_neurons = gather_spikes(sim, trial, step, fired);
@@ -230,8 +233,7 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
         if (readout) {
             take_up_by_readout(sim, trial, step);
             charge(&watch, PHASE_UPDATE);
-            learn_if_due(sim, trial, step, stimulus, result);
-            charge(&watch, PHASE_LEARN);
+            if (learn_if_due(sim, trial, step, stimulus, result)) charge(&watch, PHASE_LEARN);
         }
         for (int o = 0; o < trial->observers; o++) trial->observer[o].step(trial->observer[o].self, sim, step, sim->fired, fired);
         if (trial->guarded || trial->watch) look_around(sim, trial, step, fired, result);

@@ -94,8 +94,8 @@ void drive_reset(drive *drive) {
 
 /* A step of the filters of neurons first .. end-1. What arrived is taken up and cleared for the next step; sum [end - first] is what acts on the neurons. */
 
-/** Static input counted by type, of neurons of one type. @param weight of a spike from excitatory and from inhibitory neurons */
-static void filter_counts(drive *drive, int first, int end, const double weight[2], double *restrict sum) {
+/** Static input counted by type, of neurons of one type. @param weight of a spike from excitatory and from inhibitory neurons @param outside NULL: nothing more to add */
+static void filter_counts(drive *drive, int first, int end, const double weight[2], const double *restrict outside, double *restrict sum) {
     double *restrict from_excitatory = drive->from_excitatory, *restrict from_inhibitory = drive->from_inhibitory;
     uint16_t *restrict excitatory = drive->arriving.excitatory_count, *restrict inhibitory = drive->arriving.inhibitory_count;
     const double decay_e = drive->excitatory.decay, jump_e = drive->excitatory.jump * weight[0], decay_i = drive->inhibitory.decay, jump_i = drive->inhibitory.jump * weight[1];
@@ -104,7 +104,7 @@ static void filter_counts(drive *drive, int first, int end, const double weight[
         from_excitatory[i] = e;
         from_inhibitory[i] = h;
         excitatory[i] = inhibitory[i] = 0;
-        sum[i - first] = e + h;
+        sum[i - first] = outside ? outside[i - first] + (e + h) : e + h;
     }
 }
 
@@ -121,16 +121,22 @@ static void filter_weights(drive *drive, int first, int end, double *restrict su
     }
 }
 
-static void advance_static(drive *drive, int first, int end, double *sum) {
+static void add_outside(int count, const double *restrict outside, double *restrict sum) {
+    for (int i = 0; i < count; i++) sum[i] = outside[i] + sum[i];
+}
+
+static void advance_static(drive *drive, int first, int end, const double *outside, double *sum) {
     if (!drive->from_excitatory) {
         if (first < end) memset(sum, 0, (size_t)(end - first) * sizeof *sum);
     } else if (drive->arriving.excitatory_count) {
         int border = drive->excitatory_neurons < first ? first : drive->excitatory_neurons < end ? drive->excitatory_neurons : end;
-        filter_counts(drive, first, border, drive->type_weight[0], sum);
-        filter_counts(drive, border, end, drive->type_weight[1], sum + (border - first));
+        filter_counts(drive, first, border, drive->type_weight[0], outside, sum);
+        filter_counts(drive, border, end, drive->type_weight[1], outside ? outside + (border - first) : NULL, sum + (border - first));
+        outside = NULL;
     } else {
         filter_weights(drive, first, end, sum);
     }
+    if (outside) add_outside(end - first, outside, sum);
 }
 
 /** Current noise, which is not kept, so that its sum with the static input is. */
@@ -139,27 +145,29 @@ static void add_noise(drive *drive, int first, int end, const double *restrict n
     for (int i = first; i < end; i++) fixed[i] = sum[i - first] += noise_sd[i] * noise[i - first];
 }
 
-static void advance_plastic(drive *drive, int first, int end, double *restrict sum) {
+static void advance_plastic(drive *drive, int first, int end, const double *restrict outside, double *restrict sum) {
     double *restrict u = drive->plastic_sum, *restrict arriving = drive->plastic_arriving;
     const filter_step all = drive->plastic, *restrict own = drive->plastic_own;
     for (int i = first; i < end && own; i++) {
         u[i] = own[i].decay * u[i] + own[i].jump * arriving[i];
         arriving[i] = 0;
-        sum[i - first] += u[i];
+        sum[i - first] = outside[i - first] + (sum[i - first] + u[i]);
     }
     for (int i = first; i < end && !own; i++) {
         const double now = all.decay * u[i] + all.jump * arriving[i];
         u[i] = now;
         arriving[i] = 0;
-        sum[i - first] += now;
+        sum[i - first] = outside[i - first] + (sum[i - first] + now);
     }
     if (drive->readout && first < end) memcpy(drive->learned + first, u + first, (size_t)(end - first) * sizeof *u);
 }
 
-void drive_advance(drive *drive, int first, int end, const double *noise, const double *noise_sd, double *total) {
-    advance_static(drive, first, end, total);
-    if (noise) add_noise(drive, first, end, noise, noise_sd, total);
-    if (drive->plastic_used) advance_plastic(drive, first, end, total);
+void drive_advance(drive *drive, int first, int end, const double *noise, const double *noise_sd, const double *outside, double *input) {
+    const bool plastic = drive->plastic_used;
+    advance_static(drive, first, end, noise || plastic ? NULL : outside, input);
+    if (noise) add_noise(drive, first, end, noise, noise_sd, input);
+    if (plastic) advance_plastic(drive, first, end, outside, input);
+    else if (noise) add_outside(end - first, outside, input);
     drive->noisy = noise != NULL;
     drive->settled = false;
 }

@@ -154,14 +154,14 @@ static int random_spikes(uint64_t step, int32_t *spike) {
 
 /** A step of the drive in two stretches of odd length; what it returns is what settling stores. */
 static void advance(drive *u, const double *noise, const double *noise_sd) {
-    double total[MINE];
+    double input[MINE], later[MINE], outside[MINE];
     const int middle = u->mine / 2 - (u->mine > 3);
-    drive_advance(u, 0, middle, noise, noise_sd, total);
-    drive_advance(u, middle, u->mine, noise ? noise + middle : NULL, noise_sd, total + middle);
-    double later[MINE];
+    for (int i = 0; i < MINE; i++) outside[i] = 1.25 * i;
+    drive_advance(u, 0, middle, noise, noise_sd, outside, input);
+    drive_advance(u, middle, u->mine, noise ? noise + middle : NULL, noise_sd, outside + middle, input + middle);
     drive_total(u, 0, u->mine, later);
     drive_settle(u);
-    for (int i = 0; i < u->mine; i++) assert_true(u->total[i] == total[i] && later[i] == total[i]);
+    for (int i = 0; i < u->mine; i++) assert_true(later[i] == u->total[i] && input[i] == outside[i] + u->total[i]);
 }
 
 /** V6: with frozen weights the plastic drive is w.r, in both forms; with own time constants each target filters with its own. */
