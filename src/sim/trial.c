@@ -102,7 +102,7 @@ static void drive_take_up(simulation *sim, const trial *trial, int64_t step, int
 /** Input of a stretch with the drive of this step (spike-time form) or as the last step left it. @param[out] input [end - first] bias + stimulus + drive */
 static void find_input(simulation *sim, const trial *trial, int64_t step, const double *restrict stimulus, int first, int end, double *restrict input) {
     const double *restrict bias = sim->network.bias;
-    double outside[STRETCH];
+    _Alignas(64) double outside[STRETCH];
     for (int i = first; i < end && stimulus; i++) outside[i - first] = bias[i] + stimulus[i];
     const double *restrict constant = stimulus ? outside : bias + first;
     if (sim->drive->readout) {
@@ -124,7 +124,7 @@ static int advance_neurons(simulation *sim, const trial *trial, int64_t step, co
     int fired = 0;
     if (!sim->drive->readout) filter_take_up(sim, trial, step);
     for (int first = 0, end; first < sim->part.mine; first = end) {
-        double input[STRETCH];
+        _Alignas(64) double input[STRETCH]; /* whole cache lines, whole vectors */
         end = stretch_end(sim, first);
         find_input(sim, trial, step, stimulus, first, end, input);
         neurons_step(sim->neurons, trial->stream, step - 1, first, end, input);
@@ -137,7 +137,7 @@ static int advance_neurons(simulation *sim, const trial *trial, int64_t step, co
 static void take_up_by_readout(simulation *sim, const trial *trial, int64_t step) {
     filter_take_up(sim, trial, step);
     for (int first = 0, end; first < sim->part.mine; first = end) {
-        double input[STRETCH]; /* not that of the next step: learning may still move the drive */
+        _Alignas(64) double input[STRETCH]; /* not that of the next step: learning may still move the drive */
         end = stretch_end(sim, first);
         drive_take_up(sim, trial, step, first, end, sim->network.bias + first, input);
     }
