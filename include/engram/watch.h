@@ -25,6 +25,9 @@ typedef struct {
 /** Catch the signals from now on. A second SIGINT ends the process at once. Not collective. */
 void watch_begin(run_watch *watch, double limit_seconds);
 
+/** The run should have ended in so many seconds from now, if no limit is nearer. Not collective. */
+void watch_limit(run_watch *watch, double seconds);
+
 /** Does this rank want the run to end? Cheap. @param rank only rank 0 minds file and time limit. Sets why. */
 bool watch_wants_end(run_watch *watch, int rank);
 

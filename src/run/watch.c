@@ -25,6 +25,10 @@ void watch_begin(run_watch *watch, double limit_seconds) {
     for (int k = 0; k < WATCHED; k++) sigaction(watched[k].number, &action, NULL);
 }
 
+void watch_limit(run_watch *watch, double seconds) {
+    watch->limit = fmin(watch->limit, clock_seconds() - watch->started + seconds);
+}
+
 static const char *name_of(int number) {
     for (int k = 0; k < WATCHED; k++)
         if (watched[k].number == number) return watched[k].name;
