@@ -3,6 +3,7 @@
 #   . "$(dirname "$0")/../job.sh"
 #   job_begin "$0" RANKS
 #   job_train CONFIG OUT [engram options]
+#   job_plot OUT
 #   job_check "$#" "$root/jobs/NAME/check" OUT
 #
 # By hand a job starts anew each time, under mpirun. In a batch job (jobs/NAME/job.sbatch) it goes on where it was: what is done is skipped, what was stopped
@@ -15,15 +16,16 @@ job_id() { if [[ ${SLURM_ARRAY_JOB_ID-} ]]; then echo "${SLURM_ARRAY_JOB_ID}_$SL
 
 # job_begin SCRIPT RANKS: sets root, engram and results (tools/mpi-env says what they are), and ranks, which in a batch job are those of the job; in a member of an array also
 # member (/seed_7) and seed (-P simulation.seed=7), for jobs that make of an array the same training from several seeds.
-# shellcheck disable=SC2034 # they are for the script
 job_begin() {
   # shellcheck source=tools/mpi-env
   . "$(dirname "${BASH_SOURCE[0]}")/../tools/mpi-env"
   job_folders "$1"
+  # shellcheck disable=SC2034
   ranks=$2 member='' seed=()
   if job_in_batch; then job_begin_batch; else mpi_env "$ranks"; fi
 }
 
+# shellcheck disable=SC2034 # they are for the script
 job_begin_batch() {
   # shellcheck source=jobs/site.sh
   . "$root/jobs/site.sh"
@@ -44,7 +46,7 @@ job_bind() {
   if [[ $ENGRAM_LAUNCHER == mpirun ]]; then job_launcher=(mpirun -n "$ranks" --bind-to core); fi
   if ((EUID == 0)); then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
   if ((tasks <= cores)); then return; fi
-  echo "$tasks ranks share the $cores cores of $(hostname): not bound"
+  echo "$(hostname) has $cores cores for $tasks ranks: they are not bound, and give way to each other"
   export OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_rmaps_base_oversubscribe=1
   job_launcher=(srun --cpu-bind=none --kill-on-bad-exit=0)
   if [[ $ENGRAM_LAUNCHER == mpirun ]]; then job_launcher=(mpirun -n "$ranks" --bind-to none); fi
@@ -122,12 +124,17 @@ job_again() {
     echo "job $id: stopped on request; submit it again to go on" >&2
   elif [[ ! $job_advanced ]]; then
     echo "job $id: not one loop was done and saved in this turn, so another one would not help: give the job more time (sbatch --time)" >&2
-  elif scontrol requeue "$id"; then
-    echo "job $id: in the queue again, to go on from $(job_saved "$1")"
   else
-    echo "job $id: Slurm does not take it again; submit it again to go on from $(job_saved "$1")" >&2
+    echo "job $id: goes into the queue again, to go on from $(job_saved "$1")" # said before: Slurm ends this script with the turn
+    scontrol requeue "$id" || echo "job $id: Slurm does not take it; submit it again to go on" >&2
   fi
   exit 75
+}
+
+# job_plot OUT [options of tools/plot]: a compute node may have nothing to draw with.
+job_plot() {
+  if ! job_in_batch; then "$root/tools/plot" "$@"; return; fi
+  "$root/tools/plot" "$@" || echo "no figure: draw it elsewhere with tools/plot $1"
 }
 
 # job_check OPTIONS COMMAND...: the thresholds of an experiment hold for its own parameters. With other ones (OPTIONS: how many were given) the verdict is printed and not acted on.

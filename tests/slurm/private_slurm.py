@@ -1,10 +1,11 @@
-"""A Slurm of one's own: munged, slurmctld and one slurmd, on the loopback interface only, with all their files in one folder.
+"""A Slurm of one's own: munged, slurmctld and one slurmd, on the loopback interface only, with all their files in one temporary folder.
 
-    with PrivateSlurm(folder) as slurm:
+    with PrivateSlurm() as slurm:
         slurm.run(["sinfo"])
 
 It needs the programs of Debian's slurm-wlm and munge, nothing in /etc, and no right to install anything. The node pretends to have CPUS processors, so that more ranks than cores
-can be had. Every wait is bounded. Whatever happens, leaving the block stops the daemons, by their pid files; the folder is kept.
+can be had, and memory in plenty. Every wait is bounded. A process of its own (this file, run as a program) stops jobs and daemons, these by their pid files, and removes the folder: at the end of the
+block, and also when the process that began it is killed.
 """
 import getpass
 import os
@@ -13,12 +14,13 @@ import re
 import shutil
 import signal
 import socket
-import stat
 import subprocess
+import sys
 import tempfile
 import time
 
 CPUS = 8
+OF_A_JOB = re.compile(r"(SLURM|SBATCH|SRUN|SALLOC|SQUEUE|SCANCEL|SCONTROL|PMI|OMPI|ENGRAM)")  # variables of a job that the tests may run in, and of what they try
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo")
 PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 
@@ -50,7 +52,7 @@ KillWait=5
 JobCompType=jobcomp/none
 AccountingStorageType=accounting_storage/none
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1,sched_min_interval=0
-NodeName=private NodeHostname=localhost NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=5000 State=UNKNOWN
+NodeName={host} NodeHostname=localhost NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=1000000 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -78,43 +80,45 @@ def find(program):
     return shutil.which(program, path=PATH)
 
 
+def wait_until(condition, seconds, pause=0.1):
+    """Until the condition holds, at most so long. @return the last word of the condition"""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        found = condition()
+        if found:
+            return found
+        time.sleep(pause)
+    return condition()
+
+
+def ask(command, environment):
+    """What a command prints, "" if it fails or does not end."""
+    try:
+        return subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20).stdout
+    except subprocess.TimeoutExpired:
+        return ""
+
+
 class PrivateSlurm:
-    def __init__(self, folder):
-        self.kept = os.path.abspath(folder)
-        self.folder = None  # while it runs: a short path, because sockets have room for 107 bytes
-        self.environment = {k: v for k, v in os.environ.items() if not re.match(r"(SLURM|SBATCH|SRUN|SALLOC|SQUEUE|SCANCEL|SCONTROL|PMI|OMPI_MCA_)", k)}
-
-    # ---- life ----
-
     def __enter__(self):
         missing = [program for program in PROGRAMS if not find(program)]
         if missing:
             raise NoSlurm(f"no {', '.join(missing)}: install Debian's slurm-wlm and munge (tools/packages)")
-        self.folder = tempfile.mkdtemp(prefix="engram-slurm.")
+        self.folder = tempfile.mkdtemp(prefix="engram-slurm.")  # a short path: sockets have room for 107 bytes
         os.chmod(self.folder, 0o711)  # munge refuses a socket that others cannot reach
+        self.environment = {k: v for k, v in os.environ.items() if not OF_A_JOB.match(k)}
+        self.environment.update(SLURM_CONF=self._path("slurm.conf"), PATH=PATH)
+        self.guard = subprocess.Popen([sys.executable, os.path.abspath(__file__), self.folder], stdin=subprocess.PIPE, env=self.environment, start_new_session=True)
         try:
             self._start()
         except Exception:
-            self.__exit__(None, None, None)
+            self.__exit__()
             raise
         return self
 
     def __exit__(self, *_):
-        if not self.folder:
-            return
-        try:
-            if os.path.exists(self._path("slurmctld.pid")):
-                for job in self._quiet(["squeue", "-h", "-o", "%A"]).split():
-                    self._quiet(["scancel", "--signal=KILL", "--full", job])
-                    self._quiet(["scancel", job])
-                self._wait(lambda: not self._quiet(["squeue", "-h"]).strip(), 10)
-        finally:
-            for name in ("slurmd.pid", "slurmctld.pid", "munge/pid"):
-                self._stop(self._path(name))
-            shutil.rmtree(self.kept, ignore_errors=True)
-            shutil.copytree(self.folder, self.kept, ignore=lambda path, names: [n for n in names if not stat.S_ISREG(os.lstat(os.path.join(path, n)).st_mode)
-                                                                                and not os.path.isdir(os.path.join(path, n)) or n == "key"])
-            shutil.rmtree(self.folder, ignore_errors=True)
+        self.guard.stdin.close()
+        self.guard.wait(120)
 
     def _path(self, *names):
         return os.path.join(self.folder, *names)
@@ -126,50 +130,25 @@ class PrivateSlurm:
         with open(os.open(self._path("munge", "key"), os.O_CREAT | os.O_WRONLY, 0o600), "wb") as key:
             key.write(os.urandom(128))
         ctld_port, slurmd_port = free_ports(2)
+        host = socket.gethostname().split(".")[0]  # as on a cluster: mpirun starts ranks here by itself
         with open(self._path("slurm.conf"), "w") as file:
-            file.write(CONFIGURATION.format(folder=self.folder, user=getpass.getuser(), ctld_port=ctld_port, slurmd_port=slurmd_port, cpus=CPUS))
-        self.environment.update(SLURM_CONF=self._path("slurm.conf"), PATH=PATH)
+            file.write(CONFIGURATION.format(folder=self.folder, user=getpass.getuser(), ctld_port=ctld_port, slurmd_port=slurmd_port, cpus=CPUS, host=host))
         munge = {"key-file": "key", "socket": "socket", "pid-file": "pid", "log-file": "log", "seed-file": "seed"}
-        self._launch(["munged"] + [f"--{option}={self._path('munge', name)}" for option, name in munge.items()], "munge/log")
-        self._launch(["slurmctld", "-c", "-i"], "slurmctld.log")
-        self._launch(["slurmd", "-N", "private"], "slurmd.log")
-        if not self._wait(lambda: "idle" in self._quiet(["sinfo", "-h", "-o", "%T"]), 30):
+        self._launch(["munged"] + [f"--{option}={self._path('munge', name)}" for option, name in munge.items()])
+        self._launch(["slurmctld", "-c", "-i"])
+        self._launch(["slurmd", "-N", host])
+        if not wait_until(lambda: "idle" in self.ask("sinfo", "-h", "-o", "%T"), 30):
             raise NoSlurm(f"the node did not become idle within 30 s\n{self.logs()}")
 
-    def _launch(self, command, log):
+    def _launch(self, command):
         """Start a daemon, which puts itself into the background."""
         done = subprocess.run([find(command[0])] + command[1:], env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
         if done.returncode != 0:
             raise NoSlurm(f"{command[0]} does not start: {done.stdout}{done.stderr}\n{self.logs()}")
 
-    @staticmethod
-    def _stop(pid_file, seconds=10):
-        """End the process whose id the file holds: gently, then not."""
-        try:
-            with open(pid_file) as file:
-                pid = int(file.read())
-            for number in (signal.SIGTERM, signal.SIGKILL):
-                os.kill(pid, number)
-                PrivateSlurm._wait(lambda: not os.path.exists(f"/proc/{pid}"), seconds)
-        except (FileNotFoundError, ProcessLookupError, ValueError):
-            pass
-
-    @staticmethod
-    def _wait(condition, seconds, pause=0.1):
-        """Until the condition holds, at most so long. @return the last word of the condition"""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            found = condition()
-            if found:
-                return found
-            time.sleep(pause)
-        return condition()
-
-    def _quiet(self, command):
-        try:
-            return subprocess.run(command, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20).stdout
-        except subprocess.TimeoutExpired:
-            return ""
+    def ask(self, *command):
+        """What a command of Slurm prints, "" if it fails or does not answer."""
+        return ask(command, self.environment)
 
     def logs(self):
         text = ""
@@ -184,10 +163,10 @@ class PrivateSlurm:
         inodes, found = set(), []
         for name in ("slurmd.pid", "slurmctld.pid", "munge/pid"):
             with open(self._path(name)) as file:
-                pid = int(file.read())
-            for descriptor in os.listdir(f"/proc/{pid}/fd"):
+                descriptors = f"/proc/{int(file.read())}/fd"
+            for descriptor in os.listdir(descriptors):
                 try:
-                    inodes.add(re.sub(r"\D", "", os.readlink(f"/proc/{pid}/fd/{descriptor}")) if "socket:" in os.readlink(f"/proc/{pid}/fd/{descriptor}") else "")
+                    inodes.update(re.findall(r"socket:\[(\d+)\]", os.readlink(os.path.join(descriptors, descriptor))))
                 except FileNotFoundError:
                     pass  # closed in the meantime
         for table in ("tcp", "tcp6", "udp", "udp6"):
@@ -212,7 +191,7 @@ class PrivateSlurm:
 
     def show(self, job):
         """{key: value} of a job or of an array's task, "12" or "12_3"."""
-        text = self._quiet(["scontrol", "-o", "show", "job", job])
+        text = self.ask("scontrol", "-o", "show", "job", job)
         return dict(word.split("=", 1) for word in text.split(" ") if "=" in word)
 
     def state(self, job):
@@ -220,9 +199,9 @@ class PrivateSlurm:
 
     def wait_for(self, job, states, seconds=60):
         """Wait until the job is in one of these states; return which."""
-        self._wait(lambda: self.state(job) in states, seconds)
+        wait_until(lambda: self.state(job) in states, seconds)
         state = self.state(job)
-        assert state in states, f"job {job} is {state}, not one of {states}, after {seconds} s\n{self._quiet(['scontrol', 'show', 'job', job])}\n{self._quiet(['squeue'])}"
+        assert state in states, f"job {job} is {state}, not one of {states}, after {seconds} s\n{self.ask('scontrol', 'show', 'job', job)}\n{self.ask('squeue')}"
         return state
 
     def wait_done(self, job, seconds=60):
@@ -232,11 +211,40 @@ class PrivateSlurm:
             if about.get("JobState") == "PENDING" and int(about.get("Restarts", 0)) > 0 and about.get("Reason") == "BeginTime":
                 self.release(job)
             return about.get("JobState") in ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY")
-        self._wait(ended, seconds)
+        wait_until(ended, seconds)
         about = self.show(job)
-        assert ended(), f"job {job} has not ended after {seconds} s\n{self._quiet(['scontrol', 'show', 'job', job])}\n{self._quiet(['squeue'])}"
+        assert ended(), f"job {job} has not ended after {seconds} s\n{self.ask('scontrol', 'show', 'job', job)}\n{self.ask('squeue')}"
         return about["JobState"], about["ExitCode"]
 
     def release(self, job):
         """A requeued job waits two minutes; start it at once."""
-        self._quiet(["scontrol", "update", f"JobId={job}", "StartTime=now"])
+        self.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
+
+
+def stop(pid_file):
+    """End the process whose id the file holds: gently, then not."""
+    try:
+        with open(pid_file) as file:
+            pid = int(file.read())
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            os.kill(pid, number)
+            wait_until(lambda: not os.path.exists(f"/proc/{pid}"), 10)
+    except (FileNotFoundError, ProcessLookupError, ValueError):
+        pass
+
+
+def guard(folder):
+    """Until standard input ends, which is when its process does or says so; then end what belongs to the folder."""
+    sys.stdin.read()
+    if os.path.exists(os.path.join(folder, "slurmctld.pid")):
+        for job in ask(["squeue", "-h", "-o", "%A"], os.environ).split():
+            ask(["scancel", job], os.environ)
+            ask(["scancel", "--signal=KILL", "--full", job], os.environ)
+        wait_until(lambda: not ask(["squeue", "-h"], os.environ).strip(), 10)
+    for name in ("slurmd.pid", "slurmctld.pid", os.path.join("munge", "pid")):
+        stop(os.path.join(folder, name))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    guard(sys.argv[1])
