@@ -15,7 +15,7 @@ bool slurm_job(char *job, size_t size);
  *  Not collective; for one rank. @return INFINITY: it has no limit; NAN: it cannot be learned */
 double slurm_seconds_left(const char *job);
 
-/** Seconds that squeue's time left "[days-][[hours:]minutes:]seconds" stands for, which may be below 0; INFINITY for UNLIMITED, NAN for anything else. */
+/** Seconds that squeue's time left "[[days-]hours:]minutes:seconds" stands for; INFINITY for UNLIMITED, NAN for anything else. */
 double slurm_read_left(const char *text);
 
 #endif

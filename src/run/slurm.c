@@ -24,20 +24,19 @@ bool slurm_job(char *job, size_t size) {
 }
 
 double slurm_read_left(const char *text) {
-    long long part[4] = {0};
-    int parts = 0, days = 0;
-    char end[2] = "";
+    long days = 0, hours = 0, minutes, seconds;
+    int end = 0;
     text += strspn(text, " ");
     if (strncmp(text, "UNLIMITED", 9) == 0) return INFINITY;
-    double sign = *text == '-' ? -1 : 1;
-    text += *text == '-';
-    if (sscanf(text, "%lld-%lld:%lld:%lld%1[^ \n]", &part[0], &part[1], &part[2], &part[3], end) == 4)
-        days = 1, parts = 4;
-    else
-        parts = sscanf(text, "%lld:%lld:%lld%1[^ \n]", &part[0], &part[1], &part[2], end);
-    if (parts < 2 || parts > 3 + days || end[0]) return NAN;
-    if (days) return sign * (double)(((part[0] * 24 + part[1]) * 60 + part[2]) * 60 + part[3]);
-    return sign * (double)(parts == 3 ? (part[0] * 60 + part[1]) * 60 + part[2] : part[0] * 60 + part[1]);
+    if (*text == '-') return 0; /* over already */
+    if (sscanf(text, "%ld-%ld:%ld:%ld %n", &days, &hours, &minutes, &seconds, &end) != 4) {
+        days = 0;
+        if (sscanf(text, "%ld:%ld:%ld %n", &hours, &minutes, &seconds, &end) != 3) {
+            hours = 0;
+            if (sscanf(text, "%ld:%ld %n", &minutes, &seconds, &end) != 2) return NAN;
+        }
+    }
+    return end && !text[end] ? (double)(((days * 24 + hours) * 60 + minutes) * 60 + seconds) : NAN;
 }
 
 /** Start "squeue -h -j JOB -o %L". posix_spawn() leaves the memory of an MPI process alone; fork() does not where networks register it.
