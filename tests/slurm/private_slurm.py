@@ -4,8 +4,8 @@
         slurm.run(["sinfo"])
 
 It needs the programs of Debian's slurm-wlm and munge, nothing in /etc, and no right to install anything. The node pretends to have CPUS processors, so that more ranks than cores
-can be had, and memory in plenty. Every wait is bounded. A process of its own (this file, run as a program) stops jobs and daemons, these by their pid files, and removes the folder: at the end of the
-block, and also when the process that began it is killed.
+can be had, and memory in plenty. Every wait is bounded. A process of its own (this file, run as a program) stops jobs and daemons, these by their pid files, and removes the folder: at the
+end of the block, and also when the process that began it is killed.
 """
 import getpass
 import os
@@ -208,17 +208,18 @@ class PrivateSlurm:
         """Wait until the job has ended for good; requeued, it does not wait for its turn. @return state, exit code "code:signal" """
         def ended():
             about = self.show(job)
-            if about.get("JobState") == "PENDING" and int(about.get("Restarts", 0)) > 0 and about.get("Reason") == "BeginTime":
-                self.release(job)
+            if about.get("JobState") == "PENDING" and about.get("Restarts", "0") != "0" and about.get("Reason") == "BeginTime":
+                self.release(job, about["EligibleTime"])
             return about.get("JobState") in ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY")
         wait_until(ended, seconds)
         about = self.show(job)
         assert ended(), f"job {job} has not ended after {seconds} s\n{self.ask('scontrol', 'show', 'job', job)}\n{self.ask('squeue')}"
         return about["JobState"], about["ExitCode"]
 
-    def release(self, job):
-        """A requeued job waits two minutes; start it at once."""
-        self.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
+    def release(self, job, eligible):
+        """A requeued job waits two minutes. Let it start in two seconds: within the second of its end slurmd takes it for the job that was ended, and the job fails."""
+        if eligible != "Unknown" and time.mktime(time.strptime(eligible, "%Y-%m-%dT%H:%M:%S")) > time.time() + 5:
+            self.ask("scontrol", "update", f"JobId={job}", "StartTime=now+2")
 
 
 def stop(pid_file):

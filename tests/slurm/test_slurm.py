@@ -101,7 +101,7 @@ def test_only_loopback(bench):
 
 
 def test_limits_begin(bench):
-    """The limits of Slurm are whole minutes: these two jobs run while other tests do; test_limits, less than two minutes after their end, sees what they did."""
+    """The limits of Slurm are whole minutes: these two jobs run while other tests do; test_limits sees what they did."""
     endless = PLAIN + words("learning.loops=100000", "output.spikes=none", "output.edges=none", "network.neurons=100")
     bench.limited = submit(bench, "million", "limited", endless, ["--ntasks=1", "--time=1", "--signal=B:USR1@0"])
     bench.warned = submit(bench, "million", "warned", endless, ["--ntasks=1", "--time=1", "--signal=B:USR1@10"])
@@ -273,7 +273,7 @@ def test_no_space(bench):
 def test_limits(bench):
     """Both jobs of test_limits_begin saved in time and stand in the queue again: one knew when Slurm would end it, the other was warned by Slurm."""
     for job, results, why in ((bench.limited, "limited", "the time limit"), (bench.warned, "warned", "SIGUSR1")):
-        back = wait_until(lambda j=job: queued_again(bench, j), 90)
+        back = wait_until(lambda j=job: bench.slurm.show(j).get("Restarts", "0") != "0", 90)
         text = log(bench, job)
         assert back, f"job {job} is {bench.slurm.state(job)}\n{text[-2000:]}"
         assert "Slurm ends job" in text and f"stopped by {why} after loop" in text and "into the queue again" in text, text[-2000:]
