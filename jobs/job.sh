@@ -38,18 +38,21 @@ job_begin_batch() {
   job_bind
 }
 
-# A core for every rank; or, where there are not enough (a test on a laptop), ranks that give way to each other.
+# How ranks are started: on a core of their own each; or, where there are not enough (a test on a laptop), as ranks that give way to each other.
 job_bind() {
-  local tasks=${SLURM_TASKS_PER_NODE%%[^0-9]*} cores
-  cores=$(mpi_cores)
-  job_launcher=(srun --cpu-bind=cores --kill-on-bad-exit=0) # of a run that stops every rank ends with 75: none is to be killed for it
-  if [[ $ENGRAM_LAUNCHER == mpirun ]]; then job_launcher=(mpirun -n "$ranks" --bind-to core); fi
+  local tasks=${SLURM_TASKS_PER_NODE-1} cores bind=core
+  tasks=${tasks%%[^0-9]*} cores=$(mpi_cores)
+  if ((tasks > cores)); then
+    echo "$(hostname) has $cores cores for $tasks ranks: they are not bound, and give way to each other"
+    export OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_rmaps_base_oversubscribe=1
+    bind=none
+  fi
   if ((EUID == 0)); then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
-  if ((tasks <= cores)); then return; fi
-  echo "$(hostname) has $cores cores for $tasks ranks: they are not bound, and give way to each other"
-  export OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_rmaps_base_oversubscribe=1
-  job_launcher=(srun --cpu-bind=none --kill-on-bad-exit=0)
-  if [[ $ENGRAM_LAUNCHER == mpirun ]]; then job_launcher=(mpirun -n "$ranks" --bind-to none); fi
+  case $ENGRAM_LAUNCHER in
+    srun) job_launcher=(srun "--cpu-bind=${bind/core/cores}" --kill-on-bad-exit=0) ;; # all ranks of a run that stops end with 75: none is to be killed for it
+    mpirun) job_launcher=(mpirun -n "$ranks" --bind-to "$bind") ;;
+    *) echo "jobs/site.sh: ENGRAM_LAUNCHER is '$ENGRAM_LAUNCHER'; allowed are srun and mpirun" >&2; exit 2 ;;
+  esac
 }
 
 # SIGUSR1 comes to the batch script alone (--signal=B:USR1@120): srun and mpirun pass it on to the ranks.
@@ -131,9 +134,10 @@ job_again() {
   exit 75
 }
 
-# job_plot OUT [options of tools/plot]: a compute node may have nothing to draw with.
+# job_plot OUT [options of tools/plot]: in a batch job not what is drawn already; and a compute node may have nothing to draw with.
 job_plot() {
   if ! job_in_batch; then "$root/tools/plot" "$@"; return; fi
+  if [[ $1/figure.png -nt $1/run.json ]]; then return; fi
   "$root/tools/plot" "$@" || echo "no figure: draw it elsewhere with tools/plot $1"
 }
 
