@@ -157,6 +157,25 @@ def test_signal(bench):
         same(whole, bench.path(f"signal_{name}", "million_small"))
 
 
+def test_own_script(bench):
+    """The script that jobs/README.md shows, with another program, parameter file, folder and number of ranks."""
+    whole, out, script = reference(bench), bench.path("own"), bench.path("own.sbatch")
+    config = os.path.join(whole, "parameters.yaml")
+    with open(os.path.join(JOBS, "README.md")) as file:
+        block = re.search(r"## Your own script\n\n((    .*\n)+)", file.read())[1]
+    text = re.sub("^    ", "", block, flags=re.MULTILINE)
+    for shown, here in (("--ntasks=64", "--ntasks=2"), (" engram train network.yaml", f" '{bench.engram}' train '{config}'"), ("/scratch/me/run", f"'{out}'"), ("--cpu-bind=cores", "--cpu-bind=none")):
+        assert text.count(shown) == 1, f"'{shown}' is not in\n{text}"
+        text = text.replace(shown, here)
+    with open(script, "w") as file:
+        file.write(text)
+    job = bench.slurm.submit([script], bench.work, OMPI_MCA_mpi_yield_when_idle="1", OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+    wait_loops(bench, job, 20)
+    bench.slurm.run(["scancel", "--signal=USR1", "--batch", job])
+    ended(bench, job, "COMPLETED", "0:0", "stopped by SIGUSR1 after loop", "going on after loop", f"loop {LOOPS}/{LOOPS}")
+    same(whole, out)
+
+
 def test_stop_file(bench):
     """Who makes the stop file wants the job to stop, not to come back; submitted again it goes on."""
     whole, out = reference(bench), bench.path("stopped", "million_small")
@@ -307,7 +326,7 @@ if __name__ == "__main__":
     try:
         with PrivateSlurm() as Bench.slurm:
             run_tests([test_only_loopback, test_limits_begin, test_bad_input, test_no_space, test_no_progress, test_array, test_limits, test_same_bits, test_time_limit, test_member_of_array,
-                       test_signal, test_stop_file, test_killed_rank, test_collect_waits, test_logs])
+                       test_signal, test_own_script, test_stop_file, test_killed_rank, test_collect_waits, test_logs])
     except NoSlurm as reason:
         print(f"skipped: Slurm cannot be had here: {reason}")
         sys.exit(77)
