@@ -35,6 +35,7 @@ job_begin_batch() {
   trap job_forward USR1
   export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
   echo "== $(date '+%F %T')  job $(job_id), turn $((${SLURM_RESTART_COUNT:-0} + 1)): ${SLURM_NTASKS:-?} tasks on ${SLURM_JOB_NODELIST-?}, started by $ENGRAM_LAUNCHER"
+  if ! command -v "$engram" >/dev/null; then echo "no program $engram: build it, or name another one in jobs/site.sh (ENGRAM)" >&2; exit 2; fi
   job_bind
 }
 
@@ -43,7 +44,7 @@ job_bind() {
   local tasks=${SLURM_TASKS_PER_NODE-1} cores bind=core
   tasks=${tasks%%[^0-9]*} cores=$(mpi_cores)
   if ((tasks > cores)); then
-    echo "$(hostname) has $cores cores for $tasks ranks: they are not bound, and give way to each other"
+    echo "$(hostname): $tasks ranks on $cores core(s), not bound; they give way to each other"
     export OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_rmaps_base_oversubscribe=1
     bind=none
   fi
@@ -64,6 +65,7 @@ job_forward() {
 # job_run COMMAND...: in the background, because bash minds signals only while it waits. Sets job_code.
 job_run() {
   local again=1 code
+  job_code=127
   "$@" &
   job_child=$!
   while ((again)); do

@@ -1,5 +1,6 @@
 #include "engram/slurm.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <poll.h>
@@ -90,7 +91,7 @@ static double ask_squeue(const char *job) {
     read_until(output, text, sizeof text, until);
     if (now_ms() >= until) kill(squeue, SIGKILL);
     close(output);
-    while (waitpid(squeue, &how, 0) < 0) continue;
+    while (waitpid(squeue, &how, 0) < 0 && errno == EINTR) continue;
     return WIFEXITED(how) && WEXITSTATUS(how) == 0 ? slurm_read_left(text) : NAN;
 }
 

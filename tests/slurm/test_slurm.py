@@ -187,6 +187,19 @@ def test_stop_file(bench):
     same(whole, out)
 
 
+def test_cancelled(bench):
+    """scancel: srun's ranks save in the time that Slurm gives them, and the job does not come back."""
+    whole, out = reference(bench), bench.path("cancelled", "million_small")
+    job = submit(bench, "million", "cancelled", PLAIN)
+    wait_loops(bench, job, 20)
+    bench.slurm.run(["scancel", job])
+    bench.slurm.wait_for(job, ["CANCELLED"])
+    wait_until(lambda: not ranks_of(bench, job), 20)
+    assert re.search(r"stopped by SIGTERM after loop \d+", log(bench, job)), log(bench, job)[-3000:]
+    ended(bench, submit(bench, "million", "cancelled", PLAIN), "COMPLETED", "0:0", r"going on after loop [2-9]\d of")
+    same(whole, out)
+
+
 def test_no_progress(bench):
     """A job that saves nothing in its time does not come back for ever."""
     job = submit(bench, "million", "hopeless", PLAIN + ["--max-hours", "0.0000001"] + words("network.neurons=3000", "network.in_degree=200"))
@@ -266,6 +279,9 @@ def test_bad_input(bench):
     text = bench.slurm.run([os.path.join(JOBS, "submit"), "milion"], bench.work, code=2)
     assert "no job 'milion'" in text and "million" in text, text
     ended(bench, submit(bench, "recorded_rates", "refused", ["nosuch"]), "FAILED", "2:0", "usage: .*noise_driven")
+    ended(bench, submit(bench, "million", "refused", PLAIN, launcher="aprun"), "FAILED", "2:0", "ENGRAM_LAUNCHER is 'aprun'; allowed are srun and mpirun")
+    lost = bench.slurm.submit([os.path.join(JOBS, "million", "job.sbatch")], bench.work, ENGRAM=bench.path("nothing"))
+    ended(bench, lost, "FAILED", "2:0", f"no program {bench.path('nothing')}: .*jobs/site.sh")
 
     few = PLAIN + words("learning.loops=4")
     out = bench.path("changed", "million_small")
@@ -326,7 +342,7 @@ if __name__ == "__main__":
     try:
         with PrivateSlurm() as Bench.slurm:
             run_tests([test_only_loopback, test_limits_begin, test_bad_input, test_no_space, test_no_progress, test_array, test_limits, test_same_bits, test_time_limit, test_member_of_array,
-                       test_signal, test_own_script, test_stop_file, test_killed_rank, test_collect_waits, test_logs])
+                       test_signal, test_own_script, test_stop_file, test_cancelled, test_killed_rank, test_collect_waits, test_logs])
     except NoSlurm as reason:
         print(f"skipped: Slurm cannot be had here: {reason}")
         sys.exit(77)
