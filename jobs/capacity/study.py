@@ -4,9 +4,10 @@ import itertools
 import os
 import sys
 
-COLUMNS = ("neurons", "p", "duration", "tau_c", "tau_s", "seeds")
+COLUMNS = ("neurons", "p", "duration", "tau_c", "tau_s", "reset", "seeds")
+WHOLE, RESETS = ("neurons", "seeds"), ("every_loop", "never")
 OVERRIDES = {"neurons": "network.neurons={}", "p": "network.probability={}", "duration": "targets.duration={} ms", "tau_c": "targets.tau={} ms", "tau_s": "plastic.tau={} ms",
-             "seed": "simulation.seed={}"}
+             "reset": "simulation.reset={}", "seed": "simulation.seed={}"}
 
 
 def fail(message):
@@ -17,27 +18,35 @@ def fail(message):
 class Member:
     """One run: its place in the study, its settings as they stand in the file, the folder that it gets."""
 
-    def __init__(self, index, neurons, p, duration, tau_c, tau_s, seed):
+    def __init__(self, index, neurons, p, duration, tau_c, tau_s, reset, seed):
         self.index = index
-        self.settings = {"neurons": neurons, "p": p, "duration": duration, "tau_c": tau_c, "tau_s": tau_s, "seed": seed}
-        self.name = f"N{neurons}_p{p}_T{duration}_c{tau_c}_s{tau_s}_seed{seed}"
+        self.settings = {"neurons": neurons, "p": p, "duration": duration, "tau_c": tau_c, "tau_s": tau_s, "reset": reset, "seed": seed}
+        self.name = f"N{neurons}_p{p}_T{duration}_c{tau_c}_s{tau_s}_{reset}_seed{seed}"
 
     def overrides(self):
         return [text.format(self.settings[key]) for key, text in OVERRIDES.items()]
 
 
+def check_word(place, column, word):
+    if column == "reset":
+        if word not in RESETS:
+            fail(f"{place}: '{word}'; allowed are {' and '.join(RESETS)}")
+        return
+    try:
+        good = 0 < float(word) < 1e9 and (column not in WHOLE or word.isdigit())
+    except ValueError:
+        good = False
+    if not good:
+        fail(f"{place}: '{word}' is no {'whole ' if column in WHOLE else ''}number above 0")
+
+
 def words_of(path, line, row):
-    """The values of each column of a line of the study, checked to be positive numbers."""
+    """The values of each column of a line of the study, checked."""
     words = []
     for column, cell in zip(COLUMNS, row):
         words.append(cell.split())
         for word in words[-1]:
-            try:
-                good = float(word) > 0 and (column not in ("neurons", "seeds") or word.isdigit())
-            except ValueError:
-                good = False
-            if not good:
-                fail(f"{path}:{line}: {column}: '{word}' is no {'whole ' if column in ('neurons', 'seeds') else ''}number above 0")
+            check_word(f"{path}:{line}: {column}", column, word)
         if not words[-1]:
             fail(f"{path}:{line}: {column} has no value")
     return words
