@@ -15,7 +15,7 @@
 #include "engram/simulation.h"
 #include "guard.h"
 
-const char *const phase_names[PHASES] = {"build", "baseline", "update", "exchange", "deliver", "learn", "record", "checkpoint", "write"};
+const char *const phase_names[PHASES] = {"build", "baseline", "update", "wait", "exchange", "deliver", "learn", "record", "checkpoint", "write"};
 
 double clock_seconds(void) {
     struct timespec now;
@@ -178,6 +178,10 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
         int fired = neurons_collect(sim->neurons, sim->fired);
         if (sim->perturbation) fired = perturbation_silence(sim->perturbation, sim->fired, fired);
         charge(&watch, PHASE_UPDATE);
+        if (sim->wait_timed) {
+            CHECK_MPI(MPI_Barrier(sim->context.comm));
+            charge(&watch, PHASE_WAIT);
+        }
 
         int from_neurons = gather_spikes(sim, trial, step, fired);
         if (trial->delete_from && step >= trial->delete_from && !result->deleted_step && from_neurons)
