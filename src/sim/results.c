@@ -247,7 +247,7 @@ status results_add_metrics(const context *context, results *results, const metri
     size_t bytes;
     FILE *line = open_memstream(&text, &bytes);
     if (!line) context_abort("memory: no room for a line of metrics.csv");
-    fprintf(line, "%lld,%d,%.3f,", (long long)row->loop, row->task, row->seconds);
+    fprintf(line, "%lld,%d,%.6f,", (long long)row->loop, row->task, row->seconds);
     print_number(line, row->rate_hz, ",");
     print_number(line, row->correlation, ",");
     if (row->measured) fprintf(line, "%lld", (long long)row->undefined_neurons);
