@@ -51,7 +51,7 @@ def test_study(bench):
         folder = os.path.join(out, name)
         with h5py.File(os.path.join(folder, "test.h5")) as test:
             assert row["performance"] == f"{test['test/0/trial_correlation'][:].mean():.4f}" and row["median_trial"] == f"{np.median(test['test/0/trial_correlation'][:]):.4f}"
-        bins = int(float(row["duration_ms"]) // float(row["tau_s_ms"]))
+        bins = int(float(row["duration_ms"])) // 2 // round(float(row["tau_s_ms"]) / 2)  # learning instants, 2 ms apart
         assert int(row["bins"]) == bins and 1 <= int(row["rank_target"]) <= min(bins, int(row["neurons"])), row
         about = json.load(open(os.path.join(folder, "run.json")))
         assert (about["neurons"], about["seed"]) == (int(row["neurons"]), int(row["seed"])) and abs(float(row["seconds"]) - about["seconds"]) < 0.01
