@@ -9,7 +9,7 @@
 #include "engram/rule.h"
 #include "engram/targets.h"
 
-enum { PRECISION_SINGLE, PRECISION_DOUBLE };
+enum { PRECISION_SINGLE, PRECISION_DOUBLE, PRECISION_HALF };
 enum { STORE_AUTO, STORE_SPIKE_DRIVEN, STORE_DISTRIBUTED }; /* and on in the order of rls_store_kinds */
 
 typedef struct {
@@ -23,7 +23,7 @@ static const param parameters[] = {
     {"lambda", PARAM_NUMBER, UNIT_NONE, "0.8", 1e-12, 1e12, NULL, "ridge penalty on the change of weights; P(0) = I/lambda without mu", offsetof(rls_parameters, lambda)},
     {"mu", PARAM_NUMBER, UNIT_NONE, "0.01", 0, 1e12, NULL, "penalty on the change of a neuron's summed excitatory, and summed inhibitory, plastic weights", offsetof(rls_parameters, mu)},
     {"no_gain", PARAM_FLAG, UNIT_NONE, "false", 0, 0, NULL, "leave g out of the weight update, as TrainSpikingNet.jl after v0.2.2 does", offsetof(rls_parameters, no_gain)},
-    {"precision", PARAM_CHOICE, UNIT_NONE, "single", 0, 0, "single double", "of P and the plastic weights", offsetof(rls_parameters, precision)},
+    {"precision", PARAM_CHOICE, UNIT_NONE, "single", 0, 0, "single double half", "of P and the plastic weights; half: P is stored in half precision and weights in single, arithmetic is single", offsetof(rls_parameters, precision)},
     {"store", PARAM_CHOICE, UNIT_NONE, "auto", 0, 0, "auto spike_driven distributed textbook packed",
      "how P is updated: by spikes, many updates at a time, each P on one rank; the same with P over all ranks (auto: for groups with 2048 inputs or more); as written; as written on its upper triangle",
      offsetof(rls_parameters, store)},
@@ -41,7 +41,7 @@ struct rule_state {
 };
 
 static bool single(const void *raw) {
-    return ((const rls_parameters *)raw)->precision == PRECISION_SINGLE;
+    return ((const rls_parameters *)raw)->precision != PRECISION_DOUBLE;
 }
 
 static status check(const rule_setting *setting, const rls_parameters *p) {
@@ -60,7 +60,7 @@ static int choose_store(const rule_setting *setting, const rls_parameters *p) {
     if (p->store != STORE_AUTO) return p->store;
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_INT64_T, MPI_MAX, setting->context->comm));
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &shared, 1, MPI_INT, MPI_MAX, setting->context->comm));
-    return shared && largest >= LARGE ? STORE_DISTRIBUTED : STORE_SPIKE_DRIVEN;
+    return shared && largest >= LARGE && p->precision != PRECISION_HALF ? STORE_DISTRIBUTED : STORE_SPIKE_DRIVEN;
 }
 
 static status check_distributed(const rule_setting *setting, const rls_parameters *p) {
@@ -74,15 +74,18 @@ static status check_distributed(const rule_setting *setting, const rls_parameter
 static status create(const rule_setting *setting, const void *raw, rule_state **result) {
     const rls_parameters *p = raw;
     int store = choose_store(setting, p);
+    const rls_store_kind *kind = rls_store_kinds[store - STORE_SPIKE_DRIVEN];
     status checked = check(setting, p);
+    if (p->precision == PRECISION_HALF && !kind->halves)
+        checked = config_complain(setting->config, "learning", "precision", "half is not for store %s; use store: spike_driven, or precision: single", kind->name);
     if (checked == STATUS_OK && store == STORE_DISTRIBUTED) checked = check_distributed(setting, p);
     *result = NULL;
     if (status_agree(setting->context, checked) != STATUS_OK) return checked == STATUS_OK ? STATUS_INPUT : checked;
     rule_state *state = memory_new(MEMORY_BUFFERS, 1, sizeof *state);
     size_t rows = (size_t)setting->plastic->rows;
     state->setting = *setting;
-    state->kind = rls_store_kinds[store - STORE_SPIKE_DRIVEN];
-    rls_settings settings = {.lambda = p->lambda, .mu = p->mu, .lambda_feedforward = setting->lambda_feedforward, .gain = !p->no_gain,
+    state->kind = kind;
+    rls_settings settings = {.lambda = p->lambda, .mu = p->mu, .lambda_feedforward = setting->lambda_feedforward, .gain = !p->no_gain, .half = p->precision == PRECISION_HALF,
                              .block = p->block == PARAM_AUTO_INTEGER ? 0 : (int)p->block, .grid_columns = (int)p->grid_columns};
     state->store = state->kind->create(setting->context, setting->plastic, &settings);
     state->sum = memory_new(MEMORY_BUFFERS, rows, sizeof(double));

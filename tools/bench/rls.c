@@ -1,7 +1,7 @@
 /* One RLS instant, one P per neuron: the textbook recursion in its best BLAS forms (symv + syr on full storage, spmv + spr on packed storage) against the
  * spike-driven store, both sides in one run, P far larger than the caches. Prints a table of medians and ratios.
  *
- *     mpirun -n RANKS build/bench_rls [MEGABYTES of P per rank, 400] */
+ *     mpirun -n RANKS build/bench_rls [MEGABYTES of P per rank, 400 [K, all]] */
 #include <cblas.h>
 #include <math.h>
 #include <stdio.h>
@@ -63,8 +63,8 @@ static void next_interval(input *input, double fraction, uint64_t instant) {
 /* ---- ours ---- */
 
 /** Seconds per instant and group, flushes included. */
-static double time_store(const rls_store_kind *kind, int groups, int count, bool single, double fraction, int instants) {
-    rls_settings settings = {.lambda = 0.8, .lambda_feedforward = 1, .gain = true};
+static double time_store(const rls_store_kind *kind, int groups, int count, bool single, bool half, double fraction, int instants) {
+    rls_settings settings = {.lambda = 0.8, .lambda_feedforward = 1, .gain = true, .half = half};
     plastic_synapses *plastic = make_plastic(groups, count, single);
     rls_store *store = kind->create(&job, plastic, &settings);
     input *input = calloc(1, sizeof *input);
@@ -157,10 +157,12 @@ static void measure(const rls_store_kind *ours, int count, bool single, double m
     if (groups < 8) groups = 8;
     double full = single ? time_full_s(groups, count) : time_full_d(groups, count), packed = single ? time_packed_s(groups, count) : time_packed_d(groups, count);
     double best = fmin(full, packed);
-    for (int f = 0; f < 3; f++) {
-        double mine = time_store(ours, groups, count, single, fractions[f], 64);
-        log_line(&job, "%6d  %-6s  %7d  %7.0f %%  %9.3f  %9.3f  %9.3f  %6.2f", count, single ? "single" : "double", groups, 100 * fractions[f], full * 1e6, packed * 1e6, mine * 1e6, best / mine);
-    }
+    for (int half = 0; half <= single; half++) /* half precision: against the textbook in single, which is the precision of its arithmetic */
+        for (int f = 0; f < 3; f++) {
+            double mine = time_store(ours, groups, count, single, half, fractions[f], 64);
+            log_line(&job, "%6d  %-6s  %7d  %7.0f %%  %9.3f  %9.3f  %9.3f  %6.2f", count, half ? "half" : single ? "single" : "double", groups, 100 * fractions[f], full * 1e6, packed * 1e6,
+                     mine * 1e6, best / mine);
+        }
 }
 
 int main(int argc, char **argv) {
@@ -168,6 +170,7 @@ int main(int argc, char **argv) {
     openblas_set_num_threads(1);
     job = context_of(MPI_COMM_WORLD);
     double megabytes = argc > 1 ? atof(argv[1]) : 400;
+    int only = argc > 2 ? atoi(argv[2]) : 0;
     const int counts[] = {58, 100, 256, 1024};
     const rls_store_kind *ours = NULL;
     for (int k = 0; rls_store_kinds[k]; k++)
@@ -175,7 +178,8 @@ int main(int argc, char **argv) {
     log_line(&job, "%d ranks, %g MB of P each; microseconds per instant and neuron, medians of %d (ours: 64 instants each, flushes included)", job.ranks, megabytes, REPEATS);
     log_line(&job, "     K  real     groups  spiking  symv+syr   spmv+spr       ours   ratio");
     for (int precision = 0; precision < 2; precision++)
-        for (int k = 0; k < 4; k++) measure(ours, counts[k], precision == 0, megabytes);
+        for (int k = 0; k < 4; k++)
+            if (only == 0 || only == counts[k]) measure(ours, counts[k], precision == 0, megabytes);
     MPI_Finalize();
     return 0;
 }
