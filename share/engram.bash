@@ -8,7 +8,7 @@ _engram_options() {
     train) echo '-o -P --overwrite --resume --max-hours --quiet' ;;
     test) echo '-o -P --overwrite --trials --ranks-per-trial --delete-neurons --delete-synapses --noise --delete-spike --quiet' ;;
     check) echo '-P' ;;
-    list) ;;
+    status | list) ;;
     *) echo '--help --version' ;;
   esac
 }
@@ -71,7 +71,10 @@ _engram() {
       if [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_engram_options "$command")" -- "$word")
       elif [[ -z $command ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'train test check list' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'train test check status list' -- "$word")
+      elif [[ $command == status ]]; then # as many folders as there are
+        mapfile -t COMPREPLY < <(compgen -d -- "$word")
+        compopt -o filenames 2>/dev/null
       elif ((argument)); then
         :
       elif [[ $command == list ]]; then

@@ -24,6 +24,8 @@ static const char usage[] =
     "      trials of a trained network with frozen weights, spread over groups of ranks; results go to DIR/test.h5 and DIR/test.json\n"
     "  engram check CONFIG [-P section.key=value]...\n"
     "      read, validate and build; run no step; print the configuration as used\n"
+    "  engram status DIR...\n"
+    "      how runs get on: loop, rate, correlation, time left, last checkpoint, memory; DIR holds a run, or runs below it; reads files only, needs no MPI\n"
     "  engram list [SECTION]\n"
     "      every parameter with unit, default and range: networks, neurons, plastic, stimuli, targets, rules, ...\n"
     "  engram --help | --version\n"
@@ -150,19 +152,23 @@ static status run_configured(const context *context, command_line *line) {
 }
 
 static status dispatch(const context *context, command_line *line) {
-    static const char *const commands[] = {"train", "test", "check", "list"};
+    static const char *const commands[] = {"train", "test", "check", "status", "list"};
     int sections;
-    if (!line->command) return status_agree(context, complain("what is to be done? train, test, check or list", "", ""));
+    if (!line->command) return status_agree(context, complain("what is to be done? train, test, check, status or list", "", ""));
     if (strcmp(line->command, "list") == 0) {
         const param_section *schema = simulation_schema(&sections);
         return status_agree(context, context->rank == 0 ? config_list(schema, sections, line->argument, stdout) : STATUS_OK);
     }
     if (strcmp(line->command, "train") != 0 && strcmp(line->command, "check") != 0) {
-        const char *near = config_nearest(line->command, commands, 4);
-        return status_agree(context, status_fail(STATUS_INPUT, "unknown command '%.100s'%s%s%s; allowed are train, test, check and list", line->command, near ? " (did you mean '" : "",
+        const char *near = config_nearest(line->command, commands, sizeof commands / sizeof *commands);
+        return status_agree(context, status_fail(STATUS_INPUT, "unknown command '%.100s'%s%s%s; allowed are train, test, check, status and list", line->command, near ? " (did you mean '" : "",
                                                  near ? near : "", near ? "'?)" : ""));
     }
     return run_configured(context, line);
+}
+
+bool command_is_status(int argc, char **argv) {
+    return strcmp(command_of(argc, argv), "status") == 0 && !has(argc, argv, "--help", "-h") && !has(argc, argv, "--version", "-V");
 }
 
 int command_run(context *context, int argc, char **argv) {

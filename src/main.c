@@ -1,9 +1,11 @@
 #include "command.h"
+#include "command_status.h"
 #include "engram/memory.h"
 #include "io/h5_server.h"
 
 int main(int argc, char **argv) {
     if (server_is_wanted(argc, argv)) return server_run(); /* no rank, but the process that reads a foreign HDF5 file for one */
+    if (command_is_status(argc, argv)) return command_status(argc, argv);
     MPI_Init(&argc, &argv);
     context context = context_of(MPI_COMM_WORLD);
     memory_begin(&context);

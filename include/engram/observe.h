@@ -19,7 +19,9 @@ typedef struct {
     int64_t correlation_every; /**< loops */
     int64_t test_trials;
     double psth_bin;         /**< ms */
+    int timers;              /**< TIMERS_* */
 } output_settings;
+enum { TIMERS_PLAIN, TIMERS_DETAILED };
 enum { SPIKES_NONE, SPIKES_LAST, SPIKES_ALL };
 enum { EDGES_NONE, EDGES_PLASTIC, EDGES_ALL };
 extern const param_table output_common;

@@ -15,7 +15,7 @@
 #include "engram/watch.h"
 
 /** Where the time goes. */
-typedef enum { PHASE_BUILD, PHASE_BASELINE, PHASE_UPDATE, PHASE_EXCHANGE, PHASE_DELIVER, PHASE_LEARN, PHASE_RECORD, PHASE_CHECKPOINT, PHASE_WRITE, PHASES } phase;
+typedef enum { PHASE_BUILD, PHASE_BASELINE, PHASE_UPDATE, PHASE_WAIT, PHASE_EXCHANGE, PHASE_DELIVER, PHASE_LEARN, PHASE_RECORD, PHASE_CHECKPOINT, PHASE_WRITE, PHASES } phase;
 extern const char *const phase_names[PHASES];
 
 /** Section `simulation`. */
@@ -77,6 +77,7 @@ typedef struct simulation {
     int64_t filter_age;       /**< decay steps of the filter since the last learning instant */
     double baseline_rate[2];  /**< Hz of excitatory and inhibitory neurons in the baseline run, NAN without one */
     double baseline_sd;       /**< temporal SD of the static drive there (models/rls.md 3.6), NAN without */
+    bool wait_timed;          /**< a barrier before every exchange of spikes: waiting for other ranks is PHASE_WAIT, not part of PHASE_EXCHANGE */
     double phase_seconds[PHASES];
 } simulation;
 

@@ -12,5 +12,6 @@ static const param params[] = {
     {"correlation_every", PARAM_INTEGER, UNIT_NONE, "1", 1, 1 << 30, NULL, "loops between correlations (the last loop always has one)", offsetof(output_settings, correlation_every)},
     {"test_trials", PARAM_INTEGER, UNIT_NONE, "0", 0, 1 << 20, NULL, "trials per task with frozen weights after training: trial-averaged drive, PSTH and scores in test.h5", offsetof(output_settings, test_trials)},
     {"psth_bin", PARAM_NUMBER, UNIT_TIME, "20 ms", 1e-3, 1e9, NULL, "bin of the peri-stimulus time histograms", offsetof(output_settings, psth_bin)},
+    {"timers", PARAM_CHOICE, UNIT_NONE, "plain", 0, 0, "plain detailed", "detailed: a barrier before every exchange of spikes tells waiting for the slowest rank from transfer, in run.json; it costs a collective a step and so changes what it measures", offsetof(output_settings, timers)},
 };
 const param_table output_common = {"output", "what is measured and written", params, sizeof params / sizeof *params, sizeof(output_settings)};

@@ -247,7 +247,7 @@ status results_add_metrics(const context *context, results *results, const metri
     size_t bytes;
     FILE *line = open_memstream(&text, &bytes);
     if (!line) context_abort("memory: no room for a line of metrics.csv");
-    fprintf(line, "%lld,%d,%.3f,", (long long)row->loop, row->task, row->seconds);
+    fprintf(line, "%lld,%d,%.6f,", (long long)row->loop, row->task, row->seconds);
     print_number(line, row->rate_hz, ",");
     print_number(line, row->correlation, ",");
     if (row->measured) fprintf(line, "%lld", (long long)row->undefined_neurons);
@@ -332,6 +332,25 @@ static void print_tests(FILE *file, const simulation *sim, const test_result *te
     fputs("],\n", file);
 }
 
+/** Static and plastic synapses of all ranks; valid on rank 0. */
+static void count_synapses(const simulation *sim, int64_t synapses[2]) {
+    const int64_t mine[2] = {sim->network.synapses ? sim->network.synapses->start[sim->network.synapses->sources] : 0, sim->plastic->row_start[sim->plastic->rows]};
+    CHECK_MPI(MPI_Reduce(mine, synapses, 2, MPI_INT64_T, MPI_SUM, 0, sim->context.comm));
+}
+
+/** Seconds of this rank's own work in loops: not those that went to other ranks or to the disk. */
+static double useful_seconds(const simulation *sim) {
+    const double *seconds = sim->phase_seconds;
+    return seconds[PHASE_UPDATE] + seconds[PHASE_DELIVER] + seconds[PHASE_LEARN] + seconds[PHASE_RECORD];
+}
+
+/** What ranks tell each other for run.json; valid on rank 0. */
+typedef struct {
+    char *hosts; /* [ranks] names; owned */
+    int64_t synapses[2];
+    spread phases[PHASES], useful, memory[MEMORY_FIGURES];
+} run_figures;
+
 static void print_field(FILE *file, const char *key, double value) {
     fprintf(file, "  \"%s\": ", key);
     json_print_number(file, value);
@@ -339,7 +358,7 @@ static void print_field(FILE *file, const char *key, double value) {
 }
 
 static void print_run(FILE *file, const simulation *sim, const results *results, const run_options *options, int64_t resumed_from, int64_t loops_done, status code,
-                      const char *stopped_by, const test_result *tests, const char *hosts, const spread *phases, const spread *memory) {
+                      const char *stopped_by, const test_result *tests, const run_figures *all) {
     const char *figures[MEMORY_FIGURES];
     for (int k = 0; k < MEMORY_FIGURES; k++) figures[k] = memory_figure_name(k);
     fputs("{\n  \"command\": [", file);
@@ -350,9 +369,10 @@ static void print_run(FILE *file, const simulation *sim, const results *results,
     fprintf(file, "],\n  \"exit_code\": %d,\n  \"stopped_by\": ", code);
     json_print_text(file, stopped_by);
     fprintf(file, ",\n  \"ranks\": %d,\n", sim->context.ranks);
-    print_hosts(file, hosts, sim->context.ranks);
+    print_hosts(file, all->hosts, sim->context.ranks);
     fprintf(file, "  \"seed\": %llu,\n  \"neurons\": %lld,\n  \"loops\": %lld,\n  \"resumed_from_loop\": %lld,\n", (unsigned long long)sim->seed, (long long)sim->part.total,
             (long long)loops_done, (long long)resumed_from);
+    fprintf(file, "  \"static_synapses\": %lld,\n  \"plastic_synapses\": %lld,\n", (long long)all->synapses[0], (long long)all->synapses[1]);
     print_field(file, "seconds", clock_seconds() - results->started);
     print_field(file, "loop_model_ms", (double)sim->loop_steps * sim->dt);
     print_field(file, "baseline_excitatory_hz", sim->baseline_rate[0]);
@@ -361,8 +381,10 @@ static void print_run(FILE *file, const simulation *sim, const results *results,
     print_field(file, "rate_inversion_error", sim->targets.inversion_error);
     fprintf(file, "  \"exchange_overflows\": %lld,\n", (long long)exchange_overflows(sim->exchange));
     print_tests(file, sim, tests);
-    print_spreads(file, "phase_seconds", phase_names, phases, PHASES);
-    print_spreads(file, "memory_mib", figures, memory, MEMORY_FIGURES);
+    fprintf(file, "  \"timers\": \"%s\",\n", sim->wait_timed ? "detailed" : "plain");
+    print_spreads(file, "phase_seconds", phase_names, all->phases, PHASES);
+    fprintf(file, "  \"useful_seconds\": {\"min\": %.6g, \"mean\": %.6g, \"max\": %.6g},\n", all->useful.least, all->useful.mean, all->useful.largest);
+    print_spreads(file, "memory_mib", figures, all->memory, MEMORY_FIGURES);
     const char *texts[][2] = {{"version", version_number}, {"revision", version_revision}, {"compiler", version_compiler}, {"flags", version_flags},
                               {"mpi", version_mpi()}, {"hdf5", version_hdf5}, {"blas", version_blas()}};
     for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
@@ -377,19 +399,20 @@ status results_write_run(const simulation *sim, const results *results, const ru
     char name[MPI_MAX_PROCESSOR_NAME] = "";
     int length;
     CHECK_MPI(MPI_Get_processor_name(name, &length));
-    char *hosts = memory_new(MEMORY_BUFFERS, (size_t)sim->context.ranks, MPI_MAX_PROCESSOR_NAME);
-    CHECK_MPI(MPI_Gather(name, MPI_MAX_PROCESSOR_NAME, MPI_CHAR, hosts, MPI_MAX_PROCESSOR_NAME, MPI_CHAR, 0, sim->context.comm));
-    double mib[MEMORY_FIGURES];
+    run_figures all = {.hosts = memory_new(MEMORY_BUFFERS, (size_t)sim->context.ranks, MPI_MAX_PROCESSOR_NAME)};
+    CHECK_MPI(MPI_Gather(name, MPI_MAX_PROCESSOR_NAME, MPI_CHAR, all.hosts, MPI_MAX_PROCESSOR_NAME, MPI_CHAR, 0, sim->context.comm));
+    double mib[MEMORY_FIGURES], useful = useful_seconds(sim);
     memory_figures(mib);
-    spread phases[PHASES], memory[MEMORY_FIGURES];
-    spread_over_ranks(&sim->context, sim->phase_seconds, PHASES, phases);
-    spread_over_ranks(&sim->context, mib, MEMORY_FIGURES, memory);
+    count_synapses(sim, all.synapses);
+    spread_over_ranks(&sim->context, sim->phase_seconds, PHASES, all.phases);
+    spread_over_ranks(&sim->context, &useful, 1, &all.useful);
+    spread_over_ranks(&sim->context, mib, MEMORY_FIGURES, all.memory);
     status written = STATUS_OK;
     if (sim->context.rank == 0) {
         char *path = results_path(results, "run.json"), *part = results_path(results, "run.json.part");
         FILE *file = fopen(part, "w");
         if (file) {
-            print_run(file, sim, results, options, resumed_from, loops_done, code, stopped_by, tests, hosts, phases, memory);
+            print_run(file, sim, results, options, resumed_from, loops_done, code, stopped_by, tests, &all);
             written = results_commit_file(file, part, path);
         } else {
             written = status_fail(STATUS_FAILURE, "%s: %s", part, strerror(errno));
@@ -397,7 +420,7 @@ status results_write_run(const simulation *sim, const results *results, const ru
         free(path);
         free(part);
     }
-    memory_free(hosts);
+    memory_free(all.hosts);
     return written;
 }
 

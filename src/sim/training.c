@@ -340,6 +340,7 @@ static status train(training *training, const run_options *options, const resume
     simulation *sim = training->sim;
     training->output = config_common(sim->config, "output");
     training->checkpoint = config_common(sim->config, "checkpoint");
+    sim->wait_timed = training->output->timers == TIMERS_DETAILED;
     training->loops = ((const learning_settings *)config_common(sim->config, "learning"))->loops;
     training->progress.drive = memory_new(MEMORY_OUTPUT, (size_t)sim->targets.tasks, sizeof(double *));
     status result = status_agree(&sim->context, report_recorder_init(&training->report, sim, training->output));

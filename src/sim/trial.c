@@ -15,7 +15,7 @@
 #include "engram/simulation.h"
 #include "guard.h"
 
-const char *const phase_names[PHASES] = {"build", "baseline", "update", "exchange", "deliver", "learn", "record", "checkpoint", "write"};
+const char *const phase_names[PHASES] = {"build", "baseline", "update", "wait", "exchange", "deliver", "learn", "record", "checkpoint", "write"};
 
 double clock_seconds(void) {
     struct timespec now;
@@ -215,6 +215,10 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
         if (!readout && learn_if_due(sim, trial, step, stimulus, result)) charge(&watch, PHASE_LEARN);
         int fired = advance_neurons(sim, trial, step, stimulus);
         charge(&watch, PHASE_UPDATE);
+        if (sim->wait_timed) {
+            CHECK_MPI(MPI_Barrier(sim->context.comm));
+            charge(&watch, PHASE_WAIT);
+        }
 
         int from_neurons = gather_spikes(sim, trial, step, fired);
         if (trial->delete_from && step >= trial->delete_from && !result->deleted_step && from_neurons)

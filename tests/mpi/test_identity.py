@@ -62,7 +62,7 @@ CASES = {
                                               "targets": {"bias": "ramp", "tasks": 2}, "learning": {"loops": 3, "mu": 8, "lambda": 0.04, "precision": "double"}}),
     "current_noise_alone": merged(BASE, NO_NETWORK, {"neuron": {"noise": "current", "noise_sd": 0.5}, "simulation": {"reset": "never"}, "stimulus": {"kind": "none"}}),
     "feedforward": merged(BASE, LIF, {"feedforward": {"units": 9, "rate": "50 Hz", "weight": 0.3}, "plastic": {"tau_range": "[20, 60]", "group_size": 4}, "targets": {"tasks": 2}, "learning": {"precision": "half"}}),
-    "readout_lif": merged(BASE, LIF, {"plastic": {"drive": "readout"}, "learning": {"no_gain": "true"}, "stimulus": {"kind": "constant"}}),
+    "readout_lif": merged(BASE, LIF, {"plastic": {"drive": "readout"}, "learning": {"no_gain": "true"}, "stimulus": {"kind": "constant"}, "output": {"timers": "detailed"}}),
     "plastic_none": merged(BASE, LIF, {"plastic": {"kind": "none"}, "learning": {"rule": "none"}}),
     "rule_none": merged(BASE, LIF, {"learning": {"rule": "none", "every": "5 ms", "loops": 2}}),
     "ou_network_none": merged(BASE, NO_NETWORK, LIF, targets("ou", tasks=2)),

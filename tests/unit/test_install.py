@@ -36,7 +36,7 @@ def test_install_and_move(bench):
                  "share/engram/jobs/sinusoids/parameters.yaml", "share/engram/jobs/sinusoids/published.csv", "share/engram/jobs/sinusoids/job.sbatch", "share/engram/jobs/job.sh",
                  "share/engram/jobs/site.sh"):
         assert os.path.isfile(installed(bench, name)), name
-    for name in ("bin/engram", "share/engram/tools/plot", "share/engram/jobs/sinusoids/run", "share/engram/jobs/sinusoids/check", "share/engram/jobs/submit"):
+    for name in ("bin/engram", "share/engram/tools/plot", "share/engram/tools/scaling", "share/engram/jobs/capacity/run", "share/engram/jobs/sinusoids/run", "share/engram/jobs/sinusoids/check", "share/engram/jobs/submit"):
         assert os.access(installed(bench, name), os.X_OK), name
     source = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
     for folder, _, names in os.walk(installed(bench)):
@@ -143,7 +143,7 @@ def test_completion(bench):
     assert len(parameters) > 80 and all(re.fullmatch(r"\w+\.\w+=", word) for word in parameters), parameters[:20]
     assert {"network.kind=", "learning.lambda=", "plastic.tau=", "output.test_trials="} <= set(parameters)
     assert complete(bench, "engram check a.yaml -P learning.lam") == ["learning.lambda="]
-    assert sorted(complete(bench, "engram check a.yaml -P learning.precision=")) == ["double", "single"]  # what follows the =
+    assert sorted(complete(bench, "engram check a.yaml -P learning.precision=")) == ["double", "half", "single"]  # what follows the =
     assert complete(bench, "engram train a.yaml -P learning.loops=3 -P neuron.model=th") == ["theta"]
     assert complete(bench, "engram train a.yaml -P output.stimulus=f") == ["false"]
     assert sorted(complete(bench, "engram train a.yaml -P output.edges=")) == ["all", "none", "plastic"]

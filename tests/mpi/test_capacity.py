@@ -1,0 +1,141 @@
+"""jobs/capacity: members by index, what is done is skipped, a failing member, one that was stopped, the collected table, figures, refusals."""
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import h5py
+import numpy as np
+from engram_test import ENVIRONMENT, run_tests
+
+JOB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../jobs/capacity")
+STUDY = """\
+# a comment
+neurons,p,duration,tau_c,tau_s,reset,seeds
+20 30,0.5,100 150 200 250,50 100,20,every_loop,1
+20 30,0.5,100,50 100,5 10 20 40,every_loop never,1
+20,0.3 0.5 1,100,50,20,every_loop,1 2
+"""
+MEMBERS = 16 + 28 + 2 + 3
+
+
+def job(bench, name, *arguments, code=0):
+    done = subprocess.run([os.path.join(JOB, name), *arguments], env=dict(ENVIRONMENT, ENGRAM=bench.engram), capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, f"{name} {' '.join(arguments)}: exit code {done.returncode}, wanted {code}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def table(path):
+    with open(path) as file:
+        return list(csv.DictReader(file))
+
+
+def test_study(bench):
+    study, out = bench.config("study.csv", STUDY), bench.path("out")
+    listed = job(bench, "members", study).splitlines()
+    names = [line.split("\t")[1] for line in listed]
+    assert len(listed) == len(set(names)) == MEMBERS and [int(line.split("\t")[0]) for line in listed] == list(range(MEMBERS))
+    assert "_seed2" in names[-1] and "_seed2" not in names[-4], "first seeds come first"
+    job(bench, "run", "-s", study, "-o", out, "0", "3-4")
+    assert sorted(os.listdir(out)) == sorted(["parameters.yaml", names[0], names[3], names[4]])
+    before = os.stat(os.path.join(out, names[3], "run.json")).st_mtime_ns
+    assert "missing" in job(bench, "collect", study, out, code=1)
+    text = job(bench, "run", "-s", study, "-o", out)
+    assert f"{MEMBERS - 3} done, 3 done before, 0 stopped, 0 failed" in text and os.stat(os.path.join(out, names[3], "run.json")).st_mtime_ns == before, text
+    assert f"{MEMBERS} done" in job(bench, "collect", study, out)
+    rows = table(os.path.join(out, "results.csv"))
+    for row, name in zip(rows, names):
+        folder = os.path.join(out, name)
+        with h5py.File(os.path.join(folder, "test.h5")) as test:
+            assert row["performance"] == f"{test['test/0/trial_correlation'][:].mean():.4f}" and row["median_trial"] == f"{np.median(test['test/0/trial_correlation'][:]):.4f}"
+        bins = int(float(row["duration_ms"])) // 2 // round(float(row["tau_s_ms"]) / 2)  # learning instants, 2 ms apart
+        assert int(row["bins"]) == bins and 1 <= int(row["rank_target"]) <= min(bins, int(row["neurons"])), row
+        about = json.load(open(os.path.join(folder, "run.json")))
+        assert (about["neurons"], about["seed"]) == (int(row["neurons"]), int(row["seed"])) and abs(float(row["seconds"]) - about["seconds"]) < 0.01
+    rank = {(r["neurons"], r["tau_s_ms"]): int(r["rank_target"]) for r in rows if r["duration_ms"] == "100" and r["tau_c_ms"] == "50"}
+    assert rank[("30", "5")] > rank[("30", "20")] == 5 and rank[("30", "40")] == 2, rank
+    job(bench, "figures", os.path.join(out, "results.csv"), "-o", bench.path("figures"))
+    for name in ("length", "learnable", "capacity", "collapse"):
+        assert os.path.getsize(bench.path("figures", f"{name}.png")) > 10000, name
+
+
+def test_check(bench):
+    """Made-up tables: one that shows what is expected, and the same with one finding after another spoilt."""
+    def value(n, p, length, tau_c, tau_s):
+        capacity = n * p * tau_c / 3
+        return 0.9 / (1 + (length / capacity)**2 + 0.1 * tau_s / tau_c + 80 / (tau_s * n * p))
+    def rows(spoil):
+        grid = [(n, 0.3, t, c, 20, "every_loop", s) for n in (100, 200, 300) for t in (500, 1000, 2000, 4000) for c in (50, 100, 200) for s in (1, 2)]
+        grid += [(n, 0.3, 250, c, ts, "never", 1) for n in (100, 200, 300) for c in (50, 100, 200) for ts in (5, 10, 20, 50, 100, 400)]
+        grid += [(200, p, t, 100, 20, "every_loop", 1) for p in (0.1, 1) for t in (500, 1000)]
+        for k, (n, p, t, c, ts, reset, seed) in enumerate(grid):
+            r = spoil(n, p, t, c, ts, reset, value(n, p, t, c, ts))
+            yield f"{k},{n},{p},{t},{c},{ts},{reset},{seed},done,{r:.4f},{r:.4f},{r:.4f},{r:.4f},10,9,9,9,1.0"
+    spoilt = {"1": lambda n, p, t, c, ts, reset, r: 0.8 if reset == "every_loop" and p == 0.3 and n == 300 and c == 50 else r,
+              "2": lambda n, p, t, c, ts, reset, r: r - 0.3 if reset == "every_loop" and p == 0.3 and n == 300 else r,
+              "3": lambda n, p, t, c, ts, reset, r: 0.75 * r if reset == "every_loop" and n == 300 and t > 500 else r,
+              "4": lambda n, p, t, c, ts, reset, r: 0.9 if reset == "never" and ts == 400 and n == 300 and c == 50 else r,
+              "5": lambda n, p, t, c, ts, reset, r: 0.2 if reset == "never" and ts == 5 else r,
+              "6": lambda n, p, t, c, ts, reset, r: 0.3 if reset == "never" and ts == 400 else r,
+              "7": lambda n, p, t, c, ts, reset, r: ((n * c * ts) % 7) / 7 if reset == "never" else r,
+              "8": lambda n, p, t, c, ts, reset, r: 0.1 if p == 1 else r}
+    header = "member,neurons,p,duration_ms,tau_c_ms,tau_s_ms,reset,seed,status,performance,median_trial,average_drive,training,rate_hz,bins,rank_target,rank_drive,seconds"
+    good = bench.config("good.csv", "\n".join([header, *rows(lambda n, p, t, c, ts, reset, r: r)]) + "\n")
+    text = job(bench, "check", good)
+    assert "FAIL" not in text and all(f"pass  {k} " in text for k in range(1, 9)), text
+    for number, spoil in spoilt.items():
+        text = job(bench, "check", bench.config("spoilt.csv", "\n".join([header, *rows(spoil)]) + "\n"), code=1)
+        assert f"FAIL  {number} " in text, text
+
+
+def test_failing_member(bench):
+    """A member that cannot be built fails alone, is named, and is tried again."""
+    study, out = bench.config("failing.csv", "neurons,p,duration,tau_c,tau_s,reset,seeds\n20,0.5,100 101 150,50,20,every_loop,1\n"), bench.path("failing")
+    text = job(bench, "run", "-s", study, "-o", out, "-j", "1", code=1)  # 101 ms is no multiple of learning.every
+    assert "failed: members 1" in text and "2 done, 0 done before, 0 stopped, 1 failed" in text, text
+    text = job(bench, "run", "-s", study, "-o", out, code=1)
+    assert "0 done, 2 done before, 0 stopped, 1 failed" in text, text
+    assert "1 missing" in job(bench, "collect", study, out, code=1)
+    assert [row["status"] for row in table(os.path.join(out, "results.csv"))] == ["done", "missing", "done"]
+
+
+def test_stopped_member(bench):
+    """SIGUSR1 reaches the runs, which save themselves; the same command goes on."""
+    study, out = bench.config("long.csv", "neurons,p,duration,tau_c,tau_s,reset,seeds\n300,0.5,2000 3000,50,20,every_loop,1\n"), bench.path("long")
+    with subprocess.Popen([os.path.join(JOB, "run"), "-s", study, "-o", out, "-j", "1"], env=dict(ENVIRONMENT, ENGRAM=bench.engram), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+        first = os.path.join(out, "N300_p0.5_T2000_c50_s20_every_loop_seed1", "metrics.csv")
+        end = time.time() + 60
+        while not (os.path.exists(first) and open(first).read().count("\n") > 2):
+            assert time.time() < end, "nothing happened"
+            time.sleep(0.05)
+        run.send_signal(signal.SIGUSR1)
+        text = run.communicate(timeout=120)[0]
+    assert run.returncode == 75 and "stopped: members 0 1" in text, text
+    assert json.load(open(first.replace("metrics.csv", "run.json")))["exit_code"] == 75 and len(os.listdir(out)) == 2
+
+
+def test_refusals(bench):
+    good = "neurons,p,duration,tau_c,tau_s,reset,seeds\n"
+    for text, wanted in (("", "first line"), ("neurons,p\n", "first line"), (good + "10,0.5,100,50,20,every_loop\n", "6 columns"), (good + "10,x,100,50,20,every_loop,1\n", "'x'"),
+                         (good + "10.5,1,100,50,20,every_loop,1\n", "'10.5'"), (good + "10,-1,100,50,20,every_loop,1\n", "'-1'"), (good + "10,nan,100,50,20,every_loop,1\n", "'nan'"),
+                         (good + "10,1,100,50,20,always,1\n", "always"), (good + "10,,100,50,20,never,1\n", "no value")):
+        out = job(bench, "run", "-s", bench.config("bad.csv", text), "-o", bench.path("bad"), code=2)
+        assert wanted in out and "bad.csv" in out and "Traceback" not in out, out
+    study = bench.config("study.csv", STUDY)
+    assert "0 to 48" in job(bench, "run", "-s", study, "-o", bench.path("bad"), "49", code=2)
+    assert "0 to 4" in job(bench, "run", "-s", study, "-o", bench.path("bad"), "-k", "10", "5", code=2)
+    assert "nowhere.csv" in job(bench, "run", "-s", bench.path("nowhere.csv"), "-o", bench.path("bad"), code=2)
+    job(bench, "run", "-j", "0", code=2)
+    assert not os.path.exists(bench.path("bad"))
+    os.makedirs(bench.path("other"))
+    bench.config("other/parameters.yaml", "learning: {loops: 1}\n")
+    assert "another parameters.yaml" in job(bench, "run", "-s", study, "-o", bench.path("other"), "0", code=2)
+    for name in ("figures", "check"):
+        assert "collect" in job(bench, name, bench.config("foreign.csv", "a,b\n1,2\n"), code=2)
+    shutil.rmtree(bench.path("other"))
+
+
+run_tests([test_study, test_check, test_failing_member, test_stopped_member, test_refusals])
