@@ -52,15 +52,27 @@ static status check(const rule_setting *setting, const rls_parameters *p) {
     return STATUS_OK;
 }
 
-/** Groups so large that their P had better be divided; the same on any number of ranks. Collective. */
-static int choose_store(const rule_setting *setting, const rls_parameters *p) {
+/** Groups so large that their P had better be divided. */
+static int store_for(const rls_parameters *p, bool shared, int64_t largest) {
     enum { LARGE = 2048 };
+    if (p->store != STORE_AUTO) return p->store;
+    return shared && largest >= LARGE ? STORE_DISTRIBUTED : STORE_SPIKE_DRIVEN;
+}
+
+/** The same on any number of ranks. Collective. */
+static int choose_store(const rule_setting *setting, const rls_parameters *p) {
     int64_t largest = plastic_largest(setting->plastic);
     int shared = setting->plastic->shared;
     if (p->store != STORE_AUTO) return p->store;
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_INT64_T, MPI_MAX, setting->context->comm));
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &shared, 1, MPI_INT, MPI_MAX, setting->context->comm));
-    return shared && largest >= LARGE ? STORE_DISTRIBUTED : STORE_SPIKE_DRIVEN;
+    return store_for(p, shared, largest);
+}
+
+static void size(const void *raw, bool shared, int64_t largest, rule_size *size) {
+    const rls_parameters *p = raw;
+    *size = (rule_size){.store = rls_store_kinds[store_for(p, shared, largest) - STORE_SPIKE_DRIVEN], .single = single(raw),
+                        .block = p->block == PARAM_AUTO_INTEGER ? 0 : (int)p->block, .grid_columns = (int)p->grid_columns};
 }
 
 static status check_distributed(const rule_setting *setting, const rls_parameters *p) {
@@ -222,4 +234,4 @@ static void load(rule_state *state, h5_reader *reader) {
 }
 
 const learning_rule rule_rls = {.parameters = &table, .single = single, .create = create, .destroy = destroy, .trial_begin = trial_begin, .learn = learn, .settle = settle,
-                                .save = save, .load = load};
+                                .save = save, .load = load, .size = size};
