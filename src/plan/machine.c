@@ -25,7 +25,7 @@ static const param about_params[] = {
     NUMBER(machine_about, "memory_bandwidth", NULL, 1e-3, 1e6, "GB/s of a rank that reads and writes large arrays", memory_bandwidth),
     NUMBER(machine_about, "gemm_single", NULL, 1e-3, 1e6, "GFLOP/s of a rank, 1024 x 1024 matrices", gemm_single),
     NUMBER(machine_about, "gemm_double", NULL, 1e-3, 1e6, "GFLOP/s of a rank, 1024 x 1024 matrices", gemm_double),
-    NUMBER(machine_about, "spread", "0", 0, 1e3, "relative difference between the slowest repeat of a measurement and its median, median over all measurements", spread),
+    NUMBER(machine_about, "spread", "0", 0, 1e3, "median of the repeats of a measurement against the fastest, which counts: relative difference, median over all measurements", spread),
 };
 TABLE(about_table, "machine", "the machine", about_params, machine_about);
 

@@ -15,7 +15,7 @@ typedef struct {
     double disk;        /**< MB/s of synced writing, all ranks */
     double memory_bandwidth; /**< GB/s of a rank */
     double gemm_single, gemm_double; /**< GFLOP/s of a rank, 1024 x 1024 matrices */
-    double spread;      /**< largest relative difference between repeats of a measurement and their median, its median over all */
+    double spread;      /**< relative difference of the median of repeats from the fastest, median over all measurements */
 } machine_about;
 
 /** Section `network`: between nodes. */
