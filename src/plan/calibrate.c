@@ -170,7 +170,7 @@ static void measure_update(calibration *calibration) {
 
 #define FIRING "bias: 1.5" /* some 90 Hz: as many spikes as can be had in a short time */
 
-/** Networks whose neurons fire, but whose synapses have weight 0. @param[out] seconds of a step */
+/** Networks whose neurons fire, but whose synapses have weight 0. @param inputs of a neuron, and targets of a spike */
 static measured deliver(calibration *calibration, bool typed, double neurons, double inputs, double steps) {
     double ms = steps / 10;
     if (typed) /* bias = external_drive sqrt(K) */
@@ -187,33 +187,38 @@ static measured deliver_plastic(calibration *calibration, double neurons, double
                    "targets: {kind: ou, duration: %g ms}\nlearning: {rule: none, every: %g ms}\n", neurons, inputs / 2, inputs / 2, (long long)group, ms, ms / 2);
 }
 
-/** ns of an event beyond what its spike takes. @param fan synapses of a spike */
-static double event_cost(const measured *measured, double fan, double spike) {
-    return at_least((measured->phase[PHASE_DELIVER] / measured->spikes * 1e9 - spike) / fan, 0.02);
+/** ns of a spike. */
+static double spike_cost(const measured *measured) {
+    return measured->phase[PHASE_DELIVER] / measured->spikes * 1e9;
+}
+
+/** Short and long rows of synapses tell what a spike costs and what a synapse does. */
+static void fit_typed(calibration *calibration, int at, double neurons, double fan, double long_neurons, double long_fan, double steps) {
+    machine_delivery *costs = &calibration->machine.delivery;
+    measured few = deliver(calibration, true, neurons, fan, steps), many = deliver(calibration, true, long_neurons, long_fan, steps);
+    costs->typed.values[at] = at_least((spike_cost(&many) - spike_cost(&few)) / (long_fan - fan), 0.02);
+    costs->spike.values[at] = at_least(spike_cost(&few) - fan * costs->typed.values[at], 1);
+    calibration->machine.others.build_typed = many.build / many.synapses * 1e9;
 }
 
 static void measure_delivery(calibration *calibration) {
-    static const double bytes[] = {2 << 20, 96 << 20};
+    static const double bytes[] = {2 << 20, 64 << 20};
     machine_delivery *costs = &calibration->machine.delivery;
-    machine_others *others = &calibration->machine.others;
     costs->bytes = list_of(2, bytes);
-    costs->typed = list_of(2, NULL), costs->weighted = list_of(2, NULL), costs->plastic = list_of(2, NULL);
-    measured few = deliver(calibration, true, 65536, 4, 16), small = deliver(calibration, true, 2048, 256, 400);
-    double per_spike = few.phase[PHASE_DELIVER] / few.spikes * 1e9, per_small = small.phase[PHASE_DELIVER] / small.spikes * 1e9;
-    costs->typed.values[0] = at_least((per_small - per_spike) / (256 - 4), 0.02);
-    costs->spike = at_least(per_spike - 4 * costs->typed.values[0], 0);
-    measured typed = deliver(calibration, true, 24576, 1024, 8), weighted_small = deliver(calibration, false, 1366, 128, 400), weighted = deliver(calibration, false, 16384, 512, 16);
-    costs->typed.values[1] = event_cost(&typed, 1024, costs->spike);
-    costs->weighted.values[0] = event_cost(&weighted_small, 128, costs->spike);
-    costs->weighted.values[1] = event_cost(&weighted, 512, costs->spike);
-    measured plastic_small = deliver_plastic(calibration, 2048, 64, 1, 200), plastic = deliver_plastic(calibration, 49152, 128, 1, 8), shared = deliver_plastic(calibration, 16384, 64, 8, 40);
-    costs->plastic.values[0] = event_cost(&plastic_small, 64, costs->spike);
-    costs->plastic.values[1] = event_cost(&plastic, 128, costs->spike);
-    double stretch = shared.phase[PHASE_DELIVER] / shared.spikes * 1e9 - costs->spike; /* of 8 stretches of 8 neurons */
-    costs->member = at_least((stretch / 8 - costs->plastic.values[0]) / 7, 0.02);
-    others->build_typed = typed.build / typed.synapses * 1e9;
-    others->build_weighted = weighted.build / weighted.synapses * 1e9;
-    others->build_plastic = plastic.build / plastic.plastic * 1e9;
+    costs->typed = list_of(2, NULL), costs->weighted = list_of(2, NULL), costs->plastic = list_of(2, NULL), costs->spike = list_of(2, NULL);
+    fit_typed(calibration, 0, 32768, 8, 2048, 256, 100);
+    fit_typed(calibration, 1, 524288, 32, 16384, 1024, 8);
+    measured weighted_small = deliver(calibration, false, 1366, 128, 400), weighted = deliver(calibration, false, 10923, 512, 16);
+    measured plastic_small = deliver_plastic(calibration, 2048, 64, 1, 200), plastic = deliver_plastic(calibration, 32768, 128, 1, 8), shared = deliver_plastic(calibration, 16384, 64, 8, 40);
+    const measured *two[2][2] = {{&weighted_small, &plastic_small}, {&weighted, &plastic}};
+    const double fans[2][2] = {{128, 64}, {512, 128}};
+    for (int at = 0; at < 2; at++) {
+        costs->weighted.values[at] = at_least((spike_cost(two[at][0]) - costs->spike.values[at]) / fans[at][0], 0.02);
+        costs->plastic.values[at] = at_least((spike_cost(two[at][1]) - costs->spike.values[at]) / fans[at][1], 0.02);
+    }
+    costs->member = at_least(((spike_cost(&shared) - costs->spike.values[0]) / 8 - costs->plastic.values[0]) / 7, 0.02); /* 8 stretches of 8 neurons */
+    calibration->machine.others.build_weighted = weighted.build / weighted.synapses * 1e9;
+    calibration->machine.others.build_plastic = plastic.build / plastic.plastic * 1e9;
 }
 
 /* ---- RLS ---- */

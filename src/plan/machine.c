@@ -36,11 +36,11 @@ static const param network_params[] = {
 TABLE(network_table, "network", "between nodes; not measured by engram calibrate: published figures of 100 Gbit/s InfiniBand, to be replaced by your own", network_params, machine_network);
 
 static const param delivery_params[] = {
-    LIST(machine_delivery, "bytes", 1, 1e15, "of a rank's synapses; the next three lists are for these", bytes),
+    LIST(machine_delivery, "bytes", 1, 1e15, "of a rank's synapses and P; the next lists are for these", bytes),
     LIST(machine_delivery, "typed", TINY, HUGE_NS, "ns of a static synapse that a spike reaches, weights by type", typed),
     LIST(machine_delivery, "weighted", TINY, HUGE_NS, "ns of a static synapse with a weight of its own", weighted),
     LIST(machine_delivery, "plastic", TINY, HUGE_NS, "ns of a plastic synapse", plastic),
-    NUMBER(machine_delivery, "spike", NULL, 0, HUGE_NS, "ns of a spike of the network on every rank, however few synapses it reaches there", spike),
+    LIST(machine_delivery, "spike", TINY, HUGE_NS, "ns of a spike of the network on every rank, however few synapses it reaches there", spike),
     NUMBER(machine_delivery, "filter", NULL, 0, HUGE_NS, "ns of a spike of the network on every rank while it learns", filter),
     NUMBER(machine_delivery, "member", NULL, 0, HUGE_NS, "ns of a further neuron of a group that shares the synapse's source", member),
 };

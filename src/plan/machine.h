@@ -31,11 +31,11 @@ typedef struct {
     param_numbers noise, typed, weighted;       /**< what these add */
 } machine_update;
 
-/** Section `delivery`: ns, for two sizes of what spikes are looked up in. */
+/** Section `delivery`: ns, for two sizes of what a rank goes through before the same source spikes again: its synapses and P. */
 typedef struct {
-    param_numbers bytes;                        /**< ascending: of a rank's synapses */
+    param_numbers bytes;                        /**< ascending */
     param_numbers typed, weighted, plastic;     /**< of a synapse that a spike reaches */
-    double spike;                               /**< of a spike of the network on a rank that it reaches no synapse of */
+    param_numbers spike;                        /**< of a spike of the network on every rank, however few synapses it reaches there */
     double filter;                              /**< of taking a spike up in the filter */
     double member;                              /**< of another neuron of a group that shares the synapse's source */
 } machine_delivery;

@@ -70,9 +70,15 @@ static double bytes_of_output(const plan_network *network, const plan_share *sha
     return 8 * mine * (double)network->tracked + 8 * mine * network->instants * kept + 12 * room + 4 * here * samples * network->output->report.count + 4 * neurons + bytes_of_tests(network, mine);
 }
 
+/** Buffers of HDF5, and of synapses on their way to the disk: some 30 MiB, or what there is to write. */
+static double bytes_to_write(const plan_network *network, const plan_share *share) {
+    enum { MOST = 30 << 20 };
+    plan_output output = plan_output_bytes(network, 0);
+    return fmin(MOST, fmax(output.edges, output.checkpoint) / (double)share->ranks);
+}
+
 /** The most at any time: while static synapses are made, while plastic ones are, while P(0) is, and while results are written. */
 static double bytes_at_peak(const plan_network *network, const plan_share *share, const plan_bytes *at_end, double building) {
-    enum { WRITING = 30 << 20 }; /* buffers of HDF5 and of synapses on their way to the disk */
     const double *end = at_end->category;
     double early = end[MEMORY_STATE] + end[MEMORY_LIBRARIES], all = network->network.inputs * (double)share->mine, plastic = share->plastic_synapses;
     bool typed = network->network.typed, any = network->network.any;
@@ -81,7 +87,7 @@ static double bytes_at_peak(const plan_network *network, const plan_share *share
     double lists = 12 * 1.25 * plastic + (network->plastic.takes_static ? 12 * all + (typed ? 4.0 : 12.0) * all : end[MEMORY_STATIC]); /* sources and weights as doubles */
     double plastic_stage = early + lists + 2 * plastic * real_size(network);
     double held = at_end->sum - end[MEMORY_OUTPUT];
-    return fmax(fmax(static_stage, plastic_stage), fmax(held + building, at_end->sum + WRITING));
+    return fmax(fmax(static_stage, plastic_stage), fmax(held + building, at_end->sum + bytes_to_write(network, share)));
 }
 
 plan_bytes plan_memory(const plan_network *network, const plan_share *share, double rate, double libraries) {

@@ -39,11 +39,14 @@ static delivery step_of_delivery(const plan_network *network, const machine *mac
     const machine_delivery *costs = &machine->delivery;
     double own = per_step(rate, network->dt), units = per_step(network->unit_rate, network->dt);
     double real = network->rule.single ? sizeof(float) : sizeof(double), typed = network->network.typed && !network->plastic.takes_static;
-    double per_static = machine_curve(&costs->bytes, typed ? &costs->typed : &costs->weighted, fmax(1, share->static_synapses * (typed ? 4 : 12))) * NS;
-    double lists = share->groups * share->plastic_inputs, per_stretch = machine_curve(&costs->bytes, &costs->plastic, fmax(1, lists * 8 + share->plastic_synapses * real)) * NS;
-    per_stretch += fmax(0, share->members - 1) * costs->member * NS;
+    double lists = share->groups * share->plastic_inputs, touched = share->static_synapses * (typed ? 4 : 12); /* between two spikes of a source all of this passes through the caches */
+    if (plastic) touched += lists * 8 + share->plastic_synapses * real + (network->rule.store ? plan_store_bytes(network, share, rate).p : 0);
+    touched = fmax(touched, 1);
+    double per_static = machine_curve(&costs->bytes, typed ? &costs->typed : &costs->weighted, touched) * NS;
+    double per_stretch = machine_curve(&costs->bytes, &costs->plastic, touched) * NS + fmax(0, share->members - 1) * costs->member * NS;
     double stretches = own * share->groups * network->plastic.inputs + units * share->groups * (double)network->units, events = own * share->static_synapses;
-    delivery delivery = {.fixed = own * (double)network->neurons * costs->spike * NS, .statics = events * per_static, .plastic = plastic ? stretches * per_stretch : 0};
+    delivery delivery = {.fixed = own * (double)network->neurons * machine_curve(&costs->bytes, &costs->spike, touched) * NS, .statics = events * per_static,
+                         .plastic = plastic ? stretches * per_stretch : 0};
     delivery.variance = events * per_static * per_static + (plastic ? stretches * per_stretch * per_stretch : 0); /* counts of spikes that reach the rank: Poisson */
     if (plastic && network->rule.store && network->rule.store->save) /* waiting updates of weights */
         delivery.plastic += (1 - exp(-own * (double)network->neurons)) * share->rows * plan_block(network) / 2 * machine->rls.pending * NS;
