@@ -17,7 +17,9 @@
 void sgemm_(const char *ta, const char *tb, const int *m, const int *n, const int *k, const float *alpha, const float *a, const int *lda, const float *b, const int *ldb, const float *beta, float *c, const int *ldc);
 void dgemm_(const char *ta, const char *tb, const int *m, const int *n, const int *k, const double *alpha, const double *a, const int *lda, const double *b, const int *ldb, const double *beta, double *c, const int *ldc);
 
-enum { REPEATS = 7, TEXT_BYTES = 2048, SPREADS_MAX = 1024 };
+enum { REPEATS = 7, REPEATS_LEAST = 3, TEXT_BYTES = 2048, SPREADS_MAX = 1024 };
+
+static const double ENOUGH = 0.15; /* s of repeats after which the least number of them will do */
 
 typedef struct {
     context job, alone;  /* all ranks; this rank as a job of its own */
@@ -70,23 +72,26 @@ static double time_score(simulation *sim, tracker *tracker) {
 }
 
 static void run_trials(calibration *calibration, simulation *sim, int how, measured *measured) {
-    double phases[PHASES][REPEATS], score[REPEATS] = {0};
+    double phases[PHASES][REPEATS], score[REPEATS] = {0}, took = 0;
     tracker *tracker = how & TRACK ? tracker_new(sim, 5) : NULL;
-    for (int repeat = -1; repeat < REPEATS; repeat++) { /* the first warms up */
-        trial trial = {.stream = (uint64_t)repeat + 2, .reset = true, .plastic = how & PLASTIC, .learn = how & LEARN, .steps = sim->loop_steps, .guarded = true};
+    int repeats = 0;
+    for (bool warm = false; repeats < REPEATS && (repeats < REPEATS_LEAST || took < ENOUGH); warm = true) {
+        trial trial = {.stream = (uint64_t)repeats + 1, .reset = true, .plastic = how & PLASTIC, .learn = how & LEARN, .steps = sim->loop_steps, .guarded = true};
         trial_result result;
         if (tracker) tracker_begin(tracker), trial_observe(&trial, tracker, tracker_step);
         memset(sim->phase_seconds, 0, sizeof sim->phase_seconds);
         CHECK_MPI(MPI_Barrier(calibration->job.comm));
         trial_run(sim, &trial, &result);
         if (sim->rule_state && sim->rule->settle) sim->rule->settle(sim->rule_state);
-        if (repeat < 0) continue;
-        for (int p = 0; p < PHASES; p++) phases[p][repeat] = sim->phase_seconds[p];
-        score[repeat] = tracker ? time_score(sim, tracker) : 0;
+        took += result.seconds;
+        CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &took, 1, MPI_DOUBLE, MPI_MAX, calibration->job.comm)); /* all ranks repeat as often */
+        if (!warm) continue;
+        for (int p = 0; p < PHASES; p++) phases[p][repeats] = sim->phase_seconds[p];
+        score[repeats++] = tracker ? time_score(sim, tracker) : 0;
         measured->spikes = (double)(result.spikes[0] + result.spikes[1]);
     }
-    for (int p = PHASE_UPDATE; p <= PHASE_RECORD; p++) measured->phase[p] = settle(calibration, phases[p], REPEATS);
-    measured->score = settle(calibration, score, REPEATS);
+    for (int p = PHASE_UPDATE; p <= PHASE_RECORD; p++) measured->phase[p] = settle(calibration, phases[p], repeats);
+    measured->score = settle(calibration, score, repeats);
     tracker_free(tracker);
 }
 
@@ -141,7 +146,7 @@ enum { UPDATE_SIZES = sizeof update_sizes / sizeof *update_sizes };
 
 /** ns of a neuron and step. */
 static double update_cost(calibration *calibration, double neurons, const char *network, const char *neuron) {
-    double steps = fmin(2000, fmax(8, floor(1e6 / neurons / 8) * 8)), ms = steps / 10;
+    double steps = fmin(2000, fmax(4, floor(250000 / neurons / 4) * 4)), ms = steps / 10;
     measured measured = measure(calibration, PLASTIC, "simulation: {dt: 0.1 ms}\nnetwork: {%s, neurons: %.0f}\nneuron: {%s}\nplastic: {kind: none}\n"
                                 "targets: {kind: ou, duration: %g ms}\nlearning: {rule: none, every: %g ms}\n", network, neurons, neuron, ms, ms / 2);
     return measured.phase[PHASE_UPDATE] / measured.steps / neurons * 1e9;
