@@ -29,7 +29,7 @@ static const char usage[] =
     "      [--sbatch FILE [-o DIR] [--overwrite]]\n"
     "      what the run needs, without building it: memory, nodes, disk, seconds per loop, and where communication takes over; a job script\n"
     "  engram calibrate -o FILE [--name NAME] [--memory-per-node GIB] [--overwrite] [--quiet]\n"
-    "      measure this machine on the ranks of the job, about a minute, for engram plan --machine FILE\n"
+    "      measure this machine on the ranks of the job, less than a minute on a quiet one, for engram plan\n"
     "  engram list [SECTION]\n"
     "      every parameter with unit, default and range: networks, neurons, plastic, stimuli, targets, rules, ...\n"
     "  engram --help | --version\n"
