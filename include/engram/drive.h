@@ -22,10 +22,13 @@ typedef struct {
     double *plastic_arriving; /**< [mine] of this step */
     double *from_excitatory;  /**< [mine] filtered static excitatory input u_E */
     double *from_inhibitory;  /**< [mine] u_I */
-    double *fixed;            /**< [mine] u_E + u_I (+ current noise): what learning cannot change */
+    double *fixed;            /**< [mine] u_E + u_I (+ current noise): what learning cannot change; as of drive_settle() */
     double *plastic_sum;      /**< [mine] filtered plastic input; in readout form the exact W r, also after learning */
     double *learned;          /**< [mine] plastic drive that acts on the neurons */
-    double *total;            /**< [mine] fixed + learned */
+    double *total;            /**< [mine] fixed + learned; as of drive_settle() */
+    bool plastic_used;        /**< plastic synapses have delivered since the reset, or are about to: set by whoever lets them; their filter costs nothing before */
+    bool noisy;               /**< the last step had current noise, so fixed was written then */
+    bool settled;             /**< fixed and total are those of the last step */
 } drive;
 
 /** @param synapses static synapses, NULL for none: its filters then cost nothing
@@ -40,7 +43,15 @@ void drive_reset(drive *drive);
 /** What has to be kept to go on from here: filtered input, and what arrived in the last step. */
 void drive_state(drive *drive, state_list *list);
 
-/** One step: filter what arrived, clear it, add up. @param noise [mine] added to fixed (current noise), or NULL @param noise_sd its factor per neuron [mine] */
-void drive_advance(drive *drive, const double *noise, const double *noise_sd);
+/** One step of neurons first .. end-1 (local indices): filter what arrived and clear it. Leaves the arrays fixed and total behind.
+ *  @param noise [end - first] added to fixed (current noise), or NULL @param noise_sd its factor per neuron [mine]
+ *  @param outside [end - first] input besides the drive @param[out] input [end - first] outside + (fixed + learned) */
+void drive_advance(drive *drive, int first, int end, const double *noise, const double *noise_sd, const double *outside, double *input);
+
+/** Drive of neurons first .. end-1, fixed + learned. @param[out] total [end - first] */
+void drive_total(const drive *drive, int first, int end, double *restrict total);
+
+/** Bring fixed and total up to date; for whoever reads them (learning, observers, guards, checkpoints), as most steps need neither. */
+void drive_settle(drive *drive);
 
 #endif

@@ -32,12 +32,11 @@ typedef struct neurons {
     uint64_t seed;
     void *parameters;                  /**< the model's parameter struct, borrowed from the config */
     double *field[NEURON_FIELDS_MAX];  /**< [mine] each, owned */
-    int32_t *since_spike;              /**< [mine] steps since the last spike, saturating; owned */
-    uint8_t *fired;                    /**< [mine, rounded up to 8] 1 if the neuron fired in this step; owned */
+    int32_t *since_spike;              /**< [mine] steps since the last spike, saturating; 0: fired in this step; owned */
     double *noise;                     /**< [4][mine] unit normals of four steps, NULL if the model has no noise now; owned */
 } neurons;
 
-/** What a neuron model provides. Hooks act on all neurons of the rank and are not collective. */
+/** What a neuron model provides. Hooks act on many neurons of the rank and are not collective. */
 struct neuron_model {
     const param_table *parameters;  /**< its name is the model's name */
     const neuron_field *fields;     /**< [field_count] */
@@ -53,10 +52,11 @@ struct neuron_model {
     /** Random initial state. @param stream tells repetitions apart (loop or trial); draws use RANDOM_INITIAL, counter stream << 8 | draw. */
     void (*reset)(neurons *neurons, uint64_t stream);
 
-    /** One step of dt: advance every neuron under the total input and set fired[].
-     *  @param input [mine] bias + stimulus + drive, held constant over the step
-     *  @param noise [mine] unit normals, NULL when the noise is off or acts elsewhere */
-    void (*step)(neurons *neurons, const double *restrict input, const double *restrict noise);
+    /** One step of dt: advance the neurons first .. end-1 (local indices) under the total input and set their since_spike[]. The engine takes the neurons of the rank
+     *  in stretches, so that a stretch stays in the first-level cache from its drive to its spikes.
+     *  @param input [end - first] bias + stimulus + drive, held constant over the step
+     *  @param noise [end - first] unit normals, NULL when the noise is off or acts elsewhere */
+    void (*step)(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise);
 
     /** Standard deviation of white noise of neuron @p gid, in units of the input (models/rls.md 1.3); NULL if the model has none. */
     double (*noise_sd)(const neurons *neurons, int64_t gid);
@@ -79,14 +79,18 @@ void neurons_reset(neurons *neurons, uint64_t stream);
 /** What has to be kept to go on from here: state variables, times since the last spikes. Not collective. */
 void neurons_state(neurons *neurons, state_list *list);
 
-/** Advance all neurons by step @p step of repetition @p stream (which pick the noise). */
-void neurons_step(neurons *neurons, uint64_t stream, int64_t step, const double *input);
+/** Advance neurons @p first .. @p end - 1 by step @p step of repetition @p stream (which pick the noise). @param input [end - first] */
+void neurons_step(neurons *neurons, uint64_t stream, int64_t step, int first, int end, const double *input);
 
-/** Unit normals for this step, [mine], or NULL if the model has no noise. Valid until the next call. */
-const double *neurons_noise(neurons *neurons, uint64_t stream, int64_t step);
+/** Unit normals of neurons @p first .. @p end - 1 for this step, [end - first], or NULL if the model has no noise. Those of four steps are drawn in every fourth:
+ *  whoever begins elsewhere gets those drawn last. */
+const double *neurons_noise(neurons *neurons, uint64_t stream, int64_t step, int first, int end);
 
-/** List the local indices of the neurons that fired, ascending. @param[out] list [mine] @return their number */
-int neurons_collect(const neurons *neurons, int32_t *list);
+/** List those of neurons @p first .. @p end - 1 that fired, local indices, ascending. @param[out] list [end - first] @return their number */
+int neurons_collect(const neurons *neurons, int first, int end, int32_t *list);
+
+/** Did neuron @p i, a local index, fire in the last step? */
+static inline int neuron_fired(const neurons *neurons, int i) { return neurons->since_spike[i] == 0; }
 
 /** Is the neuron excitatory? */
 static inline int neuron_excitatory(const neurons *neurons, int64_t gid) { return gid < neurons->excitatory; }

@@ -38,7 +38,8 @@ int64_t perturbation_count(double fraction, int64_t total);
 /** Take silent neurons out of the list of those that fired. Not collective. @param fired [count] local indices @return how many are left */
 int perturbation_silence(const perturbation *perturbation, int32_t *fired, int count);
 
-/** Add external noise of step @p step (from 0, every step in turn) of repetition @p stream. Not collective. @param[in,out] input [mine] */
-void perturbation_add_noise(perturbation *perturbation, uint64_t stream, int64_t step, double *input);
+/** Add external noise of step @p step (from 0, every step in turn) of repetition @p stream to neurons first .. end-1. Not collective.
+ *  @param[in,out] input [end - first] */
+void perturbation_add_noise(perturbation *perturbation, uint64_t stream, int64_t step, int first, int end, double *restrict input);
 
 #endif

@@ -24,7 +24,10 @@ typedef struct {
     int64_t sources;           /**< N */
     int64_t excitatory;        /**< gids below are excitatory */
     int64_t *start;            /**< [sources+1], owned */
-    uint32_t *target;          /**< [start[sources]] local index, ascending within a source, owned */
+    uint32_t *target;          /**< [start[sources]] local index, ascending within a source, owned; NULL in the other two forms of static_pack() */
+    uint16_t *narrow;          /**< the same in two bytes each, or NULL; owned */
+    uint32_t *bits;            /**< [sources][words] bit i % 32 of word i / 32: local neuron i is a target; or NULL; owned */
+    int words, whole_words;    /**< of a source's bits; those among them all of whose bits are neurons */
     double *weight;            /**< [start[sources]] or NULL, owned */
     double type_weight[2][2];  /**< [target inhibitory][source inhibitory] when weight is NULL */
     int64_t largest_in_degree; /**< of this rank's targets */
@@ -35,6 +38,25 @@ static_synapses *static_from_rows(const synapse_rows *rows, int64_t sources, int
 /** Transpose back; typed weights are written out. */
 synapse_rows static_to_rows(const static_synapses *synapses, int targets, int64_t first_gid);
 void static_free(static_synapses *synapses);
+
+/** What delivery reads. Any but LISTS is for typed weights. */
+typedef enum {
+    STATIC_LISTS,  /**< targets in 4 bytes */
+    STATIC_NARROW, /**< targets in 2 bytes: at most 65,536 neurons on the rank */
+    STATIC_BITS,   /**< a bit per neuron of the rank, for dense networks without multiple synapses */
+} static_form;
+
+/** The form in which delivery is fastest. @param targets local neurons */
+static_form static_best_form(const static_synapses *synapses, int targets);
+
+/** Store the targets in another form. @param form possible for these synapses; STATIC_LISTS always is @param targets local neurons */
+void static_pack(static_synapses *synapses, static_form form, int targets);
+
+/** Targets of a source, whatever the form. @param scratch [largest_out_degree] @return [start[source+1] - start[source]] local indices, ascending: in place or in @p scratch */
+const uint32_t *static_targets(const static_synapses *synapses, int64_t source, uint32_t *scratch);
+
+/** Largest number of targets of a source. */
+int64_t static_largest_out_degree(const static_synapses *synapses);
 
 /** What reaches the static synapses of each neuron in one step. */
 typedef struct {

@@ -20,6 +20,7 @@ status network_build(const context *context, config *config, double membrane_tau
     if (mine == STATUS_OK && result->synapses && !result->synapses->weight && result->synapses->largest_in_degree > UINT16_MAX)
         mine = status_fail(STATUS_INPUT, "network: a neuron has %lld static inputs; at most %d are supported",
                            (long long)result->synapses->largest_in_degree, UINT16_MAX);
+    if (mine == STATUS_OK && result->synapses) static_pack(result->synapses, static_best_form(result->synapses, result->part.mine), result->part.mine);
     status agreed = status_agree(context, mine);
     if (agreed != STATUS_OK) network_clear(result);
     return agreed;

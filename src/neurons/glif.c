@@ -155,26 +155,24 @@ static inline void kick_currents(neurons *neurons, int begin, int end, int first
 }
 
 /** One step; level is a constant of the caller, so that each level is compiled for itself. In blocks, because the currents are passed over twice. */
-static inline __attribute__((always_inline)) void advance(neurons *neurons, const double *restrict input, const double *restrict noise, const int level) {
+static inline __attribute__((always_inline)) void advance(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise, const int level) {
     const glif_parameters *p = neurons->parameters;
     const double dt = neurons->dt, tau = p->resistance * p->capacitance;
-    if (noise) membrane_add_noise(neurons, &p->noise_sd, p->resistance * sqrt(dt / tau), noise, neurons->field[V]);
+    if (noise) membrane_add_noise(neurons, &p->noise_sd, p->resistance * sqrt(dt / tau), first, end, noise, neurons->field[V]);
     double *restrict v = neurons->field[V];
     double *restrict theta_s = has_rules(level) ? neurons->field[THETA_S] : NULL, *restrict theta_v = has_following(level) ? neurons->field[THETA_V] : NULL;
     int32_t *restrict since = neurons->since_spike;
-    uint8_t *restrict fired = neurons->fired;
     const double rate = dt / p->capacitance, resistance = p->resistance, rest = p->rest, threshold = p->threshold, reset_to = p->reset;
     const double reset_kept = p->reset_kept, reset_drop = p->reset_drop, threshold_added = p->threshold_added, threshold_loss = dt * (p->threshold_decay / 1000);
     const int coded = p->equations == EQUATIONS_CODED;
     const double anchor = coded ? 0 : rest, following = (coded ? 1 : dt) * (p->coupling / 1000), following_loss = dt * (p->relaxation / 1000);
     const int32_t refractory = membrane_refractory_steps(neurons, p->refractory);
-    const int mine = neurons->part.mine;
     double sum[BLOCK];
-    for (int begin = 0; begin < mine; begin += BLOCK) {
-        const int end = begin + BLOCK < mine ? begin + BLOCK : mine;
-        if (has_currents(level)) fade_currents(neurons, begin, end, first_current(level), refractory, sum);
-        for (int i = begin; i < end; i++) { /* branch-free, so that the compiler makes vector code of it */
-            const double before = v[i], drive = has_currents(level) ? input[i] + sum[i - begin] : input[i];
+    for (int begin = first; begin < end; begin += BLOCK) {
+        const int past = begin + BLOCK < end ? begin + BLOCK : end;
+        if (has_currents(level)) fade_currents(neurons, begin, past, first_current(level), refractory, sum);
+        for (int i = begin; i < past; i++) { /* branch-free, so that the compiler makes vector code of it */
+            const double before = v[i], drive = has_currents(level) ? input[i - first] + sum[i - begin] : input[i - first];
             const double integrated = before + rate * (drive - (before - rest) / resistance);
             const int32_t waited = since[i];
             const int active = waited >= refractory;
@@ -195,9 +193,8 @@ static inline __attribute__((always_inline)) void advance(neurons *neurons, cons
             if (has_rules(level)) theta_s[i] = spike ? raised + threshold_added : raised;
             since[i] = spike ? 0 : waited + (waited < NEURON_LONG_AGO);
         }
-        if (has_currents(level)) kick_currents(neurons, begin, end, first_current(level));
+        if (has_currents(level)) kick_currents(neurons, begin, past, first_current(level));
     }
-    for (int i = 0; i < mine; i++) fired[i] = since[i] == 0;
 }
 
 static double noise_sd(const neurons *neurons, int64_t gid) {
@@ -224,7 +221,7 @@ static int siegert_applies(const neurons *neurons) {
     static const param_table table_##level = {"glif" #level, summary, parameters_##level, sizeof parameters_##level / sizeof *parameters_##level, sizeof(glif_parameters)}; \
     static status check_##level(const config *config, void *raw, double dt, int64_t total) { return check(config, raw, dt, total, level); }                      \
     static void reset_##level(neurons *neurons, uint64_t stream) { reset(neurons, stream, level); }                                                              \
-    static void step_##level(neurons *neurons, const double *restrict input, const double *restrict noise) { advance(neurons, input, noise, level); }           \
+    static void step_##level(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise) { advance(neurons, first, end, input, noise, level); } \
     const neuron_model neuron_glif##level = {.parameters = &table_##level, .fields = field_list, .field_count = fields_of_level, .check = check_##level,         \
         .reset = reset_##level, .step = step_##level, .noise_sd = noise_sd, .noise_is_current = noise_is_current, .membrane_tau = membrane_tau, .siegert_applies = siegert};
 LEVEL(1, all_fields, 1, siegert_applies, "GLIF1: leaky integrate-and-fire, any consistent units (Teeter et al. 2018)", PLAIN)

@@ -135,20 +135,19 @@ static void advance(const izhikevich_class *class, double h, int count, const do
     }
 }
 
-static void step(neurons *neurons, const double *restrict input, const double *restrict noise) {
+static void step(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise) {
     (void)noise;
     const izhikevich_parameters *p = neurons->parameters;
     int32_t *restrict since = neurons->since_spike;
-    uint8_t *restrict fired = neurons->fired;
-    const int mine = neurons->part.mine, parts = (int)ceil(neurons->dt / p->substep * (1 - 1e-9));
+    const int parts = (int)ceil(neurons->dt / p->substep * (1 - 1e-9));
     const double h = neurons->dt / parts;
-    for (int i = 0; i < mine; i++) since[i] += since[i] < NEURON_LONG_AGO;
+    for (int i = first; i < end; i++) since[i] += since[i] < NEURON_LONG_AGO;
     for (int k = 0; k < p->classes.count; k++) {
-        const int begin = local_begin(neurons, p, k), end = local_begin(neurons, p, k + 1);
+        const int from = local_begin(neurons, p, k), to = local_begin(neurons, p, k + 1), begin = from > first ? from : first, past = to < end ? to : end;
+        if (begin >= past) continue;
         const izhikevich_class class = class_of(p, k);
-        for (int part = 0; part < parts; part++) advance(&class, h, end - begin, input + begin, neurons->field[V] + begin, neurons->field[W] + begin, since + begin);
+        for (int part = 0; part < parts; part++) advance(&class, h, past - begin, input + (begin - first), neurons->field[V] + begin, neurons->field[W] + begin, since + begin);
     }
-    for (int i = 0; i < mine; i++) fired[i] = since[i] == 0;
 }
 
 static double membrane_tau(const neurons *neurons) {

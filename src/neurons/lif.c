@@ -60,25 +60,20 @@ static int siegert_applies(const neurons *neurons) {
     return p->threshold == 1 && p->reset == 0;
 }
 
-static void step(neurons *neurons, const double *restrict input, const double *restrict noise) {
+static void step(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise) {
     const lif_parameters *p = neurons->parameters;
-    if (noise) membrane_add_noise(neurons, &p->noise_sd, sqrt(neurons->dt / p->tau), noise, neurons->field[V]);
+    if (noise) membrane_add_noise(neurons, &p->noise_sd, sqrt(neurons->dt / p->tau), first, end, noise, neurons->field[V]);
     double *restrict v = neurons->field[V];
     int32_t *restrict since = neurons->since_spike;
-    uint8_t *restrict fired = neurons->fired;
     const double rate = neurons->dt / p->tau, threshold = p->threshold, reset_to = p->reset;
     const int32_t refractory = membrane_refractory_steps(neurons, p->refractory);
-    const int mine = neurons->part.mine;
-    for (int i = 0; i < mine; i++) { /* branch-free, so that the compiler makes vector code of it */
-        const double before = v[i], integrated = before + rate * (input[i] - before);
-        const int32_t waited = since[i];
-        const int active = waited >= refractory;
-        const double next = active ? integrated : before;
-        const int spike = active & (next > threshold);
-        v[i] = spike ? reset_to : next;
-        since[i] = spike ? 0 : waited + (waited < NEURON_LONG_AGO);
+    for (int i = first; i < end; i++) { /* branch-free vector code; refractory neurons have rate 0 and no threshold, which compiles to less than keeping them apart */
+        const double before = v[i];
+        const int32_t waited = since[i], longer = waited < NEURON_LONG_AGO ? waited + 1 : NEURON_LONG_AGO;
+        const double next = before + (waited >= refractory ? rate : 0) * (input[i - first] - before), limit = waited >= refractory ? threshold : HUGE_VAL;
+        v[i] = next > limit ? reset_to : next;
+        since[i] = next > limit ? 0 : longer;
     }
-    for (int i = 0; i < mine; i++) fired[i] = since[i] == 0;
 }
 
 const neuron_model neuron_lif = {

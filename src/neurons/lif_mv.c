@@ -39,24 +39,21 @@ static void reset(neurons *neurons, uint64_t stream) { /* U(reset, threshold) */
     membrane_start(neurons, START_UNIFORM, stream, p->reset, p->threshold, neurons->field[V]);
 }
 
-static void step(neurons *neurons, const double *restrict input, const double *restrict noise) {
+static void step(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise) {
     (void)noise;
     const lif_mv_parameters *p = neurons->parameters;
     double *restrict v = neurons->field[V];
     int32_t *restrict since = neurons->since_spike;
-    uint8_t *restrict fired = neurons->fired;
     const double tau = p->tau, decay = exp(-neurons->dt / tau), rest = p->rest, threshold = p->threshold, reset_to = p->reset;
-    const int mine = neurons->part.mine;
-    for (int i = 0; i < mine; i++) { /* branch-free, so that the compiler makes vector code of it */
-        const double end = rest + tau * input[i], next = end + (v[i] - end) * decay; /* v goes to end */
+    for (int i = first; i < end; i++) { /* branch-free, so that the compiler makes vector code of it */
+        const double goal = rest + tau * input[i - first], next = goal + (v[i] - goal) * decay; /* v goes there */
         const int spike = next > threshold;
-        const double fraction = (end - next) / (end - threshold); /* exp(-time since the spike / tau) */
-        const double after = end + (reset_to - end) * fraction, again = after < threshold ? after : threshold;
+        const double fraction = (goal - next) / (goal - threshold); /* exp(-time since the spike / tau) */
+        const double after = goal + (reset_to - goal) * fraction, again = after < threshold ? after : threshold;
         const int32_t waited = since[i];
         v[i] = spike ? again : next;
         since[i] = spike ? 0 : waited + (waited < NEURON_LONG_AGO);
     }
-    for (int i = 0; i < mine; i++) fired[i] = since[i] == 0;
 }
 
 static double membrane_tau(const neurons *neurons) {

@@ -15,13 +15,12 @@ double membrane_noise_sd(const neurons *neurons, const param_numbers *sd, int64_
     return sd->values[gid];
 }
 
-void membrane_add_noise(const neurons *neurons, const param_numbers *sd, double factor, const double *restrict noise, double *restrict v) {
-    const int mine = neurons->part.mine;
+void membrane_add_noise(const neurons *neurons, const param_numbers *sd, double factor, int first, int end, const double *restrict noise, double *restrict v) {
     if (sd->count == 1) {
         const double amplitude = sd->values[0] * factor;
-        for (int i = 0; i < mine; i++) v[i] += amplitude * noise[i];
+        for (int i = first; i < end; i++) v[i] += amplitude * noise[i - first];
     } else {
-        for (int i = 0; i < mine; i++) v[i] += membrane_noise_sd(neurons, sd, neurons->part.first + i) * factor * noise[i];
+        for (int i = first; i < end; i++) v[i] += membrane_noise_sd(neurons, sd, neurons->part.first + i) * factor * noise[i - first];
     }
 }
 

@@ -13,8 +13,8 @@ status membrane_check_noise(const config *config, const param_numbers *sd, int64
 /** Sigma of neuron @p gid. */
 double membrane_noise_sd(const neurons *neurons, const param_numbers *sd, int64_t gid);
 
-/** v += sigma factor noise, for all neurons of the rank. @param noise [mine] unit normals */
-void membrane_add_noise(const neurons *neurons, const param_numbers *sd, double factor, const double *restrict noise, double *restrict v);
+/** v += sigma factor noise, for neurons first .. end-1. @param noise [end - first] unit normals @param v [mine] */
+void membrane_add_noise(const neurons *neurons, const param_numbers *sd, double factor, int first, int end, const double *restrict noise, double *restrict v);
 
 /** Initial voltages of repetition @p stream: low + (high - low) times N(0,1), U(0,1) or 0. @param start START_* @param[out] v [mine] */
 void membrane_start(const neurons *neurons, int start, uint64_t stream, double low, double high, double *v);

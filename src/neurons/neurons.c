@@ -1,7 +1,5 @@
 #include "engram/neurons.h"
 
-#include <string.h>
-
 #include "engram/memory.h"
 #include "engram/random.h"
 
@@ -23,7 +21,6 @@ neurons *neurons_new(const neuron_model *model, void *parameters, partition part
     neurons->parameters = parameters;
     for (int f = 0; f < model->field_count; f++) neurons->field[f] = memory_new(MEMORY_STATE, mine, sizeof(double));
     neurons->since_spike = memory_new(MEMORY_STATE, mine, sizeof(int32_t));
-    neurons->fired = memory_new(MEMORY_STATE, (mine + 7) / 8 * 8, 1);
     if (has_noise(neurons)) neurons->noise = memory_new(MEMORY_STATE, 4 * mine, sizeof(double));
     return neurons;
 }
@@ -32,14 +29,12 @@ void neurons_free(neurons *neurons) {
     if (!neurons) return;
     for (int f = 0; f < NEURON_FIELDS_MAX; f++) memory_free(neurons->field[f]);
     memory_free(neurons->since_spike);
-    memory_free(neurons->fired);
     memory_free(neurons->noise);
     memory_free(neurons);
 }
 
 void neurons_reset(neurons *neurons, uint64_t stream) {
     for (int i = 0; i < neurons->part.mine; i++) neurons->since_spike[i] = NEURON_LONG_AGO;
-    memset(neurons->fired, 0, (size_t)(neurons->part.mine + 7) / 8 * 8);
     neurons->model->reset(neurons, stream);
 }
 
@@ -48,29 +43,33 @@ void neurons_state(neurons *neurons, state_list *list) {
     state_add_neurons(list, "neurons", "since_spike", H5_INT32, neurons->since_spike);
 }
 
-const double *neurons_noise(neurons *neurons, uint64_t stream, int64_t step) {
+const double *neurons_noise(neurons *neurons, uint64_t stream, int64_t step, int first, int end) {
     if (!neurons->noise) return NULL;
     int mine = neurons->part.mine;
     if ((step & 3) == 0)
-        random_noise(neurons->seed, RANDOM_NOISE, (uint64_t)neurons->part.first, mine, noise_counter(stream, step), mine, neurons->noise);
-    return neurons->noise + (size_t)(step & 3) * (size_t)mine;
+        random_noise(neurons->seed, RANDOM_NOISE, (uint64_t)(neurons->part.first + first), end - first, noise_counter(stream, step), mine, neurons->noise + first);
+    return neurons->noise + (size_t)(step & 3) * (size_t)mine + first;
 }
 
-void neurons_step(neurons *neurons, uint64_t stream, int64_t step, const double *input) {
+void neurons_step(neurons *neurons, uint64_t stream, int64_t step, int first, int end, const double *input) {
     int current = neurons->model->noise_is_current && neurons->model->noise_is_current(neurons);
-    neurons->model->step(neurons, input, current ? NULL : neurons_noise(neurons, stream, step));
+    neurons->model->step(neurons, first, end, input, current ? NULL : neurons_noise(neurons, stream, step, first, end));
 }
 
-int neurons_collect(const neurons *neurons, int32_t *list) {
+static int list_fired(const neurons *neurons, int first, int end, int32_t *list) {
     int count = 0;
-    for (int base = 0; base < neurons->part.mine; base += 8) {
-        uint64_t eight;
-        memcpy(&eight, neurons->fired + base, 8);
-        while (eight) { /* little-endian: the lowest set byte is the lowest index */
-            int byte = __builtin_ctzll(eight) >> 3;
-            list[count++] = base + byte;
-            eight &= ~(0xffull << (byte * 8));
-        }
-    }
+    for (int i = first; i < end; i++)
+        if (neuron_fired(neurons, i)) list[count++] = i;
     return count;
+}
+
+int neurons_collect(const neurons *neurons, int first, int end, int32_t *list) {
+    enum { LOOK = 64 }; /* of which rarely one has fired */
+    int count = 0, begin = first;
+    for (; begin + LOOK <= end; begin += LOOK) {
+        int any = 0;
+        for (int i = begin; i < begin + LOOK; i++) any |= neuron_fired(neurons, i);
+        if (any) count += list_fired(neurons, begin, begin + LOOK, list + count);
+    }
+    return count + list_fired(neurons, begin, end, list + count);
 }

@@ -38,22 +38,19 @@ static void reset(neurons *neurons, uint64_t stream) {
     }
 }
 
-static void step(neurons *neurons, const double *restrict input, const double *restrict noise) {
+static void step(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise) {
     (void)noise;
     const qif_parameters *p = neurons->parameters;
     double *restrict v = neurons->field[V];
     int32_t *restrict since = neurons->since_spike;
-    uint8_t *restrict fired = neurons->fired;
     const double h = neurons->dt / p->tau, cutoff = p->cutoff;
-    const int mine = neurons->part.mine;
-    for (int i = 0; i < mine; i++) { /* branch-free, so that the compiler makes vector code of it */
-        const quadratic_result to = quadratic_advance(v[i], 1, input[i], h, cutoff);
+    for (int i = first; i < end; i++) { /* branch-free, so that the compiler makes vector code of it */
+        const quadratic_result to = quadratic_advance(v[i], 1, input[i - first], h, cutoff);
         const double again = quadratic_continue(-cutoff, 1, to.drive, to.left, cutoff);
         const int32_t waited = since[i];
         v[i] = to.passed ? again : to.y;
         since[i] = to.passed ? 0 : waited + (waited < NEURON_LONG_AGO);
     }
-    for (int i = 0; i < mine; i++) fired[i] = since[i] == 0;
 }
 
 static double membrane_tau(const neurons *neurons) {

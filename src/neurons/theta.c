@@ -35,12 +35,12 @@ static inline double slope(double theta, double drive) {
     return (1 - c) + drive * (1 + c);
 }
 
-static void step(neurons *neurons, const double *restrict input, const double *restrict noise) {
+static void step(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise) {
     (void)noise;
     const double h = neurons->dt / ((const theta_parameters *)neurons->parameters)->tau;
     double *restrict theta = neurons->field[THETA];
-    for (int i = 0; i < neurons->part.mine; i++) {
-        double x = theta[i], drive = input[i];
+    for (int i = first; i < end; i++) {
+        double x = theta[i], drive = input[i - first];
         double k1 = slope(x, drive);
         double k2 = slope(x + 0.5 * h * k1, drive);
         double k3 = slope(x + 0.5 * h * k2, drive);
@@ -48,10 +48,10 @@ static void step(neurons *neurons, const double *restrict input, const double *r
         double increment = h / 6 * (k1 + 2 * k2 + 2 * k3 + k4);
         double distance = M_PI - x; /* to the next crossing of pi; x is kept in [0, 2 pi) */
         if (distance < 0) distance += 2 * M_PI;
-        neurons->fired[i] = increment > 0 && increment > distance;
+        const int spike = increment > 0 && increment > distance;
         double next = fmod(x + increment, 2 * M_PI);
         theta[i] = next < 0 ? next + 2 * M_PI : next;
-        neurons->since_spike[i] = neurons->fired[i] ? 0 : neurons->since_spike[i] + (neurons->since_spike[i] < NEURON_LONG_AGO);
+        neurons->since_spike[i] = spike ? 0 : neurons->since_spike[i] + (neurons->since_spike[i] < NEURON_LONG_AGO);
     }
 }
 

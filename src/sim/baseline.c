@@ -103,7 +103,7 @@ static void drive_watch_step(void *self, const simulation *sim, int64_t step, co
     int64_t since = step - watch->settle;
     if (since <= 0 || since % watch->every || since / watch->every > watch->instants) return;
     double *row = watch->rows + (since / watch->every - 1) * sim->part.mine;
-    for (int i = 0; i < sim->part.mine; i++) row[i] = sim->drive->total[i];
+    drive_total(sim->drive, 0, sim->part.mine, row);
 }
 
 void record_untrained(void *simulation_, double settle, int instants, double every, double *rows) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engram/memory.h"
+#include "engram/observe.h"
 #include "engram/perturbation.h"
 #include "engram/random.h"
 
@@ -59,7 +60,9 @@ static void make_neurons(simulation *sim) {
     sim->part = partition_of(&sim->context, network->neurons);
     sim->neurons = neurons_new(neuron_models[config_variant_index(sim->config, "neuron")], config_variant(sim->config, "neuron"), sim->part, network_excitatory(network), sim->dt, sim->seed);
     size_t mine = (size_t)sim->part.mine;
-    sim->input = memory_new(MEMORY_STATE, mine, sizeof(double));
+    const output_settings *output = config_common(sim->config, "output");
+    for (int v = 0; v < output->report.count; v++)
+        if (!sim->input && strcmp(output->report.values[v], "input") == 0) sim->input = memory_new(MEMORY_STATE, mine, sizeof(double));
     sim->fired = memory_new(MEMORY_BUFFERS, mine, sizeof(int32_t));
     const neuron_model *model = sim->neurons->model;
     if (sim->neurons->noise && model->noise_is_current && model->noise_is_current(sim->neurons)) {

@@ -73,6 +73,7 @@ bool guard_step(const simulation *sim, int64_t step, const int32_t *fired, int c
         if (runs_away) return true;
     }
     if (step % sim->every) return false;
+    drive_settle(sim->drive);
     if (!check_finite(sim, ms, "the drive", sim->drive->total, message)) return true;
     for (int f = 0; f < sim->neurons->model->field_count; f++)
         if (!check_finite(sim, ms, sim->neurons->model->fields[f].name, sim->neurons->field[f], message)) return true;

@@ -38,12 +38,13 @@ static bool removed(uint64_t seed, int kind, int64_t target, int64_t source, dou
 }
 
 /** Close the gaps in the lists of synapses by source. @return synapses removed on this rank */
-static int64_t thin_static(static_synapses *synapses, uint64_t seed, int64_t first_gid, double probability) {
+static int64_t thin_static(static_synapses *synapses, uint64_t seed, partition part, double probability) {
+    static_pack(synapses, STATIC_LISTS, part.mine);
     int64_t kept = 0, begin = 0;
     for (int64_t j = 0; j < synapses->sources; j++) {
         int64_t end = synapses->start[j + 1];
         for (int64_t s = begin; s < end; s++) {
-            if (removed(seed, KIND_STATIC, first_gid + synapses->target[s], j, probability)) continue;
+            if (removed(seed, KIND_STATIC, part.first + synapses->target[s], j, probability)) continue;
             synapses->target[kept] = synapses->target[s];
             if (synapses->weight) synapses->weight[kept] = synapses->weight[s];
             kept++;
@@ -51,6 +52,7 @@ static int64_t thin_static(static_synapses *synapses, uint64_t seed, int64_t fir
         begin = end;
         synapses->start[j + 1] = kept;
     }
+    static_pack(synapses, static_best_form(synapses, part.mine), part.mine);
     return begin - kept;
 }
 
@@ -81,7 +83,7 @@ static void delete_neurons(simulation *sim, perturbation *perturbation) {
 static void delete_synapses(simulation *sim, perturbation *perturbation) {
     double probability = perturbation->settings.delete_synapses;
     if (probability > 0) {
-        if (sim->network.synapses) perturbation->deleted_synapses[KIND_STATIC] = thin_static(sim->network.synapses, sim->seed, sim->part.first, probability);
+        if (sim->network.synapses) perturbation->deleted_synapses[KIND_STATIC] = thin_static(sim->network.synapses, sim->seed, sim->part, probability);
         perturbation->deleted_synapses[KIND_PLASTIC] = thin_plastic(sim->plastic, sim->seed, sim->part.first, probability);
     }
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, perturbation->deleted_synapses, 2, MPI_INT64_T, MPI_SUM, sim->context.comm));
@@ -114,12 +116,12 @@ int perturbation_silence(const perturbation *perturbation, int32_t *fired, int c
     return kept;
 }
 
-void perturbation_add_noise(perturbation *perturbation, uint64_t stream, int64_t step, double *restrict input) {
+void perturbation_add_noise(perturbation *perturbation, uint64_t stream, int64_t step, int first, int end, double *restrict input) {
     if (!perturbation->normals) return;
     const int mine = perturbation->part.mine;
     if ((step & 3) == 0)
-        random_noise(perturbation->seed, RANDOM_EXTERNAL_NOISE, (uint64_t)perturbation->part.first, mine, noise_counter(stream, step), mine, perturbation->normals);
-    const double *restrict normal = perturbation->normals + (size_t)(step & 3) * (size_t)mine;
+        random_noise(perturbation->seed, RANDOM_EXTERNAL_NOISE, (uint64_t)(perturbation->part.first + first), end - first, noise_counter(stream, step), mine, perturbation->normals + first);
+    const double *restrict normal = perturbation->normals + (size_t)(step & 3) * (size_t)mine + first;
     const double amplitude = perturbation->amplitude;
-    for (int i = 0; i < mine; i++) input[i] += amplitude * normal[i];
+    for (int i = 0; i < end - first; i++) input[i] += amplitude * normal[i];
 }

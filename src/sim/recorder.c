@@ -37,6 +37,7 @@ static int variable_of(const simulation *sim, const char *name) {
 }
 
 static const double *values_of(const simulation *sim, int variable) {
+    drive_settle(sim->drive);
     switch (variable) {
     case VARIABLE_DRIVE: return sim->drive->total;
     case VARIABLE_STATIC: return sim->drive->fixed;

@@ -18,21 +18,27 @@ typedef struct {
     int64_t *next;    /**< [sources] first synapse of each source that is behind the window */
     int64_t *place;   /**< [targets] where the next synapse of a target goes, while the window is filled */
     int first, end, targets;
+    uint32_t *scratch; /**< [largest out-degree] targets of a source */
     int32_t *source;  /**< [room] */
     double *weight;   /**< [room]; NULL when weights are typed */
 } static_window;
 
-static int64_t *starts_of(const static_synapses *synapses, int targets) {
+static int64_t *starts_of(const static_synapses *synapses, int targets, uint32_t *scratch) {
     int64_t *start = memory_new(MEMORY_OUTPUT, (size_t)targets + 1, sizeof(int64_t));
     if (!synapses) return start;
-    for (int64_t s = 0, count = synapses->start[synapses->sources]; s < count; s++) start[synapses->target[s] + 1]++;
+    for (int64_t j = 0; j < synapses->sources; j++) {
+        const uint32_t *target = static_targets(synapses, j, scratch);
+        for (int64_t k = 0; k < synapses->start[j + 1] - synapses->start[j]; k++) start[target[k] + 1]++;
+    }
     for (int i = 0; i < targets; i++) start[i + 1] += start[i];
     return start;
 }
 
 static static_window static_window_of(const simulation *sim) {
     const static_synapses *synapses = sim->network.synapses;
-    static_window window = {.synapses = synapses, .first_gid = sim->part.first, .targets = sim->part.mine, .start = starts_of(synapses, sim->part.mine)};
+    static_window window = {.synapses = synapses, .first_gid = sim->part.first, .targets = sim->part.mine};
+    if (synapses) window.scratch = memory_new(MEMORY_OUTPUT, (size_t)static_largest_out_degree(synapses), sizeof(uint32_t));
+    window.start = starts_of(synapses, sim->part.mine, window.scratch);
     if (!synapses) return window;
     int64_t count = window.start[window.targets], room = synapses->largest_in_degree > WINDOW ? synapses->largest_in_degree : WINDOW;
     window.excitatory = synapses->excitatory;
@@ -44,7 +50,7 @@ static static_window static_window_of(const simulation *sim) {
 }
 
 static void static_window_clear(static_window *window) {
-    memory_free(window->start), memory_free(window->next), memory_free(window->place), memory_free(window->source), memory_free(window->weight);
+    memory_free(window->start), memory_free(window->scratch), memory_free(window->next), memory_free(window->place), memory_free(window->source), memory_free(window->weight);
 }
 
 static void fill_window(static_window *window) {
@@ -52,9 +58,10 @@ static void fill_window(static_window *window) {
     int64_t begin = window->start[window->first];
     for (int i = window->first; i < window->end; i++) window->place[i] = window->start[i] - begin;
     for (int64_t j = 0; j < synapses->sources; j++) {
-        int64_t s = window->next[j];
-        for (; s < synapses->start[j + 1] && synapses->target[s] < (uint32_t)window->end; s++) {
-            int64_t at = window->place[synapses->target[s]]++;
+        int64_t s = window->next[j], first = synapses->start[j];
+        const uint32_t *target = static_targets(synapses, j, window->scratch);
+        for (; s < synapses->start[j + 1] && target[s - first] < (uint32_t)window->end; s++) {
+            int64_t at = window->place[target[s - first]]++;
             window->source[at] = (int32_t)j;
             if (window->weight) window->weight[at] = synapses->weight[s];
         }

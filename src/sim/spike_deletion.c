@@ -58,7 +58,7 @@ double spike_deletion_bin_end(const spike_deletion *deletion, int bin) {
 
 static void watch(spike_deletion *deletion, const simulation *sim, int64_t step, const int32_t *fired, int count, double *drives, int32_t sign) {
     if (step >= deletion->first && (step - deletion->first) % deletion->every == 0)
-        memcpy(drives + (step - deletion->first) / deletion->every * deletion->mine, sim->drive->total, (size_t)deletion->mine * sizeof(double));
+        drive_total(sim->drive, 0, deletion->mine, drives + (step - deletion->first) / deletion->every * deletion->mine);
     int64_t bin = step < deletion->from ? -1 : (step - deletion->from) / deletion->bin;
     if (bin < 0 || bin >= deletion->bins) return;
     int32_t *surplus = deletion->surplus + bin * deletion->mine;

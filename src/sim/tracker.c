@@ -97,6 +97,7 @@ void tracker_begin(tracker *tracker) {
 }
 
 static void add_values(const tracker *tracker, const simulation *sim, double *restrict to) {
+    drive_settle(sim->drive);
     const double *restrict drive = tracker->total ? sim->drive->total : sim->drive->learned;
     if (tracker->rates)
         for (int i = 0; i < tracker->mine; i++) to[i] += transfer_phi2(drive[i] + sim->network.bias[i]);

@@ -69,36 +69,78 @@ static void find_bad_gain(simulation *sim, trial_result *result, int64_t step) {
     find_fault(sim, result, message);
 }
 
-static void learn_if_due(simulation *sim, const trial *trial, int64_t step, const double *stimulus, trial_result *result) {
+/** @return whether this was a learning instant */
+static bool learn_if_due(simulation *sim, const trial *trial, int64_t step, const double *stimulus, trial_result *result) {
     int k = trial->learn ? instant_at(sim, step) : 0;
-    if (!k) return;
+    if (!k) return false;
     filter_advance(sim->filter, sim->filter_age);
     sim->filter_age = 0;
+    drive_settle(sim->drive);
     sim->rule->learn(sim->rule_state, targets_at(&sim->targets, sim->part.mine, trial->task, k - 1), stimulus, &result->report);
     filter_clear_interval(sim->filter);
     if (result->report.bad_neuron >= 0) find_bad_gain(sim, result, step);
+    return true;
 }
 
-/** Filtered spikes and drive take up @p spikes: those of the last step (spike-time form) or of this one (readout form). */
-static void take_up_spikes(simulation *sim, const trial *trial, int64_t step) {
-    if (trial->learn) {
-        int64_t from = sim->drive->readout ? step : step + 1; /* the first step that could learn from what enters r now */
-        filter_spikes(sim->filter, sim->spikes, sim->spike_count, next_instant(sim, from) - from);
-        sim->filter_age++;
+/** Neurons are advanced in stretches: their state then passes from drive to spikes in the first-level cache, once a step. */
+enum { STRETCH = 512 };
+
+/** Filtered spikes take up those of the last step (spike-time form) or of this one (readout form). */
+static void filter_take_up(simulation *sim, const trial *trial, int64_t step) {
+    if (!trial->learn) return;
+    int64_t from = sim->drive->readout ? step : step + 1; /* the first step that could learn from what enters r now */
+    filter_spikes(sim->filter, sim->spikes, sim->spike_count, next_instant(sim, from) - from);
+    sim->filter_age++;
+}
+
+/** The same for the drive of a stretch. @param outside [end - first] @param[out] input [end - first] with what comes from outside */
+static void drive_take_up(simulation *sim, const trial *trial, int64_t step, int first, int end, const double *outside, double *input) {
+    const double *noise = sim->current_noise ? neurons_noise(sim->neurons, trial->stream, step - 1, first, end) : NULL;
+    drive_advance(sim->drive, first, end, noise, sim->current_noise, outside, input);
+}
+
+/** Input of a stretch with the drive of this step (spike-time form) or as the last step left it. @param[out] input [end - first] bias + stimulus + drive */
+static void find_input(simulation *sim, const trial *trial, int64_t step, const double *restrict stimulus, int first, int end, double *restrict input) {
+    const double *restrict bias = sim->network.bias;
+    _Alignas(64) double outside[STRETCH];
+    for (int i = first; i < end && stimulus; i++) outside[i - first] = bias[i] + stimulus[i];
+    const double *restrict constant = stimulus ? outside : bias + first;
+    if (sim->drive->readout) {
+        drive_total(sim->drive, first, end, input);
+        for (int i = 0; i < end - first; i++) input[i] = constant[i] + input[i];
+    } else {
+        drive_take_up(sim, trial, step, first, end, constant, input);
     }
-    drive_advance(sim->drive, sim->current_noise ? neurons_noise(sim->neurons, trial->stream, step - 1) : NULL, sim->current_noise);
+    if (sim->perturbation) perturbation_add_noise(sim->perturbation, trial->stream, step - 1, first, end, input);
+    if (sim->input) memcpy(sim->input + first, input, (size_t)(end - first) * sizeof *input);
 }
 
-static void advance_neurons(simulation *sim, const trial *trial, int64_t step, const double *stimulus) {
-    double *restrict input = sim->input;
-    const double *restrict bias = sim->network.bias, *restrict total = sim->drive->total;
-    const int mine = sim->part.mine;
-    if (stimulus)
-        for (int i = 0; i < mine; i++) input[i] = bias[i] + stimulus[i] + total[i];
-    else
-        for (int i = 0; i < mine; i++) input[i] = bias[i] + total[i];
-    if (sim->perturbation) perturbation_add_noise(sim->perturbation, trial->stream, step - 1, input);
-    neurons_step(sim->neurons, trial->stream, step - 1, input);
+static int stretch_end(const simulation *sim, int first) {
+    return sim->part.mine - first < STRETCH ? sim->part.mine : first + STRETCH;
+}
+
+/** All neurons of the rank. @return how many fired, listed in sim->fired */
+static int advance_neurons(simulation *sim, const trial *trial, int64_t step, const double *stimulus) {
+    int fired = 0;
+    if (!sim->drive->readout) filter_take_up(sim, trial, step);
+    for (int first = 0, end; first < sim->part.mine; first = end) {
+        _Alignas(64) double input[STRETCH]; /* whole cache lines, whole vectors */
+        end = stretch_end(sim, first);
+        find_input(sim, trial, step, stimulus, first, end, input);
+        neurons_step(sim->neurons, trial->stream, step - 1, first, end, input);
+        fired += neurons_collect(sim->neurons, first, end, sim->fired + fired);
+    }
+    return sim->perturbation ? perturbation_silence(sim->perturbation, sim->fired, fired) : fired;
+}
+
+/** What follows the spikes of a step in the readout form. */
+static void take_up_by_readout(simulation *sim, const trial *trial, int64_t step) {
+    filter_take_up(sim, trial, step);
+    for (int first = 0, end; first < sim->part.mine; first = end) {
+        _Alignas(64) double input[STRETCH]; /* not that of the next step: learning may still move the drive */
+        end = stretch_end(sim, first);
+        drive_take_up(sim, trial, step, first, end, sim->network.bias + first, input);
+    }
 }
 
 /** Spikes of all sources into sim->spikes: neurons first, feed-forward units behind. @return number of neurons' spikes */
@@ -166,17 +208,12 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
     double started = clock_seconds();
     stopwatch watch = {.seconds = sim->phase_seconds, .last = started};
     begin(sim, trial);
+    sim->drive->plastic_used |= trial->plastic && sim->plastic->rows > 0;
     if (trial->guarded) guard_begin(sim->guard, sim->part.mine);
     for (int64_t step = 1; step <= trial->steps; step++) {
         const double *stimulus = trial->stimulate ? stimulus_at(sim->stimulus, trial->task, step) : NULL;
-        if (!readout) {
-            learn_if_due(sim, trial, step, stimulus, result);
-            charge(&watch, PHASE_LEARN);
-            take_up_spikes(sim, trial, step);
-        }
-        advance_neurons(sim, trial, step, stimulus);
-        int fired = neurons_collect(sim->neurons, sim->fired);
-        if (sim->perturbation) fired = perturbation_silence(sim->perturbation, sim->fired, fired);
+        if (!readout && learn_if_due(sim, trial, step, stimulus, result)) charge(&watch, PHASE_LEARN);
+        int fired = advance_neurons(sim, trial, step, stimulus);
         charge(&watch, PHASE_UPDATE);
 
         int from_neurons = gather_spikes(sim, trial, step, fired);
@@ -194,14 +231,14 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
         charge(&watch, PHASE_DELIVER);
 
         if (readout) {
-            take_up_spikes(sim, trial, step);
+            take_up_by_readout(sim, trial, step);
             charge(&watch, PHASE_UPDATE);
-            learn_if_due(sim, trial, step, stimulus, result);
-            charge(&watch, PHASE_LEARN);
+            if (learn_if_due(sim, trial, step, stimulus, result)) charge(&watch, PHASE_LEARN);
         }
         for (int o = 0; o < trial->observers; o++) trial->observer[o].step(trial->observer[o].self, sim, step, sim->fired, fired);
         if (trial->guarded || trial->watch) look_around(sim, trial, step, fired, result);
         charge(&watch, PHASE_RECORD);
     }
+    drive_settle(sim->drive);
     result->seconds = clock_seconds() - started;
 }

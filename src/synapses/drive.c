@@ -39,6 +39,7 @@ drive *drive_new(int mine, int64_t first_gid, const static_synapses *synapses, b
     drive->plastic_sum = zeros(mine);
     drive->learned = readout ? zeros(mine) : drive->plastic_sum;
     drive->total = zeros(mine);
+    drive->settled = true;
     return drive;
 }
 
@@ -75,68 +76,117 @@ static void clear(void *array, int count, size_t size) {
     if (array) memset(array, 0, (size_t)count * size);
 }
 
-static void clear_arrivals(drive *drive) {
+void drive_reset(drive *drive) {
     clear(drive->arriving.excitatory_count, drive->mine, sizeof(uint16_t));
     clear(drive->arriving.inhibitory_count, drive->mine, sizeof(uint16_t));
     clear(drive->arriving.excitatory, drive->mine, sizeof(double));
     clear(drive->arriving.inhibitory, drive->mine, sizeof(double));
     clear(drive->plastic_arriving, drive->mine, sizeof(double));
-}
-
-void drive_reset(drive *drive) {
-    clear_arrivals(drive);
     clear(drive->from_excitatory, drive->mine, sizeof(double));
     clear(drive->from_inhibitory, drive->mine, sizeof(double));
     clear(drive->fixed, drive->mine, sizeof(double));
     clear(drive->plastic_sum, drive->mine, sizeof(double));
     clear(drive->learned, drive->mine, sizeof(double));
     clear(drive->total, drive->mine, sizeof(double));
+    drive->plastic_used = false;
+    drive->settled = true;
 }
 
-static void filter_counts(double *restrict u, const uint16_t *restrict count, int begin, int end, filter_step step, double weight) {
-    const double decay = step.decay, jump = step.jump * weight;
-    for (int i = begin; i < end; i++) u[i] = decay * u[i] + jump * (double)count[i];
-}
+/* A step of the filters of neurons first .. end-1. What arrived is taken up and cleared for the next step; sum [end - first] is what acts on the neurons. */
 
-static void filter_sums(double *restrict u, const double *restrict arriving, int count, filter_step step) {
-    const double decay = step.decay, jump = step.jump;
-    for (int i = 0; i < count; i++) u[i] = decay * u[i] + jump * arriving[i];
-}
-
-static void advance_static(drive *drive) {
-    int mine = drive->mine, border = drive->excitatory_neurons;
-    if (drive->arriving.excitatory_count) {
-        filter_counts(drive->from_excitatory, drive->arriving.excitatory_count, 0, border, drive->excitatory, drive->type_weight[0][0]);
-        filter_counts(drive->from_excitatory, drive->arriving.excitatory_count, border, mine, drive->excitatory, drive->type_weight[1][0]);
-        filter_counts(drive->from_inhibitory, drive->arriving.inhibitory_count, 0, border, drive->inhibitory, drive->type_weight[0][1]);
-        filter_counts(drive->from_inhibitory, drive->arriving.inhibitory_count, border, mine, drive->inhibitory, drive->type_weight[1][1]);
-    } else {
-        filter_sums(drive->from_excitatory, drive->arriving.excitatory, mine, drive->excitatory);
-        filter_sums(drive->from_inhibitory, drive->arriving.inhibitory, mine, drive->inhibitory);
+/** Static input counted by type, of neurons of one type. @param weight of a spike from excitatory and from inhibitory neurons @param outside NULL: nothing more to add */
+static void filter_counts(drive *drive, int first, int end, const double weight[2], const double *restrict outside, double *restrict sum) {
+    double *restrict from_excitatory = drive->from_excitatory, *restrict from_inhibitory = drive->from_inhibitory;
+    uint16_t *restrict excitatory = drive->arriving.excitatory_count, *restrict inhibitory = drive->arriving.inhibitory_count;
+    const double decay_e = drive->excitatory.decay, jump_e = drive->excitatory.jump * weight[0], decay_i = drive->inhibitory.decay, jump_i = drive->inhibitory.jump * weight[1];
+    for (int i = first; i < end; i++) {
+        const double e = decay_e * from_excitatory[i] + jump_e * (double)excitatory[i], h = decay_i * from_inhibitory[i] + jump_i * (double)inhibitory[i];
+        from_excitatory[i] = e;
+        from_inhibitory[i] = h;
+        excitatory[i] = inhibitory[i] = 0;
+        sum[i - first] = outside ? outside[i - first] + (e + h) : e + h;
     }
-    for (int i = 0; i < mine; i++) drive->fixed[i] = drive->from_excitatory[i] + drive->from_inhibitory[i];
 }
 
-static void advance_plastic(drive *drive) {
-    if (drive->plastic_own) {
-        for (int i = 0; i < drive->mine; i++)
-            drive->plastic_sum[i] = drive->plastic_own[i].decay * drive->plastic_sum[i] + drive->plastic_own[i].jump * drive->plastic_arriving[i];
-    } else {
-        filter_sums(drive->plastic_sum, drive->plastic_arriving, drive->mine, drive->plastic);
+static void filter_weights(drive *drive, int first, int end, double *restrict sum) {
+    double *restrict from_excitatory = drive->from_excitatory, *restrict from_inhibitory = drive->from_inhibitory;
+    double *restrict excitatory = drive->arriving.excitatory, *restrict inhibitory = drive->arriving.inhibitory;
+    const filter_step step_e = drive->excitatory, step_i = drive->inhibitory;
+    for (int i = first; i < end; i++) {
+        const double e = step_e.decay * from_excitatory[i] + step_e.jump * excitatory[i], h = step_i.decay * from_inhibitory[i] + step_i.jump * inhibitory[i];
+        from_excitatory[i] = e;
+        from_inhibitory[i] = h;
+        excitatory[i] = inhibitory[i] = 0;
+        sum[i - first] = e + h;
     }
-    if (drive->readout) memcpy(drive->learned, drive->plastic_sum, (size_t)drive->mine * sizeof(double));
 }
 
-void drive_advance(drive *drive, const double *noise, const double *noise_sd) {
-    if (drive->from_excitatory)
-        advance_static(drive);
-    else if (noise)
-        clear(drive->fixed, drive->mine, sizeof(double));
-    if (noise)
-        for (int i = 0; i < drive->mine; i++) drive->fixed[i] += noise_sd[i] * noise[i];
-    advance_plastic(drive);
-    clear_arrivals(drive);
-    double *restrict total = drive->total;
-    const double *restrict fixed = drive->fixed, *restrict learned = drive->learned;
-    for (int i = 0; i < drive->mine; i++) total[i] = fixed[i] + learned[i];
+static void add_outside(int count, const double *restrict outside, double *restrict sum) {
+    for (int i = 0; i < count; i++) sum[i] = outside[i] + sum[i];
+}
+
+static void advance_static(drive *drive, int first, int end, const double *outside, double *sum) {
+    if (!drive->from_excitatory) {
+        if (first < end) memset(sum, 0, (size_t)(end - first) * sizeof *sum);
+    } else if (drive->arriving.excitatory_count) {
+        int border = drive->excitatory_neurons < first ? first : drive->excitatory_neurons < end ? drive->excitatory_neurons : end;
+        filter_counts(drive, first, border, drive->type_weight[0], outside, sum);
+        filter_counts(drive, border, end, drive->type_weight[1], outside ? outside + (border - first) : NULL, sum + (border - first));
+        outside = NULL;
+    } else {
+        filter_weights(drive, first, end, sum);
+    }
+    if (outside) add_outside(end - first, outside, sum);
+}
+
+/** Current noise, which is not kept, so that its sum with the static input is. */
+static void add_noise(drive *drive, int first, int end, const double *restrict noise, const double *restrict noise_sd, double *restrict sum) {
+    double *restrict fixed = drive->fixed;
+    for (int i = first; i < end; i++) fixed[i] = sum[i - first] += noise_sd[i] * noise[i - first];
+}
+
+static void advance_plastic(drive *drive, int first, int end, const double *restrict outside, double *restrict sum) {
+    double *restrict u = drive->plastic_sum, *restrict arriving = drive->plastic_arriving;
+    const filter_step all = drive->plastic, *restrict own = drive->plastic_own;
+    for (int i = first; i < end && own; i++) {
+        u[i] = own[i].decay * u[i] + own[i].jump * arriving[i];
+        arriving[i] = 0;
+        sum[i - first] = outside[i - first] + (sum[i - first] + u[i]);
+    }
+    for (int i = first; i < end && !own; i++) {
+        const double now = all.decay * u[i] + all.jump * arriving[i];
+        u[i] = now;
+        arriving[i] = 0;
+        sum[i - first] = outside[i - first] + (sum[i - first] + now);
+    }
+    if (drive->readout && first < end) memcpy(drive->learned + first, u + first, (size_t)(end - first) * sizeof *u);
+}
+
+void drive_advance(drive *drive, int first, int end, const double *noise, const double *noise_sd, const double *outside, double *input) {
+    const bool plastic = drive->plastic_used;
+    advance_static(drive, first, end, noise || plastic ? NULL : outside, input);
+    if (noise) add_noise(drive, first, end, noise, noise_sd, input);
+    if (plastic) advance_plastic(drive, first, end, outside, input);
+    else if (noise) add_outside(end - first, outside, input);
+    drive->noisy = noise != NULL;
+    drive->settled = false;
+}
+
+void drive_total(const drive *drive, int first, int end, double *restrict total) {
+    const double *restrict learned = drive->learned, *restrict fixed = drive->fixed;
+    const double *restrict from_excitatory = drive->from_excitatory, *restrict from_inhibitory = drive->from_inhibitory;
+    if (drive->noisy || drive->settled)
+        for (int i = first; i < end; i++) total[i - first] = fixed[i] + learned[i];
+    else if (from_excitatory)
+        for (int i = first; i < end; i++) total[i - first] = from_excitatory[i] + from_inhibitory[i] + learned[i];
+    else
+        for (int i = first; i < end; i++) total[i - first] = 0.0 + learned[i];
+}
+
+void drive_settle(drive *drive) {
+    if (drive->settled) return;
+    if (!drive->noisy && drive->from_excitatory)
+        for (int i = 0; i < drive->mine; i++) drive->fixed[i] = drive->from_excitatory[i] + drive->from_inhibitory[i];
+    drive_total(drive, 0, drive->mine, drive->total);
+    drive->settled = true;
 }

@@ -1,4 +1,7 @@
 #include <string.h>
+#ifdef __AVX512BW__
+#include <immintrin.h>
+#endif
 
 #include "engram/memory.h"
 #include "engram/synapses.h"
@@ -41,19 +44,26 @@ synapse_rows static_to_rows(const static_synapses *synapses, int targets, int64_
                          .start = memory_new(MEMORY_BUFFERS, (size_t)targets + 1, sizeof(int64_t)),
                          .source = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof(int32_t)),
                          .weight = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof(double))};
-    for (int64_t s = 0; s < count; s++) rows.start[synapses->target[s] + 1]++;
+    uint32_t *scratch = memory_new(MEMORY_BUFFERS, (size_t)static_largest_out_degree(synapses), sizeof(uint32_t));
+    for (int64_t j = 0; j < synapses->sources; j++) {
+        const uint32_t *target = static_targets(synapses, j, scratch);
+        for (int64_t k = 0; k < synapses->start[j + 1] - synapses->start[j]; k++) rows.start[target[k] + 1]++;
+    }
     for (int i = 0; i < targets; i++) rows.start[i + 1] += rows.start[i];
     int64_t *next = memory_new(MEMORY_BUFFERS, (size_t)targets + 1, sizeof(int64_t));
     memcpy(next, rows.start, ((size_t)targets + 1) * sizeof(int64_t));
-    for (int64_t j = 0; j < synapses->sources; j++)
+    for (int64_t j = 0; j < synapses->sources; j++) {
+        const uint32_t *target = static_targets(synapses, j, scratch);
         for (int64_t s = synapses->start[j]; s < synapses->start[j + 1]; s++) {
-            uint32_t i = synapses->target[s];
+            uint32_t i = target[s - synapses->start[j]];
             int64_t at = next[i]++;
             rows.source[at] = (int32_t)j;
             rows.weight[at] = synapses->weight ? synapses->weight[s]
                                                : synapses->type_weight[first_gid + i >= synapses->excitatory][j >= synapses->excitatory];
         }
+    }
     memory_free(next);
+    memory_free(scratch);
     return rows;
 }
 
@@ -61,16 +71,155 @@ void static_free(static_synapses *synapses) {
     if (!synapses) return;
     memory_free(synapses->start);
     memory_free(synapses->target);
+    memory_free(synapses->narrow);
+    memory_free(synapses->bits);
     memory_free(synapses->weight);
     memory_free(synapses);
 }
 
-static void deliver_typed(const static_synapses *synapses, const int32_t *spike, int count, static_input *input) {
-    for (int k = 0; k < count; k++) {
-        uint16_t *restrict counts = spike[k] < synapses->excitatory ? input->excitatory_count : input->inhibitory_count;
-        const uint32_t *restrict target = synapses->target;
-        for (int64_t s = synapses->start[spike[k]], end = synapses->start[spike[k] + 1]; s < end; s++) counts[target[s]]++;
+/* ---- forms ---- */
+
+/* Bits pay from one target among so many neurons on: measured with tools/bench/loop. 0: never, where masks are no operands of additions. */
+#ifdef __AVX512BW__
+enum { DENSE = 24 };
+#else
+enum { DENSE = 0 };
+#endif
+
+static const uint32_t *bits_of(const static_synapses *synapses, int64_t source) {
+    return synapses->bits + source * synapses->words;
+}
+
+int64_t static_largest_out_degree(const static_synapses *synapses) {
+    int64_t largest = 0;
+    for (int64_t j = 0; j < synapses->sources; j++)
+        if (synapses->start[j + 1] - synapses->start[j] > largest) largest = synapses->start[j + 1] - synapses->start[j];
+    return largest;
+}
+
+const uint32_t *static_targets(const static_synapses *synapses, int64_t source, uint32_t *scratch) {
+    const int64_t begin = synapses->start[source], count = synapses->start[source + 1] - begin;
+    if (synapses->target) return synapses->target + begin;
+    if (synapses->narrow) {
+        for (int64_t k = 0; k < count; k++) scratch[k] = synapses->narrow[begin + k];
+        return scratch;
     }
+    int64_t at = 0;
+    for (int w = 0; w < synapses->words; w++)
+        for (uint32_t left = bits_of(synapses, source)[w]; left; left &= left - 1) scratch[at++] = (uint32_t)(32 * w + __builtin_ctz(left));
+    return scratch;
+}
+
+/** Is no pair connected twice? For synapses in lists. */
+static bool all_single(const static_synapses *synapses) {
+    for (int64_t j = 0; j < synapses->sources; j++)
+        for (int64_t s = synapses->start[j] + 1; s < synapses->start[j + 1]; s++)
+            if (synapses->target[s] == synapses->target[s - 1]) return false;
+    return true;
+}
+
+static_form static_best_form(const static_synapses *synapses, int targets) {
+    if (synapses->weight) return STATIC_LISTS;
+    if (DENSE && targets && (double)synapses->start[synapses->sources] * DENSE >= (double)synapses->sources * targets &&
+        (synapses->bits || (synapses->target && all_single(synapses)))) return STATIC_BITS;
+    return targets <= UINT16_MAX + 1 ? STATIC_NARROW : STATIC_LISTS;
+}
+
+/** Back to lists of four bytes. */
+static void unpack(static_synapses *synapses) {
+    if (synapses->target) return;
+    uint32_t *target = memory_new(MEMORY_STATIC, (size_t)synapses->start[synapses->sources], sizeof *target);
+    for (int64_t j = 0; j < synapses->sources; j++) static_targets(synapses, j, target + synapses->start[j]);
+    memory_free(synapses->narrow), memory_free(synapses->bits);
+    synapses->target = target;
+    synapses->narrow = NULL, synapses->bits = NULL;
+}
+
+void static_pack(static_synapses *synapses, static_form form, int targets) {
+    unpack(synapses);
+    if (form == STATIC_LISTS) return;
+    const int64_t count = synapses->start[synapses->sources];
+    if (form == STATIC_NARROW) {
+        synapses->narrow = memory_new(MEMORY_STATIC, (size_t)count, sizeof *synapses->narrow);
+        for (int64_t s = 0; s < count; s++) synapses->narrow[s] = (uint16_t)synapses->target[s];
+    } else {
+        synapses->words = (targets + 31) / 32;
+        synapses->whole_words = targets / 32;
+        synapses->bits = memory_new(MEMORY_STATIC, (size_t)(synapses->sources * synapses->words), sizeof *synapses->bits);
+        for (int64_t j = 0; j < synapses->sources; j++)
+            for (int64_t s = synapses->start[j]; s < synapses->start[j + 1]; s++)
+                synapses->bits[j * synapses->words + synapses->target[s] / 32] |= (uint32_t)1 << synapses->target[s] % 32;
+    }
+    memory_free(synapses->target);
+    synapses->target = NULL;
+}
+
+/* ---- delivery ---- */
+
+/** Lists of the next spike come from afar: have their first lines fetched, the processor goes on by itself. */
+static void prefetch(const void *list, int64_t bytes) {
+    enum { LINE = 64, LINES = 8 };
+    for (int64_t at = 0; at < bytes && at < LINE * LINES; at += LINE) __builtin_prefetch((const char *)list + at);
+}
+
+#define DELIVER_LISTS(name, type, member)                                                                                                                    \
+    static void name(const static_synapses *synapses, const int32_t *spike, int count, uint16_t *restrict counts) {                                          \
+        const type *restrict target = synapses->member;                                                                                                      \
+        for (int k = 0; k < count; k++) {                                                                                                                    \
+            if (k + 1 < count) {                                                                                                                             \
+                int64_t next = synapses->start[spike[k + 1]];                                                                                                \
+                prefetch(target + next, (synapses->start[spike[k + 1] + 1] - next) * (int64_t)sizeof *target);                                               \
+            }                                                                                                                                                \
+            for (int64_t s = synapses->start[spike[k]], end = synapses->start[spike[k] + 1]; s < end; s++) counts[target[s]]++;                               \
+        }                                                                                                                                                    \
+    }
+DELIVER_LISTS(deliver_lists, uint32_t, target)
+DELIVER_LISTS(deliver_narrow, uint16_t, narrow)
+
+enum { TOGETHER = 4 }; /* sources whose bits are added to the counts at once */
+
+static void add_bits(uint32_t word, uint16_t *counts) {
+    for (; word; word &= word - 1) counts[__builtin_ctz(word)]++;
+}
+
+/** counts += the bits of some sources, for the whole words among them; a word is 32 counts. */
+#ifdef __AVX512BW__
+static inline __attribute__((always_inline)) void add_words(const uint32_t *const *bits, const int sources, int words, uint16_t *counts) {
+    const __m512i one = _mm512_set1_epi16(1);
+    for (int w = 0; w < words; w++) {
+        __m512i sum = _mm512_loadu_si512(counts + 32 * w);
+        for (int k = 0; k < sources; k++) sum = _mm512_mask_add_epi16(sum, bits[k][w], sum, one);
+        _mm512_storeu_si512(counts + 32 * w, sum);
+    }
+}
+#else
+static void add_words(const uint32_t *const *bits, const int sources, int words, uint16_t *counts) {
+    for (int k = 0; k < sources; k++)
+        for (int w = 0; w < words; w++) add_bits(bits[k][w], counts + 32 * w);
+}
+#endif
+
+static void deliver_bits(const static_synapses *synapses, const int32_t *spike, int count, uint16_t *counts) {
+    const int whole = synapses->whole_words;
+    for (int k = 0; k < count; k += TOGETHER) {
+        const uint32_t *bits[TOGETHER];
+        const int here = count - k < TOGETHER ? count - k : TOGETHER;
+        for (int n = 0; n < here; n++) bits[n] = bits_of(synapses, spike[k + n]);
+        for (int n = 0; n < TOGETHER && k + TOGETHER + n < count; n++) prefetch(bits_of(synapses, spike[k + TOGETHER + n]), 4 * (int64_t)synapses->words);
+        switch (here) { /* constants, so that each is compiled for itself */
+        case 1: add_words(bits, 1, whole, counts); break;
+        case 2: add_words(bits, 2, whole, counts); break;
+        case 3: add_words(bits, 3, whole, counts); break;
+        default: add_words(bits, TOGETHER, whole, counts);
+        }
+        for (int n = 0; n < here && whole < synapses->words; n++)
+            add_bits(bits[n][whole], counts + 32 * whole);
+    }
+}
+
+static void deliver_typed(const static_synapses *synapses, const int32_t *spike, int count, uint16_t *counts) {
+    if (synapses->bits) deliver_bits(synapses, spike, count, counts);
+    else (synapses->narrow ? deliver_narrow : deliver_lists)(synapses, spike, count, counts);
 }
 
 static void deliver_weighted(const static_synapses *synapses, const int32_t *spike, int count, static_input *input) {
@@ -82,5 +231,13 @@ static void deliver_weighted(const static_synapses *synapses, const int32_t *spi
 }
 
 void static_deliver(const static_synapses *synapses, const int32_t *spike, int count, static_input *input) {
-    (synapses->weight ? deliver_weighted : deliver_typed)(synapses, spike, count, input);
+    if (synapses->weight) {
+        deliver_weighted(synapses, spike, count, input);
+        return;
+    }
+    int excitatory = 0;
+    while (excitatory < count && spike[excitatory] < synapses->excitatory) excitatory++;
+    if (synapses->bits && excitatory < count) prefetch(bits_of(synapses, spike[excitatory]), 4 * (int64_t)synapses->words);
+    deliver_typed(synapses, spike, excitatory, input->excitatory_count);
+    deliver_typed(synapses, spike + excitatory, count - excitatory, input->inhibitory_count);
 }

@@ -107,15 +107,18 @@ static uint64_t hash_of(const network *network) {
 static void count_degrees(const context *job, const network *network, int *in, int *out) {
     const static_synapses *synapses = network->synapses;
     int64_t total = network->part.total;
+    uint32_t *scratch = malloc((size_t)network->part.mine * sizeof *scratch + 1);
     memset(in, 0, (size_t)total * sizeof *in);
     for (int64_t j = 0; j < total; j++) {
         out[j] = (int)(synapses->start[j + 1] - synapses->start[j]);
-        for (int64_t s = synapses->start[j]; s < synapses->start[j + 1]; s++) {
-            CHECK(job, synapses->target[s] < (uint32_t)network->part.mine && network->part.first + synapses->target[s] != j);
-            CHECK(job, s == synapses->start[j] || synapses->target[s] > synapses->target[s - 1]);
-            in[network->part.first + synapses->target[s]]++;
+        const uint32_t *target = static_targets(synapses, j, scratch);
+        for (int k = 0; k < out[j]; k++) {
+            CHECK(job, target[k] < (uint32_t)network->part.mine && network->part.first + target[k] != j);
+            CHECK(job, k == 0 || target[k] > target[k - 1]);
+            in[network->part.first + target[k]]++;
         }
     }
+    free(scratch);
     MPI_Allreduce(MPI_IN_PLACE, in, (int)total, MPI_INT, MPI_SUM, job->comm);
     MPI_Allreduce(MPI_IN_PLACE, out, (int)total, MPI_INT, MPI_SUM, job->comm);
 }

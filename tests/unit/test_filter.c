@@ -152,6 +152,18 @@ static int random_spikes(uint64_t step, int32_t *spike) {
     return count;
 }
 
+/** A step of the drive in two stretches of odd length; what it returns is what settling stores. */
+static void advance(drive *u, const double *noise, const double *noise_sd) {
+    double input[MINE], later[MINE], outside[MINE];
+    const int middle = u->mine / 2 - (u->mine > 3);
+    for (int i = 0; i < MINE; i++) outside[i] = 1.25 * i;
+    drive_advance(u, 0, middle, noise, noise_sd, outside, input);
+    drive_advance(u, middle, u->mine, noise ? noise + middle : NULL, noise_sd, outside + middle, input + middle);
+    drive_total(u, 0, u->mine, later);
+    drive_settle(u);
+    for (int i = 0; i < u->mine; i++) assert_true(later[i] == u->total[i] && input[i] == outside[i] + u->total[i]);
+}
+
 /** V6: with frozen weights the plastic drive is w.r, in both forms; with own time constants each target filters with its own. */
 static void check_plastic_drive(bool readout, const double *tau) {
     plastic_synapses *plastic = make_plastic();
@@ -160,8 +172,9 @@ static void check_plastic_drive(bool readout, const double *tau) {
     int32_t spike[SOURCES];
     for (uint64_t step = 0; step < 3000; step++) {
         int count = random_spikes(step, spike);
+        u->plastic_used = true;
         plastic_deliver(plastic, spike, count, u->plastic_arriving);
-        drive_advance(u, NULL, NULL);
+        advance(u, NULL, NULL);
         for (int i = 0; i < MINE; i++) {
             filter_step one = filter_step_of(readout, 0.5, tau ? tau[i] : 40, readout ? 10 : 1);
             for (int j = 0; j < SOURCES; j++) r[i][j] *= one.decay;
@@ -181,7 +194,7 @@ static void check_plastic_drive(bool readout, const double *tau) {
         double before = u->learned[3];
         u->plastic_sum[3] = 2.5;
         assert_true(u->learned[3] == before);
-        drive_advance(u, NULL, NULL);
+        advance(u, NULL, NULL);
         same(u->learned[3], 2.5 * filter_step_of(1, 0.5, tau ? tau[3] : 40, 10).decay);
     }
     drive_reset(u);
@@ -227,8 +240,8 @@ static void check_static_drive(int64_t first, int64_t excitatory, bool noisy) {
         static_deliver(weighted, spike, count, &a->arriving);
         static_deliver(typed, spike, count, &b->arriving);
         for (int i = 0; i < MINE; i++) noise[i] = uniform(70, step * MINE + (uint64_t)i), sd[i] = i;
-        drive_advance(a, noisy ? noise : NULL, sd);
-        drive_advance(b, noisy ? noise : NULL, sd);
+        advance(a, noisy ? noise : NULL, sd);
+        advance(b, noisy ? noise : NULL, sd);
         for (int i = 0; i < MINE; i++) {
             double arrived[2] = {0, 0};
             for (int64_t s = rows.start[i]; s < rows.start[i + 1]; s++)
@@ -244,7 +257,7 @@ static void check_static_drive(int64_t first, int64_t excitatory, bool noisy) {
     }
     static_deliver(typed, (int32_t[]){0, 29}, 2, &b->arriving);
     drive_reset(b);
-    drive_advance(b, NULL, NULL);
+    advance(b, NULL, NULL);
     for (int i = 0; i < MINE; i++) assert_true(b->fixed[i] == 0 && b->total[i] == 0);
     drive_free(a), drive_free(b);
     static_free(weighted), static_free(typed);
@@ -265,7 +278,7 @@ static void test_noise_alone(void **state) {
     (void)state;
     drive *u = drive_new(2, 0, NULL, false, 0.1, 3, 3, NULL, 150, 1);
     for (int step = 0; step < 5; step++) {
-        drive_advance(u, (double[]){step, 1}, (double[]){2, 0.5});
+        advance(u, (double[]){step, 1}, (double[]){2, 0.5});
         assert_true(u->fixed[0] == 2 * step && u->fixed[1] == 0.5 && u->total[0] == 2 * step);
     }
     drive_free(u);

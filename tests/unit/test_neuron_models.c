@@ -13,10 +13,9 @@ typedef struct { int64_t spikes, first, last; double shortest, longest; } train;
 static void run_constant(neurons *cells, const double *input, int64_t steps, int64_t skip, train *trains) {
     for (int i = 0; i < cells->part.mine; i++) trains[i] = (train){.shortest = 1e9};
     for (int64_t step = 0; step < steps; step++) {
-        neurons_step(cells, 1, step, input);
+        neurons_step(cells, 1, step, 0, cells->part.mine, input);
         for (int i = 0; i < cells->part.mine; i++) {
-            assert_int_equal(cells->fired[i], cells->since_spike[i] == 0);
-            if (!cells->fired[i] || trains[i].spikes++ < skip) continue;
+            if (!neuron_fired(cells, i) || trains[i].spikes++ < skip) continue;
             if (trains[i].spikes == skip + 1) trains[i].first = step;
             double interval = (double)(step - trains[i].last);
             if (trains[i].spikes > skip + 1) trains[i].shortest = fmin(trains[i].shortest, interval), trains[i].longest = fmax(trains[i].longest, interval);
@@ -43,10 +42,10 @@ static void test_glif1_is_lif(void **state) {
     neurons_reset(lif, 3), neurons_reset(glif, 3);
     for (int64_t step = 0; step < 5000; step++) {
         for (int i = 0; i < CELLS; i++) input[i] = 1.5 + 1.2 * sin(0.01 * (double)step + i) + 0.02 * i;
-        neurons_step(lif, 3, step, input), neurons_step(glif, 3, step, input);
+        neurons_step(lif, 3, step, 0, lif->part.mine, input), neurons_step(glif, 3, step, 0, glif->part.mine, input);
         assert_memory_equal(lif->field[0], glif->field[0], sizeof input);
-        assert_memory_equal(lif->fired, glif->fired, CELLS);
-        for (int i = 0; i < CELLS; i++) spikes += lif->fired[i];
+        assert_memory_equal(lif->since_spike, glif->since_spike, CELLS * sizeof(int32_t));
+        for (int i = 0; i < CELLS; i++) spikes += neuron_fired(lif, i);
     }
     assert_true(spikes > 1000);
     assert_false(glif->model->siegert_applies(glif)); /* threshold 1.1 */
@@ -67,15 +66,15 @@ static neurons *fire_once(config *config) {
     neurons *cell = make(config, 1, 0, 1, 1, 0.1);
     neurons_reset(cell, 0);
     for (int step = 1; step <= FIRST_SPIKE; step++) {
-        neurons_step(cell, 0, step, &DRIVE);
-        assert_int_equal(cell->fired[0], step == FIRST_SPIKE);
+        neurons_step(cell, 0, step, 0, cell->part.mine, &DRIVE);
+        assert_int_equal(neuron_fired(cell, 0), step == FIRST_SPIKE);
     }
     return cell;
 }
 
 static void step_silently(neurons *cell) {
-    neurons_step(cell, 0, 0, &DRIVE);
-    assert_int_equal(cell->fired[0], 0);
+    neurons_step(cell, 0, 0, 0, cell->part.mine, &DRIVE);
+    assert_int_equal(neuron_fired(cell, 0), 0);
 }
 
 static void test_glif3_currents(void **state) {
@@ -90,8 +89,8 @@ static void test_glif3_currents(void **state) {
     for (;;) {
         double v = DRIVE * (1 - pow(MEMORY, ++m));
         for (int j = 0; j < 3; j++) v += 0.01 * added[j] * convolved(MEMORY, fade[j], m);
-        neurons_step(cell, 0, 0, &DRIVE);
-        if (cell->fired[0]) break;
+        neurons_step(cell, 0, 0, 0, cell->part.mine, &DRIVE);
+        if (neuron_fired(cell, 0)) break;
         assert_true(v <= 1 && fabs(cell->field[0][0] - v) < 1e-13);
         for (int j = 0; j < 3; j++) assert_true(fabs(cell->field[1 + j][0] - added[j] * pow(fade[j], m)) < 1e-14);
     }
@@ -114,8 +113,8 @@ static void test_glif2_rules(void **state) {
         assert_true(fabs(cell->field[0][0] - (DRIVE + (start - DRIVE) * pow(MEMORY, m))) < 1e-13);
         assert_true(fabs(cell->field[1][0] - 0.1 * pow(0.99, m)) < 1e-14);
     }
-    neurons_step(cell, 0, 0, &DRIVE);
-    assert_int_equal(cell->fired[0], 1);
+    neurons_step(cell, 0, 0, 0, cell->part.mine, &DRIVE);
+    assert_int_equal(neuron_fired(cell, 0), 1);
     print_message("glif2: second spike %d steps after the first\n", m + 1);
     assert_true(m > FIRST_SPIKE && fabs(cell->field[1][0] - (0.1 * pow(0.99, m) + 0.1)) < 1e-14);
     neurons_free(cell);
@@ -141,9 +140,9 @@ static void test_glif5_following(void **state) {
             step_silently(cell);
             assert_true(fabs(cell->field[0][0] - DRIVE * (1 - pow(MEMORY, n))) < 1e-13 && fabs(cell->field[2][0] - followed(gain, n)) < 1e-13);
         }
-        neurons_step(cell, 0, 0, &DRIVE);
-        print_message("glif5, %s: %s at step %d\n", forms[coded], cell->fired[0] ? "spike" : "no spike", n);
-        assert_int_equal(cell->fired[0], !coded); /* as coded, theta_v tends to 1.11 v: beyond reach */
+        neurons_step(cell, 0, 0, 0, cell->part.mine, &DRIVE);
+        print_message("glif5, %s: %s at step %d\n", forms[coded], neuron_fired(cell, 0) ? "spike" : "no spike", n);
+        assert_int_equal(neuron_fired(cell, 0), !coded); /* as coded, theta_v tends to 1.11 v: beyond reach */
         assert_true(coded || n > FIRST_SPIKE);
         for (int j = 0; j < 3; j++) assert_true(cell->field[3 + j][0] == (coded ? 0 : 0.1));
         assert_true(coded || fabs(cell->field[0][0] - (0.1 * DRIVE * (1 - pow(MEMORY, n)) - 0.1)) < 1e-14);
@@ -170,9 +169,9 @@ static void test_glif_units(void **state) {
         for (int64_t step = 0; step < 3000; step++) {
             double input[5], current[5];
             for (int i = 0; i < 5; i++) input[i] = 1.3 + sin(0.02 * (double)step + i), current[i] = 100 * input[i];
-            neurons_step(one, 1, step, input), neurons_step(other, 1, step, current);
-            assert_memory_equal(one->fired, other->fired, 5);
-            for (int i = 0; i < 5; i++) assert_true(fabs(-70 + 20 * one->field[0][i] - other->field[0][i]) < 1e-9), spikes += one->fired[i];
+            neurons_step(one, 1, step, 0, one->part.mine, input), neurons_step(other, 1, step, 0, other->part.mine, current);
+            assert_memory_equal(one->since_spike, other->since_spike, 5 * sizeof(int32_t));
+            for (int i = 0; i < 5; i++) assert_true(fabs(-70 + 20 * one->field[0][i] - other->field[0][i]) < 1e-9), spikes += neuron_fired(one, i);
         }
         assert_true(spikes > 50 && one->model->membrane_tau(one) == 10 && other->model->membrane_tau(other) == 10);
         neurons_free(one), neurons_free(other);
@@ -286,10 +285,10 @@ static void test_qif_is_theta(void **state) { /* V3, the models against each oth
     for (int64_t step = 0; step < 1000 * SECONDS; step++) {
         double input[CELLS];
         for (int i = 0; i < CELLS; i++) input[i] = 0.1 * i - 1 + 2 * sin(2 * M_PI * (double)step / (200 + 11 * i)); /* to 190 Hz */
-        neurons_step(phase, 5, step, input), neurons_step(voltage, 5, step, input);
+        neurons_step(phase, 5, step, 0, phase->part.mine, input), neurons_step(voltage, 5, step, 0, voltage->part.mine, input);
         for (int i = 0; i < CELLS; i++) {
-            count[0] += phase->fired[i], count[1] += voltage->fired[i], own[i] += phase->fired[i] - voltage->fired[i];
-            different += phase->fired[i] != voltage->fired[i];
+            count[0] += neuron_fired(phase, i), count[1] += neuron_fired(voltage, i), own[i] += neuron_fired(phase, i) - neuron_fired(voltage, i);
+            different += neuron_fired(phase, i) != neuron_fired(voltage, i);
         }
     }
     for (int i = 0; i < CELLS; i++) worst = llabs(own[i]) > worst ? llabs(own[i]) : worst;
@@ -346,10 +345,10 @@ static void test_izhikevich_reference(void **state) {
         neurons_reset(cells, 0);
         for (int i = 0; i < 5; i++) cells->field[0][i] = -65, cells->field[1][i] = -65 * CLASS_NUMBERS[i][1];
         for (int64_t step = 1; step <= llround(1000 / steps_of[coarse]); step++) {
-            neurons_step(cells, 0, step, input);
+            neurons_step(cells, 0, step, 0, cells->part.mine, input);
             for (int i = 0; i < 5; i++)
-                if (cells->fired[i] && count[i] < wanted[i]) late[i] = fmax(late[i], fabs((double)step * steps_of[coarse] - expected[i][count[i]])), count[i]++;
-                else count[i] += cells->fired[i];
+                if (neuron_fired(cells, i) && count[i] < wanted[i]) late[i] = fmax(late[i], fabs((double)step * steps_of[coarse] - expected[i][count[i]])), count[i]++;
+                else count[i] += neuron_fired(cells, i);
         }
         for (int i = 0; i < 5; i++) {
             print_message("izhikevich %s, dt %g: %d spikes (Runge-Kutta %d), worst spike time %.2f ms off in 1 s\n", names[i], steps_of[coarse], count[i], wanted[i], late[i]);
@@ -397,15 +396,15 @@ static void test_izhikevich_classes(void **state) {
         input[i] = 4 + 0.3 * i;
     }
     for (int64_t step = 0; step < 2000; step++) {
-        neurons_step(cells, 1, step, input), neurons_step(regular, 1, step, input);
+        neurons_step(cells, 1, step, 0, cells->part.mine, input), neurons_step(regular, 1, step, 0, regular->part.mine, input);
         assert_memory_equal(cells->field[0] + 24, regular->field[0] + 24, 6 * sizeof(double)); /* the second custom class has the numbers of RS */
-        for (int i = 24; i < 30; i++) spikes += cells->fired[i];
+        for (int i = 24; i < 30; i++) spikes += neuron_fired(cells, i);
     }
     assert_true(spikes > 20 && cells->field[0][10] != regular->field[0][10]);
     for (int64_t step = 0; step < 200; step++) { /* inhibition that makes an Euler step explode */
         for (int i = 0; i < 30; i++) input[i] = -1e5;
-        neurons_step(cells, 1, step, input);
-        for (int i = 0; i < 30; i++) assert_true(isfinite(cells->field[0][i]) && (step == 0 || !cells->fired[i]));
+        neurons_step(cells, 1, step, 0, cells->part.mine, input);
+        for (int i = 0; i < 30; i++) assert_true(isfinite(cells->field[0][i]) && (step == 0 || !neuron_fired(cells, i)));
     }
     neurons_free(cells), neurons_free(regular);
     config_free(config), config_free(plain);
@@ -425,11 +424,11 @@ static void check_partition(config *config, double bias, double slope, double dt
         before = all->field[0][FIRST];
         for (int64_t step = 0; step < 400; step++) {
             for (int i = 0; i < TOTAL; i++) input[i] = bias + slope * sin(0.05 * (double)step + i);
-            neurons_step(all, stream, step, input), neurons_step(some, stream, step, input + FIRST);
+            neurons_step(all, stream, step, 0, all->part.mine, input), neurons_step(some, stream, step, 0, some->part.mine, input + FIRST);
             for (int f = 0; f < all->model->field_count; f++) assert_memory_equal(all->field[f] + FIRST, some->field[f], MINE * sizeof(double));
-            assert_memory_equal(all->fired + FIRST, some->fired, MINE);
             assert_memory_equal(all->since_spike + FIRST, some->since_spike, MINE * sizeof(int32_t));
-            for (int i = 0; i < MINE; i++) spikes += some->fired[i];
+            assert_memory_equal(all->since_spike + FIRST, some->since_spike, MINE * sizeof(int32_t));
+            for (int i = 0; i < MINE; i++) spikes += neuron_fired(some, i);
         }
     }
     assert_true(spikes > MINE);

@@ -13,9 +13,9 @@ static void test_theta_period(void **state) { /* V1 */
     neurons_reset(cells, 0);
     int64_t first[3] = {0}, last[3] = {0}, spikes[3] = {0};
     for (int64_t step = 0; step < 20000; step++) {
-        neurons_step(cells, 0, step, drives);
+        neurons_step(cells, 0, step, 0, cells->part.mine, drives);
         for (int i = 0; i < 3; i++)
-            if (cells->fired[i]) {
+            if (neuron_fired(cells, i)) {
                 if (!spikes[i]++) first[i] = step;
                 last[i] = step;
             }
@@ -37,8 +37,8 @@ static void test_theta_silence(void **state) { /* V2 */
     neurons_reset(cells, 0);
     memcpy(cells->field[0], starts, sizeof starts);
     for (int64_t step = 0; step < 1000; step++) {
-        neurons_step(cells, 0, step, below);
-        for (int i = 0; i < 4; i++) assert_int_equal(cells->fired[i], 0);
+        neurons_step(cells, 0, step, 0, cells->part.mine, below);
+        for (int i = 0; i < 4; i++) assert_int_equal(neuron_fired(cells, i), 0);
     }
     for (int i = 0; i < 4; i++) assert_true(fabs(cells->field[0][i] - 1.5 * M_PI) < 1e-3);
     neurons_free(cells);
@@ -55,8 +55,8 @@ static void test_theta_is_qif(void **state) { /* V3: v = tan(theta/2), with a cu
     int64_t phase_spikes = 0, voltage_spikes = 0, seconds = 10;
     for (int64_t step = 0; step < 1000 * seconds; step++) {
         double input = 0.6 + sin(2 * M_PI * (double)step / 487);
-        neurons_step(cells, 0, step, &input);
-        phase_spikes += cells->fired[0];
+        neurons_step(cells, 0, step, 0, cells->part.mine, &input);
+        phase_spikes += neuron_fired(cells, 0);
         for (int k = 0; k < 1000; k++) {
             double middle = v + 0.5 * h * (v * v + input);
             v += h * (middle * middle + input);
@@ -76,9 +76,8 @@ static void check_interval(const char *refractory, int64_t wanted) {
     const double input = 1.5;
     int64_t last = 0, spikes = 0;
     for (int64_t step = 1; step <= 20000; step++) {
-        neurons_step(cells, 0, step - 1, &input);
-        assert_int_equal(cells->fired[0], cells->since_spike[0] == 0);
-        if (!cells->fired[0]) continue;
+        neurons_step(cells, 0, step - 1, 0, cells->part.mine, &input);
+        if (!neuron_fired(cells, 0)) continue;
         assert_int_equal(step - last, spikes++ ? wanted : 110);
         assert_true(cells->field[0][0] == 0);
         last = step;
@@ -104,7 +103,7 @@ static void test_lif_noise(void **state) {
     double square[2] = {0}, sum[2] = {0};
     neurons_reset(cells, 1);
     for (int64_t step = 0; step < STEPS; step++) {
-        neurons_step(cells, 1, step, zero);
+        neurons_step(cells, 1, step, 0, cells->part.mine, zero);
         if (step < STEPS / 10) continue;
         for (int i = 0; i < CELLS; i++) sum[i >= CELLS / 2] += cells->field[0][i], square[i >= CELLS / 2] += cells->field[0][i] * cells->field[0][i];
     }
@@ -122,8 +121,8 @@ static void test_lif_noise(void **state) {
     config = CONFIGURE("neuron.noise=current", "neuron.noise_sd=0.65", "neuron.start=reset"); /* belongs to the drive, not to the membrane */
     cells = make(config, 1, 0, 1, 1, 0.1);
     neurons_reset(cells, 1);
-    for (int64_t step = 0; step < 100; step++) neurons_step(cells, 1, step, zero);
-    assert_true(cells->field[0][0] == 0 && neurons_noise(cells, 1, 0) != NULL);
+    for (int64_t step = 0; step < 100; step++) neurons_step(cells, 1, step, 0, cells->part.mine, zero);
+    assert_true(cells->field[0][0] == 0 && neurons_noise(cells, 1, 0, 0, cells->part.mine) != NULL);
     neurons_free(cells);
     config_free(config);
 }
@@ -134,7 +133,7 @@ static void test_noise_of_step(void **state) { /* member step mod 4 of block ste
     neurons *cells = make(config, 100, 3, 5, 50, 0.1);
     double block[4 * 5];
     for (int64_t step = 0; step < 12; step++) {
-        const double *noise = neurons_noise(cells, 9, step);
+        const double *noise = neurons_noise(cells, 9, step, 0, cells->part.mine);
         random_noise(42, RANDOM_NOISE, 3, 5, noise_counter(9, step), 5, block);
         assert_memory_equal(noise, block + (step & 3) * 5, 5 * sizeof(double));
     }
@@ -150,10 +149,14 @@ static void test_collect(void **state) {
         int32_t list[40];
         for (unsigned pattern = 0; pattern < 50; pattern++) {
             int wanted = 0, at = 0;
-            for (int i = 0; i < mine; i++) wanted += cells->fired[i] = pattern == 0 ? 0 : pattern == 1 ? 1 : (pattern * 2654435761u + (unsigned)i * 40503u) >> 7 & 1;
-            assert_int_equal(neurons_collect(cells, list), wanted);
+            for (int i = 0; i < mine; i++) {
+                int fires = pattern == 0 ? 0 : pattern == 1 ? 1 : (pattern * 2654435761u + (unsigned)i * 40503u) >> 7 & 1;
+                cells->since_spike[i] = fires ? 0 : i + 1;
+                wanted += fires;
+            }
+            assert_int_equal(neurons_collect(cells, 0, mine, list), wanted);
             for (int i = 0; i < mine; i++)
-                if (cells->fired[i]) assert_int_equal(list[at++], i);
+                if (neuron_fired(cells, i)) assert_int_equal(list[at++], i);
         }
         neurons_free(cells);
     }
@@ -172,10 +175,10 @@ static void check_partition(config *config, int64_t total) {
         assert_true(all->field[0][3] != before || strcmp(all->model->parameters->name, "lif") == 0);
         before = all->field[0][3];
         for (int64_t step = 0; step < 300; step++) {
-            neurons_step(all, stream, step, input);
-            neurons_step(some, stream, step, input + 3);
+            neurons_step(all, stream, step, 0, all->part.mine, input);
+            neurons_step(some, stream, step, 0, some->part.mine, input + 3);
             assert_memory_equal(all->field[0] + 3, some->field[0], 11 * sizeof(double));
-            assert_memory_equal(all->fired + 3, some->fired, 11);
+            assert_memory_equal(all->since_spike + 3, some->since_spike, 11 * sizeof(int32_t));
             assert_memory_equal(all->since_spike + 3, some->since_spike, 11 * sizeof(int32_t));
         }
     }

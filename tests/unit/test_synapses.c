@@ -119,6 +119,95 @@ static void test_static_order(void **state) {
     synapse_rows_free(&rows);
 }
 
+/** Typed synapses with about @p density of all pairs connected, none twice. */
+static static_synapses *make_typed(int sources, int targets, double density) {
+    synapse_rows rows = {.targets = targets, .start = memory_new(MEMORY_BUFFERS, (size_t)targets + 1, sizeof(int64_t)),
+                         .source = memory_new(MEMORY_BUFFERS, (size_t)(sources * targets), sizeof(int32_t)), .weight = memory_new(MEMORY_BUFFERS, (size_t)(sources * targets), sizeof(double))};
+    int64_t at = 0;
+    for (int i = 0; i < targets; i++) {
+        for (int j = 0; j < sources; j++)
+            if (j != 2 && uniform(200 + (uint64_t)i, (uint64_t)j) < density) rows.source[at++] = j; /* source 2 has no targets */
+        rows.start[i + 1] = at;
+    }
+    static_synapses *synapses = static_from_rows(&rows, sources, sources / 2);
+    memory_free(synapses->weight);
+    synapses->weight = NULL;
+    synapse_rows_free(&rows);
+    return synapses;
+}
+
+/** Counts behind the last neuron stay as they are. */
+enum { BEHIND = 40, MANY_SOURCES = 23 };
+
+static void deliver_some(const static_synapses *synapses, int targets, int every, uint16_t *counts) {
+    int32_t spike[MANY_SOURCES];
+    int count = 0;
+    for (int j = 0; j < MANY_SOURCES; j++)
+        if (j % every == 0) spike[count++] = j;
+    for (int k = 0; k < 2 * (targets + BEHIND); k++) counts[k] = (uint16_t)(7 * k);
+    static_deliver(synapses, spike, count, &(static_input){.excitatory_count = counts, .inhibitory_count = counts + targets + BEHIND});
+}
+
+/** Every form delivers the same and gives back the same lists, for any number of neurons beside whole words and any number of spikes beside whole groups. */
+static void test_static_forms(void **state) {
+    (void)state;
+    static const int sizes[] = {1, 5, 31, 32, 33, 64, 100, 1000};
+    static const double densities[] = {0, 0.02, 0.4, 1};
+    for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++)
+        for (size_t d = 0; d < sizeof densities / sizeof *densities; d++) {
+            const int targets = sizes[n];
+            static_synapses *synapses = make_typed(MANY_SOURCES, targets, densities[d]);
+            int64_t count = synapses->start[MANY_SOURCES];
+            uint32_t *lists = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof *lists), scratch[1000];
+            uint16_t wanted[2 * (1000 + BEHIND)], counts[2 * (1000 + BEHIND)];
+            if (count) memcpy(lists, synapses->target, (size_t)count * sizeof *lists);
+            for (int every = 1; every < 8; every += 2) {
+                static_pack(synapses, STATIC_LISTS, targets);
+                deliver_some(synapses, targets, every, wanted);
+                for (static_form form = STATIC_NARROW; form <= STATIC_BITS; form++) {
+                    static_pack(synapses, form, targets);
+                    assert_true(!synapses->target && !synapses->narrow == (form == STATIC_BITS) && !synapses->bits == (form == STATIC_NARROW));
+                    deliver_some(synapses, targets, every, counts);
+                    assert_memory_equal(counts, wanted, (size_t)(2 * (targets + BEHIND)) * sizeof *counts);
+                    for (int j = 0; j < MANY_SOURCES; j++)
+                        assert_memory_equal(static_targets(synapses, j, scratch), lists + synapses->start[j], (size_t)(synapses->start[j + 1] - synapses->start[j]) * sizeof *lists);
+                }
+            }
+            static_pack(synapses, STATIC_LISTS, targets);
+            if (count) assert_memory_equal(synapses->target, lists, (size_t)count * sizeof *lists);
+            static_free(synapses), memory_free(lists);
+        }
+}
+
+/** The choice: bits for dense networks without multiple synapses, two bytes while they suffice, four for weights of one's own. */
+static void test_static_choice(void **state) {
+    (void)state;
+    static_synapses *synapses = make_typed(MANY_SOURCES, 100, 0.4);
+#ifdef __AVX512BW__
+    assert_int_equal(static_best_form(synapses, 100), STATIC_BITS);
+#else
+    assert_int_equal(static_best_form(synapses, 100), STATIC_NARROW);
+#endif
+    static_pack(synapses, STATIC_BITS, 100);
+    static_form best = static_best_form(synapses, 100);
+    static_pack(synapses, STATIC_LISTS, 100);
+    assert_int_equal(static_best_form(synapses, 100), best); /* whatever the form now */
+    static_free(synapses);
+    synapses = make_typed(MANY_SOURCES, 1000, 0.005);
+    assert_int_equal(static_best_form(synapses, 1000), STATIC_NARROW);
+    assert_int_equal(static_best_form(synapses, 65536), STATIC_NARROW);
+    assert_int_equal(static_best_form(synapses, 65537), STATIC_LISTS);
+    static_free(synapses);
+    synapse_rows rows = make_rows(); /* several synapses between some pairs */
+    synapses = static_from_rows(&rows, SOURCES, EXCITATORY);
+    assert_int_equal(static_best_form(synapses, TARGETS), STATIC_LISTS);
+    memory_free(synapses->weight);
+    synapses->weight = NULL;
+    assert_int_equal(static_best_form(synapses, TARGETS), STATIC_NARROW);
+    static_free(synapses);
+    synapse_rows_free(&rows);
+}
+
 /** Groups of 1, 3 and 2 rows onto neurons 0, 2, 3, 4, 7, 10; the second has no sources, the last a feed-forward unit. */
 static plastic_synapses *make_plastic(bool single) {
     static const int32_t neuron[6] = {0, 2, 3, 4, 7, 10}, first_row[4] = {0, 1, 4, 6};
@@ -206,7 +295,7 @@ static void test_no_rows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_static_order), cmocka_unit_test(test_plastic), cmocka_unit_test(test_no_rows),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_static_order), cmocka_unit_test(test_static_forms), cmocka_unit_test(test_static_choice), cmocka_unit_test(test_plastic), cmocka_unit_test(test_no_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
