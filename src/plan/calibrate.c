@@ -210,9 +210,12 @@ static void measure_delivery(calibration *calibration) {
     static const double bytes[] = {2 << 20, 64 << 20};
     machine_delivery *costs = &calibration->machine.delivery;
     costs->bytes = list_of(2, bytes);
-    costs->typed = list_of(2, NULL), costs->weighted = list_of(2, NULL), costs->plastic = list_of(2, NULL), costs->spike = list_of(2, NULL);
+    costs->typed = list_of(2, NULL), costs->weighted = list_of(2, NULL), costs->plastic = list_of(2, NULL), costs->spike = list_of(2, NULL), costs->bits = list_of(2, NULL);
     fit_typed(calibration, 0, 16384, 8, 16384, 32, 40);
     fit_typed(calibration, 1, 262144, 16, 262144, 64, 4); /* as in large networks: counts of so many targets leave the second-level cache, too */
+    measured dense_small = deliver(calibration, true, 4096, 256, 100), dense = deliver(calibration, true, 23000, 1000, 8); /* a synapse in 16, and in 23, pairs: bits, if the processor has additions for them */
+    costs->bits.values[0] = at_least((spike_cost(&dense_small) - costs->spike.values[0]) / ceil(4096 / 32.0), 0.01);
+    costs->bits.values[1] = at_least((spike_cost(&dense) - costs->spike.values[1]) / ceil(23000 / 32.0), 0.01);
     measured weighted_small = deliver(calibration, false, 1366, 128, 400), weighted = deliver(calibration, false, 10923, 512, 16);
     measured plastic_small = deliver_plastic(calibration, 2048, 64, 1, 200), plastic = deliver_plastic(calibration, 32768, 128, 1, 8), shared = deliver_plastic(calibration, 16384, 64, 8, 40);
     const measured *two[2][2] = {{&weighted_small, &plastic_small}, {&weighted, &plastic}};

@@ -39,6 +39,7 @@ static const param delivery_params[] = {
     LIST(machine_delivery, "bytes", 1, 1e15, "of a rank's synapses and P; the next lists are for these", bytes),
     LIST(machine_delivery, "typed", TINY, HUGE_NS, "ns of a static synapse that a spike reaches, weights by type", typed),
     LIST(machine_delivery, "weighted", TINY, HUGE_NS, "ns of a static synapse with a weight of its own", weighted),
+    LIST(machine_delivery, "bits", TINY, HUGE_NS, "ns of 32 neurons of the rank for every spike, in dense networks, whose static synapses are bits", bits),
     LIST(machine_delivery, "plastic", TINY, HUGE_NS, "ns of a plastic synapse", plastic),
     LIST(machine_delivery, "spike", TINY, HUGE_NS, "ns of a spike of the network on every rank, however few synapses it reaches there", spike),
     NUMBER(machine_delivery, "filter", NULL, 0, HUGE_NS, "ns of a spike of the network on every rank while it learns", filter),

@@ -35,6 +35,7 @@ typedef struct {
 typedef struct {
     param_numbers bytes;                        /**< ascending */
     param_numbers typed, weighted, plastic;     /**< of a synapse that a spike reaches */
+    param_numbers bits;                         /**< dense networks: of 32 neurons, for every spike of the network */
     param_numbers spike;                        /**< of a spike of the network on every rank, however few synapses it reaches there */
     double filter;                              /**< of taking a spike up in the filter */
     double member;                              /**< of another neuron of a group that shares the synapse's source */

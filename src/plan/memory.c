@@ -1,27 +1,46 @@
 /* What a rank holds, by the categories of memory.h: a function for each, which follows the modules that allocate. tests/mpi/test_plan.py compares with what runs count. */
 #include <math.h>
+#include <string.h>
 
 #include "engram/memory.h"
 #include "plan.h"
 
 /* What the arrays of a run with N neurons need per neuron is written as bytes; constants of a few hundred bytes are left out. */
 
+/** Is the neurons' input kept for traces? */
+static bool reports_input(const plan_network *network) {
+    for (int v = 0; v < network->output->report.count; v++)
+        if (strcmp(network->output->report.values[v], "input") == 0) return true;
+    return false;
+}
+
 static double bytes_of_state(const plan_network *network, double mine) {
     double all = (double)network->neurons, sources = all + (double)network->units;
-    double neurons = 8.0 * network->model->field_count + 4 + 1 + (network->noise ? 32 : 0); /* fields, since_spike, fired, normals */
+    double neurons = 8.0 * network->model->field_count + 4 + (network->noise ? 32 : 0); /* fields, since_spike, normals */
     double drive = 4 * 8 + (network->readout ? 8 : 0) + (network->own_tau ? 16 : 0);        /* plastic_arriving, fixed, plastic_sum, total */
-    if (network->network.any) drive += 16 + (network->network.typed && !network->plastic.takes_static ? 4 : 16);
-    double others = 8 + 8 + 4 + (network->current_noise ? 8 : 0);                            /* input, bias, the guard's counts */
+    if (network->network.any) drive += 16 + (plan_is_typed(network) ? 4 : 16);
+    double others = (reports_input(network) ? 8 : 0) + 8 + 4 + (network->current_noise ? 8 : 0); /* input, bias, the guard's counts */
     double filter = 20 * sources + (network->own_tau ? 16 * sources + 8 * sources : 8.0 * (double)(2 * network->loop_steps + 1));
     return mine * (neurons + drive + others) + filter + all; /* and who is trained */
 }
 
-static double bytes_per_synapse(const plan_network *network) {
-    return network->network.typed && !network->plastic.takes_static ? sizeof(uint32_t) : sizeof(uint32_t) + sizeof(double);
+bool plan_is_typed(const plan_network *network) {
+    return network->network.typed && !network->plastic.takes_static;
+}
+
+double plan_static_bytes(const plan_network *network, const plan_share *share) {
+    const double lists = sizeof(uint32_t), narrow = sizeof(uint16_t), words = ceil((double)share->mine / 32);
+    if (!network->network.any) return 0;
+    if (!plan_is_typed(network)) return (lists + sizeof(double)) * share->static_synapses;
+    switch (static_form_for(share->static_synapses, (double)network->neurons, share->mine)) {
+    case STATIC_BITS: return (double)network->neurons * words * lists;
+    case STATIC_NARROW: return narrow * share->static_synapses;
+    default: return lists * share->static_synapses;
+    }
 }
 
 static double bytes_of_static(const plan_network *network, const plan_share *share) {
-    return network->network.any ? 8.0 * (double)network->neurons + bytes_per_synapse(network) * share->static_synapses : 0;
+    return network->network.any ? 8.0 * (double)network->neurons + plan_static_bytes(network, share) : 0;
 }
 
 static double real_size(const plan_network *network) {
@@ -83,7 +102,8 @@ static double bytes_at_peak(const plan_network *network, const plan_share *share
     double early = end[MEMORY_STATE] + end[MEMORY_LIBRARIES], all = network->network.inputs * (double)share->mine, plastic = share->plastic_synapses;
     bool typed = network->network.typed, any = network->network.any;
     double rows = any && !typed ? 12 * 1.25 * all : 0; /* sorted by target first, in arrays that grow by half */
-    double static_stage = early + (any ? (typed ? 4.0 : 12.0) * all + 8 * (double)network->neurons : 0) + rows;
+    double packed = plan_is_typed(network) ? plan_static_bytes(network, share) : 0; /* made beside the lists */
+    double static_stage = early + (any ? (typed ? 4.0 : 12.0) * all + 8 * (double)network->neurons : 0) + rows + packed;
     double lists = 12 * 1.25 * plastic + (network->plastic.takes_static ? 12 * all + (typed ? 4.0 : 12.0) * all : end[MEMORY_STATIC]); /* sources and weights as doubles */
     double plastic_stage = early + lists + 2 * plastic * real_size(network);
     double held = at_end->sum - end[MEMORY_OUTPUT];

@@ -59,6 +59,11 @@ typedef struct {
 /** @param rate Hz, of all neurons @param libraries bytes of a rank */
 plan_bytes plan_memory(const plan_network *network, const plan_share *share, double rate, double libraries);
 
+/** Do weights of static synapses depend on the types only? */
+bool plan_is_typed(const plan_network *network);
+/** Bytes of a rank's static synapses in the form in which they are delivered, without where each source's begin. */
+double plan_static_bytes(const plan_network *network, const plan_share *share);
+
 /** P and what a store has beside it. */
 typedef struct { double p, buffers, building; /**< scratch while P(0) is made */ } plan_store;
 plan_store plan_store_bytes(const plan_network *network, const plan_share *share, double rate);

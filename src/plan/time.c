@@ -28,7 +28,7 @@ static double step_of_neurons(const plan_network *network, const machine *machin
     while (neuron_models[model] != network->model) model++;
     double counted = fmax(mine, update->neurons.values[0]), ns = machine_curve(&update->neurons, &update->model[model], counted); /* a step has its price for no neuron, too */
     if (network->noise) ns += machine_curve(&update->neurons, &update->noise, counted);
-    if (network->network.any) ns += machine_curve(&update->neurons, network->network.typed && !network->plastic.takes_static ? &update->typed : &update->weighted, counted);
+    if (network->network.any) ns += machine_curve(&update->neurons, plan_is_typed(network) ? &update->typed : &update->weighted, counted);
     return counted * ns * NS;
 }
 
@@ -38,16 +38,17 @@ typedef struct { double fixed, statics, plastic; /* s of a step */ double varian
 static delivery step_of_delivery(const plan_network *network, const machine *machine, const plan_share *share, double rate, bool plastic) {
     const machine_delivery *costs = &machine->delivery;
     double own = per_step(rate, network->dt), units = per_step(network->unit_rate, network->dt);
-    double real = network->rule.single ? sizeof(float) : sizeof(double), typed = network->network.typed && !network->plastic.takes_static;
-    double lists = share->groups * share->plastic_inputs, touched = share->static_synapses * (typed ? 4 : 12); /* between two spikes of a source all of this passes through the caches */
+    double real = network->rule.single ? sizeof(float) : sizeof(double);
+    double lists = share->groups * share->plastic_inputs, touched = plan_static_bytes(network, share); /* between two spikes of a source all of this passes through the caches */
     if (plastic) touched += lists * 8 + share->plastic_synapses * real + (network->rule.store ? plan_store_bytes(network, share, rate).p : 0);
     touched = fmax(touched, 1);
-    double per_static = machine_curve(&costs->bytes, typed ? &costs->typed : &costs->weighted, touched) * NS;
+    bool dense = plan_is_typed(network) && static_form_for(share->static_synapses, (double)network->neurons, share->mine) == STATIC_BITS;
+    double per_static = machine_curve(&costs->bytes, plan_is_typed(network) ? &costs->typed : &costs->weighted, touched) * NS, per_word = machine_curve(&costs->bytes, &costs->bits, touched) * NS;
     double per_stretch = machine_curve(&costs->bytes, &costs->plastic, touched) * NS + fmax(0, share->members - 1) * costs->member * NS;
     double stretches = own * share->groups * network->plastic.inputs + units * share->groups * (double)network->units, events = own * share->static_synapses;
-    delivery delivery = {.fixed = own * (double)network->neurons * machine_curve(&costs->bytes, &costs->spike, touched) * NS, .statics = events * per_static,
+    delivery delivery = {.fixed = own * (double)network->neurons * machine_curve(&costs->bytes, &costs->spike, touched) * NS, .statics = dense ? own * (double)network->neurons * ceil((double)share->mine / 32) * per_word : events * per_static,
                          .plastic = plastic ? stretches * per_stretch : 0};
-    delivery.variance = events * per_static * per_static + (plastic ? stretches * per_stretch * per_stretch : 0); /* counts of spikes that reach the rank: Poisson */
+    delivery.variance = (dense ? 0 : events * per_static * per_static) + (plastic ? stretches * per_stretch * per_stretch : 0); /* counts of spikes that reach the rank: Poisson; rows of bits take the same on every rank */
     if (plastic && network->rule.store && network->rule.store->save) /* waiting updates of weights */
         delivery.plastic += (1 - exp(-own * (double)network->neurons)) * share->rows * plan_block(network) / 2 * machine->rls.pending * NS;
     return delivery;
