@@ -211,8 +211,8 @@ static void measure_delivery(calibration *calibration) {
     machine_delivery *costs = &calibration->machine.delivery;
     costs->bytes = list_of(2, bytes);
     costs->typed = list_of(2, NULL), costs->weighted = list_of(2, NULL), costs->plastic = list_of(2, NULL), costs->spike = list_of(2, NULL), costs->bits = list_of(2, NULL);
-    fit_typed(calibration, 0, 16384, 8, 16384, 32, 40);
-    fit_typed(calibration, 1, 262144, 16, 262144, 64, 4); /* as in large networks: counts of so many targets leave the second-level cache, too */
+    fit_typed(calibration, 0, 4096, 8, 4096, 128, 200);
+    fit_typed(calibration, 1, 131072, 8, 131072, 128, 4); /* as in large networks: counts of so many targets leave the second-level cache, too */
     measured dense_small = deliver(calibration, true, 4096, 256, 100), dense = deliver(calibration, true, 23000, 1000, 8); /* a synapse in 16, and in 23, pairs: bits, if the processor has additions for them */
     costs->bits.values[0] = at_least((spike_cost(&dense_small) - costs->spike.values[0]) / ceil(4096 / 32.0), 0.01);
     costs->bits.values[1] = at_least((spike_cost(&dense) - costs->spike.values[1]) / ceil(23000 / 32.0), 0.01);
