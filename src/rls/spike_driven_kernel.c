@@ -1,40 +1,93 @@
 /* Compiled once for each precision (ENGRAM_SINGLE). Sums run in vectors of fixed length whatever the machine's are, so that the compiler has nothing to reorder;
  * products and sums may be fused (this file alone is compiled so): every group, on whatever rank, goes through the same instructions. */
-#include "spike_driven_kernel.h"
-
 #include <math.h>
 #include <string.h>
+
+#include "engram/memory.h"
+#include "spike_driven.h"
 
 #ifdef ENGRAM_SINGLE
 typedef float real;
 typedef hit_single hit;
-#define NAME(name) spike_driven_##name##_single
+typedef int32_t whole;
+#define KERNEL spike_driven_single
 #else
 typedef double real;
 typedef hit_double hit;
-#define NAME(name) spike_driven_##name##_double
+typedef int64_t whole;
+#define KERNEL spike_driven_double
 #endif
+typedef real stored;
 
-enum { LANES = 64 / sizeof(real), STRIP = 4 * LANES, ROWS = 6 };
+enum { LANES = 64 / sizeof(real), AHEAD = 8 };
 
 typedef real lanes __attribute__((vector_size(LANES * sizeof(real)), aligned(64)));
+typedef whole choice __attribute__((vector_size(LANES * sizeof(real)), aligned(64)));
 
-int NAME(find)(const int32_t *restrict source, int count, const real *restrict arrived, hit *restrict hits) {
+/** A group's arrays. */
+typedef struct { int group, sources, ld; const stored *p; real *factor, *columns; } view;
+
+
+static view view_of(const rls_store *store, int group) {
+    const plastic_synapses *plastic = store->plastic;
+    real *waiting = (real *)store->waiting + store->waiting_base[group];
+    return (view){group, (int)(plastic->group_start[group + 1] - plastic->group_start[group]), (int)store->ld[group], (const stored *)store->p + store->p_base[group],
+                  waiting, waiting + store->factors};
+}
+
+/** Ask for memory that will be needed soon, into the second cache: there is more of it than the first has room for, and than it can ask for at a time.
+ *  Inlined by force: gcc takes a function that only asks for one without effect and drops its calls. */
+static inline __attribute__((always_inline)) void ask_for(const void *from, int64_t bytes) {
+    for (const char *line = from, *end = line + bytes; line < end; line += 64) __builtin_prefetch(line, 0, 1);
+}
+
+/* ---- what arrived ---- */
+
+static int find_hits(const int32_t *restrict source, int count, const uint8_t *restrict touched, const real *restrict arrived, hit *restrict hits) {
     int found = 0;
-    for (int a = 0; a < count; a++) {
-        real value = arrived[source[a]];
+    for (int a = 0; a < count; a++) { /* no branch to be mispredicted */
         hits[found].at = a;
-        hits[found].value = value;
-        found += value != 0; /* no branch to be mispredicted */
+        found += touched[source[a]];
     }
+    for (int k = 0; k < found; k++) hits[k].value = arrived[source[hits[k].at]];
     return found;
 }
 
-double NAME(sum)(double sum, double decay, const real *restrict weight, int64_t stride, const hit *restrict hits, int count) {
+static double advanced_sum(double sum, double decay, const real *restrict weight, int64_t stride, const hit *restrict hits, int count) {
     sum *= decay;
     for (int k = 0; k < count; k++) sum += (double)weight[hits[k].at * stride] * (double)hits[k].value;
     return sum;
 }
+
+static void make_room(rls_store *store, int64_t hits) {
+    if (hits <= store->hits_room) return;
+    store->hits_room = hits + hits / 2;
+    store->hits = memory_resize(MEMORY_BUFFERS, store->hits, (size_t)store->hits_room, sizeof(hit));
+}
+
+static void predict(rls_store *store, const int32_t *touched, int64_t count_touched, const double *values) {
+    const plastic_synapses *plastic = store->plastic;
+    real *arrived = store->arrived;
+    int64_t found = 0;
+    for (int64_t k = 0; k < count_touched; k++) {
+        int64_t j = touched ? touched[k] : k;
+        arrived[j] = (real)values[j];
+        store->touched[j] = arrived[j] != 0;
+    }
+    for (int g = 0; g < plastic->groups; g++) {
+        int count, members = plastic->group_row[g + 1] - plastic->group_row[g];
+        const int32_t *source = plastic_sources(plastic, g, &count);
+        make_room(store, found + count + 1);
+        const hit *hits = (hit *)store->hits + found;
+        int here = find_hits(source, count, store->touched, arrived, (hit *)store->hits + found);
+        for (int row = plastic->group_row[g]; row < plastic->group_row[g + 1]; row++)
+            store->sum[row] = advanced_sum(store->sum[row], store->decay, (const real *)plastic->weight + plastic_slot(plastic, g, row, 0), members, hits, here);
+        store->hit_start[g + 1] = found += here;
+    }
+    for (int64_t k = 0; k < count_touched; k++) store->touched[touched ? touched[k] : k] = 0;
+}
+
+/* ---- the instant ---- */
 
 static double dot_hits(const real *values, const hit *hits, int count) {
     double sum = 0;
@@ -42,105 +95,248 @@ static double dot_hits(const real *values, const hit *hits, int count) {
     return sum;
 }
 
-/** A strip of @p vectors vectors of  result <- initial + sum over k of factor(k) row(k),  in registers: rows are read in stretches of several cache lines. */
-#define ADD_ROWS(vectors, initial, result, count, row, factor)                                                       \
-    do {                                                                                                             \
-        lanes sum[vectors];                                                                                          \
-        for (int v = 0; v < vectors; v++) sum[v] = initial;                                                          \
-        for (int k = 0; k < count; k++) {                                                                            \
-            const real *from = (row) + c, times = factor;                                                            \
-            for (int v = 0; v < vectors; v++) sum[v] += *(const lanes *)(from + v * LANES) * times;                  \
-        }                                                                                                            \
-        for (int v = 0; v < vectors; v++) *(lanes *)(result + c + v * LANES) = sum[v];                               \
+/** What every pass over a row needs: to <- times from + sum of values of rows of P + sum of minus[m] times column m. */
+typedef struct {
+    int ld;
+    const stored *p;
+    const hit *hits;
+    int count;
+    const real *columns;
+    int pending;
+    const real *minus;
+    const real *from;
+    real times;
+    real *to;
+} combination;
+
+/** A strip of it in registers. */
+#define COMBINE(vectors)                                                                                              \
+    do {                                                                                                              \
+        lanes sum[vectors];                                                                                           \
+        for (int v = 0; v < vectors; v++) sum[v] = *(const lanes *)(c->from + at + v * LANES) * c->times;             \
+        for (int k = 0; k < c->count; k++) {                                                                          \
+            const stored *row = c->p + (int64_t)c->hits[k].at * c->ld + at;                                           \
+            real value = c->hits[k].value;                                                                            \
+            for (int v = 0; v < vectors; v++) sum[v] += *(const lanes *)(row + v * LANES) * value;                    \
+        }                                                                                                             \
+        for (int m = 0; m < c->pending; m++) {                                                                        \
+            const real *column = c->columns + (int64_t)m * c->ld + at, minus = c->minus[m];                                \
+            for (int v = 0; v < vectors; v++) sum[v] += *(const lanes *)(column + v * LANES) * minus;                 \
+        }                                                                                                             \
+        for (int v = 0; v < vectors; v++) *(lanes *)(c->to + at + v * LANES) = sum[v];                                \
     } while (0)
 
-/** All strips of a row of ld elements. */
-#define ADD_ROWS_IN_STRIPS(initial, result, count, row, factor)                                       \
-    do {                                                                                              \
-        int c = 0;                                                                                    \
-        for (; c + 8 * LANES <= ld; c += 8 * LANES) ADD_ROWS(8, initial, result, count, row, factor); \
-        for (; c + 4 * LANES <= ld; c += 4 * LANES) ADD_ROWS(4, initial, result, count, row, factor); \
-        for (; c < ld; c += LANES) ADD_ROWS(1, initial, result, count, row, factor);                  \
-    } while (0)
-
-#define VECTOR(array) (*(const lanes *)((array) + c + v * LANES))
-
-/** y <- decay y + sum of value P[at][:] over the hits. */
-static void add_rows(int ld, const real *p, real *y, real decay, const hit *hits, int count) {
-    ADD_ROWS_IN_STRIPS(VECTOR(y) * decay, y, count, p + (int64_t)hits[k].at * ld, hits[k].value);
-}
-
-/** to <- y - Q z. */
-static void subtract_pending(int ld, const real *q, int64_t stride, int pending, const real *y, const double *z, real *to) {
-    real minus[SPIKE_DRIVEN_BLOCK_MAX];
-    for (int m = 0; m < pending; m++) minus[m] = (real)-z[m];
-    ADD_ROWS_IN_STRIPS(VECTOR(y), to, pending, q + k * stride, minus[k]);
-}
-
-void NAME(advance)(int ld, const real *restrict p, const real *restrict q, int64_t stride, int pending, real *restrict y, group_products *restrict products, double decay,
-                   const hit *restrict hits, int count) {
-    /* r'Pr of r = decay r_before + s:  decay^2 rho + decay s'y_before + s'y_now */
-    double before = dot_hits(y, hits, count);
-    add_rows(ld, p, y, (real)decay, hits, count);
-    products->rho = decay * (decay * products->rho + before) + dot_hits(y, hits, count);
-    for (int m = 0; m < pending; m++) products->z[m] = decay * products->z[m] + dot_hits(q + m * stride, hits, count);
-}
-
-double NAME(learn)(int ld, int sources, real *restrict q, int64_t stride, int pending, const real *restrict y, group_products *restrict products, double scale, int with_gain,
-                   int rows, real *restrict weight, const double *restrict error, double *restrict sum) {
-    real *restrict column = q + pending * stride;
-    double rk = products->rho;
-    for (int m = 0; m < pending; m++) rk -= products->z[m] * products->z[m];
-    double gain = 1 / (1 + scale * scale * rk), root = sqrt(gain) * scale;
-    subtract_pending(ld, q, stride, pending, y, products->z, column);
-    for (int row = 0; row < rows; row++) {
-        double step = (with_gain ? gain : 1) * error[row] * scale;
-        const real factor = (real)step;
-        for (int a = 0; a < sources; a++) weight[(int64_t)a * rows + row] -= factor * column[a];
-        sum[row] -= step * rk;
+static void combine(const combination *c) {
+    int at = 0;
+    for (; at + 8 * LANES <= c->ld; at += 8 * LANES) COMBINE(8);
+    switch ((c->ld - at) / LANES) {
+    case 7: COMBINE(7); break;
+    case 6: COMBINE(6); break;
+    case 5: COMBINE(5); break;
+    case 4: COMBINE(4); break;
+    case 3: COMBINE(3); break;
+    case 2: COMBINE(2); break;
+    case 1: COMBINE(1); break;
+    default: break;
     }
-    for (int c = 0; c < ld; c += LANES) *(lanes *)(column + c) *= (real)root;
-    products->z[pending] = root * rk;
+}
+
+/** k = P r into the column @p to, rho = r'k. */
+static double advance(const rls_store *store, const view *group, const hit *hits, int count, real *to) {
+    const group_products *last = &store->products[group->group];
+    const real *newest = group->columns + (int64_t)store->newest * group->ld;
+    real minus[SPIKE_DRIVEN_BLOCK_MAX];
+    int pending = count ? store->pending : 0;
+    for (int m = 0; m < pending; m++) minus[m] = 0;
+    for (int k = 0; k < count; k++) /* as many columns in every group: the inner loop's end is foreseen */
+        for (int m = 0; m < pending; m++) minus[m] -= group->columns[(int64_t)m * group->ld + hits[k].at] * hits[k].value;
+    for (int m = 0; m < pending; m++) minus[m] *= group->factor[m];
+    double before = last->gain * dot_hits(newest, hits, count); /* s'P r as of the last instant */
+    combine(&(combination){group->ld, group->p, hits, count, group->columns, pending, minus, newest, (real)(store->decay * last->gain), to});
+    return store->decay * (store->decay * last->gain * last->rho + before) + dot_hits(to, hits, count);
+}
+
+static double learn(rls_store *store, const view *group, double rho, const double *error, double scale, const real *restrict k) {
+    plastic_synapses *plastic = store->plastic;
+    int row = plastic->group_row[group->group], members = plastic->group_row[group->group + 1] - row;
+    double gain = 1 / (1 + scale * scale * rho);
+    real *restrict weight = (real *)plastic->weight + plastic->row_start[row];
+    for (int i = 0; i < members; i++) {
+        double step = (store->settings.gain ? gain : 1) * error[row + i] * scale;
+        const real factor = (real)step;
+        store->sum[row + i] -= step * rho;
+        if (members == 1)
+            for (int a = 0; a < group->sources; a++) weight[a] -= factor * k[a]; /* in vectors */
+        else
+            for (int a = 0; a < group->sources; a++) weight[(int64_t)a * members + i] -= factor * k[a];
+    }
+    store->products[group->group] = (group_products){rho, gain};
     return gain;
 }
 
-/** A block of @p rows rows and a strip of @p vectors vectors of P <- P - Q Q', in registers. */
-#define FLUSH_TILE(rows, vectors)                                                                                                    \
-    do {                                                                                                                             \
-        lanes tile[rows][vectors];                                                                                                   \
-        for (int i = 0; i < rows; i++)                                                                                               \
-            for (int v = 0; v < vectors; v++) tile[i][v] = *(lanes *)(p + (int64_t)(a + i) * ld + c + v * LANES);                     \
-        for (int m = 0; m < pending; m++) {                                                                                          \
-            const real *column = q + (int64_t)m * ld;                                                                                \
-            for (int i = 0; i < rows; i++)                                                                                           \
-                for (int v = 0; v < vectors; v++) tile[i][v] -= *(const lanes *)(column + c + v * LANES) * column[a + i];             \
-        }                                                                                                                            \
-        for (int i = 0; i < rows; i++)                                                                                               \
-            for (int v = 0; v < vectors; v++) *(lanes *)(p + (int64_t)(a + i) * ld + c + v * LANES) = tile[i][v];                     \
-    } while (0)
+/** What a group will need for an instant. */
+static inline __attribute__((always_inline)) void ask_for_group(const rls_store *store, int group) {
+    if (group >= store->plastic->groups) return;
+    const plastic_synapses *plastic = store->plastic;
+    const int64_t ld = store->ld[group];
+    const stored *p = (const stored *)store->p + store->p_base[group];
+    const hit *hits = store->hits;
+    for (int64_t h = store->hit_start[group]; h < store->hit_start[group + 1]; h++) ask_for(p + hits[h].at * ld, ld * (int64_t)sizeof(stored));
+    ask_for((const real *)store->waiting + store->waiting_base[group], (store->factors + (store->pending + 1) * ld) * (int64_t)sizeof(real));
+    const int64_t first = plastic->row_start[plastic->group_row[group]], end = plastic->row_start[plastic->group_row[group + 1]];
+    ask_for((const real *)plastic->weight + first, (end - first) * (int64_t)sizeof(real));
+}
 
-static void subtract_products(int ld, int sources, real *restrict p, const real *restrict q, int pending) {
-    for (int c = 0; c < ld; c += STRIP) {
-        int vectors = (ld - c) / LANES, a = 0;
-        if (vectors >= 4)
-            for (; a + ROWS <= sources; a += ROWS) FLUSH_TILE(ROWS, 4);
-        else if (vectors == 3)
-            for (; a + ROWS <= sources; a += ROWS) FLUSH_TILE(ROWS, 3);
-        else if (vectors == 2)
-            for (; a + ROWS <= sources; a += ROWS) FLUSH_TILE(ROWS, 2);
-        else
-            for (; a + ROWS <= sources; a += ROWS) FLUSH_TILE(ROWS, 1);
-        int begin = c, end = c + STRIP < ld ? c + STRIP : ld, rest = a;
-        for (c = begin; c < end; c += LANES)
-            for (a = rest; a < sources; a++) FLUSH_TILE(1, 1);
-        c = begin;
+static int update(rls_store *store, const double *error, const double *scale, double *gain) {
+    const plastic_synapses *plastic = store->plastic;
+    int first_bad = -1;
+    for (int g = 0; g < AHEAD; g++) ask_for_group(store, g);
+    for (int g = 0; g < plastic->groups; g++) {
+        view group = view_of(store, g);
+        int row = plastic->group_row[g];
+        double own_scale = scale ? scale[row] : 1;
+        real *to = group.columns + (int64_t)store->pending * group.ld;
+        ask_for_group(store, g + AHEAD);
+        double rho = advance(store, &group, (hit *)store->hits + store->hit_start[g], (int)(store->hit_start[g + 1] - store->hit_start[g]), to);
+        double value = learn(store, &group, rho, error, own_scale, to);
+        group.factor[store->pending] = (real)(own_scale * own_scale * value);
+        for (int member = row; member < plastic->group_row[g + 1]; member++) gain[member] = value;
+        if (first_bad < 0 && !(value > 0 && value <= 1)) first_bad = row;
+    }
+    store->newest = store->pending++;
+    return first_bad;
+}
+
+static void refresh(rls_store *store) {
+    store->newest = store->block - 1;
+    for (int g = 0; g < store->plastic->groups; g++) {
+        view group = view_of(store, g);
+        store->products[g] = (group_products){0, 0};
+        double rho = advance(store, &group, (hit *)store->hits + store->hit_start[g], (int)(store->hit_start[g + 1] - store->hit_start[g]),
+                             group.columns + (int64_t)store->newest * group.ld);
+        store->products[g] = (group_products){rho, 1};
     }
 }
 
-void NAME(flush)(int ld, int sources, real *restrict p, const real *restrict q, int64_t stride, int pending, real *restrict y, group_products *restrict products,
-                 real *restrict scratch) {
-    for (int m = 0; m < pending; m++) memcpy(scratch + (int64_t)m * ld, q + m * stride, (size_t)ld * sizeof *scratch); /* close together while they are used again and again */
-    subtract_products(ld, sources, p, scratch, pending);
-    subtract_pending(ld, scratch, ld, pending, y, products->z, y);
-    for (int m = 0; m < pending; m++) products->rho -= products->z[m] * products->z[m];
+/* ---- the flush ---- */
+
+/** Squares of w x w elements off the diagonal change places. */
+static inline __attribute__((always_inline)) void exchange_squares(lanes *square, int w) {
+    choice first, second; /* elements of two rows that stand w apart; those of the second count from LANES */
+#pragma GCC unroll 16
+    for (int j = 0; j < LANES; j++) {
+        first[j] = j & w ? LANES + j - w : j;
+        second[j] = j & w ? LANES + j : j + w;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; i++) {
+        if (i & w) continue;
+        lanes x = square[i], y = square[i + w];
+        square[i] = __builtin_shuffle(x, y, first);
+        square[i + w] = __builtin_shuffle(x, y, second);
+    }
 }
+
+static inline __attribute__((always_inline)) void transpose(lanes *square) {
+    if (LANES == 16) exchange_squares(square, 8);
+    exchange_squares(square, 4), exchange_squares(square, 2), exchange_squares(square, 1);
+}
+
+/** Subtract q q' from a square of P, in registers. @param across, down what the columns have at its columns and at its rows, ld from column to column */
+static inline __attribute__((always_inline)) void subtract(lanes *square, const real *restrict across, const real *restrict down, int64_t ld, int pending) {
+    for (int m = 0; m < pending; m++, across += ld, down += ld) {
+        const lanes row = *(const lanes *)across;
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++) square[i] -= row * down[i];
+    }
+}
+
+static inline __attribute__((always_inline)) void load(lanes *square, const stored *p, int64_t ld) {
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; i++) square[i] = *(const lanes *)(p + i * ld);
+}
+
+static inline __attribute__((always_inline)) void store(const lanes *square, stored *p, int64_t ld) {
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; i++) *(lanes *)(p + i * ld) = square[i];
+}
+
+/** The square at row @p a, column @p c > a, and its mirror image, of which @p mirrored rows exist. */
+static void subtract_beside(int64_t ld, stored *restrict p, const real *restrict q, int pending, int64_t a, int64_t c, int mirrored) {
+    lanes square[LANES];
+    load(square, p + a * ld + c, ld);
+    subtract(square, q + c, q + a, ld, pending);
+    store(square, p + a * ld + c, ld);
+    transpose(square);
+    if (mirrored == LANES)
+        store(square, p + c * ld + a, ld);
+    else
+        for (int i = 0; i < mirrored; i++) *(lanes *)(p + (c + i) * ld + a) = square[i];
+}
+
+/** The square on the diagonal at @p a. */
+static void subtract_on_diagonal(int64_t ld, stored *restrict p, const real *restrict q, int pending, int64_t a) {
+    lanes square[LANES];
+    load(square, p + a * ld + a, ld);
+    subtract(square, q + a, q + a, ld, pending);
+    store(square, p + a * ld + a, ld);
+}
+
+/** The same for the last one, which has @p rows rows. */
+static void subtract_in_corner(int64_t ld, stored *restrict p, const real *restrict q, int pending, int64_t a, int rows) {
+    lanes square[LANES];
+    for (int i = 0; i < LANES; i++) square[i] = *(const lanes *)(p + (a + (i < rows ? i : 0)) * ld + a); /* there is no memory behind P */
+    subtract(square, q + a, q + a, ld, pending);
+    for (int i = 0; i < rows; i++) *(lanes *)(p + (a + i) * ld + a) = square[i];
+}
+
+/** P <- P - q q': squares on and above the diagonal, and their mirror images. @param next what is asked for meanwhile, a piece with each square */
+static void subtract_products(int64_t ld, int sources, stored *restrict p, const real *restrict q, int pending, const char *next, int64_t next_bytes) {
+    const int64_t squares = (sources + LANES - 1) / LANES, piece = next_bytes / (squares * (squares + 1) / 2) / 64 * 64 + 64;
+    const char *end = next + next_bytes;
+    for (int a = 0; a < sources; a += LANES)
+        for (int c = a; c < sources; c += LANES) {
+            int rows = sources - c < LANES ? sources - c : LANES;
+            ask_for(next, next + piece < end ? piece : end - next);
+            next = next + piece < end ? next + piece : end;
+            if (c > a)
+                subtract_beside(ld, p, q, pending, a, c, rows);
+            else if (rows == LANES)
+                subtract_on_diagonal(ld, p, q, pending, a);
+            else
+                subtract_in_corner(ld, p, q, pending, a, rows);
+        }
+}
+
+/** Columns of a group, with the root of their factors, close together while they are used again and again. */
+static void collect_columns(const rls_store *store, const view *group, real *restrict q) {
+    for (int m = 0; m < store->pending; m++) {
+        const real root = (real)sqrt((double)group->factor[m]);
+        const real *column = group->columns + (int64_t)m * group->ld;
+        for (int at = 0; at < group->ld; at += LANES) *(lanes *)(q + (int64_t)m * group->ld + at) = *(const lanes *)(column + at) * root;
+    }
+}
+
+static void flush(rls_store *store) {
+    enum { FITS = 1 << 18 }; /* bytes: a P of this size is in the second cache by the time it is wanted */
+    for (int g = 0; g < store->plastic->groups && store->pending; g++) {
+        view group = view_of(store, g);
+        stored *p = (stored *)store->p + store->p_base[g];
+        int64_t next_bytes = g + 1 < store->plastic->groups ? (store->p_base[g + 2] - store->p_base[g + 1]) * (int64_t)sizeof(stored) : 0;
+        collect_columns(store, &group, store->scratch);
+        subtract_products(group.ld, group.sources, p, store->scratch, store->pending, (const char *)((stored *)store->p + store->p_base[g + 1]), next_bytes <= FITS ? next_bytes : 0);
+    }
+    store->pending = 0;
+}
+
+static double get_p(const rls_store *store, int group, int64_t a, int64_t b) {
+    return ((const stored *)store->p)[store->p_base[group] + a * store->ld[group] + b];
+}
+
+static void set_p(rls_store *store, int group, int64_t a, int64_t b, double value) {
+    ((stored *)store->p)[store->p_base[group] + a * store->ld[group] + b] = (stored)value;
+}
+
+const spike_driven_kernel KERNEL = {
+    .real_size = sizeof(real), .stored_size = sizeof(stored), .hit_size = sizeof(hit), .predict = predict, .update = update, .flush = flush, .refresh = refresh, .get_p = get_p, .set_p = set_p,
+};

@@ -277,6 +277,7 @@ static void test_breakdown(void **state) {
         assert_true(only >= 0);
         rls_activity activity = next_activity(t.filter, 0);
         double sum[2], error[2] = {0}, gain[2];
+        if (t.filter->arrived[only] == 0) t.filter->touched[activity.touched_count++] = only;
         t.filter->r[only] = t.filter->arrived[only] = NAN;
         t.kind->predict(t.store, &activity, sum);
         assert_int_equal(t.kind->update(t.store, &activity, error, NULL, gain, NULL), 1);

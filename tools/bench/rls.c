@@ -1,7 +1,7 @@
 /* One RLS instant, one P per neuron: the textbook recursion in its best BLAS forms (symv + syr on full storage, spmv + spr on packed storage) against the
  * spike-driven store, both sides in one run, P far larger than the caches. Prints a table of medians and ratios.
  *
- *     mpirun -n RANKS build/bench_rls [MEGABYTES of P per rank, 400] */
+ *     mpirun -n RANKS build/bench_rls [MEGABYTES of P per rank, 400 [K, all]] */
 #include <cblas.h>
 #include <math.h>
 #include <stdio.h>
@@ -168,6 +168,7 @@ int main(int argc, char **argv) {
     openblas_set_num_threads(1);
     job = context_of(MPI_COMM_WORLD);
     double megabytes = argc > 1 ? atof(argv[1]) : 400;
+    int only = argc > 2 ? atoi(argv[2]) : 0;
     const int counts[] = {58, 100, 256, 1024};
     const rls_store_kind *ours = NULL;
     for (int k = 0; rls_store_kinds[k]; k++)
@@ -175,7 +176,8 @@ int main(int argc, char **argv) {
     log_line(&job, "%d ranks, %g MB of P each; microseconds per instant and neuron, medians of %d (ours: 64 instants each, flushes included)", job.ranks, megabytes, REPEATS);
     log_line(&job, "     K  real     groups  spiking  symv+syr   spmv+spr       ours   ratio");
     for (int precision = 0; precision < 2; precision++)
-        for (int k = 0; k < 4; k++) measure(ours, counts[k], precision == 0, megabytes);
+        for (int k = 0; k < 4; k++)
+            if (only == 0 || only == counts[k]) measure(ours, counts[k], precision == 0, megabytes);
     MPI_Finalize();
     return 0;
 }

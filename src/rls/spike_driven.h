@@ -1,0 +1,75 @@
+/** @file spike_driven.h
+ *  The delayed, spike-driven store (spike_driven.c says what it computes) and its arithmetic, compiled once for each precision (spike_driven_kernel.c).
+ *
+ *  Rows of a group's arrays have ld elements, ld a multiple of SPIKE_DRIVEN_LANES, zero behind the K sources. Nothing here is collective.
+ */
+#ifndef ENGRAM_SPIKE_DRIVEN_H
+#define ENGRAM_SPIKE_DRIVEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engram/rls.h"
+
+enum { SPIKE_DRIVEN_LANES = 16, SPIKE_DRIVEN_BLOCK_MAX = 128 };
+
+/** What arrived at one source of a group since the last instant. */
+typedef struct { int32_t at; float value; } hit_single;
+typedef struct { int64_t at; double value; } hit_double;
+
+/** What a group is besides its arrays. */
+typedef struct {
+    double rho;  /**< r'k at the last instant, before its update */
+    double gain; /**< g there: P r was g k after the update, and r'P r was g rho */
+} group_products;
+
+typedef struct spike_driven_kernel spike_driven_kernel;
+
+struct rls_store {
+    plastic_synapses *plastic;
+    rls_settings settings;
+    const spike_driven_kernel *kernel;
+    int block;                /**< columns that wait before a flush */
+    int pending;              /**< columns that wait now, the same in all groups */
+    int newest;               /**< the column of the last instant */
+    int *ld;                  /**< [groups] length of a group's rows */
+    int64_t *waiting_base;    /**< [groups] where a group's part of waiting begins, elements */
+    int64_t *p_base;          /**< [groups] where its P begins */
+    int factors;              /**< elements of its factors, whole cache lines */
+    void *waiting;            /**< real, per group [factors] scale^2 g of each column, [block][ld] k of the last instants */
+    void *p;                  /**< stored, per group [K][ld] */
+    group_products *products; /**< [groups] */
+    double *sum;              /**< [rows] w.r as of the last instant */
+    void *scratch;            /**< real [block][largest ld] */
+    uint8_t *touched;         /**< [sources] 1 for sources that arrived, within predict(); else 0 */
+    void *arrived;            /**< real [sources] */
+    int64_t *hit_start;       /**< [groups+1] */
+    void *hits;               /**< what arrived at each group since the last instant */
+    int64_t hits_room;
+    double decay;             /**< of the interval; 0 when all sources arrived anew */
+};
+
+struct spike_driven_kernel {
+    size_t real_size, stored_size, hit_size; /**< bytes of an element of columns and weights, of P, and of a hit */
+
+    /** Find what arrived at every group, and advance the rows' sums:  sum <- decay sum + w.s.
+     *  @param touched [count] sources that may have arrived, NULL: 0 .. count-1 @param values [sources] what arrived */
+    void (*predict)(rls_store *store, const int32_t *touched, int64_t count, const double *values);
+
+    /** One instant of every group: k = P r with today's P, g = 1/(1 + scale^2 r'k), w_i -= g e_i scale k, sum to w.r of the new weights, and a column more.
+     *  @param error [rows] @param scale [rows] or NULL for 1 @param[out] gain [rows] @return first row whose g is not in (0, 1], or -1 */
+    int (*update)(rls_store *store, const double *error, const double *scale, double *gain);
+
+    /** P <- P - sum of factor k k' over the columns that wait. */
+    void (*flush)(rls_store *store);
+
+    /** P r of all groups anew from what predict() found (with decay 0), no column waiting: goes where the last instant's k would be. */
+    void (*refresh)(rls_store *store);
+
+    double (*get_p)(const rls_store *store, int group, int64_t a, int64_t b);
+    void (*set_p)(rls_store *store, int group, int64_t a, int64_t b, double value);
+};
+
+extern const spike_driven_kernel spike_driven_single, spike_driven_double;
+
+#endif
