@@ -211,8 +211,8 @@ static void measure_delivery(calibration *calibration) {
     machine_delivery *costs = &calibration->machine.delivery;
     costs->bytes = list_of(2, bytes);
     costs->typed = list_of(2, NULL), costs->weighted = list_of(2, NULL), costs->plastic = list_of(2, NULL), costs->spike = list_of(2, NULL);
-    fit_typed(calibration, 0, 16384, 8, 16384, 32, 40);
-    fit_typed(calibration, 1, 262144, 16, 262144, 64, 4); /* as in large networks: counts of so many targets leave the second-level cache, too */
+    fit_typed(calibration, 0, 4096, 8, 4096, 128, 200);
+    fit_typed(calibration, 1, 131072, 8, 131072, 128, 4); /* as in large networks: counts of so many targets leave the second-level cache, too */
     measured weighted_small = deliver(calibration, false, 1366, 128, 400), weighted = deliver(calibration, false, 10923, 512, 16);
     measured plastic_small = deliver_plastic(calibration, 2048, 64, 1, 200), plastic = deliver_plastic(calibration, 32768, 128, 1, 8), shared = deliver_plastic(calibration, 16384, 64, 8, 40);
     const measured *two[2][2] = {{&weighted_small, &plastic_small}, {&weighted, &plastic}};

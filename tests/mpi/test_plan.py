@@ -209,4 +209,4 @@ def test_wrong_input(bench):
     assert code == 2 and "cannot be written" in err, err
 
 
-run_tests([test_edges_of_a_file, test_table_of_ranks, test_job_script, test_machine_files, test_wrong_input])
+run_tests([test_memory_of_every_kind, test_edges_of_a_file, test_table_of_ranks, test_job_script, test_machine_files, test_wrong_input])
