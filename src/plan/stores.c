@@ -4,6 +4,7 @@
 
 #include "../rls/distributed_kernel.h"
 #include "../rls/process_grid.h"
+#include "../rls/spike_driven.h"
 #include "plan.h"
 
 enum { LINE = 16 }; /* elements to which rows are padded */
@@ -45,20 +46,20 @@ int plan_block(const plan_network *network) {
     return inputs <= 128 ? 16 : inputs <= 512 ? 32 : 64;
 }
 
-/** spike_driven.c: P, then y and the pending columns of all groups as streams. */
+/** spike_driven.c: P, and per group the factors and columns that wait. */
 static plan_store spike_driven(const plan_network *network, const plan_share *share, double rate) {
+    const spike_driven_kernel *kernel = network->rule.single ? &spike_driven_single : &spike_driven_double;
     double inputs = share->plastic_inputs, groups = share->groups, row = mean_row(network, inputs), block = plan_block(network), most = largest(network, inputs);
-    double real = network->rule.single ? sizeof(float) : sizeof(double), hit = network->rule.single ? 8 : 16;
-    double stride = groups * row + 32 * LINE; /* the skew of streams within a page: half a page on average */
-    plan_store store = {.p = groups * mean_square(network, inputs) * real + stride * (1 + block) * real + groups * (2 * sizeof(int64_t) + 2 * sizeof(double) + block * sizeof(double))};
+    double real = (double)kernel->real_size, places = sizeof(int) + 2 * sizeof(int64_t) + sizeof(group_products);
+    plan_store store = {.p = groups * (mean_square(network, inputs) * (double)kernel->stored_size + (padded(block) + block * row) * real + places)};
     double first = network->window + (double)network->every * network->dt; /* the first instant hears of all spikes since the loop began */
     double fraction = network->own_tau || network->keeps_state ? 1 : plan_spiking(rate, first), room = 0;
     for (double group = 0; group < groups; group++) {
         double needed = group * inputs * fraction + inputs;
         if (needed > room) room = floor(needed * 1.5);
     }
-    store.buffers = block * padded(most) * real + share->rows * sizeof(double) + (double)(network->neurons + network->units) * real + groups * sizeof(int64_t) + room * hit;
-    store.building = most * padded(most) * sizeof(double);
+    store.buffers = block * padded(most) * real + share->rows * sizeof(double) + (double)(network->neurons + network->units) * (real + 1) + groups * sizeof(int64_t) + room * (double)kernel->hit_size;
+    store.building = most * most * sizeof(double);
     return store;
 }
 

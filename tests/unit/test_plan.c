@@ -42,13 +42,13 @@ static void test_million(void **state) {
         const double n = 1e6, inputs = 100, groups = n / 10, r = ranks, t = 20, ld = 112, mib = 1 << 20;
         plan_share share = plan_share_of(&network, ranks);
         plan_bytes bytes = plan_memory(&network, &share, 5, 27 * mib);
-        near(bytes.category[MEMORY_P] * r, groups * (4 * ld * (inputs + 17) + 168), 0.001);
+        near(bytes.category[MEMORY_P] * r, groups * (4 * ld * (inputs + 16) + 4 * 16 + 36), 0.001);
         near(bytes.category[MEMORY_WEIGHTS] * r, 8 * n * inputs + 12 * groups * inputs + (12 + 8 * r) * n, 0.01);
         near(bytes.category[MEMORY_STATIC] * r, 8 * 500 * n + 8 * r * n, 0.001);
         near(bytes.category[MEMORY_STATE] * r, (85 + 21 * r) * n, 0.005);
         near(bytes.category[MEMORY_TARGETS] * r, (8 * t + 40 + 4 * r) * n, 0.001);
         near(bytes.category[MEMORY_OUTPUT] * r, 8 * (3 * t + 1) * n, 0.001);
-        near(bytes.category[MEMORY_BUFFERS] * r, (36 + 8 * r) * n + 12 * groups * inputs * plan_spiking(5, 110), 0.15);
+        near(bytes.category[MEMORY_BUFFERS] * r, (36 + 9 * r) * n + 12 * groups * inputs * plan_spiking(5, 110), 0.15);
         double sum = 0;
         for (int c = 0; c < MEMORY_CATEGORIES; c++) sum += bytes.category[c];
         near(bytes.sum, sum, 1e-12);
