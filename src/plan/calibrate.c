@@ -485,11 +485,12 @@ static status write_file(const calibration *calibration, const calibrate_options
 
 static status check_output(const context *context, const calibrate_options *options) {
     if (context->rank != 0) return STATUS_OK;
-    if (!options->overwrite && access(options->output, F_OK) == 0) return status_fail(STATUS_INPUT, "%s is there already; give another name, or --overwrite", options->output);
+    bool there = access(options->output, F_OK) == 0;
+    if (there && !options->overwrite) return status_fail(STATUS_INPUT, "%s is there already; give another name, or --overwrite", options->output);
     int descriptor = open(options->output, O_WRONLY | O_CREAT, 0666);
     if (descriptor < 0) return status_fail(STATUS_INPUT, "%s cannot be written", options->output);
     close(descriptor);
-    if (!options->overwrite) unlink(options->output);
+    if (!there) unlink(options->output);
     return STATUS_OK;
 }
 
