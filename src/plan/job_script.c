@@ -35,8 +35,8 @@ static void write_script(FILE *out, const char *config_path, const char *directo
     fprintf(out, "#SBATCH --mem=%.0fM\n#SBATCH --time=", ceil(1.1 * peak * (double)here / (1 << 20)));
     write_time(out, limit);
     fputs("\n#SBATCH --signal=USR1@120\n#SBATCH --requeue\n#SBATCH --open-mode=append\n#SBATCH --output=%x-%j.log\n", out);
-    fputs("# Add what your site needs: --account, --partition, modules. A run that has no time left saves itself (exit code 75) and is put into the queue again.\n\n", out);
-    fputs("export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 SRUN_CPUS_PER_TASK=1\nsrun --cpu-bind=cores engram train ", out);
+    fputs("# Account and partition are options of sbatch (or SBATCH_ACCOUNT, SBATCH_PARTITION). A run that has no time left saves itself (exit code 75) and is put into the queue again.\n\n", out);
+    fputs("export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 SRUN_CPUS_PER_TASK=1 SLURM_MPI_TYPE=\"${SLURM_MPI_TYPE:-pmix}\"\nsrun --cpu-bind=cores engram train ", out);
     write_quoted(out, config_path);
     fputs(" --resume ", out);
     write_quoted(out, directory);
