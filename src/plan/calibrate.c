@@ -146,10 +146,10 @@ static const double update_sizes[] = {32, 1024, 16384, 262144};
 enum { UPDATE_SIZES = sizeof update_sizes / sizeof *update_sizes };
 
 /** ns of a neuron and step. */
-static double update_cost(calibration *calibration, double neurons, const char *network, const char *neuron) {
+static double update_cost(calibration *calibration, double neurons, const char *network, const char *neuron, const char *plastic) {
     double steps = fmin(2000, fmax(4, floor(250000 / neurons / 4) * 4)), ms = steps / 10;
-    measured measured = measure(calibration, PLASTIC, "simulation: {dt: 0.1 ms}\nnetwork: {%s, neurons: %.0f}\nneuron: {%s}\nplastic: {kind: none}\n"
-                                "targets: {kind: ou, duration: %g ms}\nlearning: {rule: none, every: %g ms}\n", network, neurons, neuron, ms, ms / 2);
+    measured measured = measure(calibration, PLASTIC, "simulation: {dt: 0.1 ms}\nnetwork: {%s, neurons: %.0f}\nneuron: {%s}\nplastic: {%s}\n"
+                                "targets: {kind: ou, duration: %g ms}\nlearning: {rule: none, every: %g ms}\n", network, neurons, neuron, plastic, ms, ms / 2);
     return measured.phase[PHASE_UPDATE] / measured.steps / neurons * 1e9;
 }
 
@@ -157,18 +157,19 @@ static void measure_update(calibration *calibration) {
     machine_update *update = &calibration->machine.update;
     char text[128];
     update->neurons = list_of(UPDATE_SIZES, update_sizes);
-    update->noise = list_of(UPDATE_SIZES, NULL), update->typed = list_of(UPDATE_SIZES, NULL), update->weighted = list_of(UPDATE_SIZES, NULL);
+    update->noise = list_of(UPDATE_SIZES, NULL), update->typed = list_of(UPDATE_SIZES, NULL), update->weighted = list_of(UPDATE_SIZES, NULL), update->plastic = list_of(UPDATE_SIZES, NULL);
     for (int m = 0; neuron_models[m]; m++) update->model[m] = list_of(UPDATE_SIZES, NULL);
     for (int k = 0; k < UPDATE_SIZES; k++) {
         for (int m = 0; neuron_models[m]; m++) {
             snprintf(text, sizeof text, "model: %s", neuron_models[m]->parameters->name);
-            update->model[m].values[k] = update_cost(calibration, update_sizes[k], "kind: none", text);
+            update->model[m].values[k] = update_cost(calibration, update_sizes[k], "kind: none", text, "kind: none");
         }
         double plain = update->model[0].values[k]; /* lif */
-        update->noise.values[k] = at_least(update_cost(calibration, update_sizes[k], "kind: none", "model: lif, noise_sd: 0.1") - plain, 0.01);
-        update->typed.values[k] = at_least(update_cost(calibration, update_sizes[k], "kind: balanced_ei, in_degree: 1, external_drive: 0", "model: lif") - plain, 0.01);
+        update->noise.values[k] = at_least(update_cost(calibration, update_sizes[k], "kind: none", "model: lif, noise_sd: 0.1", "kind: none") - plain, 0.01);
+        update->typed.values[k] = at_least(update_cost(calibration, update_sizes[k], "kind: balanced_ei, in_degree: 1, external_drive: 0", "model: lif", "kind: none") - plain, 0.01);
         snprintf(text, sizeof text, "kind: random, wiring: in_degree, weights: zero, probability: %.10g", 2 / update_sizes[k]);
-        update->weighted.values[k] = at_least(update_cost(calibration, update_sizes[k], text, "model: lif") - plain, 0.01);
+        update->weighted.values[k] = at_least(update_cost(calibration, update_sizes[k], text, "model: lif", "kind: none") - plain, 0.01);
+        update->plastic.values[k] = at_least(update_cost(calibration, update_sizes[k], "kind: none", "model: lif", "kind: separate, excitatory_in_degree: 1, inhibitory_in_degree: 1") - plain, 0.01);
     }
 }
 

@@ -8,7 +8,7 @@
 #include "engram/neurons.h"
 #include "engram/rls.h"
 
-enum { SECTIONS = 7, UPDATE_MAX = MACHINE_MODELS_MAX + 4, RLS_MAX = 8 + MACHINE_STORES_MAX * PRECISIONS * 4, KEY_BYTES = 48 };
+enum { SECTIONS = 7, UPDATE_MAX = MACHINE_MODELS_MAX + 5, RLS_MAX = 8 + MACHINE_STORES_MAX * PRECISIONS * 4, KEY_BYTES = 48 };
 
 #define NUMBER(struct_type, key, fallback, low, high, help, member) {key, PARAM_NUMBER, UNIT_NONE, fallback, low, high, NULL, help, offsetof(struct_type, member)}
 #define LIST(struct_type, key, low, high, help, member) {key, PARAM_NUMBERS, UNIT_NONE, NULL, low, high, NULL, help, offsetof(struct_type, member)}
@@ -75,12 +75,13 @@ static const param_table *make_update(void) {
     params[n++] = (param)LIST(machine_update, "neurons", 1, 1e12, "of a rank; the lists below are for these", neurons);
     for (int m = 0; neuron_models[m]; m++) {
         if (m == MACHINE_MODELS_MAX) context_abort("machine file: more than %d neuron models", MACHINE_MODELS_MAX);
-        params[n++] = (param){neuron_models[m]->parameters->name, PARAM_NUMBERS, UNIT_NONE, NULL, TINY, HUGE_NS, NULL, "ns of a neuron in a step, without noise and static synapses",
+        params[n++] = (param){neuron_models[m]->parameters->name, PARAM_NUMBERS, UNIT_NONE, NULL, TINY, HUGE_NS, NULL, "ns of a neuron in a step, without noise and synapses",
                               offsetof(machine_update, model) + (size_t)m * sizeof(param_numbers)};
     }
     params[n++] = (param)LIST(machine_update, "noise", TINY, HUGE_NS, "ns more with noise", noise);
     params[n++] = (param)LIST(machine_update, "typed", TINY, HUGE_NS, "ns more with static synapses whose weights go by type", typed);
     params[n++] = (param)LIST(machine_update, "weighted", TINY, HUGE_NS, "ns more with static synapses that have weights of their own", weighted);
+    params[n++] = (param)LIST(machine_update, "plastic", TINY, HUGE_NS, "ns more with plastic synapses", plastic);
     table.count = n;
     return &table;
 }

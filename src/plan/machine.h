@@ -27,8 +27,8 @@ typedef struct {
 /** Section `update`: ns of a neuron in a step, for several numbers of neurons of a rank. */
 typedef struct {
     param_numbers neurons;                      /**< ascending */
-    param_numbers model[MACHINE_MODELS_MAX];    /**< in the order of neuron_models[]: without noise and static synapses */
-    param_numbers noise, typed, weighted;       /**< what these add */
+    param_numbers model[MACHINE_MODELS_MAX];    /**< in the order of neuron_models[]: without noise and synapses */
+    param_numbers noise, typed, weighted, plastic; /**< what these add */
 } machine_update;
 
 /** Section `delivery`: ns, for two sizes of what a rank goes through before the same source spikes again: its synapses and P. */

@@ -29,6 +29,7 @@ static double step_of_neurons(const plan_network *network, const machine *machin
     double counted = fmax(mine, update->neurons.values[0]), ns = machine_curve(&update->neurons, &update->model[model], counted); /* a step has its price for no neuron, too */
     if (network->noise) ns += machine_curve(&update->neurons, &update->noise, counted);
     if (network->network.any) ns += machine_curve(&update->neurons, plan_is_typed(network) ? &update->typed : &update->weighted, counted);
+    if (network->inputs > 0) ns += machine_curve(&update->neurons, &update->plastic, counted);
     return counted * ns * NS;
 }
 

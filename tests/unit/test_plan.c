@@ -117,7 +117,7 @@ static void test_time(void **state) {
     plan_network network = read_network("network: {kind: balanced_ei, neurons: 10000, in_degree: 100}\nplastic: {excitatory_in_degree: 32, inhibitory_in_degree: 32}\nstimulus: {kind: none}\n"
                                         "targets: {kind: ou}\noutput: {correlation_window: 0}\n", &config);
     assert_int_equal(machine_open(alone, NULL, &machine), STATUS_OK);
-    set_list(&machine.update.model[0], 2), set_list(&machine.update.typed, 1), machine.delivery.filter = 50;
+    set_list(&machine.update.model[0], 2), set_list(&machine.update.typed, 0.5), set_list(&machine.update.plastic, 0.5), machine.delivery.filter = 50;
     set_list(&machine.delivery.typed, 1), set_list(&machine.delivery.plastic, 3), set_list(&machine.delivery.spike, 100);
     machine.rls.source = 1;
     machine_store *store = &machine.rls.large[0][0];
