@@ -24,6 +24,7 @@ typedef struct {
     double mu;                 /**< penalty on the summed departure of a neuron's excitatory (and of its inhibitory) weights, >= 0 */
     double lambda_feedforward; /**< lambda of feed-forward weights, > 0 */
     bool gain;                 /**< false mimics TrainSpikingNet.jl after v0.2.2: g is left out of the weight update */
+    bool half;                 /**< P is stored in half precision (with single weights); for stores that say so */
     int block;                 /**< updates that a store may delay before it writes P; 0: the store's choice */
     int grid_columns;          /**< process columns of a distributed store's grid, a divisor of the number of ranks; 0: one */
 } rls_settings;
@@ -42,6 +43,7 @@ typedef struct rls_store rls_store; /**< opaque, defined by each kind */
 typedef struct rls_store_kind {
     const char *name, *help;
     bool scales; /**< update() takes scale */
+    bool halves; /**< P can be stored in half precision */
 
     /** Allocate and set P(0) (rls_initial_p()). Collective. @param plastic borrowed for life; update() writes its weights @return owned */
     rls_store *(*create)(const context *context, plastic_synapses *plastic, const rls_settings *settings);

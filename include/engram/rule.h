@@ -48,6 +48,7 @@ typedef struct rule_state rule_state;
 typedef struct {
     const rls_store_kind *store; /**< NULL: nothing */
     bool single;                 /**< precision of P and weights: float */
+    bool half;                   /**< P is stored in half precision */
     int block;                   /**< updates that wait; 0: the store's choice */
     int grid_columns;            /**< of a distributed store */
 } rule_size;
@@ -68,8 +69,9 @@ typedef struct learning_rule {
     /** Write to a checkpoint what the rule would need to go on, beyond the weights, and read it back, on any number of ranks. Collective. */
     void (*save)(rule_state *state, h5_file *file);
     void (*load)(rule_state *state, h5_reader *reader);
-    /** How it will store P of groups of at most @p largest inputs ("engram plan"). Not collective. NULL: there is nothing to store. @param shared groups of several neurons */
-    void (*size)(const void *parameters, bool shared, int64_t largest, rule_size *size);
+    /** How it will store P of groups of at most @p largest inputs ("engram plan"). Not collective. NULL: there is nothing to store.
+     *  @param shared groups of several neurons @return not agreed */
+    status (*size)(const config *config, const void *parameters, bool shared, int64_t largest, rule_size *size);
 } learning_rule;
 
 extern const learning_rule *const learning_rules[];

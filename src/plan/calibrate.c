@@ -237,23 +237,25 @@ static const double rls_inputs[] = {32, 64, 128, 384, 1024};
 enum { RLS_INPUTS = sizeof rls_inputs / sizeof *rls_inputs };
 
 /** ns of a group and instant. @param every ms between instants: how many inputs spike @param[out] hits of a group */
-static double group_cost(calibration *calibration, const char *store, bool single, double inputs, double bytes, int instants, double every, double *hits) {
-    double real = single ? 4 : 8, trained = fmax(1, ceil(bytes / (inputs * inputs * real))), neurons = trained + 2 * inputs + 1024;
+static double group_cost(calibration *calibration, const char *store, int precision, double inputs, double bytes, int instants, double every, double *hits) {
+    static const char *const names[PRECISIONS] = {"single", "double", "half"};
+    const double sizes[PRECISIONS] = {4, 8, 2};
+    double real = sizes[precision], trained = fmax(1, ceil(bytes / (inputs * inputs * real))), neurons = trained + 2 * inputs + 1024;
     measured measured = measure(calibration, LEARN | PLASTIC, "simulation: {dt: 0.1 ms}\nnetwork: {kind: none, neurons: %.0f, excitatory_fraction: %.15g, " FIRING "}\n"
                                 "plastic: {kind: separate, trained: excitatory, excitatory_in_degree: 0, inhibitory_in_degree: %.0f, inhibitory_weight: 0}\n"
                                 "targets: {kind: ou, duration: %g ms}\nlearning: {rule: rls, store: %s, precision: %s, every: %g ms}\n", neurons, (trained + 0.5) / neurons, inputs, instants * every,
-                                store, single ? "single" : "double", every);
+                                store, names[precision], every);
     *hits = inputs * fmin(1, measured.spikes / neurons / measured.instants);
-    calibration->machine.others.build_p = measured.build / (measured.p_bytes / real) * 1e9;
+    if (precision != PRECISION_HALF) calibration->machine.others.build_p = measured.build / (measured.p_bytes / real) * 1e9;
     return measured.phase[PHASE_LEARN] / measured.instants / measured.groups * 1e9;
 }
 
 /** Two runs with different numbers of inputs that spike tell what an instant takes without any, and what for each. Stores that do not go by spikes need one. */
-static void store_cost(calibration *calibration, const char *store, bool single, double inputs, double bytes, double *quiet, double *spiking) {
+static void store_cost(calibration *calibration, const char *store, int precision, double inputs, double bytes, double *quiet, double *spiking) {
     bool by_spikes = strcmp(store, "spike_driven") == 0;
     int instants = !by_spikes ? 4 : inputs <= 128 ? 16 : inputs <= 512 ? 32 : 64; /* a block of updates */
-    double few, many, took = group_cost(calibration, store, single, inputs, bytes, instants, 0.5, &few);
-    double share = by_spikes ? at_least((group_cost(calibration, store, single, inputs, bytes, instants, 5, &many) - took) / (many - few), 0) : 0, most = 0.8 * took / few;
+    double few, many, took = group_cost(calibration, store, precision, inputs, bytes, instants, 0.5, &few);
+    double share = by_spikes ? at_least((group_cost(calibration, store, precision, inputs, bytes, instants, 5, &many) - took) / (many - few), 0) : 0, most = 0.8 * took / few;
     *spiking = share < most ? share : most; /* measured in different moments, on a machine that others use */
     *quiet = took - *spiking * few;
 }
@@ -266,11 +268,12 @@ static void measure_stores(calibration *calibration) {
     for (int s = 0; rls_store_kinds[s]; s++) {
         if (rls_store_kinds[s]->save) continue;
         for (int p = 0; p < PRECISIONS; p++) {
+            if (p == PRECISION_HALF && !rls_store_kinds[s]->halves) continue;
             machine_store *costs[2] = {&rls->cached[s][p], &rls->large[s][p]};
             for (int size = 0; size < 2; size++) {
                 costs[size]->quiet = list_of(RLS_INPUTS, NULL), costs[size]->spiking = list_of(RLS_INPUTS, NULL);
                 for (int k = 0; k < RLS_INPUTS; k++)
-                    store_cost(calibration, rls_store_kinds[s]->name, p == 0, rls_inputs[k], size ? rls->large_bytes : rls->cached_bytes, &costs[size]->quiet.values[k],
+                    store_cost(calibration, rls_store_kinds[s]->name, p, rls_inputs[k], size ? rls->large_bytes : rls->cached_bytes, &costs[size]->quiet.values[k],
                                &costs[size]->spiking.values[k]);
             }
         }

@@ -91,7 +91,7 @@ static const param_table *make_rls(void) {
     static param params[RLS_MAX];
     static char keys[RLS_MAX][KEY_BYTES];
     static param_table table = {"rls", "an instant of learning, a group's share", params, 0, sizeof(machine_rls)};
-    static const char *const precisions[PRECISIONS] = {"single", "double"};
+    static const char *const precisions[PRECISIONS] = {"single", "double", "half"};
     int n = 0;
     params[n++] = (param)LIST(machine_rls, "inputs", 1, 1e9, "plastic inputs of a group; the lists below are for these", inputs);
     params[n++] = (param)NUMBER(machine_rls, "cached_bytes", NULL, 1, 1e15, "of all P of a rank, for the lists _cached", cached_bytes);
@@ -100,6 +100,7 @@ static const param_table *make_rls(void) {
         if (rls_store_kinds[s]->save) continue; /* groups divided among ranks: not a matter of groups, but of bandwidth and gemm */
         if (s == MACHINE_STORES_MAX) context_abort("machine file: more than %d stores", MACHINE_STORES_MAX);
         for (int k = 0; k < PRECISIONS * 4; k++, n++) {
+            if (k / 4 == PRECISION_HALF && !rls_store_kinds[s]->halves) break;
             bool spiking = k & 1, cached = k & 2;
             size_t offset = (cached ? offsetof(machine_rls, cached) : offsetof(machine_rls, large)) + ((size_t)s * PRECISIONS + (size_t)k / 4) * sizeof(machine_store);
             snprintf(keys[n], KEY_BYTES, "%s_%s%s%s", rls_store_kinds[s]->name, precisions[k / 4], spiking ? "_spiking" : "", cached ? "_cached" : "");

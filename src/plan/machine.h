@@ -4,7 +4,7 @@
 
 #include "engram/config.h"
 
-enum { MACHINE_MODELS_MAX = 16, MACHINE_STORES_MAX = 8, PRECISIONS = 2 };
+enum { MACHINE_MODELS_MAX = 16, MACHINE_STORES_MAX = 8, PRECISION_SINGLE = 0, PRECISION_DOUBLE, PRECISION_HALF, PRECISIONS };
 
 /** Section `machine`. */
 typedef struct {

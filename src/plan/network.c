@@ -42,7 +42,7 @@ static status read_synapses(config *config, plan_network *network) {
     network->units = feedforward->units;
     network->unit_rate = feedforward->rate;
     network->inputs = network->plastic.inputs + (double)network->units;
-    if (rule->size) rule->size(config_variant(config, "learning"), network->plastic.shared, llround(network->inputs), &network->rule);
+    if (result == STATUS_OK && rule->size) result = rule->size(config, config_variant(config, "learning"), network->plastic.shared, llround(network->inputs), &network->rule);
     return result;
 }
 

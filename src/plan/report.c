@@ -149,6 +149,8 @@ static status settle(const context *context, const plan_options *options, plan *
     plan->rate = plan->rate_given ? options->rate : isnan(plan->network.target_rate) ? 5 : plan->network.target_rate;
     if (isnan(plan->memory_per_node)) return status_agree(context, status_fail(STATUS_INPUT, "%s says no machine.memory: give --memory-per-node GIB", options->machine));
     if (plan->rate <= 0) plan->rate = 1e-3;
+    if (plan->network.rule.store && plan->network.rule.store->save && plan->ranks % plan->network.rule.grid_columns)
+        return status_agree(context, status_fail(STATUS_INPUT, "learning.grid_columns, %d, must divide the number of ranks, %lld", plan->network.rule.grid_columns, (long long)plan->ranks));
     return STATUS_OK;
 }
 

@@ -48,7 +48,7 @@ int plan_block(const plan_network *network) {
 
 /** spike_driven.c: P, and per group the factors and columns that wait. */
 static plan_store spike_driven(const plan_network *network, const plan_share *share, double rate) {
-    const spike_driven_kernel *kernel = network->rule.single ? &spike_driven_single : &spike_driven_double;
+    const spike_driven_kernel *kernel = network->rule.half ? &spike_driven_half : network->rule.single ? &spike_driven_single : &spike_driven_double;
     double inputs = share->plastic_inputs, groups = share->groups, row = mean_row(network, inputs), block = plan_block(network), most = largest(network, inputs);
     double real = (double)kernel->real_size, places = sizeof(int) + 2 * sizeof(int64_t) + sizeof(group_products);
     plan_store store = {.p = groups * (mean_square(network, inputs) * (double)kernel->stored_size + (padded(block) + block * row) * real + places)};
@@ -72,7 +72,7 @@ static plan_store textbook(const plan_network *network, const plan_share *share,
 
 /** distributed.c: a block of every group's P, and its pending columns as a whole, on every rank. */
 static plan_store distributed(const plan_network *network, const plan_share *share) {
-    int64_t columns = network->rule.grid_columns, rows = share->ranks / columns, count = llround(share->plastic_inputs), block = plan_block(network);
+    int64_t columns = network->rule.grid_columns < share->ranks ? network->rule.grid_columns : share->ranks, rows = share->ranks / columns, count = llround(share->plastic_inputs), block = plan_block(network);
     double real = network->rule.single ? sizeof(float) : sizeof(double), all = ceil((double)network->trained / (double)network->plastic.group_size), inputs = (double)count;
     int64_t p_rows = grid_local(count, 0, (int)rows), p_columns = grid_local(count, 0, (int)columns), members = llround(share->members);
     plan_store store = {0};

@@ -85,7 +85,7 @@ static double store_at(const machine_rls *rls, const param_numbers *list, double
 /** ns of a group and instant. @param p_bytes all P of the rank @param[out] spiking ns for each input that spiked */
 static double group_at_instant(const plan_network *network, const machine *machine, double inputs, double p_bytes, double *spiking) {
     const machine_rls *rls = &machine->rls;
-    int store = 0, precision = network->rule.single ? 0 : 1;
+    int store = 0, precision = network->rule.half ? PRECISION_HALF : network->rule.single ? PRECISION_SINGLE : PRECISION_DOUBLE;
     while (rls_store_kinds[store] != network->rule.store) store++;
     const machine_store *cached = &rls->cached[store][precision], *large = &rls->large[store][precision];
     double part = fmin(1, fmax(0, log(p_bytes / rls->cached_bytes) / log(rls->large_bytes / rls->cached_bytes)));

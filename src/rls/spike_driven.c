@@ -32,20 +32,31 @@ static int default_block(int64_t largest) {
     return largest <= 128 ? 16 : largest <= 512 ? 32 : 64;
 }
 
+/** No element of P, nor of what it departs from I/lambda, is larger than the largest element of I/lambda: half precision goes to 65504. */
+static double unit_of(const rls_settings *settings) {
+    int exponent;
+    (void)frexp(fmax(1 / settings->lambda, 1 / settings->lambda_feedforward), &exponent); /* below 2^exponent */
+    return ldexp(1, exponent - 15);
+}
+
 static void set_initial_p(rls_store *store, int group, double *scratch) {
     int64_t count = sources_of(store->plastic, group);
     rls_initial_p(store->plastic, group, &store->settings, count, scratch);
-    for (int64_t a = 0; a < count; a++)
-        for (int64_t b = 0; b < count; b++) store->kernel->set_p(store, group, a, b, scratch[a * count + b]);
+    for (int64_t a = 0; a < count; a++) {
+        scratch[a * count + a] -= store->kernel->diagonal_of(store, group, a);
+        store->kernel->set_row(store, group, a, scratch + a * count);
+    }
 }
 
 static rls_store *create(const context *context, plastic_synapses *plastic, const rls_settings *settings) {
     rls_store *store = memory_new(MEMORY_P, 1, sizeof *store);
     size_t groups = (size_t)plastic->groups;
     int64_t largest = plastic_largest(plastic), anywhere;
-    const spike_driven_kernel *kernel = store->kernel = plastic->single ? &spike_driven_single : &spike_driven_double;
+    const spike_driven_kernel *kernel = store->kernel = settings->half ? &spike_driven_half : plastic->single ? &spike_driven_single : &spike_driven_double;
     store->plastic = plastic;
     store->settings = *settings;
+    store->unit = settings->half ? unit_of(settings) : 1;
+    store->diagonal = settings->half;
     CHECK_MPI(MPI_Allreduce(&largest, &anywhere, 1, MPI_INT64_T, MPI_MAX, context->comm)); /* the same block on any number of ranks */
     store->block = settings->block > 0 ? settings->block : default_block(anywhere);
     store->factors = padded(store->block);
@@ -114,31 +125,35 @@ static void settle(rls_store *store, const double *r) {
 
 static void pack_p(const rls_store *store, int group, void *triangle) {
     int64_t count = sources_of(store->plastic, group), at = 0;
-    for (int64_t a = 0; a < count; a++)
-        for (int64_t b = a; b < count; b++, at++) {
-            double value = store->kernel->get_p(store, group, a, b);
-            if (store->plastic->single) ((float *)triangle)[at] = (float)value;
-            else ((double *)triangle)[at] = value;
-        }
+    double *row = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof *row);
+    for (int64_t a = 0; a < count; a++) {
+        store->kernel->get_row(store, group, a, row);
+        for (int64_t b = a; b < count; b++, at++)
+            if (store->plastic->single) ((float *)triangle)[at] = (float)row[b];
+            else ((double *)triangle)[at] = row[b];
+    }
+    memory_free(row);
 }
 
 static void unpack_p(rls_store *store, int group, const void *triangle) {
     int64_t count = sources_of(store->plastic, group), at = 0;
+    double *p = memory_new(MEMORY_BUFFERS, (size_t)(count * count), sizeof *p);
     for (int64_t a = 0; a < count; a++)
-        for (int64_t b = a; b < count; b++, at++) {
-            double value = store->plastic->single ? (double)((const float *)triangle)[at] : ((const double *)triangle)[at];
-            store->kernel->set_p(store, group, a, b, value);
-            store->kernel->set_p(store, group, b, a, value);
-        }
+        for (int64_t b = a; b < count; b++, at++)
+            p[a * count + b] = p[b * count + a] = store->plastic->single ? (double)((const float *)triangle)[at] : ((const double *)triangle)[at];
+    for (int64_t a = 0; a < count; a++) store->kernel->set_row(store, group, a, p + a * count);
+    memory_free(p);
 }
 
 static void export_p(const rls_store *store, int group, double *p) {
     int64_t count = sources_of(store->plastic, group);
-    for (int64_t a = 0; a < count; a++)
-        for (int64_t b = 0; b < count; b++) p[a * count + b] = store->kernel->get_p(store, group, a, b);
+    for (int64_t a = 0; a < count; a++) {
+        store->kernel->get_row(store, group, a, p + a * count);
+        p[a * count + a] += store->kernel->diagonal_of(store, group, a);
+    }
 }
 
 const rls_store_kind rls_spike_driven = {
-    .name = "spike_driven", .scales = true, .help = "P r kept up to date by spikes, rank-1 updates done many at a time", .create = create, .destroy = destroy, .trial_begin = trial_begin,
+    .name = "spike_driven", .scales = true, .halves = true, .help = "P r kept up to date by spikes, rank-1 updates done many at a time", .create = create, .destroy = destroy, .trial_begin = trial_begin,
     .predict = predict, .update = update, .settle = settle, .pack_p = pack_p, .unpack_p = unpack_p, .export_p = export_p,
 };

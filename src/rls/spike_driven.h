@@ -38,6 +38,8 @@ struct rls_store {
     int factors;              /**< elements of its factors, whole cache lines */
     void *waiting;            /**< real, per group [factors] scale^2 g of each column, [block][ld] k of the last instants */
     void *p;                  /**< stored, per group [K][ld] */
+    double unit;              /**< P is unit times what is stored; a power of two, 1 unless stored in half precision */
+    bool diagonal;            /**< and I/lambda is not stored: half precision is for what departs from it */
     group_products *products; /**< [groups] */
     double *sum;              /**< [rows] w.r as of the last instant */
     void *scratch;            /**< real [block][largest ld] */
@@ -66,10 +68,12 @@ struct spike_driven_kernel {
     /** P r of all groups anew from what predict() found (with decay 0), no column waiting: goes where the last instant's k would be. */
     void (*refresh)(rls_store *store);
 
-    double (*get_p)(const rls_store *store, int group, int64_t a, int64_t b);
-    void (*set_p)(rls_store *store, int group, int64_t a, int64_t b, double value);
+    /** A row of a group's P as it is stored, in plain units: without what diagonal_of() says. @param row [K] */
+    void (*get_row)(const rls_store *store, int group, int64_t a, double *row);
+    void (*set_row)(rls_store *store, int group, int64_t a, const double *row);
+    double (*diagonal_of)(const rls_store *store, int group, int64_t a);
 };
 
-extern const spike_driven_kernel spike_driven_single, spike_driven_double;
+extern const spike_driven_kernel spike_driven_half, spike_driven_single, spike_driven_double;
 
 #endif

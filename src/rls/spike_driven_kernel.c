@@ -1,28 +1,78 @@
-/* Compiled once for each precision (ENGRAM_SINGLE). Sums run in vectors of fixed length whatever the machine's are, so that the compiler has nothing to reorder;
- * products and sums may be fused (this file alone is compiled so): every group, on whatever rank, goes through the same instructions. */
+/* Compiled once for each precision (ENGRAM_HALF, ENGRAM_SINGLE, else double). Sums run in vectors of fixed length whatever the machine's are, so that the compiler has nothing
+ * to reorder; products and sums may be fused (this file alone is compiled so): every group, on whatever rank, goes through the same instructions. */
 #include <math.h>
 #include <string.h>
 
 #include "engram/memory.h"
 #include "spike_driven.h"
 
-#ifdef ENGRAM_SINGLE
+#if defined ENGRAM_HALF
+#ifdef __F16C__
+#include <immintrin.h>
+#endif
 typedef float real;
+typedef uint16_t stored; /* IEEE 754 binary16 */
 typedef hit_single hit;
-typedef int32_t whole;
+#define KERNEL spike_driven_half
+#elif defined ENGRAM_SINGLE
+typedef float real, stored;
+typedef hit_single hit;
 #define KERNEL spike_driven_single
 #else
-typedef double real;
+typedef double real, stored;
 typedef hit_double hit;
-typedef int64_t whole;
 #define KERNEL spike_driven_double
 #endif
-typedef real stored;
 
 enum { LANES = 64 / sizeof(real), AHEAD = 8 };
 
 typedef real lanes __attribute__((vector_size(LANES * sizeof(real)), aligned(64)));
-typedef whole choice __attribute__((vector_size(LANES * sizeof(real)), aligned(64)));
+
+/* ---- elements of P ---- */
+
+#ifdef ENGRAM_HALF
+static inline lanes load_p(const stored *from) {
+#if defined __AVX512F__
+    return (lanes)_mm512_cvtph_ps(_mm256_load_si256((const __m256i *)from));
+#else
+    lanes values;
+    for (int i = 0; i < LANES; i++) {
+#ifdef __F16C__
+        values[i] = _cvtsh_ss(from[i]);
+#else
+        __extension__ _Float16 half;
+        memcpy(&half, from + i, sizeof half);
+        values[i] = (real)half;
+#endif
+    }
+    return values;
+#endif
+}
+
+/** Rounds to nearest, ties to even. */
+static inline void store_p(stored *to, lanes values) {
+#if defined __AVX512F__
+    _mm256_store_si256((__m256i *)to, _mm512_cvtps_ph((__m512)values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+#else
+    for (int i = 0; i < LANES; i++) {
+#ifdef __F16C__
+        to[i] = _cvtss_sh(values[i], _MM_FROUND_TO_NEAREST_INT);
+#else
+        __extension__ _Float16 half = (_Float16)values[i];
+        memcpy(to + i, &half, sizeof half);
+#endif
+    }
+#endif
+}
+#else
+static inline lanes load_p(const stored *from) {
+    return *(const lanes *)from;
+}
+
+static inline void store_p(stored *to, lanes values) {
+    *(lanes *)to = values;
+}
+#endif
 
 /** A group's arrays. */
 typedef struct { int group, sources, ld; const stored *p; real *factor, *columns; } view;
@@ -89,6 +139,12 @@ static void predict(rls_store *store, const int32_t *touched, int64_t count_touc
 
 /* ---- the instant ---- */
 
+/** What P has on its diagonal besides what is stored. */
+static double diagonal_of(const rls_store *store, int group, int64_t a) {
+    if (!store->diagonal) return 0;
+    return 1 / (store->plastic->source[store->plastic->group_start[group] + a] < store->plastic->neurons ? store->settings.lambda : store->settings.lambda_feedforward);
+}
+
 static double dot_hits(const real *values, const hit *hits, int count) {
     double sum = 0;
     for (int k = 0; k < count; k++) sum += (double)values[hits[k].at] * (double)hits[k].value;
@@ -99,6 +155,7 @@ static double dot_hits(const real *values, const hit *hits, int count) {
 typedef struct {
     int ld;
     const stored *p;
+    real unit;
     const hit *hits;
     int count;
     const real *columns;
@@ -116,8 +173,8 @@ typedef struct {
         for (int v = 0; v < vectors; v++) sum[v] = *(const lanes *)(c->from + at + v * LANES) * c->times;             \
         for (int k = 0; k < c->count; k++) {                                                                          \
             const stored *row = c->p + (int64_t)c->hits[k].at * c->ld + at;                                           \
-            real value = c->hits[k].value;                                                                            \
-            for (int v = 0; v < vectors; v++) sum[v] += *(const lanes *)(row + v * LANES) * value;                    \
+            real value = c->hits[k].value * c->unit;                                                                  \
+            for (int v = 0; v < vectors; v++) sum[v] += load_p(row + v * LANES) * value;                              \
         }                                                                                                             \
         for (int m = 0; m < c->pending; m++) {                                                                        \
             const real *column = c->columns + (int64_t)m * c->ld + at, minus = c->minus[m];                                \
@@ -152,7 +209,9 @@ static double advance(const rls_store *store, const view *group, const hit *hits
         for (int m = 0; m < pending; m++) minus[m] -= group->columns[(int64_t)m * group->ld + hits[k].at] * hits[k].value;
     for (int m = 0; m < pending; m++) minus[m] *= group->factor[m];
     double before = last->gain * dot_hits(newest, hits, count); /* s'P r as of the last instant */
-    combine(&(combination){group->ld, group->p, hits, count, group->columns, pending, minus, newest, (real)(store->decay * last->gain), to});
+    combine(&(combination){group->ld, group->p, (real)store->unit, hits, count, group->columns, pending, minus, newest, (real)(store->decay * last->gain), to});
+    if (store->diagonal)
+        for (int k = 0; k < count; k++) to[hits[k].at] += (real)diagonal_of(store, group->group, hits[k].at) * hits[k].value;
     return store->decay * (store->decay * last->gain * last->rho + before) + dot_hits(to, hits, count);
 }
 
@@ -220,26 +279,34 @@ static void refresh(rls_store *store) {
 
 /* ---- the flush ---- */
 
-/** Squares of w x w elements off the diagonal change places. */
-static inline __attribute__((always_inline)) void exchange_squares(lanes *square, int w) {
-    choice first, second; /* elements of two rows that stand w apart; those of the second count from LANES */
-#pragma GCC unroll 16
-    for (int j = 0; j < LANES; j++) {
-        first[j] = j & w ? LANES + j - w : j;
-        second[j] = j & w ? LANES + j : j + w;
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < LANES; i++) {
-        if (i & w) continue;
-        lanes x = square[i], y = square[i + w];
-        square[i] = __builtin_shuffle(x, y, first);
-        square[i + w] = __builtin_shuffle(x, y, second);
-    }
-}
+/** Of two rows that stand w apart: squares of w x w elements off the diagonal change places. Choices: elements of the second row count from LANES. */
+#define EXCHANGE(w, first, second)                                              \
+    for (int i = 0; i < LANES; i++)                                             \
+        if (!(i & (w))) {                                                       \
+            lanes x = square[i], y = square[i + (w)];                           \
+            square[i] = __builtin_shufflevector(x, y, CHOICE first);            \
+            square[i + (w)] = __builtin_shufflevector(x, y, CHOICE second);     \
+        }
+#define CHOICE(...) __VA_ARGS__
 
 static inline __attribute__((always_inline)) void transpose(lanes *square) {
-    if (LANES == 16) exchange_squares(square, 8);
-    exchange_squares(square, 4), exchange_squares(square, 2), exchange_squares(square, 1);
+#if defined ENGRAM_HALF || defined ENGRAM_SINGLE
+#pragma GCC unroll 16
+    EXCHANGE(8, (0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23), (8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31))
+#pragma GCC unroll 16
+    EXCHANGE(4, (0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27), (4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31))
+#pragma GCC unroll 16
+    EXCHANGE(2, (0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29), (2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31))
+#pragma GCC unroll 16
+    EXCHANGE(1, (0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30), (1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31))
+#else
+#pragma GCC unroll 8
+    EXCHANGE(4, (0, 1, 2, 3, 8, 9, 10, 11), (4, 5, 6, 7, 12, 13, 14, 15))
+#pragma GCC unroll 8
+    EXCHANGE(2, (0, 1, 8, 9, 4, 5, 12, 13), (2, 3, 10, 11, 6, 7, 14, 15))
+#pragma GCC unroll 8
+    EXCHANGE(1, (0, 8, 2, 10, 4, 12, 6, 14), (1, 9, 3, 11, 5, 13, 7, 15))
+#endif
 }
 
 /** Subtract q q' from a square of P, in registers. @param across, down what the columns have at its columns and at its rows, ld from column to column */
@@ -253,12 +320,12 @@ static inline __attribute__((always_inline)) void subtract(lanes *square, const 
 
 static inline __attribute__((always_inline)) void load(lanes *square, const stored *p, int64_t ld) {
 #pragma GCC unroll 16
-    for (int i = 0; i < LANES; i++) square[i] = *(const lanes *)(p + i * ld);
+    for (int i = 0; i < LANES; i++) square[i] = load_p(p + i * ld);
 }
 
 static inline __attribute__((always_inline)) void store(const lanes *square, stored *p, int64_t ld) {
 #pragma GCC unroll 16
-    for (int i = 0; i < LANES; i++) *(lanes *)(p + i * ld) = square[i];
+    for (int i = 0; i < LANES; i++) store_p(p + i * ld, square[i]);
 }
 
 /** The square at row @p a, column @p c > a, and its mirror image, of which @p mirrored rows exist. */
@@ -271,7 +338,7 @@ static void subtract_beside(int64_t ld, stored *restrict p, const real *restrict
     if (mirrored == LANES)
         store(square, p + c * ld + a, ld);
     else
-        for (int i = 0; i < mirrored; i++) *(lanes *)(p + (c + i) * ld + a) = square[i];
+        for (int i = 0; i < mirrored; i++) store_p(p + (c + i) * ld + a, square[i]);
 }
 
 /** The square on the diagonal at @p a. */
@@ -285,9 +352,9 @@ static void subtract_on_diagonal(int64_t ld, stored *restrict p, const real *res
 /** The same for the last one, which has @p rows rows. */
 static void subtract_in_corner(int64_t ld, stored *restrict p, const real *restrict q, int pending, int64_t a, int rows) {
     lanes square[LANES];
-    for (int i = 0; i < LANES; i++) square[i] = *(const lanes *)(p + (a + (i < rows ? i : 0)) * ld + a); /* there is no memory behind P */
+    for (int i = 0; i < LANES; i++) square[i] = load_p(p + (a + (i < rows ? i : 0)) * ld + a); /* there is no memory behind P */
     subtract(square, q + a, q + a, ld, pending);
-    for (int i = 0; i < rows; i++) *(lanes *)(p + (a + i) * ld + a) = square[i];
+    for (int i = 0; i < rows; i++) store_p(p + (a + i) * ld + a, square[i]);
 }
 
 /** P <- P - q q': squares on and above the diagonal, and their mirror images. @param next what is asked for meanwhile, a piece with each square */
@@ -308,10 +375,10 @@ static void subtract_products(int64_t ld, int sources, stored *restrict p, const
         }
 }
 
-/** Columns of a group, with the root of their factors, close together while they are used again and again. */
+/** Columns of a group, with the root of their factors, in the units of P, close together while they are used again and again. */
 static void collect_columns(const rls_store *store, const view *group, real *restrict q) {
     for (int m = 0; m < store->pending; m++) {
-        const real root = (real)sqrt((double)group->factor[m]);
+        const real root = (real)sqrt((double)group->factor[m] / store->unit);
         const real *column = group->columns + (int64_t)m * group->ld;
         for (int at = 0; at < group->ld; at += LANES) *(lanes *)(q + (int64_t)m * group->ld + at) = *(const lanes *)(column + at) * root;
     }
@@ -329,14 +396,26 @@ static void flush(rls_store *store) {
     store->pending = 0;
 }
 
-static double get_p(const rls_store *store, int group, int64_t a, int64_t b) {
-    return ((const stored *)store->p)[store->p_base[group] + a * store->ld[group] + b];
+/* ---- P in and out ---- */
+
+static void get_row(const rls_store *store, int group, int64_t a, double *row) {
+    view view = view_of(store, group);
+    for (int64_t b = 0; b < view.sources; b += LANES) {
+        lanes values = load_p(view.p + a * view.ld + b);
+        for (int l = 0; l < LANES && b + l < view.sources; l++) row[b + l] = (double)values[l] * store->unit;
+    }
 }
 
-static void set_p(rls_store *store, int group, int64_t a, int64_t b, double value) {
-    ((stored *)store->p)[store->p_base[group] + a * store->ld[group] + b] = (stored)value;
+static void set_row(rls_store *store, int group, int64_t a, const double *row) {
+    view view = view_of(store, group);
+    stored *to = (stored *)store->p + store->p_base[group] + a * view.ld;
+    for (int64_t b = 0; b < view.sources; b += LANES) {
+        lanes values = {0};
+        for (int l = 0; l < LANES && b + l < view.sources; l++) values[l] = (real)(row[b + l] / store->unit);
+        store_p(to + b, values);
+    }
 }
 
 const spike_driven_kernel KERNEL = {
-    .real_size = sizeof(real), .stored_size = sizeof(stored), .hit_size = sizeof(hit), .predict = predict, .update = update, .flush = flush, .refresh = refresh, .get_p = get_p, .set_p = set_p,
+    .real_size = sizeof(real), .stored_size = sizeof(stored), .hit_size = sizeof(hit), .predict = predict, .update = update, .flush = flush, .refresh = refresh, .diagonal_of = diagonal_of, .get_row = get_row, .set_row = set_row,
 };

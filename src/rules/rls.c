@@ -9,7 +9,7 @@
 #include "engram/rule.h"
 #include "engram/targets.h"
 
-enum { PRECISION_SINGLE, PRECISION_DOUBLE };
+enum { PRECISION_SINGLE, PRECISION_DOUBLE, PRECISION_HALF };
 enum { STORE_AUTO, STORE_SPIKE_DRIVEN, STORE_DISTRIBUTED }; /* and on in the order of rls_store_kinds */
 
 typedef struct {
@@ -23,7 +23,7 @@ static const param parameters[] = {
     {"lambda", PARAM_NUMBER, UNIT_NONE, "0.8", 1e-12, 1e12, NULL, "ridge penalty on the change of weights; P(0) = I/lambda without mu", offsetof(rls_parameters, lambda)},
     {"mu", PARAM_NUMBER, UNIT_NONE, "0.01", 0, 1e12, NULL, "penalty on the change of a neuron's summed excitatory, and summed inhibitory, plastic weights", offsetof(rls_parameters, mu)},
     {"no_gain", PARAM_FLAG, UNIT_NONE, "false", 0, 0, NULL, "leave g out of the weight update, as TrainSpikingNet.jl after v0.2.2 does", offsetof(rls_parameters, no_gain)},
-    {"precision", PARAM_CHOICE, UNIT_NONE, "single", 0, 0, "single double", "of P and the plastic weights", offsetof(rls_parameters, precision)},
+    {"precision", PARAM_CHOICE, UNIT_NONE, "single", 0, 0, "single double half", "of P and the plastic weights; half: P is stored in half precision and weights in single, arithmetic is single", offsetof(rls_parameters, precision)},
     {"store", PARAM_CHOICE, UNIT_NONE, "auto", 0, 0, "auto spike_driven distributed textbook packed",
      "how P is updated: by spikes, many updates at a time, each P on one rank; the same with P over all ranks (auto: for groups with 2048 inputs or more); as written; as written on its upper triangle",
      offsetof(rls_parameters, store)},
@@ -41,7 +41,7 @@ struct rule_state {
 };
 
 static bool single(const void *raw) {
-    return ((const rls_parameters *)raw)->precision == PRECISION_SINGLE;
+    return ((const rls_parameters *)raw)->precision != PRECISION_DOUBLE;
 }
 
 static status check(const rule_setting *setting, const rls_parameters *p) {
@@ -56,7 +56,7 @@ static status check(const rule_setting *setting, const rls_parameters *p) {
 static int store_for(const rls_parameters *p, bool shared, int64_t largest) {
     enum { LARGE = 2048 };
     if (p->store != STORE_AUTO) return p->store;
-    return shared && largest >= LARGE ? STORE_DISTRIBUTED : STORE_SPIKE_DRIVEN;
+    return shared && largest >= LARGE && p->precision != PRECISION_HALF ? STORE_DISTRIBUTED : STORE_SPIKE_DRIVEN;
 }
 
 /** The same on any number of ranks. Collective. */
@@ -69,32 +69,45 @@ static int choose_store(const rule_setting *setting, const rls_parameters *p) {
     return store_for(p, shared, largest);
 }
 
-static void size(const void *raw, bool shared, int64_t largest, rule_size *size) {
+static status check_half(const config *config, const rls_parameters *p, const rls_store_kind *kind) {
+    if (p->precision != PRECISION_HALF || kind->halves) return STATUS_OK;
+    return config_complain(config, "learning", "precision", "half is not for store %s; use store: spike_driven, or precision: single", kind->name);
+}
+
+static status check_shared(const config *config, bool shared) {
+    if (shared) return STATUS_OK;
+    return config_complain(config, "learning", "store", "distributed is for neurons that share P (plastic: all_to_all, or separate with a group_size); use auto");
+}
+
+static status size(const config *config, const void *raw, bool shared, int64_t largest, rule_size *size) {
     const rls_parameters *p = raw;
-    *size = (rule_size){.store = rls_store_kinds[store_for(p, shared, largest) - STORE_SPIKE_DRIVEN], .single = single(raw),
+    int store = store_for(p, shared, largest);
+    *size = (rule_size){.store = rls_store_kinds[store - STORE_SPIKE_DRIVEN], .single = single(raw), .half = p->precision == PRECISION_HALF,
                         .block = p->block == PARAM_AUTO_INTEGER ? 0 : (int)p->block, .grid_columns = (int)p->grid_columns};
+    status result = check_half(config, p, size->store);
+    return store == STORE_DISTRIBUTED ? status_worse(result, check_shared(config, shared)) : result;
 }
 
 static status check_distributed(const rule_setting *setting, const rls_parameters *p) {
     if (setting->context->ranks % p->grid_columns)
         return config_complain(setting->config, "learning", "grid_columns", "%lld must divide the number of ranks, %d", (long long)p->grid_columns, setting->context->ranks);
-    if (!setting->plastic->shared)
-        return config_complain(setting->config, "learning", "store", "distributed is for neurons that share P (plastic: all_to_all, or separate with a group_size); use auto");
-    return STATUS_OK;
+    return check_shared(setting->config, setting->plastic->shared);
 }
 
 static status create(const rule_setting *setting, const void *raw, rule_state **result) {
     const rls_parameters *p = raw;
     int store = choose_store(setting, p);
+    const rls_store_kind *kind = rls_store_kinds[store - STORE_SPIKE_DRIVEN];
     status checked = check(setting, p);
+    if (checked == STATUS_OK) checked = check_half(setting->config, p, kind);
     if (checked == STATUS_OK && store == STORE_DISTRIBUTED) checked = check_distributed(setting, p);
     *result = NULL;
     if (status_agree(setting->context, checked) != STATUS_OK) return checked == STATUS_OK ? STATUS_INPUT : checked;
     rule_state *state = memory_new(MEMORY_BUFFERS, 1, sizeof *state);
     size_t rows = (size_t)setting->plastic->rows;
     state->setting = *setting;
-    state->kind = rls_store_kinds[store - STORE_SPIKE_DRIVEN];
-    rls_settings settings = {.lambda = p->lambda, .mu = p->mu, .lambda_feedforward = setting->lambda_feedforward, .gain = !p->no_gain,
+    state->kind = kind;
+    rls_settings settings = {.lambda = p->lambda, .mu = p->mu, .lambda_feedforward = setting->lambda_feedforward, .gain = !p->no_gain, .half = p->precision == PRECISION_HALF,
                              .block = p->block == PARAM_AUTO_INTEGER ? 0 : (int)p->block, .grid_columns = (int)p->grid_columns};
     state->store = state->kind->create(setting->context, setting->plastic, &settings);
     state->sum = memory_new(MEMORY_BUFFERS, rows, sizeof(double));

@@ -19,6 +19,7 @@ RANDOM = {"network.kind": "random", "network.neurons": 1200, "network.probabilit
 CONFIGURATIONS = {  # name: (ranks, parameters beside COMMON)
     "balanced": ((1, 2, 3), {**BALANCED, "output.edges": "all"}),
     "double": ((2,), {**BALANCED, "learning.precision": "double"}),
+    "half": ((2,), {**BALANCED, "learning.precision": "half"}),
     "textbook": ((1, 2), {**BALANCED, "learning.store": "textbook"}),
     "packed": ((2,), {**BALANCED, "learning.store": "packed", "learning.precision": "double"}),
     "block": ((2,), {**BALANCED, "learning.block": 64}),
@@ -197,6 +198,8 @@ def test_wrong_input(bench):
                             (["--ranks-per-node=2.5"], r"must be a whole number"), (["--memory-per-node", "-1"], r"--memory-per-node -1: must be a number of GiB"),
                             (["--memory-per-node", "nan"], r"must be a number of GiB"), (["--rate", "1e9"], r"--rate 1e9: must be a mean rate"), (["--machine", bench.path("none.yaml")], r"none\.yaml"),
                             (["--table"], r"unknown option '--table' of engram plan; allowed are --ranks"), (["--overwrite"], r"give --sbatch FILE"), ([config], r"is one argument too many"),
+                            (["-P", "learning.precision=half", "-P", "learning.store=packed"], r"half is not for store packed"), (["-P", "learning.store=distributed"], r"for neurons that share P"),
+                            (["-P", "plastic.kind=all_to_all", "-P", "learning.store=distributed", "-P", "learning.grid_columns=3", "--ranks", "4"], r"grid_columns, 3, must divide"),
                             (["-P", "network.neuron=5"], r"network\.neuron.*neurons"), (["-P", "plastic.excitatory_in_degree=0", "-P", "plastic.inhibitory_in_degree=0"], r"no neuron to train")):
         for ranks in (1, 2):
             code, out, err = bench.run(["plan", config] + words_, ranks)

@@ -179,7 +179,7 @@ static outcome train(const rls_store_kind *kind, rls_settings settings, bool sin
             b[i] += r[i] * y;
         }
         assert_int_equal(kind->update(t.store, &activity, error, scaled ? scale : NULL, gain, after), -1);
-        for (int row = 0; row < 3; row++) assert_true(fabs(after[row] - weighted_sum(t.plastic, row, activity.r)) <= (single ? 1e-3 : 1e-10) * (1 + fabs(after[row])));
+        for (int row = 0; row < 3; row++) assert_true(fabs(after[row] - weighted_sum(t.plastic, row, activity.r)) <= (settings.half ? 0.05 : single ? 1e-3 : 1e-10) * (1 + fabs(after[row])));
         for (int row = 0; row < 3; row++) assert_true(gain[row] > 0 && gain[row] <= 1);
         if (n % 50 && n > 20 && n < updates - 1) continue;
         settle(kind, t.store, n % 100 ? NULL : activity.r);
@@ -190,7 +190,7 @@ static outcome train(const rls_store_kind *kind, rls_settings settings, bool sin
             trace += p[i * N + i];
             for (int k = 0; k < i; k++) assert_true(p[i * N + k] == p[k * N + i]);
         }
-        assert_true(trace <= trace_before);
+        assert_true(settings.half || trace <= trace_before); /* rounding to half precision goes either way */
         trace_before = trace;
     }
     long double off = 0, size = 0, rest[N];
@@ -219,6 +219,20 @@ static void test_ridge(void **state) { /* V7, V9, V10; scaled: the phi'-weighted
         assert_true(wide.weights < 1e-12 && other.weights < 1e-12 && scaled.weights < 1e-12 && narrow.weights < 1e-5 && scaled_narrow.weights < 1e-5);
         assert_true(other.identity < 1e-10 && wide.identity < 1e-10 && scaled.identity < 1e-10 && narrow.identity < 1e-2);
     }
+}
+
+/** P in half precision, where steps of 2^-11 in what departs from I/lambda are lost: good while no direction of P shrinks by more than some hundred times (45 here, 20 in the
+ *  tutorial network after 100 loops), a few per cent off where one shrinks by thousands. */
+static void test_half(void **state) {
+    (void)state;
+    const rls_store_kind *kind = rls_store_kinds[0];
+    assert_true(kind->halves);
+    const rls_settings gentle = {80, 1, 100, .gain = true, .half = true}, harsh = {0.8, 0.01, 1, .gain = true, .half = true};
+    outcome mild = train(kind, gentle, true, false, 2000), scaled = train(kind, gentle, true, true, 2000), rough = train(kind, harsh, true, false, 2000);
+    print_message("half: weights off the ridge solution by %.1e, scaled %.1e, where P shrinks by thousands %.1e; P A off the identity by %.1e, %.1e\n", mild.weights, scaled.weights,
+                  rough.weights, mild.identity, scaled.identity);
+    assert_true(mild.weights < 1e-3 && scaled.weights < 1e-3 && mild.identity < 0.05 && rough.weights < 0.2);
+    assert_true(mild.weights > 1e-6); /* it is half precision that was tested */
 }
 
 static void test_without_gain(void **state) { /* V8: not the least-squares solution, but the same P */
@@ -289,7 +303,7 @@ static void test_breakdown(void **state) {
 int main(int argc, char **argv) {
     MPI_Init(&argc, &argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_initial_p), cmocka_unit_test(test_ridge), cmocka_unit_test(test_without_gain), cmocka_unit_test(test_groups), cmocka_unit_test(test_breakdown),
+        cmocka_unit_test(test_initial_p), cmocka_unit_test(test_ridge), cmocka_unit_test(test_half), cmocka_unit_test(test_without_gain), cmocka_unit_test(test_groups), cmocka_unit_test(test_breakdown),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();

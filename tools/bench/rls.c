@@ -63,8 +63,8 @@ static void next_interval(input *input, double fraction, uint64_t instant) {
 /* ---- ours ---- */
 
 /** Seconds per instant and group, flushes included. */
-static double time_store(const rls_store_kind *kind, int groups, int count, bool single, double fraction, int instants) {
-    rls_settings settings = {.lambda = 0.8, .lambda_feedforward = 1, .gain = true};
+static double time_store(const rls_store_kind *kind, int groups, int count, bool single, bool half, double fraction, int instants) {
+    rls_settings settings = {.lambda = 0.8, .lambda_feedforward = 1, .gain = true, .half = half};
     plastic_synapses *plastic = make_plastic(groups, count, single);
     rls_store *store = kind->create(&job, plastic, &settings);
     input *input = calloc(1, sizeof *input);
@@ -157,10 +157,12 @@ static void measure(const rls_store_kind *ours, int count, bool single, double m
     if (groups < 8) groups = 8;
     double full = single ? time_full_s(groups, count) : time_full_d(groups, count), packed = single ? time_packed_s(groups, count) : time_packed_d(groups, count);
     double best = fmin(full, packed);
-    for (int f = 0; f < 3; f++) {
-        double mine = time_store(ours, groups, count, single, fractions[f], 64);
-        log_line(&job, "%6d  %-6s  %7d  %7.0f %%  %9.3f  %9.3f  %9.3f  %6.2f", count, single ? "single" : "double", groups, 100 * fractions[f], full * 1e6, packed * 1e6, mine * 1e6, best / mine);
-    }
+    for (int half = 0; half <= single; half++) /* half precision: against the textbook in single, which is the precision of its arithmetic */
+        for (int f = 0; f < 3; f++) {
+            double mine = time_store(ours, groups, count, single, half, fractions[f], 64);
+            log_line(&job, "%6d  %-6s  %7d  %7.0f %%  %9.3f  %9.3f  %9.3f  %6.2f", count, half ? "half" : single ? "single" : "double", groups, 100 * fractions[f], full * 1e6, packed * 1e6,
+                     mine * 1e6, best / mine);
+        }
 }
 
 int main(int argc, char **argv) {
