@@ -13,7 +13,7 @@
 typedef struct {
     double started;            /**< clock_seconds() at the start of the program's work */
     double limit;              /**< seconds after which the run should have ended; INFINITY: none */
-    double reserve;            /**< seconds to keep back for a checkpoint */
+    double reserve;            /**< seconds to keep back for a checkpoint: twice what one takes */
     double saved;              /**< clock_seconds() when the run could last be resumed from without loss */
     bool can_finish;           /**< a trial that is stopped may be finished, if that is shorter than doing its work again; else it is abandoned */
     bool asked;                /**< some rank wants the run to end: the same on all ranks */
@@ -25,10 +25,13 @@ typedef struct {
 /** Catch the signals from now on. A second SIGINT ends the process at once. Not collective. */
 void watch_begin(run_watch *watch, double limit_seconds);
 
+/** The run should have ended in so many seconds from now, if no limit is nearer. Not collective. */
+void watch_limit(run_watch *watch, double seconds);
+
 /** Does this rank want the run to end? Cheap. @param rank only rank 0 minds file and time limit. Sets why. */
 bool watch_wants_end(run_watch *watch, int rank);
 
-/** Rank 0: is it shorter to give up a trial after @p done of @p steps steps, which took @p seconds, than to finish it and save? */
+/** Rank 0: is it shorter to give up a trial after @p done of @p steps steps, which took @p seconds, than to finish it and save? Before a time limit it is finished if there is time. */
 bool watch_abandons(const run_watch *watch, double seconds, double done, double steps);
 
 /** Forget the stop file (removed on rank 0, so that it does not stop the resumed run) and catch signals no longer: the run ends, SIGTERM and SIGUSR1 cannot spoil its exit code. Not collective. */

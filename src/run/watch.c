@@ -11,6 +11,7 @@
 static const struct { int number; const char *name; } watched[] = {{SIGTERM, "SIGTERM"}, {SIGINT, "SIGINT"}, {SIGUSR1, "SIGUSR1"}};
 enum { WATCHED = sizeof watched / sizeof *watched };
 
+static const char time_limit[] = "the time limit";
 static volatile sig_atomic_t received; /* the first signal, 0 for none */
 
 static void receive(int number) {
@@ -25,6 +26,10 @@ void watch_begin(run_watch *watch, double limit_seconds) {
     for (int k = 0; k < WATCHED; k++) sigaction(watched[k].number, &action, NULL);
 }
 
+void watch_limit(run_watch *watch, double seconds) {
+    watch->limit = fmin(watch->limit, clock_seconds() - watch->started + seconds);
+}
+
 static const char *name_of(int number) {
     for (int k = 0; k < WATCHED; k++)
         if (watched[k].number == number) return watched[k].name;
@@ -36,7 +41,7 @@ bool watch_wants_end(run_watch *watch, int rank) {
     if (received) {
         watch->why = name_of(received);
     } else if (rank == 0 && now - watch->started + watch->reserve > watch->limit) {
-        watch->why = "the time limit";
+        watch->why = time_limit;
     } else if (rank == 0 && watch->stop_file && now - watch->looked > 0.2) {
         watch->looked = now;
         if (access(watch->stop_file, F_OK) == 0) watch->why = "the file 'stop'";
@@ -45,8 +50,9 @@ bool watch_wants_end(run_watch *watch, int rank) {
 }
 
 bool watch_abandons(const run_watch *watch, double seconds, double done, double steps) {
-    double finish = seconds / done * (steps - done) + watch->reserve, redo = clock_seconds() - watch->saved;
-    return !watch->can_finish || redo < finish;
+    double now = clock_seconds(), rest = seconds / done * (steps - done), redo = now - watch->saved;
+    bool fits = watch->why == time_limit && now - watch->started + rest + watch->reserve / 2 < watch->limit; /* the time was kept back for this */
+    return !watch->can_finish || (!fits && redo < rest + watch->reserve);
 }
 
 void watch_end(run_watch *watch) {

@@ -339,7 +339,7 @@ static void print_field(FILE *file, const char *key, double value) {
 }
 
 static void print_run(FILE *file, const simulation *sim, const results *results, const run_options *options, int64_t resumed_from, int64_t loops_done, status code,
-                      const test_result *tests, const char *hosts, const spread *phases, const spread *memory) {
+                      const char *stopped_by, const test_result *tests, const char *hosts, const spread *phases, const spread *memory) {
     const char *figures[MEMORY_FIGURES];
     for (int k = 0; k < MEMORY_FIGURES; k++) figures[k] = memory_figure_name(k);
     fputs("{\n  \"command\": [", file);
@@ -347,7 +347,9 @@ static void print_run(FILE *file, const simulation *sim, const results *results,
         if (a) fputs(", ", file);
         json_print_text(file, options->arguments[a]);
     }
-    fprintf(file, "],\n  \"exit_code\": %d,\n  \"ranks\": %d,\n", code, sim->context.ranks);
+    fprintf(file, "],\n  \"exit_code\": %d,\n  \"stopped_by\": ", code);
+    json_print_text(file, stopped_by);
+    fprintf(file, ",\n  \"ranks\": %d,\n", sim->context.ranks);
     print_hosts(file, hosts, sim->context.ranks);
     fprintf(file, "  \"seed\": %llu,\n  \"neurons\": %lld,\n  \"loops\": %lld,\n  \"resumed_from_loop\": %lld,\n", (unsigned long long)sim->seed, (long long)sim->part.total,
             (long long)loops_done, (long long)resumed_from);
@@ -370,7 +372,8 @@ static void print_run(FILE *file, const simulation *sim, const results *results,
     }
 }
 
-status results_write_run(const simulation *sim, const results *results, const run_options *options, int64_t resumed_from, int64_t loops_done, status code, const test_result *tests) {
+status results_write_run(const simulation *sim, const results *results, const run_options *options, int64_t resumed_from, int64_t loops_done, status code, const char *stopped_by,
+                         const test_result *tests) {
     char name[MPI_MAX_PROCESSOR_NAME] = "";
     int length;
     CHECK_MPI(MPI_Get_processor_name(name, &length));
@@ -386,7 +389,7 @@ status results_write_run(const simulation *sim, const results *results, const ru
         char *path = results_path(results, "run.json"), *part = results_path(results, "run.json.part");
         FILE *file = fopen(part, "w");
         if (file) {
-            print_run(file, sim, results, options, resumed_from, loops_done, code, tests, hosts, phases, memory);
+            print_run(file, sim, results, options, resumed_from, loops_done, code, stopped_by, tests, hosts, phases, memory);
             written = results_commit_file(file, part, path);
         } else {
             written = status_fail(STATUS_FAILURE, "%s: %s", part, strerror(errno));

@@ -63,8 +63,9 @@ status results_write_report(const simulation *sim, const results *results, const
 /** test.h5. @param path of the file @param loop that the weights are of @param tests [tasks] */
 status results_write_test(const simulation *sim, const char *path, const char *configuration, int64_t loop, const test_result *tests);
 
-/** run.json. @param code how the run ended */
-status results_write_run(const simulation *sim, const results *results, const run_options *options, int64_t resumed_from, int64_t loops_done, status code, const test_result *tests);
+/** run.json. @param code how the run ended @param stopped_by what ended it before its last loop, "" if nothing did */
+status results_write_run(const simulation *sim, const results *results, const run_options *options, int64_t resumed_from, int64_t loops_done, status code, const char *stopped_by,
+                         const test_result *tests);
 
 /** A [rows][N] array of which this rank has columns [rows][mine]. */
 void results_write_columns(const simulation *sim, h5_file *file, const char *name, int64_t rows, const double *values);

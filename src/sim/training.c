@@ -6,6 +6,7 @@
 
 #include "checkpoint.h"
 #include "engram/memory.h"
+#include "engram/slurm.h"
 #include "memory_report.h"
 #include "results.h"
 #include "resume.h"
@@ -301,14 +302,38 @@ static status open_run(training *training, const run_options *options, const res
 /** A last word, and run.json. @return agreed and printed */
 static status close_run(training *training, status code, const run_options *options) {
     simulation *sim = training->sim;
+    const char *why = code != STATUS_RESUMABLE ? "" : training->watch.why ? training->watch.why : "a signal to another rank";
     if (code == STATUS_RESUMABLE)
-        log_line(&sim->context, "stopped by %s after loop %lld of %lld, saved after loop %lld; go on with: engram train --resume %s", training->watch.why ? training->watch.why : "a signal to another rank",
-                 (long long)training->progress.loop, (long long)training->loops, (long long)training->saved, training->results.directory);
-    status written = results_write_run(sim, &training->results, options, training->resumed_from, training->progress.loop, code, training->tests);
+        log_line(&sim->context, "stopped by %s after loop %lld of %lld, saved after loop %lld; go on with: engram train --resume %s", why, (long long)training->progress.loop,
+                 (long long)training->loops, (long long)training->saved, training->results.directory);
+    status written = results_write_run(sim, &training->results, options, training->resumed_from, training->progress.loop, code, why, training->tests);
     written = status_agree(&sim->context, written);
     memory_report(&sim->context, "at end");
     if (code == STATUS_OK && written == STATUS_OK) log_line(&sim->context, "results are in %s", training->results.directory);
     return code == STATUS_OK ? written : code;
+}
+
+/** In a job of Slurm: its end is the limit, if none is nearer. A twentieth of what is left, a minute at most, is kept back for what comes after this program. */
+static void heed_slurm(const context *context, run_watch *watch) {
+    char job[64], text[32];
+    if (context->rank != 0 || !slurm_job(job, sizeof job)) return; /* rank 0 minds limits */
+    double left = slurm_seconds_left(job);
+    if (isnan(left)) {
+        log_warning(context, "when Slurm will end job %s is not known: neither SLURM_JOB_END_TIME nor squeue says it; --max-hours sets a limit", job);
+    } else if (isinf(left)) {
+        log_line(context, "Slurm job %s has no time limit", job);
+    } else {
+        clock_format(fmax(left, 0), text, sizeof text);
+        log_line(context, "Slurm ends job %s in %s", job, text);
+        watch_limit(watch, left - fmin(60, 0.05 * left));
+    }
+}
+
+/** Before the first checkpoint has been timed: seconds to keep back for one, of P and weights at 100 MB/s. Collective. */
+static double guess_saving(const context *context) {
+    double bytes = (double)(memory_held(MEMORY_P) + memory_held(MEMORY_WEIGHTS));
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &bytes, 1, MPI_DOUBLE, MPI_SUM, context->comm));
+    return bytes / 100e6;
 }
 
 static status train(training *training, const run_options *options, const resume_point *point) {
@@ -321,6 +346,7 @@ static status train(training *training, const run_options *options, const resume
     if (result == STATUS_OK) result = open_run(training, options, point);
     if (result != STATUS_OK) return result;
     training->watch.stop_file = results_path(&training->results, "stop");
+    training->watch.reserve = guess_saving(&sim->context);
     training->tracker = tracker_new(sim, training->output->correlation_window);
     describe(sim, training->loops);
     training->progress.loops = training->loops;
@@ -334,6 +360,7 @@ status training_run(const context *context, config *config, const run_options *o
     resume_point point = {0};
     double hours = isnan(options->max_hours) ? ((const checkpoint_settings *)config_common(config, "checkpoint"))->max_hours : options->max_hours;
     watch_begin(&training.watch, hours * 3600);
+    heed_slurm(context, &training.watch);
     status result = options->resume ? resume_find(context, options->resume, config, training.inputs, &point) : STATUS_OK;
     if (result == STATUS_OK) result = simulation_build(context, config, BUILD_TRAIN, &training.sim);
     if (result == STATUS_OK) result = train(&training, options, &point);

@@ -11,6 +11,7 @@ import sys
 import time
 
 import crash
+import engram_test
 from engram_test import metrics, run_tests
 
 SANITIZED = bool(os.environ.get("ENGRAM_TEST_SANITIZED"))
@@ -96,6 +97,38 @@ def test_time_limit(bench):
         assert "stopped by the time limit" in text, text
     assert code == 0 and len(parts) > 1 and parts == sorted(set(parts)), parts
     assert not crash.differences(whole, out)
+
+
+def test_slurm_limit(bench):
+    """In a job of Slurm the end of the job is the limit, as its variable or squeue says, unless --max-hours is shorter; without an answer there is a warning and none."""
+    config = bench.config("job.yaml", crash.config_text(neurons=60, degree=8, loops=100000, every=0, trials=0).replace("spikes: all", "spikes: none"))
+    squeue, before = bench.path("bin", "squeue"), dict(engram_test.ENVIRONMENT)
+    os.makedirs(os.path.dirname(squeue))
+    with open(squeue, "w") as file:
+        file.write(f"#!/bin/sh\necho \"$@\" >>{bench.path('asked')}\necho 0:03\n")
+    os.chmod(squeue, 0o755)
+    try:
+        engram_test.ENVIRONMENT.update(SLURM_JOB_ID="17", SLURM_ARRAY_JOB_ID="12", SLURM_ARRAY_TASK_ID="3", PATH=os.pathsep.join([os.path.dirname(squeue), before["PATH"]]))
+        for name, ranks, end, options, said in (("asked", 2, None, [], "Slurm ends job 12_3 in 3s"), ("told", 1, 2, [], "Slurm ends job 12_3 in "), ("shorter", 1, 1000, ["--max-hours", "0.0004"], "in 16m")):
+            engram_test.ENVIRONMENT.pop("SLURM_JOB_END_TIME", None)
+            if end:
+                engram_test.ENVIRONMENT["SLURM_JOB_END_TIME"] = str(int(time.time()) + end)
+            started = time.time()
+            code, text, err = bench.run(["train", config, "-o", bench.path("job_" + name), *options], ranks)
+            assert code == 75 and said in text and "stopped by the time limit after loop" in text, f"{name}: exit code {code}\n{text[:1000]}\n{text[-1000:]}\n{err}"
+            assert time.time() - started < 30, f"{name}: {time.time() - started} s"
+            with open(bench.path("job_" + name, "run.json")) as file:
+                assert '"stopped_by": "the time limit"' in file.read()
+        with open(bench.path("asked")) as file:
+            assert file.read() == "-h -j 12_3 -o %L\n", "squeue is asked once, by one rank, and only where the variable is not set"
+        engram_test.ENVIRONMENT.pop("SLURM_JOB_END_TIME")
+        with open(squeue, "w") as file:
+            file.write("#!/bin/sh\necho slurm_load_jobs error: Unable to contact slurm controller >&2\nexit 1\n")
+        code, text, err = bench.run(["train", config, "-o", bench.path("job_silent"), "-P", "learning.loops=2"])
+        assert code == 0 and err.count("warning: when Slurm will end job 12_3 is not known") == 1, f"exit code {code}\n{err}"
+    finally:
+        engram_test.ENVIRONMENT.clear()
+        engram_test.ENVIRONMENT.update(before)
 
 
 def test_stop_in_tests(bench):
@@ -297,4 +330,5 @@ def damage_only(bench):
 
 if "ENGRAM_CRASH_ROUNDS" in os.environ:
     run_tests([crash_only, damage_only])
-run_tests([test_kill, test_stops, test_time_limit, test_stop_in_tests, test_untrained, test_left_behind, test_config_key_limits, test_more_loops, test_refused, test_changed_input_file, test_guards, test_two_at_once, test_damaged_checkpoint])
+run_tests([test_kill, test_stops, test_time_limit, test_slurm_limit, test_stop_in_tests, test_untrained, test_left_behind, test_config_key_limits, test_more_loops, test_refused,
+           test_changed_input_file, test_guards, test_two_at_once, test_damaged_checkpoint])

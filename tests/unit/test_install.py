@@ -33,9 +33,10 @@ def test_install_and_move(bench):
     call(["cmake", "--install", build, "--prefix", first])
     os.rename(first, installed(bench))
     for name in ("bin/engram", "share/man/man1/engram.1", "share/bash-completion/completions/engram", "share/doc/engram/README.md", "share/engram/tools/mpi-env",
-                 "share/engram/jobs/sinusoids/parameters.yaml", "share/engram/jobs/sinusoids/published.csv"):
+                 "share/engram/jobs/sinusoids/parameters.yaml", "share/engram/jobs/sinusoids/published.csv", "share/engram/jobs/sinusoids/job.sbatch", "share/engram/jobs/job.sh",
+                 "share/engram/jobs/site.sh"):
         assert os.path.isfile(installed(bench, name)), name
-    for name in ("bin/engram", "share/engram/tools/plot", "share/engram/jobs/sinusoids/run", "share/engram/jobs/sinusoids/check"):
+    for name in ("bin/engram", "share/engram/tools/plot", "share/engram/jobs/sinusoids/run", "share/engram/jobs/sinusoids/check", "share/engram/jobs/submit"):
         assert os.access(installed(bench, name), os.X_OK), name
     source = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
     for folder, _, names in os.walk(installed(bench)):

@@ -1,0 +1,150 @@
+# shellcheck shell=bash
+# What all jobs share: how to train. To be sourced by jobs/NAME/run, which then reads the same by hand and in a batch job of Slurm:
+#   . "$(dirname "$0")/../job.sh"
+#   job_begin "$0" RANKS
+#   job_train CONFIG OUT [engram options]
+#   job_plot OUT
+#   job_check "$#" "$root/jobs/NAME/check" OUT
+#
+# By hand a job starts anew each time, under mpirun. In a batch job (jobs/NAME/job.sbatch) it goes on where it was: what is done is skipped, what was stopped
+# is resumed; stopped by its time limit or by SIGUSR1, it puts itself into the queue again, as long as each turn saves something.
+
+job_in_batch() { [[ ${SLURM_JOB_ID-} && ${ENVIRONMENT-} == BATCH ]]; }
+
+# This job as scontrol takes it: the number of an array's task may stand for the whole array.
+job_id() { if [[ ${SLURM_ARRAY_JOB_ID-} ]]; then echo "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"; else echo "$SLURM_JOB_ID"; fi; }
+
+# job_begin SCRIPT RANKS: sets root, engram and results (tools/mpi-env says what they are), and ranks, which in a batch job are those of the job; in a member of an array also
+# member (/seed_7) and seed (-P simulation.seed=7), for jobs that make of an array the same training from several seeds.
+job_begin() {
+  # shellcheck source=tools/mpi-env
+  . "$(dirname "${BASH_SOURCE[0]}")/../tools/mpi-env"
+  job_folders "$1"
+  # shellcheck disable=SC2034
+  ranks=$2 member='' seed=()
+  if job_in_batch; then job_begin_batch; else mpi_env "$ranks"; fi
+}
+
+# shellcheck disable=SC2034 # they are for the script
+job_begin_batch() {
+  # shellcheck source=jobs/site.sh
+  . "$root/jobs/site.sh"
+  engram=${ENGRAM:-$engram} results=${ENGRAM_RESULTS:-$results} ranks=${SLURM_NTASKS:-1}
+  if [[ ${SLURM_ARRAY_TASK_ID-} ]]; then member=/seed_$SLURM_ARRAY_TASK_ID seed=(-P "simulation.seed=$SLURM_ARRAY_TASK_ID"); fi
+  job_child='' job_signalled='' job_advanced=''
+  trap job_forward USR1
+  export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
+  echo "== $(date '+%F %T')  job $(job_id), turn $((${SLURM_RESTART_COUNT:-0} + 1)): ${SLURM_NTASKS:-?} tasks on ${SLURM_JOB_NODELIST-?}, started by $ENGRAM_LAUNCHER"
+  if ! command -v "$engram" >/dev/null; then echo "no program $engram: build it, or name another one in jobs/site.sh (ENGRAM)" >&2; exit 2; fi
+  job_bind
+}
+
+# How ranks are started: on a core of their own each; or, where there are not enough (a test on a laptop), as ranks that give way to each other.
+job_bind() {
+  local tasks=${SLURM_TASKS_PER_NODE-1} cores bind=core
+  tasks=${tasks%%[^0-9]*} cores=$(mpi_cores)
+  if ((tasks > cores)); then
+    echo "$(hostname): $tasks ranks on $cores core(s), not bound; they give way to each other"
+    export OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_rmaps_base_oversubscribe=1
+    bind=none
+  fi
+  if ((EUID == 0)); then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
+  case $ENGRAM_LAUNCHER in
+    srun) job_launcher=(srun "--cpu-bind=${bind/core/cores}" --kill-on-bad-exit=0) ;; # all ranks of a run that stops end with 75: none is to be killed for it
+    mpirun) job_launcher=(mpirun -n "$ranks" --bind-to "$bind") ;;
+    *) echo "jobs/site.sh: ENGRAM_LAUNCHER is '$ENGRAM_LAUNCHER'; allowed are srun and mpirun" >&2; exit 2 ;;
+  esac
+}
+
+# SIGUSR1 comes to the batch script alone (--signal=B:USR1@120): srun and mpirun pass it on to the ranks.
+job_forward() {
+  job_signalled=1
+  if [[ $job_child ]]; then kill -USR1 "$job_child" 2>/dev/null || true; fi
+}
+
+# job_run COMMAND...: in the background, because bash minds signals only while it waits. Sets job_code.
+job_run() {
+  local again=1 code
+  job_code=127
+  "$@" &
+  job_child=$!
+  while ((again)); do
+    again=0 code=0
+    wait "$job_child" || code=$?
+    if ((code != 127)); then job_code=$code; fi # 127: waited for already
+    if ((code == 138)) && [[ $job_signalled ]]; then again=1; fi # 128 + SIGUSR1: it is the wait that was interrupted
+  done
+  job_child=''
+}
+
+# Newest checkpoint in a run's folder; nothing if there is none.
+job_saved() {
+  local files=("$1"/checkpoint/loop-*.h5)
+  if [[ -e ${files[-1]} ]]; then basename "${files[-1]}" .h5; fi
+}
+
+# What was done, and with what: differs when something is changed, or done otherwise. job_stamp CONFIG OUT [engram options]
+job_stamp() {
+  local config=$1 out=$2
+  shift 2
+  { cat "$config" "$out/run.json" && printf '%s\n' "$@"; } 2>/dev/null | cksum
+}
+
+# job_train CONFIG OUT [engram options]: trains, or ends the script.
+job_train() {
+  local config=$1 out=$2 before
+  shift 2
+  if ! job_in_batch; then
+    mpirun -n "$ranks" "$engram" train "$config" -o "$out" --overwrite "$@"
+    return
+  fi
+  if [[ -f $out/job.done && $(<"$out/job.done") == "$(job_stamp "$config" "$out" "$@")" ]]; then
+    echo "$out: done already"
+    return
+  fi
+  before=$(job_saved "$out")
+  if [[ $job_signalled ]]; then job_again "$out"; fi
+  job_run "${job_launcher[@]}" "$engram" train "$config" --resume "$out" "$@"
+  if [[ $(job_saved "$out") != "$before" ]]; then job_advanced=1; fi
+  case $job_code in
+    0) job_stamp "$config" "$out" "$@" >"$out/job.done" && job_advanced=1 ;;
+    75) job_again "$out" ;;
+    *) job_fail "$out" ;;
+  esac
+}
+
+job_fail() {
+  local saved next='begins with loop 1'
+  saved=$(job_saved "$1")
+  if [[ $saved ]]; then next="goes on from checkpoint $saved"; fi
+  echo "job $(job_id): engram ended with exit code $job_code; when its reason is gone, submit the job again: it $next" >&2
+  exit "$job_code"
+}
+
+# The run was stopped and saved: another turn, unless it was not wanted or would not help.
+job_again() {
+  local id
+  id=$(job_id)
+  if grep -qs '"stopped_by": "the file .stop.' "$1/run.json"; then
+    echo "job $id: stopped on request; submit it again to go on" >&2
+  elif [[ ! $job_advanced ]]; then
+    echo "job $id: not one loop was done and saved in this turn, so another one would not help: give the job more time (sbatch --time)" >&2
+  else
+    echo "job $id: goes into the queue again, to go on from $(job_saved "$1")" # said before: Slurm ends this script with the turn
+    scontrol requeue "$id" || echo "job $id: Slurm does not take it; submit it again to go on" >&2
+  fi
+  exit 75
+}
+
+# job_plot OUT [options of tools/plot]: in a batch job not what is drawn already; and a compute node may have nothing to draw with.
+job_plot() {
+  if ! job_in_batch; then "$root/tools/plot" "$@"; return; fi
+  if [[ $1/figure.png -nt $1/run.json ]]; then return; fi
+  "$root/tools/plot" "$@" || echo "no figure: draw it elsewhere with tools/plot $1"
+}
+
+# job_check OPTIONS COMMAND...: the thresholds of an experiment hold for its own parameters. With other ones (OPTIONS: how many were given) the verdict is printed and not acted on.
+job_check() {
+  if (($1 == 0)); then "${@:2}"; return; fi
+  "${@:2}" || echo "(the experiment's thresholds; it was given other parameters)"
+}
