@@ -1,5 +1,5 @@
 /* The machine that engram plan takes where none is given: 2 cores of an AMD EPYC (Zen 5), 24 GB. From two calibrations of one rank while others used the machine (the faster, or the mean
- * of what are differences of times); the latency of the exchange from 20,000 steps of the tutorial network on 2 ranks, 0.08 to 0.09 s. Anew: engram calibrate. */
+ * of what are differences of times), half precision from a third, with the machine busy; the latency of the exchange from 20,000 steps of the tutorial network on 2 ranks, 0.08 to 0.09 s. Anew: engram calibrate. */
 #include "machine.h"
 
 const char machine_builtin[] =
@@ -53,10 +53,10 @@ const char machine_builtin[] =
     "  spike_driven_double_spiking: [28.93, 55.86, 88.96, 235.2, 885.7]\n"
     "  spike_driven_double_cached: [132.2, 280, 734.8, 4897, 2.726e+04]\n"
     "  spike_driven_double_spiking_cached: [11.82, 15.32, 25, 68.21, 220.6]\n"
-    "  spike_driven_half: [110.8, 202.8, 365.4, 3956, 1.374e+04]\n"
-    "  spike_driven_half_spiking: [21.63, 34.34, 50.16, 124.4, 349.2]\n"
-    "  spike_driven_half_cached: [98.15, 189.8, 443.2, 2564, 1.392e+04]\n"
-    "  spike_driven_half_spiking_cached: [10.53, 12.16, 16.95, 40.64, 106.8]\n"
+    "  spike_driven_half: [226.7, 506.4, 1312, 2739, 3.14e+04]\n"
+    "  spike_driven_half_spiking: [22.76, 37.77, 45.85, 187.4, 543.1]\n"
+    "  spike_driven_half_cached: [162.9, 195.5, 386.3, 3533, 2.053e+04]\n"
+    "  spike_driven_half_spiking_cached: [13, 12.19, 23.33, 76.93, 100.7]\n"
     "  textbook_single: [262.1, 1106, 6644, 5.133e+04, 3.444e+05]\n"
     "  textbook_single_spiking: [0, 0, 0, 0, 0]\n"
     "  textbook_single_cached: [239.3, 656.4, 1921, 1.478e+04, 1.101e+05]\n"
