@@ -21,6 +21,13 @@ static int sources_of(const plastic_synapses *plastic, int group) {
     return (int)(plastic->group_start[group + 1] - plastic->group_start[group]);
 }
 
+static int most_members(const plastic_synapses *plastic) {
+    int most = 1;
+    for (int g = 0; g < plastic->groups; g++)
+        if (plastic->group_row[g + 1] - plastic->group_row[g] > most) most = plastic->group_row[g + 1] - plastic->group_row[g];
+    return most;
+}
+
 /** Length of a row: whole cache lines, and not a multiple of 1 KiB, which would map all rows to the same cache sets. */
 static int padded(int count) {
     int ld = (count + SPIKE_DRIVEN_LANES - 1) / SPIKE_DRIVEN_LANES * SPIKE_DRIVEN_LANES;
@@ -73,6 +80,7 @@ static rls_store *create(const context *context, plastic_synapses *plastic, cons
     store->products = memory_new(MEMORY_P, groups, sizeof *store->products);
     store->sum = memory_new(MEMORY_BUFFERS, (size_t)plastic->rows, sizeof(double));
     store->scratch = memory_new(MEMORY_BUFFERS, (size_t)store->block * (size_t)padded((int)largest), kernel->real_size);
+    store->step = memory_new(MEMORY_BUFFERS, (size_t)most_members(plastic), kernel->real_size);
     store->touched = memory_new(MEMORY_BUFFERS, (size_t)plastic->sources, 1);
     store->arrived = memory_new(MEMORY_BUFFERS, (size_t)plastic->sources, kernel->real_size);
     store->hit_start = memory_new(MEMORY_BUFFERS, groups + 1, sizeof(int64_t));
@@ -85,7 +93,7 @@ static rls_store *create(const context *context, plastic_synapses *plastic, cons
 static void destroy(rls_store *store) {
     if (!store) return;
     memory_free(store->ld), memory_free(store->waiting_base), memory_free(store->p_base), memory_free(store->waiting), memory_free(store->p), memory_free(store->products);
-    memory_free(store->sum), memory_free(store->scratch), memory_free(store->touched), memory_free(store->arrived), memory_free(store->hit_start), memory_free(store->hits);
+    memory_free(store->sum), memory_free(store->scratch), memory_free(store->step), memory_free(store->touched), memory_free(store->arrived), memory_free(store->hit_start), memory_free(store->hits);
     memory_free(store);
 }
 

@@ -43,6 +43,7 @@ struct rls_store {
     group_products *products; /**< [groups] */
     double *sum;              /**< [rows] w.r as of the last instant */
     void *scratch;            /**< real [block][largest ld] */
+    void *step;               /**< real [largest number of members] */
     uint8_t *touched;         /**< [sources] 1 for sources that arrived, within predict(); else 0 */
     void *arrived;            /**< real [sources] */
     int64_t *hit_start;       /**< [groups+1] */

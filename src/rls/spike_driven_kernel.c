@@ -151,7 +151,7 @@ static double dot_hits(const real *values, const hit *hits, int count) {
     return sum;
 }
 
-/** What every pass over a row needs: to <- times from + sum of values of rows of P + sum of minus[m] times column m. */
+/** to <- times from + sum of values of rows of P + sum of minus[m] times column m. */
 typedef struct {
     int ld;
     const stored *p;
@@ -177,7 +177,7 @@ typedef struct {
             for (int v = 0; v < vectors; v++) sum[v] += load_p(row + v * LANES) * value;                              \
         }                                                                                                             \
         for (int m = 0; m < c->pending; m++) {                                                                        \
-            const real *column = c->columns + (int64_t)m * c->ld + at, minus = c->minus[m];                                \
+            const real *column = c->columns + (int64_t)m * c->ld + at, minus = c->minus[m];                           \
             for (int v = 0; v < vectors; v++) sum[v] += *(const lanes *)(column + v * LANES) * minus;                 \
         }                                                                                                             \
         for (int v = 0; v < vectors; v++) *(lanes *)(c->to + at + v * LANES) = sum[v];                                \
@@ -215,20 +215,26 @@ static double advance(const rls_store *store, const view *group, const hit *hits
     return store->decay * (store->decay * last->gain * last->rho + before) + dot_hits(to, hits, count);
 }
 
-static double learn(rls_store *store, const view *group, double rho, const double *error, double scale, const real *restrict k) {
-    plastic_synapses *plastic = store->plastic;
+/** w_i <- w_i - step_i k. @param weight [sources][members] */
+static void move_weights(real *restrict weight, int members, int sources, const real *restrict step, const real *restrict k) {
+    if (members == 1)
+        for (int a = 0; a < sources; a++) weight[a] -= step[0] * k[a];
+    else
+        for (int a = 0; a < sources; a++)
+            for (int i = 0; i < members; i++) weight[(int64_t)a * members + i] -= step[i] * k[a];
+}
+
+static double learn(rls_store *store, const view *group, double rho, const double *error, double scale, const real *k) {
+    const plastic_synapses *plastic = store->plastic;
     int row = plastic->group_row[group->group], members = plastic->group_row[group->group + 1] - row;
     double gain = 1 / (1 + scale * scale * rho);
-    real *restrict weight = (real *)plastic->weight + plastic->row_start[row];
+    real *step = store->step;
     for (int i = 0; i < members; i++) {
-        double step = (store->settings.gain ? gain : 1) * error[row + i] * scale;
-        const real factor = (real)step;
-        store->sum[row + i] -= step * rho;
-        if (members == 1)
-            for (int a = 0; a < group->sources; a++) weight[a] -= factor * k[a]; /* in vectors */
-        else
-            for (int a = 0; a < group->sources; a++) weight[(int64_t)a * members + i] -= factor * k[a];
+        double own = (store->settings.gain ? gain : 1) * error[row + i] * scale;
+        store->sum[row + i] -= own * rho;
+        step[i] = (real)own;
     }
+    move_weights((real *)plastic->weight + plastic->row_start[row], members, group->sources, step, k);
     store->products[group->group] = (group_products){rho, gain};
     return gain;
 }
