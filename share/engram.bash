@@ -8,6 +8,8 @@ _engram_options() {
     train) echo '-o -P --overwrite --resume --max-hours --quiet' ;;
     test) echo '-o -P --overwrite --trials --ranks-per-trial --delete-neurons --delete-synapses --noise --delete-spike --quiet' ;;
     check) echo '-P' ;;
+    plan) echo '-P --ranks --ranks-per-node --memory-per-node --machine --rate --sbatch -o --overwrite' ;;
+    calibrate) echo '-o --name --memory-per-node --overwrite --quiet' ;;
     status | list) ;;
     *) echo '--help --version' ;;
   esac
@@ -55,7 +57,7 @@ _engram() {
   for ((at = 1; at < last; at++)); do # what stands before the word
     previous=${words[at]}
     case $previous in
-      -o | -P | --resume | --max-hours | --trials | --ranks-per-trial | --delete-neurons | --delete-synapses | --noise | --delete-spike) ((++at < last)) && previous='' ;;
+      -o | -P | --ranks | --ranks-per-node | --memory-per-node | --machine | --rate | --sbatch | --name | --resume | --max-hours | --trials | --ranks-per-trial | --delete-neurons | --delete-synapses | --noise | --delete-spike) ((++at < last)) && previous='' ;;
       -*) previous='' ;;
       *) if [[ -z $command ]]; then command=$previous; else argument=1; fi; previous='' ;;
     esac
@@ -64,18 +66,23 @@ _engram() {
   case $previous in
     -P) mapfile -t COMPREPLY < <(compgen -W "$(_engram_parameters "$program" "$word")" -- "$word") ;;
     -o | --resume)
-      if [[ $previous == -o && $command == test ]]; then mapfile -t COMPREPLY < <(compgen -f -- "$word"); else mapfile -t COMPREPLY < <(compgen -d -- "$word"); fi
+      if [[ $previous == -o && $command =~ ^(test|calibrate)$ ]]; then mapfile -t COMPREPLY < <(compgen -f -- "$word"); else mapfile -t COMPREPLY < <(compgen -d -- "$word"); fi
+      compopt -o filenames 2>/dev/null ;;
+    --machine | --sbatch)
+      mapfile -t COMPREPLY < <(compgen -f -- "$word")
       compopt -o filenames 2>/dev/null ;;
     -*) ;; # a number
     *)
       if [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_engram_options "$command")" -- "$word")
       elif [[ -z $command ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'train test check status list' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'train test check plan calibrate status list' -- "$word")
       elif [[ $command == status ]]; then # as many folders as there are
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
         compopt -o filenames 2>/dev/null
       elif ((argument)); then
+        :
+      elif [[ $command == calibrate ]]; then
         :
       elif [[ $command == list ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_engram_list "$program" sections)" -- "$word")

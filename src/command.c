@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command_plan.h"
 #include "command_test.h"
 #include "engram/simulation.h"
 #include "engram/training.h"
@@ -24,6 +25,11 @@ static const char usage[] =
     "      trials of a trained network with frozen weights, spread over groups of ranks; results go to DIR/test.h5 and DIR/test.json\n"
     "  engram check CONFIG [-P section.key=value]...\n"
     "      read, validate and build; run no step; print the configuration as used\n"
+    "  engram plan CONFIG [--ranks N] [--ranks-per-node N] [--memory-per-node GIB] [--machine FILE] [--rate HZ] [-P section.key=value]...\n"
+    "      [--sbatch FILE [-o DIR] [--overwrite]]\n"
+    "      what the run needs, without building it: memory, nodes, disk, seconds per loop, and where communication takes over; a job script\n"
+    "  engram calibrate -o FILE [--name NAME] [--memory-per-node GIB] [--overwrite] [--quiet]\n"
+    "      measure this machine on the ranks of the job, less than a minute on a quiet one, for engram plan\n"
     "  engram status DIR...\n"
     "      how runs get on: loop, rate, correlation, time left, last checkpoint, memory; DIR holds a run, or runs below it; reads files only, needs no MPI\n"
     "  engram list [SECTION]\n"
@@ -152,16 +158,16 @@ static status run_configured(const context *context, command_line *line) {
 }
 
 static status dispatch(const context *context, command_line *line) {
-    static const char *const commands[] = {"train", "test", "check", "status", "list"};
+    static const char *const commands[] = {"train", "test", "check", "plan", "calibrate", "status", "list"};
     int sections;
-    if (!line->command) return status_agree(context, complain("what is to be done? train, test, check, status or list", "", ""));
+    if (!line->command) return status_agree(context, complain("what is to be done? train, test, check, plan, calibrate, status or list", "", ""));
     if (strcmp(line->command, "list") == 0) {
         const param_section *schema = simulation_schema(&sections);
         return status_agree(context, context->rank == 0 ? config_list(schema, sections, line->argument, stdout) : STATUS_OK);
     }
     if (strcmp(line->command, "train") != 0 && strcmp(line->command, "check") != 0) {
         const char *near = config_nearest(line->command, commands, sizeof commands / sizeof *commands);
-        return status_agree(context, status_fail(STATUS_INPUT, "unknown command '%.100s'%s%s%s; allowed are train, test, check, status and list", line->command, near ? " (did you mean '" : "",
+        return status_agree(context, status_fail(STATUS_INPUT, "unknown command '%.100s'%s%s%s; allowed are train, test, check, plan, calibrate, status and list", line->command, near ? " (did you mean '" : "",
                                                  near ? near : "", near ? "'?)" : ""));
     }
     return run_configured(context, line);
@@ -182,7 +188,10 @@ int command_run(context *context, int argc, char **argv) {
         return STATUS_OK;
     }
     context->quiet = has(argc, argv, "--quiet", "-q");
-    if (strcmp(command_of(argc, argv), "test") == 0) return command_test(context, argc, argv);
+    const char *command = command_of(argc, argv);
+    if (strcmp(command, "test") == 0) return command_test(context, argc, argv);
+    if (strcmp(command, "plan") == 0) return command_plan(context, argc, argv);
+    if (strcmp(command, "calibrate") == 0) return command_calibrate(context, argc, argv);
     command_line line = {0};
     status result = status_agree(context, parse(&line, argc, argv));
     if (result == STATUS_OK) result = dispatch(context, &line);

@@ -32,6 +32,15 @@ typedef struct {
     double *bias;              /**< [mine] constant input X_bal, owned */
 } network;
 
+/** How large a static network will be, known without building it. */
+typedef struct {
+    double in_degree; /**< what network.in_degree will be */
+    double inputs;    /**< static inputs of a neuron, of both types: mean */
+    double variance;  /**< of that number over neurons */
+    bool any;         /**< false: there are no static synapses */
+    bool typed;       /**< weights depend on the two types only and cost no memory */
+} network_size;
+
 typedef struct network_kind {
     const param_table *parameters; /**< its name is the kind's name */
     /** Check parameters; remembers messages with config_complain(). Not collective. NULL: nothing to check. */
@@ -39,6 +48,8 @@ typedef struct network_kind {
     /** Make the static synapses of my targets, bias and in_degree. Collective; draws depend on gids only.
      *  @return not yet agreed */
     status (*build)(const context *context, const config *config, const void *parameters, network *network);
+    /** How large it will be ("engram plan"). Not collective. @param[in,out] size all 0: a network without static synapses. @return not agreed. NULL: leave it at that */
+    status (*size)(const config *config, const void *parameters, const network_settings *settings, network_size *size);
 } network_kind;
 
 /** All kinds, NULL-terminated; the first is the default. */
@@ -72,6 +83,15 @@ typedef struct {
     bool single;             /**< store weights as float */
 } plastic_request;
 
+/** How large a plastic set will be, known without building it. */
+typedef struct {
+    double inputs;      /**< recurrent plastic inputs of a neuron: mean */
+    double variance;    /**< of that number over groups */
+    int64_t group_size; /**< consecutive neurons that share inputs and P */
+    bool shared;        /**< what plastic_synapses.shared will be */
+    bool takes_static;  /**< the static synapses of trained neurons become plastic */
+} plastic_size;
+
 typedef struct plastic_kind {
     const param_table *parameters;
     status (*check)(const config *config, const void *parameters, const network_settings *settings);
@@ -79,6 +99,8 @@ typedef struct plastic_kind {
     status (*build)(const context *context, const config *config, const void *parameters, plastic_request *request, network *network,
                     plastic_synapses **result);
     int (*needs_activity)(const void *parameters); /**< does build() read request->activity? NULL: no */
+    /** How large it will be ("engram plan"). Not collective. @param[in,out] size all 0, groups of one neuron. @return not agreed. NULL: leave it at that */
+    status (*size)(const config *config, const void *parameters, const network_settings *settings, const network_size *network, plastic_size *size);
 } plastic_kind;
 
 extern const plastic_kind *const plastic_kinds[];

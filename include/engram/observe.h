@@ -34,6 +34,8 @@ typedef struct tracker tracker;
 /** @param window w in ms. @return owned. Not collective. */
 tracker *tracker_new(const simulation *simulation, double window);
 void tracker_free(tracker *tracker);
+/** Values that a tracker holds for each neuron. @param every ms between instants. Not collective. */
+int64_t tracker_rows(int instants, double every, double window);
 void tracker_begin(tracker *tracker); /**< before each trial */
 void tracker_step(void *tracker, const simulation *simulation, int64_t step, const int32_t *fired, int count); /**< observer */
 /** After the trial: averages, [instants][mine], borrowed. */

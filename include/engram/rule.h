@@ -9,6 +9,7 @@
 #include "engram/drive.h"
 #include "engram/filter.h"
 #include "engram/h5.h"
+#include "engram/rls.h"
 #include "engram/sum.h"
 #include "engram/synapses.h"
 
@@ -43,6 +44,15 @@ typedef struct {
 
 typedef struct rule_state rule_state;
 
+/** How a rule will store what it needs, known before anything is built. */
+typedef struct {
+    const rls_store_kind *store; /**< NULL: nothing */
+    bool single;                 /**< precision of P and weights: float */
+    bool half;                   /**< P is stored in half precision */
+    int block;                   /**< updates that wait; 0: the store's choice */
+    int grid_columns;            /**< of a distributed store */
+} rule_size;
+
 typedef struct learning_rule {
     const param_table *parameters;
     /** Precision of the weights: true for float. NULL: double. */
@@ -59,6 +69,9 @@ typedef struct learning_rule {
     /** Write to a checkpoint what the rule would need to go on, beyond the weights, and read it back, on any number of ranks. Collective. */
     void (*save)(rule_state *state, h5_file *file);
     void (*load)(rule_state *state, h5_reader *reader);
+    /** How it will store P of groups of at most @p largest inputs ("engram plan"). Not collective. NULL: there is nothing to store.
+     *  @param shared groups of several neurons @return not agreed */
+    status (*size)(const config *config, const void *parameters, bool shared, int64_t largest, rule_size *size);
 } learning_rule;
 
 extern const learning_rule *const learning_rules[];

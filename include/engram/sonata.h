@@ -65,6 +65,10 @@ typedef struct {
 /** Write edges.h5 with the target_to_source index (and singular hard links), one group /edges/<population> each. */
 status sonata_write_edges(const context *context, const char *path, const char *configuration, int population_count, const sonata_edges *edges);
 
+/** How many edges a population has, from the shape of its arrays. Not collective. @param population "" picks the only one in the file
+ *  @return STATUS_INPUT, with a message, for a file that is malformed; not agreed */
+status sonata_count_edges(const char *path, const char *population, int64_t *edges);
+
 /** Synapses read by sonata_read_edges(): those with target in [first, first+mine), sorted by (target, source), several between a pair kept in file order. */
 typedef struct {
     int64_t count;

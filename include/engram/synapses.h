@@ -46,6 +46,9 @@ typedef enum {
     STATIC_BITS,   /**< a bit per neuron of the rank, for dense networks without multiple synapses */
 } static_form;
 
+/** The form in which delivery is fastest, of so many typed synapses no two of which connect the same pair. @param targets local neurons */
+static_form static_form_for(double synapses, double sources, int64_t targets);
+
 /** The form in which delivery is fastest. @param targets local neurons */
 static_form static_best_form(const static_synapses *synapses, int targets);
 

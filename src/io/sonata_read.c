@@ -299,3 +299,15 @@ status sonata_read_edges(const context *job, const char *path, const char *popul
     *result = (sonata_synapses){0};
     return read;
 }
+
+status sonata_count_edges(const char *path, const char *population, int64_t *edges) {
+    reader in = {.path = path};
+    status read = foreign_open(path, &in.file);
+    if (read == STATUS_OK) read = check_format(&in);
+    if (read == STATUS_OK) read = choose_population(&in, population);
+    if (read == STATUS_OK) read = open_array(&in, TARGETS, "target_node_id", H5_INPUT_INTEGER);
+    if (read == STATUS_OK) foreign_dataset_close(&in.arrays[TARGETS]);
+    foreign_close(&in.file);
+    *edges = in.edges;
+    return read;
+}

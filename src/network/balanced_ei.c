@@ -133,4 +133,11 @@ static status build(const context *context, const config *config, const void *ra
     return STATUS_OK;
 }
 
-const network_kind network_balanced_ei = {.parameters = &table, .check = check, .build = build};
+static status size(const config *config, const void *raw, const network_settings *settings, network_size *size) {
+    (void)config;
+    double k = (double)in_degree_of(raw, settings);
+    *size = (network_size){.in_degree = k, .inputs = 2 * k, .variance = 2 * k, .any = true, .typed = true}; /* out-degrees are fixed */
+    return STATUS_OK;
+}
+
+const network_kind network_balanced_ei = {.parameters = &table, .check = check, .build = build, .size = size};

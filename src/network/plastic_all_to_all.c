@@ -37,4 +37,10 @@ static status build(const context *context, const config *config, const void *ra
     return STATUS_OK;
 }
 
-const plastic_kind plastic_all_to_all = {.parameters = &table, .build = build};
+static status size(const config *config, const void *raw, const network_settings *settings, const network_size *network, plastic_size *size) {
+    (void)config, (void)raw, (void)network;
+    *size = (plastic_size){.inputs = (double)settings->neurons, .group_size = settings->neurons, .shared = true};
+    return STATUS_OK;
+}
+
+const plastic_kind plastic_all_to_all = {.parameters = &table, .build = build, .size = size};

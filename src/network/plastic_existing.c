@@ -58,4 +58,10 @@ static status build(const context *context, const config *config, const void *ra
     return STATUS_OK;
 }
 
-const plastic_kind plastic_existing = {.parameters = &table, .check = check, .build = build};
+static status size(const config *config, const void *raw, const network_settings *settings, const network_size *network, plastic_size *size) {
+    (void)config, (void)raw, (void)settings;
+    *size = (plastic_size){.inputs = network->inputs, .variance = network->variance, .group_size = 1, .takes_static = true};
+    return STATUS_OK;
+}
+
+const plastic_kind plastic_existing = {.parameters = &table, .check = check, .build = build, .size = size};

@@ -66,8 +66,13 @@ static pool pool_of(const plastic_request *request, const separate_parameters *p
     return pool;
 }
 
+/** L of "auto" for a static network of in-degree K. */
+static int64_t degree_auto(double in_degree) {
+    return llround(2 * sqrt(in_degree));
+}
+
 static void resolve_auto(separate_parameters *p, const network *network) {
-    int64_t degree = llround(2 * sqrt(network->in_degree));
+    int64_t degree = degree_auto(network->in_degree);
     if (p->degree_e == PARAM_AUTO_INTEGER) p->degree_e = degree;
     if (p->degree_i == PARAM_AUTO_INTEGER) p->degree_i = degree;
     if (isnan(p->weight_e)) p->weight_e = p->degree_e ? network->membrane_tau / sqrt((double)p->degree_e) : 0;
@@ -136,4 +141,14 @@ static int wants_activity(const void *raw) {
     return ((const separate_parameters *)raw)->active_fraction < 1;
 }
 
-const plastic_kind plastic_separate = {.parameters = &table, .build = build, .needs_activity = wants_activity};
+static status size(const config *config, const void *raw, const network_settings *settings, const network_size *network, plastic_size *size) {
+    (void)config, (void)settings;
+    const separate_parameters *p = raw;
+    int64_t degree = degree_auto(network->in_degree);
+    size->inputs = (double)((p->degree_e == PARAM_AUTO_INTEGER ? degree : p->degree_e) + (p->degree_i == PARAM_AUTO_INTEGER ? degree : p->degree_i));
+    size->group_size = p->group_size;
+    size->shared = p->group_size > 1;
+    return STATUS_OK;
+}
+
+const plastic_kind plastic_separate = {.parameters = &table, .build = build, .needs_activity = wants_activity, .size = size};

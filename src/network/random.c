@@ -114,4 +114,16 @@ static status build(const context *context, const config *config, const void *ra
     return STATUS_OK;
 }
 
-const network_kind network_random = {.parameters = &table, .check = check, .build = build};
+static status size(const config *config, const void *raw, const network_settings *settings, network_size *size) {
+    (void)config;
+    const random_parameters *p = raw;
+    double excitatory = (double)network_excitatory(settings), inhibitory = (double)settings->neurons - excitatory, pairs = (double)settings->neurons - 1;
+    *size = (network_size){.in_degree = p->probability * excitatory, .any = true};
+    if (p->wiring == WIRING_IN_DEGREE)
+        size->inputs = fmin(round(p->probability * excitatory) + round(p->probability * inhibitory), pairs);
+    else
+        size->inputs = p->probability * pairs, size->variance = size->inputs * (1 - p->probability);
+    return STATUS_OK;
+}
+
+const network_kind network_random = {.parameters = &table, .check = check, .build = build, .size = size};

@@ -57,7 +57,25 @@ static status network_build_sonata(const context *context, const config *config,
     return STATUS_OK;
 }
 
-const network_kind network_sonata = {.parameters = &network_table, .build = network_build_sonata};
+/** Edges of the file, as if their targets were chosen at random. @param[out] variance of a neuron's inputs */
+static status count_inputs(const config *config, const sonata_parameters *p, const network_settings *settings, double *inputs, double *variance) {
+    char *path = config_resolve_path(config, p->path);
+    int64_t edges = 0;
+    status result = sonata_count_edges(path, p->population, &edges);
+    free(path);
+    *inputs = (double)edges / (double)settings->neurons;
+    *variance = *inputs * (1 - 1 / (double)settings->neurons);
+    return result;
+}
+
+static status network_size_sonata(const config *config, const void *raw, const network_settings *settings, network_size *size) {
+    size->any = true;
+    status result = count_inputs(config, raw, settings, &size->inputs, &size->variance);
+    size->in_degree = size->inputs / 2;
+    return result;
+}
+
+const network_kind network_sonata = {.parameters = &network_table, .build = network_build_sonata, .size = network_size_sonata};
 
 static const param plastic_parameters[] = {
     {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "SONATA edges file with the plastic synapses and their initial weights", offsetof(sonata_parameters, path)},
@@ -104,4 +122,9 @@ static status plastic_build_sonata(const context *context, const config *config,
     return code;
 }
 
-const plastic_kind plastic_sonata = {.parameters = &plastic_table, .build = plastic_build_sonata};
+static status plastic_size_sonata(const config *config, const void *raw, const network_settings *settings, const network_size *network, plastic_size *size) {
+    (void)network;
+    return count_inputs(config, raw, settings, &size->inputs, &size->variance);
+}
+
+const plastic_kind plastic_sonata = {.parameters = &plastic_table, .build = plastic_build_sonata, .size = plastic_size_sonata};

@@ -52,23 +52,46 @@ static status check(const rule_setting *setting, const rls_parameters *p) {
     return STATUS_OK;
 }
 
-/** Groups so large that their P had better be divided; the same on any number of ranks. Collective. */
-static int choose_store(const rule_setting *setting, const rls_parameters *p) {
+/** Groups so large that their P had better be divided. */
+static int store_for(const rls_parameters *p, bool shared, int64_t largest) {
     enum { LARGE = 2048 };
+    if (p->store != STORE_AUTO) return p->store;
+    return shared && largest >= LARGE && p->precision != PRECISION_HALF ? STORE_DISTRIBUTED : STORE_SPIKE_DRIVEN;
+}
+
+/** The same on any number of ranks. Collective. */
+static int choose_store(const rule_setting *setting, const rls_parameters *p) {
     int64_t largest = plastic_largest(setting->plastic);
     int shared = setting->plastic->shared;
     if (p->store != STORE_AUTO) return p->store;
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_INT64_T, MPI_MAX, setting->context->comm));
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &shared, 1, MPI_INT, MPI_MAX, setting->context->comm));
-    return shared && largest >= LARGE && p->precision != PRECISION_HALF ? STORE_DISTRIBUTED : STORE_SPIKE_DRIVEN;
+    return store_for(p, shared, largest);
+}
+
+static status check_half(const config *config, const rls_parameters *p, const rls_store_kind *kind) {
+    if (p->precision != PRECISION_HALF || kind->halves) return STATUS_OK;
+    return config_complain(config, "learning", "precision", "half is not for store %s; use store: spike_driven, or precision: single", kind->name);
+}
+
+static status check_shared(const config *config, bool shared) {
+    if (shared) return STATUS_OK;
+    return config_complain(config, "learning", "store", "distributed is for neurons that share P (plastic: all_to_all, or separate with a group_size); use auto");
+}
+
+static status size(const config *config, const void *raw, bool shared, int64_t largest, rule_size *size) {
+    const rls_parameters *p = raw;
+    int store = store_for(p, shared, largest);
+    *size = (rule_size){.store = rls_store_kinds[store - STORE_SPIKE_DRIVEN], .single = single(raw), .half = p->precision == PRECISION_HALF,
+                        .block = p->block == PARAM_AUTO_INTEGER ? 0 : (int)p->block, .grid_columns = (int)p->grid_columns};
+    status result = check_half(config, p, size->store);
+    return store == STORE_DISTRIBUTED ? status_worse(result, check_shared(config, shared)) : result;
 }
 
 static status check_distributed(const rule_setting *setting, const rls_parameters *p) {
     if (setting->context->ranks % p->grid_columns)
         return config_complain(setting->config, "learning", "grid_columns", "%lld must divide the number of ranks, %d", (long long)p->grid_columns, setting->context->ranks);
-    if (!setting->plastic->shared)
-        return config_complain(setting->config, "learning", "store", "distributed is for neurons that share P (plastic: all_to_all, or separate with a group_size); use auto");
-    return STATUS_OK;
+    return check_shared(setting->config, setting->plastic->shared);
 }
 
 static status create(const rule_setting *setting, const void *raw, rule_state **result) {
@@ -76,8 +99,7 @@ static status create(const rule_setting *setting, const void *raw, rule_state **
     int store = choose_store(setting, p);
     const rls_store_kind *kind = rls_store_kinds[store - STORE_SPIKE_DRIVEN];
     status checked = check(setting, p);
-    if (p->precision == PRECISION_HALF && !kind->halves)
-        checked = config_complain(setting->config, "learning", "precision", "half is not for store %s; use store: spike_driven, or precision: single", kind->name);
+    if (checked == STATUS_OK) checked = check_half(setting->config, p, kind);
     if (checked == STATUS_OK && store == STORE_DISTRIBUTED) checked = check_distributed(setting, p);
     *result = NULL;
     if (status_agree(setting->context, checked) != STATUS_OK) return checked == STATUS_OK ? STATUS_INPUT : checked;
@@ -225,4 +247,4 @@ static void load(rule_state *state, h5_reader *reader) {
 }
 
 const learning_rule rule_rls = {.parameters = &table, .single = single, .create = create, .destroy = destroy, .trial_begin = trial_begin, .learn = learn, .settle = settle,
-                                .save = save, .load = load};
+                                .save = save, .load = load, .size = size};

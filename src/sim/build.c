@@ -13,9 +13,13 @@ static const plastic_settings *plastic_of(const simulation *sim) {
     return config_common(sim->config, "plastic");
 }
 
+bool build_readout_form(config *config) {
+    int drive = ((const plastic_settings *)config_common(config, "plastic"))->drive;
+    return drive == PLASTIC_DRIVE_AUTO ? neuron_models[config_variant_index(config, "neuron")]->readout_drive : drive == PLASTIC_DRIVE_READOUT;
+}
+
 static bool readout_form(const simulation *sim) {
-    int drive = plastic_of(sim)->drive;
-    return drive == PLASTIC_DRIVE_AUTO ? sim->neurons->model->readout_drive : drive == PLASTIC_DRIVE_READOUT;
+    return build_readout_form(sim->config);
 }
 
 static double time_unit(const simulation *sim) {
@@ -102,18 +106,27 @@ static status set_window(simulation *sim) {
     return STATUS_OK;
 }
 
+double build_baseline(config *config, bool rates_by_siegert, double loop_duration) {
+    const simulation_settings *settings = config_common(config, "simulation");
+    const target_kind *targets = target_kinds[config_variant_index(config, "targets")];
+    const plastic_kind *plastic = plastic_kinds[config_variant_index(config, "plastic")];
+    int needs = targets->needs ? targets->needs(config_variant(config, "targets")) : 0;
+    bool for_partners = plastic->needs_activity && plastic->needs_activity(config_variant(config, "plastic"));
+    if (!needs && !rates_by_siegert && !for_partners) return 0;
+    if (!isnan(settings->baseline)) return settings->baseline;
+    return needs & NEEDS_ACTIVITY ? 20000 : fmax(2000, loop_duration);
+}
+
 /** The baseline run, if anything needs it. */
 static void measure_baseline(simulation *sim, baseline *baseline) {
     simulation_settings *settings = config_common(sim->config, "simulation");
     const target_settings *targets = config_common(sim->config, "targets");
-    const plastic_kind *plastic = plastic_kinds[config_variant_index(sim->config, "plastic")];
-    int needs = sim->targets.kind->needs ? sim->targets.kind->needs(sim->targets.parameters) : 0;
-    bool for_siegert = targets->quantity == QUANTITY_RATE && targets->rate_form == RATE_SIEGERT && sim->network.synapses;
-    bool for_partners = plastic->needs_activity && plastic->needs_activity(config_variant(sim->config, "plastic"));
+    bool by_siegert = targets->quantity == QUANTITY_RATE && targets->rate_form == RATE_SIEGERT && sim->network.synapses;
+    double duration = build_baseline(sim->config, by_siegert, settings->loop_duration);
     sim->baseline_rate[0] = sim->baseline_rate[1] = sim->baseline_sd = NAN;
-    if (!needs && !for_siegert && !for_partners) return;
-    if (isnan(settings->baseline)) settings->baseline = needs & NEEDS_ACTIVITY ? 20000 : fmax(2000, settings->loop_duration);
-    baseline_run(sim, settings->baseline, baseline);
+    if (duration == 0) return;
+    settings->baseline = duration;
+    baseline_run(sim, duration, baseline);
 }
 
 static void choose_trained(simulation *sim) {

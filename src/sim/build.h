@@ -7,6 +7,12 @@
 /** Check what only shows when sections are seen together, and let every selected module check its own. Not collective; not agreed. */
 status build_check(const context *context, config *config);
 
+/** Is the plastic drive read out as W r with the current weights (plastic.drive, "auto" resolved)? Not collective. */
+bool build_readout_form(config *config);
+
+/** Length of the baseline run in ms; 0: nothing needs one. Not collective. @param rates_by_siegert rates are learned through Siegert's formula in a network with static synapses */
+double build_baseline(config *config, bool rates_by_siegert, double loop_duration);
+
 /** What the baseline run found. */
 typedef struct {
     double *mean_drive;  /**< [mine] mean static drive after the first second (or half of the run) */

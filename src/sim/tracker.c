@@ -49,16 +49,14 @@ static void plan_stretches(tracker *tracker, double window, double every) {
     memory_free(first_ms), memory_free(last_ms), memory_free(begins);
 }
 
-tracker *tracker_new(const simulation *sim, double window) {
+/** @param every ms between instants */
+static tracker *make_tracker(int mine, int instants, double every, double window) {
     tracker *tracker = memory_new(MEMORY_OUTPUT, 1, sizeof *tracker);
-    tracker->mine = sim->part.mine;
-    tracker->instants = sim->targets.instants;
+    tracker->mine = mine;
+    tracker->instants = instants;
     tracker->at_instants = window == 0;
-    tracker->rates = sim->targets.quantity == QUANTITY_RATE;
-    tracker->total = sim->network.synapses != NULL;
     tracker->value = memory_new(MEMORY_OUTPUT, (size_t)tracker->instants * (size_t)tracker->mine, sizeof(double));
     if (tracker->at_instants) return tracker;
-    double every = (double)sim->every * sim->dt;
     tracker->samples = (int64_t)floor(tracker->instants * every + 1e-9);
     tracker->stretch_of = memory_new(MEMORY_OUTPUT, (size_t)tracker->samples + 1, sizeof(int));
     tracker->first = memory_new(MEMORY_OUTPUT, (size_t)tracker->instants, sizeof(int));
@@ -67,6 +65,20 @@ tracker *tracker_new(const simulation *sim, double window) {
     plan_stretches(tracker, window, every);
     tracker->sum = memory_new(MEMORY_OUTPUT, (size_t)tracker->stretches * (size_t)tracker->mine, sizeof(double));
     return tracker;
+}
+
+tracker *tracker_new(const simulation *sim, double window) {
+    tracker *tracker = make_tracker(sim->part.mine, sim->targets.instants, (double)sim->every * sim->dt, window);
+    tracker->rates = sim->targets.quantity == QUANTITY_RATE;
+    tracker->total = sim->network.synapses != NULL;
+    return tracker;
+}
+
+int64_t tracker_rows(int instants, double every, double window) {
+    tracker *tracker = make_tracker(0, instants, every, window);
+    int64_t rows = instants + tracker->stretches;
+    tracker_free(tracker);
+    return rows;
 }
 
 void tracker_free(tracker *tracker) {

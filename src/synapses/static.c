@@ -118,11 +118,16 @@ static bool all_single(const static_synapses *synapses) {
     return true;
 }
 
+static_form static_form_for(double synapses, double sources, int64_t targets) {
+    if (DENSE && targets && synapses * DENSE >= sources * (double)targets) return STATIC_BITS;
+    return targets <= UINT16_MAX + 1 ? STATIC_NARROW : STATIC_LISTS;
+}
+
 static_form static_best_form(const static_synapses *synapses, int targets) {
     if (synapses->weight) return STATIC_LISTS;
-    if (DENSE && targets && (double)synapses->start[synapses->sources] * DENSE >= (double)synapses->sources * targets &&
-        (synapses->bits || (synapses->target && all_single(synapses)))) return STATIC_BITS;
-    return targets <= UINT16_MAX + 1 ? STATIC_NARROW : STATIC_LISTS;
+    static_form form = static_form_for((double)synapses->start[synapses->sources], (double)synapses->sources, targets);
+    bool single = form != STATIC_BITS || synapses->bits || (synapses->target && all_single(synapses));
+    return single ? form : targets <= UINT16_MAX + 1 ? STATIC_NARROW : STATIC_LISTS;
 }
 
 /** Back to lists of four bytes. */

@@ -1,0 +1,27 @@
+/* Options of a command that take a value. Nothing is collective. */
+#ifndef ENGRAM_COMMAND_OPTIONS_H
+#define ENGRAM_COMMAND_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "engram/status.h"
+
+/** An option that takes a value. */
+typedef struct {
+    const char *name, *needs; /* what the value must be */
+    double low, high;         /* inclusive; both 0: text */
+    bool below_high, whole;   /* high itself is not allowed; no fractions */
+    size_t offset;            /* of the member of the struct of options; double, or int64_t when whole, or const char * */
+} valued_option;
+
+/** The option that @p word gives, as "--trials" or "--trials=5"; NULL if it is none of @p options [count]. */
+const valued_option *option_find(const valued_option *options, size_t count, const char *word);
+
+/** "-o FILE", "-oFILE", "--trials 5", "--trials=5": the value, or NULL if there is none. @param[in,out] at which word; moves to the value @param length of the option's name */
+const char *option_value(int argc, char **argv, int *at, size_t length);
+
+/** Check a value and store it in the struct of options. @return STATUS_INPUT with a message for a value that is not allowed or missing */
+status option_set(const valued_option *option, const char *text, void *options);
+
+#endif

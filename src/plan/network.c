@@ -1,0 +1,181 @@
+/* From the configuration to sizes. What kinds of networks, plastic sets, targets and rules know of themselves they are asked for. */
+#include <math.h>
+#include <string.h>
+
+#include "../sim/build.h"
+#include "../sim/checkpoint.h"
+#include "engram/memory.h"
+#include "plan.h"
+
+/** Does any neuron have noise? */
+static bool has_noise(const neurons *neurons) {
+    const neuron_model *model = neurons->model;
+    for (int64_t gid = 0; model->noise_sd && gid < neurons->part.total; gid++)
+        if (model->noise_sd(neurons, gid) > 0) return true;
+    return false;
+}
+
+static void read_neurons(config *config, plan_network *network) {
+    const network_settings *settings = config_common(config, "network");
+    const simulation_settings *simulation = config_common(config, "simulation");
+    network->model = neuron_models[config_variant_index(config, "neuron")];
+    network->neurons = settings->neurons;
+    network->excitatory = network_excitatory(settings);
+    neurons none = {.model = network->model, .part = {.total = settings->neurons, .ranks = 1}, .excitatory = network->excitatory, .dt = simulation->dt,
+                    .parameters = config_variant(config, "neuron")};
+    network->noise = has_noise(&none);
+    network->current_noise = network->noise && network->model->noise_is_current && network->model->noise_is_current(&none);
+    network->readout = build_readout_form(config);
+    network->keeps_state = simulation->reset == RESET_AUTO ? network->model->keeps_state : simulation->reset == RESET_NEVER;
+    network->own_tau = ((const plastic_settings *)config_common(config, "plastic"))->tau_range.count == 2;
+}
+
+static status read_synapses(config *config, plan_network *network) {
+    const network_settings *settings = config_common(config, "network");
+    const network_kind *kind = network_kinds[config_variant_index(config, "network")];
+    const plastic_kind *plastic = plastic_kinds[config_variant_index(config, "plastic")];
+    const learning_rule *rule = learning_rules[config_variant_index(config, "learning")];
+    network->plastic.group_size = 1;
+    status result = kind->size ? kind->size(config, config_variant(config, "network"), settings, &network->network) : STATUS_OK;
+    if (result == STATUS_OK && plastic->size) result = plastic->size(config, config_variant(config, "plastic"), settings, &network->network, &network->plastic);
+    const feedforward_settings *feedforward = config_common(config, "feedforward");
+    network->units = feedforward->units;
+    network->unit_rate = feedforward->rate;
+    network->inputs = network->plastic.inputs + (double)network->units;
+    if (result == STATUS_OK && rule->size) result = rule->size(config, config_variant(config, "learning"), network->plastic.shared, llround(network->inputs), &network->rule);
+    return result;
+}
+
+/** Who learns: as choose_trained() of sim/build.c has it, when every neuron has a target. */
+static void count_all(config *config, plan_network *network) {
+    int choice = ((const plastic_settings *)config_common(config, "plastic"))->trained;
+    network->trained = choice == TRAINED_ALL ? network->neurons : choice == TRAINED_EXCITATORY ? network->excitatory : 0;
+    network->trained_first = true;
+}
+
+/** And when recorded units are paired with neurons. @param unit [N] as targets.h has it */
+static void count_paired(config *config, const int32_t *unit, plan_network *network) {
+    int choice = ((const plastic_settings *)config_common(config, "plastic"))->trained;
+    int64_t last = -1;
+    for (int64_t gid = 0; gid < network->neurons; gid++) {
+        bool learns = unit[gid] != -1 && (choice == TRAINED_ALL || (choice == TRAINED_EXCITATORY && gid < network->excitatory) || (choice == TRAINED_TARGETS && unit[gid] >= 0));
+        if (learns) last = gid;
+        network->trained += learns;
+    }
+    network->trained_first = last == network->trained - 1;
+}
+
+/** Mean of the rates of recorded units, those of @p state. */
+static double mean_rate(const target_request *request, const targets *targets, int32_t *unit) {
+    enum { SAMPLED = 1000 };
+    double sum = 0;
+    int64_t count = 0;
+    target_request one = *request;
+    one.instants = targets->instants;
+    double *rows = memory_new(MEMORY_TARGETS, (size_t)targets->instants, sizeof(double));
+    int64_t stride = request->part.total / SAMPLED + 1;
+    for (int64_t gid = 0; gid < request->part.total; gid += stride) {
+        if (unit[gid] < 0) continue;
+        one.part.first = gid;
+        one.part.mine = 1;
+        if (targets->kind->fill(&one, targets->parameters, targets->state, 0, unit, rows) != STATUS_OK) break;
+        for (int k = 0; k < targets->instants; k++) sum += rows[k];
+        count += targets->instants;
+    }
+    memory_free(rows);
+    return count ? sum / (double)count : NAN;
+}
+
+static status read_pairs(target_request *request, targets *targets, plan_network *network) {
+    uint32_t *activity = memory_new(MEMORY_TARGETS, (size_t)network->neurons, sizeof *activity); /* nobody fires: all that matters is how many are paired */
+    request->activity = activity;
+    status result = targets_pair(request, targets);
+    if (result == STATUS_OK) count_paired(request->config, targets->unit, network);
+    if (result == STATUS_OK && targets->kind->gives_rates && network->keeps_rates) network->target_rate = mean_rate(request, targets, targets->unit);
+    memory_free(activity);
+    return result;
+}
+
+static status read_targets(const context *context, config *config, plan_network *network) {
+    const learning_settings *learning = config_common(config, "learning");
+    const target_settings *settings = config_common(config, "targets");
+    const simulation_settings *simulation = config_common(config, "simulation");
+    target_request request = {.context = context, .config = config, .part = {.total = network->neurons, .mine = 1, .ranks = 1}, .excitatory = network->excitatory,
+                              .seed = (uint64_t)simulation->seed, .every = learning->every, .activity_seconds = 1};
+    targets targets;
+    status result = targets_open(&request, &targets);
+    if (result != STATUS_OK) return result;
+    network->tasks = targets.tasks;
+    network->instants = targets.instants;
+    network->keeps_rates = settings->quantity == QUANTITY_RATE;
+    network->rate_targets = network->keeps_rates && (settings->rate_form == RATE_AUTO ? network->model->phi_applies : settings->rate_form == RATE_PHI);
+    network->target_rate = NAN;
+    if (targets.kind->pair)
+        result = read_pairs(&request, &targets, network);
+    else
+        count_all(config, network);
+    targets_clear(&targets);
+    return result;
+}
+
+static status read_times(config *config, plan_network *network) {
+    const simulation_settings *simulation = config_common(config, "simulation");
+    const learning_settings *learning = config_common(config, "learning");
+    const stimulus_settings *stimulus = config_common(config, "stimulus");
+    const checkpoint_settings *checkpoint = config_common(config, "checkpoint");
+    const stimulus_kind *kind = stimulus_kinds[config_variant_index(config, "stimulus")];
+    network->dt = simulation->dt;
+    network->every = llround(learning->every / network->dt);
+    network->window = stimulus->stop;
+    network->stimulus = kind->next ? stimulus->stop - stimulus->start : 0;
+    int64_t end = llround(stimulus->stop / network->dt) + network->every * network->instants;
+    network->loop_steps = isnan(simulation->loop_duration) ? end : llround(simulation->loop_duration / network->dt);
+    if (network->loop_steps < end)
+        return config_complain(config, "simulation", "loop_duration", "%g ms ends before the target window does, at %g ms", simulation->loop_duration, (double)end * network->dt);
+    network->loops = learning->loops;
+    network->baseline = build_baseline(config, network->keeps_rates && !network->rate_targets && network->network.any, (double)network->loop_steps * network->dt);
+    network->output = config_common(config, "output");
+    network->tracked = tracker_rows(network->instants, learning->every, network->output->correlation_window);
+    network->checkpoint_loops = checkpoint->every_loops;
+    network->checkpoint_ms = checkpoint->every;
+    return STATUS_OK;
+}
+
+status plan_read(const context *context, config *config, plan_network *network) {
+    *network = (plan_network){0};
+    status result = build_check(context, config);
+    if (result != STATUS_OK) return result;
+    read_neurons(config, network);
+    result = read_synapses(config, network);
+    if (result == STATUS_OK) result = read_targets(context, config, network);
+    if (result == STATUS_OK) result = read_times(config, network);
+    if (result == STATUS_OK && network->rule.store && network->trained * (network->inputs > 0) == 0)
+        result = config_complain(config, "plastic", "kind", "leaves no neuron to train; give learning.rule: none to simulate only");
+    return result;
+}
+
+/** @param mine neurons, @param rows of them trained */
+static plan_share share_of(const plan_network *network, int64_t ranks, double mine, double rows) {
+    double size = (double)network->plastic.group_size, groups = rows > 0 ? fmax(1, rows / size) : 0;
+    if (size > 1 && groups > 1) groups = fmin(rows, groups + 1 - 1 / size); /* a group that begins on one rank goes on on the next */
+    plan_share share = {.ranks = ranks, .mine = (int64_t)ceil(mine), .rows = rows, .groups = groups, .members = groups > 0 ? rows / groups : 0, .plastic_inputs = network->inputs};
+    double trained = network->neurons ? rows / fmax(mine, 1) : 0;
+    share.static_synapses = network->network.inputs * mine * (network->plastic.takes_static ? 1 - trained : 1);
+    share.plastic_synapses = rows * network->inputs;
+    return share;
+}
+
+plan_share plan_share_mean(const plan_network *network, int64_t ranks) {
+    double parts = (double)ranks;
+    return share_of(network, ranks, (double)network->neurons / parts, (double)network->trained / parts);
+}
+
+plan_share plan_share_of(const plan_network *network, int64_t ranks) {
+    int64_t mine = (network->neurons + ranks - 1) / ranks;
+    double rows = network->trained_first ? (double)(network->trained < mine ? network->trained : mine)
+                                         : fmin((double)mine, ceil((double)network->trained / (double)network->neurons * (double)mine));
+    plan_share share = share_of(network, ranks, (double)mine, rows);
+    if (network->plastic.takes_static && network->trained < network->neurons) /* the rank with most static synapses is another */
+        share.static_synapses = network->network.inputs * fmin((double)mine, (double)(network->neurons - network->trained)) * (network->trained_first ? 1 : 0.5);
+    return share;
+}

@@ -1,0 +1,215 @@
+"""engram plan against what runs count: memory of every kind of network, plastic set, store, precision, target and output, on several numbers of ranks."""
+import glob
+import json
+import os
+import re
+import subprocess
+
+import numpy as np
+
+from engram_test import run_tests
+
+SANITIZED = bool(os.environ.get("ENGRAM_TEST_SANITIZED"))
+CATEGORIES = ["P", "weights", "static", "state", "targets", "buffers", "output", "libraries"]
+COMMON = {"simulation.baseline": "20 ms", "stimulus.start": "20 ms", "stimulus.stop": "30 ms", "targets.duration": "100 ms", "learning.every": "10 ms", "learning.loops": 2,
+          "output.correlation_window": "10 ms", "output.edges": "none", "guards.max_rate": 0, "guards.min_rate": 0}
+BALANCED = {"network.neurons": 4000, "network.in_degree": 100, "plastic.excitatory_in_degree": 30, "plastic.inhibitory_in_degree": 30}
+NOISY = {"network.kind": "none", "network.neurons": 4000, "neuron.noise_sd": 0.9, "neuron.noise": "current", "plastic.excitatory_in_degree": 40, "plastic.inhibitory_in_degree": 40}
+RANDOM = {"network.kind": "random", "network.neurons": 1200, "network.probability": 0.1, "network.strength": 0, "neuron.model": "theta", "learning.mu": 0}
+CONFIGURATIONS = {  # name: (ranks, parameters beside COMMON)
+    "balanced": ((1, 2, 3), {**BALANCED, "output.edges": "all"}),
+    "double": ((2,), {**BALANCED, "learning.precision": "double"}),
+    "half": ((2,), {**BALANCED, "learning.precision": "half"}),
+    "textbook": ((1, 2), {**BALANCED, "learning.store": "textbook"}),
+    "packed": ((2,), {**BALANCED, "learning.store": "packed", "learning.precision": "double"}),
+    "block": ((2,), {**BALANCED, "learning.block": 64}),
+    "groups": ((1, 3), {**BALANCED, "plastic.group_size": 8, "plastic.excitatory_in_degree": 100, "plastic.inhibitory_in_degree": 100}),
+    "existing": ((1, 2), {**RANDOM, "plastic.kind": "existing", "targets.kind": "ou"}),
+    "existing_dale": ((2,), {**RANDOM, "plastic.kind": "existing", "targets.kind": "sines", "plastic.trained": "excitatory", "network.weights": "dale", "network.strength": 1, "network.wiring": "in_degree",
+                             "neuron.model": "izhikevich", "learning.precision": "double"}),
+    "existing_balanced": ((2,), {"network.neurons": 2000, "network.in_degree": 50, "plastic.kind": "existing"}),
+    "all_to_all": ((1, 2), {**RANDOM, "plastic.kind": "all_to_all", "targets.kind": "ou"}),
+    "distributed": ((1, 2, 3), {**RANDOM, "network.neurons": 2200, "network.probability": 0.02, "plastic.kind": "all_to_all", "targets.kind": "ou"}),
+    "distributed_groups": ((2,), {**BALANCED, "learning.store": "distributed", "plastic.group_size": 1000, "plastic.excitatory_in_degree": 400, "plastic.inhibitory_in_degree": 400}),
+    "noise_driven_rates": ((1, 2), {**NOISY, "targets.kind": "surrogate", "targets.quantity": "rate", "targets.bin": "1 ms", "targets.length": "100 ms"}),
+    "recorded_few": ((2,), {**BALANCED, "targets.kind": "surrogate", "targets.quantity": "rate", "targets.bin": "1 ms", "targets.length": "100 ms", "targets.units": 1500, "targets.conditions": 3,
+                            "plastic.trained": "targets"}),
+    "phi_rates": ((1,), {**RANDOM, "plastic.kind": "existing", "targets.kind": "ou", "targets.quantity": "rate"}),
+    "feedforward": ((2,), {**BALANCED, "feedforward.units": 50}),
+    "own_time_constants": ((2,), {**NOISY, "plastic.tau_range": "[50 ms, 150 ms]"}),
+    "glif5": ((2,), {**BALANCED, "neuron.model": "glif5"}),
+    "many_targets": ((2,), {**BALANCED, "targets.tasks": 4, "targets.duration": "400 ms", "learning.loops": 4, "plastic.excitatory_in_degree": 10, "plastic.inhibitory_in_degree": 10}),
+    "outputs": ((1, 2), {**NOISY, "output.test_trials": 2, "output.spikes": "all", "output.report": "[drive, v]", "output.report_neurons": 2000, "output.psth_bin": "5 ms"}),
+    "simulate_only": ((2,), {**BALANCED, "network.in_degree": 400, "plastic.kind": "none", "learning.rule": "none"}),
+}
+
+
+def words(parameters):
+    return [word for key, value in parameters.items() for word in ("-P", f"{key}={value}")]
+
+
+def plan(bench, config, parameters, ranks, *options):
+    """Run engram plan; return ({category: MiB of the largest rank}, everything that it printed)."""
+    text = bench.succeed(["plan", config, "--ranks", str(ranks), *options] + words(parameters))
+    lines = text.splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith("memory at end, MiB"))
+    assert lines[at].split()[4:] == CATEGORIES + ["held", "peak"], lines[at]
+    assert lines[at + 1].startswith("  largest of a rank"), lines[at + 1]
+    return dict(zip(CATEGORIES + ["held", "peak"], map(float, lines[at + 1].split()[4:]))), text
+
+
+def run(bench, config, parameters, name, ranks):
+    """Train; return memory_mib of run.json, the mean rate over loops, and the output directory."""
+    out = bench.train(config, f"{name}-{ranks}", ranks, [f"{key}={value}" for key, value in parameters.items()])
+    with open(os.path.join(out, "run.json")) as file:
+        memory = json.load(file)["memory_mib"]
+    with open(os.path.join(out, "metrics.csv")) as file:
+        rates = [float(line.split(",")[3]) for line in file.read().splitlines()[1:]]
+    return memory, float(np.mean(rates)), out
+
+
+def compare_output(text, out):
+    """Files of more than 1 MB within 10 % of what was planned; some are compressed, so those may be smaller."""
+    units = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+    line = next(line for line in text.splitlines() if line.startswith("output: "))
+    planned = {name: float(number) * units[unit] for name, number, unit in re.findall(r"(\w+) ([\d.]+) (\w+)(?:,| \(twice\))", line.split(":", 2)[2])}
+    assert list(planned) == ["spikes", "report", "nodes", "edges", "targets", "test", "checkpoint"], line
+    wrong = []
+    for name, bytes in planned.items():
+        files = glob.glob(os.path.join(out, "checkpoint", "loop-*.h5")) if name == "checkpoint" else glob.glob(os.path.join(out, f"{name}.h5"))
+        real = os.path.getsize(files[-1]) if files else 0
+        if real > 1e6 and not (0.9 if name in ("checkpoint", "edges") else 0.95) <= bytes / real <= (1.1 if name == "checkpoint" else 4):
+            wrong.append(f"{name}: {bytes / 1e6:.2f} MB planned, {real / 1e6:.2f} MB written")
+    return wrong
+
+
+def compare(bench, name, ranks, parameters, config):
+    counted, rate, out = run(bench, config, parameters, name, ranks)
+    planned, text = plan(bench, config, parameters, ranks, "--rate", f"{max(rate, 0.01):.4g}")
+    held = counted["held"]["max"]
+    wrong = []
+    for figure in CATEGORIES + ["held"]:
+        if SANITIZED and figure in ("libraries", "held"):
+            continue  # the sanitizer's own
+        real = counted[figure]["max"]
+        if real > 0.05 * held and abs(planned[figure] / real - 1) > 0.1:
+            wrong.append(f"{figure}: {planned[figure]} MiB planned, {real:.2f} counted")
+    print(f"  {name}, {ranks}: {rate:.1f} Hz, held {planned['held']} planned, {held:.1f} counted; peak {planned['peak']}, {counted['peak']['max']:.1f}; " +
+          ", ".join(f"{c} {planned[c]} {counted[c]['max']:.1f}" for c in CATEGORIES if counted[c]["max"] > 0.02 * held), flush=True)
+    if not SANITIZED and not -0.1 <= planned["peak"] / counted["peak"]["max"] - 1 <= 0.5:
+        wrong.append(f"peak: {planned['peak']} MiB planned, {counted['peak']['max']:.2f} counted")
+    wrong += compare_output(text, out)
+    return [f"{name} on {ranks}: {what}" for what in wrong]
+
+
+def test_memory_of_every_kind(bench):
+    config = bench.config("empty.yaml", "")
+    wrong = []
+    for name, (counts, parameters) in CONFIGURATIONS.items():
+        for ranks in counts:
+            wrong += compare(bench, name, ranks, {**COMMON, **parameters}, config)
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_edges_of_a_file(bench):
+    """The size of a network that is read comes from the file's metadata."""
+    config = bench.config("empty.yaml", "")
+    run(bench, config, {**COMMON, **BALANCED, "output.edges": "all"}, "for-edges", 1)
+    path = bench.path("for-edges-1", "edges.h5")
+    parameters = {"network.kind": "sonata", "network.path": path, "network.population": "static", "network.neurons": 4000, "plastic.kind": "sonata", "plastic.path": path, "plastic.population": "plastic"}
+    assert not (wrong := compare(bench, "sonata", 2, {**COMMON, **parameters}, config)), wrong
+    code, _, err = bench.run(["plan", config] + words({**parameters, "network.population": "none"}))
+    assert code == 2 and "there is no population 'none'" in err, err
+
+
+def test_table_of_ranks(bench):
+    """Where communication takes over; and what the table says of a number of ranks is what is said when it is asked for."""
+    config = bench.config("large.yaml", "network: {neurons: 1000000, in_degree: 500}\nplastic: {group_size: 10}\n")
+    _, text = plan(bench, config, {}, 4096, "--ranks-per-node", "64", "--memory-per-node", "256")
+    lines = text.splitlines()
+    at = next(n for n, line in enumerate(lines) if line.split()[:2] == ["ranks", "nodes"])
+    names = lines[at].split()
+    rows = {int(line.split()[0]): dict(zip(names, line.split())) for line in lines[at + 1:at + 19]}
+    assert sorted(rows) == [2**k for k in range(17)] + [100000], rows
+    assert sum("communication takes over" in line for line in lines) == 1, text
+    loops = {ranks: float(row["s/loop"]) for ranks, row in rows.items()}
+    communication = [(float(row["exchange"]) + float(row["waiting"])) / loops[ranks] for ranks, row in sorted(rows.items())]
+    assert communication[0] < 0.1 and communication[-1] > 0.5 and loops[1] / loops[16] > 8, text
+    assert rows[64]["nodes"] == "1" and rows[65536]["nodes"] == "1024", rows
+    seconds = next(line for line in lines if line.startswith("  a loop")).split()
+    assert seconds[2] == rows[4096]["s/loop"], (seconds, rows[4096])
+    smallest = int(re.search(r"smallest number of nodes that leaves a tenth of their memory free: (\d+)", text)[1])
+    for nodes, fits in ((smallest, True), (smallest - 1, False)):
+        if nodes:
+            _, text = plan(bench, config, {}, 64 * nodes, "--ranks-per-node", "64", "--memory-per-node", "256")
+            assert (": fits\n" in text) == fits, text
+    _, text = plan(bench, config, {}, 64, "--ranks-per-node", "64", "--memory-per-node", "1")
+    assert "DOES NOT FIT" in text and "no number of nodes fits" in text, text
+
+
+def test_job_script(bench):
+    config, script = bench.config("job's.yaml", "learning: {loops: 20}\n"), bench.path("job.sbatch")
+    arguments = ["plan", config, "--ranks", "96", "--ranks-per-node", "48", "--sbatch", script, "-o", "results", "-P", "learning.lambda=0.5"]
+    text = bench.succeed(arguments)
+    peak = float(next(line for line in text.splitlines() if line.startswith("  a node, 48 ranks")).split()[-1])
+    with open(script) as file:
+        lines = file.read().splitlines()
+    for line in ("#SBATCH --nodes=2", "#SBATCH --ntasks=96", "#SBATCH --ntasks-per-node=48"):
+        assert line in lines, lines
+    memory = int(re.search(r"--mem=(\d+)M", "\n".join(lines))[1])
+    assert 1.05 * peak < memory < 1.15 * peak, (memory, peak)
+    assert subprocess.run(["bash", "-n", script]).returncode == 0
+    shown = subprocess.run(["bash", "-c", f'srun() {{ printf "%s\\n" "$@"; return 75; }}; scontrol() {{ echo "requeued $2"; }}; export -f srun scontrol; SLURM_JOB_ID=7 bash {script}'],
+                           capture_output=True, text=True)
+    assert shown.returncode == 75 and shown.stdout.splitlines()[-2:] == ["learning.lambda=0.5", "requeued 7"], shown
+    assert config in shown.stdout.splitlines(), shown.stdout
+    code, _, err = bench.run(arguments)
+    assert code == 2 and "is there already; give another name, or --overwrite" in err, err
+    bench.succeed(arguments + ["--overwrite"])
+
+
+def test_machine_files(bench):
+    """calibrate writes what plan reads; what is wrong with a file is told."""
+    config, path = bench.config("small.yaml", "network: {neurons: 1000}\n"), bench.path("machine.yaml")
+    if not SANITIZED:  # a minute becomes ten
+        bench.succeed(["calibrate", "-o", path, "--name", "test machine", "--memory-per-node", "32"], ranks=2, timeout=600)
+        assert "machine: test machine" in bench.succeed(["plan", config, "--machine", path])
+        assert "of 32.0 GiB a node" in bench.succeed(["plan", config, "--machine", path])
+        code, _, err = bench.run(["calibrate", "-o", path])
+        assert code == 2 and "is there already" in err, err
+        with open(path) as file:
+            good = file.read()
+    else:
+        return
+    cases = [("  libraries:", "  # libraries:", r"machine\.libraries"), (r"  memory: 32", "  memory: auto", r"says no machine\.memory: give --memory-per-node GIB"),
+             (r"  disk: [\d.e+]+", "  disk: -3", r"disk"), (r"  ranks: 2 ", "  ranks: 0 ", r"ranks"), (r"  latency: \[[^]]*\]", "  latency: [1, 2, 3]", r"exchange\.latency: has 3 values; needs 1, as many as exchange\.ranks"),
+             (r"  latency: 1.5", "  latencies: 1.5", r"latencies.*latency"), (r"  inputs: \[32, 64", "  inputs: [64, 32", r"rls\.inputs: must ascend, but 32 follows 64"),
+             (r"  large_bytes: [\d.e+]+", "  large_bytes: 5", r"rls\.large_bytes: 5 must be above cached_bytes")]
+    for old, new, message in cases:
+        changed, count = re.subn(old, new, good, count=1)
+        assert count == 1, old
+        code, _, err = bench.run(["plan", config, "--machine", bench.config("wrong.yaml", changed)])
+        assert code == 2 and re.search(message, err), f"{old} -> {new}: exit {code}\n{err}"
+
+
+def test_wrong_input(bench):
+    config = bench.config("small.yaml", "network: {neurons: 1000}\n")
+    for words_, message in ((["--ranks", "0"], r"--ranks 0: must be a whole number from 1 to 1000000"), (["--ranks", "many"], r"--ranks many: must be"), (["--ranks"], r"--ranks needs a whole number"),
+                            (["--ranks-per-node=2.5"], r"must be a whole number"), (["--memory-per-node", "-1"], r"--memory-per-node -1: must be a number of GiB"),
+                            (["--memory-per-node", "nan"], r"must be a number of GiB"), (["--rate", "1e9"], r"--rate 1e9: must be a mean rate"), (["--machine", bench.path("none.yaml")], r"none\.yaml"),
+                            (["--table"], r"unknown option '--table' of engram plan; allowed are --ranks"), (["--overwrite"], r"give --sbatch FILE"), ([config], r"is one argument too many"),
+                            (["-P", "learning.precision=half", "-P", "learning.store=packed"], r"half is not for store packed"), (["-P", "learning.store=distributed"], r"for neurons that share P"),
+                            (["-P", "plastic.kind=all_to_all", "-P", "learning.store=distributed", "-P", "learning.grid_columns=3", "--ranks", "4"], r"grid_columns, 3, must divide"),
+                            (["-P", "network.neuron=5"], r"network\.neuron.*neurons"), (["-P", "plastic.excitatory_in_degree=0", "-P", "plastic.inhibitory_in_degree=0"], r"no neuron to train")):
+        for ranks in (1, 2):
+            code, out, err = bench.run(["plan", config] + words_, ranks)
+            assert code == 2 and re.search(message, err) and err.count("engram: error") == 1, f"{words_} on {ranks}: exit {code}\n{out}\n{err}"
+    code, _, err = bench.run(["plan"])
+    assert code == 2 and "engram plan needs a parameter file" in err, err
+    code, _, err = bench.run(["calibrate"])
+    assert code == 2 and "needs a file to write" in err, err
+    code, _, err = bench.run(["calibrate", "-o", bench.path("no", "such", "folder.yaml")])
+    assert code == 2 and "cannot be written" in err, err
+
+
+run_tests([test_memory_of_every_kind, test_edges_of_a_file, test_table_of_ranks, test_job_script, test_machine_files, test_wrong_input])
