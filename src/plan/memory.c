@@ -1,4 +1,4 @@
-/* What a rank holds, by the categories of memory.h: a function for each, which follows the modules that allocate. tests/mpi/test_plan.py compares with what runs count. */
+/* What a rank holds, by the categories of memory.h: a function for each, which follows the modules that allocate. tests/mpi/test_planning.py compares with what runs count. */
 #include <math.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /** @file test_plan.c
- *  engram plan: sizes and times against closed forms, machine files that are read back. Whether the sizes are those of runs: tests/mpi/test_plan.py.
+ *  engram plan: sizes and times against closed forms, machine files that are read back. Whether the sizes are those of runs: tests/mpi/test_planning.py.
  */
 #include <math.h>
 #include <setjmp.h>
