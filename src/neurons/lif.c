@@ -1,6 +1,7 @@
 /* Leaky integrate-and-fire neuron of Arthur et al. 2023 and Kim et al. 2023 (models/rls.md 1.3): dimensionless voltage,
  *     tau_m dv/dt = -v + X + u ;  spike if v > threshold, then v = reset, and n_ref steps without integration. */
 #include <math.h>
+#include <stdbool.h>
 
 #include "membrane.h"
 
@@ -60,19 +61,54 @@ static int siegert_applies(const neurons *neurons) {
     return p->threshold == 1 && p->reset == 0;
 }
 
-static void step(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise) {
+/** Neurons first .. end-1, some of which have just fired or are refractory. Those have rate 0 and no threshold, which compiles to less than keeping them apart. */
+static void advance_resting(neurons *neurons, int first, int end, int32_t refractory, int32_t rest, const double *restrict input) {
     const lif_parameters *p = neurons->parameters;
-    if (noise) membrane_add_noise(neurons, &p->noise_sd, sqrt(neurons->dt / p->tau), first, end, noise, neurons->field[V]);
     double *restrict v = neurons->field[V];
     int32_t *restrict since = neurons->since_spike;
     const double rate = neurons->dt / p->tau, threshold = p->threshold, reset_to = p->reset;
-    const int32_t refractory = membrane_refractory_steps(neurons, p->refractory);
-    for (int i = first; i < end; i++) { /* branch-free vector code; refractory neurons have rate 0 and no threshold, which compiles to less than keeping them apart */
+    for (int i = first; i < end; i++) { /* branch-free vector code */
         const double before = v[i];
-        const int32_t waited = since[i], longer = waited < NEURON_LONG_AGO ? waited + 1 : NEURON_LONG_AGO;
+        const int32_t waited = since[i], longer = waited < rest ? waited + 1 : waited;
         const double next = before + (waited >= refractory ? rate : 0) * (input[i - first] - before), limit = waited >= refractory ? threshold : HUGE_VAL;
         v[i] = next > limit ? reset_to : next;
         since[i] = next > limit ? 0 : longer;
+    }
+}
+
+/** The same of neurons none of which has. Their since_spike, which does not count beyond the refractory period, is only written where one fires. */
+static void advance_rested(neurons *neurons, int first, int end, const double *restrict input) {
+    const lif_parameters *p = neurons->parameters;
+    double *restrict v = neurons->field[V];
+    const double rate = neurons->dt / p->tau, threshold = p->threshold;
+    int64_t above = 0; /* as wide as v, so that lanes stay lanes */
+    for (int i = first; i < end; i++) {
+        const double next = v[i] + rate * (input[i - first] - v[i]);
+        v[i] = next;
+        above |= next > threshold;
+    }
+    for (int i = first; i < end && above; i++) {
+        if (!(v[i] > threshold)) continue;
+        v[i] = p->reset;
+        neurons->since_spike[i] = 0;
+    }
+}
+
+static bool any_resting(const int32_t *since, int count, int32_t rest) {
+    int32_t any = 0;
+    for (int i = 0; i < count; i++) any |= since[i] < rest;
+    return any;
+}
+
+static void step(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise) {
+    enum { BLOCK = 128 }; /* rarely one of which rests */
+    const lif_parameters *p = neurons->parameters;
+    if (noise) membrane_add_noise(neurons, &p->noise_sd, sqrt(neurons->dt / p->tau), first, end, noise, neurons->field[V]);
+    const int32_t refractory = membrane_refractory_steps(neurons, p->refractory), rest = refractory > 1 ? refractory : 1;
+    for (int begin = first; begin < end; begin += BLOCK) {
+        const int stop = end - begin < BLOCK ? end : begin + BLOCK;
+        if (any_resting(neurons->since_spike + begin, stop - begin, rest)) advance_resting(neurons, begin, stop, refractory, rest, input + (begin - first));
+        else advance_rested(neurons, begin, stop, input + (begin - first));
     }
 }
 
