@@ -61,36 +61,35 @@ static int siegert_applies(const neurons *neurons) {
     return p->threshold == 1 && p->reset == 0;
 }
 
-/** Neurons first .. end-1, some of which have just fired or are refractory. Those have rate 0 and no threshold, which compiles to less than keeping them apart. */
-static void advance_resting(neurons *neurons, int first, int end, int32_t refractory, int32_t rest, const double *restrict input) {
-    const lif_parameters *p = neurons->parameters;
-    double *restrict v = neurons->field[V];
-    int32_t *restrict since = neurons->since_spike;
-    const double rate = neurons->dt / p->tau, threshold = p->threshold, reset_to = p->reset;
-    for (int i = first; i < end; i++) { /* branch-free vector code */
+/** What a step needs to know, in the form in which it does. */
+typedef struct {
+    double rate, threshold, reset;
+    int32_t refractory, rest; /* steps; from rest on a neuron's since_spike is not counted any further */
+} lif_step;
+
+/** Some of these neurons have just fired or are refractory. Those have rate 0 and no threshold, which compiles to less than keeping them apart. */
+static void advance_resting(lif_step step, int count, const double *restrict input, double *restrict v, int32_t *restrict since) {
+    for (int i = 0; i < count; i++) { /* branch-free vector code */
         const double before = v[i];
-        const int32_t waited = since[i], longer = waited < rest ? waited + 1 : waited;
-        const double next = before + (waited >= refractory ? rate : 0) * (input[i - first] - before), limit = waited >= refractory ? threshold : HUGE_VAL;
-        v[i] = next > limit ? reset_to : next;
+        const int32_t waited = since[i], longer = waited < step.rest ? waited + 1 : waited;
+        const double next = before + (waited >= step.refractory ? step.rate : 0) * (input[i] - before), limit = waited >= step.refractory ? step.threshold : HUGE_VAL;
+        v[i] = next > limit ? step.reset : next;
         since[i] = next > limit ? 0 : longer;
     }
 }
 
-/** The same of neurons none of which has. Their since_spike, which does not count beyond the refractory period, is only written where one fires. */
-static void advance_rested(neurons *neurons, int first, int end, const double *restrict input) {
-    const lif_parameters *p = neurons->parameters;
-    double *restrict v = neurons->field[V];
-    const double rate = neurons->dt / p->tau, threshold = p->threshold;
+/** None has: their since_spike, once at rest, is written only where one fires, as stores are what this loop takes. */
+static void advance_rested(lif_step step, int count, const double *restrict input, double *restrict v, int32_t *restrict since) {
     int64_t above = 0; /* as wide as v, so that lanes stay lanes */
-    for (int i = first; i < end; i++) {
-        const double next = v[i] + rate * (input[i - first] - v[i]);
+    for (int i = 0; i < count; i++) {
+        const double next = v[i] + step.rate * (input[i] - v[i]);
         v[i] = next;
-        above |= next > threshold;
+        above |= next > step.threshold;
     }
-    for (int i = first; i < end && above; i++) {
-        if (!(v[i] > threshold)) continue;
-        v[i] = p->reset;
-        neurons->since_spike[i] = 0;
+    for (int i = 0; i < count && above; i++) {
+        if (!(v[i] > step.threshold)) continue;
+        v[i] = step.reset;
+        since[i] = 0;
     }
 }
 
@@ -101,14 +100,15 @@ static bool any_resting(const int32_t *since, int count, int32_t rest) {
 }
 
 static void step(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise) {
-    enum { BLOCK = 128 }; /* rarely one of which rests */
+    enum { BLOCK = 128 }; /* so many that one of them rarely rests */
     const lif_parameters *p = neurons->parameters;
     if (noise) membrane_add_noise(neurons, &p->noise_sd, sqrt(neurons->dt / p->tau), first, end, noise, neurons->field[V]);
-    const int32_t refractory = membrane_refractory_steps(neurons, p->refractory), rest = refractory > 1 ? refractory : 1;
+    lif_step to = {.rate = neurons->dt / p->tau, .threshold = p->threshold, .reset = p->reset, .refractory = membrane_refractory_steps(neurons, p->refractory)};
+    to.rest = to.refractory > 1 ? to.refractory : 1; /* whoever fired must stop being 0 */
     for (int begin = first; begin < end; begin += BLOCK) {
-        const int stop = end - begin < BLOCK ? end : begin + BLOCK;
-        if (any_resting(neurons->since_spike + begin, stop - begin, rest)) advance_resting(neurons, begin, stop, refractory, rest, input + (begin - first));
-        else advance_rested(neurons, begin, stop, input + (begin - first));
+        const int count = end - begin < BLOCK ? end - begin : BLOCK;
+        int32_t *since = neurons->since_spike + begin;
+        (any_resting(since, count, to.rest) ? advance_resting : advance_rested)(to, count, input + (begin - first), neurons->field[V] + begin, since);
     }
 }
 
