@@ -100,7 +100,7 @@ static bool any_resting(const int32_t *since, int count, int32_t rest) {
 }
 
 static void step(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise) {
-    enum { BLOCK = 128 }; /* so many that one of them rarely rests */
+    enum { BLOCK = 256 }; /* so many that one of them rarely rests */
     const lif_parameters *p = neurons->parameters;
     if (noise) membrane_add_noise(neurons, &p->noise_sd, sqrt(neurons->dt / p->tau), first, end, noise, neurons->field[V]);
     lif_step to = {.rate = neurons->dt / p->tau, .threshold = p->threshold, .reset = p->reset, .refractory = membrane_refractory_steps(neurons, p->refractory)};

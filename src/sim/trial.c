@@ -83,7 +83,7 @@ static bool learn_if_due(simulation *sim, const trial *trial, int64_t step, cons
 }
 
 /** Neurons are advanced in stretches: their state then passes from drive to spikes in the first-level cache, once a step. */
-enum { STRETCH = 1024 };
+enum { STRETCH = 512 };
 
 /** Filtered spikes take up those of the last step (spike-time form) or of this one (readout form). */
 static void filter_take_up(simulation *sim, const trial *trial, int64_t step) {
