@@ -213,7 +213,7 @@ static void test_plastic_drive(void **state) {
     check_plastic_drive(true, tau);
 }
 
-/** Typed synapses that count spikes, and the same synapses with their weights written out. */
+/** Typed synapses that count spikes, and the same synapses with their weights written out. @param tau_inhibitory ms; that of excitatory input is 3 */
 static void check_static_drive(int64_t first, int64_t excitatory, double tau_inhibitory, bool noisy) {
     synapse_rows rows = {.targets = MINE, .start = memory_new(MEMORY_BUFFERS, MINE + 1, sizeof(int64_t)), .source = memory_new(MEMORY_BUFFERS, MINE * SOURCES, sizeof(int32_t)),
                          .weight = memory_new(MEMORY_BUFFERS, MINE * SOURCES, sizeof(double))};
