@@ -1,5 +1,6 @@
 /** @file drive.h
- *  Synaptic drive of the neurons of a rank (models/rls.md section 2): static excitatory and inhibitory input and plastic input, each filtered once.
+ *  Synaptic drive of the neurons of a rank (models/rls.md section 2): static excitatory and inhibitory input and plastic input, each filtered once,
+ *  the first two together if their time constants are equal.
  *  One step of every filter is u <- decay u + jump input, with the coefficients of filter_step_of(). Not collective.
  */
 #ifndef ENGRAM_DRIVE_H
@@ -10,7 +11,7 @@
 #include "engram/filter.h"
 #include "engram/synapses.h"
 
-typedef struct {
+typedef struct drive {
     int mine;
     bool readout;             /**< Kim & Chow form: the plastic drive is W r with the current weights, so learning moves it at once */
     filter_step excitatory, inhibitory; /**< static input */
@@ -20,8 +21,8 @@ typedef struct {
     double type_weight[2][2]; /**< weights of counted spikes, see static_synapses */
     int excitatory_neurons;   /**< local indices below are excitatory */
     double *plastic_arriving; /**< [mine] of this step */
-    double *from_excitatory;  /**< [mine] filtered static excitatory input u_E */
-    double *from_inhibitory;  /**< [mine] u_I */
+    double *from_excitatory;  /**< [mine] filtered static excitatory input u_E; NULL without static synapses */
+    double *from_inhibitory;  /**< [mine] u_I; NULL where both time constants are equal: from_excitatory is then u_E + u_I, in one filter */
     double *fixed;            /**< [mine] u_E + u_I (+ current noise): what learning cannot change; as of drive_settle() */
     double *plastic_sum;      /**< [mine] filtered plastic input; in readout form the exact W r, also after learning */
     double *learned;          /**< [mine] plastic drive that acts on the neurons */
@@ -47,6 +48,11 @@ void drive_state(drive *drive, state_list *list);
  *  @param noise [end - first] added to fixed (current noise), or NULL @param noise_sd its factor per neuron [mine]
  *  @param outside [end - first] input besides the drive @param[out] input [end - first] outside + (fixed + learned) */
 void drive_advance(drive *drive, int first, int end, const double *noise, const double *noise_sd, const double *outside, double *input);
+
+/** Static drive u_E + u_I of neuron @p i, without current noise. There are static synapses. */
+static inline double drive_static(const drive *drive, int i) {
+    return drive->from_inhibitory ? drive->from_excitatory[i] + drive->from_inhibitory[i] : drive->from_excitatory[i];
+}
 
 /** Drive of neurons first .. end-1, fixed + learned. @param[out] total [end - first] */
 void drive_total(const drive *drive, int first, int end, double *restrict total);

@@ -21,7 +21,7 @@ typedef struct {
 } neuron_field;
 
 enum { NEURON_FIELDS_MAX = 8 };
-enum { NEURON_LONG_AGO = 1 << 30 }; /**< where since_spike saturates: no spike yet */
+enum { NEURON_LONG_AGO = 1 << 30 }; /**< where since_spike stops at the latest: no spike yet */
 
 /** Neurons of this rank: structure of arrays. */
 typedef struct neurons {
@@ -32,7 +32,7 @@ typedef struct neurons {
     uint64_t seed;
     void *parameters;                  /**< the model's parameter struct, borrowed from the config */
     double *field[NEURON_FIELDS_MAX];  /**< [mine] each, owned */
-    int32_t *since_spike;              /**< [mine] steps since the last spike, saturating; 0: fired in this step; owned */
+    int32_t *since_spike;              /**< [mine] steps since the last spike; 0: fired in this step; a model may stop counting where it no longer asks; owned */
     double *noise;                     /**< [4][mine] unit normals of four steps, NULL if the model has no noise now; owned */
 } neurons;
 

@@ -41,8 +41,9 @@ void tracker_step(void *tracker, const simulation *simulation, int64_t step, con
 /** After the trial: averages, [instants][mine], borrowed. */
 double *tracker_finish(tracker *tracker);
 
-/** Pearson correlation of two series of @p count values, @p stride apart; NAN if either does not vary. Not collective. */
-double score_pearson(const double *x, const double *y, int count, int64_t stride);
+/** Pearson correlation of the columns of two tables, NAN where either does not vary. Not collective.
+ *  @param x, y [count] rows, @p stride values apart @param[out] r [columns] */
+void score_pearson(const double *x, const double *y, int count, int64_t stride, int columns, double *r);
 
 /** Pearson correlation of each trained neuron's values with its target, averaged. Collective; exact over ranks.
  *  @param values [instants][mine] @param[out] each [mine] r of each neuron, NAN where undefined or untrained; may be NULL

@@ -1,6 +1,7 @@
 /* Leaky integrate-and-fire neuron of Arthur et al. 2023 and Kim et al. 2023 (models/rls.md 1.3): dimensionless voltage,
  *     tau_m dv/dt = -v + X + u ;  spike if v > threshold, then v = reset, and n_ref steps without integration. */
 #include <math.h>
+#include <stdbool.h>
 
 #include "membrane.h"
 
@@ -60,19 +61,54 @@ static int siegert_applies(const neurons *neurons) {
     return p->threshold == 1 && p->reset == 0;
 }
 
+/** What a step needs to know, in the form in which it does. */
+typedef struct {
+    double rate, threshold, reset;
+    int32_t refractory, rest; /* steps; from rest on a neuron's since_spike is not counted any further */
+} lif_step;
+
+/** Some of these neurons have just fired or are refractory. Those have rate 0 and no threshold, which compiles to less than keeping them apart. */
+static void advance_resting(lif_step step, int count, const double *restrict input, double *restrict v, int32_t *restrict since) {
+    for (int i = 0; i < count; i++) { /* branch-free vector code */
+        const double before = v[i];
+        const int32_t waited = since[i], longer = waited < step.rest ? waited + 1 : waited;
+        const double next = before + (waited >= step.refractory ? step.rate : 0) * (input[i] - before), limit = waited >= step.refractory ? step.threshold : HUGE_VAL;
+        v[i] = next > limit ? step.reset : next;
+        since[i] = next > limit ? 0 : longer;
+    }
+}
+
+/** None has: their since_spike, once at rest, is written only where one fires, as stores are what this loop takes. */
+static void advance_rested(lif_step step, int count, const double *restrict input, double *restrict v, int32_t *restrict since) {
+    int64_t above = 0; /* as wide as v, so that lanes stay lanes */
+    for (int i = 0; i < count; i++) {
+        const double next = v[i] + step.rate * (input[i] - v[i]);
+        v[i] = next;
+        above |= next > step.threshold;
+    }
+    for (int i = 0; i < count && above; i++) {
+        if (!(v[i] > step.threshold)) continue;
+        v[i] = step.reset;
+        since[i] = 0;
+    }
+}
+
+static bool any_resting(const int32_t *since, int count, int32_t rest) {
+    int32_t any = 0;
+    for (int i = 0; i < count; i++) any |= since[i] < rest;
+    return any;
+}
+
 static void step(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise) {
+    enum { BLOCK = 256 }; /* so many that one of them rarely rests */
     const lif_parameters *p = neurons->parameters;
     if (noise) membrane_add_noise(neurons, &p->noise_sd, sqrt(neurons->dt / p->tau), first, end, noise, neurons->field[V]);
-    double *restrict v = neurons->field[V];
-    int32_t *restrict since = neurons->since_spike;
-    const double rate = neurons->dt / p->tau, threshold = p->threshold, reset_to = p->reset;
-    const int32_t refractory = membrane_refractory_steps(neurons, p->refractory);
-    for (int i = first; i < end; i++) { /* branch-free vector code; refractory neurons have rate 0 and no threshold, which compiles to less than keeping them apart */
-        const double before = v[i];
-        const int32_t waited = since[i], longer = waited < NEURON_LONG_AGO ? waited + 1 : NEURON_LONG_AGO;
-        const double next = before + (waited >= refractory ? rate : 0) * (input[i - first] - before), limit = waited >= refractory ? threshold : HUGE_VAL;
-        v[i] = next > limit ? reset_to : next;
-        since[i] = next > limit ? 0 : longer;
+    lif_step to = {.rate = neurons->dt / p->tau, .threshold = p->threshold, .reset = p->reset, .refractory = membrane_refractory_steps(neurons, p->refractory)};
+    to.rest = to.refractory > 1 ? to.refractory : 1; /* whoever fired must stop being 0 */
+    for (int begin = first; begin < end; begin += BLOCK) {
+        const int count = end - begin < BLOCK ? end - begin : BLOCK;
+        int32_t *since = neurons->since_spike + begin;
+        (any_resting(since, count, to.rest) ? advance_resting : advance_rested)(to, count, input + (begin - first), neurons->field[V] + begin, since);
     }
 }
 

@@ -64,7 +64,7 @@ static int list_fired(const neurons *neurons, int first, int end, int32_t *list)
 }
 
 int neurons_collect(const neurons *neurons, int first, int end, int32_t *list) {
-    enum { LOOK = 64 }; /* of which rarely one has fired */
+    enum { LOOK = 128 }; /* of which rarely one has fired */
     int count = 0, begin = first;
     for (; begin + LOOK <= end; begin += LOOK) {
         int any = 0;

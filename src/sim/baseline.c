@@ -19,7 +19,7 @@ static void watch_step(void *self, const simulation *sim, int64_t step, const in
     const drive *drive = sim->drive;
     if (!drive->from_excitatory) return; /* no static synapses: no static drive */
     for (int i = 0; i < sim->part.mine; i++) {
-        double u = drive->from_excitatory[i] + drive->from_inhibitory[i]; /* without current noise, which Siegert's formula gets apart */
+        double u = drive_static(drive, i); /* without current noise, which Siegert's formula gets apart */
         watch->sum[i] += u;
         watch->square[i] += u * u;
     }

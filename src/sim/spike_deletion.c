@@ -122,11 +122,11 @@ static double agreement(const spike_deletion *deletion, const simulation *sim) {
     int64_t mine = deletion->mine, first, past, defined = 0;
     range_in_window(deletion, sim, &first, &past);
     exact_sum sum = {0};
-    for (int64_t i = 0; i < mine && past - first > 1; i++) {
-        if (silent && silent[i]) continue;
-        double r = score_pearson(deletion->intact + first * mine + i, deletion->cut + first * mine + i, (int)(past - first), mine);
-        if (!isnan(r)) sum_add(&sum, r), defined++;
-    }
+    double *r = memory_new(MEMORY_BUFFERS, (size_t)mine, sizeof *r);
+    if (past - first > 1) score_pearson(deletion->intact + first * mine, deletion->cut + first * mine, (int)(past - first), mine, (int)mine, r);
+    for (int64_t i = 0; i < mine && past - first > 1; i++)
+        if (!(silent && silent[i]) && !isnan(r[i])) sum_add(&sum, r[i]), defined++;
+    memory_free(r);
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &defined, 1, MPI_INT64_T, MPI_SUM, sim->context.comm));
     sum = sum_all(&sim->context, sum);
     return defined ? sum_value(sum) / (double)defined : NAN;

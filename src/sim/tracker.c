@@ -4,6 +4,8 @@
 #include "engram/memory.h"
 #include "engram/observe.h"
 
+enum { SCORE_COLUMNS = 64 };
+
 struct tracker {
     int mine, instants;
     bool at_instants;      /* window 0: samples are the values at the instants */
@@ -97,12 +99,17 @@ void tracker_begin(tracker *tracker) {
 }
 
 static void add_values(const tracker *tracker, const simulation *sim, double *restrict to) {
-    drive_settle(sim->drive);
-    const double *restrict drive = tracker->total ? sim->drive->total : sim->drive->learned;
-    if (tracker->rates)
-        for (int i = 0; i < tracker->mine; i++) to[i] += transfer_phi2(drive[i] + sim->network.bias[i]);
-    else
-        for (int i = 0; i < tracker->mine; i++) to[i] += drive[i];
+    enum { STRETCH = 512 };
+    for (int first = 0; first < tracker->mine; first += STRETCH) {
+        const int end = tracker->mine - first < STRETCH ? tracker->mine : first + STRETCH;
+        double total[STRETCH]; /* instead of drive_settle(), which would store it for all */
+        const double *restrict drive = tracker->total ? total : sim->drive->learned + first;
+        if (tracker->total) drive_total(sim->drive, first, end, total);
+        if (tracker->rates)
+            for (int i = first; i < end; i++) to[i] += transfer_phi2(drive[i - first] + sim->network.bias[i]);
+        else
+            for (int i = first; i < end; i++) to[i] += drive[i - first];
+    }
 }
 
 void tracker_step(void *self, const simulation *sim, int64_t step, const int32_t *fired, int count) {
@@ -150,17 +157,27 @@ double *tracker_finish(tracker *tracker) {
     return tracker->value;
 }
 
-double score_pearson(const double *x, const double *y, int count, int64_t stride) {
-    double mean_x = 0, mean_y = 0, xx = 0, yy = 0, xy = 0;
-    for (int k = 0; k < count; k++) mean_x += x[k * stride], mean_y += y[k * stride];
-    mean_x /= count, mean_y /= count;
-    for (int k = 0; k < count; k++) {
-        double dx = x[k * stride] - mean_x, dy = y[k * stride] - mean_y;
-        xx += dx * dx, yy += dy * dy, xy += dx * dy;
-    }
+/** Of so few columns that their sums stay in the cache. */
+static void score_columns(const double *restrict x, const double *restrict y, int count, int64_t stride, int columns, double *restrict r) {
     const double rounding = 1e-26; /* a constant series leaves this much variance, relative to its square */
-    if (!(xx > rounding * count * mean_x * mean_x) || !(yy > rounding * count * mean_y * mean_y) || xx == 0 || yy == 0) return NAN;
-    return xy / sqrt(xx * yy);
+    double mean_x[SCORE_COLUMNS] = {0}, mean_y[SCORE_COLUMNS] = {0}, xx[SCORE_COLUMNS] = {0}, yy[SCORE_COLUMNS] = {0}, xy[SCORE_COLUMNS] = {0};
+    for (int k = 0; k < count; k++)
+        for (int c = 0; c < columns; c++) mean_x[c] += x[k * stride + c], mean_y[c] += y[k * stride + c];
+    for (int c = 0; c < columns; c++) mean_x[c] /= count, mean_y[c] /= count;
+    for (int k = 0; k < count; k++)
+        for (int c = 0; c < columns; c++) {
+            double dx = x[k * stride + c] - mean_x[c], dy = y[k * stride + c] - mean_y[c];
+            xx[c] += dx * dx, yy[c] += dy * dy, xy[c] += dx * dy;
+        }
+    for (int c = 0; c < columns; c++) {
+        bool varies = xx[c] > rounding * count * mean_x[c] * mean_x[c] && yy[c] > rounding * count * mean_y[c] * mean_y[c] && xx[c] != 0 && yy[c] != 0;
+        r[c] = varies ? xy[c] / sqrt(xx[c] * yy[c]) : NAN;
+    }
+}
+
+void score_pearson(const double *x, const double *y, int count, int64_t stride, int columns, double *r) {
+    for (int c = 0; c < columns; c += SCORE_COLUMNS)
+        score_columns(x + c, y + c, count, stride, columns - c < SCORE_COLUMNS ? columns - c : SCORE_COLUMNS, r + c);
 }
 
 double score_values(const simulation *sim, int task, const double *values, double *each, int64_t *undefined) {
@@ -168,15 +185,18 @@ double score_values(const simulation *sim, int task, const double *values, doubl
     const double *target = targets_at(&sim->targets, mine, task, 0);
     exact_sum sum = {0};
     int64_t counts[2] = {0, 0}; /* defined, undefined */
+    double *all = memory_new(MEMORY_BUFFERS, (size_t)mine, sizeof *all);
+    score_pearson(values, target, instants, mine, mine, all);
     for (int i = 0; i < mine; i++) {
         double r = NAN;
         if (sim->trained[sim->part.first + i]) {
-            r = score_pearson(values + i, target + i, instants, mine);
+            r = all[i];
             counts[isnan(r)]++;
             if (!isnan(r)) sum_add(&sum, r);
         }
         if (each) each[i] = r;
     }
+    memory_free(all);
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, counts, 2, MPI_INT64_T, MPI_SUM, sim->context.comm));
     sum = sum_all(&sim->context, sum);
     *undefined = counts[1];

@@ -22,7 +22,7 @@ drive *drive_new(int mine, int64_t first_gid, const static_synapses *synapses, b
     }
     if (synapses) {
         drive->from_excitatory = zeros(mine);
-        drive->from_inhibitory = zeros(mine);
+        if (tau_excitatory != tau_inhibitory) drive->from_inhibitory = zeros(mine);
         if (synapses->weight) {
             drive->arriving.excitatory = zeros(mine);
             drive->arriving.inhibitory = zeros(mine);
@@ -45,7 +45,7 @@ drive *drive_new(int mine, int64_t first_gid, const static_synapses *synapses, b
 
 void drive_state(drive *drive, state_list *list) {
     const struct { const char *name; double *values; } reals[] = {
-        {"from_excitatory", drive->from_excitatory}, {"from_inhibitory", drive->from_inhibitory}, {"arriving_excitatory", drive->arriving.excitatory},
+        {drive->from_inhibitory ? "from_excitatory" : "from_both", drive->from_excitatory}, {"from_inhibitory", drive->from_inhibitory}, {"arriving_excitatory", drive->arriving.excitatory},
         {"arriving_inhibitory", drive->arriving.inhibitory}, {"plastic_arriving", drive->plastic_arriving}, {"fixed", drive->fixed},
         {"plastic_sum", drive->plastic_sum}, {"learned", drive->readout ? drive->learned : NULL}, {"total", drive->total}};
     for (size_t k = 0; k < sizeof reals / sizeof *reals; k++)
@@ -108,16 +108,32 @@ static void filter_counts(drive *drive, int first, int end, const double weight[
     }
 }
 
+/** The same with one filter for both. */
+static void filter_counts_together(drive *drive, int first, int end, const double weight[2], const double *restrict outside, double *restrict sum) {
+    double *restrict from_both = drive->from_excitatory;
+    uint16_t *restrict excitatory = drive->arriving.excitatory_count, *restrict inhibitory = drive->arriving.inhibitory_count;
+    const double decay = drive->excitatory.decay, jump_e = drive->excitatory.jump * weight[0], jump_i = drive->inhibitory.jump * weight[1];
+    for (int i = first; i < end; i++) {
+        const double u = decay * from_both[i] + (jump_e * (double)excitatory[i] + jump_i * (double)inhibitory[i]);
+        from_both[i] = u;
+        excitatory[i] = inhibitory[i] = 0;
+        sum[i - first] = outside ? outside[i - first] + u : u;
+    }
+}
+
 static void filter_weights(drive *drive, int first, int end, double *restrict sum) {
     double *restrict from_excitatory = drive->from_excitatory, *restrict from_inhibitory = drive->from_inhibitory;
     double *restrict excitatory = drive->arriving.excitatory, *restrict inhibitory = drive->arriving.inhibitory;
     const filter_step step_e = drive->excitatory, step_i = drive->inhibitory;
     for (int i = first; i < end; i++) {
-        const double e = step_e.decay * from_excitatory[i] + step_e.jump * excitatory[i], h = step_i.decay * from_inhibitory[i] + step_i.jump * inhibitory[i];
-        from_excitatory[i] = e;
-        from_inhibitory[i] = h;
+        if (from_inhibitory) {
+            from_excitatory[i] = step_e.decay * from_excitatory[i] + step_e.jump * excitatory[i];
+            from_inhibitory[i] = step_i.decay * from_inhibitory[i] + step_i.jump * inhibitory[i];
+        } else {
+            from_excitatory[i] = step_e.decay * from_excitatory[i] + step_e.jump * (excitatory[i] + inhibitory[i]);
+        }
         excitatory[i] = inhibitory[i] = 0;
-        sum[i - first] = e + h;
+        sum[i - first] = drive_static(drive, i);
     }
 }
 
@@ -130,8 +146,9 @@ static void advance_static(drive *drive, int first, int end, const double *outsi
         if (first < end) memset(sum, 0, (size_t)(end - first) * sizeof *sum);
     } else if (drive->arriving.excitatory_count) {
         int border = drive->excitatory_neurons < first ? first : drive->excitatory_neurons < end ? drive->excitatory_neurons : end;
-        filter_counts(drive, first, border, drive->type_weight[0], outside, sum);
-        filter_counts(drive, border, end, drive->type_weight[1], outside ? outside + (border - first) : NULL, sum + (border - first));
+        void (*filter)(struct drive *, int, int, const double *, const double *, double *) = drive->from_inhibitory ? filter_counts : filter_counts_together;
+        filter(drive, first, border, drive->type_weight[0], outside, sum);
+        filter(drive, border, end, drive->type_weight[1], outside ? outside + (border - first) : NULL, sum + (border - first));
         outside = NULL;
     } else {
         filter_weights(drive, first, end, sum);
@@ -174,11 +191,10 @@ void drive_advance(drive *drive, int first, int end, const double *noise, const 
 
 void drive_total(const drive *drive, int first, int end, double *restrict total) {
     const double *restrict learned = drive->learned, *restrict fixed = drive->fixed;
-    const double *restrict from_excitatory = drive->from_excitatory, *restrict from_inhibitory = drive->from_inhibitory;
     if (drive->noisy || drive->settled)
         for (int i = first; i < end; i++) total[i - first] = fixed[i] + learned[i];
-    else if (from_excitatory)
-        for (int i = first; i < end; i++) total[i - first] = from_excitatory[i] + from_inhibitory[i] + learned[i];
+    else if (drive->from_excitatory)
+        for (int i = first; i < end; i++) total[i - first] = drive_static(drive, i) + learned[i];
     else
         for (int i = first; i < end; i++) total[i - first] = 0.0 + learned[i];
 }
@@ -186,7 +202,7 @@ void drive_total(const drive *drive, int first, int end, double *restrict total)
 void drive_settle(drive *drive) {
     if (drive->settled) return;
     if (!drive->noisy && drive->from_excitatory)
-        for (int i = 0; i < drive->mine; i++) drive->fixed[i] = drive->from_excitatory[i] + drive->from_inhibitory[i];
+        for (int i = 0; i < drive->mine; i++) drive->fixed[i] = drive_static(drive, i);
     drive_total(drive, 0, drive->mine, drive->total);
     drive->settled = true;
 }
