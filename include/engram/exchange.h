@@ -2,7 +2,7 @@
  *  Spikes between ranks: one MPI_Allgather a step, the count inside the payload.
  *
  *  Every rank sends a block of 2 + capacity integers: its number of spikes, what it raises, then the spikes' local indices. If some rank has more spikes than fit,
- *  all ranks see that in the counts; the rest follows in one MPI_Allgatherv, and the capacity grows for the steps to come.
+ *  all ranks see that in the counts; the rest follows in one MPI_Allgatherv. If that happens again and again within some hundred steps, the capacity grows.
  */
 #ifndef ENGRAM_EXCHANGE_H
 #define ENGRAM_EXCHANGE_H

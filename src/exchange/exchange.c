@@ -16,6 +16,7 @@ struct spike_exchange {
     int32_t *spikes;   /* [total], grows */
     int64_t spikes_room;
     int64_t overflows;
+    int pressure;      /* rises with every step that did not fit, falls with every one that did; the same on all ranks */
     unsigned raise, raised; /* bits to go with my next spikes; bits that came with the last */
 };
 
@@ -88,6 +89,19 @@ static int unpack(spike_exchange *exchange, int64_t all, int largest) {
     return at;
 }
 
+/** A burst now and then, as when a trial begins, is left to the second collective: room for it would be sent in every step. Steps that keep overflowing make the payload larger. */
+static void adapt(spike_exchange *exchange, int largest) {
+    enum { CALM = 64, PATIENCE = 2 }; /* more than PATIENCE overflows with fewer than CALM steps for each of them */
+    if (largest <= exchange->capacity) {
+        if (exchange->pressure > 0) exchange->pressure--;
+        return;
+    }
+    exchange->pressure += CALM;
+    if (exchange->pressure <= PATIENCE * CALM) return;
+    exchange->pressure = 0;
+    make_payload(exchange, largest + largest / 4 + 8);
+}
+
 int exchange_spikes(spike_exchange *exchange, const int32_t *local, int count, const int32_t **spikes) {
     unsigned raise = exchange->raise;
     exchange->raise = 0;
@@ -114,7 +128,7 @@ int exchange_spikes(spike_exchange *exchange, const int32_t *local, int count, c
     if (largest > exchange->capacity) gather_rest(exchange, local, count);
     int got = unpack(exchange, all, largest);
     *spikes = exchange->spikes;
-    if (largest > exchange->capacity) make_payload(exchange, largest + largest / 4 + 8);
+    adapt(exchange, largest);
     return got;
 }
 

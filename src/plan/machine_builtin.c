@@ -1,10 +1,10 @@
-/* The machine that engram plan takes where none is given: 2 cores of an AMD EPYC (Zen 5), 24 GB. From two calibrations of one rank while others used the machine (the faster, or the mean
+/* The machine that engram plan takes where none is given: 2 cores of an AMD EPYC (Zen 4), 24 GB. From two calibrations of one rank while others used the machine (the faster, or the mean
  * of what are differences of times), half precision from a third, with the machine busy; the latency of the exchange from 20,000 steps of the tutorial network on 2 ranks, 0.08 to 0.09 s. Anew: engram calibrate. */
 #include "machine.h"
 
 const char machine_builtin[] =
     "machine:\n"
-    "  name: \"2 cores of an AMD EPYC (Zen 5)\"\n"
+    "  name: \"2 cores of an AMD EPYC (Zen 4)\"\n"
     "  ranks: 2\n"
     "  memory: 23.54\n"
     "  libraries: 27.4\n"

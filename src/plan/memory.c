@@ -18,7 +18,7 @@ static double bytes_of_state(const plan_network *network, double mine) {
     double all = (double)network->neurons, sources = all + (double)network->units;
     double neurons = 8.0 * network->model->field_count + 4 + (network->noise ? 32 : 0); /* fields, since_spike, normals */
     double drive = 4 * 8 + (network->readout ? 8 : 0) + (network->own_tau ? 16 : 0);        /* plastic_arriving, fixed, plastic_sum, total */
-    if (network->network.any) drive += 16 + (plan_is_typed(network) ? 4 : 16);
+    if (network->network.any) drive += (network->own_static_tau ? 16 : 8) + (plan_is_typed(network) ? 4 : 16);
     double others = (reports_input(network) ? 8 : 0) + 8 + 4 + (network->current_noise ? 8 : 0); /* input, bias, the guard's counts */
     double filter = 20 * sources + (network->own_tau ? 16 * sources + 8 * sources : 8.0 * (double)(2 * network->loop_steps + 1));
     return mine * (neurons + drive + others) + filter + all; /* and who is trained */

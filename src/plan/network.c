@@ -28,6 +28,7 @@ static void read_neurons(config *config, plan_network *network) {
     network->readout = build_readout_form(config);
     network->keeps_state = simulation->reset == RESET_AUTO ? network->model->keeps_state : simulation->reset == RESET_NEVER;
     network->own_tau = ((const plastic_settings *)config_common(config, "plastic"))->tau_range.count == 2;
+    network->own_static_tau = settings->tau_excitatory != settings->tau_inhibitory;
 }
 
 static status read_synapses(config *config, plan_network *network) {

@@ -12,6 +12,7 @@ typedef struct {
     bool noise, current_noise; /**< some neuron has noise; it enters the drive */
     bool readout;              /**< the plastic drive is W r with the current weights */
     bool own_tau;              /**< plastic time constants differ */
+    bool own_static_tau;       /**< those of excitatory and inhibitory static input differ */
     bool keeps_state;          /**< loops go on from each other */
     bool rate_targets;         /**< rates are learned through phi2 */
     bool keeps_rates;          /**< targets were given as rates, which are kept beside what is learned */

@@ -47,7 +47,7 @@ static void check_exchange(const context *job, int64_t total, int capacity, int 
     spike_exchange *exchange = exchange_new(job, total, capacity);
     partition part = partition_of(job, total);
     int32_t *local = malloc(((size_t)part.mine + 1) * sizeof *local), *truth = malloc((size_t)total * sizeof *truth);
-    int room = capacity, overflowed = 0;
+    int overflowed = 0;
     for (int step = start; step < start + 20; step++) {
         int count = 0, wanted = 0, largest = 0;
         for (int64_t gid = 0; gid < total; gid++)
@@ -60,13 +60,35 @@ static void check_exchange(const context *job, int64_t total, int capacity, int 
         CHECK(job, got == wanted);
         CHECK(job, got != wanted || wanted == 0 || memcmp(spikes, truth, (size_t)wanted * sizeof *truth) == 0);
         MPI_Allreduce(&count, &largest, 1, MPI_INT, MPI_MAX, job->comm);
-        if (largest <= room) CHECK(job, exchange_overflows(exchange) == before); /* what fitted once fits again */
+        if (largest <= capacity) CHECK(job, exchange_overflows(exchange) == before); /* capacities grow, and never shrink */
         if (largest > capacity && job->ranks > 1) overflowed = 1;
-        if (largest > room) room = largest;
     }
     CHECK(job, (exchange_overflows(exchange) > 0) == overflowed);
     exchange_free(exchange);
     free(local), free(truth);
+}
+
+/** Steps in which every rank has @p count spikes. @return how many of them overflowed */
+static int64_t overflows_of(spike_exchange *exchange, int count, int steps) {
+    int32_t local[64];
+    const int32_t *spikes;
+    int64_t before = exchange_overflows(exchange);
+    for (int i = 0; i < count; i++) local[i] = i;
+    for (int step = 0; step < steps; step++) exchange_spikes(exchange, local, count, &spikes);
+    return exchange_overflows(exchange) - before;
+}
+
+/** A burst now and then does not make the payload larger; one after the other do. */
+static void test_bursts(const context *job) {
+    if (job->ranks == 1) return;
+    spike_exchange *exchange = exchange_new(job, 64 * (int64_t)job->ranks, 4);
+    for (int burst = 0; burst < 5; burst++) {
+        CHECK(job, overflows_of(exchange, 40, 1) == 1);
+        CHECK(job, overflows_of(exchange, 4, 100) == 0);
+    }
+    CHECK(job, overflows_of(exchange, 40, 100) == 3);
+    CHECK(job, overflows_of(exchange, 40, 100) == 0);
+    exchange_free(exchange);
 }
 
 static void test_exchange(const context *job) {
@@ -195,6 +217,7 @@ int main(int argc, char **argv) {
     context job = context_of(MPI_COMM_WORLD);
     test_partition(&job);
     test_exchange(&job);
+    test_bursts(&job);
     test_networks(&job);
     MPI_Allreduce(MPI_IN_PLACE, &failures, 1, MPI_INT, MPI_SUM, job.comm);
     if (job.rank == 0) printf("test_exchange: %d ranks, %d failures\n", job.ranks, failures);
