@@ -394,6 +394,7 @@ static void flush(rls_store *store) {
     enum { FITS = 1 << 18 }; /* bytes: a P of this size is in the second cache by the time it is wanted */
     for (int g = 0; g < store->plastic->groups && store->pending; g++) {
         view group = view_of(store, g);
+        if (group.sources == 0) continue; /* a neuron without plastic inputs */
         stored *p = (stored *)store->p + store->p_base[g];
         int64_t next_bytes = g + 1 < store->plastic->groups ? (store->p_base[g + 2] - store->p_base[g + 1]) * (int64_t)sizeof(stored) : 0;
         collect_columns(store, &group, store->scratch);

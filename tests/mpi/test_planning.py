@@ -105,8 +105,8 @@ def compare(bench, name, ranks, parameters, config):
 def test_memory_of_every_kind(bench):
     config = bench.config("empty.yaml", "")
     wrong = []
-    for name, (counts, parameters) in CONFIGURATIONS.items():
-        for ranks in counts:
+    for name, (counts, parameters) in list(CONFIGURATIONS.items())[::4 if SANITIZED else 1]:  # slow there
+        for ranks in counts[-1:] if SANITIZED else counts:
             wrong += compare(bench, name, ranks, {**COMMON, **parameters}, config)
     assert not wrong, "\n" + "\n".join(wrong)
 

@@ -277,6 +277,40 @@ static void test_groups(void **state) {
     }
 }
 
+/** Neurons without plastic inputs, which sparse random networks have, learn nothing and disturb nobody: the second and the last of three. */
+static void check_without_inputs(const rls_store_kind *kind, bool single, bool half) {
+    enum { ROWS = 3 };
+    int32_t *row_neuron = memory_new(MEMORY_WEIGHTS, ROWS, sizeof(int32_t)), *group_row = memory_new(MEMORY_WEIGHTS, ROWS + 1, sizeof(int32_t));
+    int64_t *group_start = memory_new(MEMORY_WEIGHTS, ROWS + 1, sizeof(int64_t));
+    int32_t *source = memory_new(MEMORY_WEIGHTS, N, sizeof(int32_t));
+    double *initial = memory_new(MEMORY_BUFFERS, N, sizeof(double));
+    for (int g = 0; g < ROWS; g++) row_neuron[g] = g, group_row[g + 1] = g + 1, group_start[g + 1] = N;
+    for (int a = 0; a < N; a++) source[a] = 2 * a, initial[a] = a % 2 ? 1 : -1;
+    plastic_synapses *plastic = plastic_new(NEURONS, SOURCES, ROWS, row_neuron, ROWS, group_row, group_start, source, initial, single);
+    trainee t = begin(kind, (rls_settings){.lambda = 0.8, .mu = 0.01, .lambda_feedforward = 1, .gain = true, .half = half}, plastic);
+    for (uint64_t n = 0; n < 150; n++) { /* more than one block */
+        rls_activity activity = next_activity(t.filter, n);
+        double sum[ROWS], error[ROWS], gain[ROWS];
+        kind->predict(t.store, &activity, sum);
+        for (int row = 0; row < ROWS; row++) error[row] = sum[row] - uniform(400 + (uint64_t)row, n);
+        assert_int_equal(kind->update(t.store, &activity, error, NULL, gain, NULL), -1);
+        assert_true(gain[0] < 1 && gain[1] == 1 && gain[2] == 1 && sum[1] == 0 && sum[2] == 0);
+    }
+    settle(kind, t.store, NULL);
+    assert_true(plastic_weight(plastic, 0) != -1);
+    end(&t);
+}
+
+static void test_without_inputs(void **state) {
+    (void)state;
+    for (int k = 0; rls_store_kinds[k]; k++) {
+        if (!rls_store_kinds[k]->scales) continue; /* for groups that share P, whose neurons have inputs */
+        check_without_inputs(rls_store_kinds[k], false, false);
+        check_without_inputs(rls_store_kinds[k], true, false);
+        if (rls_store_kinds[k]->halves) check_without_inputs(rls_store_kinds[k], true, true);
+    }
+}
+
 /** What is not a number must be noticed, with the row: here the second, through a source that the first lacks. */
 static void test_breakdown(void **state) {
     (void)state;
@@ -303,7 +337,7 @@ static void test_breakdown(void **state) {
 int main(int argc, char **argv) {
     MPI_Init(&argc, &argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_initial_p), cmocka_unit_test(test_ridge), cmocka_unit_test(test_half), cmocka_unit_test(test_without_gain), cmocka_unit_test(test_groups), cmocka_unit_test(test_breakdown),
+        cmocka_unit_test(test_initial_p), cmocka_unit_test(test_ridge), cmocka_unit_test(test_half), cmocka_unit_test(test_without_gain), cmocka_unit_test(test_groups), cmocka_unit_test(test_without_inputs), cmocka_unit_test(test_breakdown),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();
