@@ -45,7 +45,7 @@ static void test_million(void **state) {
         near(bytes.category[MEMORY_P] * r, groups * (4 * ld * (inputs + 16) + 4 * 16 + 36), 0.001);
         near(bytes.category[MEMORY_WEIGHTS] * r, 8 * n * inputs + 12 * groups * inputs + (12 + 8 * r) * n, 0.01);
         near(bytes.category[MEMORY_STATIC] * r, 8 * 500 * n + 8 * r * n, 0.001);
-        near(bytes.category[MEMORY_STATE] * r, (76 + 21 * r) * n, 0.005);
+        near(bytes.category[MEMORY_STATE] * r, (68 + 21 * r) * n, 0.005);
         near(bytes.category[MEMORY_TARGETS] * r, (8 * t + 40 + 4 * r) * n, 0.001);
         near(bytes.category[MEMORY_OUTPUT] * r, 8 * (3 * t + 1) * n, 0.001);
         near(bytes.category[MEMORY_BUFFERS] * r, (36 + 9 * r) * n + 12 * groups * inputs * plan_spiking(5, 110), 0.15);
