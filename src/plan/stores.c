@@ -3,26 +3,23 @@
 #include <string.h>
 
 #include "../rls/distributed_kernel.h"
+#include "../rls/layout.h"
 #include "../rls/process_grid.h"
 #include "../rls/spike_driven.h"
 #include "plan.h"
 
-enum { LINE = 16 }; /* elements to which rows are padded */
-
-/** Length of a row of P: whole cache lines, and not a multiple of 256 elements. */
 static double padded(double count) {
-    double ld = ceil(count / LINE) * LINE;
-    return fmod(ld, 256) == 0 && ld > 0 ? ld + LINE : ld;
+    return (double)rls_row_length((int64_t)ceil(count));
 }
 
 /** Mean over groups of the length of a row: numbers of inputs that vary end anywhere within a line. */
 static double mean_row(const plan_network *network, double inputs) {
-    return network->plastic.variance > 0 ? inputs + (LINE - 1) / 2.0 : padded(inputs);
+    return network->plastic.variance > 0 ? inputs + (RLS_LINE - 1) / 2.0 : padded(inputs);
 }
 
 /** Mean over groups of inputs times the length of a row. */
 static double mean_square(const plan_network *network, double inputs) {
-    return network->plastic.variance > 0 ? inputs * inputs + network->plastic.variance + inputs * (LINE - 1) / 2.0 : inputs * padded(inputs);
+    return network->plastic.variance > 0 ? inputs * inputs + network->plastic.variance + inputs * (RLS_LINE - 1) / 2.0 : inputs * padded(inputs);
 }
 
 /** The most inputs that a group has: where they vary, some four standard deviations above the mean. */
@@ -42,8 +39,7 @@ double plan_grown(double room, double needed) {
 int plan_block(const plan_network *network) {
     if (network->rule.block) return network->rule.block;
     if (network->rule.store && strcmp(network->rule.store->name, "distributed") == 0) return 64;
-    double inputs = largest(network, network->inputs);
-    return inputs <= 128 ? 16 : inputs <= 512 ? 32 : 64;
+    return rls_default_block((int64_t)largest(network, network->inputs));
 }
 
 /** spike_driven.c: P, and per group the factors and columns that wait. */

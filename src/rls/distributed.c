@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "distributed_kernel.h"
+#include "layout.h"
 #include "engram/memory.h"
 #include "engram/rls.h"
 #include "process_grid.h"
@@ -157,12 +158,6 @@ static void find_groups(const context *context, rls_store *store) {
 
 /* ---- memory ---- */
 
-/** Rows of P between two local columns: whole cache lines, and not a multiple of 1 KiB, which would map all columns to the same cache sets. */
-static int64_t padded(int64_t rows) {
-    int64_t ld = (rows + 15) / 16 * 16;
-    return ld % 256 == 0 ? ld + 16 : ld;
-}
-
 static void set_initial_p(const rls_store *store, dense_group *group) {
     rls_prior prior = rls_prior_of(group->signs, group->count, &store->settings);
     for (int64_t c = 0; c < group->p_columns; c++)
@@ -174,7 +169,7 @@ static void make_group(rls_store *store, dense_group *group) {
     int64_t count = group->count, block = store->block;
     group->p_rows = grid_local(count, store->grid.row, store->grid.rows);
     group->p_columns = grid_local(count, store->grid.column, store->grid.columns);
-    group->ld = padded(group->p_rows);
+    group->ld = rls_row_length(group->p_rows > 0 ? group->p_rows : 1); /* ScaLAPACK wants one even where nothing is */
     group->y_begin = store->products;
     store->products += group->p_rows;
     group->p = reals(store, MEMORY_P, group->p_columns * group->ld);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "engram/memory.h"
+#include "layout.h"
 #include "spike_driven.h"
 
 static int sources_of(const plastic_synapses *plastic, int group) {
@@ -26,17 +27,6 @@ static int most_members(const plastic_synapses *plastic) {
     for (int g = 0; g < plastic->groups; g++)
         if (plastic->group_row[g + 1] - plastic->group_row[g] > most) most = plastic->group_row[g + 1] - plastic->group_row[g];
     return most;
-}
-
-/** Length of a row: whole cache lines, and not a multiple of 1 KiB, which would map all rows to the same cache sets. */
-static int padded(int count) {
-    int ld = (count + SPIKE_DRIVEN_LANES - 1) / SPIKE_DRIVEN_LANES * SPIKE_DRIVEN_LANES;
-    return ld % 256 == 0 && ld > 0 ? ld + SPIKE_DRIVEN_LANES : ld;
-}
-
-/** Measured (tools/bench/rls): the best block hardly depends on the machine, and results depend on it, so it is not measured anew. */
-static int default_block(int64_t largest) {
-    return largest <= 128 ? 16 : largest <= 512 ? 32 : 64;
 }
 
 /** No element of P, nor of what it departs from I/lambda, is larger than the largest element of I/lambda: half precision goes to 65504. */
@@ -65,13 +55,13 @@ static rls_store *create(const context *context, plastic_synapses *plastic, cons
     store->unit = settings->half ? unit_of(settings) : 1;
     store->diagonal = settings->half;
     CHECK_MPI(MPI_Allreduce(&largest, &anywhere, 1, MPI_INT64_T, MPI_MAX, context->comm)); /* the same block on any number of ranks */
-    store->block = settings->block > 0 ? settings->block : default_block(anywhere);
-    store->factors = padded(store->block);
+    store->block = settings->block > 0 ? settings->block : rls_default_block(anywhere);
+    store->factors = (int)rls_row_length(store->block);
     store->ld = memory_new(MEMORY_P, groups, sizeof(int));
     store->waiting_base = memory_new(MEMORY_P, groups + 1, sizeof(int64_t));
     store->p_base = memory_new(MEMORY_P, groups + 1, sizeof(int64_t));
     for (int g = 0; g < plastic->groups; g++) {
-        int64_t sources = sources_of(plastic, g), ld = store->ld[g] = padded((int)sources);
+        int64_t sources = sources_of(plastic, g), ld = store->ld[g] = (int)rls_row_length(sources);
         store->waiting_base[g + 1] = store->waiting_base[g] + store->factors + store->block * ld;
         store->p_base[g + 1] = store->p_base[g] + sources * ld;
     }
@@ -79,7 +69,7 @@ static rls_store *create(const context *context, plastic_synapses *plastic, cons
     store->p = memory_new(MEMORY_P, (size_t)store->p_base[groups], kernel->stored_size);
     store->products = memory_new(MEMORY_P, groups, sizeof *store->products);
     store->sum = memory_new(MEMORY_BUFFERS, (size_t)plastic->rows, sizeof(double));
-    store->scratch = memory_new(MEMORY_BUFFERS, (size_t)store->block * (size_t)padded((int)largest), kernel->real_size);
+    store->scratch = memory_new(MEMORY_BUFFERS, (size_t)store->block * (size_t)rls_row_length(largest), kernel->real_size);
     store->step = memory_new(MEMORY_BUFFERS, (size_t)most_members(plastic), kernel->real_size);
     store->touched = memory_new(MEMORY_BUFFERS, (size_t)plastic->sources, 1);
     store->arrived = memory_new(MEMORY_BUFFERS, (size_t)plastic->sources, kernel->real_size);

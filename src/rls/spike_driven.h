@@ -1,7 +1,7 @@
 /** @file spike_driven.h
  *  The delayed, spike-driven store (spike_driven.c says what it computes) and its arithmetic, compiled once for each precision (spike_driven_kernel.c).
  *
- *  Rows of a group's arrays have ld elements, ld a multiple of SPIKE_DRIVEN_LANES, zero behind the K sources. Nothing here is collective.
+ *  Rows of a group's arrays have ld elements, ld = rls_row_length(K), zero behind the K sources. Nothing here is collective.
  */
 #ifndef ENGRAM_SPIKE_DRIVEN_H
 #define ENGRAM_SPIKE_DRIVEN_H
@@ -11,7 +11,7 @@
 
 #include "engram/rls.h"
 
-enum { SPIKE_DRIVEN_LANES = 16, SPIKE_DRIVEN_BLOCK_MAX = 128 };
+enum { SPIKE_DRIVEN_BLOCK_MAX = 128 };
 
 /** What arrived at one source of a group since the last instant. */
 typedef struct { int32_t at; float value; } hit_single;

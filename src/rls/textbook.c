@@ -5,6 +5,7 @@
 
 #include "engram/memory.h"
 #include "engram/rls.h"
+#include "layout.h"
 #include "textbook_kernel.h"
 
 struct rls_store {
@@ -16,12 +17,6 @@ struct rls_store {
     void *r, *q;      /* [largest ld] scratch */
 };
 
-/** Length of a row of P: whole cache lines, and not a multiple of 1 KiB, which would map all rows to the same cache sets. */
-static int64_t padded(int64_t count) {
-    int64_t ld = (count + 15) / 16 * 16;
-    return ld % 256 == 0 && ld > 0 ? ld + 16 : ld;
-}
-
 static int64_t sources_of(const plastic_synapses *plastic, int group) {
     return plastic->group_start[group + 1] - plastic->group_start[group];
 }
@@ -32,17 +27,17 @@ static size_t real_size(const plastic_synapses *plastic) {
 
 /** Entries of P that a group stores. */
 static int64_t stored(const rls_store *store, int64_t count) {
-    return store->packed ? count * (count + 1) / 2 : count * padded(count);
+    return store->packed ? count * (count + 1) / 2 : count * rls_row_length(count);
 }
 
 /** Place of P[a][b], a <= b, within a group. */
 static int64_t place(const rls_store *store, int64_t count, int64_t a, int64_t b) {
-    return store->packed ? a * count - a * (a - 1) / 2 + b - a : a * padded(count) + b;
+    return store->packed ? a * count - a * (a - 1) / 2 + b - a : a * rls_row_length(count) + b;
 }
 
 static void set_initial_p(rls_store *store, int group, double *scratch) {
     const plastic_synapses *plastic = store->plastic;
-    int64_t count = sources_of(plastic, group), ld = padded(count);
+    int64_t count = sources_of(plastic, group), ld = rls_row_length(count);
     rls_initial_p(plastic, group, &store->settings, ld, scratch);
     for (int64_t a = 0; a < count; a++)
         for (int64_t b = store->packed ? a : 0; b < count; b++) {
@@ -67,9 +62,9 @@ static rls_store *create(plastic_synapses *plastic, const rls_settings *settings
         if (count > largest) largest = count;
     }
     store->p = memory_new(MEMORY_P, (size_t)store->p_start[plastic->groups], real_size(plastic));
-    store->r = memory_new(MEMORY_BUFFERS, (size_t)padded(largest), sizeof(double));
-    store->q = memory_new(MEMORY_BUFFERS, (size_t)padded(largest), sizeof(double));
-    double *scratch = memory_new(MEMORY_BUFFERS, (size_t)(largest * padded(largest)), sizeof(double));
+    store->r = memory_new(MEMORY_BUFFERS, (size_t)rls_row_length(largest), sizeof(double));
+    store->q = memory_new(MEMORY_BUFFERS, (size_t)rls_row_length(largest), sizeof(double));
+    double *scratch = memory_new(MEMORY_BUFFERS, (size_t)(largest * rls_row_length(largest)), sizeof(double));
     for (int g = 0; g < plastic->groups; g++) set_initial_p(store, g, scratch);
     memory_free(scratch);
     return store;
@@ -109,7 +104,7 @@ static void predict(rls_store *store, const rls_activity *activity, double *sum)
 }
 
 static void gather_r(rls_store *store, const int32_t *source, int64_t count, const double *r, double scale) {
-    for (int64_t a = 0; a < padded(count); a++) {
+    for (int64_t a = 0; a < rls_row_length(count); a++) {
         double value = a < count ? scale * r[source[a]] : 0;
         if (store->plastic->single)
             ((float *)store->r)[a] = (float)value;
@@ -122,7 +117,7 @@ static void gather_r(rls_store *store, const int32_t *source, int64_t count, con
 static double step_group(rls_store *store, int group, int count, const double *error) {
     plastic_synapses *plastic = store->plastic;
     int row = plastic->group_row[group], rows = plastic->group_row[group + 1] - row, with_gain = store->settings.gain;
-    int64_t at = plastic->row_start[row], ld = padded(count);
+    int64_t at = plastic->row_start[row], ld = rls_row_length(count);
     if (plastic->single) {
         float *p = (float *)store->p + store->p_start[group], *weight = (float *)plastic->weight + at;
         return store->packed ? packed_step_single(p, count, store->r, store->q, rows, weight, error + row, with_gain)

@@ -1,0 +1,23 @@
+/** @file layout.h
+ *  How stores lay out P, in one place, so that a plan of a run (src/plan/stores.c) counts what stores allocate. Nothing here is collective.
+ */
+#ifndef ENGRAM_RLS_LAYOUT_H
+#define ENGRAM_RLS_LAYOUT_H
+
+#include <stdint.h>
+
+enum { RLS_LINE = 16 }; /**< elements to whose multiples rows are padded: a cache line of floats */
+
+/** Length of a row of @p count elements: whole cache lines, and not a multiple of 1 KiB of floats, which would map all rows to the same cache sets. */
+static inline int64_t rls_row_length(int64_t count) {
+    int64_t length = (count + RLS_LINE - 1) / RLS_LINE * RLS_LINE;
+    return length % 256 == 0 && length > 0 ? length + RLS_LINE : length;
+}
+
+/** Updates that the spike-driven store lets wait, if the user does not say, for groups of at most @p largest sources. Measured (tools/bench/rls): the best block hardly depends on
+ *  the machine, and results depend on it, so it is not measured anew. */
+static inline int rls_default_block(int64_t largest) {
+    return largest <= 128 ? 16 : largest <= 512 ? 32 : 64;
+}
+
+#endif
