@@ -11,6 +11,7 @@
 static const struct { int number; const char *name; } watched[] = {{SIGTERM, "SIGTERM"}, {SIGINT, "SIGINT"}, {SIGUSR1, "SIGUSR1"}};
 enum { WATCHED = sizeof watched / sizeof *watched };
 
+static const double worth_waiting = 2; /* seconds: for less, no loop is given up; nobody counts on a run ending sooner */
 static const char time_limit[] = "the time limit";
 static volatile sig_atomic_t received; /* the first signal, 0 for none */
 
@@ -52,7 +53,7 @@ bool watch_wants_end(run_watch *watch, int rank) {
 bool watch_abandons(const run_watch *watch, double seconds, double done, double steps) {
     double now = clock_seconds(), rest = seconds / done * (steps - done), redo = now - watch->saved;
     bool fits = watch->why == time_limit && now - watch->started + rest + watch->reserve / 2 < watch->limit; /* the time was kept back for this */
-    return !watch->can_finish || (!fits && redo < rest + watch->reserve);
+    return !watch->can_finish || (!fits && rest + watch->reserve > worth_waiting && redo < rest + watch->reserve);
 }
 
 void watch_end(run_watch *watch) {

@@ -1,4 +1,4 @@
-/* What Slurm says of the time that a job has left. */
+/* What Slurm says of the time that a job has left, and what a run that is to end does with the loop that it is in. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,9 @@
 
 #include <cmocka.h>
 
+#include "engram/simulation.h"
 #include "engram/slurm.h"
+#include "engram/watch.h"
 
 static void test_forms(void **state) {
     (void)state;
@@ -74,7 +76,22 @@ static void test_asked(void **state) {
     assert_int_equal(system(text), 0);
 }
 
+/** A quarter of a loop is done; it takes @p loop seconds, and nothing was saved for @p unsaved seconds. */
+static bool abandons(double loop, double unsaved, double reserve, bool can_finish) {
+    run_watch watch = {.started = clock_seconds() - unsaved, .saved = clock_seconds() - unsaved, .limit = INFINITY, .reserve = reserve, .can_finish = can_finish};
+    return watch_abandons(&watch, loop / 4, 1000, 4000);
+}
+
+static void test_abandoned_loop(void **state) {
+    (void)state;
+    assert_true(abandons(400, 100, 0, true));    /* 100 s to do again are less than 300 to finish */
+    assert_false(abandons(400, 1000, 0, true));  /* other loops would be lost with it */
+    assert_true(abandons(4, 1, 60, true));       /* saving takes a minute, and a second is lost */
+    assert_false(abandons(0.4, 0.1, 0.1, true)); /* all is soon done and saved */
+    assert_true(abandons(0.4, 0.1, 0.1, false));
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms), cmocka_unit_test(test_job), cmocka_unit_test(test_asked)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms), cmocka_unit_test(test_job), cmocka_unit_test(test_asked), cmocka_unit_test(test_abandoned_loop)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
