@@ -148,3 +148,70 @@ job_check() {
   if (($1 == 0)); then "${@:2}"; return; fi
   "${@:2}" || echo "(the experiment's thresholds; it was given other parameters)"
 }
+
+# ---- Experiments of many small runs, each on one rank:
+#   job_arguments quick|full [SEEDS] [engram options]       job_begin "$0" 1
+#   job_many FUNCTION <<<"$members"                         job_report FOLDER
+# FUNCTION is called for every line of members, the line's words as its arguments; it calls job_one, and job_test if it likes.
+
+# job_arguments "$@": sets size (quick, the default, or full), seeds (default 5) and options (what is for engram).
+# shellcheck disable=SC2034 # they are for the script
+job_arguments() {
+  size=quick seeds=5 options=()
+  if [[ ${1-} == quick || ${1-} == full ]]; then size=$1; shift; fi
+  if [[ ${1-} =~ ^[1-9][0-9]{0,3}$ ]]; then seeds=$1; shift; fi
+  if [[ ${1-} && $1 != -* ]]; then echo "usage: $0 [quick|full] [SEEDS] [engram options]" >&2; exit 2; fi
+  options=("$@")
+}
+
+# job_many FUNCTION: by hand as many calls at a time as there are cores (JOB_PROCESSES: so many), each a process of its own; in a batch job one after the other, and as a member of an
+# array the line of its index alone. Called again, it does what is missing.
+job_many() {
+  local lines line words running=0 failures=0 processes=${JOB_PROCESSES:-$(mpi_cores)}
+  mapfile -t lines
+  if [[ ${SLURM_ARRAY_TASK_ID-} ]] && job_in_batch; then
+    if ((SLURM_ARRAY_TASK_ID >= ${#lines[@]})); then echo "$SLURM_ARRAY_TASK_ID is not in the array: there are ${#lines[@]} runs, 0 to $((${#lines[@]} - 1))" >&2; exit 2; fi
+    lines=("${lines[SLURM_ARRAY_TASK_ID]}")
+  fi
+  for line in "${lines[@]}"; do
+    read -r -a words <<<"$line"
+    if job_in_batch; then "$1" "${words[@]}"; continue; fi
+    if ((running == processes)); then
+      wait -n || failures=$((failures + 1))
+      running=$((running - 1))
+    fi
+    ("$1" "${words[@]}") </dev/null &
+    running=$((running + 1))
+  done
+  for (( ; running; running--)); do wait -n || failures=$((failures + 1)); done
+  if ((failures)); then echo "$0: $failures of ${#lines[@]} runs failed" >&2; exit 1; fi
+}
+
+# job_one OUT CONFIG [engram options]: trains one run unless it is done with the same parameters, or goes on with it.
+job_one() {
+  local out=$1 config=$2
+  shift 2
+  if job_in_batch; then job_train "$config" "$out" "$@" --quiet; return; fi
+  if [[ -f $out/job.done && $(<"$out/job.done") == "$(job_stamp "$config" "$out" "$@")" ]]; then return; fi
+  "$engram" train "$config" --resume "$out" --quiet "$@"
+  job_stamp "$config" "$out" "$@" >"$out/job.done"
+}
+
+# job_test OUT NAME [options of engram test]: trials with frozen weights into OUT/NAME.h5, unless they are there.
+job_test() {
+  local out=$1 name=$2
+  shift 2
+  if [[ $out/$name.h5 -nt $out/job.done ]]; then return; fi
+  if job_in_batch; then
+    job_run "${job_launcher[@]}" "$engram" test "$out" -o "$out/$name.h5" --overwrite --quiet "$@"
+    if ((job_code)); then exit "$job_code"; fi
+  else
+    "$engram" test "$out" -o "$out/$name.h5" --overwrite --quiet "$@"
+  fi
+}
+
+# job_report FOLDER: the check of the experiment over all its runs: prints the verdicts, draws FOLDER/figure.png, writes FOLDER/report.json. Not in a member of an array: collect.sbatch does it.
+job_report() {
+  if [[ ${SLURM_ARRAY_TASK_ID-} ]] && job_in_batch; then return; fi
+  job_check "${#options[@]}" "$(dirname "$0")/check" "$1"
+}

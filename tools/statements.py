@@ -1,0 +1,65 @@
+"""What an experiment shows, beside what was published: statements with a value per seed, a threshold and a verdict. Used by jobs/*/check; tools/reproduce makes a page of the reports.
+
+    report = Report(folder, "Fig. 2: two sets recalled by cue", "Kim & Chow 2018, Fig. 2")
+    report.judge("drive recalls the cued set", "u follows the cued targets", scores, least=0.7)
+    report.show("score against the set that was not cued", "", wrong)
+    report.figure("figure.png", "What one sees in it.")
+    report.finish()         # prints, writes FOLDER/report.json, exits with 1 if a statement is not met
+
+Judged is the mean over seeds; the spread is the standard deviation over seeds (n - 1). Values that are not finite are not met.
+"""
+import json
+import os
+import sys
+
+import numpy as np
+
+
+class Report:
+    def __init__(self, folder, title, source):
+        self.folder = folder
+        self.contents = {"title": title, "source": source, "statements": [], "figures": []}
+
+    def _add(self, verdict, statement, published, values, least, most, form, note):
+        values = [float(value) for value in np.atleast_1d(np.asarray(values, float))]
+        self.contents["statements"].append({
+            "statement": statement, "published": published, "values": values, "mean": float(np.mean(values)), "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+            "least": least, "most": most, "form": form, "verdict": verdict, "note": note})
+
+    def judge(self, statement, published, values, least=None, most=None, form=".2f", note=""):
+        """The mean of @p values (one per seed) has to be at least @p least and at most @p most."""
+        mean = float(np.mean(values))
+        met = bool(np.isfinite(mean) and (least is None or mean >= least) and (most is None or mean <= most))
+        self._add("met" if met else "not met", statement, published, values, least, most, form, note)
+        return met
+
+    def show(self, statement, published, values, form=".2f", note=""):
+        """A measured value for which no threshold is known."""
+        self._add("shown", statement, published, values, None, None, form, note)
+
+    def figure(self, name, caption):
+        """A picture in the folder."""
+        self.contents["figures"].append({"file": name, "caption": caption})
+
+    def finish(self):
+        print(f"{self.contents['title']}  ({self.contents['source']})")
+        for one in self.contents["statements"]:
+            print(f"  {one['verdict']:8} {one['statement']}: {describe(one)}{bounds(one)}{'; published: ' + one['published'] if one['published'] else ''}")
+            if one["note"]:
+                print(f"           {one['note']}")
+        path = os.path.join(self.folder, "report.json")
+        with open(path + ".part", "w", encoding="utf-8") as file:
+            json.dump(self.contents, file, indent=1, allow_nan=True)
+        os.replace(path + ".part", path)
+        sys.exit(1 if any(one["verdict"] == "not met" for one in self.contents["statements"]) else 0)
+
+
+def describe(one):
+    """'0.81 +- 0.02 (5 seeds)'."""
+    text = format(one["mean"], one["form"])
+    return f"{text} +- {format(one['sd'], one['form'])} ({len(one['values'])} seeds)" if one["sd"] is not None else text
+
+
+def bounds(one):
+    words = [f"{word} {format(one[word.replace(' ', '')], one['form'])}" for word in ("least", "most") if one[word] is not None]
+    return f" (at {', at '.join(words)})" if words else ""
