@@ -153,6 +153,11 @@ static double update_cost(calibration *calibration, double neurons, const char *
     return measured.phase[PHASE_UPDATE] / measured.steps / neurons * 1e9;
 }
 
+/** @param drive of all neurons: nothing is delivered */
+static measured rest_and_spikes(calibration *calibration, const char *drive) {
+    return measure(calibration, PLASTIC, "simulation: {dt: 0.1 ms}\nnetwork: {kind: none, neurons: 4096, %s}\nplastic: {kind: none}\ntargets: {kind: ou, duration: 100 ms}\nlearning: {rule: none, every: 50 ms}\n", drive);
+}
+
 static void measure_update(calibration *calibration) {
     machine_update *update = &calibration->machine.update;
     char text[128];
@@ -171,40 +176,53 @@ static void measure_update(calibration *calibration) {
         update->weighted.values[k] = at_least(update_cost(calibration, update_sizes[k], text, "model: lif", "kind: none") - plain, 0.01);
         update->plastic.values[k] = at_least(update_cost(calibration, update_sizes[k], "kind: none", "model: lif", "kind: separate, excitatory_in_degree: 1, inhibitory_in_degree: 1") - plain, 0.01);
     }
+    measured spiking = rest_and_spikes(calibration, "bias: 1.0005"), resting = rest_and_spikes(calibration, "bias: 0");
+    update->spike = at_least((spiking.phase[PHASE_UPDATE] - resting.phase[PHASE_UPDATE]) / (spiking.spikes - resting.spikes) * 1e9, 0);
+    calibration->machine.others.step = resting.phase[PHASE_RECORD] / resting.steps * 1e9;
 }
 
 /* ---- delivery ---- */
 
 #define FIRING "bias: 1.5" /* some 90 Hz: as many spikes as can be had in a short time */
+#define SPARSE "noise_sd: 0.65" /* some 6 Hz, as networks that learn have: the few spikes of a step do not hide each other's waiting for memory */
 
-/** Networks whose neurons fire, but whose synapses have weight 0. @param inputs of a neuron, and targets of a spike */
-static measured deliver(calibration *calibration, bool typed, double neurons, double inputs, double steps) {
+/** Networks whose static synapses have weight 0. @param neuron SPARSE, or nothing for neurons at rest @param inputs of a neuron, and targets of a spike */
+static measured deliver(calibration *calibration, bool typed, const char *neuron, double neurons, double inputs, double steps) {
     double ms = steps / 10;
-    if (typed) /* bias = external_drive sqrt(K) */
-        return measure(calibration, PLASTIC, "simulation: {dt: 0.1 ms}\nnetwork: {kind: balanced_ei, neurons: %.0f, in_degree: %.0f, w_ee: 0, w_ie: 0, w_ei: 0, w_ii: 0, external_drive: %.10g, external_excitatory: 1}\n"
-                       "plastic: {kind: none}\ntargets: {kind: ou, duration: %g ms}\nlearning: {rule: none, every: %g ms}\n", neurons, inputs / 2, 1.5 / sqrt(inputs / 2), ms, ms / 2);
-    return measure(calibration, PLASTIC, "simulation: {dt: 0.1 ms}\nnetwork: {kind: random, wiring: in_degree, weights: zero, neurons: %.0f, probability: %.10g, " FIRING "}\n"
-                   "plastic: {kind: none}\ntargets: {kind: ou, duration: %g ms}\nlearning: {rule: none, every: %g ms}\n", neurons, inputs / neurons, ms, ms / 2);
+    if (typed)
+        return measure(calibration, PLASTIC, "simulation: {dt: 0.1 ms}\nnetwork: {kind: balanced_ei, neurons: %.0f, in_degree: %.0f, w_ee: 0, w_ie: 0, w_ei: 0, w_ii: 0, external_drive: 0}\nneuron: {%s}\n"
+                       "plastic: {kind: none}\ntargets: {kind: ou, duration: %g ms}\nlearning: {rule: none, every: %g ms}\n", neurons, inputs / 2, neuron, ms, ms / 2);
+    return measure(calibration, PLASTIC, "simulation: {dt: 0.1 ms}\nnetwork: {kind: random, wiring: in_degree, weights: zero, neurons: %.0f, probability: %.10g}\nneuron: {%s}\n"
+                   "plastic: {kind: none}\ntargets: {kind: ou, duration: %g ms}\nlearning: {rule: none, every: %g ms}\n", neurons, inputs / neurons, neuron, ms, ms / 2);
 }
 
 static measured deliver_plastic(calibration *calibration, double neurons, double inputs, int64_t group, double steps) {
     double ms = steps / 10;
-    return measure(calibration, PLASTIC, "simulation: {dt: 0.1 ms}\nnetwork: {kind: none, neurons: %.0f, " FIRING "}\n"
+    return measure(calibration, PLASTIC, "simulation: {dt: 0.1 ms}\nnetwork: {kind: none, neurons: %.0f}\nneuron: {" SPARSE "}\n"
                    "plastic: {kind: separate, excitatory_in_degree: %.0f, inhibitory_in_degree: %.0f, excitatory_weight: 0, inhibitory_weight: 0, group_size: %lld}\n"
                    "targets: {kind: ou, duration: %g ms}\nlearning: {rule: none, every: %g ms}\n", neurons, inputs / 2, inputs / 2, (long long)group, ms, ms / 2);
 }
 
+enum { LEARNING_NEURONS = 4096, LEARNING_INPUTS = 128 };
+
+/** As in training: between two spikes of a neuron all of P, 290 MB, passes through the caches. Lambda is so large that nothing is learned. */
+static measured deliver_and_learn(calibration *calibration) {
+    return measure(calibration, LEARN | PLASTIC, "simulation: {dt: 0.1 ms}\nnetwork: {kind: none, neurons: %d}\nneuron: {" SPARSE "}\n"
+                   "plastic: {kind: separate, excitatory_in_degree: %d, inhibitory_in_degree: %d, excitatory_weight: 0, inhibitory_weight: 0}\n"
+                   "targets: {kind: ou, duration: 150 ms}\nlearning: {rule: rls, store: spike_driven, lambda: 1e6, every: 10 ms}\n", LEARNING_NEURONS, LEARNING_INPUTS / 2, LEARNING_INPUTS / 2);
+}
+
 /** ns of a spike. */
-static double spike_cost(const measured *measured) {
-    return measured->phase[PHASE_DELIVER] / measured->spikes * 1e9;
+static double spike_cost(const calibration *calibration, const measured *measured) {
+    return (measured->phase[PHASE_DELIVER] * 1e9 - measured->steps * calibration->machine.delivery.step) / fmax(1, measured->spikes);
 }
 
 /** Short and long rows of synapses tell what a spike costs and what a synapse does. */
-static void fit_typed(calibration *calibration, int at, double neurons, double fan, double long_neurons, double long_fan, double steps) {
+static void fit_typed(calibration *calibration, int at, double neurons, double steps) {
     machine_delivery *costs = &calibration->machine.delivery;
-    measured few = deliver(calibration, true, neurons, fan, steps), many = deliver(calibration, true, long_neurons, long_fan, steps);
-    costs->typed.values[at] = at_least((spike_cost(&many) - spike_cost(&few)) / (long_fan - fan), 0.02);
-    costs->spike.values[at] = at_least(spike_cost(&few) - fan * costs->typed.values[at], 1);
+    measured few = deliver(calibration, true, SPARSE, neurons, 8, steps), many = deliver(calibration, true, SPARSE, neurons, 128, steps);
+    costs->typed.values[at] = at_least((spike_cost(calibration, &many) - spike_cost(calibration, &few)) / 120, 0.02);
+    costs->spike.values[at] = at_least(spike_cost(calibration, &few) - 8 * costs->typed.values[at], 1);
     calibration->machine.others.build_typed = many.build / many.synapses * 1e9;
 }
 
@@ -213,27 +231,36 @@ static void measure_delivery(calibration *calibration) {
     machine_delivery *costs = &calibration->machine.delivery;
     costs->bytes = list_of(2, bytes);
     costs->typed = list_of(2, NULL), costs->weighted = list_of(2, NULL), costs->plastic = list_of(2, NULL), costs->spike = list_of(2, NULL), costs->bits = list_of(2, NULL);
-    fit_typed(calibration, 0, 4096, 8, 4096, 128, 200);
-    fit_typed(calibration, 1, 131072, 8, 131072, 128, 4); /* as in large networks: counts of so many targets leave the second-level cache, too */
-    measured dense_small = deliver(calibration, true, 4096, 256, 100), dense = deliver(calibration, true, 23000, 1000, 8); /* a synapse in 16, and in 23, pairs: bits, if the processor has additions for them */
-    costs->bits.values[0] = at_least((spike_cost(&dense_small) - costs->spike.values[0]) / ceil(4096 / 32.0), 0.01);
-    costs->bits.values[1] = at_least((spike_cost(&dense) - costs->spike.values[1]) / ceil(23000 / 32.0), 0.01);
-    measured weighted_small = deliver(calibration, false, 1366, 128, 400), weighted = deliver(calibration, false, 10923, 512, 16);
-    measured plastic_small = deliver_plastic(calibration, 2048, 64, 1, 200), plastic = deliver_plastic(calibration, 32768, 128, 1, 8), shared = deliver_plastic(calibration, 16384, 64, 8, 40);
+    measured rest = deliver(calibration, true, "", 4096, 8, 1000);
+    costs->step = rest.phase[PHASE_DELIVER] / rest.steps * 1e9;
+    fit_typed(calibration, 0, 4096, 1000);
+    fit_typed(calibration, 1, 131072, 60); /* as in large networks: counts of so many targets leave the second-level cache, too */
+    measured dense_small = deliver(calibration, true, SPARSE, 4096, 256, 1000), dense = deliver(calibration, true, SPARSE, 23000, 1000, 100); /* a synapse in 16, and in 23, pairs: bits, if the processor has additions for them */
+    costs->bits.values[0] = at_least((spike_cost(calibration, &dense_small) - costs->spike.values[0]) / ceil(4096 / 32.0), 0.01);
+    costs->bits.values[1] = at_least((spike_cost(calibration, &dense) - costs->spike.values[1]) / ceil(23000 / 32.0), 0.01);
+    measured weighted_small = deliver(calibration, false, SPARSE, 1366, 128, 2000), weighted = deliver(calibration, false, SPARSE, 10923, 512, 200);
+    measured plastic_small = deliver_plastic(calibration, 2048, 64, 1, 2000), eight = deliver_plastic(calibration, 16384, 64, 8, 200), many = deliver_plastic(calibration, 16384, 64, 128, 200);
+    measured plastic = deliver_and_learn(calibration);
     const measured *two[2][2] = {{&weighted_small, &plastic_small}, {&weighted, &plastic}};
-    const double fans[2][2] = {{128, 64}, {512, 128}};
+    const double fans[2][2] = {{128, 64}, {512, LEARNING_INPUTS}};
     for (int at = 0; at < 2; at++) {
-        costs->weighted.values[at] = at_least((spike_cost(two[at][0]) - costs->spike.values[at]) / fans[at][0], 0.02);
-        costs->plastic.values[at] = at_least((spike_cost(two[at][1]) - costs->spike.values[at]) / fans[at][1], 0.02);
+        costs->weighted.values[at] = at_least((spike_cost(calibration, two[at][0]) - costs->spike.values[at]) / fans[at][0], 0.02);
+        costs->plastic.values[at] = at_least((spike_cost(calibration, two[at][1]) - costs->spike.values[at]) / fans[at][1], 0.02);
     }
-    costs->member = at_least(((spike_cost(&shared) - costs->spike.values[0]) / 8 - costs->plastic.values[0]) / 7, 0.02); /* 8 stretches of 8 neurons */
+    double of_eight = (spike_cost(calibration, &eight) - costs->spike.values[0]) / 8, of_many = (spike_cost(calibration, &many) - costs->spike.values[0]) / 0.5; /* a spike reaches 64 neurons: 8 groups of 8, or one of 128 in every second case */
+    costs->member = at_least((of_many - of_eight) / 120, 0.02);
+    costs->group = at_least(of_eight - costs->plastic.values[0] - 7 * costs->member, 0);
     calibration->machine.others.build_weighted = weighted.build / weighted.synapses * 1e9;
-    calibration->machine.others.build_plastic = plastic.build / plastic.plastic * 1e9;
+    calibration->machine.others.build_plastic = plastic_small.build / plastic_small.plastic * 1e9;
+    const machine_update *update = &calibration->machine.update; /* without learning: */
+    double advance = plastic.steps * LEARNING_NEURONS * (machine_curve(&update->neurons, &update->model[0], LEARNING_NEURONS) + machine_curve(&update->neurons, &update->noise, LEARNING_NEURONS) +
+                                                         machine_curve(&update->neurons, &update->plastic, LEARNING_NEURONS));
+    calibration->machine.update.learning = at_least(plastic.phase[PHASE_UPDATE] * 1e9 / (advance + plastic.spikes * update->spike), 1);
 }
 
 /* ---- RLS ---- */
 
-static const double rls_inputs[] = {32, 64, 128, 384, 1024};
+static const double rls_inputs[] = {32, 64, 128, 256, 512, 1024};
 enum { RLS_INPUTS = sizeof rls_inputs / sizeof *rls_inputs };
 
 /** ns of a group and instant. @param every ms between instants: how many inputs spike @param[out] hits of a group */
@@ -264,7 +291,7 @@ static void measure_stores(calibration *calibration) {
     machine_rls *rls = &calibration->machine.rls;
     rls->inputs = list_of(RLS_INPUTS, rls_inputs);
     rls->cached_bytes = 1 << 20;
-    rls->large_bytes = 40 << 20;
+    rls->large_bytes = 128 << 20; /* several times a core's share of the last cache */
     for (int s = 0; rls_store_kinds[s]; s++) {
         if (rls_store_kinds[s]->save) continue;
         for (int p = 0; p < PRECISIONS; p++) {

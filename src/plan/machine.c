@@ -8,7 +8,7 @@
 #include "engram/neurons.h"
 #include "engram/rls.h"
 
-enum { SECTIONS = 7, UPDATE_MAX = MACHINE_MODELS_MAX + 5, RLS_MAX = 8 + MACHINE_STORES_MAX * PRECISIONS * 4, KEY_BYTES = 48 };
+enum { SECTIONS = 7, UPDATE_MAX = MACHINE_MODELS_MAX + 7, RLS_MAX = 8 + MACHINE_STORES_MAX * PRECISIONS * 4, KEY_BYTES = 48 };
 
 #define NUMBER(struct_type, key, fallback, low, high, help, member) {key, PARAM_NUMBER, UNIT_NONE, fallback, low, high, NULL, help, offsetof(struct_type, member)}
 #define LIST(struct_type, key, low, high, help, member) {key, PARAM_NUMBERS, UNIT_NONE, NULL, low, high, NULL, help, offsetof(struct_type, member)}
@@ -42,8 +42,10 @@ static const param delivery_params[] = {
     LIST(machine_delivery, "bits", TINY, HUGE_NS, "ns of 32 neurons of the rank for every spike, in dense networks, whose static synapses are bits", bits),
     LIST(machine_delivery, "plastic", TINY, HUGE_NS, "ns of a plastic synapse", plastic),
     LIST(machine_delivery, "spike", TINY, HUGE_NS, "ns of a spike of the network on every rank, however few synapses it reaches there", spike),
+    NUMBER(machine_delivery, "step", NULL, 0, HUGE_NS, "ns of a step, whatever it delivers", step),
     NUMBER(machine_delivery, "filter", NULL, 0, HUGE_NS, "ns of a spike of the network on every rank while it learns", filter),
-    NUMBER(machine_delivery, "member", NULL, 0, HUGE_NS, "ns of a further neuron of a group that shares the synapse's source", member),
+    NUMBER(machine_delivery, "group", NULL, 0, HUGE_NS, "ns more of a source that a group of several neurons shares", group),
+    NUMBER(machine_delivery, "member", NULL, 0, HUGE_NS, "ns of a further neuron of such a group", member),
 };
 TABLE(delivery_table, "delivery", "delivery of spikes", delivery_params, machine_delivery);
 
@@ -57,6 +59,7 @@ static const param exchange_params[] = {
 TABLE(exchange_table, "exchange", "exchange of spikes within a node", exchange_params, machine_exchange);
 
 static const param others_params[] = {
+    NUMBER(machine_others, "step", NULL, 0, HUGE_NS, "ns of looking around in a step", step),
     NUMBER(machine_others, "check", NULL, 0, HUGE_NS, "ns of a value that is looked at at a learning instant", check),
     NUMBER(machine_others, "track", NULL, 0, HUGE_NS, "ns of a neuron in a ms of the rolling average", track),
     NUMBER(machine_others, "score", NULL, 0, HUGE_NS, "ns of a neuron and instant at the end of a loop", score),
@@ -82,6 +85,8 @@ static const param_table *make_update(void) {
     params[n++] = (param)LIST(machine_update, "typed", TINY, HUGE_NS, "ns more with static synapses whose weights go by type", typed);
     params[n++] = (param)LIST(machine_update, "weighted", TINY, HUGE_NS, "ns more with static synapses that have weights of their own", weighted);
     params[n++] = (param)LIST(machine_update, "plastic", TINY, HUGE_NS, "ns more with plastic synapses", plastic);
+    params[n++] = (param)NUMBER(machine_update, "spike", NULL, 0, HUGE_NS, "ns of a spike of the rank's neurons", spike);
+    params[n++] = (param)NUMBER(machine_update, "learning", NULL, 0.1, 100, "times as long where the rank learns, as P passes through the caches in between", learning);
     table.count = n;
     return &table;
 }

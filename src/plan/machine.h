@@ -29,6 +29,8 @@ typedef struct {
     param_numbers neurons;                      /**< ascending */
     param_numbers model[MACHINE_MODELS_MAX];    /**< in the order of neuron_models[]: without noise and synapses */
     param_numbers noise, typed, weighted, plastic; /**< what these add */
+    double spike;                               /**< of a spike of the rank's neurons: its stretch of neurons is no longer advanced alike */
+    double learning;                            /**< factor where the rank learns: P passes through the caches in between */
 } machine_update;
 
 /** Section `delivery`: ns, for two sizes of what a rank goes through before the same source spikes again: its synapses and P. */
@@ -37,8 +39,9 @@ typedef struct {
     param_numbers typed, weighted, plastic;     /**< of a synapse that a spike reaches */
     param_numbers bits;                         /**< dense networks: of 32 neurons, for every spike of the network */
     param_numbers spike;                        /**< of a spike of the network on every rank, however few synapses it reaches there */
+    double step;                                /**< of a step, whatever it delivers */
     double filter;                              /**< of taking a spike up in the filter */
-    double member;                              /**< of another neuron of a group that shares the synapse's source */
+    double group, member;                       /**< more for a source of a group of several neurons, and for each of these after the first */
 } machine_delivery;
 
 /** Costs of a store in one precision, for several numbers of inputs: ns of a group at an instant, without spikes, and for each input that spiked. */
@@ -65,6 +68,7 @@ typedef struct {
 
 /** Section `others`: ns. */
 typedef struct {
+    double step;             /**< of looking around in a step */
     double check;            /**< of a value checked by the guard at a learning instant */
     double track;            /**< of a neuron in a ms, rolling average */
     double score;            /**< of a neuron and instant at the end of a loop */

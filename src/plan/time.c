@@ -22,7 +22,7 @@ static double per_step(double rate, double dt) {
 
 /* ---- steps ---- */
 
-static double step_of_neurons(const plan_network *network, const machine *machine, double mine) {
+static double step_of_neurons(const plan_network *network, const machine *machine, double mine, double rate) {
     const machine_update *update = &machine->update;
     int model = 0;
     while (neuron_models[model] != network->model) model++;
@@ -30,7 +30,7 @@ static double step_of_neurons(const plan_network *network, const machine *machin
     if (network->noise) ns += machine_curve(&update->neurons, &update->noise, counted);
     if (network->network.any) ns += machine_curve(&update->neurons, plan_is_typed(network) ? &update->typed : &update->weighted, counted);
     if (network->inputs > 0) ns += machine_curve(&update->neurons, &update->plastic, counted);
-    return counted * ns * NS;
+    return (counted * ns + mine * per_step(rate, network->dt) * update->spike) * NS;
 }
 
 /** What a loop delivers, on a rank. */
@@ -45,9 +45,9 @@ static delivery step_of_delivery(const plan_network *network, const machine *mac
     touched = fmax(touched, 1);
     bool dense = plan_is_typed(network) && static_form_for(share->static_synapses, (double)network->neurons, share->mine) == STATIC_BITS;
     double per_static = machine_curve(&costs->bytes, plan_is_typed(network) ? &costs->typed : &costs->weighted, touched) * NS, per_word = machine_curve(&costs->bytes, &costs->bits, touched) * NS;
-    double per_stretch = machine_curve(&costs->bytes, &costs->plastic, touched) * NS + fmax(0, share->members - 1) * costs->member * NS;
+    double per_stretch = machine_curve(&costs->bytes, &costs->plastic, touched) * NS + (share->members > 1 ? costs->group + (share->members - 1) * costs->member : 0) * NS;
     double stretches = own * share->groups * network->plastic.inputs + units * share->groups * (double)network->units, events = own * share->static_synapses;
-    delivery delivery = {.fixed = own * (double)network->neurons * machine_curve(&costs->bytes, &costs->spike, touched) * NS, .statics = dense ? own * (double)network->neurons * ceil((double)share->mine / 32) * per_word : events * per_static,
+    delivery delivery = {.fixed = (costs->step + own * (double)network->neurons * machine_curve(&costs->bytes, &costs->spike, touched)) * NS, .statics = dense ? own * (double)network->neurons * ceil((double)share->mine / 32) * per_word : events * per_static,
                          .plastic = plastic ? stretches * per_stretch : 0};
     delivery.variance = (dense ? 0 : events * per_static * per_static) + (plastic ? stretches * per_stretch * per_stretch : 0); /* counts of spikes that reach the rank: Poisson; rows of bits take the same on every rank */
     if (plastic && network->rule.store && network->rule.store->save) /* waiting updates of weights */
@@ -123,7 +123,7 @@ static double recording(const plan_network *network, const machine *machine, dou
     const machine_others *others = &machine->others;
     double checks = (double)(network->loop_steps / network->every) * (1 + network->model->field_count), window = network->instants * (double)network->every * network->dt;
     double tracked = network->output->correlation_window > 0 ? window : network->instants, measured = 1.0 / (double)network->output->correlation_every;
-    return mine * NS * (checks * others->check + measured * (tracked * others->track + network->instants * others->score));
+    return (double)network->loop_steps * others->step * NS + mine * NS * (checks * others->check + measured * (tracked * others->track + network->instants * others->score));
 }
 
 /** Making the network, in the memory of the rank. */
@@ -143,13 +143,13 @@ static double checkpoints(const plan_network *network, double loops_seconds) {
 plan_seconds plan_time(const plan_network *network, const machine *machine, int64_t ranks, int64_t ranks_per_node, double rate) {
     plan_share share = plan_share_of(network, ranks);
     double steps = (double)network->loop_steps, mine = (double)share.mine, per_node = (double)ranks_per_node, deviation;
-    double neurons = step_of_neurons(network, machine, mine), exchange = step_of_exchange(network, machine, (double)ranks, per_node, rate);
+    double neurons = step_of_neurons(network, machine, mine, rate), exchange = step_of_exchange(network, machine, (double)ranks, per_node, rate);
     delivery delivery = step_of_delivery(network, machine, &share, rate, true), baseline = step_of_delivery(network, machine, &share, rate, false);
     plan_output output = plan_output_bytes(network, rate);
     double stimulus = network->stimulus / network->dt * mine * machine_curve(&machine->update.neurons, &machine->update.noise, mine) * NS;
     double filter = network->rule.store ? per_step(rate, network->dt) * (double)network->neurons * machine->delivery.filter * NS : 0;
     plan_seconds s = {
-        .update = steps * (neurons + filter) + stimulus,
+        .update = steps * (neurons * (network->rule.store ? machine->update.learning : 1) + filter) + stimulus,
         .deliver = steps * (delivery.fixed + delivery.statics + delivery.plastic),
         .learn = learning(network, machine, &share, per_node, rate, &deviation),
         .record = recording(network, machine, mine),
