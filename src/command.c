@@ -26,7 +26,7 @@ static const char usage[] =
     "  engram check CONFIG [-P section.key=value]...\n"
     "      read, validate and build; run no step; print the configuration as used\n"
     "  engram plan CONFIG [--ranks N] [--ranks-per-node N] [--memory-per-node GIB] [--machine FILE] [--rate HZ] [-P section.key=value]...\n"
-    "      [--sbatch FILE [-o DIR] [--overwrite]]\n"
+    "      [--sbatch FILE [-o DIR]] [--csv FILE] [--overwrite]\n"
     "      what the run needs, without building it: memory, nodes, disk, seconds per loop, and where communication takes over; a job script\n"
     "  engram calibrate -o FILE [--name NAME] [--memory-per-node GIB] [--overwrite] [--quiet]\n"
     "      measure this machine on the ranks of the job, less than a minute on a quiet one, for engram plan\n"

@@ -15,6 +15,7 @@ static const valued_option plan_valued[] = {
     {"--machine", "a machine file (engram calibrate writes one)", 0, 0, false, false, offsetof(plan_options, machine)},
     {"--rate", "a mean rate of the neurons from 0.001 to 1000 Hz, without a unit", 1e-3, 1000, false, false, offsetof(plan_options, rate)},
     {"--sbatch", "a file name for the job script", 0, 0, false, false, offsetof(plan_options, sbatch)},
+    {"--csv", "a file name for the table over numbers of ranks", 0, 0, false, false, offsetof(plan_options, csv)},
 };
 
 static const valued_option calibrate_valued[] = {
@@ -34,7 +35,7 @@ static status parse_plan_option(int argc, char **argv, int *at, plan_options *op
     } else if (strcmp(word, "--overwrite") == 0) {
         options->overwrite = true;
     } else {
-        return status_fail(STATUS_INPUT, "unknown option '%.100s' of engram plan; allowed are --ranks, --ranks-per-node, --memory-per-node, --machine, --rate, --sbatch, --overwrite, -o, -P", word);
+        return status_fail(STATUS_INPUT, "unknown option '%.100s' of engram plan; allowed are --ranks, --ranks-per-node, --memory-per-node, --machine, --rate, --sbatch, --csv, --overwrite, -o, -P", word);
     }
     return STATUS_OK;
 }
@@ -53,7 +54,7 @@ static status parse_plan(int argc, char **argv, plan_options *options, const cha
             result = status_fail(STATUS_INPUT, "'%.100s' is one argument too many", argv[at]);
     }
     if (result == STATUS_OK && !options->config) result = status_fail(STATUS_INPUT, "engram plan needs a parameter file");
-    if (result == STATUS_OK && options->overwrite && !options->sbatch) result = status_fail(STATUS_INPUT, "--overwrite is for the job script: give --sbatch FILE");
+    if (result == STATUS_OK && options->overwrite && !options->sbatch && !options->csv) result = status_fail(STATUS_INPUT, "--overwrite is for the job script and the table: give --sbatch FILE or --csv FILE");
     if (result == STATUS_OK && options->directory && !options->sbatch) result = status_fail(STATUS_INPUT, "-o is for the job script: give --sbatch FILE");
     return result;
 }

@@ -85,7 +85,7 @@ typedef struct config config;
  *  "file:line:column: message", naming value, what is allowed, and the nearest valid key; overrides as "-P section.key=value: message".
  *  A key that belongs to an unselected variant is a warning.
  *  @param path       parameter file (YAML); NULL for defaults only
- *  @param overrides  [override_count] texts "section.key=value"
+ *  @param overrides  [override_count] texts "section.key=value"; NULL: a file that the command line cannot override
  *  @param sections   [section_count] the schema, borrowed for the life of the config
  *  @param[out] result owned by the caller, config_free(); NULL on failure
  *  @return STATUS_INPUT on any mistake, STATUS_FAILURE if the file is there but cannot be read; agreed by all ranks, already printed */

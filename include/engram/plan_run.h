@@ -17,7 +17,8 @@ typedef struct {
     double rate;                 /**< Hz of neurons, NAN: of the targets, or 5 */
     const char *sbatch;          /**< job script to write, NULL: none */
     const char *directory;       /**< of the planned run, for the job script; NULL: output.directory */
-    bool overwrite;              /**< of the job script */
+    const char *csv;             /**< table over numbers of ranks to write, NULL: none */
+    bool overwrite;              /**< of the job script and the table */
 } plan_options;
 
 /** Print what the run needs. Collective; all is done by rank 0. @return agreed and printed */

@@ -11,6 +11,7 @@
 typedef struct {
     const context *job;
     config *self;
+    bool overridable;  /**< there is a command line that may say -P */
     mistake_list mistakes;
     config_place file;
     tree_node *root;   /**< of the file, NULL if there is none or it is empty */
@@ -205,9 +206,10 @@ static void warn_unselected(const config_reading *reading, const config_section 
 static void report_missing(config_reading *reading, const config_section *section, const param *entry) {
     config_place place = {.file = reading->file.file, .line = section->line, .column = section->column};
     const char *name = section->schema->name;
-    char expected[300];
-    mistakes_add(&reading->mistakes, &place, "%s.%s is missing (%s); write '%s: VALUE' in section '%s', or -P %s.%s=VALUE; VALUE: %s", name,
-                 entry->key, entry->help, entry->key, name, name, entry->key, value_expected(entry, expected, sizeof expected));
+    char expected[300], override[200] = "";
+    if (reading->overridable) snprintf(override, sizeof override, ", or -P %s.%s=VALUE", name, entry->key);
+    mistakes_add(&reading->mistakes, &place, "%s.%s is missing (%s); write '%s: VALUE' in section '%s'%s; VALUE: %s", name, entry->key, entry->help, entry->key, name, override,
+                 value_expected(entry, expected, sizeof expected));
 }
 
 static void fill_section(config_reading *reading, config_section *section) {
@@ -256,9 +258,9 @@ static config *new_config(const param_section *sections, int section_count) {
 }
 
 /** Check what the source holds and agree on it. @p code is what getting the source gave. */
-static status read_source(const context *job, config *self, status code, config **result) {
+static status read_source(const context *job, config *self, bool overridable, status code, config **result) {
     if (code == STATUS_OK) {
-        config_reading reading = {.job = job, .self = self, .roots = config_text_alloc((size_t)self->source.override_count, sizeof(tree_node *))};
+        config_reading reading = {.job = job, .self = self, .overridable = overridable, .roots = config_text_alloc((size_t)self->source.override_count, sizeof(tree_node *))};
         code = fill(&reading); /* every rank finds the same mistakes; the lowest prints them */
         end_reading(&reading);
     }
@@ -274,14 +276,14 @@ static status read_source(const context *job, config *self, status code, config 
 status config_read(const context *job, const char *path, const char *const *overrides, int override_count, const param_section *sections,
                    int section_count, config **result) {
     config *self = new_config(sections, section_count);
-    return read_source(job, self, config_source_read(job, path, overrides, override_count, &self->source), result);
+    return read_source(job, self, overrides, config_source_read(job, path, overrides, override_count, &self->source), result);
 }
 
 status config_read_text(const context *job, const char *name, const char *text, size_t length, const char *const *overrides, int override_count,
                         const param_section *sections, int section_count, config **result) {
     config *self = new_config(sections, section_count);
     config_source_copy(name, text, length, overrides, override_count, &self->source);
-    return read_source(job, self, STATUS_OK, result);
+    return read_source(job, self, overrides, STATUS_OK, result);
 }
 
 void config_free(config *self) {

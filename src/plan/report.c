@@ -1,4 +1,5 @@
 /* "engram plan": tables of what was planned. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,12 +112,14 @@ static void print_time(const context *context, const plan *plan) {
     log_line(context, "the run: %s, of which building %s, baseline %s, tests %s; a checkpoint %.1f s, results %.1f s", run, build, baseline, tests, s.checkpoint, s.write);
 }
 
+static const int64_t counts[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 100000};
+enum { COUNTS = sizeof counts / sizeof *counts };
+
 static void print_ranks(const context *context, const plan *plan) {
-    static const int64_t counts[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 100000};
     const char *takes_over = "";
     log_line(context, "\n%8s %7s %10s %5s %10s %9s %9s %9s %9s %9s %9s", "ranks", "nodes", "MiB/rank", "fits", "s/loop", "update", "deliver", "learn", "record", "exchange", "waiting");
     bool taken = false;
-    for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
+    for (int k = 0; k < COUNTS; k++) {
         int64_t ranks = counts[k], here = ranks < plan->ranks_per_node ? ranks : plan->ranks_per_node;
         plan_bytes bytes = memory_of(plan, ranks);
         plan_seconds s = plan_time(&plan->network, &plan->machine, ranks, plan->ranks_per_node, plan->rate);
@@ -128,6 +131,29 @@ static void print_ranks(const context *context, const plan *plan) {
         if (ranks >= plan->network.neurons) break; /* a rank without neurons helps nobody */
     }
     log_line(context, "%s", taken ? "from there on more ranks mostly wait for each other: exchange and waiting are more than half of a loop" : "communication stays below half of a loop");
+}
+
+/** The planned number of ranks and those of print_ranks(), a line each. @return not agreed */
+static status write_csv(const context *context, const plan_options *options, const plan *plan) {
+    FILE *out = fopen(options->csv, options->overwrite ? "w" : "wx");
+    if (!out)
+        return errno == EEXIST ? status_fail(STATUS_INPUT, "%s is there already; give another name, or --overwrite", options->csv)
+                               : status_fail(status_unreadable(errno), "%s cannot be written: %s", options->csv, strerror(errno));
+    fprintf(out, "ranks,nodes,rate_hz,memory_mib,seconds,update,deliver,learn,record,exchange,waiting\n");
+    int64_t ranks = 0;
+    for (int k = 0;; ) {
+        while (k < COUNTS && (counts[k] <= ranks || (k && counts[k - 1] >= plan->network.neurons))) k++; /* the next of the list that is worth looking at */
+        bool mine = plan->ranks > ranks && (k == COUNTS || plan->ranks <= counts[k]);
+        if (!mine && k == COUNTS) break;
+        ranks = mine ? plan->ranks : counts[k];
+        plan_seconds s = plan_time(&plan->network, &plan->machine, ranks, plan->ranks_per_node, plan->rate);
+        fprintf(out, "%lld,%lld,%g,%.1f,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g\n", (long long)ranks, (long long)((ranks + plan->ranks_per_node - 1) / plan->ranks_per_node), plan->rate,
+                memory_of(plan, ranks).peak / MIB, s.loop, s.update, s.deliver, s.learn, s.record, s.transfer, s.waiting);
+    }
+    bool failed = ferror(out);
+    if (fclose(out) != 0 || failed) return status_fail(STATUS_FAILURE, "%s could not be written: %s", options->csv, strerror(errno));
+    log_line(context, "\n%s: the table, for tools/scaling plot --model", options->csv);
+    return STATUS_OK;
 }
 
 static void print_plan(const context *context, const plan *plan) {
@@ -168,6 +194,7 @@ static status plan_alone(const context *alone, const plan_options *options) {
         if (result == STATUS_OK) result = settle(alone, options, &plan);
         if (result == STATUS_OK) print_plan(alone, &plan);
         if (result == STATUS_OK && options->sbatch) result = status_agree(alone, job_script_write(alone, config, options, &plan, memory_of(&plan, plan.ranks).peak));
+        if (result == STATUS_OK && options->csv) result = status_agree(alone, write_csv(alone, options, &plan));
         config_free(config);
     }
     machine_close(&plan.machine);

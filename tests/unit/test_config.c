@@ -568,12 +568,12 @@ static void test_required(void **state) {
     write_bytes("output:\ntask:\n  target: x\n", 25);
     read_path(file_path, NULL, SECTIONS_WITH_TASK);
     assert_int_equal(last.code, STATUS_INPUT);
-    expect_printed("net.yaml:2:1: task.trials is missing (number of trials); write 'trials: VALUE' in section 'task', or -P task.trials=VALUE; "
+    expect_printed("net.yaml:2:1: task.trials is missing (number of trials); write 'trials: VALUE' in section 'task'; "
             "VALUE: a whole number from 1 to 1000");
     assert_int_equal(count_lines(last.printed), 1);
     write_bytes("", 0);
     read_path(file_path, OVERRIDES("task.trials=7"), SECTIONS_WITH_TASK);
-    expect_printed("net.yaml: task.target is missing (name of the target)");
+    expect_printed("net.yaml: task.target is missing (name of the target); write 'target: VALUE' in section 'task', or -P task.target=VALUE;");
     assert_int_equal(count_lines(last.printed), 1);
     read_path(NULL, NULL, SECTIONS_WITH_TASK);
     expect_printed("engram: error: defaults: task.trials is missing");

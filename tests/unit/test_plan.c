@@ -118,6 +118,7 @@ static void test_time(void **state) {
                                         "targets: {kind: ou}\noutput: {correlation_window: 0}\n", &config);
     assert_int_equal(machine_open(alone, NULL, &machine), STATUS_OK);
     set_list(&machine.update.model[0], 2), set_list(&machine.update.typed, 0.5), set_list(&machine.update.plastic, 0.5), machine.delivery.filter = 50;
+    machine.update.spike = 200, machine.update.learning = 1.5, machine.delivery.step = 40;
     set_list(&machine.delivery.typed, 1), set_list(&machine.delivery.plastic, 3), set_list(&machine.delivery.spike, 100);
     machine.rls.source = 1;
     machine_store *store = &machine.rls.large[0][0];
@@ -129,14 +130,14 @@ static void test_time(void **state) {
     plan_seconds one = plan_time(&network, &machine, 1, 2, 10);
     const double steps = 20000, spikes = 10000 * 10 * 1e-4; /* of a step */
     double fraction = (plan_spiking(10, 1010) + 99 * plan_spiking(10, 10)) / 100;
-    near(one.update, steps * (10000 * 3 + spikes * 50) * 1e-9, 1e-9);
-    near(one.deliver, steps * spikes * (100 + 200 * 1 + 64 * 3) * 1e-9, 1e-9);
+    near(one.update, steps * (1.5 * (10000 * 3 + spikes * 200) + spikes * 50) * 1e-9, 1e-9);
+    near(one.deliver, steps * (40 + spikes * (100 + 200 * 1 + 64 * 3)) * 1e-9, 1e-9);
     near(one.learn, 100 * (10000 + 10000 * (1000 + 64 * fraction * 10)) * 1e-9, 1e-9);
     near(one.transfer, steps * spikes * 2e-9, 1e-9);
     assert_true(one.waiting == 0);
     plan_seconds two = plan_time(&network, &machine, 2, 2, 10);
-    near(two.update, steps * (5000 * 3 + spikes * 50) * 1e-9, 1e-9);
-    near(two.deliver, steps * spikes * (100 + 100 * 1 + 32 * 3) * 1e-9, 1e-9);
+    near(two.update, steps * (1.5 * (5000 * 3 + spikes / 2 * 200) + spikes * 50) * 1e-9, 1e-9);
+    near(two.deliver, steps * (40 + spikes * (100 + 100 * 1 + 32 * 3)) * 1e-9, 1e-9);
     near(two.transfer, steps * (spikes * 2 + 2 * 1 + 1000 * (5 + 4.0 * (18 + 50) / 1024)) * 1e-9, 1e-9);
     near(two.waiting, plan_slowest(2) * (steps * sqrt(spikes * 100 * 1 + spikes * 32 * 9) + 100 * sqrt(5000 * 64 * fraction * (1 - fraction)) * 10) * 1e-9, 1e-9);
     machine.network.latency = 10, machine.network.bandwidth = 1;
