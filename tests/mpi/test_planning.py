@@ -200,7 +200,7 @@ def test_wrong_input(bench):
                             (["--memory-per-node", "nan"], r"must be a number of GiB"), (["--rate", "1e9"], r"--rate 1e9: must be a mean rate"), (["--machine", bench.path("none.yaml")], r"none\.yaml"),
                             (["--table"], r"unknown option '--table' of engram plan; allowed are --ranks"), (["--overwrite"], r"give --sbatch FILE"), ([config], r"is one argument too many"),
                             (["-P", "learning.precision=half", "-P", "learning.store=packed"], r"half is not for store packed"), (["-P", "learning.store=distributed"], r"for neurons that share P"),
-                            (["-P", "learning.keep_signs=true", "-P", "plastic.group_size=4"], r"keep_signs: .*is for neurons with a P of their own"),
+                            (["-P", "learning.keep_signs=true", "-P", "plastic.group_size=4"], r"keep_signs=true: is for neurons with a P of their own"),
                             (["-P", "plastic.kind=all_to_all", "-P", "learning.store=distributed", "-P", "learning.grid_columns=3", "--ranks", "4"], r"grid_columns, 3, must divide"),
                             (["-P", "network.neuron=5"], r"network\.neuron.*neurons"), (["-P", "plastic.excitatory_in_degree=0", "-P", "plastic.inhibitory_in_degree=0"], r"no neuron to train")):
         for ranks in (1, 2):
