@@ -5,6 +5,9 @@
  *      q = P r~ ,  s = r~.q ,  g = 1/(1+s) ,  P <- P - g q q' ,  w_i <- w_i - g e_i q         (section 3.2)
  *  with r~ = r, or r~ = scale_i r for the phi'-weighted form of rate targets (groups of one row; section 3.6). What is minimised is
  *      1/2 sum_k (y^k - w.r^k)^2 + 1/2 (w - w0)' P0^-1 (w - w0)                                (section 3.1)
+ *  Where weights keep their signs (plastic->frozen; section 3.7), an element of w that the step would take across zero, away from the sign of its initial value,
+ *  stays what it was and is frozen: from the next instant on its element of r~ is 0, and it is never written. It still counts in w.r, and so in e. Its row of P goes on
+ *  by the same formulas, and no longer matters: rows and elements of q of other inputs do not depend on it. Weights that began at 0 have no sign to keep.
  *
  *  A store is one file in src/rls/ that defines one `const rls_store_kind`, plus one line in src/rls/table.c. The calls carry both r itself and
  *  what arrived since the last instant, so that a store may work on spikes alone (rls-fast), delay its updates, or be distributed (collective calls).

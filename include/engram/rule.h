@@ -51,6 +51,7 @@ typedef struct {
     bool half;                   /**< P is stored in half precision */
     int block;                   /**< updates that wait; 0: the store's choice */
     int grid_columns;            /**< of a distributed store */
+    bool keep_signs;             /**< a byte a weight says whether it is frozen */
 } rule_size;
 
 typedef struct learning_rule {

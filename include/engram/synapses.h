@@ -78,6 +78,13 @@ typedef struct {
     void (*deliver)(void *self, const int32_t *spike, int count, double *input); /**< NULL: weights are up to date; arguments of plastic_deliver() */
 } plastic_pending;
 
+/** What plastic_synapses.frozen says of a synapse. */
+enum {
+    PLASTIC_FREE,
+    PLASTIC_FROZEN,    /**< an update would have flipped its sign: its weight stays as it is */
+    PLASTIC_FROZEN_NOW /**< so at the last learning instant; between instants only, for a store that has to take it out of what it kept */
+};
+
 /** Plastic synapses. Rows are the trained neurons of this rank; rows of a group, its members, have the same sources and share one inverse correlation matrix.
  *  Weights lie group by group, source by source, member by member: what a spike delivers to a group is one stretch (plastic_slot()). */
 typedef struct {
@@ -96,6 +103,7 @@ typedef struct {
     bool single;            /**< weights are float, else double */
     void *weight;           /**< [row_start[rows]] */
     void *initial;          /**< [row_start[rows]] weights before training, same type */
+    uint8_t *frozen;        /**< [row_start[rows]] PLASTIC_FREE ..., where weights keep the signs that they began with; then every group has one member. NULL: signs may change */
     plastic_pending pending;/**< set by an RLS store that delays weights */
     bool alone;             /**< every group has one member */
     int64_t *out_start;     /**< [sources+1] stretches by source, for delivery */
@@ -134,6 +142,9 @@ static inline void plastic_set_weight(plastic_synapses *plastic, int64_t slot, d
 static inline double plastic_initial(const plastic_synapses *plastic, int64_t slot) {
     return plastic->single ? (double)((const float *)plastic->initial)[slot] : ((const double *)plastic->initial)[slot];
 }
+
+/** Number of frozen synapses. */
+int64_t plastic_count_frozen(const plastic_synapses *plastic);
 
 /** Largest number of sources of a group. */
 int64_t plastic_largest(const plastic_synapses *plastic);

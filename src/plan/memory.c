@@ -49,7 +49,8 @@ static double real_size(const plan_network *network) {
 
 static double bytes_of_weights(const plan_network *network, const plan_share *share) {
     double lists = share->groups * share->plastic_inputs; /* a stretch of weights for each source of a group */
-    return 2 * share->plastic_synapses * real_size(network) + 12 * lists + 8 * (double)(network->neurons + network->units) + 8 * share->rows +
+    double frozen = network->rule.keep_signs ? share->plastic_synapses : 0;
+    return 2 * share->plastic_synapses * real_size(network) + frozen + 12 * lists + 8 * (double)(network->neurons + network->units) + 8 * share->rows +
            4 * plan_grown(16, share->rows) + 20 * plan_grown(16, share->groups);
 }
 
@@ -146,7 +147,7 @@ plan_output plan_output_bytes(const plan_network *network, double rate) {
     if (output->stimulus) bytes.targets += 8 * network->tasks * neurons * network->stimulus / network->dt;
     if (output->test_trials) bytes.test = bytes_of_tests(network, neurons);
     double state = network->keeps_state ? bytes_of_state(network, neurons) : 0;
-    bytes.checkpoint = all.plastic_synapses * real + (network->rule.store ? packed : 0) + state + (network->loops ? values : 0);
+    bytes.checkpoint = all.plastic_synapses * (real + network->rule.keep_signs) + (network->rule.store ? packed : 0) + state + (network->loops ? values : 0);
     bytes.sum = bytes.metrics + bytes.nodes + bytes.spikes + bytes.report + bytes.edges + bytes.targets + bytes.test + 2 * bytes.checkpoint;
     return bytes;
 }

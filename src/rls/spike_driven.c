@@ -8,6 +8,8 @@
  *                 g <- 1/(1 + scale^2 rho) ,  w_i <- w_i - g e_i scale k ,  k and c = scale^2 g wait
  *     flush       P <- P - sum over m of c_m k_m k_m'
  * When sources have time constants of their own, r is not one decay away from what it was: then all sources count as having arrived anew.
+ * Weights are written at every instant, so that one that would change its sign, where signs are kept, is found at once. From then on its input no longer arrives,
+ * and what is left of it in k and rho is taken out by the next instant, at which minus what its r has decayed to arrives instead.
  *
  * An instant costs what it moves through memory. Each column of all groups lies one group behind the other, so that a pass over the groups reads
  * and writes a few long streams; only the rows of P are picked from here and there, and asked for ahead of time. */
@@ -87,9 +89,17 @@ static void destroy(rls_store *store) {
     memory_free(store);
 }
 
+/** Inputs that were frozen at the last instant: there will be nothing left of them, as k begins anew. */
+static void forget_last_instant(rls_store *store) {
+    const plastic_synapses *plastic = store->plastic;
+    for (int64_t slot = 0; plastic->frozen && slot < plastic->row_start[plastic->rows]; slot++)
+        if (plastic->frozen[slot] == PLASTIC_FROZEN_NOW) plastic->frozen[slot] = PLASTIC_FROZEN;
+}
+
 /** r = 0. */
 static void trial_begin(rls_store *store) {
     store->kernel->flush(store);
+    forget_last_instant(store);
     memset(store->products, 0, (size_t)store->plastic->groups * sizeof *store->products);
     memset(store->sum, 0, (size_t)store->plastic->rows * sizeof(double));
 }
@@ -97,14 +107,13 @@ static void trial_begin(rls_store *store) {
 static void predict(rls_store *store, const rls_activity *activity, double *sum) {
     bool uniform = !isnan(activity->decay);
     store->decay = uniform ? activity->decay : 0;
-    if (uniform) store->kernel->predict(store, activity->touched, activity->touched_count, activity->arrived);
-    else store->kernel->predict(store, NULL, store->plastic->sources, activity->r);
+    if (uniform) store->kernel->predict(store, activity->touched, activity->touched_count, activity->arrived, activity->r);
+    else store->kernel->predict(store, NULL, store->plastic->sources, activity->r, activity->r);
     memcpy(sum, store->sum, (size_t)store->plastic->rows * sizeof(double));
 }
 
 static int update(rls_store *store, const rls_activity *activity, const double *error, const double *scale, double *gain, double *after) {
-    (void)activity; /* what predict() found */
-    int first_bad = store->kernel->update(store, error, scale, gain);
+    int first_bad = store->kernel->update(store, activity->r, error, scale, gain); /* with what predict() found */
     if (store->pending == store->block) store->kernel->flush(store);
     if (after) memcpy(after, store->sum, (size_t)store->plastic->rows * sizeof(double));
     return first_bad;
@@ -113,9 +122,10 @@ static int update(rls_store *store, const rls_activity *activity, const double *
 /** Flush; and take P r, its product with r and the sums from P, r and the weights, as a resumed run has to. */
 static void settle(rls_store *store, const double *r) {
     store->kernel->flush(store);
+    forget_last_instant(store);
     if (!r) return;
     store->decay = 0;
-    store->kernel->predict(store, NULL, store->plastic->sources, r);
+    store->kernel->predict(store, NULL, store->plastic->sources, r, r);
     store->kernel->refresh(store);
 }
 

@@ -56,12 +56,12 @@ struct spike_driven_kernel {
     size_t real_size, stored_size, hit_size; /**< bytes of an element of columns and weights, of P, and of a hit */
 
     /** Find what arrived at every group, and advance the rows' sums:  sum <- decay sum + w.s.
-     *  @param touched [count] sources that may have arrived, NULL: 0 .. count-1 @param values [sources] what arrived */
-    void (*predict)(rls_store *store, const int32_t *touched, int64_t count, const double *values);
+     *  @param touched [count] sources that may have arrived, NULL: 0 .. count-1 @param values [sources] what arrived @param r [sources] filtered spikes now */
+    void (*predict)(rls_store *store, const int32_t *touched, int64_t count, const double *values, const double *r);
 
     /** One instant of every group: k = P r with today's P, g = 1/(1 + scale^2 r'k), w_i -= g e_i scale k, sum to w.r of the new weights, and a column more.
-     *  @param error [rows] @param scale [rows] or NULL for 1 @param[out] gain [rows] @return first row whose g is not in (0, 1], or -1 */
-    int (*update)(rls_store *store, const double *error, const double *scale, double *gain);
+     *  @param r [sources] filtered spikes @param error [rows] @param scale [rows] or NULL for 1 @param[out] gain [rows] @return first row whose g is not in (0, 1], or -1 */
+    int (*update)(rls_store *store, const double *r, const double *error, const double *scale, double *gain);
 
     /** P <- P - sum of factor k k' over the columns that wait. */
     void (*flush)(rls_store *store);

@@ -103,6 +103,19 @@ static int find_hits(const int32_t *restrict source, int count, const uint8_t *r
     return found;
 }
 
+/** Frozen inputs do not arrive; those frozen at the last instant leave: what k and rho still have of them comes to decay r of then. @return hits that are left or new */
+static int without_frozen(uint8_t *restrict frozen, const int32_t *restrict source, int count, double decay, const double *restrict values, const double *restrict r, hit *restrict hits, int found) {
+    int left = 0;
+    for (int k = 0; k < found; k++)
+        if (frozen[hits[k].at] == PLASTIC_FREE) hits[left++] = hits[k];
+    for (uint8_t *at = frozen; (at = memchr(at, PLASTIC_FROZEN_NOW, (size_t)(frozen + count - at)));) {
+        int a = (int)(at - frozen);
+        if (decay != 0) hits[left++] = (hit){a, (real)(values[source[a]] - r[source[a]])};
+        *at = PLASTIC_FROZEN;
+    }
+    return left;
+}
+
 static double advanced_sum(double sum, double decay, const real *restrict weight, int64_t stride, const hit *restrict hits, int count) {
     sum *= decay;
     for (int k = 0; k < count; k++) sum += (double)weight[hits[k].at * stride] * (double)hits[k].value;
@@ -115,7 +128,7 @@ static void make_room(rls_store *store, int64_t hits) {
     store->hits = memory_resize(MEMORY_BUFFERS, store->hits, (size_t)store->hits_room, sizeof(hit));
 }
 
-static void predict(rls_store *store, const int32_t *touched, int64_t count_touched, const double *values) {
+static void predict(rls_store *store, const int32_t *touched, int64_t count_touched, const double *values, const double *r) {
     const plastic_synapses *plastic = store->plastic;
     real *arrived = store->arrived;
     int64_t found = 0;
@@ -128,10 +141,11 @@ static void predict(rls_store *store, const int32_t *touched, int64_t count_touc
         int count, members = plastic->group_row[g + 1] - plastic->group_row[g];
         const int32_t *source = plastic_sources(plastic, g, &count);
         make_room(store, found + count + 1);
-        const hit *hits = (hit *)store->hits + found;
-        int here = find_hits(source, count, store->touched, arrived, (hit *)store->hits + found);
+        hit *hits = (hit *)store->hits + found;
+        int here = find_hits(source, count, store->touched, arrived, hits);
         for (int row = plastic->group_row[g]; row < plastic->group_row[g + 1]; row++)
             store->sum[row] = advanced_sum(store->sum[row], store->decay, (const real *)plastic->weight + plastic_slot(plastic, g, row, 0), members, hits, here);
+        if (plastic->frozen) here = without_frozen(plastic->frozen + plastic->row_start[plastic->group_row[g]], source, count, store->decay, values, r, hits, here);
         store->hit_start[g + 1] = found += here;
     }
     for (int64_t k = 0; k < count_touched; k++) store->touched[touched ? touched[k] : k] = 0;
@@ -224,7 +238,27 @@ static void move_weights(real *restrict weight, int members, int sources, const 
             for (int i = 0; i < members; i++) weight[(int64_t)a * members + i] -= step[i] * k[a];
 }
 
-static double learn(rls_store *store, const view *group, double rho, const double *error, double scale, const real *k) {
+/** The same for one member, where weights keep the signs of @p initial: one that would not stays and is frozen. @return what the sum w.r would have changed by for them, per step */
+static double move_within_signs(real *restrict weight, const real *restrict initial, uint8_t *restrict frozen, int sources, real step, const real *restrict k, const int32_t *restrict source,
+                                const double *restrict r) {
+    int frozen_now = 0;
+    double kept = 0;
+    for (int a = 0; a < sources; a++) {
+        const real moved = weight[a] - step * k[a];
+        const int is_free = frozen[a] == PLASTIC_FREE, flips = ((initial[a] > 0) & (moved < 0)) | ((initial[a] < 0) & (moved > 0));
+        weight[a] = is_free & !flips ? moved : weight[a];
+        frozen[a] = is_free & flips ? PLASTIC_FROZEN_NOW : frozen[a];
+        frozen_now += is_free & flips;
+    }
+    for (int a = 0; a < sources && frozen_now; a++) {
+        if (frozen[a] != PLASTIC_FROZEN_NOW) continue;
+        kept += (double)k[a] * r[source[a]];
+        frozen_now--;
+    }
+    return kept;
+}
+
+static double learn(rls_store *store, const view *group, double rho, const double *r, const double *error, double scale, const real *k) {
     const plastic_synapses *plastic = store->plastic;
     int row = plastic->group_row[group->group], members = plastic->group_row[group->group + 1] - row;
     double gain = 1 / (1 + scale * scale * rho);
@@ -234,7 +268,15 @@ static double learn(rls_store *store, const view *group, double rho, const doubl
         store->sum[row + i] -= own * rho;
         step[i] = (real)own;
     }
-    move_weights((real *)plastic->weight + plastic->row_start[row], members, group->sources, step, k);
+    const int64_t first = plastic->row_start[row];
+    real *weight = (real *)plastic->weight + first;
+    if (plastic->frozen) {
+        double own = (store->settings.gain ? gain : 1) * error[row] * scale;
+        store->sum[row] += own * move_within_signs(weight, (const real *)plastic->initial + first, plastic->frozen + first, group->sources, step[0], k,
+                                                   plastic->source + plastic->group_start[group->group], r);
+    } else {
+        move_weights(weight, members, group->sources, step, k);
+    }
     store->products[group->group] = (group_products){rho, gain};
     return gain;
 }
@@ -252,7 +294,7 @@ static inline __attribute__((always_inline)) void ask_for_group(const rls_store 
     ask_for((const real *)plastic->weight + first, (end - first) * (int64_t)sizeof(real));
 }
 
-static int update(rls_store *store, const double *error, const double *scale, double *gain) {
+static int update(rls_store *store, const double *r, const double *error, const double *scale, double *gain) {
     const plastic_synapses *plastic = store->plastic;
     int first_bad = -1;
     for (int g = 0; g < AHEAD; g++) ask_for_group(store, g);
@@ -263,7 +305,7 @@ static int update(rls_store *store, const double *error, const double *scale, do
         real *to = group.columns + (int64_t)store->pending * group.ld;
         ask_for_group(store, g + AHEAD);
         double rho = advance(store, &group, (hit *)store->hits + store->hit_start[g], (int)(store->hit_start[g + 1] - store->hit_start[g]), to);
-        double value = learn(store, &group, rho, error, own_scale, to);
+        double value = learn(store, &group, rho, r, error, own_scale, to);
         group.factor[store->pending] = (real)(own_scale * own_scale * value);
         for (int member = row; member < plastic->group_row[g + 1]; member++) gain[member] = value;
         if (first_bad < 0 && !(value > 0 && value <= 1)) first_bad = row;

@@ -103,9 +103,10 @@ static void predict(rls_store *store, const rls_activity *activity, double *sum)
     }
 }
 
-static void gather_r(rls_store *store, const int32_t *source, int64_t count, const double *r, double scale) {
+/** r~. @param frozen [count] inputs whose elements are 0; NULL: none */
+static void gather_r(rls_store *store, const int32_t *source, int64_t count, const double *r, double scale, const uint8_t *frozen) {
     for (int64_t a = 0; a < rls_row_length(count); a++) {
-        double value = a < count ? scale * r[source[a]] : 0;
+        double value = a < count && !(frozen && frozen[a]) ? scale * r[source[a]] : 0;
         if (store->plastic->single)
             ((float *)store->r)[a] = (float)value;
         else
@@ -113,19 +114,27 @@ static void gather_r(rls_store *store, const int32_t *source, int64_t count, con
     }
 }
 
+/** What of synapses.frozen belongs to a group; NULL where signs may change. */
+static uint8_t *frozen_of(const plastic_synapses *plastic, int group) {
+    return plastic->frozen ? plastic->frozen + plastic->row_start[plastic->group_row[group]] : NULL;
+}
+
 /** The kernel for this layout and precision. @return g */
 static double step_group(rls_store *store, int group, int count, const double *error) {
     plastic_synapses *plastic = store->plastic;
     int row = plastic->group_row[group], rows = plastic->group_row[group + 1] - row, with_gain = store->settings.gain;
     int64_t at = plastic->row_start[row], ld = rls_row_length(count);
+    uint8_t *frozen = frozen_of(plastic, group);
     if (plastic->single) {
         float *p = (float *)store->p + store->p_start[group], *weight = (float *)plastic->weight + at;
-        return store->packed ? packed_step_single(p, count, store->r, store->q, rows, weight, error + row, with_gain)
-                             : textbook_step_single(p, ld, count, store->r, store->q, rows, weight, error + row, with_gain);
+        const float *initial = (const float *)plastic->initial + at;
+        return store->packed ? packed_step_single(p, count, store->r, store->q, rows, weight, error + row, with_gain, initial, frozen)
+                             : textbook_step_single(p, ld, count, store->r, store->q, rows, weight, error + row, with_gain, initial, frozen);
     }
     double *p = (double *)store->p + store->p_start[group], *weight = (double *)plastic->weight + at;
-    return store->packed ? packed_step_double(p, count, store->r, store->q, rows, weight, error + row, with_gain)
-                         : textbook_step_double(p, ld, count, store->r, store->q, rows, weight, error + row, with_gain);
+    const double *initial = (const double *)plastic->initial + at;
+    return store->packed ? packed_step_double(p, count, store->r, store->q, rows, weight, error + row, with_gain, initial, frozen)
+                         : textbook_step_double(p, ld, count, store->r, store->q, rows, weight, error + row, with_gain, initial, frozen);
 }
 
 static int update(rls_store *store, const rls_activity *activity, const double *error, const double *scale, double *gain, double *after) {
@@ -134,7 +143,7 @@ static int update(rls_store *store, const rls_activity *activity, const double *
     for (int g = 0; g < plastic->groups; g++) {
         int count, row = plastic->group_row[g];
         const int32_t *source = plastic_sources(plastic, g, &count);
-        gather_r(store, source, count, activity->r, scale ? scale[row] : 1.0);
+        gather_r(store, source, count, activity->r, scale ? scale[row] : 1.0, frozen_of(plastic, g));
         double value = step_group(store, g, count, error);
         for (int member = row; member < plastic->group_row[g + 1]; member++) gain[member] = value;
         if (first_bad < 0 && !(value > 0 && value <= 1)) first_bad = row;

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "engram/synapses.h"
+
 #ifdef ENGRAM_SINGLE
 typedef float real;
 #define NAME(x) x##_single
@@ -25,10 +27,25 @@ static void product(const real *restrict p, int64_t ld, int count, const real *r
         for (int b = 0; b < ld; b++) q[b] += r[a] * p[a * ld + b];
 }
 
+/** w <- w - step q, but for weights that are frozen, and for those that would change sign: they are from now on. */
+static void update_within_signs(int count, real step, const real *restrict q, real *restrict weight, const real *restrict initial, uint8_t *restrict frozen) {
+    for (int a = 0; a < count; a++) {
+        const real moved = weight[a] - step * q[a];
+        if (frozen[a]) continue;
+        if ((initial[a] > 0 && moved < 0) || (initial[a] < 0 && moved > 0))
+            frozen[a] = PLASTIC_FROZEN;
+        else
+            weight[a] = moved;
+    }
+}
+
 /** w <- w - [g] e q for every member; then q <- sqrt(g) q, so that P - q q' is the update: its products commute, P stays symmetric to the bit. */
-static void update_weights(int count, real gain_or_one, real root, real *restrict q, int rows, real *restrict weight, const double *error) {
-    for (int a = 0; a < count; a++, weight += rows)
-        for (int row = 0; row < rows; row++) weight[row] -= gain_or_one * (real)error[row] * q[a];
+static void update_weights(int count, real gain_or_one, real root, real *restrict q, int rows, real *restrict weight, const double *error, const real *initial, uint8_t *frozen) {
+    if (frozen)
+        update_within_signs(count, gain_or_one * (real)error[0], q, weight, initial, frozen);
+    else
+        for (int a = 0; a < count; a++, weight += rows)
+            for (int row = 0; row < rows; row++) weight[row] -= gain_or_one * (real)error[row] * q[a];
     for (int a = 0; a < count; a++) q[a] *= root;
 }
 
@@ -44,10 +61,10 @@ static double dot(const real *restrict r, const real *restrict q, int count) {
 }
 
 double NAME(textbook_step)(real *restrict p, int64_t ld, int count, const real *restrict r, real *restrict q, int rows, real *restrict weight,
-                           const double *error, int with_gain) {
+                           const double *error, int with_gain, const real *initial, uint8_t *frozen) {
     product(p, ld, count, r, q);
     double gain = 1 / (1 + dot(r, q, count));
-    update_weights(count, with_gain ? (real)gain : 1, (real)sqrt(gain), q, rows, weight, error);
+    update_weights(count, with_gain ? (real)gain : 1, (real)sqrt(gain), q, rows, weight, error, initial, frozen);
     for (int a = 0; a < count; a++) {
         real *restrict row = p + a * ld;
         const real qa = q[a];
@@ -57,7 +74,7 @@ double NAME(textbook_step)(real *restrict p, int64_t ld, int count, const real *
 }
 
 double NAME(packed_step)(real *restrict p, int count, const real *restrict r, real *restrict q, int rows, real *restrict weight, const double *error,
-                         int with_gain) {
+                         int with_gain, const real *initial, uint8_t *frozen) {
     for (int a = 0; a < count; a++) q[a] = 0;
     const real *restrict reading = p;
     for (int a = 0; a < count; reading += count - a, a++) { /* row a: its dot product with r, and as column a of the lower half */
@@ -75,7 +92,7 @@ double NAME(packed_step)(real *restrict p, int count, const real *restrict r, re
         q[a] += sum;
     }
     double gain = 1 / (1 + dot(r, q, count));
-    update_weights(count, with_gain ? (real)gain : 1, (real)sqrt(gain), q, rows, weight, error);
+    update_weights(count, with_gain ? (real)gain : 1, (real)sqrt(gain), q, rows, weight, error, initial, frozen);
     real *restrict writing = p;
     for (int a = 0; a < count; writing += count - a, a++) {
         const real qa = q[a];

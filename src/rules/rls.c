@@ -14,7 +14,7 @@ enum { STORE_AUTO, STORE_SPIKE_DRIVEN, STORE_DISTRIBUTED }; /* and on in the ord
 
 typedef struct {
     double lambda, mu;
-    bool no_gain;
+    bool no_gain, keep_signs;
     int precision, store;
     int64_t block, grid_columns;
 } rls_parameters;
@@ -23,6 +23,9 @@ static const param parameters[] = {
     {"lambda", PARAM_NUMBER, UNIT_NONE, "0.8", 1e-12, 1e12, NULL, "ridge penalty on the change of weights; P(0) = I/lambda without mu", offsetof(rls_parameters, lambda)},
     {"mu", PARAM_NUMBER, UNIT_NONE, "0.01", 0, 1e12, NULL, "penalty on the change of a neuron's summed excitatory, and summed inhibitory, plastic weights", offsetof(rls_parameters, mu)},
     {"no_gain", PARAM_FLAG, UNIT_NONE, "false", 0, 0, NULL, "leave g out of the weight update, as TrainSpikingNet.jl after v0.2.2 does", offsetof(rls_parameters, no_gain)},
+    {"keep_signs", PARAM_FLAG, UNIT_NONE, "false", 0, 0, NULL,
+     "an update that would flip a plastic weight's initial sign is not applied, and that synapse learns no more (Kim & Chow 2018, Fig. 4; Dale's law); needs a P for each neuron",
+     offsetof(rls_parameters, keep_signs)},
     {"precision", PARAM_CHOICE, UNIT_NONE, "single", 0, 0, "single double half", "of P and the plastic weights; half: P is stored in half precision and weights in single, arithmetic is single", offsetof(rls_parameters, precision)},
     {"store", PARAM_CHOICE, UNIT_NONE, "auto", 0, 0, "auto spike_driven distributed textbook packed",
      "how P is updated: by spikes, many updates at a time, each P on one rank; the same with P over all ranks (auto: for groups with 2048 inputs or more); as written; as written on its upper triangle",
@@ -44,12 +47,18 @@ static bool single(const void *raw) {
     return ((const rls_parameters *)raw)->precision != PRECISION_DOUBLE;
 }
 
+/** Inputs are frozen neuron by neuron, and P of those that are left is no longer that of other neurons. */
+static status check_signs(const config *config, const rls_parameters *p, bool shared) {
+    if (!p->keep_signs || !shared) return STATUS_OK;
+    return config_complain(config, "learning", "keep_signs", "is for neurons with a P of their own (plastic: existing, or separate with group_size: 1); these share P");
+}
+
 static status check(const rule_setting *setting, const rls_parameters *p) {
     if (p->mu > 0 && setting->plastic->signs_differ)
         return config_complain(setting->config, "learning", "mu", "needs groups whose neurons agree in the signs of their initial weights; give mu: 0");
     if (setting->rate_targets && setting->plastic->shared)
         return config_complain(setting->config, "targets", "rate_form", "phi weighs P by each neuron's slope, so neurons cannot share P; use siegert, or groups of one neuron");
-    return STATUS_OK;
+    return check_signs(setting->config, p, setting->plastic->shared);
 }
 
 /** Groups so large that their P had better be divided. */
@@ -83,8 +92,8 @@ static status size(const config *config, const void *raw, bool shared, int64_t l
     const rls_parameters *p = raw;
     int store = store_for(p, shared, largest);
     *size = (rule_size){.store = rls_store_kinds[store - STORE_SPIKE_DRIVEN], .single = single(raw), .half = p->precision == PRECISION_HALF,
-                        .block = p->block == PARAM_AUTO_INTEGER ? 0 : (int)p->block, .grid_columns = (int)p->grid_columns};
-    status result = check_half(config, p, size->store);
+                        .block = p->block == PARAM_AUTO_INTEGER ? 0 : (int)p->block, .grid_columns = (int)p->grid_columns, .keep_signs = p->keep_signs};
+    status result = status_worse(check_half(config, p, size->store), check_signs(config, p, shared));
     return store == STORE_DISTRIBUTED ? status_worse(result, check_shared(config, shared)) : result;
 }
 
@@ -109,6 +118,7 @@ static status create(const rule_setting *setting, const void *raw, rule_state **
     state->kind = kind;
     rls_settings settings = {.lambda = p->lambda, .mu = p->mu, .lambda_feedforward = setting->lambda_feedforward, .gain = !p->no_gain, .half = p->precision == PRECISION_HALF,
                              .block = p->block == PARAM_AUTO_INTEGER ? 0 : (int)p->block, .grid_columns = (int)p->grid_columns};
+    if (p->keep_signs) setting->plastic->frozen = memory_new(MEMORY_WEIGHTS, (size_t)setting->plastic->row_start[setting->plastic->rows], 1);
     state->store = state->kind->create(setting->context, setting->plastic, &settings);
     state->sum = memory_new(MEMORY_BUFFERS, rows, sizeof(double));
     state->error = memory_new(MEMORY_BUFFERS, rows, sizeof(double));
@@ -208,11 +218,17 @@ static p_layout lay_out_p(const rule_state *state) {
     return layout;
 }
 
-static void save(rule_state *state, h5_file *file) {
-    if (state->kind->save) {
-        state->kind->save(state->store, file);
-        return;
-    }
+/** Which synapses are frozen, row by row, to the file or from the reader. Collective. */
+static void walk_frozen(rule_state *state, h5_file *file, h5_reader *reader) {
+    const plastic_synapses *plastic = state->setting.plastic;
+    int64_t mine = plastic->row_start[plastic->rows], end, total;
+    CHECK_MPI(MPI_Scan(&mine, &end, 1, MPI_INT64_T, MPI_SUM, state->setting.context->comm));
+    CHECK_MPI(MPI_Allreduce(&mine, &total, 1, MPI_INT64_T, MPI_SUM, state->setting.context->comm));
+    if (file) h5_write(file, "rls/frozen", H5_UINT8, 1, &total, 0, end - mine, mine, plastic->frozen, false);
+    else h5_read(reader, "rls/frozen", H5_UINT8, 1, &total, 0, end - mine, mine, plastic->frozen);
+}
+
+static void save_local(rule_state *state, h5_file *file) {
     const plastic_synapses *plastic = state->setting.plastic;
     p_layout layout = lay_out_p(state);
     void *triangle = memory_new(MEMORY_BUFFERS, (size_t)layout.largest, sizeof(double));
@@ -223,6 +239,14 @@ static void save(rule_state *state, h5_file *file) {
     }
     h5_stream_end(file);
     memory_free(triangle);
+}
+
+static void save(rule_state *state, h5_file *file) {
+    if (state->kind->save)
+        state->kind->save(state->store, file);
+    else
+        save_local(state, file);
+    if (state->setting.plastic->frozen) walk_frozen(state, file, NULL);
 }
 
 static void load_local(rule_state *state, h5_reader *reader) {
@@ -243,6 +267,7 @@ static void load(rule_state *state, h5_reader *reader) {
         state->kind->load(state->store, reader);
     else
         load_local(state, reader);
+    if (state->setting.plastic->frozen) walk_frozen(state, NULL, reader);
     settle(state);
 }
 

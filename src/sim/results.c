@@ -332,10 +332,11 @@ static void print_tests(FILE *file, const simulation *sim, const test_result *te
     fputs("],\n", file);
 }
 
-/** Static and plastic synapses of all ranks; valid on rank 0. */
-static void count_synapses(const simulation *sim, int64_t synapses[2]) {
-    const int64_t mine[2] = {sim->network.synapses ? sim->network.synapses->start[sim->network.synapses->sources] : 0, sim->plastic->row_start[sim->plastic->rows]};
-    CHECK_MPI(MPI_Reduce(mine, synapses, 2, MPI_INT64_T, MPI_SUM, 0, sim->context.comm));
+/** Static, plastic and frozen plastic synapses of all ranks; valid on rank 0. */
+static void count_synapses(const simulation *sim, int64_t synapses[3]) {
+    const int64_t mine[3] = {sim->network.synapses ? sim->network.synapses->start[sim->network.synapses->sources] : 0, sim->plastic->row_start[sim->plastic->rows],
+                             plastic_count_frozen(sim->plastic)};
+    CHECK_MPI(MPI_Reduce(mine, synapses, 3, MPI_INT64_T, MPI_SUM, 0, sim->context.comm));
 }
 
 /** Seconds of this rank's own work in loops: not those that went to other ranks or to the disk. */
@@ -347,7 +348,7 @@ static double useful_seconds(const simulation *sim) {
 /** What ranks tell each other for run.json; valid on rank 0. */
 typedef struct {
     char *hosts; /* [ranks] names; owned */
-    int64_t synapses[2];
+    int64_t synapses[3];
     spread phases[PHASES], useful, memory[MEMORY_FIGURES];
 } run_figures;
 
@@ -372,7 +373,8 @@ static void print_run(FILE *file, const simulation *sim, const results *results,
     print_hosts(file, all->hosts, sim->context.ranks);
     fprintf(file, "  \"seed\": %llu,\n  \"neurons\": %lld,\n  \"loops\": %lld,\n  \"resumed_from_loop\": %lld,\n", (unsigned long long)sim->seed, (long long)sim->part.total,
             (long long)loops_done, (long long)resumed_from);
-    fprintf(file, "  \"static_synapses\": %lld,\n  \"plastic_synapses\": %lld,\n", (long long)all->synapses[0], (long long)all->synapses[1]);
+    fprintf(file, "  \"static_synapses\": %lld,\n  \"plastic_synapses\": %lld,\n  \"frozen_synapses\": %lld,\n", (long long)all->synapses[0], (long long)all->synapses[1],
+            (long long)all->synapses[2]);
     print_field(file, "seconds", clock_seconds() - results->started);
     print_field(file, "loop_model_ms", (double)sim->loop_steps * sim->dt);
     print_field(file, "baseline_excitatory_hz", sim->baseline_rate[0]);

@@ -244,8 +244,17 @@ static void clear(training *training) {
     simulation_free(training->sim);
 }
 
+/** Where weights keep their signs: how many synapses learn no more for that. Collective. */
+static void tell_of_frozen(const training *training) {
+    const simulation *sim = training->sim;
+    int64_t counts[3] = {plastic_count_frozen(sim->plastic), sim->plastic->row_start[sim->plastic->rows], sim->plastic->frozen != NULL};
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, counts, 3, MPI_INT64_T, MPI_SUM, sim->context.comm));
+    if (counts[2]) log_line(&sim->context, "signs kept: %lld of %lld plastic synapses frozen", (long long)counts[0], (long long)counts[1]);
+}
+
 /** All loops are done: results, the last checkpoint, tests. */
 static status finish(training *training) {
+    tell_of_frozen(training);
     status result = write_results(training);
     if (result == STATUS_OK) result = save(training); /* behind the results: a run that goes on from here does not have its last loop to record */
     if (result != STATUS_OK) return result;

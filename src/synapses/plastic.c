@@ -65,6 +65,7 @@ void plastic_free(plastic_synapses *plastic) {
     memory_free(plastic->group_id);
     memory_free(plastic->weight);
     memory_free(plastic->initial);
+    memory_free(plastic->frozen);
     memory_free(plastic->out_start);
     memory_free(plastic->out_target);
     memory_free(plastic->out_slot);
@@ -76,6 +77,12 @@ int64_t plastic_largest(const plastic_synapses *plastic) {
     for (int g = 0; g < plastic->groups; g++)
         if (plastic->group_start[g + 1] - plastic->group_start[g] > largest) largest = plastic->group_start[g + 1] - plastic->group_start[g];
     return largest;
+}
+
+int64_t plastic_count_frozen(const plastic_synapses *plastic) {
+    int64_t count = 0;
+    for (int64_t slot = 0; plastic->frozen && slot < plastic->row_start[plastic->rows]; slot++) count += plastic->frozen[slot] != PLASTIC_FREE;
+    return count;
 }
 
 void plastic_get_rows(const plastic_synapses *plastic, int group, int row, int count, void *rows) {

@@ -69,6 +69,7 @@ CASES = {
     "all_to_all": merged(BASE, NO_NETWORK, LIF, {"learning": {"mu": 0, "store": "spike_driven"}, "plastic": {"kind": "all_to_all", "sigma": 2, "tau": "50 ms"}, "feedforward": {"units": 3, "rate": "40 Hz"}}, targets("sines")),
     "random_gaussian": merged(BASE, THETA, targets("complex_periodic"), {"network": {"sigma": 4, "zero_row_sums": "true"}, "output": {"test_trials": 1, "report": "[theta, drive]"}}),
     "random_dale_innate": merged(BASE, THETA, targets("innate", settle="100 ms"), {"network": {"wiring": "in_degree", "weights": "dale", "strength": 3, "excitatory_fraction": 0.8}}),
+    "signs_kept": merged(BASE, THETA, targets("sines"), {"network": {"wiring": "in_degree", "weights": "dale", "strength": 3}, "learning": {"keep_signs": "true", "loops": 3}}),
     "random_zero": merged(BASE, THETA, targets("ou", sd=0.8), {"network": {"weights": "zero"}, "output": {"edges": "plastic"}}),
     "random_lif": merged(BASE, LIF, {"network": {"kind": "random", "neurons": 50, "bias": 1.1, "sigma": 3}, "plastic": {"kind": "separate", "excitatory_in_degree": 5, "inhibitory_in_degree": 4}}),
     "theta_reset": merged(BASE, THETA, targets("sines", tasks=2), {"simulation": {"reset": "every_loop"}, "network": {"probability": 0.5}}),
@@ -101,7 +102,7 @@ CASES = {
     "qif_rate": merged(BASE, THETA, targets("sines"), {"neuron": {"model": "qif", "cutoff": 100}, "targets": {"quantity": "rate"}}),
     "one_neuron": merged(BASE, LIF, {"network": {"kind": "none", "neurons": 1, "bias": 1.2, "excitatory_fraction": 1}, "plastic": {"kind": "all_to_all"}}),
 }
-STORE_CASES = ("groups_current_noise", "excitatory_partners", "rate_phi")  # each is run with every store of P that it allows
+STORE_CASES = ("groups_current_noise", "excitatory_partners", "rate_phi", "signs_kept")  # each is run with every store of P that it allows
 SHARED_CASES = ("groups_current_noise", "all_to_all")  # neurons share P, so that it can be distributed
 SILENT_WEIGHTS = ("plastic_none", "rule_none")  # nothing learns
 

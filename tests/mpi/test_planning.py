@@ -23,6 +23,7 @@ CONFIGURATIONS = {  # name: (ranks, parameters beside COMMON)
     "textbook": ((1, 2), {**BALANCED, "learning.store": "textbook"}),
     "packed": ((2,), {**BALANCED, "learning.store": "packed", "learning.precision": "double"}),
     "block": ((2,), {**BALANCED, "learning.block": 64}),
+    "signs_kept": ((2,), {**BALANCED, "learning.keep_signs": "true", "learning.precision": "half"}),
     "groups": ((1, 3), {**BALANCED, "plastic.group_size": 8, "plastic.excitatory_in_degree": 100, "plastic.inhibitory_in_degree": 100}),
     "existing": ((1, 2), {**RANDOM, "plastic.kind": "existing", "targets.kind": "ou"}),
     "existing_dale": ((2,), {**RANDOM, "plastic.kind": "existing", "targets.kind": "sines", "plastic.trained": "excitatory", "network.weights": "dale", "network.strength": 1, "network.wiring": "in_degree",
@@ -199,6 +200,7 @@ def test_wrong_input(bench):
                             (["--memory-per-node", "nan"], r"must be a number of GiB"), (["--rate", "1e9"], r"--rate 1e9: must be a mean rate"), (["--machine", bench.path("none.yaml")], r"none\.yaml"),
                             (["--table"], r"unknown option '--table' of engram plan; allowed are --ranks"), (["--overwrite"], r"give --sbatch FILE"), ([config], r"is one argument too many"),
                             (["-P", "learning.precision=half", "-P", "learning.store=packed"], r"half is not for store packed"), (["-P", "learning.store=distributed"], r"for neurons that share P"),
+                            (["-P", "learning.keep_signs=true", "-P", "plastic.group_size=4"], r"keep_signs=true: is for neurons with a P of their own"),
                             (["-P", "plastic.kind=all_to_all", "-P", "learning.store=distributed", "-P", "learning.grid_columns=3", "--ranks", "4"], r"grid_columns, 3, must divide"),
                             (["-P", "network.neuron=5"], r"network\.neuron.*neurons"), (["-P", "plastic.excitatory_in_degree=0", "-P", "plastic.inhibitory_in_degree=0"], r"no neuron to train")):
         for ranks in (1, 2):
