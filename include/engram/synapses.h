@@ -135,6 +135,9 @@ static inline double plastic_initial(const plastic_synapses *plastic, int64_t sl
     return plastic->single ? (double)((const float *)plastic->initial)[slot] : ((const double *)plastic->initial)[slot];
 }
 
+/** Sum of squared differences between weights and initial weights, for every row: in the order of its sources. @param[out] squares [rows] */
+void plastic_change(const plastic_synapses *plastic, double *squares);
+
 /** Largest number of sources of a group. */
 int64_t plastic_largest(const plastic_synapses *plastic);
 
