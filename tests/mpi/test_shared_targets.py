@@ -74,7 +74,7 @@ def test_weight_change(bench):
 def test_wrong_values(bench):
     for words, wanted in ((["targets.distinct=1.5"], ("targets.distinct", "from 0 to 1")), (["stimulus.noise_sd=-1"], ("stimulus.noise_sd", "from 0 to 1")),
                           (["stimulus.noise_tau=0"], ("stimulus.noise_tau",)), (["stimulus.noise=1"], ("noise_sd",)), (["output.weight_change=maybe"], ("output.weight_change",)),
-                          (["targets.kind=surrogate", "targets.distinct=0.5"], ("distinct", "allowed is 1"))):
+                          (["targets.kind=surrogate", "targets.quantity=rate", "targets.distinct=0.5"], ("distinct", "allowed is 1"))):
         config = bench.config("wrong.yaml", THETA.replace("{kind: sines, duration: 200 ms, tasks: 2}", "{duration: 200 ms}"))
         out = bench.path("wrong")
         code, _, err = bench.run(["train", config, "-o", out] + [w for word in words for w in ("-P", word)])
