@@ -17,6 +17,7 @@ typedef struct {
     bool stimulus;
     double correlation_window; /**< ms to either side */
     int64_t correlation_every; /**< loops */
+    bool weight_change;      /**< a column of metrics.csv */
     int64_t test_trials;
     double psth_bin;         /**< ms */
     int timers;              /**< TIMERS_* */

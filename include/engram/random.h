@@ -30,6 +30,8 @@ typedef enum {
     RANDOM_FEEDFORWARD_SPIKE = 15,/**< id: unit,      counter: stream * 2^40 + step */
     RANDOM_SURROGATE = 16,       /**< id: unit,       counter: 0 (mean), (condition + 1) << 32 | draw */
     RANDOM_AUXILIARY = 17,       /**< id: neuron,     counter: task << 32 | draw */
+    RANDOM_DISTINCT = 18,        /**< id: neuron,     counter: 0 (whether it has a target of its own) */
+    RANDOM_WINDOW_NOISE = 19,    /**< id: neuron,     counter: task * 2^40 + sample/4 (random_noise) */
     RANDOM_DELETE_NEURON = 24,   /**< id: neuron,     counter: 0 */
     RANDOM_DELETE_SYNAPSE = 25,  /**< id: target,     counter: kind (static 0, plastic 1) << 32 | source */
     RANDOM_EXTERNAL_NOISE = 26,  /**< id: neuron,     counter: stream * 2^40 + step/4 (random_noise) */

@@ -65,6 +65,7 @@ typedef struct simulation {
     double *tau;              /**< [N + units] plastic time constants when they differ, else NULL */
     double *current_noise;    /**< [mine] factor of unit normals that enter the drive, NULL without current noise */
     struct perturbation *perturbation; /**< what a test does to the network (perturbation.h), NULL: nothing */
+    const double *stimulus_now; /**< [mine] external input of the last step, NULL: none; borrowed from the stimulus */
     double *input;            /**< [mine] total input of the last step, if output.report wants it; else NULL */
     int32_t *fired;           /**< [mine] scratch: local indices of this step's spikes */
     int32_t *spikes;          /**< [N + units] spikes of all sources in the last step */

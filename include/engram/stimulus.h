@@ -1,5 +1,6 @@
 /** @file stimulus.h
- *  External input that cues a task before its target window (models/rls.md 4.7), the same in every loop: a pure function of (seed, task, gid, time), not stored.
+ *  External input, the same in every loop: a pure function of (seed, task, gid, time), not stored. It cues a task before its target window (models/rls.md 4.7);
+ *  in the window and behind it there may be frozen noise, an Ornstein-Uhlenbeck path for every neuron (Kim & Chow 2018, Fig. 3 supplement 3).
  *  A kind is one `const stimulus_kind` in src/stimuli/ plus one line in its table. Not collective.
  */
 #ifndef ENGRAM_STIMULUS_H
@@ -9,7 +10,10 @@
 #include "engram/partition.h"
 
 /** Common parameters of section `stimulus`. */
-typedef struct { double start, stop; /**< ms from the start of a loop */ } stimulus_settings;
+typedef struct {
+    double start, stop;           /**< ms from the start of a loop */
+    double noise_sd, noise_tau;   /**< SD and correlation time (ms) of the frozen noise behind stop; 0: none */
+} stimulus_settings;
 extern const param_table stimulus_common;
 
 typedef struct stimulus {
@@ -37,6 +41,9 @@ extern const stimulus_kind *const stimulus_kinds[];
 
 stimulus *stimulus_new(config *config, partition part, uint64_t seed, double dt);
 void stimulus_free(stimulus *stimulus);
+
+/** Last step of a loop of @p loop_steps on which there may be input; 0: there is none. */
+int64_t stimulus_last(const stimulus *stimulus, int64_t loop_steps);
 
 /** Input at step @p step (1-based; call for every step of a loop in turn). @return [mine], or NULL when it is off */
 const double *stimulus_at(stimulus *stimulus, int task, int64_t step);

@@ -146,6 +146,9 @@ static inline double plastic_initial(const plastic_synapses *plastic, int64_t sl
 /** Number of frozen synapses. */
 int64_t plastic_count_frozen(const plastic_synapses *plastic);
 
+/** Sum of squared differences between weights and initial weights, for every row: in the order of its sources. @param[out] squares [rows] */
+void plastic_change(const plastic_synapses *plastic, double *squares);
+
 /** Largest number of sources of a group. */
 int64_t plastic_largest(const plastic_synapses *plastic);
 

@@ -20,6 +20,7 @@ typedef struct {
     double duration; /**< ms; auto only with recorded data: their length */
     int quantity;    /**< QUANTITY_* */
     int rate_form;   /**< RATE_* */
+    double distinct; /**< fraction of neurons with targets of their own; the others share that of neuron 0 */
 } target_settings;
 
 extern const param_table targets_common;

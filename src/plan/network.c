@@ -128,11 +128,12 @@ static status read_times(config *config, plan_network *network) {
     network->dt = simulation->dt;
     network->every = llround(learning->every / network->dt);
     network->window = stimulus->stop;
-    network->stimulus = kind->next ? stimulus->stop - stimulus->start : 0;
     int64_t end = llround(stimulus->stop / network->dt) + network->every * network->instants;
     network->loop_steps = isnan(simulation->loop_duration) ? end : llround(simulation->loop_duration / network->dt);
     if (network->loop_steps < end)
         return config_complain(config, "simulation", "loop_duration", "%g ms ends before the target window does, at %g ms", simulation->loop_duration, (double)end * network->dt);
+    double last = stimulus->noise_sd > 0 ? (double)network->loop_steps * network->dt : kind->next ? stimulus->stop : stimulus->start;
+    network->stimulus = last - stimulus->start;
     network->loops = learning->loops;
     network->baseline = build_baseline(config, network->keeps_rates && !network->rate_targets && network->network.any, (double)network->loop_steps * network->dt);
     network->output = config_common(config, "output");

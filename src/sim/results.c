@@ -15,7 +15,7 @@
 #include "engram/memory.h"
 #include "engram/version.h"
 
-static const char *const metrics_header = "loop,task,seconds,rate_hz,correlation,undefined_neurons,mean_gain,memory_mib\n";
+static const char *const metrics_header = "loop,task,seconds,rate_hz,correlation,undefined_neurons,mean_gain,memory_mib,weight_change\n";
 
 char *results_path(const results *results, const char *name) {
     char *path;
@@ -253,7 +253,8 @@ status results_add_metrics(const context *context, results *results, const metri
     if (row->measured) fprintf(line, "%lld", (long long)row->undefined_neurons);
     fputs(",", line);
     print_number(line, row->mean_gain, ",");
-    fprintf(line, "%.1f\n", all);
+    fprintf(line, "%.1f,", all);
+    print_number(line, row->weight_change, "\n");
     fclose(line);
     status code = append_metrics(results, text);
     free(text);

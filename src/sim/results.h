@@ -39,6 +39,7 @@ typedef struct {
     double seconds, rate_hz, correlation; /* NAN correlation: not measured, an empty field */
     int64_t undefined_neurons;
     double mean_gain;
+    double weight_change; /* NAN: not measured */
     bool measured;
 } metrics_row;
 /** @return of rank 0, not agreed: STATUS_FAILURE if the line could not be written; then the file ends with the line before */

@@ -52,13 +52,13 @@ static void write_ids(const simulation *sim, h5_file *file) {
     h5_write(file, "targets/trained", H5_UINT8, 1, &total, -1, 0, 0, sim->trained, false);
 }
 
-/** The stimulus of one task, every step from its start: [steps][N]. */
+/** The external input of one task, every step from the start of the stimulus to its end, or with frozen noise to the end of the loop: [steps][N]. */
 static void write_stimulus(const simulation *sim, h5_file *file, int task) {
     stimulus *stimulus = sim->stimulus;
-    int64_t steps = stimulus->off - stimulus->on;
-    if (!stimulus->kind->next || steps <= 0) return;
+    int64_t last = stimulus_last(stimulus, sim->loop_steps), steps = last - stimulus->on;
+    if (steps <= 0) return;
     double *rows = memory_new(MEMORY_OUTPUT, (size_t)steps * (size_t)sim->part.mine, sizeof(double));
-    for (int64_t step = stimulus->on + 1; step <= stimulus->off; step++) {
+    for (int64_t step = stimulus->on + 1; step <= last; step++) {
         const double *now = stimulus_at(stimulus, task, step);
         if (now) memcpy(rows + (step - stimulus->on - 1) * sim->part.mine, now, (size_t)sim->part.mine * sizeof(double));
     }

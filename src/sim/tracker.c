@@ -106,7 +106,7 @@ static void add_values(const tracker *tracker, const simulation *sim, double *re
         const double *restrict drive = tracker->total ? total : sim->drive->learned + first;
         if (tracker->total) drive_total(sim->drive, first, end, total);
         if (tracker->rates)
-            for (int i = first; i < end; i++) to[i] += transfer_phi2(drive[i - first] + sim->network.bias[i]);
+            for (int i = first; i < end; i++) to[i] += transfer_phi2(drive[i - first] + sim->network.bias[i] + (sim->stimulus_now ? sim->stimulus_now[i] : 0));
         else
             for (int i = first; i < end; i++) to[i] += drive[i - first];
     }

@@ -77,6 +77,21 @@ static double mean_gain(const simulation *sim, const rule_report *report) {
     return terms ? sum_value(sum) / (double)terms : NAN;
 }
 
+/** Frobenius norm of W - W(0). Sums over neurons are fixed-point, in units of a power of two above the largest term. */
+static double weight_change(const simulation *sim) {
+    const plastic_synapses *plastic = sim->plastic;
+    double *squares = memory_new(MEMORY_BUFFERS, (size_t)plastic->rows, sizeof *squares), largest = 0;
+    plastic_change(plastic, squares);
+    for (int row = 0; row < plastic->rows; row++) largest = fmax(largest, squares[row]);
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_DOUBLE, MPI_MAX, sim->context.comm));
+    int exponent;
+    frexp(largest, &exponent);
+    exact_sum sum = {0};
+    for (int row = 0; row < plastic->rows; row++) sum_add(&sum, ldexp(squares[row], -exponent));
+    memory_free(squares);
+    return sqrt(ldexp(sum_value(sum_all(&sim->context, sum)), exponent));
+}
+
 /** The correlation of the loop, and its averages kept if they are the last of their task. */
 static void measure(training *training, metrics_row *row, bool last_of_task) {
     simulation *sim = training->sim;
@@ -116,6 +131,7 @@ static status run_loop(training *training, int64_t loop) {
     if (!result.whole) return STATUS_RESUMABLE;
     if (row.measured) measure(training, &row, last_of_task);
     row.mean_gain = mean_gain(sim, &result.report);
+    row.weight_change = training->output->weight_change ? weight_change(sim) : NAN;
     measuring = clock_seconds() - measuring;
     sim->phase_seconds[PHASE_RECORD] += measuring;
     row.seconds = result.seconds + measuring;

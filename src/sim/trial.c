@@ -212,6 +212,7 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
     if (trial->guarded) guard_begin(sim->guard, sim->part.mine);
     for (int64_t step = 1; step <= trial->steps; step++) {
         const double *stimulus = trial->stimulate ? stimulus_at(sim->stimulus, trial->task, step) : NULL;
+        sim->stimulus_now = stimulus;
         if (!readout && learn_if_due(sim, trial, step, stimulus, result)) charge(&watch, PHASE_LEARN);
         int fired = advance_neurons(sim, trial, step, stimulus);
         charge(&watch, PHASE_UPDATE);

@@ -85,6 +85,20 @@ int64_t plastic_count_frozen(const plastic_synapses *plastic) {
     return count;
 }
 
+void plastic_change(const plastic_synapses *plastic, double *squares) {
+    for (int g = 0; g < plastic->groups; g++) {
+        int64_t sources = plastic->group_start[g + 1] - plastic->group_start[g];
+        int first = plastic->group_row[g], end = plastic->group_row[g + 1];
+        for (int row = first; row < end; row++) squares[row] = 0;
+        for (int64_t a = 0; a < sources; a++)
+            for (int row = first; row < end; row++) {
+                int64_t slot = plastic_slot(plastic, g, row, a);
+                double moved = plastic_weight(plastic, slot) - plastic_initial(plastic, slot);
+                squares[row] += moved * moved;
+            }
+    }
+}
+
 void plastic_get_rows(const plastic_synapses *plastic, int group, int row, int count, void *rows) {
     int64_t sources = plastic->group_start[group + 1] - plastic->group_start[group];
     for (int64_t a = 0; a < sources; a++)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engram/memory.h"
+#include "engram/random.h"
 
 status targets_open(target_request *request, targets *targets) {
     target_settings *settings = config_common(request->config, "targets");
@@ -27,6 +28,8 @@ status targets_open(target_request *request, targets *targets) {
         mine = config_complain(request->config, "targets", "duration", "%g ms gives %.0f learning instants at %g ms each; 2 to 1e7 are allowed", settings->duration, instants, request->every);
     else if (fabs(instants - round(instants)) > 1e-6 * instants)
         mine = config_complain(request->config, "targets", "duration", "%g ms is not a multiple of learning.every, %g ms", settings->duration, request->every);
+    if (kind->pair && settings->distinct < 1)
+        mine = config_complain(request->config, "targets", "distinct", "%g, but recorded targets are paired with neurons one by one; allowed is 1", settings->distinct);
     targets->instants = (int)llround(instants);
     request->instants = targets->instants;
     mine = status_agree(request->context, mine);
@@ -84,6 +87,31 @@ static void convert_rates(target_request *request, targets *targets, int form, c
     targets->inversion_error = error < 0 ? NAN : error;
 }
 
+/** Rank that holds neuron 0; ranks before it have no neurons. */
+static int rank_of_first_neuron(const partition *part) {
+    int rank = 0;
+    while (partition_first(part->total, part->ranks, rank + 1) == 0) rank++;
+    return rank;
+}
+
+/** Neurons without a target of their own get that of neuron 0. Collective. */
+static void share_targets(const target_request *request, double distinct, targets *targets) {
+    if (distinct >= 1) return;
+    const partition *part = &request->part;
+    int owner = rank_of_first_neuron(part);
+    double *shared = memory_new(MEMORY_BUFFERS, (size_t)targets->instants, sizeof(double));
+    for (int task = 0; task < targets->tasks; task++) {
+        double *value = targets->value + (int64_t)task * targets->instants * part->mine;
+        for (int k = 0; k < targets->instants && request->context->rank == owner; k++) shared[k] = value[(int64_t)k * part->mine];
+        CHECK_MPI(MPI_Bcast(shared, targets->instants, MPI_DOUBLE, owner, request->context->comm));
+        for (int i = 0; i < part->mine; i++) {
+            if (random_uniform(request->seed, RANDOM_DISTINCT, (uint64_t)(part->first + i), 0) < distinct) continue;
+            for (int k = 0; k < targets->instants; k++) value[(int64_t)k * part->mine + i] = shared[k];
+        }
+    }
+    memory_free(shared);
+}
+
 status targets_fill(target_request *request, targets *targets, const double *sigma, const double *bias, double membrane_tau) {
     const target_settings *settings = config_common(request->config, "targets");
     int mine = request->part.mine;
@@ -96,6 +124,7 @@ status targets_fill(target_request *request, targets *targets, const double *sig
         if (!isfinite(targets->value[n]))
             result = status_fail(STATUS_INPUT, "targets: the target of neuron %lld is not finite (%g)", (long long)(request->part.first + n % mine), targets->value[n]);
     result = status_agree(request->context, result);
+    if (result == STATUS_OK) share_targets(request, settings->distinct, targets);
     if (result == STATUS_OK && settings->quantity == QUANTITY_RATE) convert_rates(request, targets, settings->rate_form, sigma, bias, membrane_tau);
     close_state(targets); /* a table of recordings is large, and every rank has all of it */
     return result;

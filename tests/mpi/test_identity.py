@@ -30,7 +30,7 @@ BASE = {
     "stimulus": {"start": "20 ms", "stop": "40 ms"},
     "targets": {"kind": "sinusoid", "duration": "100 ms", "period": "100 ms"},
     "learning": {"every": "5 ms", "loops": 2},
-    "output": {"spikes": "all", "correlation_window": "10 ms", "report": "[drive, static_drive, plastic_drive, input]", "stimulus": "true"},
+    "output": {"spikes": "all", "correlation_window": "10 ms", "report": "[drive, static_drive, plastic_drive, input]", "stimulus": "true", "weight_change": "true"},
 }
 
 
@@ -75,6 +75,8 @@ CASES = {
     "theta_reset": merged(BASE, THETA, targets("sines", tasks=2), {"simulation": {"reset": "every_loop"}, "network": {"probability": 0.5}}),
     "theta_spike_time": merged(BASE, THETA, targets("chaotic", settle="50 ms"), {"plastic": {"drive": "spike_time"}}),
     "theta_chaotic_paper": merged(BASE, THETA, targets("chaotic", centre_rows="false", tasks=2), {"learning": {"precision": "double"}}),
+    "shared_noise": merged(BASE, THETA, targets("sines", tasks=2, distinct=0.5), {"stimulus": {"noise_sd": 0.7, "noise_tau": "3 ms"}, "learning": {"loops": 3}, "output": {"test_trials": 1}}),
+    "rate_noise": merged(BASE, THETA, targets("sines"), PHI, {"stimulus": {"kind": "none", "noise_sd": 1}}),
     "rate_phi": merged(BASE, THETA, targets("sines"), PHI),
     "rate_phi_auxiliary": merged(BASE, THETA, targets("file", path="rates.csv", others="auxiliary"), PHI, {"output": {"test_trials": 1}, "learning": {"precision": "half"}}),
     "rate_sinusoid": merged(BASE, LIF, RATE),
