@@ -171,7 +171,7 @@ static status build(test_job *job) {
 
 static status run_trials(test_job *job) {
     double started = clock_seconds();
-    const test_plan plan = {.trials = job->trials, .groups = job->groups, .group = job->mine.group, .between = job->between, .delete_spike = job->options->delete_spike, .progress = true};
+    const test_plan plan = {.trials = job->trials, .skip = (int)job->options->skip_trials, .groups = job->groups, .group = job->mine.group, .between = job->between, .delete_spike = job->options->delete_spike, .progress = true};
     status result = agree(job, job->idle ? STATUS_OK : testing_trials(job->sim, &plan, &job->results));
     job->tested = clock_seconds() - started;
     return result;
@@ -243,7 +243,8 @@ static void print_summary(FILE *file, const test_job *job) {
     const perturbation *done = job->sim->perturbation ? job->sim->perturbation : &none;
     fputs("{\n  \"directory\": ", file);
     json_print_text(file, job->options->directory);
-    fprintf(file, ",\n  \"loop\": %lld,\n  \"trials\": %d,\n  \"ranks\": %d,\n  \"groups\": %d,\n  \"ranks_per_trial\": %d,\n", (long long)job->loop, job->trials, job->world->ranks, job->groups,
+    fprintf(file, ",\n  \"loop\": %lld,\n  \"trials\": %d,\n  \"skipped_trials\": %lld,\n  \"ranks\": %d,\n  \"groups\": %d,\n  \"ranks_per_trial\": %d,\n", (long long)job->loop, job->trials,
+            (long long)job->options->skip_trials, job->world->ranks, job->groups,
             job->size);
     fprintf(file, "  \"deleted_neurons\": %lld,\n  \"deleted_static_synapses\": %lld,\n  \"deleted_plastic_synapses\": %lld,\n", (long long)done->deleted_neurons,
             (long long)done->deleted_synapses[0], (long long)done->deleted_synapses[1]);

@@ -104,6 +104,8 @@ def test_trials(bench):
     assert np.array_equal(numbers(five, "0/psth").shape, (30, 100)) and np.array_equal(numbers(two, "0/psth").shape, (15, 100))
     assert abs(numbers(two, "0/trial_correlation").mean() - attribute(two, "single_trial_correlation", "/0")) < 1e-12
     assert abs(numbers(two, "0/trial_rate").mean() - attribute(two, "rate_hz", "/0")) < 1e-9
+    other = test(bench, run, "other", "--trials", "2", "--skip-trials", "2")  # one task: the third and fourth trial
+    assert np.array_equal(numbers(five, "0/trial_correlation")[2:4], numbers(other, "0/trial_correlation")), "skipped trials are not skipped"
     with open(two.replace(".h5", ".json")) as file:
         summary = json.load(file)
     assert summary["trials"] == 2 and summary["loop"] == 12 and abs(summary["tasks"][0]["rate_hz"] - attribute(two, "rate_hz", "/0")) < 1e-9, summary
@@ -251,7 +253,7 @@ def test_errors(bench):
     run = trained(bench, "theta", THETA)
     elsewhere = bench.path("untouched.h5")
     refused = {
-        "--trials 0": "1048576", "--trials 2.5": "whole", "--trials": "--trials needs", "--ranks-per-trial 3": "the job has", "--delete-neurons 1": "below 1",
+        "--trials 0": "1048576", "--trials 2.5": "whole", "--skip-trials -1": "whole", "--trials": "--trials needs", "--ranks-per-trial 3": "the job has", "--delete-neurons 1": "below 1",
         "--delete-neurons -0.1": "fraction", "--delete-neurons 5%": "5%", "--delete-synapses 1.5": "probability", "--shuffle-synapses -1": "probability", "--noise nan": "standard deviation",
         "--delete-spike 501": "500 ms", "--delete-spike 10ms": "without a unit", "--frobnicate": "unknown option '--frobnicate'", "-P network.neurons=50": "output.*",
         "-P simulation.seed=2": "belongs to the training", "-P stimulus.stop=60 ms": "stimulus.stop", "-P output.psth_bin=0.7 ms": "psth_bin", "-P output.frob=1": "frob",
