@@ -21,7 +21,7 @@ static const char usage[] =
     "      go on with the run in DIR after its last checkpoint, on any number of ranks; with CONFIG, start it there if there is none yet\n"
     "      --max-hours H: save and end with code 75 in time before H hours; so do SIGTERM, SIGINT, SIGUSR1, a file DIR/stop, and the end of a Slurm job\n"
     "  engram test DIR [--trials N] [-P section.key=value]... [-o FILE.h5] [--overwrite] [--ranks-per-trial N] [--quiet]\n"
-    "      [--delete-neurons F] [--delete-synapses F] [--noise SD] [--delete-spike MS]\n"
+    "      [--skip-trials N] [--delete-neurons F] [--delete-synapses F] [--shuffle-synapses F] [--noise SD] [--delete-spike MS]\n"
     "      trials of a trained network with frozen weights, spread over groups of ranks; results go to DIR/test.h5 and DIR/test.json\n"
     "  engram check CONFIG [-P section.key=value]...\n"
     "      read, validate and build; run no step; print the configuration as used\n"

@@ -10,9 +10,11 @@
 static const valued_option valued_options[] = {
     {"-o", "a file name that ends in .h5", 0, 0, false, false, offsetof(test_options, output)},
     {"--trials", "a whole number from 1 to 1048576", 1, 1 << 20, false, true, offsetof(test_options, trials)},
+    {"--skip-trials", "a whole number from 0 to 1048576", 0, 1 << 20, false, true, offsetof(test_options, skip_trials)},
     {"--ranks-per-trial", "a whole number of at least 1", 1, 1 << 20, false, true, offsetof(test_options, ranks_per_trial)},
     {"--delete-neurons", "a fraction of at least 0 and below 1", 0, 1, true, false, offsetof(test_options, perturbation.delete_neurons)},
     {"--delete-synapses", "a probability from 0 to 1", 0, 1, false, false, offsetof(test_options, perturbation.delete_synapses)},
+    {"--shuffle-synapses", "a probability from 0 to 1", 0, 1, false, false, offsetof(test_options, perturbation.shuffle_synapses)},
     {"--noise", "a standard deviation from 0 to 1e6, in units of the neurons' input", 0, 1e6, false, false, offsetof(test_options, perturbation.noise)},
     {"--delete-spike", "a time from 0 to 1e9 ms from the start of a trial, without a unit", 0, 1e9, false, false, offsetof(test_options, delete_spike)},
 };
@@ -28,8 +30,8 @@ static status parse_option(int argc, char **argv, int *at, test_options *options
         if (!value) return status_fail(STATUS_INPUT, "-P needs section.key=value");
         overrides[options->override_count++] = value;
     } else if (strcmp(word, "--quiet") != 0 && strcmp(word, "-q") != 0) {
-        return status_fail(STATUS_INPUT, "unknown option '%.100s' of engram test; allowed are --trials, -P, -o, --overwrite, --ranks-per-trial, --delete-neurons, --delete-synapses, "
-                           "--noise, --delete-spike, --quiet", word);
+        return status_fail(STATUS_INPUT, "unknown option '%.100s' of engram test; allowed are --trials, --skip-trials, -P, -o, --overwrite, --ranks-per-trial, --delete-neurons, --delete-synapses, "
+                           "--shuffle-synapses, --noise, --delete-spike, --quiet", word);
     }
     return STATUS_OK;
 }

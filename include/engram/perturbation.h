@@ -1,5 +1,6 @@
 /** @file perturbation.h
- *  What a test may do to a trained network (Kim & Chow 2018, Fig. 3d and Fig. 3, supplement 3): neurons that never fire, synapses removed, external noise.
+ *  What a test may do to a trained network (Kim & Chow 2018, Figs 3d and 5, and Fig. 3, supplement 3): neurons that never fire, synapses removed or shuffled,
+ *  external noise.
  *  All choices are pure functions of the seed and of the ids concerned, the same on any number of ranks.
  */
 #ifndef ENGRAM_PERTURBATION_H
@@ -10,6 +11,8 @@
 typedef struct {
     double delete_neurons;  /**< fraction F of the neurons: floor(F N) of them never fire and are not scored */
     double delete_synapses; /**< probability with which each static and each plastic synapse between neurons is removed */
+    double shuffle_synapses;/**< probability with which each synapse takes part in a permutation of the weights of its target's synapses of the same kind (static,
+                                 plastic) and presynaptic type; recorded targets: only synapses from and onto neurons that have one */
     double noise;           /**< sd of external white noise: sd sqrt(membrane_tau/dt) xi is added to the input of every neuron at every step */
 } perturbation_settings;
 
@@ -17,6 +20,7 @@ typedef struct perturbation {
     perturbation_settings settings;
     int64_t deleted_neurons;     /**< of the network */
     int64_t deleted_synapses[2]; /**< static and plastic, of all ranks */
+    int64_t shuffled_synapses[2];/**< the same: those that took part, whether or not their weight is another one now */
     uint8_t *silent;             /**< [N] 1: never fires; owned */
     partition part;
     uint64_t seed;
@@ -34,6 +38,10 @@ void perturbation_choose(uint64_t seed, int64_t total, int64_t count, uint8_t *c
 
 /** Neurons that a fraction amounts to: floor(fraction total), where rounding of the decimal fraction does not count (0.29 of 100 is 29). */
 int64_t perturbation_count(double fraction, int64_t total);
+
+/** Permute the weights at @p chosen, every order being equally likely (Fisher & Yates). Not collective. @param target gid and @param stream name the permutation, 0 .. 3
+ *  @param chosen [count] indices of @p weight */
+void perturbation_permute(uint64_t seed, int64_t target, int64_t stream, const int32_t *chosen, int count, double *weight);
 
 /** Take silent neurons out of the list of those that fired. Not collective. @param fired [count] local indices @return how many are left */
 int perturbation_silence(const perturbation *perturbation, int32_t *fired, int count);

@@ -35,6 +35,8 @@ typedef enum {
     RANDOM_DELETE_NEURON = 24,   /**< id: neuron,     counter: 0 */
     RANDOM_DELETE_SYNAPSE = 25,  /**< id: target,     counter: kind (static 0, plastic 1) << 32 | source */
     RANDOM_EXTERNAL_NOISE = 26,  /**< id: neuron,     counter: stream * 2^40 + step/4 (random_noise) */
+    RANDOM_SHUFFLE_CHOICE = 27,  /**< id: target,     counter: kind (static 0, plastic 1) << 32 | source */
+    RANDOM_SHUFFLE_ORDER = 28,   /**< id: target,     counter: (2 kind + type of source) << 32 | draw */
 } random_purpose;
 
 /** The four words of one block. */

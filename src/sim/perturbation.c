@@ -72,6 +72,86 @@ static int64_t thin_plastic(plastic_synapses *plastic, uint64_t seed, int64_t fi
     return gone;
 }
 
+/** Whose synapses are shuffled: neurons with recorded targets if there are any, else all. Not auxiliary neurons, not feed-forward units. */
+static bool takes_part(const simulation *sim, int64_t gid) {
+    return gid < sim->part.total && (!sim->targets.kind->pair || sim->targets.unit[gid] >= 0);
+}
+
+void perturbation_permute(uint64_t seed, int64_t target, int64_t stream, const int32_t *chosen, int count, double *weight) {
+    for (int k = count - 1; k > 0; k--) {
+        int other = (int)random_below(seed, RANDOM_SHUFFLE_ORDER, (uint64_t)target, (uint64_t)stream << 32 | (uint64_t)k, (uint64_t)k + 1);
+        double held = weight[chosen[k]];
+        weight[chosen[k]] = weight[chosen[other]];
+        weight[chosen[other]] = held;
+    }
+}
+
+/** Shuffle the inputs of one neuron, excitatory among excitatory and inhibitory among inhibitory: signs that are fixed by the source stay.
+ *  @param chosen [count] scratch @param[in,out] weight [count] @return how many took part */
+static int64_t shuffle_inputs(const simulation *sim, int kind, int64_t target, const int32_t *source, int count, double probability, int32_t *chosen, double *weight) {
+    int64_t all = 0;
+    for (int inhibitory = 0; inhibitory < 2 && takes_part(sim, target); inhibitory++) {
+        int some = 0;
+        for (int a = 0; a < count; a++)
+            if (takes_part(sim, source[a]) && (source[a] >= sim->network.excitatory) == inhibitory &&
+                random_uniform(sim->seed, RANDOM_SHUFFLE_CHOICE, (uint64_t)target, (uint64_t)kind << 32 | (uint64_t)source[a]) < probability)
+                chosen[some++] = a;
+        perturbation_permute(sim->seed, target, 2 * kind + inhibitory, chosen, some, weight);
+        all += some;
+    }
+    return all;
+}
+
+/** Weights that depend on the two types only are the same after any shuffle: they take no part. */
+static int64_t shuffle_static(simulation *sim, double probability) {
+    static_synapses *synapses = sim->network.synapses;
+    if (!synapses || !synapses->weight) return 0;
+    synapse_rows rows = static_to_rows(synapses, sim->part.mine, sim->part.first);
+    int32_t *chosen = memory_new(MEMORY_BUFFERS, (size_t)rows.start[rows.targets], sizeof(int32_t));
+    int64_t shuffled = 0;
+    for (int i = 0; i < rows.targets; i++) {
+        int64_t begin = rows.start[i];
+        shuffled += shuffle_inputs(sim, KIND_STATIC, sim->part.first + i, rows.source + begin, (int)(rows.start[i + 1] - begin), probability, chosen, rows.weight + begin);
+    }
+    static_synapses *again = static_from_rows(&rows, synapses->sources, synapses->excitatory); /* the same synapses in the same order: only weights differ */
+    double *before = synapses->weight;
+    synapses->weight = again->weight;
+    again->weight = before;
+    static_free(again);
+    synapse_rows_free(&rows);
+    memory_free(chosen);
+    return shuffled;
+}
+
+static int64_t shuffle_plastic(simulation *sim, double probability) {
+    plastic_synapses *plastic = sim->plastic;
+    size_t largest = (size_t)plastic_largest(plastic);
+    int32_t *chosen = memory_new(MEMORY_BUFFERS, largest, sizeof(int32_t));
+    double *weight = memory_new(MEMORY_BUFFERS, largest, sizeof(double));
+    int64_t shuffled = 0;
+    for (int g = 0; g < plastic->groups; g++) {
+        int sources;
+        const int32_t *source = plastic_sources(plastic, g, &sources);
+        for (int row = plastic->group_row[g]; row < plastic->group_row[g + 1]; row++) {
+            for (int a = 0; a < sources; a++) weight[a] = plastic_weight(plastic, plastic_slot(plastic, g, row, a));
+            shuffled += shuffle_inputs(sim, KIND_PLASTIC, sim->part.first + plastic->row_neuron[row], source, sources, probability, chosen, weight);
+            for (int a = 0; a < sources; a++) plastic_set_weight(plastic, plastic_slot(plastic, g, row, a), weight[a]);
+        }
+    }
+    memory_free(chosen);
+    memory_free(weight);
+    return shuffled;
+}
+
+static void shuffle_synapses(simulation *sim, perturbation *perturbation) {
+    double probability = perturbation->settings.shuffle_synapses;
+    if (probability > 0) {
+        perturbation->shuffled_synapses[KIND_STATIC] = shuffle_static(sim, probability);
+        perturbation->shuffled_synapses[KIND_PLASTIC] = shuffle_plastic(sim, probability);
+    }
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, perturbation->shuffled_synapses, 2, MPI_INT64_T, MPI_SUM, sim->context.comm));
+}
+
 static void delete_neurons(simulation *sim, perturbation *perturbation) {
     int64_t total = sim->part.total;
     perturbation->silent = memory_new(MEMORY_STATE, (size_t)total, 1);
@@ -95,6 +175,7 @@ void perturbation_apply(simulation *sim, const perturbation_settings *settings) 
     perturbation->part = sim->part;
     perturbation->seed = sim->seed;
     delete_neurons(sim, perturbation);
+    shuffle_synapses(sim, perturbation); /* before any are deleted: what one does is the same with and without the other */
     delete_synapses(sim, perturbation);
     if (settings->noise == 0) return;
     perturbation->amplitude = settings->noise * sqrt(sim->neurons->model->membrane_tau(sim->neurons) / sim->dt);

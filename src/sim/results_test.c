@@ -78,6 +78,8 @@ static void write_conditions(const simulation *sim, h5_file *file, int64_t loop,
     h5_attribute(file, "test", "deleted_neurons", H5_INT64, 0, &done->deleted_neurons);
     h5_attribute(file, "test", "delete_synapses", H5_FLOAT64, 0, &done->settings.delete_synapses);
     h5_attribute(file, "test", "deleted_synapses", H5_INT64, 2, done->deleted_synapses); /* static, plastic */
+    h5_attribute(file, "test", "shuffle_synapses", H5_FLOAT64, 0, &done->settings.shuffle_synapses);
+    h5_attribute(file, "test", "shuffled_synapses", H5_INT64, 2, done->shuffled_synapses);
     h5_attribute(file, "test", "noise", H5_FLOAT64, 0, &done->settings.noise);
     h5_attribute(file, "test", "delete_spike_ms", H5_FLOAT64, 0, &test->delete_spike);
     if (done->deleted_neurons) h5_write(file, "test/deleted", H5_UINT8, 1, &total, -1, 0, 0, done->silent, false);

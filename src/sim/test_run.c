@@ -149,8 +149,8 @@ static void describe(const test_job *job) {
              (long long)sim->part.total, job->tasks, job->tasks > 1 ? "s" : "", job->trials, job->trials > 1 ? "s" : "", job->groups, job->groups > 1 ? "s" : "", job->size,
              job->size > 1 ? "s" : "", job->groups * job->size < job->world->ranks ? "; the other ranks are idle" : "");
     if (done)
-        log_line(&job->mine, "deleted: %lld neurons, %lld static and %lld plastic synapses; external noise %g", (long long)done->deleted_neurons, (long long)done->deleted_synapses[0],
-                 (long long)done->deleted_synapses[1], done->settings.noise);
+        log_line(&job->mine, "deleted: %lld neurons, %lld static and %lld plastic synapses; shuffled: %lld static and %lld plastic synapses; external noise %g", (long long)done->deleted_neurons, (long long)done->deleted_synapses[0],
+                 (long long)done->deleted_synapses[1], (long long)done->shuffled_synapses[0], (long long)done->shuffled_synapses[1], done->settings.noise);
     if (!isnan(job->options->delete_spike)) log_line(&job->mine, "every trial is run again without the first spike at or after %g ms", job->options->delete_spike);
 }
 
@@ -161,7 +161,8 @@ static status build(test_job *job) {
     result = agree(job, job->idle ? STATUS_OK : checkpoint_load_weights(job->options->directory, job->sim, &job->loop));
     if (result != STATUS_OK || job->idle) return result;
     const perturbation_settings *perturbation = &job->options->perturbation;
-    if (perturbation->delete_neurons > 0 || perturbation->delete_synapses > 0 || perturbation->noise > 0) perturbation_apply(job->sim, perturbation);
+    if (perturbation->delete_neurons > 0 || perturbation->delete_synapses > 0 || perturbation->shuffle_synapses > 0 || perturbation->noise > 0)
+        perturbation_apply(job->sim, perturbation);
     job->tasks = job->sim->targets.tasks;
     job->built = clock_seconds() - started;
     describe(job);
@@ -170,7 +171,7 @@ static status build(test_job *job) {
 
 static status run_trials(test_job *job) {
     double started = clock_seconds();
-    const test_plan plan = {.trials = job->trials, .groups = job->groups, .group = job->mine.group, .between = job->between, .delete_spike = job->options->delete_spike, .progress = true};
+    const test_plan plan = {.trials = job->trials, .skip = (int)job->options->skip_trials, .groups = job->groups, .group = job->mine.group, .between = job->between, .delete_spike = job->options->delete_spike, .progress = true};
     status result = agree(job, job->idle ? STATUS_OK : testing_trials(job->sim, &plan, &job->results));
     job->tested = clock_seconds() - started;
     return result;
@@ -242,10 +243,12 @@ static void print_summary(FILE *file, const test_job *job) {
     const perturbation *done = job->sim->perturbation ? job->sim->perturbation : &none;
     fputs("{\n  \"directory\": ", file);
     json_print_text(file, job->options->directory);
-    fprintf(file, ",\n  \"loop\": %lld,\n  \"trials\": %d,\n  \"ranks\": %d,\n  \"groups\": %d,\n  \"ranks_per_trial\": %d,\n", (long long)job->loop, job->trials, job->world->ranks, job->groups,
+    fprintf(file, ",\n  \"loop\": %lld,\n  \"trials\": %d,\n  \"skipped_trials\": %lld,\n  \"ranks\": %d,\n  \"groups\": %d,\n  \"ranks_per_trial\": %d,\n", (long long)job->loop, job->trials,
+            (long long)job->options->skip_trials, job->world->ranks, job->groups,
             job->size);
     fprintf(file, "  \"deleted_neurons\": %lld,\n  \"deleted_static_synapses\": %lld,\n  \"deleted_plastic_synapses\": %lld,\n", (long long)done->deleted_neurons,
             (long long)done->deleted_synapses[0], (long long)done->deleted_synapses[1]);
+    fprintf(file, "  \"shuffled_static_synapses\": %lld,\n  \"shuffled_plastic_synapses\": %lld,\n", (long long)done->shuffled_synapses[0], (long long)done->shuffled_synapses[1]);
     print_key(file, "  ", "noise", done->settings.noise, ",\n");
     print_key(file, "  ", "delete_spike_ms", job->options->delete_spike, ",\n");
     print_key(file, "  ", "build_seconds", job->built, ",\n");

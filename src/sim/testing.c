@@ -88,7 +88,7 @@ static status run_trial(testing *testing, int task, int n) {
     sums *sums = &testing->sums[task];
     double *record = sums->record + (int64_t)n * testing->columns;
     int64_t undefined;
-    trial trial = {.task = task, .stream = STREAM_TEST + (uint64_t)task * (uint64_t)testing->plan->trials + (uint64_t)n, .reset = true, .plastic = true,
+    trial trial = {.task = task, .stream = STREAM_TEST + (uint64_t)sim->targets.tasks * (uint64_t)testing->plan->skip + (uint64_t)task * (uint64_t)testing->plan->trials + (uint64_t)n, .reset = true, .plastic = true,
                    .stimulate = true, .steps = sim->loop_steps, .watch = testing->plan->watch};
     tracker_begin(testing->tracker);
     trial_observe(&trial, testing->tracker, tracker_step);
@@ -215,8 +215,8 @@ static void finish_task(const testing *testing, int task, test_result *result) {
 
 static status check_plan(const simulation *sim, const test_plan *plan) {
     double duration = (double)sim->loop_steps * sim->dt;
-    if ((int64_t)sim->targets.tasks * plan->trials > STREAM_TEST)
-        return status_fail(STATUS_INPUT, "test: %d trials of %d tasks; at most %d trials in all are allowed", plan->trials, sim->targets.tasks, STREAM_TEST);
+    if ((int64_t)sim->targets.tasks * ((int64_t)plan->trials + plan->skip) > STREAM_TEST)
+        return status_fail(STATUS_INPUT, "test: %d trials of %d tasks, and %d skipped; at most %d in all are allowed", plan->trials, sim->targets.tasks, plan->skip, STREAM_TEST);
     if (plan->delete_spike > duration)
         return status_fail(STATUS_INPUT, "test: --delete-spike %g ms is after the end of a trial, %g ms", plan->delete_spike, duration);
     return STATUS_OK;

@@ -9,7 +9,8 @@ enum { TEST_TRIALS_MAX = 1 << 20 };
 
 /** Which trials, and who runs them. */
 typedef struct {
-    int trials;          /**< of each task; trial n of task k has stream STREAM_TEST + k trials + n */
+    int trials;          /**< of each task; trial n of task k has stream STREAM_TEST + tasks skip + k trials + n */
+    int skip;            /**< trials of each task that are passed over: with skip = trials there is no trial in common with those of skip 0 */
     int groups, group;   /**< groups of ranks that hold the whole network each; trial k trials + n is for group (k trials + n) mod groups */
     MPI_Comm between;    /**< ranks of equal place in all groups, ordered by group; not looked at with one group */
     double delete_spike; /**< ms from the start of a trial; every trial is run again without the first spike from then on. NAN: no */

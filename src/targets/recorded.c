@@ -32,9 +32,11 @@ static void select_units(table *table, const uint8_t *keep) {
 void recorded_prepare(recorded_state *state, const recorded_parameters *p) {
     table *table = &state->table;
     uint8_t *keep = memory_new(MEMORY_BUFFERS, (size_t)table->units, 1);
+    int64_t left = p->maximum_units == PARAM_AUTO_INTEGER ? table->units : p->maximum_units;
     for (int u = 0; u < table->units; u++) {
-        keep[u] = 1;
+        keep[u] = left > 0;
         for (int c = 0; c < table->conditions && p->minimum_rate > 0; c++) keep[u] &= mean_of(table, c, u) > p->minimum_rate;
+        left -= keep[u];
     }
     select_units(table, keep);
     memory_free(keep);

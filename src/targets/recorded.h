@@ -13,6 +13,7 @@ typedef struct {
     int pairing, others;
     double auxiliary_tau, auxiliary_sigma, auxiliary_scale;
     double minimum_rate;
+    int64_t maximum_units;
 } recorded_parameters;
 
 #define RECORDED_PARAMETERS(type)                                                                                                              \
@@ -26,7 +27,9 @@ typedef struct {
      offsetof(type, recorded.auxiliary_sigma)},                                                                                                \
     {"auxiliary_scale", PARAM_NUMBER, UNIT_NONE, "1", 0, 1e6, NULL, "factor on auxiliary rates", offsetof(type, recorded.auxiliary_scale)},    \
     {"minimum_rate", PARAM_NUMBER, UNIT_RATE, "0 Hz", 0, 1e6, NULL, "use only units whose mean rate is above this in every condition",         \
-     offsetof(type, recorded.minimum_rate)}
+     offsetof(type, recorded.minimum_rate)},                                                                                                   \
+    {"maximum_units", PARAM_INTEGER, UNIT_NONE, "auto", 1, 1 << 24, NULL, "use only so many of these units, the first of the table; auto: all", \
+     offsetof(type, recorded.maximum_units)}
 
 /** State of both kinds. */
 typedef struct {
@@ -36,7 +39,7 @@ typedef struct {
     double auxiliary_filter; /**< ms, low-pass of auxiliary rates: the plastic time constant */
 } recorded_state;
 
-/** Drop units below minimum_rate and compute means. Not collective. */
+/** Drop units below minimum_rate and those beyond maximum_units, and compute means. Not collective. */
 void recorded_prepare(recorded_state *state, const recorded_parameters *p);
 void recorded_close(void *state);
 

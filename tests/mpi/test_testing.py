@@ -84,7 +84,7 @@ def assert_same(one, other, what):
 
 
 def test_same_bits(bench):
-    all_at_once = ("--delete-neurons", "0.1", "--delete-synapses", "0.05", "--noise", "0.2", "--delete-spike", "30")
+    all_at_once = ("--delete-neurons", "0.1", "--delete-synapses", "0.05", "--shuffle-synapses", "0.3", "--noise", "0.2", "--delete-spike", "30")
     for name, text in (("theta", THETA), ("lif", LIF)):
         run = trained(bench, name, text)
         truth, perturbed = {(): os.path.join(run, "test.h5")}, test(bench, run, f"{name}.perturbed", *all_at_once)
@@ -104,6 +104,8 @@ def test_trials(bench):
     assert np.array_equal(numbers(five, "0/psth").shape, (30, 100)) and np.array_equal(numbers(two, "0/psth").shape, (15, 100))
     assert abs(numbers(two, "0/trial_correlation").mean() - attribute(two, "single_trial_correlation", "/0")) < 1e-12
     assert abs(numbers(two, "0/trial_rate").mean() - attribute(two, "rate_hz", "/0")) < 1e-9
+    other = test(bench, run, "other", "--trials", "2", "--skip-trials", "2")  # one task: the third and fourth trial
+    assert np.array_equal(numbers(five, "0/trial_correlation")[2:4], numbers(other, "0/trial_correlation")), "skipped trials are not skipped"
     with open(two.replace(".h5", ".json")) as file:
         summary = json.load(file)
     assert summary["trials"] == 2 and summary["loop"] == 12 and abs(summary["tasks"][0]["rate_hz"] - attribute(two, "rate_hz", "/0")) < 1e-9, summary
@@ -112,7 +114,7 @@ def test_trials(bench):
 def test_nothing_done_is_nothing(bench):
     run = trained(bench, "theta", THETA)
     plain = os.path.join(run, "test.h5")
-    assert_same(plain, test(bench, run, "zero", "--delete-synapses", "0", "--noise", "0", "--delete-neurons", "0"), "fractions of 0")
+    assert_same(plain, test(bench, run, "zero", "--delete-synapses", "0", "--shuffle-synapses", "0", "--noise", "0", "--delete-neurons", "0"), "fractions of 0")
     one = test(bench, run, "one", "--noise", "1e-300")  # takes the perturbed path, changes no number
     assert np.array_equal(numbers(plain, "0/drive"), numbers(one, "0/drive"))
 
@@ -154,6 +156,48 @@ def test_deleted_synapses(bench):
             assert np.abs(numbers(path, "0/drive")).max() == 0, "there is a drive without synapses"
             thinned = test(bench, run, "thinned", "--delete-synapses", "0.5")
             assert attribute(thinned, "single_trial_correlation", "/0") < attribute(os.path.join(run, "test.h5"), "single_trial_correlation", "/0") - 0.15
+
+
+RECORDED = """\
+simulation: {dt: 1 ms, seed: 5, reset: every_loop}
+network:    {kind: random, neurons: 90, excitatory_fraction: 0.7, probability: 0.3, sigma: 1}
+neuron:     {model: theta}
+plastic:    {tau: 20 ms, %s}
+stimulus:   {kind: constant, amplitude: 2, start: 0 ms, stop: 50 ms}
+targets:    {kind: surrogate, units: 80, minimum_rate: 4 Hz, maximum_units: 30, conditions: 1, length: 200 ms, quantity: rate, others: auxiliary}
+learning:   {lambda: 1, mu: 0, every: 10 ms, loops: 3}
+output:     {correlation_window: 0 ms, test_trials: 2}
+"""
+
+
+def pairs_of(run):
+    """Per population of synapses the pairs of ids, and their weights."""
+    with h5py.File(os.path.join(run, "edges.h5")) as file:
+        return {kind: (file["edges"][kind]["source_node_id"][:], file["edges"][kind]["target_node_id"][:], file["edges"][kind]["0/syn_weight"][:].astype(float)) for kind in file["edges"]}
+
+
+def test_shuffled_synapses(bench):
+    run = trained(bench, "theta", THETA)
+    plain, score = os.path.join(run, "test.h5"), {}
+    weight = pairs_of(run)["plastic"][2]
+    for probability in (0.1, 1):
+        path = test(bench, run, "shuffled", "--shuffle-synapses", str(probability))
+        shuffled = attribute(path, "shuffled_synapses")
+        assert shuffled[0] == 0 and abs(shuffled[1] - probability * len(weight)) <= 4 * np.sqrt(len(weight) * probability * (1 - probability)), (shuffled, len(weight))
+        score[probability] = attribute(path, "single_trial_correlation", "/0")
+    assert score[1] < score[0.1] - 0.1 and score[0.1] < attribute(plain, "single_trial_correlation", "/0") - 0.02, score
+    # who takes part: synapses between recorded neurons, plastic ones and, with a plastic set of its own, static ones
+    for plastic, name in (("kind: existing", "existing"), ("kind: separate, excitatory_in_degree: 20, inhibitory_in_degree: 10, trained: targets", "separate")):
+        run = trained(bench, name, RECORDED % plastic)
+        with h5py.File(os.path.join(run, "targets.h5")) as file:
+            recorded = file["targets/recorded_unit"][:] >= 0
+        assert recorded.sum() == 30, recorded.sum()
+        expected = [0, 0]
+        for kind, (source, target, weight) in pairs_of(run).items():
+            expected[kind == "plastic"] = (recorded[source] & recorded[target]).sum()
+        path = test(bench, run, "shuffled", "--shuffle-synapses", "1")
+        assert list(attribute(path, "shuffled_synapses")) == expected and expected[1] > 100 and (name == "existing") == (expected[0] == 0), (attribute(path, "shuffled_synapses"), expected)
+        assert_same(path, test(bench, run, "shuffled.3", "--shuffle-synapses", "1", ranks=3, size=3), f"{name}, 3 ranks")
 
 
 def test_noise(bench):
@@ -209,8 +253,8 @@ def test_errors(bench):
     run = trained(bench, "theta", THETA)
     elsewhere = bench.path("untouched.h5")
     refused = {
-        "--trials 0": "1048576", "--trials 2.5": "whole", "--trials": "--trials needs", "--ranks-per-trial 3": "the job has", "--delete-neurons 1": "below 1",
-        "--delete-neurons -0.1": "fraction", "--delete-neurons 5%": "5%", "--delete-synapses 1.5": "probability", "--noise nan": "standard deviation",
+        "--trials 0": "1048576", "--trials 2.5": "whole", "--skip-trials -1": "whole", "--trials": "--trials needs", "--ranks-per-trial 3": "the job has", "--delete-neurons 1": "below 1",
+        "--delete-neurons -0.1": "fraction", "--delete-neurons 5%": "5%", "--delete-synapses 1.5": "probability", "--shuffle-synapses -1": "probability", "--noise nan": "standard deviation",
         "--delete-spike 501": "500 ms", "--delete-spike 10ms": "without a unit", "--frobnicate": "unknown option '--frobnicate'", "-P network.neurons=50": "output.*",
         "-P simulation.seed=2": "belongs to the training", "-P stimulus.stop=60 ms": "stimulus.stop", "-P output.psth_bin=0.7 ms": "psth_bin", "-P output.frob=1": "frob",
         "twice": "one argument too many",
@@ -256,5 +300,5 @@ guards:     {max_rate: 0}
 
 
 if __name__ == "__main__":
-    run_tests([test_same_bits, test_trials, test_nothing_done_is_nothing, test_deleted_neurons, test_deleted_synapses, test_noise, test_deleted_spike, test_errors,
+    run_tests([test_same_bits, test_trials, test_nothing_done_is_nothing, test_deleted_neurons, test_deleted_synapses, test_shuffled_synapses, test_noise, test_deleted_spike, test_errors,
                test_failures_are_agreed])

@@ -44,6 +44,28 @@ static void test_choose(void **state) {
     assert_int_equal(members(many, TOTAL), TOTAL);
 }
 
+static void test_permute(void **state) {
+    (void)state;
+    enum { WEIGHTS = 6, CHOSEN = 4, TARGETS = 6000 };
+    const int32_t chosen[CHOSEN] = {0, 2, 3, 5};
+    int went[WEIGHTS][WEIGHTS] = {{0}};
+    for (int64_t target = 0; target < TARGETS; target++) {
+        double weight[WEIGHTS] = {0, 1, 2, 3, 4, 5}, other[WEIGHTS] = {0, 1, 2, 3, 4, 5}, sum = 0;
+        perturbation_permute(7, target, 2, chosen, CHOSEN, weight);
+        perturbation_permute(7, target, 2, chosen, CHOSEN, other);
+        for (int a = 0; a < WEIGHTS; a++) {
+            assert_true(weight[a] == other[a]);
+            went[(int)weight[a]][a]++;
+            sum += weight[a] * weight[a];
+        }
+        assert_true(sum == 55); /* all are still there */
+    }
+    assert_int_equal(went[1][1], TARGETS);
+    assert_int_equal(went[4][4], TARGETS);
+    for (int a = 0; a < CHOSEN; a++)
+        for (int b = 0; b < CHOSEN; b++) assert_in_range(went[chosen[a]][chosen[b]], TARGETS / 4 - 150, TARGETS / 4 + 150); /* SD 34 */
+}
+
 static void check_groups(int ranks, int64_t trials, int64_t wanted, int size, int groups) {
     int found;
     assert_int_equal(test_group_size(ranks, trials, wanted, &found), size);
@@ -65,6 +87,6 @@ static void test_groups(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_count), cmocka_unit_test(test_choose), cmocka_unit_test(test_groups)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_count), cmocka_unit_test(test_choose), cmocka_unit_test(test_permute), cmocka_unit_test(test_groups)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
