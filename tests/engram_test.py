@@ -27,6 +27,7 @@ class Bench:
     def __init__(self, engram, work):
         self.engram = os.path.abspath(engram)
         self.work = os.path.abspath(work)
+        self.daemon = False  # start single ranks as users do, with Open MPI's daemon and all of its transports
 
     def path(self, *names):
         return os.path.join(self.work, *names)
@@ -41,7 +42,7 @@ class Bench:
     def run(self, arguments, ranks=1, timeout=300):
         """Run engram; return (exit code, stdout, stderr)."""
         launcher = [] if ranks == 1 else ["mpirun", "-n", str(ranks)]
-        done = subprocess.run(launcher + [self.engram] + arguments, env=self.single() if ranks == 1 else ENVIRONMENT, capture_output=True, text=True, timeout=timeout)
+        done = subprocess.run(launcher + [self.engram] + arguments, env=self.single() if ranks == 1 and not self.daemon else ENVIRONMENT, capture_output=True, text=True, timeout=timeout)
         return done.returncode, done.stdout, done.stderr
 
     def single(self):

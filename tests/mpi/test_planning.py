@@ -60,7 +60,9 @@ def plan(bench, config, parameters, ranks, *options):
 
 def run(bench, config, parameters, name, ranks):
     """Train; return memory_mib of run.json, the mean rate over loops, and the output directory."""
+    bench.daemon = True  # it takes memory
     out = bench.train(config, f"{name}-{ranks}", ranks, [f"{key}={value}" for key, value in parameters.items()])
+    bench.daemon = False
     with open(os.path.join(out, "run.json")) as file:
         memory = json.load(file)["memory_mib"]
     with open(os.path.join(out, "metrics.csv")) as file:
