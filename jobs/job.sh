@@ -165,9 +165,9 @@ job_arguments() {
 }
 
 # job_many FUNCTION: by hand as many calls at a time as there are cores (JOB_PROCESSES: so many), each a process of its own; in a batch job one after the other, and as a member of an
-# array the line of its index alone. Called again, it does what is missing.
+# array the line of its index alone. Called again, it does what is missing. The file JOB_PROGRESS, if it is named, always holds how many calls are done and how many there are.
 job_many() {
-  local lines line words running=0 failures=0 processes=${JOB_PROCESSES:-$(mpi_cores)}
+  local lines line words running=0 failures=0 begun=0 processes=${JOB_PROCESSES:-$(mpi_cores)}
   mapfile -t lines
   if [[ ${SLURM_ARRAY_TASK_ID-} ]] && job_in_batch; then
     if ((SLURM_ARRAY_TASK_ID >= ${#lines[@]})); then echo "$SLURM_ARRAY_TASK_ID is not in the array: there are ${#lines[@]} runs, 0 to $((${#lines[@]} - 1))" >&2; exit 2; fi
@@ -179,13 +179,19 @@ job_many() {
     if ((running == processes)); then
       wait -n || failures=$((failures + 1))
       running=$((running - 1))
+      job_progress $((begun - running)) "${#lines[@]}"
     fi
     ("$1" "${words[@]}") </dev/null &
-    running=$((running + 1))
+    running=$((running + 1)) begun=$((begun + 1))
   done
-  for (( ; running; running--)); do wait -n || failures=$((failures + 1)); done
+  for (( ; running; running--)); do
+    wait -n || failures=$((failures + 1))
+    job_progress $((begun - running + 1)) "${#lines[@]}"
+  done
   if ((failures)); then echo "$0: $failures of ${#lines[@]} runs failed" >&2; exit 1; fi
 }
+
+job_progress() { if [[ ${JOB_PROGRESS-} ]]; then echo "$1 $2" >"$JOB_PROGRESS"; fi; }
 
 # job_one OUT CONFIG [engram options]: trains one run unless it is done with the same parameters, or goes on with it.
 job_one() {

@@ -95,6 +95,18 @@ def degree_grid(table):
     return part.keep(np.isin(part["duration_ms"], lengths))
 
 
+EXAMPLES = (5, 30, 200)  # tau_s in ms: sampling error, neither, tracking error
+
+
+def tau_s_examples(table):
+    """Members with tau_c = 100 ms, a state that runs on, and one of these tau_s: of the largest network that has all three, seeds that have all three."""
+    part = table.where(p=table.common("p"), reset="never", tau_c_ms=100, duration_ms=1000)
+    part = part.keep(np.isin(part["tau_s_ms"], EXAMPLES))
+    whole = np.array([part.where(neurons=n, seed=seed).done == len(EXAMPLES) for n, seed in zip(part["neurons"], part["seed"])], bool)
+    part = part.keep(whole)
+    return part.where(neurons=part["neurons"].max()) if part.done else part
+
+
 def learnable(lengths, performance, threshold):
     """(length up to which the threshold is reached, whether that is the longest tried). Between the last length that reaches it and the next it is
     interpolated; 0 when no length reaches it."""

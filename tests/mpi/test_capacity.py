@@ -1,5 +1,6 @@
 """jobs/capacity: members by index, what is done is skipped, a failing member, one that was stopped, the collected table, figures, refusals."""
 import csv
+import glob
 import json
 import os
 import shutil
@@ -85,10 +86,28 @@ def test_check(bench):
     header = "member,neurons,p,duration_ms,tau_c_ms,tau_s_ms,reset,seed,status,performance,median_trial,average_drive,training,rate_hz,bins,rank_target,rank_drive,seconds"
     good = bench.config("good.csv", "\n".join([header, *rows(lambda n, p, t, c, ts, reset, r: r)]) + "\n")
     text = job(bench, "check", good)
-    assert "FAIL" not in text and all(f"pass  {k} " in text for k in range(1, 9)), text
+    assert "not met" not in text and all(f"\n  met      {k} " in text for k in range(1, 9)), text
     for number, spoil in spoilt.items():
         text = job(bench, "check", bench.config("spoilt.csv", "\n".join([header, *rows(spoil)]) + "\n"), code=1)
-        assert f"FAIL  {number} " in text, text
+        assert f"\n  not met  {number} " in text, text
+
+
+def test_reproduction(bench):
+    """Two members of the reproduction's study, as tools/reproduce runs it: the progress, what is done is skipped, and what is missing for a verdict is said."""
+    folder, progress = bench.path("jobs", "capacity"), bench.path("progress")
+    shutil.copytree(os.path.join(JOB, ".."), bench.path("jobs"))
+    shutil.copytree(os.path.join(JOB, "..", "..", "tools"), bench.path("tools"))
+    with open(os.path.join(folder, "reproduce.csv"), "w") as file:
+        file.write("neurons,p,duration,tau_c,tau_s,reset,seeds\n20,0.5,100,50,20,every_loop,7 8\n")
+    before = None
+    for again in (False, True):
+        done = subprocess.run([os.path.join(folder, "run"), "quick", "2", "-P", "learning.loops=2"], env=dict(ENVIRONMENT, ENGRAM=bench.engram, ENGRAM_RESULTS=bench.path("results"), JOB_PROGRESS=progress),
+                              capture_output=True, text=True, timeout=100)
+        assert done.returncode == 0 and "not enough members of the length grid" in done.stderr and "2 done" in done.stdout, f"{done.stdout}\n{done.stderr}"
+        runs = {path: os.stat(path).st_mtime_ns for path in glob.glob(bench.path("results", "capacity", "quick", "*_seed[12]", "run.json"))}
+        assert len(runs) == 2 and open(progress).read() == "2 2\n"
+        assert not again or runs == before, "what was done is done again"
+        before = runs
 
 
 def test_failing_member(bench):
@@ -138,4 +157,4 @@ def test_refusals(bench):
     shutil.rmtree(bench.path("other"))
 
 
-run_tests([test_study, test_check, test_failing_member, test_stopped_member, test_refusals])
+run_tests([test_study, test_check, test_reproduction, test_failing_member, test_stopped_member, test_refusals])

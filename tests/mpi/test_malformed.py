@@ -9,13 +9,11 @@ import re
 import resource
 import socket
 import subprocess
-import threading
 
 import h5py
 import numpy as np
 from engram_test import ENVIRONMENT, run_tests
 
-SINGLE = dict(ENVIRONMENT, OMPI_MCA_ess_singleton_isolated="1", OMPI_MCA_btl="self", OMPI_MCA_pml="ob1")  # no daemon beside a single rank
 SECONDS = 60  # no refusal takes longer, sanitized and on a busy machine
 SMALL = """\
 simulation: {dt: 0.5 ms}
@@ -32,10 +30,7 @@ checked = 0  # malformed inputs that were refused as they must be
 def launch(bench, arguments, ranks=1, timeout=SECONDS):
     """(exit code, lines of standard error); a crash or a hang fails."""
     command = [bench.engram] + arguments if ranks == 1 else ["mpirun", "-n", str(ranks), bench.engram] + arguments
-    session = bench.path(f"session.{threading.get_ident()}")  # without daemon, two ranks at a time need folders of their own
-    environment = dict(SINGLE, OMPI_MCA_orte_tmpdir_base=session) if ranks == 1 else ENVIRONMENT
-    os.makedirs(session, exist_ok=True)
-    done = subprocess.run(command, env=environment, capture_output=True, timeout=timeout)
+    done = subprocess.run(command, env=bench.single() if ranks == 1 else ENVIRONMENT, capture_output=True, timeout=timeout)
     return done.returncode, done.stderr.decode("utf-8", "replace").splitlines()
 
 

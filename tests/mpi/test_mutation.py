@@ -9,14 +9,13 @@ import resource
 import struct
 import subprocess
 import sys
-import threading
 
 import h5py
 import numpy as np
 from engram_test import ENVIRONMENT, run_tests
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from test_malformed import SINGLE, SMALL, rates, snapshot, together  # noqa: E402
+from test_malformed import SMALL, rates, snapshot, together  # noqa: E402
 
 MUTATIONS = 45  # of each file
 SECONDS = 120   # for one run on a busy machine; a request that HDF5 does not finish takes 10 s of processor time
@@ -90,9 +89,7 @@ def sanitizer_is_content(text):
 
 def check(bench, arguments, wanted=None, command="check"):
     """Run; return (exit code, reports)."""
-    session = bench.path(f"session.{threading.get_ident()}")
-    os.makedirs(session, exist_ok=True)
-    done = subprocess.run([bench.engram, command] + arguments, env=dict(SINGLE, OMPI_MCA_orte_tmpdir_base=session), capture_output=True, timeout=SECONDS)
+    done = subprocess.run([bench.engram, command] + arguments, env=bench.single(), capture_output=True, timeout=SECONDS)
     err = done.stderr.decode("utf-8", "replace")
     reports = [line for line in err.splitlines() if line.startswith("engram: error: ")]
     told = f"{arguments}: exit code {done.returncode}\n{err}"

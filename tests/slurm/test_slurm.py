@@ -30,7 +30,7 @@ PLAIN = ["small"] + SMALL + words("network.in_degree=20", "plastic.group_size=1"
 def submit(bench, job, results, arguments, options=(), launcher="srun"):
     """sbatch of jobs/JOB, with results below the folder RESULTS; return its id."""
     return bench.slurm.submit([*options, os.path.join(JOBS, job, "job.sbatch"), *arguments], bench.work, ENGRAM=bench.engram, ENGRAM_RESULTS=bench.path(results), ENGRAM_LAUNCHER=launcher,
-                              OMPI_MCA_btl="self,vader", OMPI_MCA_oob_tcp_if_include="lo")
+                              OMPI_MCA_btl="self,vader", OMPI_MCA_oob_tcp_if_include="lo", OMPI_MCA_mpi_yield_when_idle="1")  # jobs run at the same time, on fewer cores than they think
 
 
 def log(bench, job):

@@ -32,11 +32,11 @@ def test_install_and_move(bench):
     build, first = os.path.dirname(bench.engram), bench.path("first")
     call(["cmake", "--install", build, "--prefix", first])
     os.rename(first, installed(bench))
-    for name in ("bin/engram", "share/man/man1/engram.1", "share/bash-completion/completions/engram", "share/doc/engram/README.md", "share/engram/tools/mpi-env",
+    for name in ("bin/engram", "share/man/man1/engram.1", "share/bash-completion/completions/engram", "share/doc/engram/README.md", "share/engram/tools/mpi-env", "share/engram/tools/statements.py",
                  "share/engram/jobs/sinusoids/parameters.yaml", "share/engram/jobs/sinusoids/published.csv", "share/engram/jobs/sinusoids/job.sbatch", "share/engram/jobs/job.sh",
                  "share/engram/jobs/site.sh"):
         assert os.path.isfile(installed(bench, name)), name
-    for name in ("bin/engram", "share/engram/tools/plot", "share/engram/tools/scaling", "share/engram/jobs/capacity/run", "share/engram/jobs/sinusoids/run", "share/engram/jobs/sinusoids/check", "share/engram/jobs/submit"):
+    for name in ("bin/engram", "share/engram/tools/plot", "share/engram/tools/scaling", "share/engram/tools/reproduce", "share/engram/tools/reproduce-page", "share/engram/jobs/capacity/run", "share/engram/jobs/sinusoids/run", "share/engram/jobs/sinusoids/check", "share/engram/jobs/submit"):
         assert os.access(installed(bench, name), os.X_OK), name
     source = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
     for folder, _, names in os.walk(installed(bench)):
@@ -67,6 +67,10 @@ def test_installed_job(bench):
                           env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
     assert "the run has 2 loops, 100 are needed" in done.stderr, f"{done.stdout}\n{done.stderr}"
     assert os.path.isfile(bench.path("engram-jobs", "sinusoids", "figure.png"))
+
+
+def test_installed_reproduce(bench):
+    assert "capacity" in call([installed(bench, "share", "engram", "tools", "reproduce"), "--list"], cwd=bench.work).split()
 
 
 # ---- the pages and the program say the same ----
@@ -149,4 +153,4 @@ def test_completion(bench):
     assert sorted(complete(bench, "engram train a.yaml -P output.edges=")) == ["all", "none", "plastic"]
 
 
-run_tests([test_install_and_move, test_installed_program, test_installed_job, test_pages_do_not_drift, test_manual_renders, test_completion])
+run_tests([test_install_and_move, test_installed_program, test_installed_job, test_installed_reproduce, test_pages_do_not_drift, test_manual_renders, test_completion])
