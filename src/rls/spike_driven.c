@@ -8,8 +8,8 @@
  *                 g <- 1/(1 + scale^2 rho) ,  w_i <- w_i - g e_i scale k ,  k and c = scale^2 g wait
  *     flush       P <- P - sum over m of c_m k_m k_m'
  * When sources have time constants of their own, r is not one decay away from what it was: then all sources count as having arrived anew.
- * Weights are written at every instant, so that one that would change its sign, where signs are kept, is found at once. From then on its input no longer arrives,
- * and what is left of it in k and rho is taken out by the next instant, at which minus what its r has decayed to arrives instead.
+ * Weights are written at every instant, so that one that would change its sign, where signs are kept, is found at once. From then on its input no longer arrives;
+ * and at the next instant all others of its group count as having arrived anew, so that nothing is left of it in k and rho. (To subtract it leaves rounding errors, by which rho can be negative.)
  *
  * An instant costs what it moves through memory. Each column of all groups lies one group behind the other, so that a pass over the groups reads
  * and writes a few long streams; only the rows of P are picked from here and there, and asked for ahead of time. */

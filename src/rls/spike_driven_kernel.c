@@ -103,17 +103,32 @@ static int find_hits(const int32_t *restrict source, int count, const uint8_t *r
     return found;
 }
 
-/** Frozen inputs do not arrive; those frozen at the last instant leave: what k and rho still have of them comes to decay r of then. @return hits that are left or new */
-static int without_frozen(uint8_t *restrict frozen, const int32_t *restrict source, int count, double decay, const double *restrict values, const double *restrict r, hit *restrict hits, int found) {
+/** Frozen inputs do not arrive. @return hits that are left */
+static int leave_out_frozen(const uint8_t *restrict frozen, hit *restrict hits, int found) {
     int left = 0;
     for (int k = 0; k < found; k++)
         if (frozen[hits[k].at] == PLASTIC_FREE) hits[left++] = hits[k];
-    for (uint8_t *at = frozen; (at = memchr(at, PLASTIC_FROZEN_NOW, (size_t)(frozen + count - at)));) {
-        int a = (int)(at - frozen);
-        if (decay != 0) hits[left++] = (hit){a, (real)(values[source[a]] - r[source[a]])};
-        *at = PLASTIC_FROZEN;
-    }
     return left;
+}
+
+/** After an instant at which inputs were frozen: the others arrive anew, with all of r. @return hits */
+static int arrive_anew(uint8_t *restrict frozen, const int32_t *restrict source, int count, const double *restrict r, hit *restrict hits) {
+    int found = 0;
+    for (int a = 0; a < count; a++) {
+        if (frozen[a] == PLASTIC_FROZEN_NOW) frozen[a] = PLASTIC_FROZEN;
+        if (frozen[a] == PLASTIC_FREE && r[source[a]] != 0) hits[found++] = (hit){a, (real)r[source[a]]};
+    }
+    return found;
+}
+
+/** What arrives at a group where weights keep their signs. @return hits */
+static int find_free_hits(rls_store *store, int group, const double *r, hit *hits, int found) {
+    int count;
+    const int32_t *source = plastic_sources(store->plastic, group, &count);
+    uint8_t *frozen = store->plastic->frozen + store->plastic->row_start[store->plastic->group_row[group]];
+    if (count == 0 || !memchr(frozen, PLASTIC_FROZEN_NOW, (size_t)count)) return leave_out_frozen(frozen, hits, found);
+    store->products[group] = (group_products){0, 0}; /* nothing is left of the last instant */
+    return arrive_anew(frozen, source, count, r, hits);
 }
 
 static double advanced_sum(double sum, double decay, const real *restrict weight, int64_t stride, const hit *restrict hits, int count) {
@@ -145,7 +160,7 @@ static void predict(rls_store *store, const int32_t *touched, int64_t count_touc
         int here = find_hits(source, count, store->touched, arrived, hits);
         for (int row = plastic->group_row[g]; row < plastic->group_row[g + 1]; row++)
             store->sum[row] = advanced_sum(store->sum[row], store->decay, (const real *)plastic->weight + plastic_slot(plastic, g, row, 0), members, hits, here);
-        if (plastic->frozen) here = without_frozen(plastic->frozen + plastic->row_start[plastic->group_row[g]], source, count, store->decay, values, r, hits, here);
+        if (plastic->frozen) here = find_free_hits(store, g, r, hits, here);
         store->hit_start[g + 1] = found += here;
     }
     for (int64_t k = 0; k < count_touched; k++) store->touched[touched ? touched[k] : k] = 0;
