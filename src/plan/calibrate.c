@@ -203,9 +203,9 @@ static measured deliver_plastic(calibration *calibration, double neurons, double
                    "targets: {kind: ou, duration: %g ms}\nlearning: {rule: none, every: %g ms}\n", neurons, inputs / 2, inputs / 2, (long long)group, ms, ms / 2);
 }
 
-enum { LEARNING_NEURONS = 4096, LEARNING_INPUTS = 128 };
+enum { LEARNING_NEURONS = 16384, LEARNING_INPUTS = 64 };
 
-/** As in training: between two spikes of a neuron all of P, 290 MB, passes through the caches. Lambda is so large that nothing is learned. */
+/** As in training: between two spikes of a neuron all of P, 270 MB, passes through the caches. Lambda is so large that nothing is learned. */
 static measured deliver_and_learn(calibration *calibration) {
     return measure(calibration, LEARN | PLASTIC, "simulation: {dt: 0.1 ms}\nnetwork: {kind: none, neurons: %d}\nneuron: {" SPARSE "}\n"
                    "plastic: {kind: separate, excitatory_in_degree: %d, inhibitory_in_degree: %d, excitatory_weight: 0, inhibitory_weight: 0}\n"
@@ -260,7 +260,7 @@ static void measure_delivery(calibration *calibration) {
 
 /* ---- RLS ---- */
 
-static const double rls_inputs[] = {32, 64, 128, 256, 512, 1024};
+static const double rls_inputs[] = {32, 64, 128, 240, 496, 1008}; /* whole cache lines that are no multiple of 256: rows that need no padding */
 enum { RLS_INPUTS = sizeof rls_inputs / sizeof *rls_inputs };
 
 /** ns of a group and instant. @param every ms between instants: how many inputs spike @param[out] hits of a group */
@@ -291,7 +291,7 @@ static void measure_stores(calibration *calibration) {
     machine_rls *rls = &calibration->machine.rls;
     rls->inputs = list_of(RLS_INPUTS, rls_inputs);
     rls->cached_bytes = 1 << 20;
-    rls->large_bytes = 128 << 20; /* several times a core's share of the last cache */
+    rls->large_bytes = 256 << 20; /* several times a core's share of the last cache */
     for (int s = 0; rls_store_kinds[s]; s++) {
         if (rls_store_kinds[s]->save) continue;
         for (int p = 0; p < PRECISIONS; p++) {

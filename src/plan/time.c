@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "../rls/layout.h"
 #include "plan.h"
 
 static const double NS = 1e-9, US = 1e-6;
@@ -88,6 +89,7 @@ static double group_at_instant(const plan_network *network, const machine *machi
     int store = 0, precision = network->rule.half ? PRECISION_HALF : network->rule.single ? PRECISION_SINGLE : PRECISION_DOUBLE;
     while (rls_store_kinds[store] != network->rule.store) store++;
     const machine_store *cached = &rls->cached[store][precision], *large = &rls->large[store][precision];
+    if (strcmp(network->rule.store->name, "packed") != 0) inputs = (double)rls_row_length((int64_t)ceil(inputs)); /* what is padded is computed, too */
     double part = fmin(1, fmax(0, log(p_bytes / rls->cached_bytes) / log(rls->large_bytes / rls->cached_bytes)));
     *spiking = (1 - part) * store_at(rls, &cached->spiking, inputs, 1) + part * store_at(rls, &large->spiking, inputs, 1);
     return (1 - part) * store_at(rls, &cached->quiet, inputs, 2) + part * store_at(rls, &large->quiet, inputs, 2);
