@@ -206,8 +206,8 @@ def test_cancelled(bench):
 
 
 def test_no_progress(bench):
-    """A job that saves nothing in its time does not come back for ever."""
-    job = submit(bench, "million", "hopeless", PLAIN + ["--max-hours", "0.0000001"] + words("network.neurons=3000", "network.in_degree=200"))
+    """A job that saves nothing in its time does not come back for ever. Its loops have 5 million steps: shorter ones are finished."""
+    job = submit(bench, "million", "hopeless", PLAIN + ["--max-hours", "0.0000001"] + words("simulation.loop_duration=1000 s"))
     ended(bench, job, "FAILED", "75:0", "not one loop was done and saved in this turn", "give the job more time")
 
 
