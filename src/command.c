@@ -29,7 +29,7 @@ static const char usage[] =
     "      [--sbatch FILE [-o DIR]] [--csv FILE] [--overwrite]\n"
     "      what the run needs, without building it: memory, nodes, disk, seconds per loop, and where communication takes over; a job script\n"
     "  engram calibrate -o FILE [--name NAME] [--memory-per-node GIB] [--overwrite] [--quiet]\n"
-    "      measure this machine on the ranks of the job, less than a minute on a quiet one, for engram plan\n"
+    "      measure this machine on the ranks of the job, a minute and a half on a quiet one, for engram plan\n"
     "  engram status DIR...\n"
     "      how runs get on: loop, rate, correlation, time left, last checkpoint, memory; DIR holds a run, or runs below it; reads files only, needs no MPI\n"
     "  engram list [SECTION]\n"

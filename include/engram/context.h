@@ -6,6 +6,7 @@
 
 #include <mpi.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /** The job. Passed explicitly; never global. */
 typedef struct context {
@@ -19,6 +20,10 @@ typedef struct context {
 
 /** Describe the job of @p comm. Collective over comm; MPI must be initialised. */
 context context_of(MPI_Comm comm);
+
+/** Where this rank's part stands when the parts of all ranks follow one another: elements of the ranks before it. Collective.
+ *  @param mine elements of this rank @param[out] total of all ranks; NULL: not wanted, on every rank */
+int64_t context_first(const context *context, int64_t mine, int64_t *total);
 
 /** Print one line on rank 0 (stdout, flushed); silent on other ranks, in other groups than the first, and when quiet. Not collective. */
 void log_line(const context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));

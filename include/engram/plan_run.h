@@ -31,7 +31,7 @@ typedef struct {
     bool overwrite;
 } calibrate_options;
 
-/** Measure this machine on the ranks of the job, about a minute, and write the file. Collective. @return agreed and printed */
+/** Measure this machine on the ranks of the job, a minute and a half, and write the file. Collective. @return agreed and printed */
 status calibrate_run(const context *context, const calibrate_options *options);
 
 #endif

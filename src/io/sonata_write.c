@@ -22,9 +22,7 @@ typedef struct {
 /** The ranks' shares follow one another. Collective. */
 static division division_of(const context *job, h5_file *file, int64_t mine) {
     division rows = {.file = file, .mine = mine};
-    CHECK_MPI(MPI_Exscan(&mine, &rows.first, 1, MPI_INT64_T, MPI_SUM, job->comm));
-    if (job->rank == 0) rows.first = 0; /* left undefined by MPI */
-    CHECK_MPI(MPI_Allreduce(&mine, &rows.total, 1, MPI_INT64_T, MPI_SUM, job->comm));
+    rows.first = context_first(job, mine, &rows.total);
     return rows;
 }
 

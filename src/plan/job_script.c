@@ -44,22 +44,31 @@ static void write_script(FILE *out, const char *config_path, const char *directo
     fputs("\ncode=$?\nif [[ $code -eq 75 ]]; then scontrol requeue \"$SLURM_JOB_ID\"; fi\nexit $code\n", out);
 }
 
+FILE *plan_file_open(const char *path, bool overwrite, mode_t mode, status *result) {
+    int descriptor = open(path, O_WRONLY | O_CREAT | (overwrite ? O_TRUNC : O_EXCL), mode);
+    FILE *file = descriptor >= 0 ? fdopen(descriptor, "w") : NULL;
+    *result = file              ? STATUS_OK
+              : errno == EEXIST ? status_fail(STATUS_INPUT, "%s is there already; give another name, or --overwrite", path)
+                                : status_fail(status_unreadable(errno), "%s cannot be written: %s", path, strerror(errno));
+    return file;
+}
+
+status plan_file_close(FILE *file, const char *path) {
+    bool failed = ferror(file);
+    return fclose(file) != 0 || failed ? status_fail(STATUS_FAILURE, "%s could not be written: %s", path, strerror(errno)) : STATUS_OK;
+}
+
 status job_script_write(const context *context, const config *config, const plan_options *options, const plan *plan, double peak) {
     char *config_path = realpath(options->config, NULL), *directory = NULL;
     const char *wanted = options->directory ? options->directory : ((const output_settings *)config_common((struct config *)(uintptr_t)config, "output"))->directory;
     char here[PATH_MAX];
     if (!config_path || !getcwd(here, sizeof here)) context_abort("plan: the current directory cannot be told");
     if (asprintf(&directory, "%s%s%s", wanted[0] == '/' ? "" : here, wanted[0] == '/' ? "" : "/", wanted) < 0) context_abort("memory: no room for a path");
-    int descriptor = open(options->sbatch, O_WRONLY | O_CREAT | (options->overwrite ? O_TRUNC : O_EXCL), 0777);
-    FILE *out = descriptor >= 0 ? fdopen(descriptor, "w") : NULL;
-    status result = STATUS_OK;
-    if (!out) {
-        result = errno == EEXIST ? status_fail(STATUS_INPUT, "%s is there already; give another name, or --overwrite", options->sbatch)
-                                 : status_fail(status_unreadable(errno), "%s cannot be written: %s", options->sbatch, strerror(errno));
-    } else {
+    status result;
+    FILE *out = plan_file_open(options->sbatch, options->overwrite, 0777, &result);
+    if (out) {
         write_script(out, config_path, directory, options, plan, peak);
-        bool failed = ferror(out);
-        if (fclose(out) != 0 || failed) result = status_fail(STATUS_FAILURE, "%s could not be written: %s", options->sbatch, strerror(errno));
+        result = plan_file_close(out, options->sbatch);
     }
     if (result == STATUS_OK) log_line(context, "\n%s: submit it with sbatch", options->sbatch);
     free(config_path);

@@ -1,6 +1,9 @@
-/* A script for sbatch with the planned resources. */
+/* Files that a plan writes: how they are opened, and a script for sbatch with the planned resources. */
 #ifndef ENGRAM_JOB_SCRIPT_H
 #define ENGRAM_JOB_SCRIPT_H
+
+#include <stdio.h>
+#include <sys/types.h>
 
 #include "engram/plan_run.h"
 #include "plan.h"
@@ -15,6 +18,11 @@ typedef struct {
     double rate;            /**< Hz */
     bool rate_given;
 } plan;
+
+/** A file that a plan writes. @param mode permissions @return NULL on failure, with *@p result set: STATUS_INPUT if the file is there and overwrite is not asked for; not agreed */
+FILE *plan_file_open(const char *path, bool overwrite, mode_t mode, status *result);
+/** @return not agreed */
+status plan_file_close(FILE *file, const char *path);
 
 /** @param peak bytes of a rank. @return not agreed; STATUS_INPUT if the file is there and overwrite is not asked for */
 status job_script_write(const context *context, const config *config, const plan_options *options, const plan *plan, double peak);

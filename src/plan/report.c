@@ -1,5 +1,4 @@
 /* "engram plan": tables of what was planned. */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,27 +132,27 @@ static void print_ranks(const context *context, const plan *plan) {
     log_line(context, "%s", taken ? "from there on more ranks mostly wait for each other: exchange and waiting are more than half of a loop" : "communication stays below half of a loop");
 }
 
-/** The planned number of ranks and those of print_ranks(), a line each. @return not agreed */
+static void write_ranks(FILE *out, const plan *plan, int64_t ranks) {
+    plan_seconds s = plan_time(&plan->network, &plan->machine, ranks, plan->ranks_per_node, plan->rate);
+    fprintf(out, "%lld,%lld,%g,%.1f,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g\n", (long long)ranks, (long long)((ranks + plan->ranks_per_node - 1) / plan->ranks_per_node), plan->rate,
+            memory_of(plan, ranks).peak / MIB, s.loop, s.update, s.deliver, s.learn, s.record, s.transfer, s.waiting);
+}
+
+/** The planned number of ranks and those of print_ranks(), ascending, a line each. @return not agreed */
 static status write_csv(const context *context, const plan_options *options, const plan *plan) {
-    FILE *out = fopen(options->csv, options->overwrite ? "w" : "wx");
-    if (!out)
-        return errno == EEXIST ? status_fail(STATUS_INPUT, "%s is there already; give another name, or --overwrite", options->csv)
-                               : status_fail(status_unreadable(errno), "%s cannot be written: %s", options->csv, strerror(errno));
+    status result;
+    FILE *out = plan_file_open(options->csv, options->overwrite, 0666, &result);
+    if (!out) return result;
     fprintf(out, "ranks,nodes,rate_hz,memory_mib,seconds,update,deliver,learn,record,exchange,waiting\n");
-    int64_t ranks = 0;
-    for (int k = 0;; ) {
-        while (k < COUNTS && (counts[k] <= ranks || (k && counts[k - 1] >= plan->network.neurons))) k++; /* the next of the list that is worth looking at */
-        bool mine = plan->ranks > ranks && (k == COUNTS || plan->ranks <= counts[k]);
-        if (!mine && k == COUNTS) break;
-        ranks = mine ? plan->ranks : counts[k];
-        plan_seconds s = plan_time(&plan->network, &plan->machine, ranks, plan->ranks_per_node, plan->rate);
-        fprintf(out, "%lld,%lld,%g,%.1f,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g\n", (long long)ranks, (long long)((ranks + plan->ranks_per_node - 1) / plan->ranks_per_node), plan->rate,
-                memory_of(plan, ranks).peak / MIB, s.loop, s.update, s.deliver, s.learn, s.record, s.transfer, s.waiting);
+    int64_t last = 0;
+    for (int k = 0; k < COUNTS && last < plan->network.neurons; last = counts[k++]) {
+        if (last < plan->ranks && plan->ranks < counts[k]) write_ranks(out, plan, plan->ranks);
+        write_ranks(out, plan, counts[k]);
     }
-    bool failed = ferror(out);
-    if (fclose(out) != 0 || failed) return status_fail(STATUS_FAILURE, "%s could not be written: %s", options->csv, strerror(errno));
-    log_line(context, "\n%s: the table, for tools/scaling plot --model", options->csv);
-    return STATUS_OK;
+    if (last < plan->ranks) write_ranks(out, plan, plan->ranks);
+    result = plan_file_close(out, options->csv);
+    if (result == STATUS_OK) log_line(context, "\n%s: the table, for tools/scaling plot --model", options->csv);
+    return result;
 }
 
 static void print_plan(const context *context, const plan *plan) {

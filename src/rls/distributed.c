@@ -102,9 +102,7 @@ static double dot(const rls_store *store, int64_t length, const void *a, const v
 
 /** Ids of my groups; a rank's own where groups are not shared. Collective. @return owned */
 static int64_t *ids_of(const context *context, const plastic_synapses *plastic) {
-    int64_t *ids = memory_new(MEMORY_BUFFERS, (size_t)plastic->groups, sizeof *ids), before = 0, mine = plastic->groups;
-    CHECK_MPI(MPI_Exscan(&mine, &before, 1, MPI_INT64_T, MPI_SUM, context->comm));
-    if (context->rank == 0) before = 0;
+    int64_t *ids = memory_new(MEMORY_BUFFERS, (size_t)plastic->groups, sizeof *ids), before = context_first(context, plastic->groups, NULL);
     for (int g = 0; g < plastic->groups; g++) ids[g] = plastic->group_id ? plastic->group_id[g] : before + g;
     return ids;
 }

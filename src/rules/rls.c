@@ -203,7 +203,7 @@ static p_layout lay_out_p(const rule_state *state) {
     const plastic_synapses *plastic = state->setting.plastic;
     const context *context = state->setting.context;
     p_layout layout = {.type = plastic->single ? H5_FLOAT32 : H5_FLOAT64};
-    int64_t last = plastic->groups ? plastic->group_id[plastic->groups - 1] : -1, before = -1, end = 0;
+    int64_t last = plastic->groups ? plastic->group_id[plastic->groups - 1] : -1, before = -1;
     CHECK_MPI(MPI_Exscan(&last, &before, 1, MPI_INT64_T, MPI_MAX, context->comm));
     if (context->rank == 0) before = -1;
     layout.borrowed = plastic->groups && plastic->group_id[0] == before;
@@ -212,20 +212,16 @@ static p_layout lay_out_p(const rule_state *state) {
         if (g >= layout.borrowed) layout.mine += elements;
         if (elements > layout.largest) layout.largest = elements;
     }
-    CHECK_MPI(MPI_Scan(&layout.mine, &end, 1, MPI_INT64_T, MPI_SUM, context->comm));
-    CHECK_MPI(MPI_Allreduce(&layout.mine, &layout.total, 1, MPI_INT64_T, MPI_SUM, context->comm));
-    layout.first = end - layout.mine;
+    layout.first = context_first(context, layout.mine, &layout.total);
     return layout;
 }
 
 /** Which synapses are frozen, row by row, to the file or from the reader. Collective. */
 static void walk_frozen(rule_state *state, h5_file *file, h5_reader *reader) {
     const plastic_synapses *plastic = state->setting.plastic;
-    int64_t mine = plastic->row_start[plastic->rows], end, total;
-    CHECK_MPI(MPI_Scan(&mine, &end, 1, MPI_INT64_T, MPI_SUM, state->setting.context->comm));
-    CHECK_MPI(MPI_Allreduce(&mine, &total, 1, MPI_INT64_T, MPI_SUM, state->setting.context->comm));
-    if (file) h5_write(file, "rls/frozen", H5_UINT8, 1, &total, 0, end - mine, mine, plastic->frozen, false);
-    else h5_read(reader, "rls/frozen", H5_UINT8, 1, &total, 0, end - mine, mine, plastic->frozen);
+    int64_t mine = plastic->row_start[plastic->rows], total, first = context_first(state->setting.context, mine, &total);
+    if (file) h5_write(file, "rls/frozen", H5_UINT8, 1, &total, 0, first, mine, plastic->frozen, false);
+    else h5_read(reader, "rls/frozen", H5_UINT8, 1, &total, 0, first, mine, plastic->frozen);
 }
 
 static void save_local(rule_state *state, h5_file *file) {

@@ -11,6 +11,13 @@ context context_of(MPI_Comm comm) {
     return context;
 }
 
+int64_t context_first(const context *context, int64_t mine, int64_t *total) {
+    int64_t end;
+    CHECK_MPI(MPI_Scan(&mine, &end, 1, MPI_INT64_T, MPI_SUM, context->comm));
+    if (total) CHECK_MPI(MPI_Allreduce(&mine, total, 1, MPI_INT64_T, MPI_SUM, context->comm));
+    return end - mine;
+}
+
 void log_line(const context *context, const char *format, ...) {
     if (context->rank != 0 || context->group != 0 || context->quiet) return;
     va_list arguments;

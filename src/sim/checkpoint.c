@@ -74,11 +74,8 @@ static void walk_state(simulation *sim, h5_file *file, h5_reader *reader) {
 
 /** Where my plastic weights stand among those of all ranks: rows in the order of their neurons. Collective. */
 static void lay_out_weights(const simulation *sim, int64_t *total, int64_t *first, int64_t *mine) {
-    int64_t end;
     *mine = sim->plastic->row_start[sim->plastic->rows];
-    CHECK_MPI(MPI_Scan(mine, &end, 1, MPI_INT64_T, MPI_SUM, sim->context.comm));
-    CHECK_MPI(MPI_Allreduce(mine, total, 1, MPI_INT64_T, MPI_SUM, sim->context.comm));
-    *first = end - *mine;
+    *first = context_first(&sim->context, *mine, total);
 }
 
 static h5_type weight_type(const simulation *sim) {
