@@ -12,6 +12,8 @@
 #include "engram/config.h"
 #include "engram/partition.h"
 
+struct table;
+
 enum { QUANTITY_DRIVE, QUANTITY_RATE };
 enum { RATE_AUTO, RATE_PHI, RATE_SIEGERT };
 
@@ -60,6 +62,7 @@ typedef struct target_kind {
     /** Targets of one task, @p rows [instants][mine]: rates in Hz if gives_rates, else drives (or inputs of phi1 when rates are asked for). Collective.
      *  @param paired [N]; a neuron without a unit gets what the kind says (auxiliary targets) and paired = -2, or keeps 0 and -1 */
     status (*fill)(const target_request *request, const void *parameters, void *state, int task, int32_t *paired, double *rows);
+    struct table *(*recorded)(void *state); /**< the recorded data behind the state, whose names are taken over after open(); NULL: there are none */
     bool gives_rates;
 } target_kind;
 
@@ -76,6 +79,9 @@ typedef struct targets {
     double *value;        /**< [tasks][instants][mine]; owned */
     double *rate;         /**< [tasks][instants][mine] Hz, before conversion; NULL if quantity drive was asked for; owned */
     int32_t *unit;        /**< [N] recorded unit of each neuron, -1 none, -2 auxiliary; owned */
+    int units;              /**< recorded ones, 0 where the kind has none */
+    char **unit_name;       /**< [units] as in the recorded data: that of neuron i is unit_name[unit[i]]; NULL where the kind has none; owned */
+    char **condition_name;  /**< [tasks] as in the recorded data; NULL where the kind has none; owned */
     double inversion_error; /**< largest |nu(mu) - rate| / max(rate, 1 Hz) of the Siegert inversion over all ranks, NAN if there was none */
     int64_t raised_rates;   /**< rates of exactly 0 replaced by 0.1 Hz */
 } targets;

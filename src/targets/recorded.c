@@ -55,6 +55,10 @@ void recorded_close(void *raw) {
     memory_free(state);
 }
 
+table *recorded_table(void *state) {
+    return &((recorded_state *)state)->table;
+}
+
 int recorded_tasks(const void *parameters, const void *state) {
     (void)parameters;
     return ((const recorded_state *)state)->table.conditions;

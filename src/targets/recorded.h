@@ -44,6 +44,7 @@ void recorded_prepare(recorded_state *state, const recorded_parameters *p);
 void recorded_close(void *state);
 
 /* Hooks of both kinds: their parameter structs begin with recorded_parameters. */
+table *recorded_table(void *state);
 int recorded_tasks(const void *parameters, const void *state);
 double recorded_duration(const void *parameters, const void *state);
 int recorded_needs(const void *parameters);

@@ -1,10 +1,27 @@
 #include "engram/targets.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engram/memory.h"
 #include "engram/random.h"
+#include "engram/table.h"
+
+/** Names outlive the table, which is freed once there are targets. */
+static void take_names(targets *targets) {
+    if (!targets->kind->recorded) return;
+    table *all = targets->kind->recorded(targets->state);
+    targets->units = all->units;
+    targets->unit_name = all->unit;
+    targets->condition_name = all->condition;
+    all->unit = all->condition = NULL;
+}
+
+static void free_names(char **names, int count) {
+    for (int i = 0; names && i < count; i++) free(names[i]);
+    free(names);
+}
 
 status targets_open(target_request *request, targets *targets) {
     target_settings *settings = config_common(request->config, "targets");
@@ -16,6 +33,7 @@ status targets_open(target_request *request, targets *targets) {
         if (opened != STATUS_OK) return opened;
     }
     targets->tasks = kind->tasks(targets->parameters, targets->state);
+    take_names(targets);
     status mine = STATUS_OK;
     double available = kind->duration ? kind->duration(targets->parameters, targets->state) : INFINITY;
     if (isnan(settings->duration)) settings->duration = isfinite(available) ? floor(available / request->every * (1 + 1e-9)) * request->every : 1000;
@@ -135,5 +153,7 @@ void targets_clear(targets *targets) {
     memory_free(targets->value);
     memory_free(targets->rate);
     memory_free(targets->unit);
+    free_names(targets->unit_name, targets->units);
+    free_names(targets->condition_name, targets->tasks);
     memset(targets, 0, sizeof *targets);
 }
