@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "site.h"
+
 /** A word of the shell. */
 static void write_quoted(FILE *out, const char *text) {
     fputc('\'', out);
@@ -24,7 +26,8 @@ static void write_time(FILE *out, double seconds) {
     fprintf(out, "%ld-%02ld:%02ld:00", minutes / 1440, minutes / 60 % 24, minutes % 60);
 }
 
-static void write_script(FILE *out, const char *config_path, const char *directory, const plan_options *options, const plan *plan, double peak) {
+/** What the script says to sbatch. @param site NULL: no site's file */
+static void write_head(const context *context, FILE *out, const plan *plan, double peak, const char *site) {
     plan_seconds seconds = plan_time(&plan->network, &plan->machine, plan->ranks, plan->ranks_per_node, plan->rate);
     int64_t here = plan->ranks < plan->ranks_per_node ? plan->ranks : plan->ranks_per_node;
     double limit = 1.5 * seconds.run + 600; /* estimates are good to 25 %, and machines are busy */
@@ -34,14 +37,41 @@ static void write_script(FILE *out, const char *config_path, const char *directo
             (long long)here);
     fprintf(out, "#SBATCH --mem=%.0fM\n#SBATCH --time=", ceil(1.1 * peak * (double)here / (1 << 20)));
     write_time(out, limit);
-    fputs("\n#SBATCH --signal=USR1@120\n#SBATCH --requeue\n#SBATCH --open-mode=append\n#SBATCH --output=%x-%j.log\n", out);
-    fputs("# Account and partition are options of sbatch (or SBATCH_ACCOUNT, SBATCH_PARTITION). A run that has no time left saves itself (exit code 75) and is put into the queue again.\n\n", out);
-    fputs("export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 SRUN_CPUS_PER_TASK=1 SLURM_MPI_TYPE=\"${SLURM_MPI_TYPE:-pmix}\"\nsrun --cpu-bind=cores engram train ", out);
+    fputs("\n#SBATCH --signal=B:USR1@120\n#SBATCH --requeue\n#SBATCH --open-mode=append\n#SBATCH --output=%x-%j.log\n", out);
+    if (site) site_write_options(context, out, site);
+}
+
+/** How ranks are started, as the site's file says, and the run: SIGUSR1 comes to the script alone, which passes it on. */
+static const char launch[] =
+    "export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 SRUN_CPUS_PER_TASK=1 SLURM_MPI_TYPE=\"${SLURM_MPI_TYPE:-pmix}\"\n"
+    "case ${ENGRAM_LAUNCHER:-srun} in\n"
+    "  srun) launcher=(srun --cpu-bind=cores --kill-on-bad-exit=0) ;;\n"
+    "  mpirun) launcher=(mpirun -n \"${SLURM_NTASKS:-$ranks}\" --bind-to core) ;;\n"
+    "  *) echo \"ENGRAM_LAUNCHER is '$ENGRAM_LAUNCHER'; allowed are srun and mpirun\" >&2; exit 2 ;;\n"
+    "esac\n";
+static const char wait_and_requeue[] =
+    " &\n"
+    "run=$! code=138 again=138 # 128 + SIGUSR1: it is the wait that was interrupted, the run is saving\n"
+    "trap 'kill -USR1 \"$run\" 2>/dev/null' USR1\n"
+    "while ((again == 138)); do\n"
+    "  wait \"$run\"; again=$?\n"
+    "  if ((again != 127)); then code=$again; fi # 127: waited for already\n"
+    "done\n"
+    "if ((code == 75)) && ! grep -qs '\"stopped_by\": \"the file .stop.' \"$directory/run.json\"; then scontrol requeue \"$SLURM_JOB_ID\"; fi\n"
+    "exit \"$code\"\n";
+
+static void write_body(FILE *out, const char *config_path, const char *directory, const plan_options *options, const plan *plan, const char *site) {
+    char *program = site_program();
+    fputs("# A run that has no time left saves itself (exit code 75) and is put into the queue again, unless a file 'stop' in its folder was the reason.\n\n", out);
+    if (site) fputs(". ", out), write_quoted(out, site), fputs(" # modules, launcher\n", out);
+    fputs("engram=", out), write_quoted(out, program);
+    fputs("\nengram=${ENGRAM:-$engram} directory=", out), write_quoted(out, directory);
+    fprintf(out, " ranks=%lld\n%s\"${launcher[@]}\" \"$engram\" train ", (long long)plan->ranks, launch);
     write_quoted(out, config_path);
-    fputs(" --resume ", out);
-    write_quoted(out, directory);
+    fputs(" --resume \"$directory\"", out);
     for (int k = 0; k < options->override_count; k++) fputs(" -P ", out), write_quoted(out, options->overrides[k]);
-    fputs("\ncode=$?\nif [[ $code -eq 75 ]]; then scontrol requeue \"$SLURM_JOB_ID\"; fi\nexit $code\n", out);
+    fputs(wait_and_requeue, out);
+    free(program);
 }
 
 FILE *plan_file_open(const char *path, bool overwrite, mode_t mode, status *result) {
@@ -64,13 +94,17 @@ status job_script_write(const context *context, const config *config, const plan
     char here[PATH_MAX];
     if (!config_path || !getcwd(here, sizeof here)) context_abort("plan: the current directory cannot be told");
     if (asprintf(&directory, "%s%s%s", wanted[0] == '/' ? "" : here, wanted[0] == '/' ? "" : "/", wanted) < 0) context_abort("memory: no room for a path");
-    status result;
-    FILE *out = plan_file_open(options->sbatch, options->overwrite, 0777, &result);
+    char *site;
+    status result = site_find(&site);
+    FILE *out = result == STATUS_OK ? plan_file_open(options->sbatch, options->overwrite, 0777, &result) : NULL;
     if (out) {
-        write_script(out, config_path, directory, options, plan, peak);
+        write_head(context, out, plan, peak, site);
+        write_body(out, config_path, directory, options, plan, site);
         result = plan_file_close(out, options->sbatch);
     }
-    if (result == STATUS_OK) log_line(context, "\n%s: submit it with sbatch", options->sbatch);
+    if (result == STATUS_OK && site) log_line(context, "\n%s: submit it with sbatch; account, partition, modules and launcher are those of %s", options->sbatch, site);
+    if (result == STATUS_OK && !site) log_line(context, "\n%s: submit it with sbatch; there is no site.sh (ENGRAM_SITE names one): srun starts the ranks, account and partition are options of sbatch", options->sbatch);
+    free(site);
     free(config_path);
     free(directory);
     return result;

@@ -7,6 +7,7 @@ import subprocess
 
 import numpy as np
 
+import engram_test
 from engram_test import run_tests
 
 SANITIZED = bool(os.environ.get("ENGRAM_TEST_SANITIZED"))
@@ -169,6 +170,41 @@ def test_job_script(bench):
     code, _, err = bench.run(arguments)
     assert code == 2 and "is there already; give another name, or --overwrite" in err, err
     bench.succeed(arguments + ["--overwrite"])
+    few = ["plan", config, "--ranks", "16", "--sbatch", bench.path("few.sbatch")]
+    code, _, err = bench.run(few)
+    assert code == 2 and "has 2 cores a node, 16 ranks are asked for: give --ranks-per-node N" in err and not os.path.exists(bench.path("few.sbatch")), (code, err)
+    bench.succeed(few[:2] + ["--ranks", "2"] + few[4:])
+
+
+def test_site_of_job_script(bench):
+    """Account and partition of site.sh are told to sbatch, its launcher starts the ranks, its ENGRAM is the program; SIGUSR1 is passed on; a run that a stop file stopped is not queued again."""
+    config, script, site = bench.config("of_site.yaml", "learning: {loops: 20}\n"), bench.path("of_site.sbatch"), bench.path("site of ours.sh")
+    with open(site, "w") as file:
+        file.write("echo loading modules\nexport SBATCH_ACCOUNT=ours SBATCH_PARTITION=fat,thin SBATCH_QOS='two words' SBATCH_WAIT=1\nENGRAM_LAUNCHER=mpirun\nENGRAM=/opt/engram\n")
+    engram_test.ENVIRONMENT["ENGRAM_SITE"] = site
+    try:
+        code, text, err = bench.run(["plan", config, "--ranks", "16", "--ranks-per-node", "16", "--sbatch", script, "-o", bench.path("of_site")])
+        assert code == 0 and f"modules and launcher are those of {site}" in text, (code, text, err)
+        assert "SBATCH_QOS cannot stand" in err and "SBATCH_WAIT is not put into" in err and err.count("warning") == 2, err
+        engram_test.ENVIRONMENT["ENGRAM_SITE"] = bench.path("no site")
+        code, _, err = bench.run(["plan", config, "--sbatch", bench.path("no.sbatch")])
+        assert code == 2 and f"ENGRAM_SITE: there is no file '{bench.path('no site')}'" in err and not os.path.exists(bench.path("no.sbatch")), (code, err)
+    finally:
+        del engram_test.ENVIRONMENT["ENGRAM_SITE"]
+    with open(script) as file:
+        head = [line for line in file.read().splitlines() if line.startswith("#SBATCH")]
+    assert {"#SBATCH --account=ours", "#SBATCH --partition=fat,thin", "#SBATCH --nodes=1"} <= set(head) and not any("qos" in line for line in head), head
+
+    def played(body):
+        command = f'mpirun() {{ {body}; }}; scontrol() {{ echo "requeued $2"; }}; export -f mpirun scontrol; SLURM_JOB_ID=7 exec bash {script}'
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout.split("\n")[:-1], done.stderr
+    assert played('echo "$*"; return 3') == (3, ["loading modules", f"-n 16 --bind-to core /opt/engram train {config} --resume {bench.path('of_site')}"], "")
+    assert played('trap "exit 75" USR1; kill -USR1 $$; for n in {1..100}; do sleep 0.1; done') == (75, ["loading modules", "requeued 7"], ""), "a signal is not passed on"
+    os.mkdir(bench.path("of_site"))
+    with open(bench.path("of_site", "run.json"), "w") as file:
+        file.write('{\n  "stopped_by": "the file \'stop\'"\n}\n')
+    assert played("return 75") == (75, ["loading modules"], "")
 
 
 def test_machine_files(bench):
@@ -216,4 +252,4 @@ def test_wrong_input(bench):
     assert code == 2 and "cannot be written" in err, err
 
 
-run_tests([test_memory_of_every_kind, test_edges_of_a_file, test_table_of_ranks, test_job_script, test_machine_files, test_wrong_input])
+run_tests([test_memory_of_every_kind, test_edges_of_a_file, test_table_of_ranks, test_job_script, test_site_of_job_script, test_machine_files, test_wrong_input])
