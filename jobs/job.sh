@@ -1,41 +1,64 @@
 # shellcheck shell=bash
 # What all jobs share: how to train. To be sourced by jobs/NAME/run, which then reads the same by hand and in a batch job of Slurm:
-#   . "$(dirname "$0")/../job.sh"
+#   . "$shared/job.sh"
 #   job_begin "$0" RANKS
-#   job_train CONFIG OUT [engram options]
+#   job_train "$here/CONFIG" OUT [engram options]
 #   job_plot OUT
-#   job_check "$#" "$root/jobs/NAME/check" OUT
+#   job_check "$#" "$here/check" OUT
 #
 # By hand a job starts anew each time, under mpirun. In a batch job (jobs/NAME/job.sbatch) it goes on where it was: what is done is skipped, what was stopped
 # is resumed; stopped by its time limit or by SIGUSR1, it puts itself into the queue again, as long as each turn saves something.
+
+# Tools are beside the folder of jobs, or, where that is a copy, with the program.
+for job_tools in "$(dirname "${BASH_SOURCE[0]}")/../tools" "$(dirname "$(realpath "$(command -v "${ENGRAM:-engram}")" 2>/dev/null)")"/../{share/engram/,}tools ''; do
+  if [[ -f $job_tools/mpi-env ]]; then break; fi
+done
+if [[ ! $job_tools ]]; then echo "${BASH_SOURCE[0]}: Engram's tools/mpi-env is not beside this copy: put the program on the PATH, or name it: ENGRAM=PREFIX/bin/engram" >&2; exit 2; fi
+# shellcheck source=tools/mpi-env
+. "$job_tools/mpi-env"
 
 job_in_batch() { [[ ${SLURM_JOB_ID-} && ${ENVIRONMENT-} == BATCH ]]; }
 
 # This job as scontrol takes it: the number of an array's task may stand for the whole array.
 job_id() { if [[ ${SLURM_ARRAY_JOB_ID-} ]]; then echo "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"; else echo "$SLURM_JOB_ID"; fi; }
 
-# job_begin SCRIPT RANKS: sets root, engram and results (tools/mpi-env says what they are), and ranks, which in a batch job are those of the job; in a member of an array also
+# job_begin SCRIPT RANKS: sets here, root, engram and results (tools/mpi-env says what they are), and ranks, which in a batch job are those of the job; in a member of an array also
 # member (/seed_7) and seed (-P simulation.seed=7), for jobs that make of an array the same training from several seeds.
 job_begin() {
-  # shellcheck source=tools/mpi-env
-  . "$(dirname "${BASH_SOURCE[0]}")/../tools/mpi-env"
   job_folders "$1"
   # shellcheck disable=SC2034
   ranks=$2 member='' seed=()
   if job_in_batch; then job_begin_batch; else mpi_env "$ranks"; fi
+  if ! command -v "$engram" >/dev/null; then echo "no program $engram: build it, or name another one (ENGRAM), for jobs of Slurm in jobs/site.sh" >&2; exit 2; fi
+}
+
+# job_site FOLDER: reads what is of the site: the file that ENGRAM_SITE names, else site.sh in the job's folder or beside it, else that of the jobs that came with the program. What starts from
+# here reads the same one.
+job_site() {
+  local file
+  if [[ ${ENGRAM_SITE-} && ! -f $ENGRAM_SITE ]]; then echo "ENGRAM_SITE: there is no file '$ENGRAM_SITE'" >&2; exit 2; fi
+  for file in "${ENGRAM_SITE-}" "$1/site.sh" "$1/../site.sh" "$(dirname "${BASH_SOURCE[0]}")/site.sh" "$job_tools/../jobs/site.sh"; do
+    if [[ -f $file ]]; then
+      ENGRAM_SITE=$(realpath "$file")
+      export ENGRAM_SITE
+      # shellcheck source=jobs/site.sh
+      . "$file"
+      break
+    fi
+  done
+  export SLURM_MPI_TYPE=${SLURM_MPI_TYPE:-pmix}
+  : "${ENGRAM_LAUNCHER:=srun}"
 }
 
 # shellcheck disable=SC2034 # they are for the script
 job_begin_batch() {
-  # shellcheck source=jobs/site.sh
-  . "$root/jobs/site.sh"
+  job_site "$here"
   engram=${ENGRAM:-$engram} results=${ENGRAM_RESULTS:-$results} ranks=${SLURM_NTASKS:-1}
   if [[ ${SLURM_ARRAY_TASK_ID-} ]]; then member=/seed_$SLURM_ARRAY_TASK_ID seed=(-P "simulation.seed=$SLURM_ARRAY_TASK_ID"); fi
   job_child='' job_signalled='' job_advanced=''
   trap job_forward USR1
   export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
   echo "== $(date '+%F %T')  job $(job_id), turn $((${SLURM_RESTART_COUNT:-0} + 1)): ${SLURM_NTASKS:-?} tasks on ${SLURM_JOB_NODELIST-?}, started by $ENGRAM_LAUNCHER"
-  if ! command -v "$engram" >/dev/null; then echo "no program $engram: build it, or name another one in jobs/site.sh (ENGRAM)" >&2; exit 2; fi
   job_bind
 }
 

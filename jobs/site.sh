@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# The one file to change for a cluster. jobs/submit and every job source it; so can you before a plain sbatch: `source jobs/site.sh; sbatch jobs/sinusoids/job.sbatch`.
+# The one file to change for a cluster. jobs/submit, every job and the scripts of engram plan --sbatch read it; so can you before a plain sbatch: `source jobs/site.sh; sbatch jobs/sinusoids/job.sbatch`.
+# A copy of your own comes before it: beside a copied job, or anywhere if ENGRAM_SITE names it.
 
 # Modules that Engram was built with.
 # module load gcc openmpi openblas scalapack hdf5
@@ -11,7 +12,7 @@
 : "${ENGRAM_LAUNCHER:=srun}"
 export SLURM_MPI_TYPE=${SLURM_MPI_TYPE:-pmix}
 
-# Where results go: a parallel file system. Unset: build/jobs of a checkout; engram-jobs, in the folder where the job was submitted, of an installation.
+# Where results go: a parallel file system. Unset: build/jobs of a checkout; engram-jobs, in the folder where the job was submitted, of an installation or for a copied job.
 # ENGRAM_RESULTS=/scratch/$USER/engram
 
 # The program, unless it is build/engram of this checkout or bin/engram of this installation.

@@ -8,7 +8,7 @@ import sys
 import time
 
 import crash
-from engram_test import Bench, metrics, run_tests
+from engram_test import ALONE, Bench, metrics, run_tests
 from private_slurm import NoSlurm, PrivateSlurm, wait_until
 
 JOBS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "jobs")
@@ -181,6 +181,30 @@ def test_own_script(bench):
     same(whole, out)
 
 
+def test_copied_job(bench):
+    """A copy of a job's folder, with a site.sh beside it."""
+    whole, mine = reference(bench), bench.path("mine", "million")
+    shutil.copytree(os.path.join(JOBS, "million"), mine)
+    with open(bench.path("mine", "site.sh"), "w") as file:
+        file.write(f"export SBATCH_PARTITION=main OMPI_MCA_mpi_yield_when_idle=1\nENGRAM_LAUNCHER=mpirun\nENGRAM_RESULTS='{bench.path('copied')}'\n")
+    text = bench.slurm.run([os.path.join(JOBS, "submit"), mine, "--", *PLAIN], bench.work, ENGRAM=bench.engram)
+    ended(bench, re.search(r"^job (\d+): ", text)[1], "COMPLETED", "0:0", "started by mpirun", f"loop {LOOPS}/{LOOPS}")
+    same(whole, bench.path("copied", "million_small"))
+
+
+def test_planned_script(bench):
+    """engram plan --sbatch: the script runs where site.sh says, with its launcher, saves itself when it is told to, and comes back until it is done."""
+    whole, out, script, site = reference(bench), bench.path("planned"), bench.path("planned.sbatch"), bench.path("planned_site.sh")
+    with open(site, "w") as file:
+        file.write("export SBATCH_PARTITION=main OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1\nENGRAM_LAUNCHER=mpirun\n")
+    bench.slurm.run([bench.engram, "plan", os.path.join(JOBS, "million", "small.yaml"), "--ranks", "2", "--sbatch", script, "-o", out] + PLAIN[1:], bench.work, ENGRAM_SITE=site, **ALONE)
+    job = bench.slurm.submit([script], bench.work)
+    assert wait_until(lambda: os.path.exists(os.path.join(out, "metrics.csv")) and len(metrics(out)) >= 20, 60, 0.02), log(bench, job)
+    bench.slurm.run(["scancel", "--signal=USR1", "--batch", job])
+    ended(bench, job, "COMPLETED", "0:0", "stopped by (SIGUSR1|a signal to another rank) after loop", "going on after loop", f"loop {LOOPS}/{LOOPS}")
+    same(whole, out)
+
+
 def test_stop_file(bench):
     """Who makes the stop file wants the job to stop, not to come back; submitted again it goes on."""
     whole, out = reference(bench), bench.path("stopped", "million_small")
@@ -347,7 +371,7 @@ if __name__ == "__main__":
     try:
         with PrivateSlurm() as Bench.slurm:
             run_tests([test_only_loopback, test_limits_begin, test_bad_input, test_no_space, test_no_progress, test_array, test_limits, test_same_bits, test_time_limit, test_member_of_array,
-                       test_signal, test_own_script, test_stop_file, test_cancelled, test_killed_rank, test_collect_waits, test_logs])
+                       test_signal, test_own_script, test_copied_job, test_planned_script, test_stop_file, test_cancelled, test_killed_rank, test_collect_waits, test_logs])
     except NoSlurm as reason:
         print(f"skipped: Slurm cannot be had here: {reason}")
         sys.exit(77)

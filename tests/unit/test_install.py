@@ -69,6 +69,66 @@ def test_installed_job(bench):
     assert os.path.isfile(bench.path("engram-jobs", "sinusoids", "figure.png"))
 
 
+FEW = [word for change in ("network.neurons=200", "network.in_degree=10", "learning.loops=2", "simulation.baseline=100 ms", "plastic.excitatory_in_degree=5", "plastic.inhibitory_in_degree=5")
+       for word in ("-P", change)]
+
+
+def run_copy(bench, command, **variables):
+    """A script of a copied job, called in a folder of its own. @return exit code, stdout + stderr"""
+    os.makedirs(bench.path("called"), exist_ok=True)
+    done = subprocess.run(command, cwd=bench.path("called"), env={**ENVIRONMENT, **variables}, capture_output=True, text=True, timeout=120)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_copied_job(bench):
+    """A job's folder copied out of the installation: its own files and the tools of the program that is on the PATH or named; without one it says what it needs. So does a copy of all jobs."""
+    share, engram = installed(bench, "share", "engram"), installed(bench, "bin", "engram")
+    on_path = os.pathsep.join([os.path.dirname(engram), ENVIRONMENT["PATH"]])
+    mine, figure = bench.path("my jobs", "sinusoids"), bench.path("called", "engram-jobs", "sinusoids", "figure.png")
+    shutil.copytree(os.path.join(share, "jobs", "sinusoids"), mine)
+    with open(os.path.join(mine, "parameters.yaml"), "a") as file:
+        file.write("guards: {max_rate: 123 Hz}\n")
+    code, text = run_copy(bench, [os.path.join(os.path.relpath(mine, bench.path("called")), "run"), "1", *FEW], ENGRAM=engram)
+    assert code == 0 and "the run has 2 loops, 100 are needed" in text and os.path.isfile(figure), (code, text)
+    with open(os.path.join(os.path.dirname(figure), "parameters.yaml")) as file:
+        assert "123" in file.read(), "the copy's parameter file is not used"
+    for command in ([os.path.join(mine, "run")], [shutil.copy(os.path.join(share, "jobs", "submit"), mine), "sinusoids"]):
+        code, text = run_copy(bench, command, PATH="/usr/bin:/bin")
+        assert code == 2 and "put the program on the PATH, or name it: ENGRAM=PREFIX/bin/engram" in text and len(text.splitlines()) == 1, (code, text)
+    shutil.copytree(os.path.join(share, "jobs"), bench.path("all", "jobs"))  # with job.sh, which finds no tools
+    code, text = run_copy(bench, [bench.path("all", "jobs", "sines", "run"), "quick", "1", *FEW[:2], "-P", "learning.lop=1"], PATH=on_path)
+    assert code == 1 and "did you mean 'loops'" in text, (code, text)
+    code, text = run_copy(bench, [bench.path("all", "jobs", "sines", "run")], PATH="/usr/bin:/bin")
+    assert code == 2 and "put the program on the PATH" in text and len(text.splitlines()) == 1, (code, text)
+    # a report needs what is in tools/
+    code, text = run_copy(bench, [os.path.join(bench.path("all", "jobs"), "two_sets", "run"), "quick", "1", "-P", "network.neurons=20", "-P", "learning.loops=0"], PATH=on_path)
+    assert "Traceback" not in text and os.path.isfile(bench.path("called", "engram-jobs", "two_sets", "quick", "report.json")), (code, text)
+
+
+def test_copied_submit(bench):
+    """What jobs/submit gives to sbatch, of a copy and with the site's file beside it, with one that ENGRAM_SITE names, and with that of the installation."""
+    submit, mine = installed(bench, "share", "engram", "jobs", "submit"), bench.path("submitted", "two_sets")
+    shutil.copytree(installed(bench, "share", "engram", "jobs", "two_sets"), mine)
+    with open(os.open(bench.path("sbatch"), os.O_CREAT | os.O_WRONLY, 0o755), "w") as file:
+        file.write('#!/bin/sh\necho "$SBATCH_ACCOUNT $ENGRAM_SITE $*" >>asked\necho 17\n')
+    for name in ("submitted/site.sh", "other.sh"):
+        with open(bench.path(name), "w") as file:
+            file.write(f"export SBATCH_ACCOUNT={os.path.basename(name)}\n")
+    path = os.pathsep.join([bench.work, ENVIRONMENT["PATH"]])
+    asked = bench.path("called", "asked")
+    for command, variables, wanted in (([submit, mine + "/", "--ntasks=2", "--", "-P", "a.b=c"], {}, f"site.sh {bench.path('submitted', 'site.sh')} --parsable --ntasks=2 {mine}/job.sbatch -P a.b=c"),
+                                       ([submit, "../submitted/two_sets"], {"ENGRAM_SITE": "../other.sh"}, f"other.sh {bench.path('other.sh')} --parsable {mine}/job.sbatch"),
+                                       ([submit, "two_sets"], {}, f" {os.path.join(os.path.dirname(submit), 'site.sh')} --parsable {os.path.join(os.path.dirname(submit), 'two_sets')}/job.sbatch")):
+        code, text = run_copy(bench, command, PATH=path, **variables)
+        with open(asked) as file:
+            lines = file.read().splitlines()
+        os.remove(asked)
+        assert code == 0 and lines[0] == wanted and len(lines) == 2 and "--dependency=afterany:17" in lines[1], (code, text, lines)
+    for command, variables, wanted in (([submit, "./two_set"], {}, "no job './two_set'"), ([submit, mine], {"ENGRAM_SITE": "nowhere.sh"}, "ENGRAM_SITE: there is no file 'nowhere.sh'")):
+        code, text = run_copy(bench, command, PATH=path, **variables)
+        assert code == 2 and wanted in text and not os.path.exists(asked), (code, text)
+
+
 def test_installed_reproduce(bench):
     assert "capacity" in call([installed(bench, "share", "engram", "tools", "reproduce"), "--list"], cwd=bench.work).split()
 
@@ -153,4 +213,4 @@ def test_completion(bench):
     assert sorted(complete(bench, "engram train a.yaml -P output.edges=")) == ["all", "none", "plastic"]
 
 
-run_tests([test_install_and_move, test_installed_program, test_installed_job, test_installed_reproduce, test_pages_do_not_drift, test_manual_renders, test_completion])
+run_tests([test_install_and_move, test_installed_program, test_installed_job, test_copied_job, test_copied_submit, test_installed_reproduce, test_pages_do_not_drift, test_manual_renders, test_completion])
