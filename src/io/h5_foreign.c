@@ -199,8 +199,9 @@ status foreign_integers(foreign_file *file, const char *name, int64_t values[2],
 static bool is_sound(foreign_dataset *dataset, int dimensions, int kinds) {
     int64_t bytes = sizeof(double);
     dataset->count = 1;
+    if (dimensions >= 0 ? dataset->dimensions != dimensions : dataset->dimensions < 1 || dataset->dimensions > -dimensions) return false;
     for (int i = 0; i < H5_INPUT_AXES; i++) {
-        if (dataset->shape[i] < 0 || (i >= dimensions && dataset->shape[i] != 1)) return false;
+        if (dataset->shape[i] < 0 || (i >= dataset->dimensions && dataset->shape[i] != 1)) return false;
         if (__builtin_mul_overflow(dataset->count, dataset->shape[i], &dataset->count)) return false;
     }
     return dataset->kind & kinds && !__builtin_mul_overflow(dataset->count, bytes, &bytes);

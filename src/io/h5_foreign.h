@@ -42,7 +42,8 @@ typedef struct {
     int64_t id;                   /**< the server's */
     int kind;                     /**< one of H5_INPUT_... */
     int is_signed;                /**< of an integer: 1 */
-    int64_t shape[H5_INPUT_AXES]; /**< 1 beyond the dimensions asked for */
+    int dimensions;               /**< at most H5_INPUT_AXES */
+    int64_t shape[H5_INPUT_AXES]; /**< 1 beyond dimensions */
     int64_t count;                /**< product of shape */
 } foreign_dataset;
 
@@ -59,7 +60,7 @@ status foreign_links(foreign_file *file, const char *group, foreign_text **names
 /** Is there a link of that name? False also when the server is lost. */
 bool foreign_exists(foreign_file *file, const char *name);
 
-/** Open a dataset of @p dimensions axes that holds one of @p kinds (H5_INPUT_..., combined with |).
+/** Open a dataset of @p dimensions axes (negative: of 1 to that many) that holds one of @p kinds (H5_INPUT_..., combined with |).
  *  @param tell  false: without a message when it is anything else
  *  @return STATUS_INPUT with nothing to close when it is anything else */
 status foreign_dataset_open(foreign_file *file, bool tell, const char *name, int dimensions, int kinds, foreign_dataset *dataset);

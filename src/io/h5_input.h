@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -62,12 +63,21 @@ static inline void h5_cause(char *text, size_t size) {
     }
 }
 
+/** Does an open file hold HDF5? Its signature stands at the beginning, or behind a block of the user's of 512, 1024, 2048, ... bytes (MATLAB 7.3, JLD2). */
+static inline bool h5_input_is_signed(int descriptor) {
+    unsigned char found[8];
+    for (off_t at = 0; at < (off_t)1 << 40 && pread(descriptor, found, sizeof found, at) == (ssize_t)sizeof found; at = at ? 2 * at : 512)
+        if (memcmp(found, "\211HDF\r\n\032\n", sizeof found) == 0) return true;
+    return false;
+}
+
 /** Open @p path for reading. @return file, or H5I_INVALID_HID after status_fail() */
 static inline hid_t h5_input_open(const char *path) {
     unsigned char head[8] = {0};
     int descriptor = open(path, O_RDONLY | O_NONBLOCK);
     ssize_t got = descriptor < 0 ? -1 : read(descriptor, head, sizeof head);
     int error = errno;
+    bool is_hdf5 = got >= 0 && h5_input_is_signed(descriptor);
     if (descriptor >= 0) close(descriptor);
     if (got < 0) return status_fail(STATUS_INPUT, "%s: cannot be read: %s", path, strerror(error)), H5I_INVALID_HID;
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
@@ -75,7 +85,7 @@ static inline hid_t h5_input_open(const char *path) {
     if (file >= 0) return file;
     char why[192];
     h5_cause(why, sizeof why);
-    if (memcmp(head, "\211HDF\r\n\032\n", 8) != 0) status_fail(STATUS_INPUT, "%s: not an HDF5 file", path);
+    if (!is_hdf5) status_fail(STATUS_INPUT, "%s: not an HDF5 file", path);
     else status_fail(STATUS_INPUT, "%s: damaged or incomplete HDF5 file: %s", path, why);
     return H5I_INVALID_HID;
 }
@@ -155,16 +165,16 @@ __attribute__((format(printf, 3, 4))) static inline status h5_input_fail(const c
     return path ? status_fail(STATUS_INPUT, "%s: dataset '%s' %s", path, name, text) : STATUS_INPUT;
 }
 
-/** Open a dataset of @p dimensions axes that holds one of @p kinds. @return STATUS_INPUT with nothing to close when it is anything else */
+/** Open a dataset of @p dimensions axes (negative: of 1 to that many) that holds one of @p kinds. @return STATUS_INPUT with nothing to close when it is anything else */
 static inline status h5_input_dataset(hid_t file, const char *path, const char *name, int dimensions, int kinds, h5_input *input) {
-    static const char *const allowed[] = {"", "integers", "float32 or float64", "integers, float32 or float64", "text", "integers or text"};
+    static const char *const allowed[] = {"", "integers", "float32 or float64", "integers, float32 or float64", "text", "integers or text", "float32, float64 or text", "integers, float32, float64 or text"};
     *input = (h5_input){.path = path, .name = name, .id = H5Dopen2(file, name, H5P_DEFAULT)};
     if (input->id < 0) return h5_input_fail(path, name, "is missing, or is no dataset");
     h5_input_type(input);
     bool countable = h5_input_shape(input);
     status result = STATUS_OK;
     if (!(input->kind & kinds)) result = h5_input_fail(path, name, "holds the wrong type; allowed are %s", allowed[kinds]);
-    else if (input->dimensions != dimensions) result = h5_input_fail(path, name, "has %d dimensions instead of %d", input->dimensions, dimensions);
+    else if (dimensions >= 0 ? input->dimensions != dimensions : input->dimensions < 1 || input->dimensions > -dimensions) result = h5_input_fail(path, name, "has %d dimensions instead of %d", input->dimensions, abs(dimensions));
     else if (!countable) result = h5_input_fail(path, name, "has an impossible shape");
     else if (!h5_input_stored(input, file))
         result = h5_input_fail(path, name, "declares %lld elements, but they are not all stored in this file (unfinished, or chunks above 1 GiB)",

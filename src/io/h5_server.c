@@ -116,7 +116,7 @@ static void open_dataset(server *self, const server_request *request, server_ans
     h5_input input;
     answer->code = h5_input_dataset(self->file, self->path, request->name, request->dimensions, request->kinds, &input);
     if (answer->code != STATUS_OK) return;
-    answer->dataset = (foreign_dataset){.id = input.id, .kind = input.kind, .is_signed = input.is_signed, .count = input.count};
+    answer->dataset = (foreign_dataset){.id = input.id, .kind = input.kind, .is_signed = input.is_signed, .dimensions = input.dimensions, .count = input.count};
     memcpy(answer->dataset.shape, input.shape, sizeof input.shape);
 }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "engram/memory.h"
+#include "h5_input.h"
 #include "table_private.h"
 
 enum { PIECE_BYTES = 1 << 30 }; /**< MPI counts are int */
@@ -101,16 +103,42 @@ status table_load(const char *path, int64_t limit, char **text, int64_t *length)
 
 /* ---- rank 0 reads ---- */
 
-/** The format is told by the first bytes. */
-static status read_file(const char *path, const char *dataset, int nonnegative, table *result) {
-    char head[8] = {0};
+/** Formats that are recognised so that they can be named. @return NULL if @p head ([length]) begins none of them */
+static const char *foreign_format(const unsigned char *head, size_t length) {
+    static const struct { size_t at, length; const char *magic, *name; } formats[] = {
+        {0, 19, "MATLAB 5.0 MAT-file", "a MATLAB file of version 5: tools/import makes a table of it, or save it with -v7.3"},
+        {0, 6, "\223NUMPY", "a NumPy array (.npy): tools/import makes a table of it"},
+        {0, 4, "PK\003\004", "a ZIP archive (as .npz and .xlsx are): save it as CSV or HDF5"},
+        {0, 8, "\320\317\021\340\241\261\032\341", "a document of Microsoft Office: save it as CSV"},
+        {0, 2, "\037\213", "compressed with gzip: unpack it first"},
+        {0, 3, "BZh", "compressed with bzip2: unpack it first"},
+        {0, 6, "\3757zXZ\0", "compressed with xz: unpack it first"},
+        {0, 4, "\050\265\057\375", "compressed with zstd: unpack it first"},
+        {0, 4, "PAR1", "a Parquet file: save it as CSV or HDF5"},
+        {0, 6, "ARROW1", "an Arrow file: save it as CSV or HDF5"},
+        {0, 4, "CDF\001", "a netCDF-3 file: save it as CSV or HDF5 (netCDF-4)"},
+        {0, 4, "CDF\002", "a netCDF-3 file: save it as CSV or HDF5 (netCDF-4)"},
+        {0, 2, "\200\004", "a Python pickle: save it as CSV or HDF5"},
+        {0, 2, "\200\005", "a Python pickle: save it as CSV or HDF5"},
+    };
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (length >= formats[i].at + formats[i].length && memcmp(head + formats[i].at, formats[i].magic, formats[i].length) == 0) return formats[i].name;
+    return NULL;
+}
+
+/** The format is told by the first bytes, behind a block of the user's where HDF5 allows one. */
+static status read_file(const char *path, const table_reading *how, table *result) {
+    unsigned char head[128] = {0};
     int descriptor = open(path, O_RDONLY | O_NONBLOCK);
     ssize_t got = descriptor < 0 ? -1 : read(descriptor, head, sizeof head);
     int error = errno;
+    bool hdf5 = got >= 0 && h5_input_is_signed(descriptor);
     if (descriptor >= 0) close(descriptor);
     if (got < 0) return status_fail(status_unreadable(error), "%s: cannot be read: %s", path, strerror(error));
-    if (memcmp(head, "\211HDF\r\n\032\n", sizeof head) == 0) return table_read_hdf5(path, dataset, nonnegative, result);
-    return table_read_csv(path, nonnegative, result);
+    if (hdf5) return table_read_hdf5(path, how, result);
+    const char *format = foreign_format(head, (size_t)got);
+    if (format) return status_fail(STATUS_INPUT, "%s: %s", path, format);
+    return table_read_csv(path, how, result);
 }
 
 /* ---- everyone receives ---- */
@@ -158,15 +186,36 @@ static void broadcast_table(const context *job, table *all) {
     all->values = receive(job, all->values, (int64_t)sizeof(double) * all->conditions * all->times * all->units);
     all->condition = receive_names(job, all->condition, all->conditions);
     all->unit = receive_names(job, all->unit, all->units);
+    broadcast(job, &all->bin, sizeof all->bin);
+    broadcast(job, &all->regular, sizeof all->regular);
+    broadcast(job, &all->resolution, sizeof all->resolution);
 }
 
-status table_read(const context *job, const char *path, const char *dataset, int nonnegative, table *result) {
+status table_read(const context *job, const char *path, const table_reading *how, table *result) {
     *result = (table){0};
-    status mine = job->rank == 0 ? read_file(path, dataset, nonnegative, result) : STATUS_OK;
+    status mine = job->rank == 0 ? read_file(path, how, result) : STATUS_OK;
     status agreed = status_agree(job, mine);
     if (agreed == STATUS_OK) broadcast_table(job, result);
     else table_clear(result);
     return agreed;
+}
+
+void table_tell(const context *job, const char *path, const char *quantity, const table *all) {
+    if (job->rank != 0) return;
+    double sum = 0, least = INFINITY, most = -INFINITY;
+    int64_t count = (int64_t)all->conditions * all->times * all->units;
+    for (int64_t i = 0; i < count; i++) {
+        sum += all->values[i];
+        least = fmin(least, all->values[i]);
+        most = fmax(most, all->values[i]);
+    }
+    char bin[64] = "a single time";
+    if (all->times > 1) snprintf(bin, sizeof bin, all->regular ? "bins of %.6g ms" : "unequal bins, the first of %.6g ms", all->bin);
+    log_line(job, "%s: %d condition%s x %d times x %d unit%s (%s); %s, %.8g to %.8g ms (%s); mean %.3g%s, %.3g to %.3g", path, all->conditions,
+             all->conditions == 1 ? "" : "s", all->times, all->units, all->units == 1 ? "" : "s", all->layout, bin, all->time[0], all->time[all->times - 1],
+             all->time_source, sum / (double)count, quantity, least, most);
+    if (all->ignored[0]) log_warning(job, "%s: left out: %s", path, all->ignored);
+    if (all->doubt[0]) log_warning(job, "%s: %s", path, all->doubt);
 }
 
 void table_clear(table *all) {

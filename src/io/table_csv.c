@@ -1,7 +1,7 @@
-#include <ctype.h>
 #include <limits.h>
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,18 +22,20 @@ typedef struct {
 typedef struct {
     int condition;
     int64_t line;
-    double time; /**< ms */
+    double time; /**< as stored */
 } row_head;
 
 typedef struct {
     const char *path;
-    int nonnegative;
+    const table_reading *how;
+    char separator;                 /**< of fields: comma, semicolon or tab */
     table_mistakes mistakes;
     char *text, *next, *end;        /**< the file, where to read on, its final zero */
     int64_t line;                   /**< of the row read last */
     int columns, time, condition;   /**< number; which columns they are, or UNKNOWN */
     double unit_of_time;            /**< ms */
     field *names;                   /**< [columns] */
+    bool *left_out;                 /**< [columns] those that only count rows */
     field *row;                     /**< [columns] */
     int64_t rows, room;             /**< of the arrays below */
     row_head *heads;                /**< [rows] */
@@ -52,7 +54,7 @@ static status begin_text(csv *in, int64_t size) {
     int64_t line = 1;
     for (const char *c = in->text; zero && c < zero; c++) line += *c == '\n';
     if (zero)
-        return status_fail(STATUS_INPUT, "%s:%lld: a zero byte: not a text; a table is CSV in UTF-8, or HDF5", in->path, (long long)line);
+        return status_fail(STATUS_INPUT, "%s:%lld: a zero byte: not a text; a table is CSV in UTF-8, or HDF5 (%s)", in->path, (long long)line, TABLE_CONVERTED);
     in->next = in->text + (size >= 3 && memcmp(in->text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0); /* UTF-8 mark */
     in->end = in->text + size;
     while (in->end > in->next && strchr(" \t\r\n", in->end[-1])) in->end--; /* blank lines at the end */
@@ -60,10 +62,14 @@ static status begin_text(csv *in, int64_t size) {
     return STATUS_OK;
 }
 
-/** Take the field that starts at *at and move *at behind its comma. Quotes and blanks around it are removed, "" in quotes means one. */
-static field take_field(char **at, char *line_end) {
+static bool is_blank(char c, char separator) {
+    return c == ' ' || (c == '\t' && separator != '\t');
+}
+
+/** Take the field that starts at *at and move *at behind its separator. Quotes and blanks around it are removed, "" in quotes means one. */
+static field take_field(char separator, char **at, char *line_end) {
     char *start = *at;
-    while (start < line_end && isblank((unsigned char)*start)) start++;
+    while (start < line_end && is_blank(*start, separator)) start++;
     field taken = {.start = start};
     if (start < line_end && *start == '"') {
         char *to = start, *from = start + 1;
@@ -73,16 +79,16 @@ static field take_field(char **at, char *line_end) {
         }
         taken.length = to - start;
         char *behind = from < line_end ? from + 1 : from;
-        while (behind < line_end && isblank((unsigned char)*behind)) behind++;
-        taken.open_quote = from == line_end || (behind < line_end && *behind != ',');
-        char *comma = memchr(behind, ',', (size_t)(line_end - behind));
-        *at = comma ? comma + 1 : line_end + 1;
+        while (behind < line_end && is_blank(*behind, separator)) behind++;
+        taken.open_quote = from == line_end || (behind < line_end && *behind != separator);
+        char *next = memchr(behind, separator, (size_t)(line_end - behind));
+        *at = next ? next + 1 : line_end + 1;
         *to = '\0'; /* where the closing quote or an earlier byte was, so that numbers end here */
         return taken;
     }
-    char *comma = memchr(start, ',', (size_t)(line_end - start)), *end = comma ? comma : line_end;
+    char *next = memchr(start, separator, (size_t)(line_end - start)), *end = next ? next : line_end;
     *at = end + 1;
-    while (end > start && isblank((unsigned char)end[-1])) end--;
+    while (end > start && is_blank(end[-1], separator)) end--;
     taken.length = end - start;
     return taken;
 }
@@ -97,7 +103,7 @@ static int64_t take_row(csv *in, field *fields, int64_t room) {
     if (end > at && end[-1] == '\r') end--;
     int64_t count = 0;
     while (at <= end) {
-        field taken = take_field(&at, end);
+        field taken = take_field(in->separator, &at, end);
         if (count < room) fields[count] = taken;
         count++;
     }
@@ -133,7 +139,7 @@ static void check_names(csv *in) {
         const char *text = table_show(shown, name->start, name->length);
         if (name->open_quote || !table_is_name(name->start, name->length))
             table_mistake(&in->mistakes, "%s:1: column %d: '%s' is not a name (UTF-8, at most %d bytes)", in->path, c + 1, text, TABLE_NAME_BYTES);
-        else if (name->length == 0) table_mistake(&in->mistakes, "%s:1: column %d has no name", in->path, c + 1);
+        else if (name->length == 0 && c > 0) table_mistake(&in->mistakes, "%s:1: column %d has no name", in->path, c + 1);
     }
     memcpy(in->row, in->names, (size_t)in->columns * sizeof *in->names);
     qsort(in->row, (size_t)in->columns, sizeof *in->row, by_name);
@@ -142,37 +148,109 @@ static void check_names(csv *in) {
             table_mistake(&in->mistakes, "%s:1: there are two columns '%s'", in->path, table_show(shown, in->row[c].start, in->row[c].length));
 }
 
+/** What separates the fields of the header: the first of comma, semicolon and tab with which one of them is a column of time, else the first that is there. */
+static char find_separator(const csv *in, char *line_end) {
+    const char candidates[] = ",;\t";
+    char present = ',';
+    double unit;
+    for (int s = 2; s >= 0; s--)
+        if (memchr(in->next, candidates[s], (size_t)(line_end - in->next))) present = candidates[s];
+    for (int s = 0; s < 3; s++) {
+        bool quoted = false;
+        for (char *start = in->next, *c = start; c <= line_end; c++) {
+            if (c < line_end && *c == '"') quoted = !quoted;
+            if (c < line_end && (quoted || *c != candidates[s])) continue;
+            char *first = start, *end = c;
+            while (first < end && (*first == '"' || is_blank(*first, candidates[s]))) first++;
+            while (first < end && (end[-1] == '"' || is_blank(end[-1], candidates[s]))) end--;
+            if (table_is_time(first, end - first, &unit)) return candidates[s];
+            start = c + 1;
+        }
+    }
+    return present;
+}
+
+static bool is_condition(const field *name) {
+    return name->length == 9 && strncasecmp(name->start, "condition", 9) == 0;
+}
+
+static bool is_unit(const csv *in, int c) {
+    return c != in->time && c != in->condition && !in->left_out[c];
+}
+
+/** Spike times instead of rates: a column of units and one of time, and nothing that holds values? */
+static bool holds_spikes(const csv *in) {
+    static const char *const words[] = {"unit", "trial", "neuron", "id", "node_ids", "population"};
+    int units = 0;
+    for (int c = 0; c < in->columns; c++) {
+        if (!is_unit(in, c)) continue;
+        bool known = false;
+        for (size_t w = 0; w < sizeof words / sizeof *words; w++) known |= field_is(&in->names[c], words[w]);
+        if (!known) return false;
+        units += !field_is(&in->names[c], "trial") && !field_is(&in->names[c], "population");
+    }
+    return units == 1;
+}
+
+static status find_time(csv *in) {
+    char shown[48], place[80];
+    double unit = NAN, said;
+    for (int c = 0; c < in->columns; c++) {
+        if (!table_is_time(in->names[c].start, in->names[c].length, &said)) continue;
+        if (in->time != UNKNOWN) table_mistake(&in->mistakes, "%s:1: more than one column of time (%d and %d)", in->path, in->time + 1, c + 1);
+        in->time = c;
+        unit = said;
+    }
+    if (in->time == UNKNOWN) {
+        table_mistake(&in->mistakes, "%s:1: no column of time; it is named time, t, time_ms, time_s or the like (fields are parted by commas, semicolons or tabs; the first is '%s')",
+                      in->path, table_show(shown, in->names[0].start, in->names[0].length));
+        return STATUS_INPUT;
+    }
+    snprintf(place, sizeof place, "column '%s'", table_show(shown, in->names[in->time].start, in->names[in->time].length));
+    if (table_settle_unit(in->path, place, unit, in->how, in->result, &in->unit_of_time) == STATUS_OK) return STATUS_OK;
+    in->mistakes.count++;
+    return STATUS_INPUT;
+}
+
 static status find_columns(csv *in) {
     in->time = in->condition = UNKNOWN;
     for (int c = 0; c < in->columns; c++) {
-        const field *name = &in->names[c];
-        bool is_seconds = field_is(name, "time_s");
-        if (field_is(name, "condition")) in->condition = c;
-        if (!is_seconds && !field_is(name, "time_ms") && !field_is(name, "time") && !field_is(name, "t")) continue;
-        if (in->time != UNKNOWN) table_mistake(&in->mistakes, "%s:1: more than one column of time (%d and %d)", in->path, in->time + 1, c + 1);
-        in->unit_of_time = is_seconds ? 1000 : 1;
-        in->time = c;
+        if (is_condition(&in->names[c])) in->condition = c;
+        in->left_out[c] = table_is_index(in->names[c].start, in->names[c].length, c);
+        if (!in->left_out[c]) continue;
+        char *name = table_copy(in->path, in->names[c].start, in->names[c].length);
+        if (!name) return STATUS_FAILURE;
+        table_ignore(in->result, name);
+        free(name);
     }
-    if (in->time == UNKNOWN) table_mistake(&in->mistakes, "%s:1: no column of time; it is named time_ms, time, t or time_s", in->path);
-    in->result->units = in->columns - (in->time != UNKNOWN) - (in->condition != UNKNOWN);
+    find_time(in);
+    in->result->units = 0;
+    for (int c = 0; c < in->columns; c++) in->result->units += is_unit(in, c);
     if (in->result->units == 0) table_mistake(&in->mistakes, "%s:1: no columns of units beside time and condition", in->path);
+    else if (in->time != UNKNOWN && holds_spikes(in)) table_mistake(&in->mistakes, "%s:1: these are spike times, not a table of rates: tools/import makes one of them", in->path);
     return in->mistakes.count ? STATUS_INPUT : STATUS_OK;
 }
 
 static status read_header(csv *in) {
-    int64_t room = 1;
-    for (const char *c = in->next; c < in->end && *c != '\n'; c++) room += *c == ',';
     if (in->next >= in->end) return status_fail(STATUS_INPUT, "%s: the file is empty", in->path);
+    char *line_end = memchr(in->next, '\n', (size_t)(in->end - in->next));
+    if (!line_end) line_end = in->end;
+    if (line_end > in->next && line_end[-1] == '\r') line_end--;
+    in->separator = find_separator(in, line_end);
+    int64_t room = 1;
+    for (const char *c = in->next; c < line_end; c++) room += *c == in->separator;
     if (room > COLUMNS_LIMIT) return status_fail(STATUS_INPUT, "%s:1: more than %d columns", in->path, COLUMNS_LIMIT);
     in->names = table_alloc(in->path, room, sizeof *in->names);
     in->row = table_alloc(in->path, room, sizeof *in->row);
-    if (!in->names || !in->row) return STATUS_FAILURE;
+    in->left_out = table_alloc(in->path, room, sizeof *in->left_out);
+    if (!in->names || !in->row || !in->left_out) return STATUS_FAILURE;
     in->columns = (int)take_row(in, in->names, room);
     check_names(in);
-    if (find_columns(in) != STATUS_OK) return STATUS_INPUT;
+    status found = find_columns(in);
+    if (found != STATUS_OK) return found;
     in->result->unit = table_alloc(in->path, in->result->units, sizeof *in->result->unit);
     for (int c = 0, unit = 0; c < in->columns && in->result->unit; c++) {
-        if (c == in->time || c == in->condition) continue;
+        if (!is_unit(in, c)) continue;
         if (!(in->result->unit[unit++] = table_copy(in->path, in->names[c].start, in->names[c].length))) return STATUS_FAILURE;
     }
     return in->result->unit ? STATUS_OK : STATUS_FAILURE;
@@ -226,8 +304,10 @@ static int find_condition(csv *in) {
 static bool read_number(csv *in, int c, double *number) {
     if (parse_number(&in->row[c], number)) return true;
     char name[48], text[48];
-    table_mistake(&in->mistakes, "%s:%lld: column '%s': '%s' is not a number", in->path, (long long)in->line,
-                  table_show(name, in->names[c].start, in->names[c].length), table_show(text, in->row[c].start, in->row[c].length));
+    const char *comma = in->row[c].length > 0 ? memchr(in->row[c].start, ',', (size_t)in->row[c].length) : NULL;
+    table_mistake(&in->mistakes, "%s:%lld: column '%s': '%s' is not a number%s", in->path, (long long)in->line,
+                  table_show(name, in->names[c].start, in->names[c].length), table_show(text, in->row[c].start, in->row[c].length),
+                  comma ? "; the decimal sign is a point, not a comma" : "");
     return false;
 }
 
@@ -235,8 +315,8 @@ static void read_values(csv *in) {
     char name[48];
     double *values = in->values + in->rows * in->result->units;
     for (int c = 0, unit = 0; c < in->columns; c++) {
-        if (c == in->time || c == in->condition) continue;
-        if (read_number(in, c, &values[unit]) && in->nonnegative && values[unit] < 0)
+        if (!is_unit(in, c)) continue;
+        if (read_number(in, c, &values[unit]) && in->how->nonnegative && values[unit] < 0)
             table_mistake(&in->mistakes, "%s:%lld: column '%s': %g is negative, allowed are numbers >= 0", in->path, (long long)in->line,
                           table_show(name, in->names[c].start, in->names[c].length), values[unit]);
         unit++;
@@ -251,10 +331,10 @@ static bool add_row(csv *in) {
     bool timed = read_number(in, in->time, &time);
     read_values(in);
     if (condition == UNKNOWN || !timed) return true; /* a mistake: nothing will come of the table */
-    time *= in->unit_of_time;
     if (in->count[condition]++ > 0 && time <= in->last[condition])
-        table_mistake(&in->mistakes, "%s:%lld: time %.15g ms does not come after %.15g ms, the time before it in condition '%s'", in->path,
-                      (long long)in->line, time, in->last[condition], in->result->condition[condition]);
+        table_mistake(&in->mistakes, "%s:%lld: time %.15g ms does not come after %.15g ms, the time before it in condition '%s'%s", in->path,
+                      (long long)in->line, time * in->unit_of_time, in->last[condition] * in->unit_of_time, in->result->condition[condition],
+                      in->condition == UNKNOWN ? "; several conditions need a column 'condition'" : "");
     in->last[condition] = time;
     in->heads[in->rows++] = (row_head){condition, in->line, time};
     return true;
@@ -276,6 +356,20 @@ static status read_rows(csv *in) {
     return in->mistakes.count ? STATUS_INPUT : STATUS_OK;
 }
 
+/** Does a unit's every value say in which row it stands? Then it may be a column that counts rows under a name that nobody knows. */
+static void doubt_counters(csv *in) {
+    table *all = in->result;
+    enum { ROWS_THAT_COUNT = 5 };
+    if (in->rows < ROWS_THAT_COUNT) return;
+    for (int u = 0; u < all->units && !all->doubt[0]; u++) {
+        double first = in->values[u];
+        int64_t row = 0;
+        while (row < in->rows && (first == 0 || first == 1) && in->values[row * all->units + u] == first + (double)row) row++;
+        if (row == in->rows) snprintf(all->doubt, sizeof all->doubt, "column '%s' counts the rows, but is taken as a unit: if it is none, take it out", all->unit[u]);
+        else if (strcasecmp(all->unit[u], "trial") == 0) snprintf(all->doubt, sizeof all->doubt, "column '%s' is taken as a unit: if it is none, take it out", all->unit[u]);
+    }
+}
+
 /** All conditions must have the times of the first. */
 static status arrange(csv *in) {
     table *all = in->result;
@@ -294,17 +388,19 @@ static status arrange(csv *in) {
         int64_t c = in->heads[r].condition, t = in->count[c]++;
         if (in->heads[r].time != all->time[t])
             table_mistake(&in->mistakes, "%s:%lld: time %.15g ms of condition '%s' differs from %.15g ms of '%s', all must be the same", in->path,
-                          (long long)in->heads[r].line, in->heads[r].time, all->condition[c], all->time[t], all->condition[0]);
+                          (long long)in->heads[r].line, in->heads[r].time * in->unit_of_time, all->condition[c], all->time[t] * in->unit_of_time,
+                          all->condition[0]);
         memcpy(all->values + (c * all->times + t) * all->units, in->values + r * all->units, (size_t)all->units * sizeof(double));
     }
+    doubt_counters(in);
     return in->mistakes.count ? STATUS_INPUT : STATUS_OK;
 }
 
-status table_parse_csv(const char *path, char *text, int64_t length, int nonnegative, table *result) {
+status table_parse_csv(const char *path, char *text, int64_t length, const table_reading *how, table *result) {
     csv *in = table_alloc(path, 1, sizeof *in);
     if (!in) return STATUS_FAILURE;
     in->path = path;
-    in->nonnegative = nonnegative;
+    in->how = how;
     in->text = text;
     in->result = result;
     status read = begin_text(in, length);
@@ -312,17 +408,20 @@ status table_parse_csv(const char *path, char *text, int64_t length, int nonnega
     if (read == STATUS_OK) read = read_rows(in);
     if (read == STATUS_OK) read = arrange(in);
     if (read == STATUS_INPUT) table_mistakes_end(&in->mistakes);
-    free(in->names), free(in->row), free(in->heads);
+    const char *kind = in->separator == ';' ? "semicolons" : in->separator == '\t' ? "tabs" : "commas";
+    snprintf(result->layout, sizeof result->layout, "CSV with %s", kind);
+    if (read == STATUS_OK) read = table_settle_times(path, in->unit_of_time, how, result);
+    free(in->names), free(in->row), free(in->heads), free(in->left_out);
     memory_free(in->values);
     free(in);
     return read;
 }
 
-status table_read_csv(const char *path, int nonnegative, table *result) {
+status table_read_csv(const char *path, const table_reading *how, table *result) {
     char *text = NULL;
     int64_t length = 0;
     status read = table_load(path, FILE_LIMIT, &text, &length);
-    if (read == STATUS_OK) read = table_parse_csv(path, text, length, nonnegative, result);
+    if (read == STATUS_OK) read = table_parse_csv(path, text, length, how, result);
     memory_free(text);
     return read;
 }

@@ -10,12 +10,17 @@ typedef struct {
     recorded_parameters recorded;
     char *path, *dataset;
     double origin;
+    int time_unit;
 } file_parameters;
+
+enum { TIME_UNIT_AUTO, TIME_UNIT_US, TIME_UNIT_MS, TIME_UNIT_S };
 
 static const param parameters[] = {
     {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "CSV or HDF5 table of [condition][time][unit], see README", offsetof(file_parameters, path)},
     {"dataset", PARAM_TEXT, UNIT_NONE, "", 0, 0, NULL, "HDF5: the dataset, when the file has several", offsetof(file_parameters, dataset)},
     {"origin", PARAM_NUMBER, UNIT_TIME, "auto", -1e12, 1e12, NULL, "time in the table that is the end of the stimulus; auto: one bin before the first", offsetof(file_parameters, origin)},
+    {"time_unit", PARAM_CHOICE, UNIT_NONE, "auto", 0, 0, "auto us ms s",
+     "unit of time in the table; auto: what its units attribute or column name says, else ms; bins below 1 ms need one", offsetof(file_parameters, time_unit)},
     RECORDED_PARAMETERS(file_parameters),
 };
 static const param_table file_table = {"file", "recorded rates or drives from a CSV or HDF5 table", parameters, sizeof parameters / sizeof *parameters, sizeof(file_parameters)};
@@ -25,16 +30,19 @@ static status open_file(target_request *request, const void *raw, void **state) 
     recorded_state *opened = memory_new(MEMORY_TARGETS, 1, sizeof *opened);
     char *path = config_resolve_path(request->config, p->path);
     bool rates = ((const target_settings *)config_common(request->config, "targets"))->quantity == QUANTITY_RATE;
-    status result = table_read(request->context, path, p->dataset, rates, &opened->table);
+    static const double unit[] = {[TIME_UNIT_AUTO] = NAN, [TIME_UNIT_US] = 1e-3, [TIME_UNIT_MS] = 1, [TIME_UNIT_S] = 1e3};
+    const table_reading how = {.dataset = p->dataset, .time_unit = unit[p->time_unit], .nonnegative = rates};
+    status result = table_read(request->context, path, &how, &opened->table);
+    if (result == STATUS_OK && request->simulation) table_tell(request->context, path, rates ? " Hz" : "", &opened->table);
     free(path);
     if (result != STATUS_OK) {
         memory_free(opened);
         return result;
     }
-    const double *time = opened->table.time;
-    double bin = opened->table.times > 1 ? time[1] - time[0] : request->every;
-    if (isnan(p->origin)) p->origin = time[0] - bin;
+    const table *table = &opened->table;
+    if (isnan(p->origin)) p->origin = table->time[0] - (table->times > 1 ? table->bin : request->every);
     opened->origin = p->origin;
+    opened->every = request->every;
     opened->auxiliary_filter = ((const plastic_settings *)config_common(request->config, "plastic"))->tau;
     recorded_prepare(opened, &p->recorded);
     *state = opened;

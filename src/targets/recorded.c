@@ -64,11 +64,13 @@ int recorded_tasks(const void *parameters, const void *state) {
     return ((const recorded_state *)state)->table.conditions;
 }
 
-/** Time from the origin to the last sample. */
+/** Time from the origin to the last sample; a whole number of intervals, where it is one within what is known of times: float32 must lose no instant. */
 double recorded_duration(const void *parameters, const void *state) {
     (void)parameters;
     const recorded_state *recorded = state;
-    return recorded->table.time[recorded->table.times - 1] - recorded->origin;
+    double length = recorded->table.time[recorded->table.times - 1] - recorded->origin;
+    double whole = recorded->every > 0 ? round(length / recorded->every) * recorded->every : length;
+    return fabs(length - whole) <= 2 * recorded->table.resolution ? whole : length;
 }
 
 int recorded_needs(const void *parameters) {

@@ -35,6 +35,7 @@ typedef struct {
 typedef struct {
     table table;
     double origin;      /**< ms of the table that is the end of the stimulus */
+    double every;       /**< ms between learning instants, 0: not known */
     double *mean;       /**< [units] mean rate over conditions and times */
     double auxiliary_filter; /**< ms, low-pass of auxiliary rates: the plastic time constant */
 } recorded_state;

@@ -67,7 +67,7 @@ static status open_surrogate(target_request *request, const void *raw, void **st
     if (p->units == PARAM_AUTO_INTEGER) p->units = p->recorded.pairing == PAIRING_RATE ? request->excitatory : request->part.total;
     recorded_state *opened = memory_new(MEMORY_TARGETS, 1, sizeof *opened);
     table *table = &opened->table;
-    *table = (struct table){.conditions = (int)p->conditions, .times = (int)floor(p->length / p->bin), .units = (int)p->units};
+    *table = (struct table){.conditions = (int)p->conditions, .times = (int)floor(p->length / p->bin * (1 + 1e-9)), .units = (int)p->units};
     table->time = memory_new(MEMORY_TARGETS, (size_t)table->times, sizeof(double));
     table->values = memory_new(MEMORY_TARGETS, (size_t)table->conditions * (size_t)table->times * (size_t)table->units, sizeof(double));
     table->condition = calloc((size_t)table->conditions, sizeof(char *));

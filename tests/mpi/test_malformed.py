@@ -387,8 +387,20 @@ def csv_tables():
     yield "very long row", b"t,a\n0" + b",1" * 1000000 + b"\n", ":2: 1000001 fields, but the header has 2", 1
     yield "trailing comma", b"t,a\n0,1,\n", ":2: 3 fields, but the header has 2", 1
     yield "blank line", b"t,a\n0,1\n\n1,2\n", ":3: blank line", 1
-    yield "semicolons", b"t;a\n0;1\n", ":1: no column of time", 1
-    yield "tabs", b"t\ta\n0\t1\n", ":1: no column of time", 1
+    yield "blanks", b"t a\n0 1\n", ":1: no column of time", 1
+    yield "decimal comma", b"t;a\n0;1,5\n1;2,5\n", ":2: column 'a': '1,5' is not a number; the decimal sign is a point, not a comma", 2
+    yield "decimal comma, quoted", b't,a\n0,"1,5"\n', ":2: column 'a': '1,5' is not a number; the decimal sign is a point, not a comma", 1
+    yield "tabs, an empty field", b"t\ta\tb\n0\t\t1\n", ":2: column 'a': '' is not a number", 1
+    yield "only counters", b",Unnamed: 0,index,t\n0,0,0,0\n", ":1: no columns of units", 1
+    yield "nameless in the middle", b"a,,t\n0,0,0\n", ":1: column 2 has no name", 1
+    yield "spike times", b"unit,time,trial,condition\n0,1,0,a\n", ":1: these are spike times, not a table of rates: tools/import makes one of them", 1
+    yield "seconds", b"time,a\n0.02,1\n0.04,1\n", ": bins of 0.02 ms, the whole from 0.02 to 0.04 ms", 1
+    yield "time_ms in seconds", b"time_ms,a\n0.5,1\n1,1\n", ": bins of 0.5 ms, the whole from 0.5 to 1 ms (time in ms, as column 'time_ms' says): is time in s?", 1
+    yield "time beyond", b"time,a\n0,1\n1e300,1\n", ": a time of 1e+300 ms; allowed are", 1
+    yield "NumPy", b"\x93NUMPY\x01\0v\0" + bytes(200), ": a NumPy array (.npy): tools/import makes a table of it", 1
+    yield "MATLAB 5", b"MATLAB 5.0 MAT-file, Platform: GLNXA64" + b" " * 78 + bytes(8) + b"\0\1IM" + bytes(100), ": a MATLAB file of version 5: tools/import makes a table of it, or save it with -v7.3", 1
+    yield "ZIP", b"PK\3\4" + bytes(100), ": a ZIP archive", 1
+    yield "a block before nothing", b"MATLAB 7.3 MAT-file" + bytes(3000), ":1: a zero byte: not a text", 1
     yield "quote not closed", b't,a\n0,"1\n1,2\n', ":2: column 'a': '1' is not a number", 1
     yield "text behind a quote", b't,a\n0,"1"x\n', ":2: column 'a': '1' is not a number", 1
     yield "time twice", b"t,a\n0,1\n0,2\n", ":3: time 0 ms does not come after 0 ms", 1
@@ -405,7 +417,7 @@ def csv_tables():
     yield "zeros", bytes(100000), ":1: a zero byte: not a text", 1
     yield "UTF-16", good.encode("utf-16"), ":1: a zero byte: not a text", 1
     yield "binary", b"\x7fELF\x02\x01\x01\0" + bytes(range(256)), ":1: a zero byte: not a text", 1
-    yield "gzip", b"\x1f\x8b\x08\x08abc", ":1: column 1: ", 2
+    yield "gzip", b"\x1f\x8b\x08\x08abc", ": compressed with gzip", 1
     yield "CR only", b"t,a\r0,1\r1,2\r", ":1: column 2: 'a?0' is not a name", None
     yield "JSON", b'{"t": [0, 1], "a": [1, 2]}', ":1: ", None
 
@@ -449,7 +461,17 @@ def hdf5_tables():
 
     yield "empty file", lambda file: None, ": there is no readable dataset", 1
     yield "only time", table(rates=None), ": there is no readable dataset", 1
-    yield "flat", table(rates=np.ones((3, 4))), ": there is no readable dataset", 1
+    yield "flat, no axis of times", table(rates=np.ones((5, 4))), ": dataset 'time' has 3 values, but there are 5 times", 1
+    yield "two flat ones", also(table(rates=np.ones((3, 4))), lambda file: file.create_dataset("more", data=np.ones((3, 4)))), "which is meant? targets.dataset names it", 1
+    yield "flat, NaN", table(rates=np.where(np.eye(3, 4) > 0, np.nan, 1)), ": dataset 'rates' at [2][2]: nan, allowed are finite numbers >= 0", 3
+    yield "axes of no order", table(rates=np.ones((3, 2, 4))), ": dataset 'time' has 3 values, but there are 2 times", 1
+    yield "time of seconds", table(time=np.arange(3.0) / 50), ": bins of 0.02 ms, the whole from 0 to 0.04 ms (time taken as ms: nothing says otherwise): is time in s? Give targets.time_unit", 1
+    yield "name and attribute disagree", also(also(table(time=None), lambda file: file.create_dataset("time_ms", data=np.arange(3.0))), lambda file: file["time_ms"].attrs.__setitem__("units", "s")), ": dataset 'time_ms': attribute units is 's', but its name says ms", 1
+    yield "two times", also(also(table(time=None), lambda file: file.create_dataset("time_ms", data=np.arange(3.0))), lambda file: file.create_dataset("time_s", data=np.arange(3.0))), ": which is the time: 'time_ms', 'time_s'?", 1
+    yield "units too few", also(table(), lambda file: file.create_dataset("unit", data=[1])), ": dataset 'unit' has 1 values, but there are 4 units", 1
+    yield "units in a matrix", also(table(), lambda file: file.create_dataset("unit", data=np.ones((2, 2)))), ": dataset 'unit' has 2 dimensions instead of 1", 1
+    yield "NWB", lambda file: [file.create_group("general"), file.create_group("units"), file.create_dataset("session_description", data="x")], "an NWB file; tools/import makes a table of its units", 1
+    yield "spikes", lambda file: file.create_group("spikes"), "a SONATA file of spikes? tools/import makes a table of them", 1
     yield "one axis", table(rates=np.ones(12)), ": there is no readable dataset", 1
     yield "four axes", table(rates=np.ones((1, 2, 3, 4))), ": there is no readable dataset", 1
     yield "scalar", table(rates=1.0), ": there is no readable dataset", 1
@@ -472,7 +494,7 @@ def hdf5_tables():
     yield "time too short", table(time=np.arange(2.0)), ": dataset 'time' has 2 values, but there are 3 times", 1
     yield "time too long", table(time=np.arange(4.0)), ": dataset 'time' has 4 values, but there are 3 times", 1
     yield "time empty", table(time=np.arange(0.0)), ": dataset 'time' has 0 values", 1
-    yield "time with two axes", table(time=np.ones((3, 1))), ": dataset 'time' has 2 dimensions instead of 1", 1
+    yield "time with two axes", table(rates=np.ones((2, 4, 3)), time=np.arange(4.0).reshape(2, 2)), ": dataset 'time' has 2 dimensions instead of 1", 1
     yield "time is text", table(time=np.array([b"0", b"1", b"2"])), ": dataset 'time' holds the wrong type", 1
     yield "time is constant", table(time=np.zeros(3)), ": dataset 'time' at [1]: 0 ms does not come after 0 ms", 2
     yield "time goes back", table(time=np.array([0.0, 2, 1])), ": dataset 'time' at [2]: 1 ms does not come after 2 ms", 1
@@ -484,7 +506,7 @@ def hdf5_tables():
     yield "units of time", also(table(), lambda file: file["time"].attrs.__setitem__("units", ["ms", "s"])), ": dataset 'time': attribute units is ''", 1
     yield "two datasets", also(table(), lambda file: file.create_dataset("more", data=np.ones((2, 3, 4)))), "which is meant?", 1
     yield "conditions too few", also(table(), lambda file: file.create_dataset("condition", data=[1])), ": dataset 'condition' has 1 values, but there are 2 conditions", 1
-    yield "conditions are floats", also(table(), lambda file: file.create_dataset("condition", data=[1.0, 2.0])), ": dataset 'condition' holds the wrong type", 1
+    yield "conditions are floats", also(table(), lambda file: file.create_dataset("condition", data=[1j, 2j])), ": dataset 'condition' holds the wrong type", 1
     yield "condition is a group", also(table(), lambda file: file.create_group("condition")), ": dataset 'condition' is missing, or is no dataset", 1
     yield "condition too long", also(table(), lambda file: file.create_dataset("condition", data=["a", "b" * 300], dtype=h5py.string_dtype())), ": dataset 'condition' at [1]: 300 bytes", 1
     yield "condition not UTF-8", also(table(), lambda file: file.create_dataset("condition", data=np.array([b"a", b"\xff\xff"]))), ": dataset 'condition' at [1]: '??' is not a name", 1

@@ -22,6 +22,7 @@ typedef struct {
     char path[64];     /**< the file under test */
     char told[64];     /**< where standard error goes meanwhile */
     char message[16384];
+    double time_unit;  /**< of the next reading; NAN: as the file says */
 } fixture;
 
 static int set_up(void **state) {
@@ -29,6 +30,7 @@ static int set_up(void **state) {
     f->job = context_of(MPI_COMM_WORLD);
     snprintf(f->path, sizeof f->path, "/tmp/test_table.%d.data", (int)getpid());
     snprintf(f->told, sizeof f->told, "/tmp/test_table.%d.told", (int)getpid());
+    f->time_unit = NAN;
     *state = f;
     return 0;
 }
@@ -53,7 +55,8 @@ static status read_told(fixture *f, const char *dataset, int nonnegative, table 
     fflush(stderr);
     int old = dup(STDERR_FILENO);
     assert_non_null(freopen(f->told, "w", stderr));
-    status code = table_read(&f->job, f->path, dataset, nonnegative, result);
+    const table_reading how = {.dataset = dataset, .time_unit = f->time_unit, .nonnegative = nonnegative};
+    status code = table_read(&f->job, f->path, &how, result);
     fflush(stderr);
     dup2(old, STDERR_FILENO);
     close(old);
@@ -305,7 +308,7 @@ static void test_hdf5_bad_files(void **state) {
     put_units(file, "time", "minutes", 7);
     put(file, "condition", H5T_STD_I32LE, 1, &SHAPE[1], H5T_NATIVE_INT, (int[]){1, 2, 3});
     H5Fclose(file);
-    refuse_file(f, "", 0, "attribute units is 'minutes', allowed are 'ms' and 's'");
+    refuse_file(f, "", 0, "attribute units is 'minutes', allowed are 'us', 'ms' and 's'");
     refuse_file(f, "", 0, "dataset 'condition' has 3 values, but there are 2 conditions");
 
     file = begin_file(f, H5T_IEEE_F32LE); /* a shape that nothing stands behind must not be allocated */
