@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engram/files.h"
 #include "engram/simulation.h"
+#include "engram/training.h"
 #include "sim/run_state.h"
 
 static const char *const phase_words[RUN_STATES] = {"starting", "running", "finishing", "silent", "stopped", "done", "failed"};
@@ -93,6 +95,13 @@ static void refuse(table *table, const char *directory, const char *why, int cod
     if (code > table->code) table->code = code;
 }
 
+static void refuse_file(table *table, const char *directory, int error) {
+    char why[192];
+    bool odd = error == FILE_IRREGULAR || error == ELOOP || error == EISDIR;
+    snprintf(why, sizeof why, "%s%s", odd ? "metrics.csv, " PARAMETERS_FILE " or run.json " : "", file_why(error));
+    refuse(table, directory, why, odd ? 2 : 1);
+}
+
 static void add_run(table *table, const char *directory) {
     run_state state;
     int failed = run_state_read(directory, &state);
@@ -101,7 +110,7 @@ static void add_run(table *table, const char *directory) {
     else if (failed == EBADMSG)
         refuse(table, directory, "is no run of engram: its metrics.csv has no columns loop and seconds", 2);
     else
-        refuse(table, directory, strerror(failed), 1);
+        refuse_file(table, directory, failed);
 }
 
 /** Runs directly below @p directory: the members of an array. @return how many */

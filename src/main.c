@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "command.h"
 #include "command_status.h"
 #include "engram/memory.h"
@@ -6,6 +8,7 @@
 int main(int argc, char **argv) {
     if (server_is_wanted(argc, argv)) return server_run(); /* no rank, but the process that reads a foreign HDF5 file for one */
     if (command_is_status(argc, argv)) return command_status(argc, argv);
+    setenv("OMPI_MCA_sharedfp", "sm", 1); /* Open MPI's shared file pointers, which nobody uses here, end the program on paths of more than 206 bytes */
     MPI_Init(&argc, &argv);
     context context = context_of(MPI_COMM_WORLD);
     memory_begin(&context);

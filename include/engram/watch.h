@@ -35,7 +35,16 @@ bool watch_wants_end(run_watch *watch, int rank);
  *  and always where that takes no more than two seconds: who stops a run of short loops finds them saved. */
 bool watch_abandons(const run_watch *watch, double seconds, double done, double steps);
 
-/** Forget the stop file (removed on rank 0, so that it does not stop the resumed run) and catch signals no longer: the run ends, SIGTERM and SIGUSR1 cannot spoil its exit code. Not collective. */
+/** What run_watch.why says of the stop file. */
+extern const char watch_stop_file[];
+
+/** On rank 0: is the stop file there? Whatever else may have stopped the run, or if nothing did yet, it is the reason then. */
+bool watch_finds_stop(run_watch *watch);
+
+/** On rank 0, when run.json says that it was heeded: remove the stop file, which stops one run once. */
+void watch_heeded(const run_watch *watch);
+
+/** Forget the stop file and catch signals no longer: the run ends, SIGTERM and SIGUSR1 cannot spoil its exit code. Not collective. */
 void watch_end(run_watch *watch);
 
 #endif

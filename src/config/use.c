@@ -9,6 +9,7 @@
 #include <xxhash.h>
 
 #include "engram/config.h"
+#include "engram/files.h"
 #include "state.h"
 #include "value.h"
 
@@ -142,7 +143,8 @@ char *config_differences(const config *before, const config *now, bool (*ignore)
 
 static uint64_t hash_of_file(const char *path) {
     enum { PIECE = 1 << 20 };
-    FILE *file = fopen(path, "rb");
+    int descriptor = file_open_input(path); /* a pipe has no content to be known by; who reads it refuses it */
+    FILE *file = descriptor < 0 ? NULL : fdopen(descriptor, "rb");
     XXH3_state_t state;
     XXH3_64bits_reset(&state);
     if (!file) return 0;

@@ -27,6 +27,7 @@ struct h5_file {
     char *path, *part;       /**< NAME and NAME.part, owned */
     hid_t id;                /**< open file, or negative */
     int descriptor;          /**< of NAME.part on rank 0, where it was made by us; else negative */
+    struct stat made;        /**< NAME.part as this rank has it open */
     bool sealed;             /**< h5_seal() */
     h5_stream stream;        /**< between h5_stream_begin() and h5_stream_end() */
     bool sick;               /**< it was an HDF5 call that failed: the same on all ranks */
@@ -77,8 +78,13 @@ static bool worked(h5_file *file, int64_t result, const char *what, const char *
 
 /** Collective: did a call of the file system on rank 0 work? @p error is its errno, 0 for none. */
 static bool worked_on_root(h5_file *file, int error, const char *what, const char *object) {
-    if (error) remember(file, what, object, strerror(error));
+    if (error) remember(file, what, object, file_why(error));
     return agree(file, error == 0);
+}
+
+/** On rank 0: is NAME.part still the file that was made? @return errno */
+static int lost(const h5_file *file) {
+    return file->context.rank == 0 && !file_is_at(file->descriptor, file->part) ? ENOENT : 0;
 }
 
 /* ---- create ---- */
@@ -115,7 +121,8 @@ h5_file *h5_create(const context *job, const char *path, const char *configurati
     bool made = worked(file, file->id, "cannot create", file->part);
     H5Pclose(access);
     if (!made) file->id = H5I_INVALID_HID; /* a close is collective: not when only some ranks have it open */
-    if (!made || !reserve(file, configuration ? (int64_t)strlen(configuration) : 0)) return file;
+    if (stat(file->part, &file->made) != 0) file->made.st_ino = 0;
+    if (!made || !worked_on_root(file, lost(file), "was moved or replaced:", file->part) || !reserve(file, configuration ? (int64_t)strlen(configuration) : 0)) return file;
     h5_attribute(file, "/", "magic", H5_UINT32, 0, &(uint32_t){0x0A7A});
     h5_attribute(file, "/", "version", H5_UINT32, 2, (uint32_t[]){0, 1});
     if (configuration) h5_attribute_text(file, "/", "configuration", configuration);
@@ -380,9 +387,11 @@ static void report(h5_file *file) {
 
 status h5_commit(h5_file *file) {
     bool root = file->context.rank == 0;
-    if (file->id >= 0 && !file->sick) worked(file, H5Fflush(file->id, H5F_SCOPE_GLOBAL), "cannot flush", file->part);
-    /* When H5Fclose() fails it leaves a ruin, on which MPI_Finalize() ends with a signal; a file left open is given up quietly. */
+    if (file->id >= 0 && !file->failed) worked(file, H5Fflush(file->id, H5F_SCOPE_GLOBAL), "cannot flush", file->part);
+    /* An H5Fclose() that cannot write leaves a ruin, on which MPI_Finalize() ends with a signal: what is given up is closed into memory, by MPI_Finalize() if HDF5 is out of step. */
+    if (file->id >= 0 && file->failed) part_file_divert(file->made.st_dev, file->made.st_ino, file->descriptor);
     if (file->id >= 0 && !file->sick) worked(file, H5Fclose(file->id), "cannot close", file->part);
+    if (!file->failed) worked_on_root(file, lost(file), "was moved or replaced:", file->part);
     if (!file->failed) worked(file, root ? reopen(file) : 0, "incomplete file", file->part);
     if (!file->failed && file->sealed) {
         int error = seal_write(&file->context, file->part);
@@ -397,8 +406,8 @@ status h5_commit(h5_file *file) {
     }
     if (!file->failed) worked_on_root(file, root ? part_file_sync_parent(file->path) : 0, "cannot sync the directory of", file->path);
     if (file->failed) {
-        if (file->descriptor >= 0 && ftruncate(file->descriptor, 0) + unlink(file->part) < 0) /* the room back even if left open */
-            remember(file, "cannot remove", file->part, strerror(errno));
+        bool freed = file->descriptor < 0 || ftruncate(file->descriptor, 0) == 0; /* the room back even if left open */
+        if (file->descriptor >= 0 && ((!lost(file) && unlink(file->part) != 0) || !freed)) remember(file, "cannot remove", file->part, strerror(errno));
         report(file);
     }
     if (file->descriptor >= 0) close(file->descriptor);

@@ -1,6 +1,7 @@
 #include <hdf5.h>
 #include <stdlib.h>
 
+#include "engram/files.h"
 #include "engram/h5.h"
 #include "h5_input.h"
 
@@ -35,7 +36,10 @@ h5_reader *h5_reader_open(const char *path) {
     if (!reader || !(reader->path = strdup(path))) context_abort("no memory for a file handle");
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     reader->stream.id = H5I_INVALID_HID;
-    reader->file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    int descriptor = file_open(path, O_RDONLY); /* HDF5 would follow a link, and wait for a pipe */
+    if (descriptor < 0) h5_reader_fail(reader, "cannot be read: %s", file_why(errno));
+    reader->file = descriptor < 0 ? H5I_INVALID_HID : H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    if (descriptor >= 0) close(descriptor);
     if (reader->file < 0) h5_reader_fail(reader, "cannot be opened as an HDF5 file");
     return reader;
 }

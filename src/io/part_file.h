@@ -5,20 +5,25 @@
 #ifndef ENGRAM_IO_PART_FILE_H
 #define ENGRAM_IO_PART_FILE_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+
+#include "engram/files.h"
 
 /** Make an empty @p part: an MPI library told to make a file where it cannot may hang or end the job; open() just says why. */
 static inline int part_file_make(const char *path, const char *part, int *descriptor) {
     struct stat old;
     if (stat(path, &old) == 0 && S_ISDIR(old.st_mode)) return EISDIR;
-    *descriptor = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    *descriptor = file_make(part, 0666);
     return *descriptor < 0 ? errno : 0;
 }
 
@@ -47,11 +52,26 @@ static inline int part_file_sync(const char *path) {
 }
 
 static inline int part_file_sync_parent(const char *path) {
-    char parent[4096];
-    snprintf(parent, sizeof parent, "%s", path);
-    char *slash = strrchr(parent, '/');
+    char *parent = strdup(path), *slash = parent ? strrchr(parent, '/') : NULL;
+    if (!parent) return ENOMEM;
     if (slash) slash[slash == parent] = '\0';
-    return part_file_sync(slash ? parent : ".");
+    int error = part_file_sync(slash ? parent : ".");
+    free(parent);
+    return error;
+}
+
+/** Whatever this process still writes to the file of that inode goes to memory from now on: it is given up, but a library that cannot write what it holds of it would not survive that. */
+static inline void part_file_divert(dev_t device, ino_t inode, int but) {
+    struct stat found;
+    DIR *open_files = opendir("/proc/self/fd");
+    int memory = memfd_create("engram", MFD_CLOEXEC);
+    for (struct dirent *entry; open_files && memory >= 0 && (entry = readdir(open_files));) {
+        int descriptor = atoi(entry->d_name);
+        if (entry->d_name[0] == '.' || descriptor == but || descriptor == memory || fstat(descriptor, &found) != 0) continue;
+        if (found.st_dev == device && found.st_ino == inode) dup3(memory, descriptor, O_CLOEXEC);
+    }
+    if (memory >= 0) close(memory);
+    if (open_files) closedir(open_files);
 }
 
 #endif

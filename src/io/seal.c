@@ -13,6 +13,8 @@
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
 
+#include "engram/files.h"
+
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "seals are written as they are in memory: little-endian"
 #endif
@@ -76,7 +78,7 @@ static uint64_t check_of(const uint64_t *hashes, const seal_footer *footer) {
 /** Size of the file as rank 0 sees it, or -1. Collective. */
 static int64_t size_on_all(const context *context, const char *path) {
     struct stat found;
-    int64_t size = context->rank == 0 && stat(path, &found) == 0 && S_ISREG(found.st_mode) ? found.st_size : -1;
+    int64_t size = context->rank == 0 && lstat(path, &found) == 0 && S_ISREG(found.st_mode) ? found.st_size : -1;
     CHECK_MPI(MPI_Bcast(&size, 1, MPI_INT64_T, 0, context->comm));
     return size;
 }
@@ -90,7 +92,7 @@ static uint64_t *hashes_new(int64_t blocks) {
 int seal_write(const context *context, const char *path) {
     int64_t content = size_on_all(context, path);
     if (content < 0) return ENOENT;
-    int descriptor = open(path, context->rank == 0 ? O_RDWR | O_CLOEXEC : O_RDONLY | O_CLOEXEC), error = descriptor < 0 ? errno : 0;
+    int descriptor = file_open(path, context->rank == 0 ? O_RDWR : O_RDONLY), error = descriptor < 0 ? errno : 0;
     seal_footer footer = {.block = SEAL_BLOCK, .content = (uint64_t)content, .blocks = (uint64_t)blocks_of(content)};
     memcpy(footer.magic, magic, sizeof magic);
     uint64_t *hashes = hashes_new((int64_t)footer.blocks);
@@ -106,7 +108,7 @@ int seal_write(const context *context, const char *path) {
 
 /** The seal itself, on rank 0. @param[out] hashes owned by the caller */
 static void read_seal(const char *path, int64_t size, seal_footer *footer, uint64_t **hashes, char *why) {
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC), error = descriptor < 0 ? errno : 0;
+    int descriptor = file_open(path, O_RDONLY), error = descriptor < 0 ? errno : 0;
     if (!error) error = size < (int64_t)sizeof *footer ? EIO : read_at(descriptor, footer, sizeof *footer, size - (int64_t)sizeof *footer);
     bool whole = !error && memcmp(footer->magic, magic, sizeof magic) == 0 && footer->block == SEAL_BLOCK && footer->content <= (uint64_t)size &&
                  footer->blocks == (uint64_t)blocks_of((int64_t)footer->content) &&
@@ -136,7 +138,7 @@ void seal_check(const context *context, const char *path, char *why) {
     CHECK_MPI(MPI_Bcast(&footer, sizeof footer, MPI_BYTE, 0, context->comm));
     if (!why[0]) {
         uint64_t *hashes = hashes_new((int64_t)footer.blocks);
-        int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+        int descriptor = file_open(path, O_RDONLY);
         int error = hash_blocks(context, descriptor, descriptor < 0 ? errno : 0, (int64_t)footer.content, hashes), worst;
         if (descriptor >= 0) close(descriptor);
         CHECK_MPI(MPI_Allreduce(&error, &worst, 1, MPI_INT, MPI_MAX, context->comm));

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "engram/files.h"
 #include "engram/h5.h"
 #include "engram/memory.h"
 
@@ -164,21 +164,14 @@ static void print_types(FILE *csv, const char *population, int type_count, const
 /** Write node_types.csv beside @p path, complete or not at all. Only on rank 0. */
 static status write_types(const char *path, const char *population, int type_count, const char *const *type_names) {
     const char *slash = strrchr(path, '/');
-    int directory = slash ? (int)(slash - path + 1) : 0;
-    char name[4096], part[4096 + 8];
-    if (snprintf(name, sizeof name, "%.*snode_types.csv", directory, path) >= (int)sizeof name) {
-        return status_fail(STATUS_FAILURE, "cannot write node_types.csv: %s", strerror(ENAMETOOLONG));
-    }
-    snprintf(part, sizeof part, "%s.part", name);
-    FILE *csv = fopen(part, "w");
-    if (!csv) return status_fail(STATUS_FAILURE, "cannot write %s: %s", name, strerror(errno));
-    print_types(csv, population, type_count, type_names);
-    int failed = fflush(csv) || ferror(csv) || fsync(fileno(csv)), error = errno;
-    if (fclose(csv) && !failed) failed = 1, error = errno;
-    if (!failed && rename(part, name)) failed = 1, error = errno;
-    if (!failed) return STATUS_OK;
-    unlink(part);
-    return status_fail(STATUS_FAILURE, "cannot write %s: %s", name, strerror(error));
+    char *name;
+    if (asprintf(&name, "%.*snode_types.csv", slash ? (int)(slash - path + 1) : 0, path) < 0) context_abort("memory: no room for a path");
+    FILE *csv = file_begin(name, 0666);
+    if (csv) print_types(csv, population, type_count, type_names);
+    int error = csv ? file_end(csv, name) : errno;
+    status result = error ? status_fail(STATUS_FAILURE, "cannot write %s: %s", name, file_why(error)) : STATUS_OK;
+    free(name);
+    return result;
 }
 
 status sonata_write_nodes(const context *job, const char *path, const char *configuration, const char *population, int64_t first, int64_t mine,

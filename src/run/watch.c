@@ -1,11 +1,14 @@
 #include "engram/watch.h"
 
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "engram/files.h"
 #include "engram/simulation.h"
 
 static const struct { int number; const char *name; } watched[] = {{SIGTERM, "SIGTERM"}, {SIGINT, "SIGINT"}, {SIGUSR1, "SIGUSR1"}};
@@ -13,6 +16,7 @@ enum { WATCHED = sizeof watched / sizeof *watched };
 
 static const double worth_waiting = 2; /* seconds: for less, no loop is given up; nobody counts on a run ending sooner */
 static const char time_limit[] = "the time limit";
+const char watch_stop_file[] = "the file 'stop'";
 static volatile sig_atomic_t received; /* the first signal, 0 for none */
 
 static void receive(int number) {
@@ -45,7 +49,7 @@ bool watch_wants_end(run_watch *watch, int rank) {
         watch->why = time_limit;
     } else if (rank == 0 && watch->stop_file && now - watch->looked > 0.2) {
         watch->looked = now;
-        if (access(watch->stop_file, F_OK) == 0) watch->why = "the file 'stop'";
+        if (file_exists(watch->stop_file)) watch->why = watch_stop_file;
     }
     return watch->why != NULL;
 }
@@ -56,9 +60,19 @@ bool watch_abandons(const run_watch *watch, double seconds, double done, double 
     return !watch->can_finish || (!fits && rest + watch->reserve > worth_waiting && redo < rest + watch->reserve);
 }
 
+bool watch_finds_stop(run_watch *watch) {
+    bool there = watch->stop_file && file_exists(watch->stop_file);
+    if (there) watch->why = watch_stop_file;
+    return there;
+}
+
+void watch_heeded(const run_watch *watch) {
+    if (unlink(watch->stop_file) != 0 && errno != ENOENT)
+        fprintf(stderr, "engram: warning: %s cannot be removed (%s): it stops the next part of the run as well\n", watch->stop_file, strerror(errno));
+}
+
 void watch_end(run_watch *watch) {
     for (int k = 0; k < WATCHED; k++) signal(watched[k].number, watched[k].number == SIGINT ? SIG_DFL : SIG_IGN); /* all is saved: let the exit code get out */
-    if (watch->stop_file && watch->asked) unlink(watch->stop_file);
     free(watch->stop_file);
     watch->stop_file = NULL;
 }

@@ -1,7 +1,9 @@
 #include "checkpoint.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +11,7 @@
 #include <unistd.h>
 
 #include "../io/seal.h"
+#include "engram/files.h"
 #include "engram/h5.h"
 #include "engram/memory.h"
 #include "engram/version.h"
@@ -27,6 +30,64 @@ char *checkpoint_path(const char *directory, const char *name) {
     char *path;
     if (asprintf(&path, "%s/checkpoint%s%s", directory, *name ? "/" : "", name) < 0) context_abort("memory: no room for a path");
     return path;
+}
+
+/** Does @p name match a pattern in which '#' stands for a digit? @return where it ends, NULL if it does not */
+static const char *match(const char *name, const char *pattern) {
+    for (; *pattern; pattern++, name++)
+        if (*pattern == '#' ? !isdigit((unsigned char)*name) : *name != *pattern) return NULL;
+    return name;
+}
+
+checkpoint_kind checkpoint_kind_of(const char *name) {
+    static const struct { const char *pattern; checkpoint_kind kind; } patterns[] = {{"loop-##########.h5", CHECKPOINT_GENERATION}, {"spikes-##########-##########.h5", CHECKPOINT_SPIKES}};
+    for (size_t k = 0; k < sizeof patterns / sizeof *patterns; k++) {
+        const char *end = match(name, patterns[k].pattern);
+        if (end && !*end) return patterns[k].kind;
+        if (end && strcmp(end, FILE_PART) == 0) return CHECKPOINT_PART;
+    }
+    return CHECKPOINT_FOREIGN;
+}
+
+DIR *checkpoint_open_folder(const char *directory) {
+    char *folder = checkpoint_path(directory, "");
+    int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    free(folder);
+    return descriptor < 0 ? NULL : fdopendir(descriptor);
+}
+
+status checkpoint_check_folder(const char *directory) {
+    struct stat found;
+    char *folder = checkpoint_path(directory, "");
+    bool there = lstat(folder, &found) == 0;
+    status result = !there || S_ISDIR(found.st_mode) ? STATUS_OK : status_fail(STATUS_INPUT, "%s %s; checkpoints go into a folder of the run's own: move it away", folder,
+                                                                                 S_ISLNK(found.st_mode) ? file_why(ELOOP) : "is no folder");
+    free(folder);
+    return result;
+}
+
+/** Remove what is of @p kinds. @return errno; @param[out] others how many entries are foreign */
+static int remove_kinds(const char *directory, unsigned kinds, int *others) {
+    int error = 0;
+    DIR *entries = checkpoint_open_folder(directory);
+    if (!entries && errno != ENOENT) error = errno;
+    *others = 0;
+    for (struct dirent *entry; entries && (entry = readdir(entries));) {
+        checkpoint_kind kind = checkpoint_kind_of(entry->d_name);
+        if (kinds & 1u << kind && unlinkat(dirfd(entries), entry->d_name, 0) != 0 && errno != ENOENT) error = errno;
+        *others += kind == CHECKPOINT_FOREIGN && strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    }
+    if (entries) closedir(entries);
+    return error;
+}
+
+int checkpoint_remove_all(const char *directory) {
+    int others, error = remove_kinds(directory, 1u << CHECKPOINT_GENERATION | 1u << CHECKPOINT_SPIKES | 1u << CHECKPOINT_PART, &others);
+    char *folder = checkpoint_path(directory, "");
+    if (others) fprintf(stderr, "engram: warning: %s: %d entr%s not of a run stay%s there\n", folder, others, others > 1 ? "ies that are" : "y that is", others > 1 ? "" : "s");
+    if (!error && !others && rmdir(folder) != 0 && errno != ENOENT) error = errno;
+    free(folder);
+    return error;
 }
 
 void checkpoint_make_folder(const char *directory) {
@@ -141,17 +202,14 @@ static int newest_first(const void *a, const void *b) {
 
 /** Loops of the checkpoints in the directory, newest first. On one rank. @return their number, at most FOUND_MAX; -1 if the directory cannot be read */
 static int list_generations(const char *directory, int64_t *loops) {
-    char *folder = checkpoint_path(directory, ""), end;
-    DIR *entries = opendir(folder);
+    DIR *entries = checkpoint_open_folder(directory);
     int count = 0;
-    long long loop;
     bool readable = entries || errno == ENOENT;
     errno = 0;
     for (struct dirent *entry; entries && count < FOUND_MAX && (entry = readdir(entries));)
-        if (sscanf(entry->d_name, "loop-%10lld.h%c", &loop, &end) == 2 && end == '5' && strlen(entry->d_name) == strlen("loop-0000000000.h5") && loop >= 0) loops[count++] = loop;
+        if (checkpoint_kind_of(entry->d_name) == CHECKPOINT_GENERATION) loops[count++] = strtoll(entry->d_name + strlen("loop-"), NULL, 10);
     readable = readable && (errno == 0 || !entries || count == FOUND_MAX);
     if (entries) closedir(entries);
-    free(folder);
     if (!readable) return -1;
     qsort(loops, (size_t)count, sizeof *loops, newest_first);
     return count;
@@ -175,14 +233,8 @@ int64_t checkpoint_newest(const char *directory) {
 }
 
 void checkpoint_remove_parts(const char *directory) {
-    char *folder = checkpoint_path(directory, "");
-    DIR *entries = opendir(folder);
-    for (struct dirent *entry; entries && (entry = readdir(entries));) {
-        size_t length = strlen(entry->d_name);
-        if (length > 5 && strcmp(entry->d_name + length - 5, ".part") == 0) unlinkat(dirfd(entries), entry->d_name, 0);
-    }
-    if (entries) closedir(entries);
-    free(folder);
+    int others;
+    remove_kinds(directory, 1u << CHECKPOINT_PART, &others);
 }
 
 void checkpoint_keep_newest(const char *directory) {

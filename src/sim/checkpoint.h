@@ -3,6 +3,8 @@
 #ifndef ENGRAM_CHECKPOINT_H
 #define ENGRAM_CHECKPOINT_H
 
+#include <dirent.h>
+
 #include "engram/simulation.h"
 
 /** Section `checkpoint`. */
@@ -23,6 +25,19 @@ typedef struct {
 
 /** DIR/checkpoint/NAME. @return owned by the caller, free() */
 char *checkpoint_path(const char *directory, const char *name);
+
+/** What a name in DIR/checkpoint says. A part is a generation or spikes that are being written, or that a killed run did not end. */
+typedef enum { CHECKPOINT_FOREIGN, CHECKPOINT_GENERATION, CHECKPOINT_SPIKES, CHECKPOINT_PART } checkpoint_kind;
+checkpoint_kind checkpoint_kind_of(const char *name);
+
+/** DIR/checkpoint, for readdir(). Not a link to a folder. On one rank. @return closedir(); NULL with errno */
+DIR *checkpoint_open_folder(const char *directory);
+
+/** Is DIR/checkpoint a folder, or not there? On one rank. @return STATUS_INPUT with a message; not agreed */
+status checkpoint_check_folder(const char *directory);
+
+/** Remove what a run wrote into DIR/checkpoint, then the folder, unless there is something else in it: that stays, and is told. On one rank. @return errno, 0 for none */
+int checkpoint_remove_all(const char *directory);
 
 /** Make DIR/checkpoint if it is not there. On one rank. */
 void checkpoint_make_folder(const char *directory);

@@ -1,7 +1,6 @@
 /* The output directory, metrics.csv and run.json. */
 #include "results.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
+#include "engram/files.h"
 #include "engram/memory.h"
 #include "engram/version.h"
 
@@ -41,62 +41,65 @@ static int make_directories(const char *directory) {
     return 0;
 }
 
-static int64_t remove_folder(const char *folder) {
-    DIR *entries = opendir(folder);
-    for (struct dirent *entry; entries && (entry = readdir(entries));) unlinkat(dirfd(entries), entry->d_name, 0); /* "." and ".." stay */
-    if (entries) closedir(entries);
-    return rmdir(folder);
+/** What a run leaves beside metrics.csv, parameters.yaml and checkpoints. */
+static const char *const result_files[] = {"run.json", "spikes.h5", "report.h5", "nodes.h5", "node_types.csv", "edges.h5", "targets.h5", "test.h5", "test.json"};
+enum { RESULT_FILES = sizeof result_files / sizeof *result_files };
+
+/** Not a folder of that name. @return errno, 0 for none */
+static int remove_file(const results *results, const char *name, const char *end) {
+    char *path;
+    if (asprintf(&path, "%s/%s%s", results->directory, name, end) < 0) context_abort("memory: no room for a path");
+    int error = unlink(path) != 0 && errno != ENOENT ? errno : 0;
+    free(path);
+    return error;
 }
 
-/** So that no file of an earlier run stays beside those of this one; what makes it a run that could be resumed goes last. @return whether no checkpoint is left */
-static bool remove_earlier(const results *results) {
-    static const char *const ours[] = {"run.json", "spikes.h5", "report.h5", "nodes.h5", "node_types.csv", "edges.h5", "targets.h5", "test.h5", "test.json", "stop", PARAMETERS_FILE};
-    char *checkpoints = checkpoint_path(results->directory, "");
-    bool gone = remove_folder(checkpoints) == 0 || errno == ENOENT;
-    free(checkpoints);
-    for (size_t k = 0; gone && k < sizeof ours / sizeof *ours; k++) {
-        char *old = results_path(results, ours[k]);
-        unlink(old);
-        free(old);
+/** So that no file of an earlier run stays beside those of this one; what makes it a run that could be resumed goes last. Only what a run writes, and not through links. */
+static status remove_earlier(const results *results) {
+    int error = checkpoint_remove_all(results->directory);
+    if (error) return status_fail(STATUS_FAILURE, "%s/checkpoint: what is there cannot be removed: %s", results->directory, file_why(error));
+    status code = STATUS_OK;
+    for (int k = 0; k < RESULT_FILES + 2 && code == STATUS_OK; k++) {
+        const char *name = k < RESULT_FILES ? result_files[k] : k == RESULT_FILES ? "stop" : PARAMETERS_FILE;
+        error = remove_file(results, name, "");
+        if (!error && k != RESULT_FILES) error = remove_file(results, name, FILE_PART);
+        if (error) code = status_fail(STATUS_FAILURE, "%s/%s: cannot be removed: %s", results->directory, name, strerror(error));
     }
-    return gone;
-}
-
-/** Write under a temporary name, sync, rename. On rank 0. */
-status results_commit_file(FILE *file, const char *part, const char *path) {
-    int failed = fflush(file) != 0 || fsync(fileno(file)) != 0;
-    failed |= fclose(file) != 0;
-    if (failed || rename(part, path) != 0) {
-        status code = status_fail(STATUS_FAILURE, "%s: %s", path, strerror(errno));
-        unlink(part);
-        return code;
-    }
-    return STATUS_OK;
+    return code;
 }
 
 static status write_text_file(const results *results, const char *name, const char *text) {
-    char *path = results_path(results, name), *part;
-    if (asprintf(&part, "%s.part", path) < 0) context_abort("memory: no room for a path");
-    FILE *file = fopen(part, "w");
-    status code = file ? STATUS_OK : status_fail(STATUS_FAILURE, "%s: %s", part, strerror(errno));
-    if (file) {
-        fputs(text, file); /* an error shows in fflush() */
-        code = results_commit_file(file, part, path);
-    }
-    free(part);
+    char *path = results_path(results, name);
+    FILE *file = file_begin(path, 0666);
+    if (file) fputs(text, file);
+    int error = file ? file_end(file, path) : errno; /* one of fputs() as well */
+    status code = error ? status_fail(STATUS_FAILURE, "%s: %s", path, file_why(error)) : STATUS_OK;
     free(path);
     return code;
 }
 
+/** For this process alone, where the file system has locks. */
+static status lock(const results *results) {
+    int failed;
+    do failed = flock(results->metrics, LOCK_EX | LOCK_NB); while (failed && errno == EINTR);
+    if (failed && errno == EWOULDBLOCK) return status_fail(STATUS_INPUT, "%s: another engram is writing to this run", results->directory);
+    if (failed) fprintf(stderr, "engram: warning: %s/metrics.csv cannot be locked (%s): nothing keeps another engram from writing to this run at the same time\n", results->directory, strerror(errno));
+    return STATUS_OK;
+}
+
 /** Open metrics.csv without touching what is in it, for this process alone. On rank 0. */
 static status lock_metrics(results *results) {
+    struct stat found;
     char *path = results_path(results, "metrics.csv");
     status code = STATUS_OK;
-    results->metrics = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (results->metrics < 0)
-        code = status_fail(STATUS_INPUT, "%s: %s", path, strerror(errno));
-    else if (flock(results->metrics, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) /* a file system without locks cannot help */
-        code = status_fail(STATUS_INPUT, "%s: another engram is writing to this run", results->directory);
+    results->metrics = file_open(path, O_RDWR | O_CREAT);
+    if (results->metrics < 0 || fstat(results->metrics, &found) != 0)
+        code = status_fail(STATUS_INPUT, "%s: %s", path, file_why(errno));
+    else if (found.st_nlink > 1)
+        code = status_fail(STATUS_INPUT, "%s: has %lld names (hard links), and would change under all of them: replace it by a copy", path, (long long)found.st_nlink);
+    else
+        code = lock(results);
+    if (code == STATUS_OK && !file_is_at(results->metrics, path)) code = status_fail(STATUS_INPUT, "%s: was moved or replaced just now; try again", path);
     free(path);
     return code;
 }
@@ -120,18 +123,38 @@ static status append_metrics(results *results, const char *text) {
 
 static bool exists(const results *results, const char *name) {
     char *path = results_path(results, name);
-    bool there = access(path, F_OK) == 0;
+    bool there = file_exists(path);
     free(path);
     return there;
 }
 
-/** More than the header, which is all that a run leaves that was killed when it began. */
-static bool holds_metrics(const results *results) {
-    struct stat found;
-    char *path = results_path(results, "metrics.csv");
-    bool holds = stat(path, &found) == 0 && found.st_size > (off_t)strlen(metrics_header);
+/** What metrics.csv says of the folder; a killed run leaves an empty one, or a header alone. */
+typedef enum { METRICS_NONE, METRICS_FOREIGN, METRICS_BEGUN, METRICS_LOOPS } metrics_kind;
+
+static metrics_kind look_at_metrics(const results *results) {
+    static const char ours[] = "loop,task,";
+    char *path = results_path(results, "metrics.csv"), text[256];
+    int descriptor = file_open(path, O_RDONLY);
+    ssize_t got = descriptor < 0 ? -1 : read(descriptor, text, sizeof text - 1);
+    metrics_kind kind = got < 0 ? file_exists(path) ? METRICS_FOREIGN : METRICS_NONE : METRICS_BEGUN;
+    if (got > 0) {
+        text[got] = '\0';
+        const char *line = strchr(text, '\n');
+        kind = strncmp(text, ours, sizeof ours - 1) != 0 ? METRICS_FOREIGN : line && line[1] ? METRICS_LOOPS : METRICS_BEGUN;
+    }
+    if (descriptor >= 0) close(descriptor);
     free(path);
-    return holds;
+    return kind;
+}
+
+/** A folder of something else is not to lose files to a run, which has names for its own. */
+static status check_foreign(const results *results, metrics_kind metrics) {
+    const char *foreign = metrics == METRICS_FOREIGN ? "metrics.csv" : NULL;
+    bool run = metrics == METRICS_LOOPS || metrics == METRICS_BEGUN || (exists(results, PARAMETERS_FILE) && (exists(results, "run.json") || exists(results, "checkpoint")));
+    for (int k = 0; k < RESULT_FILES && !foreign && !run; k++)
+        if (exists(results, result_files[k])) foreign = result_files[k];
+    if (!foreign && !run && exists(results, PARAMETERS_FILE)) foreign = PARAMETERS_FILE;
+    return !foreign ? STATUS_OK : status_fail(STATUS_INPUT, "%s holds no run of engram, but a %s, which a run would replace; give -o another directory", results->directory, foreign);
 }
 
 /** On rank 0 only. */
@@ -142,12 +165,14 @@ static status open_on_root(results *results, const char *parameters, bool overwr
         return status_fail(STATUS_INPUT, "output directory %s: %s", results->directory, strerror(errno));
     if (!S_ISDIR(found.st_mode)) return status_fail(STATUS_INPUT, "output directory %s: is a file", results->directory);
     const char *sign = exists(results, PARAMETERS_FILE) ? PARAMETERS_FILE : "metrics.csv";
-    if (!overwrite && (exists(results, PARAMETERS_FILE) || holds_metrics(results)))
+    metrics_kind metrics = look_at_metrics(results);
+    if (!overwrite && (exists(results, PARAMETERS_FILE) || metrics == METRICS_LOOPS))
         return status_fail(STATUS_INPUT, "%s already holds a run (%s/%s); give -o another directory, --resume %s to go on with it, or --overwrite", results->directory,
                            results->directory, sign, results->directory);
-    status code = lock_metrics(results);
+    status code = status_worse(check_foreign(results, metrics), checkpoint_check_folder(results->directory));
+    if (code == STATUS_OK) code = lock_metrics(results);
+    if (code == STATUS_OK && overwrite) code = remove_earlier(results);
     if (code != STATUS_OK) return code;
-    if (overwrite && !remove_earlier(results)) return status_fail(STATUS_FAILURE, "%s/checkpoint: what is there cannot be removed: %s", results->directory, strerror(errno));
     if (ftruncate(results->metrics, 0) != 0) return status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
     code = append_metrics(results, metrics_header);
     return code == STATUS_OK ? write_text_file(results, PARAMETERS_FILE, parameters) : code;
@@ -202,7 +227,8 @@ static status cut_metrics(results *results, int64_t loop) {
 
 /** Lock the run, and look whether it is still as it was when the checkpoint was chosen. */
 static status reopen_on_root(results *results, int64_t newest) {
-    status code = lock_metrics(results);
+    status code = checkpoint_check_folder(results->directory);
+    if (code == STATUS_OK) code = lock_metrics(results);
     if (code == STATUS_OK && checkpoint_newest(results->directory) != newest)
         code = status_fail(STATUS_INPUT, "%s: another process went on with this run meanwhile; resume it again", results->directory);
     return code;
@@ -215,9 +241,6 @@ status results_reopen(const context *context, char *directory, int64_t newest, r
 
 static status rewind_on_root(results *results, const char *parameters, int64_t loop) {
     status code = cut_metrics(results, loop);
-    char *stop = results_path(results, "stop");
-    unlink(stop); /* it stopped the run before */
-    free(stop);
     checkpoint_remove_parts(results->directory);
     return code == STATUS_OK ? write_text_file(results, PARAMETERS_FILE, parameters) : code;
 }
@@ -231,6 +254,19 @@ bool results_hold_run(const context *context, const char *directory) {
     int there = context->rank == 0 && exists(&results, PARAMETERS_FILE);
     CHECK_MPI(MPI_Bcast(&there, 1, MPI_INT, 0, context->comm));
     return there;
+}
+
+/** Does the run still stand where it was begun? Files of a folder that was moved go to where nobody looks for them, or to another run's. On rank 0. Said once. */
+static status check_there(results *results) {
+    if (results->gone) return STATUS_FAILURE;
+    char *path = results_path(results, "metrics.csv");
+    results->gone = !file_is_at(results->metrics, path);
+    results->looked = clock_seconds();
+    if (results->gone)
+        status_fail(STATUS_FAILURE, "%s: %s: it, or the folder, was moved, removed or replaced while the run was writing to it; nothing more is written there", path,
+                    file_exists(path) ? "is another file now" : strerror(ENOENT));
+    free(path);
+    return results->gone ? STATUS_FAILURE : STATUS_OK;
 }
 
 /** "%.12g", or nothing for NAN. */
@@ -256,14 +292,19 @@ status results_add_metrics(const context *context, results *results, const metri
     fprintf(line, "%.1f,", all);
     print_number(line, row->weight_change, "\n");
     fclose(line);
-    status code = append_metrics(results, text);
+    status code = clock_seconds() - results->looked > 1 ? check_there(results) : STATUS_OK;
+    if (code == STATUS_OK) code = append_metrics(results, text);
     free(text);
     return code;
 }
 
-status results_sync(const results *results) {
-    if (results->metrics < 0 || fsync(results->metrics) == 0) return STATUS_OK;
-    return status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
+status results_sync(results *results) {
+    if (results->metrics < 0) return STATUS_OK;
+    status there = check_there(results);
+    if (there != STATUS_OK) return there;
+    int failed;
+    do failed = fsync(results->metrics); while (failed && errno == EINTR);
+    return failed ? status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno)) : STATUS_OK;
 }
 
 void json_print_text(FILE *file, const char *text) {
@@ -397,7 +438,7 @@ static void print_run(FILE *file, const simulation *sim, const results *results,
     }
 }
 
-status results_write_run(const simulation *sim, const results *results, const run_options *options, int64_t resumed_from, int64_t loops_done, status code, const char *stopped_by,
+status results_write_run(const simulation *sim, results *results, const run_options *options, int64_t resumed_from, int64_t loops_done, status code, const char *stopped_by,
                          const test_result *tests) {
     char name[MPI_MAX_PROCESSOR_NAME] = "";
     int length;
@@ -410,18 +451,14 @@ status results_write_run(const simulation *sim, const results *results, const ru
     spread_over_ranks(&sim->context, sim->phase_seconds, PHASES, all.phases);
     spread_over_ranks(&sim->context, &useful, 1, &all.useful);
     spread_over_ranks(&sim->context, mib, MEMORY_FIGURES, all.memory);
-    status written = STATUS_OK;
-    if (sim->context.rank == 0) {
-        char *path = results_path(results, "run.json"), *part = results_path(results, "run.json.part");
-        FILE *file = fopen(part, "w");
-        if (file) {
-            print_run(file, sim, results, options, resumed_from, loops_done, code, stopped_by, tests, &all);
-            written = results_commit_file(file, part, path);
-        } else {
-            written = status_fail(STATUS_FAILURE, "%s: %s", part, strerror(errno));
-        }
+    status written = sim->context.rank == 0 ? check_there(results) : STATUS_OK;
+    if (sim->context.rank == 0 && written == STATUS_OK) {
+        char *path = results_path(results, "run.json");
+        FILE *file = file_begin(path, 0666);
+        if (file) print_run(file, sim, results, options, resumed_from, loops_done, code, stopped_by, tests, &all);
+        int error = file ? file_end(file, path) : errno;
+        if (error) written = status_fail(STATUS_FAILURE, "%s: %s", path, file_why(error));
         free(path);
-        free(part);
     }
     memory_free(all.hosts);
     return written;

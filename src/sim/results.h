@@ -17,6 +17,8 @@ typedef struct results {
     int metrics;     /* descriptor on rank 0, else negative; locked while the run lasts */
     int64_t bytes;   /* of metrics.csv that are whole lines */
     double started;  /* clock_seconds() */
+    double looked;   /* when the run was last seen to be where it was begun */
+    bool gone;       /* it is not: nothing may be written under its name */
 } results;
 
 /** The directory of a new run: -o, or output.directory. @return owned by the caller, free() */
@@ -44,8 +46,8 @@ typedef struct {
 } metrics_row;
 /** @return of rank 0, not agreed: STATUS_FAILURE if the line could not be written; then the file ends with the line before */
 status results_add_metrics(const context *context, results *results, const metrics_row *row);
-/** Bring metrics.csv to the disk. @return of rank 0, not agreed */
-status results_sync(const results *results);
+/** Bring metrics.csv to the disk; STATUS_FAILURE also if it does not stand in the directory any more. @return of rank 0, not agreed */
+status results_sync(results *results);
 
 /** @return path of a file in the directory, owned by the caller (free) */
 char *results_path(const results *results, const char *name);
@@ -65,7 +67,7 @@ status results_write_report(const simulation *sim, const results *results, const
 status results_write_test(const simulation *sim, const char *path, const char *configuration, int64_t loop, const test_result *tests);
 
 /** run.json. @param code how the run ended @param stopped_by what ended it before its last loop, "" if nothing did */
-status results_write_run(const simulation *sim, const results *results, const run_options *options, int64_t resumed_from, int64_t loops_done, status code, const char *stopped_by,
+status results_write_run(const simulation *sim, results *results, const run_options *options, int64_t resumed_from, int64_t loops_done, status code, const char *stopped_by,
                          const test_result *tests);
 
 /** A [rows][N] array of which this rank has columns [rows][mine]. */
@@ -76,8 +78,6 @@ void results_write_times(const simulation *sim, h5_file *file, const char *name)
 /** Text in double quotes, and a number or null, as JSON has them. */
 void json_print_text(FILE *file, const char *text);
 void json_print_number(FILE *file, double value);
-/** Close @p file, written as @p part, sync it and give it its name. Not collective. @return STATUS_FAILURE with a message */
-status results_commit_file(FILE *file, const char *part, const char *path);
 
 void results_close(results *results);
 

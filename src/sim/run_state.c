@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "checkpoint.h"
+#include "engram/files.h"
 #include "results.h"
 
 enum { TAIL_BYTES = 65536, TEXT_BYTES = 1 << 20, RECENT_LOOPS = 20, COLUMNS_MAX = 32 };
@@ -21,12 +24,12 @@ static int stat_file(const char *directory, const char *name, struct stat *found
         *path = NULL;
         return ENOMEM;
     }
-    return stat(*path, found) == 0 ? 0 : errno;
+    return lstat(*path, found) == 0 ? 0 : errno;
 }
 
 /** At most @p most bytes of a file from @p from on. @return owned, with a 0 behind; NULL with errno */
 static char *read_part(const char *path, off_t from, size_t most) {
-    FILE *file = fopen(path, "r");
+    FILE *file = file_open_text(path);
     char *text = file ? calloc(most + 1, 1) : NULL;
     int failed = errno;
     if (text && fseeko(file, from, SEEK_SET) == 0) text[fread(text, 1, most, file)] = '\0';
@@ -171,12 +174,10 @@ static void find_checkpoint(const char *directory, const struct timespec *now, r
     char *folder;
     struct stat found;
     if (stat_file(directory, "checkpoint", &found, &folder) == 0) {
-        DIR *entries = opendir(folder);
+        DIR *entries = checkpoint_open_folder(directory);
         for (struct dirent *entry; entries && (entry = readdir(entries));) {
-            long long loop;
-            char rest[4];
-            if (sscanf(entry->d_name, "loop-%lld.%3s", &loop, rest) != 2 || strcmp(strrchr(entry->d_name, '.'), ".h5") != 0 || loop <= state->saved) continue;
-            if (fstatat(dirfd(entries), entry->d_name, &found, 0) != 0) continue;
+            int64_t loop = checkpoint_kind_of(entry->d_name) == CHECKPOINT_GENERATION ? strtoll(entry->d_name + strlen("loop-"), NULL, 10) : -1;
+            if (loop <= state->saved || fstatat(dirfd(entries), entry->d_name, &found, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(found.st_mode)) continue;
             state->saved = loop;
             state->saved_ago = age_of(&found, now);
         }
@@ -233,6 +234,9 @@ int run_state_read(const char *directory, run_state *state) {
     int failed = stat_file(directory, "metrics.csv", &metrics, &path[0]), no_parameters = stat_file(directory, PARAMETERS_FILE, &parameters, &path[1]);
     int not_ended = stat_file(directory, "run.json", &end, &path[2]);
     if (!failed) failed = no_parameters;
+    if (!failed) failed = file_irregular(metrics.st_mode);
+    if (!failed) failed = file_irregular(parameters.st_mode);
+    if (!failed && !not_ended) failed = file_irregular(end.st_mode);
     if (!failed) failed = read_metrics(path[0], metrics.st_size, state, &slowest);
     if (!failed) {
         read_parameters(path[1], state, &trials);

@@ -26,21 +26,17 @@ static void name_of(piece piece, char *name) {
 
 /** Pieces in the directory, ascending; @p count is -1 if it cannot be read. @return owned by the caller, memory_free() */
 static piece *list_pieces(const results *results, int *count) {
-    char *folder = checkpoint_path(results->directory, ""), end;
-    DIR *entries = opendir(folder);
+    DIR *entries = checkpoint_open_folder(results->directory);
     bool readable = entries || errno == ENOENT;
     piece *pieces = memory_new(MEMORY_BUFFERS, 0, sizeof *pieces);
-    long long first, last;
     *count = 0;
     for (struct dirent *entry; entries && (errno = 0, entry = readdir(entries));) {
-        bool ours = sscanf(entry->d_name, "spikes-%10lld-%10lld.h%c", &first, &last, &end) == 3 && end == '5';
-        if (!ours || strlen(entry->d_name) != strlen("spikes-0000000000-0000000000.h5")) continue;
+        if (checkpoint_kind_of(entry->d_name) != CHECKPOINT_SPIKES) continue;
         pieces = memory_resize(MEMORY_BUFFERS, pieces, (size_t)*count + 1, sizeof *pieces);
-        pieces[(*count)++] = (piece){first, last};
+        pieces[(*count)++] = (piece){strtoll(entry->d_name + strlen("spikes-"), NULL, 10), strtoll(entry->d_name + strlen("spikes-0000000000-"), NULL, 10)};
     }
     if (!readable || (entries && errno)) *count = -1;
     if (entries) closedir(entries);
-    free(folder);
     if (*count > 0) qsort(pieces, (size_t)*count, sizeof *pieces, ascending);
     return pieces;
 }

@@ -4,10 +4,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "checkpoint.h"
+#include "engram/files.h"
 #include "engram/memory.h"
 #include "engram/version.h"
 #include "results.h"
@@ -62,9 +62,8 @@ static char *joined(const char *directory, const char *name) {
 }
 
 static status check_absent(const char *path, bool overwrite) {
-    struct stat found;
-    if (stat(path, &found) != 0) return STATUS_OK;
-    if (S_ISDIR(found.st_mode)) return status_fail(STATUS_INPUT, "%s: is a directory", path);
+    status possible = status_worse(file_check_name("-o", path), file_check_output(path));
+    if (possible != STATUS_OK || !file_exists(path)) return possible;
     return overwrite ? STATUS_OK : status_fail(STATUS_INPUT, "%s is there already; give -o another file, or --overwrite", path);
 }
 
@@ -262,16 +261,10 @@ static void print_summary(FILE *file, const test_job *job) {
 
 /** On rank 0. */
 static status write_summary(const test_job *job) {
-    char *part;
-    if (asprintf(&part, "%s.part", job->json) < 0) context_abort("memory: no room for a path");
-    FILE *file = fopen(part, "w");
-    status written = file ? STATUS_OK : status_fail(STATUS_FAILURE, "%s: %s", part, strerror(errno));
-    if (file) {
-        print_summary(file, job);
-        written = results_commit_file(file, part, job->json);
-    }
-    free(part);
-    return written;
+    FILE *file = file_begin(job->json, 0666);
+    if (file) print_summary(file, job);
+    int error = file ? file_end(file, job->json) : errno;
+    return error ? status_fail(STATUS_FAILURE, "%s: %s", job->json, file_why(error)) : STATUS_OK;
 }
 
 static status write_results(const test_job *job) {

@@ -271,7 +271,8 @@ static void tell_of_frozen(const training *training) {
 /** All loops are done: results, the last checkpoint, tests. */
 static status finish(training *training) {
     tell_of_frozen(training);
-    status result = write_results(training);
+    status result = status_agree(&training->sim->context, results_sync(&training->results)); /* also: the folder is there */
+    if (result == STATUS_OK) result = write_results(training);
     if (result == STATUS_OK) result = save(training); /* behind the results: a run that goes on from here does not have its last loop to record */
     if (result != STATUS_OK) return result;
     if (training->sim->context.rank == 0) {
@@ -280,6 +281,7 @@ static status finish(training *training) {
     }
     training->watch.can_finish = false;
     result = run_tests(training);
+    if (result == STATUS_OK) result = status_agree(&training->sim->context, results_sync(&training->results));
     return result == STATUS_OK ? write_tests(training) : result;
 }
 
@@ -327,12 +329,14 @@ static status open_run(training *training, const run_options *options, const res
 /** A last word, and run.json. @return agreed and printed */
 static status close_run(training *training, status code, const run_options *options) {
     simulation *sim = training->sim;
+    bool stop = sim->context.rank == 0 && (code == STATUS_RESUMABLE || code == STATUS_OK) && watch_finds_stop(&training->watch); /* it is heeded even if a signal came first */
     const char *why = code != STATUS_RESUMABLE ? "" : training->watch.why ? training->watch.why : "a signal to another rank";
     if (code == STATUS_RESUMABLE)
         log_line(&sim->context, "stopped by %s after loop %lld of %lld, saved after loop %lld; go on with: engram train --resume %s", why, (long long)training->progress.loop,
                  (long long)training->loops, (long long)training->saved, training->results.directory);
     status written = results_write_run(sim, &training->results, options, training->resumed_from, training->progress.loop, code, why, training->tests);
     written = status_agree(&sim->context, written);
+    if (stop && written == STATUS_OK) watch_heeded(&training->watch);
     memory_report(&sim->context, "at end");
     if (code == STATUS_OK && written == STATUS_OK) log_line(&sim->context, "results are in %s", training->results.directory);
     return code == STATUS_OK ? written : code;
@@ -361,6 +365,14 @@ static double guess_saving(const context *context) {
     return bytes / 100e6;
 }
 
+/** A stop file that came while nobody was running, a job in the queue: to be heeded before any work is done. Collective. */
+static bool begins_stopped(training *training) {
+    const context *context = &training->sim->context;
+    int stop = context->rank == 0 && watch_finds_stop(&training->watch);
+    CHECK_MPI(MPI_Bcast(&stop, 1, MPI_INT, 0, context->comm));
+    return stop;
+}
+
 static status train(training *training, const run_options *options, const resume_point *point) {
     simulation *sim = training->sim;
     training->output = config_common(sim->config, "output");
@@ -376,7 +388,7 @@ static status train(training *training, const run_options *options, const resume
     training->tracker = tracker_new(sim, training->output->correlation_window);
     describe(sim, training->loops);
     training->progress.loops = training->loops;
-    result = run_loops(training);
+    result = begins_stopped(training) ? STATUS_RESUMABLE : run_loops(training);
     if (result == STATUS_OK) result = finish(training);
     return close_run(training, result, options);
 }
