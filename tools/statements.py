@@ -7,12 +7,43 @@
     report.finish()         # prints, writes FOLDER/report.json, exits with 1 if a statement is not met
 
 Judged is the mean over seeds; the spread is the standard deviation over seeds (n - 1). Values that are not finite are not met.
+What a run lacks is told in one line, with exit code 2: a file that cannot be read, a dataset that is not there (quantity: drive leaves no rate), a column of metrics.csv.
 """
 import json
 import os
 import sys
+import traceback
 
 import numpy as np
+
+
+def lacking(error, trace):
+    """What is not in which file, of the innermost access that failed; '' if the error is of another kind."""
+    if isinstance(error, OSError):
+        return str(error)
+    if not isinstance(error, KeyError):
+        return ""
+    frames = [frame for frame, _ in traceback.walk_tb(trace)]
+    mine = [frame for frame in frames if frame.f_globals.get("__name__") == "__main__"]
+    if not mine:
+        return ""
+    places = [value for value in mine[-1].f_locals.values() if isinstance(value, str) and os.path.exists(value)]
+    name = next((frame.f_locals["name"] for frame in reversed(frames) if frame not in mine and isinstance(frame.f_locals.get("name"), str)), error)  # of h5py: object[name]
+    return f"{places[0] + ': ' if places else ''}there is no {name}"
+
+
+def tell(kind, error, trace):
+    """As sys.excepthook: a mistake of the user's gets a line, a bug its traceback."""
+    what = lacking(error, trace)
+    if not what:
+        sys.__excepthook__(kind, error, trace)
+        return
+    print(f"{' '.join(sys.argv)}: {what}: is it a folder of this job's runs, with its parameters?", file=sys.stderr, flush=True)
+    sys.stdout.flush()
+    os._exit(2)
+
+
+sys.excepthook = tell
 
 
 class Report:

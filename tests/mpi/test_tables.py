@@ -1,6 +1,8 @@
 """Tables of recorded rates as laboratories have them: what is read is told, in one line; what is left out is a warning; no instant is lost."""
 import os
 import re
+import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import h5py
@@ -203,4 +205,37 @@ def test_seconds_are_noticed(bench):
             assert not os.path.exists(bench.path("never")), name
 
 
-run_tests([test_told, test_values_and_names, test_no_instant_is_lost, test_seconds_are_noticed])
+JOBS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "jobs")
+
+
+def call_check(job, *arguments):
+    done = subprocess.run([os.path.join(JOBS, job, "check"), *arguments], capture_output=True, text=True, timeout=60)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_checks_without_a_dataset(bench):
+    """Checks of jobs score recorded drives, and tell what a run lacks in one line."""
+    config = bench.config("case.yaml", CONFIG)
+    stored()(bench.path("drives.h5"))
+    out = bench.train(config, "drives", overrides=[f"targets.path={bench.path('drives.h5')}", "targets.quantity=drive", "output.test_trials=2"])
+    code, told, err = call_check("recorded_rates", out, "--minimum", "0")
+    assert code == 0 and "4 recorded units, drives, all of which are scored" in told and told.endswith("reported only\n"), f"{told}{err}"
+    with h5py.File(os.path.join(out, "test.h5"), "r+") as file:
+        del file["test/0/psth"]
+    code, told, err = call_check("recorded_rates", out, "--minimum", "0")
+    assert code == 2 and err == f"jobs/recorded_rates/check: {out}/test.h5 has no test/0/psth: give a run on recorded data with test trials\n", f"{told}{err}"
+    folder = bench.path("two_sets")
+    for quantity in ("drive", "rate"):
+        os.makedirs(os.path.join(folder, quantity))
+        shutil.copytree(out, os.path.join(folder, quantity, "1"))
+    with h5py.File(os.path.join(folder, "drive", "1", "targets.h5"), "r+") as file:
+        del file["targets/time"]
+    code, told, err = call_check("two_sets", folder)
+    assert code == 2 and len(err.splitlines()) == 1 and f"{folder}/drive/1: there is no targets/time: is it" in err, f"{told}{err}"
+    os.remove(os.path.join(out, "metrics.csv"))
+    code, told, err = call_check("million", out)
+    assert code == 2 and len(err.splitlines()) == 1 and "metrics.csv" in err, f"{told}{err}"
+
+
+run_tests([test_told, test_values_and_names, test_no_instant_is_lost, test_seconds_are_noticed, test_checks_without_a_dataset])
