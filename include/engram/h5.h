@@ -48,7 +48,7 @@ void h5_stream_begin(h5_file *file, const char *dataset, h5_type type, int64_t t
 void h5_stream_put(h5_file *file, const void *data, int64_t count); /**< not collective; copied */
 void h5_stream_end(h5_file *file);
 
-/** Attributes of an existing object ("/" for the root). Collective; same values on all ranks. Text is UTF-8 variable length. */
+/** Attributes of an existing object ("/" for the root). Collective; same values on all ranks. Text is UTF-8 of variable length (utf8_from_bytes()). */
 void h5_attribute_text(h5_file *file, const char *object, const char *name, const char *text);
 void h5_attribute(h5_file *file, const char *object, const char *name, h5_type type, int count, const void *values); /**< count 0: scalar */
 /** SONATA's `sorting`: an enumeration over int8 {none=0, by_id=1, by_time=2}. */

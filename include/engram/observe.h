@@ -73,8 +73,10 @@ typedef struct {
     int64_t taken;
     float **data;         /**< [variables][samples][mine] */
 } report_recorder;
-/** Which variables may be reported by this simulation is checked against its neuron model. @return STATUS_INPUT (not agreed) for an unknown one */
-status report_recorder_init(report_recorder *recorder, const simulation *simulation, const output_settings *settings);
+/** Check output.report against the neuron model. Not collective. @return STATUS_INPUT (not agreed) for a variable that the model does not have, or that is named twice */
+status report_check(config *config);
+/** @param settings checked */
+void report_recorder_init(report_recorder *recorder, const simulation *simulation, const output_settings *settings);
 void report_recorder_step(void *recorder, const simulation *simulation, int64_t step, const int32_t *fired, int count); /**< observer */
 void report_recorder_clear(report_recorder *recorder);
 /** Unit of a variable: "1", "mV", ... */

@@ -57,6 +57,8 @@ typedef struct target_kind {
     int (*tasks)(const void *parameters, const void *state);
     double (*duration)(const void *parameters, const void *state); /**< ms, for duration auto; NULL: auto is an error */
     int (*needs)(const void *parameters);                          /**< NEEDS_* of the baseline run */
+    /** Do the recorded data fit the network? Asked after open(), before anything is run. Not collective; not agreed. NULL: there is nothing to check */
+    status (*check)(const target_request *request, const void *parameters, const void *state);
     /** Which neurons have recorded targets: set paired[gid] = unit number, or leave -1. Not collective; same on all ranks. NULL: every neuron has a target. */
     status (*pair)(const target_request *request, const void *parameters, void *state, int32_t *paired);
     /** Targets of one task, @p rows [instants][mine]: rates in Hz if gives_rates, else drives (or inputs of phi1 when rates are asked for). Collective.

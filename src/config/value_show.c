@@ -1,7 +1,9 @@
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "engram/utf8.h"
 #include "number.h"
 #include "text.h"
 #include "value.h"
@@ -14,16 +16,12 @@ static void write_number(const param *entry, double value, FILE *out) {
         fprintf(out, "%.17g%s%s", value, *unit ? " " : "", unit);
 }
 
-/** Decode one UTF-8 character. @return its bytes; 0 if it is not UTF-8 */
+/** Decode one UTF-8 character. @return its bytes */
 static int decode(const char *text, uint32_t *code) {
     const unsigned char *byte = (const unsigned char *)text;
-    int length = byte[0] < 0x80 ? 1 : byte[0] >> 5 == 6 ? 2 : byte[0] >> 4 == 14 ? 3 : byte[0] >> 3 == 30 ? 4 : 0;
-    if (length == 0) return 0;
+    int length = utf8_length(text);
     *code = length == 1 ? byte[0] : byte[0] & (0x7Fu >> length);
-    for (int i = 1; i < length; i++) {
-        if (byte[i] >> 6 != 2) return 0;
-        *code = *code << 6 | (byte[i] & 0x3Fu);
-    }
+    for (int i = 1; i < length; i++) *code = *code << 6 | (byte[i] & 0x3Fu);
     return length;
 }
 
@@ -34,22 +32,22 @@ static bool needs_escape(uint32_t code) {
     return control || line_break || forbidden;
 }
 
-static void write_text(const char *text, FILE *out) {
+static void write_text(const char *bytes, FILE *out) {
+    char *valid = utf8_from_bytes(bytes); /* other bytes cannot stand in YAML at all */
     putc('"', out);
-    while (*text) {
+    for (const char *text = valid; *text;) {
         uint32_t code = 0;
         int length = decode(text, &code);
-        if (length == 0)
-            putc('?', out); /* not UTF-8: cannot stand in YAML at all */
-        else if (code == '"' || code == '\\')
+        if (code == '"' || code == '\\')
             fprintf(out, "\\%c", (int)code);
         else if (needs_escape(code))
             fprintf(out, code < 0x100 ? "\\x%02" PRIX32 : "\\u%04" PRIX32, code);
         else
             fwrite(text, 1, (size_t)length, out);
-        text += length ? length : 1;
+        text += length;
     }
     putc('"', out);
+    free(valid);
 }
 
 static void write_integer(const param *entry, int64_t value, FILE *out) {

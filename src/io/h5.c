@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engram/memory.h"
+#include "engram/utf8.h"
 #include "h5_input.h"
 #include "part_file.h"
 #include "seal.h"
@@ -172,7 +173,9 @@ void h5_attribute_text(h5_file *file, const char *object, const char *name, cons
     hid_t type = H5Tcopy(H5T_C_S1);
     H5Tset_size(type, H5T_VARIABLE);
     H5Tset_cset(type, H5T_CSET_UTF8);
-    write_attribute(file, object, name, type, H5Screate(H5S_SCALAR), type, &text);
+    char *valid = utf8_from_bytes(text);
+    write_attribute(file, object, name, type, H5Screate(H5S_SCALAR), type, &valid);
+    free(valid);
     H5Tclose(type);
 }
 

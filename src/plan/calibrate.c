@@ -12,6 +12,7 @@
 #include "engram/exchange.h"
 #include "engram/h5.h"
 #include "engram/plan_run.h"
+#include "engram/utf8.h"
 #include "plan.h"
 
 void sgemm_(const char *ta, const char *tb, const int *m, const int *n, const int *k, const float *alpha, const float *a, const int *lda, const float *b, const int *ldb, const float *beta, float *c, const int *ldc);
@@ -500,6 +501,9 @@ static char *describe_machine(const calibrate_options *options) {
     if (file) fclose(file);
     gethostname(host, sizeof host - 1);
     if (options->name ? asprintf(&name, "%s", options->name) < 0 : asprintf(&name, "%s, %s", processor, host) < 0) context_abort("memory: no room for a name");
+    char *valid = utf8_from_bytes(name);
+    free(name);
+    name = valid;
     for (char *c = name; *c; c++)
         if (*c == '"' || *c == '\\' || (unsigned char)*c < ' ') *c = ' ';
     return name;

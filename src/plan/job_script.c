@@ -74,6 +74,17 @@ static void write_body(FILE *out, const char *config_path, const char *directory
     free(program);
 }
 
+status plan_file_check(const char *path, bool overwrite) {
+    struct stat found;
+    bool there = lstat(path, &found) == 0;
+    if (there && !overwrite) return status_fail(STATUS_INPUT, "%s is there already; give another name, or --overwrite", path);
+    int descriptor = there && !S_ISREG(found.st_mode) ? (errno = EEXIST, -1) : open(path, O_WRONLY | O_NOFOLLOW | (there ? 0 : O_CREAT | O_EXCL), 0666);
+    if (descriptor < 0) return status_fail(status_unreadable(errno), "%s cannot be written: %s", path, there && errno == EEXIST ? "it is no file" : strerror(errno));
+    close(descriptor);
+    if (!there) unlink(path);
+    return STATUS_OK;
+}
+
 FILE *plan_file_open(const char *path, bool overwrite, mode_t mode, status *result) {
     int descriptor = open(path, O_WRONLY | O_CREAT | (overwrite ? O_TRUNC : O_EXCL), mode);
     FILE *file = descriptor >= 0 ? fdopen(descriptor, "w") : NULL;

@@ -19,6 +19,9 @@ typedef struct {
     bool rate_given;
 } plan;
 
+/** Can plan_file_open() do its work? What it makes to find out it removes. @return STATUS_INPUT for a file that is there already unless overwrite, or that is none; not agreed */
+status plan_file_check(const char *path, bool overwrite);
+
 /** A file that a plan writes. @param mode permissions @return NULL on failure, with *@p result set: STATUS_INPUT if the file is there and overwrite is not asked for; not agreed */
 FILE *plan_file_open(const char *path, bool overwrite, mode_t mode, status *result);
 /** @return not agreed */

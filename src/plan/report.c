@@ -182,13 +182,22 @@ static status settle(const context *context, const plan_options *options, plan *
     return STATUS_OK;
 }
 
+/** Before anything is planned. @return not agreed */
+static status check_files(const plan_options *options) {
+    status result = options->sbatch ? plan_file_check(options->sbatch, options->overwrite) : STATUS_OK;
+    if (options->csv) result = status_worse(result, plan_file_check(options->csv, options->overwrite));
+    if (options->sbatch && options->csv && strcmp(options->sbatch, options->csv) == 0) result = status_fail(STATUS_INPUT, "--sbatch and --csv name the same file, %s", options->csv);
+    return result;
+}
+
 /** A context of rank 0 alone: nothing of a plan is worth sharing. */
 static status plan_alone(const context *alone, const plan_options *options) {
     int count;
     const param_section *schema = simulation_schema(&count);
     plan plan = {.built_in = options->machine == NULL};
     config *config;
-    status result = machine_open(alone, options->machine, &plan.machine);
+    status result = status_agree(alone, check_files(options));
+    if (result == STATUS_OK) result = machine_open(alone, options->machine, &plan.machine);
     if (result != STATUS_OK) return result;
     result = config_read(alone, options->config, options->overrides, options->override_count, schema, count, &config);
     if (result == STATUS_OK) {

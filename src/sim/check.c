@@ -73,7 +73,7 @@ status build_check(const context *context, config *config) {
     (void)context;
     const network_settings *network = config_common(config, "network");
     const simulation_settings *simulation = config_common(config, "simulation");
-    status result = status_worse(status_worse(check_times(config), check_plastic(config)), check_filters(config));
+    status result = status_worse(status_worse(check_times(config), check_plastic(config)), status_worse(check_filters(config), report_check(config)));
     const neuron_model *model = neuron_models[config_variant_index(config, "neuron")];
     const network_kind *kind = network_kinds[config_variant_index(config, "network")];
     const plastic_kind *plastic = plastic_kinds[config_variant_index(config, "plastic")];

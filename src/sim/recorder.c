@@ -28,11 +28,11 @@ enum { VARIABLE_DRIVE, VARIABLE_STATIC, VARIABLE_PLASTIC, VARIABLE_INPUT, VARIAB
 static const char *const common_variables[VARIABLE_COMMON] = {"drive", "static_drive", "plastic_drive", "input"};
 
 /** Number of a variable: one of the above, or VARIABLE_COMMON + a field of the neuron model; -1 if there is none. */
-static int variable_of(const simulation *sim, const char *name) {
+static int variable_of(const neuron_model *model, const char *name) {
     for (int v = 0; v < VARIABLE_COMMON; v++)
         if (strcmp(name, common_variables[v]) == 0) return v;
-    for (int f = 0; f < sim->neurons->model->field_count; f++)
-        if (strcmp(name, sim->neurons->model->fields[f].name) == 0) return VARIABLE_COMMON + f;
+    for (int f = 0; f < model->field_count; f++)
+        if (strcmp(name, model->fields[f].name) == 0) return VARIABLE_COMMON + f;
     return -1;
 }
 
@@ -48,31 +48,36 @@ static const double *values_of(const simulation *sim, int variable) {
 }
 
 const char *report_unit(const simulation *sim, const char *variable) {
-    int v = variable_of(sim, variable);
+    int v = variable_of(sim->neurons->model, variable);
     return v < VARIABLE_COMMON ? "1" : sim->neurons->model->fields[v - VARIABLE_COMMON].unit;
 }
 
-static status check_variables(const simulation *sim, const output_settings *settings) {
+status report_check(config *config) {
+    const output_settings *settings = config_common(config, "output");
+    const neuron_model *model = neuron_models[config_variant_index(config, "neuron")];
     const char *known[VARIABLE_COMMON + NEURON_FIELDS_MAX];
     char list[512] = "";
     int count = 0;
     for (int v = 0; v < VARIABLE_COMMON; v++) known[count++] = common_variables[v];
-    for (int f = 0; f < sim->neurons->model->field_count; f++) known[count++] = sim->neurons->model->fields[f].name;
+    for (int f = 0; f < model->field_count; f++) known[count++] = model->fields[f].name;
     for (int k = 0; k < count; k++) snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", k ? ", " : "", known[k]);
     status result = STATUS_OK;
     for (int n = 0; n < settings->report.count; n++) {
-        if (variable_of(sim, settings->report.values[n]) >= 0) continue;
-        const char *near = config_nearest(settings->report.values[n], known, count);
-        result = config_complain(sim->config, "output", "report", "'%s' is not a variable%s%s%s; allowed are %s", settings->report.values[n],
-                                 near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "", list);
+        const char *name = settings->report.values[n], *near = config_nearest(name, known, count);
+        int before = 0;
+        while (strcmp(settings->report.values[before], name) != 0) before++;
+        if (variable_of(model, name) < 0)
+            result = config_complain(config, "output", "report", "'%s' is not a variable%s%s%s; allowed are %s", name, near ? " (did you mean '" : "", near ? near : "",
+                                     near ? "'?)" : "", list);
+        else if (before < n)
+            result = config_complain(config, "output", "report", "names '%s' twice", name);
     }
     return result;
 }
 
-status report_recorder_init(report_recorder *recorder, const simulation *sim, const output_settings *settings) {
+void report_recorder_init(report_recorder *recorder, const simulation *sim, const output_settings *settings) {
     *recorder = (report_recorder){.settings = settings};
-    status checked = check_variables(sim, settings);
-    if (checked != STATUS_OK || settings->report.count == 0) return checked;
+    if (settings->report.count == 0) return;
     int64_t wanted = settings->report_neurons < sim->part.total ? settings->report_neurons : sim->part.total;
     recorder->neuron = memory_new(MEMORY_OUTPUT, (size_t)wanted, sizeof(int32_t));
     for (int64_t n = 0; n < wanted; n++) { /* evenly over the network, so that both types are seen */
@@ -84,10 +89,9 @@ status report_recorder_init(report_recorder *recorder, const simulation *sim, co
     recorder->samples = sim->loop_steps / recorder->interval;
     recorder->data = memory_new(MEMORY_OUTPUT, (size_t)settings->report.count, sizeof(float *));
     recorder->variable = memory_new(MEMORY_OUTPUT, (size_t)settings->report.count, sizeof(int));
-    for (int v = 0; v < settings->report.count; v++) recorder->variable[v] = variable_of(sim, settings->report.values[v]);
+    for (int v = 0; v < settings->report.count; v++) recorder->variable[v] = variable_of(sim->neurons->model, settings->report.values[v]);
     for (int v = 0; v < settings->report.count; v++)
         recorder->data[v] = memory_new(MEMORY_OUTPUT, (size_t)recorder->samples * (size_t)recorder->mine, sizeof(float));
-    return STATUS_OK;
 }
 
 void report_recorder_step(void *self, const simulation *sim, int64_t step, const int32_t *fired, int count) {

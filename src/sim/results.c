@@ -13,6 +13,7 @@
 #include "checkpoint.h"
 #include "engram/files.h"
 #include "engram/memory.h"
+#include "engram/utf8.h"
 #include "engram/version.h"
 
 static const char *const metrics_header = "loop,task,seconds,rate_hz,correlation,undefined_neurons,mean_gain,memory_mib,weight_change\n";
@@ -157,19 +158,59 @@ static status check_foreign(const results *results, metrics_kind metrics) {
     return !foreign ? STATUS_OK : status_fail(STATUS_INPUT, "%s holds no run of engram, but a %s, which a run would replace; give -o another directory", results->directory, foreign);
 }
 
-/** On rank 0 only. */
-static status open_on_root(results *results, const char *parameters, bool overwrite) {
+/** A directory that is there: is it one, and free? On rank 0. */
+static status check_free(const results *results, bool overwrite) {
     struct stat found;
-    if (results->directory[0] == '\0') return status_fail(STATUS_INPUT, "the output directory has no name; give -o DIR or output.directory");
-    if (make_directories(results->directory) != 0 || stat(results->directory, &found) != 0)
-        return status_fail(STATUS_INPUT, "output directory %s: %s", results->directory, strerror(errno));
+    if (stat(results->directory, &found) != 0) return status_fail(STATUS_INPUT, "output directory %s: %s", results->directory, strerror(errno));
     if (!S_ISDIR(found.st_mode)) return status_fail(STATUS_INPUT, "output directory %s: is a file", results->directory);
     const char *sign = exists(results, PARAMETERS_FILE) ? PARAMETERS_FILE : "metrics.csv";
     metrics_kind metrics = look_at_metrics(results);
     if (!overwrite && (exists(results, PARAMETERS_FILE) || metrics == METRICS_LOOPS))
         return status_fail(STATUS_INPUT, "%s already holds a run (%s/%s); give -o another directory, --resume %s to go on with it, or --overwrite", results->directory,
                            results->directory, sign, results->directory);
-    status code = status_worse(check_foreign(results, metrics), checkpoint_check_folder(results->directory));
+    return status_worse(check_foreign(results, metrics), checkpoint_check_folder(results->directory));
+}
+
+/** A run that goes on there holds its lock. On rank 0. */
+static status check_unlocked(const results *results) {
+    char *path = results_path(results, "metrics.csv");
+    int descriptor = file_open(path, O_RDONLY);
+    bool taken = descriptor >= 0 && flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (descriptor >= 0) close(descriptor);
+    free(path);
+    return taken ? status_fail(STATUS_INPUT, "%s: another engram is writing to this run", results->directory) : STATUS_OK;
+}
+
+/** Try to make a folder in the directory or, if it is not there, in the nearest folder above it that is. On rank 0. */
+static status check_room(const results *results) {
+    struct stat found;
+    char *folder = strdup(results->directory), *trial = NULL;
+    while (lstat(folder, &found) != 0 && strrchr(folder, '/') && strcmp(folder, "/") != 0) {
+        char *slash = strrchr(folder, '/');
+        slash[slash == folder] = '\0';
+    }
+    if (lstat(folder, &found) != 0) strcpy(folder, "."); /* a name without a slash */
+    if (asprintf(&trial, "%s/.engram-XXXXXX", folder) < 0) context_abort("memory: no room for a path");
+    bool made = mkdtemp(trial) != NULL;
+    status result = made ? STATUS_OK : status_fail(STATUS_INPUT, "output directory %s: %s", results->directory, strerror(errno));
+    if (made) rmdir(trial);
+    free(folder);
+    free(trial);
+    return result;
+}
+
+static status check_on_root(const results *results, bool overwrite) {
+    struct stat found;
+    if (results->directory[0] == '\0') return status_fail(STATUS_INPUT, "the output directory has no name; give -o DIR or output.directory");
+    status code = lstat(results->directory, &found) == 0 ? check_free(results, overwrite) : STATUS_OK;
+    if (code == STATUS_OK) code = check_unlocked(results);
+    return code == STATUS_OK ? check_room(results) : code;
+}
+
+/** On rank 0 only. */
+static status open_on_root(results *results, const char *parameters, bool overwrite) {
+    if (make_directories(results->directory) != 0) return status_fail(STATUS_INPUT, "output directory %s: %s", results->directory, strerror(errno));
+    status code = check_free(results, overwrite);
     if (code == STATUS_OK) code = lock_metrics(results);
     if (code == STATUS_OK && overwrite) code = remove_earlier(results);
     if (code != STATUS_OK) return code;
@@ -188,6 +229,14 @@ char *results_directory(const config *config, const run_options *options) {
     char *directory = strdup(options->directory ? options->directory : output->directory);
     if (!directory) context_abort("memory: no room for a path");
     return directory;
+}
+
+status results_check(const context *context, const char *directory, bool overwrite) {
+    results results;
+    begin(strdup(directory), &results);
+    status code = status_agree(context, context->rank == 0 ? check_on_root(&results, overwrite) : STATUS_OK);
+    results_close(&results);
+    return code;
 }
 
 status results_open(const context *context, char *directory, const char *parameters, bool overwrite, results *results) {
@@ -308,8 +357,9 @@ status results_sync(results *results) {
 }
 
 void json_print_text(FILE *file, const char *text) {
+    char *valid = utf8_from_bytes(text);
     fputc('"', file);
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+    for (const unsigned char *c = (const unsigned char *)valid; *c; c++) {
         if (*c == '"' || *c == '\\')
             fprintf(file, "\\%c", *c);
         else if (*c < 0x20)
@@ -318,6 +368,7 @@ void json_print_text(FILE *file, const char *text) {
             fputc(*c, file);
     }
     fputc('"', file);
+    free(valid);
 }
 
 void json_print_number(FILE *file, double value) {

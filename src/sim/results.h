@@ -24,6 +24,9 @@ typedef struct results {
 /** The directory of a new run: -o, or output.directory. @return owned by the caller, free() */
 char *results_directory(const config *config, const run_options *options);
 
+/** Whether results_open() can do its work, without touching anything. @return agreed and printed: what it would refuse, but for what changes meanwhile */
+status results_check(const context *context, const char *directory, bool overwrite);
+
 /** Make the directory, parameters.yaml and metrics.csv. Refuses a directory that holds a run unless overwrite, or one that another process writes to.
  *  @param directory taken @param parameters text of parameters.yaml. @return agreed and printed */
 status results_open(const context *context, char *directory, const char *parameters, bool overwrite, results *results);
@@ -75,7 +78,7 @@ void results_write_columns(const simulation *sim, h5_file *file, const char *nam
 /** Times of the learning instants from the start of a loop, ms. */
 void results_write_times(const simulation *sim, h5_file *file, const char *name);
 
-/** Text in double quotes, and a number or null, as JSON has them. */
+/** Text in double quotes (utf8_from_bytes()), and a number or null, as JSON has them. */
 void json_print_text(FILE *file, const char *text);
 void json_print_number(FILE *file, double value);
 

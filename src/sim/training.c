@@ -317,12 +317,24 @@ static status go_on(training *training, const resume_point *point) {
     return result;
 }
 
+/** Before anything is built: can results go where they shall? The run to go on with is locked from here on. @return agreed and printed */
+static status claim_directory(const context *context, config *config, training *training, const run_options *options, resume_point *point) {
+    if (!options->resume) {
+        char *directory = results_directory(config, options);
+        status result = results_check(context, directory, options->overwrite);
+        free(directory);
+        return result;
+    }
+    status result = resume_find(context, options->resume, config, training->inputs, point);
+    return result == STATUS_OK ? results_reopen(context, strdup(options->resume), point->newest, &training->results) : result;
+}
+
 /** New directory, or that of the run to go on with. @return agreed and printed */
 static status open_run(training *training, const run_options *options, const resume_point *point) {
     simulation *sim = training->sim;
     if (!options->resume) return results_open(&sim->context, results_directory(sim->config, options), training->parameters, options->overwrite, &training->results);
-    status result = results_reopen(&sim->context, strdup(options->resume), point->newest, &training->results);
-    if (result == STATUS_OK) result = go_on(training, point);
+    training->results.started = clock_seconds();
+    status result = go_on(training, point);
     return result == STATUS_OK ? results_rewind(&sim->context, &training->results, training->parameters, point->loop) : result;
 }
 
@@ -380,8 +392,8 @@ static status train(training *training, const run_options *options, const resume
     sim->wait_timed = training->output->timers == TIMERS_DETAILED;
     training->loops = ((const learning_settings *)config_common(sim->config, "learning"))->loops;
     training->progress.drive = memory_new(MEMORY_OUTPUT, (size_t)sim->targets.tasks, sizeof(double *));
-    status result = status_agree(&sim->context, report_recorder_init(&training->report, sim, training->output));
-    if (result == STATUS_OK) result = open_run(training, options, point);
+    report_recorder_init(&training->report, sim, training->output);
+    status result = open_run(training, options, point);
     if (result != STATUS_OK) return result;
     training->watch.stop_file = results_path(&training->results, "stop");
     training->watch.reserve = guess_saving(&sim->context);
@@ -399,7 +411,7 @@ status training_run(const context *context, config *config, const run_options *o
     double hours = isnan(options->max_hours) ? ((const checkpoint_settings *)config_common(config, "checkpoint"))->max_hours : options->max_hours;
     watch_begin(&training.watch, hours * 3600);
     heed_slurm(context, &training.watch);
-    status result = options->resume ? resume_find(context, options->resume, config, training.inputs, &point) : STATUS_OK;
+    status result = claim_directory(context, config, &training, options, &point);
     if (result == STATUS_OK) result = simulation_build(context, config, BUILD_TRAIN, &training.sim);
     if (result == STATUS_OK) result = train(&training, options, &point);
     free(point.checkpoint);
@@ -411,15 +423,10 @@ status training_check(const context *context, config *config) {
     simulation *sim;
     status result = simulation_build(context, config, BUILD_CHECK, &sim);
     if (result != STATUS_OK) return result;
-    report_recorder report = {0};
-    result = status_agree(context, report_recorder_init(&report, sim, config_common(config, "output")));
-    report_recorder_clear(&report);
-    if (result == STATUS_OK) {
-        describe(sim, ((const learning_settings *)config_common(config, "learning"))->loops);
-        char *configuration = config_as_used(config);
-        log_line(context, "configuration as used:\n%s", configuration);
-        free(configuration);
-    }
+    describe(sim, ((const learning_settings *)config_common(config, "learning"))->loops);
+    char *configuration = config_as_used(config);
+    log_line(context, "configuration as used:\n%s", configuration);
+    free(configuration);
     simulation_free(sim);
-    return result;
+    return STATUS_OK;
 }

@@ -50,4 +50,4 @@ static status open_file(target_request *request, const void *raw, void **state) 
 }
 
 const target_kind targets_file = {.parameters = &file_table, .open = open_file, .close = recorded_close, .tasks = recorded_tasks, .duration = recorded_duration,
-                                  .needs = recorded_needs, .pair = recorded_pair, .fill = recorded_fill, .recorded = recorded_table, .gives_rates = true};
+                                  .needs = recorded_needs, .check = recorded_check, .pair = recorded_pair, .fill = recorded_fill, .recorded = recorded_table, .gives_rates = true};

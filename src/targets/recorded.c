@@ -121,7 +121,7 @@ static void pair_by_rate(const target_request *request, const recorded_state *st
     memory_free(unit), memory_free(cell), memory_free(above), memory_free(below);
 }
 
-status recorded_pair(const target_request *request, const void *parameters, void *raw, int32_t *paired) {
+status recorded_check(const target_request *request, const void *parameters, const void *raw) {
     const recorded_parameters *p = parameters;
     const recorded_state *state = raw;
     int64_t room = p->pairing == PAIRING_RATE ? request->excitatory : request->part.total;
@@ -132,6 +132,12 @@ status recorded_pair(const target_request *request, const void *parameters, void
     if (state->table.units > room)
         return config_complain(request->config, "network", "neurons", "%d recorded units, but only %lld %sneurons to take them", state->table.units, (long long)room,
                                p->pairing == PAIRING_RATE ? "excitatory " : "");
+    return STATUS_OK;
+}
+
+status recorded_pair(const target_request *request, const void *parameters, void *raw, int32_t *paired) {
+    const recorded_parameters *p = parameters;
+    const recorded_state *state = raw;
     if (p->pairing == PAIRING_RATE)
         pair_by_rate(request, state, paired);
     else

@@ -90,4 +90,4 @@ static status open_surrogate(target_request *request, const void *raw, void **st
 }
 
 const target_kind targets_surrogate = {.parameters = &surrogate_table, .open = open_surrogate, .close = recorded_close, .tasks = recorded_tasks, .duration = recorded_duration,
-                                  .needs = recorded_needs, .pair = recorded_pair, .fill = recorded_fill, .recorded = recorded_table, .gives_rates = true};
+                                  .needs = recorded_needs, .check = recorded_check, .pair = recorded_pair, .fill = recorded_fill, .recorded = recorded_table, .gives_rates = true};

@@ -48,6 +48,7 @@ status targets_open(target_request *request, targets *targets) {
         mine = config_complain(request->config, "targets", "duration", "%g ms is not a multiple of learning.every, %g ms", settings->duration, request->every);
     if (kind->pair && settings->distinct < 1)
         mine = config_complain(request->config, "targets", "distinct", "%g, but recorded targets are paired with neurons one by one; allowed is 1", settings->distinct);
+    if (mine == STATUS_OK && kind->check) mine = kind->check(request, targets->parameters, targets->state);
     targets->instants = (int)llround(instants);
     request->instants = targets->instants;
     mine = status_agree(request->context, mine);

@@ -1,6 +1,8 @@
 """The command line: exit codes, messages that name the place and the nearest name, and that refused runs touch nothing."""
+import json
 import os
 import shutil
+import subprocess
 
 import h5py
 import numpy as np
@@ -30,7 +32,7 @@ RATES = SMALL.replace("targets:\n", "targets:\n  kind: file\n  quantity: rate\n 
 def expect(bench, arguments, code, *wanted, ranks=1, absent=(), timeout=60):
     """Run; check the exit code and that the output holds every text of `wanted`; return (stdout, stderr)."""
     got, out, err = bench.run(arguments, ranks, timeout)
-    told = f"engram {' '.join(arguments)} on {ranks} ranks: exit code {got}, wanted {code}\n--- stdout\n{out}\n--- stderr\n{err}"
+    told = f"engram {' '.join(map(os.fsdecode, arguments))} on {ranks} ranks: exit code {got}, wanted {code}\n--- stdout\n{out}\n--- stderr\n{err}"
     assert got == code, told
     for text in wanted:
         assert text in out + err, f"'{text}' is missing\n{told}"
@@ -233,6 +235,54 @@ def test_output_directory(bench):
     assert code == 0 and stdout == "" and os.path.exists(bench.path("a/b/c/run.json")), stdout
 
 
+def test_refused_before_work(bench):
+    """Whatever can be refused is refused before the network runs: here it would run for days."""
+    long = ["-P", "simulation.baseline=1e8 ms", "-P", "targets.quantity=rate"]
+    config, held, plain = bench.config("small.yaml", SMALL), bench.path("held"), bench.path("plain")
+    os.makedirs(held, exist_ok=True)
+    shutil.copy(config, os.path.join(held, "parameters.yaml"))
+    open(plain, "w").close()
+    os.symlink(bench.path("nowhere"), bench.path("dangling"))
+    with open(bench.path("many.csv"), "w") as file:
+        file.write("time_ms," + ",".join(f"u{n}" for n in range(21)) + "\n" + "".join(f"{t}," + ",".join(["2"] * 21) + "\n" for t in range(5, 55, 5)))
+    refused = [(held, [], "already holds a run"), (plain, [], "is a file"), (os.path.join(plain, "below"), [], "below"), ("/proc/engram/a", [], "/proc/engram"), (bench.path("dangling"), [], "dangling"),
+               (bench.path("never"), ["output.report=[drive, drive]"], "names 'drive' twice"), (bench.path("never"), ["output.report=[voltage]"], "'voltage' is not a variable"),
+               (bench.path("never"), ["targets.kind=file", f"targets.path={bench.path('many.csv')}"], "21 recorded units")]
+    for number, (out, overrides, wanted) in enumerate(refused):
+        expect(bench, ["train", config, "-o", out, *long] + [word for o in overrides for word in ("-P", o)], 2, wanted, ranks=2 if number in (0, 5) else 1)
+        assert not os.path.exists(bench.path("never"))
+    expect(bench, ["check", config, "-P", "output.report=[drive, input, drive]"], 2, "names 'drive' twice")
+    assert os.listdir(held) == ["parameters.yaml"] and not [name for name in os.listdir(bench.work) if name.startswith(".engram")], os.listdir(held)
+    script, table = bench.path("job.sh"), bench.path("table.csv")
+    open(table, "w").close()
+    expect(bench, ["plan", config, "--sbatch", script, "--csv", table], 2, table, "is there already", absent=["memory"])
+    expect(bench, ["plan", config, "--sbatch", script, "--csv", script], 2, "name the same file")
+    assert not os.path.exists(script), "a refused plan wrote its other file"
+
+
+def test_names_that_are_no_text(bench):
+    """Folders are named in bytes; run.json and test.json are JSON all the same, and HDF5 attributes UTF-8, from which the name can be had back."""
+    config, out = bench.config("small.yaml", SMALL), os.path.join(os.fsencode(bench.work), b"caf\xe9\\ \xc0\x80 \xed\xa0\x80 \xc3\xbc")
+    expect(bench, ["train", config, "-o", out, "--quiet"], 0)
+    expect(bench, ["test", out, "--trials", "1", "--quiet"], 0)
+    named = []
+    for name, key in (("run.json", "command"), ("test.json", "directory")):
+        with open(os.path.join(out, name.encode()), encoding="utf-8") as file:
+            named.append(json.load(file)[key])
+    shown = bench.work + "/caf\\xE9\\\\ \\xC0\\x80 \\xED\\xA0\\x80 \u00fc"
+    assert named[0][named[0].index("-o") + 1] == shown and named[1] == shown, (named, shown)
+    back = subprocess.run(["bash", "-c", f"printf %s $'{shown}'"], capture_output=True, check=True).stdout
+    assert back == out, (back, out)
+    with open(os.path.join(out, b"rates.csv"), "w") as file:  # a path that parameters.yaml has to name
+        file.write("time_ms,a,b\n" + "".join(f"{t},4,5\n" for t in range(5, 55, 5)))
+    new, text = os.path.join(out, b"new"), open(config).read().replace("targets:\n", "targets:\n  kind: file\n  quantity: drive\n  path: rates.csv\n")
+    with open(os.path.join(out, b"near.yaml"), "w") as file:
+        file.write(text)
+    expect(bench, ["train", os.path.join(out, b"near.yaml"), "-o", new, "--quiet"], 0)
+    with h5py.File(os.path.join(new, b"targets.h5")) as file:
+        assert f'path: "{shown}'.replace("\\", "\\\\") in file.attrs["configuration"], file.attrs["configuration"]
+
+
 def test_edges(bench):
     """edges.h5 with all synapses, with those that learn, or not at all."""
     config, wanted = bench.config("small.yaml", SMALL), {"all": {"static", "plastic"}, "plastic": {"plastic"}, "none": None}
@@ -272,5 +322,6 @@ def test_check_writes_nothing(bench):
     assert again.split("configuration as used:\n")[1] == used
 
 
-run_tests([test_usage, test_list, test_neuron_refusals, test_bad_values, test_combinations, test_error_is_printed_once, test_data, test_damaged_edges, test_output_directory, test_edges,
+run_tests([test_usage, test_list, test_neuron_refusals, test_bad_values, test_combinations, test_error_is_printed_once, test_data, test_damaged_edges, test_output_directory, test_refused_before_work,
+           test_names_that_are_no_text, test_edges,
            test_overwriting_leaves_nothing_behind, test_unwritable_directory, test_check_writes_nothing, test_numeric_failure])
