@@ -272,4 +272,5 @@ def test_identity(bench):
     assert not wrong, "\n" + "\n".join(wrong)
 
 
-run_tests([test_every_kind_has_a_case, test_comparison_can_fail, test_identity])
+if __name__ == "__main__":
+    run_tests([test_every_kind_has_a_case, test_comparison_can_fail, test_identity])
