@@ -74,7 +74,7 @@ job_bind() {
   if ((EUID == 0)); then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
   case $ENGRAM_LAUNCHER in
     srun) job_launcher=(srun "--cpu-bind=${bind/core/cores}" --kill-on-bad-exit=0) ;; # all ranks of a run that stops end with 75: none is to be killed for it
-    mpirun) job_launcher=(mpirun -n "$ranks" --bind-to "$bind") ;;
+    mpirun) job_launcher=("${ENGRAM_MPIRUN:-mpirun}" -n "$ranks" --bind-to "$bind") ;;
     *) echo "jobs/site.sh: ENGRAM_LAUNCHER is '$ENGRAM_LAUNCHER'; allowed are srun and mpirun" >&2; exit 2 ;;
   esac
 }
@@ -118,7 +118,7 @@ job_train() {
   local config=$1 out=$2 before
   shift 2
   if ! job_in_batch; then
-    mpirun -n "$ranks" "$engram" train "$config" -o "$out" --overwrite "$@"
+    "${ENGRAM_MPIRUN:-mpirun}" -n "$ranks" "$engram" train "$config" -o "$out" --overwrite "$@"
     return
   fi
   if [[ -f $out/job.done && $(<"$out/job.done") == "$(job_stamp "$config" "$out" "$@")" ]]; then

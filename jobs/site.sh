@@ -9,6 +9,7 @@
 # export SBATCH_ACCOUNT=project SBATCH_PARTITION=standard SBATCH_QOS=normal
 
 # How ranks are started: srun or mpirun. `srun --mpi=list` shows the kinds of MPI that srun knows; Open MPI wants pmix.
+# ENGRAM_MPIRUN names an mpirun that is not the first in the PATH: it must be that of the MPI with which Engram was built (engram --version).
 : "${ENGRAM_LAUNCHER:=srun}"
 export SLURM_MPI_TYPE=${SLURM_MPI_TYPE:-pmix}
 

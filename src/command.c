@@ -10,8 +10,6 @@
 #include "engram/training.h"
 #include "engram/version.h"
 
-void openblas_set_num_threads(int threads);
-
 static const char usage[] =
     "engram trains recurrent networks of spiking neurons.\n"
     "\n"
@@ -102,8 +100,10 @@ static status parse(command_line *line, int argc, char **argv) {
 }
 
 static void print_version(const context *context) {
-    log_line(context, "engram %s, revision %s\ncompiler  %s, %s\nMPI       %s\nHDF5      %s (parallel)\nBLAS      %s", version_number, version_revision, version_compiler,
-             version_flags, version_mpi(), version_hdf5, version_blas());
+    const char *libraries[][3] = {{"MPI", version_mpi(), "MPI_Init"}, {"HDF5", version_hdf5(), "H5Fcreate"}, {"BLAS", version_blas(), "dgemm_"}, {"ScaLAPACK", "", "Cpdgemr2d"}};
+    log_line(context, "engram %s, revision %s\ncompiler  %s, %s", version_number, version_revision, version_compiler, version_flags);
+    for (size_t k = 0; k < sizeof libraries / sizeof *libraries; k++)
+        log_line(context, "%-9s %s%s%s", libraries[k][0], libraries[k][1], *libraries[k][1] ? ", " : "", version_file(libraries[k][2]));
 }
 
 static bool has(int argc, char **argv, const char *a, const char *b) {
@@ -178,7 +178,7 @@ bool command_is_status(int argc, char **argv) {
 }
 
 int command_run(context *context, int argc, char **argv) {
-    openblas_set_num_threads(1); /* one rank a core: threads of BLAS would only fight */
+    version_blas_one_thread();
     if (has(argc, argv, "--help", "-h")) {
         log_line(context, "%s", usage);
         return STATUS_OK;

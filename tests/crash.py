@@ -8,7 +8,7 @@ import time
 
 import h5py
 import numpy as np
-from engram_test import ENVIRONMENT
+from engram_test import ENVIRONMENT, MPIRUN
 
 CONFIG = """\
 simulation: {{dt: 0.2 ms, seed: 5, reset: {reset}}}
@@ -53,7 +53,7 @@ def differences(a, b):
 
 def start(engram, arguments, ranks, log):
     """Start in a process group of its own; with more than one rank, or ranks="mpirun", under mpirun."""
-    launcher = ["mpirun", "-n", str(ranks)] if ranks > 1 else []
+    launcher = [MPIRUN, "-n", str(ranks)] if ranks > 1 else []
     return subprocess.Popen(launcher + [engram] + arguments, env=ENVIRONMENT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_rmaps_base_oversubscribe="1",
                    OMPI_MCA_mpi_yield_when_idle="1", OMPI_MCA_hwloc_base_binding_policy="none", OPENBLAS_NUM_THREADS="1")
+MPIRUN = os.environ.get("ENGRAM_MPIRUN", "mpirun")  # ctest names that of the MPI which the program was built with
 ALONE = dict(OMPI_MCA_ess_singleton_isolated="1", OMPI_MCA_btl="self", OMPI_MCA_pml="ob1")  # no daemon beside a single rank: it starts in a fifth of the time
 
 
@@ -41,7 +42,7 @@ class Bench:
 
     def run(self, arguments, ranks=1, timeout=300):
         """Run engram; return (exit code, stdout, stderr)."""
-        launcher = [] if ranks == 1 else ["mpirun", "-n", str(ranks)]
+        launcher = [] if ranks == 1 else [MPIRUN, "-n", str(ranks)]
         done = subprocess.run(launcher + [self.engram] + arguments, env=self.single() if ranks == 1 and not self.daemon else ENVIRONMENT, capture_output=True, text=True, timeout=timeout)
         return done.returncode, done.stdout, done.stderr
 

@@ -8,10 +8,16 @@ extern const char *const version_number;   /**< "0.1.0" */
 extern const char *const version_revision; /**< git revision, "-dirty" behind it if files were changed; "unknown" outside a checkout */
 extern const char *const version_compiler; /**< name and version */
 extern const char *const version_flags;    /**< compiler flags */
-extern const char *const version_hdf5;     /**< headers compiled against */
 /** MPI library in use, first line. Borrowed. */
 const char *version_mpi(void);
-/** BLAS library in use. Borrowed. */
+/** HDF5 library in use. Borrowed. */
+const char *version_hdf5(void);
+/** BLAS library in use, as its maker names it; "unknown maker" if it does not say. Borrowed. */
 const char *version_blas(void);
+/** The shared library that a function of this program comes from, through all links; "linked in" if from none. Borrowed, until the next call. */
+const char *version_file(const char *function);
+
+/** Keep BLAS to one thread: one rank a core, where threads would only fight. */
+void version_blas_one_thread(void);
 
 #endif

@@ -221,7 +221,7 @@ static void make_targets(void *self, int64_t from, int64_t count, void *elements
 }
 
 /** Ascending within a target, and of the population? */
-static inline bool sources_are_valid(const sonata_edges *edges, int64_t from, int64_t count, const uint64_t *ids) {
+__attribute__((unused)) static bool sources_are_valid(const sonata_edges *edges, int64_t from, int64_t count, const uint64_t *ids) {
     for (int64_t k = 0, target = target_of(edges, from); k < count; k++) {
         bool same = k > 0 && edges->start[target + 1] > from + k;
         while (edges->start[target + 1] <= from + k) target++;

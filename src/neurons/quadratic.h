@@ -36,7 +36,7 @@ static inline quadratic_result quadratic_advance(double y, double a, double driv
 /** From @p bottom for a time whose T is @p left; not above top, so that the next step begins where it may. */
 static inline double quadratic_continue(double bottom, double a, double drive, double left, double top) {
     const double under = 1 - a * bottom * left, y = (bottom + drive * left) / under;
-    return (under > 0) & (y < top) ? y : top;
+    return ((under > 0) & (y < top)) ? y : top;
 }
 
 #endif

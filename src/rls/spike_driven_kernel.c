@@ -9,6 +9,8 @@
 #if defined ENGRAM_HALF
 #ifdef __F16C__
 #include <immintrin.h>
+#else
+#include "half.h"
 #endif
 typedef float real;
 typedef uint16_t stored; /* IEEE 754 binary16 */
@@ -40,9 +42,7 @@ static inline lanes load_p(const stored *from) {
 #ifdef __F16C__
         values[i] = _cvtsh_ss(from[i]);
 #else
-        __extension__ _Float16 half;
-        memcpy(&half, from + i, sizeof half);
-        values[i] = (real)half;
+        values[i] = half_value(from[i]);
 #endif
     }
     return values;
@@ -58,8 +58,7 @@ static inline void store_p(stored *to, lanes values) {
 #ifdef __F16C__
         to[i] = _cvtss_sh(values[i], _MM_FROUND_TO_NEAREST_INT);
 #else
-        __extension__ _Float16 half = (_Float16)values[i];
-        memcpy(to + i, &half, sizeof half);
+        to[i] = half_nearest(values[i]);
 #endif
     }
 #endif
@@ -261,8 +260,8 @@ static double move_within_signs(real *restrict weight, const real *restrict init
     for (int a = 0; a < sources; a++) {
         const real moved = weight[a] - step * k[a];
         const int is_free = frozen[a] == PLASTIC_FREE, flips = ((initial[a] > 0) & (moved < 0)) | ((initial[a] < 0) & (moved > 0));
-        weight[a] = is_free & !flips ? moved : weight[a];
-        frozen[a] = is_free & flips ? PLASTIC_FROZEN_NOW : frozen[a];
+        weight[a] = (is_free & !flips) ? moved : weight[a];
+        frozen[a] = (is_free & flips) ? PLASTIC_FROZEN_NOW : frozen[a];
         frozen_now += is_free & flips;
     }
     for (int a = 0; a < sources && frozen_now; a++) {

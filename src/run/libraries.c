@@ -1,17 +1,68 @@
-#include <cblas.h>
+#include <dlfcn.h>
+#include <hdf5.h>
 #include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engram/version.h"
+
+/** A function that the program has only with some libraries: linked in, or in a shared one. */
+#define FIND(name) (name ? name : (__typeof__(&name))(uintptr_t)dlsym(RTLD_DEFAULT, #name))
+
+/* What makers of BLAS libraries add to it: each has its own. */
+__attribute__((weak)) char *openblas_get_config(void);
+__attribute__((weak)) void openblas_set_num_threads(int threads);
+__attribute__((weak)) void mkl_get_version_string(char *text, int length);
+__attribute__((weak)) void MKL_Set_Num_Threads(int threads);
+__attribute__((weak)) const char *bli_info_get_version_str(void);
+__attribute__((weak)) void bli_thread_set_num_threads(int64_t threads);
 
 const char *version_mpi(void) {
     static char text[MPI_MAX_LIBRARY_VERSION_STRING];
     int length;
     MPI_Get_library_version(text, &length);
     text[strcspn(text, ",\n")] = '\0';
+    char *end = text;
+    for (const char *c = text; *c; c++) /* MPICH aligns its version by tabs */
+        if (*c > ' ') *end++ = *c;
+        else if (end > text && end[-1] != ' ') *end++ = ' ';
+    *end = '\0';
+    return text;
+}
+
+const char *version_hdf5(void) {
+    static char text[64];
+    unsigned major, minor, release;
+    H5get_libversion(&major, &minor, &release);
+    snprintf(text, sizeof text, "%u.%u.%u", major, minor, release);
     return text;
 }
 
 const char *version_blas(void) {
-    return openblas_get_config();
+    static char text[256];
+    char *(*const openblas)(void) = FIND(openblas_get_config);
+    void (*const mkl)(char *, int) = FIND(mkl_get_version_string);
+    const char *(*const blis)(void) = FIND(bli_info_get_version_str);
+    if (openblas) return openblas();
+    if (mkl) mkl(text, sizeof text);
+    else if (blis) snprintf(text, sizeof text, "BLIS %s", blis());
+    else snprintf(text, sizeof text, "unknown maker");
+    text[strcspn(text, "\n")] = '\0';
+    return text;
+}
+
+void version_blas_one_thread(void) {
+    void (*const openblas)(int) = FIND(openblas_set_num_threads), (*const mkl)(int) = FIND(MKL_Set_Num_Threads);
+    void (*const blis)(int64_t) = FIND(bli_thread_set_num_threads);
+    if (openblas) openblas(1);
+    if (mkl) mkl(1);
+    if (blis) blis(1);
+}
+
+const char *version_file(const char *function) {
+    static char path[4096]; /* PATH_MAX */
+    void *found = dlsym(RTLD_DEFAULT, function);
+    Dl_info info;
+    return found && dladdr(found, &info) && realpath(info.dli_fname, path) ? path : "linked in";
 }

@@ -481,7 +481,7 @@ static void print_run(FILE *file, const simulation *sim, const results *results,
     fprintf(file, "  \"useful_seconds\": {\"min\": %.6g, \"mean\": %.6g, \"max\": %.6g},\n", all->useful.least, all->useful.mean, all->useful.largest);
     print_spreads(file, "memory_mib", figures, all->memory, MEMORY_FIGURES);
     const char *texts[][2] = {{"version", version_number}, {"revision", version_revision}, {"compiler", version_compiler}, {"flags", version_flags},
-                              {"mpi", version_mpi()}, {"hdf5", version_hdf5}, {"blas", version_blas()}};
+                              {"mpi", version_mpi()}, {"hdf5", version_hdf5()}, {"blas", version_blas()}};
     for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
         fprintf(file, "  \"%s\": ", texts[k][0]);
         json_print_text(file, texts[k][1]);

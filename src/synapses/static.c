@@ -119,7 +119,7 @@ static bool all_single(const static_synapses *synapses) {
 }
 
 static_form static_form_for(double synapses, double sources, int64_t targets) {
-    if (DENSE && targets && synapses * DENSE >= sources * (double)targets) return STATIC_BITS;
+    if (DENSE != 0 && targets && synapses * DENSE >= sources * (double)targets) return STATIC_BITS;
     return targets <= UINT16_MAX + 1 ? STATIC_NARROW : STATIC_LISTS;
 }
 

@@ -12,7 +12,7 @@ import subprocess
 
 import h5py
 import numpy as np
-from engram_test import ENVIRONMENT, run_tests
+from engram_test import ENVIRONMENT, MPIRUN, run_tests
 
 SECONDS = 60  # no refusal takes longer, sanitized and on a busy machine
 SMALL = """\
@@ -29,7 +29,7 @@ checked = 0  # malformed inputs that were refused as they must be
 
 def launch(bench, arguments, ranks=1, timeout=SECONDS):
     """(exit code, lines of standard error); a crash or a hang fails."""
-    command = [bench.engram] + arguments if ranks == 1 else ["mpirun", "-n", str(ranks), bench.engram] + arguments
+    command = [bench.engram] + arguments if ranks == 1 else [MPIRUN, "-n", str(ranks), bench.engram] + arguments
     done = subprocess.run(command, env=bench.single() if ranks == 1 else ENVIRONMENT, capture_output=True, timeout=timeout)
     return done.returncode, done.stderr.decode("utf-8", "replace").splitlines()
 

@@ -6,7 +6,7 @@ import subprocess
 
 import numpy as np
 
-from engram_test import ENVIRONMENT, edges, run_tests
+from engram_test import ENVIRONMENT, MPIRUN, edges, run_tests
 
 NETWORK = """\
 simulation: {dt: 0.1 ms, baseline: 20 ms}
@@ -101,7 +101,7 @@ def refused(bench, ranks, overrides, before, wanted):
     """Run under the shell commands `before`; the run must end with 1 and a message."""
     config = bench.config("refused.yaml", NETWORK)
     command = ["bash", "-c", f'{before}; exec "$@"', "engram", bench.engram, "train", config, "-o", bench.path("never")] + [word for o in overrides for word in ("-P", o)]
-    launcher = [] if ranks == 1 else ["mpirun", "-n", str(ranks)]
+    launcher = [] if ranks == 1 else [MPIRUN, "-n", str(ranks)]
     done = subprocess.run(launcher + command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
     told = f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert done.returncode == 1, told

@@ -12,7 +12,7 @@ import sys
 
 import h5py
 import numpy as np
-from engram_test import ENVIRONMENT, run_tests
+from engram_test import ENVIRONMENT, MPIRUN, run_tests
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from test_malformed import SMALL, rates, snapshot, together  # noqa: E402
@@ -159,7 +159,7 @@ def test_crash_and_hang(bench):
             file.write(heap_object(data, size))
         check(bench, [config] + rates(path) + ["-o", out, "--overwrite"], wanted, "train")
         assert snapshot(out) == before, "the results of an earlier run were changed"
-        done = subprocess.run(["mpirun", "-n", "2", bench.engram, "check", config] + rates(path), env=ENVIRONMENT, capture_output=True, text=True, timeout=SECONDS)
+        done = subprocess.run([MPIRUN, "-n", "2", bench.engram, "check", config] + rates(path), env=ENVIRONMENT, capture_output=True, text=True, timeout=SECONDS)
         assert done.returncode == 2 and done.stderr.count("engram: error: ") == 1 and wanted in done.stderr, done.stderr
 
 

@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 
-from engram_test import ENVIRONMENT, run_tests
+from engram_test import ENVIRONMENT, MPIRUN, run_tests
 
 CONFIG = """\
 simulation: {dt: 0.5 ms, baseline: 100 ms}
@@ -55,7 +55,7 @@ def test_installed_program(bench):
     engram, config = installed(bench, "bin", "engram"), bench.config("tiny.yaml", CONFIG)
     assert call([engram, "--version"]).startswith("engram 0.")
     assert "model: lif" in call([engram, "list", "neurons"])
-    call(["mpirun", "-n", "2", engram, "train", config, "-o", bench.path("out")])
+    call([MPIRUN, "-n", "2", engram, "train", config, "-o", bench.path("out")])
     call([installed(bench, "share", "engram", "tools", "plot"), bench.path("out")])
     assert os.path.getsize(bench.path("out", "figure.png")) > 10000
 

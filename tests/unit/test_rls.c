@@ -15,6 +15,7 @@
 #include "engram/memory.h"
 #include "engram/random.h"
 #include "engram/rls.h"
+#include "rls/half.h"
 
 enum { N = 28, UNITS = 4, NEURONS = 60, SOURCES = NEURONS + UNITS };
 typedef long double matrix[N][N];
@@ -426,10 +427,34 @@ static void test_breakdown(void **state) {
     }
 }
 
+static uint16_t nearest_half(double value) {
+    return half_nearest((float)value);
+}
+
+/** Every number of half precision against its definition; between two neighbours the nearer one, in the middle the even one. */
+static void test_half_numbers(void **state) {
+    (void)state;
+    for (int half = 0; half < 0x7c00; half++) {
+        const int exponent = half >> 10, fraction = half & 0x3ff;
+        const double value = exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24), next = ldexp(1, (exponent ? exponent : 1) - 25), middle = value + next / 2;
+        assert_true(half_value((uint16_t)half) == value && half_value((uint16_t)(half | 0x8000)) == -value);
+        assert_int_equal(nearest_half(value), half);
+        assert_int_equal(nearest_half(-value), half | 0x8000);
+        assert_int_equal(nearest_half(middle), half + (half & 1)); /* the last one: infinity */
+        assert_int_equal(nearest_half(-middle), (half + (half & 1)) | 0x8000);
+        assert_int_equal(half_nearest(nextafterf((float)middle, 0)), half);
+        assert_int_equal(half_nearest(nextafterf((float)middle, INFINITY)), half + 1);
+    }
+    assert_true(half_value(0x7c00) == INFINITY && half_value(0xfc00) == -INFINITY && isnan(half_value(0x7e01)));
+    assert_int_equal(half_nearest(-INFINITY), 0xfc00);
+    assert_int_equal(nearest_half(1e30), 0x7c00);
+    assert_true(isnan(half_value(half_nearest(NAN))));
+}
+
 int main(int argc, char **argv) {
     MPI_Init(&argc, &argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_initial_p), cmocka_unit_test(test_ridge), cmocka_unit_test(test_half), cmocka_unit_test(test_without_gain), cmocka_unit_test(test_groups), cmocka_unit_test(test_without_inputs), cmocka_unit_test(test_signs), cmocka_unit_test(test_breakdown),
+        cmocka_unit_test(test_initial_p), cmocka_unit_test(test_ridge), cmocka_unit_test(test_half), cmocka_unit_test(test_half_numbers), cmocka_unit_test(test_without_gain), cmocka_unit_test(test_groups), cmocka_unit_test(test_without_inputs), cmocka_unit_test(test_signs), cmocka_unit_test(test_breakdown),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();
