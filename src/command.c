@@ -152,7 +152,9 @@ static status run_configured(const context *context, command_line *line) {
     if (result == STATUS_OK) result = config_read(context, path, line->overrides, line->override_count, schema, sections, &config);
     free(path);
     if (result != STATUS_OK) return result;
-    result = strcmp(line->command, "train") == 0 ? training_run(context, config, &line->run) : training_check(context, config);
+    result = simulation_resolve(context, config);
+    if (result == STATUS_OK) result = strcmp(line->command, "train") == 0 ? training_run(context, config, &line->run) : training_check(context, config);
+    network_forget(config);
     config_free(config);
     return result;
 }

@@ -5,27 +5,34 @@
 #ifndef ENGRAM_NETWORK_H
 #define ENGRAM_NETWORK_H
 
+#include "engram/cells.h"
 #include "engram/config.h"
 #include "engram/partition.h"
 #include "engram/synapses.h"
 
 /** Common parameters of section `network`. */
 typedef struct {
-    int64_t neurons;
-    double excitatory_fraction;
+    int64_t neurons;                       /**< auto until network_resolve() */
+    double excitatory_fraction;            /**< of cells, after network_resolve() */
     double tau_excitatory, tau_inhibitory; /**< ms, filters of static excitatory and inhibitory input */
+    cells cells;                           /**< not a parameter: made by network_resolve(), given back by network_forget() */
 } network_settings;
 
 extern const param_table network_common;
 
-/** Number of excitatory neurons, floor(N f); gids below it are excitatory. */
-int64_t network_excitatory(const network_settings *settings);
+/** Find out how many neurons there are and which are excitatory, and look at files of synapses before anything is built. Once for a configuration: further calls do nothing.
+ *  Collective. @param dt ms, time step. @return agreed and printed */
+status network_resolve(const context *context, config *config, double dt);
+
+/** Free what network_resolve() keeps in the configuration. To be called before config_free(). Not collective. */
+void network_forget(config *config);
 
 /** The static network of this rank. */
 typedef struct {
     partition part;
-    int64_t excitatory;        /**< gids below are excitatory, floor(N * excitatory_fraction) */
+    const cells *cells;        /**< which neurons are excitatory, borrowed from the configuration */
     uint64_t seed;
+    double dt;                 /**< ms */
     double membrane_tau;       /**< ms, of the neuron model: synaptic strengths scale with it */
     double in_degree;          /**< K: mean number of excitatory (= inhibitory) static inputs; 0 without static synapses */
     static_synapses *synapses; /**< NULL: none; owned */
@@ -45,6 +52,9 @@ typedef struct network_kind {
     const param_table *parameters; /**< its name is the kind's name */
     /** Check parameters; remembers messages with config_complain(). Not collective. NULL: nothing to check. */
     status (*check)(const config *config, const void *parameters, const network_settings *settings);
+    /** Find out how many neurons there are and which are excitatory: settings->neurons (auto, or what the user wants) and settings->cells. Collective. @return agreed and printed.
+     *  NULL: as many as the user wants, 4096 for auto; floor(N excitatory_fraction) are excitatory, the first ones. */
+    status (*count)(const context *context, const config *config, void *parameters, network_settings *settings, double dt);
     /** Make the static synapses of my targets, bias and in_degree. Collective; draws depend on gids only.
      *  @return not yet agreed */
     status (*build)(const context *context, const config *config, const void *parameters, network *network);
@@ -55,8 +65,8 @@ typedef struct network_kind {
 /** All kinds, NULL-terminated; the first is the default. */
 extern const network_kind *const network_kinds[];
 
-/** Build the network that the configuration describes. Collective. @return agreed; on failure nothing to free */
-status network_build(const context *context, config *config, double membrane_tau, network *result);
+/** Build the network that the configuration, resolved, describes. Collective. @return agreed; on failure nothing to free */
+status network_build(const context *context, config *config, double dt, double membrane_tau, network *result);
 void network_clear(network *network);
 
 /** Section `plastic`: which synapses learn. */
@@ -95,6 +105,8 @@ typedef struct {
 typedef struct plastic_kind {
     const param_table *parameters;
     status (*check)(const config *config, const void *parameters, const network_settings *settings);
+    /** Look at files before anything is built. Collective. @return agreed and printed. NULL: there are none */
+    status (*look)(const context *context, const config *config, void *parameters, const network_settings *settings, double dt);
     /** Make the plastic rows of my trained neurons. May take static synapses out of the network (kind existing). Collective. @return not yet agreed */
     status (*build)(const context *context, const config *config, const void *parameters, plastic_request *request, network *network,
                     plastic_synapses **result);

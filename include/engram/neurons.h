@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "engram/cells.h"
 #include "engram/config.h"
 #include "engram/partition.h"
 #include "engram/state.h"
@@ -27,7 +28,7 @@ enum { NEURON_LONG_AGO = 1 << 30 }; /**< where since_spike stops at the latest: 
 typedef struct neurons {
     const neuron_model *model;
     partition part;
-    int64_t excitatory;                /**< gids below this are excitatory */
+    cells cells;                       /**< which neurons are excitatory; its array is borrowed */
     double dt;                         /**< ms */
     uint64_t seed;
     void *parameters;                  /**< the model's parameter struct, borrowed from the config */
@@ -70,7 +71,7 @@ struct neuron_model {
 extern const neuron_model *const neuron_models[];
 
 /** Allocate for the neurons of @p part. Not collective. @return owned by the caller; neurons_free() */
-neurons *neurons_new(const neuron_model *model, void *parameters, partition part, int64_t excitatory, double dt, uint64_t seed);
+neurons *neurons_new(const neuron_model *model, void *parameters, partition part, cells cells, double dt, uint64_t seed);
 void neurons_free(neurons *neurons);
 
 /** Fresh random state of repetition @p stream; no spike remembered. */
@@ -93,7 +94,7 @@ int neurons_collect(const neurons *neurons, int first, int end, int32_t *list);
 static inline int neuron_fired(const neurons *neurons, int i) { return neurons->since_spike[i] == 0; }
 
 /** Is the neuron excitatory? */
-static inline int neuron_excitatory(const neurons *neurons, int64_t gid) { return gid < neurons->excitatory; }
+static inline int neuron_excitatory(const neurons *neurons, int64_t gid) { return cell_is_excitatory(&neurons->cells, gid); }
 
 /** Neuron's place in the noise stream of its repetition: counter of random_noise() for step @p step (four steps a block). */
 static inline uint64_t noise_counter(uint64_t stream, int64_t step) { return (stream << 40) + ((uint64_t)step >> 2); }

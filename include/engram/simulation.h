@@ -93,6 +93,9 @@ typedef enum {
  *  @param config borrowed for life. @return result owned, simulation_free(); NULL on failure */
 status simulation_build(const context *context, config *config, build_purpose purpose, simulation **result);
 
+/** network_resolve() with the time step of the configuration: to be called before anybody asks for the number of neurons. Collective; agreed and printed. */
+status simulation_resolve(const context *context, config *config);
+
 /** Number of tasks that the configuration describes, before anything is built. Collective; agreed and printed. */
 status simulation_tasks(const context *context, config *config, int *tasks);
 

@@ -6,6 +6,7 @@
 #ifndef ENGRAM_SONATA_H
 #define ENGRAM_SONATA_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "engram/context.h"
@@ -35,10 +36,19 @@ typedef struct {
     const double *values; /**< [mine] */
 } sonata_column;
 
-/** Write nodes.h5 and, beside it, node_types.csv (rank 0). Neurons are divided in contiguous blocks.
- *  @param type   [mine] node_type_id of each neuron; @param type_names [type_count] model name of type 0, 1, ... */
-status sonata_write_nodes(const context *context, const char *path, const char *configuration, const char *population, int64_t first, int64_t mine,
-                          const int64_t *type, int type_count, const char *const *type_names, int column_count, const sonata_column *columns);
+/** One node population; nodes are divided in contiguous blocks. */
+typedef struct {
+    const char *population;
+    int64_t first, mine;           /**< nodes of this rank */
+    const int64_t *type;           /**< [mine] node_type_id: a number of type_names of all populations, one after the other */
+    int type_count;
+    const char *const *type_names; /**< [type_count] model name, "virtual" for nodes without a model */
+    int column_count;
+    const sonata_column *columns;
+} sonata_nodes;
+
+/** Write nodes.h5 and, beside it, node_types.csv (rank 0). */
+status sonata_write_nodes(const context *context, const char *path, const char *configuration, int population_count, const sonata_nodes *nodes);
 
 /** Make synapses @p from .. from+count-1 of this rank. Each column is asked for in order, from its first synapse to its last, before the next one. Not collective. */
 typedef void (*sonata_make_ids)(void *self, int64_t from, int64_t count, uint64_t *ids);
@@ -69,6 +79,32 @@ status sonata_write_edges(const context *context, const char *path, const char *
  *  @return STATUS_INPUT, with a message, for a file that is malformed; not agreed */
 status sonata_count_edges(const char *path, const char *population, int64_t *edges);
 
+/** An edge population of a file, and what its edges are read for. Texts are borrowed. */
+typedef struct {
+    const char *path;
+    const char *population; /**< "" picks the only one in the file */
+    const char *types;      /**< table of edge types, edge_types.csv; "" for none */
+    const char *section;    /**< of the parameter file that names it, for messages: "network" */
+    double dt;              /**< ms: what delays must be */
+    bool ignore_delays;     /**< they may be anything */
+    int64_t neurons;        /**< ids must be below */
+} sonata_input;
+
+/** What a look at all edges has found. */
+typedef struct {
+    char population[256];
+    char nodes[256];         /**< node population of sources and targets; "" where the file does not say */
+    int64_t edges;
+    int64_t neurons;         /**< the largest id of a source or target, plus 1 */
+    int64_t (*signs)[2];     /**< [neurons] outgoing weights above and below 0; owned, memory_free() */
+} sonata_survey;
+
+/** Look at all edges, a part of the file on every rank, check whatever sonata_read_edges() relies on, and log what they are. Collective.
+ *  The edges of one population connect neurons of one node population. An edge's syn_weight, nsyns and delay are those of its group (edge_group_id, edge_group_index), else those of its
+ *  type (edge_type_id); its weight is syn_weight times nsyns (1 where it is not given).
+ *  @return STATUS_INPUT for anything malformed (file, dataset, index and value are named), nothing to free then; agreed and printed */
+status sonata_look(const context *context, const sonata_input *input, sonata_survey *survey);
+
 /** Synapses read by sonata_read_edges(): those with target in [first, first+mine), sorted by (target, source), several between a pair kept in file order. */
 typedef struct {
     int64_t count;
@@ -77,13 +113,22 @@ typedef struct {
     double *weights;  /**< [count] */
 } sonata_synapses;
 
-/** Read the edges of @p population whose target is mine, in blocks, so that no rank holds the whole file. Collective (every rank reads; independent I/O).
- *  Uses indices/target_to_source when present, else streams over the file. Weight: <population>/0/syn_weight (float32 or float64).
- *  @param population "" picks the only one in the file
- *  @param sources_limit, targets_limit  ids must be below
- *  @return STATUS_INPUT, with file, dataset, index and value, for anything malformed (missing dataset, wrong shape or type, id out of range, NaN weight);
- *          not yet agreed; result owned by the caller: free each array with memory_free() */
-status sonata_read_edges(const context *context, const char *path, const char *population, int64_t sources_limit, int64_t targets_limit, int64_t first,
-                         int64_t mine, sonata_synapses *result);
+/** Read the edges whose target is mine, in blocks, so that no rank holds the whole file. Collective: the targets of all ranks together are 0 .. neurons-1.
+ *  Uses indices/target_to_source where it fits the edges, which is checked, and else, on all ranks, streams over the file; that it does not fit is a warning.
+ *  @return as sonata_look(); result owned by the caller: free each array with memory_free() */
+status sonata_read_edges(const context *context, const sonata_input *input, int64_t first, int64_t mine, sonata_synapses *result);
+
+/** What a file of nodes says of a neuron. */
+enum { SONATA_NODE_UNKNOWN, SONATA_NODE_EXCITATORY, SONATA_NODE_INHIBITORY };
+
+/** Read how many nodes a population has and of which sort they are: by column excitatory (0 or 1), ei or synapse_class (a text that begins with e or i) of their group, else of their type. Collective.
+ *  @param population ""  picks the only one in the file; @param types  table of node types, node_types.csv; "" for none
+ *  @param[out] sort  [neurons] SONATA_NODE_..., owned, memory_free(); NULL on failure
+ *  @return STATUS_INPUT for anything malformed; agreed and printed */
+status sonata_read_nodes(const context *context, const char *path, const char *population, const char *types, int64_t *neurons, uint8_t **sort);
+
+/** The table of types that belongs to a file by its name: edge_types.csv beside edges.h5, NAME_edge_types.csv beside NAME_edges.h5 or NAME.h5. Collective; rank 0 looks.
+ *  @param what "edge" or "node" @return its path, owned by the caller, free(); NULL if there is none */
+char *sonata_types_beside(const context *context, const char *path, const char *what);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "engram/cells.h"
 #include "engram/config.h"
 #include "engram/partition.h"
 
@@ -32,7 +33,7 @@ typedef struct target_request {
     const context *context;
     config *config;
     partition part;
-    int64_t excitatory;
+    const cells *cells;          /**< which neurons are excitatory */
     uint64_t seed;
     double every;                /**< ms between learning instants */
     int instants;                /**< per task; 0 while open() runs with duration auto */

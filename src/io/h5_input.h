@@ -71,6 +71,28 @@ static inline bool h5_input_is_signed(int descriptor) {
     return false;
 }
 
+/** H5Ewalk2 callback: does any entry speak of a lock, or of the mark that a program leaves in a file while it writes? */
+static inline herr_t h5_busy_entry(unsigned depth, const H5E_error2_t *entry, void *data) {
+    (void)depth;
+    if (entry->desc && strstr(entry->desc, "unable to lock file")) *(int *)data = 1;
+    if (entry->desc && strstr(entry->desc, "file is already open")) *(int *)data = 2;
+    return 0;
+}
+
+/** HDF5 would not open @p path, which begins like one of its files (@p magic) or not: say why, as the error stack has it. */
+static inline void h5_input_refuse(const char *path, bool magic) {
+    int busy = 0;
+    char why[192];
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, h5_busy_entry, &busy);
+    h5_cause(why, sizeof why);
+    if (busy == 1 && strcmp(why, strerror(EAGAIN)) == 0) status_fail(STATUS_INPUT, "%s: another program has it open for writing: close it there", path);
+    else if (busy == 1) status_fail(STATUS_INPUT, "%s: its file system does not lock files (%s): HDF5_USE_FILE_LOCKING=FALSE in the environment reads it all the same", path, why);
+    else if (busy == 2)
+        status_fail(STATUS_INPUT, "%s: another program has it open for writing, or did not close it: close it there; if no one has it open: h5clear -s %s", path, path);
+    else if (!magic) status_fail(STATUS_INPUT, "%s: not an HDF5 file", path);
+    else status_fail(STATUS_INPUT, "%s: damaged or incomplete HDF5 file: %s", path, why);
+}
+
 /** Open @p path for reading. @return file, or H5I_INVALID_HID after status_fail() */
 static inline hid_t h5_input_open(const char *path) {
     unsigned char head[8] = {0};
@@ -82,12 +104,8 @@ static inline hid_t h5_input_open(const char *path) {
     if (got < 0) return status_fail(STATUS_INPUT, "%s: cannot be read: %s", path, strerror(error)), H5I_INVALID_HID;
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-    if (file >= 0) return file;
-    char why[192];
-    h5_cause(why, sizeof why);
-    if (!is_hdf5) status_fail(STATUS_INPUT, "%s: not an HDF5 file", path);
-    else status_fail(STATUS_INPUT, "%s: damaged or incomplete HDF5 file: %s", path, why);
-    return H5I_INVALID_HID;
+    if (file < 0) h5_input_refuse(path, is_hdf5);
+    return file;
 }
 
 static inline void h5_input_close(h5_input *input) {
@@ -142,6 +160,27 @@ static inline bool h5_input_chunks(const h5_input *input, hid_t properties) {
     return known && stored == (hsize_t)wanted;
 }
 
+/** Name a filter of a dataset that this HDF5 does not have. @param[out] text "LZF (filter 32000)" @return whether there is one */
+static inline bool h5_input_lacks_filter(const h5_input *input, char *text, size_t size) {
+    static const struct { H5Z_filter_t id; const char *name; } known[] = {{307, "bzip2"}, {32000, "LZF"}, {32001, "Blosc"}, {32004, "LZ4"}, {32008, "bitshuffle"},
+                                                                          {32013, "ZFP"}, {32015, "Zstandard"}, {32017, "SZ"}, {32026, "Blosc2"}, {H5Z_FILTER_SZIP, "SZIP"}};
+    hid_t properties = H5Dget_create_plist(input->id);
+    bool lacks = false;
+    for (int i = 0, filters = H5Pget_nfilters(properties); i < filters && !lacks; i++) {
+        char name[64] = "";
+        unsigned flags, config;
+        size_t values = 0;
+        H5Z_filter_t id = H5Pget_filter2(properties, (unsigned)i, &flags, &values, NULL, sizeof name, name, &config);
+        lacks = id >= 0 && H5Zfilter_avail(id) <= 0;
+        const char *called = name[0] ? name : "an unknown filter";
+        for (size_t k = 0; k < sizeof known / sizeof *known; k++)
+            if (known[k].id == id) called = known[k].name;
+        if (lacks) snprintf(text, size, "%.60s (filter %d)", called, (int)id);
+    }
+    H5Pclose(properties);
+    return lacks;
+}
+
 /** Is all that the shape promises stored in this very file? It is not when a writer was killed, or when somebody made the shape up. */
 static inline bool h5_input_stored(const h5_input *input, hid_t file) {
     if (input->count == 0) return true;
@@ -172,6 +211,7 @@ static inline status h5_input_dataset(hid_t file, const char *path, const char *
     if (input->id < 0) return h5_input_fail(path, name, "is missing, or is no dataset");
     h5_input_type(input);
     bool countable = h5_input_shape(input);
+    char filter[96];
     status result = STATUS_OK;
     if (!(input->kind & kinds)) result = h5_input_fail(path, name, "holds the wrong type; allowed are %s", allowed[kinds]);
     else if (dimensions >= 0 ? input->dimensions != dimensions : input->dimensions < 1 || input->dimensions > -dimensions) result = h5_input_fail(path, name, "has %d dimensions instead of %d", input->dimensions, abs(dimensions));
@@ -179,6 +219,8 @@ static inline status h5_input_dataset(hid_t file, const char *path, const char *
     else if (!h5_input_stored(input, file))
         result = h5_input_fail(path, name, "declares %lld elements, but they are not all stored in this file (unfinished, or chunks above 1 GiB)",
                                (long long)input->count);
+    else if (input->count > 0 && h5_input_lacks_filter(input, filter, sizeof filter))
+        result = h5_input_fail(path, name, "is compressed with %s, which this HDF5 cannot read; rewrite the file with gzip where that filter is known: h5repack -f GZIP=4 OLD NEW (LZF: with h5py)", filter);
     if (result != STATUS_OK) h5_input_close(input);
     return result;
 }

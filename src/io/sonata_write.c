@@ -149,47 +149,53 @@ static void print_field(FILE *csv, const char *text) {
     fputc('"', csv);
 }
 
-static void print_types(FILE *csv, const char *population, int type_count, const char *const *type_names) {
+static void print_types(FILE *csv, int population_count, const sonata_nodes *nodes) {
+    int id = 0;
     fputs("node_type_id population model_type model_template\n", csv);
-    for (int i = 0; i < type_count; i++) {
-        bool is_virtual = strcmp(type_names[i], "virtual") == 0;
-        fprintf(csv, "%d ", i);
-        print_field(csv, population);
-        fputs(is_virtual ? " virtual " : " point_neuron ", csv);
-        print_field(csv, is_virtual ? "NULL" : type_names[i]);
-        fputc('\n', csv);
-    }
+    for (int p = 0; p < population_count; p++)
+        for (int i = 0; i < nodes[p].type_count; i++) {
+            const char *name = nodes[p].type_names[i];
+            bool is_virtual = strcmp(name, "virtual") == 0;
+            fprintf(csv, "%d ", id++);
+            print_field(csv, nodes[p].population);
+            fputs(is_virtual ? " virtual " : " point_neuron ", csv);
+            print_field(csv, is_virtual ? "NULL" : name);
+            fputc('\n', csv);
+        }
 }
 
 /** Write node_types.csv beside @p path, complete or not at all. Only on rank 0. */
-static status write_types(const char *path, const char *population, int type_count, const char *const *type_names) {
+static status write_types(const char *path, int population_count, const sonata_nodes *nodes) {
     const char *slash = strrchr(path, '/');
     char *name;
     if (asprintf(&name, "%.*snode_types.csv", slash ? (int)(slash - path + 1) : 0, path) < 0) context_abort("memory: no room for a path");
     FILE *csv = file_begin(name, 0666);
-    if (csv) print_types(csv, population, type_count, type_names);
+    if (csv) print_types(csv, population_count, nodes);
     int error = csv ? file_end(csv, name) : errno;
     status result = error ? status_fail(STATUS_FAILURE, "cannot write %s: %s", name, file_why(error)) : STATUS_OK;
     free(name);
     return result;
 }
 
-status sonata_write_nodes(const context *job, const char *path, const char *configuration, const char *population, int64_t first, int64_t mine,
-                          const int64_t *type, int type_count, const char *const *type_names, int column_count, const sonata_column *columns) {
+static void write_nodes(const context *job, h5_file *file, const sonata_nodes *nodes) {
     char group[NAME_BYTES], attributes[NAME_BYTES];
-    h5_file *file = h5_create(job, path, configuration);
-    division neurons = division_of(job, file, mine);
-    neurons.first = first; /* the same, unless this rank has none */
-    format_name(group, "/nodes/%s", population);
+    division rows = division_of(job, file, nodes->mine);
+    rows.first = nodes->first; /* the same, unless this rank has none */
+    format_name(group, "/nodes/%s", nodes->population);
     h5_group(file, format_name(attributes, "%s/0", group)); /* must exist even if empty */
-    write_column(&neurons, group, "node_type_id", H5_INT64, type, true);
-    write_count(&neurons, group, "node_id");
-    write_zeros(&neurons, group, "node_group_id", H5_UINT32, sizeof(uint32_t));
-    write_count(&neurons, group, "node_group_index");
-    for (int i = 0; i < column_count; i++) write_column(&neurons, attributes, columns[i].name, H5_FLOAT64, columns[i].values, true);
+    write_column(&rows, group, "node_type_id", H5_INT64, nodes->type, true);
+    write_count(&rows, group, "node_id");
+    write_zeros(&rows, group, "node_group_id", H5_UINT32, sizeof(uint32_t));
+    write_count(&rows, group, "node_group_index");
+    for (int i = 0; i < nodes->column_count; i++) write_column(&rows, attributes, nodes->columns[i].name, H5_FLOAT64, nodes->columns[i].values, true);
+}
+
+status sonata_write_nodes(const context *job, const char *path, const char *configuration, int population_count, const sonata_nodes *nodes) {
+    h5_file *file = h5_create(job, path, configuration);
+    for (int p = 0; p < population_count; p++) write_nodes(job, file, &nodes[p]);
     status result = h5_commit(file);
     if (result != STATUS_OK) return result;
-    int code = job->rank == 0 ? (int)write_types(path, population, type_count, type_names) : 0;
+    int code = job->rank == 0 ? (int)write_types(path, population_count, nodes) : 0;
     CHECK_MPI(MPI_Bcast(&code, 1, MPI_INT, 0, job->comm));
     return (status)code;
 }

@@ -32,7 +32,7 @@ static const param_table table = {"balanced_ei", "balanced excitatory-inhibitory
                                   sizeof parameters / sizeof *parameters, sizeof(balanced_parameters)};
 
 static int64_t in_degree_of(const balanced_parameters *p, const network_settings *settings) {
-    return p->in_degree != PARAM_AUTO_INTEGER ? p->in_degree : llround(p->probability * (double)network_excitatory(settings));
+    return p->in_degree != PARAM_AUTO_INTEGER ? p->in_degree : llround(p->probability * (double)settings->cells.excitatory);
 }
 
 static status check(const config *config, const void *raw, const network_settings *settings) {
@@ -94,7 +94,7 @@ static static_synapses *connect(const network *network, int64_t out_degree) {
     int64_t total = network->part.total, first = network->part.first, past = first + network->part.mine;
     static_synapses *synapses = memory_new(MEMORY_STATIC, 1, sizeof *synapses);
     synapses->sources = total;
-    synapses->excitatory = network->excitatory;
+    synapses->excitatory = network->cells->excitatory;
     synapses->start = memory_new(MEMORY_STATIC, (size_t)total + 1, sizeof(int64_t));
     target_list list = {.seed = network->seed, .positions = total - 1, .leaves = (out_degree + 31) / 32, .first_gid = first};
     if (list.leaves > list.positions) list.leaves = list.positions;
@@ -129,7 +129,7 @@ static status build(const context *context, const config *config, const void *ra
     for (int to = 0; to < 2; to++)
         for (int from = 0; from < 2; from++) network->synapses->type_weight[to][from] = weights[to][from];
     for (int i = 0; i < network->part.mine; i++)
-        network->bias[i] = external * (network->part.first + i < network->excitatory ? p->drive_e : p->drive_i);
+        network->bias[i] = external * (network->part.first + i < network->cells->excitatory ? p->drive_e : p->drive_i);
     return STATUS_OK;
 }
 

@@ -5,16 +5,35 @@
 
 #include "engram/memory.h"
 
-int64_t network_excitatory(const network_settings *settings) {
-    return (int64_t)floor((double)settings->neurons * settings->excitatory_fraction);
+enum { NEURONS_AUTO = 4096 };
+
+status network_resolve(const context *context, config *config, double dt) {
+    network_settings *settings = config_common(config, "network");
+    const network_kind *kind = network_kinds[config_variant_index(config, "network")];
+    const plastic_kind *plastic = plastic_kinds[config_variant_index(config, "plastic")];
+    status counted = STATUS_OK;
+    if (settings->cells.total) return STATUS_OK;
+    if (kind->count) {
+        counted = kind->count(context, config, config_variant(config, "network"), settings, dt);
+    } else {
+        if (settings->neurons == PARAM_AUTO_INTEGER) settings->neurons = NEURONS_AUTO;
+        settings->cells = (cells){.total = settings->neurons, .excitatory = (int64_t)floor((double)settings->neurons * settings->excitatory_fraction)};
+    }
+    return counted == STATUS_OK && plastic->look ? plastic->look(context, config, config_variant(config, "plastic"), settings, dt) : counted;
 }
 
-status network_build(const context *context, config *config, double membrane_tau, network *result) {
+void network_forget(config *config) {
+    network_settings *settings = config_common(config, "network");
+    memory_free(settings->cells.inhibitory);
+    settings->cells = (cells){0};
+}
+
+status network_build(const context *context, config *config, double dt, double membrane_tau, network *result) {
     const network_settings *settings = config_common(config, "network");
     const network_kind *kind = network_kinds[config_variant_index(config, "network")];
     uint64_t seed = result->seed;
-    *result = (network){.part = partition_of(context, settings->neurons), .seed = seed, .membrane_tau = membrane_tau,
-                        .excitatory = network_excitatory(settings)};
+    *result = (network){.part = partition_of(context, settings->neurons), .seed = seed, .dt = dt, .membrane_tau = membrane_tau,
+                        .cells = &settings->cells};
     result->bias = memory_new(MEMORY_STATE, (size_t)result->part.mine, sizeof(double));
     status mine = kind->build(context, config, config_variant(config, "network"), result);
     if (mine == STATUS_OK && result->synapses && !result->synapses->weight && result->synapses->largest_in_degree > UINT16_MAX)

@@ -27,7 +27,7 @@ static void keep_untrained(const synapse_rows *rows, const plastic_request *requ
         kept.start[i + 1] = kept.start[i] + count;
     }
     static_free(network->synapses);
-    network->synapses = static_from_rows(&kept, network->part.total, network->excitatory);
+    network->synapses = static_from_rows(&kept, network->part.total, network->cells->excitatory);
     synapse_rows_free(&kept);
 }
 

@@ -58,10 +58,12 @@ static void keep_most_active(pool *pool, const uint32_t *activity, double fracti
 
 static pool pool_of(const plastic_request *request, const separate_parameters *p, int inhibitory) {
     const network *network = request->network;
-    int64_t begin = inhibitory ? network->excitatory : 0, end = inhibitory ? network->part.total : network->excitatory;
-    pool pool = {.gid = memory_new(MEMORY_BUFFERS, (size_t)(end - begin), sizeof(int32_t))};
-    for (int64_t gid = begin; gid < end; gid++)
+    int64_t total = network->part.total, excitatory = network->cells->excitatory;
+    pool pool = {.gid = memory_new(MEMORY_BUFFERS, (size_t)(inhibitory ? total - excitatory : excitatory), sizeof(int32_t))};
+    for (int64_t gid = 0; gid < total; gid++) {
+        if (cell_is_excitatory(network->cells, gid) == inhibitory) continue;
         if (inhibitory || p->partners == PARTNERS_ANY || request->trained[gid]) pool.gid[pool.count++] = (int32_t)gid;
+    }
     if (p->active_fraction < 1 && request->activity) keep_most_active(&pool, request->activity, p->active_fraction);
     return pool;
 }

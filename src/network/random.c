@@ -73,7 +73,7 @@ static void choose_weights(const network *network, const random_parameters *p, i
     for (int s = 0; s < count; s++) {
         switch (p->weights) {
         case WEIGHTS_GAUSSIAN: weight[s] = p->sigma * scale * random_normal(network->seed, RANDOM_STATIC_WEIGHT, (uint64_t)gid, (uint64_t)source[s]); break;
-        case WEIGHTS_DALE: weight[s] = p->strength * scale * (source[s] < network->excitatory ? 1 : -p->g); break;
+        case WEIGHTS_DALE: weight[s] = p->strength * scale * (source[s] < network->cells->excitatory ? 1 : -p->g); break;
         default: weight[s] = 0;
         }
         sum += weight[s];
@@ -95,7 +95,7 @@ static status build(const context *context, const config *config, const void *ra
     for (int i = 0; i < network->part.mine; i++) {
         int64_t gid = network->part.first + i, at = rows.start[i];
         int count = p->wiring == WIRING_PROBABILITY ? choose_by_probability(network->seed, gid, total, p->probability, source)
-                                                    : choose_by_in_degree(network->seed, gid, total, network->excitatory, p->probability, chosen, source);
+                                                    : choose_by_in_degree(network->seed, gid, total, network->cells->excitatory, p->probability, chosen, source);
         if (at + count > room) {
             room = (at + count) * 3 / 2 + 64;
             rows.source = memory_resize(MEMORY_BUFFERS, rows.source, (size_t)room, sizeof(int32_t));
@@ -106,8 +106,8 @@ static status build(const context *context, const config *config, const void *ra
         rows.start[i + 1] = at + count;
         network->bias[i] = p->bias;
     }
-    network->in_degree = p->probability * (double)network->excitatory;
-    network->synapses = static_from_rows(&rows, total, network->excitatory);
+    network->in_degree = p->probability * (double)network->cells->excitatory;
+    network->synapses = static_from_rows(&rows, total, network->cells->excitatory);
     synapse_rows_free(&rows);
     memory_free(source);
     memory_free(chosen);
@@ -117,7 +117,7 @@ static status build(const context *context, const config *config, const void *ra
 static status size(const config *config, const void *raw, const network_settings *settings, network_size *size) {
     (void)config;
     const random_parameters *p = raw;
-    double excitatory = (double)network_excitatory(settings), inhibitory = (double)settings->neurons - excitatory, pairs = (double)settings->neurons - 1;
+    double excitatory = (double)settings->cells.excitatory, inhibitory = (double)settings->neurons - excitatory, pairs = (double)settings->neurons - 1;
     *size = (network_size){.in_degree = p->probability * excitatory, .any = true};
     if (p->wiring == WIRING_IN_DEGREE)
         size->inputs = fmin(round(p->probability * excitatory) + round(p->probability * inhibitory), pairs);

@@ -8,8 +8,8 @@ const network_kind *const network_kinds[] = {&network_balanced_ei, &network_rand
 const plastic_kind *const plastic_kinds[] = {&plastic_separate, &plastic_existing, &plastic_all_to_all, &plastic_sonata, &plastic_none, NULL};
 
 static const param network_params[] = {
-    {"neurons", PARAM_INTEGER, UNIT_NONE, "4096", 1, 1 << 30, NULL, "neurons N of the network; gids 0 .. N-1, excitatory ones first", offsetof(network_settings, neurons)},
-    {"excitatory_fraction", PARAM_NUMBER, UNIT_NONE, "0.5", 0, 1, NULL, "fraction of excitatory neurons, floor(N f) of them", offsetof(network_settings, excitatory_fraction)},
+    {"neurons", PARAM_INTEGER, UNIT_NONE, "auto", 1, 1 << 30, NULL, "neurons N of the network; gids 0 .. N-1, excitatory ones first (kind sonata: as the file has them); auto: 4096, kind sonata: as many as the file has", offsetof(network_settings, neurons)},
+    {"excitatory_fraction", PARAM_NUMBER, UNIT_NONE, "0.5", 0, 1, NULL, "fraction of excitatory neurons, floor(N f) of them; kind sonata: the file says", offsetof(network_settings, excitatory_fraction)},
     {"tau_excitatory", PARAM_NUMBER, UNIT_TIME, "3 ms", 1e-3, 1e6, NULL, "time constant of static excitatory input", offsetof(network_settings, tau_excitatory)},
     {"tau_inhibitory", PARAM_NUMBER, UNIT_TIME, "3 ms", 1e-3, 1e6, NULL, "time constant of static inhibitory input", offsetof(network_settings, tau_inhibitory)},
 };

@@ -10,12 +10,12 @@ static int has_noise(const neurons *neurons) {
     return 0;
 }
 
-neurons *neurons_new(const neuron_model *model, void *parameters, partition part, int64_t excitatory, double dt, uint64_t seed) {
+neurons *neurons_new(const neuron_model *model, void *parameters, partition part, cells cells, double dt, uint64_t seed) {
     neurons *neurons = memory_new(MEMORY_STATE, 1, sizeof *neurons);
     size_t mine = (size_t)part.mine;
     neurons->model = model;
     neurons->part = part;
-    neurons->excitatory = excitatory;
+    neurons->cells = cells;
     neurons->dt = dt;
     neurons->seed = seed;
     neurons->parameters = parameters;

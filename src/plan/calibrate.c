@@ -123,6 +123,7 @@ static measured measure(calibration *calibration, int how, const char *format, .
     measured.p_bytes = (double)memory_held(MEMORY_P);
     run_trials(calibration, sim, how, &measured);
     simulation_free(sim);
+    network_forget(config);
     config_free(config);
     return measured;
 }

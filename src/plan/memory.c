@@ -21,7 +21,8 @@ static double bytes_of_state(const plan_network *network, double mine) {
     if (network->network.any) drive += (network->own_static_tau ? 16 : 8) + (plan_is_typed(network) ? 4 : 16);
     double others = (reports_input(network) ? 8 : 0) + 8 + 4 + (network->current_noise ? 8 : 0); /* input, bias, the guard's counts */
     double filter = 20 * sources + (network->own_tau ? 16 * sources + 8 * sources : 8.0 * (double)(2 * network->loop_steps + 1));
-    return mine * (neurons + drive + others) + filter + all; /* and who is trained */
+    double known = network->cells->inhibitory ? all : 0; /* which neurons are excitatory */
+    return mine * (neurons + drive + others) + filter + known + all; /* and who is trained */
 }
 
 bool plan_is_typed(const plan_network *network) {

@@ -20,8 +20,8 @@ static void read_neurons(config *config, plan_network *network) {
     const simulation_settings *simulation = config_common(config, "simulation");
     network->model = neuron_models[config_variant_index(config, "neuron")];
     network->neurons = settings->neurons;
-    network->excitatory = network_excitatory(settings);
-    neurons none = {.model = network->model, .part = {.total = settings->neurons, .ranks = 1}, .excitatory = network->excitatory, .dt = simulation->dt,
+    network->cells = &settings->cells;
+    neurons none = {.model = network->model, .part = {.total = settings->neurons, .ranks = 1}, .cells = settings->cells, .dt = simulation->dt,
                     .parameters = config_variant(config, "neuron")};
     network->noise = has_noise(&none);
     network->current_noise = network->noise && network->model->noise_is_current && network->model->noise_is_current(&none);
@@ -50,8 +50,8 @@ static status read_synapses(config *config, plan_network *network) {
 /** Who learns: as choose_trained() of sim/build.c has it, when every neuron has a target. */
 static void count_all(config *config, plan_network *network) {
     int choice = ((const plastic_settings *)config_common(config, "plastic"))->trained;
-    network->trained = choice == TRAINED_ALL ? network->neurons : choice == TRAINED_EXCITATORY ? network->excitatory : 0;
-    network->trained_first = true;
+    network->trained = choice == TRAINED_ALL ? network->neurons : choice == TRAINED_EXCITATORY ? network->cells->excitatory : 0;
+    network->trained_first = choice == TRAINED_ALL || !network->cells->inhibitory;
 }
 
 /** And when recorded units are paired with neurons. @param unit [N] as targets.h has it */
@@ -59,7 +59,7 @@ static void count_paired(config *config, const int32_t *unit, plan_network *netw
     int choice = ((const plastic_settings *)config_common(config, "plastic"))->trained;
     int64_t last = -1;
     for (int64_t gid = 0; gid < network->neurons; gid++) {
-        bool learns = unit[gid] != -1 && (choice == TRAINED_ALL || (choice == TRAINED_EXCITATORY && gid < network->excitatory) || (choice == TRAINED_TARGETS && unit[gid] >= 0));
+        bool learns = unit[gid] != -1 && (choice == TRAINED_ALL || (choice == TRAINED_EXCITATORY && cell_is_excitatory(network->cells, gid)) || (choice == TRAINED_TARGETS && unit[gid] >= 0));
         if (learns) last = gid;
         network->trained += learns;
     }
@@ -101,7 +101,7 @@ static status read_targets(const context *context, config *config, plan_network 
     const learning_settings *learning = config_common(config, "learning");
     const target_settings *settings = config_common(config, "targets");
     const simulation_settings *simulation = config_common(config, "simulation");
-    target_request request = {.context = context, .config = config, .part = {.total = network->neurons, .mine = 1, .ranks = 1}, .excitatory = network->excitatory,
+    target_request request = {.context = context, .config = config, .part = {.total = network->neurons, .mine = 1, .ranks = 1}, .cells = network->cells,
                               .seed = (uint64_t)simulation->seed, .every = learning->every, .activity_seconds = 1};
     targets targets;
     status result = targets_open(&request, &targets);

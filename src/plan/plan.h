@@ -16,7 +16,8 @@ typedef struct {
     bool keeps_state;          /**< loops go on from each other */
     bool rate_targets;         /**< rates are learned through phi2 */
     bool keeps_rates;          /**< targets were given as rates, which are kept beside what is learned */
-    int64_t neurons, excitatory, units, trained; /**< units: feed-forward; trained: neurons that learn */
+    const cells *cells;        /**< which neurons are excitatory, borrowed from the configuration */
+    int64_t neurons, units, trained; /**< units: feed-forward; trained: neurons that learn */
     bool trained_first;        /**< the trained neurons have the lowest gids; else they are spread over the network */
     network_size network;
     plastic_size plastic;

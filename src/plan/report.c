@@ -201,11 +201,13 @@ static status plan_alone(const context *alone, const plan_options *options) {
     if (result != STATUS_OK) return result;
     result = config_read(alone, options->config, options->overrides, options->override_count, schema, count, &config);
     if (result == STATUS_OK) {
-        result = status_agree(alone, plan_read(alone, config, &plan.network));
+        result = simulation_resolve(alone, config);
+        if (result == STATUS_OK) result = status_agree(alone, plan_read(alone, config, &plan.network));
         if (result == STATUS_OK) result = settle(alone, options, &plan);
         if (result == STATUS_OK) print_plan(alone, &plan);
         if (result == STATUS_OK && options->sbatch) result = status_agree(alone, job_script_write(alone, config, options, &plan, memory_of(&plan, plan.ranks).peak));
         if (result == STATUS_OK && options->csv) result = status_agree(alone, write_csv(alone, options, &plan));
+        network_forget(config);
         config_free(config);
     }
     machine_close(&plan.machine);

@@ -27,9 +27,11 @@ static void watch_step(void *self, const simulation *sim, int64_t step, const in
 
 /** s: temporal SD of the drive, averaged over the first 1000 excitatory neurons (models/rls.md 3.6). Collective. */
 static double mean_sd(const simulation *sim, const baseline_watch *watch) {
-    int64_t measured = sim->network.excitatory < 1000 ? sim->network.excitatory : 1000;
+    const cells *cells = sim->network.cells;
+    int64_t measured = cells->excitatory < 1000 ? cells->excitatory : 1000, until = cells_until(cells, measured);
     exact_sum sum = {0};
-    for (int i = 0; i < sim->part.mine && sim->part.first + i < measured; i++) {
+    for (int i = 0; i < sim->part.mine && sim->part.first + i < until; i++) {
+        if (!cell_is_excitatory(cells, sim->part.first + i)) continue;
         double mean = watch->sum[i] / (double)watch->samples;
         sum_add(&sum, sqrt(fmax(watch->square[i] / (double)watch->samples - mean * mean, 0)));
     }
@@ -52,8 +54,8 @@ static void finish(simulation *sim, const baseline_watch *watch, const trial_res
     result->mean_drive = memory_new(MEMORY_TARGETS, mine, sizeof(double));
     result->activity = memory_new(MEMORY_TARGETS, (size_t)sim->part.total, sizeof(uint32_t));
     if (sim->dry) return;
-    int64_t cells[2] = {sim->network.excitatory, sim->part.total - sim->network.excitatory};
-    for (int type = 0; type < 2; type++) sim->baseline_rate[type] = cells[type] ? (double)spikes->spikes[type] / ((double)cells[type] * seconds) : NAN;
+    int64_t counts[2] = {sim->network.cells->excitatory, sim->part.total - sim->network.cells->excitatory};
+    for (int type = 0; type < 2; type++) sim->baseline_rate[type] = counts[type] ? (double)spikes->spikes[type] / ((double)counts[type] * seconds) : NAN;
     sim->baseline_sd = mean_sd(sim, watch);
     for (int i = 0; i < sim->part.mine; i++) result->mean_drive[i] = watch->sum[i] / (double)watch->samples;
     gather_activity(sim, watch->spikes, result->activity);

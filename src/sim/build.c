@@ -58,7 +58,7 @@ static status check_rate_form(const simulation *sim) {
 static void make_neurons(simulation *sim) {
     const network_settings *network = config_common(sim->config, "network");
     sim->part = partition_of(&sim->context, network->neurons);
-    sim->neurons = neurons_new(neuron_models[config_variant_index(sim->config, "neuron")], config_variant(sim->config, "neuron"), sim->part, network_excitatory(network), sim->dt, sim->seed);
+    sim->neurons = neurons_new(neuron_models[config_variant_index(sim->config, "neuron")], config_variant(sim->config, "neuron"), sim->part, network->cells, sim->dt, sim->seed);
     size_t mine = (size_t)sim->part.mine;
     const output_settings *output = config_common(sim->config, "output");
     for (int v = 0; v < output->report.count; v++)
@@ -135,7 +135,7 @@ static void choose_trained(simulation *sim) {
     for (int64_t gid = 0; gid < sim->part.total; gid++) {
         int32_t unit = sim->targets.unit[gid];
         bool has_target = !sim->targets.kind->pair || unit != -1;
-        sim->trained[gid] = has_target && (choice == TRAINED_ALL || (choice == TRAINED_EXCITATORY && gid < sim->network.excitatory) || (choice == TRAINED_TARGETS && unit >= 0));
+        sim->trained[gid] = has_target && (choice == TRAINED_ALL || (choice == TRAINED_EXCITATORY && cell_is_excitatory(sim->network.cells, gid)) || (choice == TRAINED_TARGETS && unit >= 0));
     }
 }
 
@@ -198,7 +198,7 @@ static status make_rule(simulation *sim) {
 static status build_learning(simulation *sim) {
     const learning_settings *learning = config_common(sim->config, "learning");
     const stimulus_settings *stimulus = config_common(sim->config, "stimulus");
-    target_request request = {.context = &sim->context, .config = sim->config, .part = sim->part, .excitatory = sim->network.excitatory, .seed = sim->seed,
+    target_request request = {.context = &sim->context, .config = sim->config, .part = sim->part, .cells = sim->network.cells, .seed = sim->seed,
                               .every = learning->every, .start = stimulus->stop, .time_unit = sim->neurons->model->membrane_tau(sim->neurons), .simulation = sim, .record_untrained = record_untrained};
     status result = targets_open(&request, &sim->targets);
     if (result != STATUS_OK) return result;
@@ -223,11 +223,15 @@ static status build_learning(simulation *sim) {
     return result;
 }
 
+status simulation_resolve(const context *context, config *config) {
+    return network_resolve(context, config, ((const simulation_settings *)config_common(config, "simulation"))->dt);
+}
+
 status simulation_tasks(const context *context, config *config, int *tasks) {
     const network_settings *network = config_common(config, "network");
     const learning_settings *learning = config_common(config, "learning");
     const simulation_settings *simulation = config_common(config, "simulation");
-    target_request request = {.context = context, .config = config, .part = partition_of(context, network->neurons), .excitatory = network_excitatory(network),
+    target_request request = {.context = context, .config = config, .part = partition_of(context, network->neurons), .cells = &network->cells,
                               .seed = (uint64_t)simulation->seed, .every = learning->every};
     targets targets;
     status opened = targets_open(&request, &targets);
@@ -240,7 +244,8 @@ status simulation_tasks(const context *context, config *config, int *tasks) {
 status simulation_build(const context *context, config *config, build_purpose purpose, simulation **result) {
     double started = clock_seconds();
     *result = NULL;
-    status checked = status_agree(context, build_check(context, config));
+    status checked = simulation_resolve(context, config);
+    if (checked == STATUS_OK) checked = status_agree(context, build_check(context, config));
     if (checked != STATUS_OK) return checked;
     const simulation_settings *settings = config_common(config, "simulation");
     simulation *sim = memory_new(MEMORY_STATE, 1, sizeof *sim);
@@ -255,7 +260,7 @@ status simulation_build(const context *context, config *config, build_purpose pu
     resolve_auto(sim);
     sim->network.seed = sim->seed;
     checked = status_agree(context, check_rate_form(sim));
-    if (checked == STATUS_OK) checked = network_build(context, config, sim->neurons->model->membrane_tau(sim->neurons), &sim->network);
+    if (checked == STATUS_OK) checked = network_build(context, config, sim->dt, sim->neurons->model->membrane_tau(sim->neurons), &sim->network);
     if (checked == STATUS_OK) {
         make_drive(sim);
         sim->spikes = memory_new(MEMORY_BUFFERS, (size_t)sim->part.total, sizeof(int32_t));

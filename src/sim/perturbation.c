@@ -93,7 +93,7 @@ static int64_t shuffle_inputs(const simulation *sim, int kind, int64_t target, c
     for (int inhibitory = 0; inhibitory < 2 && takes_part(sim, target); inhibitory++) {
         int some = 0;
         for (int a = 0; a < count; a++)
-            if (takes_part(sim, source[a]) && (source[a] >= sim->network.excitatory) == inhibitory &&
+            if (takes_part(sim, source[a]) && cell_is_excitatory(sim->network.cells, source[a]) != inhibitory &&
                 random_uniform(sim->seed, RANDOM_SHUFFLE_CHOICE, (uint64_t)target, (uint64_t)kind << 32 | (uint64_t)source[a]) < probability)
                 chosen[some++] = a;
         perturbation_permute(sim->seed, target, 2 * kind + inhibitory, chosen, some, weight);

@@ -9,7 +9,8 @@
 #include "engram/training.h"
 #include "testing.h"
 
-#define RESULTS_POPULATION "neurons" /* of SONATA files */
+#define RESULTS_POPULATION "neurons"     /* of SONATA files */
+#define RESULTS_UNITS      "feedforward" /* both populations */
 
 /** The output directory of a run and the open metrics.csv. */
 typedef struct results {

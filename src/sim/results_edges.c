@@ -205,7 +205,7 @@ status results_write_edges(const simulation *sim, const results *results, const 
                                               .target_first = sim->part.first, .target_mine = sim->part.mine, .start = window.start, .self = &window, .sources = make_static_sources,
                                               .weights = make_static_weights, .delay = sim->dt, .wide = 1};
     populations[count++] = plastic_population(sim, &columns[0], "plastic", RESULTS_POPULATION, sim->part.total);
-    if (units > 0) populations[count++] = plastic_population(sim, &columns[1], "feedforward", "feedforward", units);
+    if (units > 0) populations[count++] = plastic_population(sim, &columns[1], RESULTS_UNITS, RESULTS_UNITS, units);
     char *path = results_path(results, "edges.h5");
     status written = sonata_write_edges(&sim->context, path, configuration, count, populations);
     free(path);

@@ -20,22 +20,28 @@ status results_write_nodes(const simulation *sim, const results *results, const 
     int64_t *type = memory_new(MEMORY_BUFFERS, count, sizeof(int64_t));
     for (int i = 0; i < mine; i++) {
         int64_t gid = sim->part.first + i;
-        value[EXCITATORY][i] = gid < sim->network.excitatory;
+        value[EXCITATORY][i] = cell_is_excitatory(sim->network.cells, gid);
         value[BIAS][i] = sim->network.bias[i];
         value[TRAINED][i] = sim->trained[gid];
         value[UNIT][i] = sim->targets.unit[gid];
         value[TAU][i] = sim->tau ? sim->tau[gid] : tau;
-        type[i] = gid >= sim->network.excitatory;
+        type[i] = !cell_is_excitatory(sim->network.cells, gid);
     }
     for (int c = 0; c < COLUMNS; c++) columns[c] = (sonata_column){names[c], value[c]};
     const char *model = sim->neurons->model->parameters->name;
     char excitatory[64], inhibitory[64];
     snprintf(excitatory, sizeof excitatory, "%s_excitatory", model);
     snprintf(inhibitory, sizeof inhibitory, "%s_inhibitory", model);
-    const char *types[] = {excitatory, inhibitory};
+    const char *types[] = {excitatory, inhibitory}, *unit_types[] = {"virtual"};
+    partition units = partition_of(&sim->context, sim->plastic->sources - sim->plastic->neurons); /* feed-forward */
+    int64_t *unit_type = memory_new(MEMORY_BUFFERS, (size_t)units.mine, sizeof(int64_t));
+    for (int i = 0; i < units.mine; i++) unit_type[i] = 2; /* behind the types of neurons */
+    const sonata_nodes populations[] = {{.population = RESULTS_POPULATION, .first = sim->part.first, .mine = mine, .type = type, .type_count = 2, .type_names = types, .column_count = COLUMNS, .columns = columns},
+                                        {.population = RESULTS_UNITS, .first = units.first, .mine = units.mine, .type = unit_type, .type_count = 1, .type_names = unit_types}};
     char *path = results_path(results, "nodes.h5");
-    status written = sonata_write_nodes(&sim->context, path, configuration, RESULTS_POPULATION, sim->part.first, mine, type, 2, types, COLUMNS, columns);
+    status written = sonata_write_nodes(&sim->context, path, configuration, units.total > 0 ? 2 : 1, populations);
     free(path);
+    memory_free(unit_type);
     for (int c = 0; c < COLUMNS; c++) memory_free(value[c]);
     memory_free(type);
     return written;

@@ -95,6 +95,7 @@ static status read_configuration(test_job *job) {
     const param_section *schema = simulation_schema(&sections);
     if (result == STATUS_OK) result = config_read(job->world, path, options->overrides, options->override_count, schema, sections, &job->config);
     free(path);
+    if (result == STATUS_OK) result = simulation_resolve(job->world, job->config);
     if (result != STATUS_OK) return result;
     output_settings *output = config_common(job->config, "output");
     if (options->trials) output->test_trials = options->trials;
@@ -285,7 +286,10 @@ static void clear(test_job *job) {
     simulation_free(job->sim);
     if (job->between != MPI_COMM_NULL) MPI_Comm_free(&job->between);
     if (job->mine.comm != MPI_COMM_NULL) MPI_Comm_free(&job->mine.comm);
-    if (job->config) config_free(job->config);
+    if (job->config) {
+        network_forget(job->config);
+        config_free(job->config);
+    }
     free(job->path);
     free(job->json);
 }

@@ -167,7 +167,7 @@ static int delete_spike(simulation *sim, int64_t step, int count, int *fired, tr
 
 static void count_spikes(const simulation *sim, int count, trial_result *result) {
     int excitatory = 0;
-    for (int k = 0; k < count; k++) excitatory += sim->spikes[k] < sim->network.excitatory;
+    for (int k = 0; k < count; k++) excitatory += cell_is_excitatory(sim->network.cells, sim->spikes[k]);
     result->spikes[0] += excitatory;
     result->spikes[1] += count - excitatory;
 }

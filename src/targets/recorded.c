@@ -94,12 +94,13 @@ static int find_free(int *next, int at) {
 /** Units by mean rate, descending; each takes the free excitatory neuron whose baseline rate is closest (models/rls.md 4.8).
  *  Neurons are sorted by rate; free neighbours to either side are found through path-compressed links. */
 static void pair_by_rate(const target_request *request, const recorded_state *state, int32_t *paired) {
-    int units = state->table.units, cells = (int)request->excitatory;
+    int units = state->table.units, cells = (int)request->cells->excitatory, next = 0;
     rated *unit = memory_new(MEMORY_BUFFERS, (size_t)units, sizeof *unit), *cell = memory_new(MEMORY_BUFFERS, (size_t)cells, sizeof *cell);
     int *above = memory_new(MEMORY_BUFFERS, (size_t)cells + 2, sizeof(int)), *below = memory_new(MEMORY_BUFFERS, (size_t)cells + 2, sizeof(int));
     double baseline_hz = request->activity_seconds > 0 ? 1 / request->activity_seconds : 0;
     for (int u = 0; u < units; u++) unit[u] = (rated){state->mean[u], u};
-    for (int c = 0; c < cells; c++) cell[c] = (rated){request->activity[c] * baseline_hz, c};
+    for (int gid = 0; gid < request->part.total; gid++)
+        if (cell_is_excitatory(request->cells, gid)) cell[next++] = (rated){request->activity[gid] * baseline_hz, gid};
     qsort(unit, (size_t)units, sizeof *unit, ascending);
     qsort(cell, (size_t)cells, sizeof *cell, ascending);
     for (int c = 0; c < cells + 2; c++) above[c] = below[c] = c; /* shifted by one: 0 and cells+1 are the ends */
@@ -124,7 +125,7 @@ static void pair_by_rate(const target_request *request, const recorded_state *st
 status recorded_check(const target_request *request, const void *parameters, const void *raw) {
     const recorded_parameters *p = parameters;
     const recorded_state *state = raw;
-    int64_t room = p->pairing == PAIRING_RATE ? request->excitatory : request->part.total;
+    int64_t room = p->pairing == PAIRING_RATE ? request->cells->excitatory : request->part.total;
     bool rates = ((const target_settings *)config_common(request->config, "targets"))->quantity == QUANTITY_RATE;
     if (!rates && (p->others == OTHERS_OU || p->pairing == PAIRING_RATE))
         return config_complain(request->config, "targets", "quantity", "auxiliary targets and pairing by rate need quantity: rate");

@@ -64,7 +64,7 @@ static status open_surrogate(target_request *request, const void *raw, void **st
         return status_agree(request->context, config_complain(request->config, "targets", "quantity", "surrogate targets are rates: give quantity: rate"));
     if (p->bin > p->length)
         return status_agree(request->context, config_complain(request->config, "targets", "bin", "%g ms is longer than the table, %g ms", p->bin, p->length));
-    if (p->units == PARAM_AUTO_INTEGER) p->units = p->recorded.pairing == PAIRING_RATE ? request->excitatory : request->part.total;
+    if (p->units == PARAM_AUTO_INTEGER) p->units = p->recorded.pairing == PAIRING_RATE ? request->cells->excitatory : request->part.total;
     recorded_state *opened = memory_new(MEMORY_TARGETS, 1, sizeof *opened);
     table *table = &opened->table;
     *table = (struct table){.conditions = (int)p->conditions, .times = (int)floor(p->length / p->bin * (1 + 1e-9)), .units = (int)p->units};

@@ -114,7 +114,7 @@ def check_node_types(directory):
     with open(os.path.join(directory, "node_types.csv"), encoding="utf-8") as csv:
         lines = csv.read().splitlines()
     wanted = ["node_type_id population model_type model_template", "0 recurrent point_neuron lif", "1 recurrent virtual NULL",
-              '2 recurrent point_neuron "odd name"']
+              '2 recurrent point_neuron "odd name"', "3 bare virtual NULL"]
     check(lines == wanted, "node_types.csv", lines)
 
 
@@ -151,7 +151,7 @@ def main(directory):
     check_report(directory, "report.h5", [("/report/recurrent", "u", "mV")])
     check_report(directory, "report2.h5", [("/report/recurrent_u", "u", "mV"), ("/report/recurrent_drive", "drive", "1")])
     check_nodes(directory, "nodes.h5", "recurrent", ["x", "dynamics_params/tau"])
-    check_nodes(directory, "bare.h5", "bare", [])
+    check_nodes(directory, "nodes.h5", "bare", [])
     check_node_types(directory)
     check_edges(directory, "edges.h5", "recurrent_plastic", "recurrent", "<f8", ["syn_weight", "initial_weight", "delay"])
     check_edges(directory, "edges.h5", "input_static", "input", "<f4", ["syn_weight", "delay"])

@@ -102,7 +102,7 @@ static void test_exchange(const context *job) {
 /** The static network of a configuration as this job divides it. */
 static network build(const context *job, config *config) {
     network result = {.seed = 11};
-    CHECK(job, network_build(job, config, 10, &result) == STATUS_OK);
+    CHECK(job, network_resolve(job, config, 0.1) == STATUS_OK && network_build(job, config, 0.1, 10, &result) == STATUS_OK);
     return result;
 }
 
@@ -179,7 +179,7 @@ static void check_network(const context *job, const char *const *overrides) {
     uint64_t hash = hash_of(&divided), all = 0, truth = hash_of(&whole);
     MPI_Allreduce(&hash, &all, 1, MPI_UINT64_T, MPI_SUM, job->comm);
     CHECK(job, all == truth && truth != 0);
-    CHECK(job, divided.in_degree == whole.in_degree && divided.excitatory == whole.excitatory);
+    CHECK(job, divided.in_degree == whole.in_degree && divided.cells->excitatory == whole.cells->excitatory);
     int64_t mine = divided.synapses->start[divided.synapses->sources], sum = 0;
     MPI_Allreduce(&mine, &sum, 1, MPI_INT64_T, MPI_SUM, job->comm);
     CHECK(job, sum == whole.synapses->start[whole.synapses->sources]);

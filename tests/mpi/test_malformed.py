@@ -666,7 +666,36 @@ def edge_files():
     yield "weights with two axes", edges(**{"0__syn_weight": np.ones((10, 2))}), w + " has 2 dimensions instead of 1", 1
     for value in (np.nan, np.inf, -np.inf):
         yield f"weight {value}", edges(**{"0__syn_weight": np.where(np.arange(10) == 7, value, 1)}), w + f" at [7]: weight {value:g} is not a finite number", 1
-    yield "group index", edges(edge_group_index=np.arange(10)[::-1].copy()), ": dataset '/edges/n_to_n/edge_group_index' at [0]: 9 found, but only 0, 1, 2, ... is supported", 1
+    index, group = ": dataset '/edges/n_to_n/edge_group_index'", ": dataset '/edges/n_to_n/edge_group_id'"
+    yield "group index beyond", ids("edge_group_index", 5, 10), index + " at [5]: index 10 is not in 0 .. 9 of '/edges/n_to_n/0/syn_weight'", 1
+    yield "group index negative", ids("edge_group_index", 5, -1), index + " at [5]: index -1 is not in 0 .. 9", 1
+    yield "no such group", edges(edge_group_id=np.where(np.arange(10) == 4, 3, 0)), group + " at [4]: there is no group '/edges/n_to_n/3'", 1
+    yield "group id short", edges(edge_group_id=np.zeros(9, int)), group + " has 9 values", 1
+    yield "groups without group ids", edges(edge_group_id=None, **{"1__syn_weight": weights}), ": '/edges/n_to_n' has several groups, but no edge_group_id", 1
+    yield "groups without indices", edges(edge_group_index=None, **{"1__syn_weight": weights}), ": '/edges/n_to_n' has several groups, but no edge_group_index", 1
+    yield "second group without weights", edges(edge_group_id=np.where(np.arange(10) == 4, 1, 0), **{"1__nsyns": np.ones(10, int)}), ": dataset '/edges/n_to_n/1/syn_weight' is missing", 1
+    yield "second group short", edges(edge_group_id=np.where(np.arange(10) > 7, 1, 0), **{"1__syn_weight": weights[:9]}), index + " at [9]: index 9 is not in 0 .. 8 of '/edges/n_to_n/1/syn_weight'", 1
+    n, d = ": dataset '/edges/n_to_n/0/nsyns'", ": dataset '/edges/n_to_n/0/delay'"
+    for value, shown in ((0, "0"), (-2, "-2"), (1.5, "1.5"), (np.nan, "nan"), (1e10, "1e+10")):
+        yield f"{shown} synapses", edges(**{"0__nsyns": np.where(np.arange(10) == 6, value, 1)}), n + f" at [6]: {shown} synapses; allowed are whole numbers from 1", 1
+    yield "synapses short", edges(**{"0__nsyns": np.ones(9, int)}), n + " has 9 values", 1
+    yield "synapses are text", edges(**{"0__nsyns": np.full(10, b"1")}), n + " holds the wrong type", 1
+    for value, shown in ((2, "2"), (0, "0"), (np.nan, "nan"), (-0.5, "-0.5"), (0.50001, "0.50001")):
+        yield f"delay {shown}", edges(**{"0__delay": np.where(np.arange(10) == 6, value, 0.5)}), d + f" at [6]: a delay of {shown} ms, but here a spike takes one time step, simulation.dt = 0.5 ms", 1
+    yield "delay in s", edges(lambda file: file["edges/n_to_n/0/delay"].attrs.__setitem__("units", "s"), **{"0__delay": np.full(10, 0.5)}), d + " has delays in 's'", 1
+
+    def populations(file):
+        file["edges/n_to_n/source_node_id"].attrs["node_population"], file["edges/n_to_n/target_node_id"].attrs["node_population"] = "lgn", np.bytes_("v1")
+    yield "two node populations", edges(populations), ": the edges of 'n_to_n' lead from node population 'lgn' to 'v1'", 1
+
+    def compressed(name, **how):
+        def change(file):
+            values = file[f"edges/n_to_n/{name}"][:]
+            del file[f"edges/n_to_n/{name}"]
+            file.create_dataset(f"edges/n_to_n/{name}", data=values, chunks=(10,), **how)
+        return edges(change)
+    for name, place in (("target_node_id", t), ("0/syn_weight", w), ("edge_group_index", index)):
+        yield f"{name} by LZF", compressed(name, compression="lzf"), place + " is compressed with LZF (filter 32000), which this HDF5 cannot read", 1
     yield "group index short", edges(edge_group_index=np.arange(9)), ": dataset '/edges/n_to_n/edge_group_index' has 9 values", 1
     yield "group index float", edges(edge_group_index=np.arange(10.0)), ": dataset '/edges/n_to_n/edge_group_index' holds the wrong type", 1
     yield "broken link", edges(lambda file: file.__setitem__("edges/n_to_n/source_node_id", h5py.SoftLink("/x")), source_node_id=None), s + " is missing", 1

@@ -158,11 +158,14 @@ static void test_nodes(fixture *f) {
     for (int64_t i = 0; i < f->mine; i++) x[i] = half(f->first + i);
     const sonata_column columns[] = {{"x", x}, {"dynamics_params/tau", x}};
     static const char *const names[] = {"lif", "virtual", "odd name"};
-    status done = sonata_write_nodes(&f->job, at(f, "nodes.h5"), NULL, "recurrent", f->first, f->mine, type, 3, names, 2, columns);
-    CHECK(f, done == STATUS_OK);
-    CHECK(f, sonata_write_nodes(&f->job, at(f, "bare.h5"), NULL, "bare", f->first, f->mine, type, 1, names, 0, NULL) == STATUS_OK);
-    done = sonata_write_nodes(&f->job, at(f, "nodes.h5"), NULL, "recurrent", f->first, f->mine, type, 3, names, 2, columns); /* the csv again */
-    CHECK(f, done == STATUS_OK);
+    const sonata_nodes both[] = {{.population = "recurrent", .first = f->first, .mine = f->mine, .type = type, .type_count = 3, .type_names = names, .column_count = 2, .columns = columns},
+                                 {.population = "bare", .first = f->first, .mine = f->mine, .type = type, .type_count = 1, .type_names = names + 1}};
+    CHECK(f, sonata_write_nodes(&f->job, at(f, "nodes.h5"), NULL, 1, both) == STATUS_OK);
+    CHECK(f, sonata_write_nodes(&f->job, at(f, "nodes.h5"), NULL, 2, both) == STATUS_OK); /* the csv again */
+    int64_t count = 0;
+    uint8_t *sort = NULL;
+    CHECK(f, sonata_read_nodes(&f->job, at(f, "nodes.h5"), "bare", "", &count, &sort) == STATUS_OK && count == NEURONS && sort[NEURONS - 1] == SONATA_NODE_UNKNOWN);
+    memory_free(sort);
     if (f->job.rank == 0) {
         hid_t file = reopen(f, "nodes.h5");
         check_dataset(f, file, "/nodes/recurrent/node_type_id", NEURONS, zero);
@@ -208,7 +211,9 @@ static void write_network(fixture *f) {
     both[1].delays = make_weights;
     both[1].wide = 0;
     CHECK(f, sonata_write_edges(&f->job, at(f, "edges.h5"), f->configuration, 2, both) == STATUS_OK);
+    both[0].wide = 0;
     CHECK(f, sonata_write_edges(&f->job, at(f, "plain.h5"), NULL, 1, both) == STATUS_OK);
+    both[0].wide = 1;
     memset(start, 0, ((size_t)f->mine + 1) * sizeof *start);
     CHECK(f, sonata_write_edges(&f->job, at(f, "none.h5"), NULL, 1, both) == STATUS_OK);
     free(columns.source);
@@ -222,11 +227,42 @@ static void clear(sonata_synapses *got) {
     memory_free(got->weights);
 }
 
-/** Read as an even division over all ranks, unlike the one that wrote. @p wide: weights are exact */
+/** Look at the edges (@p look), and read them as an even division over all ranks, unlike the one that wrote. What is told stays on the rank that tells it. */
+static status look_and_read(fixture *f, const char *name, const char *population, int64_t neurons, bool look, sonata_synapses *got) {
+    context quiet = f->job;
+    quiet.groups = quiet.group = 1;
+    const sonata_input input = {.path = at(f, name), .population = population, .types = "", .section = "network", .dt = 0.5, .neurons = neurons};
+    int64_t first = neurons * f->job.rank / f->job.ranks, end = neurons * (f->job.rank + 1) / f->job.ranks;
+    sonata_survey survey = {0};
+    *got = (sonata_synapses){0};
+    status looked = look ? sonata_look(&quiet, &input, &survey) : STATUS_OK;
+    memory_free(survey.signs);
+    if (looked != STATUS_OK) return looked;
+    status read = sonata_read_edges(&quiet, &input, first, end - first, got);
+    int64_t kept = got->count;
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &kept, 1, MPI_INT64_T, MPI_SUM, f->job.comm));
+    CHECK(f, read == STATUS_OK && (!look || kept == survey.edges));
+    return read;
+}
+
+static status read_edges(fixture *f, const char *name, const char *population, int64_t neurons, sonata_synapses *got) {
+    return look_and_read(f, name, population, neurons, true, got);
+}
+
+/** Has a rank said so? All forget what was told. */
+static void check_told(fixture *f, const char *wanted) {
+    int told = strstr(status_message(), wanted) != NULL, any = 0;
+    CHECK_MPI(MPI_Allreduce(&told, &any, 1, MPI_INT, MPI_MAX, f->job.comm));
+    if (!any) fprintf(stderr, "wanted '%s', told '%s'\n", wanted, status_message());
+    CHECK(f, any);
+    status_forget();
+}
+
+/** @p wide: weights are exact */
 static void check_edges(fixture *f, const char *name, const char *population, bool wide) {
     int64_t first = NEURONS * f->job.rank / f->job.ranks, end = NEURONS * (f->job.rank + 1) / f->job.ranks, n = 0, wrong = 0;
     sonata_synapses got;
-    status read = sonata_read_edges(&f->job, at(f, name), population, NEURONS, NEURONS, first, end - first, &got);
+    status read = read_edges(f, name, population, NEURONS, &got);
     if (read != STATUS_OK) fprintf(stderr, "%s\n", status_message());
     CHECK(f, read == STATUS_OK);
     for (int64_t t = first; t < end; t++)
@@ -266,18 +302,21 @@ static void replace(hid_t file, const char *name, hid_t stored, int dimensions, 
     put(file, name, stored, dimensions, rows, columns, memory, data);
 }
 
-static status read_foreign(fixture *f, sonata_synapses *got) {
+static status read_foreign(fixture *f, bool look, sonata_synapses *got) {
     MPI_Barrier(f->job.comm);
-    status read = sonata_read_edges(&f->job, at(f, "foreign.h5"), "", 3, 3, 0, 3, got);
+    status read = look_and_read(f, "foreign.h5", "", 3, look, got);
     MPI_Barrier(f->job.comm);
     return read;
 }
 
-static void check_foreign(fixture *f) {
+static void check_foreign(fixture *f, bool look) {
     sonata_synapses got;
-    static const double wanted[6] = {.6, .2, .4, .3, .1, .5};
-    CHECK(f, read_foreign(f, &got) == STATUS_OK && got.count == 6);
-    for (int i = 0; i < 6 && got.count == 6; i++) CHECK(f, got.weights[i] == wanted[i]);
+    static const double wanted[3][4] = {{.6, .2}, {.4}, {.3, .1, .5}}; /* by target */
+    int64_t first = 3 * f->job.rank / f->job.ranks, end = 3 * (f->job.rank + 1) / f->job.ranks, n = 0;
+    CHECK(f, read_foreign(f, look, &got) == STATUS_OK);
+    for (int64_t t = first; t < end; t++)
+        for (int i = 0; i < 4 && wanted[t][i] > 0; i++, n++) CHECK(f, n < got.count && got.targets[n] == t && got.weights[n] == wanted[t][i]);
+    CHECK(f, n == got.count);
     CHECK(f, status_message()[0] == '\0');
     clear(&got);
 }
@@ -291,57 +330,66 @@ static void refuse(fixture *f, const char *name, hid_t stored, int dimensions, h
         replace(file, name, stored, dimensions, rows, columns, memory, data);
         H5Fclose(file);
     }
-    CHECK(f, read_foreign(f, &got) == STATUS_INPUT && got.targets == NULL);
-    if (!strstr(status_message(), wanted)) fprintf(stderr, "wanted '%s', told '%s'\n", wanted, status_message());
-    CHECK(f, strstr(status_message(), wanted) != NULL && strstr(status_message(), "foreign.h5") != NULL);
-    status_forget();
+    CHECK(f, read_foreign(f, true, &got) == STATUS_INPUT && got.targets == NULL);
+    CHECK(f, !status_message()[0] || strstr(status_message(), "foreign.h5") != NULL);
+    check_told(f, wanted);
 }
 
 static void test_edges(fixture *f) {
     write_network(f);
     check_edges(f, "edges.h5", "recurrent_plastic", true);
-    check_edges(f, "edges.h5", "input_static", false);
     if (f->job.rank == 0) {
         hid_t file = H5Fopen(at(f, "plain.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
         H5Ldelete(file, "/edges/recurrent_plastic/indices", H5P_DEFAULT);
         H5Fclose(file);
     }
     MPI_Barrier(f->job.comm);
-    check_edges(f, "plain.h5", "", true);
+    check_edges(f, "plain.h5", "", false);
     sonata_synapses got;
-    CHECK(f, sonata_read_edges(&f->job, at(f, "none.h5"), "", NEURONS, NEURONS, f->first, f->mine, &got) == STATUS_OK && got.count == 0);
+    CHECK(f, read_edges(f, "none.h5", "", NEURONS, &got) == STATUS_OK && got.count == 0);
     clear(&got);
-    CHECK(f, sonata_read_edges(&f->job, at(f, "edges.h5"), "", NEURONS, NEURONS, 0, 1, &got) == STATUS_INPUT);
-    CHECK(f, strstr(status_message(), "'input_static', 'recurrent_plastic'") != NULL);
-    status_forget();
-    CHECK(f, sonata_read_edges(&f->job, at(f, "edges.h5"), "nobody", NEURONS, NEURONS, 0, 1, &got) == STATUS_INPUT);
-    CHECK(f, strstr(status_message(), "no population 'nobody'") != NULL);
-    status_forget();
+    CHECK(f, read_edges(f, "edges.h5", "", NEURONS, &got) == STATUS_INPUT);
+    check_told(f, "'input_static', 'recurrent_plastic'");
+    CHECK(f, read_edges(f, "edges.h5", "nobody", NEURONS, &got) == STATUS_INPUT);
+    check_told(f, "no population 'nobody'");
+    CHECK(f, read_edges(f, "edges.h5", "input_static", NEURONS, &got) == STATUS_INPUT);
+    check_told(f, "from node population 'input' to 'recurrent'");
 }
 
-static void test_foreign_edges(fixture *f) {
-    if (f->job.rank == 0) H5Fclose(begin_foreign(f));
-    check_foreign(f);
-    static const int64_t nodes[3][2] = {{0, 1}, {1, 2}, {2, 3}}, bad[4][3][2] = {
+/** Whatever an index says, all edges are read, on any number of ranks. */
+static void test_indices(fixture *f) {
+    enum { GOOD_NODES = 8, INDICES = GOOD_NODES + 6 };
+    static const int64_t nodes[3][2] = {{0, 1}, {1, 2}, {2, 3}}, others[][3][2] = {
+        {{0, 1}, {1, 1}, {2, 3}},  /* one range that no node reaches */
+        {{0, 1}, {0, 1}, {2, 3}},  /* one that two reach */
+        {{2, 1}, {1, 2}, {2, 3}},  /* ends before it begins */
+        {{-1, 1}, {1, 2}, {2, 3}},
+        {{0, 1}, {1, 2}, {2, INT64_MIN}},
+    }, good[3][2] = {{0, 2}, {2, 3}, {3, 6}}, ranges[][3][2] = { /* good: of edges that are sorted, which those of the file are not */
         {{0, 2}, {2, 3}, {3, 6}},  /* covers all, but these are not the edges of those targets */
         {{0, 2}, {2, 3}, {3, 99}}, /* outside */
         {{0, 0}, {0, 0}, {0, 0}},  /* covers nothing */
         {{-1, 2}, {2, 3}, {3, 6}},
+        {{0, 1}, {0, 1}, {0, 1}},
+        {{5, 6}, {3, 4}, {4, 5}},  /* right as far as it goes */
     };
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < INDICES; i++) {
+        const bool half = i == 5, flat = i == 6, real = i == 7;
         MPI_Barrier(f->job.comm); /* nobody reads any more */
         if (f->job.rank == 0) {
             hid_t file = begin_foreign(f);
-            put(file, "/edges/p/indices/target_to_source/node_id_to_ranges", H5T_STD_I64LE, 2, 3, 2, H5T_NATIVE_INT64, nodes);
-            put(file, "/edges/p/indices/target_to_source/range_to_edge_id", H5T_STD_I64LE, 2, 3, 2, H5T_NATIVE_INT64, bad[i]);
+            put(file, "/edges/p/indices/target_to_source/node_id_to_ranges", real ? H5T_IEEE_F64LE : H5T_STD_I64LE, 2, flat ? 6 : 3, flat ? 1 : 2, H5T_NATIVE_INT64, i < 5 ? others[i] : nodes);
+            if (!half) put(file, "/edges/p/indices/target_to_source/range_to_edge_id", H5T_STD_I64LE, 2, 3, 2, H5T_NATIVE_INT64, i < GOOD_NODES ? good : ranges[i - GOOD_NODES]);
             H5Fclose(file);
         }
-        check_foreign(f);
-        sonata_synapses got; /* one target only: here edges of the first kind are foreign */
-        MPI_Barrier(f->job.comm);
-        CHECK(f, sonata_read_edges(&f->job, at(f, "foreign.h5"), "p", 3, 3, 1, 1, &got) == STATUS_OK && got.count == 1 && got.weights[0] == .4);
-        clear(&got);
+        check_foreign(f, false);
     }
+}
+
+static void test_foreign_edges(fixture *f) {
+    if (f->job.rank == 0) H5Fclose(begin_foreign(f));
+    check_foreign(f, true);
+    test_indices(f);
 }
 
 static void test_refused_edges(fixture *f) {
@@ -365,17 +413,17 @@ static void test_refused_files(fixture *f) {
         fputs("this is text", text);
         fclose(text);
     }
-    CHECK(f, read_foreign(f, &got) == STATUS_INPUT && strstr(status_message(), "not an HDF5 file"));
-    status_forget();
+    CHECK(f, read_foreign(f, true, &got) == STATUS_INPUT && got.count == 0);
+    check_told(f, "not an HDF5 file");
     if (f->job.rank == 0) {
         H5Fclose(begin_foreign(f));
         CHECK(f, truncate(at(f, "foreign.h5"), 3000) == 0);
     }
-    CHECK(f, read_foreign(f, &got) == STATUS_INPUT && strstr(status_message(), "damaged or incomplete"));
-    status_forget();
+    CHECK(f, read_foreign(f, true, &got) == STATUS_INPUT && got.count == 0);
+    check_told(f, "damaged or incomplete");
     if (f->job.rank == 0) unlink(at(f, "foreign.h5"));
-    CHECK(f, read_foreign(f, &got) == STATUS_INPUT && strstr(status_message(), "No such file"));
-    status_forget();
+    CHECK(f, read_foreign(f, true, &got) == STATUS_INPUT && got.count == 0);
+    check_told(f, "No such file");
 }
 
 /* ---- failures of writing ---- */

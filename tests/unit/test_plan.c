@@ -26,6 +26,7 @@ static plan_network read_network(const char *text, config **config) {
     plan_network network;
     const param_section *schema = simulation_schema(&sections);
     assert_int_equal(config_read_text(alone, "test", text, strlen(text), NULL, 0, schema, sections, config), STATUS_OK);
+    assert_int_equal(simulation_resolve(alone, *config), STATUS_OK);
     assert_int_equal(status_agree(alone, plan_read(alone, *config, &network)), STATUS_OK);
     return network;
 }
