@@ -23,7 +23,7 @@ enum { H5_INPUT_AXES = 3 };
 /** No reader should be made to unpack more than this at once. */
 #define H5_INPUT_CHUNK_LIMIT ((int64_t)1 << 30)
 
-/** What a dataset may hold; combined with |. */
+/** What a dataset may hold; combined with |. Texts may be cells of MATLAB: references to datasets of UTF-16. */
 enum { H5_INPUT_INTEGER = 1, H5_INPUT_REAL = 2, H5_INPUT_TEXT = 4 };
 
 /** An open dataset whose type, shape and storage are consistent. */
@@ -121,7 +121,7 @@ static inline void h5_input_type(h5_input *input) {
     input->element = (int64_t)bytes;
     if (class == H5T_INTEGER && bytes <= 8) input->kind = H5_INPUT_INTEGER;
     if (class == H5T_FLOAT && (bytes == 4 || bytes == 8)) input->kind = H5_INPUT_REAL;
-    if (class == H5T_STRING) input->kind = H5_INPUT_TEXT;
+    if (class == H5T_STRING || (class == H5T_REFERENCE && H5Tequal(type, H5T_STD_REF_OBJ) > 0)) input->kind = H5_INPUT_TEXT;
     input->is_signed = input->kind == H5_INPUT_INTEGER && H5Tget_sign(type) == H5T_SGN_2;
     if (type >= 0) H5Tclose(type);
 }
@@ -202,6 +202,15 @@ __attribute__((format(printf, 3, 4))) static inline status h5_input_fail(const c
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     return path ? status_fail(STATUS_INPUT, "%s: dataset '%s' %s", path, name, text) : STATUS_INPUT;
+}
+
+/** Write a UTF-16 unit as UTF-8, at most 3 bytes. @return how many */
+static inline size_t h5_encode_utf8(char *to, unsigned code) {
+    size_t bytes = code < 0x80 ? 1 : code < 0x800 ? 2 : 3;
+    to[0] = (char)(bytes == 1 ? code : bytes == 2 ? 0xC0 | code >> 6 : 0xE0 | code >> 12);
+    if (bytes == 3) to[1] = (char)(0x80 | (code >> 6 & 0x3F));
+    if (bytes > 1) to[bytes - 1] = (char)(0x80 | (code & 0x3F));
+    return bytes;
 }
 
 /** Open a dataset of @p dimensions axes (negative: of 1 to that many) that holds one of @p kinds. @return STATUS_INPUT with nothing to close when it is anything else */

@@ -156,6 +156,31 @@ static status copy_texts(const h5_input *input, hid_t type, const char *raw, for
     return STATUS_OK;
 }
 
+/** A cell of MATLAB, a dataset of UTF-16, as UTF-8. @return false if it is anything else, or too long */
+static bool copy_cell(hid_t file, hid_t cell, foreign_text *text) {
+    h5_input input = {.id = cell};
+    uint16_t code[FOREIGN_TEXT_BYTES] = {0};
+    h5_input_type(&input);
+    bool good = h5_input_shape(&input) && input.kind == H5_INPUT_INTEGER && input.element == 2 && input.count < FOREIGN_TEXT_BYTES && h5_input_stored(&input, file);
+    good = good && H5Dread(cell, H5T_NATIVE_UINT16, H5S_ALL, H5S_ALL, H5P_DEFAULT, code) >= 0;
+    char encoded[4 * FOREIGN_TEXT_BYTES];
+    size_t used = 0;
+    for (int64_t i = 0; good && i < input.count; i++) used += h5_encode_utf8(encoded + used, code[i]);
+    return good && copy_text(text, encoded, used);
+}
+
+static status copy_cells(const server *self, const h5_input *input, const char *raw, foreign_text *texts) {
+    for (int64_t i = 0; i < input->count; i++) {
+        hid_t cell = H5Rdereference2(input->id, H5P_DEFAULT, H5R_OBJECT, raw + (size_t)i * sizeof(hobj_ref_t));
+        bool good = cell >= 0 && H5Iget_type(cell) == H5I_DATASET && copy_cell(self->file, cell, &texts[i]);
+        if (cell >= 0) H5Oclose(cell);
+        if (!good)
+            return h5_input_fail(input->path, input->name, "at [%lld]: a reference to something else than a text of at most %d bytes", (long long)i,
+                                 FOREIGN_TEXT_BYTES - 1);
+    }
+    return STATUS_OK;
+}
+
 static void read_texts(server *self, const server_request *request, server_answer *answer) {
     h5_input input = input_of(self, request);
     hid_t type = H5Dget_type(input.id), space = H5Dget_space(input.id);
@@ -163,7 +188,8 @@ static void read_texts(server *self, const server_request *request, server_answe
     char *raw = texts && input.count == request->elements ? calloc((size_t)input.count + 1, H5Tget_size(type) + 1) : NULL;
     if (texts && !raw) answer->code = status_fail(STATUS_FAILURE, "%s: no memory for the texts of '%s'", self->path, request->name);
     if (raw) answer->code = h5_input_rows(&input, 0, input.shape[0], type, raw);
-    if (raw && answer->code == STATUS_OK) answer->code = copy_texts(&input, type, raw, texts);
+    bool cells = H5Tget_class(type) == H5T_REFERENCE;
+    if (raw && answer->code == STATUS_OK) answer->code = cells ? copy_cells(self, &input, raw, texts) : copy_texts(&input, type, raw, texts);
     if (raw && H5Tis_variable_str(type) > 0) H5Dvlen_reclaim(type, space, H5P_DEFAULT, raw);
     free(raw);
     H5Sclose(space);

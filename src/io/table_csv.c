@@ -42,6 +42,7 @@ typedef struct {
     double *values;                 /**< [rows][units] */
     double last[TABLE_CONDITIONS];  /**< time of the last row of each condition */
     int64_t count[TABLE_CONDITIONS]; /**< rows of each condition */
+    bool spikes;                    /**< the header looks like that of a list of spikes */
     int bucket[BUCKETS];             /**< hash table: number of the condition plus one, 0 where there is none */
     table *result;
 } csv;
@@ -202,8 +203,9 @@ static status find_time(csv *in) {
         unit = said;
     }
     if (in->time == UNKNOWN) {
-        table_mistake(&in->mistakes, "%s:1: no column of time; it is named time, t, time_ms, time_s or the like (fields are parted by commas, semicolons or tabs; the first is '%s')",
-                      in->path, table_show(shown, in->names[0].start, in->names[0].length));
+        table_mistake(&in->mistakes,
+                      "%s:1: no column of time; it is named time, t, time_ms, time_s or the like (fields are parted by commas, semicolons or tabs; "
+                      "the first is '%s')", in->path, table_show(shown, in->names[0].start, in->names[0].length));
         return STATUS_INPUT;
     }
     snprintf(place, sizeof place, "column '%s'", table_show(shown, in->names[in->time].start, in->names[in->time].length));
@@ -223,11 +225,13 @@ static status find_columns(csv *in) {
         table_ignore(in->result, name);
         free(name);
     }
+    size_t used = strlen(in->result->ignored);
+    if (used) snprintf(in->result->ignored + used, sizeof in->result->ignored - used, " (rows are counted there)");
     find_time(in);
     in->result->units = 0;
     for (int c = 0; c < in->columns; c++) in->result->units += is_unit(in, c);
     if (in->result->units == 0) table_mistake(&in->mistakes, "%s:1: no columns of units beside time and condition", in->path);
-    else if (in->time != UNKNOWN && holds_spikes(in)) table_mistake(&in->mistakes, "%s:1: these are spike times, not a table of rates: tools/import makes one of them", in->path);
+    in->spikes = in->time != UNKNOWN && holds_spikes(in);
     return in->mistakes.count ? STATUS_INPUT : STATUS_OK;
 }
 
@@ -365,8 +369,8 @@ static void doubt_counters(csv *in) {
         double first = in->values[u];
         int64_t row = 0;
         while (row < in->rows && (first == 0 || first == 1) && in->values[row * all->units + u] == first + (double)row) row++;
-        if (row == in->rows) snprintf(all->doubt, sizeof all->doubt, "column '%s' counts the rows, but is taken as a unit: if it is none, take it out", all->unit[u]);
-        else if (strcasecmp(all->unit[u], "trial") == 0) snprintf(all->doubt, sizeof all->doubt, "column '%s' is taken as a unit: if it is none, take it out", all->unit[u]);
+        const char *why = row == in->rows ? "counts the rows, but " : strcasecmp(all->unit[u], "trial") == 0 ? "" : NULL;
+        if (why) snprintf(all->doubt, sizeof all->doubt, "column '%s' %sis taken as a unit: if it is none, take it out", all->unit[u], why);
     }
 }
 
@@ -411,6 +415,10 @@ status table_parse_csv(const char *path, char *text, int64_t length, const table
     const char *kind = in->separator == ';' ? "semicolons" : in->separator == '\t' ? "tabs" : "commas";
     snprintf(result->layout, sizeof result->layout, "CSV with %s", kind);
     if (read == STATUS_OK) read = table_settle_times(path, in->unit_of_time, how, result);
+    if (in->spikes && (read == STATUS_INPUT || (read == STATUS_OK && !result->regular))) { /* a single unit called unit has regular times */
+        status_forget();
+        read = status_fail(STATUS_INPUT, "%s:1: these are spike times, not a table of rates: tools/import makes one of them", path);
+    }
     free(in->names), free(in->row), free(in->heads), free(in->left_out);
     memory_free(in->values);
     free(in);

@@ -46,7 +46,7 @@ static bool may_be_rates(const char *name) {
 static const char *advice(foreign_file *file) {
     if (foreign_exists(file, "session_description") && foreign_exists(file, "general")) return ": an NWB file; tools/import makes a table of its units";
     if (foreign_exists(file, "spikes")) return ": a SONATA file of spikes? tools/import makes a table of them";
-    return "";
+    return "; one in a group is named by targets.dataset";
 }
 
 /** Find the only three-dimensional dataset of the root, a floating one, or else one of integers; or else the only two-dimensional one. */
@@ -65,11 +65,12 @@ static status choose_dataset(source *in, char name[FOREIGN_TEXT_BYTES]) {
     if (in->file->lost != STATUS_OK) return in->file->lost;
     while (best < RANKS && !found[best]) best++;
     if (best == RANKS)
-        return status_fail(STATUS_INPUT, "%s: there is no readable dataset [condition][time][unit] or [time][unit] of numbers in the root%s", in->file->path, advice(in->file));
+        return status_fail(STATUS_INPUT, "%s: there is no readable dataset [condition][time][unit] or [time][unit] of numbers in the root%s", in->file->path,
+                           advice(in->file));
     snprintf(name, FOREIGN_TEXT_BYTES, "%s", last[best]->text);
     if (found[best] == 1) return STATUS_OK;
-    return status_fail(STATUS_INPUT, "%s: %d datasets of the root have %s dimensions, '%s' among them; which is meant? targets.dataset names it", in->file->path,
-                       found[best], best <= INTEGER3 ? "three" : "two", name);
+    return status_fail(STATUS_INPUT, "%s: %d datasets of the root have %s dimensions, '%s' among them; which is meant? targets.dataset names it",
+                       in->file->path, found[best], best <= INTEGER3 ? "three" : "two", name);
 }
 
 static const char *base_name(const char *name) {
@@ -88,7 +89,8 @@ static status open_rates(source *in) {
     const char *path = in->file->path, *name = in->rates_name.text;
     status read = foreign_dataset_open(in->file, true, name, -3, H5_INPUT_REAL | H5_INPUT_INTEGER, &in->rates);
     if (read == STATUS_OK && in->rates.dimensions < 2)
-        return status_fail(STATUS_INPUT, "%s: dataset '%s' has %d dimensions instead of 3, [condition][time][unit], or 2, [time][unit]", path, name, in->rates.dimensions);
+        return status_fail(STATUS_INPUT, "%s: dataset '%s' has %d dimensions instead of 3, [condition][time][unit], or 2, [time][unit]", path, name,
+                           in->rates.dimensions);
     foreign_text mark;
     if (read == STATUS_OK) read = foreign_attribute(&in->rates, "MATLAB_class", &in->matlab, &mark);
     return read;
@@ -106,7 +108,8 @@ static status open_time(source *in) {
         if (!name || strcmp(link, "time") == 0) name = link;
         snprintf(list + strlen(list), sizeof list - strlen(list), "%s'%s'", found++ ? ", " : "", link);
     }
-    if (found > 1 && strcmp(name, "time") != 0) return status_fail(STATUS_INPUT, "%s: which is the time: %s? One should be called 'time', and no other", in->file->path, list);
+    if (found > 1 && strcmp(name, "time") != 0)
+        return status_fail(STATUS_INPUT, "%s: which is the time: %s? One should be called 'time'", in->file->path, list);
     return open_beside(in, name, "time", H5_INPUT_REAL | H5_INPUT_INTEGER, &in->time_name, &in->time);
 }
 
@@ -121,12 +124,11 @@ static status open_names(source *in, int axis) {
 /** What else is there. */
 static void note_ignored(source *in) {
     const source *mine = in;
-    size_t head = strlen(in->group);
     for (int i = 0; i < in->count; i++) {
         const char *name = in->links[i].text;
         bool used = strcmp(name, "#refs#") == 0 || strcmp(name, "#subsystem#") == 0;
         const foreign_text *const known[] = {&mine->rates_name, &mine->time_name, &mine->names_name[0], &mine->names_name[1]};
-        for (int k = 0; k < 4; k++) used |= strlen(known[k]->text) > head && strcmp(known[k]->text + head, name) == 0;
+        for (int k = 0; k < 4; k++) used |= strcmp(base_name(known[k]->text), name) == 0;
         if (!used) table_ignore(in->result, name);
     }
 }
@@ -175,9 +177,14 @@ static status choose_order(source *in) {
         lengths(&in->rates, reversed, length);
         fits[reversed] = in->time.count == length[1];
         for (int axis = CONDITIONS; axis <= UNITS; axis++)
-            if (in->names[axis].file) fits[reversed] = fits[reversed] && count_names(&in->names[axis], characters[axis]) == length[axis == UNITS ? 2 : 0];
+            if (in->names[axis].file) fits[reversed] &= count_names(&in->names[axis], characters[axis]) == length[axis == UNITS ? 2 : 0];
     }
     in->reversed = fits[0] != fits[1] ? fits[1] : in->matlab && fits[1];
+    int64_t length[3];
+    lengths(&in->rates, in->reversed, length);
+    if (fits[0] && fits[1] && length[0] > length[2])
+        snprintf(in->result->doubt, sizeof in->result->doubt,
+                 "more conditions than units: are the axes as meant? A dataset 'condition' or 'unit' of names would tell; MATLAB and Julia reverse axes");
     const char *normal = in->rates.dimensions == 3 ? "[condition][time][unit]" : "[time][unit]";
     const char *turned = in->rates.dimensions == 3 ? "[unit][time][condition]" : "[unit][time]";
     snprintf(in->result->layout, sizeof in->result->layout, "HDF5 '%.250s' %s%s", in->rates_name.text, in->reversed ? turned : normal,
@@ -210,7 +217,8 @@ static void check_value(table_mistakes *mistakes, const foreign_dataset *input, 
     const int64_t *shape = input->shape;
     int64_t last = input->dimensions == 3 ? shape[2] : 1, at[3] = {i / last / shape[1], i / last % shape[1], i % last};
     for (int axis = 0; axis < input->dimensions; axis++) snprintf(place + strlen(place), sizeof place - strlen(place), "[%" PRId64 "]", at[axis]);
-    table_mistake(mistakes, "%s: dataset '%s' at %s: %g, allowed are finite numbers%s", input->file->path, input->name, place, value, nonnegative ? " >= 0" : "");
+    table_mistake(mistakes, "%s: dataset '%s' at %s: %g, allowed are finite numbers%s", input->file->path, input->name, place, value,
+                  nonnegative ? " >= 0" : "");
 }
 
 /** From [unit][time][condition]. */
@@ -293,7 +301,8 @@ static status check_times(const foreign_dataset *input, const table *all, double
 
 static status match_length(const foreign_dataset *input, int64_t there, const char *of, int64_t wanted) {
     if (there == wanted) return STATUS_OK;
-    return status_fail(STATUS_INPUT, "%s: dataset '%s' has %" PRId64 " values, but there are %" PRId64 " %s", input->file->path, input->name, there, wanted, of);
+    return status_fail(STATUS_INPUT, "%s: dataset '%s' has %" PRId64 " values, but there are %" PRId64 " %s", input->file->path, input->name, there,
+                       wanted, of);
 }
 
 static status read_time(source *in) {
@@ -359,12 +368,8 @@ static status read_characters(const foreign_dataset *input, char **names) {
     for (int64_t i = 0; i < count && read == STATUS_OK; i++) {
         char text[FOREIGN_TEXT_BYTES] = "";
         int used = 0;
-        for (int64_t c = 0; c < input->shape[0] && used < FOREIGN_TEXT_BYTES - 4; c++) {
-            unsigned long point = (unsigned long)code[c * count + i];
-            if (point < 0x80) text[used++] = (char)point;
-            else if (point < 0x800) text[used++] = (char)(0xC0 | point >> 6), text[used++] = (char)(0x80 | (point & 0x3F));
-            else text[used++] = (char)(0xE0 | point >> 12), text[used++] = (char)(0x80 | (point >> 6 & 0x3F)), text[used++] = (char)(0x80 | (point & 0x3F));
-        }
+        for (int64_t c = 0; c < input->shape[0] && used < FOREIGN_TEXT_BYTES - 4; c++)
+            used += (int)h5_encode_utf8(text + used, (unsigned)code[c * count + i] & 0xFFFF);
         while (used > 0 && (text[used - 1] == ' ' || !text[used - 1])) used--;
         text[used] = '\0';
         read = take_name(input, i, text, &names[i]);

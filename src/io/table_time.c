@@ -9,6 +9,7 @@
 
 enum { WORDS = 3, WORD_BYTES = 16 };
 static const double SHORTEST_BIN = 1;    /**< ms; below that the unit of time was probably mistaken */
+static const double LONG_BIN = 1e4;       /**< ms; where seconds are said, bins above that are probably of ms */
 static const double LONGEST_TIME = 1e15; /**< ms; dates of calendars in ms are below that */
 
 double table_unit_of_time(const char *text) {
@@ -19,6 +20,8 @@ double table_unit_of_time(const char *text) {
     };
     char word[2 * WORD_BYTES];
     if (strchr(text, ' ') || !*text || snprintf(word, sizeof word, " %s ", text) >= (int)sizeof word) return 0;
+    for (char *c = word; *c; c++)
+        if (!(*c & 0x80)) *c = (char)tolower((unsigned char)*c);
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
         if (strstr(units[i].words, word)) return units[i].ms;
     return 0;
@@ -116,8 +119,10 @@ static status check_bins(const char *path, const table *all, double unit, const 
     double shortest = INFINITY;
     for (int t = 1; t < all->times; t++) shortest = fmin(shortest, all->time[t] - all->time[t - 1]);
     if (!isnan(how->time_unit) || shortest >= SHORTEST_BIN * (1 - 1e-6)) return STATUS_OK;
-    return status_fail(STATUS_INPUT, "%s: bins of %.6g ms, the whole from %.6g to %.6g ms (%s): %s? Give targets.time_unit (us, ms or s), %s if bins are so short", path,
-                       shortest, all->time[0], all->time[all->times - 1], all->time_source, unit == 1 ? "is time in s" : unit < 1 ? "is time in ms" : "is that meant", table_name_of_unit(unit));
+    return status_fail(STATUS_INPUT,
+                       "%s: bins of %.6g ms, the whole from %.6g to %.6g ms (%s): %s? Give targets.time_unit (us, ms or s), %s if bins are so short",
+                       path, shortest, all->time[0], all->time[all->times - 1], all->time_source,
+                       unit == 1 ? "is time in s" : unit < 1 ? "is time in ms" : "is that meant", table_name_of_unit(unit));
 }
 
 /** Find the grid: the mean bin where times are regular to a hundredth of it, else the first; and how well times are known. */
@@ -140,8 +145,11 @@ status table_settle_times(const char *path, double unit, const table_reading *ho
     for (int t = 0; t < all->times; t++) all->time[t] *= unit;
     for (int t = 0; t < all->times; t++)
         if (!(fabs(all->time[t]) <= LONGEST_TIME) || (t > 0 && all->time[t] <= all->time[t - 1]))
-            return status_fail(STATUS_INPUT, "%s: a time of %.15g ms; allowed are %g to %g, each above the one before it", path, all->time[t], -LONGEST_TIME, LONGEST_TIME);
+            return status_fail(STATUS_INPUT, "%s: a time of %.15g ms; allowed are %g to %g, each above the one before it", path, all->time[t], -LONGEST_TIME,
+                               LONGEST_TIME);
     find_grid(all, single);
+    if (all->times > 1 && unit > 1 && isnan(how->time_unit) && all->bin >= LONG_BIN)
+        snprintf(all->doubt, sizeof all->doubt, "bins of %.6g ms: is time in ms? Give targets.time_unit (us, ms or s), s if bins are so long", all->bin);
     return check_bins(path, all, unit, how);
 }
 

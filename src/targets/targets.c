@@ -43,7 +43,8 @@ status targets_open(target_request *request, targets *targets) {
     if (settings->duration > available * (1 + 1e-9))
         mine = config_complain(request->config, "targets", "duration", "%g ms, but the recorded data end after %g ms", settings->duration, available);
     else if (instants > 1e7 || llround(instants) < 2)
-        mine = config_complain(request->config, "targets", "duration", "%g ms gives %.0f learning instants at %g ms each; 2 to 1e7 are allowed", settings->duration, instants, request->every);
+        mine = config_complain(request->config, "targets", "duration", "%g ms gives %.0f learning instants at %g ms each; 2 to 1e7 are allowed%s", settings->duration, instants, request->every,
+                               isfinite(available) && instants < 2 ? ": the recorded data are that short, or targets.time_unit is another" : "");
     else if (fabs(instants - round(instants)) > 1e-6 * instants)
         mine = config_complain(request->config, "targets", "duration", "%g ms is not a multiple of learning.every, %g ms", settings->duration, request->every);
     if (kind->pair && settings->distinct < 1)

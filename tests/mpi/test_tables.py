@@ -73,6 +73,16 @@ def characters(*words):
     return np.array([[ord(c) for c in word.ljust(length)] for word in words], np.uint16).T, {"MATLAB_class": np.bytes_("char")}
 
 
+def cells(path, words=("left", "r\u00fcchts")):
+    """A table as MATLAB v7.3 stores it, conditions named by a cell of texts."""
+    stored(REVERSED, mark="double", time=np.arange(1, 51).reshape(1, 50) * 20.0)(path)
+    with h5py.File(path, "r+") as file:
+        for number, word in enumerate(words):
+            file[f"#refs#/{number}"] = np.array([[ord(c)] for c in word], np.uint16)
+        file["condition"] = np.array([[file[f"#refs#/{number}"].ref for number in range(len(words))]], dtype=h5py.ref_dtype)
+        file["condition"].attrs["MATLAB_class"] = np.bytes_("cell")
+
+
 UNITS = ["u0", "u1", "u2", "u3"]
 WHOLE = (2, 50, 4, "20", "1000")
 REVERSED = np.ascontiguousarray(np.transpose(rates()))
@@ -109,6 +119,10 @@ def tables():
         "HDF5 'rate' [unit][time][condition], as MATLAB stores what it calls (condition, time, unit); time in s, as the name of dataset 'time_s' says", ""
     yield "MATLAB, numbers as names", stored(REVERSED, mark="double", condition=(np.array([[1.0], [2.5]]), {}), unit=np.arange(7.0, 11)), [], WHOLE, "[unit][time][condition]", ""
     yield "turned, by its names", stored(REVERSED, condition=["left", "right"], unit=["a", "b", "c", "d"]), [], WHOLE, "[unit][time][condition], the order that its lengths fit", ""
+    yield "MATLAB, a cell of names", cells, [], WHOLE, "[unit][time][condition], as MATLAB stores", ""
+    yield "more conditions than units", stored(REVERSED), [], (4, 50, 2, "20", "1000"), "[condition][time][unit]", "more conditions than units: are the axes as meant?"
+    yield "bins of 20 s", text(["condition", "time_s"] + UNITS), ["targets.duration=1 s"], (2, 50, 4, "20000", "1000000"), "time in s, as column 'time_s' says", "bins of 20000 ms: is time in ms?"
+    yield "a unit called unit", text(["time_ms", "u0"], conditions=["only"]).replace(b"u0", b"unit"), [], (1, 50, 1, "20", "1000"), "", ""
     yield "several datasets", stored(mask=np.ones((50, 4)), notes="by hand"), [], WHOLE, "'rate'", "left out: 'mask', 'notes'"
     yield "in a group", stored(name="psth/rate", time_name="psth/time", units="seconds", time=np.arange(1, 51) / 50), ["targets.dataset=psth/rate"], WHOLE, "'psth/rate'; attribute units of dataset 'psth/time'", ""
     yield "in a group, time in the root", stored(name="psth/rate"), ["targets.dataset=psth/rate"], WHOLE, "'psth/rate'", ""
