@@ -99,11 +99,17 @@ def ask(command, environment):
         return ""
 
 
+def need_programs():
+    missing = [program for program in PROGRAMS if not find(program)]
+    if missing:
+        raise NoSlurm(f"no {', '.join(missing)}: install Debian's slurm-wlm and munge (tools/packages)")
+
+
 class PrivateSlurm:
+    LOGS = ("munge/log", "slurmctld.log", "slurmd.log")  # in its folder
+
     def __enter__(self):
-        missing = [program for program in PROGRAMS if not find(program)]
-        if missing:
-            raise NoSlurm(f"no {', '.join(missing)}: install Debian's slurm-wlm and munge (tools/packages)")
+        need_programs()
         self.folder = tempfile.mkdtemp(prefix="engram-slurm.")  # a short path: sockets have room for 107 bytes
         os.chmod(self.folder, 0o711)  # munge refuses a socket that others cannot reach
         self.environment = {k: v for k, v in os.environ.items() if not OF_A_JOB.match(k)}
@@ -124,35 +130,41 @@ class PrivateSlurm:
         return os.path.join(self.folder, *names)
 
     def _start(self):
-        for name, mode in (("munge", 0o711), ("state", 0o700), ("spool", 0o755)):
-            os.mkdir(self._path(name), mode)
-            os.chmod(self._path(name), mode)
-        with open(os.open(self._path("munge", "key"), os.O_CREAT | os.O_WRONLY, 0o600), "wb") as key:
-            key.write(os.urandom(128))
+        self._make_folders()
         ctld_port, slurmd_port = free_ports(2)
         host = socket.gethostname().split(".")[0]  # as on a cluster: mpirun starts ranks here by itself
         with open(self._path("slurm.conf"), "w") as file:
             file.write(CONFIGURATION.format(folder=self.folder, user=getpass.getuser(), ctld_port=ctld_port, slurmd_port=slurmd_port, cpus=CPUS, host=host))
-        munge = {"key-file": "key", "socket": "socket", "pid-file": "pid", "log-file": "log", "seed-file": "seed"}
-        self._launch(["munged"] + [f"--{option}={self._path('munge', name)}" for option, name in munge.items()])
+        self._launch(munged(self._path("munge"), self._path("munge", "key")))
         self._launch(["slurmctld", "-c", "-i"])
         self._launch(["slurmd", "-N", host])
         if not wait_until(lambda: "idle" in self.ask("sinfo", "-h", "-o", "%T"), 30):
             raise NoSlurm(f"the node did not become idle within 30 s\n{self.logs()}")
 
-    def _launch(self, command):
+    def _make_folders(self):
+        for name, mode in (("munge", 0o711), ("state", 0o700), ("spool", 0o755)):
+            os.mkdir(self._path(name), mode)
+            os.chmod(self._path(name), mode)
+        with open(os.open(self._path("munge", "key"), os.O_CREAT | os.O_WRONLY, 0o600), "wb") as key:
+            key.write(os.urandom(128))
+
+    def _launch(self, command, prefix=()):
         """Start a daemon, which puts itself into the background."""
-        done = subprocess.run([find(command[0])] + command[1:], env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+        done = subprocess.run([*prefix, find(command[0])] + command[1:], env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
         if done.returncode != 0:
             raise NoSlurm(f"{command[0]} does not start: {done.stdout}{done.stderr}\n{self.logs()}")
 
     def ask(self, *command):
         """What a command of Slurm prints, "" if it fails or does not answer."""
-        return ask(command, self.environment)
+        return ask([*self.prefix("/"), *command], self.environment)
+
+    def prefix(self, folder):
+        """Words before a command of Slurm."""
+        return ["env", "-C", folder]
 
     def logs(self):
         text = ""
-        for name in ("munge/log", "slurmctld.log", "slurmd.log"):
+        for name in self.LOGS:
             if os.path.exists(self._path(name)):
                 with open(self._path(name), errors="replace") as file:
                     text += f"== {name}\n{file.read()[-3000:]}\n"
@@ -181,7 +193,7 @@ class PrivateSlurm:
 
     def run(self, command, cwd=None, code=0, **environment):
         """Run a command of Slurm or one that uses it; return stdout + stderr. It must exit with `code` (None: any)."""
-        done = subprocess.run(command, cwd=cwd, env={**self.environment, **environment}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+        done = subprocess.run([*self.prefix(cwd or os.getcwd()), *command], env={**self.environment, **environment}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
         assert code is None or done.returncode == code, f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
 
@@ -220,6 +232,12 @@ class PrivateSlurm:
         """A requeued job waits two minutes. Let it start in two seconds: within the second of its end slurmd takes it for the job that was ended, and the job fails."""
         if eligible != "Unknown" and time.mktime(time.strptime(eligible, "%Y-%m-%dT%H:%M:%S")) > time.time() + 5:
             self.ask("scontrol", "update", f"JobId={job}", "StartTime=now+2")
+
+
+def munged(folder, key):
+    """The line that starts it, with its files in a folder."""
+    munge = {"socket": "socket", "pid-file": "pid", "log-file": "log", "seed-file": "seed"}
+    return ["munged", f"--key-file={key}"] + [f"--{option}={os.path.join(folder, name)}" for option, name in munge.items()]
 
 
 def stop(pid_file):
