@@ -15,16 +15,18 @@
 
 static const char *const phase_words[RUN_STATES] = {"starting", "running", "finishing", "silent", "stopped", "done", "failed"};
 
-enum { COLUMNS = 10 };
-static const char *const heads[COLUMNS] = {"run", "state", "loop", "Hz", "corr", "s/loop", "left", "saved", "last sign", "MiB"};
+enum { COLUMNS = 11, AUXILIARY = 5 };
+static const char *const heads[COLUMNS] = {"run", "state", "loop", "Hz", "corr", "aux", "s/loop", "left", "saved", "last sign", "MiB"};
 
 /** Rows as text, and how wide each column has become. */
 typedef struct {
     char *(*cells)[COLUMNS]; /* [count], owned */
+    double *window_hz;       /* [count] rate in the target window where that is silence, else NAN; owned */
     int count, room;
     int width[COLUMNS];
     int phases[RUN_STATES];  /* how many runs */
     bool unseen;             /* some run lives as far as files tell */
+    bool auxiliary;          /* some run has auxiliary targets: only then is their column shown */
     int code;                /* exit code so far */
 } table;
 
@@ -58,7 +60,8 @@ static void add_row(table *table, const char *directory, const run_state *state)
     if (table->count == table->room) {
         table->room = 2 * table->room + 16;
         table->cells = realloc(table->cells, (size_t)table->room * sizeof *table->cells);
-        if (!table->cells) abort();
+        table->window_hz = realloc(table->window_hz, (size_t)table->room * sizeof *table->window_hz);
+        if (!table->cells || !table->window_hz) abort();
     }
     bool lives = state->phase <= RUN_FINISHING, guessed = lives && !state->seen;
     char before[48], left[32];
@@ -73,17 +76,20 @@ static void add_row(table *table, const char *directory, const run_state *state)
         put(table, 2, "%lld", (long long)state->loop);
     put_number(table, 3, 3, state->rate_hz);
     put_number(table, 4, 3, state->correlation);
-    put_number(table, 5, 2, state->seconds);
+    put_number(table, AUXILIARY, 3, state->auxiliary);
+    put_number(table, 6, 2, state->seconds);
     double seconds = run_state_left(state);
     if (!isnan(seconds)) clock_format(seconds, left, sizeof left);
-    put(table, 6, "%s", isnan(seconds) || state->phase == RUN_DONE ? "-" : left);
+    put(table, 7, "%s", isnan(seconds) || state->phase == RUN_DONE ? "-" : left);
     snprintf(before, sizeof before, "loop %lld, ", (long long)state->saved);
     if (state->saved >= 0)
-        put_ago(table, 7, before, state->saved_ago);
+        put_ago(table, 8, before, state->saved_ago);
     else
-        put(table, 7, "-");
-    put_ago(table, 8, "", state->silent);
-    put_number(table, 9, 0, state->memory_mib);
+        put(table, 8, "-");
+    put_ago(table, 9, "", state->silent);
+    put_number(table, 10, 0, state->memory_mib);
+    table->window_hz[table->count] = state->window_hz < state->silent_below ? state->window_hz : NAN;
+    table->auxiliary |= !isnan(state->auxiliary);
     table->phases[state->phase]++;
     table->unseen |= guessed;
     table->count++;
@@ -152,6 +158,7 @@ static void add_folder(table *table, const char *directory) {
 static void print(const table *table) {
     for (int row = -1; row < table->count; row++)
         for (int column = 0; column < COLUMNS; column++) {
+            if (column == AUXILIARY && !table->auxiliary) continue;
             const char *text = row < 0 ? heads[column] : table->cells[row][column];
             bool left = column < 2;
             printf("%*s%s", left ? -table->width[column] : table->width[column], text, column + 1 < COLUMNS ? "  " : "\n");
@@ -166,6 +173,10 @@ static void print(const table *table) {
         }
         printf("\n");
     }
+    if (table->auxiliary) printf("corr is over recorded units, aux over neurons with auxiliary targets.\n");
+    for (int row = 0; row < table->count; row++)
+        if (!isnan(table->window_hz[row]))
+            printf("%s: trained neurons are silent inside the target window, %.3g Hz in the last loop: its corr is of drives that make no spikes.\n", table->cells[row][0], table->window_hz[row]);
     if (table->unseen) printf("?  lives as far as its files tell: they changed lately. Only a process of this machine that holds the run's lock is certain.\n");
     if (table->phases[RUN_SILENT])
         printf("silent: no file changed for 60 s and three of its slowest loops (600 s more before the first loop and after the last): killed, or on a file system that lags.\n");
@@ -177,6 +188,7 @@ static void clear(table *table) {
     for (int row = 0; row < table->count; row++)
         for (int column = 0; column < COLUMNS; column++) free(table->cells[row][column]);
     free(table->cells);
+    free(table->window_hz);
 }
 
 int command_status(int argc, char **argv) {

@@ -35,6 +35,9 @@ void h5_group(h5_file *file, const char *group);
 void h5_write(h5_file *file, const char *dataset, h5_type type, int dimensions, const int64_t *shape, int axis, int64_t first, int64_t mine,
               const void *data, bool compress);
 
+/** A one-dimensional dataset of texts in UTF-8, of fixed length (that of the longest), padded with zeros. Collective; same on all ranks. */
+void h5_write_texts(h5_file *file, const char *dataset, int count, const char *const *texts);
+
 /** Makes elements @p from .. from+count-1 of this rank's share of a dataset. */
 typedef void (*h5_make)(void *self, int64_t from, int64_t count, void *elements);
 

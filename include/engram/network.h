@@ -60,6 +60,9 @@ typedef struct network_kind {
     status (*build)(const context *context, const config *config, const void *parameters, network *network);
     /** How large it will be ("engram plan"). Not collective. @param[in,out] size all 0: a network without static synapses. @return not agreed. NULL: leave it at that */
     status (*size)(const config *config, const void *parameters, const network_settings *settings, network_size *size);
+    /** Which parameters would give neurons that are silent the constant input @p needed [2] (excitatory, inhibitory; NAN: there are none, or none would do): "key of value, or key of value".
+     *  Not collective. NULL: the kind's input cannot be chosen */
+    void (*advise)(const void *parameters, const network_settings *settings, const double *needed, char *text, size_t size);
 } network_kind;
 
 /** All kinds, NULL-terminated; the first is the default. */

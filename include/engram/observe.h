@@ -46,11 +46,22 @@ double *tracker_finish(tracker *tracker);
  *  @param x, y [count] rows, @p stride values apart @param[out] r [columns] */
 void score_pearson(const double *x, const double *y, int count, int64_t stride, int columns, double *r);
 
+/** Means over the trained neurons of a kind; NAN where it is defined for none of them. */
+typedef struct {
+    double mean[SCORES];
+    int64_t undefined; /**< trained neurons, of all kinds, for which it is not defined */
+} score;
+
+/** Mean of a value of each neuron over the trained ones, by kind of target. Collective; exact over ranks. @param each [mine], NAN: undefined */
+score score_mean(const simulation *simulation, const double *each);
+
 /** Pearson correlation of each trained neuron's values with its target, averaged. Collective; exact over ranks.
- *  @param values [instants][mine] @param[out] each [mine] r of each neuron, NAN where undefined or untrained; may be NULL
- *  @param[out] undefined trained neurons without a defined r
- *  @return mean r, NAN if none is defined */
-double score_values(const simulation *simulation, int task, const double *values, double *each, int64_t *undefined);
+ *  @param values [instants][mine] @param[out] each [mine] r of each neuron, NAN where undefined or untrained; may be NULL */
+score score_values(const simulation *simulation, int task, const double *values, double *each);
+
+enum { SCORE_TEXT = 64 };
+/** "0.610", or where there are auxiliary targets "0.610 recorded, 0.770 auxiliary". @param means [SCORES] @return text [SCORE_TEXT] */
+char *score_show(const simulation *simulation, const double *means, char *text);
 
 /** Spikes of this rank's neurons. */
 typedef struct {

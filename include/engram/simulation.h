@@ -33,13 +33,19 @@ extern const param_table simulation_common;
 typedef struct {
     double max_rate; /**< Hz, 0: none */
     double min_rate; /**< Hz, 0: none */
+    double min_window_rate; /**< Hz, 0: none */
+    int silent_window; /**< SILENT_* */
 } guard_settings;
+enum { SILENT_WARN, SILENT_STOP };
 extern const param_table guard_common;
 
 /** Independent repetitions: they pick initial states, noise and Poisson spikes (random.h). Training loop l has stream l. */
-enum { STREAM_BASELINE = 1 << 22, STREAM_UNTRAINED, STREAM_TEST = 1 << 23 };
+enum { STREAM_BASELINE = 1 << 22, STREAM_UNTRAINED, STREAM_PROBE, STREAM_TEST = 1 << 23 };
 
 typedef struct guard guard; /**< src/sim/guard.h */
+
+/** Whose scores are told apart: recorded units (or, where nothing is recorded, all trained neurons), and trained neurons with auxiliary targets. */
+enum { SCORE_GIVEN, SCORE_AUXILIARY, SCORES };
 
 typedef struct simulation {
     context context;
@@ -47,7 +53,7 @@ typedef struct simulation {
     double dt;              /**< ms */
     uint64_t seed;
     bool reset_every_loop;
-    bool dry;               /**< build only: no trial runs a step, so what the baseline run measures is 0 */
+    bool dry;               /**< build only: trials run no step, so what the baseline run measures is 0 */
     bool frozen;            /**< weights stay as they are: no learning rule, hence no P */
     partition part;
     network network;
@@ -62,6 +68,7 @@ typedef struct simulation {
     const learning_rule *rule;
     rule_state *rule_state;
     uint8_t *trained;         /**< [N] */
+    int64_t scored[SCORES];   /**< how many trained neurons have targets of each kind */
     double *tau;              /**< [N + units] plastic time constants when they differ, else NULL */
     double *current_noise;    /**< [mine] factor of unit normals that enter the drive, NULL without current noise */
     struct perturbation *perturbation; /**< what a test does to the network (perturbation.h), NULL: nothing */
@@ -77,6 +84,7 @@ typedef struct simulation {
     int64_t every;            /**< steps between learning instants */
     int64_t filter_age;       /**< decay steps of the filter since the last learning instant */
     double baseline_rate[2];  /**< Hz of excitatory and inhibitory neurons in the baseline run, NAN without one */
+    double baseline_settled;  /**< Hz of all neurons there, once settled; NAN without one */
     double baseline_sd;       /**< temporal SD of the static drive there (models/rls.md 3.6), NAN without */
     bool wait_timed;          /**< a barrier before every exchange of spikes: waiting for other ranks is PHASE_WAIT, not part of PHASE_EXCHANGE */
     double phase_seconds[PHASES];
@@ -85,7 +93,8 @@ typedef struct simulation {
 /** What a simulation is built for. */
 typedef enum {
     BUILD_TRAIN,
-    BUILD_CHECK, /**< to look at: runs no step, so there is no baseline run and no recorded innate targets */
+    BUILD_RESUME, /**< as BUILD_TRAIN; weights will come from a checkpoint, so it does not matter what the untrained network does */
+    BUILD_CHECK, /**< to look at: there is no baseline run, and no recorded innate targets */
     BUILD_TEST,  /**< trials with frozen weights: without P */
 } build_purpose;
 
@@ -130,6 +139,7 @@ typedef struct {
 
 typedef struct {
     int64_t spikes[2];  /**< of all excitatory and all inhibitory neurons of the network */
+    int64_t window_spikes, window_sources; /**< in the target window: of trained neurons; of all neurons and feed-forward units */
     double seconds;     /**< wall time on this rank */
     rule_report report; /**< of this rank */
     int64_t deleted_step, deleted_neuron; /**< of the spike that was deleted; 0 and -1: none was */

@@ -243,8 +243,8 @@ static void check_division(const h5_file *file, const char *dataset, int64_t len
 }
 
 /** Create a dataset, with the groups above it; the caller agrees on the result and closes it. Collective. @param properties of dataset_properties(), closed */
-static hid_t create_dataset(h5_file *file, const char *dataset, h5_type type, hid_t space, hid_t properties) {
-    hid_t links = link_properties(), set = H5Dcreate2(file->id, dataset, type_of(type, true), space, links, properties, H5P_DEFAULT);
+static hid_t create_dataset(h5_file *file, const char *dataset, hid_t type, hid_t space, hid_t properties) {
+    hid_t links = link_properties(), set = H5Dcreate2(file->id, dataset, type, space, links, properties, H5P_DEFAULT);
     H5Pclose(properties);
     H5Pclose(links);
     return set;
@@ -269,12 +269,33 @@ void h5_write(h5_file *file, const char *dataset, h5_type type, int dimensions, 
     }
     if (!reserve(file, bytes)) return;
     hid_t space = dimensions ? H5Screate_simple(dimensions, global, NULL) : H5Screate(H5S_SCALAR);
-    hid_t set = create_dataset(file, dataset, type, space, dataset_properties(dimensions, global, element, compress));
+    hid_t set = create_dataset(file, dataset, type_of(type, true), space, dataset_properties(dimensions, global, element, compress));
     if (worked(file, set, "cannot create dataset", dataset) && bytes > 0)
         worked(file, write_block(file, dataset, set, space, type_of(type, false), start, extent, dimensions, empty, data), "cannot write",
                dataset);
     worked(file, set >= 0 ? H5Dclose(set) : 0, "cannot close dataset", dataset);
     H5Sclose(space);
+}
+
+void h5_write_texts(h5_file *file, const char *dataset, int count, const char *const *texts) {
+    if (file->failed) return;
+    size_t length = 1;
+    for (int i = 0; i < count; i++) length = strlen(texts[i]) > length ? strlen(texts[i]) : length;
+    if (!reserve(file, (int64_t)length * count)) return;
+    char *all = calloc((size_t)count + 1, length);
+    if (!all) context_abort("memory: no room for %d names", count);
+    for (int i = 0; i < count; i++) memcpy(all + (size_t)i * length, texts[i], strlen(texts[i]));
+    hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate_simple(1, &(hsize_t){(hsize_t)count}, NULL);
+    H5Tset_size(type, length);
+    H5Tset_strpad(type, H5T_STR_NULLPAD);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    hid_t set = create_dataset(file, dataset, type, space, H5Pcreate(H5P_DATASET_CREATE));
+    if (worked(file, set, "cannot create dataset", dataset) && count > 0)
+        worked(file, write_block(file, dataset, set, space, type, &(hsize_t){0}, &(hsize_t){(hsize_t)count}, 1, file->context.rank != 0, all), "cannot write", dataset);
+    worked(file, set >= 0 ? H5Dclose(set) : 0, "cannot close dataset", dataset);
+    H5Sclose(space);
+    H5Tclose(type);
+    free(all);
 }
 
 /** Elements to be written at a time: whole chunks. */
@@ -307,7 +328,7 @@ void h5_write_made(h5_file *file, const char *dataset, h5_type type, int64_t tot
     hsize_t length = (hsize_t)total;
     hid_t properties = dataset_properties(1, &length, element, compress), space = H5Screate_simple(1, &length, NULL);
     int64_t piece = piece_of(properties, element);
-    hid_t set = create_dataset(file, dataset, type, space, properties);
+    hid_t set = create_dataset(file, dataset, type_of(type, true), space, properties);
     if (worked(file, set, "cannot create dataset", dataset)) write_pieces(file, dataset, type, set, space, piece, first, mine, make, self);
     worked(file, set >= 0 ? H5Dclose(set) : 0, "cannot close dataset", dataset);
     H5Sclose(space);
@@ -320,7 +341,7 @@ void h5_stream_begin(h5_file *file, const char *dataset, h5_type type, int64_t t
     *stream = (h5_stream){.set = H5I_INVALID_HID, .type = type, .name = dataset, .next = first, .left = mine};
     if (file->failed || !reserve(file, total * (int64_t)H5Tget_size(type_of(type, false)))) return;
     hid_t space = H5Screate_simple(1, &(hsize_t){(hsize_t)total}, NULL);
-    stream->set = create_dataset(file, dataset, type, space, H5Pcreate(H5P_DATASET_CREATE));
+    stream->set = create_dataset(file, dataset, type_of(type, true), space, H5Pcreate(H5P_DATASET_CREATE));
     worked(file, stream->set, "cannot create dataset", dataset);
     H5Sclose(space);
     stream->buffer = malloc(STREAM_BYTES);

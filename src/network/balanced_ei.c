@@ -4,6 +4,7 @@
  * restricted to its own targets without drawing the others: the number of targets that fall in each half of the network is hypergeometric, so a
  * tree of such splits, a pure function of (seed, source, node), is followed only where it meets the rank's neurons; at a leaf the targets are drawn. */
 #include <math.h>
+#include <stdio.h>
 
 #include "engram/memory.h"
 #include "engram/network.h"
@@ -140,4 +141,22 @@ static status size(const config *config, const void *raw, const network_settings
     return STATUS_OK;
 }
 
-const network_kind network_balanced_ei = {.parameters = &table, .check = check, .build = build, .size = size};
+/** Constant input grows as sqrt(K), and recurrent input with it (K inputs of strength 1/sqrt(K)): whether neurons reach threshold is a matter of x c_x sqrt(K) g. */
+static void advise(const void *raw, const network_settings *settings, const double *needed, char *text, size_t size) {
+    const balanced_parameters *p = raw;
+    double k = (double)in_degree_of(p, settings), degree[2] = {NAN, NAN}, drive = NAN;
+    const double factor[2] = {p->drive_e * p->g, p->drive_i * p->g};
+    for (int type = 0; type < 2; type++) {
+        double input = factor[type] * p->drive;
+        if (input > 0 && needed[type] > 0) degree[type] = ceil(needed[type] * needed[type] / (input * input));
+        if (factor[type] > 0) drive = fmin(drive, needed[type] / (factor[type] * sqrt(k)));
+    }
+    double least = fmin(degree[0], degree[1]), most = fmax(degree[0], degree[1]);
+    int used = 0;
+    if (!isnan(least)) used = snprintf(text, size, "network.in_degree of %.0f or more (it is %.0f", least, k);
+    if (most > least) used += snprintf(text + used, size - (size_t)used, "; from %.0f on %s neurons fire alone, too", most, degree[0] < degree[1] ? "inhibitory" : "excitatory");
+    if (!isnan(least)) used += snprintf(text + used, size - (size_t)used, 2 * least + 1 > (double)settings->neurons ? "; that takes %.0f neurons)" : ")", 2 * least + 1);
+    if (!isnan(drive)) snprintf(text + used, size - (size_t)used, "%snetwork.external_drive above %.4g (it is %.4g)", used ? ", or " : "", drive, p->drive);
+}
+
+const network_kind network_balanced_ei = {.parameters = &table, .check = check, .build = build, .size = size, .advise = advise};

@@ -1,4 +1,7 @@
 /* No static synapses: the noise-driven network of Arthur et al. 2023's 66,002-neuron fit. */
+#include <math.h>
+#include <stdio.h>
+
 #include "engram/network.h"
 
 typedef struct { double bias; } none_parameters;
@@ -15,4 +18,10 @@ static status build(const context *context, const config *config, const void *ra
     return STATUS_OK;
 }
 
-const network_kind network_none = {.parameters = &table, .build = build};
+static void advise(const void *raw, const network_settings *settings, const double *needed, char *text, size_t size) {
+    (void)raw, (void)settings;
+    double least = fmin(needed[0], needed[1]); /* of those that are not NAN */
+    if (!isnan(least)) snprintf(text, size, "network.bias above %.4g", least);
+}
+
+const network_kind network_none = {.parameters = &table, .build = build, .advise = advise};

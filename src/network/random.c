@@ -1,6 +1,7 @@
 /* Sparse random network (Kim & Chow 2018; models/rls.md 5): every pair with a probability, or a fixed in-degree; no autapses.
  * A target's inputs are a pure function of (seed, target), so a rank makes just its own rows. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "engram/memory.h"
@@ -126,4 +127,10 @@ static status size(const config *config, const void *raw, const network_settings
     return STATUS_OK;
 }
 
-const network_kind network_random = {.parameters = &table, .check = check, .build = build, .size = size};
+static void advise(const void *raw, const network_settings *settings, const double *needed, char *text, size_t size) {
+    (void)raw, (void)settings;
+    double least = fmin(needed[0], needed[1]); /* of those that are not NAN */
+    if (!isnan(least)) snprintf(text, size, "network.bias above %.4g", least);
+}
+
+const network_kind network_random = {.parameters = &table, .check = check, .build = build, .size = size, .advise = advise};

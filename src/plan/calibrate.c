@@ -66,9 +66,8 @@ static double settle(calibration *calibration, double *seconds, int count) {
 
 /** Time score_values() and the rolling average of a trial. */
 static double time_score(simulation *sim, tracker *tracker) {
-    int64_t undefined;
     double started = clock_seconds();
-    score_values(sim, 0, tracker_finish(tracker), NULL, &undefined);
+    score_values(sim, 0, tracker_finish(tracker), NULL);
     return clock_seconds() - started;
 }
 
@@ -110,7 +109,7 @@ static measured measure(calibration *calibration, int how, const char *format, .
     va_start(arguments, format);
     int length = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    length += snprintf(text + length, sizeof text - (size_t)length, "\nstimulus: {kind: none, start: 0, stop: 0}\nguards: {max_rate: 0}\noutput: {correlation_window: 0}\n");
+    length += snprintf(text + length, sizeof text - (size_t)length, "\nstimulus: {kind: none, start: 0, stop: 0}\nguards: {max_rate: 0, min_window_rate: 0}\noutput: {correlation_window: 0}\n");
     if (config_read_text(&calibration->alone, "calibration", text, (size_t)length, NULL, 0, schema, sections, &config) != STATUS_OK ||
         simulation_build(&calibration->alone, config, BUILD_TRAIN, &sim) != STATUS_OK)
         context_abort("calibrate: a network of its own is wrong:\n%s", text);

@@ -6,7 +6,7 @@
 
 /** Observer: mean and variance of the static drive once the network has settled, and spikes of my neurons. */
 typedef struct {
-    int64_t settle, samples;
+    int64_t settle, samples, settled; /* steps; spikes after them, all neurons */
     double *sum, *square; /* [mine] */
     uint32_t *spikes;     /* [mine] */
 } baseline_watch;
@@ -16,6 +16,7 @@ static void watch_step(void *self, const simulation *sim, int64_t step, const in
     for (int k = 0; k < count; k++) watch->spikes[fired[k]]++;
     if (step <= watch->settle) return;
     watch->samples++;
+    watch->settled += sim->spikes_of_neurons;
     const drive *drive = sim->drive;
     if (!drive->from_excitatory) return; /* no static synapses: no static drive */
     for (int i = 0; i < sim->part.mine; i++) {
@@ -57,6 +58,7 @@ static void finish(simulation *sim, const baseline_watch *watch, const trial_res
     int64_t counts[2] = {sim->network.cells->excitatory, sim->part.total - sim->network.cells->excitatory};
     for (int type = 0; type < 2; type++) sim->baseline_rate[type] = counts[type] ? (double)spikes->spikes[type] / ((double)counts[type] * seconds) : NAN;
     sim->baseline_sd = mean_sd(sim, watch);
+    sim->baseline_settled = (double)watch->settled * 1000 / ((double)sim->part.total * (double)watch->samples * sim->dt);
     for (int i = 0; i < sim->part.mine; i++) result->mean_drive[i] = watch->sum[i] / (double)watch->samples;
     gather_activity(sim, watch->spikes, result->activity);
     exact_sum sum = {0}, square = {0};

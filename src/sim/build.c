@@ -123,7 +123,7 @@ static void measure_baseline(simulation *sim, baseline *baseline) {
     const target_settings *targets = config_common(sim->config, "targets");
     bool by_siegert = targets->quantity == QUANTITY_RATE && targets->rate_form == RATE_SIEGERT && sim->network.synapses;
     double duration = build_baseline(sim->config, by_siegert, settings->loop_duration);
-    sim->baseline_rate[0] = sim->baseline_rate[1] = sim->baseline_sd = NAN;
+    sim->baseline_rate[0] = sim->baseline_rate[1] = sim->baseline_sd = sim->baseline_settled = NAN;
     if (duration == 0) return;
     settings->baseline = duration;
     baseline_run(sim, duration, baseline);
@@ -136,6 +136,7 @@ static void choose_trained(simulation *sim) {
         int32_t unit = sim->targets.unit[gid];
         bool has_target = !sim->targets.kind->pair || unit != -1;
         sim->trained[gid] = has_target && (choice == TRAINED_ALL || (choice == TRAINED_EXCITATORY && cell_is_excitatory(sim->network.cells, gid)) || (choice == TRAINED_TARGETS && unit >= 0));
+        sim->scored[unit == -2 ? SCORE_AUXILIARY : SCORE_GIVEN] += sim->trained[gid];
     }
 }
 
@@ -266,6 +267,7 @@ status simulation_build(const context *context, config *config, build_purpose pu
         sim->spikes = memory_new(MEMORY_BUFFERS, (size_t)sim->part.total, sizeof(int32_t));
         checked = build_learning(sim);
     }
+    if (checked == STATUS_OK && (purpose == BUILD_TRAIN || purpose == BUILD_CHECK)) silence_warn(sim);
     sim->phase_seconds[PHASE_BUILD] = clock_seconds() - started - sim->phase_seconds[PHASE_BASELINE];
     if (checked != STATUS_OK) {
         simulation_free(sim);

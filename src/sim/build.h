@@ -24,6 +24,9 @@ typedef struct {
 void baseline_run(simulation *simulation, double duration, baseline *result);
 void baseline_clear(baseline *baseline);
 
+/** Warn if the untrained network, whole but for its learning rule, will be near silence in the target window, and say what would carry it. Collective. */
+void silence_warn(simulation *simulation);
+
 /** target_request.record_untrained. Collective. */
 void record_untrained(void *simulation, double settle, int instants, double every, double *rows);
 

@@ -157,7 +157,11 @@ static void delete_neurons(simulation *sim, perturbation *perturbation) {
     perturbation->silent = memory_new(MEMORY_STATE, (size_t)total, 1);
     perturbation->deleted_neurons = perturbation_count(perturbation->settings.delete_neurons, total);
     perturbation_choose(sim->seed, total, perturbation->deleted_neurons, perturbation->silent);
-    for (int64_t gid = 0; gid < total; gid++) sim->trained[gid] &= !perturbation->silent[gid]; /* not scored */
+    for (int64_t gid = 0; gid < total; gid++) { /* not scored */
+        if (!sim->trained[gid] || !perturbation->silent[gid]) continue;
+        sim->scored[sim->targets.unit[gid] == -2 ? SCORE_AUXILIARY : SCORE_GIVEN]--;
+        sim->trained[gid] = 0;
+    }
 }
 
 static void delete_synapses(simulation *sim, perturbation *perturbation) {

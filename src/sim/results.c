@@ -16,7 +16,7 @@
 #include "engram/utf8.h"
 #include "engram/version.h"
 
-static const char *const metrics_header = "loop,task,seconds,rate_hz,correlation,undefined_neurons,mean_gain,memory_mib,weight_change\n";
+static const char *const metrics_header = "loop,task,seconds,rate_hz,correlation,undefined_neurons,mean_gain,memory_mib,weight_change,window_hz,auxiliary_correlation\n";
 
 char *results_path(const results *results, const char *name) {
     char *path;
@@ -219,8 +219,15 @@ static status open_on_root(results *results, const char *parameters, bool overwr
     return code == STATUS_OK ? write_text_file(results, PARAMETERS_FILE, parameters) : code;
 }
 
+/** Cells of a line. */
+static int columns_of(const char *header) {
+    int columns = 1;
+    for (const char *at = header; *at && *at != '\n'; at++) columns += *at == ',';
+    return columns;
+}
+
 static void begin(char *directory, results *results) {
-    *results = (struct results){.directory = directory, .metrics = -1, .started = clock_seconds()};
+    *results = (struct results){.directory = directory, .metrics = -1, .columns = columns_of(metrics_header), .started = clock_seconds()};
     for (size_t length = strlen(directory); length > 1 && directory[length - 1] == '/';) directory[--length] = '\0';
 }
 
@@ -242,6 +249,12 @@ status results_check(const context *context, const char *directory, bool overwri
 status results_open(const context *context, char *directory, const char *parameters, bool overwrite, results *results) {
     begin(directory, results);
     return status_agree(context, context->rank == 0 ? open_on_root(results, parameters, overwrite) : STATUS_OK);
+}
+
+/** Cut a line behind its first @p columns cells. */
+static void keep_columns(char *line, int columns) {
+    for (char *at = line; *at; at++)
+        if (*at == ',' && --columns == 0) strcpy(at, "\n");
 }
 
 /** Whole lines of metrics.csv that belong to loops up to @p loop: their bytes. @param[out] kept number of loops among them */
@@ -268,6 +281,7 @@ static status cut_metrics(results *results, int64_t loop) {
         return status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
     }
     results->bytes = past_lines(text, loop, &kept);
+    if (results->bytes > 0) results->columns = columns_of(text);
     if (kept < loop) fprintf(stderr, "engram: warning: %s/metrics.csv has lines for %lld of %lld loops\n", results->directory, (long long)kept, (long long)loop);
     free(text);
     if (ftruncate(results->metrics, results->bytes) != 0) return status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
@@ -339,8 +353,11 @@ status results_add_metrics(const context *context, results *results, const metri
     fputs(",", line);
     print_number(line, row->mean_gain, ",");
     fprintf(line, "%.1f,", all);
-    print_number(line, row->weight_change, "\n");
+    print_number(line, row->weight_change, ",");
+    print_number(line, row->window_hz, ",");
+    print_number(line, row->auxiliary_correlation, "\n");
     fclose(line);
+    keep_columns(text, results->columns);
     status code = clock_seconds() - results->looked > 1 ? check_there(results) : STATUS_OK;
     if (code == STATUS_OK) code = append_metrics(results, text);
     free(text);
@@ -411,15 +428,39 @@ static void print_hosts(FILE *file, const char *names, int ranks) {
     fputs("],\n", file);
 }
 
+void json_print_scores(FILE *file, const simulation *sim, const test_result *test) {
+    const struct { const char *key; const double *means; } each[] = {
+        {"trial_averaged_correlation", test->average_score}, {"single_trial_correlation", test->mean_single_score}, {"single_trial_correlation_sd", test->sd_single_score},
+        {"rate_correlation", test->rate_score}};
+    for (size_t k = 0; k < sizeof each / sizeof *each; k++)
+        for (int kind = 0; kind < SCORES; kind++) {
+            if ((each[k].means == test->rate_score && !test->rate_fit) || (kind == SCORE_AUXILIARY && !sim->scored[kind])) continue;
+            fprintf(file, ", \"%s%s\": ", kind == SCORE_AUXILIARY ? "auxiliary_" : "", each[k].key);
+            json_print_number(file, each[k].means[kind]);
+        }
+}
+
+/** What the last loop was like, and over how many neurons its scores are; null where nothing was done in this part of the run. */
+static void print_last(FILE *file, const simulation *sim, const metrics_row *last) {
+    bool any = last->loop > 0;
+    fprintf(file, "  \"scored\": {\"%s\": %lld, \"auxiliary\": %lld},\n", sim->targets.units ? "recorded" : "trained", (long long)sim->scored[SCORE_GIVEN], (long long)sim->scored[SCORE_AUXILIARY]);
+    const struct { const char *key; double value; } each[] = {
+        {"loop", any ? (double)last->loop : NAN}, {"rate_hz", any ? last->rate_hz : NAN}, {"window_hz", any ? last->window_hz : NAN},
+        {"correlation", any ? last->correlation : NAN}, {"auxiliary_correlation", any ? last->auxiliary_correlation : NAN}};
+    fputs("  \"last_loop\": {", file);
+    for (size_t k = 0; k < sizeof each / sizeof *each; k++) {
+        fprintf(file, "%s\"%s\": ", k ? ", " : "", each[k].key);
+        json_print_number(file, each[k].value);
+    }
+    fputs("},\n", file);
+}
+
 static void print_tests(FILE *file, const simulation *sim, const test_result *tests) {
     fputs("  \"test\": [", file);
     for (int task = 0; tests && task < sim->targets.tasks; task++) {
         fprintf(file, "%s\n    {\"task\": %d, \"trials\": %d, \"rate_hz\": ", task ? "," : "", task, tests[task].trials);
         json_print_number(file, tests[task].rate_hz);
-        fputs(", \"trial_averaged_correlation\": ", file);
-        json_print_number(file, tests[task].average_score);
-        fputs(", \"single_trial_correlation\": ", file);
-        json_print_number(file, tests[task].mean_single_score);
+        json_print_scores(file, sim, &tests[task]);
         fputs("}", file);
     }
     fputs("],\n", file);
@@ -452,7 +493,7 @@ static void print_field(FILE *file, const char *key, double value) {
 }
 
 static void print_run(FILE *file, const simulation *sim, const results *results, const run_options *options, int64_t resumed_from, int64_t loops_done, status code,
-                      const char *stopped_by, const test_result *tests, const run_figures *all) {
+                      const char *stopped_by, const metrics_row *last, const test_result *tests, const run_figures *all) {
     const char *figures[MEMORY_FIGURES];
     for (int k = 0; k < MEMORY_FIGURES; k++) figures[k] = memory_figure_name(k);
     fputs("{\n  \"command\": [", file);
@@ -475,6 +516,7 @@ static void print_run(FILE *file, const simulation *sim, const results *results,
     print_field(file, "baseline_drive_sd", sim->baseline_sd);
     print_field(file, "rate_inversion_error", sim->targets.inversion_error);
     fprintf(file, "  \"exchange_overflows\": %lld,\n", (long long)exchange_overflows(sim->exchange));
+    print_last(file, sim, last);
     print_tests(file, sim, tests);
     fprintf(file, "  \"timers\": \"%s\",\n", sim->wait_timed ? "detailed" : "plain");
     print_spreads(file, "phase_seconds", phase_names, all->phases, PHASES);
@@ -490,7 +532,7 @@ static void print_run(FILE *file, const simulation *sim, const results *results,
 }
 
 status results_write_run(const simulation *sim, results *results, const run_options *options, int64_t resumed_from, int64_t loops_done, status code, const char *stopped_by,
-                         const test_result *tests) {
+                         const metrics_row *last, const test_result *tests) {
     char name[MPI_MAX_PROCESSOR_NAME] = "";
     int length;
     CHECK_MPI(MPI_Get_processor_name(name, &length));
@@ -506,7 +548,7 @@ status results_write_run(const simulation *sim, results *results, const run_opti
     if (sim->context.rank == 0 && written == STATUS_OK) {
         char *path = results_path(results, "run.json");
         FILE *file = file_begin(path, 0666);
-        if (file) print_run(file, sim, results, options, resumed_from, loops_done, code, stopped_by, tests, &all);
+        if (file) print_run(file, sim, results, options, resumed_from, loops_done, code, stopped_by, last, tests, &all);
         int error = file ? file_end(file, path) : errno;
         if (error) written = status_fail(STATUS_FAILURE, "%s: %s", path, file_why(error));
         free(path);

@@ -17,6 +17,7 @@ typedef struct results {
     char *directory; /* owned */
     int metrics;     /* descriptor on rank 0, else negative; locked while the run lasts */
     int64_t bytes;   /* of metrics.csv that are whole lines */
+    int columns;     /* of metrics.csv: an earlier version's run goes on with fewer */
     double started;  /* clock_seconds() */
     double looked;   /* when the run was last seen to be where it was begun */
     bool gone;       /* it is not: nothing may be written under its name */
@@ -42,7 +43,8 @@ status results_rewind(const context *context, results *results, const char *para
 typedef struct {
     int64_t loop;
     int task;
-    double seconds, rate_hz, correlation; /* NAN correlation: not measured, an empty field */
+    double seconds, rate_hz, window_hz; /* window: of trained neurons in the target window, NAN without any */
+    double correlation, auxiliary_correlation; /* SCORE_GIVEN, SCORE_AUXILIARY; NAN: not measured, an empty field */
     int64_t undefined_neurons;
     double mean_gain;
     double weight_change; /* NAN: not measured */
@@ -70,9 +72,13 @@ status results_write_report(const simulation *sim, const results *results, const
 /** test.h5. @param path of the file @param loop that the weights are of @param tests [tasks] */
 status results_write_test(const simulation *sim, const char *path, const char *configuration, int64_t loop, const test_result *tests);
 
-/** run.json. @param code how the run ended @param stopped_by what ended it before its last loop, "" if nothing did */
+/** run.json. @param code how the run ended @param stopped_by what ended it before its last loop, "" if nothing did @param last the last loop done in this part; loop 0: none */
 status results_write_run(const simulation *sim, results *results, const run_options *options, int64_t resumed_from, int64_t loops_done, status code, const char *stopped_by,
-                         const test_result *tests);
+                         const metrics_row *last, const test_result *tests);
+
+/** Names of recorded units and conditions, where there are any: datasets GROUP/recorded_unit [N] (-1: none, -2: auxiliary target), GROUP/unit_name [units] and
+ *  GROUP/condition_name [tasks]. */
+void results_write_names(const simulation *sim, h5_file *file, const char *group);
 
 /** A [rows][N] array of which this rank has columns [rows][mine]. */
 void results_write_columns(const simulation *sim, h5_file *file, const char *name, int64_t rows, const double *values);
@@ -82,6 +88,8 @@ void results_write_times(const simulation *sim, h5_file *file, const char *name)
 /** Text in double quotes (utf8_from_bytes()), and a number or null, as JSON has them. */
 void json_print_text(FILE *file, const char *text);
 void json_print_number(FILE *file, double value);
+/** ", \"key\": value" of each score of a test. */
+void json_print_scores(FILE *file, const simulation *sim, const test_result *test);
 
 void results_close(results *results);
 

@@ -52,9 +52,21 @@ void results_write_columns(const simulation *sim, h5_file *file, const char *nam
     h5_write(file, name, H5_FLOAT64, 2, shape, 1, sim->part.first, sim->part.mine, values, true);
 }
 
+void results_write_names(const simulation *sim, h5_file *file, const char *group) {
+    const targets *targets = &sim->targets;
+    int64_t total = sim->part.total;
+    char name[64];
+    snprintf(name, sizeof name, "%s/recorded_unit", group);
+    h5_write(file, name, H5_INT32, 1, &total, -1, 0, 0, targets->unit, false);
+    snprintf(name, sizeof name, "%s/unit_name", group);
+    if (targets->unit_name) h5_write_texts(file, name, targets->units, (const char *const *)targets->unit_name);
+    snprintf(name, sizeof name, "%s/condition_name", group);
+    if (targets->condition_name) h5_write_texts(file, name, targets->tasks, (const char *const *)targets->condition_name);
+}
+
 static void write_ids(const simulation *sim, h5_file *file) {
     int64_t total = sim->part.total;
-    h5_write(file, "targets/recorded_unit", H5_INT32, 1, &total, -1, 0, 0, sim->targets.unit, false);
+    results_write_names(sim, file, "targets");
     h5_write(file, "targets/trained", H5_UINT8, 1, &total, -1, 0, 0, sim->trained, false);
 }
 
@@ -93,6 +105,7 @@ status results_write_targets(const simulation *sim, const results *results, cons
     for (int task = 0; task < sim->targets.tasks; task++) {
         snprintf(name, sizeof name, "targets/%d", task);
         h5_group(file, name);
+        if (sim->targets.condition_name) h5_attribute_text(file, name, "condition", sim->targets.condition_name[task]);
         snprintf(name, sizeof name, "targets/%d/target", task);
         results_write_columns(sim, file, name, instants, targets_at(&sim->targets, sim->part.mine, task, 0));
         h5_attribute_text(file, name, "quantity", sim->targets.quantity == QUANTITY_RATE ? "rate" : "drive");

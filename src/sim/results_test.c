@@ -85,21 +85,49 @@ static void write_conditions(const simulation *sim, h5_file *file, int64_t loop,
     if (done->deleted_neurons) h5_write(file, "test/deleted", H5_UINT8, 1, &total, -1, 0, 0, done->silent, false);
 }
 
+/** Means over recorded units (or all trained neurons where nothing is recorded), and over auxiliary targets. */
+static void write_scores(const simulation *sim, h5_file *file, const char *group, const test_result *test) {
+    const struct { const char *key; const double *means; } each[] = {
+        {"trial_averaged_correlation", test->average_score}, {"single_trial_correlation", test->mean_single_score}, {"single_trial_correlation_sd", test->sd_single_score},
+        {"rate_correlation", test->rate_score}};
+    char name[64];
+    for (size_t k = 0; k < sizeof each / sizeof *each; k++)
+        for (int kind = 0; kind < SCORES; kind++) {
+            if ((each[k].means == test->rate_score && !test->rate_fit) || (kind == SCORE_AUXILIARY && !sim->scored[kind])) continue;
+            snprintf(name, sizeof name, "%s%s", kind == SCORE_AUXILIARY ? "auxiliary_" : "", each[k].key);
+            h5_attribute(file, group, name, H5_FLOAT64, 0, &each[k].means[kind]);
+        }
+}
+
+/** PSTH against target rate, neuron by neuron: [N] each. */
+static void write_rate_fit(const simulation *sim, h5_file *file, int task, const rate_fit *fit) {
+    const struct { const char *name; const double *values; } each[] = {{"rate_correlation", fit->correlation}, {"rate_slope", fit->slope}, {"rate_error", fit->error}};
+    int64_t total = sim->part.total;
+    char name[64];
+    for (size_t k = 0; k < sizeof each / sizeof *each; k++) {
+        snprintf(name, sizeof name, "test/%d/%s", task, each[k].name);
+        h5_write(file, name, H5_FLOAT64, 1, &total, 0, sim->part.first, sim->part.mine, each[k].values, false);
+    }
+}
+
 static void write_task(const simulation *sim, h5_file *file, int task, const test_result *test) {
     int64_t total = sim->part.total;
     char name[64];
     snprintf(name, sizeof name, "test/%d", task);
     h5_group(file, name);
     h5_attribute(file, name, "rate_hz", H5_FLOAT64, 0, &test->rate_hz);
-    h5_attribute(file, name, "trial_averaged_correlation", H5_FLOAT64, 0, &test->average_score);
-    h5_attribute(file, name, "single_trial_correlation", H5_FLOAT64, 0, &test->mean_single_score);
-    h5_attribute(file, name, "single_trial_correlation_sd", H5_FLOAT64, 0, &test->sd_single_score);
+    write_scores(sim, file, name, test);
+    if (sim->targets.condition_name) h5_attribute_text(file, name, "condition", sim->targets.condition_name[task]);
     snprintf(name, sizeof name, "test/%d/drive", task);
     results_write_columns(sim, file, name, sim->targets.instants, test->average);
     snprintf(name, sizeof name, "test/%d/psth", task);
     write_psth(sim, file, name, test);
     snprintf(name, sizeof name, "test/%d/trial_correlation", task);
-    write_record(file, name, test, RECORD_SCORE, 0, 1);
+    write_record(file, name, test, RECORD_SCORE + SCORE_GIVEN, 0, 1);
+    if (sim->scored[SCORE_AUXILIARY]) {
+        snprintf(name, sizeof name, "test/%d/auxiliary_trial_correlation", task);
+        write_record(file, name, test, RECORD_SCORE + SCORE_AUXILIARY, 0, 1);
+    }
     snprintf(name, sizeof name, "test/%d/trial_rate", task);
     write_record(file, name, test, RECORD_SPIKES, 0, test->hz_per_spike);
     h5_attribute_text(file, name, "units", "Hz");
@@ -107,6 +135,7 @@ static void write_task(const simulation *sim, h5_file *file, int task, const tes
     h5_write(file, name, H5_FLOAT64, 1, &total, 0, sim->part.first, sim->part.mine, test->neuron_score, false);
     snprintf(name, sizeof name, "test/%d/neuron_single_trial_correlation", task);
     h5_write(file, name, H5_FLOAT64, 1, &total, 0, sim->part.first, sim->part.mine, test->single_score, false);
+    if (test->rate_fit) write_rate_fit(sim, file, task, test->rate_fit);
     if (test->samples) write_deletion(file, task, test);
 }
 
@@ -114,6 +143,7 @@ status results_write_test(const simulation *sim, const char *path, const char *c
     h5_file *file = h5_create(&sim->context, path, configuration);
     h5_group(file, "test");
     results_write_times(sim, file, "test/time");
+    results_write_names(sim, file, "test");
     write_conditions(sim, file, loop, tests);
     for (int task = 0; task < sim->targets.tasks; task++) write_task(sim, file, task, &tests[task]);
     return h5_commit(file);

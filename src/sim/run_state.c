@@ -55,7 +55,7 @@ static bool older(const struct stat *a, const struct stat *b) {
 /* ---- metrics.csv ---- */
 
 /** Where the columns stand that are shown. */
-typedef struct { int loop, seconds, rate_hz, correlation, memory_mib; } metrics_columns;
+typedef struct { int loop, seconds, rate_hz, correlation, memory_mib, window_hz, auxiliary; } metrics_columns;
 
 static int column_of(const char *header, const char *name) {
     size_t length = strlen(name);
@@ -99,6 +99,9 @@ static void read_lines(const char *tail, const metrics_columns *columns, run_sta
         state->memory_mib = cell(cells, count, columns->memory_mib);
         double correlation = cell(cells, count, columns->correlation);
         if (!isnan(correlation)) state->correlation = correlation;
+        double auxiliary = cell(cells, count, columns->auxiliary);
+        if (!isnan(auxiliary)) state->auxiliary = auxiliary;
+        state->window_hz = cell(cells, count, columns->window_hz);
         double seconds = cell(cells, count, columns->seconds);
         recent[lines++ % RECENT_LOOPS] = isnan(seconds) ? 0 : seconds;
     }
@@ -119,7 +122,7 @@ static int read_metrics(const char *path, off_t bytes, run_state *state, double 
         return 0;
     }
     const metrics_columns columns = {column_of(header, "loop"), column_of(header, "seconds"), column_of(header, "rate_hz"), column_of(header, "correlation"),
-                                     column_of(header, "memory_mib")};
+                                     column_of(header, "memory_mib"), column_of(header, "window_hz"), column_of(header, "auxiliary_correlation")};
     free(header);
     if (columns.loop < 0 || columns.seconds < 0) return EBADMSG;
     off_t from = bytes > TAIL_BYTES ? bytes - TAIL_BYTES : 0;
@@ -154,6 +157,7 @@ static void read_parameters(const char *path, run_state *state, double *trials) 
     if (loops >= 0) state->loops = (int64_t)loops;
     *trials = number_of(text, "output:", "  test_trials: ");
     if (isnan(*trials)) *trials = 0;
+    if (!strstr(text, "\n  rule: none\n")) state->silent_below = number_of(text, "guards:", "  min_window_rate: ");
     free(text);
 }
 
@@ -230,7 +234,7 @@ int run_state_read(const char *directory, run_state *state) {
     double slowest = 0, trials = 0;
     bool ended = false;
     clock_gettime(CLOCK_REALTIME, &now);
-    *state = (run_state){.loops = -1, .rate_hz = NAN, .correlation = NAN, .seconds = NAN, .memory_mib = NAN, .saved = -1, .saved_ago = NAN};
+    *state = (run_state){.loops = -1, .rate_hz = NAN, .window_hz = NAN, .correlation = NAN, .auxiliary = NAN, .silent_below = NAN, .seconds = NAN, .memory_mib = NAN, .saved = -1, .saved_ago = NAN};
     int failed = stat_file(directory, "metrics.csv", &metrics, &path[0]), no_parameters = stat_file(directory, PARAMETERS_FILE, &parameters, &path[1]);
     int not_ended = stat_file(directory, "run.json", &end, &path[2]);
     if (!failed) failed = no_parameters;

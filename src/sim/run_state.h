@@ -21,7 +21,9 @@ typedef struct {
     bool seen;               /* a process of this machine holds the run's lock: it lives for sure */
     int exit_code;           /* of the last part that came to its end; valid when stopped, done or failed */
     int64_t loop, loops;     /* done, as of metrics.csv; planned (-1: not known) */
-    double rate_hz, correlation; /* of the last loop, and the last one measured; NAN where there is none */
+    double rate_hz, window_hz; /* of the last loop: of the network, of trained neurons in the target window; NAN where there is none */
+    double correlation, auxiliary; /* the last ones measured: over recorded units (or all trained neurons), and over neurons with auxiliary targets; NAN where there is none */
+    double silent_below;     /* Hz: a rate in the target window below this counts as silence (guards.min_window_rate); NAN: not known, or nothing is learned */
     double seconds;          /* per loop, mean of the last loops; NAN before the first */
     double memory_mib;       /* resident, all ranks; NAN: not known */
     int64_t saved;           /* loop of the newest checkpoint, -1: none */

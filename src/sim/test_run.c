@@ -205,12 +205,19 @@ static void show_deletions(const test_job *job) {
 }
 
 static void show_results(const test_job *job) {
-    log_line(&job->mine, "%d trials in %.2f s\ntask  trials  rate Hz  trial-averaged corr  single trials", job->tasks * job->trials, job->tested);
-    for (int task = 0; task < job->tasks; task++) {
-        const test_result *test = &job->results[task];
-        char spread[32] = "";
-        if (!isnan(test->sd_single_score)) snprintf(spread, sizeof spread, " +- %.3f", test->sd_single_score);
-        log_line(&job->mine, "%4d  %6d  %7.3f  %19.3f  %.3f%s", task, test->trials, test->rate_hz, test->average_score, test->mean_single_score, spread);
+    const simulation *sim = job->sim;
+    bool rates = job->results[0].rate_fit != NULL;
+    const char *const over[SCORES] = {sim->targets.units ? "recorded units" : "trained neurons", "auxiliary targets"};
+    log_line(&job->mine, "%d trials in %.2f s\ntask  trials  rate Hz  trial-averaged corr  single trials    %sover", job->tasks * job->trials, job->tested, rates ? "PSTH and rate  " : "");
+    for (int row = 0; row < SCORES * job->tasks; row++) {
+        const test_result *test = &job->results[row / SCORES];
+        int kind = row % SCORES;
+        char spread[32] = "", fit[32] = "";
+        if (kind == SCORE_AUXILIARY && !sim->scored[kind]) continue;
+        if (!isnan(test->sd_single_score[kind])) snprintf(spread, sizeof spread, " +- %.3f", test->sd_single_score[kind]);
+        if (rates) snprintf(fit, sizeof fit, "%13.3f  ", test->rate_score[kind]);
+        log_line(&job->mine, "%4d  %6d  %7.3f  %19.3f  %6.3f%-11s%s%lld %s", row / SCORES, test->trials, test->rate_hz, test->average_score[kind], test->mean_single_score[kind], spread, fit,
+                 (long long)sim->scored[kind], over[kind]);
     }
     if (!isnan(job->options->delete_spike)) show_deletions(job);
 }
@@ -221,12 +228,15 @@ static void print_key(FILE *file, const char *indent, const char *key, double va
     fputs(end, file);
 }
 
-static void print_task(FILE *file, int task, const test_result *test, bool last) {
+static void print_task(FILE *file, const simulation *sim, int task, const test_result *test, bool last) {
     fprintf(file, "    {\"task\": %d, ", task);
-    print_key(file, "", "rate_hz", test->rate_hz, ", ");
-    print_key(file, "", "trial_averaged_correlation", test->average_score, ", ");
-    print_key(file, "", "single_trial_correlation", test->mean_single_score, ", ");
-    print_key(file, "", "single_trial_correlation_sd", test->sd_single_score, "");
+    if (sim->targets.condition_name) {
+        fputs("\"condition\": ", file);
+        json_print_text(file, sim->targets.condition_name[task]);
+        fputs(", ", file);
+    }
+    print_key(file, "", "rate_hz", test->rate_hz, "");
+    json_print_scores(file, sim, test);
     if (test->samples) {
         print_key(file, ", ", "correlation_without_spike", testing_mean(test, RECORD_CUT_SCORE, NULL), "");
         print_key(file, ", ", "agreement", testing_mean(test, RECORD_AGREEMENT, NULL), "");
@@ -253,8 +263,10 @@ static void print_summary(FILE *file, const test_job *job) {
     print_key(file, "  ", "delete_spike_ms", job->options->delete_spike, ",\n");
     print_key(file, "  ", "build_seconds", job->built, ",\n");
     print_key(file, "  ", "trial_seconds", job->tested, ",\n");
+    fprintf(file, "  \"scored\": {\"%s\": %lld, \"auxiliary\": %lld},\n", job->sim->targets.units ? "recorded" : "trained", (long long)job->sim->scored[SCORE_GIVEN],
+            (long long)job->sim->scored[SCORE_AUXILIARY]);
     fputs("  \"tasks\": [\n", file);
-    for (int task = 0; task < job->tasks; task++) print_task(file, task, &job->results[task], task + 1 == job->tasks);
+    for (int task = 0; task < job->tasks; task++) print_task(file, job->sim, task, &job->results[task], task + 1 == job->tasks);
     fputs("  ],\n  \"revision\": ", file);
     json_print_text(file, version_revision);
     fputs("\n}\n", file);

@@ -70,7 +70,6 @@ static status add_values(const testing *testing, sums *sums, const double *value
 /** The trial again, without the spike. */
 static status run_without_spike(testing *testing, trial trial, double *record) {
     simulation *sim = testing->sim;
-    int64_t undefined;
     trial_result result;
     trial.delete_from = spike_deletion_step(testing->deletion);
     trial.observers = 0;
@@ -78,7 +77,7 @@ static status run_without_spike(testing *testing, trial trial, double *record) {
     trial_observe(&trial, testing->tracker, tracker_step);
     trial_observe(&trial, testing->deletion, spike_deletion_watch_cut);
     trial_run(sim, &trial, &result);
-    record[RECORD_CUT_SCORE] = score_values(sim, trial.task, tracker_finish(testing->tracker), NULL, &undefined);
+    record[RECORD_CUT_SCORE] = score_values(sim, trial.task, tracker_finish(testing->tracker), NULL).mean[SCORE_GIVEN];
     return spike_deletion_finish(testing->deletion, sim, &result, record);
 }
 
@@ -87,7 +86,6 @@ static status run_trial(testing *testing, int task, int n) {
     simulation *sim = testing->sim;
     sums *sums = &testing->sums[task];
     double *record = sums->record + (int64_t)n * testing->columns;
-    int64_t undefined;
     trial trial = {.task = task, .stream = STREAM_TEST + (uint64_t)sim->targets.tasks * (uint64_t)testing->plan->skip + (uint64_t)task * (uint64_t)testing->plan->trials + (uint64_t)n, .reset = true, .plastic = true,
                    .stimulate = true, .steps = sim->loop_steps, .watch = testing->plan->watch};
     tracker_begin(testing->tracker);
@@ -98,7 +96,8 @@ static status run_trial(testing *testing, int task, int n) {
     trial_run(sim, &trial, &result);
     if (!result.whole) return STATUS_RESUMABLE;
     const double *values = tracker_finish(testing->tracker);
-    record[RECORD_SCORE] = score_values(sim, task, values, testing->each, &undefined);
+    score score = score_values(sim, task, values, testing->each);
+    memcpy(record + RECORD_SCORE, score.mean, sizeof score.mean);
     record[RECORD_SPIKES] = (double)(result.spikes[0] + result.spikes[1]);
     for (int i = 0; i < sim->part.mine; i++)
         if (!isnan(testing->each[i])) sums->score[i] += llrint(testing->each[i] * SCORE_SCALE), sums->defined[i]++;
@@ -116,11 +115,11 @@ static status worst_of(MPI_Comm comm, status mine) {
 static void show_progress(testing *testing, int task, int64_t number, int64_t all, const double *record) {
     double now = clock_seconds();
     if (!testing->plan->progress || now - testing->shown < 1) return;
-    char left[32];
+    char left[32], scores[SCORE_TEXT];
     int64_t done = number / testing->plan->groups + 1, mine = (all + testing->plan->groups - 1) / testing->plan->groups;
     clock_format((now - testing->started) / (double)done * (double)(mine - done), left, sizeof left);
-    log_line(&testing->sim->context, "trial %*lld/%lld  task %d  corr %6.3f  left %s", snprintf(NULL, 0, "%lld", (long long)all), (long long)(number + 1), (long long)all, task,
-             record[RECORD_SCORE], left);
+    log_line(&testing->sim->context, "trial %*lld/%lld  task %d  corr %s  left %s", snprintf(NULL, 0, "%lld", (long long)all), (long long)(number + 1), (long long)all, task,
+             score_show(testing->sim, record + RECORD_SCORE, scores), left);
     testing->shown = now;
 }
 
@@ -205,9 +204,12 @@ static void finish_task(const testing *testing, int task, test_result *result) {
     for (size_t k = 0; k < size; k++) result->average[k] = (double)sums->value[k] / testing->scale / trials;
     for (size_t i = 0; i < mine; i++) result->single_score[i] = sums->defined[i] ? (double)sums->score[i] / SCORE_SCALE / (double)sums->defined[i] : NAN;
     sums_clear(sums);
-    int64_t undefined, neurons = sim->part.total - (sim->perturbation ? sim->perturbation->deleted_neurons : 0);
-    result->average_score = score_values(sim, task, result->average, result->neuron_score, &undefined);
-    result->mean_single_score = testing_mean(result, RECORD_SCORE, &result->sd_single_score);
+    int64_t neurons = sim->part.total - (sim->perturbation ? sim->perturbation->deleted_neurons : 0);
+    score average = score_values(sim, task, result->average, result->neuron_score);
+    memcpy(result->average_score, average.mean, sizeof average.mean);
+    for (int kind = 0; kind < SCORES; kind++) result->mean_single_score[kind] = testing_mean(result, RECORD_SCORE + kind, &result->sd_single_score[kind]);
+    result->rate_fit = rate_fit_new(sim, task, &result->psth, trials);
+    if (result->rate_fit) memcpy(result->rate_score, score_mean(sim, result->rate_fit->correlation).mean, sizeof result->rate_score);
     result->hz_per_spike = 1000 / ((double)neurons * (double)sim->loop_steps * sim->dt);
     result->rate_hz = testing_mean(result, RECORD_SPIKES, NULL) * result->hz_per_spike;
     set_times(testing, result);
@@ -256,6 +258,7 @@ void testing_free(test_result *results, int tasks) {
         memory_free(result->record), memory_free(result->average), memory_free(result->neuron_score), memory_free(result->single_score);
         memory_free(result->sample_time), memory_free(result->bin_end);
         psth_clear(&result->psth);
+        rate_fit_free(result->rate_fit);
     }
     memory_free(results);
 }

@@ -4,6 +4,7 @@
 #define ENGRAM_SIM_TESTING_H
 
 #include "engram/observe.h"
+#include "rate_fit.h"
 
 enum { TEST_TRIALS_MAX = 1 << 20 };
 
@@ -20,10 +21,10 @@ typedef struct {
 
 /** What a single trial leaves: columns of a record. */
 enum {
-    RECORD_SCORE,       /**< mean r over neurons */
-    RECORD_SPIKES,      /**< of all neurons */
+    RECORD_SCORE,       /**< [SCORES] mean r over neurons, by kind of target */
+    RECORD_SPIKES = RECORD_SCORE + SCORES, /**< of all neurons */
     RECORD_PLAIN,       /**< columns without a deleted spike; with one: */
-    RECORD_CUT_SCORE = RECORD_PLAIN, /**< mean r of the trial without the spike with the target */
+    RECORD_CUT_SCORE = RECORD_PLAIN, /**< mean r of the trial without the spike with the target, SCORE_GIVEN */
     RECORD_AGREEMENT,   /**< mean over neurons of the correlation of both drives, from the deletion to the end of the target window */
     RECORD_DIVERGED,    /**< ms, as the next two; spike_deletion.h */
     RECORD_RECONVERGED,
@@ -40,8 +41,10 @@ typedef struct {
     double *average;        /**< [instants][mine] trial-averaged value */
     double *neuron_score;   /**< [mine] r of the trial average */
     double *single_score;   /**< [mine] r of single trials, averaged over those where it is defined */
-    double average_score;   /**< mean r of the trial average */
-    double mean_single_score, sd_single_score; /**< over trials; SD with trials - 1, NAN for less than two */
+    double average_score[SCORES];   /**< mean r of the trial average */
+    double mean_single_score[SCORES], sd_single_score[SCORES]; /**< over trials; SD with trials - 1, NAN for less than two */
+    rate_fit *rate_fit;     /**< of the PSTH, NULL where targets are no rates */
+    double rate_score[SCORES];      /**< mean of its correlation */
     double rate_hz;         /**< of the neurons that are not deleted, over whole trials */
     double hz_per_spike;    /**< rate of a trial over its number of spikes */
     psth psth;

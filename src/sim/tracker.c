@@ -180,25 +180,41 @@ void score_pearson(const double *x, const double *y, int count, int64_t stride, 
         score_columns(x + c, y + c, count, stride, columns - c < SCORE_COLUMNS ? columns - c : SCORE_COLUMNS, r + c);
 }
 
-double score_values(const simulation *sim, int task, const double *values, double *each, int64_t *undefined) {
-    int mine = sim->part.mine, instants = sim->targets.instants;
-    const double *target = targets_at(&sim->targets, mine, task, 0);
-    exact_sum sum = {0};
-    int64_t counts[2] = {0, 0}; /* defined, undefined */
-    double *all = memory_new(MEMORY_BUFFERS, (size_t)mine, sizeof *all);
-    score_pearson(values, target, instants, mine, mine, all);
-    for (int i = 0; i < mine; i++) {
-        double r = NAN;
-        if (sim->trained[sim->part.first + i]) {
-            r = all[i];
-            counts[isnan(r)]++;
-            if (!isnan(r)) sum_add(&sum, r);
-        }
-        if (each) each[i] = r;
+score score_mean(const simulation *sim, const double *each) {
+    exact_sum sum[SCORES] = {{0}};
+    int64_t counts[SCORES + 1] = {0}; /* defined, and the undefined of all kinds */
+    for (int i = 0; i < sim->part.mine; i++) {
+        int64_t gid = sim->part.first + i;
+        if (!sim->trained[gid]) continue;
+        int kind = sim->targets.unit[gid] == -2 ? SCORE_AUXILIARY : SCORE_GIVEN;
+        counts[isnan(each[i]) ? SCORES : kind]++;
+        if (!isnan(each[i])) sum_add(&sum[kind], each[i]);
     }
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, counts, SCORES + 1, MPI_INT64_T, MPI_SUM, sim->context.comm));
+    score score = {.undefined = counts[SCORES]};
+    for (int kind = 0; kind < SCORES; kind++) {
+        double total = sum_value(sum_all(&sim->context, sum[kind]));
+        score.mean[kind] = counts[kind] ? total / (double)counts[kind] : NAN;
+    }
+    return score;
+}
+
+score score_values(const simulation *sim, int task, const double *values, double *each) {
+    int mine = sim->part.mine;
+    double *all = memory_new(MEMORY_BUFFERS, (size_t)mine, sizeof *all);
+    score_pearson(values, targets_at(&sim->targets, mine, task, 0), sim->targets.instants, mine, mine, all);
+    score score = score_mean(sim, all);
+    for (int i = 0; i < mine && each; i++) each[i] = sim->trained[sim->part.first + i] ? all[i] : NAN;
     memory_free(all);
-    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, counts, 2, MPI_INT64_T, MPI_SUM, sim->context.comm));
-    sum = sum_all(&sim->context, sum);
-    *undefined = counts[1];
-    return counts[0] ? sum_value(sum) / (double)counts[0] : NAN;
+    return score;
+}
+
+char *score_show(const simulation *sim, const double *means, char *text) {
+    char part[SCORES][16];
+    for (int kind = 0; kind < SCORES; kind++) snprintf(part[kind], sizeof part[kind], isnan(means[kind]) ? "undefined" : "%.3f", means[kind]);
+    if (sim->scored[SCORE_AUXILIARY])
+        snprintf(text, SCORE_TEXT, "%s recorded, %s auxiliary", part[SCORE_GIVEN], part[SCORE_AUXILIARY]);
+    else
+        snprintf(text, SCORE_TEXT, "%s", part[SCORE_GIVEN]);
+    return text;
 }

@@ -30,6 +30,8 @@ typedef struct {
     int64_t saved;            /* loop of the last checkpoint */
     int64_t spooled;          /* recorded spikes that were put aside */
     run_watch watch;
+    metrics_row last;         /* of the last loop done here */
+    bool warned;              /* of silence in the target window */
 } training;
 
 static void describe(const simulation *sim, int64_t loops) {
@@ -40,26 +42,50 @@ static void describe(const simulation *sim, int64_t loops) {
              sim->context.ranks, sim->context.ranks > 1 ? "s" : "", (long long)synapses[0], (long long)synapses[1], (long long)synapses[2]);
     log_line(&sim->context, "training: %lld loops of %g ms, %d task%s, %d learning instants each", (long long)loops, (double)sim->loop_steps * sim->dt, sim->targets.tasks,
              sim->targets.tasks > 1 ? "s" : "", sim->targets.instants);
+    if (sim->scored[SCORE_AUXILIARY])
+        log_line(&sim->context, "scores: corr is the mean correlation with the target over %lld recorded units and, apart from them, over %lld neurons with auxiliary targets",
+                 (long long)sim->scored[SCORE_GIVEN], (long long)sim->scored[SCORE_AUXILIARY]);
+    else
+        log_line(&sim->context, "scores: corr is the mean correlation with the target over %lld %s", (long long)sim->scored[SCORE_GIVEN],
+                 sim->targets.units ? "recorded units" : "trained neurons");
     memory_report(&sim->context, "at start");
 }
 
 static void show_progress(const training *training, const metrics_row *row) {
-    char left[32], correlation[32] = "";
+    char left[32], correlation[SCORE_TEXT], window[32] = "";
+    const double scores[SCORES] = {row->correlation, row->auxiliary_correlation};
+    if (!isnan(row->window_hz)) snprintf(window, sizeof window, " (%.3f in window)", row->window_hz);
     clock_format(training->progress.seconds / (double)row->loop * (double)(training->loops - row->loop), left, sizeof left);
-    if (row->measured && isnan(row->correlation))
-        snprintf(correlation, sizeof correlation, "  corr undefined");
-    else if (row->measured)
-        snprintf(correlation, sizeof correlation, "  corr %6.3f", row->correlation);
-    log_line(&training->sim->context, "loop %*lld/%lld  task %d  %6.3f Hz%s  %.2f s  left %s", snprintf(NULL, 0, "%lld", (long long)training->loops), (long long)row->loop,
-             (long long)training->loops, row->task, row->rate_hz, correlation, row->seconds, left);
+    log_line(&training->sim->context, "loop %*lld/%lld  task %d  %6.3f Hz%s%s%s  %.2f s  left %s", snprintf(NULL, 0, "%lld", (long long)training->loops), (long long)row->loop,
+             (long long)training->loops, row->task, row->rate_hz, window, !row->measured ? "" : row->correlation < 0 ? "  corr " : "  corr  ", row->measured ? score_show(training->sim, scores, correlation) : "", row->seconds, left);
 }
 
 static double rate_of(const simulation *sim, const trial_result *result, int64_t steps) {
     return (double)(result->spikes[0] + result->spikes[1]) / ((double)sim->part.total * (double)steps * sim->dt / 1000);
 }
 
+/** Spikes in the target window, of @p count sources, in Hz; NAN without sources. */
+static double window_rate(const simulation *sim, int64_t spikes, int64_t count) {
+    return count ? (double)spikes / ((double)count * (double)sim->targets.instants * (double)sim->every * sim->dt / 1000) : NAN;
+}
+
+/** Is nothing heard in the target window that could be learned from, or nothing of the neurons that learn? @param[out] message of it */
+static bool is_window_silent(const simulation *sim, const trial_result *result, char *message, size_t size) {
+    if (!sim->rule->learn) return false;
+    const guard_settings *guards = config_common(sim->config, "guards");
+    double all = window_rate(sim, result->window_sources, sim->plastic->sources), trained = window_rate(sim, result->window_spikes, sim->scored[SCORE_GIVEN] + sim->scored[SCORE_AUXILIARY]);
+    if (all < guards->min_window_rate)
+        snprintf(message, size, "the network is silent inside the target window: %g Hz (allowed: guards.min_window_rate = %g Hz): what is learned there are drives that make no spikes, "
+                 "from what the stimulus left", all, guards->min_window_rate);
+    else if (trained < guards->min_window_rate)
+        snprintf(message, size, "the trained neurons are silent inside the target window: %g Hz (allowed: guards.min_window_rate = %g Hz): what is learned there are drives that make no spikes",
+                 trained, guards->min_window_rate);
+    return all < guards->min_window_rate || trained < guards->min_window_rate;
+}
+
 /** What a guard found in loop @p loop, or a network that fires too much or not at all. Not agreed. */
 static status check_numeric(const simulation *sim, int64_t loop, const trial_result *result, double rate_hz) {
+    char message[320];
     const guard_settings *guards = config_common(sim->config, "guards");
     if (result->fault[0]) return status_fail(STATUS_NUMERIC, "loop %lld, %s", (long long)loop, result->fault);
     if (!result->whole) return STATUS_OK;
@@ -67,7 +93,17 @@ static status check_numeric(const simulation *sim, int64_t loop, const trial_res
         return status_fail(STATUS_NUMERIC, "loop %lld: the network is silent: %g Hz (allowed: guards.min_rate = %g Hz)", (long long)loop, rate_hz, guards->min_rate);
     if (guards->max_rate > 0 && rate_hz > guards->max_rate)
         return status_fail(STATUS_NUMERIC, "loop %lld: the network runs away: %g Hz (allowed: guards.max_rate = %g Hz)", (long long)loop, rate_hz, guards->max_rate);
+    if (guards->silent_window == SILENT_STOP && is_window_silent(sim, result, message, sizeof message)) return status_fail(STATUS_NUMERIC, "loop %lld: %s", (long long)loop, message);
     return STATUS_OK;
+}
+
+/** In the first loop that is seen here, and after the last. */
+static void warn_of_silence(training *training, int64_t loop, const trial_result *result) {
+    char message[320];
+    bool last = loop == training->loops;
+    if ((training->warned && !last) || !is_window_silent(training->sim, result, message, sizeof message)) return;
+    training->warned = true;
+    log_warning(&training->sim->context, "loop %lld: %s (guards.silent_window: stop ends a run for that)", (long long)loop, message);
 }
 
 static double mean_gain(const simulation *sim, const rule_report *report) {
@@ -96,7 +132,10 @@ static double weight_change(const simulation *sim) {
 static void measure(training *training, metrics_row *row, bool last_of_task) {
     simulation *sim = training->sim;
     double *values = tracker_finish(training->tracker);
-    row->correlation = score_values(sim, row->task, values, NULL, &row->undefined_neurons);
+    score score = score_values(sim, row->task, values, NULL);
+    row->correlation = score.mean[SCORE_GIVEN];
+    row->auxiliary_correlation = score.mean[SCORE_AUXILIARY];
+    row->undefined_neurons = score.undefined;
     if (!last_of_task) return;
     size_t bytes = (size_t)sim->targets.instants * (size_t)sim->part.mine * sizeof(double);
     double **kept = &training->progress.drive[row->task];
@@ -109,7 +148,7 @@ static status run_loop(training *training, int64_t loop) {
     simulation *sim = training->sim;
     int tasks = sim->targets.tasks, task = (int)((loop - 1) % tasks);
     bool last = loop == training->loops, last_of_task = loop > training->loops - tasks;
-    metrics_row row = {.loop = loop, .task = task, .correlation = NAN, .measured = last_of_task || loop % training->output->correlation_every == 0};
+    metrics_row row = {.loop = loop, .task = task, .correlation = NAN, .auxiliary_correlation = NAN, .measured = last_of_task || loop % training->output->correlation_every == 0};
     trial trial = {.task = task, .stream = (uint64_t)loop, .reset = loop == 1 || sim->reset_every_loop, .plastic = true, .stimulate = true,
                    .learn = sim->rule->learn != NULL, .steps = sim->loop_steps, .guarded = true, .watch = &training->watch};
     if (row.measured) {
@@ -130,6 +169,7 @@ static status run_loop(training *training, int64_t loop) {
     if (numeric != STATUS_OK) return numeric;
     if (!result.whole) return STATUS_RESUMABLE;
     if (row.measured) measure(training, &row, last_of_task);
+    row.window_hz = window_rate(sim, result.window_spikes, sim->scored[SCORE_GIVEN] + sim->scored[SCORE_AUXILIARY]);
     row.mean_gain = mean_gain(sim, &result.report);
     row.weight_change = training->output->weight_change ? weight_change(sim) : NAN;
     measuring = clock_seconds() - measuring;
@@ -140,6 +180,8 @@ static status run_loop(training *training, int64_t loop) {
     training->progress.loop = loop;
     status written = status_agree(&sim->context, results_add_metrics(&sim->context, &training->results, &row));
     if (written == STATUS_OK) show_progress(training, &row);
+    if (written == STATUS_OK) warn_of_silence(training, loop, &result);
+    training->last = row;
     return written;
 }
 
@@ -212,8 +254,10 @@ static status run_tests(training *training) {
     status tested = status_agree(&sim->context, testing_trials(sim, &plan, &training->tests));
     for (int task = 0; tested == STATUS_OK && task < sim->targets.tasks; task++) {
         const test_result *test = &training->tests[task];
-        log_line(&sim->context, "test: task %d, %d trials, weights frozen: %.3f Hz, trial-averaged corr %.3f, single trials %.3f", task, test->trials, test->rate_hz,
-                 test->average_score, test->mean_single_score);
+        char average[SCORE_TEXT], single[SCORE_TEXT];
+        log_line(&sim->context, "test: task %d, %d trials, weights frozen: %.3f Hz, trial-averaged corr %s; single trials %s", task, test->trials, test->rate_hz,
+                 score_show(sim, test->average_score, average), score_show(sim, test->mean_single_score, single));
+        if (test->rate_fit) log_line(&sim->context, "test: task %d, PSTH against the target rate, %g ms bins: corr %s", task, (double)test->psth.bin * sim->dt, score_show(sim, test->rate_score, average));
     }
     return tested;
 }
@@ -346,7 +390,7 @@ static status close_run(training *training, status code, const run_options *opti
     if (code == STATUS_RESUMABLE)
         log_line(&sim->context, "stopped by %s after loop %lld of %lld, saved after loop %lld; go on with: engram train --resume %s", why, (long long)training->progress.loop,
                  (long long)training->loops, (long long)training->saved, training->results.directory);
-    status written = results_write_run(sim, &training->results, options, training->resumed_from, training->progress.loop, code, why, training->tests);
+    status written = results_write_run(sim, &training->results, options, training->resumed_from, training->progress.loop, code, why, &training->last, training->tests);
     written = status_agree(&sim->context, written);
     if (stop && written == STATUS_OK) watch_heeded(&training->watch);
     memory_report(&sim->context, "at end");
@@ -412,7 +456,7 @@ status training_run(const context *context, config *config, const run_options *o
     watch_begin(&training.watch, hours * 3600);
     heed_slurm(context, &training.watch);
     status result = claim_directory(context, config, &training, options, &point);
-    if (result == STATUS_OK) result = simulation_build(context, config, BUILD_TRAIN, &training.sim);
+    if (result == STATUS_OK) result = simulation_build(context, config, point.checkpoint ? BUILD_RESUME : BUILD_TRAIN, &training.sim);
     if (result == STATUS_OK) result = train(&training, options, &point);
     free(point.checkpoint);
     clear(&training);

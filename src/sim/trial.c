@@ -165,11 +165,15 @@ static int delete_spike(simulation *sim, int64_t step, int count, int *fired, tr
     return sim->spikes_of_neurons = count - 1;
 }
 
-static void count_spikes(const simulation *sim, int count, trial_result *result) {
-    int excitatory = 0;
+static void count_spikes(const simulation *sim, int64_t step, int count, trial_result *result) {
+    int excitatory = 0, trained = 0;
     for (int k = 0; k < count; k++) excitatory += cell_is_excitatory(sim->network.cells, sim->spikes[k]);
     result->spikes[0] += excitatory;
     result->spikes[1] += count - excitatory;
+    if (!sim->trained || step <= sim->window || step > sim->window + sim->every * sim->targets.instants) return;
+    for (int k = 0; k < count; k++) trained += sim->trained[sim->spikes[k]];
+    result->window_spikes += trained;
+    result->window_sources += sim->spike_count;
 }
 
 static void begin(simulation *sim, const trial *trial) {
@@ -232,7 +236,7 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
 
         if (sim->network.synapses) static_deliver(sim->network.synapses, sim->spikes, from_neurons, &sim->drive->arriving);
         if (trial->plastic) plastic_deliver(sim->plastic, sim->spikes, sim->spike_count, sim->drive->plastic_arriving);
-        count_spikes(sim, from_neurons, result);
+        count_spikes(sim, step, from_neurons, result);
         charge(&watch, PHASE_DELIVER);
 
         if (readout) {

@@ -6,7 +6,7 @@ import subprocess
 
 import h5py
 import numpy as np
-from engram_test import edges, metrics, run_tests
+from engram_test import edges, metrics, run_tests, spikes
 
 SMALL = """\
 simulation:
@@ -316,12 +316,53 @@ def test_check_writes_nothing(bench):
         file.write(SMALL)
     before = snapshot(folder)
     out, err = expect(bench, ["check", os.path.join(folder, "small.yaml"), "-P", f"output.directory={folder}/out", "-P", "learning.loops=1000000"], 0, "configuration as used", absent=["loop 1/"])
-    assert not err and snapshot(folder) == before, (err, snapshot(folder).keys())
+    assert err.count("\n") == 1 and "the untrained network is near silence" in err and snapshot(folder) == before, (err, snapshot(folder).keys())
     used = out.split("configuration as used:\n")[1]
     again, _ = expect(bench, ["check", bench.config("used.yaml", used)], 0)  # what is printed can be read, and means the same
     assert again.split("configuration as used:\n")[1] == used
 
 
-run_tests([test_usage, test_list, test_neuron_refusals, test_bad_values, test_combinations, test_error_is_printed_once, test_data, test_damaged_edges, test_output_directory, test_refused_before_work,
+SILENT = """\
+simulation: {dt: 0.5 ms, baseline: 400 ms}
+network:    {kind: balanced_ei, neurons: 400}
+plastic:    {excitatory_in_degree: 15, inhibitory_in_degree: 15}
+stimulus:   {start: 100 ms, stop: 300 ms}
+targets:    {duration: 600 ms}
+learning:   {loops: 8}
+output:     {edges: none}
+"""
+
+
+def test_silence(bench):
+    """A network whose constant input is below threshold, as a tutorial of a tenth of its size is, is told of before and after training; what is said would carry it, does."""
+    config, silence = bench.config("silent.yaml", SILENT), "the untrained network is near silence: 0 Hz"
+    what = (silence, "constant input of 0.5367 to excitatory neurons", "0.3578 to inhibitory", "network.in_degree of 70 or more (it is 20; from 157 on inhibitory neurons fire alone, too)",
+            "network.external_drive above 0.1491", "neuron.noise_sd")
+    for ranks in (1, 3):
+        assert expect(bench, ["check", config], 0, *what, ranks=ranks)[1].count("near silence") == 1
+    out = bench.path("silent")
+    _, err = expect(bench, ["train", config, "-o", out], 0, *what, "(0.000 in window)", ranks=2)
+    rows = metrics(out)
+    assert all(row["window_hz"] < 0.02 and row["rate_hz"] > 0.1 for row in rows), rows
+    assert [line.split(":")[2] for line in err.splitlines() if "silent inside the target window" in line] == [" loop 1", " loop 8"], err
+    assert "silent inside the target window, 0 Hz in the last loop" in bench.succeed(["status", out])
+    expect(bench, ["train", config, "-o", bench.path("stopped"), "-P", "guards.silent_window=stop"], 4, "loop 1: the network is silent inside the target window: ", "guards.min_window_rate = 0.1 Hz", ranks=2)
+    expect(bench, ["train", config, "-o", bench.path("off"), "-P", "guards.min_window_rate=0", "-P", "guards.silent_window=stop", "-P", "learning.loops=1"], 0, absent=["silen"])
+    for key in ("network.in_degree=70", "network.external_drive=0.1495", "neuron.noise_sd=0.9"):
+        loud = bench.path("loud")
+        expect(bench, ["train", config, "-o", loud, "--overwrite", "-P", key, "-P", "guards.silent_window=stop"], 0, absent=["silen"])
+        assert min(row["window_hz"] for row in metrics(loud)) > 1, key
+    # what is trained is silent, but not what it listens to: the rate in the window, counted in the spikes of the last loop
+    part = bench.path("part")
+    expect(bench, ["train", config, "-o", part, "-P", "network.external_inhibitory=5", "-P", "plastic.trained=excitatory", "-P", "learning.loops=1"], 0, "the trained neurons are silent inside the target window")
+    times, ids = spikes(part)
+    inside = times > 300
+    assert inside.sum() > 1000 and abs(metrics(part)[0]["window_hz"] - (inside & (ids < 200)).sum() / 200 / 0.6) < 1e-9, metrics(part)
+    quiet = ["-P", "plastic.excitatory_weight=0", "-P", "plastic.inhibitory_weight=0", "-P", "network.bias=-2", "-P", "stimulus.sigma=0", "-P", "network.excitatory_fraction=1", "-P", "plastic.inhibitory_in_degree=0"]
+    for kind, neuron, needed in (("none", "theta", "network.bias above "), ("random", "lif", "network.bias above 1")):
+        expect(bench, ["check", config, "-P", f"network.kind={kind}", "-P", f"neuron.model={neuron}", *quiet], 0, "near silence: 0 Hz", needed, absent=["to inhibitory"])
+
+
+run_tests([test_usage, test_silence, test_list, test_neuron_refusals, test_bad_values, test_combinations, test_error_is_printed_once, test_data, test_damaged_edges, test_output_directory, test_refused_before_work,
            test_names_that_are_no_text, test_edges,
            test_overwriting_leaves_nothing_behind, test_unwritable_directory, test_check_writes_nothing, test_numeric_failure])

@@ -8,7 +8,7 @@ import shutil
 
 import h5py
 import numpy as np
-from engram_test import run_tests
+from engram_test import metrics, run_tests
 
 THETA = """\
 simulation: {dt: 1 ms, seed: 5, reset: every_loop, loop_duration: 500 ms}
@@ -200,6 +200,61 @@ def test_shuffled_synapses(bench):
         assert_same(path, test(bench, run, "shuffled.3", "--shuffle-synapses", "1", ranks=3, size=3), f"{name}, 3 ranks")
 
 
+def correlation(x, y):
+    return np.corrcoef(x, y)[0, 1] if np.ptp(x) and np.ptp(y) else np.nan
+
+
+def test_recorded_and_auxiliary(bench):
+    """Scores of recorded units are told apart from those of auxiliary targets; PSTHs are compared with recorded rates, unit by unit; units and conditions keep their names."""
+    bins, names = np.arange(1, 21) * 10.0, ["u7", "b c", "\u03b1\u03b2", "d", "e", "f"]
+    rows = [["condition", "time_ms", *names]] + [[condition, f"{t:g}", *(f"{8 + 6 * np.sin(t / 30 + n + 2 * c):.6f}" for n in range(6))] for c, condition in enumerate(("go", "no-go")) for t in bins]
+    table = bench.path("names.csv")
+    with open(table, "w", encoding="utf-8") as file:
+        file.writelines(",".join(row) + "\n" for row in rows)
+    config = (RECORDED % "kind: existing").replace(
+        "kind: surrogate, units: 80, minimum_rate: 4 Hz, maximum_units: 30, conditions: 1, length: 200 ms", f'kind: file, path: "{table}", maximum_units: 5').replace("loops: 3", "loops: 6")
+    run = bench.train(bench.config("names.yaml", config), "names", 2, ["targets.auxiliary_scale=0.5"])
+    path = os.path.join(run, "test.h5")
+    with h5py.File(os.path.join(run, "targets.h5")) as targets, h5py.File(path) as tested:
+        unit, trained = targets["targets/recorded_unit"][:], targets["targets/trained"][:] > 0
+        groups = {"": trained & (unit >= 0), "auxiliary_": trained & (unit == -2)}
+        assert [group.sum() for group in groups.values()] == [5, 85]
+        for file in (targets["targets"], tested["test"]):
+            assert [name.decode() for name in file["unit_name"][:]] == names[:5] and [name.decode() for name in file["condition_name"][:]] == ["go", "no-go"], file
+            assert file["1"].attrs["condition"] == "no-go" and np.array_equal(file["recorded_unit"][:], unit)
+        for task in (0, 1):
+            here, goal, rate = tested[f"test/{task}"], targets[f"targets/{task}/target"][:], targets[f"targets/{task}/rate"][:]
+            psth, drive = here["psth"][:], here["drive"][:]
+            assert np.allclose(rate[:, unit == 2].ravel(), [float(row[4]) for row in rows[1 + 20 * task:21 + 20 * task]]), "the unit of that name"
+            binned = rate.reshape(10, 2, -1).mean(axis=1)  # 20 ms of PSTH, learning instants every 10
+            for name, group in groups.items():
+                scores = [correlation(drive[:, i], goal[:, i]) for i in np.flatnonzero(group)]
+                assert abs(here.attrs[name + "trial_averaged_correlation"] - np.nanmean(scores)) < 1e-9, (name, scores)
+                assert abs(here.attrs[name + "single_trial_correlation"] - here[name + "trial_correlation"][:].mean()) < 1e-12
+                fits = [correlation(psth[:, i], binned[:, i]) for i in np.flatnonzero(group) if psth[:, i].any()]
+                assert abs(here.attrs[name + "rate_correlation"] - np.nanmean(fits)) < 1e-9, name
+            assert abs(here.attrs["trial_averaged_correlation"] - here.attrs["auxiliary_trial_averaged_correlation"]) > 0.01, "the test tells nothing"
+            i = int(np.flatnonzero((unit >= 0) & psth.any(axis=0))[0])
+            assert abs(here["rate_correlation"][i] - correlation(psth[:, i], binned[:, i])) < 1e-9
+            assert abs(here["rate_slope"][i] - np.polyfit(binned[:, i], psth[:, i], 1)[0]) < 1e-9
+            assert abs(here["rate_error"][i] - np.sqrt(((psth[:, i] - binned[:, i]) ** 2).mean()) / binned[:, i].std()) < 1e-9
+        average = [tested[f"test/{task}"].attrs["trial_averaged_correlation"] for task in (0, 1)]
+        last = [[correlation(targets["targets/1/drive"][:, i], targets["targets/1/target"][:, i]) for i in np.flatnonzero(group)] for group in groups.values()]
+    line = metrics(run)[-1]
+    with open(os.path.join(run, "run.json")) as file:
+        told = json.load(file)
+    assert abs(line["correlation"] - np.nanmean(last[0])) < 1e-9 and abs(line["auxiliary_correlation"] - np.nanmean(last[1])) < 1e-9, line
+    assert told["scored"] == {"recorded": 5, "auxiliary": 85} and all(abs(told["last_loop"][key] - line[key]) < 1e-9 for key in ("loop", "correlation", "auxiliary_correlation", "window_hz")), told
+    assert [abs(test["trial_averaged_correlation"] - r) < 1e-9 and "auxiliary_rate_correlation" in test for test, r in zip(told["test"], average)] == [True, True], told
+    table = bench.succeed(["status", run])
+    assert f"  {line['correlation']:.3f}  {line['auxiliary_correlation']:.3f}  " in table and "aux over neurons with auxiliary targets" in table, table
+    code, out, err = bench.run(["test", run, "-o", bench.path("names.h5"), "--trials", "2"], 3)
+    assert code == 0 and "5 recorded units" in out and "85 auxiliary targets" in out and f"{average[1]:.3f}" in out, out + err
+    assert_same(path, bench.path("names.h5"), "names, 3 ranks")
+    with open(bench.path("names.json")) as file:
+        assert [task["condition"] for task in json.load(file)["tasks"]] == ["go", "no-go"]
+
+
 def test_noise(bench):
     """External noise has the variance that it should: the free membrane of a LIF neuron that never fires has SD sigma/sqrt(2)."""
     run = trained(bench, "theta", THETA)
@@ -300,5 +355,5 @@ guards:     {max_rate: 0}
 
 
 if __name__ == "__main__":
-    run_tests([test_same_bits, test_trials, test_nothing_done_is_nothing, test_deleted_neurons, test_deleted_synapses, test_shuffled_synapses, test_noise, test_deleted_spike, test_errors,
+    run_tests([test_same_bits, test_trials, test_nothing_done_is_nothing, test_deleted_neurons, test_deleted_synapses, test_shuffled_synapses, test_recorded_and_auxiliary, test_noise, test_deleted_spike, test_errors,
                test_failures_are_agreed])
