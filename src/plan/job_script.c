@@ -46,7 +46,7 @@ static const char launch[] =
     "export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 SRUN_CPUS_PER_TASK=1 SLURM_MPI_TYPE=\"${SLURM_MPI_TYPE:-pmix}\"\n"
     "case ${ENGRAM_LAUNCHER:-srun} in\n"
     "  srun) launcher=(srun --cpu-bind=cores --kill-on-bad-exit=0) ;;\n"
-    "  mpirun) launcher=(mpirun -n \"${SLURM_NTASKS:-$ranks}\" --bind-to core) ;;\n"
+    "  mpirun) launcher=(\"${ENGRAM_MPIRUN:-mpirun}\" -n \"${SLURM_NTASKS:-$ranks}\" --bind-to core) ;;\n"
     "  *) echo \"ENGRAM_LAUNCHER is '$ENGRAM_LAUNCHER'; allowed are srun and mpirun\" >&2; exit 2 ;;\n"
     "esac\n";
 static const char wait_and_requeue[] =

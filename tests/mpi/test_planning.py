@@ -196,7 +196,7 @@ def test_site_of_job_script(bench):
     assert {"#SBATCH --account=ours", "#SBATCH --partition=fat,thin", "#SBATCH --nodes=1"} <= set(head) and not any("qos" in line for line in head), head
 
     def played(body):
-        command = f'mpirun() {{ {body}; }}; scontrol() {{ echo "requeued $2"; }}; export -f mpirun scontrol; SLURM_JOB_ID=7 exec bash {script}'
+        command = f'mpirun() {{ {body}; }}; scontrol() {{ echo "requeued $2"; }}; export -f mpirun scontrol; unset ENGRAM_MPIRUN; SLURM_JOB_ID=7 exec bash {script}'
         done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
         return done.returncode, done.stdout.split("\n")[:-1], done.stderr
     assert played('echo "$*"; return 3') == (3, ["loading modules", f"-n 16 --bind-to core /opt/engram train {config} --resume {bench.path('of_site')}"], "")

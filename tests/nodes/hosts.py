@@ -21,7 +21,8 @@ import time
 INSIDE = "ENGRAM_TEST_RACK"
 NAMES = ("node1", "node2", "node3")
 NETWORK = "10.231.0."
-PROGRAMS = ("unshare", "nsenter", "ip", "mount", "mpirun")
+MPIRUN = os.environ.get("ENGRAM_MPIRUN", "mpirun")
+PROGRAMS = ("unshare", "nsenter", "ip", "mount", MPIRUN)
 NAMESPACES = ["--net", "--uts", "--ipc", "--mount"]
 OWN = ("/tmp", "/run", "/dev/shm")  # empty on every host
 # A host that answers no longer is noticed in five seconds; Open MPI's own settings take eight minutes.
@@ -42,8 +43,8 @@ def enter_rack(script):
     missing = [program for program in PROGRAMS if not shutil.which(program)]
     if missing:
         skip(f"no {', '.join(missing)}: install Debian's iproute2, mount, util-linux and openmpi-bin (tools/packages)")
-    if "Open MPI" not in subprocess.run(["mpirun", "--version"], capture_output=True, text=True, timeout=60).stdout:
-        skip("mpirun is not that of Open MPI")
+    if "open-mpi.org" not in subprocess.run([MPIRUN, "--version"], capture_output=True, text=True, timeout=60).stdout:
+        skip(f"{MPIRUN} is not that of Open MPI")
     rack = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child=KILL", *NAMESPACES]
     probe = "ip link add name rack type bridge && ip link add name probe0 type veth peer name probe1 && mount -t tmpfs tmpfs /tmp"
     tried = subprocess.run(rack + ["sh", "-c", probe], capture_output=True, text=True, timeout=60)
@@ -165,7 +166,7 @@ class Hosts:
         parameters = {"plm": "rsh", "plm_rsh_agent": self.agent, "btl": "tcp,vader,self", "pml": "ob1", "btl_tcp_if_include": "eth0", "oob_tcp_if_include": "eth0", "mpi_yield_when_idle": 1,
                       "hwloc_base_binding_policy": "none", **KEEPALIVE, **options}
         words = [word for key, value in parameters.items() for word in ("--mca", key, str(value))]
-        return self.prefix("node1") + ["mpirun", "-n", str(sum(slots.values())), "-H", ",".join(f"{name}:{count}" for name, count in slots.items()), *words, *command]
+        return self.prefix("node1") + [MPIRUN, "-n", str(sum(slots.values())), "-H", ",".join(f"{name}:{count}" for name, count in slots.items()), *words, *command]
 
 
 def signal_to(pid):
