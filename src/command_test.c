@@ -14,6 +14,7 @@ static const valued_option valued_options[] = {
     {"--ranks-per-trial", "a whole number of at least 1", 1, 1 << 20, false, true, offsetof(test_options, ranks_per_trial)},
     {"--delete-neurons", "a fraction of at least 0 and below 1", 0, 1, true, false, offsetof(test_options, perturbation.delete_neurons)},
     {"--delete-synapses", "a probability from 0 to 1", 0, 1, false, false, offsetof(test_options, perturbation.delete_synapses)},
+    {"--delete-unit-synapses", "a probability from 0 to 1", 0, 1, false, false, offsetof(test_options, perturbation.delete_unit_synapses)},
     {"--shuffle-synapses", "a probability from 0 to 1", 0, 1, false, false, offsetof(test_options, perturbation.shuffle_synapses)},
     {"--noise", "a standard deviation from 0 to 1e6, in units of the neurons' input", 0, 1e6, false, false, offsetof(test_options, perturbation.noise)},
     {"--delete-spike", "a time from 0 to 1e9 ms from the start of a trial, without a unit", 0, 1e9, false, false, offsetof(test_options, delete_spike)},
@@ -31,7 +32,7 @@ static status parse_option(int argc, char **argv, int *at, test_options *options
         overrides[options->override_count++] = value;
     } else if (strcmp(word, "--quiet") != 0 && strcmp(word, "-q") != 0) {
         return status_fail(STATUS_INPUT, "unknown option '%.100s' of engram test; allowed are --trials, --skip-trials, -P, -o, --overwrite, --ranks-per-trial, --delete-neurons, --delete-synapses, "
-                           "--shuffle-synapses, --noise, --delete-spike, --quiet", word);
+                           "--delete-unit-synapses, --shuffle-synapses, --noise, --delete-spike, --quiet", word);
     }
     return STATUS_OK;
 }

@@ -64,6 +64,7 @@ struct neuron_model {
     /** Does that noise act on the input current (1: drive += sd sqrt(tau/dt) xi, added by the engine) or inside step() (0)? NULL: inside. */
     int (*noise_is_current)(const neurons *neurons);
     double (*membrane_tau)(const neurons *neurons); /**< ms; rates of transfer functions are spikes per this time */
+    void (*phase)(const neurons *neurons, double *phase); /**< [mine] rad, of period 2 pi: where each neuron is on its way from spike to spike; NULL: the model has none */
     int (*siegert_applies)(const neurons *neurons); /**< is its rate that of siegert_rate() (threshold 1, reset 0)? NULL: no */
 };
 

@@ -57,7 +57,11 @@ static double membrane_tau(const neurons *neurons) {
     return ((const qif_parameters *)neurons->parameters)->tau;
 }
 
+static void phase(const neurons *neurons, double *phase) {
+    for (int i = 0; i < neurons->part.mine; i++) phase[i] = 2 * atan(neurons->field[V][i]);
+}
+
 const neuron_model neuron_qif = {
     .parameters = &table, .fields = fields, .field_count = 1, .unit_is_tau = 1, .readout_drive = 1, .keeps_state = 1, .phi_applies = 1,
-    .check = check, .reset = reset, .step = step, .membrane_tau = membrane_tau,
+    .check = check, .reset = reset, .step = step, .membrane_tau = membrane_tau, .phase = phase,
 };

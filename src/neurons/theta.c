@@ -1,6 +1,7 @@
 /* Theta neuron, the phase form of the quadratic integrate-and-fire neuron (Kim & Chow 2018; models/rls.md 1.1):
  *     tau dtheta/dt = 1 - cos theta + (I + u)(1 + cos theta) ;  spike when theta passes pi. */
 #include <math.h>
+#include <string.h>
 
 #include "engram/neurons.h"
 #include "engram/random.h"
@@ -59,7 +60,11 @@ static double membrane_tau(const neurons *neurons) {
     return ((const theta_parameters *)neurons->parameters)->tau;
 }
 
+static void phase(const neurons *neurons, double *phase) {
+    memcpy(phase, neurons->field[THETA], (size_t)neurons->part.mine * sizeof *phase);
+}
+
 const neuron_model neuron_theta = {
     .parameters = &table, .fields = fields, .field_count = 1, .unit_is_tau = 1, .readout_drive = 1, .keeps_state = 1, .phi_applies = 1,
-    .check = check, .reset = reset, .step = step, .membrane_tau = membrane_tau,
+    .check = check, .reset = reset, .step = step, .membrane_tau = membrane_tau, .phase = phase,
 };

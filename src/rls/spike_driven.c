@@ -31,7 +31,7 @@ static int most_members(const plastic_synapses *plastic) {
     return most;
 }
 
-/** No element of P, nor of what it departs from I/lambda, is larger than the largest element of I/lambda: half precision goes to 65504. */
+/** No element of P, nor of what it departs from I/lambda, is larger than the largest element of I/lambda: half precision goes to 65504 (and down to 2^-24, 2^-39 of that element). */
 static double unit_of(const rls_settings *settings) {
     int exponent;
     (void)frexp(fmax(1 / settings->lambda, 1 / settings->lambda_feedforward), &exponent); /* below 2^exponent */
@@ -42,7 +42,8 @@ static void set_initial_p(rls_store *store, int group, double *scratch) {
     int64_t count = sources_of(store->plastic, group);
     rls_initial_p(store->plastic, group, &store->settings, count, scratch);
     for (int64_t a = 0; a < count; a++) {
-        scratch[a * count + a] -= store->kernel->diagonal_of(store, group, a);
+        double ridge = store->kernel->diagonal_of(store, group, a); /* nothing is stored yet */
+        if (scratch[a * count + a] >= ridge / 2) scratch[a * count + a] -= ridge;
         store->kernel->set_row(store, group, a, scratch + a * count);
     }
 }
@@ -55,7 +56,7 @@ static rls_store *create(const context *context, plastic_synapses *plastic, cons
     store->plastic = plastic;
     store->settings = *settings;
     store->unit = settings->half ? unit_of(settings) : 1;
-    store->diagonal = settings->half;
+    store->departing = settings->half;
     CHECK_MPI(MPI_Allreduce(&largest, &anywhere, 1, MPI_INT64_T, MPI_MAX, context->comm)); /* the same block on any number of ranks */
     store->block = settings->block > 0 ? settings->block : rls_default_block(anywhere);
     store->factors = (int)rls_row_length(store->block);
@@ -115,6 +116,7 @@ static void predict(rls_store *store, const rls_activity *activity, double *sum)
 static int update(rls_store *store, const rls_activity *activity, const double *error, const double *scale, double *gain, double *after) {
     int first_bad = store->kernel->update(store, activity->r, error, scale, gain); /* with what predict() found */
     if (store->pending == store->block) store->kernel->flush(store);
+    if (first_bad < 0) first_bad = store->lost - 1;
     if (after) memcpy(after, store->sum, (size_t)store->plastic->rows * sizeof(double));
     return first_bad;
 }

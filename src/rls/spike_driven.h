@@ -39,7 +39,8 @@ struct rls_store {
     void *waiting;            /**< real, per group [factors] scale^2 g of each column, [block][ld] k of the last instants */
     void *p;                  /**< stored, per group [K][ld] */
     double unit;              /**< P is unit times what is stored; a power of two, 1 unless stored in half precision */
-    bool diagonal;            /**< and I/lambda is not stored: half precision is for what departs from it */
+    bool departing;           /**< half precision: elements of the diagonal are stored as what they depart from I/lambda until they are below half of it */
+    int lost;                 /**< 1 + first row of a group of which an element of the diagonal was found not to be above 0; 0: none */
     group_products *products; /**< [groups] */
     double *sum;              /**< [rows] w.r as of the last instant */
     void *scratch;            /**< real [block][largest ld] */
@@ -72,7 +73,7 @@ struct spike_driven_kernel {
     /** A row of a group's P as it is stored, in plain units: without what diagonal_of() says. @param row [K] */
     void (*get_row)(const rls_store *store, int group, int64_t a, double *row);
     void (*set_row)(rls_store *store, int group, int64_t a, const double *row);
-    double (*diagonal_of)(const rls_store *store, int group, int64_t a);
+    double (*diagonal_of)(const rls_store *store, int group, int64_t a); /**< with what is stored there now: I/lambda, or 0 */
 };
 
 extern const spike_driven_kernel spike_driven_half, spike_driven_single, spike_driven_double;

@@ -73,6 +73,19 @@ static inline void store_p(stored *to, lanes values) {
 }
 #endif
 
+/* An element of the diagonal of P keeps its digits however small it becomes: down to half of I/lambda what it departs from that is stored, which is at most 0, below half of it the
+ * element itself, which is above 0. So the sign of what is stored says which of the two it is. Only half precision needs it; others store P. */
+
+/** Whether an element of the diagonal is stored as what it departs from I/lambda. */
+static inline bool departs(const stored *diagonal) {
+#ifdef ENGRAM_HALF
+    return (uint16_t)(*diagonal - 1) >= 0x7fff; /* 0, or negative */
+#else
+    (void)diagonal;
+    return false;
+#endif
+}
+
 /** A group's arrays. */
 typedef struct { int group, sources, ld; const stored *p; real *factor, *columns; } view;
 
@@ -167,10 +180,15 @@ static void predict(rls_store *store, const int32_t *touched, int64_t count_touc
 
 /* ---- the instant ---- */
 
+/** An element of I/lambda. */
+static double ridge_of(const rls_store *store, int group, int64_t a) {
+    return 1 / (store->plastic->source[store->plastic->group_start[group] + a] < store->plastic->neurons ? store->settings.lambda : store->settings.lambda_feedforward);
+}
+
 /** What P has on its diagonal besides what is stored. */
 static double diagonal_of(const rls_store *store, int group, int64_t a) {
-    if (!store->diagonal) return 0;
-    return 1 / (store->plastic->source[store->plastic->group_start[group] + a] < store->plastic->neurons ? store->settings.lambda : store->settings.lambda_feedforward);
+    const stored *p = (const stored *)store->p + store->p_base[group];
+    return departs(p + a * store->ld[group] + a) ? ridge_of(store, group, a) : 0;
 }
 
 static double dot_hits(const real *values, const hit *hits, int count) {
@@ -238,7 +256,7 @@ static double advance(const rls_store *store, const view *group, const hit *hits
     for (int m = 0; m < pending; m++) minus[m] *= group->factor[m];
     double before = last->gain * dot_hits(newest, hits, count); /* s'P r as of the last instant */
     combine(&(combination){group->ld, group->p, (real)store->unit, hits, count, group->columns, pending, minus, newest, (real)(store->decay * last->gain), to});
-    if (store->diagonal)
+    if (store->departing)
         for (int k = 0; k < count; k++) to[hits[k].at] += (real)diagonal_of(store, group->group, hits[k].at) * hits[k].value;
     return store->decay * (store->decay * last->gain * last->rho + before) + dot_hits(to, hits, count);
 }
@@ -403,37 +421,46 @@ static void subtract_beside(int64_t ld, stored *restrict p, const real *restrict
         for (int i = 0; i < mirrored; i++) store_p(p + (c + i) * ld + a, square[i]);
 }
 
-/** The square on the diagonal at @p a. */
-static void subtract_on_diagonal(int64_t ld, stored *restrict p, const real *restrict q, int pending, int64_t a) {
-    lanes square[LANES];
-    load(square, p + a * ld + a, ld);
-    subtract(square, q + a, q + a, ld, pending);
-    store(square, p + a * ld + a, ld);
+/** New elements of the diagonal, in @p square and before they are rounded: once one has fallen below half of I/lambda it is stored itself. One that is not above 0 cannot be:
+ *  that is remembered, and the smallest there is stands for it. @param p the square's first element as it was @param a its row in the group */
+static void keep_diagonal(rls_store *restrict store, int group, lanes *square, const stored *restrict p, int64_t a, int rows) {
+    const int64_t ld = store->ld[group];
+    for (int i = 0; i < rows; i++) {
+        const bool departed = departs(p + i * ld + i);
+        const real whole = departed ? (real)(ridge_of(store, group, a + i) / store->unit) : 0, now = square[i][i] + whole;
+        if (departed && now >= whole / 2) continue;
+        if (!(now > 0) && !store->lost) store->lost = store->plastic->group_row[group] + 1;
+        square[i][i] = now > 0x1p-24f ? now : (real)0x1p-24;
+    }
 }
 
-/** The same for the last one, which has @p rows rows. */
-static void subtract_in_corner(int64_t ld, stored *restrict p, const real *restrict q, int pending, int64_t a, int rows) {
+/** The square on the diagonal at @p a, of which @p rows rows exist. */
+static void subtract_on_diagonal(rls_store *restrict store, const view *group, stored *restrict p, const real *restrict q, int64_t a, int rows) {
+    const int64_t ld = group->ld;
     lanes square[LANES];
-    for (int i = 0; i < LANES; i++) square[i] = load_p(p + (a + (i < rows ? i : 0)) * ld + a); /* there is no memory behind P */
-    subtract(square, q + a, q + a, ld, pending);
+    if (rows == LANES)
+        load(square, p + a * ld + a, ld);
+    else
+        for (int i = 0; i < LANES; i++) square[i] = load_p(p + (a + (i < rows ? i : 0)) * ld + a); /* there is no memory behind P */
+    subtract(square, q + a, q + a, ld, store->pending);
+    if (store->departing) keep_diagonal(store, group->group, square, p + a * ld + a, a, rows);
     for (int i = 0; i < rows; i++) store_p(p + (a + i) * ld + a, square[i]);
 }
 
 /** P <- P - q q': squares on and above the diagonal, and their mirror images. @param next what is asked for meanwhile, a piece with each square */
-static void subtract_products(int64_t ld, int sources, stored *restrict p, const real *restrict q, int pending, const char *next, int64_t next_bytes) {
+static void subtract_products(rls_store *store, const view *group, stored *restrict p, const real *restrict q, const char *next, int64_t next_bytes) {
+    const int64_t ld = group->ld, sources = group->sources;
     const int64_t squares = (sources + LANES - 1) / LANES, piece = next_bytes / (squares * (squares + 1) / 2) / 64 * 64 + 64;
     const char *end = next + next_bytes;
-    for (int a = 0; a < sources; a += LANES)
-        for (int c = a; c < sources; c += LANES) {
-            int rows = sources - c < LANES ? sources - c : LANES;
+    for (int64_t a = 0; a < sources; a += LANES)
+        for (int64_t c = a; c < sources; c += LANES) {
+            int rows = sources - c < LANES ? (int)(sources - c) : LANES;
             ask_for(next, next + piece < end ? piece : end - next);
             next = next + piece < end ? next + piece : end;
             if (c > a)
-                subtract_beside(ld, p, q, pending, a, c, rows);
-            else if (rows == LANES)
-                subtract_on_diagonal(ld, p, q, pending, a);
+                subtract_beside(ld, p, q, store->pending, a, c, rows);
             else
-                subtract_in_corner(ld, p, q, pending, a, rows);
+                subtract_on_diagonal(store, group, p, q, a, rows);
         }
 }
 
@@ -454,7 +481,7 @@ static void flush(rls_store *store) {
         stored *p = (stored *)store->p + store->p_base[g];
         int64_t next_bytes = g + 1 < store->plastic->groups ? (store->p_base[g + 2] - store->p_base[g + 1]) * (int64_t)sizeof(stored) : 0;
         collect_columns(store, &group, store->scratch);
-        subtract_products(group.ld, group.sources, p, store->scratch, store->pending, (const char *)((stored *)store->p + store->p_base[g + 1]), next_bytes <= FITS ? next_bytes : 0);
+        subtract_products(store, &group, p, store->scratch, (const char *)((stored *)store->p + store->p_base[g + 1]), next_bytes <= FITS ? next_bytes : 0);
     }
     store->pending = 0;
 }

@@ -32,19 +32,27 @@ void perturbation_choose(uint64_t seed, int64_t total, int64_t count, uint8_t *c
     memory_free(list);
 }
 
+/** Whose synapses are shuffled or deleted as those of units: neurons with recorded targets if there are any, else all. Not auxiliary neurons, not feed-forward units. */
+static bool takes_part(const simulation *sim, int64_t gid) {
+    return gid < sim->part.total && (!sim->targets.kind->pair || sim->targets.unit[gid] >= 0);
+}
+
 /** Several synapses of a kind between the same pair share their fate. */
-static bool removed(uint64_t seed, int kind, int64_t target, int64_t source, double probability) {
-    return random_uniform(seed, RANDOM_DELETE_SYNAPSE, (uint64_t)target, (uint64_t)kind << 32 | (uint64_t)source) < probability;
+static bool removed(const simulation *sim, const perturbation_settings *settings, int kind, int64_t target, int64_t source) {
+    bool units = settings->delete_unit_synapses > settings->delete_synapses && takes_part(sim, target) && takes_part(sim, source);
+    return random_uniform(sim->seed, RANDOM_DELETE_SYNAPSE, (uint64_t)target, (uint64_t)kind << 32 | (uint64_t)source) < (units ? settings->delete_unit_synapses : settings->delete_synapses);
 }
 
 /** Close the gaps in the lists of synapses by source. @return synapses removed on this rank */
-static int64_t thin_static(static_synapses *synapses, uint64_t seed, partition part, double probability) {
+static int64_t thin_static(simulation *sim, const perturbation_settings *settings) {
+    static_synapses *synapses = sim->network.synapses;
+    partition part = sim->part;
     static_pack(synapses, STATIC_LISTS, part.mine);
     int64_t kept = 0, begin = 0;
     for (int64_t j = 0; j < synapses->sources; j++) {
         int64_t end = synapses->start[j + 1];
         for (int64_t s = begin; s < end; s++) {
-            if (removed(seed, KIND_STATIC, part.first + synapses->target[s], j, probability)) continue;
+            if (removed(sim, settings, KIND_STATIC, part.first + synapses->target[s], j)) continue;
             synapses->target[kept] = synapses->target[s];
             if (synapses->weight) synapses->weight[kept] = synapses->weight[s];
             kept++;
@@ -57,24 +65,20 @@ static int64_t thin_static(static_synapses *synapses, uint64_t seed, partition p
 }
 
 /** The same for plastic synapses: they stay in their rows, with weight 0. Feed-forward synapses are kept. */
-static int64_t thin_plastic(plastic_synapses *plastic, uint64_t seed, int64_t first_gid, double probability) {
+static int64_t thin_plastic(simulation *sim, const perturbation_settings *settings) {
+    plastic_synapses *plastic = sim->plastic;
     int64_t gone = 0;
     for (int g = 0; g < plastic->groups; g++) {
         int sources;
         const int32_t *source = plastic_sources(plastic, g, &sources);
         for (int row = plastic->group_row[g]; row < plastic->group_row[g + 1]; row++)
             for (int a = 0; a < sources; a++) {
-                if (source[a] >= plastic->neurons || !removed(seed, KIND_PLASTIC, first_gid + plastic->row_neuron[row], source[a], probability)) continue;
+                if (source[a] >= plastic->neurons || !removed(sim, settings, KIND_PLASTIC, sim->part.first + plastic->row_neuron[row], source[a])) continue;
                 plastic_set_weight(plastic, plastic_slot(plastic, g, row, a), 0);
                 gone++;
             }
     }
     return gone;
-}
-
-/** Whose synapses are shuffled: neurons with recorded targets if there are any, else all. Not auxiliary neurons, not feed-forward units. */
-static bool takes_part(const simulation *sim, int64_t gid) {
-    return gid < sim->part.total && (!sim->targets.kind->pair || sim->targets.unit[gid] >= 0);
 }
 
 void perturbation_permute(uint64_t seed, int64_t target, int64_t stream, const int32_t *chosen, int count, double *weight) {
@@ -165,10 +169,10 @@ static void delete_neurons(simulation *sim, perturbation *perturbation) {
 }
 
 static void delete_synapses(simulation *sim, perturbation *perturbation) {
-    double probability = perturbation->settings.delete_synapses;
-    if (probability > 0) {
-        if (sim->network.synapses) perturbation->deleted_synapses[KIND_STATIC] = thin_static(sim->network.synapses, sim->seed, sim->part, probability);
-        perturbation->deleted_synapses[KIND_PLASTIC] = thin_plastic(sim->plastic, sim->seed, sim->part.first, probability);
+    const perturbation_settings *settings = &perturbation->settings;
+    if (settings->delete_synapses > 0 || settings->delete_unit_synapses > 0) {
+        if (sim->network.synapses) perturbation->deleted_synapses[KIND_STATIC] = thin_static(sim, settings);
+        perturbation->deleted_synapses[KIND_PLASTIC] = thin_plastic(sim, settings);
     }
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, perturbation->deleted_synapses, 2, MPI_INT64_T, MPI_SUM, sim->context.comm));
 }

@@ -58,6 +58,14 @@ static void write_deletion(h5_file *file, int task, const test_result *test) {
     write_means(file, name, test, RECORD_SERIES, test->samples);
     snprintf(name, sizeof name, "%s/trial_rms_difference", group);
     write_record(file, name, test, RECORD_SERIES, test->samples, 1);
+    if (test->phases) {
+        snprintf(name, sizeof name, "%s/phase_deviation", group);
+        write_means(file, name, test, RECORD_SERIES + test->samples + test->bins, test->phases);
+        h5_attribute_text(file, name, "units", "rad");
+        snprintf(name, sizeof name, "%s/trial_phase_deviation", group);
+        write_record(file, name, test, RECORD_SERIES + test->samples + test->bins, test->phases, 1);
+        h5_attribute_text(file, name, "units", "rad");
+    }
     if (test->bins == 0) return;
     snprintf(name, sizeof name, "%s/bin_end", group);
     write_axis(file, name, test->bins, test->bin_end);
@@ -77,6 +85,7 @@ static void write_conditions(const simulation *sim, h5_file *file, int64_t loop,
     h5_attribute(file, "test", "delete_neurons", H5_FLOAT64, 0, &done->settings.delete_neurons);
     h5_attribute(file, "test", "deleted_neurons", H5_INT64, 0, &done->deleted_neurons);
     h5_attribute(file, "test", "delete_synapses", H5_FLOAT64, 0, &done->settings.delete_synapses);
+    h5_attribute(file, "test", "delete_unit_synapses", H5_FLOAT64, 0, &done->settings.delete_unit_synapses);
     h5_attribute(file, "test", "deleted_synapses", H5_INT64, 2, done->deleted_synapses); /* static, plastic */
     h5_attribute(file, "test", "shuffle_synapses", H5_FLOAT64, 0, &done->settings.shuffle_synapses);
     h5_attribute(file, "test", "shuffled_synapses", H5_INT64, 2, done->shuffled_synapses);

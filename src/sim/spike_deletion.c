@@ -15,6 +15,8 @@ struct spike_deletion {
     int64_t bin;                /* steps */
     int samples, bins;
     double *intact, *cut;       /* [samples][mine] drives */
+    double *phase;              /* [samples][mine] of the intact trial, then how far the other is from it; NULL: the model has none */
+    double *phase_now;          /* [mine] scratch */
     int32_t *surplus;           /* [bins][mine] spikes of the intact trial minus those of the other */
     int64_t *spikes;            /* [bins] of both trials, my neurons */
 };
@@ -33,6 +35,10 @@ spike_deletion *spike_deletion_new(const simulation *sim, double ms, double bin_
     size_t mine = (size_t)deletion->mine;
     deletion->intact = memory_new(MEMORY_OUTPUT, (size_t)deletion->samples * mine, sizeof(double));
     deletion->cut = memory_new(MEMORY_OUTPUT, (size_t)deletion->samples * mine, sizeof(double));
+    if (sim->neurons->model->phase) {
+        deletion->phase = memory_new(MEMORY_OUTPUT, (size_t)deletion->samples * mine, sizeof(double));
+        deletion->phase_now = memory_new(MEMORY_OUTPUT, mine, sizeof(double));
+    }
     deletion->surplus = memory_new(MEMORY_OUTPUT, (size_t)deletion->bins * mine, sizeof(int32_t));
     deletion->spikes = memory_new(MEMORY_OUTPUT, (size_t)deletion->bins, sizeof(int64_t));
     return deletion;
@@ -40,13 +46,14 @@ spike_deletion *spike_deletion_new(const simulation *sim, double ms, double bin_
 
 void spike_deletion_free(spike_deletion *deletion) {
     if (!deletion) return;
-    memory_free(deletion->intact), memory_free(deletion->cut), memory_free(deletion->surplus), memory_free(deletion->spikes);
+    memory_free(deletion->intact), memory_free(deletion->cut), memory_free(deletion->phase), memory_free(deletion->phase_now), memory_free(deletion->surplus), memory_free(deletion->spikes);
     memory_free(deletion);
 }
 
 int64_t spike_deletion_step(const spike_deletion *deletion) { return deletion->from; }
 int spike_deletion_samples(const spike_deletion *deletion) { return deletion->samples; }
 int spike_deletion_bins(const spike_deletion *deletion) { return deletion->bins; }
+int spike_deletion_phases(const spike_deletion *deletion) { return deletion->phase ? deletion->samples : 0; }
 
 double spike_deletion_sample_time(const spike_deletion *deletion, int sample) {
     return (double)(deletion->first + sample * deletion->every) * deletion->dt;
@@ -56,9 +63,19 @@ double spike_deletion_bin_end(const spike_deletion *deletion, int bin) {
     return (double)(deletion->from - 1 + (bin + 1) * deletion->bin) * deletion->dt;
 }
 
+/** Phases of the intact trial are kept; those of the other are compared with them at once. */
+static void watch_phases(spike_deletion *deletion, const simulation *sim, double *restrict kept, bool intact) {
+    double *restrict now = intact ? kept : deletion->phase_now;
+    sim->neurons->model->phase(sim->neurons, now);
+    for (int i = 0; i < deletion->mine && !intact; i++) kept[i] = fabs(remainder(now[i] - kept[i], 2 * M_PI));
+}
+
 static void watch(spike_deletion *deletion, const simulation *sim, int64_t step, const int32_t *fired, int count, double *drives, int32_t sign) {
-    if (step >= deletion->first && (step - deletion->first) % deletion->every == 0)
-        drive_total(sim->drive, 0, deletion->mine, drives + (step - deletion->first) / deletion->every * deletion->mine);
+    if (step >= deletion->first && (step - deletion->first) % deletion->every == 0) {
+        int64_t at = (step - deletion->first) / deletion->every * deletion->mine;
+        drive_total(sim->drive, 0, deletion->mine, drives + at);
+        if (deletion->phase) watch_phases(deletion, sim, deletion->phase + at, sign > 0);
+    }
     int64_t bin = step < deletion->from ? -1 : (step - deletion->from) / deletion->bin;
     if (bin < 0 || bin >= deletion->bins) return;
     int32_t *surplus = deletion->surplus + bin * deletion->mine;
@@ -107,6 +124,23 @@ static void rms_differences(const spike_deletion *deletion, const simulation *si
         rms[s] = isfinite(largest[s]) ? largest[s] > 0 ? scalbn(sqrt(mean), ilogb(largest[s])) : 0 : NAN;
     }
     memory_free(largest), memory_free(parts);
+}
+
+/** Mean over neurons of the phase deviation at every sample. Collective. */
+static void phase_deviations(const spike_deletion *deletion, const simulation *sim, double *mean) {
+    const uint8_t *silent = silent_of(sim);
+    int samples = spike_deletion_phases(deletion), mine = deletion->mine;
+    if (samples == 0) return;
+    int64_t *parts = memory_new(MEMORY_BUFFERS, 2 * (size_t)samples, sizeof(int64_t));
+    for (int s = 0; s < samples; s++) {
+        exact_sum sum = {0};
+        for (int i = 0; i < mine; i++)
+            if (!silent || !silent[i]) sum_add(&sum, deletion->phase[(int64_t)s * mine + i]);
+        parts[2 * s] = sum.low, parts[2 * s + 1] = sum.high;
+    }
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, parts, 2 * samples, MPI_INT64_T, MPI_SUM, sim->context.comm));
+    for (int s = 0; s < samples; s++) mean[s] = sum_value((exact_sum){parts[2 * s], parts[2 * s + 1]}) / (double)remaining(sim);
+    memory_free(parts);
 }
 
 /** Samples from the deletion to the end of the target window: [*first, *past). */
@@ -208,6 +242,7 @@ status spike_deletion_finish(spike_deletion *deletion, const simulation *sim, co
     rms_differences(deletion, sim, series);
     record[RECORD_AGREEMENT] = agreement(deletion, sim);
     differing_spikes(deletion, sim, series + deletion->samples);
+    phase_deviations(deletion, sim, series + deletion->samples + deletion->bins);
     find_times(deletion, sim, series, spread_in_time(deletion, sim), record);
     record[RECORD_SPIKES_DIFFER] = time_spikes_differ(deletion, series + deletion->samples);
     record[RECORD_SPIKE_TIME] = cut->deleted_step ? (double)cut->deleted_step * sim->dt : NAN;

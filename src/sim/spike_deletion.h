@@ -4,6 +4,7 @@
  *   - the drives u of all neurons, every learning.every ms through the whole trial: RMS over neurons of the difference d(t), and its distance
  *     q(t) = d(t) / (sqrt(2) sigma), sigma^2 = variance of the intact drive in time, from the deletion to the end of the target window, averaged over neurons:
  *     two unrelated trajectories of that variance are at q = 1;
+ *   - the phases of all neurons, at the same times, where the model has one (theta, qif): mean over neurons of |theta - theta'|, the shorter way round, in [0, pi];
  *   - the spikes, in bins of output.psth_bin that begin at the time of the deletion: fraction = sum_i |n_i - n_i'| / sum_i (n_i + n_i'), n_i and n_i' being the
  *     counts of neuron i with and without the deletion; 0: all neurons fired equally often (or none did), 1: none fired in both.
  * Times from the deletion on:
@@ -26,6 +27,7 @@ void spike_deletion_free(spike_deletion *deletion);
 int64_t spike_deletion_step(const spike_deletion *deletion);
 int spike_deletion_samples(const spike_deletion *deletion);
 int spike_deletion_bins(const spike_deletion *deletion);
+int spike_deletion_phases(const spike_deletion *deletion); /**< samples of the phase deviation: 0 if the model has no phase */
 double spike_deletion_sample_time(const spike_deletion *deletion, int sample); /**< ms from the start of a trial */
 double spike_deletion_bin_end(const spike_deletion *deletion, int bin);
 

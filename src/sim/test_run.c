@@ -154,14 +154,22 @@ static void describe(const test_job *job) {
     if (!isnan(job->options->delete_spike)) log_line(&job->mine, "every trial is run again without the first spike at or after %g ms", job->options->delete_spike);
 }
 
+/** What a test asks of a run that this one does not have. Not agreed. */
+static status check_perturbation(const test_job *job) {
+    if (job->options->perturbation.delete_unit_synapses > 0 && !job->sim->targets.kind->pair)
+        return status_fail(STATUS_INPUT, "--delete-unit-synapses: %s has no recorded units (targets.kind file or surrogate); --delete-synapses is for all neurons", job->options->directory);
+    return STATUS_OK;
+}
+
 static status build(test_job *job) {
     double started = clock_seconds();
     status result = agree(job, job->idle ? STATUS_OK : simulation_build(&job->mine, job->config, BUILD_TEST, &job->sim));
+    if (result == STATUS_OK) result = agree(job, job->idle ? STATUS_OK : check_perturbation(job));
     if (result != STATUS_OK) return result;
     result = agree(job, job->idle ? STATUS_OK : checkpoint_load_weights(job->options->directory, job->sim, &job->loop));
     if (result != STATUS_OK || job->idle) return result;
     const perturbation_settings *perturbation = &job->options->perturbation;
-    if (perturbation->delete_neurons > 0 || perturbation->delete_synapses > 0 || perturbation->shuffle_synapses > 0 || perturbation->noise > 0)
+    if (perturbation->delete_neurons > 0 || perturbation->delete_synapses > 0 || perturbation->delete_unit_synapses > 0 || perturbation->shuffle_synapses > 0 || perturbation->noise > 0)
         perturbation_apply(job->sim, perturbation);
     job->tasks = job->sim->targets.tasks;
     job->built = clock_seconds() - started;

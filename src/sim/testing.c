@@ -184,6 +184,7 @@ static void set_times(const testing *testing, test_result *result) {
     if (!deletion) return;
     result->samples = spike_deletion_samples(deletion);
     result->bins = spike_deletion_bins(deletion);
+    result->phases = spike_deletion_phases(deletion);
     result->sample_time = memory_new(MEMORY_OUTPUT, (size_t)result->samples, sizeof(double));
     result->bin_end = memory_new(MEMORY_OUTPUT, (size_t)result->bins, sizeof(double));
     for (int s = 0; s < result->samples; s++) result->sample_time[s] = spike_deletion_sample_time(deletion, s);
@@ -234,7 +235,7 @@ status testing_trials(simulation *sim, const test_plan *plan, test_result **resu
     testing.tracker = tracker_new(sim, testing.output->correlation_window);
     if (!isnan(plan->delete_spike)) {
         testing.deletion = spike_deletion_new(sim, plan->delete_spike, testing.output->psth_bin);
-        testing.columns = RECORD_SERIES + spike_deletion_samples(testing.deletion) + spike_deletion_bins(testing.deletion);
+        testing.columns = RECORD_SERIES + spike_deletion_samples(testing.deletion) + spike_deletion_bins(testing.deletion) + spike_deletion_phases(testing.deletion);
     }
     for (int task = 0; task < tasks; task++) sums_init(&testing, &testing.sums[task]);
     mine = run_mine(&testing, &anywhere);

@@ -31,7 +31,7 @@ enum {
     RECORD_SPIKES_DIFFER,
     RECORD_SPIKE_TIME,  /**< ms, NAN: there was none to delete */
     RECORD_SPIKE_NEURON,/**< gid or -1 */
-    RECORD_SERIES,      /**< from here on: RMS difference of the drives [samples], fraction of differing spikes [bins] */
+    RECORD_SERIES,      /**< from here on: RMS difference of the drives [samples], fraction of differing spikes [bins], phase deviation [phases] */
 };
 
 /** Results of one task's trials. */
@@ -50,6 +50,7 @@ typedef struct {
     psth psth;
     double delete_spike;    /**< as planned */
     int samples, bins;      /**< of the series; 0 without a deleted spike */
+    int phases;             /**< samples of the phase deviation: as many, or 0 if the neurons have no phase */
     double *sample_time;    /**< [samples] ms from the start of a trial */
     double *bin_end;        /**< [bins] ms from the start of a trial */
 } test_result;

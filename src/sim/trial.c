@@ -64,8 +64,11 @@ static void find_fault(simulation *sim, trial_result *result, const char *messag
 
 static void find_bad_gain(simulation *sim, trial_result *result, int64_t step) {
     char message[FAULT_BYTES];
-    snprintf(message, sizeof message, "%g ms: the inverse correlation matrix of neuron %lld is no longer positive definite (gain %g, allowed is above 0 up to 1); "
-             "use precision: double, or a larger lambda", (double)step * sim->dt, (long long)(sim->part.first + result->report.bad_neuron), result->report.bad_gain);
+    const double gain = result->report.bad_gain;
+    char what[64] = "an element of its diagonal is not above 0";
+    if (!(gain > 0 && gain <= 1)) snprintf(what, sizeof what, "gain %g, allowed is above 0 up to 1", gain);
+    snprintf(message, sizeof message, "%g ms: the inverse correlation matrix of neuron %lld is no longer positive definite (%s); use precision: double, or a larger lambda",
+             (double)step * sim->dt, (long long)(sim->part.first + result->report.bad_neuron), what);
     find_fault(sim, result, message);
 }
 

@@ -195,6 +195,9 @@ def test_shuffled_synapses(bench):
         expected = [0, 0]
         for kind, (source, target, weight) in pairs_of(run).items():
             expected[kind == "plastic"] = (recorded[source] & recorded[target]).sum()
+        cut = test(bench, run, "cut", "--delete-unit-synapses", "1", ranks=2, size=2)  # the same synapses
+        assert list(attribute(cut, "deleted_synapses")) == expected and attribute(cut, "delete_unit_synapses") == 1, (attribute(cut, "deleted_synapses"), expected)
+        assert not np.array_equal(numbers(cut, "0/drive"), numbers(os.path.join(run, "test.h5"), "0/drive")), "weights were deleted without effect"
         path = test(bench, run, "shuffled", "--shuffle-synapses", "1")
         assert list(attribute(path, "shuffled_synapses")) == expected and expected[1] > 100 and (name == "existing") == (expected[0] == 0), (attribute(path, "shuffled_synapses"), expected)
         assert_same(path, test(bench, run, "shuffled.3", "--shuffle-synapses", "1", ranks=3, size=3), f"{name}, 3 ranks")
@@ -297,6 +300,16 @@ def test_deleted_spike(bench):
             found = difference[n][time >= t][0]
             assert t % 2 or abs(found / expected - 1) < 1e-9, (found, expected)
     assert np.allclose(numbers(path, at + "rms_difference"), difference.mean(0), rtol=1e-12)
+    phases = numbers(path, at + "trial_phase_deviation")  # the shorter way round, mean over neurons
+    assert phases.shape == difference.shape and phases.max() < np.pi and np.allclose(numbers(path, at + "phase_deviation"), phases.mean(0), rtol=1e-12)
+    with h5py.File(os.path.join(run, "edges.h5")) as file:
+        edges = file["edges/plastic"]
+        for n, (t, gid) in enumerate(zip(when, who)):
+            assert phases[n][time <= t].max() == 0, f"trial {n}: the phases differ before the drives"
+            first = phases[n][time > t][0]  # 1 or 2 steps behind: 2 dt/tau of what the drive lacks, w/2, is the most that a step can make of it
+            most = 1.1 * 2 * 2 * 0.1 * 0.5 * np.abs(edges["0/syn_weight"][:][edges["source_node_id"][:] == gid]).sum() / 100
+            assert 0 < first <= most, (n, first, most)
+    assert phases[:, -1].mean() > 10 * phases[:, time > when.max()][:, 0].mean(), "behind the window trajectories part"
     bins, fraction = numbers(path, at + "bin_end"), numbers(path, at + "trial_differing_spikes")
     assert bins[0] == 109 and fraction.min() >= 0 and fraction.max() <= 1 and (fraction.sum(1) > 0).all()
     assert (numbers(path, at + "agreement") < 1).all()
@@ -309,7 +322,7 @@ def test_errors(bench):
     elsewhere = bench.path("untouched.h5")
     refused = {
         "--trials 0": "1048576", "--trials 2.5": "whole", "--skip-trials -1": "whole", "--trials": "--trials needs", "--ranks-per-trial 3": "the job has", "--delete-neurons 1": "below 1",
-        "--delete-neurons -0.1": "fraction", "--delete-neurons 5%": "5%", "--delete-synapses 1.5": "probability", "--shuffle-synapses -1": "probability", "--noise nan": "standard deviation",
+        "--delete-neurons -0.1": "fraction", "--delete-neurons 5%": "5%", "--delete-synapses 1.5": "probability", "--delete-unit-synapses 2": "probability", "--delete-unit-synapses 0.5": "no recorded units", "--shuffle-synapses -1": "probability", "--noise nan": "standard deviation",
         "--delete-spike 501": "500 ms", "--delete-spike 10ms": "without a unit", "--frobnicate": "unknown option '--frobnicate'", "-P network.neurons=50": "output.*",
         "-P simulation.seed=2": "belongs to the training", "-P stimulus.stop=60 ms": "stimulus.stop", "-P output.psth_bin=0.7 ms": "psth_bin", "-P output.frob=1": "frob",
         "twice": "one argument too many",

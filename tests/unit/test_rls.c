@@ -222,8 +222,8 @@ static void test_ridge(void **state) { /* V7, V9, V10; scaled: the phi'-weighted
     }
 }
 
-/** P in half precision, where steps of 2^-11 in what departs from I/lambda are lost: good while no direction of P shrinks by more than some hundred times (45 here, 20 in the
- *  tutorial network after 100 loops), a few per cent off where one shrinks by thousands. */
+/** P in half precision: elements of the diagonal near I/lambda keep 11 bits of what they depart from it, smaller ones 11 bits of themselves, so that weights come near where a direction of P shrinks by
+ *  thousands, too (45 times in the mild case, 20 in the tutorial network after 100 loops). Stored as departures throughout, they were 5 % off there. */
 static void test_half(void **state) {
     (void)state;
     const rls_store_kind *kind = rls_store_kinds[0];
@@ -232,7 +232,7 @@ static void test_half(void **state) {
     outcome mild = train(kind, gentle, true, false, 2000), scaled = train(kind, gentle, true, true, 2000), rough = train(kind, harsh, true, false, 2000);
     print_message("half: weights off the ridge solution by %.1e, scaled %.1e, where P shrinks by thousands %.1e; P A off the identity by %.1e, %.1e\n", mild.weights, scaled.weights,
                   rough.weights, mild.identity, scaled.identity);
-    assert_true(mild.weights < 1e-3 && scaled.weights < 1e-3 && mild.identity < 0.05 && rough.weights < 0.2);
+    assert_true(mild.weights < 1e-3 && scaled.weights < 1e-3 && mild.identity < 0.05 && rough.weights < 5e-3);
     assert_true(mild.weights > 1e-6); /* it is half precision that was tested */
 }
 
