@@ -87,7 +87,7 @@ typedef struct {
     const char *section;    /**< of the parameter file that names it, for messages: "network" */
     double dt;              /**< ms: what delays must be */
     bool ignore_delays;     /**< they may be anything */
-    int64_t neurons;        /**< ids must be below */
+    int64_t neurons;        /**< ids must be below; 0: not known yet, but ids far beyond the number of edges are mistakes */
 } sonata_input;
 
 /** What a look at all edges has found. */

@@ -77,6 +77,8 @@ static status open_ids(sonata_reader *in) {
         result = open_column(in, in->name[a], H5_INPUT_INTEGER, &in->ids[a]);
         if (a == SONATA_TARGETS) in->edges = in->ids[a].count;
     }
+    const int64_t few = 1 << 20, most = 1 << 30; /* neurons of a network */
+    in->limit = in->input->neurons ? in->input->neurons : in->edges < (most - few) / 16 ? few + 16 * in->edges : most;
     return result == STATUS_OK ? in->file.lost : result;
 }
 
@@ -262,10 +264,10 @@ static status fail_at(const sonata_reader *in, const char *name, int64_t at, con
 }
 
 static status check_id(const sonata_reader *in, int array, int64_t edge, int64_t id) {
-    char what[160];
-    if ((uint64_t)id < (uint64_t)in->input->neurons) return STATUS_OK; /* negative ones are large */
-    const char *sign = in->ids[array].is_signed && id < 0 ? "-" : "";
-    snprintf(what, sizeof what, "id %s%" PRIu64 " is not in 0 .. %" PRId64 " (network.neurons)", sign, sign[0] ? -(uint64_t)id : (uint64_t)id, in->input->neurons - 1);
+    char what[200];
+    if ((uint64_t)id < (uint64_t)in->limit) return STATUS_OK; /* negative ones are large */
+    const char *sign = in->ids[array].is_signed && id < 0 ? "-" : "", *why = in->input->neurons ? " (network.neurons)" : ", which is far more than so few edges need: if it is right, give network.neurons";
+    snprintf(what, sizeof what, "id %s%" PRIu64 " is not in 0 .. %" PRId64 "%s", sign, sign[0] ? -(uint64_t)id : (uint64_t)id, in->limit - 1, why);
     return fail_at(in, in->name[array], edge, what);
 }
 

@@ -75,6 +75,7 @@ typedef struct {
     char name[SONATA_IDS][SONATA_NAME_BYTES];
     foreign_dataset ids[SONATA_IDS];
     int64_t edges;
+    int64_t limit;                   /**< ids must be below */
     sonata_group *groups;            /**< [group_count], group 0 if there is none */
     int group_count;
     char others[256];                /**< names of columns of groups that are not read */

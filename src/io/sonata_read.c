@@ -41,7 +41,7 @@ static void count_signs(const sonata_reader *in, int64_t count, int64_t *room, s
     for (int64_t i = 0; i < count; i++) {
         int64_t source = in->id[SONATA_SOURCES][i];
         double weight = in->value[SONATA_WEIGHT][i];
-        if (source >= *room) survey->signs = memory_resize(MEMORY_BUFFERS, survey->signs, (size_t)(*room = 2 * source + 1024), sizeof *survey->signs);
+        if (source >= *room) survey->signs = memory_resize(MEMORY_BUFFERS, survey->signs, (size_t)(*room = 2 * source + 1024 < in->limit ? 2 * source + 1024 : in->limit), sizeof *survey->signs);
         survey->signs[source][0] += weight > 0;
         survey->signs[source][1] += weight < 0;
     }
@@ -65,7 +65,7 @@ static status look_at_part(const context *job, sonata_reader *in, seen *seen, so
 static void tell(const context *job, const sonata_reader *in, const seen *seen) {
     const sonata_input *input = in->input;
     char nsyns[80] = "", delays[80] = "";
-    const char *from = seen->grouped > 0 ? seen->typed > 0 ? "syn_weight of groups and types" : "syn_weight" : "syn_weight of edge types";
+    const char *from = seen->grouped > 0 ? seen->typed > 0 ? "syn_weight of groups and types" : "syn_weight" : seen->typed > 0 ? "syn_weight of edge types" : "none";
     if (seen->most_nsyns > 0) snprintf(nsyns, sizeof nsyns, " times nsyns (%g to %g)", -seen->least_nsyns, seen->most_nsyns);
     if (seen->longest > -INFINITY && !input->ignore_delays) snprintf(delays, sizeof delays, ", delays of one time step");
     log_line(job, "%s: %s: %" PRId64 " edges of population %s%s%s, weights: %s%s%s", input->section, input->path, in->edges, in->population, in->nodes[0] ? " inside " : "", in->nodes, from, nsyns, delays);

@@ -123,8 +123,8 @@ static status network_count_sonata(const context *context, const config *config,
     char *path = config_resolve_path(config, p->path), *types;
     find_types(context, path, "edge", "network.edge_types", &p->types);
     free(path);
-    int64_t most = settings->neurons == PARAM_AUTO_INTEGER ? (int64_t)1 << 30 : settings->neurons, nodes = 0;
-    sonata_input input = input_of(config, p, "network", dt, most, &path, &types);
+    int64_t nodes = 0, known = settings->neurons == PARAM_AUTO_INTEGER ? 0 : settings->neurons;
+    sonata_input input = input_of(config, p, "network", dt, known, &path, &types);
     sonata_survey survey;
     uint8_t *sort = NULL;
     status result = sonata_look(context, &input, &survey);

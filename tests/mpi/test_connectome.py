@@ -178,6 +178,7 @@ def test_neurons_follow_the_file(bench):
     large = edges_file(bench, "large.h5", source_node_id=[0, 1, 2, 9])
     told(bench, large, 2, "has 7 nodes, but there are edges of neuron 9", overrides=nodes)
     told(bench, edges_file(bench, "other.h5", nodes=("v2", "v2")), 2, "there is no population 'v2' in '/nodes'; there is 'lgn', 'v1'", overrides=nodes)
+    told(bench, edges_file(bench, "far.h5", source_node_id=[0, 1, 2, 10**9]), 2, "id 1000000000 is not in 0 ..", "give network.neurons")
     told(bench, edges_file(bench, "empty.h5", source_node_id=np.array([], "u8"), target_node_id=np.array([], "u8"), g0_syn_weight=np.array([], "f8")), 2, "network.neurons", "has none")
 
 
