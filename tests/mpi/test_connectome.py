@@ -79,7 +79,7 @@ def test_wrong_index(bench):
     for name, (data, index, wrong) in cases.items():
         path = edges_file(bench, f"index/{name}.h5", index=tuple(np.array(i, "u8") for i in index), **data)
         for ranks in (1, 2):
-            out, _, err = train(bench, path, f"{name}-{ranks}", ranks)
+            out, _, err = train(bench, path, f"{name}-{ranks}", ranks, ["network.neurons=4"])
             assert read_static(out) == expected(data.get("source_node_id", SOURCES), data.get("target_node_id", TARGETS)), f"{name} on {ranks} ranks: {read_static(out)}"
             assert ("does not fit the edges" in err) == wrong, f"{name} on {ranks} ranks: {err}"
 
@@ -101,7 +101,7 @@ def test_weights(bench):
     }
     for number, (name, (data, options, weights)) in enumerate(cases.items()):
         path = edges_file(bench, f"weights/{name}.h5", **data)
-        out, _, err = train(bench, path, name, 1 + number % 2, [f"network.edge_types={bench.path('my_types.csv')}"] if options else [])
+        out, _, err = train(bench, path, name, 1 + number % 2, ["network.neurons=4"] + ([f"network.edge_types={bench.path('my_types.csv')}"] if options else []))
         assert read_static(out) == expected(weights=weights), f"{name}: {read_static(out)}"
         assert ("columns that are not read: dynamics_params" in err) == bool(options), err
 
