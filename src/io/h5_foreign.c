@@ -103,7 +103,7 @@ static status ask(foreign_file *file, const server_request *request, bool tell, 
     if (!server_send(file->socket, request, sizeof *request) || !server_receive(file->socket, answer, sizeof *answer)) return report_loss(file);
     if (answer->code == STATUS_OK) return STATUS_OK;
     clean(answer->message, sizeof answer->message);
-    if (tell && answer->message[0]) status_fail(answer->code, "%s", answer->message);
+    if ((tell || answer->found) && answer->message[0]) status_fail(answer->code, "%s", answer->message);
     return answer->code == STATUS_FAILURE ? STATUS_FAILURE : STATUS_INPUT;
 }
 

@@ -61,7 +61,7 @@ status foreign_links(foreign_file *file, const char *group, foreign_text **names
 bool foreign_exists(foreign_file *file, const char *name);
 
 /** Open a dataset of @p dimensions axes (negative: of 1 to that many) that holds one of @p kinds (H5_INPUT_..., combined with |).
- *  @param tell  false: without a message when it is anything else
+ *  @param tell  false: without a message when it is anything else, unless a filter that it is compressed with is missing here
  *  @return STATUS_INPUT with nothing to close when it is anything else */
 status foreign_dataset_open(foreign_file *file, bool tell, const char *name, int dimensions, int kinds, foreign_dataset *dataset);
 

@@ -37,6 +37,7 @@ typedef struct {
     int dimensions;               /**< at most H5_INPUT_AXES */
     int64_t shape[H5_INPUT_AXES]; /**< 1 beyond dimensions */
     int64_t count;                /**< product of shape */
+    bool lacks_filter;            /**< it was refused because a filter that it is compressed with is missing here */
 } h5_input;
 
 /** H5Ewalk2 callback: keep the innermost description and, after it, what MPI says. */
@@ -228,7 +229,7 @@ static inline status h5_input_dataset(hid_t file, const char *path, const char *
     else if (!h5_input_stored(input, file))
         result = h5_input_fail(path, name, "declares %lld elements, but they are not all stored in this file (unfinished, or chunks above 1 GiB)",
                                (long long)input->count);
-    else if (input->count > 0 && h5_input_lacks_filter(input, filter, sizeof filter))
+    else if (input->count > 0 && (input->lacks_filter = h5_input_lacks_filter(input, filter, sizeof filter)))
         result = h5_input_fail(path, name, "is compressed with %s, which this HDF5 cannot read; rewrite the file with gzip where that filter is known: h5repack -f GZIP=4 OLD NEW (LZF: with h5py)", filter);
     if (result != STATUS_OK) h5_input_close(input);
     return result;

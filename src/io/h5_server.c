@@ -115,6 +115,7 @@ static void list_links(server *self, const server_request *request, server_answe
 static void open_dataset(server *self, const server_request *request, server_answer *answer) {
     h5_input input;
     answer->code = h5_input_dataset(self->file, self->path, request->name, request->dimensions, request->kinds, &input);
+    answer->found = input.lacks_filter;
     if (answer->code != STATUS_OK) return;
     answer->dataset = (foreign_dataset){.id = input.id, .kind = input.kind, .is_signed = input.is_signed, .dimensions = input.dimensions, .count = input.count};
     memcpy(answer->dataset.shape, input.shape, sizeof input.shape);

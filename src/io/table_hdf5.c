@@ -64,6 +64,7 @@ static status choose_dataset(source *in, char name[FOREIGN_TEXT_BYTES]) {
     }
     if (in->file->lost != STATUS_OK) return in->file->lost;
     while (best < RANKS && !found[best]) best++;
+    if (best == RANKS && status_message()[0]) return STATUS_INPUT; /* a filter is missing, and was named */
     if (best == RANKS)
         return status_fail(STATUS_INPUT, "%s: there is no readable dataset [condition][time][unit] or [time][unit] of numbers in the root%s", in->file->path,
                            advice(in->file));

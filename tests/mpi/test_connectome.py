@@ -223,5 +223,21 @@ def test_file_is_busy(bench):
     assert "damaged" not in err, err
 
 
+def test_missing_filters(bench):
+    """A filter that this HDF5 does not have is named, for edges and for tables, and where a dataset is searched for."""
+    random = np.random.default_rng(1)
+    with h5py.File(edges_file(bench, "lzf.h5", g0_syn_weight=None), "r+") as file:
+        file.create_dataset("edges/p/0/syn_weight", data=WEIGHTS, chunks=(4,), compression="lzf")
+    with h5py.File(bench.path("rates.h5"), "w") as file:
+        file.create_dataset("rates", data=random.uniform(0, 20, (1, 60, 5)), compression="lzf")
+        file["time"] = np.arange(60) * 10.0
+    message = "is compressed with LZF (filter 32000), which this HDF5 cannot read; rewrite the file with gzip where that filter is known: h5repack -f GZIP=4"
+    told(bench, bench.path("lzf.h5"), 2, "'/edges/p/0/syn_weight' " + message)
+    table = ["network.kind=none", "network.neurons=10", "targets.kind=file", "targets.duration=auto", f"targets.path={bench.path('rates.h5')}"]
+    for dataset in ([], ["targets.dataset=rates"]):
+        _, err = told(bench, bench.path("lzf.h5"), 2, "'rates' " + message, overrides=table + dataset)
+        assert err.count("engram: error") == 1, err
+
+
 if __name__ == "__main__":
-    run_tests([test_wrong_index, test_weights, test_types_beside, test_delays_are_ignored, test_neurons_follow_the_file, test_round_trip, test_file_is_busy])
+    run_tests([test_wrong_index, test_weights, test_types_beside, test_delays_are_ignored, test_neurons_follow_the_file, test_round_trip, test_file_is_busy, test_missing_filters])
