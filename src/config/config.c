@@ -18,12 +18,40 @@ typedef struct {
     tree_node **roots; /**< [override_count] of the overrides' values */
 } config_reading;
 
-static void report_unknown_section(config_reading *reading, const config_place *place, const char *name) {
+/** "; 'key' is in section learning, feedforward", or where no section has it, of the key that is nearest; "" where none is near. @param but a section left out, or NULL */
+static text_line where_key_is(const config_reading *reading, const char *key, const config_section *but) {
+    const config *self = reading->self;
+    text_line line = {""};
+    int slots = 0;
+    for (int s = 0; s < self->section_count; s++) slots += self->sections[s].slot_count;
+    words keys = words_new(slots), sections = words_new(self->section_count);
+    for (int s = 0; s < self->section_count; s++)
+        for (int k = 0; k < self->sections[s].slot_count; k++) words_add(&keys, self->sections[s].slots[k].entry->key);
+    const char *nearest = words_find(&keys, key) >= 0 ? key : config_nearest(key, keys.word, keys.count);
+    char joined[100];
+    for (int s = 0; s < self->section_count && nearest; s++)
+        for (int k = 0; k < self->sections[s].slot_count; k++)
+            if (&self->sections[s] != but && strcmp(self->sections[s].slots[k].entry->key, nearest) == 0) {
+                char *full;
+                if (asprintf(&full, "%s.%s", self->sections[s].schema->name, nearest) < 0) context_abort("config: no room for a name");
+                if (words_find(&sections, full) < 0) words_add(&sections, full);
+                else free(full);
+            }
+    if (sections.count) snprintf(line.text, sizeof line.text, "; did you mean %s?", words_join(&sections, joined, sizeof joined));
+    for (int k = 0; k < sections.count; k++) free((char *)(uintptr_t)sections.word[k]);
+    words_clear(&keys);
+    words_clear(&sections);
+    return line;
+}
+
+/** @param key that the section was said to have, NULL: what stands where a section should may be a key itself */
+static void report_unknown_section(config_reading *reading, const config_place *place, const char *name, const char *key) {
     words names = words_new(reading->self->section_count);
     char joined[400];
     for (int i = 0; i < reading->self->section_count; i++) words_add(&names, reading->self->sections[i].schema->name);
-    mistakes_add(&reading->mistakes, place, "unknown section '%s'%s; sections: %s", config_text_shown(name).text, words_hint(&names, name).text,
-                 words_join(&names, joined, sizeof joined));
+    text_line hint = words_hint(&names, name), where = {""};
+    if (!*hint.text) where = where_key_is(reading, key ? key : name, NULL);
+    mistakes_add(&reading->mistakes, place, "unknown section '%s'%s; sections: %s%s", config_text_shown(name).text, hint.text, words_join(&names, joined, sizeof joined), where.text);
     words_clear(&names);
 }
 
@@ -32,8 +60,10 @@ static void report_unknown_key(config_reading *reading, const config_place *plac
     char joined[400];
     for (int i = 0; i < section->slot_count; i++)
         if (!section->chosen_known || config_state_is_active(section, &section->slots[i])) words_add(&known, section->slots[i].entry->key);
-    mistakes_add(&reading->mistakes, place, "unknown key '%s.%s'%s; keys: %s", section->schema->name, config_text_shown(key).text,
-                 words_hint(&known, key).text, words_join(&known, joined, sizeof joined));
+    text_line hint = words_hint(&known, key), where = {""};
+    if (!*hint.text) where = where_key_is(reading, key, section);
+    mistakes_add(&reading->mistakes, place, "unknown key '%s.%s'%s; keys: %s%s", section->schema->name, config_text_shown(key).text, hint.text,
+                 words_join(&known, joined, sizeof joined), where.text);
     words_clear(&known);
 }
 
@@ -73,7 +103,7 @@ static void gather_section(config_reading *reading, const tree_node *key, const 
     config_place place = tree_place(key, &reading->file), body_place = tree_place(body, &reading->file);
     config_section *section = config_state_find(reading->self, key->text);
     if (!section) {
-        report_unknown_section(reading, &place, key->text);
+        report_unknown_section(reading, &place, key->text, NULL);
         return;
     }
     if (section->line > 0) {
@@ -121,11 +151,23 @@ static bool gather_file(config_reading *reading) {
     return true;
 }
 
+/** YAML takes what follows a '#' for a comment: in a value that somebody types, it is meant. */
+static bool is_cut_short(const char *value, const tree_node *root) {
+    const char *hash = strchr(value, '#');
+    while (hash && hash > value && hash[-1] != ' ' && hash[-1] != '\t') hash = strchr(hash + 1, '#');
+    return hash && (!root || (root->kind == TREE_SCALAR && root->plain));
+}
+
 /** Value of an override; an empty one is an empty scalar. NULL if it is no YAML. */
 static const tree_node *parse_override(config_reading *reading, int index, const char *value) {
     config_place place = {.override = reading->self->source.overrides[index]};
     tree_node *root;
     if (!tree_parse(value, strlen(value), &place, &reading->mistakes, &root)) return NULL;
+    if (is_cut_short(value, root)) {
+        mistakes_add(&reading->mistakes, &place, "what follows '#' would be a comment; a text that holds it is written in quotes: -P 'section.key=\"a #1\"'");
+        tree_free(root);
+        return NULL;
+    }
     if (!root) {
         root = config_text_alloc(1, sizeof *root);
         *root = (tree_node){.kind = TREE_SCALAR, .plain = true, .text = config_text_copy("")};
@@ -146,8 +188,13 @@ static void store_override(config_section *section, const char *key, const char 
 static char *split_override(config_reading *reading, const char *override, const char **key, const char **value) {
     config_place place = {.override = override};
     const char *equals = strchr(override, '='), *dot = strchr(override, '.');
-    if (!equals || !dot || dot > equals || dot == override || dot + 1 == equals) {
-        mistakes_add(&reading->mistakes, &place, "an override is written section.key=value");
+    const bool quoted = *override == '"' || *override == '\'';
+    if (quoted || !equals || !dot || dot > equals || dot == override || dot + 1 == equals) {
+        char *word = config_text_copy(override + (dot == override));
+        word[strcspn(word, "=")] = '\0';
+        mistakes_add(&reading->mistakes, &place, "an override is written section.key=value%s%s", *word && !strchr(word, '.') ? where_key_is(reading, word, NULL).text : "",
+                     quoted ? "; the quotes around it are part of it here: leave them out" : "");
+        free(word);
         return NULL;
     }
     char *name = config_text_copy(override);
@@ -168,7 +215,7 @@ static void gather_override(config_reading *reading, int index, bool unknown_onl
     if (unknown_only) {
         if (!has_key(section, key)) report_unknown_key(reading, &place, section, key);
     } else if (!section) {
-        report_unknown_section(reading, &place, name);
+        report_unknown_section(reading, &place, name, key);
     } else {
         const tree_node *value = parse_override(reading, index, text);
         if (value) store_override(section, key, override, value);
@@ -185,6 +232,48 @@ static bool store_slot(config_reading *reading, config_section *section, const c
     if (slot->in_file) good &= value_store(slot->entry, name, slot->in_file, &reading->file, &reading->mistakes, base);
     if (slot->over) good &= value_store(slot->entry, name, slot->over, &over, &reading->mistakes, base);
     return good;
+}
+
+/** Would this value do for the slot's parameter? @param report the mistakes that are found, NULL: do not */
+static bool try_value(const config_section *section, const config_slot *slot, const tree_node *node, const config_place *place, mistake_list *report) {
+    mistake_list silent = {.silent = true};
+    const param_table *table = config_state_table(section->schema, slot->variant);
+    void *scratch = config_text_alloc(1, table->size);
+    bool good = value_store(slot->entry, section->schema->name, node, place, report ? report : &silent, scratch);
+    value_clear(slot->entry, scratch);
+    free(scratch);
+    return good;
+}
+
+/** The variant that a selector that names none was probably to name; NO_VARIANT if none is near. */
+static int nearest_variant(const config_section *section) {
+    const config_slot *selector = &section->slots[0];
+    const tree_node *node = selector->over ? selector->over : selector->in_file;
+    words names = words_split(section->variant_names);
+    const char *nearest = node && node->kind == TREE_SCALAR ? config_nearest(node->text, names.word, names.count) : NULL;
+    int variant = nearest ? words_find(&names, nearest) : NO_VARIANT;
+    words_clear(&names);
+    return variant;
+}
+
+/** A value of a key of variants, where the selector names none of them: wrong if it is so for the variant that is nearest to what is named, or for all that have the key. */
+static void check_unchosen(config_reading *reading, const config_section *section, const config_slot *slot, int nearest) {
+    const config_slot *judge = slot;
+    const config_place place = {.override = slot->override};
+    for (const config_slot *other = section->slots; other < section->slots + section->slot_count; other++) {
+        if (other->variant == NO_VARIANT || strcmp(other->entry->key, slot->entry->key) != 0) continue;
+        if (other < slot) return; /* looked at already */
+        if (other->variant == nearest) judge = other;
+    }
+    for (int over = 0; over < 2; over++) {
+        const tree_node *node = over ? slot->over : slot->in_file;
+        const config_place *where = over ? &place : &reading->file;
+        bool fits = false;
+        if (!node) continue;
+        for (const config_slot *other = section->slots; other < section->slots + section->slot_count && judge->variant != nearest; other++)
+            if (other->variant != NO_VARIANT && strcmp(other->entry->key, slot->entry->key) == 0) fits |= try_value(section, other, node, where, NULL);
+        if (!fits) try_value(section, judge, node, where, &reading->mistakes);
+    }
 }
 
 static void choose_variant(config_reading *reading, config_section *section) {
@@ -216,7 +305,11 @@ static void fill_section(config_reading *reading, config_section *section) {
     for (int i = 0; i < section->slot_count; i++) {
         const config_slot *slot = &section->slots[i];
         bool given = slot->in_file || slot->over;
-        if (slot->entry == &section->selector || (!section->chosen_known && slot->variant != NO_VARIANT)) continue;
+        if (slot->entry == &section->selector) continue;
+        if (!section->chosen_known && slot->variant != NO_VARIANT) {
+            if (given) check_unchosen(reading, section, slot, nearest_variant(section));
+            continue;
+        }
         if (!config_state_is_active(section, slot)) {
             if (given) warn_unselected(reading, section, slot);
         } else if (given) {

@@ -19,7 +19,7 @@ char *place_write(const config_place *where, char *buffer, int size) {
 
 void mistakes_add(mistake_list *mistakes, const config_place *where, const char *format, ...) {
     mistakes->count++;
-    if (mistakes->count > MISTAKES_SHOWN) return;
+    if (mistakes->silent || mistakes->count > MISTAKES_SHOWN) return;
     char position[512], message[900];
     va_list arguments;
     va_start(arguments, format);

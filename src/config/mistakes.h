@@ -16,6 +16,7 @@ typedef struct {
 /** Mistakes found so far. */
 typedef struct {
     int count;
+    bool silent;    /**< only counted: for looking whether there would be any */
     bool in_schema; /**< the text being checked is the program's own: a mistake is a bug and aborts */
 } mistake_list;
 

@@ -1,4 +1,5 @@
 #include <string.h>
+#include <strings.h>
 
 #include "engram/config.h"
 
@@ -33,6 +34,7 @@ const char *config_nearest(const char *word, const char *const *candidates, int 
     int limit = length / 3 > 2 ? length / 3 : 2;
     for (int i = 0; i < count; i++) {
         if (strlen(candidates[i]) > LONGEST_WORD) continue;
+        if (strcasecmp(word, candidates[i]) == 0) return candidates[i]; /* however many letters that are */
         int distance = edit_distance(word, candidates[i]);
         if (distance > limit || (nearest && distance == limit)) continue;
         nearest = candidates[i];

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "number.h"
 #include "text.h"
@@ -30,14 +31,17 @@ static bool is_auto(const value_reader *reader, const tree_node *node) {
     return value_takes_auto(reader->param) && strcmp(node->text, "auto") == 0;
 }
 
-/** Report "section.key = 'text' PROBLEM; expected ...". Returns false for the caller to pass on. */
-static bool reject(const value_reader *reader, const tree_node *node, const char *problem) {
+/** Report "section.key = 'text' PROBLEM; expected ...ADVICE". Returns false for the caller to pass on. */
+static bool reject_with(const value_reader *reader, const tree_node *node, const char *problem, const char *advice) {
     char expected[300];
     config_place place = tree_place(node, reader->where);
-    mistakes_add(reader->mistakes, &place, "%s.%s = '%s' %s; expected %s", reader->section, reader->param->key, config_text_shown(node->text).text,
-            problem,
-                 value_expected(reader->param, expected, sizeof expected));
+    mistakes_add(reader->mistakes, &place, "%s.%s = '%s' %s; expected %s%s", reader->section, reader->param->key, config_text_shown(node->text).text, problem,
+                 value_expected(reader->param, expected, sizeof expected), advice);
     return false;
+}
+
+static bool reject(const value_reader *reader, const tree_node *node, const char *problem) {
+    return reject_with(reader, node, problem, "");
 }
 
 /** Only scalars get through; a wrong kind of node is reported. */
@@ -146,10 +150,19 @@ static bool store_integer(const value_reader *reader, const tree_node *node, int
     return true;
 }
 
+/** Spellings of other versions of YAML and of other languages. */
+static const char *flag_advice(const char *text) {
+    static const char *const spelled[2][6] = {{"false", "no", "off", "n", "f", "0"}, {"true", "yes", "on", "y", "t", "1"}};
+    for (int yes = 0; yes < 2; yes++)
+        for (int k = 0; k < 6; k++)
+            if (strcasecmp(text, spelled[yes][k]) == 0) return yes ? " (did you mean 'true'?)" : " (did you mean 'false'?)";
+    return "";
+}
+
 static bool store_flag(const value_reader *reader, const tree_node *node, bool *target) {
     if (!check_scalar(reader, node)) return false;
     bool yes = strcmp(node->text, "true") == 0;
-    if (!yes && strcmp(node->text, "false") != 0) return reject(reader, node, "is neither true nor false");
+    if (!yes && strcmp(node->text, "false") != 0) return reject_with(reader, node, "is neither true nor false", flag_advice(node->text));
     *target = yes;
     return true;
 }

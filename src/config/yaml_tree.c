@@ -46,6 +46,15 @@ static bool is_tab(const tree_builder *builder, yaml_mark_t mark) {
     return (size_t)(end - text) > mark.column && text[mark.column] == '\t';
 }
 
+/** What helps with a text on the command line that YAML takes for something else. */
+static const char *quoting_advice(const tree_builder *builder) {
+    const char *text = builder->bytes;
+    if (!builder->where->override) return "";
+    text += strspn(text, " \t");
+    if (*text == '"' || *text == '\'') return "; a text in quotes ends with its closing quote, and the shell takes one pair away: -P 'section.key=\"a b\"'";
+    return *text && strchr("@`|>*&!", *text) ? "; a text that begins so is written in quotes: -P 'section.key=\"@text\"'" : "";
+}
+
 static void report_syntax(tree_builder *builder) {
     yaml_parser_t *parser = &builder->parser;
     bool reader = parser->error == YAML_READER_ERROR;
@@ -55,7 +64,7 @@ static void report_syntax(tree_builder *builder) {
     if (!reader && parser->context)
         snprintf(since, sizeof since, " (%s at line %d)", parser->context, (int)parser->context_mark.line + 1);
     mistakes_add(builder->mistakes, &place, "YAML syntax: %s%s%s", parser->problem ? parser->problem : "unreadable", since,
-                 !reader && is_tab(builder, mark) ? "; indent with spaces, not with tabs" : "");
+                 !reader && is_tab(builder, mark) ? "; indent with spaces, not with tabs" : quoting_advice(builder));
 }
 
 static bool next_event(tree_builder *builder, yaml_event_t *event) {

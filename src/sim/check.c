@@ -64,9 +64,16 @@ static status check_plastic(config *config) {
     const plastic_settings *plastic = config_common(config, "plastic");
     const param_numbers *range = &plastic->tau_range;
     if (range->count == 0) return STATUS_OK;
-    if (range->count != 2 || range->values[0] > range->values[1])
-        return config_complain(config, "plastic", "tau_range", "needs two values, [low, high]");
+    if (range->count != 2) return config_complain(config, "plastic", "tau_range", "%d value%s; needs two, [low, high]", range->count, range->count == 1 ? "" : "s");
+    if (range->values[0] > range->values[1])
+        return config_complain(config, "plastic", "tau_range", "[%g, %g] ms is the wrong way round, its low end is above its high end; write [%g, %g]", range->values[0], range->values[1],
+                               range->values[1], range->values[0]);
     return STATUS_OK;
+}
+
+static status check_guards(const config *config, const guard_settings *guards) {
+    if (guards->max_rate == 0 || guards->min_rate <= guards->max_rate) return STATUS_OK;
+    return config_complain(config, "guards", config_given(config, "guards", "min_rate") ? "min_rate" : "max_rate", "no rate is allowed: min_rate, %g Hz, is above max_rate, %g Hz", guards->min_rate, guards->max_rate);
 }
 
 status build_check(const context *context, config *config) {
@@ -74,6 +81,7 @@ status build_check(const context *context, config *config) {
     const network_settings *network = config_common(config, "network");
     const simulation_settings *simulation = config_common(config, "simulation");
     status result = status_worse(status_worse(check_times(config), check_plastic(config)), status_worse(check_filters(config), report_check(config)));
+    result = status_worse(result, check_guards(config, config_common(config, "guards")));
     const neuron_model *model = neuron_models[config_variant_index(config, "neuron")];
     const network_kind *kind = network_kinds[config_variant_index(config, "network")];
     const plastic_kind *plastic = plastic_kinds[config_variant_index(config, "plastic")];

@@ -416,6 +416,9 @@ static void test_flags_choices_texts(void **state) {
     static const char *const no_flags[] = {"yes", "no", "on", "True", "1", "0", "maybe", "auto"};
     for (size_t i = 0; i < sizeof no_flags / sizeof *no_flags; i++)
         expect_neuron_mistake("exact", no_flags[i], "is neither true nor false; expected true or false");
+    expect_neuron_mistake("exact", "True", "net.yaml:2:10: neuron.exact = 'True' is neither true nor false; expected true or false (did you mean 'true'?)");
+    expect_neuron_mistake("exact", "off", "expected true or false (did you mean 'false'?)");
+    expect_neuron_mistake("method", "EULER", "(did you mean 'euler'?)");
     expect_neuron_mistake("method", "eulr", "net.yaml:2:11: neuron.method = 'eulr' is none of them (did you mean 'euler'?); expected one of exact, "
             "euler, heun");
     expect_neuron_mistake("method", "rungekutta", "'rungekutta' is none of them; expected one of exact, euler, heun");
@@ -554,9 +557,19 @@ static void test_variants(void **state) {
     assert_int_equal(last.code, STATUS_OK);
     expect_printed("net.yaml:3:3: 'network.p' belongs to kind 'balanced_ei', but kind is 'plain': ignored\n");
     assert_int_equal(count_lines(last.printed), 1);
-    /* With a wrong selector nobody knows which keys are right: only what is wrong in any case is reported. */
-    expect_mistake("network:\n  kind: randon\n  foo: 99\n", "net.yaml:2:9: network.kind = 'randon' is none of them (did you mean 'random'?); "
+    /* With a wrong selector nobody knows which keys are right: what is wrong in any case is reported, or wrong for the variant that was probably meant. */
+    expect_mistake("network:\n  kind: randon\n  foo: 9\n", "net.yaml:2:9: network.kind = 'randon' is none of them (did you mean 'random'?); "
             "expected one of balanced_ei, random, plain");
+    read_with("network:\n  kind: randon\n  foo: 99\n  p: 2\n", OVERRIDES("network.p=x"));
+    expect_printed("net.yaml:3:8: network.foo = '99' is out of range; expected a number from 0 to 9");
+    expect_printed("net.yaml:4:6: network.p = '2' is out of range; expected a number from 0 to 1");
+    expect_printed("-P network.p=x: network.p = 'x' is not a number; expected a number from 0 to 1");
+    assert_int_equal(count_lines(last.printed), 4);
+    read_with("network: {kind: bogus, p: 2, wiring: [], foo: 1}\n", NULL);
+    expect_printed("network.p = '2' is out of range");
+    expect_printed("network.wiring: a list is given");
+    assert_int_equal(count_lines(last.printed), 3);
+    expect_mistake("network: {kind: RANDOM}\n", "is none of them (did you mean 'random'?)");
     read_with("network:\n  kind: randon\n  bar: 1\n", NULL);
     expect_printed("net.yaml:3:3: unknown key 'network.bar'");
     assert_int_equal(count_lines(last.printed), 2);
@@ -609,7 +622,19 @@ static void test_overrides(void **state) {
     expect_override_mistake("neuron.tau=*x", "alias '*x' is not supported");
     expect_override_mistake("network.kind=bogus", "-P network.kind=bogus: network.kind = 'bogus' is none of them; expected one of balanced_ei, "
             "random, plain");
-    expect_override_mistake("tau=5", "an override is written section.key=value");
+    expect_override_mistake("tau=5", "-P tau=5: an override is written section.key=value; did you mean neuron.tau?");
+    expect_override_mistake("tua=5", "an override is written section.key=value; did you mean neuron.tau?");
+    expect_override_mistake("p=5", "an override is written section.key=value; did you mean network.p?");
+    expect_override_mistake("'neuron.tau=5'", "an override is written section.key=value; the quotes around it are part of it here: leave them out");
+    expect_override_mistake("nothing.tau=5", "unknown section 'nothing'; sections: network, neuron, output, empty; did you mean neuron.tau?");
+    expect_override_mistake("output.tau=5", "unknown key 'output.tau'; keys: file, title, report, labels; did you mean neuron.tau?");
+    expect_override_mistake("output.file=\"a b", "YAML syntax: found unexpected end of stream (while scanning a quoted scalar at line 1); a text in quotes ends with its closing quote");
+    expect_override_mistake("output.file=@x", "a text that begins so is written in quotes");
+    expect_override_mistake("output.file=a #1.csv", "what follows '#' would be a comment; a text that holds it is written in quotes");
+    expect_override_mistake("output.file=#1.csv", "what follows '#' would be a comment");
+    read_with("", OVERRIDES("output.file=\"a #1 b.csv\"", "output.title=a#b"));
+    assert_string_equal(output()->file, "a #1 b.csv");
+    assert_string_equal(output()->title, "a#b");
     expect_override_mistake(".tau=5", "an override is written section.key=value");
     expect_override_mistake("neuron.=5", "an override is written section.key=value");
     expect_override_mistake("", "an override is written section.key=value");
