@@ -9,6 +9,8 @@ import time
 from hosts import Hosts, enter_rack, wait_until
 
 enter_rack(__file__)
+import crash  # noqa: E402
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "mpi"))
 import test_identity as identity  # noqa: E402
 from engram_test import ENVIRONMENT, metrics, run_tests  # noqa: E402
@@ -106,6 +108,8 @@ def lose(bench, slots, name, how, left):
     process = start(bench, slots, ["train", config, "-o", out], log)
     try:
         assert wait_until(lambda: process.poll() is not None or glob.glob(os.path.join(out, "checkpoint", "loop-*8.h5")), PATIENCE, 0.01), "no checkpoint appears"
+        if how == "killed":
+            wait_until(lambda: crash.writing(out), 10, 0.0003)  # in the middle of a checkpoint, mostly
         assert process.poll() is None, open(log).read()
         lost = time.monotonic()
         bench.hosts.kill(name) if how == "killed" else bench.hosts.plug(name, False)
