@@ -106,6 +106,26 @@ job_saved() {
   if [[ -e ${files[-1]} ]]; then basename "${files[-1]}" .h5; fi
 }
 
+# Of which writing a run's run.json is; nothing if it is not there.
+job_told() { stat -c '%i %y' "$1/run.json" 2>/dev/null || true; }
+
+# job_believe OUT TOLD: how the run ended, now that its launcher gave job_code: as its run.json says, if it is not the one of before (job_told), for a launcher may end with 0 (MPICH's mpirun
+# after SIGUSR1) or with a signal although the run saved itself. Sets job_code, and job_stopped if it was a file stop that ended the run.
+job_believe() {
+  local out=$1 code
+  job_stopped=''
+  if [[ $(job_told "$out") == "$2" ]]; then
+    if ((job_code == 0)); then echo "$out: the run did not say in run.json how it ended" >&2; job_code=1; fi
+    return
+  fi
+  code=$(sed -n 's/^  "exit_code": \([0-9]*\),$/\1/p' "$out/run.json")
+  if [[ $code && $code != "$job_code" ]]; then
+    echo "$out: ended with $code, as its run.json says; the launcher, with $job_code" >&2
+    job_code=$code
+  fi
+  if grep -qs '"stopped_by": "the file .stop.' "$out/run.json"; then job_stopped=1; fi
+}
+
 # What was done, and with what: differs when something is changed, or done otherwise. job_stamp CONFIG OUT [engram options]
 job_stamp() {
   local config=$1 out=$2
@@ -115,7 +135,7 @@ job_stamp() {
 
 # job_train CONFIG OUT [engram options]: trains, or ends the script.
 job_train() {
-  local config=$1 out=$2 before
+  local config=$1 out=$2 before told
   shift 2
   if ! job_in_batch; then
     "${ENGRAM_MPIRUN:-mpirun}" -n "$ranks" "$engram" train "$config" -o "$out" --overwrite "$@"
@@ -125,9 +145,10 @@ job_train() {
     echo "$out: done already"
     return
   fi
-  before=$(job_saved "$out")
+  before=$(job_saved "$out") told=$(job_told "$out") job_stopped=''
   if [[ $job_signalled ]]; then job_again "$out"; fi
   job_run "${job_launcher[@]}" "$engram" train "$config" --resume "$out" "$@"
+  job_believe "$out" "$told"
   if [[ $(job_saved "$out") != "$before" ]]; then job_advanced=1; fi
   case $job_code in
     0) job_stamp "$config" "$out" "$@" >"$out/job.done" && job_advanced=1 ;;
@@ -148,7 +169,7 @@ job_fail() {
 job_again() {
   local id
   id=$(job_id)
-  if grep -qs '"stopped_by": "the file .stop.' "$1/run.json"; then
+  if [[ $job_stopped ]] || rm "$1/stop" 2>/dev/null; then # the file came when the run had ended already
     echo "job $id: stopped on request; submit it again to go on" >&2
   elif [[ ! $job_advanced ]]; then
     echo "job $id: not one loop was done and saved in this turn, so another one would not help: give the job more time (sbatch --time)" >&2

@@ -1,7 +1,9 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "command.h"
 #include "command_status.h"
+#include "engram/h5.h"
 #include "engram/memory.h"
 #include "io/h5_server.h"
 
@@ -13,6 +15,12 @@ int main(int argc, char **argv) {
     context context = context_of(MPI_COMM_WORLD);
     memory_begin(&context);
     int code = command_run(&context, argc, argv);
+    int ruined = h5_left_open();
+    MPI_Allreduce(MPI_IN_PLACE, &ruined, 1, MPI_INT, MPI_LOR, MPI_COMM_WORLD);
+    if (ruined) {
+        fflush(NULL);
+        _Exit(code);
+    }
     MPI_Finalize();
     return code;
 }

@@ -48,6 +48,9 @@ bool file_exists(const char *path);
 /** What strerror() says, but for links and for what is no regular file. */
 const char *file_why(int error);
 
+/** What it is that a name cannot be written to: the machine's fault if it is out of something, or errs; else another name would do. */
+status file_refused(int error);
+
 /** May results be written under that name (which is not that of a folder, a pipe or a device, and leaves room for FILE_PART)? @return STATUS_INPUT with a message; not agreed */
 status file_check_output(const char *path);
 

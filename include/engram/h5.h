@@ -67,6 +67,9 @@ void h5_seal(h5_file *file);
  *  @return STATUS_FAILURE on every rank (message remembered on one, not yet printed; NAME.part removed, an older NAME untouched) if anything failed since h5_create() */
 status h5_commit(h5_file *file);
 
+/** Has some h5_commit() left a file open that HDF5 could not close? Then the process has to end without MPI_Finalize(), in which HDF5 would try again, and crash. Not collective. */
+bool h5_left_open(void);
+
 /** Reading back what was written above, on any number of ranks. Every rank reads for itself; nothing is collective. A failure makes
  *  all later calls do nothing and comes out of h5_reader_close(). */
 typedef struct h5_reader h5_reader;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "engram/files.h"
 #include "text.h"
 
 enum { MAX_FILE_BYTES = 16 << 20 };
@@ -25,6 +26,7 @@ typedef struct {
 static status check_file(const char *path) {
     struct stat about;
     if (!*path) return status_fail(STATUS_INPUT, "the name of the parameter file is empty");
+    if (path[0] == '~') return file_check_name("parameter file", path);
     if (stat(path, &about) != 0) return status_fail(status_unreadable(errno), "cannot read the parameter file '%s': %s", path, strerror(errno));
     if (S_ISDIR(about.st_mode)) return status_fail(STATUS_INPUT, "'%s' is a folder, not a parameter file", path);
     if (!S_ISREG(about.st_mode)) return status_fail(STATUS_INPUT, "'%s' is not a regular file", path);
@@ -39,7 +41,8 @@ static status load_file(const char *path, char **bytes, int64_t *length) {
     *bytes = NULL;
     status code = check_file(path);
     if (code != STATUS_OK) return code;
-    FILE *file = fopen(path, "rb");
+    int descriptor = file_open_input(path);
+    FILE *file = descriptor < 0 ? NULL : fdopen(descriptor, "rb");
     if (!file) return status_fail(status_unreadable(errno), "cannot read the parameter file '%s': %s", path, strerror(errno));
     *bytes = config_text_alloc((size_t)MAX_FILE_BYTES + 1, 1); /* the file may have grown meanwhile */
     *length = (int64_t)fread(*bytes, 1, (size_t)MAX_FILE_BYTES + 1, file);

@@ -8,6 +8,8 @@
 #include "engram/memory.h"
 #include "engram/utf8.h"
 #include "h5_input.h"
+#include "h5_leave.h"
+#include "mpi_files.h"
 #include "part_file.h"
 #include "seal.h"
 
@@ -28,13 +30,24 @@ struct h5_file {
     char *path, *part;       /**< NAME and NAME.part, owned */
     hid_t id;                /**< open file, or negative */
     int descriptor;          /**< of NAME.part on rank 0, where it was made by us; else negative */
-    struct stat made;        /**< NAME.part as this rank has it open */
     bool sealed;             /**< h5_seal() */
     h5_stream stream;        /**< between h5_stream_begin() and h5_stream_end() */
     bool sick;               /**< it was an HDF5 call that failed: the same on all ranks */
     bool failed;             /**< something failed somewhere: the same on all ranks, then nothing more is written */
     char cause[CAUSE_BYTES]; /**< what failed first on this rank, or "" */
 };
+
+static bool left_open; /* some file is open that cannot be closed */
+
+herr_t h5_leave(hid_t file) {
+    herr_t closed = H5Fclose(file);
+    left_open |= closed < 0;
+    return closed;
+}
+
+bool h5_left_open(void) {
+    return left_open;
+}
 
 /** The HDF5 type in the file (stored, little-endian) or in memory (not stored). */
 static hid_t type_of(h5_type type, bool stored) {
@@ -60,6 +73,16 @@ static bool agree(h5_file *file, bool mine) {
     return !anywhere;
 }
 
+/** Did the writes of the HDF5 calls so far work, as MPI saw them? HDF5 is told that they did (mpi_files.h). */
+static bool written(h5_file *file, const char *what, const char *object) {
+    char why[MPI_MAX_ERROR_STRING] = "";
+    int error = mpi_files_error(), length;
+    if (error == MPI_SUCCESS) return true;
+    MPI_Error_string(error, why, &length);
+    remember(file, what, object, why);
+    return false;
+}
+
 /** Keep the reason of a failed HDF5 call, before another call clears it. @p result negative is failure. @return result */
 static int64_t note(h5_file *file, int64_t result, const char *what, const char *object) {
     char why[CAUSE_BYTES / 2];
@@ -72,9 +95,11 @@ static int64_t note(h5_file *file, int64_t result, const char *what, const char 
 
 /** Collective: did an HDF5 call work on all ranks? */
 static bool worked(h5_file *file, int64_t result, const char *what, const char *object) {
-    bool fine = agree(file, note(file, result, what, object) >= 0);
-    if (!fine) file->sick = true;
-    return fine;
+    int failed[2] = {note(file, result, what, object) < 0, !written(file, what, object)}, anywhere[2];
+    CHECK_MPI(MPI_Allreduce(failed, anywhere, 2, MPI_INT, MPI_LOR, file->context.comm));
+    if (anywhere[0]) file->sick = true;
+    if (anywhere[0] || anywhere[1]) file->failed = true;
+    return !anywhere[0] && !anywhere[1];
 }
 
 /** Collective: did a call of the file system on rank 0 work? @p error is its errno, 0 for none. */
@@ -115,6 +140,7 @@ h5_file *h5_create(const context *job, const char *path, const char *configurati
     file->id = H5I_INVALID_HID;
     file->descriptor = -1;
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    mpi_files_error(); /* of a file before, if there was one, nobody asks any more */
     if (!worked_on_root(file, job->rank == 0 ? part_file_make(path, file->part, &file->descriptor) : 0, "cannot create", file->part)) return file;
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_fapl_mpio(access, job->comm, MPI_INFO_NULL);
@@ -122,7 +148,6 @@ h5_file *h5_create(const context *job, const char *path, const char *configurati
     bool made = worked(file, file->id, "cannot create", file->part);
     H5Pclose(access);
     if (!made) file->id = H5I_INVALID_HID; /* a close is collective: not when only some ranks have it open */
-    if (stat(file->part, &file->made) != 0) file->made.st_ino = 0;
     if (!made || !worked_on_root(file, lost(file), "was moved or replaced:", file->part) || !reserve(file, configuration ? (int64_t)strlen(configuration) : 0)) return file;
     h5_attribute(file, "/", "magic", H5_UINT32, 0, &(uint32_t){0x0A7A});
     h5_attribute(file, "/", "version", H5_UINT32, 2, (uint32_t[]){0, 1});
@@ -398,7 +423,7 @@ void h5_seal(h5_file *file) {
 /** On rank 0: is NAME.part whole? Some MPI libraries lose the error of a write to a full disk, but then the file is shorter than it says. */
 static int64_t reopen(const h5_file *file) {
     hid_t id = H5Fopen(file->part, H5F_ACC_RDONLY, H5P_DEFAULT);
-    return id < 0 ? -1 : H5Fclose(id);
+    return id < 0 ? -1 : h5_leave(id);
 }
 
 /** Collective: bring the message of the lowest rank that has one to rank 0, which remembers it for status_agree(). */
@@ -412,9 +437,9 @@ static void report(h5_file *file) {
 status h5_commit(h5_file *file) {
     bool root = file->context.rank == 0;
     if (file->id >= 0 && !file->failed) worked(file, H5Fflush(file->id, H5F_SCOPE_GLOBAL), "cannot flush", file->part);
-    /* An H5Fclose() that cannot write leaves a ruin, on which MPI_Finalize() ends with a signal: what is given up is closed into memory, by MPI_Finalize() if HDF5 is out of step. */
-    if (file->id >= 0 && file->failed) part_file_divert(file->made.st_dev, file->made.st_ino, file->descriptor);
-    if (file->id >= 0 && !file->sick) worked(file, H5Fclose(file->id), "cannot close", file->part);
+    /* A file that HDF5 cannot close is a ruin, on which MPI_Finalize() ends with a signal: if HDF5 itself is out of step it is left open. */
+    if (file->id >= 0 && !file->sick) worked(file, h5_leave(file->id), "cannot close", file->part);
+    left_open |= file->sick;
     if (!file->failed) worked_on_root(file, lost(file), "was moved or replaced:", file->part);
     if (!file->failed) worked(file, root ? reopen(file) : 0, "incomplete file", file->part);
     if (!file->failed && file->sealed) {

@@ -4,6 +4,7 @@
 #include "engram/files.h"
 #include "engram/h5.h"
 #include "h5_input.h"
+#include "h5_leave.h"
 
 enum { CAUSE_BYTES = 512 };
 
@@ -152,7 +153,7 @@ char *h5_reader_text(h5_reader *reader, const char *object, const char *name) {
 status h5_reader_close(h5_reader *reader) {
     status result = STATUS_OK;
     h5_input_close(&reader->stream);
-    if (reader->file >= 0) H5Fclose(reader->file);
+    if (reader->file >= 0) h5_leave(reader->file);
     if (reader->cause[0]) result = status_fail(STATUS_INPUT, "%s: %s", reader->path, reader->cause);
     free(reader->path);
     free(reader);

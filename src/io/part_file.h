@@ -5,14 +5,12 @@
 #ifndef ENGRAM_IO_PART_FILE_H
 #define ENGRAM_IO_PART_FILE_H
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -58,20 +56,6 @@ static inline int part_file_sync_parent(const char *path) {
     int error = part_file_sync(slash ? parent : ".");
     free(parent);
     return error;
-}
-
-/** Whatever this process still writes to the file of that inode goes to memory from now on: it is given up, but a library that cannot write what it holds of it would not survive that. */
-static inline void part_file_divert(dev_t device, ino_t inode, int but) {
-    struct stat found;
-    DIR *open_files = opendir("/proc/self/fd");
-    int memory = memfd_create("engram", MFD_CLOEXEC);
-    for (struct dirent *entry; open_files && memory >= 0 && (entry = readdir(open_files));) {
-        int descriptor = atoi(entry->d_name);
-        if (entry->d_name[0] == '.' || descriptor == but || descriptor == memory || fstat(descriptor, &found) != 0) continue;
-        if (found.st_dev == device && found.st_ino == inode) dup3(memory, descriptor, O_CLOEXEC);
-    }
-    if (memory >= 0) close(memory);
-    if (open_files) closedir(open_files);
 }
 
 #endif

@@ -1,6 +1,6 @@
 /* Measures what engram plan needs of a machine, by running small networks with the program's own code and reading its timers: what is measured is what will run.
  * Every rank runs its own network, all at the same time, so that they share caches and memory as the ranks of a run do; only the exchange is measured between them. */
-#include <fcntl.h>
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,10 +10,11 @@
 #include <unistd.h>
 
 #include "engram/exchange.h"
+#include "engram/files.h"
 #include "engram/h5.h"
 #include "engram/plan_run.h"
 #include "engram/utf8.h"
-#include "plan.h"
+#include "job_script.h"
 
 void sgemm_(const char *ta, const char *tb, const int *m, const int *n, const int *k, const float *alpha, const float *a, const int *lda, const float *b, const int *ldb, const float *beta, float *c, const int *ldc);
 void dgemm_(const char *ta, const char *tb, const int *m, const int *n, const int *k, const double *alpha, const double *a, const int *lda, const double *b, const int *ldb, const double *beta, double *c, const int *ldc);
@@ -381,14 +382,20 @@ static void measure_arithmetic(calibration *calibration) {
     about->memory_bandwidth = 3.0 * STREAM * sizeof(double) / settle(calibration, seconds[2], REPEATS) / 1e9;
 }
 
+/** @return owned, free() */
+static char *disk_path(const char *output) {
+    char *path;
+    if (asprintf(&path, "%s.disk", output) < 0) context_abort("memory: no room for a path");
+    return path;
+}
+
 /** MB/s of a sealed file as checkpoints are, beside the machine file. @return agreed */
 static status measure_disk(calibration *calibration, const char *output) {
     enum { ELEMENTS = 4 << 20 };
     double *data = memory_new(MEMORY_BUFFERS, ELEMENTS, sizeof(double)), seconds[REPEATS];
     int64_t total = (int64_t)ELEMENTS * calibration->job.ranks;
-    char *path;
+    char *path = disk_path(output);
     status result = STATUS_OK;
-    if (asprintf(&path, "%s.disk", output) < 0) context_abort("memory: no room for a path");
     for (int k = 0; k < ELEMENTS; k++) data[k] = k;
     for (int repeat = 0; repeat < REPEATS && result == STATUS_OK; repeat++) {
         double started = clock_seconds();
@@ -400,7 +407,7 @@ static status measure_disk(calibration *calibration, const char *output) {
     }
     memory_free(data);
     if (result == STATUS_OK) calibration->machine.about.disk = (double)total * sizeof(double) / settle(calibration, seconds, REPEATS) / 1e6;
-    if (calibration->job.rank == 0) unlink(path);
+    if (calibration->job.rank == 0 && result == STATUS_OK) unlink(path);
     free(path);
     return result;
 }
@@ -515,23 +522,21 @@ static status write_file(const calibration *calibration, const calibrate_options
     strftime(date, sizeof date, "%Y-%m-%d", localtime(&now));
     snprintf(heading, sizeof heading, "Measured by engram calibrate on %d rank%s, %s.", calibration->job.ranks, calibration->job.ranks > 1 ? "s" : "", date);
     char *text = machine_text(&calibration->machine, heading);
-    FILE *out = fopen(options->output, options->overwrite ? "w" : "wx");
-    status result = STATUS_OK;
-    if (!out || fputs(text, out) < 0) result = status_fail(STATUS_FAILURE, "%s could not be written", options->output);
-    if (out && fclose(out) != 0) result = status_fail(STATUS_FAILURE, "%s could not be written", options->output);
+    FILE *out = file_begin(options->output, 0666);
+    if (out) fputs(text, out);
+    int error = out ? file_end(out, options->output) : errno;
     free(text);
-    return result;
+    return error ? status_fail(STATUS_FAILURE, "%s could not be written: %s", options->output, file_why(error)) : STATUS_OK;
 }
 
 static status check_output(const context *context, const calibrate_options *options) {
     if (context->rank != 0) return STATUS_OK;
-    bool there = access(options->output, F_OK) == 0;
-    if (there && !options->overwrite) return status_fail(STATUS_INPUT, "%s is there already; give another name, or --overwrite", options->output);
-    int descriptor = open(options->output, O_WRONLY | O_CREAT, 0666);
-    if (descriptor < 0) return status_fail(STATUS_INPUT, "%s cannot be written", options->output);
-    close(descriptor);
-    if (!there) unlink(options->output);
-    return STATUS_OK;
+    status result = plan_file_check("-o", options->output, options->overwrite);
+    if (result != STATUS_OK) return result;
+    char *disk = disk_path(options->output);
+    result = plan_file_check("the file whose writing is measured,", disk, false);
+    free(disk);
+    return result;
 }
 
 static void say(const calibration *calibration, double started, const char *what) {

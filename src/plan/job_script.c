@@ -1,7 +1,7 @@
 #include "job_script.h"
 
+#include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engram/files.h"
 #include "site.h"
 
 /** A word of the shell. */
@@ -18,6 +19,11 @@ static void write_quoted(FILE *out, const char *text) {
         if (*text == '\'') fputs("'\\''", out);
         else fputc(*text, out);
     fputc('\'', out);
+}
+
+/** What may stand in a comment: nothing that ends its line. */
+static void write_comment(FILE *out, const char *text) {
+    for (; *text; text++) fputc(iscntrl((unsigned char)*text) ? ' ' : *text, out);
 }
 
 /** D-HH:MM:SS as sbatch wants it. */
@@ -31,8 +37,9 @@ static void write_head(const context *context, FILE *out, const plan *plan, doub
     plan_seconds seconds = plan_time(&plan->network, &plan->machine, plan->ranks, plan->ranks_per_node, plan->rate);
     int64_t here = plan->ranks < plan->ranks_per_node ? plan->ranks : plan->ranks_per_node;
     double limit = 1.5 * seconds.run + 600; /* estimates are good to 25 %, and machines are busy */
-    fprintf(out, "#!/bin/bash\n# Planned for %lld neurons at %g Hz with the machine file of %s: %.0f MiB a rank at the peak, %.3g s a loop, %.0f s in all.\n", (long long)plan->network.neurons, plan->rate,
-            plan->machine.about.name, peak / (1 << 20), seconds.loop, seconds.run);
+    fprintf(out, "#!/bin/bash\n# Planned for %lld neurons at %g Hz with the machine file of ", (long long)plan->network.neurons, plan->rate);
+    write_comment(out, plan->machine.about.name);
+    fprintf(out, ": %.0f MiB a rank at the peak, %.3g s a loop, %.0f s in all.\n", peak / (1 << 20), seconds.loop, seconds.run);
     fprintf(out, "#SBATCH --job-name=engram\n#SBATCH --nodes=%lld\n#SBATCH --ntasks=%lld\n#SBATCH --ntasks-per-node=%lld\n#SBATCH --cpus-per-task=1\n", (long long)plan->nodes, (long long)plan->ranks,
             (long long)here);
     fprintf(out, "#SBATCH --mem=%.0fM\n#SBATCH --time=", ceil(1.1 * peak * (double)here / (1 << 20)));
@@ -57,7 +64,14 @@ static const char wait_and_requeue[] =
     "  wait \"$run\"; again=$?\n"
     "  if ((again != 127)); then code=$again; fi # 127: waited for already\n"
     "done\n"
-    "if ((code == 75)) && ! grep -qs '\"stopped_by\": \"the file .stop.' \"$directory/run.json\"; then scontrol requeue \"$SLURM_JOB_ID\"; fi\n"
+    "if [[ $(stamp) != \"$before\" ]]; then # of this turn: it says how the run ended, which a launcher need not\n"
+    "  told=$(sed -n 's/^  \"exit_code\": \\([0-9]*\\),$/\\1/p' \"$directory/run.json\"); code=${told:-$code}\n"
+    "elif ((code == 0)); then echo \"the run did not say in run.json how it ended\" >&2; code=1\n"
+    "fi\n"
+    "if ((code == 75)); then\n"
+    "  if grep -qs '\"stopped_by\": \"the file .stop.' \"$directory/run.json\" || rm \"$directory/stop\" 2>/dev/null; then echo \"stopped on request; submit it again to go on\"\n"
+    "  else scontrol requeue \"$SLURM_JOB_ID\"; fi\n"
+    "fi\n"
     "exit \"$code\"\n";
 
 static void write_body(FILE *out, const char *config_path, const char *directory, const plan_options *options, const plan *plan, const char *site) {
@@ -66,7 +80,7 @@ static void write_body(FILE *out, const char *config_path, const char *directory
     if (site) fputs(". ", out), write_quoted(out, site), fputs(" # modules, launcher\n", out);
     fputs("engram=", out), write_quoted(out, program);
     fputs("\nengram=${ENGRAM:-$engram} directory=", out), write_quoted(out, directory);
-    fprintf(out, " ranks=%lld\n%s\"${launcher[@]}\" \"$engram\" train ", (long long)plan->ranks, launch);
+    fprintf(out, " ranks=%lld\n%sstamp() { stat -c '%%i %%y' \"$directory/run.json\" 2>/dev/null; }\nbefore=$(stamp)\n\"${launcher[@]}\" \"$engram\" train ", (long long)plan->ranks, launch);
     write_quoted(out, config_path);
     fputs(" --resume \"$directory\"", out);
     for (int k = 0; k < options->override_count; k++) fputs(" -P ", out), write_quoted(out, options->overrides[k]);
@@ -74,29 +88,25 @@ static void write_body(FILE *out, const char *config_path, const char *directory
     free(program);
 }
 
-status plan_file_check(const char *path, bool overwrite) {
-    struct stat found;
-    bool there = lstat(path, &found) == 0;
-    if (there && !overwrite) return status_fail(STATUS_INPUT, "%s is there already; give another name, or --overwrite", path);
-    int descriptor = there && !S_ISREG(found.st_mode) ? (errno = EEXIST, -1) : open(path, O_WRONLY | O_NOFOLLOW | (there ? 0 : O_CREAT | O_EXCL), 0666);
-    if (descriptor < 0) return status_fail(status_unreadable(errno), "%s cannot be written: %s", path, there && errno == EEXIST ? "it is no file" : strerror(errno));
-    close(descriptor);
-    if (!there) unlink(path);
+status plan_file_check(const char *option, const char *path, bool overwrite) {
+    status result = status_worse(file_check_name(option, path), file_check_output(path));
+    if (result == STATUS_OK && !overwrite && file_exists(path)) result = status_fail(STATUS_INPUT, "%s is there already; give another name, or --overwrite", path);
+    if (result != STATUS_OK) return result;
+    FILE *file = file_begin(path, 0666);
+    if (!file) return status_fail(status_unreadable(errno), "%s cannot be written: %s", path, file_why(errno));
+    file_give_up(file, path);
     return STATUS_OK;
 }
 
-FILE *plan_file_open(const char *path, bool overwrite, mode_t mode, status *result) {
-    int descriptor = open(path, O_WRONLY | O_CREAT | (overwrite ? O_TRUNC : O_EXCL), mode);
-    FILE *file = descriptor >= 0 ? fdopen(descriptor, "w") : NULL;
-    *result = file              ? STATUS_OK
-              : errno == EEXIST ? status_fail(STATUS_INPUT, "%s is there already; give another name, or --overwrite", path)
-                                : status_fail(status_unreadable(errno), "%s cannot be written: %s", path, strerror(errno));
+FILE *plan_file_open(const char *path, mode_t mode, status *result) {
+    FILE *file = file_begin(path, mode);
+    *result = file ? STATUS_OK : status_fail(status_unreadable(errno), "%s cannot be written: %s", path, file_why(errno));
     return file;
 }
 
 status plan_file_close(FILE *file, const char *path) {
-    bool failed = ferror(file);
-    return fclose(file) != 0 || failed ? status_fail(STATUS_FAILURE, "%s could not be written: %s", path, strerror(errno)) : STATUS_OK;
+    int error = file_end(file, path);
+    return error ? status_fail(STATUS_FAILURE, "%s could not be written: %s", path, file_why(error)) : STATUS_OK;
 }
 
 status job_script_write(const context *context, const config *config, const plan_options *options, const plan *plan, double peak) {
@@ -107,7 +117,7 @@ status job_script_write(const context *context, const config *config, const plan
     if (asprintf(&directory, "%s%s%s", wanted[0] == '/' ? "" : here, wanted[0] == '/' ? "" : "/", wanted) < 0) context_abort("memory: no room for a path");
     char *site;
     status result = site_find(&site);
-    FILE *out = result == STATUS_OK ? plan_file_open(options->sbatch, options->overwrite, 0777, &result) : NULL;
+    FILE *out = result == STATUS_OK ? plan_file_open(options->sbatch, 0777, &result) : NULL;
     if (out) {
         write_head(context, out, plan, peak, site);
         write_body(out, config_path, directory, options, plan, site);

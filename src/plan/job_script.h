@@ -19,15 +19,14 @@ typedef struct {
     bool rate_given;
 } plan;
 
-/** Can plan_file_open() do its work? What it makes to find out it removes. @return STATUS_INPUT for a file that is there already unless overwrite, or that is none; not agreed */
-status plan_file_check(const char *path, bool overwrite);
-
-/** A file that a plan writes. @param mode permissions @return NULL on failure, with *@p result set: STATUS_INPUT if the file is there and overwrite is not asked for; not agreed */
-FILE *plan_file_open(const char *path, bool overwrite, mode_t mode, status *result);
+/** Can the file that @p option names be written? What it makes to find out it removes. @return STATUS_INPUT, also if it is there and overwrite is not asked for; not agreed */
+status plan_file_check(const char *option, const char *path, bool overwrite);
+/** A file that a plan writes, which appears when it is closed. @param mode permissions @return NULL on failure, with *@p result set; not agreed */
+FILE *plan_file_open(const char *path, mode_t mode, status *result);
 /** @return not agreed */
 status plan_file_close(FILE *file, const char *path);
 
-/** @param peak bytes of a rank. @return not agreed; STATUS_INPUT if the file is there and overwrite is not asked for */
+/** @param peak bytes of a rank. @return not agreed */
 status job_script_write(const context *context, const config *config, const plan_options *options, const plan *plan, double peak);
 
 #endif

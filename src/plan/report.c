@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "engram/plan_run.h"
+#include "../sim/results.h"
+#include "engram/files.h"
 #include "job_script.h"
 #include "plan.h"
 
@@ -141,7 +143,7 @@ static void write_ranks(FILE *out, const plan *plan, int64_t ranks) {
 /** The planned number of ranks and those of print_ranks(), ascending, a line each. @return not agreed */
 static status write_csv(const context *context, const plan_options *options, const plan *plan) {
     status result;
-    FILE *out = plan_file_open(options->csv, options->overwrite, 0666, &result);
+    FILE *out = plan_file_open(options->csv, 0666, &result);
     if (!out) return result;
     fprintf(out, "ranks,nodes,rate_hz,memory_mib,seconds,update,deliver,learn,record,exchange,waiting\n");
     int64_t last = 0;
@@ -182,10 +184,11 @@ static status settle(const context *context, const plan_options *options, plan *
     return STATUS_OK;
 }
 
-/** Before anything is planned. @return not agreed */
+/** Files that are to be written, before anything is worked out. */
 static status check_files(const plan_options *options) {
-    status result = options->sbatch ? plan_file_check(options->sbatch, options->overwrite) : STATUS_OK;
-    if (options->csv) result = status_worse(result, plan_file_check(options->csv, options->overwrite));
+    status result = options->machine ? file_check_name("--machine", options->machine) : STATUS_OK;
+    if (options->sbatch) result = status_worse(result, plan_file_check("--sbatch", options->sbatch, options->overwrite));
+    if (options->csv) result = status_worse(result, plan_file_check("--csv", options->csv, options->overwrite));
     if (options->sbatch && options->csv && strcmp(options->sbatch, options->csv) == 0) result = status_fail(STATUS_INPUT, "--sbatch and --csv name the same file, %s", options->csv);
     return result;
 }
@@ -202,6 +205,7 @@ static status plan_alone(const context *alone, const plan_options *options) {
     result = config_read(alone, options->config, options->overrides, options->override_count, schema, count, &config);
     if (result == STATUS_OK) {
         result = simulation_resolve(alone, config);
+        if (result == STATUS_OK && options->sbatch) result = status_agree(alone, results_check_directory(config, options->directory));
         if (result == STATUS_OK) result = status_agree(alone, plan_read(alone, config, &plan.network));
         if (result == STATUS_OK) result = settle(alone, options, &plan);
         if (result == STATUS_OK) print_plan(alone, &plan);

@@ -103,6 +103,11 @@ const char *file_why(int error) {
     return error == ELOOP ? "is a symbolic link, through which Engram neither reads nor writes" : error == FILE_IRREGULAR || error == ENXIO ? "is not a regular file" : strerror(error);
 }
 
+status file_refused(int error) {
+    bool machine = error == EIO || error == ENOSPC || error == EDQUOT || error == ENOMEM || error == EMFILE || error == ENFILE || error == ESTALE;
+    return machine ? STATUS_FAILURE : STATUS_INPUT;
+}
+
 status file_check_output(const char *path) {
     struct stat found;
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
@@ -114,14 +119,13 @@ status file_check_output(const char *path) {
 }
 
 const char *file_unexpanded(const char *path) {
-    if (path[0] == '~') return "begins with '~'";
+    if (path[0] == '~') return "begins with '~', which only a shell expands";
     for (const char *at = strchr(path, '$'); at; at = strchr(at + 1, '$'))
-        if (at[1] && (isalpha((unsigned char)at[1]) || strchr("_{(", at[1])) && !file_exists(path)) return "has a '$' of a variable in it";
+        if (at[1] && (isalpha((unsigned char)at[1]) || strchr("_{(", at[1])) && !file_exists(path)) return "has a variable in it, which only a shell expands";
     return NULL;
 }
 
 status file_check_name(const char *what, const char *path) {
     const char *why = path ? file_unexpanded(path) : NULL;
-    return why ? status_fail(STATUS_INPUT, "%s %s: %s, which only a shell expands, not Engram: write the path in full%s", what, path, why,
-                             path[0] == '~' ? " (or ./~ for a name that begins so)" : "") : STATUS_OK;
+    return why ? status_fail(STATUS_INPUT, "%s %s: %s; write it in full (or ./~ for a name that begins so)", what, path, why) : STATUS_OK;
 }

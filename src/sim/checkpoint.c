@@ -222,7 +222,7 @@ static void remove_generations(const char *directory, int64_t loop, int keep) {
     for (int k = 0; k < count; k++) {
         if (loops[k] <= loop && keep-- > 0) continue;
         char *path = path_of_loop(directory, loops[k]);
-        unlink(path);
+        if (unlink(path) != 0 && errno != ENOENT) fprintf(stderr, "engram: warning: %s cannot be removed: %s\n", path, strerror(errno));
         free(path);
     }
 }
@@ -266,6 +266,8 @@ status checkpoint_save(simulation *sim, const char *directory, const checkpoint_
 
 status checkpoint_find(const context *context, const char *directory, int64_t *loop, int64_t *newest, char **path) {
     int64_t loops[FOUND_MAX] = {0};
+    status possible = status_agree(context, context->rank == 0 ? checkpoint_check_folder(directory) : STATUS_OK);
+    if (possible != STATUS_OK) return possible;
     int count = context->rank == 0 ? list_generations(directory, loops) : 0, mistakes = 0; /* -1: cannot be read */
     char why[SEAL_WHY_BYTES];
     CHECK_MPI(MPI_Bcast(&count, 1, MPI_INT, 0, context->comm));

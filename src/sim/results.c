@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,7 +96,7 @@ static status lock_metrics(results *results) {
     status code = STATUS_OK;
     results->metrics = file_open(path, O_RDWR | O_CREAT);
     if (results->metrics < 0 || fstat(results->metrics, &found) != 0)
-        code = status_fail(STATUS_INPUT, "%s: %s", path, file_why(errno));
+        code = status_fail(file_refused(errno), "%s: %s", path, file_why(errno));
     else if (found.st_nlink > 1)
         code = status_fail(STATUS_INPUT, "%s: has %lld names (hard links), and would change under all of them: replace it by a copy", path, (long long)found.st_nlink);
     else
@@ -155,7 +156,7 @@ static status check_foreign(const results *results, metrics_kind metrics) {
     for (int k = 0; k < RESULT_FILES && !foreign && !run; k++)
         if (exists(results, result_files[k])) foreign = result_files[k];
     if (!foreign && !run && exists(results, PARAMETERS_FILE)) foreign = PARAMETERS_FILE;
-    return !foreign ? STATUS_OK : status_fail(STATUS_INPUT, "%s holds no run of engram, but a %s, which a run would replace; give -o another directory", results->directory, foreign);
+    return !foreign ? STATUS_OK : status_fail(STATUS_INPUT, "%s holds no run of engram, but the file %s, which a run would replace; give -o another directory", results->directory, foreign);
 }
 
 /** A directory that is there: is it one, and free? On rank 0. */
@@ -192,7 +193,7 @@ static status check_room(const results *results) {
     if (lstat(folder, &found) != 0) strcpy(folder, "."); /* a name without a slash */
     if (asprintf(&trial, "%s/.engram-XXXXXX", folder) < 0) context_abort("memory: no room for a path");
     bool made = mkdtemp(trial) != NULL;
-    status result = made ? STATUS_OK : status_fail(STATUS_INPUT, "output directory %s: %s", results->directory, strerror(errno));
+    status result = made ? STATUS_OK : status_fail(file_refused(errno), "output directory %s: %s", results->directory, strerror(errno));
     if (made) rmdir(trial);
     free(folder);
     free(trial);
@@ -209,7 +210,7 @@ static status check_on_root(const results *results, bool overwrite) {
 
 /** On rank 0 only. */
 static status open_on_root(results *results, const char *parameters, bool overwrite) {
-    if (make_directories(results->directory) != 0) return status_fail(STATUS_INPUT, "output directory %s: %s", results->directory, strerror(errno));
+    if (make_directories(results->directory) != 0) return status_fail(file_refused(errno), "output directory %s: %s", results->directory, strerror(errno));
     status code = check_free(results, overwrite);
     if (code == STATUS_OK) code = lock_metrics(results);
     if (code == STATUS_OK && overwrite) code = remove_earlier(results);
@@ -244,6 +245,16 @@ status results_check(const context *context, const char *directory, bool overwri
     status code = status_agree(context, context->rank == 0 ? check_on_root(&results, overwrite) : STATUS_OK);
     results_close(&results);
     return code;
+}
+
+status results_check_directory(const config *config, const char *given) {
+    static const char longest[] = "/checkpoint/spikes-0000000000-0000000000.h5.part";
+    struct config *own = (struct config *)(uintptr_t)config;
+    const char *name = given ? given : ((const output_settings *)config_common(own, "output"))->directory, *why = file_unexpanded(name);
+    if (!why && strlen(name) + strlen(longest) >= PATH_MAX) why = "is too long for the names of what is written there";
+    if (!why) return STATUS_OK;
+    if (given) return status_fail(STATUS_INPUT, "output directory %s: %s; write it in full (or ./~ for a name that begins so)", name, why);
+    return config_complain(own, "output", "directory", "'%s' %s; write it in full (or ./~ for a name that begins so)", name, why);
 }
 
 status results_open(const context *context, char *directory, const char *parameters, bool overwrite, results *results) {

@@ -29,6 +29,9 @@ char *results_directory(const config *config, const run_options *options);
 /** Whether results_open() can do its work, without touching anything. @return agreed and printed: what it would refuse, but for what changes meanwhile */
 status results_check(const context *context, const char *directory, bool overwrite);
 
+/** Can a folder of that name hold a run? @param given -o; NULL: output.directory counts @return STATUS_INPUT with a message; not agreed */
+status results_check_directory(const config *config, const char *given);
+
 /** Make the directory, parameters.yaml and metrics.csv. Refuses a directory that holds a run unless overwrite, or one that another process writes to.
  *  @param directory taken @param parameters text of parameters.yaml. @return agreed and printed */
 status results_open(const context *context, char *directory, const char *parameters, bool overwrite, results *results);

@@ -50,7 +50,7 @@ static void remove_after(const results *results, int64_t loop) {
         if (pieces[k].last <= loop) continue;
         name_of(pieces[k], name);
         char *path = results_path(results, name);
-        unlink(path);
+        if (unlink(path) != 0 && errno != ENOENT) fprintf(stderr, "engram: warning: %s cannot be removed: %s\n", path, strerror(errno));
         free(path);
     }
     memory_free(pieces);

@@ -365,7 +365,8 @@ static status go_on(training *training, const resume_point *point) {
 static status claim_directory(const context *context, config *config, training *training, const run_options *options, resume_point *point) {
     if (!options->resume) {
         char *directory = results_directory(config, options);
-        status result = results_check(context, directory, options->overwrite);
+        status result = status_agree(context, results_check_directory(config, options->directory));
+        if (result == STATUS_OK) result = results_check(context, directory, options->overwrite);
         free(directory);
         return result;
     }
@@ -465,7 +466,8 @@ status training_run(const context *context, config *config, const run_options *o
 
 status training_check(const context *context, config *config) {
     simulation *sim;
-    status result = simulation_build(context, config, BUILD_CHECK, &sim);
+    status result = status_agree(context, results_check_directory(config, NULL));
+    if (result == STATUS_OK) result = simulation_build(context, config, BUILD_CHECK, &sim);
     if (result != STATUS_OK) return result;
     describe(sim, ((const learning_settings *)config_common(config, "learning"))->loops);
     char *configuration = config_as_used(config);
