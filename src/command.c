@@ -102,7 +102,8 @@ static status parse(command_line *line, int argc, char **argv) {
 
 static void print_version(const context *context) {
     const char *libraries[][3] = {{"MPI", version_mpi(), "MPI_Init"}, {"HDF5", version_hdf5(), "H5Fcreate"}, {"BLAS", version_blas(), "dgemm_"}, {"ScaLAPACK", "", "Cpdgemr2d"}};
-    log_line(context, "engram %s, revision %s\ncompiler  %s, %s", version_number, version_revision, version_compiler, version_flags);
+    log_line(context, "engram %s, revision %s\ncompiler  %s, %s\nmade for  %s\nlibc      %s", version_number, version_revision, version_compiler, version_flags,
+             version_instructions(), version_libc());
     for (size_t k = 0; k < sizeof libraries / sizeof *libraries; k++)
         log_line(context, "%-9s %s%s%s", libraries[k][0], libraries[k][1], *libraries[k][1] ? ", " : "", version_file(libraries[k][2]));
 }

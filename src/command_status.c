@@ -111,6 +111,9 @@ static void refuse_file(table *table, const char *directory, int error) {
 static void add_run(table *table, const char *directory) {
     run_state state;
     int failed = run_state_read(directory, &state);
+    if (failed == 0 && state.bad_lines)
+        fprintf(stderr, "engram: warning: %s: %d line%s of metrics.csv %s of a run and %s left out\n", directory, state.bad_lines, state.bad_lines > 1 ? "s" : "", state.bad_lines > 1 ? "are no lines" : "is no line",
+                state.bad_lines > 1 ? "are" : "is");
     if (failed == 0)
         add_row(table, directory, &state);
     else if (failed == EBADMSG)

@@ -116,20 +116,29 @@ bool config_given(const config *config, const char *section, const char *key);
 status config_complain(const config *config, const char *section, const char *key, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/** Path relative to the parameter file's folder, or unchanged if it is absolute. @return owned by the caller, free() */
+/** Path relative to the parameter file's folder, or unchanged if it is absolute; what config_read_instead() says of it. @return owned by the caller, free() */
 char *config_resolve_path(const config *config, const char *path);
+
+/** The file that the PARAM_PATH "section.key" names is read from @p path from now on; config_as_used() names it as before. */
+void config_read_instead(config *config, const char *name, const char *path);
 
 /** The configuration as used, as YAML that config_read() accepts: every key of every selected table, numbers with 17 significant digits and unit, paths absolute.
  *  @return owned by the caller, free() */
 char *config_as_used(const config *config);
 
-/** List the differences between two configurations of the same schema, a line each: "section.key: was A, is now B". Not collective.
+/** List the differences between two configurations of the same schema, a line each: "section.key: was A, is now B", but for files, whose content counts (config_inputs()).
+ *  Not collective.
  *  @param ignore  true for keys that may differ. @return the list, "" if there are none; owned by the caller, free() */
 char *config_differences(const config *before, const config *now, bool (*ignore)(const char *section, const char *key));
 
-/** Files that the run reads, a line each: "section.key HASH path", HASH being the XXH3 of the content (0 where it cannot be read).
- *  Not collective. @return owned by the caller, free() */
-char *config_inputs(const config *config);
+/** Files that the run reads, a line each: "section.key HASH path", HASH being the XXH3 of the content in 16 digits, CONFIG_UNREADABLE where it cannot be read.
+ *  Collective: rank 0 reads. @return the same on all ranks, owned by the caller, free() */
+char *config_inputs(const context *context, const config *config);
+#define CONFIG_UNREADABLE "0000000000000000"
+
+/** A run by what its results depend on: 16 digits of a hash of every value, but those that may differ and those of files, and of the content of files.
+ *  Not collective. @param inputs config_inputs() @param ignore as in config_differences(). @return owned by the caller, free() */
+char *config_identity(const config *config, const char *inputs, bool (*ignore)(const char *section, const char *key));
 
 /** Print the variants of a section (by its plural or its name) or, for NULL, all sections: key, type, unit, default, range or choices, help.
  *  @return STATUS_INPUT with the nearest name if there is no such section */

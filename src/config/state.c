@@ -122,6 +122,7 @@ void config_state_free(config_section *sections, int count) {
         free_struct(section->schema->common, section->common);
         if (section->variant) free_struct(section->schema->variants[section->chosen], section->variant);
         free(section->variant_names);
+        for (int k = 0; k < section->slot_count; k++) free(section->slots[k].instead);
         free(section->slots);
     }
     free(sections);

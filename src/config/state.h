@@ -18,6 +18,7 @@ typedef struct {
     int variant;              /**< whose parameter it is, or NO_VARIANT */
     const tree_node *in_file; /**< value in the file; NULL: not there. Valid while reading */
     const tree_node *over;    /**< value of the last override; NULL: none. Valid while reading */
+    char *instead;            /**< where the file of this path is read; NULL: where the path says */
     const char *override;     /**< text of that override, borrowed from the source; NULL: none */
     int line, column;         /**< of the key in the file; 0: not there */
 } config_slot;

@@ -76,7 +76,8 @@ static bool is_typed(const config *self, const char *path) {
     return false;
 }
 
-char *config_resolve_path(const config *self, const char *path) {
+/** The path as the user gave it, from here. @return owned */
+static char *given_path(const config *self, const char *path) {
     const char *slash = self->source.path ? strrchr(self->source.path, '/') : NULL;
     if (!slash || *path == '/' || !*path || is_typed(self, path)) return config_text_copy(path);
     size_t folder = (size_t)(slash - self->source.path) + 1;
@@ -86,9 +87,41 @@ char *config_resolve_path(const config *self, const char *path) {
     return joined;
 }
 
+/** The next active PARAM_PATH behind @p slot, from the first one on for NULL. @param[in,out] section that it is in @return NULL behind the last */
+static config_slot *next_path(const config *self, int *section, config_slot *slot) {
+    for (int first = slot ? (int)(slot - self->sections[*section].slots) + 1 : 0; *section < self->section_count; first = 0, (*section)++)
+        for (int k = first; k < self->sections[*section].slot_count; k++) {
+            config_slot *found = &self->sections[*section].slots[k];
+            if (found->entry->type == PARAM_PATH && config_state_is_active(&self->sections[*section], found)) return found;
+        }
+    return NULL;
+}
+
+static const char *path_of(const config *self, int section, const config_slot *slot) {
+    return *(char *const *)((char *)config_state_base(&self->sections[section], slot) + slot->entry->offset);
+}
+
+char *config_resolve_path(const config *self, const char *path) {
+    int section = 0;
+    for (config_slot *slot = NULL; (slot = next_path(self, &section, slot));)
+        if (slot->instead && path_of(self, section, slot) == path) return config_text_copy(slot->instead);
+    return given_path(self, path);
+}
+
+void config_read_instead(config *self, const char *name, const char *path) {
+    int section = 0;
+    for (config_slot *slot = NULL; (slot = next_path(self, &section, slot));) {
+        const char *prefix = self->sections[section].schema->name;
+        size_t length = strlen(prefix);
+        if (strncmp(name, prefix, length) != 0 || name[length] != '.' || strcmp(name + length + 1, slot->entry->key) != 0) continue;
+        free(slot->instead);
+        slot->instead = config_text_copy(path);
+    }
+}
+
 /** A path that holds wherever the configuration is read again. @return owned */
 static char *absolute_path(const config *self, const char *path) {
-    char *resolved = config_resolve_path(self, path), *here = *resolved == '/' || !*resolved ? NULL : getcwd(NULL, 0), *joined = NULL;
+    char *resolved = given_path(self, path), *here = *resolved == '/' || !*resolved ? NULL : getcwd(NULL, 0), *joined = NULL;
     if (!here) return resolved;
     if (asprintf(&joined, "%s/%s", here, resolved) < 0) context_abort("config: no room for a path");
     free(here);
@@ -130,7 +163,7 @@ char *config_differences(const config *before, const config *now, bool (*ignore)
         config_section *section = &now->sections[i], *old_section = find(before, section->schema->name);
         for (int k = 0; k < section->slot_count; k++) {
             const config_slot *slot = &section->slots[k], *old = config_state_find_active(old_section, slot->entry->key);
-            if (!config_state_is_active(section, slot) || !old || ignore(section->schema->name, slot->entry->key)) continue; /* a key of one variant only: the selector differs too */
+            if (!config_state_is_active(section, slot) || !old || slot->entry->type == PARAM_PATH || ignore(section->schema->name, slot->entry->key)) continue; /* a key of one variant only: the selector differs too */
             char *is = value_text(now, section, slot), *was = value_text(before, old_section, old);
             if (strcmp(is, was) != 0) fprintf(out, "%s.%s: was %s, is now %s\n", section->schema->name, slot->entry->key, was, is);
             free(is);
@@ -155,21 +188,49 @@ static uint64_t hash_of_file(const char *path) {
     return XXH3_64bits_digest(&state);
 }
 
-char *config_inputs(const config *self) {
+/** On one rank. */
+static char *list_inputs(const config *self) {
     char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_text(&text, &bytes);
+    int section = 0;
+    for (config_slot *slot = NULL; (slot = next_path(self, &section, slot));) {
+        char *path = absolute_path(self, path_of(self, section, slot));
+        fprintf(out, "%s.%s %016llx %s\n", self->sections[section].schema->name, slot->entry->key, (unsigned long long)hash_of_file(path), path);
+        free(path);
+    }
+    if (fclose(out) != 0) context_abort("config: no room for a list of files");
+    return text;
+}
+
+char *config_inputs(const context *context, const config *self) {
+    char *text = context->rank == 0 ? list_inputs(self) : NULL;
+    int bytes = text ? (int)strlen(text) + 1 : 0;
+    CHECK_MPI(MPI_Bcast(&bytes, 1, MPI_INT, 0, context->comm));
+    if (!text) text = config_text_alloc((size_t)bytes, 1);
+    CHECK_MPI(MPI_Bcast(text, bytes, MPI_CHAR, 0, context->comm));
+    return text;
+}
+
+char *config_identity(const config *self, const char *inputs, bool (*ignore)(const char *, const char *)) {
+    char *text = NULL, *identity = NULL;
     size_t bytes = 0;
     FILE *out = open_text(&text, &bytes);
     for (int i = 0; i < self->section_count; i++)
         for (int k = 0; k < self->sections[i].slot_count; k++) {
-            config_section *section = &self->sections[i];
-            const config_slot *slot = &section->slots[k];
-            if (slot->entry->type != PARAM_PATH || !config_state_is_active(section, slot)) continue;
-            char *path = absolute_path(self, *(char *const *)((char *)config_state_base(section, slot) + slot->entry->offset));
-            fprintf(out, "%s.%s %016llx %s\n", section->schema->name, slot->entry->key, (unsigned long long)hash_of_file(path), path);
-            free(path);
+            const config_slot *slot = &self->sections[i].slots[k];
+            if (!config_state_is_active(&self->sections[i], slot) || slot->entry->type == PARAM_PATH || ignore(self->sections[i].schema->name, slot->entry->key)) continue;
+            fprintf(out, "%s.%s ", self->sections[i].schema->name, slot->entry->key);
+            write_value(self, &self->sections[i], slot, out);
+            fputc('\n', out);
         }
-    if (fclose(out) != 0) context_abort("config: no room for a list of files");
-    return text;
+    for (const char *line = inputs; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        size_t length = strcspn(line, " \n");
+        fprintf(out, "%.*s\n", (int)(length + strcspn(line + length + (line[length] == ' '), " \n") + (line[length] == ' ')), line); /* without the path */
+    }
+    if (fclose(out) != 0 || asprintf(&identity, "%016llx", (unsigned long long)XXH3_64bits(text, strlen(text))) < 0) context_abort("config: no room for an identity");
+    free(text);
+    return identity;
 }
 
 char *config_as_used(const config *self) {

@@ -1,9 +1,11 @@
 #include <dlfcn.h>
 #include <hdf5.h>
 #include <mpi.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engram/version.h"
 
@@ -65,4 +67,104 @@ const char *version_file(const char *function) {
     void *found = dlsym(RTLD_DEFAULT, function);
     Dl_info info;
     return found && dladdr(found, &info) && realpath(info.dli_fname, path) ? path : "linked in";
+}
+
+const char *version_libc(void) {
+    static char text[64];
+#ifdef _CS_GNU_LIBC_VERSION
+    if (confstr(_CS_GNU_LIBC_VERSION, text, sizeof text) > 0) return text;
+#endif
+    return "unknown";
+}
+
+#if defined __AVX512F__
+enum { VECTOR_BITS = 512 };
+#elif defined __AVX__
+enum { VECTOR_BITS = 256 };
+#elif defined __ARM_FEATURE_SVE_BITS && __ARM_FEATURE_SVE_BITS > 128
+enum { VECTOR_BITS = __ARM_FEATURE_SVE_BITS };
+#else
+enum { VECTOR_BITS = 128 };
+#endif
+
+static const char instruction_set[] =
+#if defined __x86_64__
+    "x86-64"
+#elif defined __aarch64__
+    "aarch64"
+#elif defined __powerpc64__
+    "power64"
+#elif defined __riscv
+    "riscv"
+#else
+    "another processor"
+#endif
+    ;
+
+/* Those that change what arithmetic there is. */
+static const char extensions[] = ""
+#ifdef __SSE4_1__
+    " sse4.1"
+#endif
+#ifdef __SSE4_2__
+    " sse4.2"
+#endif
+#ifdef __AVX__
+    " avx"
+#endif
+#ifdef __F16C__
+    " f16c"
+#endif
+#ifdef __FMA__
+    " fma"
+#endif
+#ifdef __AVX2__
+    " avx2"
+#endif
+#ifdef __AVX512F__
+    " avx512f"
+#endif
+#ifdef __AVX512DQ__
+    " avx512dq"
+#endif
+#ifdef __AVX512BW__
+    " avx512bw"
+#endif
+#ifdef __AVX512VL__
+    " avx512vl"
+#endif
+#ifdef __AVX512FP16__
+    " avx512fp16"
+#endif
+#ifdef __ARM_NEON
+    " neon"
+#endif
+#ifdef __ARM_FEATURE_FMA
+    " fma"
+#endif
+#ifdef __ARM_FEATURE_FP16_VECTOR_ARITHMETIC
+    " fp16"
+#endif
+#ifdef __ARM_FEATURE_SVE
+    " sve"
+#endif
+#ifdef __ALTIVEC__
+    " altivec"
+#endif
+#ifdef __VSX__
+    " vsx"
+#endif
+    ;
+
+const char *version_instructions(void) {
+    static char text[512];
+    bool named = *version_architecture != '\0';
+    snprintf(text, sizeof text, "%s%s%s%s:%s; vectors of %d bits", instruction_set, named ? " (" : "", version_architecture, named ? ")" : "", *extensions ? extensions : " no extensions", VECTOR_BITS);
+    return text;
+}
+
+const char *version_build(void) {
+    static char text[4096];
+    snprintf(text, sizeof text, "compiler: %s\nflags: %s\ninstructions: %s\nlibc: %s\nBLAS: %s\n", version_compiler, version_flags, version_instructions(), version_libc(), version_blas());
+    return text;
 }

@@ -16,7 +16,7 @@
 #include "engram/memory.h"
 #include "engram/version.h"
 
-enum { FORMAT = 1, GENERATIONS = 2, FOUND_MAX = 64, NAME_BYTES = 64 };
+enum { FORMAT = 2, GENERATIONS = 2, FOUND_MAX = 64, NAME_BYTES = 64 };
 
 static const param params[] = {
     {"every_loops", PARAM_INTEGER, UNIT_NONE, "10", 0, 1 << 30, NULL, "loops between checkpoints; 0: not by loops", offsetof(checkpoint_settings, every_loops)},
@@ -32,15 +32,16 @@ char *checkpoint_path(const char *directory, const char *name) {
     return path;
 }
 
-/** Does @p name match a pattern in which '#' stands for a digit? @return where it ends, NULL if it does not */
+/** Does @p name match a pattern in which '#' stands for a digit, '%' for one of hexadecimal numbers? @return where it ends, NULL if it does not */
 static const char *match(const char *name, const char *pattern) {
     for (; *pattern; pattern++, name++)
-        if (*pattern == '#' ? !isdigit((unsigned char)*name) : *name != *pattern) return NULL;
+        if (*pattern == '#' ? !isdigit((unsigned char)*name) : *pattern == '%' ? !isxdigit((unsigned char)*name) : *name != *pattern) return NULL;
     return name;
 }
 
 checkpoint_kind checkpoint_kind_of(const char *name) {
-    static const struct { const char *pattern; checkpoint_kind kind; } patterns[] = {{"loop-##########.h5", CHECKPOINT_GENERATION}, {"spikes-##########-##########.h5", CHECKPOINT_SPIKES}};
+    static const struct { const char *pattern; checkpoint_kind kind; } patterns[] = {{"loop-##########.h5", CHECKPOINT_GENERATION}, {"spikes-##########-##########.h5", CHECKPOINT_SPIKES},
+                                                                                    {"input-%%%%%%%%%%%%%%%%", CHECKPOINT_INPUT}};
     for (size_t k = 0; k < sizeof patterns / sizeof *patterns; k++) {
         const char *end = match(name, patterns[k].pattern);
         if (end && !*end) return patterns[k].kind;
@@ -82,7 +83,7 @@ static int remove_kinds(const char *directory, unsigned kinds, int *others) {
 }
 
 int checkpoint_remove_all(const char *directory) {
-    int others, error = remove_kinds(directory, 1u << CHECKPOINT_GENERATION | 1u << CHECKPOINT_SPIKES | 1u << CHECKPOINT_PART, &others);
+    int others, error = remove_kinds(directory, 1u << CHECKPOINT_GENERATION | 1u << CHECKPOINT_SPIKES | 1u << CHECKPOINT_INPUT | 1u << CHECKPOINT_PART, &others);
     char *folder = checkpoint_path(directory, "");
     if (others) fprintf(stderr, "engram: warning: %s: %d entr%s not of a run stay%s there\n", folder, others, others > 1 ? "ies that are" : "y that is", others > 1 ? "" : "s");
     if (!error && !others && rmdir(folder) != 0 && errno != ENOENT) error = errno;
@@ -241,7 +242,33 @@ void checkpoint_keep_newest(const char *directory) {
     remove_generations(directory, INT64_MAX, 1);
 }
 
-status checkpoint_save(simulation *sim, const char *directory, const checkpoint_progress *progress, const char *configuration, const char *inputs) {
+/** A text as rank 0 has it: metadata of a file must not differ between ranks, and libraries may. Collective. @return owned */
+static char *text_of_root(const context *context, const char *text) {
+    int64_t length = context->rank == 0 ? (int64_t)strlen(text) : 0;
+    CHECK_MPI(MPI_Bcast(&length, 1, MPI_INT64_T, 0, context->comm));
+    char *copy = calloc((size_t)length + 1, 1);
+    if (!copy) context_abort("memory: no room for a text");
+    if (context->rank == 0) memcpy(copy, text, (size_t)length);
+    CHECK_MPI(MPI_Bcast(copy, (int)length, MPI_CHAR, 0, context->comm));
+    return copy;
+}
+
+/** What tells runs, and programs, apart. */
+static void save_origin(const context *context, h5_file *file, const checkpoint_progress *progress, const char *inputs, const char *identity) {
+    char *build = text_of_root(context, version_build());
+    uint64_t digest = progress->metrics_digest;
+    CHECK_MPI(MPI_Bcast(&digest, 1, MPI_UINT64_T, 0, context->comm));
+    h5_attribute_text(file, "/", "revision", version_revision);
+    h5_attribute_text(file, "/", "inputs", inputs);
+    h5_attribute_text(file, "/", "identity", identity);
+    h5_attribute_text(file, "/", "build", build);
+    h5_attribute(file, "/", "metrics_digest", H5_UINT64, 0, &digest);
+    h5_attribute(file, "/", "spikes", H5_INT64, 0, &progress->spikes);
+    h5_attribute(file, "/", "spikes_digest", H5_UINT64, 0, &progress->spikes_digest);
+    free(build);
+}
+
+status checkpoint_save(simulation *sim, const char *directory, const checkpoint_progress *progress, const char *configuration, const char *inputs, const char *identity) {
     char *path = path_of_loop(directory, progress->loop);
     h5_file *file = h5_create(&sim->context, path, configuration);
     h5_seal(file);
@@ -250,8 +277,7 @@ status checkpoint_save(simulation *sim, const char *directory, const checkpoint_
     h5_attribute(file, "/", "loop", H5_INT64, 0, &progress->loop);
     h5_attribute(file, "/", "loops", H5_INT64, 0, &progress->loops);
     h5_attribute(file, "/", "seconds", H5_FLOAT64, 0, &progress->seconds);
-    h5_attribute_text(file, "/", "revision", version_revision);
-    h5_attribute_text(file, "/", "inputs", inputs);
+    save_origin(&sim->context, file, progress, inputs, identity);
     save_weights(sim, file);
     walk_state(sim, file, NULL);
     if (sim->rule_state && sim->rule->save) sim->rule->save(sim->rule_state, file);
@@ -263,6 +289,21 @@ status checkpoint_save(simulation *sim, const char *directory, const checkpoint_
 }
 
 /* ---- reading ---- */
+
+static const char renamed[] = "by its content it is of loop ";
+
+/** Is a whole checkpoint of the loop that its name says? Collective. @param[out] why [SEAL_WHY_BYTES] not, or "" */
+static void check_loop(const context *context, const char *path, int64_t loop, char *why) {
+    if (context->rank == 0) {
+        int64_t inside = -1;
+        h5_reader *reader = h5_reader_open(path);
+        h5_reader_attribute(reader, "/", "loop", H5_INT64, 0, &inside);
+        if (h5_reader_close(reader) != STATUS_OK) snprintf(why, SEAL_WHY_BYTES, "it does not say of which loop it is");
+        else if (inside != loop) snprintf(why, SEAL_WHY_BYTES, "%s%lld", renamed, (long long)inside);
+        status_forget();
+    }
+    CHECK_MPI(MPI_Bcast(why, SEAL_WHY_BYTES, MPI_CHAR, 0, context->comm));
+}
 
 status checkpoint_find(const context *context, const char *directory, int64_t *loop, int64_t *newest, char **path) {
     int64_t loops[FOUND_MAX] = {0};
@@ -279,6 +320,7 @@ status checkpoint_find(const context *context, const char *directory, int64_t *l
     for (int k = 0; k < count; k++) {
         char *candidate = path_of_loop(directory, loops[k]);
         seal_check(context, candidate, why);
+        if (!why[0]) check_loop(context, candidate, loops[k], why);
         if (!why[0]) {
             if (mistakes) log_warning(context, "going back to the checkpoint of loop %lld", (long long)loops[k]);
             *loop = loops[k];
@@ -286,47 +328,64 @@ status checkpoint_find(const context *context, const char *directory, int64_t *l
             return STATUS_OK;
         }
         mistakes++;
-        log_warning(context, "checkpoint %s is damaged and not used: %s", candidate, why);
+        log_warning(context, "checkpoint %s is %s and not used: %s", candidate, strncmp(why, renamed, sizeof renamed - 1) == 0 ? "misnamed" : "damaged", why);
         free(candidate);
     }
     return status_agree(context, count ? status_fail(STATUS_INPUT, "%s: no checkpoint is whole; start again (--overwrite), or bring back a copy", directory) : STATUS_OK);
 }
 
-char *checkpoint_inputs(const context *context, const char *path) {
-    char *text = NULL;
-    int64_t length = 0;
-    if (context->rank == 0) {
-        h5_reader *reader = h5_reader_open(path);
-        text = h5_reader_text(reader, "/", "inputs");
-        h5_reader_close(reader);
-        status_forget();
-        length = (int64_t)strlen(text);
+static void check_format(h5_reader *reader, int32_t *format) {
+    *format = FORMAT;
+    h5_reader_attribute(reader, "/", "checkpoint_format", H5_INT32, 0, format);
+    if (*format < 1 || *format > FORMAT) h5_reader_fail(reader, "is a checkpoint of format %d; this program reads formats 1 to %d", *format, FORMAT);
+}
+
+/** On rank 0. @return not agreed */
+static status read_origin(const char *path, checkpoint_origin *origin) {
+    h5_reader *reader = h5_reader_open(path);
+    check_format(reader, &origin->format);
+    bool tells = origin->format > 1;
+    h5_reader_attribute(reader, "/", "loop", H5_INT64, 0, &origin->loop);
+    origin->configuration = h5_reader_text(reader, "/", "configuration");
+    origin->inputs = h5_reader_text(reader, "/", "inputs");
+    origin->revision = h5_reader_text(reader, "/", "revision");
+    origin->identity = tells ? h5_reader_text(reader, "/", "identity") : strdup("");
+    origin->build = tells ? h5_reader_text(reader, "/", "build") : strdup("");
+    origin->spikes = -1;
+    if (tells) {
+        h5_reader_attribute(reader, "/", "metrics_digest", H5_UINT64, 0, &origin->metrics_digest);
+        h5_reader_attribute(reader, "/", "spikes", H5_INT64, 0, &origin->spikes);
+        h5_reader_attribute(reader, "/", "spikes_digest", H5_UINT64, 0, &origin->spikes_digest);
     }
-    CHECK_MPI(MPI_Bcast(&length, 1, MPI_INT64_T, 0, context->comm));
-    if (context->rank != 0) text = malloc((size_t)length + 1);
-    if (!text) context_abort("memory: no room for a list of files");
-    CHECK_MPI(MPI_Bcast(text, (int)length + 1, MPI_CHAR, 0, context->comm));
-    return text;
+    return h5_reader_close(reader);
 }
 
-static void check_format(h5_reader *reader) {
-    int32_t format = FORMAT;
-    h5_reader_attribute(reader, "/", "checkpoint_format", H5_INT32, 0, &format);
-    if (format != FORMAT) h5_reader_fail(reader, "is a checkpoint of format %d; this program reads format %d", format, FORMAT);
+void checkpoint_forget(checkpoint_origin *origin) {
+    free(origin->configuration), free(origin->inputs), free(origin->revision), free(origin->identity), free(origin->build);
+    *origin = (checkpoint_origin){0};
 }
 
-static void warn_of_revision(const context *context, h5_reader *reader) {
-    char *revision = h5_reader_text(reader, "/", "revision");
-    if (*revision && strcmp(revision, version_revision) != 0)
-        log_warning(context, "the checkpoint is of revision %s, this program is revision %s: the run goes on, but need not give the same bits as one program would", revision,
-                    version_revision);
-    free(revision);
+status checkpoint_read_origin(const context *context, const char *path, checkpoint_origin *origin) {
+    *origin = (checkpoint_origin){0};
+    status result = status_agree(context, context->rank == 0 ? read_origin(path, origin) : STATUS_OK);
+    char **texts[] = {&origin->configuration, &origin->inputs, &origin->revision, &origin->identity, &origin->build};
+    if (result != STATUS_OK) return result;
+    checkpoint_origin whole = *origin;
+    CHECK_MPI(MPI_Bcast(&whole, sizeof whole, MPI_BYTE, 0, context->comm)); /* but for the texts */
+    whole.configuration = origin->configuration, whole.inputs = origin->inputs, whole.revision = origin->revision, whole.identity = origin->identity, whole.build = origin->build;
+    *origin = whole;
+    for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
+        char *mine = *texts[k];
+        *texts[k] = text_of_root(context, mine);
+        free(mine);
+    }
+    if (origin->format == 1)
+        log_warning(context, "%s is of an earlier version, which did not note the run's identity, its spikes and metrics, and the build: those are not compared", path);
+    return STATUS_OK;
 }
 
 status checkpoint_load(simulation *sim, const char *path, checkpoint_progress *progress) {
     h5_reader *reader = h5_reader_open(path);
-    check_format(reader);
-    warn_of_revision(&sim->context, reader);
     h5_reader_attribute(reader, "/", "loop", H5_INT64, 0, &progress->loop);
     h5_reader_attribute(reader, "/", "loops", H5_INT64, 0, &progress->loops);
     h5_reader_attribute(reader, "/", "seconds", H5_FLOAT64, 0, &progress->seconds);
@@ -337,15 +396,8 @@ status checkpoint_load(simulation *sim, const char *path, checkpoint_progress *p
     return status_agree(&sim->context, h5_reader_close(reader));
 }
 
-status checkpoint_load_weights(const char *directory, simulation *sim, int64_t *loop) {
-    char *path;
-    int64_t newest;
-    status found = checkpoint_find(&sim->context, directory, loop, &newest, &path);
-    if (found != STATUS_OK) return found;
-    if (!path) return status_agree(&sim->context, status_fail(STATUS_INPUT, "%s holds no checkpoint", directory));
+status checkpoint_load_weights(const char *path, simulation *sim) {
     h5_reader *reader = h5_reader_open(path);
-    check_format(reader);
     load_weights(sim, reader);
-    free(path);
     return status_agree(&sim->context, h5_reader_close(reader));
 }

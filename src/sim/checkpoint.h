@@ -21,13 +21,30 @@ typedef struct {
     int64_t loops;       /* loops planned when the checkpoint was made */
     double seconds;      /* wall time of these loops, over all parts of the run */
     double **drive;      /* [tasks] [instants][mine] averages of the last loop of each task, NULL where there is none yet */
+    uint64_t metrics_digest; /* results.digest, on rank 0 */
+    int64_t spikes;          /* recorded in these loops, of all ranks, where output.spikes is all */
+    uint64_t spikes_digest;  /* spool_digest() of them, of all ranks */
 } checkpoint_progress;
+
+/** Which run a checkpoint is of. Texts are owned: checkpoint_forget(). */
+typedef struct {
+    int32_t format;          /* 1: of an earlier version, without what is behind inputs */
+    int64_t loop;
+    char *configuration;     /* as given (parameters.yaml) */
+    char *inputs;            /* config_inputs() */
+    char *revision;
+    char *identity;          /* config_identity() when the run began */
+    char *build;             /* version_build() */
+    uint64_t metrics_digest; /* results.digest; 0: not known */
+    int64_t spikes;          /* as in checkpoint_progress; -1: not known */
+    uint64_t spikes_digest;
+} checkpoint_origin;
 
 /** DIR/checkpoint/NAME. @return owned by the caller, free() */
 char *checkpoint_path(const char *directory, const char *name);
 
-/** What a name in DIR/checkpoint says. A part is a generation or spikes that are being written, or that a killed run did not end. */
-typedef enum { CHECKPOINT_FOREIGN, CHECKPOINT_GENERATION, CHECKPOINT_SPIKES, CHECKPOINT_PART } checkpoint_kind;
+/** What a name in DIR/checkpoint says. A part is one of the others that is being written, or that a killed run did not end. */
+typedef enum { CHECKPOINT_FOREIGN, CHECKPOINT_GENERATION, CHECKPOINT_SPIKES, CHECKPOINT_INPUT, CHECKPOINT_PART } checkpoint_kind;
 checkpoint_kind checkpoint_kind_of(const char *name);
 
 /** DIR/checkpoint, for readdir(). Not a link to a folder. On one rank. @return closedir(); NULL with errno */
@@ -44,12 +61,12 @@ void checkpoint_make_folder(const char *directory);
 
 /** Save after loop progress->loop; when it is safe, remove generations older than the last but one. Collective.
  *  @param configuration as given (parameters.yaml). @return not yet printed; STATUS_FAILURE leaves older generations as they are */
-status checkpoint_save(simulation *sim, const char *directory, const checkpoint_progress *progress, const char *configuration, const char *inputs);
+status checkpoint_save(simulation *sim, const char *directory, const checkpoint_progress *progress, const char *configuration, const char *inputs, const char *identity);
 
 /** Remove all generations but the newest: a run that is done needs one. Not collective; rank 0. */
 void checkpoint_keep_newest(const char *directory);
 
-/** Loop of the newest whole checkpoint of @p directory, 0 if there is none; damaged ones are named in warnings. Collective.
+/** Loop of the newest whole checkpoint of @p directory, 0 if there is none; damaged ones, and those that are not of the loop in their name, are named in warnings. Collective.
  *  @param[out] newest  loop of the newest one, damaged or not; -1: none
  *  @param[out] path  of the one found, owned by the caller (free()), NULL if there is none
  *  @return STATUS_INPUT, agreed and printed, when there are checkpoints but all are damaged */
@@ -61,13 +78,14 @@ int64_t checkpoint_newest(const char *directory);
 /** Remove what a killed save left behind, which may be as large as P. On one rank, which has locked the run. */
 void checkpoint_remove_parts(const char *directory);
 
-/** List of input files (config_inputs()) of the run when the checkpoint was made. Collective. @return owned; "" where it cannot be read */
-char *checkpoint_inputs(const context *context, const char *path);
+/** What a checkpoint says of its run; an older format is told. Collective. @return agreed and printed */
+status checkpoint_read_origin(const context *context, const char *path, checkpoint_origin *origin);
+void checkpoint_forget(checkpoint_origin *origin);
 
 /** Read everything into a simulation just built from the same configuration. Collective. @return agreed and printed */
 status checkpoint_load(simulation *sim, const char *path, checkpoint_progress *progress);
 
-/** Only the plastic weights, of the newest whole checkpoint of @p directory. Collective. @param[out] loop after which they were saved @return agreed and printed */
-status checkpoint_load_weights(const char *directory, simulation *sim, int64_t *loop);
+/** Only the plastic weights. Collective. @return agreed and printed */
+status checkpoint_load_weights(const char *path, simulation *sim);
 
 #endif

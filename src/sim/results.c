@@ -16,6 +16,7 @@
 #include "engram/memory.h"
 #include "engram/utf8.h"
 #include "engram/version.h"
+#include "metrics.h"
 
 static const char *const metrics_header = "loop,task,seconds,rate_hz,correlation,undefined_neurons,mean_gain,memory_mib,weight_change,window_hz,auxiliary_correlation\n";
 
@@ -220,15 +221,8 @@ static status open_on_root(results *results, const char *parameters, bool overwr
     return code == STATUS_OK ? write_text_file(results, PARAMETERS_FILE, parameters) : code;
 }
 
-/** Cells of a line. */
-static int columns_of(const char *header) {
-    int columns = 1;
-    for (const char *at = header; *at && *at != '\n'; at++) columns += *at == ',';
-    return columns;
-}
-
 static void begin(char *directory, results *results) {
-    *results = (struct results){.directory = directory, .metrics = -1, .columns = columns_of(metrics_header), .started = clock_seconds()};
+    *results = (struct results){.directory = directory, .metrics = -1, .digest = METRICS_NO_LINES, .columns = metrics_columns(metrics_header), .started = clock_seconds()};
     for (size_t length = strlen(directory); length > 1 && directory[length - 1] == '/';) directory[--length] = '\0';
 }
 
@@ -268,49 +262,70 @@ static void keep_columns(char *line, int columns) {
         if (*at == ',' && --columns == 0) strcpy(at, "\n");
 }
 
-/** Whole lines of metrics.csv that belong to loops up to @p loop: their bytes. @param[out] kept number of loops among them */
-static int64_t past_lines(const char *text, int64_t loop, int64_t *kept) {
-    const char *at = text, *end;
-    *kept = 0;
-    for (int64_t line = 0; (end = strchr(at, '\n')); line++) {
-        if (line > 0 && (strtoll(at, NULL, 10) > loop || strtoll(at, NULL, 10) <= 0)) break;
-        *kept = line;
-        at = end + 1;
-    }
-    return at - text;
-}
-
-static status cut_metrics(results *results, int64_t loop) {
+/** metrics.csv as it is, with room for a header more. @return owned; NULL with a message */
+static char *read_metrics(const results *results) {
     struct stat found;
-    if (fstat(results->metrics, &found) != 0) return status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
-    char *text = calloc((size_t)found.st_size + 1, 1);
-    if (!text) context_abort("memory: no room for metrics.csv");
-    int64_t kept = 0;
-    errno = EIO; /* if less comes than there is */
-    if (pread(results->metrics, text, (size_t)found.st_size, 0) != found.st_size) {
-        free(text);
-        return status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
+    if (fstat(results->metrics, &found) != 0) found.st_size = -1;
+    char *text = found.st_size < 0 ? NULL : calloc((size_t)found.st_size + strlen(metrics_header) + 1, 1);
+    if (text) errno = EIO; /* if less comes than there is */
+    if (text && pread(results->metrics, text, (size_t)found.st_size, 0) == found.st_size) {
+        for (char *at = text; (at = memchr(at, '\0', (size_t)(text + found.st_size - at)));) *at = '?'; /* what was never written reads as zeros */
+        return text;
     }
-    results->bytes = past_lines(text, loop, &kept);
-    if (results->bytes > 0) results->columns = columns_of(text);
-    if (kept < loop) fprintf(stderr, "engram: warning: %s/metrics.csv has lines for %lld of %lld loops\n", results->directory, (long long)kept, (long long)loop);
+    status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
     free(text);
-    if (ftruncate(results->metrics, results->bytes) != 0) return status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
-    return results->bytes == 0 ? append_metrics(results, metrics_header) : STATUS_OK;
+    return NULL;
 }
 
-/** Lock the run, and look whether it is still as it was when the checkpoint was chosen. */
-static status reopen_on_root(results *results, int64_t newest) {
-    status code = checkpoint_check_folder(results->directory);
-    if (code == STATUS_OK) code = lock_metrics(results);
-    if (code == STATUS_OK && checkpoint_newest(results->directory) != newest)
-        code = status_fail(STATUS_INPUT, "%s: another process went on with this run meanwhile; resume it again", results->directory);
+/** Put @p bytes of @p text in the place of all that is in metrics.csv. */
+static status replace_metrics(results *results, const char *text, int64_t bytes, bool all) {
+    results->bytes = all ? 0 : bytes;
+    status code = all ? append_metrics(results, text) : STATUS_OK;
+    if (code == STATUS_OK && ftruncate(results->metrics, bytes) != 0) code = status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
     return code;
 }
 
-status results_reopen(const context *context, char *directory, int64_t newest, results *results) {
+static status cut_metrics(results *results, int64_t loop) {
+    char *text = read_metrics(results), *path = results_path(results, "metrics.csv");
+    if (!text) {
+        free(path);
+        return STATUS_FAILURE;
+    }
+    metrics_lines kept = metrics_keep(text, loop, metrics_header, path);
+    results->columns = metrics_columns(text);
+    if (!results->digest && kept.loops == loop) results->digest = kept.digest; /* an earlier version kept none */
+    if (kept.loops < loop) fprintf(stderr, "engram: warning: %s has lines for %lld of %lld loops\n", path, (long long)kept.loops, (long long)loop);
+    status code = replace_metrics(results, text, kept.bytes, kept.rewritten);
+    free(text);
+    free(path);
+    return code;
+}
+
+/** Are the lines those that the run wrote up to @p loop? Where some are missing nobody can tell. On rank 0. */
+static status compare_metrics(const results *results, int64_t loop, uint64_t digest) {
+    char *text = read_metrics(results);
+    if (!text) return STATUS_FAILURE;
+    metrics_lines kept = metrics_keep(text, loop, metrics_header, NULL);
+    free(text);
+    if (kept.loops != loop || !digest || kept.digest == digest) return STATUS_OK;
+    return status_fail(STATUS_INPUT, "%s/metrics.csv is not what this run wrote in loops 1 to %lld: it is of another run, or was changed; bring the run's own back, or remove it to go on without those lines",
+                       results->directory, (long long)loop);
+}
+
+/** Lock the run, and look whether it is still as it was when the checkpoint was chosen. */
+static status reopen_on_root(results *results, const resume_point *point) {
+    status code = checkpoint_check_folder(results->directory);
+    if (code == STATUS_OK) code = lock_metrics(results);
+    if (code == STATUS_OK && checkpoint_newest(results->directory) != point->newest)
+        code = status_fail(STATUS_INPUT, "%s: another process went on with this run meanwhile; resume it again", results->directory);
+    if (code == STATUS_OK && point->checkpoint) code = compare_metrics(results, point->loop, point->origin.metrics_digest);
+    return code;
+}
+
+status results_reopen(const context *context, char *directory, const resume_point *point, results *results) {
     begin(directory, results);
-    return status_agree(context, context->rank == 0 ? reopen_on_root(results, newest) : STATUS_OK);
+    results->digest = point->checkpoint ? point->origin.metrics_digest : METRICS_NO_LINES;
+    return status_agree(context, context->rank == 0 ? reopen_on_root(results, point) : STATUS_OK);
 }
 
 static status rewind_on_root(results *results, const char *parameters, int64_t loop) {
@@ -371,6 +386,7 @@ status results_add_metrics(const context *context, results *results, const metri
     keep_columns(text, results->columns);
     status code = clock_seconds() - results->looked > 1 ? check_there(results) : STATUS_OK;
     if (code == STATUS_OK) code = append_metrics(results, text);
+    if (code == STATUS_OK && results->digest) results->digest += metrics_digest(text);
     free(text);
     return code;
 }
@@ -533,8 +549,8 @@ static void print_run(FILE *file, const simulation *sim, const results *results,
     print_spreads(file, "phase_seconds", phase_names, all->phases, PHASES);
     fprintf(file, "  \"useful_seconds\": {\"min\": %.6g, \"mean\": %.6g, \"max\": %.6g},\n", all->useful.least, all->useful.mean, all->useful.largest);
     print_spreads(file, "memory_mib", figures, all->memory, MEMORY_FIGURES);
-    const char *texts[][2] = {{"version", version_number}, {"revision", version_revision}, {"compiler", version_compiler}, {"flags", version_flags},
-                              {"mpi", version_mpi()}, {"hdf5", version_hdf5()}, {"blas", version_blas()}};
+    const char *texts[][2] = {{"identity", results->identity ? results->identity : ""}, {"version", version_number}, {"revision", version_revision}, {"compiler", version_compiler},
+                              {"flags", version_flags}, {"instructions", version_instructions()}, {"libc", version_libc()}, {"mpi", version_mpi()}, {"hdf5", version_hdf5()}, {"blas", version_blas()}};
     for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
         fprintf(file, "  \"%s\": ", texts[k][0]);
         json_print_text(file, texts[k][1]);

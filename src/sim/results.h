@@ -7,6 +7,7 @@
 
 #include "engram/h5.h"
 #include "engram/training.h"
+#include "resume.h"
 #include "testing.h"
 
 #define RESULTS_POPULATION "neurons"     /* of SONATA files */
@@ -18,7 +19,9 @@ typedef struct results {
     int metrics;     /* descriptor on rank 0, else negative; locked while the run lasts */
     int64_t bytes;   /* of metrics.csv that are whole lines */
     int columns;     /* of metrics.csv: an earlier version's run goes on with fewer */
+    uint64_t digest; /* METRICS_NO_LINES and metrics_digest() of the lines of all loops done, 0: not known; on rank 0 */
     double started;  /* clock_seconds() */
+    const char *identity; /* config_identity(), borrowed; NULL: not known yet */
     double looked;   /* when the run was last seen to be where it was begun */
     bool gone;       /* it is not: nothing may be written under its name */
 } results;
@@ -36,8 +39,9 @@ status results_check_directory(const config *config, const char *given);
  *  @param directory taken @param parameters text of parameters.yaml. @return agreed and printed */
 status results_open(const context *context, char *directory, const char *parameters, bool overwrite, results *results);
 
-/** Lock the directory of a run to go on with. @param directory taken @param newest resume_point.newest: no other may have come since. @return agreed and printed */
-status results_reopen(const context *context, char *directory, int64_t newest, results *results);
+/** Lock the directory of a run to go on with. @param directory taken @param point no other checkpoint may have come since. @return agreed and printed; STATUS_INPUT also where
+ *  metrics.csv is not that of the run that the checkpoint is of */
+status results_reopen(const context *context, char *directory, const resume_point *point, results *results);
 
 /** Once everything is read: back to what was after @p loop loops. Lines of later loops leave metrics.csv, parameters.yaml becomes @p parameters. @return agreed and printed */
 status results_rewind(const context *context, results *results, const char *parameters, int64_t loop);

@@ -3,19 +3,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "checkpoint.h"
 #include "engram/observe.h"
 #include "engram/training.h"
+#include "engram/version.h"
+#include "inputs.h"
 
-static bool may_differ(const char *section, const char *key) {
+bool run_may_differ(const char *section, const char *key) {
     return strcmp(section, "output") == 0 || strcmp(section, "checkpoint") == 0 || strcmp(section, "guards") == 0 ||
            (strcmp(section, "learning") == 0 && (strcmp(key, "loops") == 0 || strcmp(key, "grid_columns") == 0));
 }
 
-/** One message a line of @p differences. */
-static status fail_lines(const char *directory, const char *differences) {
+/** One message a line of @p differences, below @p heading. */
+static status fail_lines(const char *heading, const char *differences) {
     if (!*differences) return STATUS_OK;
-    status_fail(STATUS_INPUT, "%s: the run cannot go on with another configuration; start a new one (-o), or take back:", directory);
+    status_fail(STATUS_INPUT, "%s", heading);
     for (const char *line = differences; *line;) {
         size_t length = strcspn(line, "\n");
         status_fail(STATUS_INPUT, "  %.*s", (int)length, line);
@@ -24,9 +25,9 @@ static status fail_lines(const char *directory, const char *differences) {
     return STATUS_INPUT;
 }
 
-static status compare_configurations(const char *directory, config *before, config *now) {
-    char *differences = config_differences(before, now, may_differ);
-    status result = fail_lines(directory, differences);
+static status compare_configurations(const char *heading, config *before, config *now) {
+    char *differences = config_differences(before, now, run_may_differ);
+    status result = fail_lines(heading, differences);
     free(differences);
     int was = ((output_settings *)config_common(before, "output"))->spikes, is = ((output_settings *)config_common(now, "output"))->spikes;
     if (was != is && (was == SPIKES_ALL || is == SPIKES_ALL))
@@ -34,39 +35,91 @@ static status compare_configurations(const char *directory, config *before, conf
     return result;
 }
 
-static status compare_inputs(const context *context, const char *directory, const char *checkpoint, const char *inputs) {
-    char *before = checkpoint_inputs(context, checkpoint);
-    status result = STATUS_OK;
-    for (const char *line = inputs; *line && result == STATUS_OK;) { /* same keys in the same order: the configurations agree */
-        size_t length = strcspn(line, "\n");
-        if (!memmem(before, strlen(before), line, length))
-            result = status_fail(STATUS_INPUT, "%s: an input file is not as it was when the run was saved: %.*s; bring it back, or start a new run (-o)", directory, (int)length, line);
-        line += length + (line[length] == '\n');
-    }
-    free(before);
-    return result;
+static char *text_of(const char *format, const char *a, const char *b) {
+    char *text;
+    if (asprintf(&text, format, a, b) < 0) context_abort("memory: no room for a text");
+    return text;
 }
 
-static status compare_with_run(const context *context, const char *directory, config *config) {
-    char path[4096];
+/** With what the run was given last. */
+static status compare_with_parameters(const context *context, const char *directory, config *config) {
     int sections;
     struct config *before;
     const param_section *schema = simulation_schema(&sections);
-    snprintf(path, sizeof path, "%s/%s", directory, PARAMETERS_FILE);
+    char *path = text_of("%s/%s", directory, PARAMETERS_FILE);
+    char *heading = text_of("%s: the run cannot go on with another configuration; start a new one (-o), or take back:%s", directory, "");
     status result = config_read(context, path, NULL, 0, schema, sections, &before);
+    if (result == STATUS_OK) {
+        result = status_agree(context, compare_configurations(heading, before, config));
+        config_free(before);
+    }
+    free(path);
+    free(heading);
+    return result;
+}
+
+/** Lines of two texts "key: value" that differ. */
+static void warn_of_build(const context *context, const char *checkpoint, const char *was, const char *is) {
+    for (const char *line = is; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        size_t length = strcspn(line, "\n"), key = strcspn(line, ":\n") + 1;
+        const char *old = was;
+        while (*old && strncmp(old, line, key) != 0) old += strcspn(old, "\n"), old += *old == '\n';
+        size_t old_length = strcspn(old, "\n");
+        if (*old && (old_length != length || strncmp(old, line, length) != 0))
+            log_warning(context, "%s was written by another build, %.*s was%.*s, is now%.*s: the same bits are promised of one build on processors of one kind only", checkpoint, (int)key - 1, line,
+                        (int)(old_length - key), old + key, (int)(length - key), line + key);
+    }
+}
+
+status run_compare(const context *context, const char *directory, const char *checkpoint, const checkpoint_origin *origin, config *now) {
+    int sections;
+    config *before;
+    const param_section *schema = simulation_schema(&sections);
+    char *heading = text_of("%s: the checkpoint %s is not of this run, or " PARAMETERS_FILE " was changed since; bring the run's own back, or take back:", directory, checkpoint);
+    status result = config_read_text(context, checkpoint, origin->configuration, strlen(origin->configuration), NULL, 0, schema, sections, &before);
+    if (result == STATUS_OK) {
+        result = status_agree(context, compare_configurations(heading, before, now));
+        config_free(before);
+    }
+    free(heading);
     if (result != STATUS_OK) return result;
-    result = status_agree(context, compare_configurations(directory, before, config));
+    if (*origin->revision && strcmp(origin->revision, version_revision) != 0)
+        log_warning(context, "%s is of revision %s, this program is revision %s: what follows need not have the same bits as one program would give", checkpoint, origin->revision, version_revision);
+    if (*origin->build) warn_of_build(context, checkpoint, origin->build, version_build());
+    return STATUS_OK;
+}
+
+/** Nothing is saved yet: the files that the run began with are those that its parameters.yaml names. */
+static status settle_unsaved(const context *context, const char *directory, config *config, const char *inputs) {
+    int sections;
+    struct config *before;
+    const param_section *schema = simulation_schema(&sections);
+    char *path = text_of("%s/%s", directory, PARAMETERS_FILE);
+    status result = config_read(context, path, NULL, 0, schema, sections, &before);
+    free(path);
+    if (result != STATUS_OK) return result;
+    char *was = config_inputs(context, before);
+    result = inputs_settle(context, directory, config, inputs, was);
+    free(was);
     config_free(before);
     return result;
 }
 
 status resume_find(const context *context, const char *directory, config *config, const char *inputs, resume_point *point) {
     *point = (resume_point){.newest = -1};
-    status result = compare_with_run(context, directory, config);
+    status result = compare_with_parameters(context, directory, config);
     if (result == STATUS_OK) result = checkpoint_find(context, directory, &point->loop, &point->newest, &point->checkpoint);
+    if (result == STATUS_OK && !point->checkpoint) return settle_unsaved(context, directory, config, inputs);
+    if (result == STATUS_OK) result = checkpoint_read_origin(context, point->checkpoint, &point->origin);
+    if (result == STATUS_OK) result = run_compare(context, directory, point->checkpoint, &point->origin, config);
+    if (result == STATUS_OK) result = inputs_settle(context, directory, config, inputs, point->origin.inputs);
     if (result != STATUS_OK) return result;
     int64_t loops = ((learning_settings *)config_common(config, "learning"))->loops;
-    if (point->checkpoint) result = compare_inputs(context, directory, point->checkpoint, inputs);
     if (loops < point->loop) result = config_complain(config, "learning", "loops", "%lld, but %lld loops are done", (long long)loops, (long long)point->loop);
     return status_agree(context, result);
+}
+
+void resume_clear(resume_point *point) {
+    free(point->checkpoint);
+    checkpoint_forget(&point->origin);
 }

@@ -1,7 +1,8 @@
-/* Going on with a run that was interrupted. */
+/* Going on with a run that was interrupted, and telling whether what is found of one belongs together. */
 #ifndef ENGRAM_RESUME_H
 #define ENGRAM_RESUME_H
 
+#include "checkpoint.h"
 #include "engram/config.h"
 
 /** Where a run starts: all zero for a new run. */
@@ -9,11 +10,20 @@ typedef struct {
     int64_t loop;     /* loops that need not be done again */
     int64_t newest;   /* loop of the newest checkpoint, which may be damaged; -1: none */
     char *checkpoint; /* its path, owned; NULL: start from the beginning */
+    checkpoint_origin origin; /* of that checkpoint */
 } resume_point;
 
-/** Compare the configuration with that of the run in @p directory, and its input files with those of the checkpoint; find the newest whole checkpoint. Collective.
- *  Keys that may differ: learning.loops (not below what is done), checkpoint.*, guards.*, output.* (but spikes: all cannot be switched on or off).
+/** Compare the configuration with that of the run in @p directory, find the newest whole checkpoint, and compare with what that says of its run: configuration and input files.
+ *  Collective. Keys that may differ: run_may_differ() (but spikes: all cannot be switched on or off). Files count by their content (inputs_settle()).
  *  @param inputs  config_inputs() now. @return agreed and printed: STATUS_INPUT with the list of differences, or when no checkpoint is whole */
 status resume_find(const context *context, const char *directory, config *config, const char *inputs, resume_point *point);
+void resume_clear(resume_point *point);
+
+/** Keys that do not change what is trained: learning.loops and .grid_columns, checkpoint.*, guards.*, output.*. */
+bool run_may_differ(const char *section, const char *key);
+
+/** Is a checkpoint of the run that @p now describes, and of this build? Another build, or revision, is a warning. Collective.
+ *  @return agreed and printed: STATUS_INPUT with the list of differences */
+status run_compare(const context *context, const char *directory, const char *checkpoint, const checkpoint_origin *origin, config *now);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "checkpoint.h"
 #include "engram/files.h"
+#include "metrics.h"
 #include "results.h"
 
 enum { TAIL_BYTES = 65536, TEXT_BYTES = 1 << 20, RECENT_LOOPS = 20, COLUMNS_MAX = 32 };
@@ -32,7 +33,10 @@ static char *read_part(const char *path, off_t from, size_t most) {
     FILE *file = file_open_text(path);
     char *text = file ? calloc(most + 1, 1) : NULL;
     int failed = errno;
-    if (text && fseeko(file, from, SEEK_SET) == 0) text[fread(text, 1, most, file)] = '\0';
+    if (text && fseeko(file, from, SEEK_SET) == 0) {
+        size_t got = fread(text, 1, most, file);
+        for (char *at = text; (at = memchr(at, '\0', (size_t)(text + got - at)));) *at = '?'; /* what was never written reads as zeros */
+    }
     if (text && ferror(file)) {
         failed = errno;
         free(text);
@@ -55,7 +59,7 @@ static bool older(const struct stat *a, const struct stat *b) {
 /* ---- metrics.csv ---- */
 
 /** Where the columns stand that are shown. */
-typedef struct { int loop, seconds, rate_hz, correlation, memory_mib, window_hz, auxiliary; } metrics_columns;
+typedef struct { int loop, seconds, rate_hz, correlation, memory_mib, window_hz, auxiliary, count; } columns_shown;
 
 static int column_of(const char *header, const char *name) {
     size_t length = strlen(name);
@@ -87,14 +91,17 @@ static double cell(const double *cells, int count, int column) {
 }
 
 /** Whole lines of the tail, oldest first: the last one and the last correlation count, seconds of the last RECENT_LOOPS. @param[out] slowest of these */
-static void read_lines(const char *tail, const metrics_columns *columns, run_state *state, double *slowest) {
+static void read_lines(const char *tail, const columns_shown *columns, run_state *state, double *slowest) {
     double recent[RECENT_LOOPS], cells[COLUMNS_MAX];
     int64_t lines = 0;
     for (const char *line = tail, *end; (end = strchr(line, '\n')); line = end + 1) { /* a line without an end is being written */
+        int64_t loop;
+        if (!metrics_is_line(line, columns->count, &loop)) {
+            state->bad_lines++;
+            continue;
+        }
         int count = split(line, cells);
-        double loop = cell(cells, count, columns->loop);
-        if (!(loop >= 1 && loop < 1e15)) continue;
-        state->loop = (int64_t)loop;
+        state->loop = loop;
         state->rate_hz = cell(cells, count, columns->rate_hz);
         state->memory_mib = cell(cells, count, columns->memory_mib);
         double correlation = cell(cells, count, columns->correlation);
@@ -121,8 +128,9 @@ static int read_metrics(const char *path, off_t bytes, run_state *state, double 
         free(header);
         return 0;
     }
-    const metrics_columns columns = {column_of(header, "loop"), column_of(header, "seconds"), column_of(header, "rate_hz"), column_of(header, "correlation"),
-                                     column_of(header, "memory_mib"), column_of(header, "window_hz"), column_of(header, "auxiliary_correlation")};
+    const columns_shown columns = {column_of(header, "loop"), column_of(header, "seconds"), column_of(header, "rate_hz"), column_of(header, "correlation"),
+                                   column_of(header, "memory_mib"), column_of(header, "window_hz"), column_of(header, "auxiliary_correlation"),
+                                   metrics_columns(header)};
     free(header);
     if (columns.loop < 0 || columns.seconds < 0) return EBADMSG;
     off_t from = bytes > TAIL_BYTES ? bytes - TAIL_BYTES : 0;

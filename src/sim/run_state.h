@@ -28,6 +28,7 @@ typedef struct {
     double memory_mib;       /* resident, all ranks; NAN: not known */
     int64_t saved;           /* loop of the newest checkpoint, -1: none */
     double saved_ago;        /* s since that was written */
+    int bad_lines;           /* of metrics.csv that are no lines of a run, among the last ones */
     double silent;           /* s since any of its files changed */
     double patience;         /* s after which it counts as silent: 60 s and three of the slowest late loops; before the first loop and after the last 600 s more */
 } run_state;

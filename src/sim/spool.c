@@ -75,14 +75,38 @@ static status check_pieces(const results *results, const piece *pieces, int coun
     return status_fail(STATUS_INPUT, "%s/checkpoint: the spikes of loop %lld are missing; bring them back, or start a new run (-o)", results->directory, (long long)next);
 }
 
-status spool_read(const simulation *sim, const results *results, int64_t loop, spike_recorder *recorder) {
+/** A bijection that spreads bits (splitmix64). */
+static uint64_t spread_bits(uint64_t x) {
+    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
+    x = (x ^ x >> 27) * 0x94D049BB133111EBu;
+    return x ^ x >> 31;
+}
+
+uint64_t spool_digest(const simulation *sim, const spike_recorder *recorder, int64_t from) {
+    uint64_t sum = 0;
+    for (int64_t k = from; k < recorder->count; k++)
+        sum += spread_bits(spread_bits((uint64_t)(sim->part.first + recorder->neuron[k]) + 0x9E3779B97F4A7C15u) + (uint64_t)recorder->step[k]);
+    return sum;
+}
+
+/** Are the spikes that were read those that the checkpoint counted? Collective; not agreed. */
+static status compare_spikes(const simulation *sim, const results *results, const checkpoint_origin *origin, const spike_recorder *recorder) {
+    uint64_t sums[2] = {(uint64_t)recorder->count, spool_digest(sim, recorder, 0)};
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_UINT64_T, MPI_SUM, sim->context.comm));
+    if (origin->spikes < 0 || ((int64_t)sums[0] == origin->spikes && sums[1] == origin->spikes_digest)) return STATUS_OK;
+    return status_fail(STATUS_INPUT, "%s: the spikes of loops 1 to %lld (checkpoint/spikes-*.h5, spikes.h5) are not those of this run: %lld are there, %lld were recorded; bring the run's own files back, "
+                       "or start a new run (-o)", results->directory, (long long)origin->loop, (long long)sums[0], (long long)origin->spikes);
+}
+
+status spool_read(const simulation *sim, const results *results, const checkpoint_origin *origin, spike_recorder *recorder) {
     const context *context = &sim->context;
+    int64_t loop = origin->loop;
     int count = 0;
     piece *pieces = NULL;
     char name[NAME_BYTES];
     if (context->rank == 0) {
-        remove_after(results, loop);
         pieces = list_pieces(results, &count);
+        while (count > 0 && pieces[count - 1].last > loop) count--; /* of loops that will be done again */
     }
     CHECK_MPI(MPI_Bcast(&count, 1, MPI_INT, 0, context->comm));
     if (count < 0) {
@@ -99,5 +123,8 @@ status spool_read(const simulation *sim, const results *results, int64_t loop, s
         result = results_read_spikes(sim, results, name, loop * sim->loop_steps, recorder);
     }
     memory_free(pieces);
-    return status_agree(context, result);
+    result = status_agree(context, result);
+    if (result == STATUS_OK) result = status_agree(context, compare_spikes(sim, results, origin, recorder));
+    if (result == STATUS_OK && context->rank == 0) remove_after(results, loop);
+    return result;
 }

@@ -10,7 +10,9 @@
 #include "engram/files.h"
 #include "engram/memory.h"
 #include "engram/version.h"
+#include "inputs.h"
 #include "results.h"
+#include "resume.h"
 #include "testing.h"
 
 /** The job, divided. */
@@ -19,6 +21,8 @@ typedef struct {
     const test_options *options;
     config *config;
     char *path, *json;     /* of the results, owned */
+    char *checkpoint;      /* path, owned */
+    checkpoint_origin origin;
     int trials, tasks;
     int size, groups;      /* ranks of a group; groups */
     bool idle;             /* this rank is in no group */
@@ -40,8 +44,11 @@ static status agree(const test_job *job, status code) {
 
 /* ---- before anything is built ---- */
 
-/** A test may change what is measured and the cue, not what the network was trained with. */
+/** A test may change what is measured and the cue, and say where a file is now, but not what the network was trained with. */
 static bool may_change(const char *override) {
+    static const char *const files[] = {"targets.path=", "network.path=", "plastic.path="};
+    for (size_t k = 0; k < sizeof files / sizeof *files; k++)
+        if (strncmp(override, files[k], strlen(files[k])) == 0) return true;
     if (strncmp(override, "output.", 7) == 0) return true;
     return strncmp(override, "stimulus.", 9) == 0 && strncmp(override, "stimulus.start=", 15) != 0 && strncmp(override, "stimulus.stop=", 14) != 0;
 }
@@ -50,7 +57,7 @@ static status check_overrides(const test_options *options) {
     status result = STATUS_OK;
     for (int n = 0; n < options->override_count; n++)
         if (!may_change(options->overrides[n]))
-            result = status_fail(STATUS_INPUT, "-P %s: not in a test, which can change output.* and stimulus.* (but stimulus.start and stimulus.stop); the rest belongs to the training",
+            result = status_fail(STATUS_INPUT, "-P %s: not in a test, which can change output.* and stimulus.* (but stimulus.start and stimulus.stop), and say where a file is now (*.path); the rest belongs to the training",
                                  options->overrides[n]);
     return result;
 }
@@ -83,6 +90,28 @@ static status choose_files(test_job *job) {
     return result;
 }
 
+/** Which checkpoint, and is it of the run that @p parameters describes? All ranks together. @return agreed and printed */
+static status identify(test_job *job, const char *parameters) {
+    const context *world = job->world;
+    const char *directory = job->options->directory;
+    int64_t newest;
+    int sections;
+    config *given;
+    const param_section *schema = simulation_schema(&sections);
+    status result = checkpoint_find(world, directory, &job->loop, &newest, &job->checkpoint);
+    if (result == STATUS_OK && !job->checkpoint) result = status_agree(world, status_fail(STATUS_INPUT, "%s holds no checkpoint", directory));
+    if (result == STATUS_OK) result = checkpoint_read_origin(world, job->checkpoint, &job->origin);
+    if (result == STATUS_OK) result = config_read(world, parameters, NULL, 0, schema, sections, &given);
+    if (result != STATUS_OK) return result;
+    result = run_compare(world, directory, job->checkpoint, &job->origin, given);
+    config_free(given);
+    if (result != STATUS_OK) return result;
+    char *inputs = config_inputs(world, job->config);
+    result = inputs_settle(world, directory, job->config, inputs, job->origin.inputs);
+    free(inputs);
+    return result;
+}
+
 static status read_configuration(test_job *job) {
     const test_options *options = job->options;
     char *path = joined(options->directory, PARAMETERS_FILE);
@@ -94,6 +123,7 @@ static status read_configuration(test_job *job) {
     int sections;
     const param_section *schema = simulation_schema(&sections);
     if (result == STATUS_OK) result = config_read(job->world, path, options->overrides, options->override_count, schema, sections, &job->config);
+    if (result == STATUS_OK) result = identify(job, path);
     free(path);
     if (result == STATUS_OK) result = simulation_resolve(job->world, job->config);
     if (result != STATUS_OK) return result;
@@ -166,7 +196,7 @@ static status build(test_job *job) {
     status result = agree(job, job->idle ? STATUS_OK : simulation_build(&job->mine, job->config, BUILD_TEST, &job->sim));
     if (result == STATUS_OK) result = agree(job, job->idle ? STATUS_OK : check_perturbation(job));
     if (result != STATUS_OK) return result;
-    result = agree(job, job->idle ? STATUS_OK : checkpoint_load_weights(job->options->directory, job->sim, &job->loop));
+    result = agree(job, job->idle ? STATUS_OK : checkpoint_load_weights(job->checkpoint, job->sim));
     if (result != STATUS_OK || job->idle) return result;
     const perturbation_settings *perturbation = &job->options->perturbation;
     if (perturbation->delete_neurons > 0 || perturbation->delete_synapses > 0 || perturbation->delete_unit_synapses > 0 || perturbation->shuffle_synapses > 0 || perturbation->noise > 0)
@@ -275,8 +305,12 @@ static void print_summary(FILE *file, const test_job *job) {
             (long long)job->sim->scored[SCORE_AUXILIARY]);
     fputs("  \"tasks\": [\n", file);
     for (int task = 0; task < job->tasks; task++) print_task(file, job->sim, task, &job->results[task], task + 1 == job->tasks);
-    fputs("  ],\n  \"revision\": ", file);
-    json_print_text(file, version_revision);
+    const char *texts[][2] = {{"identity", job->origin.identity}, {"revision", version_revision}, {"instructions", version_instructions()}};
+    fputs("  ]", file);
+    for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
+        fprintf(file, ",\n  \"%s\": ", texts[k][0]);
+        json_print_text(file, texts[k][1]);
+    }
     fputs("\n}\n", file);
 }
 
@@ -312,6 +346,8 @@ static void clear(test_job *job) {
     }
     free(job->path);
     free(job->json);
+    free(job->checkpoint);
+    checkpoint_forget(&job->origin);
 }
 
 status test_run(const context *context, const test_options *options) {

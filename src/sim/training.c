@@ -7,6 +7,7 @@
 #include "checkpoint.h"
 #include "engram/memory.h"
 #include "engram/slurm.h"
+#include "inputs.h"
 #include "memory_report.h"
 #include "results.h"
 #include "resume.h"
@@ -25,10 +26,11 @@ typedef struct {
     test_result *tests;       /* [tasks], NULL without tests */
     checkpoint_progress progress; /* loops done, their wall time, averages */
     const checkpoint_settings *checkpoint;
-    char *parameters, *inputs; /* the configuration as given; the files that it names */
+    char *parameters, *inputs, *identity; /* the configuration as given; the files that it names; config_identity() */
     int64_t resumed_from;     /* loops that an earlier part of the run did */
     int64_t saved;            /* loop of the last checkpoint */
     int64_t spooled;          /* recorded spikes that were put aside */
+    uint64_t digest;          /* spool_digest() of those */
     run_watch watch;
     metrics_row last;         /* of the last loop done here */
     bool warned;              /* of silence in the target window */
@@ -187,6 +189,25 @@ static status run_loop(training *training, int64_t loop) {
 
 /* ---- checkpoints ---- */
 
+/** Spikes recorded up to now need not be counted again. */
+static void put_aside(training *training) {
+    training->digest += spool_digest(training->sim, &training->spikes, training->spooled);
+    training->spooled = training->spikes.count;
+}
+
+/** Collective. @return not agreed */
+static status save_checkpoint(training *training) {
+    simulation *sim = training->sim;
+    checkpoint_progress *progress = &training->progress;
+    bool all = training->output->spikes == SPIKES_ALL; /* else what is recorded depends on where a run ends */
+    uint64_t sums[2] = {all ? (uint64_t)training->spikes.count : 0, all ? training->digest + spool_digest(sim, &training->spikes, training->spooled) : 0};
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_UINT64_T, MPI_SUM, sim->context.comm));
+    progress->spikes = (int64_t)sums[0];
+    progress->spikes_digest = sums[1];
+    progress->metrics_digest = training->results.digest;
+    return checkpoint_save(sim, training->results.directory, progress, training->parameters, training->inputs, training->identity);
+}
+
 /** Save the state after the loops done so far. Everything that belongs to them is on the disk before the checkpoint is. */
 static status save(training *training) {
     simulation *sim = training->sim;
@@ -196,7 +217,7 @@ static status save(training *training) {
     if (saved == STATUS_OK && training->output->spikes == SPIKES_ALL && training->progress.loop > training->saved)
         saved = status_agree(&sim->context, spool_write(sim, &training->results, &training->spikes, training->spooled, training->saved, training->progress.loop));
     if (saved == STATUS_OK)
-        saved = status_agree(&sim->context, checkpoint_save(sim, training->results.directory, &training->progress, training->parameters, training->inputs));
+        saved = status_agree(&sim->context, save_checkpoint(training));
     double seconds = clock_seconds() - started;
     sim->phase_seconds[PHASE_CHECKPOINT] += seconds;
     if (saved != STATUS_OK) {
@@ -205,7 +226,7 @@ static status save(training *training) {
         return saved;
     }
     training->saved = training->progress.loop;
-    training->spooled = training->spikes.count;
+    put_aside(training);
     training->watch.saved = clock_seconds();
     training->watch.reserve = 2 * seconds;
     return STATUS_OK;
@@ -301,6 +322,7 @@ static void clear(training *training) {
     watch_end(&training->watch);
     free(training->parameters);
     free(training->inputs);
+    free(training->identity);
     simulation_free(training->sim);
 }
 
@@ -354,9 +376,9 @@ static status go_on(training *training, const resume_point *point) {
     }
     status result = checkpoint_load(sim, point->checkpoint, &training->progress);
     if (result == STATUS_OK) result = status_agree(&sim->context, check_planned(training, point->loop));
-    if (result == STATUS_OK && training->output->spikes == SPIKES_ALL) result = spool_read(sim, &training->results, point->loop, &training->spikes);
+    if (result == STATUS_OK && training->output->spikes == SPIKES_ALL) result = spool_read(sim, &training->results, &point->origin, &training->spikes);
     training->resumed_from = training->saved = point->loop;
-    training->spooled = training->spikes.count;
+    put_aside(training);
     if (result == STATUS_OK) log_line(&sim->context, "going on after loop %lld of %lld, from %s", (long long)point->loop, (long long)training->loops, point->checkpoint);
     return result;
 }
@@ -371,16 +393,25 @@ static status claim_directory(const context *context, config *config, training *
         return result;
     }
     status result = resume_find(context, options->resume, config, training->inputs, point);
-    return result == STATUS_OK ? results_reopen(context, strdup(options->resume), point->newest, &training->results) : result;
+    if (result == STATUS_OK && point->origin.identity && *point->origin.identity) { /* as when the run began, whatever keys this version has */
+        free(training->identity);
+        training->identity = strdup(point->origin.identity);
+    }
+    return result == STATUS_OK ? results_reopen(context, strdup(options->resume), point, &training->results) : result;
 }
 
 /** New directory, or that of the run to go on with. @return agreed and printed */
 static status open_run(training *training, const run_options *options, const resume_point *point) {
     simulation *sim = training->sim;
-    if (!options->resume) return results_open(&sim->context, results_directory(sim->config, options), training->parameters, options->overwrite, &training->results);
-    training->results.started = clock_seconds();
-    status result = go_on(training, point);
-    return result == STATUS_OK ? results_rewind(&sim->context, &training->results, training->parameters, point->loop) : result;
+    status result;
+    if (!options->resume) {
+        result = results_open(&sim->context, results_directory(sim->config, options), training->parameters, options->overwrite, &training->results);
+    } else {
+        training->results.started = clock_seconds();
+        result = go_on(training, point);
+        if (result == STATUS_OK) result = results_rewind(&sim->context, &training->results, training->parameters, point->loop);
+    }
+    return result == STATUS_OK ? inputs_keep(&sim->context, training->results.directory, training->inputs) : result;
 }
 
 /** A last word, and run.json. @return agreed and printed */
@@ -440,6 +471,7 @@ static status train(training *training, const run_options *options, const resume
     report_recorder_init(&training->report, sim, training->output);
     status result = open_run(training, options, point);
     if (result != STATUS_OK) return result;
+    training->results.identity = training->identity;
     training->watch.stop_file = results_path(&training->results, "stop");
     training->watch.reserve = guess_saving(&sim->context);
     training->tracker = tracker_new(sim, training->output->correlation_window);
@@ -451,7 +483,8 @@ static status train(training *training, const run_options *options, const resume
 }
 
 status training_run(const context *context, config *config, const run_options *options) {
-    training training = {.results.metrics = -1, .parameters = config_as_used(config), .inputs = config_inputs(config)};
+    training training = {.results.metrics = -1, .parameters = config_as_used(config), .inputs = config_inputs(context, config)};
+    training.identity = config_identity(config, training.inputs, run_may_differ);
     resume_point point = {0};
     double hours = isnan(options->max_hours) ? ((const checkpoint_settings *)config_common(config, "checkpoint"))->max_hours : options->max_hours;
     watch_begin(&training.watch, hours * 3600);
@@ -459,7 +492,7 @@ status training_run(const context *context, config *config, const run_options *o
     status result = claim_directory(context, config, &training, options, &point);
     if (result == STATUS_OK) result = simulation_build(context, config, point.checkpoint ? BUILD_RESUME : BUILD_TRAIN, &training.sim);
     if (result == STATUS_OK) result = train(&training, options, &point);
-    free(point.checkpoint);
+    resume_clear(&point);
     clear(&training);
     return result;
 }

@@ -2,11 +2,13 @@
 
 With --rounds N (tools/crash-test) only the killing, N times.
 """
+import json
 import os
 import random
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -233,9 +235,112 @@ def test_changed_input_file(bench):
     with open(rates, "a") as file:
         file.write("300,1,1\n")
     refuse(bench, ["train", "--resume", out, "-P", "learning.loops=4"], "targets.path", rates, ranks=2)
+    refuse(bench, ["test", out, "--trials", "1"], "targets.path", rates, "not as it was")
+    shutil.copytree(out, bench.path("data_moved"))
+    moved = bench.path("elsewhere.csv")
+    shutil.copy(rates + ".kept", moved)
+    text = bench.succeed(["test", out, "--trials", "1", "-P", f"targets.path={moved}"])
+    assert f"targets.path: {moved} has the content of {rates}" in text, text
+    shutil.copy(os.path.join(out, "test.h5"), bench.path("tested.h5"))
+    os.remove(rates)
+    text = bench.succeed(["test", out, "--trials", "1", "--overwrite"], 2)  # by the run's own copy
+    assert f"{rates} cannot be read: the run's own copy is" in text and not crash.datasets(os.path.join(out, "test.h5")).items() ^ crash.datasets(bench.path("tested.h5")).items(), text
     shutil.move(rates + ".kept", rates)
     bench.succeed(["train", "--resume", out, "-P", "learning.loops=4"], 2)  # parameters.yaml names the file wherever it is read from
     assert len(metrics(out)) == 4
+    whole, out = out, bench.path("data_moved")
+    os.remove(os.path.join(whole, "test.h5"))
+    os.remove(rates)
+    copy = next(os.path.join(out, "checkpoint", name) for name in os.listdir(os.path.join(out, "checkpoint")) if name.startswith("input-"))
+    shutil.copytree(out, bench.path("data_copy"))
+    text = bench.succeed(["train", "--resume", out, "-P", "learning.loops=4", "-P", f"targets.path={moved}"], 2)
+    assert "has the content of" in text and not crash.differences(whole, out), text
+    text = bench.succeed(["train", "--resume", bench.path("data_copy"), "-P", "learning.loops=4"])
+    assert "the run's own copy is" in text and not crash.differences(whole, bench.path("data_copy")), text
+    with open(copy, "a") as file:
+        file.write("1")
+    refuse(bench, ["test", out, "--trials", "1", "-P", f"targets.path={rates}"], "cannot be read, and the run has no whole copy", "-P targets.path=FILE")
+
+
+def change(path, before, after):
+    with open(path) as file:
+        text = file.read()
+    assert before in text, text
+    with open(path, "w") as file:
+        file.write(text.replace(before, after))
+
+
+def test_other_runs(bench):
+    """Checkpoints, spikes and metrics of another run, and a configuration that was changed by hand, are noticed by resume and test, before anything is changed."""
+    config, text = small(bench, loops=4, trials=0), crash.config_text(neurons=60, degree=8, loops=4, every=2, trials=0)
+    own, more = bench.train(config, "own", 2, ["output.report=[]"]), ["-P", "learning.loops=6"]
+    seeded = bench.train(config, "seeded", 1, ["simulation.seed=6"])
+    slower = bench.train(bench.config("slower.yaml", text.replace("degree: 8}", "degree: 8, tau: 120 ms}")), "slower")
+    newest, out = os.path.join("checkpoint", "loop-0000000004.h5"), bench.path("mixed")
+
+    def begin():
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(own, out)
+
+    def both(*wanted, ranks=1):
+        before = {name: os.stat(os.path.join(out, name)).st_mtime_ns for name in os.listdir(out)}
+        for arguments in (["train", "--resume", out, *more], ["test", out, "--trials", "1"]):
+            refuse(bench, arguments, *wanted, ranks=ranks)
+        assert before == {name: os.stat(os.path.join(out, name)).st_mtime_ns for name in os.listdir(out)}, "a refused run was changed"
+
+    for other, ranks, wanted in ((seeded, 1, "simulation.seed: was 6, is now 5"), (slower, 2, "plastic.tau: was 120 ms, is now 150 ms")):
+        begin()
+        shutil.copy(os.path.join(other, newest), os.path.join(out, newest))
+        both("is not of this run", wanted, newest, ranks=ranks)
+    begin()
+    change(os.path.join(out, "parameters.yaml"), "seed: 5", "seed: 6")
+    both("parameters.yaml was changed", "simulation.seed: was 5, is now 6")
+    begin()
+    os.rename(os.path.join(out, newest), os.path.join(out, "checkpoint", "loop-0000000005.h5"))
+    both("by its content it is of loop 4", "no checkpoint is whole")
+    begin()
+    shutil.copy(os.path.join(seeded, "metrics.csv"), out)
+    refuse(bench, ["train", "--resume", out, *more], "metrics.csv is not what this run wrote in loops 1 to 4", ranks=2)
+    begin()
+    shutil.copy(os.path.join(seeded, "spikes.h5"), out)
+    refuse(bench, ["train", "--resume", out, *more], "are not those of this run")
+    # what may be otherwise, and a copy of the same run
+    begin()
+    shutil.copytree(out, out + ".again", dirs_exist_ok=True)
+    bench.succeed(["train", "--resume", out, *more, "-P", "output.report=[v]", "-P", "checkpoint.every_loops=1"], 2)
+    bench.succeed(["train", "--resume", out + ".again", *more], 1)
+    with open(os.path.join(out, "run.json")) as one, open(os.path.join(seeded, "run.json")) as other, open(os.path.join(own, "run.json")) as third:
+        identity, different, same = (json.load(file)["identity"] for file in (one, other, third))
+    assert identity == same != different and len(identity) == 16, (identity, same, different)
+
+
+def test_bad_lines(bench):
+    """Only the lines of metrics.csv that are none are lost, and that is said; every reader leaves them out."""
+    config, out = small(bench, loops=4, trials=0), bench.path("lines")
+    whole = bench.train(config, "lines_whole", 1, ["learning.loops=6"])
+    with open(os.path.join(bench.train(config, "lines_four"), "metrics.csv")) as file:
+        lines = file.readlines()
+    for name, bad in (("cut", lines[2][:9] + "\n"), ("binary", "\x00\x01" + lines[2]), ("word", lines[2].replace(",0,", ",x,", 1)), ("number", lines[2].replace("2,", "9", 1)), ("far", "3" + lines[2][1:]),
+                      ("twice", lines[1]), ("header", None)):
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(bench.path("lines_four"), out)
+        damaged = lines[:2] + [bad] + lines[3:] if bad else ["lo,op\n"] + lines[1:]
+        with open(os.path.join(out, "metrics.csv"), "w") as file:
+            file.write("".join(damaged))
+        if name == "cut":
+            code, text, err = bench.run(["status", out])
+            assert code == 0 and "1 line of metrics.csv" in err and "4/4" in text, (text, err)
+        code, text, err = bench.run(["train", "--resume", out, "-P", "learning.loops=6"])
+        assert code == 0 and (f"metrics.csv, line {3 if bad else 1} " in err or name == "twice") and "left out" in err, f"{name}: {err}"
+        kept = [(row["loop"], row["rate_hz"], row["correlation"]) for row in metrics(out)]
+        wanted = [(row["loop"], row["rate_hz"], row["correlation"]) for row in metrics(whole) if row["loop"] != 2 or not bad]
+        assert kept == wanted, f"{name}: {kept}"
+        assert ("lines for 3 of 4 loops" in err) == bool(bad), err
+    with open(os.path.join(out, "metrics.csv"), "a") as file:
+        file.write("7,0,what?\n")
+    script = os.path.join(os.path.dirname(crash.__file__), "..", "tools", "plot")
+    done = subprocess.run([script, out], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "line 8 of metrics.csv" in done.stdout + done.stderr, done.stdout + done.stderr
 
 
 def test_guards(bench):
@@ -331,4 +436,4 @@ def damage_only(bench):
 if "ENGRAM_CRASH_ROUNDS" in os.environ:
     run_tests([crash_only, damage_only])
 run_tests([test_kill, test_stops, test_time_limit, test_slurm_limit, test_stop_in_tests, test_untrained, test_left_behind, test_config_key_limits, test_more_loops, test_refused,
-           test_changed_input_file, test_guards, test_two_at_once, test_damaged_checkpoint])
+           test_changed_input_file, test_other_runs, test_bad_lines, test_guards, test_two_at_once, test_damaged_checkpoint])

@@ -1,0 +1,153 @@
+#include "inputs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define XXH_INLINE_ALL
+#define XXH_STATIC_LINKING_ONLY
+#include <xxhash.h>
+
+#include "checkpoint.h"
+#include "engram/files.h"
+#include "engram/utf8.h"
+
+enum { HASH_DIGITS = 16 };
+
+/** A line of config_inputs(): "section.key HASH path". */
+typedef struct input {
+    char name[64], hash[HASH_DIGITS + 1];
+    char *path; /* owned */
+} input;
+
+/** @return what is behind the line; NULL at the end, or where there is none */
+static const char *read_line(const char *line, input *input) {
+    size_t length = strcspn(line, "\n"), name = strcspn(line, " \n");
+    *input = (struct input){.path = NULL};
+    if (!*line || name >= sizeof input->name || length < name + HASH_DIGITS + 2) return NULL;
+    memcpy(input->name, line, name);
+    memcpy(input->hash, line + name + 1, HASH_DIGITS);
+    input->path = strndup(line + name + HASH_DIGITS + 2, length - name - HASH_DIGITS - 2);
+    if (!input->path) context_abort("memory: no room for a path");
+    return line + length + (line[length] == '\n');
+}
+
+static char *copy_of(const char *directory, const input *input) {
+    char name[32];
+    snprintf(name, sizeof name, "input-%s", input->hash);
+    return checkpoint_path(directory, name);
+}
+
+static bool has_hash(XXH3_state_t *state, const char *hash) {
+    char digits[HASH_DIGITS + 1];
+    snprintf(digits, sizeof digits, "%016llx", (unsigned long long)XXH3_64bits_digest(state));
+    return strcmp(digits, hash) == 0;
+}
+
+/** Read @p from to its end, into @p to if that is not NULL. @return errno, 0 for none; @param[out] same as @p hash says */
+static int pass(FILE *from, FILE *to, const char *hash, bool *same) {
+    enum { PIECE = 1 << 20 };
+    char *piece = malloc(PIECE);
+    XXH3_state_t state;
+    if (!piece) return ENOMEM;
+    XXH3_64bits_reset(&state);
+    for (size_t got; (got = fread(piece, 1, PIECE, from)) > 0;) {
+        XXH3_64bits_update(&state, piece, got);
+        if (to) fwrite(piece, 1, got, to); /* an error shows in file_end() */
+    }
+    free(piece);
+    *same = has_hash(&state, hash);
+    return ferror(from) ? EIO : 0;
+}
+
+/** Is the run's copy there, and whole? On rank 0. */
+static bool copy_is_whole(const char *path, const char *hash) {
+    FILE *file = file_open_text(path);
+    bool same = false;
+    if (!file) return false;
+    bool whole = pass(file, NULL, hash, &same) == 0 && same;
+    fclose(file);
+    return whole;
+}
+
+/** A file that cannot be read: the run's copy takes its place. Collective. @return agreed */
+static status take_copy(const context *context, const char *directory, config *config, const input *now, const input *before) {
+    char *copy = copy_of(directory, before);
+    int whole = context->rank == 0 && copy_is_whole(copy, before->hash);
+    CHECK_MPI(MPI_Bcast(&whole, 1, MPI_INT, 0, context->comm));
+    status result = STATUS_OK;
+    if (whole) {
+        config_read_instead(config, now->name, copy);
+        log_line(context, "%s: %s cannot be read: the run's own copy is, %s", now->name, now->path, copy);
+    } else {
+        result = status_fail(STATUS_INPUT, "%s: %s cannot be read, and the run has no whole copy of it (%s); say where the same content is: -P %s=FILE", now->name, now->path, copy, now->name);
+    }
+    free(copy);
+    return result;
+}
+
+/** Collective; not agreed, but the same on all ranks. */
+static status settle(const context *context, const char *directory, config *config, const input *now, const input *before) {
+    char *shown = utf8_from_bytes(now->path); /* as a checkpoint names it */
+    bool moved = strcmp(now->path, before->path) != 0 && strcmp(shown, before->path) != 0;
+    status result = STATUS_OK;
+    if (strcmp(before->hash, CONFIG_UNREADABLE) == 0 && moved)
+        log_warning(context, "%s: %s takes the place of %s, which could not be read", now->name, now->path, before->path);
+    else if (strcmp(now->hash, before->hash) == 0 && moved)
+        log_line(context, "%s: %s has the content of %s, with which the run began", now->name, now->path, before->path);
+    else if (strcmp(now->hash, CONFIG_UNREADABLE) == 0)
+        result = take_copy(context, directory, config, now, before);
+    else if (strcmp(now->hash, before->hash) != 0)
+        result = status_fail(STATUS_INPUT, "%s: an input file is not as it was when the run was saved: %s: %s%s%s; bring it back, say where the same content is (-P %s=FILE; the run's copy: "
+                             "%s/checkpoint/input-%s), or start a new run (-o)", directory, now->name, now->path, moved ? " instead of " : "", moved ? before->path : "", now->name, directory, before->hash);
+    free(shown);
+    return result;
+}
+
+status inputs_settle(const context *context, const char *directory, config *config, const char *now, const char *before) {
+    status result = STATUS_OK;
+    input is, was;
+    for (const char *line = now; result == STATUS_OK && (line = read_line(line, &is)); free(is.path)) {
+        for (const char *old = before; (old = read_line(old, &was)); free(was.path))
+            if (strcmp(was.name, is.name) == 0) result = settle(context, directory, config, &is, &was);
+    }
+    return status_agree(context, result);
+}
+
+/** On rank 0. @return not agreed */
+static status keep(const char *directory, const input *input) {
+    char *copy = copy_of(directory, input);
+    bool same = true;
+    if (!copy_is_whole(copy, input->hash)) {
+        int descriptor = file_open_input(input->path), error = 0;
+        FILE *from = descriptor < 0 ? NULL : fdopen(descriptor, "rb");
+        if (!from) { /* gone on with from the run's copy, or from another place, or removed just now */
+            if (descriptor >= 0) close(descriptor);
+            free(copy);
+            return STATUS_OK;
+        }
+        checkpoint_make_folder(directory);
+        FILE *to = file_begin(copy, 0666);
+        error = to ? pass(from, to, input->hash, &same) : errno;
+        if (to && (error || !same)) file_give_up(to, copy);
+        else if (to) error = file_end(to, copy);
+        fclose(from);
+        if (error) {
+            status failed = status_fail(STATUS_FAILURE, "%s, the run's copy of %s: %s", copy, input->path, file_why(error));
+            free(copy);
+            return failed;
+        }
+    }
+    free(copy);
+    return same ? STATUS_OK : status_fail(STATUS_INPUT, "%s: %s is being changed; start when it is complete", input->name, input->path);
+}
+
+status inputs_keep(const context *context, const char *directory, const char *now) {
+    status result = STATUS_OK;
+    input is;
+    for (const char *line = now; context->rank == 0 && result == STATUS_OK && (line = read_line(line, &is)); free(is.path))
+        if (strncmp(is.name, "targets.", 8) == 0 && strcmp(is.hash, CONFIG_UNREADABLE) != 0) result = keep(directory, &is);
+    return status_agree(context, result);
+}
