@@ -181,6 +181,18 @@ bool command_is_status(int argc, char **argv) {
     return strcmp(command_of(argc, argv), "status") == 0 && !has(argc, argv, "--help", "-h") && !has(argc, argv, "--version", "-V");
 }
 
+/** The launcher of another MPI starts ranks each of which takes itself for the only one: they would all train, into one folder. */
+static status launched_by_ours(const context *context) {
+    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"};
+    for (size_t k = 0; k < sizeof names / sizeof *names && context->ranks == 1; k++) {
+        const char *said = getenv(names[k]);
+        if (said && atol(said) > 1)
+            return status_fail(STATUS_INPUT, "started as one of %s ranks (%s), but its MPI, %s, knows of no other: this launcher belongs to another MPI, take the one with which engram was built (engram --version)",
+                               said, names[k], version_mpi());
+    }
+    return STATUS_OK;
+}
+
 int command_run(context *context, int argc, char **argv) {
     version_blas_one_thread();
     if (has(argc, argv, "--help", "-h")) {
@@ -192,12 +204,14 @@ int command_run(context *context, int argc, char **argv) {
         return STATUS_OK;
     }
     context->quiet = has(argc, argv, "--quiet", "-q");
+    status result = status_agree(context, launched_by_ours(context));
+    if (result != STATUS_OK) return result;
     const char *command = command_of(argc, argv);
     if (strcmp(command, "test") == 0) return command_test(context, argc, argv);
     if (strcmp(command, "plan") == 0) return command_plan(context, argc, argv);
     if (strcmp(command, "calibrate") == 0) return command_calibrate(context, argc, argv);
     command_line line = {0};
-    status result = status_agree(context, parse(&line, argc, argv));
+    result = status_agree(context, parse(&line, argc, argv));
     if (result == STATUS_OK) result = dispatch(context, &line);
     free(line.overrides);
     return result;

@@ -58,9 +58,16 @@ def start(engram, arguments, ranks, log):
 
 
 def ranks_of(process):
-    """Process ids of the ranks below mpirun."""
-    found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
-    return [int(p) for p in found]
+    """Process ids of the ranks below mpirun: its children, or, with MPICH, those of the proxy that it starts."""
+    found, below = [], [str(process.pid)]
+    while below:
+        for pid in subprocess.run(["pgrep", "-P", below.pop()], capture_output=True, text=True).stdout.split():
+            try:
+                with open(f"/proc/{pid}/comm") as file:
+                    (found if file.read().strip() == "engram" else below).append(pid)
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has just ended
+    return sorted(map(int, found))
 
 
 def wait_gone(pids, seconds=20):

@@ -363,6 +363,15 @@ def test_silence(bench):
         expect(bench, ["check", config, "-P", f"network.kind={kind}", "-P", f"neuron.model={neuron}", *quiet], 0, "near silence: 0 Hz", needed, absent=["to inhibitory"])
 
 
-run_tests([test_usage, test_silence, test_list, test_neuron_refusals, test_bad_values, test_combinations, test_error_is_printed_once, test_data, test_damaged_edges, test_output_directory, test_refused_before_work,
+def test_launcher_of_another_mpi(bench):
+    """Two ranks that each take themselves for the only one would train into one folder."""
+    config = bench.config("launched.yaml", SMALL)
+    foreign = "PMI_SIZE" if "Open MPI" in bench.succeed(["--version"]) else "OMPI_COMM_WORLD_SIZE"
+    done = subprocess.run([bench.engram, "train", config, "-o", bench.path("launched")], env=dict(bench.single(), **{foreign: "2"}), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and f"started as one of 2 ranks ({foreign})" in done.stderr and "another MPI" in done.stderr, done.stderr
+    assert not os.path.exists(bench.path("launched"))
+
+
+run_tests([test_usage, test_launcher_of_another_mpi, test_silence, test_list, test_neuron_refusals, test_bad_values, test_combinations, test_error_is_printed_once, test_data, test_damaged_edges, test_output_directory, test_refused_before_work,
            test_names_that_are_no_text, test_edges,
            test_overwriting_leaves_nothing_behind, test_unwritable_directory, test_check_writes_nothing, test_numeric_failure])

@@ -60,6 +60,20 @@ def test_installed_program(bench):
     assert os.path.getsize(bench.path("out", "figure.png")) > 10000
 
 
+def test_one_mpi(bench):
+    """HDF5 and ScaLAPACK are those of the MPI that the program was built with, whatever else is installed, and --version names the files that are loaded."""
+    engram = installed(bench, "bin", "engram")
+    loaded = {os.path.realpath(path) for path in re.findall(r"=> (/\S+)", call(["ldd", engram]))}
+    mpis = {path for path in loaded if re.match(r"lib(mpi|mpich)\.so", os.path.basename(path))}
+    assert len(mpis) == 1, mpis
+    lines = dict(line.split(None, 1) for line in call([engram, "--version"]).splitlines())
+    named = {name: lines[name].rsplit(", ", 1)[-1] for name in ("MPI", "HDF5", "BLAS", "ScaLAPACK")}
+    assert named["MPI"] in mpis and set(named.values()) <= loaded, f"{named}\n{loaded}"
+    flavour = "mpich" if "MPICH" in lines["MPI"] else "openmpi"
+    for name in ("HDF5", "ScaLAPACK"):
+        assert re.search("openmpi|mpich", named[name] + flavour)[0] == flavour, named
+
+
 def test_installed_job(bench):
     """A job finds the moved program and leaves its results where it is called; the check has a word on 2 loops."""
     done = subprocess.run([installed(bench, "share", "engram", "jobs", "sinusoids", "run"), "2", "-P", "network.neurons=200", "-P", "network.in_degree=10", "-P", "learning.loops=2",
@@ -213,4 +227,4 @@ def test_completion(bench):
     assert sorted(complete(bench, "engram train a.yaml -P output.edges=")) == ["all", "none", "plastic"]
 
 
-run_tests([test_install_and_move, test_installed_program, test_installed_job, test_copied_job, test_copied_submit, test_installed_reproduce, test_pages_do_not_drift, test_manual_renders, test_completion])
+run_tests([test_install_and_move, test_installed_program, test_one_mpi, test_installed_job, test_copied_job, test_copied_submit, test_installed_reproduce, test_pages_do_not_drift, test_manual_renders, test_completion])
