@@ -184,13 +184,15 @@ bool command_is_status(int argc, char **argv) {
 /** The launcher of another MPI starts ranks each of which takes itself for the only one: they would all train, into one folder. */
 static status launched_by_ours(const context *context) {
     static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"};
-    for (size_t k = 0; k < sizeof names / sizeof *names && context->ranks == 1; k++) {
+    const char *many = NULL;
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         const char *said = getenv(names[k]);
-        if (said && atol(said) > 1)
-            return status_fail(STATUS_INPUT, "started as one of %s ranks (%s), but its MPI, %s, knows of no other: this launcher belongs to another MPI, take the one with which engram was built (engram --version)",
-                               said, names[k], version_mpi());
+        if (said && atol(said) == context->ranks) return STATUS_OK; /* what others say is inherited from around it */
+        if (said && atol(said) > 1) many = names[k];
     }
-    return STATUS_OK;
+    if (!many || context->ranks > 1) return STATUS_OK;
+    return status_fail(STATUS_INPUT, "started as one of %s ranks (%s), but its MPI, %s, knows of no other: this launcher belongs to another MPI, take the one with which engram was built (engram --version)",
+                       getenv(many), many, version_mpi());
 }
 
 int command_run(context *context, int argc, char **argv) {
