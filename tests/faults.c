@@ -82,6 +82,7 @@ ON_DESCRIPTOR(int, ftruncate64, "ftruncate", (int fd, off64_t bytes), (fd, bytes
 ON_DESCRIPTOR(ssize_t, write, "write", (int fd, const void *data, size_t bytes), (fd, data, bytes))
 ON_DESCRIPTOR(ssize_t, pread, "pread64", (int fd, void *data, size_t bytes, off_t from), (fd, data, bytes, from))
 ON_DESCRIPTOR(ssize_t, pread64, "pread64", (int fd, void *data, size_t bytes, off64_t from), (fd, data, bytes, from))
+ON_DESCRIPTOR(int, flock, "flock", (int fd, int operation), (fd, operation))
 ON_PATH(int, mkdir, "mkdir", (const char *path, mode_t mode), (path, mode))
 ON_PATH(int, unlink, "unlink", (const char *path), (path))
 

@@ -1,0 +1,182 @@
+"""What a run must not touch: files of others, what links lead to, what a shell would make of a name; and what must not be lost: a stop file, a run whose folder vanishes."""
+import os
+import shutil
+import subprocess
+import time
+
+import crash
+import faults
+from engram_test import metrics, run_tests
+
+JOBS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "jobs")
+TEXT = crash.config_text(neurons=60, degree=8, loops=2, trials=0)
+
+
+def expect(bench, arguments, code, *wanted, ranks=1):
+    got, out, err = bench.run(arguments, ranks, 60)
+    told = f"engram {' '.join(arguments)[:300]}: exit code {got}, wanted {code}\n{out[-1500:]}\n{err[-1500:]}"
+    assert got == code and all(text in out + err for text in wanted), f"{told}\nwanted: {wanted}"
+    return out + err
+
+
+def test_overwrite_removes_its_own(bench):
+    config, out, other = bench.config("safe.yaml", TEXT), bench.path("own"), bench.path("other")
+    bench.train(config, out)
+    foreign = os.path.join(out, "checkpoint", "notes.part")
+    open(foreign, "w").write("mine")
+    expect(bench, ["train", config, "-o", out, "--overwrite", "--quiet"], 0, "not of a run")
+    assert open(foreign).read() == "mine"
+    os.makedirs(other)
+    for name in ("loop-0000000001.h5", "diary.txt"):
+        open(os.path.join(other, name), "w").write("precious")
+    shutil.rmtree(os.path.join(out, "checkpoint"))
+    os.symlink(other, os.path.join(out, "checkpoint"))
+    for arguments in (["-o", out, "--overwrite"], ["--resume", out]):
+        expect(bench, ["train", config, *arguments], 2, "checkpoint is a symbolic link")
+    expect(bench, ["train", config, "-o", other, "--overwrite", "--quiet"], 0)  # no result stands in its way
+    assert sorted(os.listdir(other))[0:2] == ["checkpoint", "diary.txt"]
+    shutil.rmtree(other)
+    os.makedirs(other)
+    open(os.path.join(other, "edges.h5"), "w").write("precious")
+    for words in ([], ["--overwrite"]):
+        expect(bench, ["train", config, "-o", other, *words], 2, "holds no run", "edges.h5")
+    assert open(os.path.join(other, "edges.h5")).read() == "precious" and os.listdir(other) == ["edges.h5"]
+
+
+def test_links_and_pipes(bench):
+    config, out, victim = bench.config("safe.yaml", TEXT), bench.path("planted"), bench.path("victim")
+    open(victim, "w").write("precious")
+    bench.train(config, out)
+    for name in ("nodes.h5.part", "run.json.part", "parameters.yaml.part", "checkpoint/loop-0000000003.h5.part", "run.json"):
+        path = os.path.join(out, name)
+        if os.path.exists(path):
+            os.remove(path)
+        os.symlink(victim, path)
+    expect(bench, ["status", out], 2, "symbolic link")
+    expect(bench, ["train", config, "--resume", out, "-P", "learning.loops=3", "--quiet"], 0)
+    assert open(victim).read() == "precious" and len(metrics(out)) == 3 and not os.path.islink(os.path.join(out, "run.json"))
+    os.remove(os.path.join(out, "run.json"))
+    os.mkfifo(os.path.join(out, "run.json"))
+    os.mkfifo(os.path.join(out, "targets.h5.part"))
+    expect(bench, ["status", out], 2, "not a regular file")
+    expect(bench, ["train", config, "--resume", out, "-P", "learning.loops=4", "--quiet"], 0)
+    shutil.move(os.path.join(out, "metrics.csv"), victim + ".csv")
+    os.symlink(victim + ".csv", os.path.join(out, "metrics.csv"))
+    before = open(victim + ".csv").read()
+    expect(bench, ["train", config, "--resume", out, "-P", "learning.loops=5"], 2, "symbolic link")
+    expect(bench, ["train", config, "-o", out, "--overwrite"], 2, "metrics.csv")
+    assert open(victim + ".csv").read() == before
+    pipe = bench.path("pipe")
+    os.mkfifo(pipe)
+    expect(bench, ["train", config, "-o", bench.path("none"), "-P", "targets.kind=file", "-P", f"targets.path={pipe}"], 2, "pipe")
+    os.remove(pipe)
+    os.mkfifo(pipe)
+    expect(bench, ["plan", config, "--csv", pipe, "--overwrite"], 2, "not a regular file")
+
+
+def test_names(bench):
+    """What only a shell expands is refused and made nowhere; a path may be as long as the system has them."""
+    config = bench.config("safe.yaml", TEXT)
+    for arguments in (["train", config, "-o", "~/a"], ["train", config, "-P", "output.directory=~/a"], ["check", config, "-P", "output.directory=$HOME/a"], ["train", "~/a.yaml"],
+                      ["train", config, "-P", "targets.kind=file", "-P", "targets.path=~/a.csv"], ["plan", config, "--csv", "~/a"], ["plan", config, "--sbatch", "${X}/a"], ["calibrate", "-o", "~/a"]):
+        expect(bench, arguments, 2, "which only a shell expands")
+    assert not os.path.exists("~") and not os.path.exists("$HOME")
+    out = bench.path("long", "d" * 200, "e" * 200)
+    expect(bench, ["train", config, "-o", out, "--quiet"], 0, ranks=2)
+    expect(bench, ["test", out, "--trials", "1", "--quiet", "-o", os.path.join(out, "f" * 230 + ".h5")], 0)
+    expect(bench, ["train", config, "-o", "g/" * 2040], 2, "too long")
+
+
+def vanish(bench, how, number):
+    config, out = bench.config("many.yaml", TEXT.replace("loops: 2", "loops: 1000000").replace("every_loops: 1", "every_loops: 0")), bench.path(f"gone{number}")
+    with open(bench.path("log"), "w+") as log:
+        run = subprocess.Popen([bench.engram, "train", config, "-o", out, "--quiet"], env=bench.single(), stdout=log, stderr=log)
+        try:
+            until = time.time() + 60
+            while time.time() < until and not (os.path.exists(out + "/metrics.csv") and open(out + "/metrics.csv").read().count("\n") > 2):
+                time.sleep(0.02)
+            how(out)
+            code = run.wait(60)
+        finally:
+            run.kill()
+        log.seek(0)
+        text = log.read()
+    assert code == 1 and "metrics.csv" in text and "moved, removed or replaced" in text and text.count("engram: error: ") == 1, (code, text[-1500:])
+    return out
+
+
+def test_vanished(bench):
+    def replace(out):
+        shutil.move(out, out + ".old")
+        os.makedirs(out)
+        open(out + "/metrics.csv", "w").write("another's")
+
+    assert os.listdir(vanish(bench, replace, 1)) == ["metrics.csv"], "a run wrote into another folder"
+    vanish(bench, lambda out: os.remove(out + "/metrics.csv"), 2)
+
+
+def test_stop_file(bench):
+    """It stops a run that begins, once; and it counts when a signal came first."""
+    config, out = bench.config("safe.yaml", TEXT), bench.path("stop")
+    bench.train(config, out)
+    for _ in range(2):
+        open(out + "/stop", "w").close()
+        expect(bench, ["train", config, "--resume", out, "-P", "learning.loops=4"], 75, "stopped by the file 'stop' after loop 2")
+        assert not os.path.exists(out + "/stop") and "the file 'stop'" in open(out + "/run.json").read()
+    expect(bench, ["train", config, "--resume", out, "-P", "learning.loops=4", "--quiet"], 0)
+    assert len(metrics(out)) == 4
+    out = bench.path("waiting")
+    os.makedirs(out)
+    open(out + "/stop", "w").close()
+    expect(bench, ["train", config, "--resume", out], 75, "stopped by the file 'stop' after loop 0")
+
+
+def test_lock_that_fails(bench):
+    shim, config, out = faults.build_shim(bench), bench.config("safe.yaml", TEXT), bench.path("unlocked")
+    if not shim or os.environ.get("ENGRAM_TEST_SANITIZED"):
+        return print("  no cc, or a sanitizer: skipped")
+    environment = dict(bench.single(), LD_PRELOAD=shim, FAULT_CALL="flock", FAULT_NTH="1", FAULT_ERRNO="37", FAULT_FOLDER="unlocked", FAULT_LOG=bench.path("flock.log"))
+    done = subprocess.run([bench.engram, "train", config, "-o", out, "--quiet"], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "cannot be locked (No locks available)" in done.stderr, done.stderr
+
+
+def test_job_script(bench):
+    """Nothing of a name becomes shell code: the script is run, with programs that only note what they are told."""
+    place = bench.path("it's \"$ (x)\" `touch hacked`\nand\\more")
+    os.makedirs(place)
+    config, machine, stubs, script = os.path.join(place, "c.yaml"), os.path.join(place, "m.yaml"), bench.path("stubs"), os.path.join(place, "job")
+    bench.config(config, TEXT)
+    text = "name: \"x\\ntouch hacked\\n#SBATCH --wrap=hacked\""
+    built_in = open(os.path.join(JOBS, "..", "src", "plan", "machine_builtin.c")).read()
+    lines = [line.strip()[1:].split("\\n")[0] for line in built_in.splitlines() if line.strip().startswith('"')]
+    open(machine, "w").write("\n".join("  " + text if line.strip().startswith("name:") else line.replace('\\"', '"') for line in lines) + "\n")
+    os.makedirs(stubs)
+    for name in ("srun", "scontrol"):
+        with open(os.path.join(stubs, name), "w") as file:
+            file.write(f"#!/bin/bash\nprintf '%s\\0' {name} \"$@\" >>\"$NOTES\"\nexit \"${{CODE:-0}}\"\n")
+        os.chmod(os.path.join(stubs, name), 0o755)
+    expect(bench, ["plan", config, "--machine", machine, "--ranks", "2", "--sbatch", script, "-o", os.path.join(place, "out"), "-P", "targets.path=a'$(touch hacked)\nb"], 0)
+    notes = bench.path("notes")
+    environment = dict(os.environ, PATH=stubs + ":" + os.environ["PATH"], NOTES=notes, SLURM_JOB_ID="7", ENGRAM_LAUNCHER="srun")
+    done = subprocess.run(["bash", script], cwd=bench.work, env=environment, capture_output=True, text=True, timeout=60)
+    words = open(notes).read().split("\0")
+    assert config in words and os.path.join(place, "out") in words and "targets.path=a'$(touch hacked)\nb" in words, (words, done.stderr)
+    assert done.returncode == 1 and "did not say" in done.stderr, "a launcher's 0 without a run.json was believed"
+    assert not os.path.exists(bench.path("hacked")) and not os.path.exists("hacked") and sum("#SBATCH --wrap" in line for line in open(script) if line.startswith("#SBATCH")) == 0
+
+
+def test_jobs_believe_run_json(bench):
+    """A launcher that says 0 (MPICH's after SIGUSR1), or a signal, is not the last word; an old run.json is none."""
+    out = bench.path("told")
+    os.makedirs(out)
+    ask = f'''. '{JOBS}/job.sh'
+told=$(job_told '{out}') job_code=$1
+if [[ $2 ]]; then printf '  "exit_code": %s,\\n  "stopped_by": "%s",\\n' "$2" "$3" >'{out}/run.json'; fi
+job_believe '{out}' "$told"
+echo "$job_code/$job_stopped"'''
+    for launcher, code, why, said in ((0, "75", "SIGUSR1", "75/"), (137, "75", "the file 'stop'", "75/1"), (0, "", "", "1/"), (137, "", "", "137/"), (0, "0", "", "0/")):
+        done = subprocess.run(["bash", "-c", ask, "bash", str(launcher), code, why], capture_output=True, text=True, timeout=20)
+        assert done.stdout.strip() == said, (launcher, code, why, done.stdout, done.stderr)
+
+
+run_tests([test_overwrite_removes_its_own, test_links_and_pipes, test_names, test_vanished, test_stop_file, test_lock_that_fails, test_job_script, test_jobs_believe_run_json])
