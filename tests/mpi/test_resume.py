@@ -314,6 +314,20 @@ def test_other_runs(bench):
     with open(os.path.join(out, "run.json")) as one, open(os.path.join(seeded, "run.json")) as other, open(os.path.join(own, "run.json")) as third:
         identity, different, same = (json.load(file)["identity"] for file in (one, other, third))
     assert identity == same != different and len(identity) == 16, (identity, same, different)
+    # another build, as far as one program can be: OpenBLAS computes with what it is told that the processor has
+    version = bench.succeed(["--version"])
+    made_for = re.search(r"^made for +(.*; vectors of \d+ bits)$", version, re.MULTILINE).group(1)
+    with open(os.path.join(own, "run.json")) as file:
+        assert json.load(file)["instructions"] == made_for, version
+    if "OpenBLAS" in version:
+        with_other = dict(engram_test.ENVIRONMENT)
+        try:
+            engram_test.ENVIRONMENT["OPENBLAS_CORETYPE"] = "Nehalem" if "Nehalem" not in version else "Haswell"
+            code, _, err = bench.run(["test", own, "--trials", "1"])
+        finally:
+            engram_test.ENVIRONMENT.clear()
+            engram_test.ENVIRONMENT.update(with_other)
+        assert code == 0 and "was written by another build, BLAS was" in err, err
 
 
 def test_bad_lines(bench):
