@@ -71,6 +71,26 @@ def test_full(bench):
     with_mount(bench, "full", "64m", full)
 
 
+def no_byte_left(bench, place):
+    """Of results as well: the message, not a signal."""
+    config, out = bench.config("small.yaml", crash.config_text(neurons=60, degree=8, loops=2, trials=0)), os.path.join(place, "run")
+    bench.train(config, out)
+    with open(os.path.join(place, "fill"), "wb", buffering=0) as file:
+        try:
+            while file.write(b"x" * 4096):
+                pass
+        except OSError:
+            pass
+    for ranks in (1, 2, 3):
+        code, _, err = bench.run(["test", out, "--trials", "2", "--quiet"], ranks, 90)
+        assert code == 1 and "No space left on device" in err and "Segmentation" not in err, (ranks, code, err)
+        assert not [name for name in os.listdir(out) if name.startswith("test")]
+
+
+def test_no_byte_left(bench):
+    with_mount(bench, "nothing", "2m", no_byte_left)
+
+
 def started(bench, config, out):
     log = open(bench.path("started.log"), "w+")
     process = crash.start(bench.engram, ["train", config, "-o", out], 2, log)
@@ -118,4 +138,4 @@ def test_vanished(bench):
     assert len(metrics(out + ".moved")) == loops + 3
 
 
-run_tests([test_full, test_read_only, test_vanished])
+run_tests([test_full, test_no_byte_left, test_read_only, test_vanished])
