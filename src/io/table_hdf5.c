@@ -107,7 +107,7 @@ static status open_time(source *in) {
         const char *link = in->links[i].text;
         if (!table_is_time(link, (int64_t)strlen(link), &unit)) continue;
         if (!name || strcmp(link, "time") == 0) name = link;
-        snprintf(list + strlen(list), sizeof list - strlen(list), "%s'%s'", found++ ? ", " : "", link);
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s'%.40s'", found++ ? ", " : "", link);
     }
     if (found > 1 && strcmp(name, "time") != 0)
         return status_fail(STATUS_INPUT, "%s: which is the time: %s? One should be called 'time'", in->file->path, list);
