@@ -20,7 +20,9 @@ FEW = bool(os.environ.get("ENGRAM_TEST_FEW"))  # tools/check: another compiler, 
 FEW_CASES = ("balanced", "groups_current_noise", "feedforward", "signs_kept", "sonata", "glif5_coded", "izhikevich_classes", "groups_current_noise_packed", "excitatory_partners_textbook",
              "all_to_all_distributed")
 IGNORED_COLUMNS = ("seconds", "memory_mib")
-UNTESTED_CHOICES = {("output", "spikes", "none"), ("output", "spikes", "last"), ("output", "edges", "none")}  # less of what is compared
+UNTESTED_CHOICES = {("output", "spikes", "none"), ("output", "spikes", "last"), ("output", "edges", "none"),  # less of what is compared
+                    ("targets", "time_unit", "us"), ("targets", "time_unit", "ms"), ("targets", "time_unit", "s"),  # of one reader (test_tables.py)
+                    ("network", "delay", "ignore"), ("plastic", "delay", "ignore"), ("guards", "silent_window", "stop")}  # whether a run is refused or ended
 STORES = re.compile(r"^    store +choice +- +\w+ +(\w+(?: \| \w+)*)  ", re.MULTILINE)
 
 LIF = {"neuron": {"model": "lif", "noise_sd": 0.5}}
