@@ -53,12 +53,17 @@ static status check_signs(const config *config, const rls_parameters *p, bool sh
     return config_complain(config, "learning", "keep_signs", "is for neurons with a P of their own (plastic: existing, or separate with group_size: 1); these share P");
 }
 
+static status check_phi(const config *config, bool shared) {
+    const target_settings *targets = config_common((struct config *)(uintptr_t)config, "targets");
+    if (!shared || targets->quantity != QUANTITY_RATE || targets->rate_form != RATE_PHI) return STATUS_OK;
+    return config_complain(config, "targets", "rate_form", "phi weighs P by each neuron's slope, so neurons cannot share P; use siegert, or groups of one neuron");
+}
+
 static status check(const rule_setting *setting, const rls_parameters *p) {
     if (p->mu > 0 && setting->plastic->signs_differ)
         return config_complain(setting->config, "learning", "mu", "needs groups whose neurons agree in the signs of their initial weights; give mu: 0");
-    if (setting->rate_targets && setting->plastic->shared)
-        return config_complain(setting->config, "targets", "rate_form", "phi weighs P by each neuron's slope, so neurons cannot share P; use siegert, or groups of one neuron");
-    return check_signs(setting->config, p, setting->plastic->shared);
+    status result = check_phi(setting->config, setting->plastic->shared);
+    return result == STATUS_OK ? check_signs(setting->config, p, setting->plastic->shared) : result;
 }
 
 /** Groups so large that their P had better be divided. */
@@ -93,7 +98,7 @@ static status size(const config *config, const void *raw, bool shared, int64_t l
     int store = store_for(p, shared, largest);
     *size = (rule_size){.store = rls_store_kinds[store - STORE_SPIKE_DRIVEN], .single = single(raw), .half = p->precision == PRECISION_HALF,
                         .block = p->block == PARAM_AUTO_INTEGER ? 0 : (int)p->block, .grid_columns = (int)p->grid_columns, .keep_signs = p->keep_signs};
-    status result = status_worse(check_half(config, p, size->store), check_signs(config, p, shared));
+    status result = status_worse(check_phi(config, shared), status_worse(check_half(config, p, size->store), check_signs(config, p, shared)));
     return store == STORE_DISTRIBUTED ? status_worse(result, check_shared(config, shared)) : result;
 }
 

@@ -195,6 +195,21 @@ static status make_rule(simulation *sim) {
     return status_agree(&sim->context, sim->rule->create(&setting, config_variant(sim->config, "learning"), &sim->rule_state));
 }
 
+/** What is wrong between rule and plastic set is said before the baseline run, as "engram plan" says it: from their sizes. */
+static status check_rule_fits(const simulation *sim) {
+    const network_settings *settings = config_common(sim->config, "network");
+    const network_kind *kind = network_kinds[config_variant_index(sim->config, "network")];
+    const plastic_kind *plastic = plastic_kinds[config_variant_index(sim->config, "plastic")];
+    network_size static_size = {0};
+    plastic_size size = {.group_size = 1};
+    rule_size rule;
+    if (!sim->rule->size || !plastic->size) return STATUS_OK;
+    status result = kind->size ? kind->size(sim->config, config_variant(sim->config, "network"), settings, &static_size) : STATUS_OK;
+    if (result == STATUS_OK) result = plastic->size(sim->config, config_variant(sim->config, "plastic"), settings, &static_size, &size);
+    int64_t inputs = llround(size.inputs) + ((const feedforward_settings *)config_common(sim->config, "feedforward"))->units;
+    return result == STATUS_OK ? sim->rule->size(sim->config, config_variant(sim->config, "learning"), size.shared, inputs, &rule) : result;
+}
+
 /** Everything that depends on targets, in the order in which things become known. */
 static status build_learning(simulation *sim) {
     const learning_settings *learning = config_common(sim->config, "learning");
@@ -204,6 +219,7 @@ static status build_learning(simulation *sim) {
     status result = targets_open(&request, &sim->targets);
     if (result != STATUS_OK) return result;
     if ((result = status_agree(&sim->context, set_window(sim))) != STATUS_OK) return result;
+    if (!sim->frozen && (result = status_agree(&sim->context, check_rule_fits(sim))) != STATUS_OK) return result;
     baseline baseline = {0};
     measure_baseline(sim, &baseline);
     request.mean_drive = baseline.mean_drive;

@@ -247,7 +247,9 @@ def test_refused_before_work(bench):
         file.write("time_ms," + ",".join(f"u{n}" for n in range(21)) + "\n" + "".join(f"{t}," + ",".join(["2"] * 21) + "\n" for t in range(5, 55, 5)))
     refused = [(held, [], "already holds a run"), (plain, [], "is a file"), (os.path.join(plain, "below"), [], "below"), ("/proc/engram/a", [], "/proc/engram"), (bench.path("dangling"), [], "dangling"),
                (bench.path("never"), ["output.report=[drive, drive]"], "names 'drive' twice"), (bench.path("never"), ["output.report=[voltage]"], "'voltage' is not a variable"),
-               (bench.path("never"), ["targets.kind=file", f"targets.path={bench.path('many.csv')}"], "21 recorded units")]
+               (bench.path("never"), ["targets.kind=file", f"targets.path={bench.path('many.csv')}"], "21 recorded units"),
+               (bench.path("never"), ["learning.store=distributed"], "learning.store"), (bench.path("never"), ["learning.precision=half", "learning.store=textbook"], "learning.precision"),
+               (bench.path("never"), ["learning.keep_signs=true", "plastic.group_size=4"], "learning.keep_signs")]
     for number, (out, overrides, wanted) in enumerate(refused):
         expect(bench, ["train", config, "-o", out, *long] + [word for o in overrides for word in ("-P", o)], 2, wanted, ranks=2 if number in (0, 5) else 1)
         assert not os.path.exists(bench.path("never"))
