@@ -14,6 +14,7 @@
 typedef struct {
     int64_t neurons;                       /**< auto until network_resolve() */
     double excitatory_fraction;            /**< of cells, after network_resolve() */
+    char population[256];                  /**< not a parameter: what a file of the network calls its neurons; "": nothing */
     double tau_excitatory, tau_inhibitory; /**< ms, filters of static excitatory and inhibitory input */
     cells cells;                           /**< not a parameter: made by network_resolve(), given back by network_forget() */
 } network_settings;

@@ -90,6 +90,9 @@ static status check_nodes(sonata_reader *in) {
         status result = foreign_attribute(&in->ids[a], "node_population", &found[a], &nodes[a]);
         if (result != STATUS_OK) return result;
         if (!found[a]) nodes[a].text[0] = '\0';
+        else if (!nodes[a].text[0])
+            return status_fail(STATUS_INPUT, "%s: dataset '%s': attribute node_population is not one text of 1 to %d bytes: which population do the ids count?", path_of(in), in->name[a],
+                               FOREIGN_TEXT_BYTES - 1);
     }
     snprintf(in->nodes, sizeof in->nodes, "%s", nodes[SONATA_TARGETS].text[0] ? nodes[SONATA_TARGETS].text : nodes[SONATA_SOURCES].text);
     if (!nodes[0].text[0] || !nodes[1].text[0] || strcmp(nodes[0].text, nodes[1].text) == 0) return STATUS_OK;

@@ -71,36 +71,71 @@ static status use_types(nodes_reader *in) {
     return STATUS_OK;
 }
 
+/** Texts of a column, or those of its @library that its integers count. @param[out] texts [of dataset] memory_free() */
+static status read_sorts(nodes_reader *in, int64_t group, const char *column, const foreign_dataset *dataset, foreign_text **texts) {
+    char name[SONATA_NAME_BYTES];
+    foreign_dataset library;
+    *texts = memory_new(MEMORY_BUFFERS, (size_t)dataset->count, sizeof **texts);
+    if (dataset->kind == H5_INPUT_TEXT) return foreign_texts(dataset, *texts);
+    snprintf(name, sizeof name, "/nodes/%s/%" PRId64 "/@library/%s", in->population, group, column);
+    if (!foreign_exists(&in->file, name))
+        return in->file.lost != STATUS_OK ? in->file.lost : status_fail(STATUS_INPUT, "%s: dataset '%s' holds integers, but there is no '%s' of texts that they count", in->path, dataset->name, name);
+    status result = foreign_dataset_open(&in->file, true, name, 1, H5_INPUT_TEXT, &library);
+    if (result != STATUS_OK) return result;
+    foreign_text *words = memory_new(MEMORY_BUFFERS, (size_t)library.count, sizeof *words);
+    int64_t *number = memory_new(MEMORY_BUFFERS, (size_t)dataset->count, sizeof *number);
+    result = foreign_texts(&library, words);
+    if (result == STATUS_OK) result = foreign_rows(dataset, 0, dataset->count, dataset->is_signed ? FOREIGN_INT64 : FOREIGN_UINT64, number);
+    for (int64_t i = 0; i < dataset->count && result == STATUS_OK; i++)
+        if (number[i] >= 0 && number[i] < library.count) (*texts)[i] = words[number[i]];
+        else result = status_fail(STATUS_INPUT, "%s: dataset '%s' at [%" PRId64 "]: %" PRId64 " is not in 0 .. %" PRId64 " of '%s'", in->path, dataset->name, i, number[i], library.count - 1, name);
+    memory_free(words), memory_free(number);
+    foreign_dataset_close(&library);
+    return result;
+}
+
 /** Take what a column of a group says of its nodes: texts, or 0 and 1. */
-static status use_column(nodes_reader *in, int64_t group, const char *column, int kind) {
+static status use_column(nodes_reader *in, int64_t group, const char *column, bool text) {
     char name[SONATA_NAME_BYTES];
     foreign_dataset dataset;
+    foreign_text *texts = NULL;
     snprintf(name, sizeof name, "/nodes/%s/%" PRId64 "/%s", in->population, group, column);
-    if (!foreign_exists(&in->file, name) || foreign_dataset_open(&in->file, false, name, 1, kind, &dataset) != STATUS_OK) return in->file.lost;
-    foreign_text *texts = kind == H5_INPUT_TEXT ? memory_new(MEMORY_BUFFERS, (size_t)dataset.count, sizeof *texts) : NULL;
-    double *numbers = texts ? NULL : memory_new(MEMORY_BUFFERS, (size_t)dataset.count, sizeof *numbers);
-    status result = texts ? foreign_texts(&dataset, texts) : foreign_rows(&dataset, 0, dataset.count, FOREIGN_DOUBLE, numbers);
+    if (!foreign_exists(&in->file, name)) return in->file.lost;
+    status result = foreign_dataset_open(&in->file, true, name, 1, H5_INPUT_INTEGER | (text ? H5_INPUT_TEXT : H5_INPUT_REAL), &dataset);
+    if (result != STATUS_OK) return result;
+    double *numbers = text ? NULL : memory_new(MEMORY_BUFFERS, (size_t)dataset.count, sizeof *numbers);
+    result = text ? read_sorts(in, group, column, &dataset, &texts) : foreign_rows(&dataset, 0, dataset.count, FOREIGN_DOUBLE, numbers);
     for (int64_t i = 0; i < in->nodes && result == STATUS_OK; i++) {
         int64_t at = in->index ? in->index[i] : i;
         if ((in->group ? in->group[i] : 0) != group) continue;
         if ((uint64_t)at >= (uint64_t)dataset.count)
             result = status_fail(STATUS_INPUT, "%s: dataset '%s' has %" PRId64 " values, but node %" PRId64 " has index %" PRId64, in->path, name, dataset.count, i, at);
-        else in->sort[i] = (uint8_t)(texts ? sort_of(texts[at].text) : numbers[at] > 0.5 ? SONATA_NODE_EXCITATORY : SONATA_NODE_INHIBITORY);
+        else if (!text && numbers[at] != 0 && numbers[at] != 1)
+            result = status_fail(STATUS_INPUT, "%s: dataset '%s' at [%" PRId64 "]: %g found, allowed are 0 and 1", in->path, name, at, numbers[at]);
+        else in->sort[i] = (uint8_t)(text ? sort_of(texts[at].text) : numbers[at] == 1 ? SONATA_NODE_EXCITATORY : SONATA_NODE_INHIBITORY);
     }
     memory_free(texts), memory_free(numbers);
     foreign_dataset_close(&dataset);
     return result;
 }
 
+/** The smallest number of a group above @p group; INT64_MAX: none. */
+static int64_t next_group(const nodes_reader *in, int64_t group) {
+    int64_t next = INT64_MAX;
+    for (int64_t i = 0; in->group && i < in->nodes; i++)
+        if (in->group[i] > group && in->group[i] < next) next = in->group[i];
+    return next;
+}
+
 /** What is in the groups goes before what is in the types. */
 static status use_groups(nodes_reader *in) {
-    int64_t largest = 0;
     status result = STATUS_OK;
-    for (int64_t i = 0; in->group && i < in->nodes; i++) largest = in->group[i] > largest ? in->group[i] : largest;
-    for (int64_t g = 0; g <= largest && g < FOREIGN_LINKS && result == STATUS_OK; g++) {
-        result = use_column(in, g, "excitatory", H5_INPUT_INTEGER | H5_INPUT_REAL);
-        if (result == STATUS_OK) result = use_column(in, g, "synapse_class", H5_INPUT_TEXT);
-        if (result == STATUS_OK) result = use_column(in, g, "ei", H5_INPUT_TEXT);
+    int groups = 0;
+    for (int64_t g = in->group ? next_group(in, -1) : 0; g < INT64_MAX && result == STATUS_OK; g = next_group(in, g)) {
+        if (++groups > FOREIGN_LINKS) return status_fail(STATUS_INPUT, "%s: nodes of '%s' are in more than %d groups", in->path, in->population, FOREIGN_LINKS);
+        result = use_column(in, g, "excitatory", false);
+        if (result == STATUS_OK) result = use_column(in, g, "synapse_class", true);
+        if (result == STATUS_OK) result = use_column(in, g, "ei", true);
     }
     return result;
 }

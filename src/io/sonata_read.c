@@ -47,7 +47,24 @@ static void count_signs(const sonata_reader *in, int64_t count, int64_t *room, s
     }
 }
 
-static status look_at_part(const context *job, sonata_reader *in, seen *seen, sonata_survey *survey) {
+/** Edges of a group, and the sum of their rows in it. */
+typedef struct { uint64_t edges, rows; } occupied;
+
+/** Every edge has a row of its group's columns for itself: otherwise some have what is another's. Writers have left edge_group_index at 0. Collective. @param groups [group_count] of this rank */
+static void doubt_rows(const context *job, const sonata_reader *in, occupied *groups) {
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, groups, 2 * in->group_count, MPI_UINT64_T, MPI_SUM, job->comm));
+    for (int g = 0; g < in->group_count && in->ids[SONATA_INDICES].file; g++)
+        for (int v = 0; v < SONATA_VALUES; v++) {
+            const foreign_dataset *column = &in->groups[g].column[v];
+            uint64_t rows = (uint64_t)column->count, sum = rows % 2 ? (rows - 1) / 2 * rows : rows / 2 * (rows - 1);
+            if (!column->file || (groups[g].edges == rows && groups[g].rows == (rows ? sum : 0))) continue;
+            log_warning(job, "%s: dataset '%s' does not give each of %" PRIu64 " edges of group %" PRId64 " a row for itself of the %" PRIu64 " of '%s': are its values theirs?", in->input->path,
+                        in->name[SONATA_INDICES], groups[g].edges, in->groups[g].id, rows, in->groups[g].name[v]);
+            break;
+        }
+}
+
+static status look_at_part(const context *job, sonata_reader *in, seen *seen, occupied *groups, sonata_survey *survey) {
     int64_t share = in->edges / job->ranks, rest = in->edges % job->ranks, rank = job->rank, room = 0; /* without a product that overflows */
     int64_t begin = share * rank + (rank < rest ? rank : rest), end = begin + share + (rank < rest);
     status result = STATUS_OK;
@@ -56,6 +73,7 @@ static status look_at_part(const context *job, sonata_reader *in, seen *seen, so
         result = sonata_read_block(in, done, size);
         if (result != STATUS_OK) break;
         see_block(in, size, seen);
+        for (int64_t i = 0; i < size; i++) groups[in->group[i]].edges++, groups[in->group[i]].rows += (uint64_t)in->id[SONATA_INDICES][i];
         count_signs(in, size, &room, survey);
     }
     return result;
@@ -83,7 +101,8 @@ status sonata_look(const context *job, const sonata_input *input, sonata_survey 
     seen seen = {.most_nsyns = -INFINITY, .least_nsyns = -INFINITY, .longest = -INFINITY, .shortest = -INFINITY};
     *survey = (sonata_survey){0};
     status result = sonata_open(input, &in);
-    if (result == STATUS_OK) result = look_at_part(job, &in, &seen, survey);
+    occupied *groups = memory_new(MEMORY_BUFFERS, (size_t)in.group_count, sizeof *groups);
+    if (result == STATUS_OK) result = look_at_part(job, &in, &seen, groups, survey);
     result = status_agree(job, result);
     if (result == STATUS_OK) {
         CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &seen, sizeof seen / sizeof(double), MPI_DOUBLE, MPI_MAX, job->comm));
@@ -97,10 +116,12 @@ status sonata_look(const context *job, const sonata_input *input, sonata_survey 
             CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, survey->signs + done, 2 * (int)size, MPI_INT64_T, MPI_SUM, job->comm));
         }
         tell(job, &in, &seen);
+        doubt_rows(job, &in, groups);
     } else {
         memory_free(survey->signs);
         survey->signs = NULL;
     }
+    memory_free(groups);
     sonata_close(&in);
     return result;
 }

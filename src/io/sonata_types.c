@@ -29,18 +29,24 @@ static status fail(const types_text *in, const char *what, const char *text) {
     return status_fail(STATUS_INPUT, "%s:%lld: %s%s%s", in->path, (long long)in->line, what, text ? " " : "", text ? table_show(shown, text, (int64_t)strlen(text)) : "");
 }
 
-/** Take a field out of a line, which is changed. @return where the next one begins, NULL after the last one or, with @p open set, in a quote that is not closed */
+static bool is_gap(const types_text *in, char c) {
+    return c == ' ' || (c == '\t' && in->separator != '\t');
+}
+
+/** Take a field out of a line, which is changed; blanks around it are none of its own, those in quotes are. @return where the next one begins, NULL after the last one or, with @p open set, in a quote that is not closed */
 static char *take_field(const types_text *in, char *at, char **field, bool *open) {
-    char *to = at;
+    while (is_gap(in, *at)) at++;
+    char *to = at, *kept = at; /* what is quoted ends there */
     bool quoted = false;
     *field = to;
     for (; *at && (quoted || (in->separator == ' ' ? !isblank((unsigned char)*at) : *at != in->separator)); at++) {
         if (*at == '"' && quoted && at[1] == '"') *to++ = *at++;
-        else if (*at == '"') quoted = !quoted;
+        else if (*at == '"') quoted = !quoted, kept = to;
         else *to++ = *at;
     }
     *open = quoted;
     char *after = *at ? at + 1 : NULL;
+    while (to > kept && is_gap(in, to[-1])) to--;
     *to = '\0';
     while (in->separator == ' ' && after && isblank((unsigned char)*after)) after++;
     return after && (*after || in->separator != ' ') ? after : NULL;
@@ -98,7 +104,7 @@ static status read_headings(types_text *in, const sonata_type_names *names) {
 }
 
 static bool is_null(const char *text) {
-    static const char *const nulls[] = {"", "NULL", "None", "NaN", "nan", "NA", NULL};
+    static const char *const nulls[] = {"", "NULL", "null", "None", "none", "NaN", "nan", "NA", "N/A", "n/a", "<NA>", "#N/A", NULL};
     return is_among(text, nulls);
 }
 

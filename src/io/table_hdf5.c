@@ -351,11 +351,11 @@ static status read_numbers(const foreign_dataset *input, char **names) {
     bool real = input->kind == H5_INPUT_REAL;
     int64_t *numbers = table_alloc(input->file->path, input->count, sizeof *numbers);
     double *reals = real ? (double *)(void *)numbers : NULL; /* both have 8 bytes */
-    status read = numbers ? foreign_rows(input, 0, input->shape[0], real ? FOREIGN_DOUBLE : FOREIGN_INT64, numbers) : STATUS_FAILURE;
+    status read = numbers ? foreign_rows(input, 0, input->shape[0], real ? FOREIGN_DOUBLE : input->is_signed ? FOREIGN_INT64 : FOREIGN_UINT64, numbers) : STATUS_FAILURE;
     for (int64_t i = 0; i < input->count && read == STATUS_OK; i++) {
         char text[32];
-        if (real) snprintf(text, sizeof text, "%.15g", reals[i]);
-        else snprintf(text, sizeof text, "%" PRId64, numbers[i]);
+        if (real) snprintf(text, sizeof text, reals[i] == rint(reals[i]) ? "%.17g" : "%.15g", reals[i]);
+        else snprintf(text, sizeof text, "%s%" PRIu64, input->is_signed && numbers[i] < 0 ? "-" : "", input->is_signed && numbers[i] < 0 ? -(uint64_t)numbers[i] : (uint64_t)numbers[i]);
         read = take_name(input, i, text, &names[i]);
     }
     free(numbers);
@@ -379,6 +379,21 @@ static status read_characters(const foreign_dataset *input, char **names) {
     return read;
 }
 
+static int by_text(const void *left, const void *right) {
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+/** Two that have the same name cannot be told apart later. */
+static void doubt_names(table *all, int axis, char **names, int count) {
+    char shown[48], **sorted = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof *sorted);
+    for (int i = 0; i < count; i++) sorted[i] = names[i];
+    qsort(sorted, (size_t)count, sizeof *sorted, by_text);
+    for (int i = 1; i < count && !all->doubt[0]; i++)
+        if (strcmp(sorted[i], sorted[i - 1]) == 0)
+            snprintf(all->doubt, sizeof all->doubt, "several %ss are called '%s'", axis_name[axis], table_show(shown, sorted[i], (int64_t)strlen(sorted[i])));
+    memory_free(sorted);
+}
+
 /** Conditions and units are named by datasets of these names, text or numbers; without them by their numbers from 0. */
 static status read_names(source *in, int axis) {
     table *all = in->result;
@@ -395,7 +410,27 @@ static status read_names(source *in, int axis) {
         return status_fail(STATUS_INPUT, "%s: dataset '%s' has 2 dimensions instead of 1", in->file->path, input->name);
     if (read == STATUS_OK) read = match_length(input, count_names(input, characters), axis == UNITS ? "units" : "conditions", count);
     if (read != STATUS_OK) return read;
-    return characters ? read_characters(input, names) : input->kind == H5_INPUT_TEXT ? read_texts(input, names) : read_numbers(input, names);
+    read = characters ? read_characters(input, names) : input->kind == H5_INPUT_TEXT ? read_texts(input, names) : read_numbers(input, names);
+    if (read == STATUS_OK) doubt_names(all, axis, names, count);
+    return read;
+}
+
+/** Rates are in Hz: what does an attribute of theirs say? */
+static status check_rate_unit(const source *in) {
+    static const char *const hertz[] = {"", "hz", "hertz", "1/s", "s-1", "s^-1", "s**-1", "/s", "spikes/s", "spikes/sec", "spikes/second", "spike/s", "sp/s", "spk/s", "spks/s", "spikes per second", NULL};
+    for (int a = 0; a < 2 && in->how->nonnegative; a++) {
+        foreign_text unit;
+        char shown[48];
+        bool found;
+        int known = 0;
+        status read = foreign_attribute(&in->rates, a ? "unit" : "units", &found, &unit);
+        if (read != STATUS_OK) return read;
+        while (found && hertz[known] && strcasecmp(unit.text, hertz[known]) != 0) known++;
+        if (found && !hertz[known])
+            snprintf(in->result->doubt, sizeof in->result->doubt, "attribute %s of dataset '%.250s' is '%s', but its values are taken as Hz", a ? "unit" : "units", in->rates_name.text,
+                     table_show(shown, unit.text, (int64_t)strlen(unit.text)));
+    }
+    return STATUS_OK;
 }
 
 /** Open all that the table consists of. */
@@ -422,6 +457,7 @@ static status read_table(source *in) {
     if (read != STATUS_OK) return read;
     note_ignored(in);
     read = choose_order(in);
+    if (read == STATUS_OK) read = check_rate_unit(in);
     if (read == STATUS_OK) read = read_values(in);
     if (!in->result->values || in->file->lost != STATUS_OK) return read;
     read = status_worse(read, read_time(in));

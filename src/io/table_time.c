@@ -137,7 +137,8 @@ static void find_grid(table *all, bool single) {
         all->regular = off <= 0.01 * mean;
         all->bin = all->regular && fabs(first - mean) > 1e-9 * mean ? mean : first;
     }
-    all->resolution = fmax(fmax(1e-12, single ? ldexp(1, -23) : 0) * largest, all->regular ? off : 0);
+    double stored = fmax(1e-12 * (time[last] - time[0]), ldexp(largest, single ? -23 : -50)); /* dates are large, and their last digits count */
+    all->resolution = fmax(stored, all->regular ? off : 0);
 }
 
 status table_settle_times(const char *path, double unit, const table_reading *how, table *all) {

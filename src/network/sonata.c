@@ -131,6 +131,7 @@ static status network_count_sonata(const context *context, const config *config,
     if (result == STATUS_OK && *p->nodes) result = read_nodes(context, config, p, &survey, &nodes, &sort);
     if (result == STATUS_OK) result = status_agree(context, settle_count(context, config, settings, *p->nodes ? nodes : survey.neurons, *p->nodes, *p->nodes ? p->nodes : path));
     if (result == STATUS_OK) settle_cells(context, config, settings, &survey, sort, nodes);
+    snprintf(settings->population, sizeof settings->population, "%s", survey.nodes);
     memory_free(survey.signs), memory_free(sort);
     free(path), free(types);
     return result;
@@ -208,6 +209,10 @@ static status plastic_look_sonata(const context *context, const config *config, 
     sonata_input input = input_of(config, p, "plastic", dt, settings->neurons, &path, &types);
     sonata_survey survey;
     status result = sonata_look(context, &input, &survey);
+    const char *of[2] = {settings->population, survey.nodes};
+    bool engram = strcmp(of[0], "neurons") == 0 || strcmp(of[1], "neurons") == 0; /* as a run calls those of any network */
+    if (result == STATUS_OK && *of[0] && *of[1] && !engram && strcmp(of[0], of[1]) != 0)
+        log_warning(context, "plastic.path: edges of '%s' are inside node population '%s', those of network.path inside '%s': the ids of two populations are different neurons", survey.population, of[1], of[0]);
     memory_free(survey.signs);
     free(path), free(types);
     return result;

@@ -93,7 +93,11 @@ static status settle(const context *context, const char *directory, config *conf
     char *shown = utf8_from_bytes(now->path); /* as a checkpoint names it */
     bool moved = strcmp(now->path, before->path) != 0 && strcmp(shown, before->path) != 0;
     status result = STATUS_OK;
-    if (strcmp(before->hash, CONFIG_UNREADABLE) == 0 && moved)
+    if (!*now->path && !*before->path) /* no file was named, then or now */
+        result = STATUS_OK;
+    else if (!*now->path || !*before->path)
+        result = status_fail(STATUS_INPUT, "%s: '%s', but the run began with '%s'%s; bring it back, or start a new run (-o)", now->name, now->path, before->path, *before->path ? "" : ", no file");
+    else if (strcmp(before->hash, CONFIG_UNREADABLE) == 0 && moved)
         log_warning(context, "%s: %s takes the place of %s, which could not be read", now->name, now->path, before->path);
     else if (strcmp(now->hash, before->hash) == 0 && moved)
         log_line(context, "%s: %s has the content of %s, with which the run began", now->name, now->path, before->path);

@@ -18,7 +18,7 @@ network: {kind: sonata, path: %s}
 plastic: {kind: all_to_all}
 stimulus: {start: 1 ms, stop: 2 ms}
 targets: {duration: 20 ms}
-guards: {min_rate: 0 Hz}
+guards: {min_rate: 0 Hz, min_window_rate: 0 Hz}
 learning: {loops: 1}
 output: {edges: all}
 """
@@ -38,7 +38,7 @@ def edges_file(bench, name, nodes=("v1", "v1"), **data):
             elif value is not None:
                 group[key.replace("g0_", "0/").replace("g1_", "1/").replace("g7_", "7/")] = np.array(value)
         for key, population in zip(("source_node_id", "target_node_id"), nodes):
-            if population:
+            if population is not None:
                 group[key].attrs["node_population"] = population
     return bench.path(name)
 
@@ -102,8 +102,28 @@ def test_weights(bench):
     for number, (name, (data, options, weights)) in enumerate(cases.items()):
         path = edges_file(bench, f"weights/{name}.h5", **data)
         out, _, err = train(bench, path, name, 1 + number % 2, ["network.neurons=4"] + ([f"network.edge_types={bench.path('my_types.csv')}"] if options else []))
+        assert "a row for itself" not in err, err
         assert read_static(out) == expected(weights=weights), f"{name}: {read_static(out)}"
         assert ("columns that are not read: dynamics_params" in err) == bool(options), err
+
+
+def test_shared_rows(bench):
+    """An index of groups that gives several edges one row is told of, on any number of ranks: writers have left it at 0."""
+    cases = {"zeros": ({"edge_group_id": [0] * 4, "edge_group_index": [0] * 4}, "of 4 edges of group 0 a row for itself of the 4 of '/edges/p/0/syn_weight'"),
+             "unused": ({"edge_group_id": [0, 0, 1, 1], "edge_group_index": [0, 1, 0, 1], "g1_syn_weight": [1.0, 2.0]}, "of 2 edges of group 0 a row for itself of the 4 of")}
+    for ranks, (name, (data, message)) in enumerate(cases.items(), 1):
+        _, _, err = train(bench, edges_file(bench, f"rows/{name}.h5", **data), f"rows-{name}", ranks, ["network.neurons=4"])
+        assert message in err and err.count("a row for itself") == 1, err
+
+
+def test_populations(bench):
+    """Whose neurons ids count: a name that cannot be read is not a missing one, and the network's neurons are the plastic synapses' as well."""
+    for number, nodes in enumerate((("a" * 300 + "x", "a" * 300 + "y"), (3, 4), ("v1", np.array([b"v1", b"v2"])))):
+        told(bench, edges_file(bench, f"strange{number}.h5", nodes=nodes), 2, "attribute node_population is not one text of 1 to 255 bytes")
+    v1 = edges_file(bench, "v1.h5")
+    for name, warned in (("lgn", True), ("neurons", False), (None, False), ("v1", False)):
+        _, err = told(bench, v1, 0, overrides=["plastic.kind=sonata", f"plastic.path={edges_file(bench, f'plastic-{name}.h5', nodes=(name, name))}"])
+        assert ("edges of 'p' are inside node population 'lgn', those of network.path inside 'v1'" in err) == warned, err
 
 
 def test_types_beside(bench):
@@ -127,6 +147,12 @@ def test_types_beside(bench):
             file.write(text)
         told(bench, path, 2, message, overrides=[f"network.edge_types={bench.path('t.csv')}"])
     told(bench, path, 2, "missing.csv: cannot be read", overrides=[f"network.edge_types={bench.path('missing.csv')}"])
+    blanks = ["edge_type_id, syn_weight ,delay\n 100 , 0.5,null\n101 ,\t-0.5 , N/A\n", "edge_type_id;\"syn_weight\" ;nsyns\n\"100\" ; 0.5;<NA>\n101; \"-0.5\"; none\n", "edge_type_id\tsyn_weight\tdelay\n100 \t 0.5\t\n101\t-0.5\tNULL \n"]
+    for number, text in enumerate(blanks):
+        with open(bench.path("t.csv"), "w") as file:
+            file.write(text)
+        out, _, _ = train(bench, path, f"blanks{number}", 1, [f"network.edge_types={bench.path('t.csv')}"])
+        assert read_static(out) == expected(weights=[0.5, 0.5, -0.5, -0.5]), text
     other = "edge_type_id population syn_weight\n100 other 9\n100 p 1\n101 p 2\n"
     with open(bench.path("t.csv"), "w") as file:
         file.write(other)
@@ -175,6 +201,21 @@ def test_neurons_follow_the_file(bench):
     with h5py.File(os.path.join(out, "nodes.h5")) as file:
         assert file["nodes/neurons/0/excitatory"][:].tolist() == [0, 1, 1, 1, 0, 1, 1], file["nodes/neurons/0/excitatory"][:]
     told(bench, path, 2, "has 7 (nodes)", overrides=nodes + ["network.neurons=6"])
+    def nodes_file(name, column, values, group=0, library=None):
+        with h5py.File(bench.path(name), "w") as file:
+            file["nodes/v1/node_type_id"], file["nodes/v1/node_group_id"], file["nodes/v1/node_group_index"] = [0] * 6, [group] * 6, np.arange(6)
+            file[f"nodes/v1/{group}/{column}"] = values
+            if library:
+                file[f"nodes/v1/{group}/@library/{column}"] = np.array(library, dtype=h5py.string_dtype())
+        return [f"network.nodes={bench.path(name)}"]
+
+    texts = np.array(["e", "i", "i", "i", "e", "i"], dtype=h5py.string_dtype())
+    for number, (column, values, group, library) in enumerate((("ei", texts, 5000, None), ("synapse_class", [0, 1, 1, 1, 0, 1], 0, ["EXC", "INH"]), ("excitatory", [1.0, 0, 0, 0, 1, 0], 0, None))):
+        told(bench, path, 0, "2 excitatory and 4 inhibitory neurons, as the nodes say", overrides=nodes_file(f"sort{number}.h5", column, values, group, library))
+    for column, values, library, message in (("ei", [1, 0, 0, 0, 1, 0], None, "'/nodes/v1/0/ei' holds integers, but there is no '/nodes/v1/0/@library/ei'"), ("synapse_class", [0, 1, 1, 2, 0, 1], ["EXC", "INH"], "at [3]: 2 is not in 0 .. 1"),
+                                             ("ei", np.array([1.0] * 6), None, "ei' holds the wrong type"), ("excitatory", np.array([True] * 6), None, "excitatory' holds the wrong type"),
+                                             ("excitatory", [1, 0, 2, 0, 1, 0], None, "excitatory' at [2]: 2 found, allowed are 0 and 1"), ("excitatory", [1, 0, 1, np.nan, 1, 0], None, "at [3]: nan found")):
+        told(bench, path, 2, message, overrides=nodes_file("wrong_sort.h5", column, values, 0, library))
     large = edges_file(bench, "large.h5", source_node_id=[0, 1, 2, 9])
     told(bench, large, 2, "has 7 nodes, but there are edges of neuron 9", overrides=nodes)
     told(bench, edges_file(bench, "other.h5", nodes=("v2", "v2")), 2, "there is no population 'v2' in '/nodes'; there is 'lgn', 'v1'", overrides=nodes)
@@ -240,4 +281,4 @@ def test_missing_filters(bench):
 
 
 if __name__ == "__main__":
-    run_tests([test_wrong_index, test_weights, test_types_beside, test_delays_are_ignored, test_neurons_follow_the_file, test_round_trip, test_file_is_busy, test_missing_filters])
+    run_tests([test_wrong_index, test_weights, test_shared_rows, test_populations, test_types_beside, test_delays_are_ignored, test_neurons_follow_the_file, test_round_trip, test_file_is_busy, test_missing_filters])

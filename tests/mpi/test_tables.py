@@ -83,6 +83,12 @@ def cells(path, words=("left", "r\u00fcchts")):
         file["condition"].attrs["MATLAB_class"] = np.bytes_("cell")
 
 
+def rates_in(path, unit):
+    stored()(path)
+    with h5py.File(path, "r+") as file:
+        file["rate"].attrs["units"] = unit
+
+
 UNITS = ["u0", "u1", "u2", "u3"]
 WHOLE = (2, 50, 4, "20", "1000")
 REVERSED = np.ascontiguousarray(np.transpose(rates()))
@@ -126,6 +132,11 @@ def tables():
     yield "several datasets", stored(mask=np.ones((50, 4)), notes="by hand"), [], WHOLE, "'rate'", "left out: 'mask', 'notes'"
     yield "in a group", stored(name="psth/rate", time_name="psth/time", units="seconds", time=np.arange(1, 51) / 50), ["targets.dataset=psth/rate"], WHOLE, "'psth/rate'; attribute units of dataset 'psth/time'", ""
     yield "in a group, time in the root", stored(name="psth/rate"), ["targets.dataset=psth/rate"], WHOLE, "'psth/rate'", ""
+    date = 1.7e9 + np.arange(1, 51) / 50
+    yield "dates", stored(time=date, units="s"), [], (2, 50, 4, "1700000000020", "1700000001000"), "bins of 20 ms", ""
+    for unit, warning in (("Hz", ""), ("spikes/s", ""), ("kHz", "attribute units of dataset 'rate' is 'kHz', but its values are taken as Hz")):
+        yield f"rates in {unit}", lambda path, unit=unit: rates_in(path, unit), [], WHOLE, "", warning
+    yield "one name for two", stored(unit=["a", "b", "a", "c"]), [], WHOLE, "", "several units are called 'a'"
     yield "unequal bins", stored(time=np.cumsum(np.arange(1, 51)) * 2.0), [], (2, 50, 4, "2", "2550"), "unequal bins, the first of 4 ms", ""
 
 
@@ -183,6 +194,12 @@ def test_values_and_names(bench):
         assert np.array_equal(found[name], found["plain"]), f"{name}: {np.abs(np.subtract(found[name], found['plain'])).max()}"
     expected = [np.column_stack([np.interp(np.arange(1, 101) * 10.0, np.arange(1, 51) * 20, rates()[c, :, u]) for u in range(4)]) for c in range(2)]
     assert np.allclose(found["plain"], expected, rtol=1e-12), np.abs(np.subtract(found["plain"], expected)).max()
+    ids = np.uint64(2**64 - 1) - np.arange(4, dtype="u8")
+    stored(unit=ids)(bench.path("ids.h5"))
+    with h5py.File(os.path.join(bench.train(config, "out.ids", overrides=[f"targets.path={bench.path('ids.h5')}"]), "targets.h5")) as file:
+        names = []
+        file.visititems(lambda _, item: names.extend(map(str, np.ravel(item[()]))) if isinstance(item, h5py.Dataset) and item.dtype.kind in "OS" else None)
+        assert all(any(str(one) in name for name in names) for one in ids), names
 
 
 def test_no_instant_is_lost(bench):

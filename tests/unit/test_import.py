@@ -169,6 +169,39 @@ def test_smoothing_and_names(bench):
     assert "1 condition x 20 times x 3 units" in told
 
 
+def test_long_ids(bench):
+    """Units whose ids a float cannot tell apart stay different ones."""
+    ids = 2**60 + np.arange(3)
+    np.save(bench.path("ids.npy"), np.stack([ids, [10, 20, 70]], axis=1))
+    scipy.io.savemat(bench.path("ids.mat"), {"unit": ids.astype("u8"), "time": [10.0, 20, 70]})
+    for name, options in (("ids.npy", ["--columns", "unit,time"]), ("ids.mat", [])):
+        code, out, err = run_here(bench.path(name), "-o", bench.path(name + ".h5"), *options)
+        assert code == 0, out + err
+        with h5py.File(bench.path(name + ".h5")) as file:
+            assert [unit.decode() for unit in file["unit"][:]] == [str(one) for one in ids], file["unit"][:]
+
+
+def test_damage(bench):
+    """What libraries say of files that are damaged or cut off is a message and exit code 2, never a traceback."""
+    for compressed in (False, True):
+        scipy.io.savemat(bench.path("whole.mat"), {"unit": np.arange(300.0), "time": np.arange(300.0)}, do_compression=compressed)
+        with open(bench.path("whole.mat"), "rb") as file:
+            whole = file.read()
+        for at in (126, 137, 155, len(whole) // 2):
+            for content in (whole[:at], whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1:]):
+                with open(bench.path("damaged.mat"), "wb") as file:
+                    file.write(content)
+                code, out, err = run_here(bench.path("damaged.mat"), "-o", bench.path("damaged.h5"), "--overwrite")
+                assert code == 2 or (code == 0 and len(content) == len(whole) and not compressed), f"{at}: exit code {code}\n{out}{err}"
+    write_nwb(bench.path("whole.nwb"), make(), [1000 * (k + 1) for k in range(len(TRIALS))])
+    with open(bench.path("whole.nwb"), "rb") as file, open(bench.path("cut.nwb"), "wb") as cut, open(bench.path("field.csv"), "w") as long:
+        cut.write(file.read()[:2000])
+        long.write("unit,time\na," + "1" * 200000 + "\n")
+    for name in ("cut.nwb", "field.csv"):
+        code, out, err = run_here(bench.path(name), "-o", bench.path("never.h5"))
+        assert code == 2 and "cannot be read; is it damaged or cut off?" in err, f"{name}: exit code {code}\n{out}{err}"
+
+
 def test_refusals(bench):
     def file(name, content):
         with open(bench.path(name), "wb") as opened:
@@ -200,4 +233,4 @@ def test_refusals(bench):
         assert not os.path.exists(bench.path("never.h5")) and not os.path.exists(bench.path("never.h5.part")), arguments
 
 
-run_tests([test_round_trips, test_smoothing_and_names, test_refusals])
+run_tests([test_round_trips, test_smoothing_and_names, test_long_ids, test_damage, test_refusals])
