@@ -8,7 +8,7 @@ from engram_test import ENVIRONMENT, MPIRUN, run_tests
 
 CONFIG = """\
 simulation: {dt: 0.5 ms, baseline: 100 ms}
-network:    {neurons: 20, in_degree: 3}
+network:    {neurons: 20, in_degree: 3, external_drive: 0.6}
 stimulus:   {start: 10 ms, stop: 20 ms}
 targets:    {duration: 50 ms}
 learning:   {every: 5 ms, loops: 2}
