@@ -57,7 +57,7 @@ _engram() {
   for ((at = 1; at < last; at++)); do # what stands before the word
     previous=${words[at]}
     case $previous in
-      -o | -P | --ranks | --ranks-per-node | --memory-per-node | --machine | --rate | --sbatch | --csv | --name | --resume | --max-hours | --trials | --ranks-per-trial | --delete-neurons | --delete-synapses | --delete-unit-synapses | --shuffle-synapses | --noise | --delete-spike) ((++at < last)) && previous='' ;;
+      -o | -P | --ranks | --ranks-per-node | --memory-per-node | --machine | --rate | --sbatch | --csv | --name | --resume | --max-hours | --trials | --skip-trials | --ranks-per-trial | --delete-neurons | --delete-synapses | --delete-unit-synapses | --shuffle-synapses | --noise | --delete-spike) ((++at < last)) && previous='' ;;
       -*) previous='' ;;
       *) if [[ -z $command ]]; then command=$previous; else argument=1; fi; previous='' ;;
     esac

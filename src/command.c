@@ -23,7 +23,7 @@ static const char usage[] =
     "      [--noise SD] [--delete-spike MS]\n"
     "      trials of a trained network with frozen weights, spread over groups of ranks; results go to DIR/test.h5 and DIR/test.json\n"
     "  engram check CONFIG [-P section.key=value]...\n"
-    "      read, validate and build; run no step; print the configuration as used\n"
+    "      read, validate and build; see whether the untrained network fires; train and write nothing; print the configuration as used\n"
     "  engram plan CONFIG [--ranks N] [--ranks-per-node N] [--memory-per-node GIB] [--machine FILE] [--rate HZ] [-P section.key=value]...\n"
     "      [--sbatch FILE [-o DIR]] [--csv FILE] [--overwrite]\n"
     "      what the run needs, without building it: memory, nodes, disk, seconds per loop, and where communication takes over; a job script\n"
