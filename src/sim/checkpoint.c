@@ -67,6 +67,18 @@ status checkpoint_check_folder(const char *directory) {
     return result;
 }
 
+status checkpoint_check_files(const char *directory) {
+    DIR *entries = checkpoint_open_folder(directory);
+    status result = STATUS_OK;
+    struct stat found;
+    for (struct dirent *entry; entries && result == STATUS_OK && (entry = readdir(entries));) {
+        if (checkpoint_kind_of(entry->d_name) == CHECKPOINT_FOREIGN || fstatat(dirfd(entries), entry->d_name, &found, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(found.st_mode)) continue;
+        result = status_fail(STATUS_INPUT, "%s/checkpoint/%s: is a folder, where the run has a file; move it away", directory, entry->d_name);
+    }
+    if (entries) closedir(entries);
+    return result;
+}
+
 /** Remove what is of @p kinds. @return errno; @param[out] others how many entries are foreign */
 static int remove_kinds(const char *directory, unsigned kinds, int *others) {
     int error = 0;

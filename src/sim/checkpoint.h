@@ -53,6 +53,9 @@ DIR *checkpoint_open_folder(const char *directory);
 /** Is DIR/checkpoint a folder, or not there? On one rank. @return STATUS_INPUT with a message; not agreed */
 status checkpoint_check_folder(const char *directory);
 
+/** STATUS_INPUT with a message if a folder there has the name of a file of the run. On one rank. */
+status checkpoint_check_files(const char *directory);
+
 /** Remove what a run wrote into DIR/checkpoint, then the folder, unless there is something else in it: that stays, and is told. On one rank. @return errno, 0 for none */
 int checkpoint_remove_all(const char *directory);
 

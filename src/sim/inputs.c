@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define XXH_INLINE_ALL
@@ -13,6 +14,7 @@
 #include "checkpoint.h"
 #include "engram/files.h"
 #include "engram/utf8.h"
+#include "results.h"
 
 enum { HASH_DIGITS = 16 };
 
@@ -116,6 +118,23 @@ status inputs_settle(const context *context, const char *directory, config *conf
     for (const char *line = now; result == STATUS_OK && (line = read_line(line, &is)); free(is.path)) {
         for (const char *old = before; (old = read_line(old, &was)); free(was.path))
             if (strcmp(was.name, is.name) == 0) result = settle(context, directory, config, &is, &was);
+    }
+    return status_agree(context, result);
+}
+
+static bool same_file(const char *a, const char *b) {
+    struct stat one, other;
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+status inputs_spare(const context *context, const char *now, const char *directory, const char *const *outputs, int count) {
+    status result = STATUS_OK;
+    input is;
+    for (const char *line = now; context->rank == 0 && result == STATUS_OK && (line = read_line(line, &is)); free(is.path)) {
+        if (directory && results_own(directory, is.path))
+            result = status_fail(STATUS_INPUT, "%s: %s is in the output directory, and a new run there would remove or replace it; copy it elsewhere, or give -o another directory", is.name, is.path);
+        for (int k = 0; k < count && result == STATUS_OK; k++)
+            if (same_file(outputs[k], is.path)) result = status_fail(STATUS_INPUT, "%s: is what %s names, %s; it is read, and the results would replace it", outputs[k], is.name, is.path);
     }
     return status_agree(context, result);
 }

@@ -75,10 +75,18 @@ static found_line *find_lines(const char *text, int columns, int64_t loop, const
     *count = 0;
     if (!lines) return NULL;
     int64_t number = 2;
+    const char *last = NULL; /* of these loops: what says to be of later ones stands behind it */
+    for (const char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
+        int64_t of;
+        if (metrics_is_line(line, columns, &of) && of <= loop) last = line;
+    }
     for (const char *end; (end = strchr(text, '\n')); text = end + 1, number++) {
         found_line line = {text, number, 0};
         if (!metrics_is_line(text, columns, &line.loop)) {
             tell(path, told, &line, "is no line of a run");
+            bad = true;
+        } else if (line.loop > loop && last && text < last) {
+            tell(path, told, &line, "stands where its loop cannot be");
             bad = true;
         } else if (line.loop <= loop) {
             *gaps |= bad;

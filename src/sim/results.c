@@ -48,6 +48,41 @@ static int make_directories(const char *directory) {
 static const char *const result_files[] = {"run.json", "spikes.h5", "report.h5", "nodes.h5", "node_types.csv", "edges.h5", "targets.h5", "test.h5", "test.json"};
 enum { RESULT_FILES = sizeof result_files / sizeof *result_files };
 
+/** A folder that has the name of a file of the run cannot be replaced by one, and is not removed. */
+static status check_folders(const results *results) {
+    static const char *const others[] = {PARAMETERS_FILE, "stop"};
+    status result = STATUS_OK;
+    for (int k = 0; k < 2 * (RESULT_FILES + 2) && result == STATUS_OK; k++) {
+        const char *name = k / 2 < RESULT_FILES ? result_files[k / 2] : others[k / 2 - RESULT_FILES];
+        struct stat found;
+        char *path;
+        if (asprintf(&path, "%s/%s%s", results->directory, name, k % 2 ? FILE_PART : "") < 0) context_abort("memory: no room for a path");
+        if (lstat(path, &found) == 0 && S_ISDIR(found.st_mode)) result = status_fail(STATUS_INPUT, "%s: is a folder, where the run has a file; move it away", path);
+        free(path);
+    }
+    return result == STATUS_OK ? checkpoint_check_files(results->directory) : result;
+}
+
+/** Of one folder? Neither need be there. */
+static bool same_folder(const char *a, const char *b) {
+    struct stat one, other;
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+bool results_own(const char *directory, const char *path) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup("."), *checkpoints = checkpoint_path(directory, "");
+    if (!folder) context_abort("memory: no room for a path");
+    bool own = same_folder(folder, checkpoints);
+    if (!own && same_folder(folder, directory)) {
+        own = strcmp(name, PARAMETERS_FILE) == 0 || strcmp(name, "metrics.csv") == 0;
+        for (int k = 0; k < RESULT_FILES && !own; k++) own = strcmp(name, result_files[k]) == 0;
+    }
+    free(folder);
+    free(checkpoints);
+    return own;
+}
+
 /** Not a folder of that name. @return errno, 0 for none */
 static int remove_file(const results *results, const char *name, const char *end) {
     char *path;
@@ -170,7 +205,8 @@ static status check_free(const results *results, bool overwrite) {
     if (!overwrite && (exists(results, PARAMETERS_FILE) || metrics == METRICS_LOOPS))
         return status_fail(STATUS_INPUT, "%s already holds a run (%s/%s); give -o another directory, --resume %s to go on with it, or --overwrite", results->directory,
                            results->directory, sign, results->directory);
-    return status_worse(check_foreign(results, metrics), checkpoint_check_folder(results->directory));
+    status result = status_worse(check_foreign(results, metrics), checkpoint_check_folder(results->directory));
+    return result == STATUS_OK ? check_folders(results) : result;
 }
 
 /** A run that goes on there holds its lock. On rank 0. */
@@ -315,6 +351,7 @@ static status compare_metrics(const results *results, int64_t loop, uint64_t dig
 /** Lock the run, and look whether it is still as it was when the checkpoint was chosen. */
 static status reopen_on_root(results *results, const resume_point *point) {
     status code = checkpoint_check_folder(results->directory);
+    if (code == STATUS_OK) code = check_folders(results);
     if (code == STATUS_OK) code = lock_metrics(results);
     if (code == STATUS_OK && checkpoint_newest(results->directory) != point->newest)
         code = status_fail(STATUS_INPUT, "%s: another process went on with this run meanwhile; resume it again", results->directory);

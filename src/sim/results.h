@@ -32,6 +32,9 @@ char *results_directory(const config *config, const run_options *options);
 /** Whether results_open() can do its work, without touching anything. @return agreed and printed: what it would refuse, but for what changes meanwhile */
 status results_check(const context *context, const char *directory, bool overwrite);
 
+/** Is that the name of a file that a run in @p directory writes there, or in the folder of its checkpoints? On one rank. */
+bool results_own(const char *directory, const char *path);
+
 /** Can a folder of that name hold a run? @param given -o; NULL: output.directory counts @return STATUS_INPUT with a message; not agreed */
 status results_check_directory(const config *config, const char *given);
 

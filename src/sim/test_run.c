@@ -68,6 +68,13 @@ static char *joined(const char *directory, const char *name) {
     return path;
 }
 
+/** Not what the training wrote: a test would take the weights that it is of. test.h5 may be either's. */
+static status check_not_trained(const test_options *options, const char *path) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    if (strcmp(name, "test.h5") == 0 || strcmp(name, "test.json") == 0 || !results_own(options->directory, path)) return STATUS_OK;
+    return status_fail(STATUS_INPUT, "-o %s: %s has the name or the place of a file of the training; give another name", options->output, path);
+}
+
 static status check_absent(const char *path, bool overwrite) {
     status possible = status_worse(file_check_name("-o", path), file_check_output(path));
     if (possible != STATUS_OK || !file_exists(path)) return possible;
@@ -82,7 +89,8 @@ static status choose_files(test_job *job) {
     if (length < 4 || strcmp(job->path + length - 3, ".h5") != 0) return status_fail(STATUS_INPUT, "-o %s: the results are an HDF5 file; its name must end in .h5", job->path);
     if (asprintf(&job->json, "%.*s.json", (int)(length - 3), job->path) < 0) context_abort("memory: no room for a path");
     if (job->world->rank != 0) return STATUS_OK;
-    status result = status_worse(check_absent(job->path, options->overwrite), check_absent(job->json, options->overwrite));
+    status result = status_worse(check_not_trained(options, job->path), check_not_trained(options, job->json));
+    if (result == STATUS_OK) result = status_worse(check_absent(job->path, options->overwrite), check_absent(job->json, options->overwrite));
     char *folder = strdup(job->path), *slash = strrchr(folder, '/');
     if (slash) slash[slash == folder] = '\0';
     if (result == STATUS_OK && access(slash ? folder : ".", W_OK | X_OK) != 0) result = status_fail(STATUS_INPUT, "%s: cannot be written: %s", job->path, strerror(errno));
@@ -107,7 +115,9 @@ static status identify(test_job *job, const char *parameters) {
     config_free(given);
     if (result != STATUS_OK) return result;
     char *inputs = config_inputs(world, job->config);
-    result = inputs_settle(world, directory, job->config, inputs, job->origin.inputs);
+    const char *const outputs[] = {job->path, job->json};
+    result = inputs_spare(world, inputs, NULL, outputs, 2);
+    if (result == STATUS_OK) result = inputs_settle(world, directory, job->config, inputs, job->origin.inputs);
     free(inputs);
     return result;
 }

@@ -389,6 +389,7 @@ static status claim_directory(const context *context, config *config, training *
         char *directory = results_directory(config, options);
         status result = status_agree(context, results_check_directory(config, options->directory));
         if (result == STATUS_OK) result = results_check(context, directory, options->overwrite);
+        if (result == STATUS_OK) result = inputs_spare(context, training->inputs, directory, NULL, 0);
         free(directory);
         return result;
     }

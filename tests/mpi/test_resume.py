@@ -336,7 +336,7 @@ def test_bad_lines(bench):
     whole = bench.train(config, "lines_whole", 1, ["learning.loops=6"])
     with open(os.path.join(bench.train(config, "lines_four"), "metrics.csv")) as file:
         lines = file.readlines()
-    for name, bad in (("cut", lines[2][:9] + "\n"), ("binary", "\x00\x01" + lines[2]), ("word", lines[2].replace(",0,", ",x,", 1)), ("number", lines[2].replace("2,", "9", 1)), ("far", "3" + lines[2][1:]),
+    for name, bad in (("cut", lines[2][:9] + "\n"), ("binary", "\x00\x01" + lines[2]), ("word", lines[2].replace(",0,", ",x,", 1)), ("number", lines[2].replace("2,", "9", 1)), ("far", "3" + lines[2][1:]), ("later", "9" + lines[2][1:]),
                       ("twice", lines[1]), ("header", None)):
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(bench.path("lines_four"), out)

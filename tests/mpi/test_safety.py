@@ -74,6 +74,47 @@ def test_links_and_pipes(bench):
     expect(bench, ["plan", config, "--csv", pipe, "--overwrite"], 2, "not a regular file")
 
 
+def content(out):
+    return {os.path.relpath(os.path.join(folder, name), out): open(os.path.join(folder, name), "rb").read() for folder, _, names in os.walk(out) for name in names}
+
+
+def test_folders_in_the_way(bench):
+    """A folder with the name of a file is told of before anything is removed or computed, and stays."""
+    config, whole, out = bench.config("safe.yaml", TEXT), bench.path("way_whole"), bench.path("way")
+    bench.train(config, whole)
+    for number, name in enumerate(("nodes.h5", "run.json.part", "test.json", "parameters.yaml.part", "checkpoint/loop-0000000009.h5", "checkpoint/loop-0000000003.h5.part")):
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(whole, out)
+        path = os.path.join(out, name)
+        if os.path.exists(path):
+            os.remove(path)
+        os.makedirs(os.path.join(path, "mine"))
+        before = content(out)
+        for arguments in (["train", config, "-o", out, "--overwrite"], ["train", config, "--resume", out, "-P", "learning.loops=3"]):
+            expect(bench, arguments, 2, name, "is a folder, where the run has a file", ranks=1 + (number == 0))
+            assert content(out) == before and os.path.isdir(os.path.join(path, "mine")), f"{name}: a refused run changed the folder"
+
+
+def test_results_spare_what_is_read(bench):
+    """Neither a test nor a new run takes the place of the run's own files, or of what is read, whatever --overwrite says."""
+    config, out, table, link = bench.config("safe.yaml", TEXT), bench.path("spared"), bench.path("table.json"), bench.path("spared_link")
+    open(table, "w").write("time_ms,a,b\n" + "".join(f"{t},5,6\n" for t in range(0, 200, 50)))
+    data = ["-P", "targets.kind=file", "-P", f"targets.path={table}"]
+    expect(bench, ["train", config, "-o", out, "--quiet", *data], 0)
+    os.symlink(out, link)
+    before = content(out)
+    for number, name in enumerate(("checkpoint/loop-0000000002.h5", "checkpoint/other.h5", "edges.h5", "nodes.h5", "spikes.h5", "run.h5", "report.h5")):
+        where = os.path.join(link if number % 2 else out, name)
+        expect(bench, ["test", out, "--trials", "1", "--overwrite", "-o", where], 2, "a file of the training", ranks=1 + (number == 0))
+    expect(bench, ["test", out, "--trials", "1", "--overwrite", "-o", bench.path("table.h5")], 2, "targets.path names", "the results would replace it")
+    own = ["-P", "network.kind=sonata", "-P", "network.population=static", "-P", "network.path=" + os.path.join(link, "edges.h5")]
+    for words in (own, [*data[:2], "-P", "targets.path=" + next(os.path.join(out, name) for name in before if "input-" in name)]):
+        expect(bench, ["train", config, "-o", out, "--overwrite", *words], 2, "is in the output directory")
+    assert content(out) == before and open(table).read().startswith("time_ms")
+    expect(bench, ["test", out, "--trials", "1", "--quiet", "-o", os.path.join(out, "more.h5")], 0)
+    expect(bench, ["test", out, "--trials", "1", "--quiet", "--overwrite"], 0)
+
+
 def test_names(bench):
     """What only a shell expands is refused and made nowhere; a path may be as long as the system has them."""
     config = bench.config("safe.yaml", TEXT)
@@ -179,4 +220,4 @@ echo "$job_code/$job_stopped"'''
         assert done.stdout.strip() == said, (launcher, code, why, done.stdout, done.stderr)
 
 
-run_tests([test_overwrite_removes_its_own, test_links_and_pipes, test_names, test_vanished, test_stop_file, test_lock_that_fails, test_job_script, test_jobs_believe_run_json])
+run_tests([test_overwrite_removes_its_own, test_links_and_pipes, test_folders_in_the_way, test_results_spare_what_is_read, test_names, test_vanished, test_stop_file, test_lock_that_fails, test_job_script, test_jobs_believe_run_json])
