@@ -2,7 +2,7 @@
 after a loop on 2 ranks and resumed on 3.
 
 A case is a small network that runs in well under a second. Every kind and every choice that `engram list` shows must be used by a case.
-ENGRAM_TEST_FEW=1 runs a few of them, on 1 and 3 ranks.
+ENGRAM_TEST_FEW=1 runs a few of them, on 1 and 2 ranks, one after the other: MPICH's ranks do not give way to each other.
 """
 import csv
 import os
@@ -197,7 +197,7 @@ def check_alive(name, out):
 def numbers_of_ranks(name, case):
     """Besides 1. Sanitized: 3, or 7 where that leaves ranks without neurons or makes grids of processes."""
     if FEW:
-        return (3,)
+        return (2,)
     if not SANITIZED:
         return RANKS
     return (7,) if case["network"]["neurons"] < 7 or "distributed" in name else (3,)
@@ -215,7 +215,7 @@ def check_case(bench, name, case):
             if differs:
                 wrong.append(f"{name}: {ranks} ranks differ from 1 in {len(differs)} of {len(truth)}: {', '.join(differs[:6])}")
         resumed = bench.train(config, f"{name}.resumed", 2, ["learning.loops=1"])
-        bench.succeed(["train", config, "--resume", resumed], 3)
+        bench.succeed(["train", config, "--resume", resumed], 1 if FEW else 3)
         differs = difference(truth, contents(resumed))
         if differs:
             wrong.append(f"{name}: a resumed run differs in {len(differs)} of {len(truth)}: {', '.join(differs[:6])}")
@@ -275,7 +275,7 @@ def test_identity(bench):
             print(f"  {'differs' if wrong else 'same   '} {name}", flush=True)
         return wrong
 
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(1 if FEW else 2) as pool:
         wrong = [text for text in pool.map(one, FEW_CASES if FEW else cases) if text]
     assert not wrong, "\n" + "\n".join(wrong)
 
