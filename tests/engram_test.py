@@ -42,7 +42,8 @@ class Bench:
 
     def run(self, arguments, ranks=1, timeout=300):
         """Run engram; return (exit code, stdout, stderr)."""
-        launcher = [] if ranks == 1 else [MPIRUN, "-n", str(ranks)]
+        # a launcher called by its path puts its own folder first in the PATH of the ranks: a test's programs would not be found there
+        launcher = [] if ranks == 1 else [MPIRUN, "-n", str(ranks), "env", f"PATH={ENVIRONMENT['PATH']}"]
         done = subprocess.run(launcher + [self.engram] + arguments, env=self.single() if ranks == 1 and not self.daemon else ENVIRONMENT, capture_output=True, text=True, timeout=timeout)
         return done.returncode, done.stdout, done.stderr
 

@@ -91,35 +91,45 @@ static status check_pools(const config *config, const separate_parameters *p, co
     return STATUS_OK;
 }
 
+typedef struct { int32_t gid; double weight; } partner;
+
+static int compare_partners(const void *a, const void *b) {
+    return compare_gids(&((const partner *)a)->gid, &((const partner *)b)->gid);
+}
+
+/** Partners of group @p group, ascending. @return how many */
+static int choose_partners(const network *network, const separate_parameters *p, const pool pools[2], int64_t group, int64_t *chosen, partner *partners) {
+    const int64_t degree[2] = {p->degree_e, p->degree_i};
+    const double weight[2] = {p->weight_e, p->weight_i};
+    int count = 0;
+    for (int type = 0; type < 2; type++) {
+        random_choose(network->seed, RANDOM_PLASTIC_ROW, (uint64_t)group, (uint64_t)type << 32, pools[type].count, (int)degree[type], chosen);
+        for (int64_t d = 0; d < degree[type]; d++) partners[count++] = (partner){pools[type].gid[chosen[d]], weight[type]};
+    }
+    qsort(partners, (size_t)count, sizeof *partners, compare_partners); /* where both kinds take turns in the ids */
+    return count;
+}
+
 static void add_rows(row_list *list, plastic_request *request, const separate_parameters *p, const pool pools[2]) {
     const network *network = request->network;
-    int64_t degree[2] = {p->degree_e, p->degree_i}, room = degree[0] + degree[1] + request->feedforward;
-    double weights[2] = {p->weight_e, p->weight_i};
+    int64_t degree = p->degree_e + p->degree_i, room = degree + request->feedforward;
     int32_t *source = memory_new(MEMORY_BUFFERS, (size_t)room, sizeof(int32_t));
     double *weight = memory_new(MEMORY_BUFFERS, (size_t)room, sizeof(double));
-    int64_t *chosen = memory_new(MEMORY_BUFFERS, (size_t)(degree[0] > degree[1] ? degree[0] : degree[1]), sizeof(int64_t));
+    partner *partners = memory_new(MEMORY_BUFFERS, (size_t)degree, sizeof *partners);
+    int64_t *chosen = memory_new(MEMORY_BUFFERS, (size_t)degree, sizeof(int64_t));
     int64_t group_made = -1;
     for (int i = 0; i < network->part.mine; i++) {
         int64_t gid = network->part.first + i, group = gid / p->group_size;
         if (!request->trained[gid]) continue;
         if (group != group_made) {
-            int count = 0;
-            for (int type = 0; type < 2; type++) {
-                random_choose(network->seed, RANDOM_PLASTIC_ROW, (uint64_t)group, (uint64_t)type << 32, pools[type].count, (int)degree[type], chosen);
-                for (int64_t d = 0; d < degree[type]; d++, count++) {
-                    source[count] = pools[type].gid[chosen[d]];
-                    weight[count] = weights[type];
-                }
-            }
-            count = plastic_append_feedforward(request, source, weight, count);
-            row_list_group(list, group, source, count);
+            int count = choose_partners(network, p, pools, group, chosen, partners);
+            for (int k = 0; k < count; k++) source[k] = partners[k].gid, weight[k] = partners[k].weight;
+            row_list_group(list, group, source, plastic_append_feedforward(request, source, weight, count));
             group_made = group;
         }
         row_list_row(list, i, weight);
     }
-    memory_free(source);
-    memory_free(weight);
-    memory_free(chosen);
+    memory_free(source), memory_free(weight), memory_free(partners), memory_free(chosen);
 }
 
 static status build(const context *context, const config *config, const void *raw, plastic_request *request, network *network, plastic_synapses **result) {

@@ -42,9 +42,9 @@ def edges(path, **options):
         file.attrs["magic"], file.attrs["version"] = np.uint32(0x0A7A), np.array([0, 1], "u4")
         group = file.create_group("edges/n_to_n")
         group.create_dataset("target_node_id", data=targets.astype("u8"), **storage)
-        group.create_dataset("source_node_id", data=random.integers(0, 20, count).astype("u8"), **storage)
+        group.create_dataset("source_node_id", data=(sources := random.integers(0, 20, count)).astype("u8"), **storage)
         group.create_dataset("edge_group_index", data=np.arange(count, dtype="u8"), **storage)
-        group.create_dataset("0/syn_weight", data=random.random(count).astype("f4"), **storage)
+        group.create_dataset("0/syn_weight", data=(random.random(count) * np.where(sources < 16, 1, -1)).astype("f4"), **storage)  # as many inhibitory neurons as plastic synapses want
         starts = np.searchsorted(targets, np.arange(21))
         group["indices/target_to_source/node_id_to_ranges"] = np.stack([np.arange(20), np.arange(1, 21)], 1)
         group["indices/target_to_source/range_to_edge_id"] = np.stack([starts[:-1], starts[1:]], 1)

@@ -204,7 +204,7 @@ def test_site_of_job_script(bench):
     os.mkdir(bench.path("of_site"))
     with open(bench.path("of_site", "run.json"), "w") as file:
         file.write('{\n  "stopped_by": "the file \'stop\'"\n}\n')
-    assert played("return 75") == (75, ["loading modules"], "")
+    assert played("return 75") == (75, ["loading modules", "stopped on request; submit it again to go on"], "")
 
 
 def test_machine_files(bench):
