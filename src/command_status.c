@@ -11,7 +11,7 @@
 #include "engram/files.h"
 #include "engram/simulation.h"
 #include "engram/training.h"
-#include "sim/run_state.h"
+#include "training/run_state.h"
 
 static const char *const phase_words[RUN_STATES] = {"starting", "running", "finishing", "silent", "stopped", "done", "failed"};
 

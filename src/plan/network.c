@@ -2,8 +2,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "../sim/build.h"
-#include "../sim/checkpoint.h"
+#include "../systems/patterns/build.h"
+#include "../training/checkpoint.h"
 #include "engram/memory.h"
 #include "plan.h"
 
@@ -47,7 +47,7 @@ static status read_synapses(config *config, plan_network *network) {
     return result;
 }
 
-/** Who learns: as choose_trained() of sim/build.c has it, when every neuron has a target. */
+/** Who learns: as choose_trained() of systems/patterns/build.c has it, when every neuron has a target. */
 static void count_all(config *config, plan_network *network) {
     int choice = ((const plastic_settings *)config_common(config, "plastic"))->trained;
     network->trained = choice == TRAINED_ALL ? network->neurons : choice == TRAINED_EXCITATORY ? network->cells->excitatory : 0;

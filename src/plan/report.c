@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "engram/plan_run.h"
-#include "../sim/results.h"
+#include "../training/results.h"
 #include "engram/files.h"
 #include "job_script.h"
 #include "plan.h"

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "engram/simulation.h"
-#include "sim/build.h"
+#include "systems/patterns/build.h"
 
 enum { OVERRIDES = 16 };
 

@@ -5,7 +5,7 @@
 
 #include "engram/memory.h"
 #include "engram/perturbation.h"
-#include "testing.h"
+#include "../../training/testing.h"
 
 struct spike_deletion {
     double dt;

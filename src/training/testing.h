@@ -4,7 +4,7 @@
 #define ENGRAM_SIM_TESTING_H
 
 #include "engram/observe.h"
-#include "rate_fit.h"
+#include "../systems/patterns/rate_fit.h"
 
 enum { TEST_TRIALS_MAX = 1 << 20 };
 

@@ -6,7 +6,7 @@
 #include "engram/h5.h"
 #include "engram/memory.h"
 #include "engram/sonata.h"
-#include "results.h"
+#include "../../training/results.h"
 
 status results_write_nodes(const simulation *sim, const results *results, const char *configuration) {
     int mine = sim->part.mine;

@@ -13,7 +13,7 @@
 
 #include "engram/perturbation.h"
 #include "engram/simulation.h"
-#include "guard.h"
+#include "../../training/guard.h"
 
 const char *const phase_names[PHASES] = {"build", "baseline", "update", "wait", "exchange", "deliver", "learn", "record", "checkpoint", "write"};
 

@@ -4,7 +4,7 @@
 
 #include "engram/memory.h"
 #include "engram/perturbation.h"
-#include "results.h"
+#include "../../training/results.h"
 
 /** PSTH in Hz per trial: [bins][N]. */
 static void write_psth(const simulation *sim, h5_file *file, const char *name, const test_result *test) {

@@ -1,5 +1,5 @@
 #include "build.h"
-#include "guard.h"
+#include "../../training/guard.h"
 
 #include <math.h>
 #include <string.h>

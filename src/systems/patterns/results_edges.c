@@ -4,7 +4,7 @@
 
 #include "engram/memory.h"
 #include "engram/sonata.h"
-#include "results.h"
+#include "../../training/results.h"
 
 enum { WINDOW = 4 << 20 }; /* static synapses held by target */
 
