@@ -22,6 +22,9 @@
 #include "engram/h5.h"
 #include "engram/synapses.h"
 
+/** Of P and weights. PRECISION_HALF: weights are single. */
+typedef enum { PRECISION_SINGLE, PRECISION_DOUBLE, PRECISION_HALF, PRECISIONS } rls_precision;
+
 typedef struct {
     double lambda;             /**< ridge penalty on the departure of recurrent weights from their initial values, > 0 */
     double mu;                 /**< penalty on the summed departure of a neuron's excitatory (and of its inhibitory) weights, >= 0 */
@@ -47,6 +50,7 @@ typedef struct rls_store_kind {
     const char *name, *help;
     bool scales; /**< update() takes scale */
     bool halves; /**< P can be stored in half precision */
+    bool divided; /**< a group's P lies on several ranks: what is done to it is collective; save() and load() stand for pack_p() and unpack_p() */
 
     /** Allocate and set P(0) (rls_initial_p()). Collective. @param plastic borrowed for life; update() writes its weights @return owned */
     rls_store *(*create)(const context *context, plastic_synapses *plastic, const rls_settings *settings);

@@ -295,7 +295,7 @@ static void measure_stores(calibration *calibration) {
     rls->cached_bytes = 1 << 20;
     rls->large_bytes = 256 << 20; /* several times a core's share of the last cache */
     for (int s = 0; rls_store_kinds[s]; s++) {
-        if (rls_store_kinds[s]->save) continue;
+        if (rls_store_kinds[s]->divided) continue;
         for (int p = 0; p < PRECISIONS; p++) {
             if (p == PRECISION_HALF && !rls_store_kinds[s]->halves) continue;
             machine_store *costs[2] = {&rls->cached[s][p], &rls->large[s][p]};

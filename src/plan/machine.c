@@ -102,7 +102,7 @@ static const param_table *make_rls(void) {
     params[n++] = (param)NUMBER(machine_rls, "cached_bytes", NULL, 1, 1e15, "of all P of a rank, for the lists _cached", cached_bytes);
     params[n++] = (param)NUMBER(machine_rls, "large_bytes", NULL, 1, 1e15, "of all P of a rank, for the others", large_bytes);
     for (int s = 0; rls_store_kinds[s]; s++) {
-        if (rls_store_kinds[s]->save) continue; /* groups divided among ranks: not a matter of groups, but of bandwidth and gemm */
+        if (rls_store_kinds[s]->divided) continue; /* groups divided among ranks: not a matter of groups, but of bandwidth and gemm */
         if (s == MACHINE_STORES_MAX) context_abort("machine file: more than %d stores", MACHINE_STORES_MAX);
         for (int k = 0; k < PRECISIONS * 4; k++, n++) {
             if (k / 4 == PRECISION_HALF && !rls_store_kinds[s]->halves) break;

@@ -3,8 +3,9 @@
 #define ENGRAM_MACHINE_H
 
 #include "engram/config.h"
+#include "engram/rls.h"
 
-enum { MACHINE_MODELS_MAX = 16, MACHINE_STORES_MAX = 8, PRECISION_SINGLE = 0, PRECISION_DOUBLE, PRECISION_HALF, PRECISIONS };
+enum { MACHINE_MODELS_MAX = 16, MACHINE_STORES_MAX = 8 };
 
 /** Section `machine`. */
 typedef struct {

@@ -179,7 +179,7 @@ static status settle(const context *context, const plan_options *options, plan *
         return status_agree(context, status_fail(STATUS_INPUT, "--sbatch: the machine that is built in has %lld cores a node, %lld ranks are asked for: give --ranks-per-node N, how many ranks a node of your cluster takes, "
                                                                "or its machine file (--machine FILE; engram calibrate writes one)", (long long)plan->ranks_per_node, (long long)plan->ranks));
     if (plan->rate <= 0) plan->rate = 1e-3;
-    if (plan->network.rule.store && plan->network.rule.store->save && plan->ranks % plan->network.rule.grid_columns)
+    if (plan->network.rule.store && plan->network.rule.store->divided && plan->ranks % plan->network.rule.grid_columns)
         return status_agree(context, status_fail(STATUS_INPUT, "learning.grid_columns, %d, must divide the number of ranks, %lld", plan->network.rule.grid_columns, (long long)plan->ranks));
     return STATUS_OK;
 }

@@ -51,7 +51,7 @@ static delivery step_of_delivery(const plan_network *network, const machine *mac
     delivery delivery = {.fixed = (costs->step + own * (double)network->neurons * machine_curve(&costs->bytes, &costs->spike, touched)) * NS, .statics = dense ? own * (double)network->neurons * ceil((double)share->mine / 32) * per_word : events * per_static,
                          .plastic = plastic ? stretches * per_stretch : 0};
     delivery.variance = (dense ? 0 : events * per_static * per_static) + (plastic ? stretches * per_stretch * per_stretch : 0); /* counts of spikes that reach the rank: Poisson; rows of bits take the same on every rank */
-    if (plastic && network->rule.store && network->rule.store->save) /* waiting updates of weights */
+    if (plastic && network->rule.store && network->rule.store->divided) /* waiting updates of weights */
         delivery.plastic += (1 - exp(-own * (double)network->neurons)) * share->rows * plan_block(network) / 2 * machine->rls.pending * NS;
     return delivery;
 }
@@ -112,7 +112,7 @@ static double learning(const plan_network *network, const machine *machine, cons
     double instants = network->instants, every = (double)network->every * network->dt, first = network->window + every;
     double fraction = network->own_tau ? 1 : (plan_spiking(rate, first) + (instants - 1) * plan_spiking(rate, every)) / instants;
     double sources = (double)(network->neurons + network->units) * (network->own_tau ? machine->rls.source_own : machine->rls.source) * NS;
-    if (network->rule.store->save) return instants * (sources + distributed_instant(network, machine, share, ranks_per_node, fraction));
+    if (network->rule.store->divided) return instants * (sources + distributed_instant(network, machine, share, ranks_per_node, fraction));
     double spiking, quiet = group_at_instant(network, machine, share->plastic_inputs, plan_store_bytes(network, share, rate).p, &spiking), hits = fraction * share->plastic_inputs;
     double members = (share->rows - share->groups) * share->plastic_inputs * machine->rls.member * NS;
     *deviation = sqrt(instants * share->groups * hits * (1 - fraction)) * spiking * NS;

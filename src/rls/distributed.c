@@ -551,6 +551,6 @@ static void export_p(const rls_store *store, int group, double *p) {
 }
 
 const rls_store_kind rls_distributed = {
-    .name = "distributed", .help = "as spike_driven, P over all ranks by ScaLAPACK and weights delayed too: for large groups", .create = create, .destroy = destroy, .trial_begin = trial_begin,
+    .name = "distributed", .divided = true, .help = "as spike_driven, P over all ranks by ScaLAPACK and weights delayed too: for large groups", .create = create, .destroy = destroy, .trial_begin = trial_begin,
     .predict = predict, .update = update, .settle = settle, .save = save, .load = load, .export_p = export_p,
 };

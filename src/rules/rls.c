@@ -9,7 +9,6 @@
 #include "engram/rule.h"
 #include "engram/targets.h"
 
-enum { PRECISION_SINGLE, PRECISION_DOUBLE, PRECISION_HALF };
 enum { STORE_AUTO, STORE_SPIKE_DRIVEN, STORE_DISTRIBUTED }; /* and on in the order of rls_store_kinds */
 
 typedef struct {
@@ -243,7 +242,7 @@ static void save_local(rule_state *state, h5_file *file) {
 }
 
 static void save(rule_state *state, h5_file *file) {
-    if (state->kind->save)
+    if (state->kind->divided)
         state->kind->save(state->store, file);
     else
         save_local(state, file);
@@ -264,7 +263,7 @@ static void load_local(rule_state *state, h5_reader *reader) {
 }
 
 static void load(rule_state *state, h5_reader *reader) {
-    if (state->kind->load)
+    if (state->kind->divided)
         state->kind->load(state->store, reader);
     else
         load_local(state, reader);

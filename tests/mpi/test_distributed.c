@@ -70,7 +70,7 @@ static void export_groups(const context *job, const rls_store_kind *kind, const 
         for (int local = 0; local < plastic->groups; local++)
             if (plastic->group_id[local] == 10 + g) mine = local;
         memset(scratch, 0, K0 * K0 * sizeof(double));
-        if (kind->save || mine >= 0) kind->export_p(store, mine, scratch);
+        if (kind->divided || mine >= 0) kind->export_p(store, mine, scratch);
         CHECK_MPI(MPI_Allreduce(scratch, all[g], K[g] * K[g], MPI_DOUBLE, MPI_MAX, job->comm)); /* those who have it have the same; there are negative entries */
         double *least = memory_new(MEMORY_BUFFERS, K0 * K0, sizeof(double));
         CHECK_MPI(MPI_Allreduce(scratch, least, K[g] * K[g], MPI_DOUBLE, MPI_MIN, job->comm));
