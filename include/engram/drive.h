@@ -1,5 +1,5 @@
 /** @file drive.h
- *  Synaptic drive of the neurons of a rank (models/rls.md section 2): static excitatory and inhibitory input and plastic input, each filtered once,
+ *  Synaptic drive of the neurons of a rank (patterns/README.md 2): static excitatory and inhibitory input and plastic input, each filtered once,
  *  the first two together if their time constants are equal.
  *  One step of every filter is u <- decay u + jump input, with the coefficients of filter_step_of(). Not collective.
  */

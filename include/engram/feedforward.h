@@ -1,5 +1,5 @@
 /** @file feedforward.h
- *  Poisson feed-forward units (models/rls.md 1.4, 4.6): external sources whose rates follow frozen Ornstein-Uhlenbeck processes, one set a task.
+ *  Poisson feed-forward units (patterns/README.md 1.4, 4.6): external sources whose rates follow frozen Ornstein-Uhlenbeck processes, one set a task.
  *  Every rank computes all units itself (a pure function of seed, unit and step), so they cost no communication. Not collective.
  */
 #ifndef ENGRAM_FEEDFORWARD_H

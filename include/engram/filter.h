@@ -1,9 +1,9 @@
 /** @file filter.h
  *  Filtered spike trains r_j of the presynaptic sources, needed only at learning instants.
  *
- *  The filter is linear, so between two learning instants only sources that spike cost anything (rls-fast form):
+ *  The filter is linear, so between two learning instants only sources that spike cost anything:
  *      r_j  <-  A_j r_j + s_j ,   A_j = a_j^n over the n steps of the interval,   s_j = sum over its spikes of jump_j a_j^(steps since it entered r).
- *  a and jump per step (models/rls.md 2):  Euler (Arthur et al.)  a = 1 - dt/tau, jump = unit/tau;
+ *  a and jump per step (patterns/README.md 2):  Euler (Arthur et al.)  a = 1 - dt/tau, jump = unit/tau;
  *  RK4 (Kim & Chow)  a = 1 - x + x^2/2 - x^3/6 + x^4/24 with x = dt/tau, jump = unit/tau.  unit: the model's time unit, 1 or 10 ms.
  *  Every rank filters all sources. Not collective.
  */

@@ -42,7 +42,7 @@ struct neuron_model {
     const param_table *parameters;  /**< its name is the model's name */
     const neuron_field *fields;     /**< [field_count] */
     int field_count;
-    int unit_is_tau;                /**< 1: filtered spikes have area 1 per membrane time constant (Kim & Chow 2018); 0: per ms (models/rls.md 2) */
+    int unit_is_tau;                /**< 1: filtered spikes have area 1 per membrane time constant (Kim & Chow 2018); 0: per ms (patterns/README.md 2) */
     int readout_drive;              /**< 1: the natural drive is u = W r recomputed with the current weights; 0: weights filtered at spike time */
     int keeps_state;                /**< 1: state runs on from loop to loop unless the user says otherwise */
     int phi_applies;                /**< 1: phi2 of targets.h is its transfer function, so rates can be learned through it (theta, qif) */
@@ -59,7 +59,7 @@ struct neuron_model {
      *  @param noise [end - first] unit normals, NULL when the noise is off or acts elsewhere */
     void (*step)(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise);
 
-    /** Standard deviation of white noise of neuron @p gid, in units of the input (models/rls.md 1.3); NULL if the model has none. */
+    /** Standard deviation of white noise of neuron @p gid, in units of the input (patterns/README.md 1.3); NULL if the model has none. */
     double (*noise_sd)(const neurons *neurons, int64_t gid);
     /** Does that noise act on the input current (1: drive += sd sqrt(tau/dt) xi, added by the engine) or inside step() (0)? NULL: inside. */
     int (*noise_is_current)(const neurons *neurons);

@@ -27,7 +27,7 @@ enum { SPIKES_NONE, SPIKES_LAST, SPIKES_ALL };
 enum { EDGES_NONE, EDGES_PLASTIC, EDGES_ALL };
 extern const param_table output_common;
 
-/** Follows the drive (or phi2 of it, for rate targets) through the target window as averages around every learning instant (models/rls.md 6.3):
+/** Follows the drive (or phi2 of it, for rate targets) through the target window as averages around every learning instant (patterns/README.md 6.3):
  *  at each whole ms tau after the stimulus the value is added to bins max(1,a) .. min(a+m, instants), a = floor((tau - w)/every + 1), m = round(2w/every - 1).
  *  Kept as sums over the stretches between bin edges, so that a ms costs one addition a neuron. w = 0: the value at the instant itself. */
 typedef struct tracker tracker;

@@ -1,16 +1,16 @@
 /** @file rls.h
- *  Recursive least squares (models/rls.md section 3): where the inverse correlation matrices P live and how they are updated.
+ *  Recursive least squares (patterns/README.md 3): where the inverse correlation matrices P live and how they are updated.
  *
  *  A store keeps one P per group of plastic_synapses and updates P and the weights at every learning instant:
- *      q = P r~ ,  s = r~.q ,  g = 1/(1+s) ,  P <- P - g q q' ,  w_i <- w_i - g e_i q         (section 3.2)
- *  with r~ = r, or r~ = scale_i r for the phi'-weighted form of rate targets (groups of one row; section 3.6). What is minimised is
- *      1/2 sum_k (y^k - w.r^k)^2 + 1/2 (w - w0)' P0^-1 (w - w0)                                (section 3.1)
- *  Where weights keep their signs (plastic->frozen; section 3.7), an element of w that the step would take across zero, away from the sign of its initial value,
+ *      q = P r~ ,  s = r~.q ,  g = 1/(1+s) ,  P <- P - g q q' ,  w_i <- w_i - g e_i q         (3.2)
+ *  with r~ = r, or r~ = scale_i r for the phi'-weighted form of rate targets (groups of one row; 3.6). What is minimised is
+ *      1/2 sum_k (y^k - w.r^k)^2 + 1/2 (w - w0)' P0^-1 (w - w0)                                (3.1)
+ *  Where weights keep their signs (plastic->frozen; 3.7), an element of w that the step would take across zero, away from the sign of its initial value,
  *  stays what it was and is frozen: from the next instant on its element of r~ is 0, and it is never written. It still counts in w.r, and so in e. Its row of P goes on
  *  by the same formulas, and no longer matters: rows and elements of q of other inputs do not depend on it. Weights that began at 0 have no sign to keep.
  *
  *  A store is one file in src/rls/ that defines one `const rls_store_kind`, plus one line in src/rls/table.c. The calls carry both r itself and
- *  what arrived since the last instant, so that a store may work on spikes alone (rls-fast), delay its updates, or be distributed (collective calls).
+ *  what arrived since the last instant, so that a store may work on spikes alone, delay its updates, or be distributed (collective calls).
  */
 #ifndef ENGRAM_RLS_H
 #define ENGRAM_RLS_H
@@ -90,7 +90,7 @@ typedef struct rls_store_kind {
 extern const rls_store_kind *const rls_store_kinds[];
 
 /** Initial P of a group in closed form: for each set of m recurrent sources whose initial weights have the same sign (Arthur et al. 2023, "ROWSUM";
- *  models/rls.md 3.3), P0 = (1/lambda)(I - mu/(lambda + mu m) 11'); zero weights and feed-forward sources: I/lambda, I/lambda_feedforward. */
+ *  patterns/README.md 3.3), P0 = (1/lambda)(I - mu/(lambda + mu m) 11'); zero weights and feed-forward sources: I/lambda, I/lambda_feedforward. */
 typedef struct {
     const int8_t *signs;           /**< [K] borrowed */
     double recurrent, feedforward; /**< on the diagonal */

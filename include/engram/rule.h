@@ -31,7 +31,7 @@ typedef struct {
     const double *bias;     /**< [mine] constant input */
     double lambda_feedforward;
     bool carries_state;     /**< a trial goes on with the filtered spikes of the one before */
-    bool rate_targets;      /**< targets are rates per time unit, learned through phi2 (models/rls.md 3.6) */
+    bool rate_targets;      /**< targets are rates per time unit, learned through phi2 (patterns/README.md 3.6) */
 } rule_setting;
 
 /** What happened since rule_report was last cleared; sums are exact, so that they do not depend on the number of ranks. */

@@ -42,7 +42,7 @@ extern const param_table guard_common;
 /** Independent repetitions: they pick initial states, noise and Poisson spikes (random.h). Training loop l has stream l. */
 enum { STREAM_BASELINE = 1 << 22, STREAM_UNTRAINED, STREAM_PROBE, STREAM_TEST = 1 << 23 };
 
-typedef struct guard guard; /**< src/sim/guard.h */
+typedef struct guard guard; /**< src/training/guard.h */
 
 /** Whose scores are told apart: recorded units (or, where nothing is recorded, all trained neurons), and trained neurons with auxiliary targets. */
 enum { SCORE_GIVEN, SCORE_AUXILIARY, SCORES };
@@ -85,7 +85,7 @@ typedef struct simulation {
     int64_t filter_age;       /**< decay steps of the filter since the last learning instant */
     double baseline_rate[2];  /**< Hz of excitatory and inhibitory neurons in the baseline run, NAN without one */
     double baseline_settled;  /**< Hz of all neurons there, once settled; NAN without one */
-    double baseline_sd;       /**< temporal SD of the static drive there (models/rls.md 3.6), NAN without */
+    double baseline_sd;       /**< temporal SD of the static drive there (patterns/README.md 3.6), NAN without */
     bool wait_timed;          /**< a barrier before every exchange of spikes: waiting for other ranks is PHASE_WAIT, not part of PHASE_EXCHANGE */
     double phase_seconds[PHASES];
 } simulation;

@@ -39,7 +39,7 @@ typedef struct target_request {
     int instants;                /**< per task; 0 while open() runs with duration auto */
     double start;                /**< ms: end of the stimulus, from the start of a loop */
     double time_unit;            /**< ms: phi1 and phi2 are spikes per this time, the membrane time constant */
-    const double *mean_drive;    /**< [mine] mean drive of each neuron in the baseline run (models/rls.md 4.1) */
+    const double *mean_drive;    /**< [mine] mean drive of each neuron in the baseline run (patterns/README.md 4.1) */
     const uint32_t *activity;    /**< [N] spikes in the baseline run */
     double activity_seconds;     /**< length of the baseline run, s of model time */
     const uint8_t *trained;      /**< [N] */
@@ -96,7 +96,7 @@ status targets_open(target_request *request, targets *targets);
 status targets_pair(target_request *request, targets *targets);
 
 /** Draw or read all targets and convert rates. Collective; agreed.
- *  @param sigma  [mine] input noise of each neuron for Siegert's formula (models/rls.md 3.6)
+ *  @param sigma  [mine] input noise of each neuron for Siegert's formula (patterns/README.md 3.6)
  *  @param bias   [mine] constant input, subtracted because Siegert's mu is the total mean input
  *  @param membrane_tau ms */
 status targets_fill(target_request *request, targets *targets, const double *sigma, const double *bias, double membrane_tau);
@@ -108,13 +108,13 @@ static inline const double *targets_at(const targets *targets, int mine, int tas
     return targets->value + ((int64_t)task * targets->instants + k) * mine;
 }
 
-/** phi1(x) = sqrt([x]+)/pi and phi2(x) = sqrt(c ln(1 + exp(x/c)))/pi, c = 0.1: spikes per time unit of a theta neuron (Kim & Chow 2018; models/rls.md 1.2). */
+/** phi1(x) = sqrt([x]+)/pi and phi2(x) = sqrt(c ln(1 + exp(x/c)))/pi, c = 0.1: spikes per time unit of a theta neuron (Kim & Chow 2018; patterns/README.md 1.2). */
 double transfer_phi1(double x);
 double transfer_phi2(double x);
 double transfer_phi2_slope(double x); /**< d phi2/dx */
 
 /** Rate (Hz) of a LIF neuron with threshold 1, reset 0, time constant @p tau ms under mean input mu and white noise sigma (Siegert 1951, Ricciardi 1977;
- *  models/rls.md 3.6); sigma = 0: the noiseless neuron. */
+ *  patterns/README.md 3.6); sigma = 0: the noiseless neuron. */
 double siegert_rate(double mu, double sigma, double tau);
 /** The mean input that gives @p rate Hz: regula falsi with bisection on the monotone rate. @pre rate > 0. */
 double siegert_input(double rate, double sigma, double tau);

@@ -1,4 +1,4 @@
-/* Balanced excitatory-inhibitory network of Arthur et al. 2023 (models/rls.md 6.1).
+/* Balanced excitatory-inhibitory network of Arthur et al. 2023 (patterns/README.md 6.1).
  *
  * Every neuron has 2K distinct targets among the N-1 others; weights depend on the two types only. A rank makes the lists of all sources
  * restricted to its own targets without drawing the others: the number of targets that fall in each half of the network is hypergeometric, so a

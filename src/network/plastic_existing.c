@@ -1,4 +1,4 @@
-/* All synapses of the network that are there at the start learn, and no others (Kim & Chow 2018; models/rls.md 3.5). The rows of trained neurons move
+/* All synapses of the network that are there at the start learn, and no others (Kim & Chow 2018; patterns/README.md 3.5). The rows of trained neurons move
  * from the static network to the plastic set with their weights; those of untrained neurons stay static. */
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* A sparse plastic set on top of the static network (Arthur et al. 2023, Kim et al. 2023; models/rls.md 3.5): per neuron, or per group of neurons,
+/* A sparse plastic set on top of the static network (Arthur et al. 2023, Kim et al. 2023; patterns/README.md 3.5): per neuron, or per group of neurons,
  * L_E excitatory and L_I inhibitory partners without replacement, autapses not excluded. */
 #include <math.h>
 #include <stdlib.h>

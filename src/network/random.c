@@ -1,4 +1,4 @@
-/* Sparse random network (Kim & Chow 2018; models/rls.md 5): every pair with a probability, or a fixed in-degree; no autapses.
+/* Sparse random network (Kim & Chow 2018; patterns/README.md 5): every pair with a probability, or a fixed in-degree; no autapses.
  * A target's inputs are a pure function of (seed, target), so a rank makes just its own rows. */
 #include <math.h>
 #include <stdio.h>

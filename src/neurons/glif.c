@@ -1,4 +1,4 @@
-/* The five generalised leaky integrate-and-fire models of the Allen Institute (Teeter et al. 2018; models/rls.md 1.5), one kernel compiled for each level:
+/* The five generalised leaky integrate-and-fire models of the Allen Institute (Teeter et al. 2018; patterns/README.md 1.5), one kernel compiled for each level:
  *     glif1  leaky integrate-and-fire                      glif2  + reset rules and a threshold that spikes raise
  *     glif3  leaky integrate-and-fire + after-spike currents    glif4  both    glif5  both + a threshold that follows the voltage
  *     C dv/dt = X + u + sum_j I_j - (v - E_L)/R ;  dI_j/dt = -k_j I_j ;  dtheta_s/dt = -b_s theta_s ;  dtheta_v/dt = a_v (v - E_L) - b_v theta_v

@@ -1,4 +1,4 @@
-/* Izhikevich's neurons (Izhikevich 2003), five classes mixed as in Kim & Chow 2018, Fig. 3 supplement 2 (models/rls.md 1.6); mV and ms:
+/* Izhikevich's neurons (Izhikevich 2003), five classes mixed as in Kim & Chow 2018, Fig. 3 supplement 2 (patterns/README.md 1.6); mV and ms:
  *     v' = 0.04 v^2 + 5 v + 140 - w + I + u ;  w' = a (b v - w) ;  v > 30: v = c, w += d.
  * The input enters as it is, in mV/ms: regular-spiking cells fire above 3.8 (network.bias brings cells to their border). The paper gives no integration scheme.
  * Here dt is cut into equal parts of at most "substep", and each is split (Strang): w relaxes half a part towards b v, v moves through the part with w frozen, w relaxes the

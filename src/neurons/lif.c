@@ -1,4 +1,4 @@
-/* Leaky integrate-and-fire neuron of Arthur et al. 2023 and Kim et al. 2023 (models/rls.md 1.3): dimensionless voltage,
+/* Leaky integrate-and-fire neuron of Arthur et al. 2023 and Kim et al. 2023 (patterns/README.md 1.3): dimensionless voltage,
  *     tau_m dv/dt = -v + X + u ;  spike if v > threshold, then v = reset, and n_ref steps without integration. */
 #include <math.h>
 #include <stdbool.h>

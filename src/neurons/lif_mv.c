@@ -1,4 +1,4 @@
-/* Leaky integrate-and-fire neuron in mV, of Kim & Chow 2018, Fig. 3 supplement 2 (models/rls.md 1.6):
+/* Leaky integrate-and-fire neuron in mV, of Kim & Chow 2018, Fig. 3 supplement 2 (patterns/README.md 1.6):
  *     dv/dt = -(v - I)/tau + X + u  (mV/ms) ;  spike at the threshold, then v = reset, no refractory period.
  * X + u is constant over a step, so the step is exact, the moment of the spike included: what is left of the step after it is integrated from the reset.
  * Intervals do not depend on dt; only the report of a spike is rounded up to the end of its step, and there is one spike a step at most.

@@ -1,4 +1,4 @@
-/* Quadratic integrate-and-fire neuron, the voltage form of the theta neuron, v = tan(theta/2) (Kim & Chow 2018; models/rls.md 1.2):
+/* Quadratic integrate-and-fire neuron, the voltage form of the theta neuron, v = tan(theta/2) (Kim & Chow 2018; patterns/README.md 1.2):
  *     tau dv/dt = v^2 + I + u ;  spike at v = V, then v = -V.
  * I + u is constant over a step, so the step is exact, the moment of the spike included (quadratic.h). With finite V an interval is (2 tau/sqrt J) atan(V/sqrt J),
  * shorter than the theta neuron's pi tau/sqrt J by 2 tau/V: 0.02 ms at the default of V, a spike in 5 s at 100 Hz. One spike a step at most.

@@ -1,4 +1,4 @@
-/* Theta neuron, the phase form of the quadratic integrate-and-fire neuron (Kim & Chow 2018; models/rls.md 1.1):
+/* Theta neuron, the phase form of the quadratic integrate-and-fire neuron (Kim & Chow 2018; patterns/README.md 1.1):
  *     tau dtheta/dt = 1 - cos theta + (I + u)(1 + cos theta) ;  spike when theta passes pi. */
 #include <math.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* The recursion as it is written (models/rls.md 3.2), one P per group. Correct, simple, bound by memory: the oracle of the other stores.
+/* The recursion as it is written (patterns/README.md 3.2), one P per group. Correct, simple, bound by memory: the oracle of the other stores.
  * Two layouts: full (textbook), rows padded; and the upper triangle only (packed), half the memory. */
 #include <math.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Recursive least squares on the synaptic drive or rate of every trained neuron (Kim & Chow 2018; Arthur et al. 2023; models/rls.md section 3).
+/* Recursive least squares on the synaptic drive or rate of every trained neuron (Kim & Chow 2018; Arthur et al. 2023; patterns/README.md 3).
  *     drive targets:  e = w.r + fixed drive - f
  *     rate targets:   e = phi2(w.r + fixed drive + input) - f ,  r~ = phi2'(the same) r                              (3.6) */
 #include <math.h>

@@ -1,4 +1,4 @@
-/* The kinds of stimulus (models/rls.md 4.7). */
+/* The kinds of stimulus (patterns/README.md 4.7). */
 #include <math.h>
 #include <string.h>
 

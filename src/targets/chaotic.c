@@ -1,4 +1,4 @@
-/* Drives of a chaotic rate network (Kim & Chow 2018; models/rls.md 4.3): tau dx/dt = -x + M h(x), h = sqrt([x]+)/pi, integrated with Euler steps.
+/* Drives of a chaotic rate network (Kim & Chow 2018; patterns/README.md 4.3): tau dx/dt = -x + M h(x), h = sqrt([x]+)/pi, integrated with Euler steps.
  * Each rank integrates its own rows; the rates are shared after every step. Sums run over sources in order, so the partition does not matter. */
 #include <math.h>
 #include <stdlib.h>

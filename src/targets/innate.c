@@ -1,4 +1,4 @@
-/* Innate trajectories (Kim & Chow 2018, Fig. 4; models/rls.md 4.5): the untrained network's own drive, recorded after it has settled from a random state. */
+/* Innate trajectories (Kim & Chow 2018, Fig. 4; patterns/README.md 4.5): the untrained network's own drive, recorded after it has settled from a random state. */
 #include "engram/targets.h"
 
 typedef struct { double settle; } innate_parameters;

@@ -1,4 +1,4 @@
-/* Ornstein-Uhlenbeck targets of Kim & Chow 2018 (models/rls.md 4.4), as coded: per 10 ms unit x <- x - x dt/tau_c + s sqrt(dt) xi, started from the
+/* Ornstein-Uhlenbeck targets of Kim & Chow 2018 (patterns/README.md 4.4), as coded: per 10 ms unit x <- x - x dt/tau_c + s sqrt(dt) xi, started from the
  * stationary law. Drawn exactly in distribution at the learning instants: x <- a x + SD sqrt(1 - a^2) xi, a = exp(-every/tau_c). */
 #include <math.h>
 

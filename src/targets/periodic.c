@@ -1,4 +1,4 @@
-/* Sines and products of sines of Kim & Chow 2018 (models/rls.md 4.1, 4.2); t from the end of the stimulus. */
+/* Sines and products of sines of Kim & Chow 2018 (patterns/README.md 4.1, 4.2); t from the end of the stimulus. */
 #include <math.h>
 
 #include "engram/random.h"

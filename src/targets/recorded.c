@@ -91,7 +91,7 @@ static int find_free(int *next, int at) {
     return at;
 }
 
-/** Units by mean rate, descending; each takes the free excitatory neuron whose baseline rate is closest (models/rls.md 4.8).
+/** Units by mean rate, descending; each takes the free excitatory neuron whose baseline rate is closest (patterns/README.md 4.8).
  *  Neurons are sorted by rate; free neighbours to either side are found through path-compressed links. */
 static void pair_by_rate(const target_request *request, const recorded_state *state, int32_t *paired) {
     int units = state->table.units, cells = (int)request->cells->excitatory, next = 0;

@@ -1,4 +1,4 @@
-/* Sinusoids of Arthur et al. 2023 (models/rls.md 4.1): amplitude sin(2 pi (t - phi_i)/period) + mean drive_i + bias(t), t from the start of the loop. */
+/* Sinusoids of Arthur et al. 2023 (patterns/README.md 4.1): amplitude sin(2 pi (t - phi_i)/period) + mean drive_i + bias(t), t from the start of the loop. */
 #include <math.h>
 
 #include "engram/memory.h"

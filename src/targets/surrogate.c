@@ -1,4 +1,4 @@
-/* A stand-in for recorded cortical rates with the statistics of Kim et al. 2023's table (models/rls.md 4.8): log-normal mean rates, smoothed
+/* A stand-in for recorded cortical rates with the statistics of Kim et al. 2023's table (patterns/README.md 4.8): log-normal mean rates, smoothed
  * Ornstein-Uhlenbeck log-rates, rescaled to each unit's mean and temporal SD. Every rank draws the whole table.
  *
  * Recorded units resemble each other. With targets.components = K all units share K such paths: the log-rate of a unit is

@@ -1,4 +1,4 @@
-"""Independent numpy reference of the trained networks: dense, naive, float64, written from models/rls.md (section numbers below are its).
+"""Independent numpy reference of the trained networks: dense, naive, float64, written from the equations of patterns/README.md, whose section numbers these are.
 
 It shares nothing with the program but the layout of random numbers (include/engram/random.h), and reads the graph, targets and stimulus that a run wrote.
     philox, uniform, normal, noise    random numbers
@@ -100,7 +100,7 @@ class Given:
         return matrix
 
 
-# ---- learning (section 3) ------------------------------------------------------------------------------------------------------------------
+# ---- learning (3) ------------------------------------------------------------------------------------------------------------------
 
 def initial_precision(weights, recurrent, lam, mu, lam_units):
     """Inverse of P0 (3.3): lambda on the diagonal, and mu between recurrent inputs whose initial weights have the same sign."""
@@ -305,7 +305,7 @@ def unit_rates(seed, task, units, samples, dt, rate=5.0, tau=400.0, sigma=0.2, s
 
 def run_lif(given, learner, seed, dt, loops, loop_ms, on_ms, off_ms, every_ms, tasks=None, noise_sd=0.0, noise_kind="voltage", rate=None,
             tau_m=10.0, tau_e=3.0, tau_i=3.0, n_ref=1, start="normal", learn=True, carry=False, streams=None, cell=None):
-    """Arthur et al. 2023. The numbers in comments are the steps of section 1.3. cell: neurons other than lif, a Glif.
+    """Arthur et al. 2023. The numbers in comments are the steps of 1.3. cell: neurons other than lif, a Glif.
     rate: keywords of unit_rates(). carry: state runs on from loop to loop. streams: random streams of the loops, by default 1, 2, ..."""
     record, count, units, tau_p = Record(), given.neurons, given.units, given.tau_plastic
     steps, on, off, every = (round(ms / dt) for ms in (loop_ms, on_ms, off_ms, every_ms))
@@ -372,7 +372,7 @@ def rk4(slope, x, h):
 
 
 def run_theta(given, learner, seed, dt, loops, loop_ms, on_ms, off_ms, every_ms, tasks=None, tau_s=20.0, tau_m=10.0, rates=False, carry=True, cell=None):
-    """Kim & Chow 2018. The numbers in comments are the steps of section 1.1; by default, state runs on from loop to loop (carry). cell: other neurons than theta."""
+    """Kim & Chow 2018. The numbers in comments are the steps of 1.1; by default, state runs on from loop to loop (carry). cell: other neurons than theta."""
     record, count, h, b = Record(), given.neurons, dt / tau_m, tau_m / tau_s
     steps, on, off, every = (round(ms / dt) for ms in (loop_ms, on_ms, off_ms, every_ms))
     for loop in range(1, loops + 1):

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Engram against the independent numpy reference of models/rls.md (reference.py): every spike of training runs, the trained weights, mean gains,
+"""Engram against the independent numpy reference of the equations of patterns/README.md (reference.py): every spike of training runs, the trained weights, mean gains,
 and the correlation measure of 6.3. Usage: test_reference.py --engram PATH --work DIR"""
 import os
 import sys
@@ -98,7 +98,7 @@ def test_philox_known_answers(bench):
 
 
 def check_balanced_graph(given):
-    """Table 6.1 for N = 240, K = 24, L = round(2 sqrt K) = 10."""
+    """patterns/README.md 6.1 for N = 240, K = 24, L = round(2 sqrt K) = 10."""
     root, excitatory = np.sqrt(24.0), np.arange(240) < 120
     j, j_x = 2 * 10 / root, 0.25 * root
     types = np.where(excitatory[:, None], np.where(excitatory, 0.15, -0.75), np.where(excitatory, 1.0, -1.0)) * j  # [to][from]
@@ -147,7 +147,7 @@ def test_feedforward(bench):
 
 
 def test_own_time_constants(bench):
-    """u_P of neuron i filters with tau_i, r_j with tau_j (section 2)."""
+    """u_P of neuron i filters with tau_i, r_j with tau_j (patterns/README.md 2)."""
     out, given, _ = lif(bench, "own_tau", NO_STATIC, {**SEPARATE, "tau_range": "[20 ms, 60 ms]"}, neuron={"noise_sd": 0.5}, reference_keys=dict(noise_sd=0.5))
     assert given.tau_plastic.min() > 20 and given.tau_plastic.max() < 60 and np.ptp(given.tau_plastic) > 30
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""V6, V7, V8 and V22 of models/rls.md section 7: what a closed-loop run of engram learned is the ridge solution of its own recorded activity.
+"""V6, V7, V8 and V22 of patterns/README.md 7: what a closed-loop run of engram learned is the ridge solution of its own recorded activity.
 
-Everything is recomputed from the spikes that the run wrote: filtered spikes r (section 2), static drive u_bal (1.3), and from them the minimum of 3.1.
+Everything is recomputed from the spikes that the run wrote: filtered spikes r (2), static drive u_bal (1.3), and from them the minimum of 3.1.
 Usage: test_ridge.py --engram PATH --work DIR"""
 import os
 import sys

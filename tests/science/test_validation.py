@@ -86,7 +86,7 @@ def test_static_network_rates_5000(bench):
 
 
 def test_first_loops_of_the_tutorial(bench):
-    """V20 in short: correlations of loops 1 to 10 within 0.025 of the published curve or of the independent run of models/rls.md 6.6(a), and the rate
+    """V20 in short: correlations of loops 1 to 10 within 0.025 of the published curve or of the independent run of patterns/README.md 6.6, and the rate
     within 3 %. V21: s = r'Pr = 1/g - 1 is 0.003 on average, within 30 %. Neighbouring loops of an independent network may miss by chance: the mean
     of all ten must be inside too."""
     published = [-0.0318, -0.0289, -0.0039, 0.0031, 0.0128, 0.0234, 0.0309, 0.0424, 0.0574, 0.0692]

@@ -1,5 +1,5 @@
 /** @file test_filter.c
- *  Filtered spikes and synaptic drive against step-by-step recursion and closed forms (models/rls.md section 2; section 7, V5 and V6).
+ *  Filtered spikes and synaptic drive against step-by-step recursion and closed forms (patterns/README.md 2; 7, V5 and V6).
  */
 #include <math.h>
 #include <setjmp.h>
@@ -32,7 +32,7 @@ static void test_step(void **state) {
     double x = 1 / 20.0;
     same(kutta.decay, 1 - x + x * x / 2 - x * x * x / 6 + x * x * x * x / 24);
     assert_true(fabs(kutta.decay - exp(-x)) < 3e-9);
-    assert_true(fabs(0.1 * kutta.jump / (1 - kutta.decay) - 1.025) < 5e-4); /* mean of r over rate (section 2) */
+    assert_true(fabs(0.1 * kutta.jump / (1 - kutta.decay) - 1.025) < 5e-4); /* mean of r over rate (patterns/README.md 2) */
 }
 
 /** V5: after one spike r = jump decay^m; for Euler the area is 1. */

@@ -1,5 +1,5 @@
 /** @file test_neuron_models.c
- *  GLIF1 to GLIF5, Izhikevich, mV-LIF and QIF neurons (models/rls.md 1.2, 1.5, 1.6) against closed forms and an independent integration.
+ *  GLIF1 to GLIF5, Izhikevich, mV-LIF and QIF neurons (patterns/README.md 1.2, 1.5, 1.6) against closed forms and an independent integration.
  */
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /** @file test_neurons.c
- *  Neuron models against closed forms (models/rls.md section 7, V1 to V4), and that a neuron's state does not depend on the partition.
+ *  Neuron models against closed forms (patterns/README.md 7, V1 to V4), and that a neuron's state does not depend on the partition.
  */
 #include <math.h>
 

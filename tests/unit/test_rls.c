@@ -1,6 +1,6 @@
 /** @file test_rls.c
  *  Recursive least squares, every store: against the ridge solution that it must reach and a recursion in extended precision
- *  (models/rls.md section 3; section 7, V7 to V10).
+ *  (patterns/README.md 3; 7, V7 to V10).
  */
 #include <math.h>
 #include <setjmp.h>
@@ -48,7 +48,7 @@ static int sign(double x) {
     return (x > 0) - (x < 0);
 }
 
-/** P0 inverse as section 3.3 writes it. */
+/** P0 inverse as patterns/README.md 3.3 writes it. */
 static void inverse_p0(const plastic_synapses *plastic, int group, const rls_settings *settings, matrix result) {
     int count;
     const int32_t *source = plastic_sources(plastic, group, &count);
@@ -145,7 +145,7 @@ static void end(trainee *t) {
     plastic_free(t->plastic);
 }
 
-/** Distance of P A from the identity, and of the weights from the minimum of section 3.1, which is where A w = b. */
+/** Distance of P A from the identity, and of the weights from the minimum of patterns/README.md 3.1, which is where A w = b. */
 typedef struct { double weights, identity; } outcome;
 
 /** Train @p updates times towards random targets, with r~ = scale r if @p scaled; look at the last group.
@@ -208,7 +208,7 @@ static outcome train(const rls_store_kind *kind, rls_settings settings, bool sin
     return (outcome){.weights = (double)sqrtl(off / size), .identity = distance_to_identity(a, p)};
 }
 
-static void test_ridge(void **state) { /* V7, V9, V10; scaled: the phi'-weighted form of section 3.6 */
+static void test_ridge(void **state) { /* V7, V9, V10; scaled: the phi'-weighted form of 3.6 */
     (void)state;
     for (int k = 0; rls_store_kinds[k]; k++) {
         const rls_store_kind *kind = rls_store_kinds[k];
@@ -312,7 +312,7 @@ static void test_without_inputs(void **state) {
     }
 }
 
-/** Section 3.7 written out for one row in extended precision: r~ is 0 where an input is frozen, and a weight that would leave the sign it began with is frozen instead. */
+/** Section 3.7 there written out for one row in extended precision: r~ is 0 where an input is frozen, and a weight that would leave the sign it began with is frozen instead. */
 typedef struct { matrix p; long double w[N], r[N]; bool frozen[N]; } signed_row;
 
 static void begin_signed_row(signed_row *row, const plastic_synapses *plastic, int group, const rls_settings *settings) {

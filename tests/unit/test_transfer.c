@@ -1,5 +1,5 @@
 /** @file test_transfer.c
- *  Transfer functions of the theta neuron and Siegert's formula with its inverse (models/rls.md 1.2, 3.6; section 7, V12 to V14).
+ *  Transfer functions of the theta neuron and Siegert's formula with its inverse (patterns/README.md 1.2, 3.6; 7, V12 to V14).
  */
 #include <math.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* The run of the static network, before anything is plastic, that measures what targets need to know of it (models/rls.md 6.2). */
+/* The run of the static network, before anything is plastic, that measures what targets need to know of it (patterns/README.md 6.2). */
 #include <math.h>
 
 #include "build.h"
@@ -26,7 +26,7 @@ static void watch_step(void *self, const simulation *sim, int64_t step, const in
     }
 }
 
-/** s: temporal SD of the drive, averaged over the first 1000 excitatory neurons (models/rls.md 3.6). Collective. */
+/** s: temporal SD of the drive, averaged over the first 1000 excitatory neurons (patterns/README.md 3.6). Collective. */
 static double mean_sd(const simulation *sim, const baseline_watch *watch) {
     const cells *cells = sim->network.cells;
     int64_t measured = cells->excitatory < 1000 ? cells->excitatory : 1000, until = cells_until(cells, measured);

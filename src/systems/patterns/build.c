@@ -163,7 +163,7 @@ static status make_plastic(simulation *sim, const baseline *baseline) {
     return status_agree(&sim->context, made);
 }
 
-/** Input noise that Siegert's formula sees (models/rls.md 3.6): fluctuations of the static drive, and the neuron's own noise. */
+/** Input noise that Siegert's formula sees (patterns/README.md 3.6): fluctuations of the static drive, and the neuron's own noise. */
 static double *siegert_noise(const simulation *sim) {
     const network_settings *network = config_common(sim->config, "network");
     double *sigma = memory_new(MEMORY_BUFFERS, (size_t)sim->part.mine, sizeof(double));

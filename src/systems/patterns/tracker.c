@@ -20,7 +20,7 @@ struct tracker {
     double *value;         /* [instants][mine] */
 };
 
-/** Bins that ms tau belongs to, 1-based (models/rls.md 6.3). */
+/** Bins that ms tau belongs to, 1-based (patterns/README.md 6.3). */
 static void bins_of(int64_t tau, double window, double every, int instants, int64_t *low, int64_t *high) {
     int64_t a = (int64_t)floor(((double)tau - window) / every + 1), m = llround(2 * window / every - 1);
     *low = a > 1 ? a : 1;

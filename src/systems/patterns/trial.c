@@ -1,4 +1,4 @@
-/* The duty cycle: what happens in one step, in which order (models/rls.md 1.1 and 1.3).
+/* The duty cycle: what happens in one step, in which order (patterns/README.md 1.1 and 1.3).
  *
  * Spike-time form (Arthur et al. 2023)               Readout form (Kim & Chow 2018)
  *   learn, with r and u as the last step left them     input from the drive as the last step left it
