@@ -6,7 +6,7 @@
 #include <sys/types.h>
 
 #include "engram/plan_run.h"
-#include "plan.h"
+#include "../systems/patterns/plan/sizes.h"
 
 /** A plan with all that it is for. */
 typedef struct {

@@ -8,7 +8,7 @@
 #include "../training/results.h"
 #include "engram/files.h"
 #include "job_script.h"
-#include "plan.h"
+#include "../systems/patterns/plan/sizes.h"
 
 enum { LINE_BYTES = 512, ROOM_BYTES = 32 };
 static const double MIB = 1 << 20, GIB = 1 << 30;

@@ -1,5 +1,5 @@
 /** @file layout.h
- *  How stores lay out P, in one place, so that a plan of a run (src/plan/stores.c) counts what stores allocate. Nothing here is collective.
+ *  How stores lay out P, in one place, so that a plan of a run (src/systems/patterns/plan/stores.c) counts what stores allocate. Nothing here is collective.
  */
 #ifndef ENGRAM_RLS_LAYOUT_H
 #define ENGRAM_RLS_LAYOUT_H

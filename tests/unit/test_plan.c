@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "plan/plan.h"
+#include "systems/patterns/plan/sizes.h"
 
 static const context *alone;
 

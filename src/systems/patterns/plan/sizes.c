@@ -2,10 +2,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "../systems/patterns/build.h"
-#include "../training/checkpoint.h"
+#include "../build.h"
+#include "../../../training/checkpoint.h"
 #include "engram/memory.h"
-#include "plan.h"
+#include "sizes.h"
 
 /** Does any neuron have noise? */
 static bool has_noise(const neurons *neurons) {

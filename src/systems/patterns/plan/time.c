@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "../rls/layout.h"
-#include "plan.h"
+#include "../../../rls/layout.h"
+#include "sizes.h"
 
 static const double NS = 1e-9, US = 1e-6;
 

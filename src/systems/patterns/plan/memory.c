@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "engram/memory.h"
-#include "plan.h"
+#include "sizes.h"
 
 /* What the arrays of a run with N neurons need per neuron is written as bytes; constants of a few hundred bytes are left out. */
 

@@ -1,10 +1,10 @@
 /* What a run will need, from its configuration alone: "engram plan". Nothing here is collective; one rank plans. */
-#ifndef ENGRAM_PLAN_H
-#define ENGRAM_PLAN_H
+#ifndef ENGRAM_PATTERNS_SIZES_H
+#define ENGRAM_PATTERNS_SIZES_H
 
 #include "engram/memory.h"
 #include "engram/observe.h"
-#include "machine.h"
+#include "../../../plan/machine.h"
 
 /** A network as the configuration describes it. */
 typedef struct {

@@ -2,11 +2,11 @@
 #include <math.h>
 #include <string.h>
 
-#include "../rls/distributed_kernel.h"
-#include "../rls/layout.h"
-#include "../rls/process_grid.h"
-#include "../rls/spike_driven.h"
-#include "plan.h"
+#include "../../../rls/distributed_kernel.h"
+#include "../../../rls/layout.h"
+#include "../../../rls/process_grid.h"
+#include "../../../rls/spike_driven.h"
+#include "sizes.h"
 
 static double padded(double count) {
     return (double)rls_row_length((int64_t)ceil(count));
