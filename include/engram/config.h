@@ -44,6 +44,12 @@ typedef struct { int count; char **values; } param_texts;    /**< owned by the c
 #define PARAM_AUTO_NUMBER NAN
 #define PARAM_AUTO_INTEGER INT64_MIN
 
+/** When a parameter may have another value than the run began with. */
+enum {
+    MAY_RESUME = 1, /**< when the run goes on: does not change what is learned, and is no part of the run's identity */
+    MAY_TEST = 2,   /**< in a test of what was trained */
+};
+
 /** One parameter: a line of a table. */
 typedef struct {
     const char *key;
@@ -54,6 +60,7 @@ typedef struct {
     const char *choices;  /**< space-separated, for PARAM_CHOICE and PARAM_TEXTS; else NULL */
     const char *help;     /**< one line: meaning, and source of the default */
     size_t offset;        /**< offsetof the member in the table's struct */
+    unsigned may;         /**< MAY_*, added up; a line that ends before: never */
 } param;
 
 /** The parameters of a module. */
@@ -74,6 +81,7 @@ typedef struct {
     const char *selector;               /**< key that picks the variant ("model"), NULL if the section has none */
     const param_table *const *variants; /**< [variant_count]; the first is the default */
     int variant_count;
+    unsigned may;                       /**< MAY_* of the selector */
 } param_section;
 
 typedef struct config config;
@@ -128,8 +136,15 @@ char *config_as_used(const config *config);
 
 /** List the differences between two configurations of the same schema, a line each: "section.key: was A, is now B", but for files, whose content counts (config_inputs()).
  *  Not collective.
- *  @param ignore  true for keys that may differ. @return the list, "" if there are none; owned by the caller, free() */
-char *config_differences(const config *before, const config *now, bool (*ignore)(const char *section, const char *key));
+ *  @param may  MAY_*: keys that may differ then are left out. @return the list, "" if there are none; owned by the caller, free() */
+char *config_differences(const config *before, const config *now, unsigned may);
+
+/** May what an override gives be changed then? True also for what is no key, which reading it will tell. Not collective.
+ *  @param override "section.key=value" @param may  MAY_* */
+bool config_may_change(const param_section *sections, int section_count, const char *override, unsigned may);
+
+/** What may be changed then: "output.*, stimulus.* (but start, stop), targets.path". @return owned by the caller, free() */
+char *config_changeable(const param_section *sections, int section_count, unsigned may);
 
 /** Files that the run reads, a line each: "section.key HASH path", HASH being the XXH3 of the content in 16 digits, CONFIG_UNREADABLE where it cannot be read.
  *  Collective: rank 0 reads. @return the same on all ranks, owned by the caller, free() */
@@ -137,8 +152,8 @@ char *config_inputs(const context *context, const config *config);
 #define CONFIG_UNREADABLE "0000000000000000"
 
 /** A run by what its results depend on: 16 digits of a hash of every value, but those that may differ and those of files, and of the content of files.
- *  Not collective. @param inputs config_inputs() @param ignore as in config_differences(). @return owned by the caller, free() */
-char *config_identity(const config *config, const char *inputs, bool (*ignore)(const char *section, const char *key));
+ *  Not collective. @param inputs config_inputs() @param may as in config_differences(). @return owned by the caller, free() */
+char *config_identity(const config *config, const char *inputs, unsigned may);
 
 /** Print the variants of a section (by its plural or its name) or, for NULL, all sections: key, type, unit, default, range or choices, help.
  *  @return STATUS_INPUT with the nearest name if there is no such section */

@@ -64,7 +64,7 @@ static void make_selector(config_section *section) {
     if (schema->variant_count < 1) context_abort("config: the program's own table is wrong: %s has a selector, but no variants", schema->name);
     section->variant_names = join_names(schema);
     section->selector = (param){.key = schema->selector, .type = PARAM_CHOICE, .fallback = schema->variants[0]->name,
-                                .choices = section->variant_names, .help = schema->help};
+                                .choices = section->variant_names, .help = schema->help, .may = schema->may};
 }
 
 static void add_slots(config_section *section, int variant) {

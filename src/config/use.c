@@ -155,7 +155,7 @@ static char *value_text(const config *self, config_section *section, const confi
     return text;
 }
 
-char *config_differences(const config *before, const config *now, bool (*ignore)(const char *, const char *)) {
+char *config_differences(const config *before, const config *now, unsigned may) {
     char *text = NULL;
     size_t bytes = 0;
     FILE *out = open_text(&text, &bytes);
@@ -163,7 +163,7 @@ char *config_differences(const config *before, const config *now, bool (*ignore)
         config_section *section = &now->sections[i], *old_section = find(before, section->schema->name);
         for (int k = 0; k < section->slot_count; k++) {
             const config_slot *slot = &section->slots[k], *old = config_state_find_active(old_section, slot->entry->key);
-            if (!config_state_is_active(section, slot) || !old || slot->entry->type == PARAM_PATH || ignore(section->schema->name, slot->entry->key)) continue; /* a key of one variant only: the selector differs too */
+            if (!config_state_is_active(section, slot) || !old || slot->entry->type == PARAM_PATH || slot->entry->may & may) continue; /* a key of one variant only: the selector differs too */
             char *is = value_text(now, section, slot), *was = value_text(before, old_section, old);
             if (strcmp(is, was) != 0) fprintf(out, "%s.%s: was %s, is now %s\n", section->schema->name, slot->entry->key, was, is);
             free(is);
@@ -212,14 +212,14 @@ char *config_inputs(const context *context, const config *self) {
     return text;
 }
 
-char *config_identity(const config *self, const char *inputs, bool (*ignore)(const char *, const char *)) {
+char *config_identity(const config *self, const char *inputs, unsigned may) {
     char *text = NULL, *identity = NULL;
     size_t bytes = 0;
     FILE *out = open_text(&text, &bytes);
     for (int i = 0; i < self->section_count; i++)
         for (int k = 0; k < self->sections[i].slot_count; k++) {
             const config_slot *slot = &self->sections[i].slots[k];
-            if (!config_state_is_active(&self->sections[i], slot) || slot->entry->type == PARAM_PATH || ignore(self->sections[i].schema->name, slot->entry->key)) continue;
+            if (!config_state_is_active(&self->sections[i], slot) || slot->entry->type == PARAM_PATH || slot->entry->may & may) continue;
             fprintf(out, "%s.%s ", self->sections[i].schema->name, slot->entry->key);
             write_value(self, &self->sections[i], slot, out);
             fputc('\n', out);

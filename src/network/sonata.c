@@ -15,7 +15,7 @@ typedef struct {
 enum { DELAY_STEP, DELAY_IGNORE };
 
 #define EDGES(what)                                                                                                                                                       \
-    {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, what, offsetof(sonata_parameters, path)},                                                                           \
+    {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, what, offsetof(sonata_parameters, path), MAY_TEST},                                                                 \
     {"population", PARAM_TEXT, UNIT_NONE, "", 0, 0, NULL, "edge population; may be left out when the file has one", offsetof(sonata_parameters, population)},             \
     {"edge_types", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL,                                                                                                                 \
      "table of edge types (edge_types.csv) with syn_weight, nsyns or delay where the edges have none; left out: edge_types.csv beside edges.h5, "                         \

@@ -31,7 +31,7 @@ static const param parameters[] = {
      offsetof(rls_parameters, store)},
     {"block", PARAM_INTEGER, UNIT_NONE, "auto", 1, 128, NULL, "updates that wait before P is written; auto: 16, 32 or 64 for up to 128, 512 or more inputs", offsetof(rls_parameters, block)},
     {"grid_columns", PARAM_INTEGER, UNIT_NONE, "1", 1, 1 << 20, NULL, "store distributed: columns of ScaLAPACK's process grid, a divisor of the number of ranks; 1: same bits on any number of ranks",
-     offsetof(rls_parameters, grid_columns)},
+     offsetof(rls_parameters, grid_columns), MAY_RESUME},
 };
 static const param_table table = {"rls", "recursive least squares (Kim & Chow 2018)", parameters, sizeof parameters / sizeof *parameters, sizeof(rls_parameters)};
 

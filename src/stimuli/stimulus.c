@@ -9,8 +9,8 @@
 static const param common_params[] = {
     {"start", PARAM_NUMBER, UNIT_TIME, "800 ms", 0, 1e9, NULL, "start of the stimulus, from the start of a loop", offsetof(stimulus_settings, start)},
     {"stop", PARAM_NUMBER, UNIT_TIME, "1000 ms", 0, 1e9, NULL, "end of the stimulus and start of the target window", offsetof(stimulus_settings, stop)},
-    {"noise_sd", PARAM_NUMBER, UNIT_NONE, "0", 0, 1e6, NULL, "from the end of the stimulus on: SD of frozen noise, an Ornstein-Uhlenbeck path for each neuron and task, the same in every loop and test", offsetof(stimulus_settings, noise_sd)},
-    {"noise_tau", PARAM_NUMBER, UNIT_TIME, "20 ms", 1e-3, 1e9, NULL, "its correlation time", offsetof(stimulus_settings, noise_tau)},
+    {"noise_sd", PARAM_NUMBER, UNIT_NONE, "0", 0, 1e6, NULL, "from the end of the stimulus on: SD of frozen noise, an Ornstein-Uhlenbeck path for each neuron and task, the same in every loop and test", offsetof(stimulus_settings, noise_sd), MAY_TEST},
+    {"noise_tau", PARAM_NUMBER, UNIT_TIME, "20 ms", 1e-3, 1e9, NULL, "its correlation time", offsetof(stimulus_settings, noise_tau), MAY_TEST},
 };
 const param_table stimulus_common = {"stimulus", "external input that cues a task", common_params, sizeof common_params / sizeof *common_params, sizeof(stimulus_settings)};
 

@@ -19,10 +19,10 @@
 enum { FORMAT = 2, GENERATIONS = 2, FOUND_MAX = 64, NAME_BYTES = 64 };
 
 static const param params[] = {
-    {"every_loops", PARAM_INTEGER, UNIT_NONE, "10", 0, 1 << 30, NULL, "loops between checkpoints; 0: not by loops", offsetof(checkpoint_settings, every_loops)},
-    {"every", PARAM_NUMBER, UNIT_TIME, "30 min", 0, 1e15, NULL, "wall time after which a loop is followed by a checkpoint; 0: not by time", offsetof(checkpoint_settings, every)},
+    {"every_loops", PARAM_INTEGER, UNIT_NONE, "10", 0, 1 << 30, NULL, "loops between checkpoints; 0: not by loops", offsetof(checkpoint_settings, every_loops), MAY_RESUME},
+    {"every", PARAM_NUMBER, UNIT_TIME, "30 min", 0, 1e15, NULL, "wall time after which a loop is followed by a checkpoint; 0: not by time", offsetof(checkpoint_settings, every), MAY_RESUME},
     {"max_hours", PARAM_NUMBER, UNIT_NONE, "0", 0, 1e6, NULL, "hours after which the run saves itself and ends with exit code 75, ready to be resumed; 0: no limit (--max-hours overrides)",
-     offsetof(checkpoint_settings, max_hours)},
+     offsetof(checkpoint_settings, max_hours), MAY_RESUME},
 };
 const param_table checkpoint_common = {"checkpoint", "when a run is saved, and when it ends itself", params, sizeof params / sizeof *params, sizeof(checkpoint_settings)};
 

@@ -8,11 +8,6 @@
 #include "engram/version.h"
 #include "inputs.h"
 
-bool run_may_differ(const char *section, const char *key) {
-    return strcmp(section, "output") == 0 || strcmp(section, "checkpoint") == 0 || strcmp(section, "guards") == 0 ||
-           (strcmp(section, "learning") == 0 && (strcmp(key, "loops") == 0 || strcmp(key, "grid_columns") == 0));
-}
-
 /** One message a line of @p differences, below @p heading. */
 static status fail_lines(const char *heading, const char *differences) {
     if (!*differences) return STATUS_OK;
@@ -26,7 +21,7 @@ static status fail_lines(const char *heading, const char *differences) {
 }
 
 static status compare_configurations(const char *heading, config *before, config *now) {
-    char *differences = config_differences(before, now, run_may_differ);
+    char *differences = config_differences(before, now, MAY_RESUME);
     status result = fail_lines(heading, differences);
     free(differences);
     int was = ((output_settings *)config_common(before, "output"))->spikes, is = ((output_settings *)config_common(now, "output"))->spikes;

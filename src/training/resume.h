@@ -14,13 +14,10 @@ typedef struct {
 } resume_point;
 
 /** Compare the configuration with that of the run in @p directory, find the newest whole checkpoint, and compare with what that says of its run: configuration and input files.
- *  Collective. Keys that may differ: run_may_differ() (but spikes: all cannot be switched on or off). Files count by their content (inputs_settle()).
+ *  Collective. Keys that may differ: those of MAY_RESUME (but spikes: all cannot be switched on or off). Files count by their content (inputs_settle()).
  *  @param inputs  config_inputs() now. @return agreed and printed: STATUS_INPUT with the list of differences, or when no checkpoint is whole */
 status resume_find(const context *context, const char *directory, config *config, const char *inputs, resume_point *point);
 void resume_clear(resume_point *point);
-
-/** Keys that do not change what is trained: learning.loops and .grid_columns, checkpoint.*, guards.*, output.*. */
-bool run_may_differ(const char *section, const char *key);
 
 /** Is a checkpoint of the run that @p now describes, and of this build? Another build, or revision, is a warning. Collective.
  *  @return agreed and printed: STATUS_INPUT with the list of differences */

@@ -37,7 +37,7 @@ const param_section *simulation_schema(int *count) {
             {"neuron", "neurons", "neuron model", NULL, "model", variants[1], n[1]},
             {"plastic", "plastic", "synapses that learn", &plastic_common, "kind", variants[2], n[2]},
             {"feedforward", "feedforward", "Poisson feed-forward units", &feedforward_common, NULL, NULL, 0},
-            {"stimulus", "stimuli", "external input that cues a task", &stimulus_common, "kind", variants[3], n[3]},
+            {"stimulus", "stimuli", "external input that cues a task", &stimulus_common, "kind", variants[3], n[3], .may = MAY_TEST},
             {"targets", "targets", "what the neurons are to learn", &targets_common, "kind", variants[4], n[4]},
             {"learning", "rules", "how synapses learn", &learning_common, "rule", variants[5], n[5]},
             {"checkpoint", "checkpoint", "when a run is saved, and when it ends itself", &checkpoint_common, NULL, NULL, 0},

@@ -45,20 +45,15 @@ static status agree(const test_job *job, status code) {
 /* ---- before anything is built ---- */
 
 /** A test may change what is measured and the cue, and say where a file is now, but not what the network was trained with. */
-static bool may_change(const char *override) {
-    static const char *const files[] = {"targets.path=", "network.path=", "plastic.path="};
-    for (size_t k = 0; k < sizeof files / sizeof *files; k++)
-        if (strncmp(override, files[k], strlen(files[k])) == 0) return true;
-    if (strncmp(override, "output.", 7) == 0) return true;
-    return strncmp(override, "stimulus.", 9) == 0 && strncmp(override, "stimulus.start=", 15) != 0 && strncmp(override, "stimulus.stop=", 14) != 0;
-}
-
 static status check_overrides(const test_options *options) {
     status result = STATUS_OK;
+    int sections;
+    const param_section *schema = simulation_schema(&sections);
+    char *changeable = config_changeable(schema, sections, MAY_TEST);
     for (int n = 0; n < options->override_count; n++)
-        if (!may_change(options->overrides[n]))
-            result = status_fail(STATUS_INPUT, "-P %s: not in a test, which can change output.* and stimulus.* (but stimulus.start and stimulus.stop), and say where a file is now (*.path); the rest belongs to the training",
-                                 options->overrides[n]);
+        if (!config_may_change(schema, sections, options->overrides[n], MAY_TEST))
+            result = status_fail(STATUS_INPUT, "-P %s: not in a test, which can change %s; the rest belongs to the training", options->overrides[n], changeable);
+    free(changeable);
     return result;
 }
 

@@ -485,7 +485,7 @@ static status train(training *training, const run_options *options, const resume
 
 status training_run(const context *context, config *config, const run_options *options) {
     training training = {.results.metrics = -1, .parameters = config_as_used(config), .inputs = config_inputs(context, config)};
-    training.identity = config_identity(config, training.inputs, run_may_differ);
+    training.identity = config_identity(config, training.inputs, MAY_RESUME);
     resume_point point = {0};
     double hours = isnan(options->max_hours) ? ((const checkpoint_settings *)config_common(config, "checkpoint"))->max_hours : options->max_hours;
     watch_begin(&training.watch, hours * 3600);
