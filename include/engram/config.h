@@ -130,12 +130,13 @@ char *config_resolve_path(const config *config, const char *path);
 /** The file that the PARAM_PATH "section.key" names is read from @p path from now on; config_as_used() names it as before. */
 void config_read_instead(config *config, const char *name, const char *path);
 
-/** The configuration as used, as YAML that config_read() accepts: every key of every selected table, numbers with 17 significant digits and unit, paths absolute.
+/** The configuration as used, as YAML that config_read() accepts: every key of every selected table, numbers with 17 significant digits and unit, paths
+ *  absolute.
  *  @return owned by the caller, free() */
 char *config_as_used(const config *config);
 
-/** List the differences between two configurations of the same schema, a line each: "section.key: was A, is now B", but for files, whose content counts (config_inputs()).
- *  Not collective.
+/** List the differences between two configurations of the same schema, a line each: "section.key: was A, is now B", but for files, whose content counts
+ *  (config_inputs()). Not collective.
  *  @param may  MAY_*: keys that may differ then are left out. @return the list, "" if there are none; owned by the caller, free() */
 char *config_differences(const config *before, const config *now, unsigned may);
 

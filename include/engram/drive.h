@@ -27,7 +27,8 @@ typedef struct drive {
     double *plastic_sum;      /**< [mine] filtered plastic input; in readout form the exact W r, also after learning */
     double *learned;          /**< [mine] plastic drive that acts on the neurons */
     double *total;            /**< [mine] fixed + learned; as of drive_settle() */
-    bool plastic_used;        /**< plastic synapses have delivered since the reset, or are about to: set by whoever lets them; their filter costs nothing before */
+    bool plastic_used;        /**< plastic synapses have delivered since the reset, or are about to: set by whoever lets them;
+                                   their filter costs nothing before */
     bool noisy;               /**< the last step had current noise, so fixed was written then */
     bool settled;             /**< fixed and total are those of the last step */
 } drive;

@@ -1,8 +1,9 @@
 /** @file exchange.h
  *  Spikes between ranks: one MPI_Allgather a step, the count inside the payload.
  *
- *  Every rank sends a block of 2 + capacity integers: its number of spikes, what it raises, then the spikes' local indices. If some rank has more spikes than fit,
- *  all ranks see that in the counts; the rest follows in one MPI_Allgatherv. If that happens again and again within some hundred steps, the capacity grows.
+ *  Every rank sends a block of 2 + capacity integers: its number of spikes, what it raises, then the spikes' local indices.
+ *  If some rank has more spikes than fit, all ranks see that in the counts; the rest follows in one MPI_Allgatherv.
+ *  If that happens again and again within some hundred steps, the capacity grows.
  */
 #ifndef ENGRAM_EXCHANGE_H
 #define ENGRAM_EXCHANGE_H

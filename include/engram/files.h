@@ -1,6 +1,6 @@
 /** @file files.h
- *  Files that a run reads and writes, as they should be opened: regular ones only, through no link, without waiting for a pipe. Others may be able to write in a run's folder.
- *  Nothing here is collective: one rank calls. What fails leaves an errno, which file_why() says in words.
+ *  Files that a run reads and writes, as they should be opened: regular ones only, through no link, without waiting for a pipe.
+ *  Others may be able to write in a run's folder. Nothing here is collective: one rank calls. What fails leaves an errno, which file_why() says in words.
  */
 #ifndef ENGRAM_FILES_H
 #define ENGRAM_FILES_H
@@ -51,7 +51,8 @@ const char *file_why(int error);
 /** What it is that a name cannot be written to: the machine's fault if it is out of something, or errs; else another name would do. */
 status file_refused(int error);
 
-/** May results be written under that name (which is not that of a folder, a pipe or a device, and leaves room for FILE_PART)? @return STATUS_INPUT with a message; not agreed */
+/** May results be written under that name (which is not that of a folder, a pipe or a device, and leaves room for FILE_PART)?
+ *  @return STATUS_INPUT with a message; not agreed */
 status file_check_output(const char *path);
 
 /** Refuse names with what only a shell expands, "~" or "$HOME". @param what it is the name of @return STATUS_INPUT with a message; not agreed */

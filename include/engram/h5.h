@@ -41,8 +41,8 @@ void h5_write_texts(h5_file *file, const char *dataset, int count, const char *c
 /** Makes elements @p from .. from+count-1 of this rank's share of a dataset. */
 typedef void (*h5_make)(void *self, int64_t from, int64_t count, void *elements);
 
-/** A one-dimensional dataset of @p total elements, of which this rank makes @p mine from index @p first on while they are written, a few MiB at a time and in order.
- *  Collective. @param make called on each rank as often as it needs; must not communicate @param compress as in h5_write() */
+/** A one-dimensional dataset of @p total elements, of which this rank makes @p mine from index @p first on while they are written, a few MiB at a time and in
+ *  order. Collective. @param make called on each rank as often as it needs; must not communicate @param compress as in h5_write() */
 void h5_write_made(h5_file *file, const char *dataset, h5_type type, int64_t total, int64_t first, int64_t mine, bool compress, h5_make make, void *self);
 
 /** A one-dimensional dataset of @p total elements that is written piece by piece, without ever being in memory as a whole.
@@ -64,10 +64,12 @@ void h5_link(h5_file *file, const char *target, const char *link);
 void h5_seal(h5_file *file);
 
 /** Close, sync, rename. Collective. Frees the handle.
- *  @return STATUS_FAILURE on every rank (message remembered on one, not yet printed; NAME.part removed, an older NAME untouched) if anything failed since h5_create() */
+ *  @return STATUS_FAILURE on every rank (message remembered on one, not yet printed; NAME.part removed, an older NAME untouched) if anything failed since
+ *  h5_create() */
 status h5_commit(h5_file *file);
 
-/** Has some h5_commit() left a file open that HDF5 could not close? Then the process has to end without MPI_Finalize(), in which HDF5 would try again, and crash. Not collective. */
+/** Has some h5_commit() left a file open that HDF5 could not close? Then the process has to end without MPI_Finalize(), in which HDF5 would try again, and
+ *  crash. Not collective. */
 bool h5_left_open(void);
 
 /** Reading back what was written above, on any number of ranks. Every rank reads for itself; nothing is collective. A failure makes

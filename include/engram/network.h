@@ -21,8 +21,8 @@ typedef struct {
 
 extern const param_table network_common;
 
-/** Find out how many neurons there are and which are excitatory, and look at files of synapses before anything is built. Once for a configuration: further calls do nothing.
- *  Collective. @param dt ms, time step. @return agreed and printed */
+/** Find out how many neurons there are and which are excitatory, and look at files of synapses before anything is built.
+ *  Once for a configuration: further calls do nothing. Collective. @param dt ms, time step. @return agreed and printed */
 status network_resolve(const context *context, config *config, double dt);
 
 /** Free what network_resolve() keeps in the configuration. To be called before config_free(). Not collective. */
@@ -53,16 +53,17 @@ typedef struct network_kind {
     const param_table *parameters; /**< its name is the kind's name */
     /** Check parameters; remembers messages with config_complain(). Not collective. NULL: nothing to check. */
     status (*check)(const config *config, const void *parameters, const network_settings *settings);
-    /** Find out how many neurons there are and which are excitatory: settings->neurons (auto, or what the user wants) and settings->cells. Collective. @return agreed and printed.
-     *  NULL: as many as the user wants, 4096 for auto; floor(N excitatory_fraction) are excitatory, the first ones. */
+    /** Find out how many neurons there are and which are excitatory: settings->neurons (auto, or what the user wants) and settings->cells. Collective.
+     *  @return agreed and printed. NULL: as many as the user wants, 4096 for auto; floor(N excitatory_fraction) are excitatory, the first ones. */
     status (*count)(const context *context, const config *config, void *parameters, network_settings *settings, double dt);
     /** Make the static synapses of my targets, bias and in_degree. Collective; draws depend on gids only.
      *  @return not yet agreed */
     status (*build)(const context *context, const config *config, const void *parameters, network *network);
-    /** How large it will be ("engram plan"). Not collective. @param[in,out] size all 0: a network without static synapses. @return not agreed. NULL: leave it at that */
+    /** How large it will be ("engram plan"). Not collective. @param[in,out] size all 0: a network without static synapses. @return not agreed.
+     *  NULL: leave it at that */
     status (*size)(const config *config, const void *parameters, const network_settings *settings, network_size *size);
-    /** Which parameters would give neurons that are silent the constant input @p needed [2] (excitatory, inhibitory; NAN: there are none, or none would do): "key of value, or key of value".
-     *  Not collective. NULL: the kind's input cannot be chosen */
+    /** Which parameters would give neurons that are silent the constant input @p needed [2] (excitatory, inhibitory;
+     *  NAN: there are none, or none would do): "key of value, or key of value". Not collective. NULL: the kind's input cannot be chosen */
     void (*advise)(const void *parameters, const network_settings *settings, const double *needed, char *text, size_t size);
 } network_kind;
 

@@ -33,7 +33,8 @@ typedef struct neurons {
     uint64_t seed;
     void *parameters;                  /**< the model's parameter struct, borrowed from the config */
     double *field[NEURON_FIELDS_MAX];  /**< [mine] each, owned */
-    int32_t *since_spike;              /**< [mine] steps since the last spike; 0: fired in this step; a model may stop counting where it no longer asks; owned */
+    int32_t *since_spike;              /**< [mine] steps since the last spike; 0: fired in this step; a model may stop counting where it no longer asks;
+                                            owned */
     double *noise;                     /**< [4][mine] unit normals of four steps, NULL if the model has no noise now; owned */
 } neurons;
 
@@ -53,8 +54,8 @@ struct neuron_model {
     /** Random initial state. @param stream tells repetitions apart (loop or trial); draws use RANDOM_INITIAL, counter stream << 8 | draw. */
     void (*reset)(neurons *neurons, uint64_t stream);
 
-    /** One step of dt: advance the neurons first .. end-1 (local indices) under the total input and set their since_spike[]. The engine takes the neurons of the rank
-     *  in stretches, so that a stretch stays in the first-level cache from its drive to its spikes.
+    /** One step of dt: advance the neurons first .. end-1 (local indices) under the total input and set their since_spike[].
+     *  The engine takes the neurons of the rank in stretches, so that a stretch stays in the first-level cache from its drive to its spikes.
      *  @param input [end - first] bias + stimulus + drive, held constant over the step
      *  @param noise [end - first] unit normals, NULL when the noise is off or acts elsewhere */
     void (*step)(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise);
@@ -64,7 +65,8 @@ struct neuron_model {
     /** Does that noise act on the input current (1: drive += sd sqrt(tau/dt) xi, added by the engine) or inside step() (0)? NULL: inside. */
     int (*noise_is_current)(const neurons *neurons);
     double (*membrane_tau)(const neurons *neurons); /**< ms; rates of transfer functions are spikes per this time */
-    void (*phase)(const neurons *neurons, double *phase); /**< [mine] rad, of period 2 pi: where each neuron is on its way from spike to spike; NULL: the model has none */
+    void (*phase)(const neurons *neurons, double *phase); /**< [mine] rad, of period 2 pi: where each neuron is on its way from spike to spike;
+                                                               NULL: the model has none */
     int (*siegert_applies)(const neurons *neurons); /**< is its rate that of siegert_rate() (threshold 1, reset 0)? NULL: no */
 };
 
@@ -84,8 +86,8 @@ void neurons_state(neurons *neurons, state_list *list);
 /** Advance neurons @p first .. @p end - 1 by step @p step of repetition @p stream (which pick the noise). @param input [end - first] */
 void neurons_step(neurons *neurons, uint64_t stream, int64_t step, int first, int end, const double *input);
 
-/** Unit normals of neurons @p first .. @p end - 1 for this step, [end - first], or NULL if the model has no noise. Those of four steps are drawn in every fourth:
- *  whoever begins elsewhere gets those drawn last. */
+/** Unit normals of neurons @p first .. @p end - 1 for this step, [end - first], or NULL if the model has no noise.
+ *  Those of four steps are drawn in every fourth: whoever begins elsewhere gets those drawn last. */
 const double *neurons_noise(neurons *neurons, uint64_t stream, int64_t step, int first, int end);
 
 /** List those of neurons @p first .. @p end - 1 that fired, local indices, ascending. @param[out] list [end - first] @return their number */

@@ -84,7 +84,8 @@ typedef struct {
     int64_t taken;
     float **data;         /**< [variables][samples][mine] */
 } report_recorder;
-/** Check output.report against the neuron model. Not collective. @return STATUS_INPUT (not agreed) for a variable that the model does not have, or that is named twice */
+/** Check output.report against the neuron model. Not collective. @return STATUS_INPUT (not agreed) for a variable that the model does not have, or that is
+ *  named twice */
 status report_check(config *config);
 /** @param settings checked */
 void report_recorder_init(report_recorder *recorder, const simulation *simulation, const output_settings *settings);

@@ -30,7 +30,8 @@ static inline void partition_blocks(int64_t total, int ranks, int *counts, int *
 
 static inline partition partition_of(const context *context, int64_t total) {
     int64_t first = partition_first(total, context->ranks, context->rank);
-    return (partition){.total = total, .first = first, .mine = (int)(partition_first(total, context->ranks, context->rank + 1) - first), .ranks = context->ranks};
+    int64_t next = partition_first(total, context->ranks, context->rank + 1);
+    return (partition){.total = total, .first = first, .mine = (int)(next - first), .ranks = context->ranks};
 }
 
 #endif

@@ -12,8 +12,8 @@ typedef struct {
     double delete_neurons;  /**< fraction F of the neurons: floor(F N) of them never fire and are not scored */
     double delete_synapses; /**< probability with which each static and each plastic synapse between neurons is removed */
     double delete_unit_synapses; /**< the same of synapses between neurons with recorded targets, whose probability is the larger of the two */
-    double shuffle_synapses;/**< probability with which each synapse takes part in a permutation of the weights of its target's synapses of the same kind (static,
-                                 plastic) and presynaptic type; recorded targets: only synapses from and onto neurons that have one */
+    double shuffle_synapses;/**< probability with which each synapse takes part in a permutation of the weights of its target's synapses of the same kind
+                                 (static, plastic) and presynaptic type; recorded targets: only synapses from and onto neurons that have one */
     double noise;           /**< sd of external white noise: sd sqrt(membrane_tau/dt) xi is added to the input of every neuron at every step */
 } perturbation_settings;
 
@@ -40,7 +40,8 @@ void perturbation_choose(uint64_t seed, int64_t total, int64_t count, uint8_t *c
 /** Neurons that a fraction amounts to: floor(fraction total), where rounding of the decimal fraction does not count (0.29 of 100 is 29). */
 int64_t perturbation_count(double fraction, int64_t total);
 
-/** Permute the weights at @p chosen, every order being equally likely (Fisher & Yates). Not collective. @param target gid and @param stream name the permutation, 0 .. 3
+/** Permute the weights at @p chosen, every order being equally likely (Fisher & Yates). Not collective.
+ *  @param target gid and @param stream name the permutation, 0 .. 3
  *  @param chosen [count] indices of @p weight */
 void perturbation_permute(uint64_t seed, int64_t target, int64_t stream, const int32_t *chosen, int count, double *weight);
 

@@ -6,8 +6,9 @@
  *  with r~ = r, or r~ = scale_i r for the phi'-weighted form of rate targets (groups of one row; 3.6). What is minimised is
  *      1/2 sum_k (y^k - w.r^k)^2 + 1/2 (w - w0)' P0^-1 (w - w0)                                (3.1)
  *  Where weights keep their signs (plastic->frozen; 3.7), an element of w that the step would take across zero, away from the sign of its initial value,
- *  stays what it was and is frozen: from the next instant on its element of r~ is 0, and it is never written. It still counts in w.r, and so in e. Its row of P goes on
- *  by the same formulas, and no longer matters: rows and elements of q of other inputs do not depend on it. Weights that began at 0 have no sign to keep.
+ *  stays what it was and is frozen: from the next instant on its element of r~ is 0, and it is never written. It still counts in w.r, and so in e.
+ *  Its row of P goes on by the same formulas, and no longer matters: rows and elements of q of other inputs do not depend on it.
+ *  Weights that began at 0 have no sign to keep.
  *
  *  A store is one file in src/rls/ that defines one `const rls_store_kind`, plus one line in src/rls/table.c. The calls carry both r itself and
  *  what arrived since the last instant, so that a store may work on spikes alone, delay its updates, or be distributed (collective calls).
@@ -78,11 +79,13 @@ typedef struct rls_store_kind {
      *  checkpoints; settle() has been called. Not collective. */
     void (*pack_p)(const rls_store *store, int group, void *triangle);
     void (*unpack_p)(rls_store *store, int group, const void *triangle);
-    /** Instead of these two, for a store whose groups are divided among ranks: write all P to a checkpoint and read them back, on any number of ranks. Collective. */
+    /** Instead of these two, for a store whose groups are divided among ranks: write all P to a checkpoint and read them back, on any number of ranks.
+     *  Collective. */
     void (*save)(rls_store *store, h5_file *file);
     void (*load)(rls_store *store, h5_reader *reader);
 
-    /** Write P of a local group to @p p ([K][K], row-major). For tests and checks; call settle() before. Collective for a store whose groups are divided among ranks. */
+    /** Write P of a local group to @p p ([K][K], row-major). For tests and checks; call settle() before.
+     *  Collective for a store whose groups are divided among ranks. */
     void (*export_p)(const rls_store *store, int group, double *p);
 } rls_store_kind;
 

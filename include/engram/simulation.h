@@ -15,7 +15,9 @@
 #include "engram/watch.h"
 
 /** Where the time goes. */
-typedef enum { PHASE_BUILD, PHASE_BASELINE, PHASE_UPDATE, PHASE_WAIT, PHASE_EXCHANGE, PHASE_DELIVER, PHASE_LEARN, PHASE_RECORD, PHASE_CHECKPOINT, PHASE_WRITE, PHASES } phase;
+typedef enum {
+    PHASE_BUILD, PHASE_BASELINE, PHASE_UPDATE, PHASE_WAIT, PHASE_EXCHANGE, PHASE_DELIVER, PHASE_LEARN, PHASE_RECORD, PHASE_CHECKPOINT, PHASE_WRITE, PHASES
+} phase;
 extern const char *const phase_names[PHASES];
 
 /** Section `simulation`. */

@@ -50,11 +50,13 @@ typedef struct {
 /** Write nodes.h5 and, beside it, node_types.csv (rank 0). */
 status sonata_write_nodes(const context *context, const char *path, const char *configuration, int population_count, const sonata_nodes *nodes);
 
-/** Make synapses @p from .. from+count-1 of this rank. Each column is asked for in order, from its first synapse to its last, before the next one. Not collective. */
+/** Make synapses @p from .. from+count-1 of this rank. Each column is asked for in order, from its first synapse to its last, before the next one.
+ *  Not collective. */
 typedef void (*sonata_make_ids)(void *self, int64_t from, int64_t count, uint64_t *ids);
 typedef void (*sonata_make_values)(void *self, int64_t from, int64_t count, double *values);
 
-/** Synapses of one edge population, those whose target is on this rank, sorted by (target, source). They are made as they are written: none of the columns is in memory as a whole. */
+/** Synapses of one edge population, those whose target is on this rank, sorted by (target, source).
+ *  They are made as they are written: none of the columns is in memory as a whole. */
 typedef struct {
     const char *population;        /**< "recurrent_static" */
     const char *source_population; /**< node population of the sources */
@@ -100,8 +102,8 @@ typedef struct {
 } sonata_survey;
 
 /** Look at all edges, a part of the file on every rank, check whatever sonata_read_edges() relies on, and log what they are. Collective.
- *  The edges of one population connect neurons of one node population. An edge's syn_weight, nsyns and delay are those of its group (edge_group_id, edge_group_index), else those of its
- *  type (edge_type_id); its weight is syn_weight times nsyns (1 where it is not given).
+ *  The edges of one population connect neurons of one node population. An edge's syn_weight, nsyns and delay are those of its group (edge_group_id,
+ *  edge_group_index), else those of its type (edge_type_id); its weight is syn_weight times nsyns (1 where it is not given).
  *  @return STATUS_INPUT for anything malformed (file, dataset, index and value are named), nothing to free then; agreed and printed */
 status sonata_look(const context *context, const sonata_input *input, sonata_survey *survey);
 
@@ -121,13 +123,15 @@ status sonata_read_edges(const context *context, const sonata_input *input, int6
 /** What a file of nodes says of a neuron. */
 enum { SONATA_NODE_UNKNOWN, SONATA_NODE_EXCITATORY, SONATA_NODE_INHIBITORY };
 
-/** Read how many nodes a population has and of which sort they are: by column excitatory (0 or 1), ei or synapse_class (a text that begins with e or i) of their group, else of their type. Collective.
+/** Read how many nodes a population has and of which sort they are: by column excitatory (0 or 1), ei or synapse_class (a text that begins with e or i) of
+ *  their group, else of their type. Collective.
  *  @param population ""  picks the only one in the file; @param types  table of node types, node_types.csv; "" for none
  *  @param[out] sort  [neurons] SONATA_NODE_..., owned, memory_free(); NULL on failure
  *  @return STATUS_INPUT for anything malformed; agreed and printed */
 status sonata_read_nodes(const context *context, const char *path, const char *population, const char *types, int64_t *neurons, uint8_t **sort);
 
-/** The table of types that belongs to a file by its name: edge_types.csv beside edges.h5, NAME_edge_types.csv beside NAME_edges.h5 or NAME.h5. Collective; rank 0 looks.
+/** The table of types that belongs to a file by its name: edge_types.csv beside edges.h5, NAME_edge_types.csv beside NAME_edges.h5 or NAME.h5. Collective;
+ *  rank 0 looks.
  *  @param what "edge" or "node" @return its path, owned by the caller, free(); NULL if there is none */
 char *sonata_types_beside(const context *context, const char *path, const char *what);
 

@@ -1,7 +1,7 @@
 /** @file stimulus.h
- *  External input, the same in every loop: a pure function of (seed, task, gid, time), not stored. It cues a task before its target window (patterns/README.md 4.7);
- *  in the window and behind it there may be frozen noise, an Ornstein-Uhlenbeck path for every neuron (Kim & Chow 2018, Fig. 3 supplement 3).
- *  A kind is one `const stimulus_kind` in src/stimuli/ plus one line in its table. Not collective.
+ *  External input, the same in every loop: a pure function of (seed, task, gid, time), not stored.
+ *  It cues a task before its target window (patterns/README.md 4.7); in the window and behind it there may be frozen noise, an Ornstein-Uhlenbeck path for
+ *  every neuron (Kim & Chow 2018, Fig. 3 supplement 3). A kind is one `const stimulus_kind` in src/stimuli/ plus one line in its table. Not collective.
  */
 #ifndef ENGRAM_STIMULUS_H
 #define ENGRAM_STIMULUS_H

@@ -55,7 +55,8 @@ static_form static_best_form(const static_synapses *synapses, int targets);
 /** Store the targets in another form. @param form possible for these synapses; STATIC_LISTS always is @param targets local neurons */
 void static_pack(static_synapses *synapses, static_form form, int targets);
 
-/** Targets of a source, whatever the form. @param scratch [largest_out_degree] @return [start[source+1] - start[source]] local indices, ascending: in place or in @p scratch */
+/** Targets of a source, whatever the form. @param scratch [largest_out_degree] @return [start[source+1] - start[source]] local indices, ascending: in place or
+ *  in @p scratch */
 const uint32_t *static_targets(const static_synapses *synapses, int64_t source, uint32_t *scratch);
 
 /** Largest number of targets of a source. */
@@ -103,7 +104,8 @@ typedef struct {
     bool single;            /**< weights are float, else double */
     void *weight;           /**< [row_start[rows]] */
     void *initial;          /**< [row_start[rows]] weights before training, same type */
-    uint8_t *frozen;        /**< [row_start[rows]] PLASTIC_FREE ..., where weights keep the signs that they began with; then every group has one member. NULL: signs may change */
+    uint8_t *frozen;        /**< [row_start[rows]] PLASTIC_FREE ..., where weights keep the signs that they began with; then every group has one member.
+                                 NULL: signs may change */
     plastic_pending pending;/**< set by an RLS store that delays weights */
     bool alone;             /**< every group has one member */
     int64_t *out_start;     /**< [sources+1] stretches by source, for delivery */
@@ -152,7 +154,8 @@ void plastic_change(const plastic_synapses *plastic, double *squares);
 /** Largest number of sources of a group. */
 int64_t plastic_largest(const plastic_synapses *plastic);
 
-/** Copy the weights of @p count consecutive rows of a group out or in, row by row, in the precision of the weights. @param rows [count][sources of the group] */
+/** Copy the weights of @p count consecutive rows of a group out or in, row by row, in the precision of the weights.
+ *  @param rows [count][sources of the group] */
 void plastic_get_rows(const plastic_synapses *plastic, int group, int row, int count, void *rows);
 void plastic_set_rows(const plastic_synapses *plastic, int group, int row, int count, const void *rows);
 

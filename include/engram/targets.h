@@ -44,7 +44,8 @@ typedef struct target_request {
     double activity_seconds;     /**< length of the baseline run, s of model time */
     const uint8_t *trained;      /**< [N] */
     void *simulation;            /**< for record_untrained() */
-    /** Drive of all my neurons in the untrained network at every instant, after @p settle ms from a random state. Collective. @param[out] rows [instants][mine] */
+    /** Drive of all my neurons in the untrained network at every instant, after @p settle ms from a random state. Collective.
+     *  @param[out] rows [instants][mine] */
     void (*record_untrained)(void *simulation, double settle, int instants, double every, double *rows);
 } target_request;
 
@@ -108,7 +109,8 @@ static inline const double *targets_at(const targets *targets, int mine, int tas
     return targets->value + ((int64_t)task * targets->instants + k) * mine;
 }
 
-/** phi1(x) = sqrt([x]+)/pi and phi2(x) = sqrt(c ln(1 + exp(x/c)))/pi, c = 0.1: spikes per time unit of a theta neuron (Kim & Chow 2018; patterns/README.md 1.2). */
+/** phi1(x) = sqrt([x]+)/pi and phi2(x) = sqrt(c ln(1 + exp(x/c)))/pi, c = 0.1: spikes per time unit of a theta neuron (Kim & Chow 2018;
+ *  patterns/README.md 1.2). */
 double transfer_phi1(double x);
 double transfer_phi2(double x);
 double transfer_phi2_slope(double x); /**< d phi2/dx */

@@ -20,8 +20,9 @@ typedef struct {
 #define PARAMETERS_FILE "parameters.yaml"
 
 /** Build, train, test and write. Collective.
- *  @return agreed and printed: STATUS_OK; STATUS_INPUT for a bad configuration, a directory that holds a run, or one that cannot be resumed; STATUS_NUMERIC if a
- *          guard ended the run (the last checkpoint is kept); STATUS_FAILURE if something could not be written; STATUS_RESUMABLE if it was asked to stop */
+ *  @return agreed and printed: STATUS_OK; STATUS_INPUT for a bad configuration, a directory that holds a run, or one that cannot be resumed;
+ *          STATUS_NUMERIC if a guard ended the run (the last checkpoint is kept); STATUS_FAILURE if something could not be written;
+ *          STATUS_RESUMABLE if it was asked to stop */
 status training_run(const context *context, config *config, const run_options *options);
 
 /** Does the directory hold a run that can be resumed (PARAMETERS_FILE)? Collective. */

@@ -22,7 +22,8 @@ const char *version_file(const char *function);
 void version_blas_one_thread(void);
 /** C library in use, which computes exponentials and the like: "glibc 2.36". Borrowed. */
 const char *version_libc(void);
-/** Instructions that the program was compiled for, as far as they compute, and the bits of its vectors: "x86-64 (znver4): sse4.2 avx ...; vectors of 512 bits". Borrowed. */
+/** Instructions that the program was compiled for, as far as they compute, and the bits of its vectors: "x86-64 (znver4): sse4.2 avx ...; vectors of 512 bits".
+ *  Borrowed. */
 const char *version_instructions(void);
 /** What bits may depend on besides the revision, a line each: "compiler: ...", flags, instructions, libc, BLAS and the processor that it chose. Borrowed. */
 const char *version_build(void);

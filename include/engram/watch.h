@@ -31,8 +31,9 @@ void watch_limit(run_watch *watch, double seconds);
 /** Does this rank want the run to end? Cheap. @param rank only rank 0 minds file and time limit. Sets why. */
 bool watch_wants_end(run_watch *watch, int rank);
 
-/** Rank 0: is it shorter to give up a trial after @p done of @p steps steps, which took @p seconds, than to finish it and save? Before a time limit it is finished if there is time;
- *  and always where that takes no more than two seconds: who stops a run of short loops finds them saved. */
+/** Rank 0: is it shorter to give up a trial after @p done of @p steps steps, which took @p seconds, than to finish it and save?
+ *  Before a time limit it is finished if there is time; and always where that takes no more than two seconds: who stops a run of short loops finds them
+ *  saved. */
 bool watch_abandons(const run_watch *watch, double seconds, double done, double steps);
 
 /** What run_watch.why says of the stop file. */
