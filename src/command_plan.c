@@ -35,7 +35,8 @@ static status parse_plan_option(int argc, char **argv, int *at, plan_options *op
     } else if (strcmp(word, "--overwrite") == 0) {
         options->overwrite = true;
     } else {
-        return status_fail(STATUS_INPUT, "unknown option '%.100s' of engram plan; allowed are --ranks, --ranks-per-node, --memory-per-node, --machine, --rate, --sbatch, --csv, --overwrite, -o, -P", word);
+        return status_fail(STATUS_INPUT, "unknown option '%.100s' of engram plan; allowed are --ranks, --ranks-per-node, --memory-per-node, --machine, --rate, "
+                                         "--sbatch, --csv, --overwrite, -o, -P", word);
     }
     return STATUS_OK;
 }
@@ -54,7 +55,8 @@ static status parse_plan(int argc, char **argv, plan_options *options, const cha
             result = status_fail(STATUS_INPUT, "'%.100s' is one argument too many", argv[at]);
     }
     if (result == STATUS_OK && !options->config) result = status_fail(STATUS_INPUT, "engram plan needs a parameter file");
-    if (result == STATUS_OK && options->overwrite && !options->sbatch && !options->csv) result = status_fail(STATUS_INPUT, "--overwrite is for the job script and the table: give --sbatch FILE or --csv FILE");
+    if (result == STATUS_OK && options->overwrite && !options->sbatch && !options->csv)
+        result = status_fail(STATUS_INPUT, "--overwrite is for the job script and the table: give --sbatch FILE or --csv FILE");
     if (result == STATUS_OK && options->directory && !options->sbatch) result = status_fail(STATUS_INPUT, "-o is for the job script: give --sbatch FILE");
     return result;
 }
@@ -80,7 +82,8 @@ static status parse_calibrate(int argc, char **argv, calibrate_options *options)
         else if (strcmp(word, "--overwrite") == 0)
             options->overwrite = true;
         else if (word[0] == '-' && strcmp(word, "--quiet") != 0 && strcmp(word, "-q") != 0)
-            result = status_fail(STATUS_INPUT, "unknown option '%.100s' of engram calibrate; allowed are -o, --name, --memory-per-node, --overwrite, --quiet", word);
+            result = status_fail(STATUS_INPUT, "unknown option '%.100s' of engram calibrate; allowed are -o, --name, --memory-per-node, --overwrite, "
+                                               "--quiet", word);
         else if (word[0] != '-' && seen)
             result = status_fail(STATUS_INPUT, "'%.100s' is one argument too many", word);
         seen = seen || word[0] != '-';

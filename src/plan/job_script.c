@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "engram/files.h"
+#include "engram/observe.h"
 #include "site.h"
 
 /** A word of the shell. */
@@ -33,15 +34,16 @@ static void write_time(FILE *out, double seconds) {
 }
 
 /** What the script says to sbatch. @param site NULL: no site's file */
-static void write_head(const context *context, FILE *out, const plan *plan, double peak, const char *site) {
-    plan_seconds seconds = plan_time(&plan->network, &plan->machine, plan->ranks, plan->ranks_per_node, plan->rate);
-    int64_t here = plan->ranks < plan->ranks_per_node ? plan->ranks : plan->ranks_per_node;
-    double limit = 1.5 * seconds.run + 600; /* estimates are good to 25 %, and machines are busy */
-    fprintf(out, "#!/bin/bash\n# Planned for %lld neurons at %g Hz with the machine file of ", (long long)plan->network.neurons, plan->rate);
+static void write_head(const context *context, FILE *out, const plan *plan, const char *site) {
+    plan_time time = plan_time_of(plan, plan->ranks.count);
+    double peak = plan_memory_of(plan, plan->ranks.count).peak;
+    int64_t ranks = plan->ranks.count, here = ranks < plan->ranks.per_node ? ranks : plan->ranks.per_node;
+    double limit = 1.5 * time.run + 600; /* estimates are good to 25 %, and machines are busy */
+    fprintf(out, "#!/bin/bash\n# Planned for %lld neurons at %g Hz with the machine file of ", (long long)plan->facts.neurons, plan->rate);
     write_comment(out, plan->machine.about.name);
-    fprintf(out, ": %.0f MiB a rank at the peak, %.3g s a loop, %.0f s in all.\n", peak / (1 << 20), seconds.loop, seconds.run);
-    fprintf(out, "#SBATCH --job-name=engram\n#SBATCH --nodes=%lld\n#SBATCH --ntasks=%lld\n#SBATCH --ntasks-per-node=%lld\n#SBATCH --cpus-per-task=1\n", (long long)plan->nodes, (long long)plan->ranks,
-            (long long)here);
+    fprintf(out, ": %.0f MiB a rank at the peak, %.3g s a loop, %.0f s in all.\n", peak / (1 << 20), time.loop, time.run);
+    fprintf(out, "#SBATCH --job-name=engram\n#SBATCH --nodes=%lld\n#SBATCH --ntasks=%lld\n", (long long)plan->nodes, (long long)ranks);
+    fprintf(out, "#SBATCH --ntasks-per-node=%lld\n#SBATCH --cpus-per-task=1\n", (long long)here);
     fprintf(out, "#SBATCH --mem=%.0fM\n#SBATCH --time=", ceil(1.1 * peak * (double)here / (1 << 20)));
     write_time(out, limit);
     fputs("\n#SBATCH --signal=B:USR1@120\n#SBATCH --requeue\n#SBATCH --open-mode=append\n#SBATCH --output=%x-%j.log\n", out);
@@ -69,28 +71,41 @@ static const char wait_and_requeue[] =
     "elif ((code == 0)); then echo \"the run did not say in run.json how it ended\" >&2; code=1\n"
     "fi\n"
     "if ((code == 75)); then\n"
-    "  if grep -qs '\"stopped_by\": \"the file .stop.' \"$directory/run.json\" || rm \"$directory/stop\" 2>/dev/null; then echo \"stopped on request; submit it again to go on\"\n"
+    "  if grep -qs '\"stopped_by\": \"the file .stop.' \"$directory/run.json\" || rm \"$directory/stop\" 2>/dev/null; then "
+    "echo \"stopped on request; submit it again to go on\"\n"
     "  else scontrol requeue \"$SLURM_JOB_ID\"; fi\n"
     "fi\n"
     "exit \"$code\"\n";
 
 static void write_body(FILE *out, const char *config_path, const char *directory, const plan_options *options, const plan *plan, const char *site) {
     char *program = site_program();
-    fputs("# A run that has no time left saves itself (exit code 75) and is put into the queue again, unless a file 'stop' in its folder was the reason.\n\n", out);
-    if (site) fputs(". ", out), write_quoted(out, site), fputs(" # modules, launcher\n", out);
-    fputs("engram=", out), write_quoted(out, program);
-    fputs("\nengram=${ENGRAM:-$engram} directory=", out), write_quoted(out, directory);
-    fprintf(out, " ranks=%lld\n%sstamp() { stat -c '%%i %%y' \"$directory/run.json\" 2>/dev/null; }\nbefore=$(stamp)\n\"${launcher[@]}\" \"$engram\" train ", (long long)plan->ranks, launch);
+    fputs("# A run that has no time left saves itself (exit code 75) and is put into the queue again, "
+          "unless a file 'stop' in its folder was the reason.\n\n", out);
+    if (site) {
+        fputs(". ", out);
+        write_quoted(out, site);
+        fputs(" # modules, launcher\n", out);
+    }
+    fputs("engram=", out);
+    write_quoted(out, program);
+    fputs("\nengram=${ENGRAM:-$engram} directory=", out);
+    write_quoted(out, directory);
+    fprintf(out, " ranks=%lld\n%s", (long long)plan->ranks.count, launch);
+    fputs("stamp() { stat -c '%i %y' \"$directory/run.json\" 2>/dev/null; }\nbefore=$(stamp)\n\"${launcher[@]}\" \"$engram\" train ", out);
     write_quoted(out, config_path);
     fputs(" --resume \"$directory\"", out);
-    for (int k = 0; k < options->override_count; k++) fputs(" -P ", out), write_quoted(out, options->overrides[k]);
+    for (int k = 0; k < options->override_count; k++) {
+        fputs(" -P ", out);
+        write_quoted(out, options->overrides[k]);
+    }
     fputs(wait_and_requeue, out);
     free(program);
 }
 
 status plan_file_check(const char *option, const char *path, bool overwrite) {
     status result = status_worse(file_check_name(option, path), file_check_output(path));
-    if (result == STATUS_OK && !overwrite && file_exists(path)) result = status_fail(STATUS_INPUT, "%s is there already; give another name, or --overwrite", path);
+    if (result == STATUS_OK && !overwrite && file_exists(path))
+        result = status_fail(STATUS_INPUT, "%s is there already; give another name, or --overwrite", path);
     if (result != STATUS_OK) return result;
     FILE *file = file_begin(path, 0666);
     if (!file) return status_fail(status_unreadable(errno), "%s cannot be written: %s", path, file_why(errno));
@@ -109,9 +124,10 @@ status plan_file_close(FILE *file, const char *path) {
     return error ? status_fail(STATUS_FAILURE, "%s could not be written: %s", path, file_why(error)) : STATUS_OK;
 }
 
-status job_script_write(const context *context, const config *config, const plan_options *options, const plan *plan, double peak) {
+status job_script_write(const context *context, const plan_options *options, const plan *plan) {
     char *config_path = realpath(options->config, NULL), *directory = NULL;
-    const char *wanted = options->directory ? options->directory : ((const output_settings *)config_common((struct config *)(uintptr_t)config, "output"))->directory;
+    const output_settings *output = config_common(plan->config, "output");
+    const char *wanted = options->directory ? options->directory : output->directory;
     char here[PATH_MAX];
     if (!config_path || !getcwd(here, sizeof here)) context_abort("plan: the current directory cannot be told");
     if (asprintf(&directory, "%s%s%s", wanted[0] == '/' ? "" : here, wanted[0] == '/' ? "" : "/", wanted) < 0) context_abort("memory: no room for a path");
@@ -119,12 +135,15 @@ status job_script_write(const context *context, const config *config, const plan
     status result = site_find(&site);
     FILE *out = result == STATUS_OK ? plan_file_open(options->sbatch, 0777, &result) : NULL;
     if (out) {
-        write_head(context, out, plan, peak, site);
+        write_head(context, out, plan, site);
         write_body(out, config_path, directory, options, plan, site);
         result = plan_file_close(out, options->sbatch);
     }
-    if (result == STATUS_OK && site) log_line(context, "\n%s: submit it with sbatch; account, partition, modules and launcher are those of %s", options->sbatch, site);
-    if (result == STATUS_OK && !site) log_line(context, "\n%s: submit it with sbatch; there is no site.sh (ENGRAM_SITE names one): srun starts the ranks, account and partition are options of sbatch", options->sbatch);
+    if (result == STATUS_OK && site)
+        log_line(context, "\n%s: submit it with sbatch; account, partition, modules and launcher are those of %s", options->sbatch, site);
+    if (result == STATUS_OK && !site)
+        log_line(context, "\n%s: submit it with sbatch; there is no site.sh (ENGRAM_SITE names one): srun starts the ranks, "
+                          "account and partition are options of sbatch", options->sbatch);
     free(site);
     free(config_path);
     free(directory);

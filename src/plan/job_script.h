@@ -6,27 +6,17 @@
 #include <sys/types.h>
 
 #include "engram/plan_run.h"
-#include "../systems/patterns/plan/sizes.h"
+#include "plan.h"
 
-/** A plan with all that it is for. */
-typedef struct {
-    plan_network network;
-    machine machine;
-    bool built_in;          /**< the machine */
-    int64_t ranks, ranks_per_node, nodes;
-    double memory_per_node; /**< bytes */
-    double rate;            /**< Hz */
-    bool rate_given;
-} plan;
-
-/** Can the file that @p option names be written? What it makes to find out it removes. @return STATUS_INPUT, also if it is there and overwrite is not asked for; not agreed */
+/** Can the file that @p option names be written? What it makes to find out it removes.
+ *  @return STATUS_INPUT, also if it is there and overwrite is not asked for; not agreed */
 status plan_file_check(const char *option, const char *path, bool overwrite);
 /** A file that a plan writes, which appears when it is closed. @param mode permissions @return NULL on failure, with *@p result set; not agreed */
 FILE *plan_file_open(const char *path, mode_t mode, status *result);
 /** @return not agreed */
 status plan_file_close(FILE *file, const char *path);
 
-/** @param peak bytes of a rank. @return not agreed */
-status job_script_write(const context *context, const config *config, const plan_options *options, const plan *plan, double peak);
+/** @return not agreed */
+status job_script_write(const context *context, const plan_options *options, const plan *plan);
 
 #endif

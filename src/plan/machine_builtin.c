@@ -1,5 +1,6 @@
-/* The machine that engram plan takes where none is given: 2 cores of an AMD EPYC (Zen 4), 24 GB. From a calibration of both cores with nothing else running. Anew: engram calibrate. */
-#include "machine.h"
+/* The machine that engram plan takes where none is given: 2 cores of an AMD EPYC (Zen 4), 24 GB. From a calibration of both cores with nothing else running.
+ * Anew: engram calibrate. */
+#include "machine_file.h"
 
 const char machine_builtin[] =
     "machine:\n"

@@ -27,7 +27,8 @@ status site_find(char **path) {
     *path = named && *named ? file_at(named) : NULL;
     if (named && *named) {
         free(program);
-        return *path ? STATUS_OK : status_fail(STATUS_INPUT, "ENGRAM_SITE: there is no file '%.500s'; it names the site.sh to use instead of the one of the jobs", named);
+        if (*path) return STATUS_OK;
+        return status_fail(STATUS_INPUT, "ENGRAM_SITE: there is no file '%.500s'; it names the site.sh to use instead of the one of the jobs", named);
     }
     char *slash = strrchr(program, '/');
     for (size_t k = 0; slash && k < sizeof places / sizeof *places && !*path; k++) {
@@ -64,7 +65,8 @@ void site_write_options(const context *context, FILE *out, const char *path) {
     char text[16384], site[PATH_MAX];
     size_t length;
     snprintf(site, sizeof site, "%s", path);
-    char *const command[] = {"bash", "-c", ". \"$1\" >/dev/null; for name in $(compgen -e SBATCH_); do printf '%s=%s\\0' \"$name\" \"${!name}\"; done; printf .", "bash", site, NULL};
+    static char script[] = ". \"$1\" >/dev/null; for name in $(compgen -e SBATCH_); do printf '%s=%s\\0' \"$name\" \"${!name}\"; done; printf .";
+    char *const command[] = {"bash", "-c", script, "bash", site, NULL};
     if (!ask_program(command, text, sizeof text, &length) || length == 0 || text[length - 1] != '.') {
         log_warning(context, "%s cannot be run here: account and partition are options of sbatch", path);
         return;

@@ -14,7 +14,8 @@ char *site_program(void);
  *  @param[out] path owned; NULL: there is none @return not agreed; STATUS_INPUT if ENGRAM_SITE names no file */
 status site_find(char **path);
 
-/** Write what the site's file tells sbatch (it exports SBATCH_ACCOUNT, SBATCH_PARTITION, ...) as #SBATCH lines. What cannot be written so is a warning. Runs the file under bash. */
+/** Write what the site's file tells sbatch (it exports SBATCH_ACCOUNT, SBATCH_PARTITION, ...) as #SBATCH lines. What cannot be written so is a warning.
+ *  Runs the file under bash. */
 void site_write_options(const context *context, FILE *out, const char *path);
 
 #endif

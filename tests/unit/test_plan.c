@@ -13,6 +13,9 @@
 
 #include <cmocka.h>
 
+#include "plan/machine_file.h"
+#include "plan/plan.h"
+#include "systems/patterns/plan/costs.h"
 #include "systems/patterns/plan/sizes.h"
 
 static const context *alone;
@@ -21,28 +24,39 @@ static void near(double got, double wanted, double relative) {
     if (!(fabs(got - wanted) <= relative * fabs(wanted))) fail_msg("got %.17g, wanted %.17g", got, wanted);
 }
 
-static plan_network read_network(const char *text, config **config) {
+/** Of patterns, at 5 Hz on the built-in machine. close_plan() */
+static plan open_plan(const char *text) {
     int sections;
-    plan_network network;
     const param_section *schema = simulation_schema(&sections);
-    assert_int_equal(config_read_text(alone, "test", text, strlen(text), NULL, 0, schema, sections, config), STATUS_OK);
-    assert_int_equal(simulation_resolve(alone, *config), STATUS_OK);
-    assert_int_equal(status_agree(alone, plan_read(alone, *config, &network)), STATUS_OK);
-    return network;
+    plan plan = {.system = &patterns_plan, .rate = 5, .ranks = {1, 64}};
+    assert_int_equal(config_read_text(alone, "test", text, strlen(text), NULL, 0, schema, sections, &plan.config), STATUS_OK);
+    assert_int_equal(simulation_resolve(alone, plan.config), STATUS_OK);
+    assert_int_equal(machine_open(alone, NULL, &plan.machine), STATUS_OK);
+    assert_int_equal(status_agree(alone, plan.system->open(alone, plan.config, &plan.sizes)), STATUS_OK);
+    plan.system->facts(plan.sizes, &plan.facts);
+    return plan;
 }
 
-static const char million[] = "network: {kind: balanced_ei, neurons: 1000000, in_degree: 500}\nplastic: {excitatory_in_degree: 50, inhibitory_in_degree: 50, group_size: 10}\n"
-                              "stimulus: {start: 80 ms, stop: 100 ms}\ntargets: {duration: 200 ms}\nlearning: {loops: 25}\noutput: {spikes: none, report: [], edges: none}\n";
+static void close_plan(plan *plan) {
+    plan->system->close(plan->sizes);
+    machine_close(&plan->machine);
+    network_forget(plan->config);
+    config_free(plan->config);
+}
+
+static const char million[] = "network: {kind: balanced_ei, neurons: 1000000, in_degree: 500}\n"
+                              "plastic: {excitatory_in_degree: 50, inhibitory_in_degree: 50, group_size: 10}\n"
+                              "stimulus: {start: 80 ms, stop: 100 ms}\ntargets: {duration: 200 ms}\nlearning: {loops: 25}\n"
+                              "output: {spikes: none, report: [], edges: none}\n";
 
 /** The formulas of jobs/million/README.md, of all ranks. */
 static void test_million(void **state) {
     (void)state;
-    config *config;
-    plan_network network = read_network(million, &config);
+    plan plan = open_plan(million);
+    const plan_network *network = plan.sizes;
     for (int ranks = 1; ranks <= 8; ranks *= 2) {
         const double n = 1e6, inputs = 100, groups = n / 10, r = ranks, t = 20, ld = 112, mib = 1 << 20;
-        plan_share share = plan_share_of(&network, ranks);
-        plan_bytes bytes = plan_memory(&network, &share, 5, 27 * mib);
+        plan_memory bytes = plan_memory_of(&plan, ranks);
         near(bytes.category[MEMORY_P] * r, groups * (4 * ld * (inputs + 16) + 4 * 16 + 36), 0.001);
         near(bytes.category[MEMORY_WEIGHTS] * r, 8 * n * inputs + 12 * groups * inputs + (12 + 8 * r) * n, 0.01);
         near(bytes.category[MEMORY_STATIC] * r, 8 * 500 * n + 8 * r * n, 0.001);
@@ -50,45 +64,75 @@ static void test_million(void **state) {
         near(bytes.category[MEMORY_TARGETS] * r, (8 * t + 40 + 4 * r) * n, 0.001);
         near(bytes.category[MEMORY_OUTPUT] * r, 8 * (3 * t + 1) * n, 0.001);
         near(bytes.category[MEMORY_BUFFERS] * r, (36 + 9 * r) * n + 12 * groups * inputs * plan_spiking(5, 110), 0.15);
+        near(bytes.category[MEMORY_LIBRARIES], plan.machine.about.libraries * mib, 1e-12);
         double sum = 0;
         for (int c = 0; c < MEMORY_CATEGORIES; c++) sum += bytes.category[c];
         near(bytes.sum, sum, 1e-12);
         assert_true(bytes.peak >= bytes.sum);
     }
-    assert_true(network.trained == 1000000 && network.trained_first && isnan(network.target_rate));
-    assert_int_equal(network.loop_steps, 3000);
-    config_free(config);
+    assert_true(network->trained == 1000000 && network->trained_first && isnan(network->target_rate));
+    assert_int_equal(network->loop_steps, 3000);
+    close_plan(&plan);
+}
+
+/** What the run itself adds: spikes that wait in memory, traces, lines of metrics.csv, checkpoints. */
+static void test_run(void **state) {
+    (void)state;
+    const char text[] = "network: {neurons: 1000, in_degree: 10}\nplastic: {excitatory_in_degree: 10, inhibitory_in_degree: 10}\nlearning: {loops: 10}\n"
+                        "stimulus: {start: 0 ms, stop: 100 ms}\ntargets: {duration: 100 ms}\ncheckpoint: {every_loops: 3}\n"
+                        "output: {spikes: all, report: [v], report_neurons: 100, report_every: 1 ms}\n";
+    plan plan = open_plan(text);
+    plan_bytes bytes = {0};
+    plan_files files = {0};
+    plan.system->memory(plan.sizes, 1, plan.rate, &bytes);
+    plan.system->output(plan.sizes, plan.rate, &files);
+    plan_memory memory = plan_memory_of(&plan, 1);
+    plan_output output = plan_output_of(&plan);
+    plan_time time = plan_time_of(&plan, 1);
+    const double spikes = 10 * 1000 * 5 * 0.2; /* loops, neurons, Hz, s */
+    double room = 0, listed = 0;
+    while (room < spikes) room = floor(room * 1.5) + 1024;
+    near(memory.category[MEMORY_OUTPUT] - bytes.category[MEMORY_OUTPUT], 12 * room + 4 * 100 * 200 + 4 * 100, 1e-9);
+    assert_string_equal(output.files.file[0].name, "spikes");
+    near(output.files.file[0].bytes, 16 * spikes, 1e-9);
+    near(output.files.file[1].bytes, 4 * 100 * 200, 1e-9);
+    assert_int_equal(output.files.count, files.count + 2);
+    for (int f = 0; f < output.files.count; f++) listed += output.files.file[f].bytes;
+    near(output.sum, listed + 80 * 10 + 2 * files.checkpoint, 1e-9);
+    near(time.run - time.of.build - time.of.baseline - time.of.tests - 10 * time.loop - time.write, 4 * time.checkpoint, 1e-6); /* after 3, 6, 9 and 10 loops */
+    close_plan(&plan);
 }
 
 /** Nothing of a plan may go wrong when there are more ranks than neurons. */
 static void test_more_ranks_than_neurons(void **state) {
     (void)state;
-    config *config;
-    machine machine;
-    plan_network network = read_network("network: {neurons: 1000}\nplastic: {excitatory_in_degree: 10, inhibitory_in_degree: 10}\n", &config);
-    assert_int_equal(machine_open(alone, NULL, &machine), STATUS_OK);
+    plan plan = open_plan("network: {neurons: 1000}\nplastic: {excitatory_in_degree: 10, inhibitory_in_degree: 10}\n");
     for (int64_t ranks = 1; ranks <= 1000000; ranks *= 10) {
-        plan_share share = plan_share_of(&network, ranks);
-        plan_bytes bytes = plan_memory(&network, &share, 5, 0);
-        plan_seconds seconds = plan_time(&network, &machine, ranks, 64, 5);
+        plan_share share = plan_share_of(plan.sizes, ranks);
+        plan_memory bytes = plan_memory_of(&plan, ranks);
+        plan_time time = plan_time_of(&plan, ranks);
         assert_true(share.mine == (ranks < 1000 ? 1000 / ranks : 1));
-        assert_true(isfinite(bytes.sum) && bytes.sum > 0 && isfinite(seconds.loop) && seconds.loop > 0 && seconds.waiting >= 0);
+        assert_true(isfinite(bytes.sum) && bytes.sum > 0 && isfinite(time.loop) && time.loop > 0 && time.of.waiting >= 0);
     }
-    machine_close(&machine);
-    config_free(config);
+    close_plan(&plan);
 }
 
 /** Where P is divided among all ranks, a rank's part shrinks with their number; what every rank has of all neurons does not. */
 static void test_divided_p(void **state) {
     (void)state;
-    config *config;
-    plan_network network = read_network("network: {kind: none, neurons: 8192}\nplastic: {kind: all_to_all}\ntargets: {kind: ou}\nlearning: {mu: 0}\n", &config);
-    assert_string_equal(network.rule.store->name, "distributed");
-    plan_share one = plan_share_of(&network, 1), eight = plan_share_of(&network, 8);
+    plan plan = open_plan("network: {kind: none, neurons: 8192}\nplastic: {kind: all_to_all}\ntargets: {kind: ou}\nlearning: {mu: 0}\n");
+    const plan_network *network = plan.sizes;
+    assert_string_equal(network->rule.store->name, "distributed");
+    plan_share one = plan_share_of(network, 1), eight = plan_share_of(network, 8);
     const double n = 8192, whole = 4 * n * (n + 16), shared = 4 * n * (64 + 2) + 9 * n; /* P with padded rows; Q, r and k; sources, signs, places */
-    near(plan_store_bytes(&network, &one, 5).p, whole + shared + 4 * n * 65, 0.001);
-    near(plan_store_bytes(&network, &eight, 5).p, 4 * n * (n / 8 + 16) + shared + 4 * n / 8 * 65, 0.001);
-    config_free(config);
+    near(plan_store_bytes(network, &one, 5).p, whole + shared + 4 * n * 65, 0.001);
+    near(plan_store_bytes(network, &eight, 5).p, 4 * n * (n / 8 + 16) + shared + 4 * n / 8 * 65, 0.001);
+    plan_network grid = *network;
+    grid.rule.grid_columns = 2;
+    assert_int_equal(plan.system->check(&grid, 8), STATUS_OK);
+    assert_int_equal(plan.system->check(&grid, 7), STATUS_INPUT);
+    status_forget();
+    close_plan(&plan);
 }
 
 static void test_helpers(void **state) {
@@ -110,44 +154,59 @@ static void set_list(param_numbers *list, double value) {
     for (int k = 0; k < list->count; k++) list->values[k] = value;
 }
 
-/** A machine of round numbers, so that times are sums that can be done by hand. */
+/** Round numbers, so that times are sums that can be done by hand. */
+static void round_machine(machine *machine) {
+    machine_update *update = machine_costs(machine, "update");
+    machine_delivery *delivery = machine_costs(machine, "delivery");
+    machine_rls *rls = machine_costs(machine, "rls");
+    set_list(&update->model[0], 2);
+    set_list(&update->typed, 0.5);
+    set_list(&update->plastic, 0.5);
+    update->spike = 200;
+    update->learning = 1.5;
+    delivery->filter = 50;
+    delivery->step = 40;
+    set_list(&delivery->typed, 1);
+    set_list(&delivery->plastic, 3);
+    set_list(&delivery->spike, 100);
+    rls->source = 1;
+    set_list(&rls->large[0][0].quiet, 1000);
+    set_list(&rls->large[0][0].spiking, 10);
+    set_list(&rls->cached[0][0].quiet, 1000);
+    set_list(&rls->cached[0][0].spiking, 10);
+    machine->exchange.spike = 2;
+    machine->exchange.block = 1;
+    set_list(&machine->exchange.latency, 5);
+    set_list(&machine->exchange.per_kib, 1);
+}
+
 static void test_time(void **state) {
     (void)state;
-    config *config;
-    machine machine;
-    plan_network network = read_network("network: {kind: balanced_ei, neurons: 10000, in_degree: 100}\nplastic: {excitatory_in_degree: 32, inhibitory_in_degree: 32}\nstimulus: {kind: none}\n"
-                                        "targets: {kind: ou}\noutput: {correlation_window: 0}\n", &config);
-    assert_int_equal(machine_open(alone, NULL, &machine), STATUS_OK);
-    set_list(&machine.update.model[0], 2), set_list(&machine.update.typed, 0.5), set_list(&machine.update.plastic, 0.5), machine.delivery.filter = 50;
-    machine.update.spike = 200, machine.update.learning = 1.5, machine.delivery.step = 40;
-    set_list(&machine.delivery.typed, 1), set_list(&machine.delivery.plastic, 3), set_list(&machine.delivery.spike, 100);
-    machine.rls.source = 1;
-    machine_store *store = &machine.rls.large[0][0];
-    set_list(&store->quiet, 1000), set_list(&store->spiking, 10);
-    store = &machine.rls.cached[0][0];
-    set_list(&store->quiet, 1000), set_list(&store->spiking, 10);
-    machine.exchange.spike = 2, machine.exchange.block = 1;
-    set_list(&machine.exchange.latency, 5), set_list(&machine.exchange.per_kib, 1);
-    plan_seconds one = plan_time(&network, &machine, 1, 2, 10);
+    plan plan = open_plan("network: {kind: balanced_ei, neurons: 10000, in_degree: 100}\nplastic: {excitatory_in_degree: 32, inhibitory_in_degree: 32}\n"
+                          "stimulus: {kind: none}\ntargets: {kind: ou}\noutput: {correlation_window: 0}\n");
+    plan.rate = 10;
+    plan.ranks.per_node = 2;
+    round_machine(&plan.machine);
+    plan_time whole = plan_time_of(&plan, 1);
+    plan_seconds one = whole.of, two = plan_time_of(&plan, 2).of;
     const double steps = 20000, spikes = 10000 * 10 * 1e-4; /* of a step */
-    double fraction = (plan_spiking(10, 1010) + 99 * plan_spiking(10, 10)) / 100;
+    double fraction = (plan_spiking(10, 1010) + 99 * plan_spiking(10, 10)) / 100, spread = 5000 * 64 * fraction * (1 - fraction);
     near(one.update, steps * (1.5 * (10000 * 3 + spikes * 200) + spikes * 50) * 1e-9, 1e-9);
     near(one.deliver, steps * (40 + spikes * (100 + 200 * 1 + 64 * 3)) * 1e-9, 1e-9);
     near(one.learn, 100 * (10000 + 10000 * (1000 + 64 * fraction * 10)) * 1e-9, 1e-9);
     near(one.transfer, steps * spikes * 2e-9, 1e-9);
     assert_true(one.waiting == 0);
-    plan_seconds two = plan_time(&network, &machine, 2, 2, 10);
     near(two.update, steps * (1.5 * (5000 * 3 + spikes / 2 * 200) + spikes * 50) * 1e-9, 1e-9);
     near(two.deliver, steps * (40 + spikes * (100 + 100 * 1 + 32 * 3)) * 1e-9, 1e-9);
     near(two.transfer, steps * (spikes * 2 + 2 * 1 + 1000 * (5 + 4.0 * (18 + 50) / 1024)) * 1e-9, 1e-9);
-    near(two.waiting, plan_slowest(2) * (steps * sqrt(spikes * 100 * 1 + spikes * 32 * 9) + 100 * sqrt(5000 * 64 * fraction * (1 - fraction)) * 10) * 1e-9, 1e-9);
-    machine.network.latency = 10, machine.network.bandwidth = 1;
-    plan_seconds far = plan_time(&network, &machine, 8, 2, 10); /* four nodes: two levels of a tree, and what 6 other ranks send to both ranks of a node */
+    near(two.waiting, plan_slowest(2) * (steps * sqrt(spikes * 100 * 1 + spikes * 32 * 9) + 100 * sqrt(spread) * 10) * 1e-9, 1e-9);
+    plan.machine.network.latency = 10;
+    plan.machine.network.bandwidth = 1;
+    plan_seconds far = plan_time_of(&plan, 8).of; /* four nodes: two levels of a tree, and what 6 other ranks send to both ranks of a node */
     double bytes = 4 * (18 + 12);
     near(far.transfer, steps * (spikes * 2 + 8 * 1 + 1000 * (5 + bytes / 1024 + 2 * 10) + 6 * bytes * 2) * 1e-9, 1e-9);
-    near(one.loop, one.update + one.deliver + one.learn + one.record + one.transfer + one.waiting, 1e-12);
-    machine_close(&machine);
-    config_free(config);
+    near(whole.loop, one.update + one.deliver + one.learn + one.record + one.transfer + one.waiting, 1e-12);
+    close_plan(&plan);
 }
 
 /** What calibrate writes can be read, and says the same. */
@@ -176,8 +235,8 @@ int main(int argc, char **argv) {
     context context = context_of(MPI_COMM_SELF);
     alone = &context;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_million), cmocka_unit_test(test_more_ranks_than_neurons), cmocka_unit_test(test_divided_p), cmocka_unit_test(test_helpers),
-        cmocka_unit_test(test_time),    cmocka_unit_test(test_machine_file),
+        cmocka_unit_test(test_million), cmocka_unit_test(test_run),  cmocka_unit_test(test_more_ranks_than_neurons), cmocka_unit_test(test_divided_p),
+        cmocka_unit_test(test_helpers), cmocka_unit_test(test_time), cmocka_unit_test(test_machine_file),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();

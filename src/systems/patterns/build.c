@@ -129,14 +129,23 @@ static void measure_baseline(simulation *sim, baseline *baseline) {
     baseline_run(sim, duration, baseline);
 }
 
+bool build_learns(config *config, const targets *targets, int64_t gid) {
+    const network_settings *network = config_common(config, "network");
+    const plastic_settings *plastic = config_common(config, "plastic");
+    int32_t unit = targets->unit ? targets->unit[gid] : -1;
+    if (targets->kind->pair && unit == -1) return false; /* without a target */
+    switch (plastic->trained) {
+    case TRAINED_ALL: return true;
+    case TRAINED_EXCITATORY: return cell_is_excitatory(&network->cells, gid);
+    default: return unit >= 0;
+    }
+}
+
 static void choose_trained(simulation *sim) {
     sim->trained = memory_new(MEMORY_STATE, (size_t)sim->part.total, 1);
-    int choice = plastic_of(sim)->trained;
     for (int64_t gid = 0; gid < sim->part.total; gid++) {
-        int32_t unit = sim->targets.unit[gid];
-        bool has_target = !sim->targets.kind->pair || unit != -1;
-        sim->trained[gid] = has_target && (choice == TRAINED_ALL || (choice == TRAINED_EXCITATORY && cell_is_excitatory(sim->network.cells, gid)) || (choice == TRAINED_TARGETS && unit >= 0));
-        sim->scored[unit == -2 ? SCORE_AUXILIARY : SCORE_GIVEN] += sim->trained[gid];
+        sim->trained[gid] = build_learns(sim->config, &sim->targets, gid);
+        sim->scored[sim->targets.unit[gid] == -2 ? SCORE_AUXILIARY : SCORE_GIVEN] += sim->trained[gid];
     }
 }
 

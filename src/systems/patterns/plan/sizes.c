@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "../build.h"
-#include "../../../training/checkpoint.h"
 #include "engram/memory.h"
 #include "sizes.h"
 
@@ -43,25 +42,18 @@ static status read_synapses(config *config, plan_network *network) {
     network->units = feedforward->units;
     network->unit_rate = feedforward->rate;
     network->inputs = network->plastic.inputs + (double)network->units;
-    if (result == STATUS_OK && rule->size) result = rule->size(config, config_variant(config, "learning"), network->plastic.shared, llround(network->inputs), &network->rule);
+    if (result == STATUS_OK && rule->size)
+        result = rule->size(config, config_variant(config, "learning"), network->plastic.shared, llround(network->inputs), &network->rule);
     return result;
 }
 
-/** Who learns: as choose_trained() of systems/patterns/build.c has it, when every neuron has a target. */
-static void count_all(config *config, plan_network *network) {
-    int choice = ((const plastic_settings *)config_common(config, "plastic"))->trained;
-    network->trained = choice == TRAINED_ALL ? network->neurons : choice == TRAINED_EXCITATORY ? network->cells->excitatory : 0;
-    network->trained_first = choice == TRAINED_ALL || !network->cells->inhibitory;
-}
-
-/** And when recorded units are paired with neurons. @param unit [N] as targets.h has it */
-static void count_paired(config *config, const int32_t *unit, plan_network *network) {
-    int choice = ((const plastic_settings *)config_common(config, "plastic"))->trained;
+/** Who learns. */
+static void count_trained(config *config, const targets *targets, plan_network *network) {
     int64_t last = -1;
     for (int64_t gid = 0; gid < network->neurons; gid++) {
-        bool learns = unit[gid] != -1 && (choice == TRAINED_ALL || (choice == TRAINED_EXCITATORY && cell_is_excitatory(network->cells, gid)) || (choice == TRAINED_TARGETS && unit[gid] >= 0));
-        if (learns) last = gid;
-        network->trained += learns;
+        if (!build_learns(config, targets, gid)) continue;
+        network->trained++;
+        last = gid;
     }
     network->trained_first = last == network->trained - 1;
 }
@@ -91,7 +83,6 @@ static status read_pairs(target_request *request, targets *targets, plan_network
     uint32_t *activity = memory_new(MEMORY_TARGETS, (size_t)network->neurons, sizeof *activity); /* nobody fires: all that matters is how many are paired */
     request->activity = activity;
     status result = targets_pair(request, targets);
-    if (result == STATUS_OK) count_paired(request->config, targets->unit, network);
     if (result == STATUS_OK && targets->kind->gives_rates && network->keeps_rates) network->target_rate = mean_rate(request, targets, targets->unit);
     memory_free(activity);
     return result;
@@ -111,10 +102,8 @@ static status read_targets(const context *context, config *config, plan_network 
     network->keeps_rates = settings->quantity == QUANTITY_RATE;
     network->rate_targets = network->keeps_rates && (settings->rate_form == RATE_AUTO ? network->model->phi_applies : settings->rate_form == RATE_PHI);
     network->target_rate = NAN;
-    if (targets.kind->pair)
-        result = read_pairs(&request, &targets, network);
-    else
-        count_all(config, network);
+    if (targets.kind->pair) result = read_pairs(&request, &targets, network);
+    if (result == STATUS_OK) count_trained(config, &targets, network);
     targets_clear(&targets);
     return result;
 }
@@ -123,7 +112,6 @@ static status read_times(config *config, plan_network *network) {
     const simulation_settings *simulation = config_common(config, "simulation");
     const learning_settings *learning = config_common(config, "learning");
     const stimulus_settings *stimulus = config_common(config, "stimulus");
-    const checkpoint_settings *checkpoint = config_common(config, "checkpoint");
     const stimulus_kind *kind = stimulus_kinds[config_variant_index(config, "stimulus")];
     network->dt = simulation->dt;
     network->every = llround(learning->every / network->dt);
@@ -131,15 +119,15 @@ static status read_times(config *config, plan_network *network) {
     int64_t end = llround(stimulus->stop / network->dt) + network->every * network->instants;
     network->loop_steps = isnan(simulation->loop_duration) ? end : llround(simulation->loop_duration / network->dt);
     if (network->loop_steps < end)
-        return config_complain(config, "simulation", "loop_duration", "%g ms ends before the target window does, at %g ms", simulation->loop_duration, (double)end * network->dt);
+        return config_complain(config, "simulation", "loop_duration", "%g ms ends before the target window does, at %g ms", simulation->loop_duration,
+                               (double)end * network->dt);
     double last = stimulus->noise_sd > 0 ? (double)network->loop_steps * network->dt : kind->next ? stimulus->stop : stimulus->start;
     network->stimulus = last - stimulus->start;
     network->loops = learning->loops;
-    network->baseline = build_baseline(config, network->keeps_rates && !network->rate_targets && network->network.any, (double)network->loop_steps * network->dt);
+    bool by_siegert = network->keeps_rates && !network->rate_targets && network->network.any;
+    network->baseline = build_baseline(config, by_siegert, (double)network->loop_steps * network->dt);
     network->output = config_common(config, "output");
     network->tracked = tracker_rows(network->instants, learning->every, network->output->correlation_window);
-    network->checkpoint_loops = checkpoint->every_loops;
-    network->checkpoint_ms = checkpoint->every;
     return STATUS_OK;
 }
 
@@ -160,7 +148,14 @@ status plan_read(const context *context, config *config, plan_network *network) 
 static plan_share share_of(const plan_network *network, int64_t ranks, double mine, double rows) {
     double size = (double)network->plastic.group_size, groups = rows > 0 ? fmax(1, rows / size) : 0;
     if (size > 1 && groups > 1) groups = fmin(rows, groups + 1 - 1 / size); /* a group that begins on one rank goes on on the next */
-    plan_share share = {.ranks = ranks, .mine = (int64_t)ceil(mine), .rows = rows, .groups = groups, .members = groups > 0 ? rows / groups : 0, .plastic_inputs = network->inputs};
+    plan_share share = {
+        .ranks = ranks,
+        .mine = (int64_t)ceil(mine),
+        .rows = rows,
+        .groups = groups,
+        .members = groups > 0 ? rows / groups : 0,
+        .plastic_inputs = network->inputs,
+    };
     double trained = network->neurons ? rows / fmax(mine, 1) : 0;
     share.static_synapses = network->network.inputs * mine * (network->plastic.takes_static ? 1 - trained : 1);
     share.plastic_synapses = rows * network->inputs;
@@ -177,7 +172,9 @@ plan_share plan_share_of(const plan_network *network, int64_t ranks) {
     double rows = network->trained_first ? (double)(network->trained < mine ? network->trained : mine)
                                          : fmin((double)mine, ceil((double)network->trained / (double)network->neurons * (double)mine));
     plan_share share = share_of(network, ranks, (double)mine, rows);
-    if (network->plastic.takes_static && network->trained < network->neurons) /* the rank with most static synapses is another */
-        share.static_synapses = network->network.inputs * fmin((double)mine, (double)(network->neurons - network->trained)) * (network->trained_first ? 1 : 0.5);
+    if (network->plastic.takes_static && network->trained < network->neurons) { /* the rank with most static synapses is another */
+        double untrained = fmin((double)mine, (double)(network->neurons - network->trained));
+        share.static_synapses = network->network.inputs * untrained * (network->trained_first ? 1 : 0.5);
+    }
     return share;
 }

@@ -45,37 +45,47 @@ int plan_block(const plan_network *network) {
 /** spike_driven.c: P, and per group the factors and columns that wait. */
 static plan_store spike_driven(const plan_network *network, const plan_share *share, double rate) {
     const spike_driven_kernel *kernel = network->rule.half ? &spike_driven_half : network->rule.single ? &spike_driven_single : &spike_driven_double;
-    double inputs = share->plastic_inputs, groups = share->groups, row = mean_row(network, inputs), block = plan_block(network), most = largest(network, inputs);
+    double inputs = share->plastic_inputs, groups = share->groups, row = mean_row(network, inputs), most = largest(network, inputs);
+    double block = plan_block(network);
     double real = (double)kernel->real_size, places = sizeof(int) + 2 * sizeof(int64_t) + sizeof(group_products);
-    plan_store store = {.p = groups * (mean_square(network, inputs) * (double)kernel->stored_size + (padded(block) + block * row) * real + places)};
+    double waiting = (padded(block) + block * row) * real;
+    plan_store store = {.p = groups * (mean_square(network, inputs) * (double)kernel->stored_size + waiting + places)};
     double first = network->window + (double)network->every * network->dt; /* the first instant hears of all spikes since the loop began */
     double fraction = network->own_tau || network->keeps_state ? 1 : plan_spiking(rate, first), room = 0;
     for (double group = 0; group < groups; group++) {
         double needed = group * inputs * fraction + inputs;
         if (needed > room) room = floor(needed * 1.5);
     }
-    store.buffers = block * padded(most) * real + share->rows * sizeof(double) + (double)(network->neurons + network->units) * (real + 1) + groups * sizeof(int64_t) + room * (double)kernel->hit_size;
+    double sources = (double)(network->neurons + network->units) * (real + 1), hits = room * (double)kernel->hit_size;
+    store.buffers = block * padded(most) * real + share->rows * sizeof(double) + sources + groups * sizeof(int64_t) + hits;
     store.building = most * most * sizeof(double);
     return store;
 }
 
 /** textbook.c: full rows, or the upper triangle. */
 static plan_store textbook(const plan_network *network, const plan_share *share, bool packed) {
-    double inputs = share->plastic_inputs, most = padded(largest(network, inputs)), real = network->rule.single ? sizeof(float) : sizeof(double);
+    double inputs = share->plastic_inputs, most = padded(largest(network, inputs)), real = plan_real(network);
     double elements = packed ? (inputs * (inputs + 1) + network->plastic.variance) / 2 : mean_square(network, inputs);
-    return (plan_store){.p = share->groups * (elements * real + sizeof(int64_t)), .buffers = 2 * most * sizeof(double), .building = most * most * sizeof(double)};
+    return (plan_store){
+        .p = share->groups * (elements * real + sizeof(int64_t)),
+        .buffers = 2 * most * sizeof(double),
+        .building = most * most * sizeof(double),
+    };
 }
 
 /** distributed.c: a block of every group's P, and its pending columns as a whole, on every rank. */
 static plan_store distributed(const plan_network *network, const plan_share *share) {
-    int64_t columns = network->rule.grid_columns < share->ranks ? network->rule.grid_columns : share->ranks, rows = share->ranks / columns, count = llround(share->plastic_inputs), block = plan_block(network);
-    double real = network->rule.single ? sizeof(float) : sizeof(double), all = ceil((double)network->trained / (double)network->plastic.group_size), inputs = (double)count;
-    int64_t p_rows = grid_local(count, 0, (int)rows), p_columns = grid_local(count, 0, (int)columns), members = llround(share->members);
-    plan_store store = {0};
-    store.p = all * (inputs * (sizeof(int32_t) + 1) + (double)(network->neurons + network->units) * sizeof(int32_t)); /* sources, signs, places */
-    store.p += all * real * ((double)p_columns * padded((double)p_rows) + (double)block * inputs + 2 * inputs + (double)p_rows) + share->rows * real * (double)block;
+    int64_t columns = network->rule.grid_columns < share->ranks ? network->rule.grid_columns : share->ranks, rows = share->ranks / columns;
+    int64_t count = llround(share->plastic_inputs), block = plan_block(network), members = llround(share->members);
+    int64_t p_rows = grid_local(count, 0, (int)rows), p_columns = grid_local(count, 0, (int)columns);
+    double real = plan_real(network), inputs = (double)count, all = ceil((double)network->trained / (double)network->plastic.group_size);
+    double sources = (double)(network->neurons + network->units);
+    double lists = inputs * (sizeof(int32_t) + 1) + sources * sizeof(int32_t); /* sources, signs, places */
+    double part = (double)p_columns * padded((double)p_rows) + (double)block * inputs + 2 * inputs + (double)p_rows;
     int64_t for_p = distributed_scratch(p_rows, p_columns, (int)block) + (p_rows + p_columns) * block, for_w = distributed_scratch(members, count, (int)block);
-    store.buffers = all * inputs * (2 * sizeof(int32_t) + 3 * real) + share->rows * (sizeof(double) + real) + (double)(for_p > for_w ? for_p : for_w) * real + 2 * sizeof(int) * (double)share->ranks;
+    double scratch = (double)(for_p > for_w ? for_p : for_w) * real;
+    plan_store store = {.p = all * lists + all * real * part + share->rows * real * (double)block};
+    store.buffers = all * inputs * (2 * sizeof(int32_t) + 3 * real) + share->rows * (sizeof(double) + real) + scratch + 2 * sizeof(int) * (double)share->ranks;
     return store;
 }
 

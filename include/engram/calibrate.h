@@ -1,0 +1,42 @@
+/** @file calibrate.h
+ *  What "engram calibrate" offers a system that measures costs of its own (plan_hooks.calibrate): it runs its own code on small problems, on all ranks at
+ *  the same time, so that they share caches and memory as the ranks of a run do. What is measured is what will run.
+ */
+#ifndef ENGRAM_CALIBRATE_H
+#define ENGRAM_CALIBRATE_H
+
+#include "engram/context.h"
+#include "engram/machine.h"
+
+enum {
+    CALIBRATION_REPEATS = 7,       /**< of a measurement, at most */
+    CALIBRATION_REPEATS_LEAST = 3, /**< and at least */
+    CALIBRATION_SPREADS_MAX = 1024,
+};
+
+typedef struct calibration {
+    context job;     /**< all ranks */
+    context alone;   /**< this rank as a job of its own, that logs nothing */
+    machine machine; /**< what has been measured; machine_costs() */
+    double started;  /**< clock_seconds() */
+    double spread[CALIBRATION_SPREADS_MAX];
+    int spreads;
+} calibration;
+
+/** Log what is measured next. */
+void calibration_say(const calibration *calibration, const char *what);
+
+/** The fastest of several repeats is what the machine can do; the rest is what others do on it meanwhile, of which note is taken as spread.
+ *  Collective over the job. @param[in,out] seconds [count], sorted on return. @return the fastest repeat, averaged over ranks */
+double calibration_settle(calibration *calibration, double *seconds, int count);
+
+/** Mean over ranks. Collective over the job. */
+double calibration_mean(const calibration *calibration, double value);
+
+/** Median of [count] values, which are sorted. Not collective. */
+double calibration_median(double *values, int count);
+
+/** A list of the machine, which frees it. @param values [count]; NULL: zeros. Not collective. */
+param_numbers calibration_list(int count, const double *values);
+
+#endif

@@ -1,0 +1,101 @@
+/* What a system needs, and what the run adds: spikes and traces that it records, metrics.csv, checkpoints, libraries. */
+#include <math.h>
+#include <string.h>
+
+#include "../training/checkpoint.h"
+#include "engram/observe.h"
+#include "plan.h"
+
+static const double MIB = 1 << 20;
+static const double METRICS_LINE = 80; /* bytes of a line of metrics.csv */
+
+/* ---- what is recorded ---- */
+
+/** Of some neurons of the network, over all loops. */
+static double recorded_spikes(const plan *plan, double neurons) {
+    const output_settings *output = config_common(plan->config, "output");
+    const plan_facts *facts = &plan->facts;
+    double loops = output->spikes == SPIKES_ALL ? (double)facts->loops : output->spikes == SPIKES_LAST && facts->loops ? 1 : 0;
+    return loops * neurons * plan->rate * (double)facts->loop_steps * facts->dt / 1000;
+}
+
+/** Neurons that are traced, of all ranks. */
+static double traced_neurons(const plan *plan) {
+    const output_settings *output = config_common(plan->config, "output");
+    return output->report.count ? fmin((double)output->report_neurons, (double)plan->facts.neurons) : 0;
+}
+
+/** Values of a traced neuron in a loop. */
+static double traced_values(const plan *plan) {
+    const output_settings *output = config_common(plan->config, "output");
+    double samples = floor((double)plan->facts.loop_steps / fmax(1, round(output->report_every / plan->facts.dt)));
+    return samples * output->report.count;
+}
+
+/** Bytes of recorders on the rank with most neurons. */
+static double recorders(const plan *plan, int64_t ranks) {
+    double all = (double)plan->facts.neurons, mine = (double)((plan->facts.neurons + ranks - 1) / ranks);
+    double spikes = recorded_spikes(plan, mine), room = 0, traced = traced_neurons(plan);
+    while (room < spikes) room = floor(room * 1.5) + 1024;
+    double traced_here = ceil(traced * mine / all);
+    return 12 * room + sizeof(float) * traced_here * traced_values(plan) + 4 * traced;
+}
+
+/* ---- memory ---- */
+
+plan_memory plan_memory_of(const plan *plan, int64_t ranks) {
+    plan_bytes bytes = {0};
+    plan_memory memory = {0};
+    plan->system->memory(plan->sizes, ranks, plan->rate, &bytes);
+    memcpy(memory.category, bytes.category, sizeof memory.category);
+    double libraries = plan->machine.about.libraries * MIB;
+    memory.category[MEMORY_LIBRARIES] += libraries;
+    memory.category[MEMORY_OUTPUT] += recorders(plan, ranks);
+    for (int c = 0; c < MEMORY_CATEGORIES; c++) memory.sum += memory.category[c];
+    memory.peak = fmax(bytes.building + libraries, memory.sum + bytes.writing);
+    return memory;
+}
+
+/* ---- the disk ---- */
+
+void plan_add_file(plan_files *files, const char *name, double bytes) {
+    if (files->count == PLAN_FILES_MAX) context_abort("plan: more than %d files", PLAN_FILES_MAX);
+    files->file[files->count++] = (plan_file){name, bytes};
+}
+
+plan_output plan_output_of(const plan *plan) {
+    plan_output output = {0};
+    plan_files of_system = {0};
+    plan->system->output(plan->sizes, plan->rate, &of_system);
+    plan_add_file(&output.files, "spikes", 16 * recorded_spikes(plan, (double)plan->facts.neurons));
+    plan_add_file(&output.files, "report", sizeof(float) * traced_neurons(plan) * traced_values(plan));
+    for (int f = 0; f < of_system.count; f++) plan_add_file(&output.files, of_system.file[f].name, of_system.file[f].bytes);
+    output.files.checkpoint = of_system.checkpoint;
+    output.sum = METRICS_LINE * (double)plan->facts.loops + 2 * of_system.checkpoint;
+    for (int f = 0; f < output.files.count; f++) output.sum += output.files.file[f].bytes;
+    return output;
+}
+
+/* ---- time ---- */
+
+/** How many are written. @param loops s of all loops */
+static double checkpoints(const plan *plan, double loops) {
+    const checkpoint_settings *checkpoint = config_common(plan->config, "checkpoint");
+    double by_loops = checkpoint->every_loops ? floor((double)(plan->facts.loops - 1) / (double)checkpoint->every_loops) : 0;
+    double by_time = checkpoint->every > 0 ? floor(loops * 1000 / checkpoint->every) : 0;
+    return 1 + fmax(0, fmax(by_loops, by_time));
+}
+
+plan_time plan_time_of(const plan *plan, int64_t ranks) {
+    plan_time time = {0};
+    plan_seconds *of = &time.of;
+    plan_output output = plan_output_of(plan);
+    double disk = plan->machine.about.disk * 1e6; /* bytes/s */
+    plan->system->time(plan->sizes, &plan->machine, (plan_ranks){ranks, plan->ranks.per_node}, plan->rate, of);
+    time.loop = of->update + of->deliver + of->learn + of->record + of->transfer + of->waiting;
+    time.checkpoint = output.files.checkpoint / disk;
+    time.write = (output.sum - 2 * output.files.checkpoint) / disk;
+    double loops = (double)plan->facts.loops * time.loop;
+    time.run = of->build + of->baseline + loops + checkpoints(plan, loops) * time.checkpoint + time.write + of->tests;
+    return time;
+}
