@@ -6,6 +6,7 @@
 
 #include "command_plan.h"
 #include "command_test.h"
+#include "engram/schema.h"
 #include "engram/simulation.h"
 #include "engram/training.h"
 #include "engram/version.h"
@@ -146,12 +147,10 @@ static status choose_run(const context *context, command_line *line, char **path
 }
 
 static status run_configured(const context *context, command_line *line) {
-    int sections;
-    const param_section *schema = simulation_schema(&sections);
     config *config;
     char *path;
     status result = choose_run(context, line, &path);
-    if (result == STATUS_OK) result = config_read(context, path, line->overrides, line->override_count, schema, sections, &config);
+    if (result == STATUS_OK) result = config_read(context, path, line->overrides, training_schema(), &config);
     free(path);
     if (result != STATUS_OK) return result;
     result = simulation_resolve(context, config);
@@ -163,12 +162,8 @@ static status run_configured(const context *context, command_line *line) {
 
 static status dispatch(const context *context, command_line *line) {
     static const char *const commands[] = {"train", "test", "check", "plan", "calibrate", "status", "list"};
-    int sections;
     if (!line->command) return status_agree(context, complain("what is to be done? train, test, check, plan, calibrate, status or list", "", ""));
-    if (strcmp(line->command, "list") == 0) {
-        const param_section *schema = simulation_schema(&sections);
-        return status_agree(context, context->rank == 0 ? config_list(schema, sections, line->argument, stdout) : STATUS_OK);
-    }
+    if (strcmp(line->command, "list") == 0) return status_agree(context, context->rank == 0 ? config_list(training_schema(), line->argument, stdout) : STATUS_OK);
     if (strcmp(line->command, "train") != 0 && strcmp(line->command, "check") != 0) {
         const char *near = config_nearest(line->command, commands, sizeof commands / sizeof *commands);
         return status_agree(context, status_fail(STATUS_INPUT, "unknown command '%.100s'%s%s%s; allowed are train, test, check, plan, calibrate, status and list", line->command, near ? " (did you mean '" : "",

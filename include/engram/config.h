@@ -4,6 +4,7 @@
  *
  *  A file has sections; a section has common parameters and, if it has a selector ("kind", "model", "rule"), those of the variant that the
  *  selector names. Values are stored straight into C structs through offsets: the struct of a table belongs to the config.
+ *  Where there are several systems, each has sections of its own, and a selector of the file ("learning.rule") says whose they are.
  */
 #ifndef ENGRAM_CONFIG_H
 #define ENGRAM_CONFIG_H
@@ -84,6 +85,26 @@ typedef struct {
     unsigned may;                       /**< MAY_* of the selector */
 } param_section;
 
+/** The parameter files of one system. */
+typedef struct {
+    const char *name;              /**< "patterns"; NULL where there is no choice */
+    const char *help;              /**< one line */
+    const param_section *sections; /**< [section_count] all that such a file may have, those of every system among them, as they are listed and written */
+    int section_count;
+} config_system;
+
+/** A key that had another name before: who gives the old one means the new one. */
+typedef struct { const char *old_section, *old_key, *section, *key; } config_moved;
+
+/** What a kind of parameter file may hold. */
+typedef struct {
+    const config_system *systems; /**< [system_count]; the first is that of a file that selects none */
+    int system_count;
+    const char *selecting;        /**< section of all systems ("learning"): its selector ("rule") names a variant of one of them; NULL: there is one system */
+    const config_moved *moved;    /**< [moved_count] */
+    int moved_count;
+} config_schema;
+
 typedef struct config config;
 
 /** Read a parameter file with overrides, check all of it, give every rank the result.
@@ -91,21 +112,23 @@ typedef struct config config;
  *  directives; lists and maps nested at most 16 deep; at most 1000000 values; the first 60 mistakes are told.
  *  Collective. Rank 0 reads; every mistake in file and overrides is reported at once through status_fail() as
  *  "file:line:column: message", naming value, what is allowed, and the nearest valid key; overrides as "-P section.key=value: message".
- *  A key that belongs to an unselected variant is a warning.
+ *  A key that belongs to an unselected variant is a warning, and so is a key by its old name, but where the command line has no say.
  *  @param path       parameter file (YAML); NULL for defaults only
- *  @param overrides  [override_count] texts "section.key=value"; NULL: a file that the command line cannot override
- *  @param sections   [section_count] the schema, borrowed for the life of the config
+ *  @param overrides  texts "section.key=value", NULL-terminated; NULL: a file that the command line cannot override
+ *  @param schema     borrowed for the life of the config
  *  @param[out] result owned by the caller, config_free(); NULL on failure
  *  @return STATUS_INPUT on any mistake, STATUS_FAILURE if the file is there but cannot be read; agreed by all ranks, already printed */
-status config_read(const context *context, const char *path, const char *const *overrides, int override_count,
-                   const param_section *sections, int section_count, config **result);
+status config_read(const context *context, const char *path, const char *const *overrides, const config_schema *schema, config **result);
 
 /** As config_read(), from a text in memory instead of a file. Collective; @p text [length] must be the same on every rank.
  *  @param name  takes the place of the path in messages and in config_resolve_path() */
-status config_read_text(const context *context, const char *name, const char *text, size_t length, const char *const *overrides, int override_count,
-                        const param_section *sections, int section_count, config **result);
+status config_read_text(const context *context, const char *name, const char *text, size_t length, const char *const *overrides, const config_schema *schema,
+                        config **result);
 
 void config_free(config *config);
+
+/** Index of the system that the file selects in those of the schema. */
+int config_system_index(const config *config);
 
 /** The struct that the common table of a section was stored in (writable: a module resolves "auto" in place). Borrowed. Aborts on an unknown section. */
 void *config_common(config *config, const char *section);
@@ -135,17 +158,17 @@ void config_read_instead(config *config, const char *name, const char *path);
  *  @return owned by the caller, free() */
 char *config_as_used(const config *config);
 
-/** List the differences between two configurations of the same schema, a line each: "section.key: was A, is now B", but for files, whose content counts
- *  (config_inputs()). Not collective.
+/** List the differences between two configurations of the same schema, of what both have, a line each: "section.key: was A, is now B", but for files,
+ *  whose content counts (config_inputs()). Not collective.
  *  @param may  MAY_*: keys that may differ then are left out. @return the list, "" if there are none; owned by the caller, free() */
 char *config_differences(const config *before, const config *now, unsigned may);
 
-/** May what an override gives be changed then? True also for what is no key, which reading it will tell. Not collective.
+/** May what an override gives be changed then, in a file of this system? True also for what is no key, which reading it will tell. Not collective.
  *  @param override "section.key=value" @param may  MAY_* */
-bool config_may_change(const param_section *sections, int section_count, const char *override, unsigned may);
+bool config_may_change(const config *config, const char *override, unsigned may);
 
 /** What may be changed then: "output.*, stimulus.* (but start, stop), targets.path". @return owned by the caller, free() */
-char *config_changeable(const param_section *sections, int section_count, unsigned may);
+char *config_changeable(const config *config, unsigned may);
 
 /** Files that the run reads, a line each: "section.key HASH path", HASH being the XXH3 of the content in 16 digits, CONFIG_UNREADABLE where it cannot be read.
  *  Collective: rank 0 reads. @return the same on all ranks, owned by the caller, free() */
@@ -158,7 +181,7 @@ char *config_identity(const config *config, const char *inputs, unsigned may);
 
 /** Print the variants of a section (by its plural or its name) or, for NULL, all sections: key, type, unit, default, range or choices, help.
  *  @return STATUS_INPUT with the nearest name if there is no such section */
-status config_list(const param_section *sections, int section_count, const char *which, FILE *out);
+status config_list(const config_schema *schema, const char *which, FILE *out);
 
 /** The candidate nearest to @p word by edit distance, or NULL if none is near (distance > max(2, length/3)). */
 const char *config_nearest(const char *word, const char *const *candidates, int count);

@@ -162,7 +162,7 @@ double clock_seconds(void);
 /** "1h05m", "2m07s", "9s". */
 void clock_format(double seconds, char *text, size_t size);
 
-/** Sections of the parameter file: [*count]. Borrowed; built once from the modules' tables. */
-const param_section *simulation_schema(int *count);
+/** Sections of the parameter file that this system brings: [*count]. Borrowed; built once from the tables of its parts. */
+const param_section *patterns_sections(int *count);
 
 #endif

@@ -1,9 +1,10 @@
-/* Reading: gather what file and overrides give for each key, settle which variants are selected, then check and store every value. */
+/* Reading: see which system the file is of, gather what file and overrides give for each key, settle which variants are selected, then check and store every value. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "engram/config.h"
 #include "number.h"
+#include "schema.h"
 #include "state.h"
 #include "value.h"
 
@@ -16,6 +17,12 @@ typedef struct {
     config_place file;
     tree_node *root;   /**< of the file, NULL if there is none or it is empty */
     tree_node **roots; /**< [override_count] of the overrides' values */
+    char *rule;        /**< that selects the system, as it is given; NULL: none is */
+    bool system_known; /**< false: the rule is none, so that nobody knows whose sections are right */
+    FILE *renamed;     /**< keys by their old names */
+    char *renamed_text;
+    size_t renamed_bytes;
+    config_place renamed_place; /**< of the first */
 } config_reading;
 
 /** "; 'key' is in section learning, feedforward", or where no section has it, of the key that is nearest; "" where none is near. @param but a section left out, or NULL */
@@ -49,6 +56,14 @@ static void report_unknown_section(config_reading *reading, const config_place *
     words names = words_new(reading->self->section_count);
     char joined[400];
     for (int i = 0; i < reading->self->section_count; i++) words_add(&names, reading->self->sections[i].schema->name);
+    if (schema_knows(reading->self->schema, name)) {
+        const param_section *selecting = config_state_find(reading->self, reading->self->schema->selecting)->schema;
+        if (reading->system_known)
+            mistakes_add(&reading->mistakes, place, "'%s' is not a section of %s %s; its sections are %s", name, selecting->selector,
+                         reading->rule ? reading->rule : selecting->variants[0]->name, words_join(&names, joined, sizeof joined));
+        words_clear(&names);
+        return;
+    }
     text_line hint = words_hint(&names, name), where = {""};
     if (!*hint.text) where = where_key_is(reading, key ? key : name, NULL);
     mistakes_add(&reading->mistakes, place, "unknown section '%s'%s; sections: %s%s", config_text_shown(name).text, hint.text, words_join(&names, joined, sizeof joined), where.text);
@@ -73,23 +88,49 @@ static bool has_key(const config_section *section, const char *key) {
     return false;
 }
 
+/** By its name or by its old one. */
+static bool is_known(const config_reading *reading, const config_section *section, const char *key) {
+    return has_key(section, key) || schema_moved(reading->self->schema, section->schema->name, key);
+}
+
+/** What an old name stands for. @param[in,out] section, key by which they are given, then those that are meant @return NULL where the name is not old */
+static const config_moved *follow_moved(config_reading *reading, const config_place *place, config_section **section, const char **key) {
+    const config_moved *old = schema_moved(reading->self->schema, (*section)->schema->name, *key);
+    if (!old) return NULL;
+    if (ftell(reading->renamed) == 0) reading->renamed_place = *place;
+    fprintf(reading->renamed, "%s%s.%s is called %s.%s now", ftell(reading->renamed) ? "; " : "", old->old_section, old->old_key, old->section, old->key);
+    *section = config_state_find(reading->self, old->section);
+    *key = old->key;
+    return old;
+}
+
+/** ", as output.test_trials" of a key by its old name. */
+static text_line as_old(const config_moved *old) {
+    text_line line = {""};
+    if (old) snprintf(line.text, sizeof line.text, ", as %s.%s", old->old_section, old->old_key);
+    return line;
+}
+
 /** Remember a key of the file in every slot of that name. An unknown one is reported later, when the variant is known. */
 static void gather_key(config_reading *reading, config_section *section, const tree_node *key, const tree_node *value) {
     config_place place = tree_place(key, &reading->file);
     const config_slot *twice = NULL;
+    const char *name = key->text;
+    const config_moved *old = follow_moved(reading, &place, &section, &name);
     for (int i = 0; i < section->slot_count; i++) {
         config_slot *slot = &section->slots[i];
-        if (strcmp(slot->entry->key, key->text) != 0) continue;
+        if (strcmp(slot->entry->key, name) != 0) continue;
         if (slot->in_file) {
             twice = slot;
             continue;
         }
         slot->in_file = value;
+        slot->old = old;
         slot->line = key->line;
         slot->column = key->column;
     }
     if (twice)
-        mistakes_add(&reading->mistakes, &place, "%s.%s is given twice; first in line %d", section->schema->name, twice->entry->key, twice->line);
+        mistakes_add(&reading->mistakes, &place, "%s.%s is given twice%s; first in line %d%s", section->schema->name, twice->entry->key, as_old(old).text, twice->line, as_old(twice->old).text);
 }
 
 static bool check_key_kind(config_reading *reading, const tree_node *key) {
@@ -129,26 +170,81 @@ static void check_keys(config_reading *reading, const tree_node *key, const tree
     for (int i = 0; i < body->count && !mistakes_full(&reading->mistakes); i += 2) {
         const tree_node *item = body->items[i];
         config_place place = tree_place(item, &reading->file);
-        if (item->kind == TREE_SCALAR && !has_key(section, item->text)) report_unknown_key(reading, &place, section, item->text);
+        if (item->kind == TREE_SCALAR && !is_known(reading, section, item->text)) report_unknown_key(reading, &place, section, item->text);
     }
 }
 
 /** Read the file's tree. @return false if the text is no YAML, so that nothing more can be said about it */
-static bool gather_file(config_reading *reading) {
+static bool parse_file(config_reading *reading) {
     const config_source *source = &reading->self->source;
     reading->file = (config_place){.file = source->path};
     if (!source->path) return true;
     if (!tree_parse(source->bytes, source->length, &reading->file, &reading->mistakes, &reading->root)) return false;
     const tree_node *root = reading->root;
-    if (!root || root->kind == TREE_BAD || tree_is_null(root)) return true;
+    if (!root || root->kind == TREE_BAD || root->kind == TREE_MAP || tree_is_null(root)) return true;
     config_place place = tree_place(root, &reading->file);
-    if (root->kind != TREE_MAP) {
-        mistakes_add(&reading->mistakes, &place, "a parameter file must be a map of sections ('section:' lines), not %s", tree_describe(root));
-        return false;
-    }
-    for (int i = 0; i < root->count && !mistakes_full(&reading->mistakes); i += 2)
+    mistakes_add(&reading->mistakes, &place, "a parameter file must be a map of sections ('section:' lines), not %s", tree_describe(root));
+    return false;
+}
+
+static void gather_file(config_reading *reading) {
+    const tree_node *root = reading->root;
+    for (int i = 0; root && root->kind == TREE_MAP && i < root->count && !mistakes_full(&reading->mistakes); i += 2)
         if (check_key_kind(reading, root->items[i])) gather_section(reading, root->items[i], root->items[i + 1]);
-    return true;
+}
+
+/** The first value that a map has for a key, NULL if it is no map or has none. */
+static const tree_node *value_of(const tree_node *map, const char *key) {
+    for (int i = 0; map && map->kind == TREE_MAP && i + 1 < map->count; i += 2)
+        if (map->items[i]->kind == TREE_SCALAR && strcmp(map->items[i]->text, key) == 0) return map->items[i + 1];
+    return NULL;
+}
+
+/** What the last override of the rule says, else the file. @param[out] given something is, be it a word or not @return owned; NULL for what is no word */
+static char *find_rule(const config_reading *reading, const char *section, const char *selector, bool *given) {
+    const config_source *source = &reading->self->source;
+    const tree_node *in_file = value_of(value_of(reading->root, section), selector);
+    char *name, *rule = in_file && in_file->kind == TREE_SCALAR ? config_text_copy(in_file->text) : NULL;
+    *given = in_file != NULL;
+    if (asprintf(&name, "%s.%s=", section, selector) < 0) context_abort("config: no room for a name");
+    for (int i = 0; i < source->override_count; i++) {
+        const char *value = source->overrides[i] + strlen(name);
+        mistake_list silent = {.silent = true};
+        tree_node *root = NULL;
+        if (strncmp(source->overrides[i], name, strlen(name)) != 0) continue;
+        free(rule);
+        *given = true;
+        tree_parse(value, strlen(value), &(config_place){.override = source->overrides[i]}, &silent, &root);
+        rule = root && root->kind == TREE_SCALAR ? config_text_copy(root->text) : NULL;
+        tree_free(root);
+    }
+    free(name);
+    return rule;
+}
+
+/** Whose sections the file has: those of the system that has its rule, or the rule that is nearest. */
+static void choose_system(config_reading *reading) {
+    config *self = reading->self;
+    const config_schema *schema = self->schema;
+    const char *selector = schema->selecting ? schema_section(&schema->systems[0], schema->selecting)->selector : NULL;
+    reading->system_known = true;
+    if (selector) {
+        bool given;
+        reading->rule = find_rule(reading, schema->selecting, selector, &given);
+        self->system = reading->rule ? schema_system_of(schema, reading->rule) : given ? -1 : 0;
+        reading->system_known = self->system >= 0;
+    }
+    if (!reading->system_known) {
+        char *all = schema_rules(schema);
+        words rules = words_split(all);
+        const char *nearest = reading->rule ? config_nearest(reading->rule, rules.word, rules.count) : NULL;
+        self->system = nearest ? schema_system_of(schema, nearest) : 0;
+        words_clear(&rules);
+        free(all);
+    }
+    const config_system *system = &schema->systems[self->system];
+    self->sections = config_state_new(system->sections, system->section_count);
+    self->section_count = system->section_count;
 }
 
 /** YAML takes what follows a '#' for a comment: in a value that somebody types, it is meant. */
@@ -175,13 +271,20 @@ static const tree_node *parse_override(config_reading *reading, int index, const
     return reading->roots[index] = root;
 }
 
-static void store_override(config_section *section, const char *key, const char *override, const tree_node *value) {
+/** The last override wins, but between a key's name and its old one. */
+static void store_override(config_reading *reading, config_section *section, const char *key, const char *override, const tree_node *value) {
+    const config_place place = {.override = override};
+    const config_moved *old = follow_moved(reading, &place, &section, &key);
+    const config_slot *twice = NULL;
     for (int i = 0; i < section->slot_count; i++) {
         config_slot *slot = &section->slots[i];
         if (strcmp(slot->entry->key, key) != 0) continue;
-        slot->over = value; /* the last override wins */
+        if (slot->over && slot->old_over != old) twice = slot;
+        slot->over = value;
         slot->override = override;
+        slot->old_over = old;
     }
+    if (twice) mistakes_add(&reading->mistakes, &place, "%s.%s is given twice, by its name and by its old one", section->schema->name, twice->entry->key);
 }
 
 /** Split "section.key=value" at the first '.' and the first '='. @return copy of "section\0key", or NULL after reporting; free() */
@@ -213,12 +316,12 @@ static void gather_override(config_reading *reading, int index, bool unknown_onl
     if (!name) return;
     config_section *section = config_state_find(reading->self, name);
     if (unknown_only) {
-        if (!has_key(section, key)) report_unknown_key(reading, &place, section, key);
+        if (!is_known(reading, section, key)) report_unknown_key(reading, &place, section, key);
     } else if (!section) {
         report_unknown_section(reading, &place, name, key);
     } else {
         const tree_node *value = parse_override(reading, index, text);
-        if (value) store_override(section, key, override, value);
+        if (value) store_override(reading, section, key, override, value);
     }
     free(name);
 }
@@ -276,8 +379,29 @@ static void check_unchosen(config_reading *reading, const config_section *sectio
     }
 }
 
+/** Are file and override right in naming a rule, be it of another system? The one that counts is of this one. */
+static bool check_rule(config_reading *reading, const config_slot *slot) {
+    const char *section = reading->self->schema->selecting;
+    const config_place over = {.override = slot->override};
+    char *rules = schema_rules(reading->self->schema);
+    const param any = {.key = slot->entry->key, .type = PARAM_CHOICE, .choices = rules};
+    int chosen;
+    bool good = true;
+    if (slot->in_file) good &= value_store(&any, section, slot->in_file, &reading->file, &reading->mistakes, &chosen);
+    if (slot->over) good &= value_store(&any, section, slot->over, &over, &reading->mistakes, &chosen);
+    free(rules);
+    return good;
+}
+
 static void choose_variant(config_reading *reading, config_section *section) {
-    section->chosen_known = !section->schema->selector || store_slot(reading, section, &section->slots[0]);
+    const char *selecting = reading->self->schema->selecting;
+    config_slot *selector = &section->slots[0];
+    section->chosen_known = true;
+    if (selecting && strcmp(section->schema->name, selecting) == 0) {
+        section->chosen_known = check_rule(reading, selector);
+        if (section->chosen_known && selector->over) selector->in_file = NULL; /* it may be a rule of another system */
+    }
+    if (section->chosen_known && section->schema->selector) section->chosen_known = store_slot(reading, section, selector);
     config_state_allocate(section);
 }
 
@@ -322,7 +446,9 @@ static void fill_section(config_reading *reading, config_section *section) {
 
 static status fill(config_reading *reading) {
     config *self = reading->self;
-    bool readable = gather_file(reading);
+    bool readable = parse_file(reading);
+    choose_system(reading);
+    if (readable) gather_file(reading);
     for (int i = 0; i < self->source.override_count; i++) gather_override(reading, i, false);
     for (int i = 0; readable && i < self->section_count; i++) choose_variant(reading, &self->sections[i]);
     for (int i = 0; readable && reading->root && i < reading->root->count; i += 2)
@@ -331,6 +457,14 @@ static status fill(config_reading *reading) {
     for (int i = 0; readable && i < self->section_count; i++) fill_section(reading, &self->sections[i]);
     mistakes_end(&reading->mistakes);
     return reading->mistakes.count ? STATUS_INPUT : STATUS_OK;
+}
+
+/** One line for all keys by old names, where somebody typed them. */
+static void warn_renamed(config_reading *reading) {
+    char position[512];
+    if (fclose(reading->renamed) != 0) context_abort("config: no room for names");
+    if (reading->overridable && *reading->renamed_text)
+        log_warning(reading->job, "%s: %s", place_write(&reading->renamed_place, position, sizeof position), reading->renamed_text);
 }
 
 /** The trees go; from now on slots only know line, column and override. */
@@ -342,19 +476,31 @@ static void end_reading(config_reading *reading) {
     for (int i = 0; i < reading->self->source.override_count; i++) tree_free(reading->roots[i]);
     free(reading->roots);
     tree_free(reading->root);
+    free(reading->rule);
+    free(reading->renamed_text);
 }
 
-static config *new_config(const param_section *sections, int section_count) {
+static config *new_config(const config_schema *schema) {
     config *self = config_text_alloc(1, sizeof *self);
-    *self = (config){.sections = config_state_new(sections, section_count), .section_count = section_count};
+    schema_check(schema);
+    *self = (config){.schema = schema};
     return self;
+}
+
+static int count_of(const char *const *overrides) {
+    int count = 0;
+    while (overrides && overrides[count]) count++;
+    return count;
 }
 
 /** Check what the source holds and agree on it. @p code is what getting the source gave. */
 static status read_source(const context *job, config *self, bool overridable, status code, config **result) {
     if (code == STATUS_OK) {
         config_reading reading = {.job = job, .self = self, .overridable = overridable, .roots = config_text_alloc((size_t)self->source.override_count, sizeof(tree_node *))};
+        reading.renamed = open_memstream(&reading.renamed_text, &reading.renamed_bytes);
+        if (!reading.renamed) context_abort("config: open_memstream failed");
         code = fill(&reading); /* every rank finds the same mistakes; the lowest prints them */
+        warn_renamed(&reading);
         end_reading(&reading);
     }
     code = status_agree(job, code);
@@ -366,16 +512,15 @@ static status read_source(const context *job, config *self, bool overridable, st
     return code;
 }
 
-status config_read(const context *job, const char *path, const char *const *overrides, int override_count, const param_section *sections,
-                   int section_count, config **result) {
-    config *self = new_config(sections, section_count);
-    return read_source(job, self, overrides, config_source_read(job, path, overrides, override_count, &self->source), result);
+status config_read(const context *job, const char *path, const char *const *overrides, const config_schema *schema, config **result) {
+    config *self = new_config(schema);
+    return read_source(job, self, overrides, config_source_read(job, path, overrides, count_of(overrides), &self->source), result);
 }
 
-status config_read_text(const context *job, const char *name, const char *text, size_t length, const char *const *overrides, int override_count,
-                        const param_section *sections, int section_count, config **result) {
-    config *self = new_config(sections, section_count);
-    config_source_copy(name, text, length, overrides, override_count, &self->source);
+status config_read_text(const context *job, const char *name, const char *text, size_t length, const char *const *overrides, const config_schema *schema,
+                        config **result) {
+    config *self = new_config(schema);
+    config_source_copy(name, text, length, overrides, count_of(overrides), &self->source);
     return read_source(job, self, overrides, STATUS_OK, result);
 }
 

@@ -4,6 +4,7 @@
 
 #include "engram/config.h"
 #include "number.h"
+#include "schema.h"
 #include "text.h"
 #include "value.h"
 
@@ -54,43 +55,148 @@ static void print_table(const param_table *table, FILE *out) {
     free(rows);
 }
 
+static void print_variant(const param_section *section, int variant, FILE *out) {
+    const param_table *table = section->variants[variant];
+    fprintf(out, "\n  %s: %s%s\n    %s\n", section->selector ? section->selector : "variant", table->name, variant ? "" : "   (default)", table->help);
+    print_table(table, out);
+}
+
 static void print_section(const param_section *section, FILE *out) {
     fprintf(out, "%s: %s\n", section->name, section->help);
     if (section->common) print_table(section->common, out);
-    for (int i = 0; i < section->variant_count; i++) {
-        const param_table *variant = section->variants[i];
-        fprintf(out, "\n  %s: %s%s\n    %s\n", section->selector ? section->selector : "variant", variant->name, i ? "" : "   (default)",
-                variant->help);
-        print_table(variant, out);
-    }
+    for (int i = 0; i < section->variant_count; i++) print_variant(section, i, out);
 }
 
 static bool is_called(const param_section *section, const char *which) {
     return strcmp(section->name, which) == 0 || (section->plural && strcmp(section->plural, which) == 0);
 }
 
-static status reject_name(const param_section *sections, int section_count, const char *which) {
-    words names = words_new(2 * section_count), all = words_new(section_count);
-    char joined[400];
-    for (int i = 0; i < section_count; i++) {
-        const char *plural = sections[i].plural ? sections[i].plural : sections[i].name;
-        words_add(&names, plural);
-        words_add(&all, plural);
+/** All systems have this section, the same one. */
+static bool is_of_all(const config_schema *schema, const param_section *section) {
+    for (int n = 0; n < schema->system_count; n++) {
+        const param_section *other = schema_section(&schema->systems[n], section->name);
+        if (!other || other->common != section->common || other->variants != section->variants) return false;
     }
-    for (int i = 0; i < section_count; i++) words_add(&names, sections[i].name);
-    status code = status_fail(STATUS_INPUT, "there is nothing called '%s' to list%s; there are: %s", config_text_shown(which).text,
-                              words_hint(&names, which).text, words_join(&all, joined, sizeof joined));
+    return true;
+}
+
+/** "  patterns  HELP: learning.rule rls, none" */
+static void print_systems(const config_schema *schema, FILE *out) {
+    char joined[200];
+    int width = 0;
+    for (int n = 0; n < schema->system_count; n++) {
+        int length = (int)strlen(schema->systems[n].name);
+        if (length > width) width = length;
+    }
+    for (int n = 0; n < schema->system_count; n++) {
+        const config_system *system = &schema->systems[n];
+        const param_section *selecting = schema_section(system, schema->selecting);
+        words rules = words_new(selecting->variant_count);
+        for (int v = 0; v < selecting->variant_count; v++) words_add(&rules, selecting->variants[v]->name);
+        fprintf(out, "  %-*s  %s; %s.%s: %s\n", width, system->name, system->help, selecting->name, selecting->selector, words_join(&rules, joined, sizeof joined));
+        words_clear(&rules);
+    }
+}
+
+/** A heading, where there is more than one system: the sections that follow are of this one only. */
+static void print_heading(const config_schema *schema, const config_system *system, FILE *out) {
+    if (schema->system_count > 1) fprintf(out, "---- %s: %s ----\n\n", system->name, system->help);
+}
+
+static void list_all(const config_schema *schema, FILE *out) {
+    int printed = 0;
+    if (schema->selecting) {
+        fprintf(out, "Learning system%s:\n", schema->system_count > 1 ? "s" : "");
+        print_systems(schema, out);
+        fputs("engram list NAME shows a system, a section, or a kind, model or rule of one, such as: engram list targets, engram list lif.\n\n", out);
+    }
+    for (int n = -1; n < schema->system_count; n++) { /* those of all systems, then those of each */
+        const config_system *system = &schema->systems[n < 0 ? 0 : n];
+        bool headed = n < 0;
+        for (int s = 0; s < system->section_count; s++) {
+            if (is_of_all(schema, &system->sections[s]) != (n < 0)) continue;
+            if (printed++) fputc('\n', out);
+            if (!headed) print_heading(schema, system, out);
+            headed = true;
+            print_section(&system->sections[s], out);
+        }
+    }
+}
+
+/** @return whether there is one called so */
+static bool list_system(const config_schema *schema, const char *which, FILE *out) {
+    for (int n = 0; n < schema->system_count; n++) {
+        const config_system *system = &schema->systems[n];
+        if (!system->name || strcmp(system->name, which) != 0) continue;
+        for (int s = 0; s < system->section_count; s++) {
+            if (s) fputc('\n', out);
+            print_section(&system->sections[s], out);
+        }
+        return true;
+    }
+    return false;
+}
+
+/** The next section that is called so, or has a variant that is. @param variants the latter @return whether any was printed */
+static bool list_sections(const config_schema *schema, const char *which, bool variants, FILE *out) {
+    int printed = 0;
+    for (int n = 0; n < schema->system_count; n++) {
+        const config_system *system = &schema->systems[n];
+        bool headed = false;
+        for (int s = 0; s < system->section_count; s++) {
+            const param_section *section = &system->sections[s];
+            int variant = 0;
+            while (variants && variant < section->variant_count && strcmp(section->variants[variant]->name, which) != 0) variant++;
+            if (variants ? variant == section->variant_count : !is_called(section, which)) continue;
+            bool of_all = is_of_all(schema, section);
+            if (of_all && n > 0) continue;
+            if (printed++) fputc('\n', out);
+            if (!of_all && !headed) print_heading(schema, system, out);
+            headed |= !of_all;
+            if (!variants) {
+                print_section(section, out);
+                continue;
+            }
+            fprintf(out, "%s: %s%s%s%s\n", section->name, section->help, section->common ? " (what all share: engram list " : "", section->common ? section->name : "", section->common ? ")" : "");
+            print_variant(section, variant, out);
+        }
+    }
+    return printed > 0;
+}
+
+static status reject_name(const config_schema *schema, const char *which) {
+    int room = schema->system_count, sections = 0;
+    for (int n = 0; n < schema->system_count; n++) {
+        sections += schema->systems[n].section_count;
+        for (int s = 0; s < schema->systems[n].section_count; s++) room += 2 + schema->systems[n].sections[s].variant_count;
+    }
+    words names = words_new(room), systems = words_new(schema->system_count), all = words_new(sections);
+    char joined[400], joined_systems[200] = "";
+    for (int n = 0; n < schema->system_count; n++) {
+        const config_system *system = &schema->systems[n];
+        if (system->name) words_add(&systems, system->name);
+        for (int s = 0; s < system->section_count; s++) words_add(&all, system->sections[s].plural ? system->sections[s].plural : system->sections[s].name);
+    }
+    for (int k = 0; k < systems.count; k++) words_add(&names, systems.word[k]);
+    for (int k = 0; k < all.count; k++) words_add(&names, all.word[k]);
+    for (int n = 0; n < schema->system_count; n++)
+        for (int s = 0; s < schema->systems[n].section_count; s++) words_add(&names, schema->systems[n].sections[s].name);
+    for (int n = 0; n < schema->system_count; n++)
+        for (int s = 0; s < schema->systems[n].section_count; s++)
+            for (int v = 0; v < schema->systems[n].sections[s].variant_count; v++) words_add(&names, schema->systems[n].sections[s].variants[v]->name);
+    if (systems.count) snprintf(joined_systems, sizeof joined_systems, "%s %s; ", systems.count > 1 ? "systems" : "the system", words_join(&systems, joined, sizeof joined));
+    status code = status_fail(STATUS_INPUT, "there is nothing called '%s' to list%s; there are: %s%s%s", config_text_shown(which).text, words_hint(&names, which).text,
+                              joined_systems, systems.count ? "sections " : "", words_join(&all, joined, sizeof joined));
     words_clear(&names);
+    words_clear(&systems);
     words_clear(&all);
     return code;
 }
 
-status config_list(const param_section *sections, int section_count, const char *which, FILE *out) {
-    int printed = 0;
-    for (int i = 0; i < section_count; i++) {
-        if (which && !is_called(&sections[i], which)) continue;
-        if (printed++) fputc('\n', out);
-        print_section(&sections[i], out);
-    }
-    return printed || !which ? STATUS_OK : reject_name(sections, section_count, which);
+status config_list(const config_schema *schema, const char *which, FILE *out) {
+    if (!which)
+        list_all(schema, out);
+    else if (!list_system(schema, which, out) && !list_sections(schema, which, false, out) && !list_sections(schema, which, true, out))
+        return reject_name(schema, which);
+    return STATUS_OK;
 }

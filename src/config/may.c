@@ -4,14 +4,11 @@
 #include <string.h>
 
 #include "engram/config.h"
+#include "schema.h"
 #include "state.h"
 
 /** Keys of a section, each once. */
 typedef struct { words may, not; } section_keys;
-
-static bool is_word(const char *word, const char *text, size_t length) {
-    return strlen(word) == length && strncmp(word, text, length) == 0;
-}
 
 static int count_keys(const param_section *section) {
     int count = section->selector ? 1 : 0;
@@ -44,15 +41,25 @@ static void clear_keys(section_keys *keys) {
     words_clear(&keys->not);
 }
 
-bool config_may_change(const param_section *sections, int section_count, const char *override, unsigned may) {
-    size_t name = strcspn(override, ".="), key = override[name] == '.' ? strcspn(override + name + 1, "=") : 0;
-    bool changes = true;
-    for (int s = 0; s < section_count && key > 0; s++) {
-        if (!is_word(sections[s].name, override, name)) continue;
-        section_keys keys = sort_keys(&sections[s], may);
-        for (int k = 0; k < keys.not.count; k++) changes &= !is_word(keys.not.word[k], override + name + 1, key);
-        clear_keys(&keys);
-    }
+static bool may_change(const param_section *section, const char *key, unsigned may) {
+    section_keys keys = sort_keys(section, may);
+    bool changes = words_find(&keys.not, key) < 0;
+    clear_keys(&keys);
+    return changes;
+}
+
+bool config_may_change(const config *self, const char *override, unsigned may) {
+    const config_system *system = &self->schema->systems[self->system];
+    char *name = config_text_copy(override);
+    size_t length = strcspn(override, ".=");
+    const bool split = override[length] == '.';
+    const char *key = split ? name + length + 1 : "";
+    name[length] = '\0';
+    if (split) name[length + 1 + strcspn(key, "=")] = '\0';
+    const config_moved *old = schema_moved(self->schema, name, key);
+    const param_section *section = schema_section(system, old ? old->section : name);
+    const bool changes = !section || may_change(section, old ? old->key : key, may);
+    free(name);
     return changes;
 }
 
@@ -68,13 +75,14 @@ static void write_section(const param_section *section, unsigned may, const char
     clear_keys(&keys);
 }
 
-char *config_changeable(const param_section *sections, int section_count, unsigned may) {
+char *config_changeable(const config *self, unsigned may) {
+    const config_system *system = &self->schema->systems[self->system];
     char *text = NULL;
     size_t bytes = 0;
     const char *separator = "";
     FILE *out = open_memstream(&text, &bytes);
     if (!out) context_abort("config: open_memstream failed");
-    for (int s = 0; s < section_count; s++) write_section(&sections[s], may, &separator, out);
+    for (int s = 0; s < system->section_count; s++) write_section(&system->sections[s], may, &separator, out);
     if (fclose(out) != 0) context_abort("config: no room for a list of keys");
     return text;
 }

@@ -19,6 +19,8 @@ typedef struct {
     const tree_node *in_file; /**< value in the file; NULL: not there. Valid while reading */
     const tree_node *over;    /**< value of the last override; NULL: none. Valid while reading */
     char *instead;            /**< where the file of this path is read; NULL: where the path says */
+    const config_moved *old;  /**< the file gives it by this old name; NULL: by its own */
+    const config_moved *old_over; /**< so does the last override */
     const char *override;     /**< text of that override, borrowed from the source; NULL: none */
     int line, column;         /**< of the key in the file; 0: not there */
 } config_slot;
@@ -37,6 +39,8 @@ typedef struct config_section {
 } config_section;
 
 struct config {
+    const config_schema *schema; /**< borrowed */
+    int system;                  /**< index of the selected one */
     config_source source;
     config_section *sections; /**< [section_count] */
     int section_count;

@@ -33,6 +33,10 @@ void *config_variant(config *self, const char *section) {
     return find(self, section)->variant;
 }
 
+int config_system_index(const config *self) {
+    return self->system;
+}
+
 int config_variant_index(const config *self, const char *section) {
     return find(self, section)->chosen;
 }
@@ -160,8 +164,8 @@ char *config_differences(const config *before, const config *now, unsigned may) 
     size_t bytes = 0;
     FILE *out = open_text(&text, &bytes);
     for (int i = 0; i < now->section_count; i++) {
-        config_section *section = &now->sections[i], *old_section = find(before, section->schema->name);
-        for (int k = 0; k < section->slot_count; k++) {
+        config_section *section = &now->sections[i], *old_section = config_state_find(before, section->schema->name);
+        for (int k = 0; old_section && k < section->slot_count; k++) { /* a section of one system only: the rule differs too */
             const config_slot *slot = &section->slots[k], *old = config_state_find_active(old_section, slot->entry->key);
             if (!config_state_is_active(section, slot) || !old || slot->entry->type == PARAM_PATH || slot->entry->may & may) continue; /* a key of one variant only: the selector differs too */
             char *is = value_text(now, section, slot), *was = value_text(before, old_section, old);

@@ -141,18 +141,21 @@ static status check_systems(const machine *machine) {
 
 status machine_open(const context *context, const char *path, machine *machine) {
     int count;
-    const param_section *schema = machine_schema(&count);
+    const param_section *sections = machine_schema(&count);
+    static config_system system;
+    static const config_schema schema = {.systems = &system, .system_count = 1};
+    system = (config_system){.sections = sections, .section_count = count};
     *machine = (struct machine){0};
-    status result = path ? config_read(context, path, NULL, 0, schema, count, &machine->config)
-                         : config_read_text(context, "built-in machine", machine_builtin, strlen(machine_builtin), NULL, 0, schema, count, &machine->config);
+    status result = path ? config_read(context, path, NULL, &schema, &machine->config)
+                         : config_read_text(context, "built-in machine", machine_builtin, strlen(machine_builtin), NULL, &schema, &machine->config);
     if (result != STATUS_OK) return result;
     for (int s = 0; s < count; s++) {
-        void *values = config_common(machine->config, schema[s].name), *part = part_of_run(machine, schema[s].name);
+        void *values = config_common(machine->config, sections[s].name), *part = part_of_run(machine, sections[s].name);
         if (part)
-            memcpy(part, values, schema[s].common->size);
+            memcpy(part, values, sections[s].common->size);
         else
             machine->costs[s] = values;
-        result = status_worse(result, check_section(machine, &schema[s], values));
+        result = status_worse(result, check_section(machine, &sections[s], values));
     }
     if (result == STATUS_OK) result = check_systems(machine);
     result = status_agree(context, result);

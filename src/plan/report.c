@@ -7,6 +7,7 @@
 #include "../training/results.h"
 #include "engram/files.h"
 #include "engram/plan_run.h"
+#include "engram/schema.h"
 #include "job_script.h"
 #include "machine_file.h"
 #include "plan.h"
@@ -240,13 +241,11 @@ static status tell(const context *alone, const plan_options *options, const plan
 
 /** A context of rank 0 alone: nothing of a plan is worth sharing. */
 static status plan_alone(const context *alone, const plan_options *options) {
-    int count;
-    const param_section *schema = simulation_schema(&count);
     plan plan = {.built_in = options->machine == NULL};
     status result = status_agree(alone, check_files(options));
     if (result == STATUS_OK) result = machine_open(alone, options->machine, &plan.machine);
     if (result != STATUS_OK) return result;
-    result = config_read(alone, options->config, options->overrides, options->override_count, schema, count, &plan.config);
+    result = config_read(alone, options->config, options->overrides, training_schema(), &plan.config);
     if (result == STATUS_OK) {
         result = open_sizes(alone, options, &plan);
         if (result == STATUS_OK) result = status_agree(alone, settle(options, &plan));

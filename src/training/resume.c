@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engram/observe.h"
+#include "engram/schema.h"
 #include "engram/training.h"
 #include "engram/version.h"
 #include "inputs.h"
@@ -38,12 +39,10 @@ static char *text_of(const char *format, const char *a, const char *b) {
 
 /** With what the run was given last. */
 static status compare_with_parameters(const context *context, const char *directory, config *config) {
-    int sections;
     struct config *before;
-    const param_section *schema = simulation_schema(&sections);
     char *path = text_of("%s/%s", directory, PARAMETERS_FILE);
     char *heading = text_of("%s: the run cannot go on with another configuration; start a new one (-o), or take back:%s", directory, "");
-    status result = config_read(context, path, NULL, 0, schema, sections, &before);
+    status result = config_read(context, path, NULL, training_schema(), &before);
     if (result == STATUS_OK) {
         result = status_agree(context, compare_configurations(heading, before, config));
         config_free(before);
@@ -67,11 +66,9 @@ static void warn_of_build(const context *context, const char *checkpoint, const 
 }
 
 status run_compare(const context *context, const char *directory, const char *checkpoint, const checkpoint_origin *origin, config *now) {
-    int sections;
     config *before;
-    const param_section *schema = simulation_schema(&sections);
     char *heading = text_of("%s: the checkpoint %s is not of this run, or " PARAMETERS_FILE " was changed since; bring the run's own back, or take back:", directory, checkpoint);
-    status result = config_read_text(context, checkpoint, origin->configuration, strlen(origin->configuration), NULL, 0, schema, sections, &before);
+    status result = config_read_text(context, checkpoint, origin->configuration, strlen(origin->configuration), NULL, training_schema(), &before);
     if (result == STATUS_OK) {
         result = status_agree(context, compare_configurations(heading, before, now));
         config_free(before);
@@ -86,11 +83,9 @@ status run_compare(const context *context, const char *directory, const char *ch
 
 /** Nothing is saved yet: the files that the run began with are those that its parameters.yaml names. */
 static status settle_unsaved(const context *context, const char *directory, config *config, const char *inputs) {
-    int sections;
     struct config *before;
-    const param_section *schema = simulation_schema(&sections);
     char *path = text_of("%s/%s", directory, PARAMETERS_FILE);
-    status result = config_read(context, path, NULL, 0, schema, sections, &before);
+    status result = config_read(context, path, NULL, training_schema(), &before);
     free(path);
     if (result != STATUS_OK) return result;
     char *was = config_inputs(context, before);

@@ -1,8 +1,10 @@
+#include "engram/schema.h"
+
 #include "engram/observe.h"
 #include "engram/simulation.h"
 #include "checkpoint.h"
 
-enum { VARIANTS_MAX = 32, SECTIONS = 11 };
+enum { SECTIONS_MAX = 24 };
 
 static const param simulation_params[] = {
     {"dt", PARAM_NUMBER, UNIT_TIME, "0.1 ms", 1e-4, 100, NULL, "time step", offsetof(simulation_settings, dt)},
@@ -13,40 +15,35 @@ static const param simulation_params[] = {
 };
 const param_table simulation_common = {"simulation", "time step, seed, duration", simulation_params, sizeof simulation_params / sizeof *simulation_params, sizeof(simulation_settings)};
 
-static int collect(const param_table **tables, int count, const param_table *table) {
-    if (count == VARIANTS_MAX) context_abort("a section has more than %d variants", VARIANTS_MAX);
-    tables[count] = table;
-    return count + 1;
+/** Before those of the system, and after them. */
+static const param_section first[] = {
+    {"simulation", "simulation", "time step, seed, duration", &simulation_common},
+};
+static const param_section last[] = {
+    {"checkpoint", "checkpoint", "when a run is saved, and when it ends itself", &checkpoint_common},
+    {"guards", "guards", "when a run has gone wrong and is ended", &guard_common},
+    {"output", "output", "what is measured and written", &output_common},
+};
+enum { FIRST = sizeof first / sizeof *first, LAST = sizeof last / sizeof *last };
+
+/** The sections of a file: those of every run around those of the system. @param sections [SECTIONS_MAX] @return their number */
+static int gather(const char *system, const param_section *own, int own_count, param_section *sections) {
+    int count = 0;
+    if (FIRST + own_count + LAST > SECTIONS_MAX) context_abort("%s has more than %d sections", system, SECTIONS_MAX - FIRST - LAST);
+    for (int s = 0; s < FIRST; s++) sections[count++] = first[s];
+    for (int s = 0; s < own_count; s++) sections[count++] = own[s];
+    for (int s = 0; s < LAST; s++) sections[count++] = last[s];
+    return count;
 }
 
-const param_section *simulation_schema(int *count) {
-    static const param_table *variants[6][VARIANTS_MAX];
-    static param_section sections[SECTIONS];
-    static int made;
-    if (!made) {
-        int n[6] = {0};
-        for (int k = 0; network_kinds[k]; k++) n[0] = collect(variants[0], n[0], network_kinds[k]->parameters);
-        for (int k = 0; neuron_models[k]; k++) n[1] = collect(variants[1], n[1], neuron_models[k]->parameters);
-        for (int k = 0; plastic_kinds[k]; k++) n[2] = collect(variants[2], n[2], plastic_kinds[k]->parameters);
-        for (int k = 0; stimulus_kinds[k]; k++) n[3] = collect(variants[3], n[3], stimulus_kinds[k]->parameters);
-        for (int k = 0; target_kinds[k]; k++) n[4] = collect(variants[4], n[4], target_kinds[k]->parameters);
-        for (int k = 0; learning_rules[k]; k++) n[5] = collect(variants[5], n[5], learning_rules[k]->parameters);
-        const param_section all[SECTIONS] = {
-            {"simulation", "simulation", "time step, seed, duration", &simulation_common, NULL, NULL, 0},
-            {"network", "networks", "neurons and static synapses", &network_common, "kind", variants[0], n[0]},
-            {"neuron", "neurons", "neuron model", NULL, "model", variants[1], n[1]},
-            {"plastic", "plastic", "synapses that learn", &plastic_common, "kind", variants[2], n[2]},
-            {"feedforward", "feedforward", "Poisson feed-forward units", &feedforward_common, NULL, NULL, 0},
-            {"stimulus", "stimuli", "external input that cues a task", &stimulus_common, "kind", variants[3], n[3], .may = MAY_TEST},
-            {"targets", "targets", "what the neurons are to learn", &targets_common, "kind", variants[4], n[4]},
-            {"learning", "rules", "how synapses learn", &learning_common, "rule", variants[5], n[5]},
-            {"checkpoint", "checkpoint", "when a run is saved, and when it ends itself", &checkpoint_common, NULL, NULL, 0},
-            {"guards", "guards", "when a run has gone wrong and is ended", &guard_common, NULL, NULL, 0},
-            {"output", "output", "what is measured and written", &output_common, NULL, NULL, 0},
-        };
-        for (int s = 0; s < SECTIONS; s++) sections[s] = all[s];
-        made = 1;
+const config_schema *training_schema(void) {
+    static param_section sections[SECTIONS_MAX];
+    static config_system systems[] = {{"patterns", "every neuron learns a pattern of its own", sections, 0}};
+    static const config_schema schema = {.systems = systems, .system_count = sizeof systems / sizeof *systems, .selecting = "learning"};
+    if (systems[0].section_count == 0) {
+        int count;
+        const param_section *own = patterns_sections(&count);
+        systems[0].section_count = gather(systems[0].name, own, count, sections);
     }
-    *count = SECTIONS;
-    return sections;
+    return &schema;
 }

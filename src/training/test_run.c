@@ -9,6 +9,7 @@
 #include "checkpoint.h"
 #include "engram/files.h"
 #include "engram/memory.h"
+#include "engram/schema.h"
 #include "engram/version.h"
 #include "inputs.h"
 #include "results.h"
@@ -45,13 +46,11 @@ static status agree(const test_job *job, status code) {
 /* ---- before anything is built ---- */
 
 /** A test may change what is measured and the cue, and say where a file is now, but not what the network was trained with. */
-static status check_overrides(const test_options *options) {
+static status check_overrides(const test_options *options, const config *given) {
     status result = STATUS_OK;
-    int sections;
-    const param_section *schema = simulation_schema(&sections);
-    char *changeable = config_changeable(schema, sections, MAY_TEST);
+    char *changeable = config_changeable(given, MAY_TEST);
     for (int n = 0; n < options->override_count; n++)
-        if (!config_may_change(schema, sections, options->overrides[n], MAY_TEST))
+        if (!config_may_change(given, options->overrides[n], MAY_TEST))
             result = status_fail(STATUS_INPUT, "-P %s: not in a test, which can change %s; the rest belongs to the training", options->overrides[n], changeable);
     free(changeable);
     return result;
@@ -93,21 +92,15 @@ static status choose_files(test_job *job) {
     return result;
 }
 
-/** Which checkpoint, and is it of the run that @p parameters describes? All ranks together. @return agreed and printed */
-static status identify(test_job *job, const char *parameters) {
+/** Which checkpoint, and is it of the run as it was @p given? All ranks together. @return agreed and printed */
+static status identify(test_job *job, config *given) {
     const context *world = job->world;
     const char *directory = job->options->directory;
     int64_t newest;
-    int sections;
-    config *given;
-    const param_section *schema = simulation_schema(&sections);
     status result = checkpoint_find(world, directory, &job->loop, &newest, &job->checkpoint);
     if (result == STATUS_OK && !job->checkpoint) result = status_agree(world, status_fail(STATUS_INPUT, "%s holds no checkpoint", directory));
     if (result == STATUS_OK) result = checkpoint_read_origin(world, job->checkpoint, &job->origin);
-    if (result == STATUS_OK) result = config_read(world, parameters, NULL, 0, schema, sections, &given);
-    if (result != STATUS_OK) return result;
-    result = run_compare(world, directory, job->checkpoint, &job->origin, given);
-    config_free(given);
+    if (result == STATUS_OK) result = run_compare(world, directory, job->checkpoint, &job->origin, given);
     if (result != STATUS_OK) return result;
     char *inputs = config_inputs(world, job->config);
     const char *const outputs[] = {job->path, job->json};
@@ -120,15 +113,17 @@ static status identify(test_job *job, const char *parameters) {
 static status read_configuration(test_job *job) {
     const test_options *options = job->options;
     char *path = joined(options->directory, PARAMETERS_FILE);
-    status result = check_overrides(options);
-    if (result == STATUS_OK && job->world->rank == 0 && access(path, R_OK) != 0)
+    config *given = NULL;
+    status result = STATUS_OK;
+    if (job->world->rank == 0 && access(path, R_OK) != 0)
         result = status_fail(STATUS_INPUT, "%s: holds no run to test (%s: %s)", options->directory, path, strerror(errno));
     if (result == STATUS_OK) result = choose_files(job);
     result = status_agree(job->world, result);
-    int sections;
-    const param_section *schema = simulation_schema(&sections);
-    if (result == STATUS_OK) result = config_read(job->world, path, options->overrides, options->override_count, schema, sections, &job->config);
-    if (result == STATUS_OK) result = identify(job, path);
+    if (result == STATUS_OK) result = config_read(job->world, path, NULL, training_schema(), &given);
+    if (result == STATUS_OK) result = status_agree(job->world, check_overrides(options, given));
+    if (result == STATUS_OK) result = config_read(job->world, path, options->overrides, training_schema(), &job->config);
+    if (result == STATUS_OK) result = identify(job, given);
+    config_free(given);
     free(path);
     if (result == STATUS_OK) result = simulation_resolve(job->world, job->config);
     if (result != STATUS_OK) return result;

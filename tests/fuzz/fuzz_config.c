@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engram/schema.h"
 #include "engram/simulation.h"
 #include "systems/patterns/build.h"
 
@@ -28,10 +29,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 }
 
 /** Read the configuration as used; it must be accepted, and be the same again. */
-static void check_round_trip(const config *first, const param_section *schema, int sections) {
+static void check_round_trip(const config *first) {
     config *second;
     char *text = config_as_used(first);
-    if (config_read_text(&job, "as used", text, strlen(text), NULL, 0, schema, sections, &second) != STATUS_OK) abort();
+    if (config_read_text(&job, "as used", text, strlen(text), NULL, training_schema(), &second) != STATUS_OK) abort();
     char *again = config_as_used(second);
     if (strcmp(text, again) != 0) abort();
     free(again);
@@ -40,9 +41,8 @@ static void check_round_trip(const config *first, const param_section *schema, i
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    const char *overrides[OVERRIDES];
-    int sections, count = 0;
-    const param_section *schema = simulation_schema(&sections);
+    const char *overrides[OVERRIDES + 1] = {NULL};
+    int count = 0;
     char *bytes = malloc(size + 1), *end = bytes + size;
     memcpy(bytes, data, size);
     *end = '\0';
@@ -53,8 +53,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         overrides[count++] = next += 4;
     }
     config *config;
-    if (config_read_text(&job, "folder/input.yaml", bytes, length, overrides, count, schema, sections, &config) == STATUS_OK) {
-        check_round_trip(config, schema, sections);
+    if (config_read_text(&job, "folder/input.yaml", bytes, length, overrides, training_schema(), &config) == STATUS_OK) {
+        check_round_trip(config);
         build_check(&job, config);
         status_forget();
         config_free(config);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engram/exchange.h"
+#include "engram/schema.h"
 #include "engram/random.h"
 #include "engram/simulation.h"
 
@@ -162,11 +163,8 @@ static void check_balanced(const context *job, const network *network) {
 }
 
 static config *configure(const context *job, const char *const *overrides) {
-    int sections, count = 0;
-    while (overrides[count]) count++;
-    const param_section *schema = simulation_schema(&sections);
     config *result;
-    if (config_read(job, NULL, overrides, count, schema, sections, &result) != STATUS_OK) MPI_Abort(MPI_COMM_WORLD, 1);
+    if (config_read(job, NULL, overrides, training_schema(), &result) != STATUS_OK) MPI_Abort(MPI_COMM_WORLD, 1);
     return result;
 }
 

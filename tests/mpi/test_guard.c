@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../expect.h"
+#include "engram/schema.h"
 #include "engram/simulation.h"
 
 /** Puts a value into an array of one neuron at one step. */
@@ -54,13 +55,11 @@ int main(int argc, char **argv) {
     MPI_Init(&argc, &argv);
     context job = context_of(MPI_COMM_WORLD);
     const char *const overrides[] = {"network.neurons=40", "network.in_degree=4", "simulation.dt=0.5 ms", "stimulus.start=10 ms", "stimulus.stop=20 ms", "targets.duration=400 ms",
-                                     "learning.every=5 ms", "simulation.baseline=100 ms", "guards.max_rate=0"};
-    int sections;
-    const param_section *schema = simulation_schema(&sections);
+                                     "learning.every=5 ms", "simulation.baseline=100 ms", "guards.max_rate=0", NULL};
     config *config;
     simulation *sim;
     job.quiet = true;
-    if (config_read(&job, NULL, overrides, sizeof overrides / sizeof *overrides, schema, sections, &config) != STATUS_OK) return 1;
+    if (config_read(&job, NULL, overrides, training_schema(), &config) != STATUS_OK) return 1;
     if (simulation_build(&job, config, false, &sim) != STATUS_OK) return 1;
     check(sim, sim->neurons->field[0], NAN, "v of neuron");
     check(sim, sim->neurons->field[0], -INFINITY, "v of neuron");

@@ -10,16 +10,14 @@
 
 #include "engram/neurons.h"
 #include "engram/random.h"
+#include "engram/schema.h"
 #include "engram/simulation.h"
 
 /** Parameters of a neuron model, from overrides. */
 static config *configure(const char *const *overrides) {
-    int sections, count = 0;
-    while (overrides[count]) count++;
-    const param_section *schema = simulation_schema(&sections);
     context job = context_of(MPI_COMM_WORLD);
     config *result;
-    assert_int_equal(config_read(&job, NULL, overrides, count, schema, sections, &result), STATUS_OK);
+    assert_int_equal(config_read(&job, NULL, overrides, training_schema(), &result), STATUS_OK);
     return result;
 }
 

@@ -96,6 +96,8 @@ static const param_section schema[] = {
     {.name = "task", .plural = "tasks", .help = "the task", .common = &task_common},
 };
 enum { SECTIONS = 4, SECTIONS_WITH_TASK = 5 };
+static config_system only = {.sections = schema};
+static const config_schema whole = {.systems = &only, .system_count = 1};
 
 /* ------------------------------------------------------------------------------------------------ reading with captured stderr */
 
@@ -135,12 +137,11 @@ static void stderr_restore(int saved, const char *name, char *text) {
 static void read_path(const char *path, const char *const *overrides, int sections) {
     context job = context_of(MPI_COMM_WORLD);
     char name[] = "/tmp/engram_stderr_XXXXXX";
-    int count = 0;
-    while (overrides && overrides[count]) count++;
     config_free(last.config);
     last.config = NULL;
     int saved = stderr_redirect(name);
-    last.code = config_read(&job, path, overrides, count, schema, sections, &last.config);
+    only.section_count = sections;
+    last.code = config_read(&job, path, overrides, &whole, &last.config);
     stderr_restore(saved, name, last.printed);
     assert_true((last.code == STATUS_OK) == (last.config != NULL));
     assert_string_equal(status_message(), "");
@@ -735,7 +736,8 @@ static char *list_text(const char *which, status expected) {
     char *text = NULL;
     size_t bytes;
     FILE *out = open_memstream(&text, &bytes);
-    assert_int_equal(config_list(schema, SECTIONS_WITH_TASK, which, out), expected);
+    only.section_count = SECTIONS_WITH_TASK;
+    assert_int_equal(config_list(&whole, which, out), expected);
     fclose(out);
     return text;
 }

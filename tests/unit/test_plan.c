@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "engram/schema.h"
 #include "plan/machine_file.h"
 #include "plan/plan.h"
 #include "systems/patterns/plan/costs.h"
@@ -26,10 +27,8 @@ static void near(double got, double wanted, double relative) {
 
 /** Of patterns, at 5 Hz on the built-in machine. close_plan() */
 static plan open_plan(const char *text) {
-    int sections;
-    const param_section *schema = simulation_schema(&sections);
     plan plan = {.system = &patterns_plan, .rate = 5, .ranks = {1, 64}};
-    assert_int_equal(config_read_text(alone, "test", text, strlen(text), NULL, 0, schema, sections, &plan.config), STATUS_OK);
+    assert_int_equal(config_read_text(alone, "test", text, strlen(text), NULL, training_schema(), &plan.config), STATUS_OK);
     assert_int_equal(simulation_resolve(alone, plan.config), STATUS_OK);
     assert_int_equal(machine_open(alone, NULL, &plan.machine), STATUS_OK);
     assert_int_equal(status_agree(alone, plan.system->open(alone, plan.config, &plan.sizes)), STATUS_OK);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engram/simulation.h"
+#include "engram/schema.h"
 
 static context job;
 
@@ -28,64 +28,68 @@ static bool may_test(const char *section, const char *key) {
     return strcmp(section, "stimulus") == 0 && strcmp(key, "start") != 0 && strcmp(key, "stop") != 0;
 }
 
-static void check_key(const param_section *sections, int count, const param_section *section, const char *key, unsigned may) {
+static config *defaults(void) {
+    config *config;
+    assert_int_equal(config_read(&job, NULL, NULL, training_schema(), &config), STATUS_OK);
+    return config;
+}
+
+static void check_key(const config *config, const param_section *section, const char *key, unsigned may) {
     char override[200];
     unsigned expected = (may_resume(section->name, key) ? MAY_RESUME : 0u) | (may_test(section->name, key) ? MAY_TEST : 0u);
     snprintf(override, sizeof override, "%s.%s=1", section->name, key);
     if (may != expected) fail_msg("%s.%s may %u, not %u", section->name, key, may, expected);
-    assert_int_equal(config_may_change(sections, count, override, MAY_TEST), may_test(section->name, key));
-    assert_int_equal(config_may_change(sections, count, override, MAY_RESUME), may_resume(section->name, key));
+    assert_int_equal(config_may_change(config, override, MAY_TEST), may_test(section->name, key));
+    assert_int_equal(config_may_change(config, override, MAY_RESUME), may_resume(section->name, key));
 }
 
 static void test_flags(void **state) {
     (void)state;
-    int count, keys = 0;
-    const param_section *sections = simulation_schema(&count);
-    for (int s = 0; s < count; s++) {
-        if (sections[s].selector) check_key(sections, count, &sections[s], sections[s].selector, sections[s].may);
+    int keys = 0;
+    const config_system *system = &training_schema()->systems[0];
+    const param_section *sections = system->sections;
+    config *config = defaults();
+    for (int s = 0; s < system->section_count; s++) {
+        if (sections[s].selector) check_key(config, &sections[s], sections[s].selector, sections[s].may);
         for (int v = -1; v < sections[s].variant_count; v++) {
             const param_table *table = v < 0 ? sections[s].common : sections[s].variants[v];
-            for (int k = 0; table && k < table->count; k++, keys++) check_key(sections, count, &sections[s], table->params[k].key, table->params[k].may);
+            for (int k = 0; table && k < table->count; k++, keys++) check_key(config, &sections[s], table->params[k].key, table->params[k].may);
         }
     }
     assert_true(keys > 100);
     static const char *const not_keys[] = {"frob.tau=1", "output.frob=1", "simulation.dtt=1", "simulation", "simulation.=", ".dt=1", "=", "", "simulation.dt.x=1"};
-    for (size_t k = 0; k < sizeof not_keys / sizeof *not_keys; k++) assert_true(config_may_change(sections, count, not_keys[k], MAY_TEST));
-    assert_false(config_may_change(sections, count, "simulation.dt", MAY_TEST));
+    for (size_t k = 0; k < sizeof not_keys / sizeof *not_keys; k++) assert_true(config_may_change(config, not_keys[k], MAY_TEST));
+    assert_false(config_may_change(config, "simulation.dt", MAY_TEST));
+    config_free(config);
 }
 
 static void test_changeable(void **state) {
     (void)state;
-    int count;
-    const param_section *sections = simulation_schema(&count);
-    char *text = config_changeable(sections, count, MAY_TEST);
+    config *config = defaults();
+    char *text = config_changeable(config, MAY_TEST);
     assert_string_equal(text, "network.path, plastic.path, stimulus.* (but start, stop), targets.path, output.*");
     free(text);
-    text = config_changeable(sections, count, MAY_RESUME);
+    text = config_changeable(config, MAY_RESUME);
     assert_string_equal(text, "learning.loops, learning.grid_columns, checkpoint.*, guards.*, output.*");
     free(text);
-    text = config_changeable(sections, 1, MAY_RESUME);
-    assert_string_equal(text, "");
-    free(text);
+    config_free(config);
 }
 
-static void expect_identity(const char *const *overrides, int override_count, const char *inputs, const char *expected) {
+static void expect_identity(const char *const *overrides, const char *inputs, const char *expected) {
     config *config;
-    int count;
-    const param_section *sections = simulation_schema(&count);
-    assert_int_equal(config_read(&job, NULL, overrides, override_count, sections, count, &config), STATUS_OK);
+    assert_int_equal(config_read(&job, NULL, overrides, training_schema(), &config), STATUS_OK);
     char *identity = config_identity(config, inputs, MAY_RESUME);
     assert_string_equal(identity, expected);
     free(identity);
     config_free(config);
 }
 
-#define OVERRIDES(...) (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)
+#define OVERRIDES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 /** Runs that have begun go on only if they are still known: these are the identities of earlier programs. A new parameter changes them, and then a run that began before is another. */
 static void test_identity(void **state) {
     (void)state;
-    expect_identity(NULL, 0, "", "8b0b86b78f9d1f78");
+    expect_identity(NULL, "", "8b0b86b78f9d1f78");
     expect_identity(OVERRIDES("learning.loops=7", "output.spikes=all", "checkpoint.every=1 h", "guards.max_rate=9 Hz"), "", "8b0b86b78f9d1f78");
     expect_identity(OVERRIDES("neuron.model=lif", "learning.rule=none", "stimulus.kind=constant"), "", "d313efbc107a62fd");
     expect_identity(OVERRIDES("targets.kind=file", "targets.path=a.csv", "plastic.kind=separate", "learning.lambda=0.3"), "targets.path 0123456789abcdef /somewhere/a.csv\n",

@@ -8,6 +8,7 @@
 #include "costs.h"
 #include "engram/observe.h"
 #include "engram/plan.h"
+#include "engram/schema.h"
 
 enum { TEXT_BYTES = 2048 };
 
@@ -75,8 +76,6 @@ static void run_trials(calibration *calibration, simulation *sim, int how, measu
 static measured measure(calibration *calibration, int how, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static measured measure(calibration *calibration, int how, const char *format, ...) {
     char text[TEXT_BYTES];
-    int sections;
-    const param_section *schema = simulation_schema(&sections);
     measured measured = {0};
     config *config;
     simulation *sim;
@@ -86,7 +85,7 @@ static measured measure(calibration *calibration, int how, const char *format, .
     va_end(arguments);
     length += snprintf(text + length, sizeof text - (size_t)length, "\nstimulus: {kind: none, start: 0, stop: 0}\nguards: {max_rate: 0, min_window_rate: 0}\n"
                                                                     "output: {correlation_window: 0}\n");
-    if (config_read_text(&calibration->alone, "calibration", text, (size_t)length, NULL, 0, schema, sections, &config) != STATUS_OK ||
+    if (config_read_text(&calibration->alone, "calibration", text, (size_t)length, NULL, training_schema(), &config) != STATUS_OK ||
         simulation_build(&calibration->alone, config, BUILD_TRAIN, &sim) != STATUS_OK)
         context_abort("calibrate: a network of its own is wrong:\n%s", text);
     measured.build = calibration_mean(calibration, sim->phase_seconds[PHASE_BUILD]);
