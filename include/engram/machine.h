@@ -62,8 +62,8 @@ double machine_curve(const param_numbers *at, const param_numbers *value, double
  *  measured gives fallbacks, so that these can still be read. */
 #define MACHINE_NUMBER(struct_type, key, fallback, low, high, help, member) \
     { key, PARAM_NUMBER, UNIT_NONE, fallback, low, high, NULL, help, offsetof(struct_type, member) }
-#define MACHINE_LIST(struct_type, key, low, high, help, member) \
-    { key, PARAM_NUMBERS, UNIT_NONE, NULL, low, high, NULL, help, offsetof(struct_type, member) }
+#define MACHINE_LIST(struct_type, key, fallback, low, high, help, member) \
+    { key, PARAM_NUMBERS, UNIT_NONE, fallback, low, high, NULL, help, offsetof(struct_type, member) }
 #define MACHINE_TABLE(variable, name, help, params, struct_type) \
     static const param_table variable = {name, help, params, sizeof params / sizeof *params, sizeof(struct_type)}
 

@@ -9,13 +9,13 @@
 enum { UPDATE_MAX = MACHINE_MODELS_MAX + 7, RLS_MAX = 8 + MACHINE_STORES_MAX * PRECISIONS * 4, KEY_BYTES = 48 };
 
 static const param delivery_params[] = {
-    MACHINE_LIST(machine_delivery, "bytes", 1, 1e15, "of a rank's synapses and P; the next lists are for these", bytes),
-    MACHINE_LIST(machine_delivery, "typed", MACHINE_TINY, MACHINE_HUGE_NS, "ns of a static synapse that a spike reaches, weights by type", typed),
-    MACHINE_LIST(machine_delivery, "weighted", MACHINE_TINY, MACHINE_HUGE_NS, "ns of a static synapse with a weight of its own", weighted),
-    MACHINE_LIST(machine_delivery, "bits", MACHINE_TINY, MACHINE_HUGE_NS,
+    MACHINE_LIST(machine_delivery, "bytes", NULL, 1, 1e15, "of a rank's synapses and P; the next lists are for these", bytes),
+    MACHINE_LIST(machine_delivery, "typed", NULL, MACHINE_TINY, MACHINE_HUGE_NS, "ns of a static synapse that a spike reaches, weights by type", typed),
+    MACHINE_LIST(machine_delivery, "weighted", NULL, MACHINE_TINY, MACHINE_HUGE_NS, "ns of a static synapse with a weight of its own", weighted),
+    MACHINE_LIST(machine_delivery, "bits", NULL, MACHINE_TINY, MACHINE_HUGE_NS,
                  "ns of 32 neurons of the rank for every spike, in dense networks, whose static synapses are bits", bits),
-    MACHINE_LIST(machine_delivery, "plastic", MACHINE_TINY, MACHINE_HUGE_NS, "ns of a plastic synapse", plastic),
-    MACHINE_LIST(machine_delivery, "spike", MACHINE_TINY, MACHINE_HUGE_NS,
+    MACHINE_LIST(machine_delivery, "plastic", NULL, MACHINE_TINY, MACHINE_HUGE_NS, "ns of a plastic synapse", plastic),
+    MACHINE_LIST(machine_delivery, "spike", NULL, MACHINE_TINY, MACHINE_HUGE_NS,
                  "ns of a spike of the network on every rank, however few synapses it reaches there", spike),
     MACHINE_NUMBER(machine_delivery, "step", NULL, 0, MACHINE_HUGE_NS, "ns of a step, whatever it delivers", step),
     MACHINE_NUMBER(machine_delivery, "filter", NULL, 0, MACHINE_HUGE_NS, "ns of a spike of the network on every rank while it learns", filter),
@@ -41,18 +41,19 @@ static const param_table *make_update(void) {
     static param params[UPDATE_MAX];
     static param_table table = {"update", "advance of neurons and their drive", params, 0, sizeof(machine_update)};
     int n = 0;
-    params[n++] = (param)MACHINE_LIST(machine_update, "neurons", 1, 1e12, "of a rank; the lists below are for these", neurons);
+    params[n++] = (param)MACHINE_LIST(machine_update, "neurons", NULL, 1, 1e12, "of a rank; the lists below are for these", neurons);
     for (int m = 0; neuron_models[m]; m++) {
         if (m == MACHINE_MODELS_MAX) context_abort("machine file: more than %d neuron models", MACHINE_MODELS_MAX);
-        params[n] = (param)MACHINE_LIST(machine_update, neuron_models[m]->parameters->name, MACHINE_TINY, MACHINE_HUGE_NS,
+        params[n] = (param)MACHINE_LIST(machine_update, neuron_models[m]->parameters->name, NULL, MACHINE_TINY, MACHINE_HUGE_NS,
                                         "ns of a neuron in a step, without noise and synapses", model);
         params[n++].offset += (size_t)m * sizeof(param_numbers);
     }
-    params[n++] = (param)MACHINE_LIST(machine_update, "noise", MACHINE_TINY, MACHINE_HUGE_NS, "ns more with noise", noise);
-    params[n++] = (param)MACHINE_LIST(machine_update, "typed", MACHINE_TINY, MACHINE_HUGE_NS, "ns more with static synapses whose weights go by type", typed);
-    params[n++] = (param)MACHINE_LIST(machine_update, "weighted", MACHINE_TINY, MACHINE_HUGE_NS,
+    params[n++] = (param)MACHINE_LIST(machine_update, "noise", NULL, MACHINE_TINY, MACHINE_HUGE_NS, "ns more with noise", noise);
+    params[n++] = (param)MACHINE_LIST(machine_update, "typed", NULL, MACHINE_TINY, MACHINE_HUGE_NS,
+                                      "ns more with static synapses whose weights go by type", typed);
+    params[n++] = (param)MACHINE_LIST(machine_update, "weighted", NULL, MACHINE_TINY, MACHINE_HUGE_NS,
                                       "ns more with static synapses that have weights of their own", weighted);
-    params[n++] = (param)MACHINE_LIST(machine_update, "plastic", MACHINE_TINY, MACHINE_HUGE_NS, "ns more with plastic synapses", plastic);
+    params[n++] = (param)MACHINE_LIST(machine_update, "plastic", NULL, MACHINE_TINY, MACHINE_HUGE_NS, "ns more with plastic synapses", plastic);
     params[n++] = (param)MACHINE_NUMBER(machine_update, "spike", NULL, 0, MACHINE_HUGE_NS, "ns of a spike of the rank's neurons", spike);
     params[n++] = (param)MACHINE_NUMBER(machine_update, "learning", NULL, 0.1, 100,
                                         "times as long where the rank learns, as P passes through the caches in between", learning);
@@ -67,7 +68,7 @@ static const param_table *make_rls(void) {
     static param_table table = {"rls", "an instant of learning, a group's share", params, 0, sizeof(machine_rls)};
     static const char *const precisions[PRECISIONS] = {"single", "double", "half"};
     int n = 0;
-    params[n++] = (param)MACHINE_LIST(machine_rls, "inputs", 1, 1e9, "plastic inputs of a group; the lists below are for these", inputs);
+    params[n++] = (param)MACHINE_LIST(machine_rls, "inputs", NULL, 1, 1e9, "plastic inputs of a group; the lists below are for these", inputs);
     params[n++] = (param)MACHINE_NUMBER(machine_rls, "cached_bytes", NULL, 1, 1e15, "of all P of a rank, for the lists _cached", cached_bytes);
     params[n++] = (param)MACHINE_NUMBER(machine_rls, "large_bytes", NULL, 1, 1e15, "of all P of a rank, for the others", large_bytes);
     for (int s = 0; rls_store_kinds[s]; s++) {
