@@ -153,9 +153,10 @@ static status run_configured(const context *context, command_line *line) {
     if (result == STATUS_OK) result = config_read(context, path, line->overrides, training_schema(), &config);
     free(path);
     if (result != STATUS_OK) return result;
-    result = simulation_resolve(context, config);
+    const learning_system *system = system_of(config);
+    result = system->resolve ? system->resolve(context, config) : STATUS_OK;
     if (result == STATUS_OK) result = strcmp(line->command, "train") == 0 ? training_run(context, config, &line->run) : training_check(context, config);
-    network_forget(config);
+    if (system->forget) system->forget(config);
     config_free(config);
     return result;
 }

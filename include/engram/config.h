@@ -139,6 +139,18 @@ void *config_variant(config *config, const char *section);
 /** Index of the selected variant in the section's variants. */
 int config_variant_index(const config *config, const char *section);
 
+/** Name of the selected variant of a section ("rls" of learning). Borrowed. */
+const char *config_variant_name(const config *config, const char *section);
+
+/** The value of a PARAM_INTEGER of a section's common table, or of its selected variant. Aborts where there is none of that name. */
+int64_t config_get_integer(const config *config, const char *section, const char *key);
+
+/** Is a time a whole number of steps of @p dt, to rounding? */
+bool config_is_whole_steps(double value, double dt);
+
+/** Complain unless it is. Not collective. */
+status config_check_steps(const config *config, const char *section, const char *key, double value, double dt);
+
 /** True if the file or an override gave this key (as opposed to its default). */
 bool config_given(const config *config, const char *section, const char *key);
 

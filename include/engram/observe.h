@@ -1,31 +1,11 @@
 /** @file observe.h
- *  What is measured while a trial runs: rolling-average drive and its correlation with the target, spikes, reports, peri-stimulus histograms.
+ *  What is measured while a trial runs: rolling-average drive and its correlation with the target, peri-stimulus histograms.
  */
 #ifndef ENGRAM_OBSERVE_H
 #define ENGRAM_OBSERVE_H
 
+#include "engram/output.h"
 #include "engram/simulation.h"
-
-/** Section `output`. */
-typedef struct {
-    char *directory;
-    int spikes;              /**< SPIKES_* */
-    param_texts report;      /**< variables */
-    int64_t report_neurons;
-    double report_every;     /**< ms */
-    int edges;               /**< EDGES_* */
-    bool stimulus;
-    double correlation_window; /**< ms to either side */
-    int64_t correlation_every; /**< loops */
-    bool weight_change;      /**< a column of metrics.csv */
-    int64_t test_trials;
-    double psth_bin;         /**< ms */
-    int timers;              /**< TIMERS_* */
-} output_settings;
-enum { TIMERS_PLAIN, TIMERS_DETAILED };
-enum { SPIKES_NONE, SPIKES_LAST, SPIKES_ALL };
-enum { EDGES_NONE, EDGES_PLASTIC, EDGES_ALL };
-extern const param_table output_common;
 
 /** Follows the drive (or phi2 of it, for rate targets) through the target window as averages around every learning instant (patterns/README.md 6.3):
  *  at each whole ms tau after the stimulus the value is added to bins max(1,a) .. min(a+m, instants), a = floor((tau - w)/every + 1), m = round(2w/every - 1).
@@ -38,7 +18,7 @@ void tracker_free(tracker *tracker);
 /** Values that a tracker holds for each neuron. @param every ms between instants. Not collective. */
 int64_t tracker_rows(int instants, double every, double window);
 void tracker_begin(tracker *tracker); /**< before each trial */
-void tracker_step(void *tracker, const simulation *simulation, int64_t step, const int32_t *fired, int count); /**< observer */
+void tracker_step(void *tracker, int64_t step, const int32_t *fired, int count); /**< observer */
 /** After the trial: averages, [instants][mine], borrowed. */
 double *tracker_finish(tracker *tracker);
 
@@ -63,45 +43,16 @@ enum { SCORE_TEXT = 64 };
 /** "0.610", or where there are auxiliary targets "0.610 recorded, 0.770 auxiliary". @param means [SCORES] @return text [SCORE_TEXT] */
 char *score_show(const simulation *simulation, const double *means, char *text);
 
-/** Spikes of this rank's neurons. */
-typedef struct {
-    int64_t count, room;
-    int32_t *neuron; /**< [count] local index */
-    int64_t *step;   /**< [count] step since the recorder was made */
-    int64_t base;    /**< added to steps: length of the trials before */
-} spike_recorder;
-void spike_recorder_step(void *recorder, const simulation *simulation, int64_t step, const int32_t *fired, int count); /**< observer */
-void spike_recorder_clear(spike_recorder *recorder);
-
-/** Traces of some neurons. */
-typedef struct {
-    const output_settings *settings;
-    int mine;             /**< recorded neurons of this rank */
-    int32_t *neuron;      /**< [mine] local indices */
-    int *variable;        /**< [variables] what each is, resolved from its name */
-    int64_t interval;     /**< steps */
-    int64_t samples;      /**< of a trial */
-    int64_t taken;
-    float **data;         /**< [variables][samples][mine] */
-} report_recorder;
-/** Check output.report against the neuron model. Not collective. @return STATUS_INPUT (not agreed) for a variable that the model does not have, or that is
- *  named twice */
-status report_check(config *config);
-/** @param settings checked */
-void report_recorder_init(report_recorder *recorder, const simulation *simulation, const output_settings *settings);
-void report_recorder_step(void *recorder, const simulation *simulation, int64_t step, const int32_t *fired, int count); /**< observer */
-void report_recorder_clear(report_recorder *recorder);
-/** Unit of a variable: "1", "mV", ... */
-const char *report_unit(const simulation *simulation, const char *variable);
-
 /** Spike counts in bins of the target window. */
 typedef struct {
+    int64_t window;     /**< step at which the target window begins */
+    int mine;
     int64_t bin;        /**< steps */
     int bins;
     uint32_t *count;    /**< [bins][mine], over all trials since psth_init() */
 } psth;
 void psth_init(psth *psth, const simulation *simulation, double bin_ms);
-void psth_step(void *psth, const simulation *simulation, int64_t step, const int32_t *fired, int count); /**< observer */
+void psth_step(void *psth, int64_t step, const int32_t *fired, int count); /**< observer */
 void psth_clear(psth *psth);
 
 #endif

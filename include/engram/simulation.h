@@ -4,47 +4,18 @@
 #ifndef ENGRAM_SIMULATION_H
 #define ENGRAM_SIMULATION_H
 
+#include "engram/clock.h"
 #include "engram/drive.h"
 #include "engram/exchange.h"
 #include "engram/feedforward.h"
+#include "engram/guards.h"
 #include "engram/network.h"
 #include "engram/neurons.h"
 #include "engram/rule.h"
+#include "engram/run_settings.h"
 #include "engram/stimulus.h"
 #include "engram/targets.h"
-#include "engram/watch.h"
-
-/** Where the time goes. */
-typedef enum {
-    PHASE_BUILD, PHASE_BASELINE, PHASE_UPDATE, PHASE_WAIT, PHASE_EXCHANGE, PHASE_DELIVER, PHASE_LEARN, PHASE_RECORD, PHASE_CHECKPOINT, PHASE_WRITE, PHASES
-} phase;
-extern const char *const phase_names[PHASES];
-
-/** Section `simulation`. */
-typedef struct {
-    double dt;            /**< ms */
-    int64_t seed;
-    int reset;            /**< RESET_* */
-    double loop_duration; /**< ms; auto: end of the target window */
-    double baseline;      /**< ms of the baseline run; auto */
-} simulation_settings;
-enum { RESET_AUTO, RESET_EVERY_LOOP, RESET_NEVER };
-extern const param_table simulation_common;
-
-/** Section `guards`. */
-typedef struct {
-    double max_rate; /**< Hz, 0: none */
-    double min_rate; /**< Hz, 0: none */
-    double min_window_rate; /**< Hz, 0: none */
-    int silent_window; /**< SILENT_* */
-} guard_settings;
-enum { SILENT_WARN, SILENT_STOP };
-extern const param_table guard_common;
-
-/** Independent repetitions: they pick initial states, noise and Poisson spikes (random.h). Training loop l has stream l. */
-enum { STREAM_BASELINE = 1 << 22, STREAM_UNTRAINED, STREAM_PROBE, STREAM_TEST = 1 << 23 };
-
-typedef struct guard guard; /**< src/training/guard.h */
+#include "engram/system.h"
 
 /** Whose scores are told apart: recorded units (or, where nothing is recorded, all trained neurons), and trained neurons with auxiliary targets. */
 enum { SCORE_GIVEN, SCORE_AUXILIARY, SCORES };
@@ -80,7 +51,6 @@ typedef struct simulation {
     int32_t *spikes;          /**< [N + units] spikes of all sources in the last step */
     int spike_count;          /**< number of them */
     int spikes_of_neurons;    /**< those of neurons among them */
-    guard *guard;
     int64_t loop_steps;       /**< steps of a loop */
     int64_t window;           /**< step at which the stimulus ends and the target window begins */
     int64_t every;            /**< steps between learning instants */
@@ -88,21 +58,12 @@ typedef struct simulation {
     double baseline_rate[2];  /**< Hz of excitatory and inhibitory neurons in the baseline run, NAN without one */
     double baseline_settled;  /**< Hz of all neurons there, once settled; NAN without one */
     double baseline_sd;       /**< temporal SD of the static drive there (patterns/README.md 3.6), NAN without */
-    bool wait_timed;          /**< a barrier before every exchange of spikes: waiting for other ranks is PHASE_WAIT, not part of PHASE_EXCHANGE */
-    double phase_seconds[PHASES];
+    timers *timers;           /**< borrowed */
 } simulation;
 
-/** What a simulation is built for. */
-typedef enum {
-    BUILD_TRAIN,
-    BUILD_RESUME, /**< as BUILD_TRAIN; weights will come from a checkpoint, so it does not matter what the untrained network does */
-    BUILD_CHECK, /**< to look at: there is no baseline run, and no recorded innate targets */
-    BUILD_TEST,  /**< trials with frozen weights: without P */
-} build_purpose;
-
-/** Build everything that the configuration describes: network, baseline run, plastic synapses, targets, P. Collective; agreed and printed.
- *  @param config borrowed for life. @return result owned, simulation_free(); NULL on failure */
-status simulation_build(const context *context, config *config, build_purpose purpose, simulation **result);
+/** Build everything that the configuration describes: network, baseline run, plastic synapses, targets, P. It is resolved and checked. Collective; agreed and printed.
+ *  @return result owned, simulation_free(); NULL on failure */
+status simulation_build(const system_setting *setting, simulation **result);
 
 /** network_resolve() with the time step of the configuration: to be called before anybody asks for the number of neurons. Collective; agreed and printed. */
 status simulation_resolve(const context *context, config *config);
@@ -111,17 +72,6 @@ status simulation_resolve(const context *context, config *config);
 status simulation_tasks(const context *context, config *config, int *tasks);
 
 void simulation_free(simulation *simulation);
-
-/** Watches a trial: called after every step. */
-typedef struct {
-    void *self;
-    void (*step)(void *self, const simulation *simulation, int64_t step, const int32_t *fired, int count); /**< step from 1; fired: my spikes */
-} observer;
-
-enum { OBSERVERS_MAX = 6, FAULT_BYTES = 320 };
-
-/** What ranks raise with their spikes (exchange_raise()). */
-enum { RAISE_STOP = 1, RAISE_ABANDON = 2, RAISE_FAULT = 4 };
 
 /** One passage through a loop's time. */
 typedef struct {
@@ -132,11 +82,8 @@ typedef struct {
     bool stimulate; /**< stimulus and feed-forward units are on */
     bool learn;
     int64_t steps;
-    bool guarded;     /**< end with a fault when the state is not finite or the network runs away */
     int64_t delete_from; /**< from this step on the next spike (of the lowest gid) reaches nobody; 0: none is deleted */
-    run_watch *watch; /**< end, or take note, when the run is to stop; NULL: run to the end */
-    int observers;
-    observer observer[OBSERVERS_MAX];
+    pulse *pulse;     /**< agreement of the ranks on going on, and who watches each step; never NULL */
 } trial;
 
 typedef struct {
@@ -145,22 +92,10 @@ typedef struct {
     double seconds;     /**< wall time on this rank */
     rule_report report; /**< of this rank */
     int64_t deleted_step, deleted_neuron; /**< of the spike that was deleted; 0 and -1: none was */
-    bool whole;         /**< false: ended before the last step, by a fault or by the watch; the same on all ranks */
-    char fault[FAULT_BYTES]; /**< what this rank found wrong: "TIME ms: ...", or "" */
-} trial_result;
+} trial_result; /* whether it is whole, and what was wrong: in the pulse */
 
 /** Run a trial: the duty cycle. Collective. */
 void trial_run(simulation *simulation, const trial *trial, trial_result *result);
-
-static inline void trial_observe(trial *trial, void *self, void (*step)(void *, const simulation *, int64_t, const int32_t *, int)) {
-    trial->observer[trial->observers++] = (observer){self, step};
-}
-
-/** Wall clock, s. */
-double clock_seconds(void);
-
-/** "1h05m", "2m07s", "9s". */
-void clock_format(double seconds, char *text, size_t size);
 
 /** Sections of the parameter file that this system brings: [*count]. Borrowed; built once from the tables of its parts. */
 const param_section *patterns_sections(int *count);

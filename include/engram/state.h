@@ -8,6 +8,13 @@
 
 #include "engram/h5.h"
 
+/** Which arrays are asked for. */
+typedef enum {
+    STATE_WEIGHTS,  /**< all that a test needs */
+    STATE_LEARNING, /**< what learning adds: P, moments, what waits, measured averages */
+    STATE_LOOP,     /**< what the next loop goes on from; none where every loop starts afresh */
+} state_part;
+
 /** One array. */
 typedef struct {
     const char *module, *name; /**< the dataset state/MODULE/NAME of a checkpoint; borrowed */

@@ -4,7 +4,9 @@
 #ifndef ENGRAM_TEST_RUN_H
 #define ENGRAM_TEST_RUN_H
 
-#include "engram/perturbation.h"
+#include "engram/context.h"
+#include "engram/perturb.h"
+#include "engram/status.h"
 
 /** What the command line says. */
 typedef struct {

@@ -41,6 +41,29 @@ int config_variant_index(const config *self, const char *section) {
     return find(self, section)->chosen;
 }
 
+const char *config_variant_name(const config *self, const char *section) {
+    const config_section *found = find(self, section);
+    return found->schema->variants[found->chosen]->name;
+}
+
+int64_t config_get_integer(const config *self, const char *section, const char *key) {
+    const config_slot *slot = find_slot(self, section, key);
+    if (slot->entry->type != PARAM_INTEGER) context_abort("config: %s.%s is no integer", section, key);
+    const config_section *found = find(self, section);
+    const char *base = slot->variant == NO_VARIANT ? found->common : found->variant;
+    return *(const int64_t *)(base + slot->entry->offset);
+}
+
+bool config_is_whole_steps(double value, double dt) {
+    double steps = value / dt;
+    return fabs(steps - round(steps)) <= 1e-6 * fmax(1, steps) && (value == 0 || steps > 0.5);
+}
+
+status config_check_steps(const config *self, const char *section, const char *key, double value, double dt) {
+    if (config_is_whole_steps(value, dt)) return STATUS_OK;
+    return config_complain(self, section, key, "%g ms is not a whole number of time steps of %g ms", value, dt);
+}
+
 bool config_given(const config *self, const char *section, const char *key) {
     const config_slot *slot = find_slot(self, section, key); /* a key of another variant is ignored, so asking for it is a bug */
     return slot->override || slot->line > 0;

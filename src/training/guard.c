@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engram/guards.h"
 #include "engram/memory.h"
 
 enum { WINDOW_MS = 100 };
@@ -19,12 +20,18 @@ static const param params[] = {
 };
 const param_table guard_common = {"guards", "when a run has gone wrong and is ended", params, sizeof params / sizeof *params, sizeof(guard_settings)};
 
-guard *guard_new(const simulation *sim) {
+guard *guard_new(const context *context, const learning_system *system, void *self, const system_facts *facts, double max_rate) {
     guard *guard = memory_new(MEMORY_STATE, 1, sizeof *guard);
-    guard->settings = config_common(sim->config, "guards");
-    guard->window = llround(WINDOW_MS / sim->dt);
+    guard->context = context;
+    guard->system = system;
+    guard->self = self;
+    guard->max_rate = max_rate;
+    guard->part = facts->part;
+    guard->dt = facts->dt;
+    guard->window = llround(WINDOW_MS / facts->dt);
     if (guard->window < 1) guard->window = 1;
-    guard->count = memory_new(MEMORY_STATE, (size_t)sim->part.mine, sizeof(uint32_t));
+    guard->count = memory_new(MEMORY_STATE, (size_t)facts->part.mine, sizeof(uint32_t));
+    if (system->variables) system->variables(self, &guard->variables);
     return guard;
 }
 
@@ -34,52 +41,58 @@ void guard_free(guard *guard) {
     memory_free(guard);
 }
 
-void guard_begin(guard *guard, int mine) {
+void guard_begin(guard *guard) {
     guard->spikes = 0;
-    memset(guard->count, 0, (size_t)mine * sizeof *guard->count);
+    memset(guard->count, 0, (size_t)guard->part.mine * sizeof *guard->count);
 }
 
-static bool all_finite(const double *values, int count) {
+void guard_count(guard *guard, const int32_t *fired, int count, int64_t of_network) {
+    for (int k = 0; k < count; k++) guard->count[fired[k]]++;
+    guard->spikes += of_network;
+}
+
+bool guard_window_ends(const guard *guard, int64_t step) {
+    return step % guard->window == 0;
+}
+
+bool guard_find_runaway(guard *guard, pulse *pulse, int64_t step) {
+    double window_ms = (double)guard->window * guard->dt;
+    double rate = (double)guard->spikes * 1000 / ((double)guard->part.total * window_ms);
+    bool runs_away = guard->max_rate > 0 && rate > guard->max_rate;
+    if (runs_away) {
+        struct { double rate; int gid; } worst = {-1, 0}, all;
+        for (int i = 0; i < guard->part.mine; i++)
+            if (guard->count[i] > worst.rate) worst.rate = guard->count[i], worst.gid = (int)(guard->part.first + i);
+        CHECK_MPI(MPI_Allreduce(&worst, &all, 1, MPI_DOUBLE_INT, MPI_MAXLOC, guard->context->comm));
+        pulse_fault(pulse, "%g ms: the network runs away: %.1f Hz over the last %g ms (allowed: guards.max_rate = %g Hz); neuron %d fires most, at %.1f Hz", (double)step * guard->dt,
+                    rate, window_ms, guard->max_rate, all.gid, all.rate * 1000 / window_ms);
+    }
+    guard_begin(guard);
+    return runs_away;
+}
+
+static bool all_finite(const variable *variable, int count) {
     int wrong = 0;
-    for (int i = 0; i < count; i++) wrong |= !(fabs(values[i]) <= DBL_MAX);
+    if (variable->value)
+        for (int i = 0; i < count; i++) wrong |= !(fabs(variable->value[i]) <= DBL_MAX);
+    else
+        for (int i = 0; i < count; i++) wrong |= !(fabsf(variable->single[i]) <= FLT_MAX);
     return !wrong;
 }
 
-/** @return whether all is well */
-static bool check_finite(const simulation *sim, double ms, const char *name, const double *values, char *message) {
-    if (all_finite(values, sim->part.mine)) return true;
-    int i = 0;
-    while (fabs(values[i]) <= DBL_MAX) i++;
-    snprintf(message, FAULT_BYTES, "%g ms: %s of neuron %lld is not finite (%g)", ms, name, (long long)(sim->part.first + i), values[i]);
-    return false;
+static double value_of(const variable *variable, int i) {
+    return variable->value ? variable->value[i] : (double)variable->single[i];
 }
 
-/** The neuron that fired most; collective. */
-static void describe_runaway(const simulation *sim, double ms, double rate, char *message) {
-    struct { double rate; int gid; } worst = {-1, 0}, all;
-    for (int i = 0; i < sim->part.mine; i++)
-        if (sim->guard->count[i] > worst.rate) worst.rate = sim->guard->count[i], worst.gid = (int)(sim->part.first + i);
-    CHECK_MPI(MPI_Allreduce(&worst, &all, 1, MPI_DOUBLE_INT, MPI_MAXLOC, sim->context.comm));
-    snprintf(message, FAULT_BYTES, "%g ms: the network runs away: %.1f Hz over the last %g ms (allowed: guards.max_rate = %g Hz); neuron %d fires most, at %.1f Hz", ms, rate,
-             (double)sim->guard->window * sim->dt, sim->guard->settings->max_rate, all.gid, all.rate * 1000 / ((double)sim->guard->window * sim->dt));
-}
-
-bool guard_step(const simulation *sim, int64_t step, const int32_t *fired, int count, char *message) {
-    guard *guard = sim->guard;
-    double ms = (double)step * sim->dt;
-    for (int k = 0; k < count; k++) guard->count[fired[k]]++;
-    guard->spikes += sim->spikes_of_neurons;
-    if (step % guard->window == 0) {
-        double rate = (double)guard->spikes * 1000 / ((double)sim->part.total * (double)guard->window * sim->dt);
-        bool runs_away = guard->settings->max_rate > 0 && rate > guard->settings->max_rate;
-        if (runs_away) describe_runaway(sim, ms, rate, message);
-        guard_begin(guard, sim->part.mine);
-        if (runs_away) return true;
+void guard_find_infinite(guard *guard, pulse *pulse, int64_t step) {
+    if (guard->system->refresh) guard->system->refresh(guard->self);
+    for (int v = 0; v < guard->variables.count; v++) {
+        const variable *variable = &guard->variables.entry[v];
+        if (!variable->guarded || all_finite(variable, guard->part.mine)) continue;
+        int i = 0;
+        while (isfinite(value_of(variable, i))) i++;
+        pulse_fault(pulse, "%g ms: %s of neuron %lld is not finite (%g)", (double)step * guard->dt, variable->title ? variable->title : variable->name,
+                    (long long)(guard->part.first + i), value_of(variable, i));
+        return;
     }
-    if (step % sim->every) return false;
-    drive_settle(sim->drive);
-    if (!check_finite(sim, ms, "the drive", sim->drive->total, message)) return true;
-    for (int f = 0; f < sim->neurons->model->field_count; f++)
-        if (!check_finite(sim, ms, sim->neurons->model->fields[f].name, sim->neurons->field[f], message)) return true;
-    return false;
 }

@@ -42,7 +42,7 @@ bool metrics_is_line(const char *line, int columns, int64_t *loop) {
 uint64_t metrics_digest(const char *line) {
     char text[256] = "";
     size_t used = 0;
-    for (int column = 0; column < 5; column++) { /* loop,task,seconds,rate_hz,correlation */
+    for (int column = 0; column < 5; column++) { /* loop,task,seconds,rate_hz and the score */
         size_t length = strcspn(line, ",\n");
         if (column != 2 && used + length + 2 < sizeof text) {
             memcpy(text + used, line, length);
@@ -97,7 +97,7 @@ static found_line *find_lines(const char *text, int columns, int64_t loop, const
 }
 
 metrics_lines metrics_keep(char *text, int64_t loop, const char *header, const char *path) {
-    static const char ours[] = "loop,task,seconds,rate_hz,correlation,";
+    static const char ours[] = "loop,task,seconds,rate_hz,";
     const char *body = strchr(text, '\n');
     bool whole = body && strncmp(text, ours, sizeof ours - 1) == 0, gaps = !whole;
     int columns = metrics_columns(whole ? text : header), told = 0;

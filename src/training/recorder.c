@@ -1,11 +1,12 @@
+#include "recorder.h"
+
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "engram/memory.h"
-#include "engram/observe.h"
 
-void spike_recorder_step(void *self, const simulation *sim, int64_t step, const int32_t *fired, int count) {
-    (void)sim;
+void spike_recorder_step(void *self, int64_t step, const int32_t *fired, int count) {
     spike_recorder *recorder = self;
     if (count == 0) return;
     if (recorder->count + count > recorder->room) {
@@ -24,84 +25,67 @@ void spike_recorder_clear(spike_recorder *recorder) {
     memset(recorder, 0, sizeof *recorder);
 }
 
-enum { VARIABLE_DRIVE, VARIABLE_STATIC, VARIABLE_PLASTIC, VARIABLE_INPUT, VARIABLE_COMMON };
-static const char *const common_variables[VARIABLE_COMMON] = {"drive", "static_drive", "plastic_drive", "input"};
-
-/** Number of a variable: one of the above, or VARIABLE_COMMON + a field of the neuron model; -1 if there is none. */
-static int variable_of(const neuron_model *model, const char *name) {
-    for (int v = 0; v < VARIABLE_COMMON; v++)
-        if (strcmp(name, common_variables[v]) == 0) return v;
-    for (int f = 0; f < model->field_count; f++)
-        if (strcmp(name, model->fields[f].name) == 0) return VARIABLE_COMMON + f;
-    return -1;
+/** The variable of a name that can be reported; NULL if there is none. */
+static const variable *find(const variable_list *list, const char *name) {
+    for (int v = 0; v < list->count; v++)
+        if (list->entry[v].reported && strcmp(list->entry[v].name, name) == 0) return &list->entry[v];
+    return NULL;
 }
 
-static const double *values_of(const simulation *sim, int variable) {
-    drive_settle(sim->drive);
-    switch (variable) {
-    case VARIABLE_DRIVE: return sim->drive->total;
-    case VARIABLE_STATIC: return sim->drive->fixed;
-    case VARIABLE_PLASTIC: return sim->drive->learned;
-    case VARIABLE_INPUT: return sim->input;
-    default: return sim->neurons->field[variable - VARIABLE_COMMON];
-    }
-}
-
-const char *report_unit(const simulation *sim, const char *variable) {
-    int v = variable_of(sim->neurons->model, variable);
-    return v < VARIABLE_COMMON ? "1" : sim->neurons->model->fields[v - VARIABLE_COMMON].unit;
-}
-
-status report_check(config *config) {
+status report_check(config *config, const learning_system *system) {
     const output_settings *settings = config_common(config, "output");
-    const neuron_model *model = neuron_models[config_variant_index(config, "neuron")];
-    const char *known[VARIABLE_COMMON + NEURON_FIELDS_MAX];
-    char list[512] = "";
+    variable_list list = {0};
+    const char *known[VARIABLES_MAX];
+    char names[512] = "";
     int count = 0;
-    for (int v = 0; v < VARIABLE_COMMON; v++) known[count++] = common_variables[v];
-    for (int f = 0; f < model->field_count; f++) known[count++] = model->fields[f].name;
-    for (int k = 0; k < count; k++) snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", k ? ", " : "", known[k]);
+    if (system->known_variables) system->known_variables(config, &list);
+    for (int v = 0; v < list.count; v++)
+        if (list.entry[v].reported) known[count++] = list.entry[v].name;
+    for (int k = 0; k < count; k++) snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", k ? ", " : "", known[k]);
     status result = STATUS_OK;
     for (int n = 0; n < settings->report.count; n++) {
         const char *name = settings->report.values[n], *near = config_nearest(name, known, count);
         int before = 0;
         while (strcmp(settings->report.values[before], name) != 0) before++;
-        if (variable_of(model, name) < 0)
+        if (!find(&list, name))
             result = config_complain(config, "output", "report", "'%s' is not a variable%s%s%s; allowed are %s", name, near ? " (did you mean '" : "", near ? near : "",
-                                     near ? "'?)" : "", list);
+                                     near ? "'?)" : "", names);
         else if (before < n)
             result = config_complain(config, "output", "report", "names '%s' twice", name);
     }
     return result;
 }
 
-void report_recorder_init(report_recorder *recorder, const simulation *sim, const output_settings *settings) {
-    *recorder = (report_recorder){.settings = settings};
+void report_recorder_init(report_recorder *recorder, const learning_system *system, void *self, const system_facts *facts, const output_settings *settings) {
+    *recorder = (report_recorder){.settings = settings, .system = system, .self = self};
     if (settings->report.count == 0) return;
-    int64_t wanted = settings->report_neurons < sim->part.total ? settings->report_neurons : sim->part.total;
+    int64_t total = facts->part.total, wanted = settings->report_neurons < total ? settings->report_neurons : total;
     recorder->neuron = memory_new(MEMORY_OUTPUT, (size_t)wanted, sizeof(int32_t));
-    for (int64_t n = 0; n < wanted; n++) { /* evenly over the network, so that both types are seen */
-        int64_t local = n * sim->part.total / wanted - sim->part.first;
-        if (local >= 0 && local < sim->part.mine) recorder->neuron[recorder->mine++] = (int32_t)local;
+    for (int64_t n = 0; n < wanted; n++) { /* evenly over the network, so that all types are seen */
+        int64_t local = n * total / wanted - facts->part.first;
+        if (local >= 0 && local < facts->part.mine) recorder->neuron[recorder->mine++] = (int32_t)local;
     }
-    recorder->interval = llround(settings->report_every / sim->dt);
+    recorder->interval = llround(settings->report_every / facts->dt);
     if (recorder->interval < 1) recorder->interval = 1;
-    recorder->samples = sim->loop_steps / recorder->interval;
+    recorder->samples = facts->loop_steps / recorder->interval;
     recorder->data = memory_new(MEMORY_OUTPUT, (size_t)settings->report.count, sizeof(float *));
-    recorder->variable = memory_new(MEMORY_OUTPUT, (size_t)settings->report.count, sizeof(int));
-    for (int v = 0; v < settings->report.count; v++) recorder->variable[v] = variable_of(sim->neurons->model, settings->report.values[v]);
+    recorder->variable = memory_new(MEMORY_OUTPUT, (size_t)settings->report.count, sizeof(variable));
+    variable_list list = {0};
+    system->variables(self, &list);
+    for (int v = 0; v < settings->report.count; v++) recorder->variable[v] = *find(&list, settings->report.values[v]);
     for (int v = 0; v < settings->report.count; v++)
         recorder->data[v] = memory_new(MEMORY_OUTPUT, (size_t)recorder->samples * (size_t)recorder->mine, sizeof(float));
 }
 
-void report_recorder_step(void *self, const simulation *sim, int64_t step, const int32_t *fired, int count) {
+void report_recorder_step(void *self, int64_t step, const int32_t *fired, int count) {
     (void)fired, (void)count;
     report_recorder *recorder = self;
     if (step % recorder->interval || recorder->taken >= recorder->samples) return;
+    if (recorder->system->refresh) recorder->system->refresh(recorder->self);
     for (int v = 0; v < recorder->settings->report.count; v++) {
-        const double *values = values_of(sim, recorder->variable[v]);
+        const variable *variable = &recorder->variable[v];
         float *row = recorder->data[v] + recorder->taken * recorder->mine;
-        for (int n = 0; n < recorder->mine; n++) row[n] = (float)values[recorder->neuron[n]];
+        for (int n = 0; n < recorder->mine; n++) row[n] = variable->value ? (float)variable->value[recorder->neuron[n]] : variable->single[recorder->neuron[n]];
     }
     recorder->taken++;
 }
@@ -112,25 +96,4 @@ void report_recorder_clear(report_recorder *recorder) {
     memory_free(recorder->variable);
     memory_free(recorder->neuron);
     memset(recorder, 0, sizeof *recorder);
-}
-
-void psth_init(psth *psth, const simulation *sim, double bin_ms) {
-    int64_t window = sim->targets.instants * sim->every;
-    psth->bin = llround(bin_ms / sim->dt);
-    if (psth->bin < 1) psth->bin = 1;
-    psth->bins = (int)(window / psth->bin);
-    psth->count = memory_new(MEMORY_OUTPUT, (size_t)psth->bins * (size_t)sim->part.mine, sizeof(uint32_t));
-}
-
-void psth_step(void *self, const simulation *sim, int64_t step, const int32_t *fired, int count) {
-    psth *psth = self;
-    int64_t since = step - sim->window;
-    if (since <= 0 || (since - 1) / psth->bin >= psth->bins) return;
-    uint32_t *row = psth->count + (since - 1) / psth->bin * sim->part.mine;
-    for (int k = 0; k < count; k++) row[fired[k]]++;
-}
-
-void psth_clear(psth *psth) {
-    memory_free(psth->count);
-    psth->count = NULL;
 }

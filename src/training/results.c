@@ -12,13 +12,53 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
+#include "engram/clock.h"
 #include "engram/files.h"
 #include "engram/memory.h"
+#include "engram/output.h"
 #include "engram/utf8.h"
 #include "engram/version.h"
 #include "metrics.h"
 
-static const char *const metrics_header = "loop,task,seconds,rate_hz,correlation,undefined_neurons,mean_gain,memory_mib,weight_change,window_hz,auxiliary_correlation\n";
+/** What a column of metrics.csv holds, beside the system's metrics and scores. */
+enum { COLUMN_LOOP = -1, COLUMN_TASK = -2, COLUMN_SECONDS = -3, COLUMN_RATE = -4, COLUMN_MEMORY = -5, COLUMN_UNKNOWN = -6 };
+static const struct { const char *name; int column; } common_columns[] = {
+    {"loop", COLUMN_LOOP}, {"task", COLUMN_TASK}, {"seconds", COLUMN_SECONDS}, {"rate_hz", COLUMN_RATE}, {"memory_mib", COLUMN_MEMORY}};
+
+/** The first line of metrics.csv: the score stands behind the rate (metrics_digest()). @return owned by the caller, free() */
+static char *make_header(const learning_system *system, bool tests) {
+    char *text = NULL;
+    size_t bytes;
+    FILE *line = open_memstream(&text, &bytes);
+    if (!line) context_abort("memory: no room for a line of metrics.csv");
+    fputs("loop,task,seconds,rate_hz", line);
+    for (int m = 0; m < system->metric_count; m++) fprintf(line, ",%s", system->metrics[m].name);
+    for (int m = 0; tests && m < system->score_count; m++) fprintf(line, ",test_%s", system->scores[m].name);
+    fputs(",memory_mib\n", line);
+    fclose(line);
+    return text;
+}
+
+static int column_of(const learning_system *system, const char *name, size_t length) {
+    for (size_t k = 0; k < sizeof common_columns / sizeof *common_columns; k++)
+        if (strlen(common_columns[k].name) == length && strncmp(common_columns[k].name, name, length) == 0) return common_columns[k].column;
+    for (int m = 0; m < system->metric_count; m++)
+        if (strlen(system->metrics[m].name) == length && strncmp(system->metrics[m].name, name, length) == 0) return m;
+    for (int m = 0; m < system->score_count; m++)
+        if (length > 5 && strlen(system->scores[m].name) == length - 5 && strncmp(system->scores[m].name, name + 5, length - 5) == 0 && strncmp(name, "test_", 5) == 0)
+            return system->metric_count + m;
+    return COLUMN_UNKNOWN;
+}
+
+/** Columns of a header: those of the file, whatever version began it. */
+static void read_columns(results *results, const char *header) {
+    results->columns = 0;
+    for (const char *at = header; *at && *at != '\n' && results->columns < METRIC_COLUMNS_MAX; at += *at == ',') {
+        size_t length = strcspn(at, ",\n");
+        results->column[results->columns++] = column_of(results->system, at, length);
+        at += length;
+    }
+}
 
 char *results_path(const results *results, const char *name) {
     char *path;
@@ -253,12 +293,13 @@ static status open_on_root(results *results, const char *parameters, bool overwr
     if (code == STATUS_OK && overwrite) code = remove_earlier(results);
     if (code != STATUS_OK) return code;
     if (ftruncate(results->metrics, 0) != 0) return status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
-    code = append_metrics(results, metrics_header);
+    code = append_metrics(results, results->header);
     return code == STATUS_OK ? write_text_file(results, PARAMETERS_FILE, parameters) : code;
 }
 
-static void begin(char *directory, results *results) {
-    *results = (struct results){.directory = directory, .metrics = -1, .digest = METRICS_NO_LINES, .columns = metrics_columns(metrics_header), .started = clock_seconds()};
+static void begin(char *directory, const learning_system *system, bool tests, results *results) {
+    *results = (struct results){.directory = directory, .metrics = -1, .digest = METRICS_NO_LINES, .system = system, .header = make_header(system, tests), .started = clock_seconds()};
+    read_columns(results, results->header);
     for (size_t length = strlen(directory); length > 1 && directory[length - 1] == '/';) directory[--length] = '\0';
 }
 
@@ -271,7 +312,7 @@ char *results_directory(const config *config, const run_options *options) {
 
 status results_check(const context *context, const char *directory, bool overwrite) {
     results results;
-    begin(strdup(directory), &results);
+    begin(strdup(directory), learning_systems[0], false, &results);
     status code = status_agree(context, context->rank == 0 ? check_on_root(&results, overwrite) : STATUS_OK);
     results_close(&results);
     return code;
@@ -287,22 +328,16 @@ status results_check_directory(const config *config, const char *given) {
     return config_complain(own, "output", "directory", "'%s' %s; write it in full (or ./~ for a name that begins so)", name, why);
 }
 
-status results_open(const context *context, char *directory, const char *parameters, bool overwrite, results *results) {
-    begin(directory, results);
-    return status_agree(context, context->rank == 0 ? open_on_root(results, parameters, overwrite) : STATUS_OK);
-}
-
-/** Cut a line behind its first @p columns cells. */
-static void keep_columns(char *line, int columns) {
-    for (char *at = line; *at; at++)
-        if (*at == ',' && --columns == 0) strcpy(at, "\n");
+status results_open(const context *context, char *directory, const results_begin *with, results *results) {
+    begin(directory, with->system, with->tests, results);
+    return status_agree(context, context->rank == 0 ? open_on_root(results, with->parameters, with->overwrite) : STATUS_OK);
 }
 
 /** metrics.csv as it is, with room for a header more. @return owned; NULL with a message */
 static char *read_metrics(const results *results) {
     struct stat found;
     if (fstat(results->metrics, &found) != 0) found.st_size = -1;
-    char *text = found.st_size < 0 ? NULL : calloc((size_t)found.st_size + strlen(metrics_header) + 1, 1);
+    char *text = found.st_size < 0 ? NULL : calloc((size_t)found.st_size + strlen(results->header) + 1, 1);
     if (text) errno = EIO; /* if less comes than there is */
     if (text && pread(results->metrics, text, (size_t)found.st_size, 0) == found.st_size) {
         for (char *at = text; (at = memchr(at, '\0', (size_t)(text + found.st_size - at)));) *at = '?'; /* what was never written reads as zeros */
@@ -327,8 +362,8 @@ static status cut_metrics(results *results, int64_t loop) {
         free(path);
         return STATUS_FAILURE;
     }
-    metrics_lines kept = metrics_keep(text, loop, metrics_header, path);
-    results->columns = metrics_columns(text);
+    metrics_lines kept = metrics_keep(text, loop, results->header, path);
+    read_columns(results, text);
     if (!results->digest && kept.loops == loop) results->digest = kept.digest; /* an earlier version kept none */
     if (kept.loops < loop) fprintf(stderr, "engram: warning: %s has lines for %lld of %lld loops\n", path, (long long)kept.loops, (long long)loop);
     status code = replace_metrics(results, text, kept.bytes, kept.rewritten);
@@ -341,7 +376,7 @@ static status cut_metrics(results *results, int64_t loop) {
 static status compare_metrics(const results *results, int64_t loop, uint64_t digest) {
     char *text = read_metrics(results);
     if (!text) return STATUS_FAILURE;
-    metrics_lines kept = metrics_keep(text, loop, metrics_header, NULL);
+    metrics_lines kept = metrics_keep(text, loop, results->header, NULL);
     free(text);
     if (kept.loops != loop || !digest || kept.digest == digest) return STATUS_OK;
     return status_fail(STATUS_INPUT, "%s/metrics.csv is not what this run wrote in loops 1 to %lld: it is of another run, or was changed; bring the run's own back, or remove it to go on without those lines",
@@ -359,8 +394,8 @@ static status reopen_on_root(results *results, const resume_point *point) {
     return code;
 }
 
-status results_reopen(const context *context, char *directory, const resume_point *point, results *results) {
-    begin(directory, results);
+status results_reopen(const context *context, char *directory, const results_begin *with, const resume_point *point, results *results) {
+    begin(directory, with->system, with->tests, results);
     results->digest = point->checkpoint ? point->origin.metrics_digest : METRICS_NO_LINES;
     return status_agree(context, context->rank == 0 ? reopen_on_root(results, point) : STATUS_OK);
 }
@@ -401,7 +436,20 @@ static void print_number(FILE *file, double value, const char *end) {
     fputs(end, file);
 }
 
-status results_add_metrics(const context *context, results *results, const metrics_row *row) {
+static void print_cell(FILE *line, const metrics_row *row, int column, double memory) {
+    switch (column) {
+    case COLUMN_LOOP: fprintf(line, "%lld", (long long)row->loop); break;
+    case COLUMN_TASK: fprintf(line, "%d", row->task); break;
+    case COLUMN_SECONDS: fprintf(line, "%.6f", row->seconds); break;
+    case COLUMN_RATE: print_number(line, row->rate_hz, ""); break;
+    case COLUMN_MEMORY: fprintf(line, "%.1f", memory); break;
+    case COLUMN_UNKNOWN: break;
+    default: print_number(line, row->value[column], "");
+    }
+}
+
+status results_add_metrics(results *results, const metrics_row *row) {
+    const context *context = results->context;
     double memory = (double)memory_resident() / 1048576, all = 0;
     CHECK_MPI(MPI_Reduce(&memory, &all, 1, MPI_DOUBLE, MPI_SUM, 0, context->comm));
     if (context->rank != 0) return STATUS_OK;
@@ -409,18 +457,11 @@ status results_add_metrics(const context *context, results *results, const metri
     size_t bytes;
     FILE *line = open_memstream(&text, &bytes);
     if (!line) context_abort("memory: no room for a line of metrics.csv");
-    fprintf(line, "%lld,%d,%.6f,", (long long)row->loop, row->task, row->seconds);
-    print_number(line, row->rate_hz, ",");
-    print_number(line, row->correlation, ",");
-    if (row->measured) fprintf(line, "%lld", (long long)row->undefined_neurons);
-    fputs(",", line);
-    print_number(line, row->mean_gain, ",");
-    fprintf(line, "%.1f,", all);
-    print_number(line, row->weight_change, ",");
-    print_number(line, row->window_hz, ",");
-    print_number(line, row->auxiliary_correlation, "\n");
+    for (int c = 0; c < results->columns; c++) {
+        print_cell(line, row, results->column[c], all);
+        fputc(c + 1 < results->columns ? ',' : '\n', line);
+    }
     fclose(line);
-    keep_columns(text, results->columns);
     status code = clock_seconds() - results->looked > 1 ? check_there(results) : STATUS_OK;
     if (code == STATUS_OK) code = append_metrics(results, text);
     if (code == STATUS_OK && results->digest) results->digest += metrics_digest(text);
@@ -492,61 +533,53 @@ static void print_hosts(FILE *file, const char *names, int ranks) {
     fputs("],\n", file);
 }
 
-void json_print_scores(FILE *file, const simulation *sim, const test_result *test) {
-    const struct { const char *key; const double *means; } each[] = {
-        {"trial_averaged_correlation", test->average_score}, {"single_trial_correlation", test->mean_single_score}, {"single_trial_correlation_sd", test->sd_single_score},
-        {"rate_correlation", test->rate_score}};
-    for (size_t k = 0; k < sizeof each / sizeof *each; k++)
-        for (int kind = 0; kind < SCORES; kind++) {
-            if ((each[k].means == test->rate_score && !test->rate_fit) || (kind == SCORE_AUXILIARY && !sim->scored[kind])) continue;
-            fprintf(file, ", \"%s%s\": ", kind == SCORE_AUXILIARY ? "auxiliary_" : "", each[k].key);
-            json_print_number(file, each[k].means[kind]);
-        }
-}
-
-/** What the last loop was like, and over how many neurons its scores are; null where nothing was done in this part of the run. */
-static void print_last(FILE *file, const simulation *sim, const metrics_row *last) {
-    bool any = last->loop > 0;
-    fprintf(file, "  \"scored\": {\"%s\": %lld, \"auxiliary\": %lld},\n", sim->targets.units ? "recorded" : "trained", (long long)sim->scored[SCORE_GIVEN], (long long)sim->scored[SCORE_AUXILIARY]);
-    const struct { const char *key; double value; } each[] = {
-        {"loop", any ? (double)last->loop : NAN}, {"rate_hz", any ? last->rate_hz : NAN}, {"window_hz", any ? last->window_hz : NAN},
-        {"correlation", any ? last->correlation : NAN}, {"auxiliary_correlation", any ? last->auxiliary_correlation : NAN}};
-    fputs("  \"last_loop\": {", file);
-    for (size_t k = 0; k < sizeof each / sizeof *each; k++) {
-        fprintf(file, "%s\"%s\": ", k ? ", " : "", each[k].key);
-        json_print_number(file, each[k].value);
+void json_print_figures(FILE *file, const figure_list *list, int from, const char *between) {
+    for (int f = from; f < list->count; f++) {
+        const figure *figure = &list->entry[f];
+        bool first = figure->group && (f == from || !figure[-1].group || strcmp(figure->group, figure[-1].group) != 0);
+        bool inside = figure->group && !first;
+        if (f > from) fputs(inside ? ", " : between, file);
+        if (first) fprintf(file, "\"%s\": {", figure->group);
+        fprintf(file, "\"%s\": ", figure->name);
+        if (figure->whole) fprintf(file, "%.0f", figure->value);
+        else json_print_number(file, figure->value);
+        bool last = figure->group && (f + 1 == list->count || !figure[1].group || strcmp(figure->group, figure[1].group) != 0);
+        if (last) fputs("}", file);
     }
-    fputs("},\n", file);
 }
 
-static void print_tests(FILE *file, const simulation *sim, const test_result *tests) {
+/** What the last loop was like; null where nothing was done in this part of the run. */
+static void print_last(FILE *file, const learning_system *system, const metrics_row *last) {
+    figure_list list = {0};
+    bool any = last->loop > 0;
+    figure_add(&list, "last_loop", "loop", any ? (double)last->loop : NAN);
+    figure_add(&list, "last_loop", "rate_hz", any ? last->rate_hz : NAN);
+    for (int m = 0; m < system->metric_count; m++) figure_add(&list, "last_loop", system->metrics[m].name, any ? last->value[m] : NAN);
+    fputs("  ", file);
+    json_print_figures(file, &list, 0, ",\n  ");
+    fputs(",\n", file);
+}
+
+static void print_tests(FILE *file, const testing *tests) {
     fputs("  \"test\": [", file);
-    for (int task = 0; tests && task < sim->targets.tasks; task++) {
-        fprintf(file, "%s\n    {\"task\": %d, \"trials\": %d, \"rate_hz\": ", task ? "," : "", task, tests[task].trials);
-        json_print_number(file, tests[task].rate_hz);
-        json_print_scores(file, sim, &tests[task]);
+    for (int task = 0; tests && task < testing_tasks(tests); task++) {
+        fprintf(file, "%s\n    {\"task\": %d, \"trials\": %d, ", task ? "," : "", task, testing_trials_each(tests));
+        json_print_figures(file, testing_figures(tests, task), 0, ", ");
         fputs("}", file);
     }
     fputs("],\n", file);
 }
 
-/** Static, plastic and frozen plastic synapses of all ranks; valid on rank 0. */
-static void count_synapses(const simulation *sim, int64_t synapses[3]) {
-    const int64_t mine[3] = {sim->network.synapses ? sim->network.synapses->start[sim->network.synapses->sources] : 0, sim->plastic->row_start[sim->plastic->rows],
-                             plastic_count_frozen(sim->plastic)};
-    CHECK_MPI(MPI_Reduce(mine, synapses, 3, MPI_INT64_T, MPI_SUM, 0, sim->context.comm));
-}
-
 /** Seconds of this rank's own work in loops: not those that went to other ranks or to the disk. */
-static double useful_seconds(const simulation *sim) {
-    const double *seconds = sim->phase_seconds;
+static double useful_seconds(const timers *timers) {
+    const double *seconds = timers->seconds;
     return seconds[PHASE_UPDATE] + seconds[PHASE_DELIVER] + seconds[PHASE_LEARN] + seconds[PHASE_RECORD];
 }
 
 /** What ranks tell each other for run.json; valid on rank 0. */
 typedef struct {
     char *hosts; /* [ranks] names; owned */
-    int64_t synapses[3];
+    figure_list system;
     spread phases[PHASES], useful, memory[MEMORY_FIGURES];
 } run_figures;
 
@@ -556,38 +589,10 @@ static void print_field(FILE *file, const char *key, double value) {
     fputs(",\n", file);
 }
 
-static void print_run(FILE *file, const simulation *sim, const results *results, const run_options *options, int64_t resumed_from, int64_t loops_done, status code,
-                      const char *stopped_by, const metrics_row *last, const test_result *tests, const run_figures *all) {
-    const char *figures[MEMORY_FIGURES];
-    for (int k = 0; k < MEMORY_FIGURES; k++) figures[k] = memory_figure_name(k);
-    fputs("{\n  \"command\": [", file);
-    for (int a = 0; a < options->argument_count; a++) {
-        if (a) fputs(", ", file);
-        json_print_text(file, options->arguments[a]);
-    }
-    fprintf(file, "],\n  \"exit_code\": %d,\n  \"stopped_by\": ", code);
-    json_print_text(file, stopped_by);
-    fprintf(file, ",\n  \"ranks\": %d,\n", sim->context.ranks);
-    print_hosts(file, all->hosts, sim->context.ranks);
-    fprintf(file, "  \"seed\": %llu,\n  \"neurons\": %lld,\n  \"loops\": %lld,\n  \"resumed_from_loop\": %lld,\n", (unsigned long long)sim->seed, (long long)sim->part.total,
-            (long long)loops_done, (long long)resumed_from);
-    fprintf(file, "  \"static_synapses\": %lld,\n  \"plastic_synapses\": %lld,\n  \"frozen_synapses\": %lld,\n", (long long)all->synapses[0], (long long)all->synapses[1],
-            (long long)all->synapses[2]);
-    print_field(file, "seconds", clock_seconds() - results->started);
-    print_field(file, "loop_model_ms", (double)sim->loop_steps * sim->dt);
-    print_field(file, "baseline_excitatory_hz", sim->baseline_rate[0]);
-    print_field(file, "baseline_inhibitory_hz", sim->baseline_rate[1]);
-    print_field(file, "baseline_drive_sd", sim->baseline_sd);
-    print_field(file, "rate_inversion_error", sim->targets.inversion_error);
-    fprintf(file, "  \"exchange_overflows\": %lld,\n", (long long)exchange_overflows(sim->exchange));
-    print_last(file, sim, last);
-    print_tests(file, sim, tests);
-    fprintf(file, "  \"timers\": \"%s\",\n", sim->wait_timed ? "detailed" : "plain");
-    print_spreads(file, "phase_seconds", phase_names, all->phases, PHASES);
-    fprintf(file, "  \"useful_seconds\": {\"min\": %.6g, \"mean\": %.6g, \"max\": %.6g},\n", all->useful.least, all->useful.mean, all->useful.largest);
-    print_spreads(file, "memory_mib", figures, all->memory, MEMORY_FIGURES);
-    const char *texts[][2] = {{"identity", results->identity ? results->identity : ""}, {"version", version_number}, {"revision", version_revision}, {"compiler", version_compiler},
-                              {"flags", version_flags}, {"instructions", version_instructions()}, {"libc", version_libc()}, {"mpi", version_mpi()}, {"hdf5", version_hdf5()}, {"blas", version_blas()}};
+static void print_build(FILE *file, const results *results) {
+    const char *texts[][2] = {{"identity", results->identity ? results->identity : ""}, {"version", version_number}, {"revision", version_revision},
+                              {"compiler", version_compiler}, {"flags", version_flags}, {"instructions", version_instructions()}, {"libc", version_libc()},
+                              {"mpi", version_mpi()}, {"hdf5", version_hdf5()}, {"blas", version_blas()}};
     for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
         fprintf(file, "  \"%s\": ", texts[k][0]);
         json_print_text(file, texts[k][1]);
@@ -595,24 +600,54 @@ static void print_run(FILE *file, const simulation *sim, const results *results,
     }
 }
 
-status results_write_run(const simulation *sim, results *results, const run_options *options, int64_t resumed_from, int64_t loops_done, status code, const char *stopped_by,
-                         const metrics_row *last, const test_result *tests) {
+static void print_run(FILE *file, const results *results, const run_ending *ending, const run_figures *all) {
+    const system_facts *facts = results->facts;
+    const run_options *options = ending->options;
+    const char *figures[MEMORY_FIGURES];
+    for (int k = 0; k < MEMORY_FIGURES; k++) figures[k] = memory_figure_name(k);
+    fputs("{\n  \"command\": [", file);
+    for (int a = 0; a < options->argument_count; a++) {
+        if (a) fputs(", ", file);
+        json_print_text(file, options->arguments[a]);
+    }
+    fprintf(file, "],\n  \"exit_code\": %d,\n  \"stopped_by\": ", ending->code);
+    json_print_text(file, ending->stopped_by);
+    fprintf(file, ",\n  \"system\": \"%s\",\n  \"ranks\": %d,\n", results->system->name, results->context->ranks);
+    print_hosts(file, all->hosts, results->context->ranks);
+    fprintf(file, "  \"seed\": %llu,\n  \"neurons\": %lld,\n  \"loops\": %lld,\n  \"resumed_from_loop\": %lld,\n", (unsigned long long)facts->seed,
+            (long long)facts->part.total, (long long)ending->loops, (long long)ending->resumed_from);
+    print_field(file, "seconds", clock_seconds() - results->started);
+    print_field(file, "loop_model_ms", (double)facts->loop_steps * facts->dt);
+    fputs("  ", file);
+    json_print_figures(file, &all->system, 0, ",\n  ");
+    fputs(all->system.count ? ",\n" : "", file);
+    print_last(file, results->system, ending->last);
+    print_tests(file, ending->tests);
+    fprintf(file, "  \"timers\": \"%s\",\n", ending->timers->wait_timed ? "detailed" : "plain");
+    print_spreads(file, "phase_seconds", phase_names, all->phases, PHASES);
+    fprintf(file, "  \"useful_seconds\": {\"min\": %.6g, \"mean\": %.6g, \"max\": %.6g},\n", all->useful.least, all->useful.mean, all->useful.largest);
+    print_spreads(file, "memory_mib", figures, all->memory, MEMORY_FIGURES);
+    print_build(file, results);
+}
+
+status results_write_run(results *results, const run_ending *ending) {
+    const context *context = results->context;
     char name[MPI_MAX_PROCESSOR_NAME] = "";
     int length;
     CHECK_MPI(MPI_Get_processor_name(name, &length));
-    run_figures all = {.hosts = memory_new(MEMORY_BUFFERS, (size_t)sim->context.ranks, MPI_MAX_PROCESSOR_NAME)};
-    CHECK_MPI(MPI_Gather(name, MPI_MAX_PROCESSOR_NAME, MPI_CHAR, all.hosts, MPI_MAX_PROCESSOR_NAME, MPI_CHAR, 0, sim->context.comm));
-    double mib[MEMORY_FIGURES], useful = useful_seconds(sim);
+    run_figures all = {.hosts = memory_new(MEMORY_BUFFERS, (size_t)context->ranks, MPI_MAX_PROCESSOR_NAME)};
+    CHECK_MPI(MPI_Gather(name, MPI_MAX_PROCESSOR_NAME, MPI_CHAR, all.hosts, MPI_MAX_PROCESSOR_NAME, MPI_CHAR, 0, context->comm));
+    double mib[MEMORY_FIGURES], useful = useful_seconds(ending->timers);
     memory_figures(mib);
-    count_synapses(sim, all.synapses);
-    spread_over_ranks(&sim->context, sim->phase_seconds, PHASES, all.phases);
-    spread_over_ranks(&sim->context, &useful, 1, &all.useful);
-    spread_over_ranks(&sim->context, mib, MEMORY_FIGURES, all.memory);
-    status written = sim->context.rank == 0 ? check_there(results) : STATUS_OK;
-    if (sim->context.rank == 0 && written == STATUS_OK) {
+    if (results->system->figures) results->system->figures(results->self, &all.system);
+    spread_over_ranks(context, ending->timers->seconds, PHASES, all.phases);
+    spread_over_ranks(context, &useful, 1, &all.useful);
+    spread_over_ranks(context, mib, MEMORY_FIGURES, all.memory);
+    status written = context->rank == 0 ? check_there(results) : STATUS_OK;
+    if (context->rank == 0 && written == STATUS_OK) {
         char *path = results_path(results, "run.json");
         FILE *file = file_begin(path, 0666);
-        if (file) print_run(file, sim, results, options, resumed_from, loops_done, code, stopped_by, last, tests, &all);
+        if (file) print_run(file, results, ending, &all);
         int error = file ? file_end(file, path) : errno;
         if (error) written = status_fail(STATUS_FAILURE, "%s: %s", path, file_why(error));
         free(path);
@@ -624,5 +659,6 @@ status results_write_run(const simulation *sim, results *results, const run_opti
 void results_close(results *results) {
     if (results->metrics >= 0) close(results->metrics);
     free(results->directory);
+    free(results->header);
     *results = (struct results){.metrics = -1};
 }

@@ -17,7 +17,7 @@
 #include "metrics.h"
 #include "results.h"
 
-enum { TAIL_BYTES = 65536, TEXT_BYTES = 1 << 20, RECENT_LOOPS = 20, COLUMNS_MAX = 32 };
+enum { TAIL_BYTES = 65536, TEXT_BYTES = 1 << 20, RECENT_LOOPS = 20, CELLS_MAX = 32 };
 
 /** DIR/NAME as a string. @return errno; @param[out] path owned by the caller whatever is returned */
 static int stat_file(const char *directory, const char *name, struct stat *found, char **path) {
@@ -76,7 +76,7 @@ static int column_of(const char *header, const char *name) {
 /** Cells of a line as numbers, NAN where they are empty or none. @return number of cells */
 static int split(const char *line, double *cells) {
     int count = 0;
-    for (const char *at = line; count < COLUMNS_MAX; at++) {
+    for (const char *at = line; count < CELLS_MAX; at++) {
         char *end;
         double value = strtod(at, &end);
         cells[count++] = end == at || *at == '\n' ? NAN : value;
@@ -92,7 +92,7 @@ static double cell(const double *cells, int count, int column) {
 
 /** Whole lines of the tail, oldest first: the last one and the last correlation count, seconds of the last RECENT_LOOPS. @param[out] slowest of these */
 static void read_lines(const char *tail, const columns_shown *columns, run_state *state, double *slowest) {
-    double recent[RECENT_LOOPS], cells[COLUMNS_MAX];
+    double recent[RECENT_LOOPS], cells[CELLS_MAX];
     int64_t lines = 0;
     for (const char *line = tail, *end; (end = strchr(line, '\n')); line = end + 1) { /* a line without an end is being written */
         int64_t loop;

@@ -1,10 +1,12 @@
 #include "engram/schema.h"
 
-#include "engram/observe.h"
-#include "engram/simulation.h"
 #include "checkpoint.h"
+#include "engram/guards.h"
+#include "engram/output.h"
+#include "engram/run_settings.h"
+#include "engram/system.h"
 
-enum { SECTIONS_MAX = 24 };
+enum { SECTIONS_MAX = 24, SYSTEMS_MAX = 16 };
 
 static const param simulation_params[] = {
     {"dt", PARAM_NUMBER, UNIT_TIME, "0.1 ms", 1e-4, 100, NULL, "time step", offsetof(simulation_settings, dt)},
@@ -37,13 +39,15 @@ static int gather(const char *system, const param_section *own, int own_count, p
 }
 
 const config_schema *training_schema(void) {
-    static param_section sections[SECTIONS_MAX];
-    static config_system systems[] = {{"patterns", "every neuron learns a pattern of its own", sections, 0}};
-    static const config_schema schema = {.systems = systems, .system_count = sizeof systems / sizeof *systems, .selecting = "learning"};
-    if (systems[0].section_count == 0) {
+    static param_section sections[SYSTEMS_MAX][SECTIONS_MAX];
+    static config_system systems[SYSTEMS_MAX];
+    static config_schema schema = {.systems = systems, .selecting = "learning"};
+    for (int s = schema.system_count; learning_systems[s]; s = ++schema.system_count) {
         int count;
-        const param_section *own = patterns_sections(&count);
-        systems[0].section_count = gather(systems[0].name, own, count, sections);
+        if (s == SYSTEMS_MAX) context_abort("more than %d learning systems", SYSTEMS_MAX);
+        const param_section *own = learning_systems[s]->sections(&count);
+        int gathered = gather(learning_systems[s]->name, own, count, sections[s]);
+        systems[s] = (config_system){learning_systems[s]->name, learning_systems[s]->help, sections[s], gathered};
     }
     return &schema;
 }

@@ -60,10 +60,10 @@ void spool_clear(const results *results) {
     remove_after(results, 0);
 }
 
-status spool_write(const simulation *sim, const results *results, const spike_recorder *recorder, int64_t from, int64_t saved, int64_t loop) {
+status spool_write(const results *results, const spike_recorder *recorder, int64_t from, int64_t saved, int64_t loop) {
     char name[NAME_BYTES];
     name_of((piece){saved + 1, loop}, name);
-    return results_write_spikes(sim, results, name, NULL, recorder, from);
+    return results_write_spikes(results, name, NULL, recorder, from);
 }
 
 /** Do the pieces follow each other up to @p loop? */
@@ -82,24 +82,24 @@ static uint64_t spread_bits(uint64_t x) {
     return x ^ x >> 31;
 }
 
-uint64_t spool_digest(const simulation *sim, const spike_recorder *recorder, int64_t from) {
+uint64_t spool_digest(const results *results, const spike_recorder *recorder, int64_t from) {
     uint64_t sum = 0;
     for (int64_t k = from; k < recorder->count; k++)
-        sum += spread_bits(spread_bits((uint64_t)(sim->part.first + recorder->neuron[k]) + 0x9E3779B97F4A7C15u) + (uint64_t)recorder->step[k]);
+        sum += spread_bits(spread_bits((uint64_t)(results->facts->part.first + recorder->neuron[k]) + 0x9E3779B97F4A7C15u) + (uint64_t)recorder->step[k]);
     return sum;
 }
 
 /** Are the spikes that were read those that the checkpoint counted? Collective; not agreed. */
-static status compare_spikes(const simulation *sim, const results *results, const checkpoint_origin *origin, const spike_recorder *recorder) {
-    uint64_t sums[2] = {(uint64_t)recorder->count, spool_digest(sim, recorder, 0)};
-    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_UINT64_T, MPI_SUM, sim->context.comm));
+static status compare_spikes(const results *results, const checkpoint_origin *origin, const spike_recorder *recorder) {
+    uint64_t sums[2] = {(uint64_t)recorder->count, spool_digest(results, recorder, 0)};
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_UINT64_T, MPI_SUM, results->context->comm));
     if (origin->spikes < 0 || ((int64_t)sums[0] == origin->spikes && sums[1] == origin->spikes_digest)) return STATUS_OK;
     return status_fail(STATUS_INPUT, "%s: the spikes of loops 1 to %lld (checkpoint/spikes-*.h5, spikes.h5) are not those of this run: %lld are there, %lld were recorded; bring the run's own files back, "
                        "or start a new run (-o)", results->directory, (long long)origin->loop, (long long)sums[0], (long long)origin->spikes);
 }
 
-status spool_read(const simulation *sim, const results *results, const checkpoint_origin *origin, spike_recorder *recorder) {
-    const context *context = &sim->context;
+status spool_read(const results *results, const checkpoint_origin *origin, spike_recorder *recorder) {
+    const context *context = results->context;
     int64_t loop = origin->loop;
     int count = 0;
     piece *pieces = NULL;
@@ -117,14 +117,14 @@ status spool_read(const simulation *sim, const results *results, const checkpoin
     CHECK_MPI(MPI_Bcast(pieces, 2 * count, MPI_INT64_T, 0, context->comm));
     status result = check_pieces(results, pieces, count, loop);
     int64_t before = count ? pieces[0].first - 1 : loop; /* loops of which an earlier end of the run left the spikes in spikes.h5 */
-    if (result == STATUS_OK && before > 0) result = results_read_spikes(sim, results, "spikes.h5", before * sim->loop_steps, recorder);
+    if (result == STATUS_OK && before > 0) result = results_read_spikes(results, "spikes.h5", before * results->facts->loop_steps, recorder);
     for (int k = 0; k < count && result == STATUS_OK; k++) {
         name_of(pieces[k], name);
-        result = results_read_spikes(sim, results, name, loop * sim->loop_steps, recorder);
+        result = results_read_spikes(results, name, loop * results->facts->loop_steps, recorder);
     }
     memory_free(pieces);
     result = status_agree(context, result);
-    if (result == STATUS_OK) result = status_agree(context, compare_spikes(sim, results, origin, recorder));
+    if (result == STATUS_OK) result = status_agree(context, compare_spikes(results, origin, recorder));
     if (result == STATUS_OK && context->rank == 0) remove_after(results, loop);
     return result;
 }

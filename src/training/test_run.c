@@ -7,14 +7,18 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
+#include "engram/clock.h"
 #include "engram/files.h"
 #include "engram/memory.h"
 #include "engram/schema.h"
 #include "engram/version.h"
+#include "engram/output.h"
 #include "inputs.h"
+#include "prepare.h"
 #include "results.h"
 #include "resume.h"
 #include "testing.h"
+#include "../systems/patterns/patterns.h"
 
 /** The job, divided. */
 typedef struct {
@@ -24,14 +28,18 @@ typedef struct {
     char *path, *json;     /* of the results, owned */
     char *checkpoint;      /* path, owned */
     checkpoint_origin origin;
-    int trials, tasks;
+    int64_t trials;        /* of each task */
+    int tasks;
     int size, groups;      /* ranks of a group; groups */
     bool idle;             /* this rank is in no group */
     context mine;          /* of this rank's group */
     MPI_Comm between;      /* ranks of equal place in all groups */
-    simulation *sim;       /* NULL on idle ranks */
+    const learning_system *system;
+    system_facts facts;
+    timers timers;
+    void *self;            /* the system's; NULL on idle ranks */
     int64_t loop;          /* that the weights are of */
-    test_result *results;  /* [tasks] in the first group */
+    testing *results;      /* NULL on idle ranks */
     double built, tested;  /* wall time, s */
 } test_job;
 
@@ -125,12 +133,15 @@ static status read_configuration(test_job *job) {
     if (result == STATUS_OK) result = identify(job, given);
     config_free(given);
     free(path);
-    if (result == STATUS_OK) result = simulation_resolve(job->world, job->config);
+    if (result == STATUS_OK) job->system = system_of(job->config);
+    if (result == STATUS_OK && !job->system->test_trial)
+        result = status_agree(job->world, status_fail(STATUS_INPUT, "%s: the system %s has no tests", options->directory, job->system->name));
+    if (result == STATUS_OK) result = run_prepare(job->world, job->config, job->system);
     if (result != STATUS_OK) return result;
     output_settings *output = config_common(job->config, "output");
     if (options->trials) output->test_trials = options->trials;
     if (output->test_trials == 0) output->test_trials = TEST_TRIALS_DEFAULT;
-    job->trials = (int)output->test_trials;
+    job->trials = output->test_trials;
     return STATUS_OK;
 }
 
@@ -152,7 +163,7 @@ static status divide(test_job *job) {
         context silent = *world; /* what there is to say is said when the network is built */
         silent.group = 1;
         int tasks;
-        status counted = simulation_tasks(&silent, job->config, &tasks);
+        status counted = job->system->tasks(&silent, job->config, &tasks);
         if (counted != STATUS_OK) return counted;
         trials *= tasks;
     }
@@ -173,91 +184,76 @@ static status divide(test_job *job) {
 /* ---- the test ---- */
 
 static void describe(const test_job *job) {
-    const simulation *sim = job->sim;
-    const perturbation *done = sim->perturbation;
-    log_line(&job->mine, "testing %s: weights of loop %lld, %lld neurons, %d task%s, %d trial%s each, on %d group%s of %d rank%s%s", job->options->directory, (long long)job->loop,
-             (long long)sim->part.total, job->tasks, job->tasks > 1 ? "s" : "", job->trials, job->trials > 1 ? "s" : "", job->groups, job->groups > 1 ? "s" : "", job->size,
-             job->size > 1 ? "s" : "", job->groups * job->size < job->world->ranks ? "; the other ranks are idle" : "");
-    if (done)
-        log_line(&job->mine, "deleted: %lld neurons, %lld static and %lld plastic synapses; shuffled: %lld static and %lld plastic synapses; external noise %g", (long long)done->deleted_neurons, (long long)done->deleted_synapses[0],
-                 (long long)done->deleted_synapses[1], (long long)done->shuffled_synapses[0], (long long)done->shuffled_synapses[1], done->settings.noise);
+    log_line(&job->mine, "testing %s: weights of loop %lld, %lld neurons, %d task%s, %lld trial%s each, on %d group%s of %d rank%s%s", job->options->directory, (long long)job->loop,
+             (long long)job->facts.part.total, job->tasks, job->tasks > 1 ? "s" : "", (long long)job->trials, job->trials > 1 ? "s" : "", job->groups, job->groups > 1 ? "s" : "",
+             job->size, job->size > 1 ? "s" : "", job->groups * job->size < job->world->ranks ? "; the other ranks are idle" : "");
     if (!isnan(job->options->delete_spike)) log_line(&job->mine, "every trial is run again without the first spike at or after %g ms", job->options->delete_spike);
 }
 
-/** What a test asks of a run that this one does not have. Not agreed. */
-static status check_perturbation(const test_job *job) {
-    if (job->options->perturbation.delete_unit_synapses > 0 && !job->sim->targets.kind->pair)
-        return status_fail(STATUS_INPUT, "--delete-unit-synapses: %s has no recorded units (targets.kind file or surrogate); --delete-synapses is for all neurons", job->options->directory);
-    return STATUS_OK;
+static status build_mine(test_job *job) {
+    const system_setting setting = {&job->mine, job->config, BUILD_TEST, &job->timers};
+    return job->system->build(&setting, &job->facts, &job->self);
+}
+
+static bool asks_anything(const perturbation_settings *settings) {
+    return settings->delete_neurons > 0 || settings->delete_synapses > 0 || settings->delete_unit_synapses > 0 || settings->shuffle_synapses > 0 || settings->noise > 0;
+}
+
+static status perturb(test_job *job) {
+    const perturbation_settings *settings = &job->options->perturbation;
+    if (job->system->perturb) return job->system->perturb(job->self, settings);
+    return asks_anything(settings) ? status_fail(STATUS_INPUT, "%s: the system %s cannot be perturbed in a test", job->options->directory, job->system->name) : STATUS_OK;
 }
 
 static status build(test_job *job) {
     double started = clock_seconds();
-    status result = agree(job, job->idle ? STATUS_OK : simulation_build(&job->mine, job->config, BUILD_TEST, &job->sim));
-    if (result == STATUS_OK) result = agree(job, job->idle ? STATUS_OK : check_perturbation(job));
-    if (result != STATUS_OK) return result;
-    result = agree(job, job->idle ? STATUS_OK : checkpoint_load_weights(job->checkpoint, job->sim));
-    if (result != STATUS_OK || job->idle) return result;
-    const perturbation_settings *perturbation = &job->options->perturbation;
-    if (perturbation->delete_neurons > 0 || perturbation->delete_synapses > 0 || perturbation->delete_unit_synapses > 0 || perturbation->shuffle_synapses > 0 || perturbation->noise > 0)
-        perturbation_apply(job->sim, perturbation);
-    job->tasks = job->sim->targets.tasks;
+    status result = agree(job, job->idle ? STATUS_OK : build_mine(job));
+    if (result == STATUS_OK) result = agree(job, job->idle ? STATUS_OK : checkpoint_load_weights(job->checkpoint, ((patterns *)job->self)->sim));
+    if (result == STATUS_OK && !job->idle) {
+        job->tasks = job->facts.tasks;
+        describe(job);
+    }
+    if (result == STATUS_OK) result = agree(job, job->idle ? STATUS_OK : perturb(job));
     job->built = clock_seconds() - started;
-    describe(job);
-    return STATUS_OK;
+    return result;
+}
+
+static status run_mine(test_job *job) {
+    const test_options *options = job->options;
+    const output_settings *output = config_common(job->config, "output");
+    const test_subject subject = {&job->mine, job->system, job->self, &job->facts};
+    const test_plan plan = {.setting = {.trials = job->trials, .skip = options->skip_trials, .psth_bin = output->psth_bin, .delete_spike = options->delete_spike},
+                            .groups = job->groups, .group = job->mine.group, .between = job->between, .progress = true};
+    return testing_run(&subject, &plan, &job->results);
 }
 
 static status run_trials(test_job *job) {
     double started = clock_seconds();
-    const test_plan plan = {.trials = job->trials, .skip = (int)job->options->skip_trials, .groups = job->groups, .group = job->mine.group, .between = job->between, .delete_spike = job->options->delete_spike, .progress = true};
-    status result = agree(job, job->idle ? STATUS_OK : testing_trials(job->sim, &plan, &job->results));
+    status result = agree(job, job->idle ? STATUS_OK : run_mine(job));
     job->tested = clock_seconds() - started;
     return result;
 }
 
-/** Trials of a task in which a column of the record is a number. */
-static int defined(const test_result *test, int column) {
-    int count = 0;
-    for (int n = 0; n < test->trials; n++) count += !isnan(test->record[(int64_t)n * test->columns + column]);
-    return count;
-}
-
-/** "3 of 10, mean 120 ms" */
-static void describe_times(const test_result *test, int column, char *text, size_t size) {
-    int count = defined(test, column), used = snprintf(text, size, "%d of %d", count, test->trials);
-    if (count) snprintf(text + used, size - (size_t)used, ", mean %.4g ms", testing_mean(test, column, NULL));
-}
-
-static void show_deletions(const test_job *job) {
-    log_line(&job->mine, "without one spike (times from the deletion on):\ntask  corr   agreement  largest RMS difference  %-24s  %-24s  %-24s", "diverged", "reconverged",
-             "spikes differ");
-    for (int task = 0; task < job->tasks; task++) {
-        const test_result *test = &job->results[task];
-        double largest = 0;
-        for (int s = 0; s < test->samples; s++) largest = fmax(largest, testing_mean(test, RECORD_SERIES + s, NULL));
-        char times[3][64];
-        for (int k = 0; k < 3; k++) describe_times(test, RECORD_DIVERGED + k, times[k], sizeof times[k]);
-        log_line(&job->mine, "%4d  %5.3f  %9.3f  %22.4g  %-24s  %-24s  %-24s", task, testing_mean(test, RECORD_CUT_SCORE, NULL), testing_mean(test, RECORD_AGREEMENT, NULL), largest,
-                 times[0], times[1], times[2]);
-    }
-}
-
+/** A table: a line a task, a column a figure. */
 static void show_results(const test_job *job) {
-    const simulation *sim = job->sim;
-    bool rates = job->results[0].rate_fit != NULL;
-    const char *const over[SCORES] = {sim->targets.units ? "recorded units" : "trained neurons", "auxiliary targets"};
-    log_line(&job->mine, "%d trials in %.2f s\ntask  trials  rate Hz  trial-averaged corr  single trials    %sover", job->tasks * job->trials, job->tested, rates ? "PSTH and rate  " : "");
-    for (int row = 0; row < SCORES * job->tasks; row++) {
-        const test_result *test = &job->results[row / SCORES];
-        int kind = row % SCORES;
-        char spread[32] = "", fit[32] = "";
-        if (kind == SCORE_AUXILIARY && !sim->scored[kind]) continue;
-        if (!isnan(test->sd_single_score[kind])) snprintf(spread, sizeof spread, " +- %.3f", test->sd_single_score[kind]);
-        if (rates) snprintf(fit, sizeof fit, "%13.3f  ", test->rate_score[kind]);
-        log_line(&job->mine, "%4d  %6d  %7.3f  %19.3f  %6.3f%-11s%s%lld %s", row / SCORES, test->trials, test->rate_hz, test->average_score[kind], test->mean_single_score[kind], spread, fit,
-                 (long long)sim->scored[kind], over[kind]);
+    enum { WIDTH = 10, LINE_BYTES = 1024 };
+    char line[LINE_BYTES];
+    log_line(&job->mine, "%lld trials in %.2f s", (long long)(job->tasks * job->trials), job->tested);
+    const figure_list *first = testing_figures(job->results, 0);
+    int at = snprintf(line, sizeof line, "task  trials");
+    for (int f = 0; f < first->count && at < LINE_BYTES; f++) at += snprintf(line + at, sizeof line - (size_t)at, "  %*s", WIDTH, first->entry[f].name);
+    log_line(&job->mine, "%s", line);
+    for (int task = 0; task < job->tasks; task++) {
+        const figure_list *figures = testing_figures(job->results, task);
+        at = snprintf(line, sizeof line, "%4d  %6lld", task, (long long)job->trials);
+        for (int f = 0; f < figures->count && at < LINE_BYTES; f++) {
+            const figure *figure = &figures->entry[f];
+            int width = (int)strlen(figure->name) > WIDTH ? (int)strlen(figure->name) : WIDTH;
+            at += snprintf(line + at, sizeof line - (size_t)at, "  %*.*f", width, figure->whole ? 0 : 3, figure->value);
+        }
+        log_line(&job->mine, "%s", line);
     }
-    if (!isnan(job->options->delete_spike)) show_deletions(job);
+    if (job->system->test_describe) job->system->test_describe(job->self);
 }
 
 static void print_key(FILE *file, const char *indent, const char *key, double value, const char *end) {
@@ -266,45 +262,33 @@ static void print_key(FILE *file, const char *indent, const char *key, double va
     fputs(end, file);
 }
 
-static void print_task(FILE *file, const simulation *sim, int task, const test_result *test, bool last) {
+static void print_task(FILE *file, const test_job *job, int task) {
+    const char *name = job->system->task_name ? job->system->task_name(job->self, task) : NULL;
     fprintf(file, "    {\"task\": %d, ", task);
-    if (sim->targets.condition_name) {
+    if (name) {
         fputs("\"condition\": ", file);
-        json_print_text(file, sim->targets.condition_name[task]);
+        json_print_text(file, name);
         fputs(", ", file);
     }
-    print_key(file, "", "rate_hz", test->rate_hz, "");
-    json_print_scores(file, sim, test);
-    if (test->samples) {
-        print_key(file, ", ", "correlation_without_spike", testing_mean(test, RECORD_CUT_SCORE, NULL), "");
-        print_key(file, ", ", "agreement", testing_mean(test, RECORD_AGREEMENT, NULL), "");
-        fprintf(file, ", \"diverged_trials\": %d, \"reconverged_trials\": %d", defined(test, RECORD_DIVERGED), defined(test, RECORD_RECONVERGED));
-        print_key(file, ", ", "diverged_ms", testing_mean(test, RECORD_DIVERGED, NULL), "");
-        print_key(file, ", ", "reconverged_ms", testing_mean(test, RECORD_RECONVERGED, NULL), "");
-        print_key(file, ", ", "spikes_differ_ms", testing_mean(test, RECORD_SPIKES_DIFFER, NULL), "");
-    }
-    fprintf(file, "}%s\n", last ? "" : ",");
+    json_print_figures(file, testing_figures(job->results, task), 0, ", ");
+    fprintf(file, "}%s\n", task + 1 == job->tasks ? "" : ",");
 }
 
 static void print_summary(FILE *file, const test_job *job) {
-    static const perturbation none = {0};
-    const perturbation *done = job->sim->perturbation ? job->sim->perturbation : &none;
+    figure_list conditions = {0};
+    if (job->system->test_figures) job->system->test_figures(job->self, &conditions);
     fputs("{\n  \"directory\": ", file);
     json_print_text(file, job->options->directory);
-    fprintf(file, ",\n  \"loop\": %lld,\n  \"trials\": %d,\n  \"skipped_trials\": %lld,\n  \"ranks\": %d,\n  \"groups\": %d,\n  \"ranks_per_trial\": %d,\n", (long long)job->loop, job->trials,
-            (long long)job->options->skip_trials, job->world->ranks, job->groups,
-            job->size);
-    fprintf(file, "  \"deleted_neurons\": %lld,\n  \"deleted_static_synapses\": %lld,\n  \"deleted_plastic_synapses\": %lld,\n", (long long)done->deleted_neurons,
-            (long long)done->deleted_synapses[0], (long long)done->deleted_synapses[1]);
-    fprintf(file, "  \"shuffled_static_synapses\": %lld,\n  \"shuffled_plastic_synapses\": %lld,\n", (long long)done->shuffled_synapses[0], (long long)done->shuffled_synapses[1]);
-    print_key(file, "  ", "noise", done->settings.noise, ",\n");
+    fprintf(file, ",\n  \"loop\": %lld,\n  \"trials\": %lld,\n  \"skipped_trials\": %lld,\n  \"ranks\": %d,\n  \"groups\": %d,\n  \"ranks_per_trial\": %d,\n", (long long)job->loop,
+            (long long)job->trials, (long long)job->options->skip_trials, job->world->ranks, job->groups, job->size);
+    fputs("  ", file);
+    json_print_figures(file, &conditions, 0, ",\n  ");
+    fputs(conditions.count ? ",\n" : "", file);
     print_key(file, "  ", "delete_spike_ms", job->options->delete_spike, ",\n");
     print_key(file, "  ", "build_seconds", job->built, ",\n");
     print_key(file, "  ", "trial_seconds", job->tested, ",\n");
-    fprintf(file, "  \"scored\": {\"%s\": %lld, \"auxiliary\": %lld},\n", job->sim->targets.units ? "recorded" : "trained", (long long)job->sim->scored[SCORE_GIVEN],
-            (long long)job->sim->scored[SCORE_AUXILIARY]);
     fputs("  \"tasks\": [\n", file);
-    for (int task = 0; task < job->tasks; task++) print_task(file, job->sim, task, &job->results[task], task + 1 == job->tasks);
+    for (int task = 0; task < job->tasks; task++) print_task(file, job, task);
     const char *texts[][2] = {{"identity", job->origin.identity}, {"revision", version_revision}, {"instructions", version_instructions()}};
     fputs("  ]", file);
     for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
@@ -324,9 +308,9 @@ static status write_summary(const test_job *job) {
 
 static status write_results(const test_job *job) {
     status written = STATUS_OK;
-    if (job->results) { /* in the first group */
+    if (job->results && job->mine.group == 0) {
         char *configuration = config_as_used(job->config);
-        written = results_write_test(job->sim, job->path, configuration, job->loop, job->results);
+        written = testing_write(job->results, job->path, configuration, job->loop);
         free(configuration);
         if (written == STATUS_OK && job->world->rank == 0) written = write_summary(job);
     }
@@ -336,12 +320,12 @@ static status write_results(const test_job *job) {
 }
 
 static void clear(test_job *job) {
-    testing_free(job->results, job->tasks);
-    simulation_free(job->sim);
+    testing_free(job->results);
+    if (job->self) job->system->free(job->self);
     if (job->between != MPI_COMM_NULL) MPI_Comm_free(&job->between);
     if (job->mine.comm != MPI_COMM_NULL) MPI_Comm_free(&job->mine.comm);
     if (job->config) {
-        network_forget(job->config);
+        if (job->system && job->system->forget) job->system->forget(job->config);
         config_free(job->config);
     }
     free(job->path);
@@ -356,7 +340,7 @@ status test_run(const context *context, const test_options *options) {
     if (result == STATUS_OK) result = divide(&job);
     if (result == STATUS_OK) result = build(&job);
     if (result == STATUS_OK) result = run_trials(&job);
-    if (result == STATUS_OK && job.results) show_results(&job);
+    if (result == STATUS_OK && job.results && job.mine.group == 0) show_results(&job);
     if (result == STATUS_OK) result = write_results(&job);
     clear(&job);
     return result;

@@ -1,31 +1,43 @@
 #include "engram/training.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "checkpoint.h"
+#include "engram/clock.h"
+#include "engram/guards.h"
 #include "engram/memory.h"
 #include "engram/slurm.h"
+#include "guard.h"
 #include "inputs.h"
 #include "memory_report.h"
+#include "prepare.h"
+#include "recorder.h"
 #include "results.h"
 #include "resume.h"
 #include "spool.h"
 #include "testing.h"
+#include "../systems/patterns/patterns.h"
 
 /** Everything that lives for the length of a training run. */
 typedef struct {
-    simulation *sim;
+    const context *context;
+    config *config;
+    const learning_system *system;
+    void *self;               /* the system's */
+    system_facts facts;
+    timers timers;
     const output_settings *output;
+    const checkpoint_settings *checkpoint;
     int64_t loops;
     results results;
-    tracker *tracker;
+    guard *guard;
     spike_recorder spikes;
     report_recorder report;
-    test_result *tests;       /* [tasks], NULL without tests */
-    checkpoint_progress progress; /* loops done, their wall time, averages */
-    const checkpoint_settings *checkpoint;
+    testing *tests;           /* those behind the last loop; NULL without tests */
+    checkpoint_progress progress; /* loops done, their wall time */
     char *parameters, *inputs, *identity; /* the configuration as given; the files that it names; config_identity() */
     int64_t resumed_from;     /* loops that an earlier part of the run did */
     int64_t saved;            /* loop of the last checkpoint */
@@ -33,195 +45,134 @@ typedef struct {
     uint64_t digest;          /* spool_digest() of those */
     run_watch watch;
     metrics_row last;         /* of the last loop done here */
-    bool warned;              /* of silence in the target window */
 } training;
 
-static void describe(const simulation *sim, int64_t loops) {
-    int64_t synapses[3] = {sim->network.synapses ? sim->network.synapses->start[sim->network.synapses->sources] : 0, sim->plastic->row_start[sim->plastic->rows],
-                           sim->plastic->rows};
-    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, synapses, 3, MPI_INT64_T, MPI_SUM, sim->context.comm));
-    log_line(&sim->context, "network: %lld neurons on %d rank%s, %lld static and %lld plastic synapses onto %lld trained neurons", (long long)sim->part.total,
-             sim->context.ranks, sim->context.ranks > 1 ? "s" : "", (long long)synapses[0], (long long)synapses[1], (long long)synapses[2]);
-    log_line(&sim->context, "training: %lld loops of %g ms, %d task%s, %d learning instants each", (long long)loops, (double)sim->loop_steps * sim->dt, sim->targets.tasks,
-             sim->targets.tasks > 1 ? "s" : "", sim->targets.instants);
-    if (sim->scored[SCORE_AUXILIARY])
-        log_line(&sim->context, "scores: corr is the mean correlation with the target over %lld recorded units and, apart from them, over %lld neurons with auxiliary targets",
-                 (long long)sim->scored[SCORE_GIVEN], (long long)sim->scored[SCORE_AUXILIARY]);
-    else
-        log_line(&sim->context, "scores: corr is the mean correlation with the target over %lld %s", (long long)sim->scored[SCORE_GIVEN],
-                 sim->targets.units ? "recorded units" : "trained neurons");
-    memory_report(&sim->context, "at start");
+/** The metrics of a loop that have a label: the score always where it is measured, the others where they are numbers. @param[out] text [size] */
+static void show_metrics(const learning_system *system, const metrics_row *row, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (int m = 0; m < system->metric_count; m++) {
+        const metric *metric = &system->metrics[m];
+        char number[32];
+        if (!metric->label || (isnan(row->value[m]) && (m > 0 || !row->measured))) continue;
+        if (isnan(row->value[m])) snprintf(number, sizeof number, "undefined");
+        else snprintf(number, sizeof number, "%.*f", metric->decimals, row->value[m]);
+        const char *place = strstr(metric->label, "%s");
+        used += (size_t)snprintf(text + used, used < size ? size - used : 0, "%.*s%s%s", (int)(place - metric->label), metric->label, number, place + 2);
+        if (used >= size) return;
+    }
 }
 
 static void show_progress(const training *training, const metrics_row *row) {
-    char left[32], correlation[SCORE_TEXT], window[32] = "";
-    const double scores[SCORES] = {row->correlation, row->auxiliary_correlation};
-    if (!isnan(row->window_hz)) snprintf(window, sizeof window, " (%.3f in window)", row->window_hz);
-    clock_format(training->progress.seconds / (double)row->loop * (double)(training->loops - row->loop), left, sizeof left);
-    log_line(&training->sim->context, "loop %*lld/%lld  task %d  %6.3f Hz%s%s%s  %.2f s  left %s", snprintf(NULL, 0, "%lld", (long long)training->loops), (long long)row->loop,
-             (long long)training->loops, row->task, row->rate_hz, window, !row->measured ? "" : row->correlation < 0 ? "  corr " : "  corr  ", row->measured ? score_show(training->sim, scores, correlation) : "", row->seconds, left);
+    char left[32], metrics[256];
+    const long long loops = training->loops;
+    show_metrics(training->system, row, metrics, sizeof metrics);
+    clock_format(training->progress.seconds / (double)row->loop * (double)(loops - row->loop), left, sizeof left);
+    log_line(training->context, "loop %*lld/%lld  task %d  %6.3f Hz%s  %.2f s  left %s", snprintf(NULL, 0, "%lld", loops), (long long)row->loop, loops, row->task, row->rate_hz,
+             metrics, row->seconds, left);
 }
 
-static double rate_of(const simulation *sim, const trial_result *result, int64_t steps) {
-    return (double)(result->spikes[0] + result->spikes[1]) / ((double)sim->part.total * (double)steps * sim->dt / 1000);
+/** Of the network in a loop, Hz. */
+static double rate_of(const training *training, const pulse *pulse) {
+    const system_facts *facts = &training->facts;
+    double seconds = (double)facts->loop_steps * facts->dt / 1000;
+    return (double)pulse->spikes / ((double)facts->part.total * (double)facts->samples * seconds);
 }
 
-/** Spikes in the target window, of @p count sources, in Hz; NAN without sources. */
-static double window_rate(const simulation *sim, int64_t spikes, int64_t count) {
-    return count ? (double)spikes / ((double)count * (double)sim->targets.instants * (double)sim->every * sim->dt / 1000) : NAN;
-}
-
-/** Is nothing heard in the target window that could be learned from, or nothing of the neurons that learn? @param[out] message of it */
-static bool is_window_silent(const simulation *sim, const trial_result *result, char *message, size_t size) {
-    if (!sim->rule->learn) return false;
-    const guard_settings *guards = config_common(sim->config, "guards");
-    double all = window_rate(sim, result->window_sources, sim->plastic->sources), trained = window_rate(sim, result->window_spikes, sim->scored[SCORE_GIVEN] + sim->scored[SCORE_AUXILIARY]);
-    if (all < guards->min_window_rate)
-        snprintf(message, size, "the network is silent inside the target window: %g Hz (allowed: guards.min_window_rate = %g Hz): what is learned there are drives that make no spikes, "
-                 "from what the stimulus left", all, guards->min_window_rate);
-    else if (trained < guards->min_window_rate)
-        snprintf(message, size, "the trained neurons are silent inside the target window: %g Hz (allowed: guards.min_window_rate = %g Hz): what is learned there are drives that make no spikes",
-                 trained, guards->min_window_rate);
-    return all < guards->min_window_rate || trained < guards->min_window_rate;
-}
-
-/** What a guard found in loop @p loop, or a network that fires too much or not at all. Not agreed. */
-static status check_numeric(const simulation *sim, int64_t loop, const trial_result *result, double rate_hz) {
-    char message[320];
-    const guard_settings *guards = config_common(sim->config, "guards");
-    if (result->fault[0]) return status_fail(STATUS_NUMERIC, "loop %lld, %s", (long long)loop, result->fault);
-    if (!result->whole) return STATUS_OK;
+/** What a guard found in a loop, a network that fires too much or not at all, or what its system says of it. Not agreed. */
+static status check_loop(const training *training, const loop *loop, double rate_hz) {
+    const guard_settings *guards = config_common(training->config, "guards");
+    long long number = loop->number;
+    if (loop->pulse->fault[0]) return status_fail(STATUS_NUMERIC, "loop %lld, %s", number, loop->pulse->fault);
+    if (!loop->pulse->whole) return STATUS_OK;
     if (rate_hz < guards->min_rate)
-        return status_fail(STATUS_NUMERIC, "loop %lld: the network is silent: %g Hz (allowed: guards.min_rate = %g Hz)", (long long)loop, rate_hz, guards->min_rate);
+        return status_fail(STATUS_NUMERIC, "loop %lld: the network is silent: %g Hz (allowed: guards.min_rate = %g Hz)", number, rate_hz, guards->min_rate);
     if (guards->max_rate > 0 && rate_hz > guards->max_rate)
-        return status_fail(STATUS_NUMERIC, "loop %lld: the network runs away: %g Hz (allowed: guards.max_rate = %g Hz)", (long long)loop, rate_hz, guards->max_rate);
-    if (guards->silent_window == SILENT_STOP && is_window_silent(sim, result, message, sizeof message)) return status_fail(STATUS_NUMERIC, "loop %lld: %s", (long long)loop, message);
-    return STATUS_OK;
+        return status_fail(STATUS_NUMERIC, "loop %lld: the network runs away: %g Hz (allowed: guards.max_rate = %g Hz)", number, rate_hz, guards->max_rate);
+    return training->system->judge ? training->system->judge(training->self, loop) : STATUS_OK;
 }
 
-/** In the first loop that is seen here, and after the last. */
-static void warn_of_silence(training *training, int64_t loop, const trial_result *result) {
-    char message[320];
-    bool last = loop == training->loops;
-    if ((training->warned && !last) || !is_window_silent(training->sim, result, message, sizeof message)) return;
-    training->warned = true;
-    log_warning(&training->sim->context, "loop %lld: %s (guards.silent_window: stop ends a run for that)", (long long)loop, message);
-}
-
-static double mean_gain(const simulation *sim, const rule_report *report) {
-    int64_t terms = report->gains;
-    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &terms, 1, MPI_INT64_T, MPI_SUM, sim->context.comm));
-    exact_sum sum = sum_all(&sim->context, report->gain);
-    return terms ? sum_value(sum) / (double)terms : NAN;
-}
-
-/** Frobenius norm of W - W(0). Sums over neurons are fixed-point, in units of a power of two above the largest term. */
-static double weight_change(const simulation *sim) {
-    const plastic_synapses *plastic = sim->plastic;
-    double *squares = memory_new(MEMORY_BUFFERS, (size_t)plastic->rows, sizeof *squares), largest = 0;
-    plastic_change(plastic, squares);
-    for (int row = 0; row < plastic->rows; row++) largest = fmax(largest, squares[row]);
-    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_DOUBLE, MPI_MAX, sim->context.comm));
-    int exponent;
-    frexp(largest, &exponent);
-    exact_sum sum = {0};
-    for (int row = 0; row < plastic->rows; row++) sum_add(&sum, ldexp(squares[row], -exponent));
-    memory_free(squares);
-    return sqrt(ldexp(sum_value(sum_all(&sim->context, sum)), exponent));
-}
-
-/** The correlation of the loop, and its averages kept if they are the last of their task. */
-static void measure(training *training, metrics_row *row, bool last_of_task) {
-    simulation *sim = training->sim;
-    double *values = tracker_finish(training->tracker);
-    score score = score_values(sim, row->task, values, NULL);
-    row->correlation = score.mean[SCORE_GIVEN];
-    row->auxiliary_correlation = score.mean[SCORE_AUXILIARY];
-    row->undefined_neurons = score.undefined;
-    if (!last_of_task) return;
-    size_t bytes = (size_t)sim->targets.instants * (size_t)sim->part.mine * sizeof(double);
-    double **kept = &training->progress.drive[row->task];
-    if (!*kept) *kept = memory_new(MEMORY_OUTPUT, bytes, 1);
-    memcpy(*kept, values, bytes);
+/** Who watches a loop: recorders of spikes and traces, the guard, the clock. */
+static pulse observe_loop(training *training, const loop *loop) {
+    const system_facts *facts = &training->facts;
+    int spikes = training->output->spikes;
+    pulse pulse = {.rank = training->context->rank, .watch = &training->watch, .guard = training->guard, .steps = facts->loop_steps, .look_every = facts->look_every};
+    if (spikes == SPIKES_ALL || (loop->last && spikes == SPIKES_LAST)) {
+        training->spikes.base = spikes == SPIKES_ALL ? (loop->number - 1) * facts->loop_steps : 0;
+        pulse_observe(&pulse, &training->spikes, spike_recorder_step);
+    }
+    if (loop->last && training->output->report.count) pulse_observe(&pulse, &training->report, report_recorder_step);
+    return pulse;
 }
 
 /** One loop of training. @return agreed and printed; STATUS_RESUMABLE if it was given up */
-static status run_loop(training *training, int64_t loop) {
-    simulation *sim = training->sim;
-    int tasks = sim->targets.tasks, task = (int)((loop - 1) % tasks);
-    bool last = loop == training->loops, last_of_task = loop > training->loops - tasks;
-    metrics_row row = {.loop = loop, .task = task, .correlation = NAN, .auxiliary_correlation = NAN, .measured = last_of_task || loop % training->output->correlation_every == 0};
-    trial trial = {.task = task, .stream = (uint64_t)loop, .reset = loop == 1 || sim->reset_every_loop, .plastic = true, .stimulate = true,
-                   .learn = sim->rule->learn != NULL, .steps = sim->loop_steps, .guarded = true, .watch = &training->watch};
-    if (row.measured) {
-        tracker_begin(training->tracker);
-        trial_observe(&trial, training->tracker, tracker_step);
-    }
-    if (training->output->spikes == SPIKES_ALL || (last && training->output->spikes == SPIKES_LAST)) {
-        training->spikes.base = training->output->spikes == SPIKES_ALL ? (loop - 1) * sim->loop_steps : 0;
-        trial_observe(&trial, &training->spikes, spike_recorder_step);
-    }
-    if (last && training->output->report.count) trial_observe(&trial, &training->report, report_recorder_step);
-    trial_result result;
-    trial_run(sim, &trial, &result);
-    if (sim->rule_state && sim->rule->settle) sim->rule->settle(sim->rule_state);
+static status run_loop(training *training, int64_t number) {
+    const context *context = training->context;
+    const learning_system *system = training->system;
+    int tasks = training->facts.tasks;
+    loop loop = {.number = number, .task = (int)((number - 1) % tasks), .last = number == training->loops, .last_of_task = number > training->loops - tasks};
+    loop.measured = loop.last_of_task || number % training->output->correlation_every == 0;
+    pulse pulse = observe_loop(training, &loop);
+    loop.pulse = &pulse;
+    metrics_row row = {.loop = number, .task = loop.task, .measured = loop.measured};
+    for (int m = 0; m < METRIC_COLUMNS_MAX; m++) row.value[m] = NAN;
+
+    double started = clock_seconds();
+    system->loop(training->self, &loop);
+    if (system->settle) system->settle(training->self);
     double measuring = clock_seconds();
-    row.rate_hz = rate_of(sim, &result, trial.steps);
-    status numeric = status_agree(&sim->context, check_numeric(sim, loop, &result, row.rate_hz));
-    if (numeric != STATUS_OK) return numeric;
-    if (!result.whole) return STATUS_RESUMABLE;
-    if (row.measured) measure(training, &row, last_of_task);
-    row.window_hz = window_rate(sim, result.window_spikes, sim->scored[SCORE_GIVEN] + sim->scored[SCORE_AUXILIARY]);
-    row.mean_gain = mean_gain(sim, &result.report);
-    row.weight_change = training->output->weight_change ? weight_change(sim) : NAN;
-    measuring = clock_seconds() - measuring;
-    sim->phase_seconds[PHASE_RECORD] += measuring;
-    row.seconds = result.seconds + measuring;
-    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &row.seconds, 1, MPI_DOUBLE, MPI_MAX, sim->context.comm));
+    row.rate_hz = rate_of(training, &pulse);
+    status result = status_agree(context, check_loop(training, &loop, row.rate_hz));
+    if (result != STATUS_OK) return result;
+    if (!pulse.whole) return STATUS_RESUMABLE;
+    if (system->measure) system->measure(training->self, &loop, row.value);
+    training->timers.seconds[PHASE_RECORD] += clock_seconds() - measuring;
+    row.seconds = clock_seconds() - started;
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &row.seconds, 1, MPI_DOUBLE, MPI_MAX, context->comm));
+
     training->progress.seconds += row.seconds;
-    training->progress.loop = loop;
-    status written = status_agree(&sim->context, results_add_metrics(&sim->context, &training->results, &row));
-    if (written == STATUS_OK) show_progress(training, &row);
-    if (written == STATUS_OK) warn_of_silence(training, loop, &result);
+    training->progress.loop = number;
+    result = status_agree(context, results_add_metrics(&training->results, &row));
+    if (result == STATUS_OK) show_progress(training, &row);
     training->last = row;
-    return written;
+    return result;
 }
 
 /* ---- checkpoints ---- */
 
 /** Spikes recorded up to now need not be counted again. */
 static void put_aside(training *training) {
-    training->digest += spool_digest(training->sim, &training->spikes, training->spooled);
+    training->digest += spool_digest(&training->results, &training->spikes, training->spooled);
     training->spooled = training->spikes.count;
 }
 
 /** Collective. @return not agreed */
 static status save_checkpoint(training *training) {
-    simulation *sim = training->sim;
+    const context *context = training->context;
     checkpoint_progress *progress = &training->progress;
     bool all = training->output->spikes == SPIKES_ALL; /* else what is recorded depends on where a run ends */
-    uint64_t sums[2] = {all ? (uint64_t)training->spikes.count : 0, all ? training->digest + spool_digest(sim, &training->spikes, training->spooled) : 0};
-    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_UINT64_T, MPI_SUM, sim->context.comm));
+    uint64_t sums[2] = {all ? (uint64_t)training->spikes.count : 0, all ? training->digest + spool_digest(&training->results, &training->spikes, training->spooled) : 0};
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_UINT64_T, MPI_SUM, context->comm));
     progress->spikes = (int64_t)sums[0];
     progress->spikes_digest = sums[1];
     progress->metrics_digest = training->results.digest;
-    return checkpoint_save(sim, training->results.directory, progress, training->parameters, training->inputs, training->identity);
+    return checkpoint_save(((patterns *)training->self)->sim, training->results.directory, progress, training->parameters, training->inputs, training->identity);
 }
 
 /** Save the state after the loops done so far. Everything that belongs to them is on the disk before the checkpoint is. */
 static status save(training *training) {
-    simulation *sim = training->sim;
+    const context *context = training->context;
     double started = clock_seconds();
-    if (sim->context.rank == 0) checkpoint_make_folder(training->results.directory);
-    status saved = status_agree(&sim->context, results_sync(&training->results)); /* also: the folder is there */
+    if (context->rank == 0) checkpoint_make_folder(training->results.directory);
+    status saved = status_agree(context, results_sync(&training->results)); /* also: the folder is there */
     if (saved == STATUS_OK && training->output->spikes == SPIKES_ALL && training->progress.loop > training->saved)
-        saved = status_agree(&sim->context, spool_write(sim, &training->results, &training->spikes, training->spooled, training->saved, training->progress.loop));
+        saved = status_agree(context, spool_write(&training->results, &training->spikes, training->spooled, training->saved, training->progress.loop));
     if (saved == STATUS_OK)
-        saved = status_agree(&sim->context, save_checkpoint(training));
+        saved = status_agree(context, save_checkpoint(training));
     double seconds = clock_seconds() - started;
-    sim->phase_seconds[PHASE_CHECKPOINT] += seconds;
+    training->timers.seconds[PHASE_CHECKPOINT] += seconds;
     if (saved != STATUS_OK) {
-        log_warning(&sim->context, "loop %lld could not be saved; when there is room again, go on from loop %lld with: engram train --resume %s", (long long)training->progress.loop,
+        log_warning(context, "loop %lld could not be saved; when there is room again, go on from loop %lld with: engram train --resume %s", (long long)training->progress.loop,
                     (long long)training->saved, training->results.directory);
         return saved;
     }
@@ -248,14 +199,13 @@ static int decide(training *training, double seconds_of_loop) {
 
 /** Loops until all are done, or something ends them. */
 static status run_loops(training *training) {
-    simulation *sim = training->sim;
     while (training->progress.loop < training->loops) {
         double started = clock_seconds();
         status result = run_loop(training, training->progress.loop + 1);
         if (result != STATUS_OK) return result;
         if (training->progress.loop == training->loops) break; /* saved with the results */
         int decision = decide(training, clock_seconds() - started);
-        CHECK_MPI(MPI_Bcast(&decision, 1, MPI_INT, 0, sim->context.comm));
+        CHECK_MPI(MPI_Bcast(&decision, 1, MPI_INT, 0, training->context->comm));
         if (decision != GO_ON) result = save(training);
         if (result != STATUS_OK) return result;
         if (decision == SAVE_AND_STOP) {
@@ -266,168 +216,178 @@ static status run_loops(training *training) {
     return STATUS_OK;
 }
 
+/** A test's table: the first figures of every task. */
+static void describe_tests(const training *training) {
+    const testing *tests = training->tests;
+    for (int task = 0; task < testing_tasks(tests); task++) {
+        const figure_list *figures = testing_figures(tests, task);
+        char text[256];
+        size_t used = 0;
+        for (int f = 1; f < figures->count && f < 5 && used < sizeof text; f++)
+            used += (size_t)snprintf(text + used, sizeof text - used, ", %s %.3f", figures->entry[f].name, figures->entry[f].value);
+        log_line(training->context, "test: task %d, %d trials, weights frozen: %.3f Hz%s", task, testing_trials_each(tests), figures->entry[0].value, text);
+    }
+}
+
 /** Trials with frozen weights, the same as "engram test" runs. @return agreed and printed */
 static status run_tests(training *training) {
-    simulation *sim = training->sim;
-    if (training->output->test_trials == 0) return STATUS_OK;
+    if (training->output->test_trials == 0 || !training->system->test_trial) return STATUS_OK;
     if (training->watch.asked) return STATUS_RESUMABLE;
-    const test_plan plan = {.trials = (int)training->output->test_trials, .groups = 1, .delete_spike = NAN, .watch = &training->watch};
-    status tested = status_agree(&sim->context, testing_trials(sim, &plan, &training->tests));
-    for (int task = 0; tested == STATUS_OK && task < sim->targets.tasks; task++) {
-        const test_result *test = &training->tests[task];
-        char average[SCORE_TEXT], single[SCORE_TEXT];
-        log_line(&sim->context, "test: task %d, %d trials, weights frozen: %.3f Hz, trial-averaged corr %s; single trials %s", task, test->trials, test->rate_hz,
-                 score_show(sim, test->average_score, average), score_show(sim, test->mean_single_score, single));
-        if (test->rate_fit) log_line(&sim->context, "test: task %d, PSTH against the target rate, %g ms bins: corr %s", task, (double)test->psth.bin * sim->dt, score_show(sim, test->rate_score, average));
-    }
+    const test_subject subject = {training->context, training->system, training->self, &training->facts};
+    const test_plan plan = {.setting = {.trials = training->output->test_trials, .psth_bin = training->output->psth_bin, .delete_spike = NAN}, .groups = 1, .watch = &training->watch};
+    status tested = status_agree(training->context, testing_run(&subject, &plan, &training->tests));
+    if (tested == STATUS_OK) describe_tests(training);
     return tested;
 }
 
 /** What the last loop leaves: everything but tests and run.json. @return agreed and printed */
 static status write_results(training *training) {
-    simulation *sim = training->sim;
-    double started = clock_seconds();
+    const output_settings *output = training->output;
     const results *results = &training->results;
-    char *configuration = config_as_used(sim->config);
+    double started = clock_seconds();
+    char *configuration = config_as_used(training->config);
     bool trained_here = training->progress.loop > training->resumed_from; /* else spikes and traces of the last loop are there already */
-    status written = results_write_nodes(sim, results, configuration);
-    if (training->output->edges != EDGES_NONE)
-        written = status_worse(written, results_write_edges(sim, results, configuration, training->output->edges == EDGES_PLASTIC));
-    written = status_worse(written, results_write_targets(sim, results, configuration, training->progress.drive, training->output->stimulus));
-    if (training->output->spikes == SPIKES_ALL || (training->output->spikes == SPIKES_LAST && (trained_here || training->loops == 0)))
-        written = status_worse(written, results_write_spikes(sim, results, "spikes.h5", configuration, &training->spikes, 0));
-    if (training->report.taken) written = status_worse(written, results_write_report(sim, results, configuration, &training->report));
+    status written = training->system->nodes ? results_write_nodes(results, configuration) : STATUS_OK;
+    if (output->edges != EDGES_NONE && training->system->edges)
+        written = status_worse(written, results_write_edges(results, configuration, output->edges == EDGES_PLASTIC));
+    if (training->system->results) written = status_worse(written, results_write_own(results, configuration));
+    if (output->spikes == SPIKES_ALL || (output->spikes == SPIKES_LAST && (trained_here || training->loops == 0)))
+        written = status_worse(written, results_write_spikes(results, "spikes.h5", configuration, &training->spikes, 0));
+    if (training->report.taken) written = status_worse(written, results_write_report(results, configuration, &training->report));
     free(configuration);
-    sim->phase_seconds[PHASE_WRITE] += clock_seconds() - started;
-    return status_agree(&sim->context, written);
+    training->timers.seconds[PHASE_WRITE] += clock_seconds() - started;
+    return status_agree(training->context, written);
 }
 
 static status write_tests(training *training) {
     if (!training->tests) return STATUS_OK;
-    char *configuration = config_as_used(training->sim->config), *path = results_path(&training->results, "test.h5");
-    status written = status_agree(&training->sim->context, results_write_test(training->sim, path, configuration, training->progress.loop, training->tests));
+    char *configuration = config_as_used(training->config), *path = results_path(&training->results, "test.h5");
+    status written = status_agree(training->context, testing_write(training->tests, path, configuration, training->progress.loop));
     free(path);
     free(configuration);
     return written;
 }
 
 static void clear(training *training) {
-    for (int task = 0; training->progress.drive && task < training->sim->targets.tasks; task++) memory_free(training->progress.drive[task]);
-    if (training->tests) testing_free(training->tests, training->sim->targets.tasks);
-    memory_free(training->progress.drive);
-    tracker_free(training->tracker);
+    testing_free(training->tests);
     spike_recorder_clear(&training->spikes);
     report_recorder_clear(&training->report);
     results_close(&training->results);
     watch_end(&training->watch);
+    guard_free(training->guard);
     free(training->parameters);
     free(training->inputs);
     free(training->identity);
-    simulation_free(training->sim);
-}
-
-/** Where weights keep their signs: how many synapses learn no more for that. Collective. */
-static void tell_of_frozen(const training *training) {
-    const simulation *sim = training->sim;
-    int64_t counts[3] = {plastic_count_frozen(sim->plastic), sim->plastic->row_start[sim->plastic->rows], sim->plastic->frozen != NULL};
-    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, counts, 3, MPI_INT64_T, MPI_SUM, sim->context.comm));
-    if (counts[2]) log_line(&sim->context, "signs kept: %lld of %lld plastic synapses frozen", (long long)counts[0], (long long)counts[1]);
+    training->system->free(training->self);
 }
 
 /** All loops are done: results, the last checkpoint, tests. */
 static status finish(training *training) {
-    tell_of_frozen(training);
-    status result = status_agree(&training->sim->context, results_sync(&training->results)); /* also: the folder is there */
+    const context *context = training->context;
+    if (training->system->conclude) training->system->conclude(training->self);
+    status result = status_agree(context, results_sync(&training->results)); /* also: the folder is there */
     if (result == STATUS_OK) result = write_results(training);
     if (result == STATUS_OK) result = save(training); /* behind the results: a run that goes on from here does not have its last loop to record */
     if (result != STATUS_OK) return result;
-    if (training->sim->context.rank == 0) {
+    if (context->rank == 0) {
         checkpoint_keep_newest(training->results.directory);
         if (training->output->spikes == SPIKES_ALL) spool_clear(&training->results);
     }
     training->watch.can_finish = false;
     result = run_tests(training);
-    if (result == STATUS_OK) result = status_agree(&training->sim->context, results_sync(&training->results));
+    if (result == STATUS_OK) result = status_agree(context, results_sync(&training->results));
     return result == STATUS_OK ? write_tests(training) : result;
 }
 
-/** With another number of loops than planned: averages saved in the middle of a run may be those of an earlier end, and a loop whose spikes and traces were not
- *  recorded cannot become the last one. */
-static status check_planned(training *training, int64_t loop) {
-    simulation *sim = training->sim;
+/** With another number of loops than planned: a loop whose spikes and traces were not recorded cannot become the last one. */
+static status check_planned(const training *training, int64_t loop) {
     int64_t planned = training->progress.loops;
-    if (planned == training->loops || planned == loop) return STATUS_OK;
-    for (int task = 0; task < sim->targets.tasks; task++) {
-        memory_free(training->progress.drive[task]);
-        training->progress.drive[task] = NULL;
-    }
-    if (training->loops > loop) return STATUS_OK;
-    return config_complain(sim->config, "learning", "loops", "%lld, but %lld of %lld loops are done; give %lld, or at least %lld", (long long)training->loops, (long long)loop,
+    if (planned == training->loops || planned == loop || training->loops > loop) return STATUS_OK;
+    return config_complain(training->config, "learning", "loops", "%lld, but %lld of %lld loops are done; give %lld, or at least %lld", (long long)training->loops, (long long)loop,
                            (long long)planned, (long long)planned, (long long)(loop + 1));
 }
 
 /** What the checkpoint holds. @return agreed and printed */
 static status go_on(training *training, const resume_point *point) {
-    simulation *sim = training->sim;
+    const context *context = training->context;
     if (!point->checkpoint) {
-        if (sim->context.rank == 0) spool_clear(&training->results);
-        log_line(&sim->context, "%s holds no checkpoint: starting with loop 1", training->results.directory);
+        if (context->rank == 0) spool_clear(&training->results);
+        log_line(context, "%s holds no checkpoint: starting with loop 1", training->results.directory);
         return STATUS_OK;
     }
-    status result = checkpoint_load(sim, point->checkpoint, &training->progress);
-    if (result == STATUS_OK) result = status_agree(&sim->context, check_planned(training, point->loop));
-    if (result == STATUS_OK && training->output->spikes == SPIKES_ALL) result = spool_read(sim, &training->results, &point->origin, &training->spikes);
+    status result = checkpoint_load(((patterns *)training->self)->sim, point->checkpoint, &training->progress);
+    if (result == STATUS_OK) result = status_agree(context, check_planned(training, point->loop));
+    if (result == STATUS_OK && training->output->spikes == SPIKES_ALL) result = spool_read(&training->results, &point->origin, &training->spikes);
     training->resumed_from = training->saved = point->loop;
     put_aside(training);
-    if (result == STATUS_OK) log_line(&sim->context, "going on after loop %lld of %lld, from %s", (long long)point->loop, (long long)training->loops, point->checkpoint);
+    if (result == STATUS_OK) log_line(context, "going on after loop %lld of %lld, from %s", (long long)point->loop, (long long)training->loops, point->checkpoint);
     return result;
 }
 
+static results_begin begin_of(const training *training, bool overwrite) {
+    return (results_begin){.system = training->system, .parameters = training->parameters, .overwrite = overwrite};
+}
+
 /** Before anything is built: can results go where they shall? The run to go on with is locked from here on. @return agreed and printed */
-static status claim_directory(const context *context, config *config, training *training, const run_options *options, resume_point *point) {
+static status claim_directory(training *training, const run_options *options, resume_point *point) {
+    const context *context = training->context;
     if (!options->resume) {
-        char *directory = results_directory(config, options);
-        status result = status_agree(context, results_check_directory(config, options->directory));
+        char *directory = results_directory(training->config, options);
+        status result = status_agree(context, results_check_directory(training->config, options->directory));
         if (result == STATUS_OK) result = results_check(context, directory, options->overwrite);
         if (result == STATUS_OK) result = inputs_spare(context, training->inputs, directory, NULL, 0);
         free(directory);
         return result;
     }
-    status result = resume_find(context, options->resume, config, training->inputs, point);
+    status result = resume_find(context, options->resume, training->config, training->inputs, point);
     if (result == STATUS_OK && point->origin.identity && *point->origin.identity) { /* as when the run began, whatever keys this version has */
         free(training->identity);
         training->identity = strdup(point->origin.identity);
     }
-    return result == STATUS_OK ? results_reopen(context, strdup(options->resume), point, &training->results) : result;
+    results_begin with = begin_of(training, false);
+    return result == STATUS_OK ? results_reopen(context, strdup(options->resume), &with, point, &training->results) : result;
+}
+
+/** What is written from here on is of the network that was built. */
+static void attach_results(training *training) {
+    results *results = &training->results;
+    results->context = training->context;
+    results->self = training->self;
+    results->facts = &training->facts;
+    results->identity = training->identity;
 }
 
 /** New directory, or that of the run to go on with. @return agreed and printed */
 static status open_run(training *training, const run_options *options, const resume_point *point) {
-    simulation *sim = training->sim;
-    status result;
-    if (!options->resume) {
-        result = results_open(&sim->context, results_directory(sim->config, options), training->parameters, options->overwrite, &training->results);
-    } else {
+    const context *context = training->context;
+    results_begin with = begin_of(training, options->overwrite);
+    status result = STATUS_OK;
+    if (!options->resume) result = results_open(context, results_directory(training->config, options), &with, &training->results);
+    attach_results(training);
+    training->progress.drive = ((patterns *)training->self)->average;
+    if (options->resume) {
         training->results.started = clock_seconds();
         result = go_on(training, point);
-        if (result == STATUS_OK) result = results_rewind(&sim->context, &training->results, training->parameters, point->loop);
+        if (result == STATUS_OK) result = results_rewind(context, &training->results, training->parameters, point->loop);
     }
-    return result == STATUS_OK ? inputs_keep(&sim->context, training->results.directory, training->inputs) : result;
+    return result == STATUS_OK ? inputs_keep(context, training->results.directory, training->inputs) : result;
 }
 
 /** A last word, and run.json. @return agreed and printed */
 static status close_run(training *training, status code, const run_options *options) {
-    simulation *sim = training->sim;
-    bool stop = sim->context.rank == 0 && (code == STATUS_RESUMABLE || code == STATUS_OK) && watch_finds_stop(&training->watch); /* it is heeded even if a signal came first */
+    const context *context = training->context;
+    bool ended = code == STATUS_RESUMABLE || code == STATUS_OK;
+    bool stop = context->rank == 0 && ended && watch_finds_stop(&training->watch); /* it is heeded even if a signal came first */
     const char *why = code != STATUS_RESUMABLE ? "" : training->watch.why ? training->watch.why : "a signal to another rank";
     if (code == STATUS_RESUMABLE)
-        log_line(&sim->context, "stopped by %s after loop %lld of %lld, saved after loop %lld; go on with: engram train --resume %s", why, (long long)training->progress.loop,
+        log_line(context, "stopped by %s after loop %lld of %lld, saved after loop %lld; go on with: engram train --resume %s", why, (long long)training->progress.loop,
                  (long long)training->loops, (long long)training->saved, training->results.directory);
-    status written = results_write_run(sim, &training->results, options, training->resumed_from, training->progress.loop, code, why, &training->last, training->tests);
-    written = status_agree(&sim->context, written);
+    const run_ending ending = {.options = options, .resumed_from = training->resumed_from, .loops = training->progress.loop, .code = code, .stopped_by = why,
+                               .last = &training->last, .tests = training->tests, .timers = &training->timers};
+    status written = status_agree(context, results_write_run(&training->results, &ending));
     if (stop && written == STATUS_OK) watch_heeded(&training->watch);
-    memory_report(&sim->context, "at end");
-    if (code == STATUS_OK && written == STATUS_OK) log_line(&sim->context, "results are in %s", training->results.directory);
+    memory_report(context, "at end");
+    if (code == STATUS_OK && written == STATUS_OK) log_line(context, "results are in %s", training->results.directory);
     return code == STATUS_OK ? written : code;
 }
 
@@ -456,42 +416,46 @@ static double guess_saving(const context *context) {
 
 /** A stop file that came while nobody was running, a job in the queue: to be heeded before any work is done. Collective. */
 static bool begins_stopped(training *training) {
-    const context *context = &training->sim->context;
-    int stop = context->rank == 0 && watch_finds_stop(&training->watch);
-    CHECK_MPI(MPI_Bcast(&stop, 1, MPI_INT, 0, context->comm));
+    int stop = training->context->rank == 0 && watch_finds_stop(&training->watch);
+    CHECK_MPI(MPI_Bcast(&stop, 1, MPI_INT, 0, training->context->comm));
     return stop;
 }
 
 static status train(training *training, const run_options *options, const resume_point *point) {
-    simulation *sim = training->sim;
-    training->output = config_common(sim->config, "output");
-    training->checkpoint = config_common(sim->config, "checkpoint");
-    sim->wait_timed = training->output->timers == TIMERS_DETAILED;
-    training->loops = ((const learning_settings *)config_common(sim->config, "learning"))->loops;
-    training->progress.drive = memory_new(MEMORY_OUTPUT, (size_t)sim->targets.tasks, sizeof(double *));
-    report_recorder_init(&training->report, sim, training->output);
+    const guard_settings *guards = config_common(training->config, "guards");
+    training->guard = guard_new(training->context, training->system, training->self, &training->facts, guards->max_rate);
+    report_recorder_init(&training->report, training->system, training->self, &training->facts, training->output);
     status result = open_run(training, options, point);
     if (result != STATUS_OK) return result;
-    training->results.identity = training->identity;
     training->watch.stop_file = results_path(&training->results, "stop");
-    training->watch.reserve = guess_saving(&sim->context);
-    training->tracker = tracker_new(sim, training->output->correlation_window);
-    describe(sim, training->loops);
+    training->watch.reserve = guess_saving(training->context);
+    training->system->describe(training->self, training->loops);
+    memory_report(training->context, "at start");
     training->progress.loops = training->loops;
     result = begins_stopped(training) ? STATUS_RESUMABLE : run_loops(training);
     if (result == STATUS_OK) result = finish(training);
     return close_run(training, result, options);
 }
 
+static status build(training *training, build_purpose purpose) {
+    const system_setting setting = {training->context, training->config, purpose, &training->timers};
+    training->timers.wait_timed = training->output->timers == TIMERS_DETAILED;
+    return training->system->build(&setting, &training->facts, &training->self);
+}
+
 status training_run(const context *context, config *config, const run_options *options) {
-    training training = {.results.metrics = -1, .parameters = config_as_used(config), .inputs = config_inputs(context, config)};
+    training training = {.context = context, .config = config, .system = system_of(config), .results.metrics = -1, .output = config_common(config, "output"),
+                         .checkpoint = config_common(config, "checkpoint"), .loops = config_get_integer(config, "learning", "loops")};
+    training.parameters = config_as_used(config);
+    training.inputs = config_inputs(context, config);
     training.identity = config_identity(config, training.inputs, MAY_RESUME);
     resume_point point = {0};
-    double hours = isnan(options->max_hours) ? ((const checkpoint_settings *)config_common(config, "checkpoint"))->max_hours : options->max_hours;
+    double hours = isnan(options->max_hours) ? training.checkpoint->max_hours : options->max_hours;
     watch_begin(&training.watch, hours * 3600);
     heed_slurm(context, &training.watch);
-    status result = claim_directory(context, config, &training, options, &point);
-    if (result == STATUS_OK) result = simulation_build(context, config, point.checkpoint ? BUILD_RESUME : BUILD_TRAIN, &training.sim);
+    status result = claim_directory(&training, options, &point);
+    if (result == STATUS_OK) result = run_prepare(context, config, training.system);
+    if (result == STATUS_OK) result = build(&training, point.checkpoint ? BUILD_RESUME : BUILD_TRAIN);
     if (result == STATUS_OK) result = train(&training, options, &point);
     resume_clear(&point);
     clear(&training);
@@ -499,14 +463,16 @@ status training_run(const context *context, config *config, const run_options *o
 }
 
 status training_check(const context *context, config *config) {
-    simulation *sim;
+    training training = {.context = context, .config = config, .system = system_of(config), .output = config_common(config, "output")};
     status result = status_agree(context, results_check_directory(config, NULL));
-    if (result == STATUS_OK) result = simulation_build(context, config, BUILD_CHECK, &sim);
+    if (result == STATUS_OK) result = run_prepare(context, config, training.system);
+    if (result == STATUS_OK) result = build(&training, BUILD_CHECK);
     if (result != STATUS_OK) return result;
-    describe(sim, ((const learning_settings *)config_common(config, "learning"))->loops);
+    training.system->describe(training.self, config_get_integer(config, "learning", "loops"));
+    memory_report(context, "at start");
     char *configuration = config_as_used(config);
     log_line(context, "configuration as used:\n%s", configuration);
     free(configuration);
-    simulation_free(sim);
+    training.system->free(training.self);
     return STATUS_OK;
 }

@@ -4,28 +4,45 @@
 
 #include "../expect.h"
 #include "engram/schema.h"
-#include "engram/simulation.h"
+#include "systems/patterns/patterns.h"
+#include "training/guard.h"
+#include "training/prepare.h"
 
 /** Puts a value into an array of one neuron at one step. */
 typedef struct {
+    partition part;
     double *array, value;
     int64_t gid, at, last; /* last: step seen */
 } saboteur;
 
-static void sabotage(void *self, const simulation *sim, int64_t step, const int32_t *fired, int count) {
+static void sabotage(void *self, int64_t step, const int32_t *fired, int count) {
     (void)fired, (void)count;
     saboteur *saboteur = self;
     saboteur->last = step;
-    int64_t local = saboteur->gid - sim->part.first;
-    if (step == saboteur->at && local >= 0 && local < sim->part.mine) saboteur->array[local] = saboteur->value;
+    int64_t local = saboteur->gid - saboteur->part.first;
+    if (step == saboteur->at && local >= 0 && local < saboteur->part.mine) saboteur->array[local] = saboteur->value;
 }
 
-static void check(simulation *sim, double *array, double value, const char *said) {
-    saboteur saboteur = {.array = array, .value = value, .gid = 17, .at = 333};
-    trial trial = {.stream = 1, .reset = true, .plastic = true, .stimulate = true, .learn = true, .steps = sim->loop_steps, .guarded = true};
-    trial_result result;
-    trial_observe(&trial, &saboteur, sabotage);
-    trial_run(sim, &trial, &result);
+/** What is run, and who guards it. */
+typedef struct {
+    patterns *self;
+    simulation *sim;
+    system_facts facts;
+    guard *guard;
+} subject;
+
+static pulse pulse_of(const subject *subject, run_watch *watch) {
+    return (pulse){.rank = subject->sim->context.rank, .watch = watch, .guard = subject->guard, .steps = subject->facts.loop_steps, .look_every = subject->facts.look_every};
+}
+
+static void check(const subject *subject, double *array, double value, const char *said) {
+    simulation *sim = subject->sim;
+    saboteur saboteur = {.part = sim->part, .array = array, .value = value, .gid = 17, .at = 333};
+    pulse result = pulse_of(subject, NULL);
+    trial trial = {.stream = 1, .reset = true, .plastic = true, .stimulate = true, .learn = true, .steps = sim->loop_steps, .pulse = &result};
+    trial_result ignored;
+    pulse_observe(&result, &saboteur, sabotage);
+    trial_run(sim, &trial, &ignored);
     int mine = 17 >= sim->part.first && 17 < sim->part.first + sim->part.mine;
     EXPECT(!result.whole, "%s: the trial ran to its end", said);
     EXPECT(saboteur.last >= 333 && saboteur.last <= 333 + 2 * sim->every, "%s: ended after step %lld", said, (long long)saboteur.last);
@@ -37,16 +54,17 @@ static void check(simulation *sim, double *array, double value, const char *said
 }
 
 /** Without anything wrong the trial is whole; a watch past its limit gives it up on all ranks at once. */
-static void check_whole_and_watched(simulation *sim) {
-    trial trial = {.stream = 1, .reset = true, .plastic = true, .stimulate = true, .steps = sim->loop_steps, .guarded = true};
-    trial_result result;
-    trial_run(sim, &trial, &result);
+static void check_whole_and_watched(const subject *subject) {
+    pulse result = pulse_of(subject, NULL);
+    trial trial = {.stream = 1, .reset = true, .plastic = true, .stimulate = true, .steps = subject->facts.loop_steps, .pulse = &result};
+    trial_result ignored;
+    trial_run(subject->sim, &trial, &ignored);
     EXPECT(result.whole && !result.fault[0], "'%s'", result.fault);
     run_watch watch;
     watch_begin(&watch, 1e-9);
     watch.can_finish = false;
-    trial.watch = &watch;
-    trial_run(sim, &trial, &result);
+    result = pulse_of(subject, &watch);
+    trial_run(subject->sim, &trial, &ignored);
     EXPECT(!result.whole && watch.asked && !result.fault[0], "not given up");
     watch_end(&watch);
 }
@@ -57,15 +75,21 @@ int main(int argc, char **argv) {
     const char *const overrides[] = {"network.neurons=40", "network.in_degree=4", "simulation.dt=0.5 ms", "stimulus.start=10 ms", "stimulus.stop=20 ms", "targets.duration=400 ms",
                                      "learning.every=5 ms", "simulation.baseline=100 ms", "guards.max_rate=0", NULL};
     config *config;
-    simulation *sim;
+    subject subject = {0};
+    timers timers = {0};
     job.quiet = true;
     if (config_read(&job, NULL, overrides, training_schema(), &config) != STATUS_OK) return 1;
-    if (simulation_build(&job, config, false, &sim) != STATUS_OK) return 1;
-    check(sim, sim->neurons->field[0], NAN, "v of neuron");
-    check(sim, sim->neurons->field[0], -INFINITY, "v of neuron");
-    check(sim, sim->drive->plastic_sum, INFINITY, "the drive of neuron");
-    check_whole_and_watched(sim);
-    simulation_free(sim);
+    const learning_system *system = system_of(config);
+    const system_setting setting = {&job, config, BUILD_TRAIN, &timers};
+    if (run_prepare(&job, config, system) != STATUS_OK || system->build(&setting, &subject.facts, (void **)&subject.self) != STATUS_OK) return 1;
+    simulation *sim = subject.sim = subject.self->sim;
+    subject.guard = guard_new(&job, system, subject.self, &subject.facts, 0);
+    check(&subject, sim->neurons->field[0], NAN, "v of neuron");
+    check(&subject, sim->neurons->field[0], -INFINITY, "v of neuron");
+    check(&subject, sim->drive->plastic_sum, INFINITY, "the drive of neuron");
+    check_whole_and_watched(&subject);
+    guard_free(subject.guard);
+    system->free(subject.self);
     config_free(config);
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, job.comm));
     MPI_Finalize();

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "engram/perturbation.h"
 #include "engram/test_run.h"
 
 static int64_t members(const uint8_t *chosen, int64_t total) {

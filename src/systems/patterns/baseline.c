@@ -6,13 +6,15 @@
 
 /** Observer: mean and variance of the static drive once the network has settled, and spikes of my neurons. */
 typedef struct {
+    const simulation *sim;
     int64_t settle, samples, settled; /* steps; spikes after them, all neurons */
     double *sum, *square; /* [mine] */
     uint32_t *spikes;     /* [mine] */
 } baseline_watch;
 
-static void watch_step(void *self, const simulation *sim, int64_t step, const int32_t *fired, int count) {
+static void watch_step(void *self, int64_t step, const int32_t *fired, int count) {
     baseline_watch *watch = self;
+    const simulation *sim = watch->sim;
     for (int k = 0; k < count; k++) watch->spikes[fired[k]]++;
     if (step <= watch->settle) return;
     watch->samples++;
@@ -72,16 +74,17 @@ static void finish(simulation *sim, const baseline_watch *watch, const trial_res
 void baseline_run(simulation *sim, double duration, baseline *result) {
     size_t mine = (size_t)sim->part.mine;
     double settle_ms = duration > 1000 ? 1000 : duration / 2;
-    baseline_watch watch = {.settle = llround(settle_ms / sim->dt), .sum = memory_new(MEMORY_BUFFERS, mine, sizeof(double)),
+    baseline_watch watch = {.sim = sim, .settle = llround(settle_ms / sim->dt), .sum = memory_new(MEMORY_BUFFERS, mine, sizeof(double)),
                             .square = memory_new(MEMORY_BUFFERS, mine, sizeof(double)), .spikes = memory_new(MEMORY_BUFFERS, mine, sizeof(uint32_t))};
     double before = clock_seconds(), phases[PHASES];
-    for (int p = 0; p < PHASES; p++) phases[p] = sim->phase_seconds[p];
-    trial trial = {.stream = STREAM_BASELINE, .reset = true, .steps = llround(duration / sim->dt)};
-    trial_observe(&trial, &watch, watch_step);
+    for (int p = 0; p < PHASES; p++) phases[p] = sim->timers->seconds[p];
+    pulse pulse = {0};
+    trial trial = {.stream = STREAM_BASELINE, .reset = true, .steps = llround(duration / sim->dt), .pulse = &pulse};
+    pulse_observe(trial.pulse, &watch, watch_step);
     trial_result spikes;
     trial_run(sim, &trial, &spikes);
-    for (int p = 0; p < PHASES; p++) sim->phase_seconds[p] = phases[p]; /* one figure for all of it */
-    sim->phase_seconds[PHASE_BASELINE] += clock_seconds() - before;
+    for (int p = 0; p < PHASES; p++) sim->timers->seconds[p] = phases[p]; /* one figure for all of it */
+    sim->timers->seconds[PHASE_BASELINE] += clock_seconds() - before;
 
     finish(sim, &watch, &spikes, (double)trial.steps * sim->dt / 1000, result);
     memory_free(watch.sum);
@@ -96,14 +99,16 @@ void baseline_clear(baseline *baseline) {
 
 /** Observer: the drive at learning instants, counted from the end of the settling time. */
 typedef struct {
+    const simulation *sim;
     int64_t settle, every;
     int instants;
     double *rows;
 } drive_watch;
 
-static void drive_watch_step(void *self, const simulation *sim, int64_t step, const int32_t *fired, int count) {
+static void drive_watch_step(void *self, int64_t step, const int32_t *fired, int count) {
     (void)fired, (void)count;
     drive_watch *watch = self;
+    const simulation *sim = watch->sim;
     int64_t since = step - watch->settle;
     if (since <= 0 || since % watch->every || since / watch->every > watch->instants) return;
     double *row = watch->rows + (since / watch->every - 1) * sim->part.mine;
@@ -112,9 +117,10 @@ static void drive_watch_step(void *self, const simulation *sim, int64_t step, co
 
 void record_untrained(void *simulation_, double settle, int instants, double every, double *rows) {
     simulation *sim = simulation_;
-    drive_watch watch = {.settle = llround(settle / sim->dt), .every = llround(every / sim->dt), .instants = instants, .rows = rows};
-    trial trial = {.stream = STREAM_UNTRAINED, .reset = true, .plastic = true, .steps = watch.settle + watch.every * instants};
-    trial_observe(&trial, &watch, drive_watch_step);
+    drive_watch watch = {.sim = sim, .settle = llround(settle / sim->dt), .every = llround(every / sim->dt), .instants = instants, .rows = rows};
+    pulse pulse = {0};
+    trial trial = {.stream = STREAM_UNTRAINED, .reset = true, .plastic = true, .steps = watch.settle + watch.every * instants, .pulse = &pulse};
+    pulse_observe(&pulse, &watch, drive_watch_step);
     trial_result ignored;
     trial_run(sim, &trial, &ignored);
 }

@@ -1,5 +1,4 @@
 #include "build.h"
-#include "../../training/guard.h"
 
 #include <math.h>
 #include <string.h>
@@ -267,16 +266,17 @@ status simulation_tasks(const context *context, config *config, int *tasks) {
     return STATUS_OK;
 }
 
-status simulation_build(const context *context, config *config, build_purpose purpose, simulation **result) {
+status simulation_build(const system_setting *setting, simulation **result) {
     double started = clock_seconds();
+    const context *context = setting->context;
+    config *config = setting->config;
+    build_purpose purpose = setting->purpose;
     *result = NULL;
-    status checked = simulation_resolve(context, config);
-    if (checked == STATUS_OK) checked = status_agree(context, build_check(context, config));
-    if (checked != STATUS_OK) return checked;
     const simulation_settings *settings = config_common(config, "simulation");
     simulation *sim = memory_new(MEMORY_STATE, 1, sizeof *sim);
     sim->context = *context;
     sim->config = config;
+    sim->timers = setting->timers;
     sim->dry = purpose == BUILD_CHECK;
     sim->frozen = purpose == BUILD_TEST;
     sim->dt = settings->dt;
@@ -285,7 +285,7 @@ status simulation_build(const context *context, config *config, build_purpose pu
     make_neurons(sim);
     resolve_auto(sim);
     sim->network.seed = sim->seed;
-    checked = status_agree(context, check_rate_form(sim));
+    status checked = status_agree(context, check_rate_form(sim));
     if (checked == STATUS_OK) checked = network_build(context, config, sim->dt, sim->neurons->model->membrane_tau(sim->neurons), &sim->network);
     if (checked == STATUS_OK) {
         make_drive(sim);
@@ -293,12 +293,11 @@ status simulation_build(const context *context, config *config, build_purpose pu
         checked = build_learning(sim);
     }
     if (checked == STATUS_OK && (purpose == BUILD_TRAIN || purpose == BUILD_CHECK)) silence_warn(sim);
-    sim->phase_seconds[PHASE_BUILD] = clock_seconds() - started - sim->phase_seconds[PHASE_BASELINE];
+    sim->timers->seconds[PHASE_BUILD] = clock_seconds() - started - sim->timers->seconds[PHASE_BASELINE];
     if (checked != STATUS_OK) {
         simulation_free(sim);
         return checked;
     }
-    sim->guard = guard_new(sim);
     *result = sim;
     return STATUS_OK;
 }
@@ -316,7 +315,6 @@ void simulation_free(simulation *sim) {
     exchange_free(sim->exchange);
     network_clear(&sim->network);
     neurons_free(sim->neurons);
-    guard_free(sim->guard);
     memory_free(sim->trained);
     memory_free(sim->tau);
     memory_free(sim->current_noise);

@@ -3,17 +3,6 @@
 #include "build.h"
 #include "engram/observe.h"
 
-static bool is_multiple(double value, double dt) {
-    double steps = value / dt;
-    return fabs(steps - round(steps)) <= 1e-6 * fmax(1, steps) && (value == 0 || steps > 0.5);
-}
-
-/** Complain unless @p value is a whole multiple of dt. */
-static status check_multiple(const config *config, const char *section, const char *key, double value, double dt) {
-    if (is_multiple(value, dt)) return STATUS_OK;
-    return config_complain(config, section, key, "%g ms is not a whole number of time steps of %g ms", value, dt);
-}
-
 static status check_times(config *config) {
     const simulation_settings *simulation = config_common(config, "simulation");
     const stimulus_settings *stimulus = config_common(config, "stimulus");
@@ -21,13 +10,11 @@ static status check_times(config *config) {
     const output_settings *output = config_common(config, "output");
     double dt = simulation->dt;
     status result = STATUS_OK;
-    result = status_worse(result, check_multiple(config, "stimulus", "start", stimulus->start, dt));
-    result = status_worse(result, check_multiple(config, "stimulus", "stop", stimulus->stop, dt));
-    result = status_worse(result, check_multiple(config, "learning", "every", learning->every, dt));
-    if (output->report.count) result = status_worse(result, check_multiple(config, "output", "report_every", output->report_every, dt));
-    if (output->test_trials) result = status_worse(result, check_multiple(config, "output", "psth_bin", output->psth_bin, dt));
-    if (!isnan(simulation->loop_duration)) result = status_worse(result, check_multiple(config, "simulation", "loop_duration", simulation->loop_duration, dt));
-    if (!isnan(simulation->baseline)) result = status_worse(result, check_multiple(config, "simulation", "baseline", simulation->baseline, dt));
+    result = status_worse(result, config_check_steps(config, "stimulus", "start", stimulus->start, dt));
+    result = status_worse(result, config_check_steps(config, "stimulus", "stop", stimulus->stop, dt));
+    result = status_worse(result, config_check_steps(config, "learning", "every", learning->every, dt));
+    if (!isnan(simulation->loop_duration)) result = status_worse(result, config_check_steps(config, "simulation", "loop_duration", simulation->loop_duration, dt));
+    if (!isnan(simulation->baseline)) result = status_worse(result, config_check_steps(config, "simulation", "baseline", simulation->baseline, dt));
     if (!isnan(simulation->baseline) && simulation->baseline < 10 * dt)
         result = status_worse(result, config_complain(config, "simulation", "baseline", "%g ms is shorter than 10 time steps", simulation->baseline));
     if (stimulus->stop < stimulus->start)
@@ -35,10 +22,8 @@ static status check_times(config *config) {
     if (output->correlation_window > 0 && output->correlation_window < fmax(learning->every / 2, 0.5))
         result = status_worse(result, config_complain(config, "output", "correlation_window", "%g ms would leave gaps between bins of %g ms; give 0, or at least half of learning.every and 0.5 ms",
                                                output->correlation_window, learning->every));
-    if (output->correlation_window > 0 && !is_multiple(1, dt))
+    if (output->correlation_window > 0 && !config_is_whole_steps(1, dt))
         result = status_worse(result, config_complain(config, "output", "correlation_window", "averages samples of whole ms, which time steps of %g ms do not hit; give 0", dt));
-    if (learning->loops > STREAM_BASELINE - 1)
-        result = status_worse(result, config_complain(config, "learning", "loops", "%lld; at most %d", (long long)learning->loops, STREAM_BASELINE - 1));
     return result;
 }
 
@@ -71,17 +56,11 @@ static status check_plastic(config *config) {
     return STATUS_OK;
 }
 
-static status check_guards(const config *config, const guard_settings *guards) {
-    if (guards->max_rate == 0 || guards->min_rate <= guards->max_rate) return STATUS_OK;
-    return config_complain(config, "guards", config_given(config, "guards", "min_rate") ? "min_rate" : "max_rate", "no rate is allowed: min_rate, %g Hz, is above max_rate, %g Hz", guards->min_rate, guards->max_rate);
-}
-
 status build_check(const context *context, config *config) {
     (void)context;
     const network_settings *network = config_common(config, "network");
     const simulation_settings *simulation = config_common(config, "simulation");
-    status result = status_worse(status_worse(check_times(config), check_plastic(config)), status_worse(check_filters(config), report_check(config)));
-    result = status_worse(result, check_guards(config, config_common(config, "guards")));
+    status result = status_worse(status_worse(check_times(config), check_plastic(config)), check_filters(config));
     const neuron_model *model = neuron_models[config_variant_index(config, "neuron")];
     const network_kind *kind = network_kinds[config_variant_index(config, "network")];
     const plastic_kind *plastic = plastic_kinds[config_variant_index(config, "plastic")];

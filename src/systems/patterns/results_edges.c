@@ -1,10 +1,9 @@
 /* edges.h5: the synapses of a run, made while they are written, so that it takes no more memory at its end than before. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "engram/memory.h"
 #include "engram/sonata.h"
-#include "../../training/results.h"
+#include "patterns.h"
 
 enum { WINDOW = 4 << 20 }; /* static synapses held by target */
 
@@ -34,23 +33,28 @@ static int64_t *starts_of(const static_synapses *synapses, int targets, uint32_t
     return start;
 }
 
-static static_window static_window_of(const simulation *sim) {
+static static_window *static_window_new(const simulation *sim) {
     const static_synapses *synapses = sim->network.synapses;
-    static_window window = {.synapses = synapses, .first_gid = sim->part.first, .targets = sim->part.mine};
-    if (synapses) window.scratch = memory_new(MEMORY_OUTPUT, (size_t)static_largest_out_degree(synapses), sizeof(uint32_t));
-    window.start = starts_of(synapses, sim->part.mine, window.scratch);
+    static_window *window = memory_new(MEMORY_OUTPUT, 1, sizeof *window);
+    *window = (static_window){.synapses = synapses, .first_gid = sim->part.first, .targets = sim->part.mine};
+    if (synapses) window->scratch = memory_new(MEMORY_OUTPUT, (size_t)static_largest_out_degree(synapses), sizeof(uint32_t));
+    window->start = starts_of(synapses, sim->part.mine, window->scratch);
     if (!synapses) return window;
-    int64_t count = window.start[window.targets], room = synapses->largest_in_degree > WINDOW ? synapses->largest_in_degree : WINDOW;
-    window.excitatory = synapses->excitatory;
-    window.next = memory_new(MEMORY_OUTPUT, (size_t)synapses->sources, sizeof(int64_t));
-    window.place = memory_new(MEMORY_OUTPUT, (size_t)window.targets, sizeof(int64_t));
-    window.source = memory_new(MEMORY_OUTPUT, (size_t)(count < room ? count : room), sizeof(int32_t));
-    if (synapses->weight) window.weight = memory_new(MEMORY_OUTPUT, (size_t)(count < room ? count : room), sizeof(double));
+    int64_t count = window->start[window->targets], room = synapses->largest_in_degree > WINDOW ? synapses->largest_in_degree : WINDOW;
+    size_t held = (size_t)(count < room ? count : room);
+    window->excitatory = synapses->excitatory;
+    window->next = memory_new(MEMORY_OUTPUT, (size_t)synapses->sources, sizeof(int64_t));
+    window->place = memory_new(MEMORY_OUTPUT, (size_t)window->targets, sizeof(int64_t));
+    window->source = memory_new(MEMORY_OUTPUT, held, sizeof(int32_t));
+    if (synapses->weight) window->weight = memory_new(MEMORY_OUTPUT, held, sizeof(double));
     return window;
 }
 
-static void static_window_clear(static_window *window) {
-    memory_free(window->start), memory_free(window->scratch), memory_free(window->next), memory_free(window->place), memory_free(window->source), memory_free(window->weight);
+static void static_window_free(void *self) {
+    static_window *window = self;
+    memory_free(window->start), memory_free(window->scratch), memory_free(window->next);
+    memory_free(window->place), memory_free(window->source), memory_free(window->weight);
+    memory_free(window);
 }
 
 static void fill_window(static_window *window) {
@@ -128,26 +132,28 @@ typedef struct {
     int64_t target;    /**< of the last synapse that was made */
 } plastic_columns;
 
-static plastic_columns plastic_columns_of(const simulation *sim, bool from_units) {
+static plastic_columns *plastic_columns_new(const simulation *sim, bool from_units) {
     const plastic_synapses *plastic = sim->plastic;
     size_t targets = (size_t)sim->part.mine;
-    plastic_columns columns = {.plastic = plastic, .first_id = from_units ? plastic->neurons : 0, .start = memory_new(MEMORY_OUTPUT, targets + 1, sizeof(int64_t)),
-                               .of = memory_new(MEMORY_OUTPUT, targets, sizeof(target_row))};
+    plastic_columns *columns = memory_new(MEMORY_OUTPUT, 1, sizeof *columns);
+    *columns = (plastic_columns){.plastic = plastic, .first_id = from_units ? plastic->neurons : 0, .start = memory_new(MEMORY_OUTPUT, targets + 1, sizeof(int64_t)),
+                                 .of = memory_new(MEMORY_OUTPUT, targets, sizeof(target_row))};
     for (int g = 0; g < plastic->groups; g++) {
         int count, neurons = 0;
         const int32_t *source = plastic_sources(plastic, g, &count);
         while (neurons < count && source[neurons] < plastic->neurons) neurons++;
         for (int row = plastic->group_row[g]; row < plastic->group_row[g + 1]; row++) {
-            columns.of[plastic->row_neuron[row]] = (target_row){row, g, from_units ? neurons : 0};
-            columns.start[plastic->row_neuron[row] + 1] = from_units ? count - neurons : neurons;
+            columns->of[plastic->row_neuron[row]] = (target_row){row, g, from_units ? neurons : 0};
+            columns->start[plastic->row_neuron[row] + 1] = from_units ? count - neurons : neurons;
         }
     }
-    for (size_t i = 0; i < targets; i++) columns.start[i + 1] += columns.start[i];
+    for (size_t i = 0; i < targets; i++) columns->start[i + 1] += columns->start[i];
     return columns;
 }
 
-static void plastic_columns_clear(plastic_columns *columns) {
-    memory_free(columns->start), memory_free(columns->of);
+static void plastic_columns_free(void *self) {
+    plastic_columns *columns = self;
+    memory_free(columns->start), memory_free(columns->of), memory_free(columns);
 }
 
 /** Synapse @p from and those behind it onto the same target, at most @p count. @return their number; @p first: index of the first one's source in the row */
@@ -186,30 +192,27 @@ static void make_plastic_initial(void *self, int64_t from, int64_t count, double
     make_plastic_reals(self, from, count, values, plastic_initial);
 }
 
-/* ---- the file ---- */
+/* ---- the populations ---- */
 
-static sonata_edges plastic_population(const simulation *sim, plastic_columns *columns, const char *name, const char *sources, int64_t source_count) {
-    return (sonata_edges){.population = name, .source_population = sources, .target_population = RESULTS_POPULATION, .source_neurons = source_count,
-                          .target_first = sim->part.first, .target_mine = sim->part.mine, .start = columns->start, .self = columns, .sources = make_plastic_sources,
-                          .weights = make_plastic_weights, .initial_weights = make_plastic_initial, .delay = sim->dt, .wide = !sim->plastic->single};
+static void add_plastic(const simulation *sim, edge_list *list, bool from_units, int64_t sources) {
+    const char *name = from_units ? UNIT_POPULATION : "plastic", *source = from_units ? UNIT_POPULATION : NEURON_POPULATION;
+    plastic_columns *columns = plastic_columns_new(sim, from_units);
+    edge_add(list, (sonata_edges){.population = name, .source_population = source, .target_population = NEURON_POPULATION, .source_neurons = sources,
+                                  .target_first = sim->part.first, .target_mine = sim->part.mine, .start = columns->start, .self = columns, .sources = make_plastic_sources,
+                                  .weights = make_plastic_weights, .initial_weights = make_plastic_initial, .delay = sim->dt, .wide = !sim->plastic->single}, plastic_columns_free);
 }
 
-status results_write_edges(const simulation *sim, const results *results, const char *configuration, bool plastic_only) {
+static void add_static(const simulation *sim, edge_list *list) {
+    static_window *window = static_window_new(sim);
+    edge_add(list, (sonata_edges){.population = "static", .source_population = NEURON_POPULATION, .target_population = NEURON_POPULATION, .source_neurons = sim->part.total,
+                                  .target_first = sim->part.first, .target_mine = sim->part.mine, .start = window->start, .self = window, .sources = make_static_sources,
+                                  .weights = make_static_weights, .delay = sim->dt, .wide = 1}, static_window_free);
+}
+
+void patterns_edges(void *self, bool plastic_only, edge_list *list) {
+    const simulation *sim = ((patterns *)self)->sim;
     int64_t units = sim->plastic->sources - sim->plastic->neurons;
-    static_window window = plastic_only ? (static_window){0} : static_window_of(sim);
-    plastic_columns columns[2] = {plastic_columns_of(sim, false), units > 0 ? plastic_columns_of(sim, true) : (plastic_columns){0}};
-    sonata_edges populations[3];
-    int count = 0;
-    if (!plastic_only)
-        populations[count++] = (sonata_edges){.population = "static", .source_population = RESULTS_POPULATION, .target_population = RESULTS_POPULATION, .source_neurons = sim->part.total,
-                                              .target_first = sim->part.first, .target_mine = sim->part.mine, .start = window.start, .self = &window, .sources = make_static_sources,
-                                              .weights = make_static_weights, .delay = sim->dt, .wide = 1};
-    populations[count++] = plastic_population(sim, &columns[0], "plastic", RESULTS_POPULATION, sim->part.total);
-    if (units > 0) populations[count++] = plastic_population(sim, &columns[1], RESULTS_UNITS, RESULTS_UNITS, units);
-    char *path = results_path(results, "edges.h5");
-    status written = sonata_write_edges(&sim->context, path, configuration, count, populations);
-    free(path);
-    static_window_clear(&window);
-    plastic_columns_clear(&columns[0]), plastic_columns_clear(&columns[1]);
-    return written;
+    if (!plastic_only) add_static(sim, list);
+    add_plastic(sim, list, false, sim->part.total);
+    if (units > 0) add_plastic(sim, list, true, units);
 }

@@ -1,10 +1,11 @@
 /* What trials with frozen weights leave: test.h5. */
 #include <math.h>
-#include <stdlib.h>
+#include <stdio.h>
 
 #include "engram/memory.h"
 #include "engram/perturbation.h"
-#include "../../training/results.h"
+#include "results.h"
+#include "testing.h"
 
 /** PSTH in Hz per trial: [bins][N]. */
 static void write_psth(const simulation *sim, h5_file *file, const char *name, const test_result *test) {
@@ -76,12 +77,10 @@ static void write_deletion(h5_file *file, int task, const test_result *test) {
 }
 
 /** Attributes of the whole test, and which neurons were deleted. */
-static void write_conditions(const simulation *sim, h5_file *file, int64_t loop, const test_result *test) {
+static void write_conditions(const simulation *sim, h5_file *file, double delete_spike) {
     static const perturbation none = {0};
     const perturbation *done = sim->perturbation ? sim->perturbation : &none;
-    int64_t total = sim->part.total, trials = test->trials;
-    h5_attribute(file, "test", "loop", H5_INT64, 0, &loop);
-    h5_attribute(file, "test", "trials", H5_INT64, 0, &trials);
+    int64_t total = sim->part.total;
     h5_attribute(file, "test", "delete_neurons", H5_FLOAT64, 0, &done->settings.delete_neurons);
     h5_attribute(file, "test", "deleted_neurons", H5_INT64, 0, &done->deleted_neurons);
     h5_attribute(file, "test", "delete_synapses", H5_FLOAT64, 0, &done->settings.delete_synapses);
@@ -90,7 +89,7 @@ static void write_conditions(const simulation *sim, h5_file *file, int64_t loop,
     h5_attribute(file, "test", "shuffle_synapses", H5_FLOAT64, 0, &done->settings.shuffle_synapses);
     h5_attribute(file, "test", "shuffled_synapses", H5_INT64, 2, done->shuffled_synapses);
     h5_attribute(file, "test", "noise", H5_FLOAT64, 0, &done->settings.noise);
-    h5_attribute(file, "test", "delete_spike_ms", H5_FLOAT64, 0, &test->delete_spike);
+    h5_attribute(file, "test", "delete_spike_ms", H5_FLOAT64, 0, &delete_spike);
     if (done->deleted_neurons) h5_write(file, "test/deleted", H5_UINT8, 1, &total, -1, 0, 0, done->silent, false);
 }
 
@@ -123,10 +122,8 @@ static void write_task(const simulation *sim, h5_file *file, int task, const tes
     int64_t total = sim->part.total;
     char name[64];
     snprintf(name, sizeof name, "test/%d", task);
-    h5_group(file, name);
     h5_attribute(file, name, "rate_hz", H5_FLOAT64, 0, &test->rate_hz);
     write_scores(sim, file, name, test);
-    if (sim->targets.condition_name) h5_attribute_text(file, name, "condition", sim->targets.condition_name[task]);
     snprintf(name, sizeof name, "test/%d/drive", task);
     results_write_columns(sim, file, name, sim->targets.instants, test->average);
     snprintf(name, sizeof name, "test/%d/psth", task);
@@ -148,12 +145,13 @@ static void write_task(const simulation *sim, h5_file *file, int task, const tes
     if (test->samples) write_deletion(file, task, test);
 }
 
-status results_write_test(const simulation *sim, const char *path, const char *configuration, int64_t loop, const test_result *tests) {
-    h5_file *file = h5_create(&sim->context, path, configuration);
-    h5_group(file, "test");
-    results_write_times(sim, file, "test/time");
-    results_write_names(sim, file, "test");
-    write_conditions(sim, file, loop, tests);
-    for (int task = 0; task < sim->targets.tasks; task++) write_task(sim, file, task, &tests[task]);
-    return h5_commit(file);
+void patterns_test_write(void *raw, int task, h5_file *file) {
+    const patterns *self = raw;
+    if (task >= 0) {
+        write_task(self->sim, file, task, &self->test->results[task]);
+        return;
+    }
+    results_write_times(self->sim, file, "test/time");
+    results_write_names(self->sim, file, "test");
+    write_conditions(self->sim, file, self->test->setting.delete_spike);
 }

@@ -66,16 +66,17 @@ static double needed_input(const lone_type *lone) {
 /** Rate in the target window, or its beginning, of a loop without learning. Collective. */
 static double untrained_rate(simulation *sim, double *ms) {
     int64_t window = sim->every * sim->targets.instants, most = llround(WINDOW_MS / sim->dt), looked_at = window < most ? window : most;
-    trial trial = {.stream = STREAM_PROBE, .reset = true, .plastic = true, .stimulate = true, .steps = sim->window + looked_at};
+    pulse pulse = {0};
+    trial trial = {.stream = STREAM_PROBE, .reset = true, .plastic = true, .stimulate = true, .steps = sim->window + looked_at, .pulse = &pulse};
     trial_result result;
     double before = clock_seconds(), phases[PHASES];
     bool dry = sim->dry;
-    memcpy(phases, sim->phase_seconds, sizeof phases);
+    memcpy(phases, sim->timers->seconds, sizeof phases);
     sim->dry = false;
     trial_run(sim, &trial, &result);
     sim->dry = dry;
-    memcpy(sim->phase_seconds, phases, sizeof phases); /* one figure for all of it */
-    sim->phase_seconds[PHASE_BASELINE] += clock_seconds() - before;
+    memcpy(sim->timers->seconds, phases, sizeof phases); /* one figure for all of it */
+    sim->timers->seconds[PHASE_BASELINE] += clock_seconds() - before;
     *ms = (double)looked_at * sim->dt;
     return (double)result.window_sources / ((double)sim->plastic->sources * *ms / 1000);
 }

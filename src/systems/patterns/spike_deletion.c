@@ -5,9 +5,10 @@
 
 #include "engram/memory.h"
 #include "engram/perturbation.h"
-#include "../../training/testing.h"
+#include "testing.h"
 
 struct spike_deletion {
+    const simulation *sim;
     double dt;
     int mine;
     int64_t from;               /* step */
@@ -23,6 +24,7 @@ struct spike_deletion {
 
 spike_deletion *spike_deletion_new(const simulation *sim, double ms, double bin_ms) {
     spike_deletion *deletion = memory_new(MEMORY_OUTPUT, 1, sizeof *deletion);
+    deletion->sim = sim;
     deletion->dt = sim->dt;
     deletion->mine = sim->part.mine;
     deletion->from = (int64_t)ceil(ms / sim->dt - 1e-6);
@@ -70,7 +72,8 @@ static void watch_phases(spike_deletion *deletion, const simulation *sim, double
     for (int i = 0; i < deletion->mine && !intact; i++) kept[i] = fabs(remainder(now[i] - kept[i], 2 * M_PI));
 }
 
-static void watch(spike_deletion *deletion, const simulation *sim, int64_t step, const int32_t *fired, int count, double *drives, int32_t sign) {
+static void watch(spike_deletion *deletion, int64_t step, const int32_t *fired, int count, double *drives, int32_t sign) {
+    const simulation *sim = deletion->sim;
     if (step >= deletion->first && (step - deletion->first) % deletion->every == 0) {
         int64_t at = (step - deletion->first) / deletion->every * deletion->mine;
         drive_total(sim->drive, 0, deletion->mine, drives + at);
@@ -83,12 +86,12 @@ static void watch(spike_deletion *deletion, const simulation *sim, int64_t step,
     deletion->spikes[bin] += count;
 }
 
-void spike_deletion_watch_intact(void *deletion, const simulation *sim, int64_t step, const int32_t *fired, int count) {
-    watch(deletion, sim, step, fired, count, ((spike_deletion *)deletion)->intact, 1);
+void spike_deletion_watch_intact(void *deletion, int64_t step, const int32_t *fired, int count) {
+    watch(deletion, step, fired, count, ((spike_deletion *)deletion)->intact, 1);
 }
 
-void spike_deletion_watch_cut(void *deletion, const simulation *sim, int64_t step, const int32_t *fired, int count) {
-    watch(deletion, sim, step, fired, count, ((spike_deletion *)deletion)->cut, -1);
+void spike_deletion_watch_cut(void *deletion, int64_t step, const int32_t *fired, int count) {
+    watch(deletion, step, fired, count, ((spike_deletion *)deletion)->cut, -1);
 }
 
 static const uint8_t *silent_of(const simulation *sim) {

@@ -32,8 +32,8 @@ double spike_deletion_sample_time(const spike_deletion *deletion, int sample); /
 double spike_deletion_bin_end(const spike_deletion *deletion, int bin);
 
 /** Observers of the intact trial, which comes first, and of the one without the spike. */
-void spike_deletion_watch_intact(void *deletion, const simulation *simulation, int64_t step, const int32_t *fired, int count);
-void spike_deletion_watch_cut(void *deletion, const simulation *simulation, int64_t step, const int32_t *fired, int count);
+void spike_deletion_watch_intact(void *deletion, int64_t step, const int32_t *fired, int count);
+void spike_deletion_watch_cut(void *deletion, int64_t step, const int32_t *fired, int count);
 
 /** Compare; ready for the next pair. Collective.
  *  @param cut result of the second trial @param[out] record the columns of a test record but RECORD_SCORE, RECORD_SPIKES, RECORD_CUT_SCORE

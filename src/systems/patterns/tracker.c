@@ -7,6 +7,7 @@
 enum { SCORE_COLUMNS = 64 };
 
 struct tracker {
+    const simulation *sim;
     int mine, instants;
     bool at_instants;      /* window 0: samples are the values at the instants */
     bool total;            /* the drive with its static part; else only what is learned */
@@ -71,6 +72,7 @@ static tracker *make_tracker(int mine, int instants, double every, double window
 
 tracker *tracker_new(const simulation *sim, double window) {
     tracker *tracker = make_tracker(sim->part.mine, sim->targets.instants, (double)sim->every * sim->dt, window);
+    tracker->sim = sim;
     tracker->rates = sim->targets.quantity == QUANTITY_RATE;
     tracker->total = sim->network.synapses != NULL;
     return tracker;
@@ -112,9 +114,10 @@ static void add_values(const tracker *tracker, const simulation *sim, double *re
     }
 }
 
-void tracker_step(void *self, const simulation *sim, int64_t step, const int32_t *fired, int count) {
+void tracker_step(void *self, int64_t step, const int32_t *fired, int count) {
     (void)fired, (void)count;
     tracker *tracker = self;
+    const simulation *sim = tracker->sim;
     int64_t since = step - sim->window;
     if (since <= 0) return;
     if (tracker->at_instants) {

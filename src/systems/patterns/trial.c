@@ -9,29 +9,10 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "engram/clock.h"
 #include "engram/perturbation.h"
 #include "engram/simulation.h"
-#include "../../training/guard.h"
-
-const char *const phase_names[PHASES] = {"build", "baseline", "update", "wait", "exchange", "deliver", "learn", "record", "checkpoint", "write"};
-
-double clock_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-void clock_format(double seconds, char *text, size_t size) {
-    long s = lround(seconds);
-    if (s >= 3600)
-        snprintf(text, size, "%ldh%02ldm", s / 3600, s / 60 % 60);
-    else if (s >= 60)
-        snprintf(text, size, "%ldm%02lds", s / 60, s % 60);
-    else
-        snprintf(text, size, "%lds", s);
-}
 
 /** Charges the time since the last call to a phase. */
 typedef struct { double *seconds, last; } stopwatch;
@@ -56,20 +37,12 @@ static int64_t next_instant(const simulation *sim, int64_t step) {
     return k <= sim->targets.instants ? sim->window + k * sim->every : sim->loop_steps + sim->window + sim->every;
 }
 
-/** This rank found something wrong; all hear of it with the spikes of the next exchange. The first fault counts. */
-static void find_fault(simulation *sim, trial_result *result, const char *message) {
-    if (!result->fault[0]) snprintf(result->fault, FAULT_BYTES, "%s", message);
-    exchange_raise(sim->exchange, RAISE_FAULT);
-}
-
-static void find_bad_gain(simulation *sim, trial_result *result, int64_t step) {
-    char message[FAULT_BYTES];
+static void find_bad_gain(const simulation *sim, pulse *pulse, const trial_result *result, int64_t step) {
     const double gain = result->report.bad_gain;
     char what[64] = "an element of its diagonal is not above 0";
     if (!(gain > 0 && gain <= 1)) snprintf(what, sizeof what, "gain %g, allowed is above 0 up to 1", gain);
-    snprintf(message, sizeof message, "%g ms: the inverse correlation matrix of neuron %lld is no longer positive definite (%s); use precision: double, or a larger lambda",
-             (double)step * sim->dt, (long long)(sim->part.first + result->report.bad_neuron), what);
-    find_fault(sim, result, message);
+    pulse_fault(pulse, "%g ms: the inverse correlation matrix of neuron %lld is no longer positive definite (%s); use precision: double, or a larger lambda",
+                (double)step * sim->dt, (long long)(sim->part.first + result->report.bad_neuron), what);
 }
 
 /** @return whether this was a learning instant */
@@ -81,7 +54,7 @@ static bool learn_if_due(simulation *sim, const trial *trial, int64_t step, cons
     drive_settle(sim->drive);
     sim->rule->learn(sim->rule_state, targets_at(&sim->targets, sim->part.mine, trial->task, k - 1), stimulus, &result->report);
     filter_clear_interval(sim->filter);
-    if (result->report.bad_neuron >= 0) find_bad_gain(sim, result, step);
+    if (result->report.bad_neuron >= 0) find_bad_gain(sim, trial->pulse, result, step);
     return true;
 }
 
@@ -149,6 +122,7 @@ static void take_up_by_readout(simulation *sim, const trial *trial, int64_t step
 /** Spikes of all sources into sim->spikes: neurons first, feed-forward units behind. @return number of neurons' spikes */
 static int gather_spikes(simulation *sim, const trial *trial, int64_t step, int fired) {
     const int32_t *spikes;
+    exchange_raise(sim->exchange, pulse_bits(trial->pulse));
     int count = exchange_spikes(sim->exchange, sim->fired, fired, &spikes);
     if (count) memcpy(sim->spikes, spikes, (size_t)count * sizeof(int32_t));
     sim->spike_count = sim->spikes_of_neurons = count;
@@ -189,41 +163,23 @@ static void begin(simulation *sim, const trial *trial) {
     if (sim->rule_state && sim->rule->trial_begin) sim->rule->trial_begin(sim->rule_state);
 }
 
-/** What this rank has to say about going on, every so often. */
-static void look_around(simulation *sim, const trial *trial, int64_t step, int fired, trial_result *result) {
-    char message[FAULT_BYTES];
-    if (trial->guarded && guard_step(sim, step, sim->fired, fired, message)) find_fault(sim, result, message);
-    if (trial->watch && step % sim->every == 0 && !trial->watch->asked && watch_wants_end(trial->watch, sim->context.rank)) exchange_raise(sim->exchange, RAISE_STOP);
-}
-
-/** What ranks raised with the spikes of this step. @return whether the trial goes on */
-static bool heed_raised(simulation *sim, const trial *trial, int64_t step, double started) {
-    unsigned raised = exchange_raised(sim->exchange);
-    if (raised & (RAISE_FAULT | RAISE_ABANDON)) return false;
-    if (trial->watch && (raised & RAISE_STOP)) {
-        trial->watch->asked = true;
-        if (sim->context.rank == 0 && watch_abandons(trial->watch, clock_seconds() - started, (double)step, (double)trial->steps)) exchange_raise(sim->exchange, RAISE_ABANDON);
-    }
-    return true;
-}
-
 void trial_run(simulation *sim, const trial *trial, trial_result *result) {
     *result = (trial_result){.report.bad_neuron = -1, .deleted_neuron = -1};
-    result->whole = true;
+    pulse *pulse = trial->pulse;
+    pulse_begin(pulse);
     if (sim->dry) return;
     bool readout = sim->drive->readout;
     double started = clock_seconds();
-    stopwatch watch = {.seconds = sim->phase_seconds, .last = started};
+    stopwatch watch = {.seconds = sim->timers->seconds, .last = started};
     begin(sim, trial);
     sim->drive->plastic_used |= trial->plastic && sim->plastic->rows > 0;
-    if (trial->guarded) guard_begin(sim->guard, sim->part.mine);
     for (int64_t step = 1; step <= trial->steps; step++) {
         const double *stimulus = trial->stimulate ? stimulus_at(sim->stimulus, trial->task, step) : NULL;
         sim->stimulus_now = stimulus;
         if (!readout && learn_if_due(sim, trial, step, stimulus, result)) charge(&watch, PHASE_LEARN);
         int fired = advance_neurons(sim, trial, step, stimulus);
         charge(&watch, PHASE_UPDATE);
-        if (sim->wait_timed) {
+        if (sim->timers->wait_timed) {
             CHECK_MPI(MPI_Barrier(sim->context.comm));
             charge(&watch, PHASE_WAIT);
         }
@@ -232,10 +188,8 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
         if (trial->delete_from && step >= trial->delete_from && !result->deleted_step && from_neurons)
             from_neurons = delete_spike(sim, step, from_neurons, &fired, result);
         charge(&watch, PHASE_EXCHANGE);
-        if (exchange_raised(sim->exchange) && !heed_raised(sim, trial, step, started)) {
-            result->whole = false;
-            break;
-        }
+        unsigned raised = exchange_raised(sim->exchange);
+        if (raised && !pulse_heed(pulse, raised, step)) break;
 
         if (sim->network.synapses) static_deliver(sim->network.synapses, sim->spikes, from_neurons, &sim->drive->arriving);
         if (trial->plastic) plastic_deliver(sim->plastic, sim->spikes, sim->spike_count, sim->drive->plastic_arriving);
@@ -247,8 +201,7 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
             charge(&watch, PHASE_UPDATE);
             if (learn_if_due(sim, trial, step, stimulus, result)) charge(&watch, PHASE_LEARN);
         }
-        for (int o = 0; o < trial->observers; o++) trial->observer[o].step(trial->observer[o].self, sim, step, sim->fired, fired);
-        if (trial->guarded || trial->watch) look_around(sim, trial, step, fired, result);
+        pulse_step(pulse, step, sim->fired, fired, sim->spikes_of_neurons);
         charge(&watch, PHASE_RECORD);
     }
     drive_settle(sim->drive);

@@ -43,27 +43,28 @@ static void run_trials(calibration *calibration, simulation *sim, int how, measu
     int repeats = 0;
     /* initial states are drawn once: that is not what a step takes */
     for (bool warm = false; repeats < CALIBRATION_REPEATS && (repeats < CALIBRATION_REPEATS_LEAST || took < ENOUGH); warm = true) {
+        pulse pulse = {.look_every = sim->every};
         trial trial = {
             .stream = (uint64_t)repeats + 1,
             .reset = !warm,
             .plastic = how & PLASTIC,
             .learn = how & LEARN,
             .steps = sim->loop_steps,
-            .guarded = true,
+            .pulse = &pulse,
         };
         trial_result result;
         if (tracker) {
             tracker_begin(tracker);
-            trial_observe(&trial, tracker, tracker_step);
+            pulse_observe(&pulse, tracker, tracker_step);
         }
-        memset(sim->phase_seconds, 0, sizeof sim->phase_seconds);
+        memset(sim->timers->seconds, 0, sizeof sim->timers->seconds);
         CHECK_MPI(MPI_Barrier(calibration->job.comm));
         trial_run(sim, &trial, &result);
         if (sim->rule_state && sim->rule->settle) sim->rule->settle(sim->rule_state);
         took += result.seconds;
         CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &took, 1, MPI_DOUBLE, MPI_MAX, calibration->job.comm)); /* all ranks repeat as often */
         if (!warm) continue;
-        for (int p = 0; p < PHASES; p++) phases[p][repeats] = sim->phase_seconds[p];
+        for (int p = 0; p < PHASES; p++) phases[p][repeats] = sim->timers->seconds[p];
         score[repeats++] = tracker ? time_score(sim, tracker) : 0;
         measured->spikes = (double)(result.spikes[0] + result.spikes[1]);
     }
@@ -85,10 +86,12 @@ static measured measure(calibration *calibration, int how, const char *format, .
     va_end(arguments);
     length += snprintf(text + length, sizeof text - (size_t)length, "\nstimulus: {kind: none, start: 0, stop: 0}\nguards: {max_rate: 0, min_window_rate: 0}\n"
                                                                     "output: {correlation_window: 0}\n");
-    if (config_read_text(&calibration->alone, "calibration", text, (size_t)length, NULL, training_schema(), &config) != STATUS_OK ||
-        simulation_build(&calibration->alone, config, BUILD_TRAIN, &sim) != STATUS_OK)
+    timers timers = {0};
+    bool good = config_read_text(&calibration->alone, "calibration", text, (size_t)length, NULL, training_schema(), &config) == STATUS_OK;
+    const system_setting setting = {&calibration->alone, good ? config : NULL, BUILD_TRAIN, &timers};
+    if (!good || simulation_resolve(&calibration->alone, config) != STATUS_OK || simulation_build(&setting, &sim) != STATUS_OK)
         context_abort("calibrate: a network of its own is wrong:\n%s", text);
-    measured.build = calibration_mean(calibration, sim->phase_seconds[PHASE_BUILD]);
+    measured.build = calibration_mean(calibration, sim->timers->seconds[PHASE_BUILD]);
     measured.steps = (double)sim->loop_steps;
     measured.instants = sim->targets.instants;
     measured.synapses = sim->network.synapses ? (double)sim->network.synapses->start[sim->network.synapses->sources] : 0;

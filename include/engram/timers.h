@@ -1,0 +1,29 @@
+/** @file timers.h
+ *  Where the time of a run goes: seconds of this rank by phase, told in run.json as least, mean and largest over ranks.
+ */
+#ifndef ENGRAM_TIMERS_H
+#define ENGRAM_TIMERS_H
+
+#include <stdbool.h>
+
+typedef enum {
+    PHASE_BUILD,
+    PHASE_BASELINE, /**< what is measured of the network before it learns */
+    PHASE_UPDATE,   /**< neurons; forward passes */
+    PHASE_WAIT,     /**< for the slowest rank, where that is timed */
+    PHASE_EXCHANGE,
+    PHASE_DELIVER,
+    PHASE_LEARN,
+    PHASE_RECORD,
+    PHASE_CHECKPOINT,
+    PHASE_WRITE,
+    PHASES
+} phase;
+extern const char *const phase_names[PHASES];
+
+typedef struct {
+    double seconds[PHASES];
+    bool wait_timed; /**< a barrier before every exchange: waiting for other ranks is PHASE_WAIT, not part of PHASE_EXCHANGE */
+} timers;
+
+#endif

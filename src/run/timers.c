@@ -1,0 +1,3 @@
+#include "engram/timers.h"
+
+const char *const phase_names[PHASES] = {"build", "baseline", "update", "wait", "exchange", "deliver", "learn", "record", "checkpoint", "write"};

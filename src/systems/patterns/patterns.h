@@ -1,0 +1,24 @@
+/* What the system `patterns` holds: a network in which every neuron learns a pattern of its own, and what is measured of it. */
+#ifndef ENGRAM_PATTERNS_H
+#define ENGRAM_PATTERNS_H
+
+#include "engram/observe.h"
+#include "engram/simulation.h"
+
+typedef struct patterns {
+    simulation *sim;
+    tracker *tracker;
+    const output_settings *output;
+    trial_result result; /* of the last loop */
+    double **average;    /* [tasks] [instants][mine] averages of the last loop of each task, NULL where there is none yet */
+    bool warned;         /* of silence in the target window */
+    struct patterns_test *test; /* trials that are run now (testing.h), NULL: none */
+    char type_name[2][64]; /* of excitatory and inhibitory neurons in nodes.h5 */
+} patterns;
+
+/** Populations of nodes.h5 and edges.h5, and targets.h5: hooks of learning_system. */
+void patterns_nodes(void *self, node_list *list);
+void patterns_edges(void *self, bool plastic_only, edge_list *list);
+void patterns_results(void *self, h5_file *file);
+
+#endif

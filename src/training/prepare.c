@@ -1,0 +1,34 @@
+#include "prepare.h"
+
+#include <math.h>
+
+#include "engram/guards.h"
+#include "engram/output.h"
+#include "engram/run_settings.h"
+#include "recorder.h"
+
+static status check_guards(const config *config, const guard_settings *guards) {
+    if (guards->max_rate == 0 || guards->min_rate <= guards->max_rate) return STATUS_OK;
+    return config_complain(config, "guards", config_given(config, "guards", "min_rate") ? "min_rate" : "max_rate",
+                           "no rate is allowed: min_rate, %g Hz, is above max_rate, %g Hz", guards->min_rate, guards->max_rate);
+}
+
+static status check_output(config *config) {
+    const output_settings *output = config_common(config, "output");
+    double dt = ((const simulation_settings *)config_common(config, "simulation"))->dt;
+    int64_t loops = config_get_integer(config, "learning", "loops");
+    status result = STATUS_OK;
+    if (output->report.count) result = status_worse(result, config_check_steps(config, "output", "report_every", output->report_every, dt));
+    if (output->test_trials) result = status_worse(result, config_check_steps(config, "output", "psth_bin", output->psth_bin, dt));
+    if (loops > STREAM_BASELINE - 1)
+        result = status_worse(result, config_complain(config, "learning", "loops", "%lld; at most %d", (long long)loops, STREAM_BASELINE - 1));
+    return result;
+}
+
+status run_prepare(const context *context, config *config, const learning_system *system) {
+    status result = system->resolve ? system->resolve(context, config) : STATUS_OK;
+    if (result != STATUS_OK) return result;
+    result = status_worse(report_check(config, system), status_worse(check_guards(config, config_common(config, "guards")), check_output(config)));
+    if (system->check) result = status_worse(result, system->check(context, config));
+    return status_agree(context, result);
+}
