@@ -51,6 +51,18 @@ def test_install_and_move(bench):
     assert "RUNPATH" not in call(["readelf", "-d", installed(bench, "bin/engram")])
 
 
+def test_documents(bench):
+    """README.md, the model of every system as systems/NAME.md, and an index that names each of them once, and nothing else."""
+    folder = installed(bench, "share", "doc", "engram")
+    found = sorted(os.path.relpath(os.path.join(where, name), folder) for where, _, names in os.walk(folder) for name in names)
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "src", "systems")
+    models = [f"systems/{name}.md" for name in sorted(os.listdir(source)) if os.path.isfile(os.path.join(source, name, "README.md"))]
+    assert "systems/patterns.md" in models and found == sorted(["README.md", "index.md", *models]), found
+    with open(os.path.join(folder, "index.md")) as file:
+        listed = re.findall(r"^- \[(\S+)\]\((\S+)\): \S.*$", file.read(), re.M)
+    assert listed == [(name, name) for name in ["README.md", *models]], listed
+
+
 def test_installed_program(bench):
     engram, config = installed(bench, "bin", "engram"), bench.config("tiny.yaml", CONFIG)
     assert call([engram, "--version"]).startswith("engram 0.")
@@ -227,4 +239,4 @@ def test_completion(bench):
     assert sorted(complete(bench, "engram train a.yaml -P output.edges=")) == ["all", "none", "plastic"]
 
 
-run_tests([test_install_and_move, test_installed_program, test_one_mpi, test_installed_job, test_copied_job, test_copied_submit, test_installed_reproduce, test_pages_do_not_drift, test_manual_renders, test_completion])
+run_tests([test_install_and_move, test_documents, test_installed_program, test_one_mpi, test_installed_job, test_copied_job, test_copied_submit, test_installed_reproduce, test_pages_do_not_drift, test_manual_renders, test_completion])
