@@ -1,5 +1,5 @@
-/* To be preloaded (LD_PRELOAD): the FAULT_NTH-th call of FAULT_CALL on a file below FAULT_FOLDER, or with FAULT_LASTS every one from there on, fails with the errno FAULT_ERRNO and does nothing.
- * FAULT_RANK: on that rank of Open MPI only. Each fault adds a line to the file FAULT_LOG: the call and the name. */
+/* To be preloaded (LD_PRELOAD): the FAULT_NTH-th call of FAULT_CALL on a file below FAULT_FOLDER, or with FAULT_LASTS every one from there on, fails with the
+ * errno FAULT_ERRNO and does nothing. FAULT_RANK: on that rank of Open MPI only. Each fault adds a line to the file FAULT_LOG: the call and the name. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

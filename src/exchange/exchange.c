@@ -89,7 +89,8 @@ static int unpack(spike_exchange *exchange, int64_t all, int largest) {
     return at;
 }
 
-/** A burst now and then, as when a trial begins, is left to the second collective: room for it would be sent in every step. Steps that keep overflowing make the payload larger. */
+/** A burst now and then, as when a trial begins, is left to the second collective: room for it would be sent in every step.
+ *  Steps that keep overflowing make the payload larger. */
 static void adapt(spike_exchange *exchange, int largest) {
     enum { CALM = 64, PATIENCE = 2 }; /* more than PATIENCE overflows with fewer than CALM steps for each of them */
     if (largest <= exchange->capacity) {

@@ -148,7 +148,8 @@ h5_file *h5_create(const context *job, const char *path, const char *configurati
     bool made = worked(file, file->id, "cannot create", file->part);
     H5Pclose(access);
     if (!made) file->id = H5I_INVALID_HID; /* a close is collective: not when only some ranks have it open */
-    if (!made || !worked_on_root(file, lost(file), "was moved or replaced:", file->part) || !reserve(file, configuration ? (int64_t)strlen(configuration) : 0)) return file;
+    if (!made || !worked_on_root(file, lost(file), "was moved or replaced:", file->part) || !reserve(file, configuration ? (int64_t)strlen(configuration) : 0))
+        return file;
     h5_attribute(file, "/", "magic", H5_UINT32, 0, &(uint32_t){0x0A7A});
     h5_attribute(file, "/", "version", H5_UINT32, 2, (uint32_t[]){0, 1});
     if (configuration) h5_attribute_text(file, "/", "configuration", configuration);
@@ -316,7 +317,8 @@ void h5_write_texts(h5_file *file, const char *dataset, int count, const char *c
     H5Tset_cset(type, H5T_CSET_UTF8);
     hid_t set = create_dataset(file, dataset, type, space, H5Pcreate(H5P_DATASET_CREATE));
     if (worked(file, set, "cannot create dataset", dataset) && count > 0)
-        worked(file, write_block(file, dataset, set, space, type, &(hsize_t){0}, &(hsize_t){(hsize_t)count}, 1, file->context.rank != 0, all), "cannot write", dataset);
+        worked(file, write_block(file, dataset, set, space, type, &(hsize_t){0}, &(hsize_t){(hsize_t)count}, 1, file->context.rank != 0, all), "cannot write",
+               dataset);
     worked(file, set >= 0 ? H5Dclose(set) : 0, "cannot close dataset", dataset);
     H5Sclose(space);
     H5Tclose(type);
@@ -331,8 +333,10 @@ static int64_t piece_of(hid_t properties, size_t element) {
     return (int64_t)chunk < room ? room / (int64_t)chunk * (int64_t)chunk : (int64_t)chunk;
 }
 
-/** Write my pieces, all ranks together as often as the one with most needs. Pieces end at multiples of their length: each chunk is compressed once, but where ranks meet. */
-static void write_pieces(h5_file *file, const char *dataset, h5_type type, hid_t set, hid_t space, int64_t piece, int64_t first, int64_t mine, h5_make make, void *self) {
+/** Write my pieces, all ranks together as often as the one with most needs. Pieces end at multiples of their length: each chunk is compressed once, but where
+ *  ranks meet. */
+static void write_pieces(h5_file *file, const char *dataset, h5_type type, hid_t set, hid_t space, int64_t piece, int64_t first, int64_t mine, h5_make make,
+                         void *self) {
     int64_t begun = first / piece, rounds = mine > 0 ? (first + mine - 1) / piece - begun + 1 : 0;
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &rounds, 1, MPI_INT64_T, MPI_MAX, file->context.comm));
     void *elements = memory_new(MEMORY_OUTPUT, (size_t)(mine < piece ? mine : piece), H5Tget_size(type_of(type, false)));

@@ -87,9 +87,12 @@ static inline void h5_input_refuse(const char *path, bool magic) {
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, h5_busy_entry, &busy);
     h5_cause(why, sizeof why);
     if (busy == 1 && strcmp(why, strerror(EAGAIN)) == 0) status_fail(STATUS_INPUT, "%s: another program has it open for writing: close it there", path);
-    else if (busy == 1) status_fail(STATUS_INPUT, "%s: its file system does not lock files (%s): HDF5_USE_FILE_LOCKING=FALSE in the environment reads it all the same", path, why);
+    else if (busy == 1)
+        status_fail(STATUS_INPUT, "%s: its file system does not lock files (%s): HDF5_USE_FILE_LOCKING=FALSE in the environment reads it all the same", path,
+                    why);
     else if (busy == 2)
-        status_fail(STATUS_INPUT, "%s: another program has it open for writing, or did not close it: close it there; if no one has it open: h5clear -s %s", path, path);
+        status_fail(STATUS_INPUT, "%s: another program has it open for writing, or did not close it: close it there; if no one has it open: h5clear -s %s",
+                    path, path);
     else if (!magic) status_fail(STATUS_INPUT, "%s: not an HDF5 file", path);
     else status_fail(STATUS_INPUT, "%s: damaged or incomplete HDF5 file: %s", path, why);
 }
@@ -163,8 +166,9 @@ static inline bool h5_input_chunks(const h5_input *input, hid_t properties) {
 
 /** Name a filter of a dataset that this HDF5 does not have. @param[out] text "LZF (filter 32000)" @return whether there is one */
 static inline bool h5_input_lacks_filter(const h5_input *input, char *text, size_t size) {
-    static const struct { H5Z_filter_t id; const char *name; } known[] = {{307, "bzip2"}, {32000, "LZF"}, {32001, "Blosc"}, {32004, "LZ4"}, {32008, "bitshuffle"},
-                                                                          {32013, "ZFP"}, {32015, "Zstandard"}, {32017, "SZ"}, {32026, "Blosc2"}, {H5Z_FILTER_SZIP, "SZIP"}};
+    static const struct { H5Z_filter_t id; const char *name; } known[] = {
+        {307, "bzip2"}, {32000, "LZF"}, {32001, "Blosc"}, {32004, "LZ4"}, {32008, "bitshuffle"},
+        {32013, "ZFP"}, {32015, "Zstandard"}, {32017, "SZ"}, {32026, "Blosc2"}, {H5Z_FILTER_SZIP, "SZIP"}};
     hid_t properties = H5Dget_create_plist(input->id);
     bool lacks = false;
     for (int i = 0, filters = H5Pget_nfilters(properties); i < filters && !lacks; i++) {
@@ -214,9 +218,11 @@ static inline size_t h5_encode_utf8(char *to, unsigned code) {
     return bytes;
 }
 
-/** Open a dataset of @p dimensions axes (negative: of 1 to that many) that holds one of @p kinds. @return STATUS_INPUT with nothing to close when it is anything else */
+/** Open a dataset of @p dimensions axes (negative: of 1 to that many) that holds one of @p kinds.
+ *  @return STATUS_INPUT with nothing to close when it is anything else */
 static inline status h5_input_dataset(hid_t file, const char *path, const char *name, int dimensions, int kinds, h5_input *input) {
-    static const char *const allowed[] = {"", "integers", "float32 or float64", "integers, float32 or float64", "text", "integers or text", "float32, float64 or text", "integers, float32, float64 or text"};
+    static const char *const allowed[] = {"",     "integers",         "float32 or float64",       "integers, float32 or float64",
+                                          "text", "integers or text", "float32, float64 or text", "integers, float32, float64 or text"};
     *input = (h5_input){.path = path, .name = name, .id = H5Dopen2(file, name, H5P_DEFAULT)};
     if (input->id < 0) return h5_input_fail(path, name, "is missing, or is no dataset");
     h5_input_type(input);
@@ -224,13 +230,17 @@ static inline status h5_input_dataset(hid_t file, const char *path, const char *
     char filter[96];
     status result = STATUS_OK;
     if (!(input->kind & kinds)) result = h5_input_fail(path, name, "holds the wrong type; allowed are %s", allowed[kinds]);
-    else if (dimensions >= 0 ? input->dimensions != dimensions : input->dimensions < 1 || input->dimensions > -dimensions) result = h5_input_fail(path, name, "has %d dimensions instead of %d", input->dimensions, abs(dimensions));
+    else if (dimensions >= 0 ? input->dimensions != dimensions : input->dimensions < 1 || input->dimensions > -dimensions)
+        result = h5_input_fail(path, name, "has %d dimensions instead of %d", input->dimensions, abs(dimensions));
     else if (!countable) result = h5_input_fail(path, name, "has an impossible shape");
     else if (!h5_input_stored(input, file))
         result = h5_input_fail(path, name, "declares %lld elements, but they are not all stored in this file (unfinished, or chunks above 1 GiB)",
                                (long long)input->count);
     else if (input->count > 0 && (input->lacks_filter = h5_input_lacks_filter(input, filter, sizeof filter)))
-        result = h5_input_fail(path, name, "is compressed with %s, which this HDF5 cannot read; rewrite the file with gzip where that filter is known: h5repack -f GZIP=4 OLD NEW (LZF: with h5py)", filter);
+        result = h5_input_fail(path, name,
+                               "is compressed with %s, which this HDF5 cannot read; rewrite the file with gzip where that filter is known: h5repack -f GZIP=4 "
+                               "OLD NEW (LZF: with h5py)",
+                               filter);
     if (result != STATUS_OK) h5_input_close(input);
     return result;
 }

@@ -85,7 +85,8 @@ void h5_read(h5_reader *reader, const char *dataset, h5_type type, int dimension
     int64_t count = 1;
     for (int i = 0; i < dimensions; i++) {
         if (input.shape[i] != shape[i])
-            h5_reader_fail(reader, "dataset '%s' has %lld elements along axis %d; %lld are expected", dataset, (long long)input.shape[i], i, (long long)shape[i]);
+            h5_reader_fail(reader, "dataset '%s' has %lld elements along axis %d; %lld are expected", dataset, (long long)input.shape[i], i,
+                           (long long)shape[i]);
         extent[i] = (hsize_t)(i == axis ? mine : shape[i]);
         count *= (int64_t)extent[i];
     }

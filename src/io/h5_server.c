@@ -162,7 +162,8 @@ static bool copy_cell(hid_t file, hid_t cell, foreign_text *text) {
     h5_input input = {.id = cell};
     uint16_t code[FOREIGN_TEXT_BYTES] = {0};
     h5_input_type(&input);
-    bool good = h5_input_shape(&input) && input.kind == H5_INPUT_INTEGER && input.element == 2 && input.count < FOREIGN_TEXT_BYTES && h5_input_stored(&input, file);
+    bool good = h5_input_shape(&input) && input.kind == H5_INPUT_INTEGER && input.element == 2 && input.count < FOREIGN_TEXT_BYTES &&
+                h5_input_stored(&input, file);
     good = good && H5Dread(cell, H5T_NATIVE_UINT16, H5S_ALL, H5S_ALL, H5P_DEFAULT, code) >= 0;
     char encoded[4 * FOREIGN_TEXT_BYTES];
     size_t used = 0;

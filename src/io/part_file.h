@@ -32,7 +32,8 @@ static inline int part_file_reserve(int descriptor, int64_t bytes) {
     if (fstat(descriptor, &now) != 0) return errno;
     int result = -1;
     if (bytes <= now.st_size) return 0;
-    do result = fallocate(descriptor, 0, now.st_size, bytes - now.st_size); while (result != 0 && errno == EINTR); /* a signal that asks to stop must not spoil the checkpoint */
+    /* A signal that asks to stop must not spoil the checkpoint. */
+    do result = fallocate(descriptor, 0, now.st_size, bytes - now.st_size); while (result != 0 && errno == EINTR);
     if (result == 0) return 0;
     if (errno != EOPNOTSUPP && errno != ENOSYS) return errno;
     if (fstatvfs(descriptor, &disk) != 0) return 0; /* a file system that promises nothing: look at least whether there is room now */

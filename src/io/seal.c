@@ -144,7 +144,8 @@ void seal_check(const context *context, const char *path, char *why) {
         CHECK_MPI(MPI_Allreduce(&error, &worst, 1, MPI_INT, MPI_MAX, context->comm));
         for (uint64_t b = 0; context->rank == 0 && !worst && b < footer.blocks && !why[0]; b++)
             if (hashes[b] != expected[b])
-                snprintf(why, SEAL_WHY_BYTES, "the checksum of bytes %llu to %llu is wrong", (unsigned long long)b * SEAL_BLOCK, (unsigned long long)(b + 1) * SEAL_BLOCK - 1);
+                snprintf(why, SEAL_WHY_BYTES, "the checksum of bytes %llu to %llu is wrong", (unsigned long long)b * SEAL_BLOCK,
+                         (unsigned long long)(b + 1) * SEAL_BLOCK - 1);
         if (worst) snprintf(why, SEAL_WHY_BYTES, "cannot be read: %s", strerror(worst));
         CHECK_MPI(MPI_Bcast(why, SEAL_WHY_BYTES, MPI_CHAR, 0, context->comm));
         free(hashes);

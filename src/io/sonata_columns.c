@@ -63,8 +63,8 @@ static status open_column(sonata_reader *in, const char *name, int kinds, foreig
     status result = foreign_dataset_open(&in->file, true, name, 1, kinds, column);
     if (result != STATUS_OK || column == &in->ids[SONATA_TARGETS]) return result;
     if (column->count == in->edges) return STATUS_OK;
-    return status_fail(STATUS_INPUT, "%s: dataset '%s' has %" PRId64 " values, but '%s' has %" PRId64 "; they must be equally many", path_of(in), name, column->count,
-                       in->name[SONATA_TARGETS], in->edges);
+    return status_fail(STATUS_INPUT, "%s: dataset '%s' has %" PRId64 " values, but '%s' has %" PRId64 "; they must be equally many", path_of(in), name,
+                       column->count, in->name[SONATA_TARGETS], in->edges);
 }
 
 static status open_ids(sonata_reader *in) {
@@ -91,12 +91,14 @@ static status check_nodes(sonata_reader *in) {
         if (result != STATUS_OK) return result;
         if (!found[a]) nodes[a].text[0] = '\0';
         else if (!nodes[a].text[0])
-            return status_fail(STATUS_INPUT, "%s: dataset '%s': attribute node_population is not one text of 1 to %d bytes: which population do the ids count?", path_of(in), in->name[a],
-                               FOREIGN_TEXT_BYTES - 1);
+            return status_fail(STATUS_INPUT, "%s: dataset '%s': attribute node_population is not one text of 1 to %d bytes: which population do the ids count?",
+                               path_of(in), in->name[a], FOREIGN_TEXT_BYTES - 1);
     }
     snprintf(in->nodes, sizeof in->nodes, "%s", nodes[SONATA_TARGETS].text[0] ? nodes[SONATA_TARGETS].text : nodes[SONATA_SOURCES].text);
     if (!nodes[0].text[0] || !nodes[1].text[0] || strcmp(nodes[0].text, nodes[1].text) == 0) return STATUS_OK;
-    return status_fail(STATUS_INPUT, "%s: the edges of '%s' lead from node population '%s' to '%s': the ids of two populations are different neurons; only edges inside one population can be read",
+    return status_fail(STATUS_INPUT,
+                       "%s: the edges of '%s' lead from node population '%s' to '%s': the ids of two populations are different neurons; only edges inside one "
+                       "population can be read",
                        path_of(in), in->population, nodes[SONATA_SOURCES].text, nodes[SONATA_TARGETS].text);
 }
 
@@ -146,9 +148,12 @@ static status list_groups(sonata_reader *in) {
 /** The weights are nowhere: what would help? */
 static status fail_without_weights(const sonata_reader *in, const char *name) {
     if (in->types.path[0])
-        return status_fail(STATUS_INPUT, "%s: dataset '%s' is missing, and %s has no column syn_weight with a value: where are the weights?", path_of(in), name, in->types.path);
-    return status_fail(STATUS_INPUT, "%s: dataset '%s' is missing, and no table of edge types is given, where weights may be: %s.edge_types: FILE.csv (a file NAME_edge_types.csv beside the edges would "
-                       "have been found)", path_of(in), name, in->input->section);
+        return status_fail(STATUS_INPUT, "%s: dataset '%s' is missing, and %s has no column syn_weight with a value: where are the weights?", path_of(in), name,
+                           in->types.path);
+    return status_fail(STATUS_INPUT,
+                       "%s: dataset '%s' is missing, and no table of edge types is given, where weights may be: %s.edge_types: FILE.csv (a file "
+                       "NAME_edge_types.csv beside the edges would have been found)",
+                       path_of(in), name, in->input->section);
 }
 
 static status open_values(sonata_reader *in, sonata_group *group, bool types_weigh) {
@@ -173,8 +178,8 @@ static status check_unit(sonata_reader *in, const sonata_group *group) {
     if (!group->column[SONATA_DELAY].file || in->input->ignore_delays) return STATUS_OK;
     status result = foreign_attribute(&group->column[SONATA_DELAY], "units", &found, &unit);
     if (result != STATUS_OK || !found || !unit.text[0] || strcmp(unit.text, "ms") == 0) return result;
-    return status_fail(STATUS_INPUT, "%s: dataset '%s' has delays in '%s'; in a SONATA file they are in ms; %s.delay: ignore takes all as one time step", path_of(in), group->name[SONATA_DELAY], unit.text,
-                       in->input->section);
+    return status_fail(STATUS_INPUT, "%s: dataset '%s' has delays in '%s'; in a SONATA file they are in ms; %s.delay: ignore takes all as one time step",
+                       path_of(in), group->name[SONATA_DELAY], unit.text, in->input->section);
 }
 
 static status open_groups(sonata_reader *in) {
@@ -217,7 +222,9 @@ static status open_types(sonata_reader *in) {
     char type[SONATA_NAME_BYTES];
     snprintf(type, sizeof type, "/edges/%s/edge_type_id", in->population);
     if (in->types.path[0] && !foreign_exists(&in->file, type))
-        return in->file.lost != STATUS_OK ? in->file.lost : status_fail(STATUS_INPUT, "%s: dataset '%s' is missing: which type of %s has an edge?", path_of(in), type, in->types.path);
+        return in->file.lost != STATUS_OK
+                   ? in->file.lost
+                   : status_fail(STATUS_INPUT, "%s: dataset '%s' is missing: which type of %s has an edge?", path_of(in), type, in->types.path);
     return take_numbers(in);
 }
 
@@ -269,7 +276,8 @@ static status fail_at(const sonata_reader *in, const char *name, int64_t at, con
 static status check_id(const sonata_reader *in, int array, int64_t edge, int64_t id) {
     char what[200];
     if ((uint64_t)id < (uint64_t)in->limit) return STATUS_OK; /* negative ones are large */
-    const char *sign = in->ids[array].is_signed && id < 0 ? "-" : "", *why = in->input->neurons ? " (network.neurons)" : ", which is far more than so few edges need: if it is right, give network.neurons";
+    const char *sign = in->ids[array].is_signed && id < 0 ? "-" : "";
+    const char *why = in->input->neurons ? " (network.neurons)" : ", which is far more than so few edges need: if it is right, give network.neurons";
     snprintf(what, sizeof what, "id %s%" PRIu64 " is not in 0 .. %" PRId64 "%s", sign, sign[0] ? -(uint64_t)id : (uint64_t)id, in->limit - 1, why);
     return fail_at(in, in->name[array], edge, what);
 }
@@ -289,7 +297,8 @@ static status find_group(sonata_reader *in, int64_t first, int64_t i) {
     for (int v = 0; v < SONATA_VALUES; v++) {
         const foreign_dataset *column = &in->groups[g].column[v];
         if (!column->file || (uint64_t)in->id[SONATA_INDICES][i] < (uint64_t)column->count) continue;
-        snprintf(what, sizeof what, "index %" PRId64 " is not in 0 .. %" PRId64 " of '%.100s'", in->id[SONATA_INDICES][i], column->count - 1, in->groups[g].name[v]);
+        snprintf(what, sizeof what, "index %" PRId64 " is not in 0 .. %" PRId64 " of '%.100s'", in->id[SONATA_INDICES][i], column->count - 1,
+                 in->groups[g].name[v]);
         return fail_at(in, in->name[SONATA_INDICES], first + i, what);
     }
     return STATUS_OK;
@@ -334,7 +343,8 @@ static status take_group(sonata_reader *in, int group, int value, int64_t count)
 static status fail_value(const sonata_reader *in, int64_t first, int64_t i, int value, const char *what) {
     const sonata_group *group = &in->groups[in->group[i]];
     if (group->column[value].file) return fail_at(in, group->name[value], in->id[SONATA_INDICES][i], what);
-    return status_fail(STATUS_INPUT, "%s: column '%s' of type %" PRId64 ", which edge %" PRId64 " of %s has: %s", in->types.path, value_names[value], in->id[SONATA_TYPES][i], first + i, path_of(in), what);
+    return status_fail(STATUS_INPUT, "%s: column '%s' of type %" PRId64 ", which edge %" PRId64 " of %s has: %s", in->types.path, value_names[value],
+                       in->id[SONATA_TYPES][i], first + i, path_of(in), what);
 }
 
 /** What is wrong with the values of an edge: say it. */
@@ -344,7 +354,8 @@ static status refuse_values(const sonata_reader *in, int64_t first, int64_t i) {
     char what[256];
     if (!(in->given[i] & 1 << SONATA_WEIGHT) && !in->types.path[0]) return fail_without_weights(in, name);
     if (!(in->given[i] & 1 << SONATA_WEIGHT))
-        return status_fail(STATUS_INPUT, "%s: edge %" PRId64 " of type %" PRId64 " has no syn_weight, neither in '%s' nor in %s", path_of(in), first + i, in->id[SONATA_TYPES][i], name, in->types.path);
+        return status_fail(STATUS_INPUT, "%s: edge %" PRId64 " of type %" PRId64 " has no syn_weight, neither in '%s' nor in %s", path_of(in), first + i,
+                           in->id[SONATA_TYPES][i], name, in->types.path);
     if (!isfinite(weight)) {
         snprintf(what, sizeof what, "weight %g is not a finite number", weight);
         return fail_value(in, first, i, SONATA_WEIGHT, what);
@@ -357,7 +368,8 @@ static status refuse_values(const sonata_reader *in, int64_t first, int64_t i) {
         snprintf(what, sizeof what, "weight %g times %g synapses is not a finite number", weight, nsyns);
         return fail_value(in, first, i, SONATA_WEIGHT, what);
     }
-    snprintf(what, sizeof what, "a delay of %g ms, but here a spike takes one time step, simulation.dt = %g ms; %s.delay: ignore takes all delays as that", delay, in->input->dt, in->input->section);
+    snprintf(what, sizeof what, "a delay of %g ms, but here a spike takes one time step, simulation.dt = %g ms; %s.delay: ignore takes all delays as that",
+             delay, in->input->dt, in->input->section);
     return fail_value(in, first, i, SONATA_DELAY, what);
 }
 

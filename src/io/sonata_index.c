@@ -38,7 +38,8 @@ static sonata_index_state judge(const sonata_reader *reader, sonata_slice *slice
 }
 
 /** The slices that nodes point at. @param nodes [mine] of range_to_edge_id */
-static sonata_index_state gather(const sonata_reader *reader, const foreign_dataset *ranges, int64_t first, int64_t mine, int64_t (*nodes)[2], sonata_slice **slices, int64_t *count) {
+static sonata_index_state gather(const sonata_reader *reader, const foreign_dataset *ranges, int64_t first, int64_t mine, int64_t (*nodes)[2],
+                                 sonata_slice **slices, int64_t *count) {
     int64_t low = INT64_MAX, high = 0, room = 0, most = 16 * mine + SONATA_BLOCK;
     for (int64_t t = 0; t < mine; t++) {
         if (nodes[t][0] == nodes[t][1]) continue;

@@ -35,9 +35,11 @@ static status read_integers(nodes_reader *in, const char *column, int64_t **valu
     status result = foreign_dataset_open(&in->file, true, name, 1, H5_INPUT_INTEGER, &dataset);
     if (result != STATUS_OK) return result;
     if (needed) in->nodes = dataset.count;
-    if (in->nodes > NODES_LIMIT) result = status_fail(STATUS_INPUT, "%s: dataset '%s' has %" PRId64 " nodes; at most %d are supported", in->path, name, in->nodes, NODES_LIMIT);
+    if (in->nodes > NODES_LIMIT)
+        result = status_fail(STATUS_INPUT, "%s: dataset '%s' has %" PRId64 " nodes; at most %d are supported", in->path, name, in->nodes, NODES_LIMIT);
     else if (dataset.count != in->nodes)
-        result = status_fail(STATUS_INPUT, "%s: dataset '%s' has %" PRId64 " values, but there are %" PRId64 " nodes", in->path, name, dataset.count, in->nodes);
+        result = status_fail(STATUS_INPUT, "%s: dataset '%s' has %" PRId64 " values, but there are %" PRId64 " nodes", in->path, name, dataset.count,
+                             in->nodes);
     if (result == STATUS_OK) {
         *values = memory_new(MEMORY_BUFFERS, (size_t)in->nodes, sizeof **values);
         result = foreign_rows(&dataset, 0, in->nodes, dataset.is_signed ? FOREIGN_INT64 : FOREIGN_UINT64, *values);
@@ -52,7 +54,8 @@ static status check_ids(nodes_reader *in) {
     status result = read_integers(in, "node_id", &id);
     for (int64_t i = 0; result == STATUS_OK && id && i < in->nodes; i++)
         if (id[i] != i)
-            result = status_fail(STATUS_INPUT, "%s: dataset '/nodes/%s/node_id' at [%" PRId64 "]: %" PRId64 " found, but only 0, 1, 2, ... is supported", in->path, in->population, i, id[i]);
+            result = status_fail(STATUS_INPUT, "%s: dataset '/nodes/%s/node_id' at [%" PRId64 "]: %" PRId64 " found, but only 0, 1, 2, ... is supported",
+                                 in->path, in->population, i, id[i]);
     memory_free(id);
     return result;
 }
@@ -63,7 +66,8 @@ static status use_types(nodes_reader *in) {
         const sonata_type *type = sonata_types_find(&in->types, in->type[i]);
         if (!type) {
             sonata_types_list(&in->types, list, sizeof list);
-            return status_fail(STATUS_INPUT, "%s: dataset '/nodes/%s/node_type_id' at [%" PRId64 "]: type %" PRId64 " is not in %s, which has %s", in->path, in->population, i, in->type[i], in->types.path, list);
+            return status_fail(STATUS_INPUT, "%s: dataset '/nodes/%s/node_type_id' at [%" PRId64 "]: type %" PRId64 " is not in %s, which has %s", in->path,
+                               in->population, i, in->type[i], in->types.path, list);
         }
         for (int c = 0; c < 2 && in->sort[i] == SONATA_NODE_UNKNOWN; c++)
             if (type->cell[c]) in->sort[i] = (uint8_t)sort_of(type->cell[c]);
@@ -79,7 +83,9 @@ static status read_sorts(nodes_reader *in, int64_t group, const char *column, co
     if (dataset->kind == H5_INPUT_TEXT) return foreign_texts(dataset, *texts);
     snprintf(name, sizeof name, "/nodes/%s/%" PRId64 "/@library/%s", in->population, group, column);
     if (!foreign_exists(&in->file, name))
-        return in->file.lost != STATUS_OK ? in->file.lost : status_fail(STATUS_INPUT, "%s: dataset '%s' holds integers, but there is no '%s' of texts that they count", in->path, dataset->name, name);
+        return in->file.lost != STATUS_OK
+                   ? in->file.lost
+                   : status_fail(STATUS_INPUT, "%s: dataset '%s' holds integers, but there is no '%s' of texts that they count", in->path, dataset->name, name);
     status result = foreign_dataset_open(&in->file, true, name, 1, H5_INPUT_TEXT, &library);
     if (result != STATUS_OK) return result;
     foreign_text *words = memory_new(MEMORY_BUFFERS, (size_t)library.count, sizeof *words);
@@ -88,7 +94,9 @@ static status read_sorts(nodes_reader *in, int64_t group, const char *column, co
     if (result == STATUS_OK) result = foreign_rows(dataset, 0, dataset->count, dataset->is_signed ? FOREIGN_INT64 : FOREIGN_UINT64, number);
     for (int64_t i = 0; i < dataset->count && result == STATUS_OK; i++)
         if (number[i] >= 0 && number[i] < library.count) (*texts)[i] = words[number[i]];
-        else result = status_fail(STATUS_INPUT, "%s: dataset '%s' at [%" PRId64 "]: %" PRId64 " is not in 0 .. %" PRId64 " of '%s'", in->path, dataset->name, i, number[i], library.count - 1, name);
+        else
+            result = status_fail(STATUS_INPUT, "%s: dataset '%s' at [%" PRId64 "]: %" PRId64 " is not in 0 .. %" PRId64 " of '%s'", in->path, dataset->name, i,
+                                 number[i], library.count - 1, name);
     memory_free(words), memory_free(number);
     foreign_dataset_close(&library);
     return result;
@@ -109,7 +117,8 @@ static status use_column(nodes_reader *in, int64_t group, const char *column, bo
         int64_t at = in->index ? in->index[i] : i;
         if ((in->group ? in->group[i] : 0) != group) continue;
         if ((uint64_t)at >= (uint64_t)dataset.count)
-            result = status_fail(STATUS_INPUT, "%s: dataset '%s' has %" PRId64 " values, but node %" PRId64 " has index %" PRId64, in->path, name, dataset.count, i, at);
+            result = status_fail(STATUS_INPUT, "%s: dataset '%s' has %" PRId64 " values, but node %" PRId64 " has index %" PRId64, in->path, name,
+                                 dataset.count, i, at);
         else if (!text && numbers[at] != 0 && numbers[at] != 1)
             result = status_fail(STATUS_INPUT, "%s: dataset '%s' at [%" PRId64 "]: %g found, allowed are 0 and 1", in->path, name, at, numbers[at]);
         else in->sort[i] = (uint8_t)(text ? sort_of(texts[at].text) : numbers[at] == 1 ? SONATA_NODE_EXCITATORY : SONATA_NODE_INHIBITORY);

@@ -34,8 +34,8 @@ typedef struct {
     const char *const *known;            /**< that need not be read, NULL-terminated */
 } sonata_type_names;
 
-/** Read a table of types: a line of names, then a line each; fields are separated by blanks (or by tabs, commas or semicolons, if the line of names has one), in quotes where they hold one.
- *  Rows of another population are left out. @param path "" gives an empty table
+/** Read a table of types: a line of names, then a line each; fields are separated by blanks (or by tabs, commas or semicolons, if the line of names has one),
+ *  in quotes where they hold one. Rows of another population are left out. @param path "" gives an empty table
  *  @return STATUS_INPUT, with messages that name file and line; result to be cleared in any case */
 status sonata_types_read(const char *path, const char *population, const sonata_type_names *names, sonata_types *result);
 void sonata_types_clear(sonata_types *types);

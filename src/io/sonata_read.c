@@ -41,7 +41,9 @@ static void count_signs(const sonata_reader *in, int64_t count, int64_t *room, s
     for (int64_t i = 0; i < count; i++) {
         int64_t source = in->id[SONATA_SOURCES][i];
         double weight = in->value[SONATA_WEIGHT][i];
-        if (source >= *room) survey->signs = memory_resize(MEMORY_BUFFERS, survey->signs, (size_t)(*room = 2 * source + 1024 < in->limit ? 2 * source + 1024 : in->limit), sizeof *survey->signs);
+        if (source >= *room)
+            survey->signs = memory_resize(MEMORY_BUFFERS, survey->signs, (size_t)(*room = 2 * source + 1024 < in->limit ? 2 * source + 1024 : in->limit),
+                                          sizeof *survey->signs);
         survey->signs[source][0] += weight > 0;
         survey->signs[source][1] += weight < 0;
     }
@@ -50,7 +52,8 @@ static void count_signs(const sonata_reader *in, int64_t count, int64_t *room, s
 /** Edges of a group, and the sum of their rows in it. */
 typedef struct { uint64_t edges, rows; } occupied;
 
-/** Every edge has a row of its group's columns for itself: otherwise some have what is another's. Writers have left edge_group_index at 0. Collective. @param groups [group_count] of this rank */
+/** Every edge has a row of its group's columns for itself: otherwise some have what is another's. Writers have left edge_group_index at 0. Collective.
+ *  @param groups [group_count] of this rank */
 static void doubt_rows(const context *job, const sonata_reader *in, occupied *groups) {
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, groups, 2 * in->group_count, MPI_UINT64_T, MPI_SUM, job->comm));
     for (int g = 0; g < in->group_count && in->ids[SONATA_INDICES].file; g++)
@@ -58,8 +61,10 @@ static void doubt_rows(const context *job, const sonata_reader *in, occupied *gr
             const foreign_dataset *column = &in->groups[g].column[v];
             uint64_t rows = (uint64_t)column->count, sum = rows % 2 ? (rows - 1) / 2 * rows : rows / 2 * (rows - 1);
             if (!column->file || (groups[g].edges == rows && groups[g].rows == (rows ? sum : 0))) continue;
-            log_warning(job, "%s: dataset '%s' does not give each of %" PRIu64 " edges of group %" PRId64 " a row for itself of the %" PRIu64 " of '%s': are its values theirs?", in->input->path,
-                        in->name[SONATA_INDICES], groups[g].edges, in->groups[g].id, rows, in->groups[g].name[v]);
+            log_warning(job,
+                        "%s: dataset '%s' does not give each of %" PRIu64 " edges of group %" PRId64 " a row for itself of the %" PRIu64
+                        " of '%s': are its values theirs?",
+                        in->input->path, in->name[SONATA_INDICES], groups[g].edges, in->groups[g].id, rows, in->groups[g].name[v]);
             break;
         }
 }
@@ -83,10 +88,12 @@ static status look_at_part(const context *job, sonata_reader *in, seen *seen, oc
 static void tell(const context *job, const sonata_reader *in, const seen *seen) {
     const sonata_input *input = in->input;
     char nsyns[80] = "", delays[80] = "";
-    const char *from = seen->grouped > 0 ? seen->typed > 0 ? "syn_weight of groups and types" : "syn_weight" : seen->typed > 0 ? "syn_weight of edge types" : "none";
+    const char *of_types = seen->typed > 0 ? "syn_weight of edge types" : "none";
+    const char *from = seen->grouped == 0 ? of_types : seen->typed > 0 ? "syn_weight of groups and types" : "syn_weight";
     if (seen->most_nsyns > 0) snprintf(nsyns, sizeof nsyns, " times nsyns (%g to %g)", -seen->least_nsyns, seen->most_nsyns);
     if (seen->longest > -INFINITY && !input->ignore_delays) snprintf(delays, sizeof delays, ", delays of one time step");
-    log_line(job, "%s: %s: %" PRId64 " edges of population %s%s%s, weights: %s%s%s", input->section, input->path, in->edges, in->population, in->nodes[0] ? " inside " : "", in->nodes, from, nsyns, delays);
+    log_line(job, "%s: %s: %" PRId64 " edges of population %s%s%s, weights: %s%s%s", input->section, input->path, in->edges, in->population,
+             in->nodes[0] ? " inside " : "", in->nodes, from, nsyns, delays);
     if (input->ignore_delays && seen->longest > -INFINITY)
         log_warning(job, "%s.delay: ignore: delays of %g to %g ms%s in %s are taken as one time step, %g ms", input->section, -seen->shortest, seen->longest,
                     seen->nameless_delay > 0 ? " and some that are no numbers" : "", input->path, input->dt);
@@ -144,7 +151,8 @@ static void make_room(keeper *keep, int64_t room) {
 }
 
 /** Append my edges among [first, first+count).
- *  @param slice those of the index that these edges are, one after the other; @p foreign is set when one leads to another target than its slice says. NULL: the edges are anyone's */
+ *  @param slice those of the index that these edges are, one after the other; @p foreign is set when one leads to another target than its slice says.
+ *  NULL: the edges are anyone's */
 static status keep_edges(keeper *keep, int64_t first, int64_t count, const sonata_slice *slice, bool *foreign) {
     const sonata_reader *in = keep->in;
     for (int64_t done = 0, size; done < count; done += size) {
@@ -186,8 +194,8 @@ static int largest_of_all(const context *job, int mine) {
     return mine;
 }
 
-/** Read by the index. A slice is of one target and overlaps with no other on its rank, every edge in it leads to that target, and all ranks keep as many edges as there are: then none is missing, and none is there twice.
- *  Collective. @param[out] used by all ranks; if not, nothing is kept. @return agreed */
+/** Read by the index. A slice is of one target and overlaps with no other on its rank, every edge in it leads to that target, and all ranks keep as many edges
+ *  as there are: then none is missing, and none is there twice. Collective. @param[out] used by all ranks; if not, nothing is kept. @return agreed */
 static status read_by_index(const context *job, keeper *keep, bool *used) {
     sonata_slice *slices;
     int64_t count;
@@ -203,7 +211,8 @@ static status read_by_index(const context *job, keeper *keep, bool *used) {
     *used = state == SONATA_INDEX_GOOD;
     if (!*used) keep->result->count = 0;
     if (result == STATUS_OK && state == SONATA_INDEX_WRONG)
-        log_warning(job, "%s: the index '/edges/%s/indices/target_to_source' does not fit the edges: it is not used", keep->in->input->path, keep->in->population);
+        log_warning(job, "%s: the index '/edges/%s/indices/target_to_source' does not fit the edges: it is not used", keep->in->input->path,
+                    keep->in->population);
     return result;
 }
 
@@ -213,7 +222,8 @@ static status read_all(const context *job, keeper *keep) {
     if (result != STATUS_OK) return result;
     int64_t kept = kept_by_all(job, keep);
     if (kept == keep->in->edges) return STATUS_OK;
-    return status_agree(job, status_fail(STATUS_FAILURE, "%s: %" PRId64 " edges, but %" PRId64 " of them were read: has the file changed meanwhile?", keep->in->input->path, keep->in->edges, kept));
+    return status_agree(job, status_fail(STATUS_FAILURE, "%s: %" PRId64 " edges, but %" PRId64 " of them were read: has the file changed meanwhile?",
+                                         keep->in->input->path, keep->in->edges, kept));
 }
 
 typedef struct {

@@ -26,14 +26,16 @@ typedef struct {
 
 static status fail(const types_text *in, const char *what, const char *text) {
     char shown[48];
-    return status_fail(STATUS_INPUT, "%s:%lld: %s%s%s", in->path, (long long)in->line, what, text ? " " : "", text ? table_show(shown, text, (int64_t)strlen(text)) : "");
+    return status_fail(STATUS_INPUT, "%s:%lld: %s%s%s", in->path, (long long)in->line, what, text ? " " : "",
+                       text ? table_show(shown, text, (int64_t)strlen(text)) : "");
 }
 
 static bool is_gap(const types_text *in, char c) {
     return c == ' ' || (c == '\t' && in->separator != '\t');
 }
 
-/** Take a field out of a line, which is changed; blanks around it are none of its own, those in quotes are. @return where the next one begins, NULL after the last one or, with @p open set, in a quote that is not closed */
+/** Take a field out of a line, which is changed; blanks around it are none of its own, those in quotes are.
+ *  @return where the next one begins, NULL after the last one or, with @p open set, in a quote that is not closed */
 static char *take_field(const types_text *in, char *at, char **field, bool *open) {
     while (is_gap(in, *at)) at++;
     char *to = at, *kept = at; /* what is quoted ends there */
@@ -145,8 +147,8 @@ static status sort_types(sonata_types *result) {
     qsort(result->type, (size_t)result->count, sizeof *result->type, compare_types);
     for (int i = 1; i < result->count; i++)
         if (result->type[i].id == result->type[i - 1].id)
-            return status_fail(STATUS_INPUT, "%s:%lld: type %lld again, after line %lld", result->path, (long long)result->type[i].line, (long long)result->type[i].id,
-                               (long long)result->type[i - 1].line);
+            return status_fail(STATUS_INPUT, "%s:%lld: type %lld again, after line %lld", result->path, (long long)result->type[i].line,
+                               (long long)result->type[i].id, (long long)result->type[i - 1].line);
     return STATUS_OK;
 }
 
@@ -156,7 +158,8 @@ status sonata_types_read(const char *path, const char *population, const sonata_
     *result = (sonata_types){.path = path};
     if (!*path) return STATUS_OK;
     status read = table_load(path, INT32_MAX, &result->text, &length);
-    if (read == STATUS_OK && memchr(result->text, '\0', (size_t)length)) read = status_fail(STATUS_INPUT, "%s: holds a zero byte: not a table of types, which is a text", path);
+    if (read == STATUS_OK && memchr(result->text, '\0', (size_t)length))
+        read = status_fail(STATUS_INPUT, "%s: holds a zero byte: not a table of types, which is a text", path);
     if (read != STATUS_OK) return read;
     types_text *in = memory_new(MEMORY_BUFFERS, 1, sizeof *in);
     *in = (types_text){.path = path, .next = result->text + (length >= 3 && memcmp(result->text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0)};
@@ -185,13 +188,15 @@ const sonata_type *sonata_types_find(const sonata_types *types, int64_t id) {
 
 status sonata_types_fail(const sonata_types *types, const sonata_type *type, const char *column, const char *text, const char *allowed) {
     char shown[48];
-    return status_fail(STATUS_INPUT, "%s:%lld: column '%s': '%s' is not %s", types->path, (long long)type->line, column, table_show(shown, text, (int64_t)strlen(text)), allowed);
+    return status_fail(STATUS_INPUT, "%s:%lld: column '%s': '%s' is not %s", types->path, (long long)type->line, column,
+                       table_show(shown, text, (int64_t)strlen(text)), allowed);
 }
 
 void sonata_types_list(const sonata_types *types, char *text, size_t size) {
     size_t used = 0;
     snprintf(text, size, "none");
-    for (int i = 0; i < types->count && used + 32 < size; i++, used = strlen(text)) snprintf(text + used, size - used, "%s%lld", used ? ", " : "", (long long)types->type[i].id);
+    for (int i = 0; i < types->count && used + 32 < size; i++, used = strlen(text))
+        snprintf(text + used, size - used, "%s%lld", used ? ", " : "", (long long)types->type[i].id);
     if (types->count && used + 32 >= size) snprintf(text + used, size - used, ", ...");
 }
 
@@ -204,7 +209,8 @@ static bool is_beside(const char *path, const char *what, bool whole, char found
     size_t length = dot ? (size_t)(dot - path) : strlen(path), ending = (size_t)snprintf(plural, sizeof plural, "%ss", what);
     bool has = length >= (size_t)(name - path) + ending && strncmp(path + length - ending, plural, ending) == 0;
     if (!whole && !has) return false;
-    if (snprintf(guess, sizeof guess, "%.*s%s%s_types.csv", (int)(whole ? length : length - ending), path, whole ? "_" : "", what) >= (int)sizeof guess) return false;
+    if (snprintf(guess, sizeof guess, "%.*s%s%s_types.csv", (int)(whole ? length : length - ending), path, whole ? "_" : "", what) >= (int)sizeof guess)
+        return false;
     return access(guess, R_OK) == 0 && realpath(guess, found);
 }
 

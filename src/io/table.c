@@ -213,8 +213,8 @@ void table_tell(const context *job, const char *path, const char *quantity, cons
     int digits = fabs(all->time[all->times - 1]) < 1e8 ? 8 : 14; /* of dates */
     if (all->times > 1) snprintf(bin, sizeof bin, all->regular ? "bins of %.6g ms" : "unequal bins, the first of %.6g ms", all->bin);
     log_line(job, "%s: %d condition%s x %d times x %d unit%s (%s); %s, %.*g to %.*g ms (%s); mean %.3g%s, %.3g to %.3g", path, all->conditions,
-             all->conditions == 1 ? "" : "s", all->times, all->units, all->units == 1 ? "" : "s", all->layout, bin, digits, all->time[0], digits, all->time[all->times - 1],
-             all->time_source, sum / (double)count, quantity, least, most);
+             all->conditions == 1 ? "" : "s", all->times, all->units, all->units == 1 ? "" : "s", all->layout, bin, digits, all->time[0], digits,
+             all->time[all->times - 1], all->time_source, sum / (double)count, quantity, least, most);
     if (all->ignored[0]) log_warning(job, "%s: left out: %s", path, all->ignored);
     if (all->doubt[0]) log_warning(job, "%s: %s", path, all->doubt);
 }

@@ -351,11 +351,14 @@ static status read_numbers(const foreign_dataset *input, char **names) {
     bool real = input->kind == H5_INPUT_REAL;
     int64_t *numbers = table_alloc(input->file->path, input->count, sizeof *numbers);
     double *reals = real ? (double *)(void *)numbers : NULL; /* both have 8 bytes */
-    status read = numbers ? foreign_rows(input, 0, input->shape[0], real ? FOREIGN_DOUBLE : input->is_signed ? FOREIGN_INT64 : FOREIGN_UINT64, numbers) : STATUS_FAILURE;
+    const foreign_type type = real ? FOREIGN_DOUBLE : input->is_signed ? FOREIGN_INT64 : FOREIGN_UINT64;
+    status read = numbers ? foreign_rows(input, 0, input->shape[0], type, numbers) : STATUS_FAILURE;
     for (int64_t i = 0; i < input->count && read == STATUS_OK; i++) {
         char text[32];
         if (real) snprintf(text, sizeof text, reals[i] == rint(reals[i]) ? "%.17g" : "%.15g", reals[i]);
-        else snprintf(text, sizeof text, "%s%" PRIu64, input->is_signed && numbers[i] < 0 ? "-" : "", input->is_signed && numbers[i] < 0 ? -(uint64_t)numbers[i] : (uint64_t)numbers[i]);
+        else
+            snprintf(text, sizeof text, "%s%" PRIu64, input->is_signed && numbers[i] < 0 ? "-" : "",
+                     input->is_signed && numbers[i] < 0 ? -(uint64_t)numbers[i] : (uint64_t)numbers[i]);
         read = take_name(input, i, text, &names[i]);
     }
     free(numbers);
@@ -417,7 +420,9 @@ static status read_names(source *in, int axis) {
 
 /** Rates are in Hz: what does an attribute of theirs say? */
 static status check_rate_unit(const source *in) {
-    static const char *const hertz[] = {"", "hz", "hertz", "1/s", "s-1", "s^-1", "s**-1", "/s", "spikes/s", "spikes/sec", "spikes/second", "spike/s", "sp/s", "spk/s", "spks/s", "spikes per second", NULL};
+    static const char *const hertz[] = {"",         "hz",         "hertz",         "1/s",     "s-1",  "s^-1",  "s**-1",  "/s",
+                                        "spikes/s", "spikes/sec", "spikes/second", "spike/s", "sp/s", "spk/s", "spks/s", "spikes per second",
+                                        NULL};
     for (int a = 0; a < 2 && in->how->nonnegative; a++) {
         foreign_text unit;
         char shown[48];
@@ -427,8 +432,8 @@ static status check_rate_unit(const source *in) {
         if (read != STATUS_OK) return read;
         while (found && hertz[known] && strcasecmp(unit.text, hertz[known]) != 0) known++;
         if (found && !hertz[known])
-            snprintf(in->result->doubt, sizeof in->result->doubt, "attribute %s of dataset '%.250s' is '%s', but its values are taken as Hz", a ? "unit" : "units", in->rates_name.text,
-                     table_show(shown, unit.text, (int64_t)strlen(unit.text)));
+            snprintf(in->result->doubt, sizeof in->result->doubt, "attribute %s of dataset '%.250s' is '%s', but its values are taken as Hz",
+                     a ? "unit" : "units", in->rates_name.text, table_show(shown, unit.text, (int64_t)strlen(unit.text)));
     }
     return STATUS_OK;
 }

@@ -38,7 +38,9 @@ static int64_t in_degree_of(const balanced_parameters *p, const network_settings
 
 static status check(const config *config, const void *raw, const network_settings *settings) {
     int64_t k = in_degree_of(raw, settings);
-    if (k < 1) return config_complain(config, "network", "static_probability", "gives an in-degree of 0 for %lld neurons; kind none has no static synapses", (long long)settings->neurons);
+    if (k < 1)
+        return config_complain(config, "network", "static_probability", "gives an in-degree of 0 for %lld neurons; kind none has no static synapses",
+                               (long long)settings->neurons);
     if (2 * k > settings->neurons - 1)
         return config_complain(config, "network", config_given(config, "network", "in_degree") ? "in_degree" : "static_probability",
                                "each neuron would need %lld targets among %lld others", (long long)(2 * k), (long long)(settings->neurons - 1));
@@ -86,7 +88,8 @@ static void split(target_list *list, uint64_t node, int64_t from, int64_t to, in
         return;
     }
     int64_t middle = from + (to - from) / 2;
-    int64_t left = random_hypergeometric(list->seed, RANDOM_STATIC_SPLIT, (uint64_t)list->source, node, end - begin, leaf_position(list, middle) - begin, draws);
+    int64_t left = random_hypergeometric(list->seed, RANDOM_STATIC_SPLIT, (uint64_t)list->source, node, end - begin, leaf_position(list, middle) - begin,
+                                         draws);
     split(list, 2 * node, from, middle, left);
     split(list, 2 * node + 1, middle, to, draws - left);
 }
@@ -141,7 +144,8 @@ static status size(const config *config, const void *raw, const network_settings
     return STATUS_OK;
 }
 
-/** Constant input grows as sqrt(K), and recurrent input with it (K inputs of strength 1/sqrt(K)): whether neurons reach threshold is a matter of x c_x sqrt(K) g. */
+/** Constant input grows as sqrt(K), and recurrent input with it (K inputs of strength 1/sqrt(K)): whether neurons reach threshold is a matter of
+ *  x c_x sqrt(K) g. */
 static void advise(const void *raw, const network_settings *settings, const double *needed, char *text, size_t size) {
     const balanced_parameters *p = raw;
     double k = (double)in_degree_of(p, settings), degree[2] = {NAN, NAN}, drive = NAN;
@@ -154,8 +158,11 @@ static void advise(const void *raw, const network_settings *settings, const doub
     double least = fmin(degree[0], degree[1]), most = fmax(degree[0], degree[1]);
     int used = 0;
     if (!isnan(least)) used = snprintf(text, size, "network.in_degree of %.0f or more (it is %.0f", least, k);
-    if (most > least) used += snprintf(text + used, size - (size_t)used, "; from %.0f on %s neurons fire alone, too", most, degree[0] < degree[1] ? "inhibitory" : "excitatory");
-    if (!isnan(least)) used += snprintf(text + used, size - (size_t)used, 2 * least + 1 > (double)settings->neurons ? "; that takes %.0f neurons)" : ")", 2 * least + 1);
+    if (most > least)
+        used += snprintf(text + used, size - (size_t)used, "; from %.0f on %s neurons fire alone, too", most,
+                         degree[0] < degree[1] ? "inhibitory" : "excitatory");
+    if (!isnan(least))
+        used += snprintf(text + used, size - (size_t)used, 2 * least + 1 > (double)settings->neurons ? "; that takes %.0f neurons)" : ")", 2 * least + 1);
     if (!isnan(drive)) snprintf(text + used, size - (size_t)used, "%snetwork.external_drive above %.4g (it is %.4g)", used ? ", or " : "", drive, p->drive);
 }
 

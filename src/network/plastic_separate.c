@@ -16,16 +16,20 @@ typedef struct {
 } separate_parameters;
 
 static const param parameters[] = {
-    {"excitatory_in_degree", PARAM_INTEGER, UNIT_NONE, "auto", 0, 1 << 24, NULL, "L excitatory partners of a neuron; auto: round(2 sqrt(K)) of the static network",
-     offsetof(separate_parameters, degree_e)},
-    {"inhibitory_in_degree", PARAM_INTEGER, UNIT_NONE, "auto", 0, 1 << 24, NULL, "L inhibitory partners; auto as above", offsetof(separate_parameters, degree_i)},
-    {"excitatory_weight", PARAM_NUMBER, UNIT_NONE, "auto", -1e6, 1e6, NULL, "initial weight; auto: 2 tau_m / (2 sqrt(L)), or 0 without partners", offsetof(separate_parameters, weight_e)},
-    {"inhibitory_weight", PARAM_NUMBER, UNIT_NONE, "auto", -1e6, 1e6, NULL, "initial weight; auto: -2 tau_m / (2 sqrt(L))", offsetof(separate_parameters, weight_i)},
+    {"excitatory_in_degree", PARAM_INTEGER, UNIT_NONE, "auto", 0, 1 << 24, NULL,
+     "L excitatory partners of a neuron; auto: round(2 sqrt(K)) of the static network", offsetof(separate_parameters, degree_e)},
+    {"inhibitory_in_degree", PARAM_INTEGER, UNIT_NONE, "auto", 0, 1 << 24, NULL, "L inhibitory partners; auto as above",
+     offsetof(separate_parameters, degree_i)},
+    {"excitatory_weight", PARAM_NUMBER, UNIT_NONE, "auto", -1e6, 1e6, NULL, "initial weight; auto: 2 tau_m / (2 sqrt(L)), or 0 without partners",
+     offsetof(separate_parameters, weight_e)},
+    {"inhibitory_weight", PARAM_NUMBER, UNIT_NONE, "auto", -1e6, 1e6, NULL, "initial weight; auto: -2 tau_m / (2 sqrt(L))",
+     offsetof(separate_parameters, weight_i)},
     {"excitatory_partners", PARAM_CHOICE, UNIT_NONE, "any", 0, 0, "any trained", "from which excitatory neurons partners are drawn (Kim et al. 2023: trained)",
      offsetof(separate_parameters, partners)},
-    {"active_fraction", PARAM_NUMBER, UNIT_NONE, "1", 1e-6, 1, NULL, "draw partners only from this fraction of cells of each type, the most active in the baseline run",
-     offsetof(separate_parameters, active_fraction)},
-    {"group_size", PARAM_INTEGER, UNIT_NONE, "1", 1, 1 << 24, NULL, "consecutive neurons that share partners and so one inverse correlation matrix", offsetof(separate_parameters, group_size)},
+    {"active_fraction", PARAM_NUMBER, UNIT_NONE, "1", 1e-6, 1, NULL,
+     "draw partners only from this fraction of cells of each type, the most active in the baseline run", offsetof(separate_parameters, active_fraction)},
+    {"group_size", PARAM_INTEGER, UNIT_NONE, "1", 1, 1 << 24, NULL, "consecutive neurons that share partners and so one inverse correlation matrix",
+     offsetof(separate_parameters, group_size)},
 };
 static const param_table table = {"separate", "a sparse plastic set beside the static synapses (Arthur et al. 2023)", parameters,
                                   sizeof parameters / sizeof *parameters, sizeof(separate_parameters)};
@@ -83,11 +87,14 @@ static void resolve_auto(separate_parameters *p, const network *network) {
 
 static status check_pools(const config *config, const separate_parameters *p, const pool pools[2]) {
     if (p->degree_e > pools[0].count)
-        return config_complain(config, "plastic", "excitatory_in_degree", "%lld partners wanted, but there are %lld", (long long)p->degree_e, (long long)pools[0].count);
+        return config_complain(config, "plastic", "excitatory_in_degree", "%lld partners wanted, but there are %lld", (long long)p->degree_e,
+                               (long long)pools[0].count);
     if (p->degree_i > pools[1].count)
-        return config_complain(config, "plastic", "inhibitory_in_degree", "%lld partners wanted, but there are %lld", (long long)p->degree_i, (long long)pools[1].count);
+        return config_complain(config, "plastic", "inhibitory_in_degree", "%lld partners wanted, but there are %lld", (long long)p->degree_i,
+                               (long long)pools[1].count);
     if (p->degree_e + p->degree_i == 0)
-        return config_complain(config, "plastic", "excitatory_in_degree", "no plastic synapses at all; give excitatory_in_degree or inhibitory_in_degree (auto follows the static network)");
+        return config_complain(config, "plastic", "excitatory_in_degree",
+                               "no plastic synapses at all; give excitatory_in_degree or inhibitory_in_degree (auto follows the static network)");
     return STATUS_OK;
 }
 

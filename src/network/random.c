@@ -22,16 +22,18 @@ static const param parameters[] = {
     NUMBER("probability", "0.3", 0, 1, "connection probability p", probability),
     {"wiring", PARAM_CHOICE, UNIT_NONE, "probability", 0, 0, "probability in_degree",
      "every pair independently, or exactly round(p N_E) excitatory and round(p N_I) inhibitory inputs", offsetof(random_parameters, wiring)},
-    {"weights", PARAM_CHOICE, UNIT_NONE, "gaussian", 0, 0, "gaussian dale zero", "N(0, sigma^2/(N p)); or J/sqrt(N p) from excitatory and -g J/sqrt(N p) from inhibitory neurons; or 0",
-     offsetof(random_parameters, weights)},
+    {"weights", PARAM_CHOICE, UNIT_NONE, "gaussian", 0, 0, "gaussian dale zero",
+     "N(0, sigma^2/(N p)); or J/sqrt(N p) from excitatory and -g J/sqrt(N p) from inhibitory neurons; or 0", offsetof(random_parameters, weights)},
     NUMBER("sigma", "1", 0, 1e3, "gaussian weights: standard deviation times sqrt(N p)", sigma),
     NUMBER("strength", "6", 0, 1e3, "dale weights: J", strength),
     NUMBER("g", "5", 0, 1e3, "dale weights: inhibition relative to excitation", g),
-    {"zero_row_sums", PARAM_FLAG, UNIT_NONE, "false", 0, 0, NULL, "gaussian weights: subtract the mean of each neuron's inputs", offsetof(random_parameters, zero_row_sums)},
+    {"zero_row_sums", PARAM_FLAG, UNIT_NONE, "false", 0, 0, NULL, "gaussian weights: subtract the mean of each neuron's inputs",
+     offsetof(random_parameters, zero_row_sums)},
     NUMBER("bias", "0", -1e6, 1e6, "constant input of every neuron", bias),
 };
 #undef NUMBER
-static const param_table table = {"random", "sparse random network (Kim & Chow 2018)", parameters, sizeof parameters / sizeof *parameters, sizeof(random_parameters)};
+static const param_table table = {"random", "sparse random network (Kim & Chow 2018)", parameters, sizeof parameters / sizeof *parameters,
+                                  sizeof(random_parameters)};
 
 static status check(const config *config, const void *raw, const network_settings *settings) {
     const random_parameters *p = raw;
@@ -95,8 +97,9 @@ static status build(const context *context, const config *config, const void *ra
     int64_t *chosen = memory_new(MEMORY_BUFFERS, (size_t)total, sizeof(int64_t));
     for (int i = 0; i < network->part.mine; i++) {
         int64_t gid = network->part.first + i, at = rows.start[i];
-        int count = p->wiring == WIRING_PROBABILITY ? choose_by_probability(network->seed, gid, total, p->probability, source)
-                                                    : choose_by_in_degree(network->seed, gid, total, network->cells->excitatory, p->probability, chosen, source);
+        int count = p->wiring == WIRING_PROBABILITY
+                        ? choose_by_probability(network->seed, gid, total, p->probability, source)
+                        : choose_by_in_degree(network->seed, gid, total, network->cells->excitatory, p->probability, chosen, source);
         if (at + count > room) {
             room = (at + count) * 3 / 2 + 64;
             rows.source = memory_resize(MEMORY_BUFFERS, rows.source, (size_t)room, sizeof(int32_t));

@@ -14,24 +14,29 @@ typedef struct {
 
 enum { DELAY_STEP, DELAY_IGNORE };
 
-#define EDGES(what)                                                                                                                                                       \
-    {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, what, offsetof(sonata_parameters, path), MAY_TEST},                                                                 \
-    {"population", PARAM_TEXT, UNIT_NONE, "", 0, 0, NULL, "edge population; may be left out when the file has one", offsetof(sonata_parameters, population)},             \
-    {"edge_types", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL,                                                                                                                 \
-     "table of edge types (edge_types.csv) with syn_weight, nsyns or delay where the edges have none; left out: edge_types.csv beside edges.h5, "                         \
-     "NAME_edge_types.csv beside NAME_edges.h5 or NAME.h5, if there is one", offsetof(sonata_parameters, types)},                                                         \
-    {"delay", PARAM_CHOICE, UNIT_NONE, "step", 0, 0, "step ignore", "delays of the file: step: must be one time step, as all are here; ignore: are taken as one",         \
+#define EDGES(what)                                                                                                                                           \
+    {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, what, offsetof(sonata_parameters, path), MAY_TEST},                                                     \
+    {"population", PARAM_TEXT, UNIT_NONE, "", 0, 0, NULL, "edge population; may be left out when the file has one", offsetof(sonata_parameters, population)}, \
+    {"edge_types", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL,                                                                                                     \
+     "table of edge types (edge_types.csv) with syn_weight, nsyns or delay where the edges have none; left out: edge_types.csv beside edges.h5, "             \
+     "NAME_edge_types.csv beside NAME_edges.h5 or NAME.h5, if there is one", offsetof(sonata_parameters, types)},                                             \
+    {"delay", PARAM_CHOICE, UNIT_NONE, "step", 0, 0, "step ignore",                                                                                           \
+     "delays of the file: step: must be one time step, as all are here; ignore: are taken as one",                                                            \
      offsetof(sonata_parameters, delay)}
 
 static const param network_parameters[] = {
     EDGES("SONATA edges file; ids are the gids of this network; a weight is syn_weight times nsyns"),
-    {"nodes", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL, "SONATA nodes file: how many neurons there are, and by ei, synapse_class or excitatory which are excitatory; left out: the largest id, and the sign of outgoing weights",
+    {"nodes", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL,
+     "SONATA nodes file: how many neurons there are, and by ei, synapse_class or excitatory which are excitatory; left out: the largest id, and the sign of "
+     "outgoing weights",
      offsetof(sonata_parameters, nodes)},
-    {"node_types", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL, "table of node types (node_types.csv) with ei or synapse_class; left out: beside nodes as edge_types beside the edges", offsetof(sonata_parameters, node_types)},
+    {"node_types", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL,
+     "table of node types (node_types.csv) with ei or synapse_class; left out: beside nodes as edge_types beside the edges",
+     offsetof(sonata_parameters, node_types)},
     {"bias", PARAM_NUMBER, UNIT_NONE, "0", -1e6, 1e6, NULL, "constant input of every neuron", offsetof(sonata_parameters, bias)},
 };
-static const param_table network_table = {"sonata", "static synapses from a SONATA edges file", network_parameters, sizeof network_parameters / sizeof *network_parameters,
-                                          sizeof(sonata_parameters)};
+static const param_table network_table = {"sonata", "static synapses from a SONATA edges file", network_parameters,
+                                          sizeof network_parameters / sizeof *network_parameters, sizeof(sonata_parameters)};
 
 /* ---- files ---- */
 
@@ -49,7 +54,13 @@ static void find_types(const context *context, const char *path, const char *wha
 static sonata_input input_of(const config *config, const sonata_parameters *p, const char *section, double dt, int64_t neurons, char **path, char **types) {
     *path = config_resolve_path(config, p->path);
     *types = config_resolve_path(config, p->types);
-    return (sonata_input){.path = *path, .population = p->population, .types = *types, .section = section, .dt = dt, .ignore_delays = p->delay == DELAY_IGNORE, .neurons = neurons};
+    return (sonata_input){.path = *path,
+                          .population = p->population,
+                          .types = *types,
+                          .section = section,
+                          .dt = dt,
+                          .ignore_delays = p->delay == DELAY_IGNORE,
+                          .neurons = neurons};
 }
 
 /* ---- neurons ---- */
@@ -66,8 +77,8 @@ static status settle_count(const context *context, const config *config, network
     if (settings->neurons < found)
         return config_complain(config, "network", "neurons", "%lld, but %s has %lld (%s)", (long long)settings->neurons, path, (long long)found, which);
     if (settings->neurons > found)
-        log_warning(context, "network.neurons: %lld, but %s has %lld (%s): the last %lld have no synapses in it", (long long)settings->neurons, path, (long long)found,
-                    by_nodes ? "nodes" : "up to its largest id", (long long)(settings->neurons - found));
+        log_warning(context, "network.neurons: %lld, but %s has %lld (%s): the last %lld have no synapses in it", (long long)settings->neurons, path,
+                    (long long)found, by_nodes ? "nodes" : "up to its largest id", (long long)(settings->neurons - found));
     return STATUS_OK;
 }
 
@@ -86,18 +97,22 @@ static int64_t sort_cells(const context *context, const sonata_survey *survey, c
     }
     if (mixed) snprintf(notes, sizeof notes, "; %lld with weights of both signs: by the sign of most", (long long)mixed);
     if (without) snprintf(notes + strlen(notes), sizeof notes - strlen(notes), "; %lld without: taken as excitatory", (long long)without);
-    log_line(context, "network: %lld excitatory and %lld inhibitory neurons, %s%s%s", (long long)excitatory, (long long)(total - excitatory), by_node ? "as the nodes say" : "",
+    log_line(context, "network: %lld excitatory and %lld inhibitory neurons, %s%s%s", (long long)excitatory, (long long)(total - excitatory),
+             by_node ? "as the nodes say" : "",
              by_node == total ? "" : by_node ? ", else by the sign of outgoing weights" : "by the sign of outgoing weights", notes);
     return excitatory;
 }
 
 /** Which neurons are excitatory; in the simple form if those come first. */
-static void settle_cells(const context *context, const config *config, network_settings *settings, const sonata_survey *survey, const uint8_t *sort, int64_t nodes) {
+static void settle_cells(const context *context, const config *config, network_settings *settings, const sonata_survey *survey, const uint8_t *sort,
+                         int64_t nodes) {
     int64_t total = settings->neurons, first = 0;
     uint8_t *inhibitory = memory_new(MEMORY_STATE, (size_t)total, 1);
     int64_t excitatory = sort_cells(context, survey, sort, nodes, total, inhibitory), wanted = (int64_t)((double)total * settings->excitatory_fraction);
-    if (config_given(config, "network", "excitatory_fraction") && wanted != excitatory && (int64_t)((double)total * settings->excitatory_fraction + 0.5) != excitatory)
-        log_warning(context, "network.excitatory_fraction: %g is not used: %lld of %lld neurons of the file are excitatory", settings->excitatory_fraction, (long long)excitatory, (long long)total);
+    if (config_given(config, "network", "excitatory_fraction") && wanted != excitatory &&
+        (int64_t)((double)total * settings->excitatory_fraction + 0.5) != excitatory)
+        log_warning(context, "network.excitatory_fraction: %g is not used: %lld of %lld neurons of the file are excitatory", settings->excitatory_fraction,
+                    (long long)excitatory, (long long)total);
     while (first < total && !inhibitory[first]) first++;
     if (first == excitatory) {
         memory_free(inhibitory);
@@ -113,7 +128,8 @@ static status read_nodes(const context *context, const config *config, sonata_pa
     char *types = config_resolve_path(config, p->node_types);
     status result = sonata_read_nodes(context, path, survey->nodes, types, nodes, sort);
     if (result == STATUS_OK && survey->neurons > *nodes)
-        result = status_agree(context, status_fail(STATUS_INPUT, "%s has %lld nodes, but there are edges of neuron %lld", path, (long long)*nodes, (long long)survey->neurons - 1));
+        result = status_agree(context, status_fail(STATUS_INPUT, "%s has %lld nodes, but there are edges of neuron %lld", path,
+                                                   (long long)*nodes, (long long)survey->neurons - 1));
     free(path), free(types);
     return result;
 }
@@ -129,7 +145,8 @@ static status network_count_sonata(const context *context, const config *config,
     uint8_t *sort = NULL;
     status result = sonata_look(context, &input, &survey);
     if (result == STATUS_OK && *p->nodes) result = read_nodes(context, config, p, &survey, &nodes, &sort);
-    if (result == STATUS_OK) result = status_agree(context, settle_count(context, config, settings, *p->nodes ? nodes : survey.neurons, *p->nodes, *p->nodes ? p->nodes : path));
+    if (result == STATUS_OK)
+        result = status_agree(context, settle_count(context, config, settings, *p->nodes ? nodes : survey.neurons, *p->nodes, *p->nodes ? p->nodes : path));
     if (result == STATUS_OK) settle_cells(context, config, settings, &survey, sort, nodes);
     snprintf(settings->population, sizeof settings->population, "%s", survey.nodes);
     memory_free(survey.signs), memory_free(sort);
@@ -139,7 +156,8 @@ static status network_count_sonata(const context *context, const config *config,
 
 /* ---- synapses ---- */
 
-static status read_rows(const context *context, const config *config, const sonata_parameters *p, const char *section, const network *network, synapse_rows *rows) {
+static status read_rows(const context *context, const config *config, const sonata_parameters *p, const char *section, const network *network,
+                        synapse_rows *rows) {
     char *path, *types;
     sonata_input input = input_of(config, p, section, network->dt, network->part.total, &path, &types);
     sonata_synapses read = {0};
@@ -199,7 +217,8 @@ const network_kind network_sonata = {.parameters = &network_table, .count = netw
 static const param plastic_parameters[] = {
     EDGES("SONATA edges file with the plastic synapses and their initial weights, syn_weight times nsyns"),
 };
-static const param_table plastic_table = {"sonata", "plastic synapses from a SONATA edges file", plastic_parameters, sizeof plastic_parameters / sizeof *plastic_parameters, sizeof(sonata_parameters)};
+static const param_table plastic_table = {"sonata", "plastic synapses from a SONATA edges file", plastic_parameters,
+                                          sizeof plastic_parameters / sizeof *plastic_parameters, sizeof(sonata_parameters)};
 
 static status plastic_look_sonata(const context *context, const config *config, void *raw, const network_settings *settings, double dt) {
     sonata_parameters *p = raw;
@@ -212,7 +231,10 @@ static status plastic_look_sonata(const context *context, const config *config, 
     const char *of[2] = {settings->population, survey.nodes};
     bool engram = strcmp(of[0], "neurons") == 0 || strcmp(of[1], "neurons") == 0; /* as a run calls those of any network */
     if (result == STATUS_OK && *of[0] && *of[1] && !engram && strcmp(of[0], of[1]) != 0)
-        log_warning(context, "plastic.path: edges of '%s' are inside node population '%s', those of network.path inside '%s': the ids of two populations are different neurons", survey.population, of[1], of[0]);
+        log_warning(context,
+                    "plastic.path: edges of '%s' are inside node population '%s', those of network.path inside '%s': "
+                    "the ids of two populations are different neurons",
+                    survey.population, of[1], of[0]);
     memory_free(survey.signs);
     free(path), free(types);
     return result;

@@ -1,9 +1,9 @@
 /* Izhikevich's neurons (Izhikevich 2003), five classes mixed as in Kim & Chow 2018, Fig. 3 supplement 2 (patterns/README.md 1.6); mV and ms:
  *     v' = 0.04 v^2 + 5 v + 140 - w + I + u ;  w' = a (b v - w) ;  v > 30: v = c, w += d.
  * The input enters as it is, in mV/ms: regular-spiking cells fire above 3.8 (network.bias brings cells to their border). The paper gives no integration scheme.
- * Here dt is cut into equal parts of at most "substep", and each is split (Strang): w relaxes half a part towards b v, v moves through the part with w frozen, w relaxes the
- * other half. Both motions are exact, the moment of the spike included (quadratic.h), so that strong inhibition cannot make the scheme unstable, as it does Euler's.
- * A step reports one spike at most. Start: v ~ U(-70, -50) mV, w = b v.
+ * Here dt is cut into equal parts of at most "substep", and each is split (Strang): w relaxes half a part towards b v, v moves through the part with w frozen,
+ * w relaxes the other half. Both motions are exact, the moment of the spike included (quadratic.h), so that strong inhibition cannot make the scheme unstable,
+ * as it does Euler's. A step reports one spike at most. Start: v ~ U(-70, -50) mV, w = b v.
  * Like theta neurons: the drive is W r read out with the current weights, state runs on, and r has area 1 per 10 ms, the time unit of that paper; there is no
  * membrane time constant to take, so 10 ms also stand where one is asked for (strengths of balanced networks). */
 #include <math.h>
@@ -29,21 +29,24 @@ typedef struct {
     double substep;
 } izhikevich_parameters;
 
-#define CUSTOM(key, low, high, help, member) {key, PARAM_NUMBERS, UNIT_NONE, "[]", low, high, NULL, help "; one value, or one per mention of custom", offsetof(izhikevich_parameters, member)}
+#define CUSTOM(key, low, high, help, member)                                                                                                                   \
+    { key, PARAM_NUMBERS, UNIT_NONE, "[]", low, high, NULL, help "; one value, or one per mention of custom", offsetof(izhikevich_parameters, member) }
 static const param parameters[] = {
     {"classes", PARAM_TEXTS, UNIT_NONE, "[RS, IB, CH, FS, LTS]", 0, 0, "RS IB CH FS LTS custom",
-     "classes of neurons in blocks of ascending gid, so that the excitatory neurons come first; custom: numbers a, b, c, d below", offsetof(izhikevich_parameters, classes)},
-    {"fractions", PARAM_NUMBERS, UNIT_NONE, "[]", 0, 1e9, NULL, "share of each class, in any unit; empty: equal numbers (Kim & Chow 2018)", offsetof(izhikevich_parameters, fractions)},
+     "classes of neurons in blocks of ascending gid, so that the excitatory neurons come first; custom: numbers a, b, c, d below",
+     offsetof(izhikevich_parameters, classes)},
+    {"fractions", PARAM_NUMBERS, UNIT_NONE, "[]", 0, 1e9, NULL, "share of each class, in any unit; empty: equal numbers (Kim & Chow 2018)",
+     offsetof(izhikevich_parameters, fractions)},
     CUSTOM("a", 0, 100, "custom: rate of w, 1/ms", a),
     CUSTOM("b", -100, 100, "custom: coupling of w to v, 1/ms", b),
     CUSTOM("c", -1000, 29, "custom: v after a spike, mV", c),
     CUSTOM("d", -1000, 1000, "custom: what a spike adds to w, mV/ms", d),
-    {"substep", PARAM_NUMBER, UNIT_TIME, "0.1 ms", 1e-4, 1, NULL, "longest integration step; dt is cut into equal parts not above it (our choice, the paper gives none)",
-     offsetof(izhikevich_parameters, substep)},
+    {"substep", PARAM_NUMBER, UNIT_TIME, "0.1 ms", 1e-4, 1, NULL,
+     "longest integration step; dt is cut into equal parts not above it (our choice, the paper gives none)", offsetof(izhikevich_parameters, substep)},
 };
 #undef CUSTOM
-static const param_table table = {"izhikevich", "Izhikevich's neurons, classes RS, IB, CH, FS, LTS in equal numbers (Kim & Chow 2018, Fig. 3 supplement 2)", parameters,
-                                  sizeof parameters / sizeof *parameters, sizeof(izhikevich_parameters)};
+static const param_table table = {"izhikevich", "Izhikevich's neurons, classes RS, IB, CH, FS, LTS in equal numbers (Kim & Chow 2018, Fig. 3 supplement 2)",
+                                  parameters, sizeof parameters / sizeof *parameters, sizeof(izhikevich_parameters)};
 
 static const neuron_field fields[] = {{"v", "mV", "membrane potential"}, {"w", "mV/ms", "recovery"}};
 
@@ -92,7 +95,8 @@ static status check(const config *config, void *raw, double dt, int64_t total) {
     double all = 0;
     for (int n = 0; n < p->fractions.count; n++) all += p->fractions.values[n];
     if (p->fractions.count && p->fractions.count != p->classes.count)
-        result = config_complain(config, "neuron", "fractions", "%d values for %d classes; give one per class, or none for equal numbers", p->fractions.count, p->classes.count);
+        result = config_complain(config, "neuron", "fractions", "%d values for %d classes; give one per class, or none for equal numbers", p->fractions.count,
+                                 p->classes.count);
     else if (p->fractions.count && all <= 0)
         result = config_complain(config, "neuron", "fractions", "are all 0");
     int wanted = customs(p, p->classes.count);
@@ -100,7 +104,8 @@ static status check(const config *config, void *raw, double dt, int64_t total) {
     result = status_worse(result, check_custom(config, "b", &p->b, wanted));
     result = status_worse(result, check_custom(config, "c", &p->c, wanted));
     result = status_worse(result, check_custom(config, "d", &p->d, wanted));
-    if (dt > 1) result = config_complain(config, "simulation", "dt", "%g ms is too coarse for izhikevich neurons, which may fire twice in it; at most 1 ms", dt);
+    if (dt > 1)
+        result = config_complain(config, "simulation", "dt", "%g ms is too coarse for izhikevich neurons, which may fire twice in it; at most 1 ms", dt);
     return result;
 }
 
@@ -121,9 +126,13 @@ static void reset(neurons *neurons, uint64_t stream) {
 }
 
 /** One part h of a step, for neurons of one class; since[] is 0 for those that have fired in this step. */
-static void advance(const izhikevich_class *class, double h, int count, const double *restrict input, double *restrict v, double *restrict w, int32_t *restrict since) {
+static void advance(const izhikevich_class *class, double h, int count, const double *restrict input, double *restrict v, double *restrict w,
+                    int32_t *restrict since) {
     /* 0.04 v^2 + 5 v + 140 = 0.04 y^2 - 16.25 with y = v + 62.5 */
-    const double curvature = 0.04, shift = 62.5, offset = -16.25, top = 30 + shift, bottom = class->c + shift, b = class->b, d = class->d, relax = exp(-0.5 * class->a * h);
+    const double curvature = 0.04, shift = 62.5, offset = -16.25;
+    const double top = 30 + shift, bottom = class->c + shift;
+    const double b = class->b, d = class->d;
+    const double relax = exp(-0.5 * class->a * h);
     for (int i = 0; i < count; i++) { /* branch-free, so that the compiler makes vector code of it */
         const double half = b * v[i] + (w[i] - b * v[i]) * relax;
         const quadratic_result to = quadratic_advance(v[i] + shift, curvature, offset - half + input[i], h, top);
@@ -146,7 +155,8 @@ static void step(neurons *neurons, int first, int end, const double *restrict in
         const int from = local_begin(neurons, p, k), to = local_begin(neurons, p, k + 1), begin = from > first ? from : first, past = to < end ? to : end;
         if (begin >= past) continue;
         const izhikevich_class class = class_of(p, k);
-        for (int part = 0; part < parts; part++) advance(&class, h, past - begin, input + (begin - first), neurons->field[V] + begin, neurons->field[W] + begin, since + begin);
+        for (int part = 0; part < parts; part++)
+            advance(&class, h, past - begin, input + (begin - first), neurons->field[V] + begin, neurons->field[W] + begin, since + begin);
     }
 }
 

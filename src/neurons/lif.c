@@ -20,10 +20,11 @@ static const param parameters[] = {
     {"reset", PARAM_NUMBER, UNIT_NONE, "0", -1e6, 1e6, NULL, "v after a spike", offsetof(lif_parameters, reset)},
     {"noise", PARAM_CHOICE, UNIT_NONE, "voltage", 0, 0, "voltage current", "where white noise enters: the membrane, or the static drive (and so the RLS error)",
      offsetof(lif_parameters, noise)},
-    {"noise_sd", PARAM_NUMBERS, UNIT_NONE, "0", 0, 1e6, NULL, "white noise sigma: one value, or [excitatory, inhibitory], or one per neuron; SD of the free membrane is sigma/sqrt(2)",
+    {"noise_sd", PARAM_NUMBERS, UNIT_NONE, "0", 0, 1e6, NULL,
+     "white noise sigma: one value, or [excitatory, inhibitory], or one per neuron; SD of the free membrane is sigma/sqrt(2)",
      offsetof(lif_parameters, noise_sd)},
-    {"start", PARAM_CHOICE, UNIT_NONE, "normal", 0, 0, "normal uniform reset", "v at the start of a loop: N(0,1) or U(0,1) times (threshold - reset), plus reset; or reset",
-     offsetof(lif_parameters, start)},
+    {"start", PARAM_CHOICE, UNIT_NONE, "normal", 0, 0, "normal uniform reset",
+     "v at the start of a loop: N(0,1) or U(0,1) times (threshold - reset), plus reset; or reset", offsetof(lif_parameters, start)},
 };
 
 static const param_table table = {"lif", "leaky integrate-and-fire, dimensionless voltage (Arthur et al. 2023)", parameters,
@@ -72,7 +73,8 @@ static void advance_resting(lif_step step, int count, const double *restrict inp
     for (int i = 0; i < count; i++) { /* branch-free vector code */
         const double before = v[i];
         const int32_t waited = since[i], longer = waited < step.rest ? waited + 1 : waited;
-        const double next = before + (waited >= step.refractory ? step.rate : 0) * (input[i] - before), limit = waited >= step.refractory ? step.threshold : HUGE_VAL;
+        const double next = before + (waited >= step.refractory ? step.rate : 0) * (input[i] - before);
+        const double limit = waited >= step.refractory ? step.threshold : HUGE_VAL;
         v[i] = next > limit ? step.reset : next;
         since[i] = next > limit ? 0 : longer;
     }

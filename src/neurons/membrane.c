@@ -6,7 +6,8 @@
 
 status membrane_check_noise(const config *config, const param_numbers *sd, int64_t total) {
     if (sd->count == 1 || sd->count == 2 || sd->count == total) return STATUS_OK;
-    return config_complain(config, "neuron", "noise_sd", "%d values; allowed are 1, 2 (excitatory, inhibitory) or one per neuron (%lld)", sd->count, (long long)total);
+    return config_complain(config, "neuron", "noise_sd", "%d values; allowed are 1, 2 (excitatory, inhibitory) or one per neuron (%lld)", sd->count,
+                           (long long)total);
 }
 
 double membrane_noise_sd(const neurons *neurons, const param_numbers *sd, int64_t gid) {

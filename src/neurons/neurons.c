@@ -47,7 +47,8 @@ const double *neurons_noise(neurons *neurons, uint64_t stream, int64_t step, int
     if (!neurons->noise) return NULL;
     int mine = neurons->part.mine;
     if ((step & 3) == 0)
-        random_noise(neurons->seed, RANDOM_NOISE, (uint64_t)(neurons->part.first + first), end - first, noise_counter(stream, step), mine, neurons->noise + first);
+        random_noise(neurons->seed, RANDOM_NOISE, (uint64_t)(neurons->part.first + first), end - first, noise_counter(stream, step), mine,
+                     neurons->noise + first);
     return neurons->noise + (size_t)(step & 3) * (size_t)mine + first;
 }
 

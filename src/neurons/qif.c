@@ -1,8 +1,10 @@
 /* Quadratic integrate-and-fire neuron, the voltage form of the theta neuron, v = tan(theta/2) (Kim & Chow 2018; patterns/README.md 1.2):
  *     tau dv/dt = v^2 + I + u ;  spike at v = V, then v = -V.
- * I + u is constant over a step, so the step is exact, the moment of the spike included (quadratic.h). With finite V an interval is (2 tau/sqrt J) atan(V/sqrt J),
+ * I + u is constant over a step, so the step is exact, the moment of the spike included (quadratic.h).
+ * With finite V an interval is (2 tau/sqrt J) atan(V/sqrt J),
  * shorter than the theta neuron's pi tau/sqrt J by 2 tau/V: 0.02 ms at the default of V, a spike in 5 s at 100 Hz. One spike a step at most.
- * Everything else is the theta neuron's: initial phases U(0, 2 pi), the same draws; readout drive; r of area 1 per membrane_tau; state runs on. */
+ * Everything else is the theta neuron's: initial phases U(0, 2 pi), the same draws; readout drive;
+ * r of area 1 per membrane_tau; state runs on. */
 #include <math.h>
 
 #include "engram/neurons.h"
@@ -15,7 +17,8 @@ typedef struct { double tau, cutoff; } qif_parameters;
 
 static const param parameters[] = {
     {"membrane_tau", PARAM_NUMBER, UNIT_TIME, "10 ms", 1e-3, 1e6, NULL, "time unit of the equation (Kim & Chow 2018)", offsetof(qif_parameters, tau)},
-    {"cutoff", PARAM_NUMBER, UNIT_NONE, "1000", 10, 1e9, NULL, "V: a spike at V, reset to -V; intervals are 2 tau/V shorter than a theta neuron's", offsetof(qif_parameters, cutoff)},
+    {"cutoff", PARAM_NUMBER, UNIT_NONE, "1000", 10, 1e9, NULL, "V: a spike at V, reset to -V; intervals are 2 tau/V shorter than a theta neuron's",
+     offsetof(qif_parameters, cutoff)},
 };
 
 static const param_table table = {"qif", "quadratic integrate-and-fire: the theta neuron as a voltage (Kim & Chow 2018)", parameters,

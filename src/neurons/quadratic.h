@@ -1,7 +1,7 @@
 /* Exact steps of y' = A y^2 + J under constant J, for neurons that spike at a finite top (qif.c, izhikevich.c).
  *
- * With T(h) = tan(sqrt(A J) h)/sqrt(A J), or tanh(sqrt(-A J) h)/sqrt(-A J) when J < 0, the solution is y(h) = (y + J T)/(1 - A y T): it passes infinity where the
- * denominator passes 0, so no step is too coarse for it, and its fixed points do not depend on how well T is known. No libm and no branches:
+ * With T(h) = tan(sqrt(A J) h)/sqrt(A J), or tanh(sqrt(-A J) h)/sqrt(-A J) when J < 0, the solution is y(h) = (y + J T)/(1 - A y T): it passes infinity where
+ * the denominator passes 0, so no step is too coarse for it, and its fixed points do not depend on how well T is known. No libm and no branches:
  * the compiler makes vector code of it, and a neuron's bits do not depend on its place in a vector. */
 #ifndef ENGRAM_NEURONS_QUADRATIC_H
 #define ENGRAM_NEURONS_QUADRATIC_H

@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 /** The ten rounds. @param lanes best a constant @param[in,out] word0..word3 [lanes] the counters as random_bits() builds them; its numbers */
-static inline void philox_rounds(uint64_t seed, int lanes, uint32_t *restrict word0, uint32_t *restrict word1, uint32_t *restrict word2, uint32_t *restrict word3) {
+static inline void philox_rounds(uint64_t seed, int lanes, uint32_t *restrict word0, uint32_t *restrict word1, uint32_t *restrict word2,
+                                 uint32_t *restrict word3) {
     uint32_t key0 = (uint32_t)seed, key1 = (uint32_t)(seed >> 32);
     for (int round = 0; round < 10; round++) {
         for (int i = 0; i < lanes; i++) {

@@ -80,14 +80,16 @@ static void *reals(const rls_store *store, memory_category category, int64_t cou
     return memory_new(category, (size_t)count, real_size(store));
 }
 
-static void combine(const rls_store *store, int64_t length, double decay, const void *from, const void *rows, int64_t stride, const int32_t *index, const void *factor, int count, void *to) {
+static void combine(const rls_store *store, int64_t length, double decay, const void *from, const void *rows, int64_t stride, const int32_t *index,
+                    const void *factor, int count, void *to) {
     if (store->single)
         distributed_combine_single(length, (float)decay, from, rows, stride, index, factor, count, to);
     else
         distributed_combine_double(length, decay, from, rows, stride, index, factor, count, to);
 }
 
-static void subtract(const rls_store *store, int64_t length, int64_t picks, void *matrix, int64_t ld, const void *left, int64_t left_stride, const void *right, int64_t right_stride) {
+static void subtract(const rls_store *store, int64_t length, int64_t picks, void *matrix, int64_t ld, const void *left, int64_t left_stride, const void *right,
+                     int64_t right_stride) {
     if (store->single)
         distributed_subtract_single(length, picks, matrix, ld, left, left_stride, right, right_stride, store->pending, store->scratch);
     else
@@ -184,7 +186,8 @@ static void make_group(rls_store *store, dense_group *group) {
 }
 
 static void free_group(dense_group *group) {
-    void *const arrays[] = {group->source, group->signs, group->position, group->p, group->q, group->e, group->r, group->k, group->z, group->hit, group->p_hit, group->value, group->p_value};
+    void *const arrays[] = {group->source, group->signs, group->position, group->p,     group->q,     group->e,      group->r,
+                            group->k,      group->z,     group->hit,      group->p_hit, group->value, group->p_value};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
 }
 
@@ -196,11 +199,13 @@ static void make_buffers(rls_store *store) {
     for (int g = 0; g < store->groups; g++) {
         const dense_group *group = &store->group[g];
         int64_t panels = group->p_columns + group->p_rows; /* a block of Q for my columns, and one for my rows */
-        int64_t p = distributed_scratch(group->p_rows, group->p_columns, store->block) + panels * store->block, w = distributed_scratch(group->members, group->count, store->block);
+        int64_t p = distributed_scratch(group->p_rows, group->p_columns, store->block) + panels * store->block;
+        int64_t w = distributed_scratch(group->members, group->count, store->block);
         if (p > scratch) scratch = p;
         if (w > scratch) scratch = w;
         all += group->count;
-        for (int rank = 0; rank < store->grid.context.ranks; rank++) store->counts[rank] += (int)grid_local(group->count, rank / store->grid.columns, store->grid.rows);
+        for (int rank = 0; rank < store->grid.context.ranks; rank++)
+            store->counts[rank] += (int)grid_local(group->count, rank / store->grid.columns, store->grid.rows);
     }
     for (int rank = 1; rank < store->grid.context.ranks; rank++) store->offsets[rank] = store->offsets[rank - 1] + store->counts[rank - 1];
     store->y = reals(store, MEMORY_P, store->products);
@@ -253,7 +258,8 @@ static void pick_q(const rls_store *store, const dense_group *group, int64_t loc
 /** -(Q'r) of my columns alone: what the rank's products have to lose. */
 static void measure_lost(const rls_store *store, const dense_group *group, const void *q_columns, void *r_columns) {
     for (int64_t c = 0; c < group->p_columns; c++) put(store, r_columns, c, get(store, group->r, grid_global(c, store->grid.column, store->grid.columns)));
-    for (int m = 0; m < store->pending; m++) put(store, store->factor, m, -dot(store, group->p_columns, at(store, (void *)(uintptr_t)q_columns, m * group->p_columns), r_columns));
+    for (int m = 0; m < store->pending; m++)
+        put(store, store->factor, m, -dot(store, group->p_columns, at(store, (void *)(uintptr_t)q_columns, m * group->p_columns), r_columns));
 }
 
 static void flush_group(rls_store *store, dense_group *group) {
@@ -264,7 +270,9 @@ static void flush_group(rls_store *store, dense_group *group) {
     measure_lost(store, group, q_columns, group->p_value);
     combine(store, group->p_rows, 1, y, q_rows, group->p_rows, NULL, store->factor, store->pending, y);
     subtract(store, group->p_rows, group->p_columns, group->p, group->ld, q_columns, group->p_columns, q_rows, group->p_rows);
-    if (group->members) subtract(store, group->members, group->count, at(store, store->plastic->weight, group->weights), group->members, group->q, group->count, group->e, group->members);
+    if (group->members)
+        subtract(store, group->members, group->count, at(store, store->plastic->weight, group->weights), group->members, group->q, group->count, group->e,
+                 group->members);
 }
 
 static void flush(rls_store *store) {
@@ -349,7 +357,8 @@ static void gather_products(rls_store *store) {
         dense_group *group = &store->group[g];
         void *sums = at(store, store->all_products, all);
         if (grid->columns > 1) memset(sums, 0, (size_t)group->count * real_size(store));
-        for (int64_t l = 0; l < group->p_rows && grid->columns > 1; l++) put(store, sums, grid_global(l, grid->row, grid->rows), get(store, store->y, group->y_begin + l));
+        for (int64_t l = 0; l < group->p_rows && grid->columns > 1; l++)
+            put(store, sums, grid_global(l, grid->row, grid->rows), get(store, store->y, group->y_begin + l));
     }
     if (grid->columns > 1) CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, store->all_products, (int)all, type, MPI_SUM, grid->context.comm));
 }
@@ -366,7 +375,8 @@ static void take_products(rls_store *store, dense_group *group, int64_t before, 
         int64_t rows = grid_local(group->count, rank, grid->rows);
         for (int64_t l = 0; l < rows; l += GRID_BLOCK) {
             int64_t here = rows - l < GRID_BLOCK ? rows - l : GRID_BLOCK;
-            memcpy(at(store, group->k, grid_global(l, rank, grid->rows)), at(store, store->all_products, store->offsets[rank] + behind[rank] + l), (size_t)here * size);
+            memcpy(at(store, group->k, grid_global(l, rank, grid->rows)), at(store, store->all_products, store->offsets[rank] + behind[rank] + l),
+                   (size_t)here * size);
         }
         behind[rank] += rows;
     }
@@ -419,7 +429,8 @@ static void deliver_pending(void *self, const int32_t *spike, int count, double 
             int a = group->position[spike[k]];
             if (a < 0) continue;
             reached = true;
-            for (int m = 0; m < store->pending; m++) put(store, store->factor, m, get(store, store->factor, m) + get(store, group->q, m * (int64_t)group->count + a));
+            for (int m = 0; m < store->pending; m++)
+                put(store, store->factor, m, get(store, store->factor, m) + get(store, group->q, m * (int64_t)group->count + a));
         }
         if (!reached) continue;
         void *step = at(store, store->step, group->first_row);
@@ -478,7 +489,9 @@ static void move_panels(const rls_store *store, const dense_group *group, p_pane
     grid_describe_rows(&panels->column, group->count, PANEL, rows);
     for (int rank = 0; rank < ranks; rank++) {
         column_range range = range_of(group, rank, ranks);
-        int width = (int)(range.count - from < PANEL ? range.count - from : PANEL), first = (int)(range.first + from) + 1, rest = group->count + 1 - first, place = rank * PANEL + 1;
+        int width = (int)(range.count - from < PANEL ? range.count - from : PANEL);
+        int first = (int)(range.first + from) + 1, rest = group->count + 1 - first;
+        int place = rank * PANEL + 1;
         if (width <= 0) continue;
         if (out) {
             redistribute(store, rest, width, group->p, first, first, p, panels->columns, first, place, columns);
@@ -492,7 +505,8 @@ static void move_panels(const rls_store *store, const dense_group *group, p_pane
 /** Complete the diagonal block that begins at @p first, and transpose. */
 static void mirror_panel(const rls_store *store, const dense_group *group, p_panels *panels, int64_t first, int64_t width) {
     for (int64_t c = 0; c < width; c++)
-        for (int64_t b = first; b < first + c; b++) put(store, panels->columns, c * group->count + b, get(store, panels->columns, (b - first) * group->count + first + c));
+        for (int64_t b = first; b < first + c; b++)
+            put(store, panels->columns, c * group->count + b, get(store, panels->columns, (b - first) * group->count + first + c));
     for (int64_t b = first; b < group->count; b++)
         for (int64_t c = 0; c < width; c++) put(store, panels->rows, b * PANEL + c, get(store, panels->columns, c * group->count + b));
 }
@@ -502,8 +516,10 @@ static void walk_group(rls_store *store, int g, h5_file *file, h5_reader *reader
     dense_group *group = &store->group[g];
     const context *context = &store->grid.context;
     column_range mine = range_of(group, context->rank, context->ranks), longest = range_of(group, context->ranks - 1, context->ranks);
-    int64_t total = triangle_before(group, group->count), first = triangle_before(group, mine.first), count = triangle_before(group, mine.first + mine.count) - first;
-    p_panels panels = {grid_new(context, context->ranks), grid_new(context, 1), reals(store, MEMORY_BUFFERS, PANEL * (int64_t)group->count), reals(store, MEMORY_BUFFERS, PANEL * (int64_t)group->count)};
+    int64_t total = triangle_before(group, group->count), first = triangle_before(group, mine.first);
+    int64_t count = triangle_before(group, mine.first + mine.count) - first;
+    p_panels panels = {grid_new(context, context->ranks), grid_new(context, 1), reals(store, MEMORY_BUFFERS, PANEL * (int64_t)group->count),
+                       reals(store, MEMORY_BUFFERS, PANEL * (int64_t)group->count)};
     char name[32];
     snprintf(name, sizeof name, "rls/group/%d", g);
     if (file)
@@ -544,13 +560,24 @@ static void export_p(const rls_store *store, int group, double *p) {
         memset(whole, 0, (size_t)from->count * (size_t)from->count * sizeof(double));
         for (int64_t c = 0; c < from->p_columns; c++)
             for (int64_t a = 0; a < from->p_rows; a++)
-                whole[grid_global(a, grid->row, grid->rows) * from->count + grid_global(c, grid->column, grid->columns)] = get(store, from->p, c * from->ld + a);
+                whole[grid_global(a, grid->row, grid->rows) * from->count + grid_global(c, grid->column, grid->columns)] =
+                    get(store, from->p, c * from->ld + a);
         CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, whole, from->count * from->count, MPI_DOUBLE, MPI_SUM, grid->context.comm));
         if (whole != p) memory_free(whole);
     }
 }
 
 const rls_store_kind rls_distributed = {
-    .name = "distributed", .divided = true, .help = "as spike_driven, P over all ranks by ScaLAPACK and weights delayed too: for large groups", .create = create, .destroy = destroy, .trial_begin = trial_begin,
-    .predict = predict, .update = update, .settle = settle, .save = save, .load = load, .export_p = export_p,
+    .name = "distributed",
+    .divided = true,
+    .help = "as spike_driven, P over all ranks by ScaLAPACK and weights delayed too: for large groups",
+    .create = create,
+    .destroy = destroy,
+    .trial_begin = trial_begin,
+    .predict = predict,
+    .update = update,
+    .settle = settle,
+    .save = save,
+    .load = load,
+    .export_p = export_p,
 };

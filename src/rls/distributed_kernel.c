@@ -37,7 +37,8 @@ static const real *row_of(const real *rows, int64_t stride, const int32_t *index
     } while (0)
 
 /** Less than a vector, at the end of the rows: in a vector too, as scalar code would be fused otherwise. */
-static void combine_rest(size_t bytes, real decay, const real *from, const real *rows, int64_t stride, const int32_t *index, const real *factor, int count, real *to) {
+static void combine_rest(size_t bytes, real decay, const real *from, const real *rows, int64_t stride, const int32_t *index, const real *factor, int count,
+                         real *to) {
     lanes sum = {0}, row = {0};
     memcpy(&sum, from, bytes);
     sum *= decay;
@@ -48,7 +49,8 @@ static void combine_rest(size_t bytes, real decay, const real *from, const real 
     memcpy(to, &sum, bytes);
 }
 
-void NAME(combine)(int64_t length, real decay, const real *from, const real *rows, int64_t stride, const int32_t *index, const real *factor, int count, real *to) {
+void NAME(combine)(int64_t length, real decay, const real *from, const real *rows, int64_t stride, const int32_t *index, const real *factor, int count,
+                   real *to) {
     int64_t whole = length / LANES * LANES;
     if (whole < length) combine_rest((size_t)(length - whole) * sizeof *to, decay, from + whole, rows + whole, stride, index, factor, count, to + whole);
     for (int64_t begin = 0; begin < whole; begin += STRETCH) {
@@ -96,8 +98,8 @@ static int64_t rounded(int64_t length, int64_t width) {
     return (length + width - 1) / width * width;
 }
 
-void NAME(subtract)(int64_t length, int64_t picks, real *matrix, int64_t ld, const real *left, int64_t left_stride, const real *right, int64_t right_stride, int count,
-                    real *scratch) {
+void NAME(subtract)(int64_t length, int64_t picks, real *matrix, int64_t ld, const real *left, int64_t left_stride, const real *right, int64_t right_stride,
+                    int count, real *scratch) {
     real *rights = scratch, *lefts = scratch + rounded(length, STRIP) * count;
     pack(length, right, right_stride, count, STRIP, rights);
     pack(picks, left, left_stride, count, PICKS, lefts);

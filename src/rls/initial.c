@@ -9,7 +9,8 @@ void rls_prior_signs(const plastic_synapses *plastic, int group, int8_t *signs) 
     int count;
     const int32_t *source = plastic_sources(plastic, group, &count);
     for (int a = 0; a < count; a++)
-        signs[a] = source[a] >= plastic->neurons ? RLS_FEEDFORWARD : (int8_t)sign(plastic_initial(plastic, plastic_slot(plastic, group, plastic->group_row[group], a)));
+        signs[a] = source[a] >= plastic->neurons ? RLS_FEEDFORWARD
+                                                 : (int8_t)sign(plastic_initial(plastic, plastic_slot(plastic, group, plastic->group_row[group], a)));
 }
 
 rls_prior rls_prior_of(const int8_t *signs, int count, const rls_settings *settings) {

@@ -8,8 +8,9 @@
  *                 g <- 1/(1 + scale^2 rho) ,  w_i <- w_i - g e_i scale k ,  k and c = scale^2 g wait
  *     flush       P <- P - sum over m of c_m k_m k_m'
  * When sources have time constants of their own, r is not one decay away from what it was: then all sources count as having arrived anew.
- * Weights are written at every instant, so that one that would change its sign, where signs are kept, is found at once. From then on its input no longer arrives;
- * and at the next instant all others of its group count as having arrived anew, so that nothing is left of it in k and rho. (To subtract it leaves rounding errors, by which rho can be negative.)
+ * Weights are written at every instant, so that one that would change its sign, where signs are kept, is found at once.
+ * From then on its input no longer arrives; and at the next instant all others of its group count as having arrived anew, so that nothing is left of it in k
+ * and rho. (To subtract it leaves rounding errors, by which rho can be negative.)
  *
  * An instant costs what it moves through memory. Each column of all groups lies one group behind the other, so that a pass over the groups reads
  * and writes a few long streams; only the rows of P are picked from here and there, and asked for ahead of time. */
@@ -31,7 +32,8 @@ static int most_members(const plastic_synapses *plastic) {
     return most;
 }
 
-/** No element of P, nor of what it departs from I/lambda, is larger than the largest element of I/lambda: half precision goes to 65504 (and down to 2^-24, 2^-39 of that element). */
+/** No element of P, nor of what it departs from I/lambda, is larger than the largest element of I/lambda: half precision goes to 65504 (and down to 2^-24,
+ *  2^-39 of that element). */
 static double unit_of(const rls_settings *settings) {
     int exponent;
     (void)frexp(fmax(1 / settings->lambda, 1 / settings->lambda_feedforward), &exponent); /* below 2^exponent */
@@ -85,8 +87,10 @@ static rls_store *create(const context *context, plastic_synapses *plastic, cons
 
 static void destroy(rls_store *store) {
     if (!store) return;
-    memory_free(store->ld), memory_free(store->waiting_base), memory_free(store->p_base), memory_free(store->waiting), memory_free(store->p), memory_free(store->products);
-    memory_free(store->sum), memory_free(store->scratch), memory_free(store->step), memory_free(store->touched), memory_free(store->arrived), memory_free(store->hit_start), memory_free(store->hits);
+    memory_free(store->ld), memory_free(store->waiting_base), memory_free(store->p_base);
+    memory_free(store->waiting), memory_free(store->p), memory_free(store->products);
+    memory_free(store->sum), memory_free(store->scratch), memory_free(store->step);
+    memory_free(store->touched), memory_free(store->arrived), memory_free(store->hit_start), memory_free(store->hits);
     memory_free(store);
 }
 
@@ -164,6 +168,17 @@ static void export_p(const rls_store *store, int group, double *p) {
 }
 
 const rls_store_kind rls_spike_driven = {
-    .name = "spike_driven", .scales = true, .halves = true, .help = "P r kept up to date by spikes, rank-1 updates done many at a time", .create = create, .destroy = destroy, .trial_begin = trial_begin,
-    .predict = predict, .update = update, .settle = settle, .pack_p = pack_p, .unpack_p = unpack_p, .export_p = export_p,
+    .name = "spike_driven",
+    .scales = true,
+    .halves = true,
+    .help = "P r kept up to date by spikes, rank-1 updates done many at a time",
+    .create = create,
+    .destroy = destroy,
+    .trial_begin = trial_begin,
+    .predict = predict,
+    .update = update,
+    .settle = settle,
+    .pack_p = pack_p,
+    .unpack_p = unpack_p,
+    .export_p = export_p,
 };

@@ -61,7 +61,8 @@ struct spike_driven_kernel {
     void (*predict)(rls_store *store, const int32_t *touched, int64_t count, const double *values, const double *r);
 
     /** One instant of every group: k = P r with today's P, g = 1/(1 + scale^2 r'k), w_i -= g e_i scale k, sum to w.r of the new weights, and a column more.
-     *  @param r [sources] filtered spikes @param error [rows] @param scale [rows] or NULL for 1 @param[out] gain [rows] @return first row whose g is not in (0, 1], or -1 */
+     *  @param r [sources] filtered spikes @param error [rows] @param scale [rows] or NULL for 1 @param[out] gain [rows]
+     *  @return first row whose g is not in (0, 1], or -1 */
     int (*update)(rls_store *store, const double *r, const double *error, const double *scale, double *gain);
 
     /** P <- P - sum of factor k k' over the columns that wait. */

@@ -1,5 +1,6 @@
-/* Compiled once for each precision (ENGRAM_HALF, ENGRAM_SINGLE, else double). Sums run in vectors of fixed length whatever the machine's are, so that the compiler has nothing
- * to reorder; products and sums may be fused (this file alone is compiled so): every group, on whatever rank, goes through the same instructions. */
+/* Compiled once for each precision (ENGRAM_HALF, ENGRAM_SINGLE, else double). Sums run in vectors of fixed length whatever the machine's are, so that the
+ * compiler has nothing to reorder; products and sums may be fused (this file alone is compiled so): every group, on whatever rank, goes through the same
+ * instructions. */
 #include <math.h>
 #include <string.h>
 
@@ -73,8 +74,9 @@ static inline void store_p(stored *to, lanes values) {
 }
 #endif
 
-/* An element of the diagonal of P keeps its digits however small it becomes: down to half of I/lambda what it departs from that is stored, which is at most 0, below half of it the
- * element itself, which is above 0. So the sign of what is stored says which of the two it is. Only half precision needs it; others store P. */
+/* An element of the diagonal of P keeps its digits however small it becomes: down to half of I/lambda what it departs from that is stored, which is at most 0,
+ * below half of it the element itself, which is above 0. So the sign of what is stored says which of the two it is. Only half precision needs it;
+ * others store P. */
 
 /** Whether an element of the diagonal is stored as what it departs from I/lambda. */
 static inline bool departs(const stored *diagonal) {
@@ -93,8 +95,12 @@ typedef struct { int group, sources, ld; const stored *p; real *factor, *columns
 static view view_of(const rls_store *store, int group) {
     const plastic_synapses *plastic = store->plastic;
     real *waiting = (real *)store->waiting + store->waiting_base[group];
-    return (view){group, (int)(plastic->group_start[group + 1] - plastic->group_start[group]), (int)store->ld[group], (const stored *)store->p + store->p_base[group],
-                  waiting, waiting + store->factors};
+    return (view){group,
+                  (int)(plastic->group_start[group + 1] - plastic->group_start[group]),
+                  (int)store->ld[group],
+                  (const stored *)store->p + store->p_base[group],
+                  waiting,
+                  waiting + store->factors};
 }
 
 /** Ask for memory that will be needed soon, into the second cache: there is more of it than the first has room for, and than it can ask for at a time.
@@ -171,7 +177,8 @@ static void predict(rls_store *store, const int32_t *touched, int64_t count_touc
         hit *hits = (hit *)store->hits + found;
         int here = find_hits(source, count, store->touched, arrived, hits);
         for (int row = plastic->group_row[g]; row < plastic->group_row[g + 1]; row++)
-            store->sum[row] = advanced_sum(store->sum[row], store->decay, (const real *)plastic->weight + plastic_slot(plastic, g, row, 0), members, hits, here);
+            store->sum[row] = advanced_sum(store->sum[row], store->decay, (const real *)plastic->weight + plastic_slot(plastic, g, row, 0), members, hits,
+                                           here);
         if (plastic->frozen) here = find_free_hits(store, g, r, hits, here);
         store->hit_start[g + 1] = found += here;
     }
@@ -182,7 +189,8 @@ static void predict(rls_store *store, const int32_t *touched, int64_t count_touc
 
 /** An element of I/lambda. */
 static double ridge_of(const rls_store *store, int group, int64_t a) {
-    return 1 / (store->plastic->source[store->plastic->group_start[group] + a] < store->plastic->neurons ? store->settings.lambda : store->settings.lambda_feedforward);
+    return 1 / (store->plastic->source[store->plastic->group_start[group] + a] < store->plastic->neurons ? store->settings.lambda
+                                                                                                         : store->settings.lambda_feedforward);
 }
 
 /** What P has on its diagonal besides what is stored. */
@@ -270,9 +278,10 @@ static void move_weights(real *restrict weight, int members, int sources, const 
             for (int i = 0; i < members; i++) weight[(int64_t)a * members + i] -= step[i] * k[a];
 }
 
-/** The same for one member, where weights keep the signs of @p initial: one that would not stays and is frozen. @return what the sum w.r would have changed by for them, per step */
-static double move_within_signs(real *restrict weight, const real *restrict initial, uint8_t *restrict frozen, int sources, real step, const real *restrict k, const int32_t *restrict source,
-                                const double *restrict r) {
+/** The same for one member, where weights keep the signs of @p initial: one that would not stays and is frozen.
+ *  @return what the sum w.r would have changed by for them, per step */
+static double move_within_signs(real *restrict weight, const real *restrict initial, uint8_t *restrict frozen, int sources, real step, const real *restrict k,
+                                const int32_t *restrict source, const double *restrict r) {
     int frozen_now = 0;
     double kept = 0;
     for (int a = 0; a < sources; a++) {
@@ -421,8 +430,9 @@ static void subtract_beside(int64_t ld, stored *restrict p, const real *restrict
         for (int i = 0; i < mirrored; i++) store_p(p + (c + i) * ld + a, square[i]);
 }
 
-/** New elements of the diagonal, in @p square and before they are rounded: once one has fallen below half of I/lambda it is stored itself. One that is not above 0 cannot be:
- *  that is remembered, and the smallest there is stands for it. @param p the square's first element as it was @param a its row in the group */
+/** New elements of the diagonal, in @p square and before they are rounded: once one has fallen below half of I/lambda it is stored itself.
+ *  One that is not above 0 cannot be: that is remembered, and the smallest there is stands for it. @param p the square's first element as it was
+ *  @param a its row in the group */
 static void keep_diagonal(rls_store *restrict store, int group, lanes *square, const stored *restrict p, int64_t a, int rows) {
     const int64_t ld = store->ld[group];
     for (int i = 0; i < rows; i++) {
@@ -507,5 +517,14 @@ static void set_row(rls_store *store, int group, int64_t a, const double *row) {
 }
 
 const spike_driven_kernel KERNEL = {
-    .real_size = sizeof(real), .stored_size = sizeof(stored), .hit_size = sizeof(hit), .predict = predict, .update = update, .flush = flush, .refresh = refresh, .diagonal_of = diagonal_of, .get_row = get_row, .set_row = set_row,
+    .real_size = sizeof(real),
+    .stored_size = sizeof(stored),
+    .hit_size = sizeof(hit),
+    .predict = predict,
+    .update = update,
+    .flush = flush,
+    .refresh = refresh,
+    .diagonal_of = diagonal_of,
+    .get_row = get_row,
+    .set_row = set_row,
 };

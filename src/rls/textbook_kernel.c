@@ -40,7 +40,8 @@ static void update_within_signs(int count, real step, const real *restrict q, re
 }
 
 /** w <- w - [g] e q for every member; then q <- sqrt(g) q, so that P - q q' is the update: its products commute, P stays symmetric to the bit. */
-static void update_weights(int count, real gain_or_one, real root, real *restrict q, int rows, real *restrict weight, const double *error, const real *initial, uint8_t *frozen) {
+static void update_weights(int count, real gain_or_one, real root, real *restrict q, int rows, real *restrict weight, const double *error, const real *initial,
+                           uint8_t *frozen) {
     if (frozen)
         update_within_signs(count, gain_or_one * (real)error[0], q, weight, initial, frozen);
     else

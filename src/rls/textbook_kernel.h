@@ -13,12 +13,16 @@
  *  @param with_gain 0: leave g out of the weight update
  *  @param initial, frozen [count] weights keep the signs of these, and are frozen where they would not (synapses.h; then rows is 1); NULL: signs may change
  *  @return g = 1/(1 + r'Pr) */
-double textbook_step_single(float *p, int64_t ld, int count, const float *r, float *q, int rows, float *weight, const double *error, int with_gain, const float *initial, uint8_t *frozen);
-double textbook_step_double(double *p, int64_t ld, int count, const double *r, double *q, int rows, double *weight, const double *error, int with_gain, const double *initial, uint8_t *frozen);
+double textbook_step_single(float *p, int64_t ld, int count, const float *r, float *q, int rows, float *weight, const double *error, int with_gain,
+                            const float *initial, uint8_t *frozen);
+double textbook_step_double(double *p, int64_t ld, int count, const double *r, double *q, int rows, double *weight, const double *error, int with_gain,
+                            const double *initial, uint8_t *frozen);
 
 /** The same with P packed: row a holds columns a .. count-1, count(count+1)/2 entries in all; r and q have room for count. */
-double packed_step_single(float *p, int count, const float *r, float *q, int rows, float *weight, const double *error, int with_gain, const float *initial, uint8_t *frozen);
-double packed_step_double(double *p, int count, const double *r, double *q, int rows, double *weight, const double *error, int with_gain, const double *initial, uint8_t *frozen);
+double packed_step_single(float *p, int count, const float *r, float *q, int rows, float *weight, const double *error, int with_gain, const float *initial,
+                          uint8_t *frozen);
+double packed_step_double(double *p, int count, const double *r, double *q, int rows, double *weight, const double *error, int with_gain, const double *initial,
+                          uint8_t *frozen);
 
 /** Weighted sum w.r in double. @param weight [count], @p stride apart @param source [count] indices into r */
 double textbook_sum_single(const float *weight, int64_t stride, int count, const int32_t *source, const double *r);

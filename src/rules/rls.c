@@ -19,21 +19,30 @@ typedef struct {
 } rls_parameters;
 
 static const param parameters[] = {
-    {"lambda", PARAM_NUMBER, UNIT_NONE, "0.8", 1e-12, 1e12, NULL, "ridge penalty on the change of weights; P(0) = I/lambda without mu", offsetof(rls_parameters, lambda)},
-    {"mu", PARAM_NUMBER, UNIT_NONE, "0.01", 0, 1e12, NULL, "penalty on the change of a neuron's summed excitatory, and summed inhibitory, plastic weights", offsetof(rls_parameters, mu)},
-    {"no_gain", PARAM_FLAG, UNIT_NONE, "false", 0, 0, NULL, "leave g out of the weight update, as TrainSpikingNet.jl after v0.2.2 does", offsetof(rls_parameters, no_gain)},
+    {"lambda", PARAM_NUMBER, UNIT_NONE, "0.8", 1e-12, 1e12, NULL, "ridge penalty on the change of weights; P(0) = I/lambda without mu",
+     offsetof(rls_parameters, lambda)},
+    {"mu", PARAM_NUMBER, UNIT_NONE, "0.01", 0, 1e12, NULL, "penalty on the change of a neuron's summed excitatory, and summed inhibitory, plastic weights",
+     offsetof(rls_parameters, mu)},
+    {"no_gain", PARAM_FLAG, UNIT_NONE, "false", 0, 0, NULL, "leave g out of the weight update, as TrainSpikingNet.jl after v0.2.2 does",
+     offsetof(rls_parameters, no_gain)},
     {"keep_signs", PARAM_FLAG, UNIT_NONE, "false", 0, 0, NULL,
-     "an update that would flip a plastic weight's initial sign is not applied, and that synapse learns no more (Kim & Chow 2018, Fig. 4; Dale's law); needs a P for each neuron",
+     "an update that would flip a plastic weight's initial sign is not applied, and that synapse learns no more (Kim & Chow 2018, Fig. 4; Dale's law); needs a "
+     "P for each neuron",
      offsetof(rls_parameters, keep_signs)},
-    {"precision", PARAM_CHOICE, UNIT_NONE, "single", 0, 0, "single double half", "of P and the plastic weights; half: P is stored in half precision and weights in single, arithmetic is single", offsetof(rls_parameters, precision)},
+    {"precision", PARAM_CHOICE, UNIT_NONE, "single", 0, 0, "single double half",
+     "of P and the plastic weights; half: P is stored in half precision and weights in single, arithmetic is single", offsetof(rls_parameters, precision)},
     {"store", PARAM_CHOICE, UNIT_NONE, "auto", 0, 0, "auto spike_driven distributed textbook packed",
-     "how P is updated: by spikes, many updates at a time, each P on one rank; the same with P over all ranks (auto: for groups with 2048 inputs or more); as written; as written on its upper triangle",
+     "how P is updated: by spikes, many updates at a time, each P on one rank; the same with P over all ranks (auto: for groups with 2048 inputs or more); as "
+     "written; as written on its upper triangle",
      offsetof(rls_parameters, store)},
-    {"block", PARAM_INTEGER, UNIT_NONE, "auto", 1, 128, NULL, "updates that wait before P is written; auto: 16, 32 or 64 for up to 128, 512 or more inputs", offsetof(rls_parameters, block)},
-    {"grid_columns", PARAM_INTEGER, UNIT_NONE, "1", 1, 1 << 20, NULL, "store distributed: columns of ScaLAPACK's process grid, a divisor of the number of ranks; 1: same bits on any number of ranks",
+    {"block", PARAM_INTEGER, UNIT_NONE, "auto", 1, 128, NULL, "updates that wait before P is written; auto: 16, 32 or 64 for up to 128, 512 or more inputs",
+     offsetof(rls_parameters, block)},
+    {"grid_columns", PARAM_INTEGER, UNIT_NONE, "1", 1, 1 << 20, NULL,
+     "store distributed: columns of ScaLAPACK's process grid, a divisor of the number of ranks; 1: same bits on any number of ranks",
      offsetof(rls_parameters, grid_columns), MAY_RESUME},
 };
-static const param_table table = {"rls", "recursive least squares (Kim & Chow 2018)", parameters, sizeof parameters / sizeof *parameters, sizeof(rls_parameters)};
+static const param_table table = {"rls", "recursive least squares (Kim & Chow 2018)", parameters, sizeof parameters / sizeof *parameters,
+                                  sizeof(rls_parameters)};
 
 struct rule_state {
     rule_setting setting;
@@ -49,13 +58,15 @@ static bool single(const void *raw) {
 /** Inputs are frozen neuron by neuron, and P of those that are left is no longer that of other neurons. */
 static status check_signs(const config *config, const rls_parameters *p, bool shared) {
     if (!p->keep_signs || !shared) return STATUS_OK;
-    return config_complain(config, "learning", "keep_signs", "is for neurons with a P of their own (plastic: existing, or separate with group_size: 1); these share P");
+    return config_complain(config, "learning", "keep_signs",
+                           "is for neurons with a P of their own (plastic: existing, or separate with group_size: 1); these share P");
 }
 
 static status check_phi(const config *config, bool shared) {
     const target_settings *targets = config_common((struct config *)(uintptr_t)config, "targets");
     if (!shared || targets->quantity != QUANTITY_RATE || targets->rate_form != RATE_PHI) return STATUS_OK;
-    return config_complain(config, "targets", "rate_form", "phi weighs P by each neuron's slope, so neurons cannot share P; use siegert, or groups of one neuron");
+    return config_complain(config, "targets", "rate_form",
+                           "phi weighs P by each neuron's slope, so neurons cannot share P; use siegert, or groups of one neuron");
 }
 
 static status check(const rule_setting *setting, const rls_parameters *p) {
@@ -89,7 +100,8 @@ static status check_half(const config *config, const rls_parameters *p, const rl
 
 static status check_shared(const config *config, bool shared) {
     if (shared) return STATUS_OK;
-    return config_complain(config, "learning", "store", "distributed is for neurons that share P (plastic: all_to_all, or separate with a group_size); use auto");
+    return config_complain(config, "learning", "store",
+                           "distributed is for neurons that share P (plastic: all_to_all, or separate with a group_size); use auto");
 }
 
 static status size(const config *config, const void *raw, bool shared, int64_t largest, rule_size *size) {
@@ -103,7 +115,8 @@ static status size(const config *config, const void *raw, bool shared, int64_t l
 
 static status check_distributed(const rule_setting *setting, const rls_parameters *p) {
     if (setting->context->ranks % p->grid_columns)
-        return config_complain(setting->config, "learning", "grid_columns", "%lld must divide the number of ranks, %d", (long long)p->grid_columns, setting->context->ranks);
+        return config_complain(setting->config, "learning", "grid_columns", "%lld must divide the number of ranks, %d", (long long)p->grid_columns,
+                               setting->context->ranks);
     return check_shared(setting->config, setting->plastic->shared);
 }
 
@@ -120,8 +133,13 @@ static status create(const rule_setting *setting, const void *raw, rule_state **
     size_t rows = (size_t)setting->plastic->rows;
     state->setting = *setting;
     state->kind = kind;
-    rls_settings settings = {.lambda = p->lambda, .mu = p->mu, .lambda_feedforward = setting->lambda_feedforward, .gain = !p->no_gain, .half = p->precision == PRECISION_HALF,
-                             .block = p->block == PARAM_AUTO_INTEGER ? 0 : (int)p->block, .grid_columns = (int)p->grid_columns};
+    rls_settings settings = {.lambda = p->lambda,
+                             .mu = p->mu,
+                             .lambda_feedforward = setting->lambda_feedforward,
+                             .gain = !p->no_gain,
+                             .half = p->precision == PRECISION_HALF,
+                             .block = p->block == PARAM_AUTO_INTEGER ? 0 : (int)p->block,
+                             .grid_columns = (int)p->grid_columns};
     if (p->keep_signs) setting->plastic->frozen = memory_new(MEMORY_WEIGHTS, (size_t)setting->plastic->row_start[setting->plastic->rows], 1);
     state->store = state->kind->create(setting->context, setting->plastic, &settings);
     state->sum = memory_new(MEMORY_BUFFERS, rows, sizeof(double));
@@ -271,5 +289,13 @@ static void load(rule_state *state, h5_reader *reader) {
     settle(state);
 }
 
-const learning_rule rule_rls = {.parameters = &table, .single = single, .create = create, .destroy = destroy, .trial_begin = trial_begin, .learn = learn, .settle = settle,
-                                .save = save, .load = load, .size = size};
+const learning_rule rule_rls = {.parameters = &table,
+                                .single = single,
+                                .create = create,
+                                .destroy = destroy,
+                                .trial_begin = trial_begin,
+                                .learn = learn,
+                                .settle = settle,
+                                .save = save,
+                                .load = load,
+                                .size = size};

@@ -6,8 +6,10 @@ extern const learning_rule rule_rls, rule_none;
 const learning_rule *const learning_rules[] = {&rule_rls, &rule_none, NULL};
 
 static const param common_params[] = {
-    {"every", PARAM_NUMBER, UNIT_TIME, "10 ms", 1e-3, 1e9, NULL, "time between learning instants, and between target samples", offsetof(learning_settings, every)},
-    {"loops", PARAM_INTEGER, UNIT_NONE, "100", 0, 1 << 30, NULL, "training loops; loop l (from 1) presents task (l - 1) mod tasks", offsetof(learning_settings, loops), MAY_RESUME},
+    {"every", PARAM_NUMBER, UNIT_TIME, "10 ms", 1e-3, 1e9, NULL, "time between learning instants, and between target samples",
+     offsetof(learning_settings, every)},
+    {"loops", PARAM_INTEGER, UNIT_NONE, "100", 0, 1 << 30, NULL, "training loops; loop l (from 1) presents task (l - 1) mod tasks",
+     offsetof(learning_settings, loops), MAY_RESUME},
 };
 const param_table learning_common = {"learning", "how synapses learn", common_params, 2, sizeof(learning_settings)};
 

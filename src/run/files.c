@@ -100,7 +100,8 @@ bool file_exists(const char *path) {
 }
 
 const char *file_why(int error) {
-    return error == ELOOP ? "is a symbolic link, through which Engram neither reads nor writes" : error == FILE_IRREGULAR || error == ENXIO ? "is not a regular file" : strerror(error);
+    if (error == ELOOP) return "is a symbolic link, through which Engram neither reads nor writes";
+    return error == FILE_IRREGULAR || error == ENXIO ? "is not a regular file" : strerror(error);
 }
 
 status file_refused(int error) {

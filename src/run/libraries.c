@@ -159,12 +159,14 @@ static const char extensions[] = ""
 const char *version_instructions(void) {
     static char text[512];
     bool named = *version_architecture != '\0';
-    snprintf(text, sizeof text, "%s%s%s%s:%s; vectors of %d bits", instruction_set, named ? " (" : "", version_architecture, named ? ")" : "", *extensions ? extensions : " no extensions", VECTOR_BITS);
+    snprintf(text, sizeof text, "%s%s%s%s:%s; vectors of %d bits", instruction_set, named ? " (" : "", version_architecture, named ? ")" : "",
+             *extensions ? extensions : " no extensions", VECTOR_BITS);
     return text;
 }
 
 const char *version_build(void) {
     static char text[4096];
-    snprintf(text, sizeof text, "compiler: %s\nflags: %s\ninstructions: %s\nlibc: %s\nBLAS: %s\n", version_compiler, version_flags, version_instructions(), version_libc(), version_blas());
+    snprintf(text, sizeof text, "compiler: %s\nflags: %s\ninstructions: %s\nlibc: %s\nBLAS: %s\n", version_compiler, version_flags, version_instructions(),
+             version_libc(), version_blas());
     return text;
 }

@@ -74,7 +74,8 @@ void memory_begin(const context *context) {
     CHECK_MPI(MPI_Comm_size(node, &node_ranks));
     CHECK_MPI(MPI_Comm_free(&node));
 #ifdef __GLIBC__
-    mallopt(M_MMAP_THRESHOLD, 1 << 20); /* for HDF5 and MPI: given a figure, glibc leaves it alone, where else it would rise to 32 MiB of freed memory that is kept */
+    /* For HDF5 and MPI: given a figure, glibc leaves it alone, where else it would rise to 32 MiB of freed memory that is kept. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
     mallopt(M_TRIM_THRESHOLD, 1 << 20);
 #endif
     int64_t shared, all = resident(&shared);
@@ -100,7 +101,8 @@ static _Noreturn void refuse(memory_category category, int64_t bytes, const char
     int rank = 0, initialised = 0;
     MPI_Initialized(&initialised);
     if (initialised) MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    context_abort("memory: cannot allocate %s for %s (rank %d holds %s): %s", show(bytes).text, names[category], rank, show(total + memory_held(MEMORY_LIBRARIES)).text, why);
+    context_abort("memory: cannot allocate %s for %s (rank %d holds %s): %s", show(bytes).text, names[category], rank,
+                  show(total + memory_held(MEMORY_LIBRARIES)).text, why);
 }
 
 static _Noreturn void refuse_failed(memory_category category, size_t bytes) {
@@ -115,7 +117,8 @@ static void check_room(memory_category category, size_t bytes, size_t more) {
     int64_t left = memory_available("", &where), spare = (int64_t)node_ranks * LOOK_BYTES; /* all may find room at the same time */
     made_unseen = 0;
     if (left - spare >= (int64_t)more) return;
-    snprintf(why, sizeof why, "%s, which runs %d rank%s, has %s left; use more nodes", where, node_ranks, node_ranks > 1 ? "s" : "", show(left > 0 ? left : 0).text);
+    snprintf(why, sizeof why, "%s, which runs %d rank%s, has %s left; use more nodes", where, node_ranks, node_ranks > 1 ? "s" : "",
+             show(left > 0 ? left : 0).text);
     refuse(category, (int64_t)bytes, why);
 }
 
@@ -158,7 +161,8 @@ static size_t whole_pages(size_t bytes) {
 }
 
 void *memory_new(memory_category category, size_t count, size_t size) {
-    size_t bytes = bytes_of(category, count, size), mapped = bytes >= map_from ? whole_pages(bytes) : 0, padded = (bytes + 2 * ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    size_t bytes = bytes_of(category, count, size), mapped = bytes >= map_from ? whole_pages(bytes) : 0;
+    size_t padded = (bytes + 2 * ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     if (mapped) check_room(category, bytes, mapped);
     void *base = mapped ? mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : aligned_alloc(ALIGNMENT, padded);
     if (base == NULL || base == MAP_FAILED) refuse_failed(category, bytes);

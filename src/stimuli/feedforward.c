@@ -7,7 +7,8 @@
 
 #define NUMBER(key, unit, fallback, low, high, help, member) {key, PARAM_NUMBER, unit, fallback, low, high, NULL, help, offsetof(feedforward_settings, member)}
 static const param params[] = {
-    {"units", PARAM_INTEGER, UNIT_NONE, "0", 0, 1 << 24, NULL, "Poisson units, each connected to every trained neuron by plastic synapses", offsetof(feedforward_settings, units)},
+    {"units", PARAM_INTEGER, UNIT_NONE, "0", 0, 1 << 24, NULL, "Poisson units, each connected to every trained neuron by plastic synapses",
+     offsetof(feedforward_settings, units)},
     NUMBER("rate", UNIT_RATE, "5 Hz", 0, 1e4, "mean rate", rate),
     NUMBER("tau", UNIT_TIME, "400 ms", 1e-3, 1e9, "correlation time of the rate", tau),
     NUMBER("sigma", UNIT_NONE, "0.2", 0, 1e6, "noise amplitude of the rate, Hz per sqrt(ms)", sigma),
@@ -46,7 +47,8 @@ static void draw_rate(feedforward *units, const feedforward_settings *settings, 
 feedforward *feedforward_new(const feedforward_settings *settings, int tasks, uint64_t seed, double dt, int64_t first_step, int64_t steps) {
     if (settings->units == 0) return NULL;
     feedforward *units = memory_new(MEMORY_TARGETS, 1, sizeof *units);
-    *units = (feedforward){.units = settings->units, .first_step = first_step, .samples = steps > first_step ? steps - first_step : 0, .tasks = tasks, .seed = seed};
+    *units = (feedforward){.units = settings->units, .first_step = first_step, .tasks = tasks, .seed = seed};
+    units->samples = steps > first_step ? steps - first_step : 0;
     units->probability = memory_new(MEMORY_TARGETS, (size_t)(tasks * units->samples * units->units), sizeof(float));
     double *sum = memory_new(MEMORY_BUFFERS, (size_t)units->samples + 1, sizeof(double));
     for (int task = 0; task < tasks; task++)

@@ -11,7 +11,8 @@ static const stimulus_kind stimulus_none = {.parameters = &none_table};
 /* Constant per neuron, uniform on [-amplitude, amplitude] (Kim & Chow 2018): acts on steps on+1 .. off. */
 typedef struct { double amplitude; } constant_parameters;
 static const param constant_params[] = {
-    {"amplitude", PARAM_NUMBER, UNIT_NONE, "1", 0, 1e6, NULL, "input of each neuron is uniform on [-amplitude, amplitude]", offsetof(constant_parameters, amplitude), MAY_TEST},
+    {"amplitude", PARAM_NUMBER, UNIT_NONE, "1", 0, 1e6, NULL, "input of each neuron is uniform on [-amplitude, amplitude]",
+     offsetof(constant_parameters, amplitude), MAY_TEST},
 };
 static const param_table constant_table = {"constant", "a random constant for each neuron (Kim & Chow 2018)", constant_params, 1, sizeof(constant_parameters)};
 
@@ -22,7 +23,8 @@ static int64_t constant_last(const stimulus *stimulus) {
 static void constant_begin(stimulus *stimulus) {
     double amplitude = ((const constant_parameters *)stimulus->parameters)->amplitude;
     for (int i = 0; i < stimulus->part.mine; i++)
-        stimulus->value[i] = amplitude * (2 * random_uniform(stimulus->seed, RANDOM_STIMULUS, (uint64_t)(stimulus->part.first + i), (uint64_t)stimulus->task << 32) - 1);
+        stimulus->value[i] = amplitude *
+                             (2 * random_uniform(stimulus->seed, RANDOM_STIMULUS, (uint64_t)(stimulus->part.first + i), (uint64_t)stimulus->task << 32) - 1);
 }
 
 static void constant_next(stimulus *stimulus, int64_t sample) {
@@ -36,10 +38,12 @@ static const stimulus_kind stimulus_constant = {.parameters = &constant_table, .
 typedef struct { double tau, sigma, mean; } ou_parameters;
 static const param ou_params[] = {
     {"tau", PARAM_NUMBER, UNIT_TIME, "20 ms", 1e-3, 1e9, NULL, "correlation time", offsetof(ou_parameters, tau), MAY_TEST},
-    {"sigma", PARAM_NUMBER, UNIT_NONE, "0.2", 0, 1e6, NULL, "noise amplitude per sqrt(ms); stationary SD is sigma sqrt(tau/2)", offsetof(ou_parameters, sigma), MAY_TEST},
+    {"sigma", PARAM_NUMBER, UNIT_NONE, "0.2", 0, 1e6, NULL, "noise amplitude per sqrt(ms); stationary SD is sigma sqrt(tau/2)", offsetof(ou_parameters, sigma),
+     MAY_TEST},
     {"mean", PARAM_NUMBER, UNIT_NONE, "0", -1e6, 1e6, NULL, "mean", offsetof(ou_parameters, mean), MAY_TEST},
 };
-static const param_table ou_table = {"ou", "an Ornstein-Uhlenbeck process for each neuron, frozen over loops (Arthur et al. 2023)", ou_params, 3, sizeof(ou_parameters)};
+static const param_table ou_table = {"ou", "an Ornstein-Uhlenbeck process for each neuron, frozen over loops (Arthur et al. 2023)", ou_params, 3,
+                                     sizeof(ou_parameters)};
 
 static status ou_check(const config *config, const void *raw, double dt) {
     const ou_parameters *p = raw;

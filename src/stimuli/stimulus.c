@@ -9,10 +9,13 @@
 static const param common_params[] = {
     {"start", PARAM_NUMBER, UNIT_TIME, "800 ms", 0, 1e9, NULL, "start of the stimulus, from the start of a loop", offsetof(stimulus_settings, start)},
     {"stop", PARAM_NUMBER, UNIT_TIME, "1000 ms", 0, 1e9, NULL, "end of the stimulus and start of the target window", offsetof(stimulus_settings, stop)},
-    {"noise_sd", PARAM_NUMBER, UNIT_NONE, "0", 0, 1e6, NULL, "from the end of the stimulus on: SD of frozen noise, an Ornstein-Uhlenbeck path for each neuron and task, the same in every loop and test", offsetof(stimulus_settings, noise_sd), MAY_TEST},
+    {"noise_sd", PARAM_NUMBER, UNIT_NONE, "0", 0, 1e6, NULL,
+     "from the end of the stimulus on: SD of frozen noise, an Ornstein-Uhlenbeck path for each neuron and task, the same in every loop and test",
+     offsetof(stimulus_settings, noise_sd), MAY_TEST},
     {"noise_tau", PARAM_NUMBER, UNIT_TIME, "20 ms", 1e-3, 1e9, NULL, "its correlation time", offsetof(stimulus_settings, noise_tau), MAY_TEST},
 };
-const param_table stimulus_common = {"stimulus", "external input that cues a task", common_params, sizeof common_params / sizeof *common_params, sizeof(stimulus_settings)};
+const param_table stimulus_common = {"stimulus", "external input that cues a task", common_params, sizeof common_params / sizeof *common_params,
+                                     sizeof(stimulus_settings)};
 
 stimulus *stimulus_new(config *config, partition part, uint64_t seed, double dt) {
     stimulus *stimulus = memory_new(MEMORY_TARGETS, 1, sizeof *stimulus);
@@ -46,7 +49,8 @@ static const double *window_noise(stimulus *stimulus, int task, int64_t sample) 
     int mine = stimulus->part.mine;
     int64_t draw = sample - 1;
     if ((draw & 3) == 0)
-        random_noise(stimulus->seed, RANDOM_WINDOW_NOISE, (uint64_t)stimulus->part.first, mine, ((uint64_t)task << 40) + (uint64_t)(draw >> 2), mine, stimulus->noise);
+        random_noise(stimulus->seed, RANDOM_WINDOW_NOISE, (uint64_t)stimulus->part.first, mine, ((uint64_t)task << 40) + (uint64_t)(draw >> 2), mine,
+                     stimulus->noise);
     const double *restrict xi = stimulus->noise + (draw & 3) * mine;
     double *restrict x = stimulus->value;
     const double sd = stimulus->settings->noise_sd, keep = draw ? exp(-stimulus->dt / stimulus->settings->noise_tau) : 0, kick = sd * sqrt(1 - keep * keep);

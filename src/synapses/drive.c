@@ -44,10 +44,15 @@ drive *drive_new(int mine, int64_t first_gid, const static_synapses *synapses, b
 }
 
 void drive_state(drive *drive, state_list *list) {
-    const struct { const char *name; double *values; } reals[] = {
-        {drive->from_inhibitory ? "from_excitatory" : "from_both", drive->from_excitatory}, {"from_inhibitory", drive->from_inhibitory}, {"arriving_excitatory", drive->arriving.excitatory},
-        {"arriving_inhibitory", drive->arriving.inhibitory}, {"plastic_arriving", drive->plastic_arriving}, {"fixed", drive->fixed},
-        {"plastic_sum", drive->plastic_sum}, {"learned", drive->readout ? drive->learned : NULL}, {"total", drive->total}};
+    const struct { const char *name; double *values; } reals[] = {{drive->from_inhibitory ? "from_excitatory" : "from_both", drive->from_excitatory},
+                 {"from_inhibitory", drive->from_inhibitory},
+                 {"arriving_excitatory", drive->arriving.excitatory},
+                 {"arriving_inhibitory", drive->arriving.inhibitory},
+                 {"plastic_arriving", drive->plastic_arriving},
+                 {"fixed", drive->fixed},
+                 {"plastic_sum", drive->plastic_sum},
+                 {"learned", drive->readout ? drive->learned : NULL},
+                 {"total", drive->total}};
     for (size_t k = 0; k < sizeof reals / sizeof *reals; k++)
         if (reals[k].values) state_add_neurons(list, "drive", reals[k].name, H5_FLOAT64, reals[k].values);
     if (!drive->arriving.excitatory_count) return;
@@ -94,11 +99,13 @@ void drive_reset(drive *drive) {
 
 /* A step of the filters of neurons first .. end-1. What arrived is taken up and cleared for the next step; sum [end - first] is what acts on the neurons. */
 
-/** Static input counted by type, of neurons of one type. @param weight of a spike from excitatory and from inhibitory neurons @param outside NULL: nothing more to add */
+/** Static input counted by type, of neurons of one type. @param weight of a spike from excitatory and from inhibitory neurons
+ *  @param outside NULL: nothing more to add */
 static void filter_counts(drive *drive, int first, int end, const double weight[2], const double *restrict outside, double *restrict sum) {
     double *restrict from_excitatory = drive->from_excitatory, *restrict from_inhibitory = drive->from_inhibitory;
     uint16_t *restrict excitatory = drive->arriving.excitatory_count, *restrict inhibitory = drive->arriving.inhibitory_count;
-    const double decay_e = drive->excitatory.decay, jump_e = drive->excitatory.jump * weight[0], decay_i = drive->inhibitory.decay, jump_i = drive->inhibitory.jump * weight[1];
+    const double decay_e = drive->excitatory.decay, jump_e = drive->excitatory.jump * weight[0];
+    const double decay_i = drive->inhibitory.decay, jump_i = drive->inhibitory.jump * weight[1];
     for (int i = first; i < end; i++) {
         const double e = decay_e * from_excitatory[i] + jump_e * (double)excitatory[i], h = decay_i * from_inhibitory[i] + jump_i * (double)inhibitory[i];
         from_excitatory[i] = e;

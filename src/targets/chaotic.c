@@ -24,7 +24,8 @@ static const param parameters[] = {
     {"tasks", PARAM_INTEGER, UNIT_NONE, "1", 1, 10000, NULL, "tasks: own initial states of one rate network", offsetof(chaotic_parameters, tasks)},
 };
 #undef NUMBER
-static const param_table table = {"chaotic", "drives of a chaotic rate network (Kim & Chow 2018)", parameters, sizeof parameters / sizeof *parameters, sizeof(chaotic_parameters)};
+static const param_table table = {"chaotic", "drives of a chaotic rate network (Kim & Chow 2018)", parameters, sizeof parameters / sizeof *parameters,
+                                  sizeof(chaotic_parameters)};
 
 static int tasks(const void *raw, const void *state) {
     (void)state;

@@ -18,12 +18,14 @@ enum { TIME_UNIT_AUTO, TIME_UNIT_US, TIME_UNIT_MS, TIME_UNIT_S };
 static const param parameters[] = {
     {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "CSV or HDF5 table of [condition][time][unit], see README", offsetof(file_parameters, path), MAY_TEST},
     {"dataset", PARAM_TEXT, UNIT_NONE, "", 0, 0, NULL, "HDF5: the dataset, when the file has several", offsetof(file_parameters, dataset)},
-    {"origin", PARAM_NUMBER, UNIT_TIME, "auto", -1e12, 1e12, NULL, "time in the table that is the end of the stimulus; auto: one bin before the first", offsetof(file_parameters, origin)},
+    {"origin", PARAM_NUMBER, UNIT_TIME, "auto", -1e12, 1e12, NULL, "time in the table that is the end of the stimulus; auto: one bin before the first",
+     offsetof(file_parameters, origin)},
     {"time_unit", PARAM_CHOICE, UNIT_NONE, "auto", 0, 0, "auto us ms s",
      "unit of time in the table; auto: what its units attribute or column name says, else ms; bins below 1 ms need one", offsetof(file_parameters, time_unit)},
     RECORDED_PARAMETERS(file_parameters),
 };
-static const param_table file_table = {"file", "recorded rates or drives from a CSV or HDF5 table", parameters, sizeof parameters / sizeof *parameters, sizeof(file_parameters)};
+static const param_table file_table = {"file", "recorded rates or drives from a CSV or HDF5 table", parameters, sizeof parameters / sizeof *parameters,
+                                       sizeof(file_parameters)};
 
 static status open_file(target_request *request, const void *raw, void **state) {
     file_parameters *p = (file_parameters *)(uintptr_t)raw;
@@ -49,5 +51,14 @@ static status open_file(target_request *request, const void *raw, void **state) 
     return STATUS_OK;
 }
 
-const target_kind targets_file = {.parameters = &file_table, .open = open_file, .close = recorded_close, .tasks = recorded_tasks, .duration = recorded_duration,
-                                  .needs = recorded_needs, .check = recorded_check, .pair = recorded_pair, .fill = recorded_fill, .recorded = recorded_table, .gives_rates = true};
+const target_kind targets_file = {.parameters = &file_table,
+                                  .open = open_file,
+                                  .close = recorded_close,
+                                  .tasks = recorded_tasks,
+                                  .duration = recorded_duration,
+                                  .needs = recorded_needs,
+                                  .check = recorded_check,
+                                  .pair = recorded_pair,
+                                  .fill = recorded_fill,
+                                  .recorded = recorded_table,
+                                  .gives_rates = true};

@@ -1,10 +1,12 @@
-/* Innate trajectories (Kim & Chow 2018, Fig. 4; patterns/README.md 4.5): the untrained network's own drive, recorded after it has settled from a random state. */
+/* Innate trajectories (Kim & Chow 2018, Fig. 4; patterns/README.md 4.5): the untrained network's own drive, recorded after it has settled from a random
+ * state. */
 #include "engram/targets.h"
 
 typedef struct { double settle; } innate_parameters;
 
 static const param parameters[] = {
-    {"settle", PARAM_NUMBER, UNIT_TIME, "3 s", 0, 1e9, NULL, "run of the untrained network before its drive becomes the target", offsetof(innate_parameters, settle)},
+    {"settle", PARAM_NUMBER, UNIT_TIME, "3 s", 0, 1e9, NULL, "run of the untrained network before its drive becomes the target",
+     offsetof(innate_parameters, settle)},
 };
 static const param_table table = {"innate", "the untrained network's own drive (Kim & Chow 2018, Fig. 4)", parameters, 1, sizeof(innate_parameters)};
 

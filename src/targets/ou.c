@@ -12,11 +12,13 @@ typedef struct {
 
 static const param parameters[] = {
     {"tau", PARAM_NUMBER, UNIT_TIME, "200 ms", 1, 1e9, NULL, "correlation time tau_c", offsetof(ou_parameters, tau)},
-    {"sigma", PARAM_NUMBER, UNIT_NONE, "0.3", 0, 1e6, NULL, "noise amplitude s per sqrt(10 ms): SD = s sqrt(tau_c/2), tau_c in 10 ms", offsetof(ou_parameters, sigma)},
+    {"sigma", PARAM_NUMBER, UNIT_NONE, "0.3", 0, 1e6, NULL, "noise amplitude s per sqrt(10 ms): SD = s sqrt(tau_c/2), tau_c in 10 ms",
+     offsetof(ou_parameters, sigma)},
     {"sd", PARAM_NUMBER, UNIT_NONE, "auto", 0, 1e6, NULL, "standard deviation, held fixed whatever tau_c; auto: from sigma", offsetof(ou_parameters, sd)},
     {"tasks", PARAM_INTEGER, UNIT_NONE, "1", 1, 10000, NULL, "tasks, each with its own targets and stimulus", offsetof(ou_parameters, tasks)},
 };
-static const param_table table = {"ou", "Ornstein-Uhlenbeck processes (Kim & Chow 2018)", parameters, sizeof parameters / sizeof *parameters, sizeof(ou_parameters)};
+static const param_table table = {"ou", "Ornstein-Uhlenbeck processes (Kim & Chow 2018)", parameters, sizeof parameters / sizeof *parameters,
+                                  sizeof(ou_parameters)};
 
 static int tasks(const void *raw, const void *state) {
     (void)state;

@@ -22,9 +22,11 @@ static const param complex_params[] = {
     COMMON("500 ms", "1000 ms"),
     NUMBER("fast_low", UNIT_TIME, "100 ms", 1e-3, 1e9, "periods T2 of the second factor are uniform from here", fast_low),
     NUMBER("fast_high", UNIT_TIME, "500 ms", 1e-3, 1e9, "to here", fast_high),
-    {"one_phase", PARAM_FLAG, UNIT_NONE, "false", 0, 0, NULL, "both factors share T0 ~ U[0, 1000] ms (paper); false: separate phases in [0, T1], [0, T2] (code)", offsetof(periodic_parameters, one_phase)},
+    {"one_phase", PARAM_FLAG, UNIT_NONE, "false", 0, 0, NULL,
+     "both factors share T0 ~ U[0, 1000] ms (paper); false: separate phases in [0, T1], [0, T2] (code)", offsetof(periodic_parameters, one_phase)},
 };
-static const param_table sines_table = {"sines", "A sin(2 pi (t - T0)/T1) (Kim & Chow 2018)", sines_params, sizeof sines_params / sizeof *sines_params, sizeof(periodic_parameters)};
+static const param_table sines_table = {"sines", "A sin(2 pi (t - T0)/T1) (Kim & Chow 2018)", sines_params, sizeof sines_params / sizeof *sines_params,
+                                        sizeof(periodic_parameters)};
 static const param_table complex_table = {"complex_periodic", "A sin(2 pi (t - T0)/T1) sin(2 pi (t - T0)/T2) (Kim & Chow 2018)", complex_params,
                                           sizeof complex_params / sizeof *complex_params, sizeof(periodic_parameters)};
 

@@ -131,8 +131,8 @@ status recorded_check(const target_request *request, const void *parameters, con
         return config_complain(request->config, "targets", "quantity", "auxiliary targets and pairing by rate need quantity: rate");
     if (state->table.units == 0) return config_complain(request->config, "targets", "minimum_rate", "leaves no unit");
     if (state->table.units > room)
-        return config_complain(request->config, "network", "neurons", "%d recorded units, but only %lld %sneurons to take them", state->table.units, (long long)room,
-                               p->pairing == PAIRING_RATE ? "excitatory " : "");
+        return config_complain(request->config, "network", "neurons", "%d recorded units, but only %lld %sneurons to take them", state->table.units,
+                               (long long)room, p->pairing == PAIRING_RATE ? "excitatory " : "");
     return STATUS_OK;
 }
 

@@ -17,14 +17,16 @@ typedef struct {
 static const param parameters[] = {
     {"amplitude", PARAM_NUMBER, UNIT_NONE, "0.5", -1e6, 1e6, NULL, "amplitude of the target drive", offsetof(sinusoid_parameters, amplitude)},
     {"period", PARAM_NUMBER, UNIT_TIME, "1000 ms", 1e-3, 1e9, NULL, "period; phases are uniform", offsetof(sinusoid_parameters, period)},
-    {"mean_drive", PARAM_FLAG, UNIT_NONE, "true", 0, 0, NULL, "oscillate around each neuron's mean drive in the static network", offsetof(sinusoid_parameters, mean_drive)},
+    {"mean_drive", PARAM_FLAG, UNIT_NONE, "true", 0, 0, NULL, "oscillate around each neuron's mean drive in the static network",
+     offsetof(sinusoid_parameters, mean_drive)},
     {"bias", PARAM_CHOICE, UNIT_NONE, "none", 0, 0, "none ou ramp", "added to all neurons alike", offsetof(sinusoid_parameters, bias)},
     {"bias_tau", PARAM_NUMBER, UNIT_TIME, "400 ms", 1, 1e9, NULL, "correlation time of the ou bias", offsetof(sinusoid_parameters, bias_tau)},
     {"bias_sigma", PARAM_NUMBER, UNIT_NONE, "0.02", 0, 1e6, NULL, "noise amplitude of the ou bias per sqrt(ms)", offsetof(sinusoid_parameters, bias_sigma)},
     {"ramp", PARAM_NUMBER, UNIT_NONE, "0.25", -1e6, 1e6, NULL, "the ramp bias goes from 0 to this", offsetof(sinusoid_parameters, ramp)},
     {"tasks", PARAM_INTEGER, UNIT_NONE, "1", 1, 10000, NULL, "tasks, each with its own targets and stimulus", offsetof(sinusoid_parameters, tasks)},
 };
-static const param_table table = {"sinusoid", "sinusoids with random phases (Arthur et al. 2023)", parameters, sizeof parameters / sizeof *parameters, sizeof(sinusoid_parameters)};
+static const param_table table = {"sinusoid", "sinusoids with random phases (Arthur et al. 2023)", parameters, sizeof parameters / sizeof *parameters,
+                                  sizeof(sinusoid_parameters)};
 
 static int tasks(const void *raw, const void *state) {
     (void)state;
@@ -43,7 +45,8 @@ static void draw_bias(const target_request *request, const sinusoid_parameters *
         double t = (k + 1) * request->every;
         if (p->bias == BIAS_RAMP) bias[k] = p->ramp * (k + 1) / request->instants;
         if (p->bias != BIAS_OU) continue;
-        for (; ms < llround(t); ms++) x += -x / p->bias_tau + p->bias_sigma * random_normal(request->seed, RANDOM_TARGET_COMMON, 0, ((uint64_t)task << 32) + (uint64_t)ms);
+        for (; ms < llround(t); ms++)
+            x += -x / p->bias_tau + p->bias_sigma * random_normal(request->seed, RANDOM_TARGET_COMMON, 0, ((uint64_t)task << 32) + (uint64_t)ms);
         bias[k] = x;
     }
 }

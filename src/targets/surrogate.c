@@ -3,8 +3,9 @@
  *
  * Recorded units resemble each other. With targets.components = K all units share K such paths: the log-rate of a unit is
  *     sqrt(1 - shared) own + sqrt(shared) common ,  common ~ sum over k of load_k component_k ,  load_k ~ N(0, COMPONENT_DECAY^k)
- * each of the two of variance 1 over the window; loads are the same in all conditions. With K = 3 and shared = 0.9 the first principal component of the z-scored units of a table of 2 s holds
- * 0.4 to 0.5 of the variance, the first three 0.93; without components 0.3 and 0.7 (mouse ALM, Kim et al. 2023: 0.4 to 0.5 and 0.65 to 0.78; of rates that are not z-scored 0.75 to 0.8 and 0.9). */
+ * each of the two of variance 1 over the window; loads are the same in all conditions. With K = 3 and shared = 0.9 the first principal component of the
+ * z-scored units of a table of 2 s holds 0.4 to 0.5 of the variance, the first three 0.93; without components 0.3 and 0.7 (mouse ALM,
+ * Kim et al. 2023: 0.4 to 0.5 and 0.65 to 0.78; of rates that are not z-scored 0.75 to 0.8 and 0.9). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +26,8 @@ typedef struct {
 
 #define NUMBER(key, unit, fallback, low, high, help, member) {key, PARAM_NUMBER, unit, fallback, low, high, NULL, help, offsetof(surrogate_parameters, member)}
 static const param parameters[] = {
-    {"units", PARAM_INTEGER, UNIT_NONE, "auto", 1, 1 << 24, NULL, "units; auto: one for each neuron (each excitatory one with pairing by rate)", offsetof(surrogate_parameters, units)},
+    {"units", PARAM_INTEGER, UNIT_NONE, "auto", 1, 1 << 24, NULL, "units; auto: one for each neuron (each excitatory one with pairing by rate)",
+     offsetof(surrogate_parameters, units)},
     {"conditions", PARAM_INTEGER, UNIT_NONE, "2", 1, 1000, NULL, "conditions, each a task", offsetof(surrogate_parameters, conditions)},
     NUMBER("length", UNIT_TIME, "2000 ms", 20, 1e9, "length of the table", length),
     NUMBER("bin", UNIT_TIME, "20 ms", 1, 1e6, "time bin of the table", bin),
@@ -34,7 +36,8 @@ static const param parameters[] = {
     NUMBER("variation", UNIT_NONE, "0.28", 0, 10, "temporal SD of a rate over its mean", variation),
     NUMBER("tau", UNIT_TIME, "200 ms", 1, 1e9, "correlation time of the log-rate", tau),
     NUMBER("smoothing", UNIT_TIME, "300 ms", 0, 1e9, "boxcar that smooths the log-rate", smoothing),
-    {"components", PARAM_INTEGER, UNIT_NONE, "0", 0, 1000, NULL, "components that the log-rates of all units share, the first the largest; 0: units vary independently", offsetof(surrogate_parameters, components)},
+    {"components", PARAM_INTEGER, UNIT_NONE, "0", 0, 1000, NULL,
+     "components that the log-rates of all units share, the first the largest; 0: units vary independently", offsetof(surrogate_parameters, components)},
     NUMBER("shared", UNIT_NONE, "0.9", 0, 1, "what components hold of the variance of a unit's log-rate", shared),
     RECORDED_PARAMETERS(surrogate_parameters),
 };
@@ -134,8 +137,12 @@ static status open_surrogate(target_request *request, const void *raw, void **st
     table->values = memory_new(MEMORY_TARGETS, (size_t)table->conditions * (size_t)table->times * (size_t)table->units, sizeof(double));
     table->condition = calloc((size_t)table->conditions, sizeof(char *));
     table->unit = calloc((size_t)table->units, sizeof(char *));
-    drawing d = {p, request->seed, table, .sum = memory_new(MEMORY_BUFFERS, (size_t)(p->length + p->smoothing) + 8, sizeof(double)),
-                 .path = memory_new(MEMORY_BUFFERS, (size_t)table->times, sizeof(double)), .common = memory_new(MEMORY_BUFFERS, (size_t)table->times, sizeof(double))};
+    drawing d = {p,
+                 request->seed,
+                 table,
+                 .sum = memory_new(MEMORY_BUFFERS, (size_t)(p->length + p->smoothing) + 8, sizeof(double)),
+                 .path = memory_new(MEMORY_BUFFERS, (size_t)table->times, sizeof(double)),
+                 .common = memory_new(MEMORY_BUFFERS, (size_t)table->times, sizeof(double))};
     if (!table->condition || !table->unit) context_abort("memory: no room for surrogate rates");
     for (int t = 0; t < table->times; t++) table->time[t] = (t + 1) * p->bin;
     for (int c = 0; c < table->conditions; c++)
@@ -153,5 +160,14 @@ static status open_surrogate(target_request *request, const void *raw, void **st
     return STATUS_OK;
 }
 
-const target_kind targets_surrogate = {.parameters = &surrogate_table, .open = open_surrogate, .close = recorded_close, .tasks = recorded_tasks, .duration = recorded_duration,
-                                  .needs = recorded_needs, .check = recorded_check, .pair = recorded_pair, .fill = recorded_fill, .recorded = recorded_table, .gives_rates = true};
+const target_kind targets_surrogate = {.parameters = &surrogate_table,
+                                       .open = open_surrogate,
+                                       .close = recorded_close,
+                                       .tasks = recorded_tasks,
+                                       .duration = recorded_duration,
+                                       .needs = recorded_needs,
+                                       .check = recorded_check,
+                                       .pair = recorded_pair,
+                                       .fill = recorded_fill,
+                                       .recorded = recorded_table,
+                                       .gives_rates = true};

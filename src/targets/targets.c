@@ -43,12 +43,14 @@ status targets_open(target_request *request, targets *targets) {
     if (settings->duration > available * (1 + 1e-9))
         mine = config_complain(request->config, "targets", "duration", "%g ms, but the recorded data end after %g ms", settings->duration, available);
     else if (instants > 1e7 || llround(instants) < 2)
-        mine = config_complain(request->config, "targets", "duration", "%g ms gives %.0f learning instants at %g ms each; 2 to 1e7 are allowed%s", settings->duration, instants, request->every,
+        mine = config_complain(request->config, "targets", "duration", "%g ms gives %.0f learning instants at %g ms each; 2 to 1e7 are allowed%s",
+                               settings->duration, instants, request->every,
                                isfinite(available) && instants < 2 ? ": the recorded data are that short, or targets.time_unit is another" : "");
     else if (fabs(instants - round(instants)) > 1e-6 * instants)
         mine = config_complain(request->config, "targets", "duration", "%g ms is not a multiple of learning.every, %g ms", settings->duration, request->every);
     if (kind->pair && settings->distinct < 1)
-        mine = config_complain(request->config, "targets", "distinct", "%g, but recorded targets are paired with neurons one by one; allowed is 1", settings->distinct);
+        mine = config_complain(request->config, "targets", "distinct", "%g, but recorded targets are paired with neurons one by one; allowed is 1",
+                               settings->distinct);
     if (mine == STATUS_OK && kind->check) mine = kind->check(request, targets->parameters, targets->state);
     targets->instants = (int)llround(instants);
     request->instants = targets->instants;
@@ -142,7 +144,8 @@ status targets_fill(target_request *request, targets *targets, const double *sig
         result = targets->kind->fill(request, targets->parameters, targets->state, task, targets->unit, targets->value + task * task_size);
     for (int64_t n = 0; n < targets->tasks * task_size && result == STATUS_OK; n++)
         if (!isfinite(targets->value[n]))
-            result = status_fail(STATUS_INPUT, "targets: the target of neuron %lld is not finite (%g)", (long long)(request->part.first + n % mine), targets->value[n]);
+            result = status_fail(STATUS_INPUT, "targets: the target of neuron %lld is not finite (%g)", (long long)(request->part.first + n % mine),
+                                 targets->value[n]);
     result = status_agree(request->context, result);
     if (result == STATUS_OK) share_targets(request, settings->distinct, targets);
     if (result == STATUS_OK && settings->quantity == QUANTITY_RATE) convert_rates(request, targets, settings->rate_form, sigma, bias, membrane_tau);

@@ -1,5 +1,5 @@
-/* The distributed RLS store on every grid of these ranks: equal to the textbook recursion, to the inverse that ScaLAPACK computes, to itself; and, on grids of one
- * column, to the bits of one rank. Saved on one grid, it is read back on all others. Argument: a folder for files. */
+/* The distributed RLS store on every grid of these ranks: equal to the textbook recursion, to the inverse that ScaLAPACK computes, to itself;
+ * and, on grids of one column, to the bits of one rank. Saved on one grid, it is read back on all others. Argument: a folder for files. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +27,9 @@ static plastic_synapses *make_plastic(int from, int to, bool single) {
     int rows = to - from, groups = 0;
     int32_t *row_neuron = memory_new(MEMORY_WEIGHTS, (size_t)rows, sizeof(int32_t)), *group_row = memory_new(MEMORY_WEIGHTS, GROUPS + 1, sizeof(int32_t));
     int32_t *source = memory_new(MEMORY_WEIGHTS, K0 + K1, sizeof(int32_t));
-    int64_t *group_start = memory_new(MEMORY_WEIGHTS, GROUPS + 1, sizeof(int64_t)), *id = memory_new(MEMORY_WEIGHTS, GROUPS, sizeof(int64_t)), chosen[K0], weights = 0;
+    int64_t *group_start = memory_new(MEMORY_WEIGHTS, GROUPS + 1, sizeof(int64_t));
+    int64_t *id = memory_new(MEMORY_WEIGHTS, GROUPS, sizeof(int64_t));
+    int64_t chosen[K0], weights = 0;
     double *initial = memory_new(MEMORY_BUFFERS, (size_t)rows * K0, sizeof(double));
     for (int g = 0; g < GROUPS; g++) {
         int begin = g ? ROWS0 : 0, end = g ? ROWS : ROWS0;
@@ -71,7 +73,8 @@ static void export_groups(const context *job, const rls_store_kind *kind, const 
             if (plastic->group_id[local] == 10 + g) mine = local;
         memset(scratch, 0, K0 * K0 * sizeof(double));
         if (kind->divided || mine >= 0) kind->export_p(store, mine, scratch);
-        CHECK_MPI(MPI_Allreduce(scratch, all[g], K[g] * K[g], MPI_DOUBLE, MPI_MAX, job->comm)); /* those who have it have the same; there are negative entries */
+        /* those who have it have the same; there are negative entries */
+        CHECK_MPI(MPI_Allreduce(scratch, all[g], K[g] * K[g], MPI_DOUBLE, MPI_MAX, job->comm));
         double *least = memory_new(MEMORY_BUFFERS, K0 * K0, sizeof(double));
         CHECK_MPI(MPI_Allreduce(scratch, least, K[g] * K[g], MPI_DOUBLE, MPI_MIN, job->comm));
         for (int k = 0; k < K[g] * K[g]; k++)
@@ -82,7 +85,8 @@ static void export_groups(const context *job, const rls_store_kind *kind, const 
 }
 
 /** Train on the ranks of @p job. @param keep store and synapses if wanted, else freed */
-static void train(const context *job, const rls_store_kind *kind, int columns, bool single, outcome *result, rls_store **keep, plastic_synapses **keep_plastic) {
+static void train(const context *job, const rls_store_kind *kind, int columns, bool single, outcome *result, rls_store **keep,
+                  plastic_synapses **keep_plastic) {
     int from = ROWS * job->rank / job->ranks, to = ROWS * (job->rank + 1) / job->ranks;
     rls_settings settings = {.lambda = 0.5, .mu = 0.02, .lambda_feedforward = 2, .gain = true, .block = BLOCK, .grid_columns = columns};
     plastic_synapses *plastic = make_plastic(from, to, single);
@@ -102,7 +106,8 @@ static void train(const context *job, const rls_store_kind *kind, int columns, b
     if (kind->settle) kind->settle(store, NULL);
     for (int g = 0; g < plastic->groups; g++)
         for (int row = plastic->group_row[g]; row < plastic->group_row[g + 1]; row++)
-            for (int a = 0; a < K[plastic->group_id[g] - 10]; a++) result->weight[(from + row) * K0 + a] = plastic_weight(plastic, plastic_slot(plastic, g, row, a));
+            for (int a = 0; a < K[plastic->group_id[g] - 10]; a++)
+                result->weight[(from + row) * K0 + a] = plastic_weight(plastic, plastic_slot(plastic, g, row, a));
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, result->weight, ROWS * K0, MPI_DOUBLE, MPI_SUM, job->comm)); /* each is some rank's, 0 elsewhere */
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, result->after, UPDATES * ROWS, MPI_DOUBLE, MPI_SUM, job->comm));
     export_groups(job, kind, store, plastic, result);
@@ -143,7 +148,8 @@ static double off_the_inverse(const context *job, int columns, const outcome *re
             for (int64_t l = 0; l < rows; l++) {
                 int64_t i = grid_global(l, grid.row, grid.rows), j = grid_global(c, grid.column, grid.columns);
                 bool recurrent = i < K0 - UNITS && j < K0 - UNITS;
-                a[c * ld + l] += n >= 0 ? r[source[i]] * r[source[j]] : (i == j ? (recurrent ? 0.5 : 2) : 0) + (recurrent && (i % 3 == 0) == (j % 3 == 0) ? 0.02 : 0);
+                a[c * ld + l] += n >= 0 ? r[source[i]] * r[source[j]]
+                                        : (i == j ? (recurrent ? 0.5 : 2) : 0) + (recurrent && (i % 3 == 0) == (j % 3 == 0) ? 0.02 : 0);
             }
     }
     int descriptor[DESCRIPTOR_LENGTH], n = K0, one = 1, info[2];
@@ -198,9 +204,12 @@ static void check_grid(const context *job, const rls_store_kind *kind, int colum
     EXPECT(memcmp(&now, &again, sizeof now) == 0, "a second run has other bits (%d columns)", columns);
     double weights = relative(now.weight, textbook.weight, ROWS * K0), after = relative(now.after[0], textbook.after[0], UPDATES * ROWS);
     double p = fmax(relative(now.p0, textbook.p0, K0 * K0), relative(now.p1, textbook.p1, K1 * K1)), inverse = off_the_inverse(job, columns, &now);
-    log_line(job, "%d x %d, %s: weights off the textbook's by %.1e, sums %.1e, P %.1e; P off the inverse by %.1e", job->ranks / columns, columns, single ? "single" : "double", weights, after, p, inverse);
-    EXPECT(weights < (single ? 2e-4 : 1e-12) && after < (single ? 2e-4 : 1e-11) && p < (single ? 1e-4 : 1e-12) && inverse < (single ? 1e-4 : 1e-12), "%g %g %g %g", weights, after, p, inverse);
-    EXPECT(relative(textbook.weight, alone.weight, ROWS * K0) < 1e-3 && textbook.weight[0] != (double)(float)-0.1 && textbook.weight[0] != -0.1, "nothing was learned");
+    log_line(job, "%d x %d, %s: weights off the textbook's by %.1e, sums %.1e, P %.1e; P off the inverse by %.1e", job->ranks / columns, columns,
+             single ? "single" : "double", weights, after, p, inverse);
+    EXPECT(weights < (single ? 2e-4 : 1e-12) && after < (single ? 2e-4 : 1e-11) && p < (single ? 1e-4 : 1e-12) && inverse < (single ? 1e-4 : 1e-12),
+           "%g %g %g %g", weights, after, p, inverse);
+    EXPECT(relative(textbook.weight, alone.weight, ROWS * K0) < 1e-3 && textbook.weight[0] != (double)(float)-0.1 && textbook.weight[0] != -0.1,
+           "nothing was learned");
     if (columns == 1) EXPECT(memcmp(&now, &alone, sizeof now) == 0, "other bits than on one rank");
     check_restart(job, kind, store, folder, single);
     kind->destroy(store);

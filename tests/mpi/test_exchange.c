@@ -120,7 +120,8 @@ static uint64_t hash_of(const network *network) {
     synapse_rows rows = static_to_rows(network->synapses, network->part.mine, network->part.first);
     for (int i = 0; i < rows.targets; i++) {
         hash += mixed((uint64_t)-1, (uint64_t)(network->part.first + i), network->bias[i]);
-        for (int64_t s = rows.start[i]; s < rows.start[i + 1]; s++) hash += mixed((uint64_t)rows.source[s], (uint64_t)(network->part.first + i), rows.weight[s]);
+        for (int64_t s = rows.start[i]; s < rows.start[i + 1]; s++)
+            hash += mixed((uint64_t)rows.source[s], (uint64_t)(network->part.first + i), rows.weight[s]);
     }
     synapse_rows_free(&rows);
     return hash;
@@ -204,7 +205,8 @@ static void test_networks(const context *job) {
     NETWORK("network.neurons=3", "network.in_degree=1");
     NETWORK("network.kind=random", "network.neurons=203");
     NETWORK("network.kind=random", "network.neurons=203", "network.probability=1");
-    NETWORK("network.kind=random", "network.neurons=150", "network.wiring=in_degree", "network.weights=dale", "network.excitatory_fraction=0.8", "network.bias=0.3");
+    NETWORK("network.kind=random", "network.neurons=150", "network.wiring=in_degree", "network.weights=dale", "network.excitatory_fraction=0.8",
+            "network.bias=0.3");
     NETWORK("network.kind=random", "network.neurons=120", "network.zero_row_sums=true", "network.sigma=4");
     NETWORK("network.kind=random", "network.neurons=120", "network.weights=zero");
     NETWORK("network.kind=random", "network.neurons=5");

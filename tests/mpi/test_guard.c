@@ -32,7 +32,11 @@ typedef struct {
 } subject;
 
 static pulse pulse_of(const subject *subject, run_watch *watch) {
-    return (pulse){.rank = subject->sim->context.rank, .watch = watch, .guard = subject->guard, .steps = subject->facts.loop_steps, .look_every = subject->facts.look_every};
+    return (pulse){.rank = subject->sim->context.rank,
+                   .watch = watch,
+                   .guard = subject->guard,
+                   .steps = subject->facts.loop_steps,
+                   .look_every = subject->facts.look_every};
 }
 
 static void check(const subject *subject, double *array, double value, const char *said) {
@@ -72,8 +76,9 @@ static void check_whole_and_watched(const subject *subject) {
 int main(int argc, char **argv) {
     MPI_Init(&argc, &argv);
     context job = context_of(MPI_COMM_WORLD);
-    const char *const overrides[] = {"network.neurons=40", "network.in_degree=4", "simulation.dt=0.5 ms", "stimulus.start=10 ms", "stimulus.stop=20 ms", "targets.duration=400 ms",
-                                     "learning.every=5 ms", "simulation.baseline=100 ms", "guards.max_rate=0", NULL};
+    const char *const overrides[] = {
+        "network.neurons=40",      "network.in_degree=4", "simulation.dt=0.5 ms",       "stimulus.start=10 ms", "stimulus.stop=20 ms",
+        "targets.duration=400 ms", "learning.every=5 ms", "simulation.baseline=100 ms", "guards.max_rate=0",    NULL};
     config *config;
     subject subject = {0};
     timers timers = {0};

@@ -89,7 +89,8 @@ static void check_damage(const context *job, const char *path) {
     stat(path, &whole);
     CHECK_MPI(MPI_Barrier(job->comm));
     for (int n = 0; n < PLACES; n++) {
-        int64_t place = n < 60 ? whole.st_size - 1 - n : (int64_t)random_below(2, RANDOM_TAU, (uint64_t)n, 0, (uint64_t)whole.st_size); /* the seal itself, then anywhere */
+        int64_t place = n < 60 ? whole.st_size - 1 - n
+                               : (int64_t)random_below(2, RANDOM_TAU, (uint64_t)n, 0, (uint64_t)whole.st_size); /* the seal itself, then anywhere */
         if (job->rank == 0) damage_byte(path, place, n % 8);
         CHECK_MPI(MPI_Barrier(job->comm));
         seal_check(job, path, why);

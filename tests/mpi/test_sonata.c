@@ -158,13 +158,21 @@ static void test_nodes(fixture *f) {
     for (int64_t i = 0; i < f->mine; i++) x[i] = half(f->first + i);
     const sonata_column columns[] = {{"x", x}, {"dynamics_params/tau", x}};
     static const char *const names[] = {"lif", "virtual", "odd name"};
-    const sonata_nodes both[] = {{.population = "recurrent", .first = f->first, .mine = f->mine, .type = type, .type_count = 3, .type_names = names, .column_count = 2, .columns = columns},
+    const sonata_nodes both[] = {{.population = "recurrent",
+                                  .first = f->first,
+                                  .mine = f->mine,
+                                  .type = type,
+                                  .type_count = 3,
+                                  .type_names = names,
+                                  .column_count = 2,
+                                  .columns = columns},
                                  {.population = "bare", .first = f->first, .mine = f->mine, .type = type, .type_count = 1, .type_names = names + 1}};
     CHECK(f, sonata_write_nodes(&f->job, at(f, "nodes.h5"), NULL, 1, both) == STATUS_OK);
     CHECK(f, sonata_write_nodes(&f->job, at(f, "nodes.h5"), NULL, 2, both) == STATUS_OK); /* the csv again */
     int64_t count = 0;
     uint8_t *sort = NULL;
-    CHECK(f, sonata_read_nodes(&f->job, at(f, "nodes.h5"), "bare", "", &count, &sort) == STATUS_OK && count == NEURONS && sort[NEURONS - 1] == SONATA_NODE_UNKNOWN);
+    CHECK(f, sonata_read_nodes(&f->job, at(f, "nodes.h5"), "bare", "", &count, &sort) == STATUS_OK && count == NEURONS &&
+                 sort[NEURONS - 1] == SONATA_NODE_UNKNOWN);
     memory_free(sort);
     if (f->job.rank == 0) {
         hid_t file = reopen(f, "nodes.h5");
@@ -201,9 +209,19 @@ static void write_network(fixture *f) {
         }
         start[t - f->first + 1] = count;
     }
-    sonata_edges both[2] = {{.population = "recurrent_plastic", .source_population = "recurrent", .target_population = "recurrent",
-                             .source_neurons = NEURONS, .target_first = f->first, .target_mine = f->mine, .start = start, .self = &columns, .sources = make_sources,
-                             .weights = make_weights, .initial_weights = make_weights, .delay = 0.5, .wide = 1}};
+    sonata_edges both[2] = {{.population = "recurrent_plastic",
+                             .source_population = "recurrent",
+                             .target_population = "recurrent",
+                             .source_neurons = NEURONS,
+                             .target_first = f->first,
+                             .target_mine = f->mine,
+                             .start = start,
+                             .self = &columns,
+                             .sources = make_sources,
+                             .weights = make_weights,
+                             .initial_weights = make_weights,
+                             .delay = 0.5,
+                             .wide = 1}};
     both[1] = both[0];
     both[1].population = "input_static";
     both[1].source_population = "input";
@@ -378,8 +396,11 @@ static void test_indices(fixture *f) {
         MPI_Barrier(f->job.comm); /* nobody reads any more */
         if (f->job.rank == 0) {
             hid_t file = begin_foreign(f);
-            put(file, "/edges/p/indices/target_to_source/node_id_to_ranges", real ? H5T_IEEE_F64LE : H5T_STD_I64LE, 2, flat ? 6 : 3, flat ? 1 : 2, H5T_NATIVE_INT64, i < 5 ? others[i] : nodes);
-            if (!half) put(file, "/edges/p/indices/target_to_source/range_to_edge_id", H5T_STD_I64LE, 2, 3, 2, H5T_NATIVE_INT64, i < GOOD_NODES ? good : ranges[i - GOOD_NODES]);
+            put(file, "/edges/p/indices/target_to_source/node_id_to_ranges", real ? H5T_IEEE_F64LE : H5T_STD_I64LE, 2, flat ? 6 : 3, flat ? 1 : 2,
+                H5T_NATIVE_INT64, i < 5 ? others[i] : nodes);
+            if (!half)
+                put(file, "/edges/p/indices/target_to_source/range_to_edge_id", H5T_STD_I64LE, 2, 3, 2, H5T_NATIVE_INT64,
+                    i < GOOD_NODES ? good : ranges[i - GOOD_NODES]);
             H5Fclose(file);
         }
         check_foreign(f, false);

@@ -25,5 +25,6 @@ static config *configure(const char *const *overrides) {
 
 static neurons *make(config *config, int64_t total, int64_t first, int mine, int64_t excitatory, double dt) {
     partition part = {.total = total, .first = first, .mine = mine, .ranks = 1};
-    return neurons_new(neuron_models[config_variant_index(config, "neuron")], config_variant(config, "neuron"), part, (cells){.total = total, .excitatory = excitatory}, dt, 42);
+    return neurons_new(neuron_models[config_variant_index(config, "neuron")], config_variant(config, "neuron"), part,
+                       (cells){.total = total, .excitatory = excitatory}, dt, 42);
 }

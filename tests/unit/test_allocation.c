@@ -36,7 +36,8 @@ static void test_counts(void **state) {
 /** Sizes below, above and across the limit of blocks with pages of their own: what was kept is kept, what is new is 0. */
 static void test_growth_is_zero(void **state) {
     (void)state;
-    const size_t sizes[] = {100, 5000, 1 << 19, (1 << 20) - 1, 1 << 20, (3 << 20) + 5, 1 << 21, (1 << 21) + 9, 40 << 20, 2 << 20, (2 << 20) + 4000, 300, 0, 1 << 21};
+    const size_t sizes[] = {100,      5000,    1 << 19,          (1 << 20) - 1, 1 << 20, (3 << 20) + 5, 1 << 21, (1 << 21) + 9,
+                            40 << 20, 2 << 20, (2 << 20) + 4000, 300,           0,       1 << 21};
     unsigned char *block = NULL;
     size_t before = 0;
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {

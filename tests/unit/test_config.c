@@ -629,7 +629,9 @@ static void test_overrides(void **state) {
     expect_override_mistake("'neuron.tau=5'", "an override is written section.key=value; the quotes around it are part of it here: leave them out");
     expect_override_mistake("nothing.tau=5", "unknown section 'nothing'; sections: network, neuron, output, empty; did you mean neuron.tau?");
     expect_override_mistake("output.tau=5", "unknown key 'output.tau'; keys: file, title, report, labels; did you mean neuron.tau?");
-    expect_override_mistake("output.file=\"a b", "YAML syntax: found unexpected end of stream (while scanning a quoted scalar at line 1); a text in quotes ends with its closing quote");
+    expect_override_mistake(
+        "output.file=\"a b",
+        "YAML syntax: found unexpected end of stream (while scanning a quoted scalar at line 1); a text in quotes ends with its closing quote");
     expect_override_mistake("output.file=@x", "a text that begins so is written in quotes");
     expect_override_mistake("output.file=a #1.csv", "what follows '#' would be a comment; a text that holds it is written in quotes");
     expect_override_mistake("output.file=#1.csv", "what follows '#' would be a comment");

@@ -215,7 +215,9 @@ static void test_plastic_drive(void **state) {
 
 /** Typed synapses that count spikes, and the same synapses with their weights written out. @param tau_inhibitory ms; that of excitatory input is 3 */
 static void check_static_drive(int64_t first, int64_t excitatory, double tau_inhibitory, bool noisy) {
-    synapse_rows rows = {.targets = MINE, .start = memory_new(MEMORY_BUFFERS, MINE + 1, sizeof(int64_t)), .source = memory_new(MEMORY_BUFFERS, MINE * SOURCES, sizeof(int32_t)),
+    synapse_rows rows = {.targets = MINE,
+                         .start = memory_new(MEMORY_BUFFERS, MINE + 1, sizeof(int64_t)),
+                         .source = memory_new(MEMORY_BUFFERS, MINE * SOURCES, sizeof(int32_t)),
                          .weight = memory_new(MEMORY_BUFFERS, MINE * SOURCES, sizeof(double))};
     const double type_weight[2][2] = {{0.21, -1.05}, {1.4, -1.39}};
     for (int i = 0; i < MINE; i++) {
@@ -231,7 +233,8 @@ static void check_static_drive(int64_t first, int64_t excitatory, double tau_inh
     memory_free(typed->weight);
     typed->weight = NULL;
     memcpy(typed->type_weight, type_weight, sizeof type_weight);
-    drive *a = drive_new(MINE, first, weighted, false, 0.1, 3, tau_inhibitory, NULL, 150, 1), *b = drive_new(MINE, first, typed, false, 0.1, 3, tau_inhibitory, NULL, 150, 1);
+    drive *a = drive_new(MINE, first, weighted, false, 0.1, 3, tau_inhibitory, NULL, 150, 1);
+    drive *b = drive_new(MINE, first, typed, false, 0.1, 3, tau_inhibitory, NULL, 150, 1);
     filter_step e = filter_step_of(0, 0.1, 3, 1), h = filter_step_of(0, 0.1, tau_inhibitory, 1);
     double u[MINE][2] = {{0}}, noise[MINE], sd[MINE];
     int32_t spike[SOURCES];
@@ -249,7 +252,8 @@ static void check_static_drive(int64_t first, int64_t excitatory, double tau_inh
                     if (rows.source[s] == spike[k]) arrived[spike[k] >= excitatory] += rows.weight[s];
             u[i][0] = e.decay * u[i][0] + e.jump * arrived[0];
             u[i][1] = h.decay * u[i][1] + h.jump * arrived[1];
-            assert_true((a->from_inhibitory != NULL) == (tau_inhibitory != 3) && (b->from_inhibitory != NULL) == (tau_inhibitory != 3)); /* equal ones: one filter */
+            assert_true((a->from_inhibitory != NULL) == (tau_inhibitory != 3) &&
+                        (b->from_inhibitory != NULL) == (tau_inhibitory != 3)); /* equal ones: one filter */
             if (tau_inhibitory != 3) {
                 same(a->from_excitatory[i], u[i][0]), same(a->from_inhibitory[i], u[i][1]);
                 same(b->from_excitatory[i], u[i][0]), same(b->from_inhibitory[i], u[i][1]);

@@ -34,8 +34,10 @@ static double mean_interval(const train *train, int64_t skip) {
 static void test_glif1_is_lif(void **state) {
     (void)state;
     enum { CELLS = 37 };
-    config *plain = CONFIGURE("neuron.model=lif", "neuron.membrane_tau=12 ms", "neuron.refractory=0.7 ms", "neuron.noise_sd=[0.5, 0.3]", "neuron.threshold=1.1", "neuron.reset=0.1");
-    config *general = CONFIGURE("neuron.model=glif1", "neuron.capacitance=12", "neuron.refractory=0.7 ms", "neuron.noise_sd=[0.5, 0.3]", "neuron.threshold=1.1", "neuron.reset=0.1");
+    config *plain = CONFIGURE("neuron.model=lif", "neuron.membrane_tau=12 ms", "neuron.refractory=0.7 ms", "neuron.noise_sd=[0.5, 0.3]", "neuron.threshold=1.1",
+                              "neuron.reset=0.1");
+    config *general = CONFIGURE("neuron.model=glif1", "neuron.capacitance=12", "neuron.refractory=0.7 ms", "neuron.noise_sd=[0.5, 0.3]", "neuron.threshold=1.1",
+                                "neuron.reset=0.1");
     neurons *lif = make(plain, CELLS, 0, CELLS, 20, 0.1), *glif = make(general, CELLS, 0, CELLS, 20, 0.1);
     double input[CELLS];
     int64_t spikes = 0;
@@ -159,7 +161,8 @@ static void test_glif_units(void **state) {
     const char *const names[] = {"neuron.model=glif1", "neuron.model=glif2", "neuron.model=glif3", "neuron.model=glif4", "neuron.model=glif5"};
     for (int level = 1; level <= 5; level++) {
         const char *plain[20] = {names[level - 1], "neuron.noise_sd=0.3", "neuron.refractory=1 ms"};
-        const char *scaled[20] = {names[level - 1], "neuron.noise_sd=30", "neuron.refractory=1 ms", "neuron.rest=-70", "neuron.threshold=-50", "neuron.resistance=0.2", "neuron.capacitance=50"};
+        const char *scaled[20] = {names[level - 1],       "neuron.noise_sd=30",    "neuron.refractory=1 ms", "neuron.rest=-70",
+                                  "neuron.threshold=-50", "neuron.resistance=0.2", "neuron.capacitance=50"};
         int at = 7;
         if (level == 1 || level == 3) scaled[at++] = "neuron.reset=-70";
         else scaled[at++] = "neuron.reset_drop=2", scaled[at++] = "neuron.threshold_added=2";
@@ -349,11 +352,13 @@ static void test_izhikevich_reference(void **state) {
         for (int64_t step = 1; step <= llround(1000 / steps_of[coarse]); step++) {
             neurons_step(cells, 0, step, 0, cells->part.mine, input);
             for (int i = 0; i < 5; i++)
-                if (neuron_fired(cells, i) && count[i] < wanted[i]) late[i] = fmax(late[i], fabs((double)step * steps_of[coarse] - expected[i][count[i]])), count[i]++;
+                if (neuron_fired(cells, i) && count[i] < wanted[i])
+                    late[i] = fmax(late[i], fabs((double)step * steps_of[coarse] - expected[i][count[i]])), count[i]++;
                 else count[i] += neuron_fired(cells, i);
         }
         for (int i = 0; i < 5; i++) {
-            print_message("izhikevich %s, dt %g: %d spikes (Runge-Kutta %d), worst spike time %.2f ms off in 1 s\n", names[i], steps_of[coarse], count[i], wanted[i], late[i]);
+            print_message("izhikevich %s, dt %g: %d spikes (Runge-Kutta %d), worst spike time %.2f ms off in 1 s\n", names[i], steps_of[coarse], count[i],
+                          wanted[i], late[i]);
             assert_true(wanted[i] > 5 && abs(count[i] - wanted[i]) <= 1 && late[i] < 0.005 * 1000 + steps_of[coarse]);
         }
         neurons_free(cells);
@@ -377,7 +382,8 @@ static void test_izhikevich_facts(void **state) { /* Izhikevich 2003, Fig. 2: RS
                           runs[r].input[i], (long long)trains[i].spikes, runs[r].skip, trains[i].shortest / 10, trains[i].longest / 10);
         if (r == 0) assert_true(trains[0].longest > 2 * trains[0].shortest && trains[3].spikes > 2 * trains[0].spikes); /* adaptation; fast spikes */
         if (r == 1) assert_true(trains[3].longest <= trains[3].shortest + 1 && trains[2].longest > 4 * trains[2].shortest); /* steady; bursts */
-        for (int i = 0; i < 4; i++) assert_true(r == 2 ? trains[i].last < 1000 : trains[i].last > 8000); /* the border: rest vanishes at I = 4; below it, a transient */
+        /* the border: rest vanishes at I = 4; below it, a transient */
+        for (int i = 0; i < 4; i++) assert_true(r == 2 ? trains[i].last < 1000 : trains[i].last > 8000);
     }
     neurons_free(cells);
     config_free(config);
@@ -385,8 +391,8 @@ static void test_izhikevich_facts(void **state) { /* Izhikevich 2003, Fig. 2: RS
 
 static void test_izhikevich_classes(void **state) {
     (void)state;
-    config *config = CONFIGURE("neuron.model=izhikevich", "neuron.classes=[LTS, custom, FS, custom]", "neuron.fractions=[10, 20, 50, 20]", "neuron.a=0.02", "neuron.b=[0.3, 0.2]",
-                               "neuron.c=-65", "neuron.d=8");
+    config *config = CONFIGURE("neuron.model=izhikevich", "neuron.classes=[LTS, custom, FS, custom]", "neuron.fractions=[10, 20, 50, 20]", "neuron.a=0.02",
+                               "neuron.b=[0.3, 0.2]", "neuron.c=-65", "neuron.d=8");
     struct config *plain = CONFIGURE("neuron.model=izhikevich", "neuron.classes=[RS]");
     neurons *cells = make(config, 30, 0, 30, 20, 0.5), *regular = make(plain, 30, 0, 30, 20, 0.5);
     double input[30];
@@ -483,7 +489,8 @@ static void test_check(void **state) {
     REFUSED(1, "at least", "neuron.model=izhikevich", "neuron.classes=[]");
     REFUSED(1, "does not name", "neuron.model=izhikevich", "neuron.d=2");
     REFUSED(1, "neuron.c", "neuron.model=izhikevich", "neuron.classes=[custom]", "neuron.a=0.1", "neuron.b=0.1", "neuron.d=2");
-    REFUSED(1, "or one per mention", "neuron.model=izhikevich", "neuron.classes=[custom, RS, custom]", "neuron.a=[0.1, 1, 1]", "neuron.b=0.1", "neuron.c=-60", "neuron.d=2");
+    REFUSED(1, "or one per mention", "neuron.model=izhikevich", "neuron.classes=[custom, RS, custom]", "neuron.a=[0.1, 1, 1]", "neuron.b=0.1", "neuron.c=-60",
+            "neuron.d=2");
 }
 
 int main(int argc, char **argv) {

@@ -227,8 +227,9 @@ static void test_check(void **state) {
 int main(int argc, char **argv) {
     MPI_Init(&argc, &argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_theta_period), cmocka_unit_test(test_theta_silence), cmocka_unit_test(test_theta_is_qif), cmocka_unit_test(test_lif_interval),
-        cmocka_unit_test(test_lif_noise), cmocka_unit_test(test_noise_of_step), cmocka_unit_test(test_collect), cmocka_unit_test(test_partition), cmocka_unit_test(test_check),
+        cmocka_unit_test(test_theta_period), cmocka_unit_test(test_theta_silence), cmocka_unit_test(test_theta_is_qif),
+        cmocka_unit_test(test_lif_interval), cmocka_unit_test(test_lif_noise),     cmocka_unit_test(test_noise_of_step),
+        cmocka_unit_test(test_collect),      cmocka_unit_test(test_partition),     cmocka_unit_test(test_check),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();

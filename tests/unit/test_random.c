@@ -32,7 +32,8 @@ static void test_scalars(void **state) {
     (void)state;
     for (uint64_t n = 0; n < 1000; n++) {
         random_block b = random_bits(9, RANDOM_TARGET, 5, n);
-        double u = ((double)(((uint64_t)b.word[1] << 32 | b.word[0]) >> 11) + 0.5) / 0x1p53, v = ((double)(((uint64_t)b.word[3] << 32 | b.word[2]) >> 11) + 0.5) / 0x1p53;
+        double u = ((double)(((uint64_t)b.word[1] << 32 | b.word[0]) >> 11) + 0.5) / 0x1p53;
+        double v = ((double)(((uint64_t)b.word[3] << 32 | b.word[2]) >> 11) + 0.5) / 0x1p53;
         assert_true(random_uniform(9, RANDOM_TARGET, 5, n) == u && u > 0 && u < 1);
         assert_true(fabs(random_normal(9, RANDOM_TARGET, 5, n) - sqrt(-2 * log(u)) * cos(2 * M_PI * v)) < 1e-14);
         assert_true(random_uniform(10, RANDOM_TARGET, 5, n) != u && random_uniform(9, RANDOM_TAU, 5, n) != u && random_uniform(9, RANDOM_TARGET, 6, n) != u);
@@ -126,7 +127,8 @@ static void test_choose(void **state) {
     (void)state;
     const int64_t bounds[] = {1, 2, 5, 64, 1000, (int64_t)1 << 40};
     for (size_t b = 0; b < sizeof bounds / sizeof *bounds; b++)
-        for (int draws = 0; draws <= bounds[b] && draws <= 3000; draws += draws < 8 ? 1 : draws < 400 ? 37 : 311) check_choice(bounds[b], draws, (uint64_t)draws);
+        for (int draws = 0; draws <= bounds[b] && draws <= 3000; draws += draws < 8 ? 1 : draws < 400 ? 37 : 311)
+            check_choice(bounds[b], draws, (uint64_t)draws);
     check_choice(1000, 1000, 0);
 
     enum { BOUND = 20, DRAWS = 6, TIMES = 40000 };

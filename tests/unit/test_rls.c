@@ -27,7 +27,8 @@ static double uniform(uint64_t id, uint64_t counter) {
 /** Groups of @p members rows; sources random, the last UNITS of them feed-forward; initial weights of both signs and zero, the same for all rows. */
 static plastic_synapses *make_plastic(int groups, int members, bool same_sources, bool single) {
     int rows = groups * members;
-    int32_t *row_neuron = memory_new(MEMORY_WEIGHTS, (size_t)rows, sizeof(int32_t)), *group_row = memory_new(MEMORY_WEIGHTS, (size_t)groups + 1, sizeof(int32_t));
+    int32_t *row_neuron = memory_new(MEMORY_WEIGHTS, (size_t)rows, sizeof(int32_t));
+    int32_t *group_row = memory_new(MEMORY_WEIGHTS, (size_t)groups + 1, sizeof(int32_t));
     int32_t *source = memory_new(MEMORY_WEIGHTS, (size_t)groups * N, sizeof(int32_t));
     int64_t *group_start = memory_new(MEMORY_WEIGHTS, (size_t)groups + 1, sizeof(int64_t)), chosen[N];
     double *initial = memory_new(MEMORY_BUFFERS, (size_t)rows * N, sizeof(double));
@@ -55,8 +56,12 @@ static void inverse_p0(const plastic_synapses *plastic, int group, const rls_set
     int first = plastic->group_row[group];
     for (int a = 0; a < count; a++)
         for (int b = 0; b < count; b++) {
-            int recurrent = source[a] < NEURONS && source[b] < NEURONS, alike = sign(plastic_initial(plastic, plastic_slot(plastic, group, first, a))) * sign(plastic_initial(plastic, plastic_slot(plastic, group, first, b))) > 0;
-            result[a][b] = (recurrent && alike ? (long double)settings->mu : 0) + (a == b ? (source[a] < NEURONS ? settings->lambda : settings->lambda_feedforward) : 0);
+            int recurrent = source[a] < NEURONS && source[b] < NEURONS;
+            int sign_a = sign(plastic_initial(plastic, plastic_slot(plastic, group, first, a)));
+            int sign_b = sign(plastic_initial(plastic, plastic_slot(plastic, group, first, b)));
+            int alike = sign_a * sign_b > 0;
+            result[a][b] = (recurrent && alike ? (long double)settings->mu : 0) +
+                           (a == b ? (source[a] < NEURONS ? settings->lambda : settings->lambda_feedforward) : 0);
         }
 }
 
@@ -102,7 +107,8 @@ static rls_activity next_activity(spike_filter *filter, uint64_t instant) {
         filter_spikes(filter, spike, count, left);
     }
     filter_advance(filter, 20);
-    return (rls_activity){.r = filter->r, .touched = filter->touched, .touched_count = filter->touched_count, .arrived = filter->arrived, .decay = filter->interval_decay};
+    return (rls_activity){
+        .r = filter->r, .touched = filter->touched, .touched_count = filter->touched_count, .arrived = filter->arrived, .decay = filter->interval_decay};
 }
 
 static void settle(const rls_store_kind *kind, rls_store *store, const double *r) {
@@ -180,7 +186,8 @@ static outcome train(const rls_store_kind *kind, rls_settings settings, bool sin
             b[i] += r[i] * y;
         }
         assert_int_equal(kind->update(t.store, &activity, error, scaled ? scale : NULL, gain, after), -1);
-        for (int row = 0; row < 3; row++) assert_true(fabs(after[row] - weighted_sum(t.plastic, row, activity.r)) <= (settings.half ? 0.05 : single ? 1e-3 : 1e-10) * (1 + fabs(after[row])));
+        for (int row = 0; row < 3; row++)
+            assert_true(fabs(after[row] - weighted_sum(t.plastic, row, activity.r)) <= (settings.half ? 0.05 : single ? 1e-3 : 1e-10) * (1 + fabs(after[row])));
         for (int row = 0; row < 3; row++) assert_true(gain[row] > 0 && gain[row] <= 1);
         if (n % 50 && n > 20 && n < updates - 1) continue;
         settle(kind, t.store, n % 100 ? NULL : activity.r);
@@ -213,25 +220,30 @@ static void test_ridge(void **state) { /* V7, V9, V10; scaled: the phi'-weighted
     for (int k = 0; rls_store_kinds[k]; k++) {
         const rls_store_kind *kind = rls_store_kinds[k];
         const rls_settings penalties = {0.8, 0.01, 1, .gain = true}, strong = {0.04, 8, 1, .gain = true};
-        outcome wide = train(kind, penalties, false, false, 2000), narrow = train(kind, penalties, true, false, 2000), other = train(kind, strong, false, false, 1000);
-        outcome scaled = kind->scales ? train(kind, penalties, false, true, 1000) : wide, scaled_narrow = kind->scales ? train(kind, penalties, true, true, 1000) : narrow;
-        print_message("%s: weights off the ridge solution by %.1e (double), %.1e (single), %.1e (lambda 0.04, mu 8), scaled %.1e and %.1e; P A off the identity by %.1e\n", kind->name,
-                      wide.weights, narrow.weights, other.weights, scaled.weights, scaled_narrow.weights, fmax(other.identity, wide.identity));
+        outcome wide = train(kind, penalties, false, false, 2000);
+        outcome narrow = train(kind, penalties, true, false, 2000);
+        outcome other = train(kind, strong, false, false, 1000);
+        outcome scaled = kind->scales ? train(kind, penalties, false, true, 1000) : wide;
+        outcome scaled_narrow = kind->scales ? train(kind, penalties, true, true, 1000) : narrow;
+        print_message("%s: weights off the ridge solution by %.1e (double), %.1e (single), %.1e (lambda 0.04, mu 8), scaled %.1e and %.1e; P A off the "
+                      "identity by %.1e\n",
+                      kind->name, wide.weights, narrow.weights, other.weights, scaled.weights, scaled_narrow.weights, fmax(other.identity, wide.identity));
         assert_true(wide.weights < 1e-12 && other.weights < 1e-12 && scaled.weights < 1e-12 && narrow.weights < 1e-5 && scaled_narrow.weights < 1e-5);
         assert_true(other.identity < 1e-10 && wide.identity < 1e-10 && scaled.identity < 1e-10 && narrow.identity < 1e-2);
     }
 }
 
-/** P in half precision: elements of the diagonal near I/lambda keep 11 bits of what they depart from it, smaller ones 11 bits of themselves, so that weights come near where a direction of P shrinks by
- *  thousands, too (45 times in the mild case, 20 in the tutorial network after 100 loops). Stored as departures throughout, they were 5 % off there. */
+/** P in half precision: elements of the diagonal near I/lambda keep 11 bits of what they depart from it, smaller ones 11 bits of themselves, so that weights
+ *  come near where a direction of P shrinks by thousands, too (45 times in the mild case, 20 in the tutorial network after 100 loops).
+ *  Stored as departures throughout, they were 5 % off there. */
 static void test_half(void **state) {
     (void)state;
     const rls_store_kind *kind = rls_store_kinds[0];
     assert_true(kind->halves);
     const rls_settings gentle = {80, 1, 100, .gain = true, .half = true}, harsh = {0.8, 0.01, 1, .gain = true, .half = true};
     outcome mild = train(kind, gentle, true, false, 2000), scaled = train(kind, gentle, true, true, 2000), rough = train(kind, harsh, true, false, 2000);
-    print_message("half: weights off the ridge solution by %.1e, scaled %.1e, where P shrinks by thousands %.1e; P A off the identity by %.1e, %.1e\n", mild.weights, scaled.weights,
-                  rough.weights, mild.identity, scaled.identity);
+    print_message("half: weights off the ridge solution by %.1e, scaled %.1e, where P shrinks by thousands %.1e; P A off the identity by %.1e, %.1e\n",
+                  mild.weights, scaled.weights, rough.weights, mild.identity, scaled.identity);
     assert_true(mild.weights < 1e-3 && scaled.weights < 1e-3 && mild.identity < 0.05 && rough.weights < 5e-3);
     assert_true(mild.weights > 1e-6); /* it is half precision that was tested */
 }
@@ -312,7 +324,8 @@ static void test_without_inputs(void **state) {
     }
 }
 
-/** Section 3.7 there written out for one row in extended precision: r~ is 0 where an input is frozen, and a weight that would leave the sign it began with is frozen instead. */
+/** Section 3.7 there written out for one row in extended precision: r~ is 0 where an input is frozen, and a weight that would leave the sign it began with is
+ *  frozen instead. */
 typedef struct { matrix p; long double w[N], r[N]; bool frozen[N]; } signed_row;
 
 static void begin_signed_row(signed_row *row, const plastic_synapses *plastic, int group, const rls_settings *settings) {
@@ -340,7 +353,8 @@ static void step_signed_row(signed_row *row, const plastic_synapses *plastic, in
     }
 }
 
-/** Weights that keep their signs, in trials that begin with r = 0 and in such that go on; P delayed over several blocks or not. @return the largest difference of a weight from the recursion above */
+/** Weights that keep their signs, in trials that begin with r = 0 and in such that go on; P delayed over several blocks or not.
+ *  @return the largest difference of a weight from the recursion above */
 static double check_signs(const rls_store_kind *kind, rls_settings settings, bool single, bool scaled, bool own_tau, double tau) {
     enum { ROWS = 3, UPDATES = 600 };
     trainee t = begin(kind, settings, make_plastic(ROWS, 1, false, single));
@@ -398,8 +412,10 @@ static void test_signs(void **state) {
         if (!kind->scales) continue; /* for groups that share P */
         double wide = check_signs(kind, settings, false, false, false, 100), narrow = check_signs(kind, settings, true, false, false, 100);
         double scaled = check_signs(kind, settings, false, true, false, 100), own = check_signs(kind, settings, false, false, true, 100);
-        double brief = check_signs(kind, settings, true, false, false, 6); /* r is all but gone from one instant to the next: what frozen inputs leave must not outweigh it */
-        print_message("%s: signs kept, weights off by %.1e (double), %.1e (single), %.1e (scaled), %.1e (own time constants), %.1e (single, brief)\n", kind->name, wide, narrow, scaled, own, brief);
+        /* r is all but gone from one instant to the next: what frozen inputs leave must not outweigh it */
+        double brief = check_signs(kind, settings, true, false, false, 6);
+        print_message("%s: signs kept, weights off by %.1e (double), %.1e (single), %.1e (scaled), %.1e (own time constants), %.1e (single, brief)\n",
+                      kind->name, wide, narrow, scaled, own, brief);
         assert_true(wide < 1e-11 && scaled < 1e-11 && own < 1e-11 && narrow < 1e-4 && brief < 1e-3);
     }
 }
@@ -436,7 +452,9 @@ static void test_half_numbers(void **state) {
     (void)state;
     for (int half = 0; half < 0x7c00; half++) {
         const int exponent = half >> 10, fraction = half & 0x3ff;
-        const double value = exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24), next = ldexp(1, (exponent ? exponent : 1) - 25), middle = value + next / 2;
+        const double value = exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
+        const double next = ldexp(1, (exponent ? exponent : 1) - 25);
+        const double middle = value + next / 2;
         assert_true(half_value((uint16_t)half) == value && half_value((uint16_t)(half | 0x8000)) == -value);
         assert_int_equal(nearest_half(value), half);
         assert_int_equal(nearest_half(-value), half | 0x8000);
@@ -454,7 +472,9 @@ static void test_half_numbers(void **state) {
 int main(int argc, char **argv) {
     MPI_Init(&argc, &argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_initial_p), cmocka_unit_test(test_ridge), cmocka_unit_test(test_half), cmocka_unit_test(test_half_numbers), cmocka_unit_test(test_without_gain), cmocka_unit_test(test_groups), cmocka_unit_test(test_without_inputs), cmocka_unit_test(test_signs), cmocka_unit_test(test_breakdown),
+        cmocka_unit_test(test_initial_p),      cmocka_unit_test(test_ridge),        cmocka_unit_test(test_half),
+        cmocka_unit_test(test_half_numbers),   cmocka_unit_test(test_without_gain), cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_without_inputs), cmocka_unit_test(test_signs),        cmocka_unit_test(test_breakdown),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();

@@ -1,4 +1,5 @@
-/* The sections of a parameter file: what may change when a run goes on or is tested, by the keys spelled out, and the identity of runs, which must stay what it was. */
+/* The sections of a parameter file: what may change when a run goes on or is tested, by the keys spelled out, and the identity of runs, which must stay what it
+ * was. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,7 +58,8 @@ static void test_flags(void **state) {
         }
     }
     assert_true(keys > 100);
-    static const char *const not_keys[] = {"frob.tau=1", "output.frob=1", "simulation.dtt=1", "simulation", "simulation.=", ".dt=1", "=", "", "simulation.dt.x=1"};
+    static const char *const not_keys[] = {"frob.tau=1", "output.frob=1",    "simulation.dtt=1", "simulation", "simulation.=", ".dt=1", "=",
+                                           "",           "simulation.dt.x=1"};
     for (size_t k = 0; k < sizeof not_keys / sizeof *not_keys; k++) assert_true(config_may_change(config, not_keys[k], MAY_TEST));
     assert_false(config_may_change(config, "simulation.dt", MAY_TEST));
     config_free(config);
@@ -86,14 +88,15 @@ static void expect_identity(const char *const *overrides, const char *inputs, co
 
 #define OVERRIDES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-/** Runs that have begun go on only if they are still known: these are the identities of earlier programs. A new parameter changes them, and then a run that began before is another. */
+/** Runs that have begun go on only if they are still known: these are the identities of earlier programs.
+ *  A new parameter changes them, and then a run that began before is another. */
 static void test_identity(void **state) {
     (void)state;
     expect_identity(NULL, "", "8b0b86b78f9d1f78");
     expect_identity(OVERRIDES("learning.loops=7", "output.spikes=all", "checkpoint.every=1 h", "guards.max_rate=9 Hz"), "", "8b0b86b78f9d1f78");
     expect_identity(OVERRIDES("neuron.model=lif", "learning.rule=none", "stimulus.kind=constant"), "", "d313efbc107a62fd");
-    expect_identity(OVERRIDES("targets.kind=file", "targets.path=a.csv", "plastic.kind=separate", "learning.lambda=0.3"), "targets.path 0123456789abcdef /somewhere/a.csv\n",
-                    "8cb520f4047a4801");
+    expect_identity(OVERRIDES("targets.kind=file", "targets.path=a.csv", "plastic.kind=separate", "learning.lambda=0.3"),
+                    "targets.path 0123456789abcdef /somewhere/a.csv\n", "8cb520f4047a4801");
 }
 
 int main(int argc, char **argv) {

@@ -22,8 +22,10 @@ static double uniform(uint64_t id, uint64_t counter) {
 
 /** Random rows with several synapses between some pairs; target 3 and source 5 have none. */
 static synapse_rows make_rows(void) {
-    synapse_rows rows = {.targets = TARGETS, .start = memory_new(MEMORY_BUFFERS, TARGETS + 1, sizeof(int64_t)),
-                         .source = memory_new(MEMORY_BUFFERS, 3 * TARGETS * SOURCES, sizeof(int32_t)), .weight = memory_new(MEMORY_BUFFERS, 3 * TARGETS * SOURCES, sizeof(double))};
+    synapse_rows rows = {.targets = TARGETS,
+                         .start = memory_new(MEMORY_BUFFERS, TARGETS + 1, sizeof(int64_t)),
+                         .source = memory_new(MEMORY_BUFFERS, 3 * TARGETS * SOURCES, sizeof(int32_t)),
+                         .weight = memory_new(MEMORY_BUFFERS, 3 * TARGETS * SOURCES, sizeof(double))};
     int64_t at = 0;
     for (int i = 0; i < TARGETS; i++) {
         for (int j = 0; j < SOURCES && i != 3; j++)
@@ -121,8 +123,10 @@ static void test_static_order(void **state) {
 
 /** Typed synapses with about @p density of all pairs connected, none twice. */
 static static_synapses *make_typed(int sources, int targets, double density) {
-    synapse_rows rows = {.targets = targets, .start = memory_new(MEMORY_BUFFERS, (size_t)targets + 1, sizeof(int64_t)),
-                         .source = memory_new(MEMORY_BUFFERS, (size_t)(sources * targets), sizeof(int32_t)), .weight = memory_new(MEMORY_BUFFERS, (size_t)(sources * targets), sizeof(double))};
+    synapse_rows rows = {.targets = targets,
+                         .start = memory_new(MEMORY_BUFFERS, (size_t)targets + 1, sizeof(int64_t)),
+                         .source = memory_new(MEMORY_BUFFERS, (size_t)(sources * targets), sizeof(int32_t)),
+                         .weight = memory_new(MEMORY_BUFFERS, (size_t)(sources * targets), sizeof(double))};
     int64_t at = 0;
     for (int i = 0; i < targets; i++) {
         for (int j = 0; j < sources; j++)
@@ -170,7 +174,8 @@ static void test_static_forms(void **state) {
                     deliver_some(synapses, targets, every, counts);
                     assert_memory_equal(counts, wanted, (size_t)(2 * (targets + BEHIND)) * sizeof *counts);
                     for (int j = 0; j < MANY_SOURCES; j++)
-                        assert_memory_equal(static_targets(synapses, j, scratch), lists + synapses->start[j], (size_t)(synapses->start[j + 1] - synapses->start[j]) * sizeof *lists);
+                        assert_memory_equal(static_targets(synapses, j, scratch), lists + synapses->start[j],
+                                            (size_t)(synapses->start[j + 1] - synapses->start[j]) * sizeof *lists);
                 }
             }
             static_pack(synapses, STATIC_LISTS, targets);
@@ -268,7 +273,8 @@ static void check_plastic(bool single) {
         int count;
         const int32_t *source = plastic_sources(plastic, row == 0 ? 0 : row < 4 ? 1 : 2, &count);
         for (int a = 0; a < count; a++)
-            if (is_in(arriving, 7, source[a])) wanted[plastic->row_neuron[row]] += plastic_weight(plastic, plastic_slot(plastic, row == 0 ? 0 : row < 4 ? 1 : 2, row, a));
+            if (is_in(arriving, 7, source[a]))
+                wanted[plastic->row_neuron[row]] += plastic_weight(plastic, plastic_slot(plastic, row == 0 ? 0 : row < 4 ? 1 : 2, row, a));
     }
     assert_memory_equal(input, wanted, sizeof input);
     plastic_deliver(plastic, arriving, 0, input);
@@ -286,8 +292,8 @@ static void test_plastic(void **state) {
 /** A rank on which nothing learns. */
 static void test_no_rows(void **state) {
     (void)state;
-    plastic_synapses *plastic = plastic_new(SOURCES, SOURCES, 0, memory_new(MEMORY_WEIGHTS, 0, 4), 0, memory_new(MEMORY_WEIGHTS, 1, 4), memory_new(MEMORY_WEIGHTS, 1, 8),
-                                            memory_new(MEMORY_WEIGHTS, 0, 4), memory_new(MEMORY_BUFFERS, 0, 8), true);
+    plastic_synapses *plastic = plastic_new(SOURCES, SOURCES, 0, memory_new(MEMORY_WEIGHTS, 0, 4), 0, memory_new(MEMORY_WEIGHTS, 1, 4),
+                                            memory_new(MEMORY_WEIGHTS, 1, 8), memory_new(MEMORY_WEIGHTS, 0, 4), memory_new(MEMORY_BUFFERS, 0, 8), true);
     assert_int_equal(plastic->out_start[SOURCES], 0);
     plastic_deliver(plastic, spikes, SPIKES, NULL);
     plastic_free(plastic);
@@ -295,7 +301,8 @@ static void test_no_rows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_static_order), cmocka_unit_test(test_static_forms), cmocka_unit_test(test_static_choice), cmocka_unit_test(test_plastic), cmocka_unit_test(test_no_rows),
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_static_order), cmocka_unit_test(test_static_forms),
+        cmocka_unit_test(test_static_choice), cmocka_unit_test(test_plastic),      cmocka_unit_test(test_no_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

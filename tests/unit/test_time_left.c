@@ -17,8 +17,9 @@
 
 static void test_forms(void **state) {
     (void)state;
-    const struct { const char *text; double seconds; } good[] = {{"0:00\n", 0}, {"0:05", 5}, {"59:07\n", 3547}, {"1:02:03\n", 3723}, {"23:59:59", 86399}, {"1-00:00:00\n", 86400},
-                                                                 {"12-10:09:08  \n", 1073348}, {"  4:00 \n", 240}, {"UNLIMITED\n", INFINITY}, {"-0:05\n", 0}};
+    const struct { const char *text; double seconds; } good[] = {
+        {"0:00\n", 0}, {"0:05", 5}, {"59:07\n", 3547}, {"1:02:03\n", 3723}, {"23:59:59", 86399}, {"1-00:00:00\n", 86400},
+        {"12-10:09:08  \n", 1073348}, {"  4:00 \n", 240}, {"UNLIMITED\n", INFINITY}, {"-0:05\n", 0}};
     for (size_t k = 0; k < sizeof good / sizeof *good; k++)
         if (slurm_read_left(good[k].text) != good[k].seconds) fail_msg("'%s' is read as %g s", good[k].text, slurm_read_left(good[k].text));
     const char *bad[] = {"", "\n", "INVALID\n", "NOT_SET", "5", "1:2:3:4", "1-2:3", "1-", "4:00 5:00\n", "4:00h", "x4:00"};
@@ -78,7 +79,8 @@ static void test_asked(void **state) {
 
 /** A quarter of a loop is done; it takes @p loop seconds, and nothing was saved for @p unsaved seconds. */
 static bool abandons(double loop, double unsaved, double reserve, bool can_finish) {
-    run_watch watch = {.started = clock_seconds() - unsaved, .saved = clock_seconds() - unsaved, .limit = INFINITY, .reserve = reserve, .can_finish = can_finish};
+    run_watch watch = {
+        .started = clock_seconds() - unsaved, .saved = clock_seconds() - unsaved, .limit = INFINITY, .reserve = reserve, .can_finish = can_finish};
     return watch_abandons(&watch, loop / 4, 1000, 4000);
 }
 
@@ -92,6 +94,7 @@ static void test_abandoned_loop(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms), cmocka_unit_test(test_job), cmocka_unit_test(test_asked), cmocka_unit_test(test_abandoned_loop)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms), cmocka_unit_test(test_job), cmocka_unit_test(test_asked),
+                                       cmocka_unit_test(test_abandoned_loop)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
