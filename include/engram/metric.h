@@ -1,6 +1,6 @@
 /** @file metric.h
- *  Named numbers and arrays that a learning system offers: what metrics.csv, progress, `engram status`, reports, guards, run.json, test.json, nodes.h5 and edges.h5
- *  are made of. Lists are filled by the system and read by the run; names, texts and arrays are borrowed from the system.
+ *  Named numbers and arrays that a learning system offers: what metrics.csv, progress, `engram status`, reports, guards, run.json, test.json, nodes.h5 and
+ *  edges.h5 are made of. Lists are filled by the system and read by the run; names, texts and arrays are borrowed from the system.
  */
 #ifndef ENGRAM_METRIC_H
 #define ENGRAM_METRIC_H

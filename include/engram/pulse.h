@@ -1,6 +1,6 @@
 /** @file pulse.h
- *  How the ranks of a loop agree on going on without a collective of their own: bits that travel with whatever they exchange anyway (spikes, a winner, a gradient);
- *  and who watches each step. Written once, for all systems.
+ *  How the ranks of a loop agree on going on without a collective of their own: bits that travel with whatever they exchange anyway (spikes, a winner, a
+ *  gradient); and who watches each step. Written once, for all systems.
  *
  *      bits = pulse_bits(pulse)                          before an exchange: what this rank has to say
  *      ... the exchange carries them, or'ed over ranks ...

@@ -61,7 +61,8 @@ typedef struct simulation {
     timers *timers;           /**< borrowed */
 } simulation;
 
-/** Build everything that the configuration describes: network, baseline run, plastic synapses, targets, P. It is resolved and checked. Collective; agreed and printed.
+/** Build everything that the configuration describes: network, baseline run, plastic synapses, targets, P. It is resolved and checked. Collective;
+ *  agreed and printed.
  *  @return result owned, simulation_free(); NULL on failure */
 status simulation_build(const system_setting *setting, simulation **result);
 

@@ -5,7 +5,8 @@
  *  A system knows one network and how it learns. It is told to do one loop, or one test trial; it says in lists what there is to save, to show and to
  *  write; it never opens a file of the run, prints progress, or looks at the clock.
  *
- *      resolve -> check -> build -> (load) -> { loop -> settle -> judge -> measure -> (save) } x loops -> results -> { test_begin -> test_trial x n -> test_end x tasks } -> free
+ *      resolve -> check -> build -> (load) -> { loop -> settle -> judge -> measure -> (save) } x loops
+ *          -> results -> { test_begin -> test_trial x n -> test_end x tasks } -> free
  *
  *  Every hook is called by all ranks at the same place and may be collective, but where it says otherwise. A NULL hook is not needed.
  *  Same bits on any number of ranks: what is reported is summed by sum.h; random numbers are functions of (seed, purpose, id, stream).
@@ -91,13 +92,14 @@ void sum_add_array(sum_list *list, void *data, int64_t count, bool wide);
 
 typedef struct learning_system {
     const char *name, *help;       /**< "patterns"; one line */
-    /** Sections of the parameter file, beside those of every run: one of them `learning`, with `loops`, whose variants (learning.rule) select this system. Built once;
-     *  borrowed. Not collective. */
+    /** Sections of the parameter file, beside those of every run: one of them `learning`, with `loops`, whose variants (learning.rule) select this system.
+     *  Built once; borrowed. Not collective. */
     const param_section *(*sections)(int *count);
     const plan_hooks *plan;        /**< what `engram plan` and `engram calibrate` ask */
     const metric *metrics;         /**< [metric_count] columns of metrics.csv; the first is the score that progress and `engram status` show */
     int metric_count;
-    const metric *scores;          /**< [score_count] columns behind those, of loops with a test (test.every): "test_" and the name of a figure of test_task(), mean over tasks */
+    const metric *scores;          /**< [score_count] columns behind those, of loops with a test (test.every): "test_" and the name of a figure of test_task(),
+                                        mean over tasks */
     int score_count;
 
     /* ---- life ---- */
@@ -123,7 +125,8 @@ typedef struct learning_system {
     void (*loop)(void *self, const loop *loop);
     /** Everything up to date, so that it makes no difference where checkpoints fall. After every loop. */
     void (*settle)(void *self);
-    /** What is wrong with a whole loop that only the system knows: a fault of its own, or a warning that it logs. Not collective. @return not agreed: STATUS_NUMERIC with a message */
+    /** What is wrong with a whole loop that only the system knows: a fault of its own, or a warning that it logs. Not collective.
+     *  @return not agreed: STATUS_NUMERIC with a message */
     status (*judge)(void *self, const loop *loop);
     /** Metrics of the loop that has ended, if it is whole. @param[out] value [metric_count], NAN at first: not measured */
     void (*measure)(void *self, const loop *loop, double *value);
@@ -172,7 +175,8 @@ typedef struct learning_system {
     /** In the first group, after all sums are complete. Collective over the group. @param records [trials][columns] of the task
      *  @param[out] figures of the task; the first is the rate in Hz, the second the score */
     void (*test_task)(void *self, int task, const double *records, figure_list *figures);
-    /** Into the open group test/TASK of test.h5; or, for task -1, what concerns all tasks, into the group test. Collective over the group, after test_task(). */
+    /** Into the open group test/TASK of test.h5; or, for task -1, what concerns all tasks, into the group test. Collective over the group, after
+     *  test_task(). */
     void (*test_write)(void *self, int task, h5_file *file);
     /** What was done to the network, and over how many neurons scores are, for test.json. Not collective. */
     void (*test_figures)(const void *self, figure_list *figures);

@@ -1,0 +1,73 @@
+"""What the sources keep to (src/README.md, Conventions): lines of at most 160 characters, and functions of at most 7 arguments."""
+import os
+import re
+
+from engram_test import run_tests
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+LINE, ARGUMENTS = 160, 7
+
+# Folders where it holds, with those in them. What is not here yet is to come: add to the lists, take nothing away.
+SHORT_LINES = ["include/engram", "src/exchange", "src/io", "src/network", "src/neurons", "src/random", "src/rls", "src/rules", "src/run", "src/stimuli", "src/synapses",
+               "src/targets", "tests"]
+FEW_ARGUMENTS = ["src/exchange", "src/network", "src/neurons", "src/random", "src/run", "src/stimuli", "src/targets"]
+OF_OTHERS = {"Cpsgemr2d", "Cpdgemr2d"}  # declarations of functions that libraries define
+
+
+def sources(folders):
+    """(path, text) of C sources; paths from ROOT."""
+    for folder in folders:
+        for where, below, names in os.walk(os.path.join(ROOT, folder)):
+            below[:] = sorted(name for name in below if not name.startswith("build"))
+            for name in sorted(names):
+                if name.endswith((".c", ".h", ".c.in")):
+                    path = os.path.join(where, name)
+                    with open(path) as file:
+                        yield os.path.relpath(path, ROOT), file.read()
+
+
+def without_comments(text):
+    """The same number of lines; texts in quotes become empty."""
+    def blank(match):
+        return '""' if match[0].startswith('"') else re.sub(r"[^\n]", " ", match[0])
+    return re.sub(r'"(?:\\.|[^"\\\n])*"|/\*.*?\*/|//[^\n]*', blank, text, flags=re.S)
+
+
+def functions(text):
+    """(line, name, arguments) of what is declared or defined: NAME(...) behind a type, with parameters that have types, before { or ; - hooks of structs, too."""
+    text = without_comments(text)
+    for match in re.finditer(r"[\w*] +\*{0,2}(\w[\w#]*)\(|\(\*(\w+)\)\(", text):
+        depth, commas, place = 1, 0, match.end()
+        while place < len(text) and depth:
+            depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(text[place], 0)
+            commas += text[place] == "," and depth == 1
+            place += 1
+        behind = re.match(r"\s*(\{|;|\\?\s*\n|__attribute__)", text[place:])
+        arguments = text[match.end():place - 1]
+        if behind and all(re.match(r"\s*(?:\\\s*)*(?:const |struct |enum |unsigned )*\w+[\s*]+(?:const |restrict |\()*\*?\w*|\s*\.\.\.$|\s*void$", part) for part in arguments.split(",")):
+            yield text.count("\n", 0, match.start()) + 1, match[1] or match[2], commas + 1
+
+
+def test_lines(bench):
+    long = [f"{path}:{number}: {len(line)} characters" for path, text in sources(SHORT_LINES) for number, line in enumerate(text.splitlines(), 1) if len(line) > LINE]
+    assert not long, "\n".join(long)
+
+
+def test_arguments(bench):
+    seen, many = 0, []
+    for path, text in sources(FEW_ARGUMENTS):
+        for line, name, arguments in functions(text):
+            seen += 1
+            if arguments > ARGUMENTS and name not in OF_OTHERS:
+                many.append(f"{path}:{line}: {name} has {arguments} arguments")
+    assert seen > 100, f"only {seen} functions were found"
+    assert not many, "\n".join(many)
+
+
+def test_what_is_found(bench):
+    """The search itself."""
+    text = "static int *f(int a, const char *b,\n  double c[2]) {\n  g(a, b, c[0], 1, 2, 3, 4, 5);\n}\nvoid g(void);\nstruct s { void (*hook)(void *self, int64_t n); };\n/* int h(int a) { */\n"
+    assert list(functions(text)) == [(1, "f", 3), (5, "g", 1), (6, "hook", 2)], list(functions(text))
+
+
+run_tests([test_lines, test_arguments, test_what_is_found])
