@@ -7,7 +7,8 @@
 #include "command_plan.h"
 #include "command_test.h"
 #include "engram/schema.h"
-#include "engram/simulation.h"
+#include "engram/clock.h"
+#include "engram/system.h"
 #include "engram/training.h"
 #include "engram/version.h"
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "engram/files.h"
-#include "engram/simulation.h"
+#include "engram/clock.h"
 #include "engram/training.h"
 #include "training/run_state.h"
 

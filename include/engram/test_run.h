@@ -24,10 +24,6 @@ typedef struct {
 
 enum { TEST_TRIALS_DEFAULT = 20 };
 
-/** How @p ranks are divided for @p trials (of all tasks): groups of equal size, as small as keeps every rank busy, or of @p wanted ranks when that is not 0.
- *  Ranks left over, fewer than a group, are idle. @param[out] groups their number @return ranks of a group */
-int test_group_size(int ranks, int64_t trials, int64_t wanted, int *groups);
-
 /** Read the run, build the network once in every group of ranks, load the weights of its newest checkpoint, run the trials, print a table, write
  *  test.h5 and test.json. Collective.
  *  @return agreed and printed: STATUS_OK; STATUS_INPUT for a directory without a run, options that do not fit, or a file that is there already;

@@ -8,15 +8,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engram/system.h"
 #include "engram/exchange.h"
 #include "engram/files.h"
 #include "engram/h5.h"
 #include "engram/plan_run.h"
-#include "engram/simulation.h"
+#include "engram/clock.h"
 #include "engram/utf8.h"
 #include "job_script.h"
 #include "machine_file.h"
-#include "systems.h"
 
 void sgemm_(const char *ta, const char *tb, const int *m, const int *n, const int *k, const float *alpha, const float *a, const int *lda,
             const float *b, const int *ldb, const float *beta, float *c, const int *ldc);
@@ -252,8 +252,8 @@ void calibration_say(const calibration *calibration, const char *what) {
 }
 
 static void measure_systems(calibration *calibration) {
-    for (int s = 0; plan_systems[s]; s++)
-        if (plan_systems[s]->calibrate) plan_systems[s]->calibrate(calibration);
+    for (int s = 0; learning_systems[s]; s++)
+        if (learning_systems[s]->plan && learning_systems[s]->plan->calibrate) learning_systems[s]->plan->calibrate(calibration);
 }
 
 /** Once all is measured: what the machine is. */

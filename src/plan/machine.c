@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "systems.h"
+#include "engram/system.h"
 
 static const param about_params[] = {
     {"name", PARAM_TEXT, UNIT_NONE, NULL, 0, 0, NULL, "what was measured", offsetof(machine_about, name)},
@@ -58,9 +58,10 @@ const param_section *machine_schema(int *count) {
         int known = 0;
         known = add_section(sections, known, &about_section);
         known = add_section(sections, known, &network_section);
-        for (int s = 0; plan_systems[s]; s++) {
+        for (int s = 0; learning_systems[s]; s++) {
             int added = 0;
-            const param_section *costs = plan_systems[s]->costs ? plan_systems[s]->costs(&added) : NULL;
+            const plan_hooks *plan = learning_systems[s]->plan;
+            const param_section *costs = plan && plan->costs ? plan->costs(&added) : NULL;
             for (int k = 0; k < added; k++) known = add_section(sections, known, &costs[k]);
         }
         sections_count = add_section(sections, known, &machine_exchange_section);
@@ -134,8 +135,10 @@ void machine_begin(machine *machine) {
 /** What only shows when values are seen together. @return not agreed */
 static status check_systems(const machine *machine) {
     status result = STATUS_OK;
-    for (int s = 0; plan_systems[s]; s++)
-        if (plan_systems[s]->check_costs) result = status_worse(result, plan_systems[s]->check_costs(machine));
+    for (int s = 0; learning_systems[s]; s++) {
+        const plan_hooks *plan = learning_systems[s]->plan;
+        if (plan && plan->check_costs) result = status_worse(result, plan->check_costs(machine));
+    }
     return result;
 }
 

@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "../training/results.h"
+#include "engram/system.h"
 #include "engram/files.h"
 #include "engram/plan_run.h"
 #include "engram/schema.h"
 #include "job_script.h"
 #include "machine_file.h"
 #include "plan.h"
-#include "systems.h"
 
 enum { LINE_BYTES = 512, ROOM_BYTES = 32 };
 static const double MIB = 1 << 20, GIB = 1 << 30;
@@ -221,10 +221,12 @@ static status check_files(const plan_options *options) {
 
 /** Ask the system for the sizes of what plan->config describes. @return agreed and printed */
 static status open_sizes(const context *alone, const plan_options *options, plan *plan) {
-    status result = simulation_resolve(alone, plan->config);
+    const learning_system *system = system_of(plan->config);
+    if (!system->plan) return status_agree(alone, status_fail(STATUS_INPUT, "the system %s cannot be planned", system->name));
+    status result = system->resolve ? system->resolve(alone, plan->config) : STATUS_OK;
     if (result == STATUS_OK && options->sbatch) result = status_agree(alone, results_check_directory(plan->config, options->directory));
     if (result != STATUS_OK) return result;
-    plan->system = plan_systems[0];
+    plan->system = system->plan;
     result = status_agree(alone, plan->system->open(alone, plan->config, &plan->sizes));
     if (result == STATUS_OK) plan->system->facts(plan->sizes, &plan->facts);
     return result;
@@ -251,7 +253,7 @@ static status plan_alone(const context *alone, const plan_options *options) {
         if (result == STATUS_OK) result = status_agree(alone, settle(options, &plan));
         if (result == STATUS_OK) result = tell(alone, options, &plan);
         if (plan.sizes) plan.system->close(plan.sizes);
-        network_forget(plan.config);
+        if (system_of(plan.config)->forget) system_of(plan.config)->forget(plan.config);
         config_free(plan.config);
     }
     machine_close(&plan.machine);

@@ -9,6 +9,7 @@
 #include "checkpoint.h"
 #include "engram/clock.h"
 #include "engram/files.h"
+#include "engram/groups.h"
 #include "engram/memory.h"
 #include "engram/schema.h"
 #include "engram/version.h"
@@ -30,10 +31,7 @@ typedef struct {
     checkpoint_origin origin;
     int64_t trials;        /* of each task */
     int tasks;
-    int size, groups;      /* ranks of a group; groups */
-    bool idle;             /* this rank is in no group */
-    context mine;          /* of this rank's group */
-    MPI_Comm between;      /* ranks of equal place in all groups */
+    rank_groups groups;    /* that the trials are spread over */
     const learning_system *system;
     system_facts facts;
     timers timers;
@@ -43,12 +41,8 @@ typedef struct {
     double built, tested;  /* wall time, s */
 } test_job;
 
-/** All ranks agree on what the groups came to; the message is printed once. @param code of this rank or its group */
 static status agree(const test_job *job, status code) {
-    int mine = code, worst = 0;
-    status_agree(job->world, status_held(code));
-    CHECK_MPI(MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MAX, job->world->comm));
-    return (status)worst;
+    return groups_agree(job->world, code);
 }
 
 /* ---- before anything is built ---- */
@@ -147,13 +141,6 @@ static status read_configuration(test_job *job) {
 
 /* ---- groups of ranks ---- */
 
-int test_group_size(int ranks, int64_t trials, int64_t wanted, int *groups) {
-    int64_t busy = trials < ranks ? trials : ranks;
-    int size = wanted ? (int)wanted : ranks / (int)busy;
-    *groups = ranks / size;
-    return size;
-}
-
 static status divide(test_job *job) {
     const context *world = job->world;
     int64_t wanted = job->options->ranks_per_trial, trials = job->trials;
@@ -167,31 +154,22 @@ static status divide(test_job *job) {
         if (counted != STATUS_OK) return counted;
         trials *= tasks;
     }
-    job->size = test_group_size(world->ranks, trials, wanted, &job->groups);
-    int group = world->rank / job->size, place = world->rank % job->size;
-    job->idle = group >= job->groups;
-    MPI_Comm comm;
-    CHECK_MPI(MPI_Comm_split(world->comm, job->idle ? MPI_UNDEFINED : group, world->rank, &comm));
-    CHECK_MPI(MPI_Comm_split(world->comm, job->idle ? MPI_UNDEFINED : place, world->rank, &job->between));
-    if (job->idle) return STATUS_OK;
-    job->mine = context_of(comm);
-    job->mine.quiet = world->quiet;
-    job->mine.groups = job->groups;
-    job->mine.group = group;
+    int groups, size = groups_size(world->ranks, trials, wanted, &groups);
+    groups_open(world, size, groups, &job->groups);
     return STATUS_OK;
 }
 
 /* ---- the test ---- */
 
 static void describe(const test_job *job) {
-    log_line(&job->mine, "testing %s: weights of loop %lld, %lld neurons, %d task%s, %lld trial%s each, on %d group%s of %d rank%s%s", job->options->directory, (long long)job->loop,
-             (long long)job->facts.part.total, job->tasks, job->tasks > 1 ? "s" : "", (long long)job->trials, job->trials > 1 ? "s" : "", job->groups, job->groups > 1 ? "s" : "",
-             job->size, job->size > 1 ? "s" : "", job->groups * job->size < job->world->ranks ? "; the other ranks are idle" : "");
-    if (!isnan(job->options->delete_spike)) log_line(&job->mine, "every trial is run again without the first spike at or after %g ms", job->options->delete_spike);
+    log_line(&job->groups.mine, "testing %s: weights of loop %lld, %lld neurons, %d task%s, %lld trial%s each, on %d group%s of %d rank%s%s", job->options->directory, (long long)job->loop,
+             (long long)job->facts.part.total, job->tasks, job->tasks > 1 ? "s" : "", (long long)job->trials, job->trials > 1 ? "s" : "", job->groups.groups, job->groups.groups > 1 ? "s" : "",
+             job->groups.size, job->groups.size > 1 ? "s" : "", job->groups.groups * job->groups.size < job->world->ranks ? "; the other ranks are idle" : "");
+    if (!isnan(job->options->delete_spike)) log_line(&job->groups.mine, "every trial is run again without the first spike at or after %g ms", job->options->delete_spike);
 }
 
 static status build_mine(test_job *job) {
-    const system_setting setting = {&job->mine, job->config, BUILD_TEST, &job->timers};
+    const system_setting setting = {&job->groups.mine, job->config, BUILD_TEST, &job->timers};
     return job->system->build(&setting, &job->facts, &job->self);
 }
 
@@ -207,13 +185,13 @@ static status perturb(test_job *job) {
 
 static status build(test_job *job) {
     double started = clock_seconds();
-    status result = agree(job, job->idle ? STATUS_OK : build_mine(job));
-    if (result == STATUS_OK) result = agree(job, job->idle ? STATUS_OK : checkpoint_load_weights(job->checkpoint, ((patterns *)job->self)->sim));
-    if (result == STATUS_OK && !job->idle) {
+    status result = agree(job, job->groups.idle ? STATUS_OK : build_mine(job));
+    if (result == STATUS_OK) result = agree(job, job->groups.idle ? STATUS_OK : checkpoint_load_weights(job->checkpoint, ((patterns *)job->self)->sim));
+    if (result == STATUS_OK && !job->groups.idle) {
         job->tasks = job->facts.tasks;
         describe(job);
     }
-    if (result == STATUS_OK) result = agree(job, job->idle ? STATUS_OK : perturb(job));
+    if (result == STATUS_OK) result = agree(job, job->groups.idle ? STATUS_OK : perturb(job));
     job->built = clock_seconds() - started;
     return result;
 }
@@ -221,15 +199,15 @@ static status build(test_job *job) {
 static status run_mine(test_job *job) {
     const test_options *options = job->options;
     const output_settings *output = config_common(job->config, "output");
-    const test_subject subject = {&job->mine, job->system, job->self, &job->facts};
+    const test_subject subject = {&job->groups.mine, job->system, job->self, &job->facts};
     const test_plan plan = {.setting = {.trials = job->trials, .skip = options->skip_trials, .psth_bin = output->psth_bin, .delete_spike = options->delete_spike},
-                            .groups = job->groups, .group = job->mine.group, .between = job->between, .progress = true};
+                            .groups = job->groups.groups, .group = job->groups.mine.group, .between = job->groups.between, .progress = true};
     return testing_run(&subject, &plan, &job->results);
 }
 
 static status run_trials(test_job *job) {
     double started = clock_seconds();
-    status result = agree(job, job->idle ? STATUS_OK : run_mine(job));
+    status result = agree(job, job->groups.idle ? STATUS_OK : run_mine(job));
     job->tested = clock_seconds() - started;
     return result;
 }
@@ -238,11 +216,11 @@ static status run_trials(test_job *job) {
 static void show_results(const test_job *job) {
     enum { WIDTH = 10, LINE_BYTES = 1024 };
     char line[LINE_BYTES];
-    log_line(&job->mine, "%lld trials in %.2f s", (long long)(job->tasks * job->trials), job->tested);
+    log_line(&job->groups.mine, "%lld trials in %.2f s", (long long)(job->tasks * job->trials), job->tested);
     const figure_list *first = testing_figures(job->results, 0);
     int at = snprintf(line, sizeof line, "task  trials");
     for (int f = 0; f < first->count && at < LINE_BYTES; f++) at += snprintf(line + at, sizeof line - (size_t)at, "  %*s", WIDTH, first->entry[f].name);
-    log_line(&job->mine, "%s", line);
+    log_line(&job->groups.mine, "%s", line);
     for (int task = 0; task < job->tasks; task++) {
         const figure_list *figures = testing_figures(job->results, task);
         at = snprintf(line, sizeof line, "%4d  %6lld", task, (long long)job->trials);
@@ -251,7 +229,7 @@ static void show_results(const test_job *job) {
             int width = (int)strlen(figure->name) > WIDTH ? (int)strlen(figure->name) : WIDTH;
             at += snprintf(line + at, sizeof line - (size_t)at, "  %*.*f", width, figure->whole ? 0 : 3, figure->value);
         }
-        log_line(&job->mine, "%s", line);
+        log_line(&job->groups.mine, "%s", line);
     }
     if (job->system->test_describe) job->system->test_describe(job->self);
 }
@@ -280,7 +258,7 @@ static void print_summary(FILE *file, const test_job *job) {
     fputs("{\n  \"directory\": ", file);
     json_print_text(file, job->options->directory);
     fprintf(file, ",\n  \"loop\": %lld,\n  \"trials\": %lld,\n  \"skipped_trials\": %lld,\n  \"ranks\": %d,\n  \"groups\": %d,\n  \"ranks_per_trial\": %d,\n", (long long)job->loop,
-            (long long)job->trials, (long long)job->options->skip_trials, job->world->ranks, job->groups, job->size);
+            (long long)job->trials, (long long)job->options->skip_trials, job->world->ranks, job->groups.groups, job->groups.size);
     fputs("  ", file);
     json_print_figures(file, &conditions, 0, ",\n  ");
     fputs(conditions.count ? ",\n" : "", file);
@@ -308,7 +286,7 @@ static status write_summary(const test_job *job) {
 
 static status write_results(const test_job *job) {
     status written = STATUS_OK;
-    if (job->results && job->mine.group == 0) {
+    if (job->results && job->groups.mine.group == 0) {
         char *configuration = config_as_used(job->config);
         written = testing_write(job->results, job->path, configuration, job->loop);
         free(configuration);
@@ -322,8 +300,7 @@ static status write_results(const test_job *job) {
 static void clear(test_job *job) {
     testing_free(job->results);
     if (job->self) job->system->free(job->self);
-    if (job->between != MPI_COMM_NULL) MPI_Comm_free(&job->between);
-    if (job->mine.comm != MPI_COMM_NULL) MPI_Comm_free(&job->mine.comm);
+    groups_close(&job->groups);
     if (job->config) {
         if (job->system && job->system->forget) job->system->forget(job->config);
         config_free(job->config);
@@ -335,12 +312,12 @@ static void clear(test_job *job) {
 }
 
 status test_run(const context *context, const test_options *options) {
-    test_job job = {.world = context, .options = options, .between = MPI_COMM_NULL, .mine.comm = MPI_COMM_NULL};
+    test_job job = {.world = context, .options = options, .groups = groups_none};
     status result = read_configuration(&job);
     if (result == STATUS_OK) result = divide(&job);
     if (result == STATUS_OK) result = build(&job);
     if (result == STATUS_OK) result = run_trials(&job);
-    if (result == STATUS_OK && job.results && job.mine.group == 0) show_results(&job);
+    if (result == STATUS_OK && job.results && job.groups.mine.group == 0) show_results(&job);
     if (result == STATUS_OK) result = write_results(&job);
     clear(&job);
     return result;

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "engram/groups.h"
 #include "engram/perturbation.h"
 #include "engram/test_run.h"
 
@@ -69,7 +70,7 @@ static void test_permute(void **state) {
 
 static void check_groups(int ranks, int64_t trials, int64_t wanted, int size, int groups) {
     int found;
-    assert_int_equal(test_group_size(ranks, trials, wanted, &found), size);
+    assert_int_equal(groups_size(ranks, trials, wanted, &found), size);
     assert_int_equal(found, groups);
 }
 
