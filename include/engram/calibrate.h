@@ -7,6 +7,7 @@
 
 #include "engram/context.h"
 #include "engram/machine.h"
+#include "engram/system.h"
 
 enum {
     CALIBRATION_REPEATS = 7,       /**< of a measurement, at most */
@@ -35,6 +36,11 @@ double calibration_mean(const calibration *calibration, double value);
 
 /** Median of [count] values, which are sorted. Not collective. */
 double calibration_median(double *values, int count);
+
+/** A guard as a run has it, for the pulse of what is measured; it has no opinion on rates. Not collective.
+ *  @param self of the system, built by this rank alone; borrowed. @return owned, calibration_guard_free() */
+guard *calibration_guard(const calibration *calibration, const learning_system *system, void *self, const system_facts *facts);
+void calibration_guard_free(guard *guard);
 
 /** A list of the machine, which frees it. @param values [count]; NULL: zeros. Not collective. */
 param_numbers calibration_list(int count, const double *values);

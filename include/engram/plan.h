@@ -6,10 +6,11 @@
 #ifndef ENGRAM_PLAN_H
 #define ENGRAM_PLAN_H
 
-#include "engram/calibrate.h"
 #include "engram/config.h"
 #include "engram/machine.h"
 #include "engram/memory.h"
+
+typedef struct calibration calibration; /**< calibrate.h */
 
 /** Ranks of a job on as many nodes as it takes. */
 typedef struct {
@@ -67,7 +68,7 @@ typedef struct {
 
 /** What a system tells of itself. A NULL hook is not needed. */
 typedef struct plan_hooks {
-    /** Sizes, from the configuration (resolved) and from the files that it names. @param config borrowed until close()
+    /** Sizes, from the configuration (resolved and checked) and from the files that it names. @param config borrowed until close()
      *  @param[out] sizes owned by the caller, close(); NULL on failure. @return not agreed */
     status (*open)(const context *context, config *config, void **sizes);
     void (*close)(void *sizes);

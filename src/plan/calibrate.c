@@ -8,12 +8,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "engram/system.h"
+#include "../training/guard.h"
+#include "engram/calibrate.h"
+#include "engram/clock.h"
 #include "engram/exchange.h"
 #include "engram/files.h"
 #include "engram/h5.h"
 #include "engram/plan_run.h"
-#include "engram/clock.h"
 #include "engram/utf8.h"
 #include "job_script.h"
 #include "machine_file.h"
@@ -251,9 +252,19 @@ void calibration_say(const calibration *calibration, const char *what) {
     log_line(&calibration->job, "%5.1f s  %s", clock_seconds() - calibration->started, what);
 }
 
+guard *calibration_guard(const calibration *calibration, const learning_system *system, void *self, const system_facts *facts) {
+    return guard_new(&calibration->alone, system, self, facts, 0);
+}
+
+void calibration_guard_free(guard *guard) {
+    guard_free(guard);
+}
+
 static void measure_systems(calibration *calibration) {
-    for (int s = 0; learning_systems[s]; s++)
-        if (learning_systems[s]->plan && learning_systems[s]->plan->calibrate) learning_systems[s]->plan->calibrate(calibration);
+    for (int s = 0; learning_systems[s]; s++) {
+        const plan_hooks *plan = learning_systems[s]->plan;
+        if (plan && plan->calibrate) plan->calibrate(calibration);
+    }
 }
 
 /** Once all is measured: what the machine is. */

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "engram/files.h"
-#include "engram/observe.h"
+#include "engram/output.h"
 #include "site.h"
 
 /** A word of the shell. */

@@ -59,8 +59,8 @@ const param_section *machine_schema(int *count) {
         known = add_section(sections, known, &about_section);
         known = add_section(sections, known, &network_section);
         for (int s = 0; learning_systems[s]; s++) {
-            int added = 0;
             const plan_hooks *plan = learning_systems[s]->plan;
+            int added = 0;
             const param_section *costs = plan && plan->costs ? plan->costs(&added) : NULL;
             for (int k = 0; k < added; k++) known = add_section(sections, known, &costs[k]);
         }

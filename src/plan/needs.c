@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "../training/checkpoint.h"
-#include "engram/observe.h"
+#include "engram/output.h"
 #include "plan.h"
 
 static const double MIB = 1 << 20;

@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../training/prepare.h"
 #include "../training/results.h"
-#include "engram/system.h"
+#include "engram/clock.h"
 #include "engram/files.h"
 #include "engram/plan_run.h"
 #include "engram/schema.h"
+#include "engram/system.h"
 #include "job_script.h"
 #include "machine_file.h"
 #include "plan.h"
@@ -223,7 +225,7 @@ static status check_files(const plan_options *options) {
 static status open_sizes(const context *alone, const plan_options *options, plan *plan) {
     const learning_system *system = system_of(plan->config);
     if (!system->plan) return status_agree(alone, status_fail(STATUS_INPUT, "the system %s cannot be planned", system->name));
-    status result = system->resolve ? system->resolve(alone, plan->config) : STATUS_OK;
+    status result = run_prepare(alone, plan->config, system);
     if (result == STATUS_OK && options->sbatch) result = status_agree(alone, results_check_directory(plan->config, options->directory));
     if (result != STATUS_OK) return result;
     plan->system = system->plan;
@@ -252,8 +254,9 @@ static status plan_alone(const context *alone, const plan_options *options) {
         result = open_sizes(alone, options, &plan);
         if (result == STATUS_OK) result = status_agree(alone, settle(options, &plan));
         if (result == STATUS_OK) result = tell(alone, options, &plan);
+        const learning_system *system = system_of(plan.config);
         if (plan.sizes) plan.system->close(plan.sizes);
-        if (system_of(plan.config)->forget) system_of(plan.config)->forget(plan.config);
+        if (system->forget) system->forget(plan.config);
         config_free(plan.config);
     }
     machine_close(&plan.machine);

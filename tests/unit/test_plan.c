@@ -18,6 +18,7 @@
 #include "plan/plan.h"
 #include "systems/patterns/plan/costs.h"
 #include "systems/patterns/plan/sizes.h"
+#include "training/prepare.h"
 
 static const context *alone;
 
@@ -29,7 +30,7 @@ static void near(double got, double wanted, double relative) {
 static plan open_plan(const char *text) {
     plan plan = {.system = &patterns_plan, .rate = 5, .ranks = {1, 64}};
     assert_int_equal(config_read_text(alone, "test", text, strlen(text), NULL, training_schema(), &plan.config), STATUS_OK);
-    assert_int_equal(simulation_resolve(alone, plan.config), STATUS_OK);
+    assert_int_equal(run_prepare(alone, plan.config, system_of(plan.config)), STATUS_OK);
     assert_int_equal(machine_open(alone, NULL, &plan.machine), STATUS_OK);
     assert_int_equal(status_agree(alone, plan.system->open(alone, plan.config, &plan.sizes)), STATUS_OK);
     plan.system->facts(plan.sizes, &plan.facts);

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../patterns.h"
 #include "costs.h"
-#include "engram/observe.h"
 #include "engram/plan.h"
 #include "engram/schema.h"
 
@@ -37,13 +37,14 @@ static double time_score(simulation *sim, tracker *tracker) {
     return clock_seconds() - started;
 }
 
-static void run_trials(calibration *calibration, simulation *sim, int how, measured *measured) {
+/** @param guard looks at the network as in a run */
+static void run_trials(calibration *calibration, simulation *sim, guard *guard, int how, measured *measured) {
     double phases[PHASES][CALIBRATION_REPEATS], score[CALIBRATION_REPEATS] = {0}, took = 0;
     tracker *tracker = how & TRACK ? tracker_new(sim, 5) : NULL;
     int repeats = 0;
     /* initial states are drawn once: that is not what a step takes */
     for (bool warm = false; repeats < CALIBRATION_REPEATS && (repeats < CALIBRATION_REPEATS_LEAST || took < ENOUGH); warm = true) {
-        pulse pulse = {.look_every = sim->every};
+        pulse pulse = {.look_every = sim->every, .guard = guard};
         trial trial = {
             .stream = (uint64_t)repeats + 1,
             .reset = !warm,
@@ -79,18 +80,23 @@ static measured measure(calibration *calibration, int how, const char *format, .
     char text[TEXT_BYTES];
     measured measured = {0};
     config *config;
-    simulation *sim;
     va_list arguments;
     va_start(arguments, format);
     int length = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     length += snprintf(text + length, sizeof text - (size_t)length, "\nstimulus: {kind: none, start: 0, stop: 0}\nguards: {max_rate: 0, min_window_rate: 0}\n"
                                                                     "output: {correlation_window: 0}\n");
+    if (config_read_text(&calibration->alone, "calibration", text, (size_t)length, NULL, training_schema(), &config) != STATUS_OK)
+        context_abort("calibrate: a network of its own cannot be read:\n%s", text);
+    const learning_system *system = system_of(config);
     timers timers = {0};
-    bool good = config_read_text(&calibration->alone, "calibration", text, (size_t)length, NULL, training_schema(), &config) == STATUS_OK;
-    const system_setting setting = {&calibration->alone, good ? config : NULL, BUILD_TRAIN, &timers};
-    if (!good || simulation_resolve(&calibration->alone, config) != STATUS_OK || simulation_build(&setting, &sim) != STATUS_OK)
+    const system_setting setting = {&calibration->alone, config, BUILD_TRAIN, &timers};
+    system_facts facts;
+    void *self;
+    if (system->resolve(&calibration->alone, config) != STATUS_OK || system->build(&setting, &facts, &self) != STATUS_OK)
         context_abort("calibrate: a network of its own is wrong:\n%s", text);
+    simulation *sim = ((patterns *)self)->sim;
+    guard *guard = calibration_guard(calibration, system, self, &facts);
     measured.build = calibration_mean(calibration, sim->timers->seconds[PHASE_BUILD]);
     measured.steps = (double)sim->loop_steps;
     measured.instants = sim->targets.instants;
@@ -98,9 +104,10 @@ static measured measure(calibration *calibration, int how, const char *format, .
     measured.plastic = (double)sim->plastic->row_start[sim->plastic->rows];
     measured.groups = sim->plastic->groups;
     measured.p_bytes = (double)memory_held(MEMORY_P);
-    run_trials(calibration, sim, how, &measured);
-    simulation_free(sim);
-    network_forget(config);
+    run_trials(calibration, sim, guard, how, &measured);
+    calibration_guard_free(guard);
+    system->free(self);
+    system->forget(config);
     config_free(config);
     return measured;
 }

@@ -133,10 +133,8 @@ static status read_times(config *config, plan_network *network) {
 
 status plan_read(const context *context, config *config, plan_network *network) {
     *network = (plan_network){0};
-    status result = build_check(context, config);
-    if (result != STATUS_OK) return result;
     read_neurons(config, network);
-    result = read_synapses(config, network);
+    status result = read_synapses(config, network);
     if (result == STATUS_OK) result = read_targets(context, config, network);
     if (result == STATUS_OK) result = read_times(config, network);
     if (result == STATUS_OK && network->rule.store && network->trained * (network->inputs > 0) == 0)
