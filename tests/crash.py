@@ -17,7 +17,8 @@ plastic: {{kind: separate, excitatory_in_degree: {degree}, inhibitory_in_degree:
 stimulus: {{kind: ou, start: 40 ms, stop: 60 ms}}
 targets: {{kind: sinusoid, duration: 200 ms, period: 200 ms}}
 learning: {{rule: rls, every: 10 ms, loops: {loops}}}
-output: {{spikes: all, report: [drive, v], report_neurons: 8, test_trials: {trials}, correlation_window: 20 ms}}
+output: {{spikes: all, report: [drive, v], report_neurons: 8, correlation_window: 20 ms}}
+test: {{trials: {trials}}}
 checkpoint: {{every_loops: {every}}}
 """
 NOT_OF_THE_RUN = ("seconds", "memory_mib")

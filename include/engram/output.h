@@ -17,8 +17,6 @@ typedef struct {
     double correlation_window; /**< ms to either side */
     int64_t correlation_every; /**< loops */
     bool weight_change;      /**< a column of metrics.csv */
-    int64_t test_trials;
-    double psth_bin;         /**< ms */
     int timers;              /**< TIMERS_* */
 } output_settings;
 enum { TIMERS_PLAIN, TIMERS_DETAILED };

@@ -13,7 +13,7 @@ typedef struct {
     const char *directory;    /**< of the run */
     const char *output;       /**< -o FILE.h5, or NULL for test.h5 in the directory */
     bool overwrite;
-    int64_t trials;           /**< of each task; 0: output.test_trials of the run, or 20 where that is 0 */
+    int64_t trials;           /**< of each task; 0: test.trials of the run, or 20 where that is 0 */
     int64_t skip_trials;      /**< of each task: other trials than the first so many */
     int64_t ranks_per_trial;  /**< 0: as few as keep all ranks busy */
     perturbation_settings perturbation;

@@ -19,9 +19,7 @@ typedef struct {
     tree_node **roots; /**< [override_count] of the overrides' values */
     char *rule;        /**< that selects the system, as it is given; NULL: none is */
     bool system_known; /**< false: the rule is none, so that nobody knows whose sections are right */
-    FILE *renamed;     /**< keys by their old names */
-    char *renamed_text;
-    size_t renamed_bytes;
+    bool *renamed;     /**< [moved_count] of the schema: given by its old name */
     config_place renamed_place; /**< of the first */
 } config_reading;
 
@@ -97,8 +95,8 @@ static bool is_known(const config_reading *reading, const config_section *sectio
 static const config_moved *follow_moved(config_reading *reading, const config_place *place, config_section **section, const char **key) {
     const config_moved *old = schema_moved(reading->self->schema, (*section)->schema->name, *key);
     if (!old) return NULL;
-    if (ftell(reading->renamed) == 0) reading->renamed_place = *place;
-    fprintf(reading->renamed, "%s%s.%s is called %s.%s now", ftell(reading->renamed) ? "; " : "", old->old_section, old->old_key, old->section, old->key);
+    if (!reading->renamed_place.file && !reading->renamed_place.override) reading->renamed_place = *place;
+    reading->renamed[old - reading->self->schema->moved] = true;
     *section = config_state_find(reading->self, old->section);
     *key = old->key;
     return old;
@@ -460,11 +458,16 @@ static status fill(config_reading *reading) {
 }
 
 /** One line for all keys by old names, where somebody typed them. */
-static void warn_renamed(config_reading *reading) {
-    char position[512];
-    if (fclose(reading->renamed) != 0) context_abort("config: no room for names");
-    if (reading->overridable && *reading->renamed_text)
-        log_warning(reading->job, "%s: %s", place_write(&reading->renamed_place, position, sizeof position), reading->renamed_text);
+static void warn_renamed(const config_reading *reading) {
+    const config_schema *schema = reading->self->schema;
+    char position[512], names[400] = "";
+    size_t used = 0;
+    for (int m = 0; m < schema->moved_count && used < sizeof names; m++) {
+        const config_moved *old = &schema->moved[m];
+        if (!reading->renamed[m]) continue;
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s.%s is called %s.%s now", used ? "; " : "", old->old_section, old->old_key, old->section, old->key);
+    }
+    if (reading->overridable && used) log_warning(reading->job, "%s: %s", place_write(&reading->renamed_place, position, sizeof position), names);
 }
 
 /** The trees go; from now on slots only know line, column and override. */
@@ -477,7 +480,7 @@ static void end_reading(config_reading *reading) {
     free(reading->roots);
     tree_free(reading->root);
     free(reading->rule);
-    free(reading->renamed_text);
+    free(reading->renamed);
 }
 
 static config *new_config(const config_schema *schema) {
@@ -497,8 +500,7 @@ static int count_of(const char *const *overrides) {
 static status read_source(const context *job, config *self, bool overridable, status code, config **result) {
     if (code == STATUS_OK) {
         config_reading reading = {.job = job, .self = self, .overridable = overridable, .roots = config_text_alloc((size_t)self->source.override_count, sizeof(tree_node *))};
-        reading.renamed = open_memstream(&reading.renamed_text, &reading.renamed_bytes);
-        if (!reading.renamed) context_abort("config: open_memstream failed");
+        reading.renamed = config_text_alloc((size_t)self->schema->moved_count, sizeof(bool));
         code = fill(&reading); /* every rank finds the same mistakes; the lowest prints them */
         warn_renamed(&reading);
         end_reading(&reading);

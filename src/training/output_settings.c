@@ -11,8 +11,6 @@ static const param params[] = {
     {"correlation_window", PARAM_NUMBER, UNIT_TIME, "50 ms", 0, 1e9, NULL, "the drive is averaged over this time to either side before it is correlated with the target; 0: not at all", offsetof(output_settings, correlation_window), MAY_RESUME | MAY_TEST},
     {"correlation_every", PARAM_INTEGER, UNIT_NONE, "1", 1, 1 << 30, NULL, "loops between correlations (the last loop always has one)", offsetof(output_settings, correlation_every), MAY_RESUME | MAY_TEST},
     {"weight_change", PARAM_FLAG, UNIT_NONE, "false", 0, 0, NULL, "after every loop, by how much training has moved the plastic weights: Frobenius norm of W - W(0), in metrics.csv", offsetof(output_settings, weight_change), MAY_RESUME | MAY_TEST},
-    {"test_trials", PARAM_INTEGER, UNIT_NONE, "0", 0, 1 << 20, NULL, "trials per task with frozen weights after training: trial-averaged drive, PSTH and scores in test.h5", offsetof(output_settings, test_trials), MAY_RESUME | MAY_TEST},
-    {"psth_bin", PARAM_NUMBER, UNIT_TIME, "20 ms", 1e-3, 1e9, NULL, "bin of the peri-stimulus time histograms", offsetof(output_settings, psth_bin), MAY_RESUME | MAY_TEST},
     {"timers", PARAM_CHOICE, UNIT_NONE, "plain", 0, 0, "plain detailed", "detailed: a barrier before every exchange of spikes tells waiting for the slowest rank from transfer, in run.json; it costs a collective a step and so changes what it measures", offsetof(output_settings, timers), MAY_RESUME | MAY_TEST},
 };
 const param_table output_common = {"output", "what is measured and written", params, sizeof params / sizeof *params, sizeof(output_settings)};

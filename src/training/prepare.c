@@ -5,6 +5,7 @@
 #include "engram/guards.h"
 #include "engram/output.h"
 #include "engram/run_settings.h"
+#include "engram/test_settings.h"
 #include "recorder.h"
 
 static status check_guards(const config *config, const guard_settings *guards) {
@@ -15,11 +16,12 @@ static status check_guards(const config *config, const guard_settings *guards) {
 
 static status check_output(config *config) {
     const output_settings *output = config_common(config, "output");
+    const test_settings *test = config_common(config, "test");
     double dt = ((const simulation_settings *)config_common(config, "simulation"))->dt;
     int64_t loops = config_get_integer(config, "learning", "loops");
     status result = STATUS_OK;
     if (output->report.count) result = status_worse(result, config_check_steps(config, "output", "report_every", output->report_every, dt));
-    if (output->test_trials) result = status_worse(result, config_check_steps(config, "output", "psth_bin", output->psth_bin, dt));
+    if (test->trials) result = status_worse(result, config_check_steps(config, "test", "psth_bin", test->psth_bin, dt));
     if (loops > STREAM_BASELINE - 1)
         result = status_worse(result, config_complain(config, "learning", "loops", "%lld; at most %d", (long long)loops, STREAM_BASELINE - 1));
     return result;

@@ -163,7 +163,8 @@ static void read_parameters(const char *path, run_state *state, double *trials) 
     if (!text) return;
     double loops = number_of(text, "learning:", "  loops: ");
     if (loops >= 0) state->loops = (int64_t)loops;
-    *trials = number_of(text, "output:", "  test_trials: ");
+    *trials = number_of(text, "test:", "  trials: ");
+    if (isnan(*trials)) *trials = number_of(text, "output:", "  test_trials: "); /* of earlier programs */
     if (isnan(*trials)) *trials = 0;
     if (!strstr(text, "\n  rule: none\n")) state->silent_below = number_of(text, "guards:", "  min_window_rate: ");
     free(text);

@@ -5,6 +5,7 @@
 #include "engram/output.h"
 #include "engram/run_settings.h"
 #include "engram/system.h"
+#include "engram/test_settings.h"
 
 enum { SECTIONS_MAX = 24, SYSTEMS_MAX = 16 };
 
@@ -25,6 +26,12 @@ static const param_section last[] = {
     {"checkpoint", "checkpoint", "when a run is saved, and when it ends itself", &checkpoint_common},
     {"guards", "guards", "when a run has gone wrong and is ended", &guard_common},
     {"output", "output", "what is measured and written", &output_common},
+    {"test", "test", "trials with frozen weights", &test_common},
+};
+/** What had another name in earlier programs, whose files and checkpoints are read. */
+static const config_moved moved[] = {
+    {"output", "test_trials", "test", "trials"},
+    {"output", "psth_bin", "test", "psth_bin"},
 };
 enum { FIRST = sizeof first / sizeof *first, LAST = sizeof last / sizeof *last };
 
@@ -41,7 +48,7 @@ static int gather(const char *system, const param_section *own, int own_count, p
 const config_schema *training_schema(void) {
     static param_section sections[SYSTEMS_MAX][SECTIONS_MAX];
     static config_system systems[SYSTEMS_MAX];
-    static config_schema schema = {.systems = systems, .selecting = "learning"};
+    static config_schema schema = {.systems = systems, .selecting = "learning", .moved = moved, .moved_count = sizeof moved / sizeof *moved};
     for (int s = schema.system_count; learning_systems[s]; s = ++schema.system_count) {
         int count;
         if (s == SYSTEMS_MAX) context_abort("more than %d learning systems", SYSTEMS_MAX);

@@ -12,8 +12,8 @@
 #include "engram/groups.h"
 #include "engram/memory.h"
 #include "engram/schema.h"
+#include "engram/test_settings.h"
 #include "engram/version.h"
-#include "engram/output.h"
 #include "inputs.h"
 #include "prepare.h"
 #include "results.h"
@@ -132,10 +132,10 @@ static status read_configuration(test_job *job) {
         result = status_agree(job->world, status_fail(STATUS_INPUT, "%s: the system %s has no tests", options->directory, job->system->name));
     if (result == STATUS_OK) result = run_prepare(job->world, job->config, job->system);
     if (result != STATUS_OK) return result;
-    output_settings *output = config_common(job->config, "output");
-    if (options->trials) output->test_trials = options->trials;
-    if (output->test_trials == 0) output->test_trials = TEST_TRIALS_DEFAULT;
-    job->trials = output->test_trials;
+    test_settings *settings = config_common(job->config, "test");
+    if (options->trials) settings->trials = options->trials;
+    if (settings->trials == 0) settings->trials = TEST_TRIALS_DEFAULT;
+    job->trials = settings->trials;
     return STATUS_OK;
 }
 
@@ -198,9 +198,9 @@ static status build(test_job *job) {
 
 static status run_mine(test_job *job) {
     const test_options *options = job->options;
-    const output_settings *output = config_common(job->config, "output");
+    const test_settings *settings = config_common(job->config, "test");
     const test_subject subject = {&job->groups.mine, job->system, job->self, &job->facts};
-    const test_plan plan = {.setting = {.trials = job->trials, .skip = options->skip_trials, .psth_bin = output->psth_bin, .delete_spike = options->delete_spike},
+    const test_plan plan = {.setting = {.trials = job->trials, .skip = options->skip_trials, .psth_bin = settings->psth_bin, .delete_spike = options->delete_spike},
                             .groups = job->groups.groups, .group = job->groups.mine.group, .between = job->groups.between, .progress = true};
     return testing_run(&subject, &plan, &job->results);
 }

@@ -10,6 +10,7 @@
 #include "engram/guards.h"
 #include "engram/memory.h"
 #include "engram/slurm.h"
+#include "engram/test_settings.h"
 #include "guard.h"
 #include "inputs.h"
 #include "memory_report.h"
@@ -231,10 +232,11 @@ static void describe_tests(const training *training) {
 
 /** Trials with frozen weights, the same as "engram test" runs. @return agreed and printed */
 static status run_tests(training *training) {
-    if (training->output->test_trials == 0 || !training->system->test_trial) return STATUS_OK;
+    const test_settings *settings = config_common(training->config, "test");
+    if (settings->trials == 0 || !training->system->test_trial) return STATUS_OK;
     if (training->watch.asked) return STATUS_RESUMABLE;
     const test_subject subject = {training->context, training->system, training->self, &training->facts};
-    const test_plan plan = {.setting = {.trials = training->output->test_trials, .psth_bin = training->output->psth_bin, .delete_spike = NAN}, .groups = 1, .watch = &training->watch};
+    const test_plan plan = {.setting = {.trials = settings->trials, .psth_bin = settings->psth_bin, .delete_spike = NAN}, .groups = 1, .watch = &training->watch};
     status tested = status_agree(training->context, testing_run(&subject, &plan, &training->tests));
     if (tested == STATUS_OK) describe_tests(training);
     return tested;

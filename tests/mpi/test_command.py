@@ -156,7 +156,7 @@ def test_combinations(bench):
 
 def test_overwriting_leaves_nothing_behind(bench):
     config, out = bench.config("stale.yaml", SMALL), bench.path("stale")
-    expect(bench, ["train", config, "-o", out, "-P", "output.test_trials=1"], 0)
+    expect(bench, ["train", config, "-o", out, "-P", "test.trials=1"], 0)
     assert os.path.exists(os.path.join(out, "test.h5"))
     expect(bench, ["train", config, "-o", out, "-overwrite"], 2, "unknown option '-overwrite'")  # not "-o verwrite"
     expect(bench, ["train", config, "-o", out, "--overwrite", "-P", "output.spikes=none"], 0)

@@ -67,7 +67,7 @@ def check(bench, name, ranks, overrides, network=NETWORK):
 def test_sum_is_what_the_process_has(bench):
     for ranks in (1, 2):
         packed = check(bench, "packed", ranks, [])
-        full = check(bench, "textbook", ranks, ["learning.store=textbook", "output.spikes=all", "output.test_trials=2", "output.report_neurons=4096", "output.stimulus=true"])
+        full = check(bench, "textbook", ranks, ["learning.store=textbook", "output.spikes=all", "test.trials=2", "output.report_neurons=4096", "output.stimulus=true"])
         wanted = 4096 * 58 * 59 / 2 * 4 / 2**20 / ranks
         assert abs(packed["P"]["mean"] / wanted - 1) < 0.01, packed["P"]
         assert abs(full["P"]["mean"] / (wanted * 2 * 64 / 59) - 1) < 0.01, full["P"]

@@ -41,7 +41,7 @@ CONFIGURATIONS = {  # name: (ranks, parameters beside COMMON)
     "own_time_constants": ((2,), {**NOISY, "plastic.tau_range": "[50 ms, 150 ms]"}),
     "glif5": ((2,), {**BALANCED, "neuron.model": "glif5"}),
     "many_targets": ((2,), {**BALANCED, "targets.tasks": 4, "targets.duration": "400 ms", "learning.loops": 4, "plastic.excitatory_in_degree": 10, "plastic.inhibitory_in_degree": 10}),
-    "outputs": ((1, 2), {**NOISY, "output.test_trials": 2, "output.spikes": "all", "output.report": "[drive, v]", "output.report_neurons": 2000, "output.psth_bin": "5 ms"}),
+    "outputs": ((1, 2), {**NOISY, "test.trials": 2, "output.spikes": "all", "output.report": "[drive, v]", "output.report_neurons": 2000, "test.psth_bin": "5 ms"}),
     "simulate_only": ((2,), {**BALANCED, "network.in_degree": 400, "plastic.kind": "none", "learning.rule": "none"}),
 }
 

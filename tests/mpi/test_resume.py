@@ -140,7 +140,7 @@ def test_stop_in_tests(bench):
     config = small(bench, loops=2)
     whole, out = bench.train(config, "tested_whole"), bench.path("tested")
     with open(bench.path("tested.log"), "w") as log:
-        process = crash.start(bench.engram, ["train", config, "-o", out, "-P", "output.test_trials=100000"], 1, log)
+        process = crash.start(bench.engram, ["train", config, "-o", out, "-P", "test.trials=100000"], 1, log)
         until = time.time() + 60
         while not os.path.exists(os.path.join(out, "checkpoint", "loop-0000000002.h5")) and process.poll() is None and time.time() < until:
             time.sleep(0.02)

@@ -46,14 +46,14 @@ def test_frozen_noise(bench):
     assert abs(np.corrcoef(x.ravel(), paths[1][20:].ravel())[0, 1]) < 0.05, "tasks share their noise"
     each = np.corrcoef(x.T)
     assert abs(each[np.triu_indices(80, 1)]).mean() < 0.15, "neurons share their noise"
-    trained = bench.train(config, "same", 1, ["stimulus.kind=none", "learning.rule=none", "output.test_trials=2"])
+    trained = bench.train(config, "same", 1, ["stimulus.kind=none", "learning.rule=none", "test.trials=2"])
     assert (read(trained, "targets.h5", "targets/0/stimulus")[20:] == x).all(), "the noise depends on the cue"
 
 
 def test_noise_reaches_neurons(bench):
     """Without synapses and cue, the spikes of a test trial are those of the noise alone: the same in every trial once a neuron's start is forgotten."""
     config = bench.config("driven.yaml", THETA.replace("sines,", "sines, distinct: 0,"))
-    words = ["network.weights=zero", "learning.rule=none", "stimulus.kind=none", "stimulus.noise_tau=40", "stimulus.noise_sd=3", "output.test_trials=3", "output.spikes=all"]
+    words = ["network.weights=zero", "learning.rule=none", "stimulus.kind=none", "stimulus.noise_tau=40", "stimulus.noise_sd=3", "test.trials=3", "output.spikes=all"]
     with_noise = metrics(bench.train(config, "driven", 1, words))[0]["rate_hz"]
     without = metrics(bench.train(config, "still", 1, words + ["stimulus.noise_sd=0"]))[0]["rate_hz"]
     assert with_noise > 10 > 5 > without, (with_noise, without)

@@ -249,7 +249,7 @@ def test_checks_without_a_dataset(bench):
     """Checks of jobs score recorded drives, and tell what a run lacks in one line."""
     config = bench.config("case.yaml", CONFIG)
     stored()(bench.path("drives.h5"))
-    out = bench.train(config, "drives", overrides=[f"targets.path={bench.path('drives.h5')}", "targets.quantity=drive", "output.test_trials=2"])
+    out = bench.train(config, "drives", overrides=[f"targets.path={bench.path('drives.h5')}", "targets.quantity=drive", "test.trials=2"])
     code, told, err = call_check("recorded_rates", out, "--minimum", "0")
     assert code == 0 and "4 recorded units, drives, all of which are scored" in told and told.endswith("reported only\n"), f"{told}{err}"
     with h5py.File(os.path.join(out, "test.h5"), "r+") as file:

@@ -18,7 +18,8 @@ plastic:    {kind: existing, tau: 20 ms}
 stimulus:   {kind: constant, amplitude: 2, start: 0 ms, stop: 50 ms}
 targets:    {kind: sines, duration: 300 ms}
 learning:   {lambda: 1, mu: 0, every: 2 ms, loops: 12}
-output:     {correlation_window: 0 ms, test_trials: 5, psth_bin: 10 ms}
+output:     {correlation_window: 0 ms}
+test:       {trials: 5, psth_bin: 10 ms}
 """
 LIF = """\
 simulation:  {dt: 0.5 ms, seed: 3, baseline: 200 ms}
@@ -29,7 +30,8 @@ feedforward: {units: 9, rate: 50 Hz, weight: 0.3}
 stimulus:    {start: 20 ms, stop: 40 ms}
 targets:     {kind: sinusoid, tasks: 2, duration: 100 ms, period: 100 ms}
 learning:    {every: 5 ms, loops: 4}
-output:      {correlation_window: 10 ms, test_trials: 3, psth_bin: 5 ms}
+output:      {correlation_window: 10 ms}
+test:        {trials: 3, psth_bin: 5 ms}
 """
 GROUPINGS = ((1, None), (2, 2), (2, 1), (3, 2), (4, 4), (4, 2), (4, 1))  # ranks, ranks of a group; 3 by 2 leaves one idle
 FEWER = ((1, None), (3, None), (4, 2))  # for tests without a perturbation
@@ -99,7 +101,7 @@ def test_same_bits(bench):
 
 def test_trials(bench):
     run = trained(bench, "theta", THETA)
-    five, two = os.path.join(run, "test.h5"), test(bench, run, "two", "--trials", "2", "-P", "output.psth_bin=20 ms")
+    five, two = os.path.join(run, "test.h5"), test(bench, run, "two", "--trials", "2", "-P", "test.psth_bin=20 ms")
     assert np.array_equal(numbers(five, "0/trial_correlation")[:2], numbers(two, "0/trial_correlation")), "trials are other ones when there are fewer"
     assert np.array_equal(numbers(five, "0/psth").shape, (30, 100)) and np.array_equal(numbers(two, "0/psth").shape, (15, 100))
     assert abs(numbers(two, "0/trial_correlation").mean() - attribute(two, "single_trial_correlation", "/0")) < 1e-12
@@ -166,7 +168,8 @@ plastic:    {tau: 20 ms, %s}
 stimulus:   {kind: constant, amplitude: 2, start: 0 ms, stop: 50 ms}
 targets:    {kind: surrogate, units: 80, minimum_rate: 4 Hz, maximum_units: 30, conditions: 1, length: 200 ms, quantity: rate, others: auxiliary}
 learning:   {lambda: 1, mu: 0, every: 10 ms, loops: 3}
-output:     {correlation_window: 0 ms, test_trials: 2}
+output:     {correlation_window: 0 ms}
+test:       {trials: 2}
 """
 
 
@@ -272,7 +275,8 @@ plastic:    {kind: none}
 stimulus:   {kind: none, start: 0 ms, stop: 0 ms}
 targets:    {kind: sinusoid, duration: 500 ms}
 learning:   {rule: none, every: 10 ms, loops: 1}
-output:     {correlation_window: 10 ms, test_trials: 10}
+output:     {correlation_window: 10 ms}
+test:       {trials: 10}
 """
     own = trained(bench, "own_noise", alone % "0.65")
     external = test(bench, trained(bench, "no_noise", alone % "0"), "external", "--noise", "0.65")
@@ -313,7 +317,7 @@ def test_deleted_spike(bench):
     bins, fraction = numbers(path, at + "bin_end"), numbers(path, at + "trial_differing_spikes")
     assert bins[0] == 109 and fraction.min() >= 0 and fraction.max() <= 1 and (fraction.sum(1) > 0).all()
     assert (numbers(path, at + "agreement") < 1).all()
-    late = test(bench, run, "late", "--delete-spike", "500", "-P", "output.psth_bin=1 ms")  # the last step: a deletion that nothing can follow
+    late = test(bench, run, "late", "--delete-spike", "500", "-P", "test.psth_bin=1 ms")  # the last step: a deletion that nothing can follow
     assert numbers(late, at + "trial_rms_difference")[:, :-1].max() == 0
 
 
@@ -324,7 +328,7 @@ def test_errors(bench):
         "--trials 0": "1048576", "--trials 2.5": "whole", "--skip-trials -1": "whole", "--trials": "--trials needs", "--ranks-per-trial 3": "the job has", "--delete-neurons 1": "below 1",
         "--delete-neurons -0.1": "fraction", "--delete-neurons 5%": "5%", "--delete-synapses 1.5": "probability", "--delete-unit-synapses 2": "probability", "--delete-unit-synapses 0.5": "no recorded units", "--shuffle-synapses -1": "probability", "--noise nan": "standard deviation",
         "--delete-spike 501": "500 ms", "--delete-spike 10ms": "without a unit", "--frobnicate": "unknown option '--frobnicate'", "-P network.neurons=50": "output.*",
-        "-P simulation.seed=2": "belongs to the training", "-P stimulus.stop=60 ms": "stimulus.stop", "-P output.psth_bin=0.7 ms": "psth_bin", "-P output.frob=1": "frob",
+        "-P simulation.seed=2": "belongs to the training", "-P stimulus.stop=60 ms": "stimulus.stop", "-P output.psth_bin=0.7 ms": "psth_bin", "-P test.psth_bin=0.7 ms": "psth_bin", "-P output.frob=1": "frob",
         "twice": "one argument too many",
     }
     for ranks, told in ((1, list(refused)), (2, ["--trials 0", "--ranks-per-trial 3", "--delete-spike 501"])):

@@ -95,7 +95,7 @@ def test_bits(bench):
 
 def long_run(bench):
     """A run of LOOPS loops without interruption, made once. @return its parameter file, its contents"""
-    config = bench.config("long.yaml", identity.as_yaml(identity.merged(identity.CASES["balanced"], {"learning": {"loops": LOOPS}, "checkpoint": {"every_loops": 4}, "output": {"test_trials": 1}})))
+    config = bench.config("long.yaml", identity.as_yaml(identity.merged(identity.CASES["balanced"], {"learning": {"loops": LOOPS}, "checkpoint": {"every_loops": 4}, "test": {"trials": 1}})))
     if not hasattr(bench, "truth"):
         bench.truth = identity.contents(bench.train(config, "long"))
     return config, bench.truth

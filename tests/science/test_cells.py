@@ -23,7 +23,8 @@ plastic: {kind: existing, tau: 30 ms}
 stimulus: {kind: constant, start: 50 ms, stop: 100 ms}
 targets: {kind: complex_periodic}
 learning: {lambda: 1, mu: 0, every: 2 ms, loops: 20}
-output: {spikes: none, report: [], test_trials: 5}
+output: {spikes: none, report: []}
+test: {trials: 5}
 """
 # Izhikevich's neurons need drives of the size of their border, I = 4 (neurons/izhikevich.c)
 IZHIKEVICH = ["network.bias=4", "network.sigma=10", "targets.amplitude_low=5", "targets.amplitude_high=15", "stimulus.amplitude=5", "plastic.tau=50 ms"]

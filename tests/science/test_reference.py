@@ -72,11 +72,11 @@ SEPARATE = {"excitatory_in_degree": 8, "inhibitory_in_degree": 7, "tau": "40 ms"
 
 
 def lif(bench, name, network, plastic=None, neuron=None, learning=None, targets=None, feedforward=None, loop_ms=220, loops=2, reference_keys=None,
-        tasks=None, lam=0.8, mu=0.01, reset="auto", output=None):
+        tasks=None, lam=0.8, mu=0.01, reset="auto", test=None):
     """Train in engram, again in the reference, compare. Stimulus 20..60 ms, target window 60..200 ms, learning every 10 ms."""
-    sections = dict(simulation={"dt": "0.1 ms", "loop_duration": f"{loop_ms} ms", "reset": reset}, output=output or {}, network=network, stimulus={"start": "20 ms", "stop": "60 ms"},
+    sections = dict(simulation={"dt": "0.1 ms", "loop_duration": f"{loop_ms} ms", "reset": reset}, network=network, stimulus={"start": "20 ms", "stop": "60 ms"},
                     targets={"duration": "140 ms", "period": "100 ms", **(targets or {})}, learning={"every": "10 ms", "loops": loops, "lambda": lam, "mu": mu, **(learning or {})})
-    for section, keys in (("plastic", plastic), ("neuron", neuron), ("feedforward", feedforward)):
+    for section, keys in (("plastic", plastic), ("neuron", neuron), ("feedforward", feedforward), ("test", test)):
         if keys:
             sections[section] = keys
     out = bench.train(bench.config(name + ".yaml", configuration(**sections)), name)
@@ -184,7 +184,7 @@ def test_no_rule(bench):
 def test_test_trials(bench):
     """Trials with frozen weights after training: streams 2^23 + task * trials + n (simulation.h), averaged drive, PSTH and score of each trial."""
     out, given, learner = lif(bench, "trials", BALANCED, SEPARATE, targets={"tasks": 2}, neuron={"noise_sd": 0.3}, reference_keys=dict(noise_sd=0.3), tasks=[0, 1],
-                              output={"test_trials": 2, "psth_bin": "20 ms"})
+                              test={"trials": 2, "psth_bin": "20 ms"})
     for task in range(2):
         streams = [2**23 + 2 * task + n for n in range(2)]
         record = reference.run_lif(given, learner, SEED, 0.1, 2, 220, 20, 60, 10, [task] * 2, noise_sd=0.3, learn=False, streams=streams)

@@ -256,7 +256,7 @@ def test_killed_rank(bench):
 
 def test_array(bench):
     """All runs of jobs/spiking_patterns as one array. One of them cannot write; submitted again, that one alone runs, and the collecting job has them all."""
-    small = words("network.neurons=60", "learning.loops=2", "targets.duration=100 ms", "output.test_trials=1")
+    small = words("network.neurons=60", "learning.loops=2", "targets.duration=100 ms", "test.trials=1")
     results = bench.path("array", "spiking_patterns", "full")
     obstacle = os.path.join(results, "parameters", "ou", "2")  # run 7 of 0 to 17
     os.makedirs(os.path.dirname(obstacle))

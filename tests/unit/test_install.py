@@ -231,7 +231,7 @@ def test_completion(bench):
     assert complete(bench, "engram list neu") == ["neuron"]
     parameters = complete(bench, "engram check a.yaml -P ")
     assert len(parameters) > 80 and all(re.fullmatch(r"\w+\.\w+=", word) for word in parameters), parameters[:20]
-    assert {"network.kind=", "learning.lambda=", "plastic.tau=", "output.test_trials="} <= set(parameters)
+    assert {"network.kind=", "learning.lambda=", "plastic.tau=", "test.trials="} <= set(parameters)
     assert complete(bench, "engram check a.yaml -P learning.lam") == ["learning.lambda="]
     assert sorted(complete(bench, "engram check a.yaml -P learning.precision=")) == ["double", "half", "single"]  # what follows the =
     assert complete(bench, "engram train a.yaml -P learning.loops=3 -P neuron.model=th") == ["theta"]

@@ -13,19 +13,20 @@
 #include <string.h>
 
 #include "engram/schema.h"
+#include "engram/test_settings.h"
 
 static context job;
 
 /** What may differ when a run goes on. */
 static bool may_resume(const char *section, const char *key) {
-    return strcmp(section, "output") == 0 || strcmp(section, "checkpoint") == 0 || strcmp(section, "guards") == 0 ||
+    return strcmp(section, "output") == 0 || strcmp(section, "checkpoint") == 0 || strcmp(section, "guards") == 0 || strcmp(section, "test") == 0 ||
            (strcmp(section, "learning") == 0 && (strcmp(key, "loops") == 0 || strcmp(key, "grid_columns") == 0));
 }
 
 /** What a test may change: what is measured and the cue, and where a file is now. */
 static bool may_test(const char *section, const char *key) {
     if (strcmp(key, "path") == 0) return strcmp(section, "targets") == 0 || strcmp(section, "network") == 0 || strcmp(section, "plastic") == 0;
-    if (strcmp(section, "output") == 0) return true;
+    if (strcmp(section, "output") == 0 || strcmp(section, "test") == 0) return true;
     return strcmp(section, "stimulus") == 0 && strcmp(key, "start") != 0 && strcmp(key, "stop") != 0;
 }
 
@@ -58,6 +59,7 @@ static void test_flags(void **state) {
         }
     }
     assert_true(keys > 100);
+    assert_true(config_may_change(config, "output.test_trials=1", MAY_TEST)); /* by its old name */
     static const char *const not_keys[] = {"frob.tau=1", "output.frob=1",    "simulation.dtt=1", "simulation", "simulation.=", ".dt=1", "=",
                                            "",           "simulation.dt.x=1"};
     for (size_t k = 0; k < sizeof not_keys / sizeof *not_keys; k++) assert_true(config_may_change(config, not_keys[k], MAY_TEST));
@@ -69,10 +71,10 @@ static void test_changeable(void **state) {
     (void)state;
     config *config = defaults();
     char *text = config_changeable(config, MAY_TEST);
-    assert_string_equal(text, "network.path, plastic.path, stimulus.* (but start, stop), targets.path, output.*");
+    assert_string_equal(text, "network.path, plastic.path, stimulus.* (but start, stop), targets.path, output.*, test.*");
     free(text);
     text = config_changeable(config, MAY_RESUME);
-    assert_string_equal(text, "learning.loops, learning.grid_columns, checkpoint.*, guards.*, output.*");
+    assert_string_equal(text, "learning.loops, learning.grid_columns, checkpoint.*, guards.*, output.*, test.*");
     free(text);
     config_free(config);
 }
@@ -93,14 +95,42 @@ static void expect_identity(const char *const *overrides, const char *inputs, co
 static void test_identity(void **state) {
     (void)state;
     expect_identity(NULL, "", "8b0b86b78f9d1f78");
-    expect_identity(OVERRIDES("learning.loops=7", "output.spikes=all", "checkpoint.every=1 h", "guards.max_rate=9 Hz"), "", "8b0b86b78f9d1f78");
+    expect_identity(OVERRIDES("learning.loops=7", "output.spikes=all", "checkpoint.every=1 h", "guards.max_rate=9 Hz", "output.test_trials=3", "test.psth_bin=1 ms"), "",
+                    "8b0b86b78f9d1f78");
     expect_identity(OVERRIDES("neuron.model=lif", "learning.rule=none", "stimulus.kind=constant"), "", "d313efbc107a62fd");
     expect_identity(OVERRIDES("targets.kind=file", "targets.path=a.csv", "plastic.kind=separate", "learning.lambda=0.3"),
                     "targets.path 0123456789abcdef /somewhere/a.csv\n", "8cb520f4047a4801");
 }
 
+/** What earlier programs wrote is read as it was meant, and written by its new name. */
+static void test_moved(void **state) {
+    (void)state;
+    static const char text[] = "output: {test_trials: 7, psth_bin: 3 ms}\n", new[] = "test: {trials: 7, psth_bin: 3 ms}\n";
+    config *config, *same;
+    assert_int_equal(config_read_text(&job, "old", text, strlen(text), NULL, training_schema(), &config), STATUS_OK);
+    assert_int_equal(config_read_text(&job, "new", new, strlen(new), NULL, training_schema(), &same), STATUS_OK);
+    const test_settings *settings = config_common(config, "test");
+    assert_int_equal(settings->trials, 7);
+    assert_true(settings->psth_bin == 3);
+    char *used = config_as_used(config), *same_used = config_as_used(same), *differences = config_differences(config, same, 0);
+    assert_string_equal(used, same_used);
+    assert_string_equal(differences, "");
+    assert_non_null(strstr(used, "\ntest:\n  trials: 7\n  psth_bin: 3 ms\n"));
+    assert_null(strstr(used, "test_trials"));
+    free(used);
+    free(same_used);
+    free(differences);
+    config_free(config);
+    config_free(same);
+}
+
 int main(int argc, char **argv) {
-    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_flags), cmocka_unit_test(test_changeable), cmocka_unit_test(test_identity)};
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_changeable),
+        cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_moved),
+    };
     MPI_Init(&argc, &argv);
     job = context_of(MPI_COMM_WORLD);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,7 @@
  *     q(t) = d(t) / (sqrt(2) sigma), sigma^2 = variance of the intact drive in time, from the deletion to the end of the target window, averaged over neurons:
  *     two unrelated trajectories of that variance are at q = 1;
  *   - the phases of all neurons, at the same times, where the model has one (theta, qif): mean over neurons of |theta - theta'|, the shorter way round, in [0, pi];
- *   - the spikes, in bins of output.psth_bin that begin at the time of the deletion: fraction = sum_i |n_i - n_i'| / sum_i (n_i + n_i'), n_i and n_i' being the
+ *   - the spikes, in bins of test.psth_bin that begin at the time of the deletion: fraction = sum_i |n_i - n_i'| / sum_i (n_i + n_i'), n_i and n_i' being the
  *     counts of neuron i with and without the deletion; 0: all neurons fired equally often (or none did), 1: none fired in both.
  * Times from the deletion on:
  *   diverged      = the first sample with q > 1/2, also after the window; NAN if there is none

@@ -60,9 +60,9 @@ static double bytes_of_targets(const plan_network *network, double mine) {
 
 /** Averages, PSTH and scores of test trials. */
 static double bytes_of_tests(const plan_network *network, double mine) {
-    if (!network->output->test_trials) return 0;
-    double bins = floor((double)network->instants * (double)network->every * network->dt / network->output->psth_bin);
-    return network->tasks * (mine * (8.0 * network->instants + 16 + 4 * bins) + 16.0 * (double)network->output->test_trials);
+    if (!network->test->trials) return 0;
+    double bins = floor((double)network->instants * (double)network->every * network->dt / network->test->psth_bin);
+    return network->tasks * (mine * (8.0 * network->instants + 16 + 4 * bins) + 16.0 * (double)network->test->trials);
 }
 
 /** A value of every neuron at every instant of every task. */

@@ -4,6 +4,7 @@
 
 #include "engram/observe.h"
 #include "engram/plan.h"
+#include "engram/test_settings.h"
 
 /** A network as the configuration describes it. */
 typedef struct {
@@ -38,6 +39,7 @@ typedef struct {
     double unit_rate;          /**< Hz of feed-forward units */
     double target_rate;        /**< Hz, mean of the targets of trained neurons; NAN: unknown */
     const output_settings *output;
+    const test_settings *test;
 } plan_network;
 
 /** Read what is wanted of the configuration and of the files that it names: recorded targets, sizes of edge files. @return not agreed */
