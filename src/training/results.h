@@ -90,26 +90,6 @@ status results_write_spikes(const results *results, const char *name, const char
 status results_read_spikes(const results *results, const char *name, int64_t last_step, spike_recorder *recorder);
 status results_write_report(const results *results, const char *configuration, const report_recorder *recorder);
 
-/** How the run ended. */
-typedef struct {
-    const run_options *options;
-    int64_t resumed_from, loops; /* loops that an earlier part of the run did; all that are done */
-    status code;
-    const char *stopped_by;      /* what ended it before its last loop, "" if nothing did */
-    const metrics_row *last;     /* the last loop done in this part; loop 0: none */
-    const testing *tests;        /* NULL: none */
-    const timers *timers;
-} run_ending;
-
-/** run.json. */
-status results_write_run(results *results, const run_ending *ending);
-
-/** Text in double quotes (utf8_from_bytes()), and a number or null, as JSON has them. */
-void json_print_text(FILE *file, const char *text);
-void json_print_number(FILE *file, double value);
-/** "\"name\": value" of each figure from the @p from-th on, with @p between before all but the first; those of a group make an object. */
-void json_print_figures(FILE *file, const figure_list *list, int from, const char *between);
-
 void results_close(results *results);
 
 #endif

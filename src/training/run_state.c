@@ -16,7 +16,9 @@
 #include "engram/files.h"
 #include "metrics.h"
 #include "results.h"
+#include "run_json.h"
 
+enum { SCORE_COLUMN = 4 }; /* behind loop, task, seconds and rate_hz stands the score of the system */
 enum { TAIL_BYTES = 65536, TEXT_BYTES = 1 << 20, RECENT_LOOPS = 20, CELLS_MAX = 32 };
 
 /** DIR/NAME as a string. @return errno; @param[out] path owned by the caller whatever is returned */
@@ -128,7 +130,7 @@ static int read_metrics(const char *path, off_t bytes, run_state *state, double 
         free(header);
         return 0;
     }
-    const columns_shown columns = {column_of(header, "loop"), column_of(header, "seconds"), column_of(header, "rate_hz"), column_of(header, "correlation"),
+    const columns_shown columns = {column_of(header, "loop"), column_of(header, "seconds"), column_of(header, "rate_hz"), SCORE_COLUMN,
                                    column_of(header, "memory_mib"), column_of(header, "window_hz"), column_of(header, "auxiliary_correlation"),
                                    metrics_columns(header)};
     free(header);
@@ -174,11 +176,10 @@ static void read_parameters(const char *path, run_state *state, double *trials) 
 static bool read_end(const char *path, bool of_this_part, run_state *state) {
     char *text = read_part(path, 0, TEXT_BYTES);
     if (!text) return false;
-    double code = number_of(text, "", "  \"exit_code\": "), loops = number_of(text, "", "  \"loops\": ");
+    double loops;
+    bool said = run_json_read(text, &state->exit_code, &loops);
     free(text);
-    if (isnan(code)) return false;
-    state->exit_code = (int)code;
-    return of_this_part || (code == 0 && loops == (double)state->loop && state->loop == state->loops);
+    return said && (of_this_part || (state->exit_code == 0 && loops == (double)state->loop && state->loop == state->loops));
 }
 
 /* ---- checkpoints and the lock ---- */

@@ -17,6 +17,7 @@
 #include "inputs.h"
 #include "prepare.h"
 #include "results.h"
+#include "run_json.h"
 #include "resume.h"
 #include "testing.h"
 #include "../systems/patterns/patterns.h"

@@ -17,6 +17,7 @@
 #include "prepare.h"
 #include "recorder.h"
 #include "results.h"
+#include "run_json.h"
 #include "resume.h"
 #include "spool.h"
 #include "testing.h"
