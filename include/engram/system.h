@@ -19,7 +19,6 @@
 #include "engram/metric.h"
 #include "engram/partition.h"
 #include "engram/perturb.h"
-#include "engram/plan.h"
 #include "engram/pulse.h"
 #include "engram/state.h"
 #include "engram/timers.h"
@@ -90,12 +89,14 @@ typedef struct {
 } sum_list;
 void sum_add_array(sum_list *list, void *data, int64_t count, bool wide);
 
+struct plan_hooks; /* plan.h */
+
 typedef struct learning_system {
     const char *name, *help;       /**< "patterns"; one line */
     /** Sections of the parameter file, beside those of every run: one of them `learning`, with `loops`, whose variants (learning.rule) select this system.
      *  Built once; borrowed. Not collective. */
     const param_section *(*sections)(int *count);
-    const plan_hooks *plan;        /**< what `engram plan` and `engram calibrate` ask */
+    const struct plan_hooks *plan;        /**< what `engram plan` and `engram calibrate` ask */
     const metric *metrics;         /**< [metric_count] columns of metrics.csv; the first is the score that progress and `engram status` show */
     int metric_count;
     const metric *scores;          /**< [score_count] columns behind those, of loops with a test (test.every): "test_" and the name of a figure of test_task(),

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engram/plan.h"
 #include "engram/system.h"
 
 static const param about_params[] = {

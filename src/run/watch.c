@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engram/clock.h"
 #include "engram/files.h"
-#include "engram/simulation.h"
 
 static const struct { int number; const char *name; } watched[] = {{SIGTERM, "SIGTERM"}, {SIGINT, "SIGINT"}, {SIGUSR1, "SIGUSR1"}};
 enum { WATCHED = sizeof watched / sizeof *watched };

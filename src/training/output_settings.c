@@ -1,4 +1,4 @@
-#include "engram/observe.h"
+#include "engram/output.h"
 
 static const param params[] = {
     {"directory", PARAM_TEXT, UNIT_NONE, "out", 0, 0, NULL, "where results go; -o overrides", offsetof(output_settings, directory), MAY_RESUME | MAY_TEST},

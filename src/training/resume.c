@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engram/observe.h"
+#include "engram/memory.h"
+#include "engram/output.h"
 #include "engram/schema.h"
 #include "engram/training.h"
 #include "engram/version.h"
@@ -104,7 +105,7 @@ status resume_find(const context *context, const char *directory, config *config
     if (result == STATUS_OK) result = run_compare(context, directory, point->checkpoint, &point->origin, config);
     if (result == STATUS_OK) result = inputs_settle(context, directory, config, inputs, point->origin.inputs);
     if (result != STATUS_OK) return result;
-    int64_t loops = ((learning_settings *)config_common(config, "learning"))->loops;
+    int64_t loops = config_get_integer(config, "learning", "loops");
     if (loops < point->loop) result = config_complain(config, "learning", "loops", "%lld, but %lld loops are done", (long long)loops, (long long)point->loop);
     return status_agree(context, result);
 }
