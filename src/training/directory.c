@@ -45,16 +45,32 @@ static int make_directories(const char *directory) {
     return 0;
 }
 
-/** What a run leaves beside metrics.csv, parameters.yaml and checkpoints. */
-static const char *const result_files[] = {"run.json", "spikes.h5", "report.h5", "nodes.h5", "node_types.csv", "edges.h5", "targets.h5", "test.h5", "test.json"};
-enum { RESULT_FILES = sizeof result_files / sizeof *result_files };
+/** What a run leaves beside metrics.csv, parameters.yaml and checkpoints, whatever its system: a folder may have had a run of another one.
+ *  @return a name from index 0 on, NULL behind the last */
+static const char *result_file(int index) {
+    static const char *const common[] = {"run.json", "spikes.h5", "report.h5", "nodes.h5", "node_types.csv", "edges.h5", "test.h5", "test.json"};
+    enum { COMMON = sizeof common / sizeof *common };
+    if (index < COMMON) return common[index];
+    index -= COMMON;
+    for (int s = 0; learning_systems[s]; s++)
+        if (learning_systems[s]->results_name && index-- == 0) return learning_systems[s]->results_name;
+    return NULL;
+}
+
+/** How many there are. */
+static int result_files(void) {
+    int count = 0;
+    while (result_file(count)) count++;
+    return count;
+}
 
 /** A folder that has the name of a file of the run cannot be replaced by one, and is not removed. */
 static status check_folders(const results *results) {
     static const char *const others[] = {PARAMETERS_FILE, "stop"};
     status result = STATUS_OK;
-    for (int k = 0; k < 2 * (RESULT_FILES + 2) && result == STATUS_OK; k++) {
-        const char *name = k / 2 < RESULT_FILES ? result_files[k / 2] : others[k / 2 - RESULT_FILES];
+    int count = result_files();
+    for (int k = 0; k < 2 * (count + 2) && result == STATUS_OK; k++) {
+        const char *name = k / 2 < count ? result_file(k / 2) : others[k / 2 - count];
         struct stat found;
         char *path;
         if (asprintf(&path, "%s/%s%s", results->directory, name, k % 2 ? FILE_PART : "") < 0) context_abort("memory: no room for a path");
@@ -77,7 +93,7 @@ bool results_own(const char *directory, const char *path) {
     bool own = same_folder(folder, checkpoints);
     if (!own && same_folder(folder, directory)) {
         own = strcmp(name, PARAMETERS_FILE) == 0 || strcmp(name, "metrics.csv") == 0;
-        for (int k = 0; k < RESULT_FILES && !own; k++) own = strcmp(name, result_files[k]) == 0;
+        for (int k = 0; !own && result_file(k); k++) own = strcmp(name, result_file(k)) == 0;
     }
     free(folder);
     free(checkpoints);
@@ -98,10 +114,11 @@ static status remove_earlier(const results *results) {
     int error = checkpoint_remove_all(results->directory);
     if (error) return status_fail(STATUS_FAILURE, "%s/checkpoint: what is there cannot be removed: %s", results->directory, file_why(error));
     status code = STATUS_OK;
-    for (int k = 0; k < RESULT_FILES + 2 && code == STATUS_OK; k++) {
-        const char *name = k < RESULT_FILES ? result_files[k] : k == RESULT_FILES ? "stop" : PARAMETERS_FILE;
+    int count = result_files();
+    for (int k = 0; k < count + 2 && code == STATUS_OK; k++) {
+        const char *name = k < count ? result_file(k) : k == count ? "stop" : PARAMETERS_FILE;
         error = remove_file(results, name, "");
-        if (!error && k != RESULT_FILES) error = remove_file(results, name, FILE_PART);
+        if (!error && k != count) error = remove_file(results, name, FILE_PART);
         if (error) code = status_fail(STATUS_FAILURE, "%s/%s: cannot be removed: %s", results->directory, name, strerror(error));
     }
     return code;
@@ -128,8 +145,8 @@ static bool exists(const results *results, const char *name) {
 static status check_foreign(const results *results, metrics_kind metrics) {
     const char *foreign = metrics == METRICS_FOREIGN ? "metrics.csv" : NULL;
     bool run = metrics == METRICS_LOOPS || metrics == METRICS_BEGUN || (exists(results, PARAMETERS_FILE) && (exists(results, "run.json") || exists(results, "checkpoint")));
-    for (int k = 0; k < RESULT_FILES && !foreign && !run; k++)
-        if (exists(results, result_files[k])) foreign = result_files[k];
+    for (int k = 0; !foreign && !run && result_file(k); k++)
+        if (exists(results, result_file(k))) foreign = result_file(k);
     if (!foreign && !run && exists(results, PARAMETERS_FILE)) foreign = PARAMETERS_FILE;
     return !foreign ? STATUS_OK : status_fail(STATUS_INPUT, "%s holds no run of engram, but the file %s, which a run would replace; give -o another directory", results->directory, foreign);
 }

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engram/memory.h"
@@ -32,6 +33,17 @@ static const variable *find(const variable_list *list, const char *name) {
     return NULL;
 }
 
+void report_settle(config *config, const learning_system *system) {
+    output_settings *settings = config_common(config, "output");
+    variable_list list = {0};
+    if (system->known_variables) system->known_variables(config, &list);
+    bool all = config_given(config, "output", "report");
+    for (int n = 0; n < settings->report.count && !all; n++) {
+        if (find(&list, settings->report.values[n])) continue;
+        while (settings->report.count) free(settings->report.values[--settings->report.count]);
+    }
+}
+
 status report_check(config *config, const learning_system *system) {
     const output_settings *settings = config_common(config, "output");
     variable_list list = {0};
@@ -42,6 +54,7 @@ status report_check(config *config, const learning_system *system) {
     for (int v = 0; v < list.count; v++)
         if (list.entry[v].reported) known[count++] = list.entry[v].name;
     for (int k = 0; k < count; k++) snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", k ? ", " : "", known[k]);
+    if (!count) strcpy(names, "none");
     status result = STATUS_OK;
     for (int n = 0; n < settings->report.count; n++) {
         const char *name = settings->report.values[n], *near = config_nearest(name, known, count);

@@ -150,8 +150,8 @@ static status divide(test_job *job) {
     if (!wanted && trials < world->ranks) { /* only then does the number of tasks matter */
         context silent = *world; /* what there is to say is said when the network is built */
         silent.group = 1;
-        int tasks;
-        status counted = job->system->tasks(&silent, job->config, &tasks);
+        int tasks = 1;
+        status counted = job->system->tasks ? job->system->tasks(&silent, job->config, &tasks) : STATUS_OK;
         if (counted != STATUS_OK) return counted;
         trials *= tasks;
     }
@@ -300,7 +300,7 @@ static status write_results(const test_job *job) {
 
 static void clear(test_job *job) {
     testing_free(job->results);
-    if (job->self) job->system->free(job->self);
+    if (job->self && job->system->free) job->system->free(job->self);
     groups_close(&job->groups);
     if (job->config) {
         if (job->system && job->system->forget) job->system->forget(job->config);

@@ -52,8 +52,9 @@ static void show_progress(testing *testing, int task, int64_t number, int64_t al
     char left[32];
     int64_t done = number / plan->groups + 1, mine = (all + plan->groups - 1) / plan->groups;
     clock_format((now - testing->started) / (double)done * (double)(mine - done), left, sizeof left);
+    const learning_system *system = testing->subject.system;
     log_line(testing->subject.context, "trial %*lld/%lld  task %d  %s %.3f  left %s", snprintf(NULL, 0, "%lld", (long long)all), (long long)(number + 1), (long long)all, task,
-             testing->subject.system->metrics[0].name, score, left);
+             system->metric_count ? system->metrics[0].name : "score", score, left);
     testing->shown = now;
 }
 
@@ -125,7 +126,7 @@ status testing_run(const test_subject *subject, const test_plan *plan, testing *
 
 void testing_free(testing *testing) {
     if (!testing) return;
-    testing->subject.system->test_end(testing->subject.self);
+    if (testing->subject.system->test_end) testing->subject.system->test_end(testing->subject.self);
     memory_free(testing->record);
     memory_free(testing->figures);
     memory_free(testing);
@@ -150,13 +151,13 @@ status testing_write(const testing *testing, const char *path, const char *confi
     h5_group(file, "test");
     h5_attribute(file, "test", "loop", H5_INT64, 0, &loop);
     h5_attribute(file, "test", "trials", H5_INT64, 0, &testing->trials);
-    subject->system->test_write(subject->self, -1, file);
+    if (subject->system->test_write) subject->system->test_write(subject->self, -1, file);
     for (int task = 0; task < testing->tasks; task++) {
         snprintf(name, sizeof name, "test/%d", task);
         h5_group(file, name);
         const char *called = subject->system->task_name ? subject->system->task_name(subject->self, task) : NULL;
         if (called) h5_attribute_text(file, name, "condition", called);
-        subject->system->test_write(subject->self, task, file);
+        if (subject->system->test_write) subject->system->test_write(subject->self, task, file);
     }
     return h5_commit(file);
 }

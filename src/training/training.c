@@ -281,7 +281,7 @@ static void clear(training *training) {
     free(training->parameters);
     free(training->inputs);
     free(training->identity);
-    training->system->free(training->self);
+    if (training->system->free) training->system->free(training->self);
 }
 
 /** All loops are done: results, the last checkpoint, tests. */
@@ -432,7 +432,7 @@ static status train(training *training, const run_options *options, const resume
     if (result != STATUS_OK) return result;
     training->watch.stop_file = results_path(&training->results, "stop");
     training->watch.reserve = guess_saving(training->context);
-    training->system->describe(training->self, training->loops);
+    if (training->system->describe) training->system->describe(training->self, training->loops);
     memory_report(training->context, "at start");
     training->progress.loops = training->loops;
     result = begins_stopped(training) ? STATUS_RESUMABLE : run_loops(training);
@@ -449,6 +449,7 @@ static status build(training *training, build_purpose purpose) {
 status training_run(const context *context, config *config, const run_options *options) {
     training training = {.context = context, .config = config, .system = system_of(config), .results.metrics = -1, .output = config_common(config, "output"),
                          .checkpoint = config_common(config, "checkpoint"), .loops = config_get_integer(config, "learning", "loops")};
+    report_settle(config, training.system);
     training.parameters = config_as_used(config);
     training.inputs = config_inputs(context, config);
     training.identity = config_identity(config, training.inputs, MAY_RESUME);
@@ -467,15 +468,16 @@ status training_run(const context *context, config *config, const run_options *o
 
 status training_check(const context *context, config *config) {
     training training = {.context = context, .config = config, .system = system_of(config), .output = config_common(config, "output")};
+    report_settle(config, training.system);
     status result = status_agree(context, results_check_directory(config, NULL));
     if (result == STATUS_OK) result = run_prepare(context, config, training.system);
     if (result == STATUS_OK) result = build(&training, BUILD_CHECK);
     if (result != STATUS_OK) return result;
-    training.system->describe(training.self, config_get_integer(config, "learning", "loops"));
+    if (training.system->describe) training.system->describe(training.self, config_get_integer(config, "learning", "loops"));
     memory_report(context, "at start");
     char *configuration = config_as_used(config);
     log_line(context, "configuration as used:\n%s", configuration);
     free(configuration);
-    training.system->free(training.self);
+    if (training.system->free) training.system->free(training.self);
     return STATUS_OK;
 }
