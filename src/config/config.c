@@ -1,4 +1,5 @@
-/* Reading: see which system the file is of, gather what file and overrides give for each key, settle which variants are selected, then check and store every value. */
+/* Reading: see which system the file is of, gather what file and overrides give for each key, settle which variants are selected, then check and store
+ * every value. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,8 @@ typedef struct {
     config_place renamed_place; /**< of the first */
 } config_reading;
 
-/** "; 'key' is in section learning, feedforward", or where no section has it, of the key that is nearest; "" where none is near. @param but a section left out, or NULL */
+/** "; did you mean learning.tau, feedforward.tau?" of this key, or where no section has it, of the key that is nearest; "" where none is near.
+ *  @param but a section left out, or NULL */
 static text_line where_key_is(const config_reading *reading, const char *key, const config_section *but) {
     const config *self = reading->self;
     text_line line = {""};
@@ -64,7 +66,8 @@ static void report_unknown_section(config_reading *reading, const config_place *
     }
     text_line hint = words_hint(&names, name), where = {""};
     if (!*hint.text) where = where_key_is(reading, key ? key : name, NULL);
-    mistakes_add(&reading->mistakes, place, "unknown section '%s'%s; sections: %s%s", config_text_shown(name).text, hint.text, words_join(&names, joined, sizeof joined), where.text);
+    mistakes_add(&reading->mistakes, place, "unknown section '%s'%s; sections: %s%s", config_text_shown(name).text, hint.text,
+                 words_join(&names, joined, sizeof joined), where.text);
     words_clear(&names);
 }
 
@@ -128,7 +131,8 @@ static void gather_key(config_reading *reading, config_section *section, const t
         slot->column = key->column;
     }
     if (twice)
-        mistakes_add(&reading->mistakes, &place, "%s.%s is given twice%s; first in line %d%s", section->schema->name, twice->entry->key, as_old(old).text, twice->line, as_old(twice->old).text);
+        mistakes_add(&reading->mistakes, &place, "%s.%s is given twice%s; first in line %d%s", section->schema->name, twice->entry->key, as_old(old).text,
+                     twice->line, as_old(twice->old).text);
 }
 
 static bool check_key_kind(config_reading *reading, const tree_node *key) {
@@ -293,7 +297,8 @@ static char *split_override(config_reading *reading, const char *override, const
     if (quoted || !equals || !dot || dot > equals || dot == override || dot + 1 == equals) {
         char *word = config_text_copy(override + (dot == override));
         word[strcspn(word, "=")] = '\0';
-        mistakes_add(&reading->mistakes, &place, "an override is written section.key=value%s%s", *word && !strchr(word, '.') ? where_key_is(reading, word, NULL).text : "",
+        mistakes_add(&reading->mistakes, &place, "an override is written section.key=value%s%s",
+                     *word && !strchr(word, '.') ? where_key_is(reading, word, NULL).text : "",
                      quoted ? "; the quotes around it are part of it here: leave them out" : "");
         free(word);
         return NULL;
@@ -357,7 +362,8 @@ static int nearest_variant(const config_section *section) {
     return variant;
 }
 
-/** A value of a key of variants, where the selector names none of them: wrong if it is so for the variant that is nearest to what is named, or for all that have the key. */
+/** A value of a key of variants, where the selector names none of them: wrong if it is so for the variant that is nearest to what is named, or for all
+ *  that have the key. */
 static void check_unchosen(config_reading *reading, const config_section *section, const config_slot *slot, int nearest) {
     const config_slot *judge = slot;
     const config_place place = {.override = slot->override};
@@ -419,8 +425,8 @@ static void report_missing(config_reading *reading, const config_section *sectio
     const char *name = section->schema->name;
     char expected[300], override[200] = "";
     if (reading->overridable) snprintf(override, sizeof override, ", or -P %s.%s=VALUE", name, entry->key);
-    mistakes_add(&reading->mistakes, &place, "%s.%s is missing (%s); write '%s: VALUE' in section '%s'%s; VALUE: %s", name, entry->key, entry->help, entry->key, name, override,
-                 value_expected(entry, expected, sizeof expected));
+    mistakes_add(&reading->mistakes, &place, "%s.%s is missing (%s); write '%s: VALUE' in section '%s'%s; VALUE: %s", name, entry->key, entry->help,
+                 entry->key, name, override, value_expected(entry, expected, sizeof expected));
 }
 
 static void fill_section(config_reading *reading, config_section *section) {
@@ -465,7 +471,8 @@ static void warn_renamed(const config_reading *reading) {
     for (int m = 0; m < schema->moved_count && used < sizeof names; m++) {
         const config_moved *old = &schema->moved[m];
         if (!reading->renamed[m]) continue;
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s.%s is called %s.%s now", used ? "; " : "", old->old_section, old->old_key, old->section, old->key);
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s.%s is called %s.%s now", used ? "; " : "", old->old_section, old->old_key,
+                                 old->section, old->key);
     }
     if (reading->overridable && used) log_warning(reading->job, "%s: %s", place_write(&reading->renamed_place, position, sizeof position), names);
 }
@@ -499,7 +506,8 @@ static int count_of(const char *const *overrides) {
 /** Check what the source holds and agree on it. @p code is what getting the source gave. */
 static status read_source(const context *job, config *self, bool overridable, status code, config **result) {
     if (code == STATUS_OK) {
-        config_reading reading = {.job = job, .self = self, .overridable = overridable, .roots = config_text_alloc((size_t)self->source.override_count, sizeof(tree_node *))};
+        config_reading reading = {.job = job, .self = self, .overridable = overridable};
+        reading.roots = config_text_alloc((size_t)self->source.override_count, sizeof *reading.roots);
         reading.renamed = config_text_alloc((size_t)self->schema->moved_count, sizeof(bool));
         code = fill(&reading); /* every rank finds the same mistakes; the lowest prints them */
         warn_renamed(&reading);

@@ -93,7 +93,8 @@ static void print_systems(const config_schema *schema, FILE *out) {
         const param_section *selecting = schema_section(system, schema->selecting);
         words rules = words_new(selecting->variant_count);
         for (int v = 0; v < selecting->variant_count; v++) words_add(&rules, selecting->variants[v]->name);
-        fprintf(out, "  %-*s  %s; %s.%s: %s\n", width, system->name, system->help, selecting->name, selecting->selector, words_join(&rules, joined, sizeof joined));
+        words_join(&rules, joined, sizeof joined);
+        fprintf(out, "  %-*s  %s; %s.%s: %s\n", width, system->name, system->help, selecting->name, selecting->selector, joined);
         words_clear(&rules);
     }
 }
@@ -137,7 +138,7 @@ static bool list_system(const config_schema *schema, const char *which, FILE *ou
     return false;
 }
 
-/** The next section that is called so, or has a variant that is. @param variants the latter @return whether any was printed */
+/** Sections that are called so. @param variants instead, variants that are, of any section @return whether any was printed */
 static bool list_sections(const config_schema *schema, const char *which, bool variants, FILE *out) {
     int printed = 0;
     for (int n = 0; n < schema->system_count; n++) {
@@ -157,39 +158,53 @@ static bool list_sections(const config_schema *schema, const char *which, bool v
                 print_section(section, out);
                 continue;
             }
-            fprintf(out, "%s: %s%s%s%s\n", section->name, section->help, section->common ? " (what all share: engram list " : "", section->common ? section->name : "", section->common ? ")" : "");
+            fprintf(out, "%s: %s", section->name, section->help);
+            if (section->common) fprintf(out, " (what all share: engram list %s)", section->name);
+            fputc('\n', out);
             print_variant(section, variant, out);
         }
     }
     return printed > 0;
 }
 
-static status reject_name(const config_schema *schema, const char *which) {
-    int room = schema->system_count, sections = 0;
-    for (int n = 0; n < schema->system_count; n++) {
-        sections += schema->systems[n].section_count;
-        for (int s = 0; s < schema->systems[n].section_count; s++) room += 2 + schema->systems[n].sections[s].variant_count;
-    }
-    words names = words_new(room), systems = words_new(schema->system_count), all = words_new(sections);
-    char joined[400], joined_systems[200] = "";
+enum { NAME_SYSTEMS, NAME_PLURALS, NAME_SECTIONS, NAME_VARIANTS, NAME_KINDS };
+
+/** Append the names of one kind, of all systems. */
+static void add_names(const config_schema *schema, int kind, words *names) {
     for (int n = 0; n < schema->system_count; n++) {
         const config_system *system = &schema->systems[n];
-        if (system->name) words_add(&systems, system->name);
-        for (int s = 0; s < system->section_count; s++) words_add(&all, system->sections[s].plural ? system->sections[s].plural : system->sections[s].name);
+        if (kind == NAME_SYSTEMS && system->name) words_add(names, system->name);
+        for (int s = 0; s < system->section_count; s++) {
+            const param_section *section = &system->sections[s];
+            if (kind == NAME_PLURALS) words_add(names, section->plural ? section->plural : section->name);
+            if (kind == NAME_SECTIONS) words_add(names, section->name);
+            for (int v = 0; kind == NAME_VARIANTS && v < section->variant_count; v++) words_add(names, section->variants[v]->name);
+        }
     }
-    for (int k = 0; k < systems.count; k++) words_add(&names, systems.word[k]);
-    for (int k = 0; k < all.count; k++) words_add(&names, all.word[k]);
+}
+
+/** Room for the names of all kinds. */
+static int count_names(const config_schema *schema) {
+    int room = schema->system_count;
     for (int n = 0; n < schema->system_count; n++)
-        for (int s = 0; s < schema->systems[n].section_count; s++) words_add(&names, schema->systems[n].sections[s].name);
-    for (int n = 0; n < schema->system_count; n++)
-        for (int s = 0; s < schema->systems[n].section_count; s++)
-            for (int v = 0; v < schema->systems[n].sections[s].variant_count; v++) words_add(&names, schema->systems[n].sections[s].variants[v]->name);
-    if (systems.count) snprintf(joined_systems, sizeof joined_systems, "%s %s; ", systems.count > 1 ? "systems" : "the system", words_join(&systems, joined, sizeof joined));
-    status code = status_fail(STATUS_INPUT, "there is nothing called '%s' to list%s; there are: %s%s%s", config_text_shown(which).text, words_hint(&names, which).text,
-                              joined_systems, systems.count ? "sections " : "", words_join(&all, joined, sizeof joined));
+        for (int s = 0; s < schema->systems[n].section_count; s++) room += 2 + schema->systems[n].sections[s].variant_count;
+    return room;
+}
+
+static status reject_name(const config_schema *schema, const char *which) {
+    int room = count_names(schema);
+    words names = words_new(room), systems = words_new(room), sections = words_new(room);
+    char listed[400], joined[200], of_systems[300] = "";
+    for (int kind = 0; kind < NAME_KINDS; kind++) add_names(schema, kind, &names); /* of two that are as near, the first is meant */
+    add_names(schema, NAME_SYSTEMS, &systems);
+    add_names(schema, NAME_PLURALS, &sections);
+    if (systems.count)
+        snprintf(of_systems, sizeof of_systems, "%s %s; sections ", systems.count > 1 ? "systems" : "the system", words_join(&systems, joined, sizeof joined));
+    status code = status_fail(STATUS_INPUT, "there is nothing called '%s' to list%s; there are: %s%s", config_text_shown(which).text,
+                              words_hint(&names, which).text, of_systems, words_join(&sections, listed, sizeof listed));
     words_clear(&names);
     words_clear(&systems);
-    words_clear(&all);
+    words_clear(&sections);
     return code;
 }
 

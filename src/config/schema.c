@@ -5,6 +5,8 @@
 
 #include "text.h"
 
+#define WRONG "config: the program's own table is wrong: "
+
 const param_section *schema_section(const config_system *system, const char *name) {
     for (int s = 0; s < system->section_count; s++)
         if (strcmp(system->sections[s].name, name) == 0) return &system->sections[s];
@@ -60,21 +62,21 @@ static void check_selecting(const config_schema *schema) {
     for (int n = 0; n < schema->system_count; n++) {
         const param_section *selecting = schema_section(&schema->systems[n], schema->selecting);
         if (!selecting || !selecting->selector || strcmp(selecting->selector, first->selector) != 0)
-            context_abort("config: the program's own table is wrong: %s has no section '%s' that selects it", schema->systems[n].name, schema->selecting);
+            context_abort(WRONG "%s has no section '%s' that selects it", schema->systems[n].name, schema->selecting);
         for (int v = 0; v < selecting->variant_count; v++)
             if (schema_system_of(schema, selecting->variants[v]->name) != n)
-                context_abort("config: the program's own table is wrong: %s.%s %s is of two systems", schema->selecting, first->selector, selecting->variants[v]->name);
+                context_abort(WRONG "%s.%s %s is of two systems", schema->selecting, first->selector, selecting->variants[v]->name);
     }
 }
 
 void schema_check(const config_schema *schema) {
-    if (schema->system_count > 1 && !schema->selecting) context_abort("config: the program's own table is wrong: several systems, but nothing that selects one");
+    if (schema->system_count > 1 && !schema->selecting) context_abort(WRONG "several systems, but nothing that selects one");
     if (schema->selecting) check_selecting(schema);
     for (int m = 0; m < schema->moved_count; m++)
         for (int n = 0; n < schema->system_count; n++) {
             const config_moved *moved = &schema->moved[m];
             const param_section *old = schema_section(&schema->systems[n], moved->old_section);
             if (!old || has_key(old, moved->old_key) || !has_key(schema_section(&schema->systems[n], moved->section), moved->key))
-                context_abort("config: the program's own table is wrong: %s.%s has not moved to %s.%s", moved->old_section, moved->old_key, moved->section, moved->key);
+                context_abort(WRONG "%s.%s has not moved to %s.%s", moved->old_section, moved->old_key, moved->section, moved->key);
         }
 }

@@ -190,7 +190,8 @@ char *config_differences(const config *before, const config *now, unsigned may) 
         config_section *section = &now->sections[i], *old_section = config_state_find(before, section->schema->name);
         for (int k = 0; old_section && k < section->slot_count; k++) { /* a section of one system only: the rule differs too */
             const config_slot *slot = &section->slots[k], *old = config_state_find_active(old_section, slot->entry->key);
-            if (!config_state_is_active(section, slot) || !old || slot->entry->type == PARAM_PATH || slot->entry->may & may) continue; /* a key of one variant only: the selector differs too */
+            if (!old || !config_state_is_active(section, slot)) continue; /* a key of one variant only: the selector differs too */
+            if (slot->entry->type == PARAM_PATH || slot->entry->may & may) continue;
             char *is = value_text(now, section, slot), *was = value_text(before, old_section, old);
             if (strcmp(is, was) != 0) fprintf(out, "%s.%s: was %s, is now %s\n", section->schema->name, slot->entry->key, was, is);
             free(is);
@@ -255,7 +256,8 @@ char *config_identity(const config *self, const char *inputs, unsigned may) {
         size_t length = strcspn(line, " \n");
         fprintf(out, "%.*s\n", (int)(length + strcspn(line + length + (line[length] == ' '), " \n") + (line[length] == ' ')), line); /* without the path */
     }
-    if (fclose(out) != 0 || asprintf(&identity, "%016llx", (unsigned long long)XXH3_64bits(text, strlen(text))) < 0) context_abort("config: no room for an identity");
+    if (fclose(out) != 0 || asprintf(&identity, "%016llx", (unsigned long long)XXH3_64bits(text, strlen(text))) < 0)
+        context_abort("config: no room for an identity");
     free(text);
     return identity;
 }

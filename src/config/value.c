@@ -176,7 +176,8 @@ static bool store_choice(const value_reader *reader, const tree_node *node, int 
 
 static bool store_text(const value_reader *reader, const tree_node *node, char **target) {
     if (!check_scalar(reader, node)) return false;
-    if (reader->param->type == PARAM_PATH && node->text[0] == '~') return reject(reader, node, "begins with '~', which only a shell expands: write it in full (or ./~ for such a name)");
+    if (reader->param->type == PARAM_PATH && node->text[0] == '~')
+        return reject(reader, node, "begins with '~', which only a shell expands: write it in full (or ./~ for such a name)");
     free(*target);
     *target = config_text_copy(node->text);
     return true;

@@ -119,8 +119,14 @@ static void write_bounds(const param *entry, char *buffer, size_t size) {
 
 char *value_expected(const param *entry, char *buffer, size_t size) {
     static const char *const names[] = {
-        [PARAM_NUMBER] = "a number", [PARAM_INTEGER] = "a whole number", [PARAM_FLAG] = "true or false", [PARAM_CHOICE] = "one of",
-        [PARAM_TEXT] = "a text",           [PARAM_PATH] = "the path of a file",     [PARAM_NUMBERS] = "a list of numbers, each", [PARAM_TEXTS] = "a list of texts",
+        [PARAM_NUMBER] = "a number",
+        [PARAM_INTEGER] = "a whole number",
+        [PARAM_FLAG] = "true or false",
+        [PARAM_CHOICE] = "one of",
+        [PARAM_TEXT] = "a text",
+        [PARAM_PATH] = "the path of a file",
+        [PARAM_NUMBERS] = "a list of numbers, each",
+        [PARAM_TEXTS] = "a list of texts",
     };
     char bounds[80], choices[200];
     const char *units = number_units(entry->unit);

@@ -61,14 +61,17 @@ static void warn_of_build(const context *context, const char *checkpoint, const 
         while (*old && strncmp(old, line, key) != 0) old += strcspn(old, "\n"), old += *old == '\n';
         size_t old_length = strcspn(old, "\n");
         if (*old && (old_length != length || strncmp(old, line, length) != 0))
-            log_warning(context, "%s was written by another build, %.*s was%.*s, is now%.*s: the same bits are promised of one build on processors of one kind only", checkpoint, (int)key - 1, line,
+            log_warning(context,
+                        "%s was written by another build, %.*s was%.*s, is now%.*s: the same bits are promised of one build on processors of one kind only",
+                        checkpoint, (int)key - 1, line,
                         (int)(old_length - key), old + key, (int)(length - key), line + key);
     }
 }
 
 status run_compare(const context *context, const char *directory, const char *checkpoint, const checkpoint_origin *origin, config *now) {
     config *before;
-    char *heading = text_of("%s: the checkpoint %s is not of this run, or " PARAMETERS_FILE " was changed since; bring the run's own back, or take back:", directory, checkpoint);
+    char *heading = text_of("%s: the checkpoint %s is not of this run, or " PARAMETERS_FILE " was changed since; bring the run's own back, or take back:",
+                            directory, checkpoint);
     status result = config_read_text(context, checkpoint, origin->configuration, strlen(origin->configuration), NULL, training_schema(), &before);
     if (result == STATUS_OK) {
         result = status_agree(context, compare_configurations(heading, before, now));
@@ -77,7 +80,8 @@ status run_compare(const context *context, const char *directory, const char *ch
     free(heading);
     if (result != STATUS_OK) return result;
     if (*origin->revision && strcmp(origin->revision, version_revision) != 0)
-        log_warning(context, "%s is of revision %s, this program is revision %s: what follows need not have the same bits as one program would give", checkpoint, origin->revision, version_revision);
+        log_warning(context, "%s is of revision %s, this program is revision %s: what follows need not have the same bits as one program would give",
+                    checkpoint, origin->revision, version_revision);
     if (*origin->build) warn_of_build(context, checkpoint, origin->build, version_build());
     return STATUS_OK;
 }

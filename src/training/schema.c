@@ -12,11 +12,16 @@ enum { SECTIONS_MAX = 24, SYSTEMS_MAX = 16 };
 static const param simulation_params[] = {
     {"dt", PARAM_NUMBER, UNIT_TIME, "0.1 ms", 1e-4, 100, NULL, "time step", offsetof(simulation_settings, dt)},
     {"seed", PARAM_INTEGER, UNIT_NONE, "1", 0, 9e18, NULL, "seed of all random numbers", offsetof(simulation_settings, seed)},
-    {"reset", PARAM_CHOICE, UNIT_NONE, "auto", 0, 0, "auto every_loop never", "start each loop from a fresh random state; auto: as the neuron model", offsetof(simulation_settings, reset)},
-    {"loop_duration", PARAM_NUMBER, UNIT_TIME, "auto", 1e-3, 1e9, NULL, "model time of a loop; auto: until the target window ends", offsetof(simulation_settings, loop_duration)},
-    {"baseline", PARAM_NUMBER, UNIT_TIME, "auto", 1, 1e9, NULL, "run of the static network that measures mean drives and rates; auto: a loop, but 2 s at least, 20 s for pairing by rate", offsetof(simulation_settings, baseline)},
+    {"reset", PARAM_CHOICE, UNIT_NONE, "auto", 0, 0, "auto every_loop never", "start each loop from a fresh random state; auto: as the neuron model",
+     offsetof(simulation_settings, reset)},
+    {"loop_duration", PARAM_NUMBER, UNIT_TIME, "auto", 1e-3, 1e9, NULL, "model time of a loop; auto: until the target window ends",
+     offsetof(simulation_settings, loop_duration)},
+    {"baseline", PARAM_NUMBER, UNIT_TIME, "auto", 1, 1e9, NULL,
+     "run of the static network that measures mean drives and rates; auto: a loop, but 2 s at least, 20 s for pairing by rate",
+     offsetof(simulation_settings, baseline)},
 };
-const param_table simulation_common = {"simulation", "time step, seed, duration", simulation_params, sizeof simulation_params / sizeof *simulation_params, sizeof(simulation_settings)};
+const param_table simulation_common = {"simulation", "time step, seed, duration", simulation_params,
+                                       sizeof simulation_params / sizeof *simulation_params, sizeof(simulation_settings)};
 
 /** Before those of the system, and after them. */
 static const param_section first[] = {

@@ -124,7 +124,8 @@ static void test_selection(void **state) {
     expect_system("learning: {rule: rls}\nnetwork: {units: 3}\n", OVERRIDES("learning.rule=downhill"), 1); /* the file's rule is one, too */
     assert_true(config_given(result, "learning", "rule"));
     char *text = config_as_used(result);
-    assert_string_equal(text, "network:\n  units: 3\ntask: {}\nlearning:\n  rule: downhill\n  loops: 1\n  step: 0.5\noutput:\n  spikes: 1\ntest:\n  trials: 1\n  bin: 2 ms\n");
+    assert_string_equal(text, "network:\n  units: 3\ntask: {}\nlearning:\n  rule: downhill\n  loops: 1\n  step: 0.5\n"
+                              "output:\n  spikes: 1\ntest:\n  trials: 1\n  bin: 2 ms\n");
     expect_system(text, nothing, 1);
     free(text);
 }
@@ -133,24 +134,28 @@ static void test_sections_of_others(void **state) {
     (void)state;
     expect_mistake("plastic: {}\nlearning: {rule: downhill}\n", nothing,
                    "engram: error: net.yaml:1:1: 'plastic' is not a section of rule downhill; its sections are network, task, learning, output, test\n");
-    expect_mistake("", OVERRIDES("task.goal=1"), "engram: error: -P task.goal=1: 'task' is not a section of rule rls; its sections are network, plastic, learning, output, test\n");
+    expect_mistake("", OVERRIDES("task.goal=1"),
+                   "engram: error: -P task.goal=1: 'task' is not a section of rule rls; its sections are network, plastic, learning, output, test\n");
     expect_mistake("network: {neurons: 3}\n", OVERRIDES("learning.rule=up"), "engram: error: net.yaml:1:11: unknown key 'network.neurons'; keys: units\n");
-    expect_mistake("plastc: {}\n", nothing, "engram: error: net.yaml:1:1: unknown section 'plastc' (did you mean 'plastic'?); sections: network, plastic, learning, output, test\n");
+    expect_mistake("plastc: {}\n", nothing,
+                   "engram: error: net.yaml:1:1: unknown section 'plastc' (did you mean 'plastic'?); sections: network, plastic, learning, output, test\n");
 }
 
 /** The rules of all systems are named; what hangs on the rule is not told, but what is wrong in any case. */
 static void test_unknown_rule(void **state) {
     (void)state;
     expect_mistake("learning: {rule: dwnhill}\nplastic: {}\ntask: {}\nnetwork: {units: 3}\n", nothing,
-                   "engram: error: net.yaml:1:18: learning.rule = 'dwnhill' is none of them (did you mean 'downhill'?); expected one of rls, none, downhill, up\n");
+                   "engram: error: net.yaml:1:18: learning.rule = 'dwnhill' is none of them (did you mean 'downhill'?); "
+                   "expected one of rls, none, downhill, up\n");
     expect_mistake("learning: {rule: sideways}\ntask: {}\nplastic: {}\n", nothing,
                    "engram: error: net.yaml:1:18: learning.rule = 'sideways' is none of them; expected one of rls, none, downhill, up\n");
-    expect_mistake("learning: {rule: [up]}\ntask: {}\n", nothing, "engram: error: net.yaml:1:18: learning.rule: a list is given; expected one of rls, none, downhill, up\n");
+    expect_mistake("learning: {rule: [up]}\ntask: {}\n", nothing,
+                   "engram: error: net.yaml:1:18: learning.rule: a list is given; expected one of rls, none, downhill, up\n");
     expect_mistake("", OVERRIDES("learning.rule=upp", "task.x=1"),
                    "engram: error: -P learning.rule=upp: learning.rule = 'upp' is none of them (did you mean 'up'?); expected one of rls, none, downhill, up\n"
                    "engram: error: -P task.x=1: unknown key 'task.x'; keys: \n");
-    expect_mistake("learning: {rule: bogus}\n", OVERRIDES("learning.rule=up"),
-                   "engram: error: net.yaml:1:18: learning.rule = 'bogus' is none of them; expected one of rls, none, downhill, up\n"); /* although the override would win */
+    expect_mistake("learning: {rule: bogus}\n", OVERRIDES("learning.rule=up"), /* although the override would win */
+                   "engram: error: net.yaml:1:18: learning.rule = 'bogus' is none of them; expected one of rls, none, downhill, up\n");
     expect_mistake("learning: [1]\ntask: {}\n", nothing,
                    "engram: error: net.yaml:1:11: section 'learning' must be a map of keys ('key: value' lines), not a list\n"
                    "engram: error: net.yaml:2:1: 'task' is not a section of rule rls; its sections are network, plastic, learning, output, test\n");
@@ -213,11 +218,16 @@ static void expect_error(const char *text, const char *const *overrides, const c
 
 static void test_moved_mistakes(void **state) {
     (void)state;
-    expect_error("output: {test_trials: 7}\ntest: {trials: 7}\n", nothing, "engram: error: net.yaml:2:8: test.trials is given twice; first in line 1, as output.test_trials\n");
-    expect_error("test: {trials: 7}\noutput: {test_trials: 7}\n", nothing, "engram: error: net.yaml:2:10: test.trials is given twice, as output.test_trials; first in line 1\n");
-    expect_error("", OVERRIDES("output.test_trials=3", "test.trials=3"), "engram: error: -P test.trials=3: test.trials is given twice, by its name and by its old one\n");
-    expect_error("", OVERRIDES("test.trials=3", "output.test_trials=3"), "engram: error: -P output.test_trials=3: test.trials is given twice, by its name and by its old one\n");
-    expect_error("output: {test_trials: many}\n", nothing, "engram: error: net.yaml:1:23: test.trials = 'many' is not a number; expected a whole number from 0 to 99\n");
+    expect_error("output: {test_trials: 7}\ntest: {trials: 7}\n", nothing,
+                 "engram: error: net.yaml:2:8: test.trials is given twice; first in line 1, as output.test_trials\n");
+    expect_error("test: {trials: 7}\noutput: {test_trials: 7}\n", nothing,
+                 "engram: error: net.yaml:2:10: test.trials is given twice, as output.test_trials; first in line 1\n");
+    expect_error("", OVERRIDES("output.test_trials=3", "test.trials=3"),
+                 "engram: error: -P test.trials=3: test.trials is given twice, by its name and by its old one\n");
+    expect_error("", OVERRIDES("test.trials=3", "output.test_trials=3"),
+                 "engram: error: -P output.test_trials=3: test.trials is given twice, by its name and by its old one\n");
+    expect_error("output: {test_trials: many}\n", nothing,
+                 "engram: error: net.yaml:1:23: test.trials = 'many' is not a number; expected a whole number from 0 to 99\n");
     expect_error("test: {test_trials: 3}\n", nothing, "engram: error: net.yaml:1:8: unknown key 'test.test_trials'; keys: trials, bin\n");
 }
 
@@ -238,18 +248,36 @@ static void expect_list(const char *which, const char *expected) {
     free(text);
 }
 
-#define OUTPUT "output: what is written\n    key     type     unit  default  allowed  meaning\n    spikes  integer  -     1        0 .. 99  h\n"
-#define TEST "test: trials\n    key     type     unit  default  allowed  meaning\n    trials  integer  -     1        0 .. 99  h\n    bin     number   ms    2 ms     0 .. 99  h\n"
+#define OUTPUT                                          \
+    "output: what is written\n"                         \
+    "    key     type     unit  default  allowed  meaning\n" \
+    "    spikes  integer  -     1        0 .. 99  h\n"
+#define TEST                                            \
+    "test: trials\n"                                    \
+    "    key     type     unit  default  allowed  meaning\n" \
+    "    trials  integer  -     1        0 .. 99  h\n"  \
+    "    bin     number   ms    2 ms     0 .. 99  h\n"
 #define UP "\n  rule: up\n    help of up\n    (no parameters)\n"
-#define FIRST_LEARNING                                                                                                             \
-    "learning: how the first learns\n    key    type     unit  default  allowed  meaning\n    loops  integer  -     1        0 .. 99  h\n" \
-    "\n  rule: rls   (default)\n    help of rls\n    (no parameters)\n\n  rule: none\n    help of none\n    (no parameters)\n"
-#define SECOND_LEARNING                                                                                                             \
-    "learning: how the second learns\n    key    type     unit  default  allowed  meaning\n    loops  integer  -     1        0 .. 99  h\n" \
-    "    step   number   -     0.5      0 .. 1   h\n"                                                                               \
+#define FIRST_LEARNING                                  \
+    "learning: how the first learns\n"                  \
+    "    key    type     unit  default  allowed  meaning\n" \
+    "    loops  integer  -     1        0 .. 99  h\n"   \
+    "\n  rule: rls   (default)\n    help of rls\n    (no parameters)\n" \
+    "\n  rule: none\n    help of none\n    (no parameters)\n"
+#define SECOND_LEARNING                                 \
+    "learning: how the second learns\n"                 \
+    "    key    type     unit  default  allowed  meaning\n" \
+    "    loops  integer  -     1        0 .. 99  h\n"   \
+    "    step   number   -     0.5      0 .. 1   h\n"   \
     "\n  rule: downhill   (default)\n    help of downhill\n    (no parameters)\n" UP
-#define FIRST_NETWORK "network: of the first\n    key      type     unit  default  allowed  meaning\n    neurons  integer  -     1        0 .. 99  h\n"
-#define SECOND_NETWORK "network: of the second\n    key    type     unit  default  allowed  meaning\n    units  integer  -     1        0 .. 99  h\n"
+#define FIRST_NETWORK                                   \
+    "network: of the first\n"                           \
+    "    key      type     unit  default  allowed  meaning\n" \
+    "    neurons  integer  -     1        0 .. 99  h\n"
+#define SECOND_NETWORK                                  \
+    "network: of the second\n"                          \
+    "    key    type     unit  default  allowed  meaning\n" \
+    "    units  integer  -     1        0 .. 99  h\n"
 #define FIRST "---- patterns: the first ----\n\n"
 #define SECOND "---- slopes: the second ----\n\n"
 
@@ -275,7 +303,8 @@ static void test_list_mistakes(void **state) {
     char expected[400];
     for (size_t k = 0; k < sizeof near / sizeof *near; k++) {
         free(list_text(near[k][0], STATUS_INPUT));
-        snprintf(expected, sizeof expected, "there is nothing called '%s' to list (did you mean '%s'?); there are: systems patterns, slopes; sections networks, plastic, rules, output, test, tasks",
+        snprintf(expected, sizeof expected, "there is nothing called '%s' to list (did you mean '%s'?); "
+                                            "there are: systems patterns, slopes; sections networks, plastic, rules, output, test, tasks",
                  near[k][0], near[k][1]);
         assert_string_equal(status_message(), expected);
         status_forget();
