@@ -51,7 +51,7 @@ typedef struct rls_store_kind {
     const char *name, *help;
     bool scales; /**< update() takes scale */
     bool halves; /**< P can be stored in half precision */
-    bool divided; /**< a group's P lies on several ranks: what is done to it is collective; save() and load() stand for pack_p() and unpack_p() */
+    bool divided; /**< a group's P lies on several ranks: what is done to it is collective; save() and load() stand for take_p() and put_p() */
 
     /** Allocate and set P(0) (rls_initial_p()). Collective. @param plastic borrowed for life; update() writes its weights @return owned */
     rls_store *(*create)(const context *context, plastic_synapses *plastic, const rls_settings *settings);
@@ -75,12 +75,11 @@ typedef struct rls_store_kind {
      *  @param r [sources] filtered spikes as of the last instant, if the next trial goes on with them; NULL: it begins with trial_begin() */
     void (*settle)(rls_store *store, const double *r);
 
-    /** Copy the upper triangle of a group's P, row by row (K (K + 1)/2 elements in the precision of the weights), out of or into the store, for
-     *  checkpoints; settle() has been called. Not collective. */
-    void (*pack_p)(const rls_store *store, int group, void *triangle);
-    void (*unpack_p)(rls_store *store, int group, const void *triangle);
-    /** Instead of these two, for a store whose groups are divided among ranks: write all P to a checkpoint and read them back, on any number of ranks.
-     *  Collective. */
+    /** Copy elements from .. from+count-1 of the upper triangle of a group's P, row by row (K (K + 1)/2 elements in the precision of the weights), out of the
+     *  store or into it, for checkpoints; settle() has been called before, and is called when all are in. Not collective. */
+    void (*take_p)(const rls_store *store, int group, int64_t from, int64_t count, void *elements);
+    void (*put_p)(rls_store *store, int group, int64_t from, int64_t count, const void *elements);
+    /** Instead of these two, for a store that is divided: write all P to a checkpoint and read them back, on any number of ranks. Collective. */
     void (*save)(rls_store *store, h5_file *file);
     void (*load)(rls_store *store, h5_reader *reader);
 

@@ -10,6 +10,7 @@
 #include "engram/filter.h"
 #include "engram/h5.h"
 #include "engram/rls.h"
+#include "engram/state.h"
 #include "engram/sum.h"
 #include "engram/synapses.h"
 
@@ -67,7 +68,9 @@ typedef struct learning_rule {
     void (*learn)(rule_state *state, const double *target, const double *stimulus, rule_report *report);
     /** Bring everything up to date, at the end of every training loop: then weights may be read and the state saved. Collective. */
     void (*settle)(rule_state *state);
-    /** Write to a checkpoint what the rule would need to go on, beyond the weights, and read it back, on any number of ranks. Collective. */
+    /** List what the rule needs to go on, beyond the weights. Read after settle(); settle() is called when all has been put back. Not collective. */
+    void (*state)(rule_state *state, state_list *list);
+    /** Beside state(), for what is no array of a rank (P on a process grid): write it to a checkpoint, and read it back on any number of ranks. Collective. */
     void (*save)(rule_state *state, h5_file *file);
     void (*load)(rule_state *state, h5_reader *reader);
     /** How it will store P of groups of at most @p largest inputs ("engram plan"). Not collective. NULL: there is nothing to store.

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engram/state.h"
+
 /** Synapses ordered by target, as generators make them. A generator's scratch: freed once the networks are built. */
 typedef struct {
     int targets;      /**< local neurons */
@@ -154,10 +156,8 @@ void plastic_change(const plastic_synapses *plastic, double *squares);
 /** Largest number of sources of a group. */
 int64_t plastic_largest(const plastic_synapses *plastic);
 
-/** Copy the weights of @p count consecutive rows of a group out or in, row by row, in the precision of the weights.
- *  @param rows [count][sources of the group] */
-void plastic_get_rows(const plastic_synapses *plastic, int group, int row, int count, void *rows);
-void plastic_set_rows(const plastic_synapses *plastic, int group, int row, int count, const void *rows);
+/** List the weights: row by row, in their precision. */
+void plastic_state(plastic_synapses *plastic, state_list *list);
 
 /** Add the weights of the synapses that the spikes reach. @param spike [count] source ids, ascending @param[in,out] input [mine] */
 void plastic_deliver(const plastic_synapses *plastic, const int32_t *spike, int count, double *input);

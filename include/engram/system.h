@@ -124,7 +124,7 @@ typedef struct learning_system {
 
     /** One loop. Ends early when the pulse says so. */
     void (*loop)(void *self, const loop *loop);
-    /** Everything up to date, so that it makes no difference where checkpoints fall. After every loop. */
+    /** Everything up to date, so that it makes no difference where checkpoints fall. After every loop, and after its state was loaded or brought back. */
     void (*settle)(void *self);
     /** What is wrong with a whole loop that only the system knows: a fault of its own, or a warning that it logs. Not collective.
      *  @return not agreed: STATUS_NUMERIC with a message */
@@ -138,7 +138,7 @@ typedef struct learning_system {
 
     /** Add the arrays of @p part to the list (state.h). Not collective. They may be read after settle(), and written before the next loop. */
     void (*state)(void *self, state_part part, state_list *list);
-    /** For what is no array: P on a process grid. Beside state(). */
+    /** For what is no array of a rank: P on a process grid. Beside state(); load() after its arrays, and before settle(). */
     void (*save)(void *self, h5_file *file);
     void (*load)(void *self, h5_reader *reader);
 

@@ -39,8 +39,9 @@ void neurons_reset(neurons *neurons, uint64_t stream) {
 }
 
 void neurons_state(neurons *neurons, state_list *list) {
-    for (int f = 0; f < neurons->model->field_count; f++) state_add_neurons(list, "neurons", neurons->model->fields[f].name, H5_FLOAT64, neurons->field[f]);
-    state_add_neurons(list, "neurons", "since_spike", H5_INT32, neurons->since_spike);
+    for (int f = 0; f < neurons->model->field_count; f++)
+        state_add(list, "neurons", neurons->model->fields[f].name, H5_FLOAT64, LAYOUT_NEURONS, 0, neurons->field[f]);
+    state_add(list, "neurons", "since_spike", H5_INT32, LAYOUT_NEURONS, 0, neurons->since_spike);
 }
 
 const double *neurons_noise(neurons *neurons, uint64_t stream, int64_t step, int first, int end) {

@@ -459,11 +459,6 @@ static column_range range_of(const dense_group *group, int rank, int ranks) {
     return (column_range){first, (int64_t)group->count * (rank + 1) / ranks - first};
 }
 
-/** Elements of the upper triangle before row @p a. */
-static int64_t triangle_before(const dense_group *group, int64_t a) {
-    return a * group->count - a * (a - 1) / 2;
-}
-
 enum { PANEL = 64 }; /* columns that a rank holds whole while P is written or read */
 
 /** What carries P between its distribution and whole columns. */
@@ -516,8 +511,8 @@ static void walk_group(rls_store *store, int g, h5_file *file, h5_reader *reader
     dense_group *group = &store->group[g];
     const context *context = &store->grid.context;
     column_range mine = range_of(group, context->rank, context->ranks), longest = range_of(group, context->ranks - 1, context->ranks);
-    int64_t total = triangle_before(group, group->count), first = triangle_before(group, mine.first);
-    int64_t count = triangle_before(group, mine.first + mine.count) - first;
+    int64_t total = rls_triangle_before(group->count, group->count), first = rls_triangle_before(group->count, mine.first);
+    int64_t count = rls_triangle_before(group->count, mine.first + mine.count) - first;
     p_panels panels = {grid_new(context, context->ranks), grid_new(context, 1), reals(store, MEMORY_BUFFERS, PANEL * (int64_t)group->count),
                        reals(store, MEMORY_BUFFERS, PANEL * (int64_t)group->count)};
     char name[32];

@@ -137,26 +137,22 @@ static void settle(rls_store *store, const double *r) {
 
 /* ---- P in and out ---- */
 
-static void pack_p(const rls_store *store, int group, void *triangle) {
-    int64_t count = sources_of(store->plastic, group), at = 0;
-    double *row = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof *row);
-    for (int64_t a = 0; a < count; a++) {
-        store->kernel->get_row(store, group, a, row);
-        for (int64_t b = a; b < count; b++, at++)
-            if (store->plastic->single) ((float *)triangle)[at] = (float)row[b];
-            else ((double *)triangle)[at] = row[b];
+static void take_p(const rls_store *store, int group, int64_t from, int64_t count, void *elements) {
+    int64_t sources = sources_of(store->plastic, group);
+    for (int64_t a = rls_triangle_row(sources, from), b = a + from - rls_triangle_before(sources, a), here; count > 0; count -= here, b = ++a) {
+        here = sources - b < count ? sources - b : count;
+        store->kernel->take_stretch(store, group, a, b, here, elements);
+        elements = (char *)elements + (size_t)here * store->kernel->real_size;
     }
-    memory_free(row);
 }
 
-static void unpack_p(rls_store *store, int group, const void *triangle) {
-    int64_t count = sources_of(store->plastic, group), at = 0;
-    double *p = memory_new(MEMORY_BUFFERS, (size_t)(count * count), sizeof *p);
-    for (int64_t a = 0; a < count; a++)
-        for (int64_t b = a; b < count; b++, at++)
-            p[a * count + b] = p[b * count + a] = store->plastic->single ? (double)((const float *)triangle)[at] : ((const double *)triangle)[at];
-    for (int64_t a = 0; a < count; a++) store->kernel->set_row(store, group, a, p + a * count);
-    memory_free(p);
+static void put_p(rls_store *store, int group, int64_t from, int64_t count, const void *elements) {
+    int64_t sources = sources_of(store->plastic, group);
+    for (int64_t a = rls_triangle_row(sources, from), b = a + from - rls_triangle_before(sources, a), here; count > 0; count -= here, b = ++a) {
+        here = sources - b < count ? sources - b : count;
+        store->kernel->put_stretch(store, group, a, b, here, elements);
+        elements = (const char *)elements + (size_t)here * store->kernel->real_size;
+    }
 }
 
 static void export_p(const rls_store *store, int group, double *p) {
@@ -178,7 +174,7 @@ const rls_store_kind rls_spike_driven = {
     .predict = predict,
     .update = update,
     .settle = settle,
-    .pack_p = pack_p,
-    .unpack_p = unpack_p,
+    .take_p = take_p,
+    .put_p = put_p,
     .export_p = export_p,
 };

@@ -74,6 +74,10 @@ struct spike_driven_kernel {
     /** A row of a group's P as it is stored, in plain units: without what diagonal_of() says. @param row [K] */
     void (*get_row)(const rls_store *store, int group, int64_t a, double *row);
     void (*set_row)(rls_store *store, int group, int64_t a, const double *row);
+    /** Elements of the upper triangle, in the same units and the precision of the weights: from (a, b) to the right, b >= a, at most to the row's end.
+     *  Put writes what mirrors them, too. */
+    void (*take_stretch)(const rls_store *store, int group, int64_t a, int64_t b, int64_t count, void *elements);
+    void (*put_stretch)(rls_store *store, int group, int64_t a, int64_t b, int64_t count, const void *elements);
     double (*diagonal_of)(const rls_store *store, int group, int64_t a); /**< with what is stored there now: I/lambda, or 0 */
 };
 

@@ -64,7 +64,31 @@ static inline void store_p(stored *to, lanes values) {
     }
 #endif
 }
+
+static inline real load_one(stored from) {
+#ifdef __F16C__
+    return _cvtsh_ss(from);
 #else
+    return half_value(from);
+#endif
+}
+
+static inline stored stored_of(real value) {
+#ifdef __F16C__
+    return _cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT);
+#else
+    return half_nearest(value);
+#endif
+}
+#else
+static inline real load_one(stored from) {
+    return from;
+}
+
+static inline stored stored_of(real value) {
+    return value;
+}
+
 static inline lanes load_p(const stored *from) {
     return *(const lanes *)from;
 }
@@ -516,6 +540,19 @@ static void set_row(rls_store *store, int group, int64_t a, const double *row) {
     }
 }
 
+static void take_stretch(const rls_store *store, int group, int64_t a, int64_t b, int64_t count, void *elements) {
+    const stored *from = view_of(store, group).p + a * store->ld[group] + b;
+    real *to = elements;
+    for (int64_t i = 0; i < count; i++) to[i] = (real)((double)load_one(from[i]) * store->unit);
+}
+
+static void put_stretch(rls_store *store, int group, int64_t a, int64_t b, int64_t count, const void *elements) {
+    const real *from = elements;
+    int64_t ld = store->ld[group];
+    stored *p = (stored *)store->p + store->p_base[group];
+    for (int64_t i = 0; i < count; i++) p[a * ld + b + i] = p[(b + i) * ld + a] = stored_of((real)((double)from[i] / store->unit));
+}
+
 const spike_driven_kernel KERNEL = {
     .real_size = sizeof(real),
     .stored_size = sizeof(stored),
@@ -527,4 +564,6 @@ const spike_driven_kernel KERNEL = {
     .diagonal_of = diagonal_of,
     .get_row = get_row,
     .set_row = set_row,
+    .take_stretch = take_stretch,
+    .put_stretch = put_stretch,
 };

@@ -163,32 +163,42 @@ static void export_p(const rls_store *store, int group, double *p) {
 }
 
 /** The triangle is stored as one stretch (packed) or as one stretch a row. */
-static void pack_p(const rls_store *store, int group, void *triangle) {
+static void take_p(const rls_store *store, int group, int64_t from, int64_t count, void *elements) {
     size_t size = real_size(store->plastic);
-    int64_t count = sources_of(store->plastic, group);
-    char *to = triangle;
-    for (int64_t a = 0; a < count; to += (size_t)(count - a) * size, a++)
-        memcpy(to, (const char *)store->p + (size_t)(store->p_start[group] + place(store, count, a, a)) * size, (size_t)(count - a) * size);
+    int64_t sources = sources_of(store->plastic, group);
+    const char *p = (const char *)store->p + (size_t)store->p_start[group] * size;
+    for (int64_t a = rls_triangle_row(sources, from), b = a + from - rls_triangle_before(sources, a), here; count > 0; count -= here, b = ++a) {
+        here = sources - b < count ? sources - b : count;
+        memcpy(elements, p + (size_t)place(store, sources, a, b) * size, (size_t)here * size);
+        elements = (char *)elements + (size_t)here * size;
+    }
 }
 
-static void unpack_p(rls_store *store, int group, const void *triangle) {
+/** Elements (a, b), (a, b+1), ... as column a, from row b on. */
+static void mirror(const rls_store *store, char *p, int64_t sources, int64_t a, int64_t b, int64_t count) {
+    for (int64_t i = b; i < b + count; i++)
+        if (store->plastic->single) ((float *)p)[place(store, sources, i, a)] = ((const float *)p)[place(store, sources, a, i)];
+        else ((double *)p)[place(store, sources, i, a)] = ((const double *)p)[place(store, sources, a, i)];
+}
+
+static void put_p(rls_store *store, int group, int64_t from, int64_t count, const void *elements) {
     size_t size = real_size(store->plastic);
-    int64_t count = sources_of(store->plastic, group);
-    const char *from = triangle;
-    for (int64_t a = 0; a < count; a++)
-        for (int64_t b = a; b < count; b++, from += size) {
-            char *p = (char *)store->p + (size_t)store->p_start[group] * size;
-            memcpy(p + (size_t)place(store, count, a, b) * size, from, size);
-            if (!store->packed) memcpy(p + (size_t)place(store, count, b, a) * size, from, size);
-        }
+    int64_t sources = sources_of(store->plastic, group);
+    char *p = (char *)store->p + (size_t)store->p_start[group] * size;
+    for (int64_t a = rls_triangle_row(sources, from), b = a + from - rls_triangle_before(sources, a), here; count > 0; count -= here, b = ++a) {
+        here = sources - b < count ? sources - b : count;
+        memcpy(p + (size_t)place(store, sources, a, b) * size, elements, (size_t)here * size);
+        if (!store->packed) mirror(store, p, sources, a, b, here);
+        elements = (const char *)elements + (size_t)here * size;
+    }
 }
 
 const rls_store_kind rls_textbook = {
     .name = "textbook", .scales = true, .help = "one full P per group, rank-1 update at every instant", .create = create_full, .destroy = destroy,
-    .predict = predict, .update = update, .pack_p = pack_p, .unpack_p = unpack_p, .export_p = export_p,
+    .predict = predict, .update = update, .take_p = take_p, .put_p = put_p, .export_p = export_p,
 };
 
 const rls_store_kind rls_packed = {
     .name = "packed", .scales = true, .help = "as textbook, but only the upper triangle of P is stored", .create = create_packed, .destroy = destroy,
-    .predict = predict, .update = update, .pack_p = pack_p, .unpack_p = unpack_p, .export_p = export_p,
+    .predict = predict, .update = update, .take_p = take_p, .put_p = put_p, .export_p = export_p,
 };

@@ -48,6 +48,7 @@ struct rule_state {
     rule_setting setting;
     const rls_store_kind *kind;
     rls_store *store;
+    int borrowed;                       /* my groups whose P a rank before me writes to checkpoints: the first, or none */
     double *sum, *error, *scale, *gain; /* [rows] */
 };
 
@@ -120,6 +121,14 @@ static status check_distributed(const rule_setting *setting, const rls_parameter
     return check_shared(setting->config, setting->plastic->shared);
 }
 
+/** How many of my groups a rank before me has too, and writes: 1 if my first is the last one of such a rank, else 0. Collective. */
+static int count_borrowed(const context *context, const plastic_synapses *plastic) {
+    int64_t last = plastic->groups ? plastic->group_id[plastic->groups - 1] : -1, before = -1;
+    CHECK_MPI(MPI_Exscan(&last, &before, 1, MPI_INT64_T, MPI_MAX, context->comm));
+    if (context->rank == 0) before = -1;
+    return plastic->groups && plastic->group_id[0] == before;
+}
+
 static status create(const rule_setting *setting, const void *raw, rule_state **result) {
     const rls_parameters *p = raw;
     int store = choose_store(setting, p);
@@ -142,6 +151,7 @@ static status create(const rule_setting *setting, const void *raw, rule_state **
                              .grid_columns = (int)p->grid_columns};
     if (p->keep_signs) setting->plastic->frozen = memory_new(MEMORY_WEIGHTS, (size_t)setting->plastic->row_start[setting->plastic->rows], 1);
     state->store = state->kind->create(setting->context, setting->plastic, &settings);
+    state->borrowed = count_borrowed(setting->context, setting->plastic);
     state->sum = memory_new(MEMORY_BUFFERS, rows, sizeof(double));
     state->error = memory_new(MEMORY_BUFFERS, rows, sizeof(double));
     state->scale = setting->rate_targets ? memory_new(MEMORY_BUFFERS, rows, sizeof(double)) : NULL;
@@ -207,86 +217,51 @@ static void settle(rule_state *state) {
     if (state->kind->settle) state->kind->settle(state->store, state->setting.carries_state ? state->setting.filter->r : NULL);
 }
 
-/** Where the P of this rank stand in a checkpoint: groups in the order of their ids, each once, its upper triangle. */
-typedef struct {
-    int borrowed;         /* 1 if my first group is the last one of a rank before me, which writes it */
-    int64_t total, first, mine; /* elements: of all groups; before those that I write; that I write */
-    int64_t largest;      /* elements of one group */
-    h5_type type;
-} p_layout;
+/* ---- state: P of groups in the order of their ids, each once, its upper triangle ---- */
 
 static int64_t triangle_of(const plastic_synapses *plastic, int group) {
     int64_t count = plastic->group_start[group + 1] - plastic->group_start[group];
     return count * (count + 1) / 2;
 }
 
-/** Collective. */
-static p_layout lay_out_p(const rule_state *state) {
+/** A stretch of the triangles of all my groups, one behind the other: to @p out or, if that is NULL, from @p in. */
+static void walk_p(const rule_state *state, int64_t from, int64_t count, void *out, const void *in) {
     const plastic_synapses *plastic = state->setting.plastic;
-    const context *context = state->setting.context;
-    p_layout layout = {.type = plastic->single ? H5_FLOAT32 : H5_FLOAT64};
-    int64_t last = plastic->groups ? plastic->group_id[plastic->groups - 1] : -1, before = -1;
-    CHECK_MPI(MPI_Exscan(&last, &before, 1, MPI_INT64_T, MPI_MAX, context->comm));
-    if (context->rank == 0) before = -1;
-    layout.borrowed = plastic->groups && plastic->group_id[0] == before;
-    for (int g = 0; g < plastic->groups; g++) {
-        int64_t elements = triangle_of(plastic, g);
-        if (g >= layout.borrowed) layout.mine += elements;
-        if (elements > layout.largest) layout.largest = elements;
+    size_t done = 0, size = plastic->single ? sizeof(float) : sizeof(double);
+    int64_t first = 0;
+    for (int g = 0; g < plastic->groups && count > 0; first += triangle_of(plastic, g++)) {
+        int64_t begin = from - first, left = triangle_of(plastic, g) - begin, here = left < count ? left : count;
+        if (left <= 0) continue;
+        if (out) state->kind->take_p(state->store, g, begin, here, (char *)out + done * size);
+        else state->kind->put_p(state->store, g, begin, here, (const char *)in + done * size);
+        done += (size_t)here, from += here, count -= here;
     }
-    layout.first = context_first(context, layout.mine, &layout.total);
-    return layout;
 }
 
-/** Which synapses are frozen, row by row, to the file or from the reader. Collective. */
-static void walk_frozen(rule_state *state, h5_file *file, h5_reader *reader) {
-    const plastic_synapses *plastic = state->setting.plastic;
-    int64_t mine = plastic->row_start[plastic->rows], total, first = context_first(state->setting.context, mine, &total);
-    if (file) h5_write(file, "rls/frozen", H5_UINT8, 1, &total, 0, first, mine, plastic->frozen, false);
-    else h5_read(reader, "rls/frozen", H5_UINT8, 1, &total, 0, first, mine, plastic->frozen);
+static void take_p(void *self, int64_t from, int64_t count, void *elements) {
+    walk_p(self, from, count, elements, NULL);
 }
 
-static void save_local(rule_state *state, h5_file *file) {
+static void put_p(void *self, int64_t from, int64_t count, const void *elements) {
+    walk_p(self, from, count, NULL, elements);
+}
+
+static void list_state(rule_state *state, state_list *list) {
     const plastic_synapses *plastic = state->setting.plastic;
-    p_layout layout = lay_out_p(state);
-    void *triangle = memory_new(MEMORY_BUFFERS, (size_t)layout.largest, sizeof(double));
-    h5_stream_begin(file, "rls/p", layout.type, layout.total, layout.first, layout.mine);
-    for (int g = layout.borrowed; g < plastic->groups; g++) {
-        state->kind->pack_p(state->store, g, triangle);
-        h5_stream_put(file, triangle, triangle_of(plastic, g));
-    }
-    h5_stream_end(file);
-    memory_free(triangle);
+    state_pieces p = {.self = state, .take = take_p, .put = put_p};
+    for (int g = 0; g < state->borrowed; g++) p.before += triangle_of(plastic, g);
+    for (int g = state->borrowed; g < plastic->groups; g++) p.mine += triangle_of(plastic, g);
+    if (!state->kind->divided) state_add_pieces(list, "rls", "p", plastic->single ? H5_FLOAT32 : H5_FLOAT64, p);
+    state_pieces frozen = {.self = plastic->frozen, .mine = plastic->row_start[plastic->rows]}; /* every group has one member: they lie row by row */
+    if (plastic->frozen) state_add_pieces(list, "rls", "frozen", H5_UINT8, frozen);
 }
 
 static void save(rule_state *state, h5_file *file) {
-    if (state->kind->divided)
-        state->kind->save(state->store, file);
-    else
-        save_local(state, file);
-    if (state->setting.plastic->frozen) walk_frozen(state, file, NULL);
-}
-
-static void load_local(rule_state *state, h5_reader *reader) {
-    const plastic_synapses *plastic = state->setting.plastic;
-    p_layout layout = lay_out_p(state);
-    int64_t borrowed = layout.borrowed ? triangle_of(plastic, 0) : 0;
-    void *triangle = memory_new(MEMORY_BUFFERS, (size_t)layout.largest, sizeof(double));
-    h5_reader_stream(reader, "rls/p", layout.type, layout.total, layout.first - borrowed, layout.mine + borrowed);
-    for (int g = 0; g < plastic->groups; g++) {
-        h5_reader_take(reader, triangle, triangle_of(plastic, g));
-        state->kind->unpack_p(state->store, g, triangle);
-    }
-    memory_free(triangle);
+    if (state->kind->save) state->kind->save(state->store, file);
 }
 
 static void load(rule_state *state, h5_reader *reader) {
-    if (state->kind->divided)
-        state->kind->load(state->store, reader);
-    else
-        load_local(state, reader);
-    if (state->setting.plastic->frozen) walk_frozen(state, NULL, reader);
-    settle(state);
+    if (state->kind->load) state->kind->load(state->store, reader);
 }
 
 const learning_rule rule_rls = {.parameters = &table,
@@ -296,6 +271,7 @@ const learning_rule rule_rls = {.parameters = &table,
                                 .trial_begin = trial_begin,
                                 .learn = learn,
                                 .settle = settle,
+                                .state = list_state,
                                 .save = save,
                                 .load = load,
                                 .size = size};

@@ -54,10 +54,10 @@ void drive_state(drive *drive, state_list *list) {
                  {"learned", drive->readout ? drive->learned : NULL},
                  {"total", drive->total}};
     for (size_t k = 0; k < sizeof reals / sizeof *reals; k++)
-        if (reals[k].values) state_add_neurons(list, "drive", reals[k].name, H5_FLOAT64, reals[k].values);
+        if (reals[k].values) state_add(list, "drive", reals[k].name, H5_FLOAT64, LAYOUT_NEURONS, 0, reals[k].values);
     if (!drive->arriving.excitatory_count) return;
-    state_add_neurons(list, "drive", "excitatory_count", H5_UINT16, drive->arriving.excitatory_count);
-    state_add_neurons(list, "drive", "inhibitory_count", H5_UINT16, drive->arriving.inhibitory_count);
+    state_add(list, "drive", "excitatory_count", H5_UINT16, LAYOUT_NEURONS, 0, drive->arriving.excitatory_count);
+    state_add(list, "drive", "inhibitory_count", H5_UINT16, LAYOUT_NEURONS, 0, drive->arriving.inhibitory_count);
 }
 
 void drive_free(drive *drive) {

@@ -57,11 +57,11 @@ void filter_reset(spike_filter *filter) {
 }
 
 void filter_state(spike_filter *filter, state_list *list) {
-    state_add_shared(list, "filter", "r", H5_FLOAT64, filter->r, filter->sources);
-    state_add_shared(list, "filter", "arrived", H5_FLOAT64, filter->arrived, filter->sources);
-    state_add_shared(list, "filter", "touched", H5_INT32, filter->touched, filter->sources);
-    state_add_shared(list, "filter", "touched_count", H5_INT32, &filter->touched_count, 1);
-    state_add_shared(list, "filter", "interval_decay", H5_FLOAT64, &filter->interval_decay, 1);
+    state_add(list, "filter", "r", H5_FLOAT64, LAYOUT_SHARED, filter->sources, filter->r);
+    state_add(list, "filter", "arrived", H5_FLOAT64, LAYOUT_SHARED, filter->sources, filter->arrived);
+    state_add(list, "filter", "touched", H5_INT32, LAYOUT_SHARED, filter->sources, filter->touched);
+    state_add(list, "filter", "touched_count", H5_INT32, LAYOUT_SHARED, 1, &filter->touched_count);
+    state_add(list, "filter", "interval_decay", H5_FLOAT64, LAYOUT_SHARED, 1, &filter->interval_decay);
 }
 
 static double uniform_power(const spike_filter *filter, int64_t steps) {

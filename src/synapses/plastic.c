@@ -99,24 +99,87 @@ void plastic_change(const plastic_synapses *plastic, double *squares) {
     }
 }
 
-void plastic_get_rows(const plastic_synapses *plastic, int group, int row, int count, void *rows) {
-    int64_t sources = plastic->group_start[group + 1] - plastic->group_start[group];
-    for (int64_t a = 0; a < sources; a++)
-        for (int i = 0; i < count; i++) {
-            int64_t slot = plastic_slot(plastic, group, row + i, a);
-            if (plastic->single) ((float *)rows)[i * sources + a] = ((const float *)plastic->weight)[slot];
-            else ((double *)rows)[i * sources + a] = ((const double *)plastic->weight)[slot];
-        }
+/* ---- weights in the order of a checkpoint: row by row ---- */
+
+enum { AT_ONCE = 16 }; /* members that lie in one cache line */
+
+/** Rows of a group that follow each other, each from source begin to end-1: all sources, or one row. */
+typedef struct { int group, row, rows; int64_t begin, end; } rectangle;
+
+/** The last of @p count ascending starts that is not above @p at. */
+static int last_start(const int64_t *start, int count, int64_t at) {
+    int low = 0, high = count;
+    while (high - low > 1) {
+        int middle = low + (high - low) / 2;
+        if (start[middle] <= at) low = middle;
+        else high = middle;
+    }
+    return low;
 }
 
-void plastic_set_rows(const plastic_synapses *plastic, int group, int row, int count, const void *rows) {
-    int64_t sources = plastic->group_start[group + 1] - plastic->group_start[group];
-    for (int64_t a = 0; a < sources; a++)
-        for (int i = 0; i < count; i++) {
-            int64_t slot = plastic_slot(plastic, group, row + i, a);
-            if (plastic->single) ((float *)plastic->weight)[slot] = ((const float *)rows)[i * sources + a];
-            else ((double *)plastic->weight)[slot] = ((const double *)rows)[i * sources + a];
-        }
+static int group_of_row(const plastic_synapses *plastic, int row) {
+    int low = 0, high = plastic->groups;
+    while (high - low > 1) {
+        int middle = low + (high - low) / 2;
+        if (plastic->group_row[middle] <= row) low = middle;
+        else high = middle;
+    }
+    return low;
+}
+
+/** What begins with element @p from and is no more than @p count elements. */
+static rectangle rectangle_at(const plastic_synapses *plastic, int64_t from, int64_t count) {
+    rectangle r = {.row = last_start(plastic->row_start, plastic->rows, from), .rows = 1};
+    r.group = group_of_row(plastic, r.row);
+    int64_t sources = plastic->group_start[r.group + 1] - plastic->group_start[r.group];
+    r.begin = from - plastic->row_start[r.row];
+    r.end = sources - r.begin < count ? sources : r.begin + count;
+    while (r.begin == 0 && r.rows < AT_ONCE && r.row + r.rows < plastic->group_row[r.group + 1] && (r.rows + 1) * sources <= count) r.rows++;
+    return r;
+}
+
+#define COPY(real, suffix)                                                                                                                                 \
+    static void take_##suffix(const plastic_synapses *plastic, const rectangle *r, real *to) {                                                             \
+        const real *weight = plastic->weight;                                                                                                              \
+        int64_t length = r->end - r->begin, slot = plastic_slot(plastic, r->group, r->row, r->begin);                                                      \
+        int members = plastic->group_row[r->group + 1] - plastic->group_row[r->group];                                                                     \
+        for (int64_t a = 0; a < length; a++, slot += members)                                                                                              \
+            for (int i = 0; i < r->rows; i++) to[i * length + a] = weight[slot + i];                                                                       \
+    }                                                                                                                                                      \
+    static void put_##suffix(const plastic_synapses *plastic, const rectangle *r, const real *from) {                                                      \
+        real *weight = plastic->weight;                                                                                                                    \
+        int64_t length = r->end - r->begin, slot = plastic_slot(plastic, r->group, r->row, r->begin);                                                      \
+        int members = plastic->group_row[r->group + 1] - plastic->group_row[r->group];                                                                     \
+        for (int64_t a = 0; a < length; a++, slot += members)                                                                                              \
+            for (int i = 0; i < r->rows; i++) weight[slot + i] = from[i * length + a];                                                                     \
+    }
+COPY(float, single)
+COPY(double, double)
+
+static void take_weights(void *self, int64_t from, int64_t count, void *elements) {
+    const plastic_synapses *plastic = self;
+    for (int64_t done = 0, here; done < count; done += here) {
+        rectangle r = rectangle_at(plastic, from + done, count - done);
+        here = r.rows * (r.end - r.begin);
+        if (plastic->single) take_single(plastic, &r, (float *)elements + done);
+        else take_double(plastic, &r, (double *)elements + done);
+    }
+}
+
+static void put_weights(void *self, int64_t from, int64_t count, const void *elements) {
+    const plastic_synapses *plastic = self;
+    for (int64_t done = 0, here; done < count; done += here) {
+        rectangle r = rectangle_at(plastic, from + done, count - done);
+        here = r.rows * (r.end - r.begin);
+        if (plastic->single) put_single(plastic, &r, (const float *)elements + done);
+        else put_double(plastic, &r, (const double *)elements + done);
+    }
+}
+
+void plastic_state(plastic_synapses *plastic, state_list *list) {
+    state_pieces weights = {.self = plastic, .mine = plastic->row_start[plastic->rows], .take = take_weights, .put = put_weights};
+    if (plastic->alone) weights = (state_pieces){.self = plastic->weight, .mine = weights.mine}; /* they lie row by row */
+    state_add_pieces(list, "plastic", "weight", plastic->single ? H5_FLOAT32 : H5_FLOAT64, weights);
 }
 
 #define DELIVER(real, suffix)                                                                                                                              \

@@ -117,93 +117,17 @@ static char *path_of_loop(const char *directory, int64_t loop) {
 
 /* ---- what is in it ---- */
 
-/** State that the next loop starts from; none when every loop starts afresh. */
-static state_list state_of(simulation *sim) {
-    state_list list = {.count = 0};
-    if (sim->reset_every_loop) return list;
-    neurons_state(sim->neurons, &list);
-    drive_state(sim->drive, &list);
-    filter_state(sim->filter, &list);
-    state_add_shared(&list, "trial", "filter_age", H5_INT64, &sim->filter_age, 1);
-    state_add_shared(&list, "trial", "spike_count", H5_INT32, &sim->spike_count, 1);
-    state_add_shared(&list, "trial", "spikes", H5_INT32, sim->spikes, sim->plastic->sources);
-    return list;
-}
+/** Where the arrays of each part are in the file. */
+static const char *const folder_of[STATE_PARTS] = {[STATE_WEIGHTS] = "", [STATE_LEARNING] = "", [STATE_LOOP] = "state/"};
 
-/** Save every array of state_of() into @p file or, if that is NULL, load it from @p reader. */
-static void walk_state(simulation *sim, h5_file *file, h5_reader *reader) {
-    state_list list = state_of(sim);
-    char name[128];
-    for (int k = 0; k < list.count; k++) {
-        const state_array *array = &list.array[k];
-        bool shared = array->count > 0;
-        const int64_t *shape = shared ? &array->count : &sim->part.total, first = shared ? 0 : sim->part.first, mine = shared ? 0 : sim->part.mine;
-        snprintf(name, sizeof name, "state/%s/%s", array->module, array->name);
-        if (file)
-            h5_write(file, name, array->type, 1, shape, shared ? -1 : 0, first, mine, array->data, false);
-        else
-            h5_read(reader, name, array->type, 1, shape, shared ? -1 : 0, first, mine, array->data);
-    }
-}
-
-/** Where my plastic weights stand among those of all ranks: rows in the order of their neurons. Collective. */
-static void lay_out_weights(const simulation *sim, int64_t *total, int64_t *first, int64_t *mine) {
-    *mine = sim->plastic->row_start[sim->plastic->rows];
-    *first = context_first(&sim->context, *mine, total);
-}
-
-static h5_type weight_type(const simulation *sim) {
-    return sim->plastic->single ? H5_FLOAT32 : H5_FLOAT64;
-}
-
-/** All weights, row by row, to the file or from the reader. */
-static void walk_weights(const simulation *sim, h5_file *file, h5_reader *reader) {
-    enum { AT_ONCE = 16 }; /* members that lie in one cache line */
-    const plastic_synapses *plastic = sim->plastic;
-    void *rows = memory_new(MEMORY_BUFFERS, AT_ONCE * (size_t)plastic_largest(plastic), sizeof(double));
-    for (int g = 0; g < plastic->groups; g++)
-        for (int row = plastic->group_row[g], end = plastic->group_row[g + 1]; row < end; row += AT_ONCE) {
-            int count = end - row < AT_ONCE ? end - row : AT_ONCE;
-            int64_t weights = plastic->row_start[row + count] - plastic->row_start[row];
-            if (file) plastic_get_rows(plastic, g, row, count, rows), h5_stream_put(file, rows, weights);
-            else h5_reader_take(reader, rows, weights), plastic_set_rows(plastic, g, row, count, rows);
-        }
-    memory_free(rows);
-}
-
-static void save_weights(const simulation *sim, h5_file *file) {
-    int64_t total, first, mine;
-    lay_out_weights(sim, &total, &first, &mine);
-    h5_stream_begin(file, "plastic/weight", weight_type(sim), total, first, mine);
-    walk_weights(sim, file, NULL);
-    h5_stream_end(file);
-}
-
-static void load_weights(simulation *sim, h5_reader *reader) {
-    int64_t total, first, mine;
-    lay_out_weights(sim, &total, &first, &mine);
-    h5_reader_stream(reader, "plastic/weight", weight_type(sim), total, first, mine);
-    walk_weights(sim, NULL, reader);
-}
-
-static void save_drive(const simulation *sim, h5_file *file, double *const *drive) {
-    int64_t shape[2] = {sim->targets.instants, sim->part.total};
-    char name[64];
-    for (int task = 0; task < sim->targets.tasks; task++) {
-        snprintf(name, sizeof name, "measured/drive/%d", task);
-        if (drive[task]) h5_write(file, name, H5_FLOAT64, 2, shape, 1, sim->part.first, sim->part.mine, drive[task], false);
-    }
-}
-
-static void load_drive(const simulation *sim, h5_reader *reader, double **drive) {
-    int64_t shape[2] = {sim->targets.instants, sim->part.total};
-    char name[64];
-    for (int task = 0; task < sim->targets.tasks; task++) {
-        snprintf(name, sizeof name, "measured/drive/%d", task);
-        if (!h5_reader_has(reader, name)) continue;
-        if (!drive[task]) drive[task] = memory_new(MEMORY_OUTPUT, (size_t)sim->targets.instants * (size_t)sim->part.mine, sizeof(double));
-        h5_read(reader, name, H5_FLOAT64, 2, shape, 1, sim->part.first, sim->part.mine, drive[task]);
-    }
+/** All arrays of a part, to the file or, if that is NULL, from the reader. */
+static void walk(const checkpoint_subject *subject, state_part part, h5_file *file, h5_reader *reader) {
+    state_list list = {0};
+    const state_place place = {.context = subject->context, .part = subject->part, .folder = folder_of[part]};
+    subject->state(subject->self, part, &list);
+    if (file) state_write(&list, &place, file);
+    else state_read(&list, &place, reader);
+    state_clear(&list);
 }
 
 /* ---- generations ---- */
@@ -280,22 +204,21 @@ static void save_origin(const context *context, h5_file *file, const checkpoint_
     free(build);
 }
 
-status checkpoint_save(simulation *sim, const char *directory, const checkpoint_progress *progress, const char *configuration, const char *inputs, const char *identity) {
+status checkpoint_save(const checkpoint_subject *subject, const char *directory, const checkpoint_progress *progress, const char *configuration,
+                       const char *inputs, const char *identity) {
     char *path = path_of_loop(directory, progress->loop);
-    h5_file *file = h5_create(&sim->context, path, configuration);
+    h5_file *file = h5_create(subject->context, path, configuration);
     h5_seal(file);
     int32_t format = FORMAT;
     h5_attribute(file, "/", "checkpoint_format", H5_INT32, 0, &format);
     h5_attribute(file, "/", "loop", H5_INT64, 0, &progress->loop);
     h5_attribute(file, "/", "loops", H5_INT64, 0, &progress->loops);
     h5_attribute(file, "/", "seconds", H5_FLOAT64, 0, &progress->seconds);
-    save_origin(&sim->context, file, progress, inputs, identity);
-    save_weights(sim, file);
-    walk_state(sim, file, NULL);
-    if (sim->rule_state && sim->rule->save) sim->rule->save(sim->rule_state, file);
-    save_drive(sim, file, progress->drive);
+    save_origin(subject->context, file, progress, inputs, identity);
+    for (state_part part = 0; part < STATE_PARTS; part++) walk(subject, part, file, NULL);
+    if (subject->save) subject->save(subject->self, file);
     status saved = h5_commit(file);
-    if (saved == STATUS_OK && sim->context.rank == 0) remove_generations(directory, progress->loop, GENERATIONS);
+    if (saved == STATUS_OK && subject->context->rank == 0) remove_generations(directory, progress->loop, GENERATIONS);
     free(path);
     return saved;
 }
@@ -396,20 +319,19 @@ status checkpoint_read_origin(const context *context, const char *path, checkpoi
     return STATUS_OK;
 }
 
-status checkpoint_load(simulation *sim, const char *path, checkpoint_progress *progress) {
+status checkpoint_load(const checkpoint_subject *subject, const char *path, checkpoint_progress *progress) {
     h5_reader *reader = h5_reader_open(path);
     h5_reader_attribute(reader, "/", "loop", H5_INT64, 0, &progress->loop);
     h5_reader_attribute(reader, "/", "loops", H5_INT64, 0, &progress->loops);
     h5_reader_attribute(reader, "/", "seconds", H5_FLOAT64, 0, &progress->seconds);
-    load_weights(sim, reader);
-    walk_state(sim, NULL, reader);
-    if (sim->rule_state && sim->rule->load) sim->rule->load(sim->rule_state, reader);
-    load_drive(sim, reader, progress->drive);
-    return status_agree(&sim->context, h5_reader_close(reader));
+    for (state_part part = 0; part < STATE_PARTS; part++) walk(subject, part, NULL, reader);
+    if (subject->load) subject->load(subject->self, reader);
+    if (subject->settle) subject->settle(subject->self);
+    return status_agree(subject->context, h5_reader_close(reader));
 }
 
-status checkpoint_load_weights(const char *path, simulation *sim) {
+status checkpoint_load_weights(const checkpoint_subject *subject, const char *path) {
     h5_reader *reader = h5_reader_open(path);
-    load_weights(sim, reader);
-    return status_agree(&sim->context, h5_reader_close(reader));
+    walk(subject, STATE_WEIGHTS, NULL, reader);
+    return status_agree(subject->context, h5_reader_close(reader));
 }

@@ -5,7 +5,8 @@
 
 #include <dirent.h>
 
-#include "engram/simulation.h"
+#include "engram/config.h"
+#include "engram/state.h"
 
 /** Section `checkpoint`. */
 typedef struct {
@@ -15,12 +16,22 @@ typedef struct {
 } checkpoint_settings;
 extern const param_table checkpoint_common;
 
-/** What a checkpoint holds beside the simulation. */
+/** What is saved. Hooks get self; what they mean is in state.h. */
+typedef struct {
+    const context *context; /* borrowed */
+    void *self;
+    partition part;         /* of the neurons whose arrays it lists */
+    void (*state)(void *self, state_part part, state_list *list);
+    void (*save)(void *self, h5_file *file); /* what is no array of a rank; collective. NULL: nothing */
+    void (*load)(void *self, h5_reader *reader);
+    void (*settle)(void *self); /* bring up to date what is derived from all that was loaded; collective. NULL: nothing */
+} checkpoint_subject;
+
+/** What a checkpoint holds beside its subject. */
 typedef struct {
     int64_t loop;        /* loops done */
     int64_t loops;       /* loops planned when the checkpoint was made */
     double seconds;      /* wall time of these loops, over all parts of the run */
-    double **drive;      /* [tasks] [instants][mine] averages of the last loop of each task, NULL where there is none yet */
     uint64_t metrics_digest; /* results.digest, on rank 0 */
     int64_t spikes;          /* recorded in these loops, of all ranks, where output.spikes is all */
     uint64_t spikes_digest;  /* spool_digest() of them, of all ranks */
@@ -64,7 +75,8 @@ void checkpoint_make_folder(const char *directory);
 
 /** Save after loop progress->loop; when it is safe, remove generations older than the last but one. Collective.
  *  @param configuration as given (parameters.yaml). @return not yet printed; STATUS_FAILURE leaves older generations as they are */
-status checkpoint_save(simulation *sim, const char *directory, const checkpoint_progress *progress, const char *configuration, const char *inputs, const char *identity);
+status checkpoint_save(const checkpoint_subject *subject, const char *directory, const checkpoint_progress *progress, const char *configuration,
+                       const char *inputs, const char *identity);
 
 /** Remove all generations but the newest: a run that is done needs one. Not collective; rank 0. */
 void checkpoint_keep_newest(const char *directory);
@@ -85,10 +97,10 @@ void checkpoint_remove_parts(const char *directory);
 status checkpoint_read_origin(const context *context, const char *path, checkpoint_origin *origin);
 void checkpoint_forget(checkpoint_origin *origin);
 
-/** Read everything into a simulation just built from the same configuration. Collective. @return agreed and printed */
-status checkpoint_load(simulation *sim, const char *path, checkpoint_progress *progress);
+/** Read everything into a subject just built from the same configuration. Collective. @return agreed and printed */
+status checkpoint_load(const checkpoint_subject *subject, const char *path, checkpoint_progress *progress);
 
-/** Only the plastic weights. Collective. @return agreed and printed */
-status checkpoint_load_weights(const char *path, simulation *sim);
+/** Only the weights. Collective. @return agreed and printed */
+status checkpoint_load_weights(const checkpoint_subject *subject, const char *path);
 
 #endif

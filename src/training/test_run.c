@@ -20,7 +20,6 @@
 #include "run_json.h"
 #include "resume.h"
 #include "testing.h"
-#include "../systems/patterns/patterns.h"
 
 /** The job, divided. */
 typedef struct {
@@ -184,10 +183,15 @@ static status perturb(test_job *job) {
     return asks_anything(settings) ? status_fail(STATUS_INPUT, "%s: the system %s cannot be perturbed in a test", job->options->directory, job->system->name) : STATUS_OK;
 }
 
+static status load_weights(const test_job *job) {
+    const checkpoint_subject subject = {.context = &job->groups.mine, .self = job->self, .part = job->facts.part, .state = job->system->state};
+    return checkpoint_load_weights(&subject, job->checkpoint);
+}
+
 static status build(test_job *job) {
     double started = clock_seconds();
     status result = agree(job, job->groups.idle ? STATUS_OK : build_mine(job));
-    if (result == STATUS_OK) result = agree(job, job->groups.idle ? STATUS_OK : checkpoint_load_weights(job->checkpoint, ((patterns *)job->self)->sim));
+    if (result == STATUS_OK) result = agree(job, job->groups.idle ? STATUS_OK : load_weights(job));
     if (result == STATUS_OK && !job->groups.idle) {
         job->tasks = job->facts.tasks;
         describe(job);

@@ -21,7 +21,6 @@
 #include "resume.h"
 #include "spool.h"
 #include "testing.h"
-#include "../systems/patterns/patterns.h"
 
 /** Everything that lives for the length of a training run. */
 typedef struct {
@@ -142,6 +141,13 @@ static status run_loop(training *training, int64_t number) {
 
 /* ---- checkpoints ---- */
 
+/** @param part neurons whose arrays this rank writes, or reads */
+static checkpoint_subject subject_of(const training *training, partition part) {
+    const learning_system *system = training->system;
+    return (checkpoint_subject){.context = training->context, .self = training->self, .part = part, .state = system->state,
+                                .save = system->save, .load = system->load, .settle = system->settle};
+}
+
 /** Spikes recorded up to now need not be counted again. */
 static void put_aside(training *training) {
     training->digest += spool_digest(&training->results, &training->spikes, training->spooled);
@@ -158,7 +164,8 @@ static status save_checkpoint(training *training) {
     progress->spikes = (int64_t)sums[0];
     progress->spikes_digest = sums[1];
     progress->metrics_digest = training->results.digest;
-    return checkpoint_save(((patterns *)training->self)->sim, training->results.directory, progress, training->parameters, training->inputs, training->identity);
+    const checkpoint_subject subject = subject_of(training, training->facts.owned);
+    return checkpoint_save(&subject, training->results.directory, progress, training->parameters, training->inputs, training->identity);
 }
 
 /** Save the state after the loops done so far. Everything that belongs to them is on the disk before the checkpoint is. */
@@ -318,7 +325,8 @@ static status go_on(training *training, const resume_point *point) {
         log_line(context, "%s holds no checkpoint: starting with loop 1", training->results.directory);
         return STATUS_OK;
     }
-    status result = checkpoint_load(((patterns *)training->self)->sim, point->checkpoint, &training->progress);
+    const checkpoint_subject subject = subject_of(training, training->facts.part);
+    status result = checkpoint_load(&subject, point->checkpoint, &training->progress);
     if (result == STATUS_OK) result = status_agree(context, check_planned(training, point->loop));
     if (result == STATUS_OK && training->output->spikes == SPIKES_ALL) result = spool_read(&training->results, &point->origin, &training->spikes);
     training->resumed_from = training->saved = point->loop;
@@ -367,7 +375,6 @@ static status open_run(training *training, const run_options *options, const res
     status result = STATUS_OK;
     if (!options->resume) result = results_open(context, results_directory(training->config, options), &with, &training->results);
     attach_results(training);
-    training->progress.drive = ((patterns *)training->self)->average;
     if (options->resume) {
         training->results.started = clock_seconds();
         result = go_on(training, point);

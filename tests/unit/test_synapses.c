@@ -230,6 +230,17 @@ static plastic_synapses *make_plastic(bool single) {
     return plastic_new(SOURCES, SOURCES + UNITS, 6, row_neuron, 3, group_row, group_start, source, initial, single);
 }
 
+/** What make_plastic() gave row by row. */
+static double given_weight(int at, bool single) {
+    double weight = 1.0 / (3 + at);
+    return single ? (double)(float)weight : weight;
+}
+
+/** Where the element of that order lies: one row of 5 sources, then two of 5. */
+static int64_t slot_of(const plastic_synapses *plastic, int at) {
+    return at < 5 ? plastic_slot(plastic, 0, 0, at) : plastic_slot(plastic, 2, 4 + (at - 5) / 5, at % 5);
+}
+
 static void check_plastic(bool single) {
     plastic_synapses *plastic = make_plastic(single);
     assert_memory_equal(plastic->row_start, ((int64_t[]){0, 5, 5, 5, 5, 10, 15}), 7 * sizeof(int64_t));
@@ -247,21 +258,27 @@ static void check_plastic(bool single) {
         }
     assert_int_equal(seen, 10);
     assert_int_equal(plastic->out_start[SOURCES + UNITS], 10);
-    double rows[2][5], one[5];
-    float single_rows[2][5], single_one[5];
-    plastic_get_rows(plastic, 2, 4, 2, single ? (void *)single_rows : (void *)rows);
-    plastic_get_rows(plastic, 2, 5, 1, single ? (void *)single_one : (void *)one);
+    state_list list = {0};
+    plastic_state(plastic, &list);
+    state_pieces pieces = list.array[0].pieces;
+    assert_true(list.count == 1 && strcmp(list.array[0].name, "plastic/weight") == 0 && pieces.mine == 15 && pieces.before == 0);
+    state_clear(&list);
     for (int row = 0; row < 6; row++)
         for (int a = 0; a < 5 && (row == 0 || row >= 4); a++) {
-            int64_t given = plastic->row_start[row] + a, slot = plastic_slot(plastic, row ? 2 : 0, row, a);
-            double wanted = single ? (double)(float)(1.0 / (3 + (double)given)) : 1.0 / (3 + (double)given);
+            int64_t slot = plastic_slot(plastic, row ? 2 : 0, row, a);
+            double wanted = given_weight((int)plastic->row_start[row] + a, single);
             assert_true(plastic_weight(plastic, slot) == wanted && plastic_initial(plastic, slot) == wanted);
-            if (row >= 4) assert_true((single ? (double)single_rows[row - 4][a] : rows[row - 4][a]) == wanted);
-            if (row == 5) assert_true((single ? (double)single_one[a] : one[a]) == wanted);
         }
-    plastic_set_rows(plastic, 2, 4, 1, single ? (void *)single_one : (void *)one); /* both rows the same, and back */
-    for (int a = 0; a < 5; a++) assert_true(plastic_weight(plastic, plastic_slot(plastic, 2, 4, a)) == plastic_weight(plastic, plastic_slot(plastic, 2, 5, a)));
-    plastic_set_rows(plastic, 2, 4, 2, single ? (void *)single_rows : (void *)rows);
+    for (int from = 0; from < 15; from++) /* every stretch: out row by row; into places that hold something else, and nowhere else */
+        for (int count = 0; count <= 15 - from; count++) {
+            float narrow[15];
+            double wide[15];
+            pieces.take(pieces.self, from, count, single ? (void *)narrow : (void *)wide);
+            for (int k = 0; k < count; k++) assert_true((single ? (double)narrow[k] : wide[k]) == given_weight(from + k, single));
+            for (int at = from; at < from + count; at++) plastic_set_weight(plastic, slot_of(plastic, at), -1);
+            pieces.put(pieces.self, from, count, single ? (void *)narrow : (void *)wide);
+            for (int at = 0; at < 15; at++) assert_true(plastic_weight(plastic, slot_of(plastic, at)) == given_weight(at, single));
+        }
     plastic_set_weight(plastic, 7, 9); /* delivery reads the weights as they are now */
     assert_true(plastic_weight(plastic, 7) == 9 && plastic_initial(plastic, 7) != 9);
 

@@ -16,6 +16,11 @@ typedef struct patterns {
     char type_name[2][64]; /* of excitatory and inhibitory neurons in nodes.h5 */
 } patterns;
 
+/** What a checkpoint holds: hooks of learning_system. */
+void patterns_state(void *self, state_part part, state_list *list);
+void patterns_save(void *self, h5_file *file);
+void patterns_load(void *self, h5_reader *reader);
+
 /** Populations of nodes.h5 and edges.h5, and targets.h5: hooks of learning_system. */
 void patterns_nodes(void *self, node_list *list);
 void patterns_edges(void *self, bool plastic_only, edge_list *list);
