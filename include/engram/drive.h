@@ -33,10 +33,21 @@ typedef struct drive {
     bool settled;             /**< fixed and total are those of the last step */
 } drive;
 
-/** @param synapses static synapses, NULL for none: its filters then cost nothing
- *  @param tau_plastic [mine] ms or NULL for tau_plastic_all; @param unit ms, see filter.h. @return owned */
-drive *drive_new(int mine, int64_t first_gid, const static_synapses *synapses, bool readout, double dt, double tau_excitatory, double tau_inhibitory,
-                 const double *tau_plastic, double tau_plastic_all, double unit);
+/** What a drive is made for. Borrowed during drive_new(). */
+typedef struct {
+    int mine;                        /**< neurons of this rank */
+    int64_t first;                   /**< gid of the first one */
+    const static_synapses *synapses; /**< NULL: none; their filters then cost nothing */
+    bool readout;
+    double dt;                       /**< ms */
+    double tau_excitatory, tau_inhibitory; /**< ms, of static input */
+    double tau_plastic;              /**< ms, where all neurons have the same */
+    const double *tau_plastic_own;   /**< [mine] ms; NULL: they do */
+    double unit;                     /**< ms, see filter.h */
+} drive_setting;
+
+/** @return owned */
+drive *drive_new(const drive_setting *setting);
 void drive_free(drive *drive);
 
 /** No input has ever arrived. */

@@ -115,11 +115,20 @@ typedef struct {
     uint32_t *out_slot;     /**< [group_start[groups]] the stretch's first weight */
 } plastic_synapses;
 
-/** Take group sources and initial weights and complete the rest.
- *  @param initial [row_start[rows]] row by row
- *  @param row_neuron, group_row, group_start, source, initial  taken (memory_new) */
-plastic_synapses *plastic_new(int64_t neurons, int64_t sources, int rows, int32_t *row_neuron, int groups, int32_t *group_row, int64_t *group_start,
-                              int32_t *source, double *initial, bool single);
+/** What plastic_synapses are made of; the same names there say more. All arrays are taken (memory_new). */
+typedef struct {
+    int64_t neurons, sources;
+    int rows, groups;
+    int32_t *row_neuron;  /**< [rows] */
+    int32_t *group_row;   /**< [groups+1] */
+    int64_t *group_start; /**< [groups+1] */
+    int32_t *source;      /**< [group_start[groups]] */
+    double *initial;      /**< initial weights, row by row */
+    bool single;
+} plastic_parts;
+
+/** Take group sources and initial weights and complete the rest. @return owned */
+plastic_synapses *plastic_new(const plastic_parts *parts);
 void plastic_free(plastic_synapses *plastic);
 
 /** Sources of the row's group: pointer to [*count]. */

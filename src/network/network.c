@@ -111,8 +111,10 @@ plastic_synapses *row_list_finish(row_list *list, const plastic_request *request
     list->source = memory_resize(MEMORY_WEIGHTS, list->source, (size_t)list->sources, sizeof(int32_t));
     if (!list->initial) list->initial = memory_new(MEMORY_BUFFERS, 0, sizeof(double));
     int64_t neurons = request->network->part.total;
-    plastic_synapses *plastic = plastic_new(neurons, neurons + request->feedforward, list->rows, list->row_neuron, list->groups, list->group_row,
-                                            list->group_start, list->source, list->initial, request->single);
+    plastic_synapses *plastic = plastic_new(&(plastic_parts){.neurons = neurons, .sources = neurons + request->feedforward, .rows = list->rows,
+                                                             .row_neuron = list->row_neuron, .groups = list->groups, .group_row = list->group_row,
+                                                             .group_start = list->group_start, .source = list->source, .initial = list->initial,
+                                                             .single = request->single});
     plastic->group_id = list->group_id;
     return plastic;
 }

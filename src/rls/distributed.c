@@ -80,20 +80,24 @@ static void *reals(const rls_store *store, memory_category category, int64_t cou
     return memory_new(category, (size_t)count, real_size(store));
 }
 
-static void combine(const rls_store *store, int64_t length, double decay, const void *from, const void *rows, int64_t stride, const int32_t *index,
-                    const void *factor, int count, void *to) {
+static void combine(const rls_store *store, int64_t length, double decay, const void *from, distributed_rows rows, void *to) {
     if (store->single)
-        distributed_combine_single(length, (float)decay, from, rows, stride, index, factor, count, to);
+        distributed_combine_single(length, (float)decay, from, &rows, to);
     else
-        distributed_combine_double(length, decay, from, rows, stride, index, factor, count, to);
+        distributed_combine_double(length, decay, from, &rows, to);
 }
 
-static void subtract(const rls_store *store, int64_t length, int64_t picks, void *matrix, int64_t ld, const void *left, int64_t left_stride, const void *right,
-                     int64_t right_stride) {
+/** One row for every pending column, times store->factor. */
+static distributed_rows pending_rows(const rls_store *store, const void *row, int64_t stride) {
+    return (distributed_rows){.row = row, .stride = stride, .factor = store->factor, .count = store->pending};
+}
+
+static void subtract(const rls_store *store, distributed_product product) {
+    product.count = store->pending;
     if (store->single)
-        distributed_subtract_single(length, picks, matrix, ld, left, left_stride, right, right_stride, store->pending, store->scratch);
+        distributed_subtract_single(&product, store->scratch);
     else
-        distributed_subtract_double(length, picks, matrix, ld, left, left_stride, right, right_stride, store->pending, store->scratch);
+        distributed_subtract_double(&product, store->scratch);
 }
 
 static double dot(const rls_store *store, int64_t length, const void *a, const void *b) {
@@ -268,11 +272,13 @@ static void flush_group(rls_store *store, dense_group *group) {
     pick_q(store, group, group->p_rows, store->grid.row, store->grid.rows, q_rows);
     pick_q(store, group, group->p_columns, store->grid.column, store->grid.columns, q_columns);
     measure_lost(store, group, q_columns, group->p_value);
-    combine(store, group->p_rows, 1, y, q_rows, group->p_rows, NULL, store->factor, store->pending, y);
-    subtract(store, group->p_rows, group->p_columns, group->p, group->ld, q_columns, group->p_columns, q_rows, group->p_rows);
-    if (group->members)
-        subtract(store, group->members, group->count, at(store, store->plastic->weight, group->weights), group->members, group->q, group->count, group->e,
-                 group->members);
+    combine(store, group->p_rows, 1, y, pending_rows(store, q_rows, group->p_rows), y);
+    subtract(store, (distributed_product){.matrix = group->p, .picks = group->p_columns, .length = group->p_rows, .ld = group->ld,
+                                          .left = q_columns, .left_stride = group->p_columns, .right = q_rows, .right_stride = group->p_rows});
+    if (group->members == 0) return;
+    subtract(store, (distributed_product){.matrix = at(store, store->plastic->weight, group->weights),
+                                          .picks = group->count, .length = group->members, .ld = group->members,
+                                          .left = group->q, .left_stride = group->count, .right = group->e, .right_stride = group->members});
 }
 
 static void flush(rls_store *store) {
@@ -323,8 +329,10 @@ static void advance_sums(rls_store *store, dense_group *group, double decay) {
     }
     if (group->members == 0) return;
     memset(step, 0, (size_t)group->members * real_size(store));
-    combine(store, group->members, 1, step, at(store, store->plastic->weight, group->weights), group->members, group->hit, group->value, group->hits, step);
-    combine(store, group->members, 1, step, group->e, group->members, NULL, store->factor, store->pending, step);
+    const distributed_rows hits = {.row = at(store, store->plastic->weight, group->weights), .stride = group->members,
+                                   .index = group->hit, .factor = group->value, .count = group->hits};
+    combine(store, group->members, 1, step, hits, step);
+    combine(store, group->members, 1, step, pending_rows(store, group->e, group->members), step);
     for (int i = 0; i < group->members; i++) store->sum[group->first_row + i] = decay * store->sum[group->first_row + i] + get(store, step, i);
 }
 
@@ -334,7 +342,8 @@ static void advance(rls_store *store, const double *values, double decay) {
         void *y = at(store, store->y, group->y_begin);
         find_hits(store, group, values);
         advance_sums(store, group, decay);
-        combine(store, group->p_rows, decay, y, group->p, group->ld, group->p_hit, group->p_value, group->p_hits, y);
+        const distributed_rows hits = {.row = group->p, .stride = group->ld, .index = group->p_hit, .factor = group->p_value, .count = group->p_hits};
+        combine(store, group->p_rows, decay, y, hits, y);
     }
 }
 
@@ -386,7 +395,7 @@ static void take_products(rls_store *store, dense_group *group, int64_t before, 
 static double learn_group(rls_store *store, dense_group *group, const double *r, const double *error) {
     for (int a = 0; a < group->count; a++) put(store, group->r, a, r[group->source[a]]);
     for (int m = 0; m < store->pending; m++) put(store, store->factor, m, -group->z[m]);
-    combine(store, group->count, 1, group->k, group->q, group->count, NULL, store->factor, store->pending, group->k);
+    combine(store, group->count, 1, group->k, pending_rows(store, group->q, group->count), group->k);
     double rk = dot(store, group->count, group->r, group->k), gain = 1 / (1 + rk), root = sqrt(gain), weight_gain = store->settings.gain ? gain : 1;
     void *column = at(store, group->q, store->pending * (int64_t)group->count), *errors = at(store, group->e, store->pending * (int64_t)group->members);
     for (int a = 0; a < group->count; a++) put(store, column, a, root * get(store, group->k, a));
@@ -435,7 +444,7 @@ static void deliver_pending(void *self, const int32_t *spike, int count, double 
         if (!reached) continue;
         void *step = at(store, store->step, group->first_row);
         memset(step, 0, (size_t)group->members * real_size(store));
-        combine(store, group->members, 1, step, group->e, group->members, NULL, store->factor, store->pending, step);
+        combine(store, group->members, 1, step, pending_rows(store, group->e, group->members), step);
         for (int i = 0; i < group->members; i++) input[store->plastic->row_neuron[group->first_row + i]] -= get(store, step, i);
     }
 }
@@ -468,11 +477,20 @@ typedef struct {
     void *rows;               /* [K][PANEL] the same transposed */
 } p_panels;
 
-static void redistribute(const rls_store *store, int m, int n, void *a, int ia, int ja, int *a_is, void *b, int ib, int jb, int *b_is) {
+/** Where a submatrix begins in a distributed matrix; indices count from 1. */
+typedef struct {
+    void *matrix;
+    int row, column;
+    int *description; /* grid_describe() */
+} grid_place;
+
+/** Copy a submatrix of m x n from one distribution to another. Collective. */
+static void redistribute(const rls_store *store, int m, int n, grid_place from, grid_place to) {
+    const int blacs = store->grid.blacs;
     if (store->single)
-        Cpsgemr2d(m, n, a, ia, ja, a_is, b, ib, jb, b_is, store->grid.blacs);
+        Cpsgemr2d(m, n, from.matrix, from.row, from.column, from.description, to.matrix, to.row, to.column, to.description, blacs);
     else
-        Cpdgemr2d(m, n, a, ia, ja, a_is, b, ib, jb, b_is, store->grid.blacs);
+        Cpdgemr2d(m, n, from.matrix, from.row, from.column, from.description, to.matrix, to.row, to.column, to.description, blacs);
 }
 
 /** Move the columns from @p from on of every rank's range, below the diagonal block and with it, from P to the panels; or from the panels to P, where
@@ -488,11 +506,13 @@ static void move_panels(const rls_store *store, const dense_group *group, p_pane
         int first = (int)(range.first + from) + 1, rest = group->count + 1 - first;
         int place = rank * PANEL + 1;
         if (width <= 0) continue;
+        const grid_place in_p = {group->p, first, first, p};
+        const grid_place in_columns = {panels->columns, first, place, columns}, in_rows = {panels->rows, place, first, rows};
         if (out) {
-            redistribute(store, rest, width, group->p, first, first, p, panels->columns, first, place, columns);
+            redistribute(store, rest, width, in_p, in_columns);
         } else {
-            redistribute(store, rest, width, panels->columns, first, place, columns, group->p, first, first, p);
-            redistribute(store, width, rest, panels->rows, place, first, rows, group->p, first, first, p);
+            redistribute(store, rest, width, in_columns, in_p);
+            redistribute(store, width, rest, in_rows, in_p);
         }
     }
 }

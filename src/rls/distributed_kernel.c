@@ -36,23 +36,27 @@ static const real *row_of(const real *rows, int64_t stride, const int32_t *index
         }                                                                                                             \
     } while (0)
 
-/** Less than a vector, at the end of the rows: in a vector too, as scalar code would be fused otherwise. */
-static void combine_rest(size_t bytes, real decay, const real *from, const real *rows, int64_t stride, const int32_t *index, const real *factor, int count,
-                         real *to) {
+/** Less than a vector, at the end of the rows: in a vector too, as scalar code would be fused otherwise.
+ *  @param whole elements before it @param from, to there */
+static void combine_rest(const distributed_rows *added, int64_t whole, size_t bytes, real decay, const real *from, real *to) {
+    const real *rows = (const real *)added->row + whole, *factor = added->factor;
     lanes sum = {0}, row = {0};
     memcpy(&sum, from, bytes);
     sum *= decay;
-    for (int k = 0; k < count; k++) {
-        memcpy(&row, row_of(rows, stride, index, k), bytes);
+    for (int k = 0; k < added->count; k++) {
+        memcpy(&row, row_of(rows, added->stride, added->index, k), bytes);
         sum += row * factor[k];
     }
     memcpy(to, &sum, bytes);
 }
 
-void NAME(combine)(int64_t length, real decay, const real *from, const real *rows, int64_t stride, const int32_t *index, const real *factor, int count,
-                   real *to) {
+void NAME(combine)(int64_t length, real decay, const real *from, const distributed_rows *added, real *to) {
+    const real *const rows = added->row, *const factor = added->factor;
+    const int32_t *const index = added->index;
+    const int64_t stride = added->stride;
+    const int count = added->count;
     int64_t whole = length / LANES * LANES;
-    if (whole < length) combine_rest((size_t)(length - whole) * sizeof *to, decay, from + whole, rows + whole, stride, index, factor, count, to + whole);
+    if (whole < length) combine_rest(added, whole, (size_t)(length - whole) * sizeof *to, decay, from + whole, to + whole);
     for (int64_t begin = 0; begin < whole; begin += STRETCH) {
         int64_t end = begin + STRETCH < whole ? begin + STRETCH : whole;
         int k = 0;
@@ -98,11 +102,13 @@ static int64_t rounded(int64_t length, int64_t width) {
     return (length + width - 1) / width * width;
 }
 
-void NAME(subtract)(int64_t length, int64_t picks, real *matrix, int64_t ld, const real *left, int64_t left_stride, const real *right, int64_t right_stride,
-                    int count, real *scratch) {
+void NAME(subtract)(const distributed_product *product, real *scratch) {
+    const int64_t length = product->length, picks = product->picks, ld = product->ld;
+    const int count = product->count;
+    real *matrix = product->matrix;
     real *rights = scratch, *lefts = scratch + rounded(length, STRIP) * count;
-    pack(length, right, right_stride, count, STRIP, rights);
-    pack(picks, left, left_stride, count, PICKS, lefts);
+    pack(length, product->right, product->right_stride, count, STRIP, rights);
+    pack(picks, product->left, product->left_stride, count, PICKS, lefts);
     for (int64_t chunk = 0; chunk < length; chunk += CHUNK) /* the right sides of a chunk stay in the second-level cache */
         for (int64_t a = 0; a < picks; a += PICKS)
             for (int64_t c = chunk; c < length && c < chunk + CHUNK; c += STRIP) {

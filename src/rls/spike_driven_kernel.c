@@ -302,10 +302,23 @@ static void move_weights(real *restrict weight, int members, int sources, const 
             for (int i = 0; i < members; i++) weight[(int64_t)a * members + i] -= step[i] * k[a];
 }
 
-/** The same for one member, where weights keep the signs of @p initial: one that would not stays and is frozen.
+/** Weights of a group of one member that keep the signs of initial (synapses.h); all [count]. */
+typedef struct {
+    int count;
+    const int32_t *source;
+    real *weight;
+    const real *initial;
+    uint8_t *frozen;
+} signed_weights;
+
+/** The same for one member, where weights keep their signs: one that would not stays and is frozen.
  *  @return what the sum w.r would have changed by for them, per step */
-static double move_within_signs(real *restrict weight, const real *restrict initial, uint8_t *restrict frozen, int sources, real step, const real *restrict k,
-                                const int32_t *restrict source, const double *restrict r) {
+static double move_within_signs(const signed_weights *of, real step, const real *restrict k, const double *restrict r) {
+    real *restrict weight = of->weight;
+    const real *restrict initial = of->initial;
+    uint8_t *restrict frozen = of->frozen;
+    const int32_t *restrict source = of->source;
+    const int sources = of->count;
     int frozen_now = 0;
     double kept = 0;
     for (int a = 0; a < sources; a++) {
@@ -337,8 +350,9 @@ static double learn(rls_store *store, const view *group, double rho, const doubl
     real *weight = (real *)plastic->weight + first;
     if (plastic->frozen) {
         double own = (store->settings.gain ? gain : 1) * error[row] * scale;
-        store->sum[row] += own * move_within_signs(weight, (const real *)plastic->initial + first, plastic->frozen + first, group->sources, step[0], k,
-                                                   plastic->source + plastic->group_start[group->group], r);
+        const signed_weights of = {.count = group->sources, .source = plastic->source + plastic->group_start[group->group], .weight = weight,
+                                   .initial = (const real *)plastic->initial + first, .frozen = plastic->frozen + first};
+        store->sum[row] += own * move_within_signs(&of, step[0], k, r);
     } else {
         move_weights(weight, members, group->sources, step, k);
     }

@@ -122,19 +122,20 @@ static uint8_t *frozen_of(const plastic_synapses *plastic, int group) {
 /** The kernel for this layout and precision. @return g */
 static double step_group(rls_store *store, int group, int count, const double *error) {
     plastic_synapses *plastic = store->plastic;
-    int row = plastic->group_row[group], rows = plastic->group_row[group + 1] - row, with_gain = store->settings.gain;
-    int64_t at = plastic->row_start[row], ld = rls_row_length(count);
-    uint8_t *frozen = frozen_of(plastic, group);
+    const int row = plastic->group_row[group], rows = plastic->group_row[group + 1] - row;
+    const int64_t at = plastic->row_start[row], p_start = store->p_start[group];
     if (plastic->single) {
-        float *p = (float *)store->p + store->p_start[group], *weight = (float *)plastic->weight + at;
-        const float *initial = (const float *)plastic->initial + at;
-        return store->packed ? packed_step_single(p, count, store->r, store->q, rows, weight, error + row, with_gain, initial, frozen)
-                             : textbook_step_single(p, ld, count, store->r, store->q, rows, weight, error + row, with_gain, initial, frozen);
+        const textbook_group_single single = {.count = count, .rows = rows, .ld = rls_row_length(count),
+                                              .p = (float *)store->p + p_start, .r = store->r, .q = store->q,
+                                              .weight = (float *)plastic->weight + at, .error = error + row, .with_gain = store->settings.gain,
+                                              .initial = (const float *)plastic->initial + at, .frozen = frozen_of(plastic, group)};
+        return store->packed ? packed_step_single(&single) : textbook_step_single(&single);
     }
-    double *p = (double *)store->p + store->p_start[group], *weight = (double *)plastic->weight + at;
-    const double *initial = (const double *)plastic->initial + at;
-    return store->packed ? packed_step_double(p, count, store->r, store->q, rows, weight, error + row, with_gain, initial, frozen)
-                         : textbook_step_double(p, ld, count, store->r, store->q, rows, weight, error + row, with_gain, initial, frozen);
+    const textbook_group_double wide = {.count = count, .rows = rows, .ld = rls_row_length(count),
+                                        .p = (double *)store->p + p_start, .r = store->r, .q = store->q,
+                                        .weight = (double *)plastic->weight + at, .error = error + row, .with_gain = store->settings.gain,
+                                        .initial = (const double *)plastic->initial + at, .frozen = frozen_of(plastic, group)};
+    return store->packed ? packed_step_double(&wide) : textbook_step_double(&wide);
 }
 
 static int update(rls_store *store, const rls_activity *activity, const double *error, const double *scale, double *gain, double *after) {

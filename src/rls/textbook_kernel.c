@@ -40,13 +40,16 @@ static void update_within_signs(int count, real step, const real *restrict q, re
 }
 
 /** w <- w - [g] e q for every member; then q <- sqrt(g) q, so that P - q q' is the update: its products commute, P stays symmetric to the bit. */
-static void update_weights(int count, real gain_or_one, real root, real *restrict q, int rows, real *restrict weight, const double *error, const real *initial,
-                           uint8_t *frozen) {
-    if (frozen)
-        update_within_signs(count, gain_or_one * (real)error[0], q, weight, initial, frozen);
+static void update_weights(const NAME(textbook_group) *group, double gain) {
+    const int count = group->count, rows = group->rows;
+    const real gain_or_one = group->with_gain ? (real)gain : 1, root = (real)sqrt(gain);
+    real *restrict q = group->q;
+    real *restrict weight = group->weight;
+    if (group->frozen)
+        update_within_signs(count, gain_or_one * (real)group->error[0], q, weight, group->initial, group->frozen);
     else
         for (int a = 0; a < count; a++, weight += rows)
-            for (int row = 0; row < rows; row++) weight[row] -= gain_or_one * (real)error[row] * q[a];
+            for (int row = 0; row < rows; row++) weight[row] -= gain_or_one * (real)group->error[row] * q[a];
     for (int a = 0; a < count; a++) q[a] *= root;
 }
 
@@ -61,11 +64,15 @@ static double dot(const real *restrict r, const real *restrict q, int count) {
     return sum;
 }
 
-double NAME(textbook_step)(real *restrict p, int64_t ld, int count, const real *restrict r, real *restrict q, int rows, real *restrict weight,
-                           const double *error, int with_gain, const real *initial, uint8_t *frozen) {
+double NAME(textbook_step)(const NAME(textbook_group) *group) {
+    const int count = group->count;
+    const int64_t ld = group->ld;
+    real *restrict p = group->p;
+    real *restrict q = group->q;
+    const real *restrict r = group->r;
     product(p, ld, count, r, q);
     double gain = 1 / (1 + dot(r, q, count));
-    update_weights(count, with_gain ? (real)gain : 1, (real)sqrt(gain), q, rows, weight, error, initial, frozen);
+    update_weights(group, gain);
     for (int a = 0; a < count; a++) {
         real *restrict row = p + a * ld;
         const real qa = q[a];
@@ -74,8 +81,11 @@ double NAME(textbook_step)(real *restrict p, int64_t ld, int count, const real *
     return gain;
 }
 
-double NAME(packed_step)(real *restrict p, int count, const real *restrict r, real *restrict q, int rows, real *restrict weight, const double *error,
-                         int with_gain, const real *initial, uint8_t *frozen) {
+double NAME(packed_step)(const NAME(textbook_group) *group) {
+    const int count = group->count;
+    real *restrict p = group->p;
+    real *restrict q = group->q;
+    const real *restrict r = group->r;
     for (int a = 0; a < count; a++) q[a] = 0;
     const real *restrict reading = p;
     for (int a = 0; a < count; reading += count - a, a++) { /* row a: its dot product with r, and as column a of the lower half */
@@ -93,7 +103,7 @@ double NAME(packed_step)(real *restrict p, int count, const real *restrict r, re
         q[a] += sum;
     }
     double gain = 1 / (1 + dot(r, q, count));
-    update_weights(count, with_gain ? (real)gain : 1, (real)sqrt(gain), q, rows, weight, error, initial, frozen);
+    update_weights(group, gain);
     real *restrict writing = p;
     for (int a = 0; a < count; writing += count - a, a++) {
         const real qa = q[a];

@@ -8,21 +8,26 @@ static double *zeros(int count) {
     return memory_new(MEMORY_STATE, (size_t)count, sizeof(double));
 }
 
-drive *drive_new(int mine, int64_t first_gid, const static_synapses *synapses, bool readout, double dt, double tau_excitatory, double tau_inhibitory,
-                 const double *tau_plastic, double tau_plastic_all, double unit) {
+static filter_step step_of(const drive_setting *setting, double tau) {
+    return filter_step_of(setting->readout, setting->dt, tau, setting->unit);
+}
+
+drive *drive_new(const drive_setting *setting) {
+    const int mine = setting->mine;
+    const static_synapses *synapses = setting->synapses;
     drive *drive = memory_new(MEMORY_STATE, 1, sizeof *drive);
     drive->mine = mine;
-    drive->readout = readout;
-    drive->excitatory = filter_step_of(readout, dt, tau_excitatory, unit);
-    drive->inhibitory = filter_step_of(readout, dt, tau_inhibitory, unit);
-    drive->plastic = filter_step_of(readout, dt, tau_plastic_all, unit);
-    if (tau_plastic) {
+    drive->readout = setting->readout;
+    drive->excitatory = step_of(setting, setting->tau_excitatory);
+    drive->inhibitory = step_of(setting, setting->tau_inhibitory);
+    drive->plastic = step_of(setting, setting->tau_plastic);
+    if (setting->tau_plastic_own) {
         drive->plastic_own = memory_new(MEMORY_STATE, (size_t)mine, sizeof *drive->plastic_own);
-        for (int i = 0; i < mine; i++) drive->plastic_own[i] = filter_step_of(readout, dt, tau_plastic[i], unit);
+        for (int i = 0; i < mine; i++) drive->plastic_own[i] = step_of(setting, setting->tau_plastic_own[i]);
     }
     if (synapses) {
         drive->from_excitatory = zeros(mine);
-        if (tau_excitatory != tau_inhibitory) drive->from_inhibitory = zeros(mine);
+        if (setting->tau_excitatory != setting->tau_inhibitory) drive->from_inhibitory = zeros(mine);
         if (synapses->weight) {
             drive->arriving.excitatory = zeros(mine);
             drive->arriving.inhibitory = zeros(mine);
@@ -30,29 +35,25 @@ drive *drive_new(int mine, int64_t first_gid, const static_synapses *synapses, b
             drive->arriving.excitatory_count = memory_new(MEMORY_STATE, (size_t)mine, sizeof(uint16_t));
             drive->arriving.inhibitory_count = memory_new(MEMORY_STATE, (size_t)mine, sizeof(uint16_t));
             memcpy(drive->type_weight, synapses->type_weight, sizeof drive->type_weight);
-            int64_t below = synapses->excitatory - first_gid;
+            int64_t below = synapses->excitatory - setting->first;
             drive->excitatory_neurons = below < 0 ? 0 : below > mine ? mine : (int)below;
         }
     }
     drive->plastic_arriving = zeros(mine);
     drive->fixed = zeros(mine);
     drive->plastic_sum = zeros(mine);
-    drive->learned = readout ? zeros(mine) : drive->plastic_sum;
+    drive->learned = setting->readout ? zeros(mine) : drive->plastic_sum;
     drive->total = zeros(mine);
     drive->settled = true;
     return drive;
 }
 
 void drive_state(drive *drive, state_list *list) {
-    const struct { const char *name; double *values; } reals[] = {{drive->from_inhibitory ? "from_excitatory" : "from_both", drive->from_excitatory},
-                 {"from_inhibitory", drive->from_inhibitory},
-                 {"arriving_excitatory", drive->arriving.excitatory},
-                 {"arriving_inhibitory", drive->arriving.inhibitory},
-                 {"plastic_arriving", drive->plastic_arriving},
-                 {"fixed", drive->fixed},
-                 {"plastic_sum", drive->plastic_sum},
-                 {"learned", drive->readout ? drive->learned : NULL},
-                 {"total", drive->total}};
+    const struct { const char *name; double *values; } reals[] = {
+        {drive->from_inhibitory ? "from_excitatory" : "from_both", drive->from_excitatory}, {"from_inhibitory", drive->from_inhibitory},
+        {"arriving_excitatory", drive->arriving.excitatory}, {"arriving_inhibitory", drive->arriving.inhibitory},
+        {"plastic_arriving", drive->plastic_arriving}, {"fixed", drive->fixed}, {"plastic_sum", drive->plastic_sum},
+        {"learned", drive->readout ? drive->learned : NULL}, {"total", drive->total}};
     for (size_t k = 0; k < sizeof reals / sizeof *reals; k++)
         if (reals[k].values) state_add(list, "drive", reals[k].name, H5_FLOAT64, LAYOUT_NEURONS, 0, reals[k].values);
     if (!drive->arriving.excitatory_count) return;

@@ -38,19 +38,19 @@ static void build_out_lists(plastic_synapses *plastic) {
     memory_free(next);
 }
 
-plastic_synapses *plastic_new(int64_t neurons, int64_t sources, int rows, int32_t *row_neuron, int groups, int32_t *group_row, int64_t *group_start,
-                              int32_t *source, double *initial, bool single) {
+plastic_synapses *plastic_new(const plastic_parts *parts) {
     plastic_synapses *plastic = memory_new(MEMORY_WEIGHTS, 1, sizeof *plastic);
-    *plastic = (plastic_synapses){.sources = sources, .neurons = neurons, .rows = rows, .row_neuron = row_neuron, .groups = groups,
-                                  .group_row = group_row, .group_start = group_start, .source = source, .single = single};
-    plastic->row_start = memory_new(MEMORY_WEIGHTS, (size_t)rows + 1, sizeof(int64_t));
-    for (int g = 0; g < groups; g++)
-        for (int row = group_row[g]; row < group_row[g + 1]; row++)
-            plastic->row_start[row + 1] = plastic->row_start[row] + group_start[g + 1] - group_start[g];
-    int64_t count = plastic->row_start[rows];
+    *plastic = (plastic_synapses){.sources = parts->sources, .neurons = parts->neurons, .rows = parts->rows, .row_neuron = parts->row_neuron,
+                                  .groups = parts->groups, .group_row = parts->group_row, .group_start = parts->group_start,
+                                  .source = parts->source, .single = parts->single};
+    plastic->row_start = memory_new(MEMORY_WEIGHTS, (size_t)parts->rows + 1, sizeof(int64_t));
+    for (int g = 0; g < parts->groups; g++)
+        for (int row = parts->group_row[g]; row < parts->group_row[g + 1]; row++)
+            plastic->row_start[row + 1] = plastic->row_start[row] + parts->group_start[g + 1] - parts->group_start[g];
+    int64_t count = plastic->row_start[parts->rows];
     if (count > UINT32_MAX) context_abort("%lld plastic synapses on one rank; at most %u: use more ranks", (long long)count, UINT32_MAX);
-    store_weights(plastic, initial, count);
-    memory_free(initial);
+    store_weights(plastic, parts->initial, count);
+    memory_free(parts->initial);
     build_out_lists(plastic);
     return plastic;
 }

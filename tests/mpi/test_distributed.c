@@ -46,7 +46,9 @@ static plastic_synapses *make_plastic(int from, int to, bool single) {
         groups++;
     }
     for (int row = 0; row < rows; row++) row_neuron[row] = row;
-    plastic_synapses *plastic = plastic_new(SOURCES - UNITS, SOURCES, rows, row_neuron, groups, group_row, group_start, source, initial, single);
+    plastic_synapses *plastic = plastic_new(&(plastic_parts){.neurons = SOURCES - UNITS, .sources = SOURCES, .rows = rows, .row_neuron = row_neuron,
+                                                             .groups = groups, .group_row = group_row, .group_start = group_start, .source = source,
+                                                             .initial = initial, .single = single});
     plastic->group_id = id;
     plastic->shared = true;
     return plastic;

@@ -142,7 +142,8 @@ static plastic_synapses *make_plastic(void) {
         random_choose(1, RANDOM_PLASTIC_ROW, (uint64_t)i, 0, SOURCES, DEGREE, chosen);
         for (int a = 0; a < DEGREE; a++) source[i * DEGREE + a] = (int32_t)chosen[a], initial[i * DEGREE + a] = uniform(7, (uint64_t)(i * DEGREE + a)) - 0.5;
     }
-    return plastic_new(SOURCES, SOURCES, MINE, row_neuron, MINE, group_row, group_start, source, initial, false);
+    return plastic_new(&(plastic_parts){.neurons = SOURCES, .sources = SOURCES, .rows = MINE, .row_neuron = row_neuron, .groups = MINE,
+                                        .group_row = group_row, .group_start = group_start, .source = source, .initial = initial});
 }
 
 static int random_spikes(uint64_t step, int32_t *spike) {
@@ -167,7 +168,8 @@ static void advance(drive *u, const double *noise, const double *noise_sd) {
 /** V6: with frozen weights the plastic drive is w.r, in both forms; with own time constants each target filters with its own. */
 static void check_plastic_drive(bool readout, const double *tau) {
     plastic_synapses *plastic = make_plastic();
-    drive *u = drive_new(MINE, FIRST, NULL, readout, 0.5, 3, 3, tau, 40, readout ? 10 : 1);
+    drive *u = drive_new(&(drive_setting){.mine = MINE, .first = FIRST, .readout = readout, .dt = 0.5, .tau_excitatory = 3, .tau_inhibitory = 3,
+                                          .tau_plastic_own = tau, .tau_plastic = 40, .unit = readout ? 10 : 1});
     double r[MINE][SOURCES] = {{0}}, worst = 0;
     int32_t spike[SOURCES];
     for (uint64_t step = 0; step < 3000; step++) {
@@ -233,8 +235,10 @@ static void check_static_drive(int64_t first, int64_t excitatory, double tau_inh
     memory_free(typed->weight);
     typed->weight = NULL;
     memcpy(typed->type_weight, type_weight, sizeof type_weight);
-    drive *a = drive_new(MINE, first, weighted, false, 0.1, 3, tau_inhibitory, NULL, 150, 1);
-    drive *b = drive_new(MINE, first, typed, false, 0.1, 3, tau_inhibitory, NULL, 150, 1);
+    drive *a = drive_new(&(drive_setting){.mine = MINE, .first = first, .synapses = weighted, .dt = 0.1, .tau_excitatory = 3,
+                                          .tau_inhibitory = tau_inhibitory, .tau_plastic = 150, .unit = 1});
+    drive *b = drive_new(&(drive_setting){.mine = MINE, .first = first, .synapses = typed, .dt = 0.1, .tau_excitatory = 3,
+                                          .tau_inhibitory = tau_inhibitory, .tau_plastic = 150, .unit = 1});
     filter_step e = filter_step_of(0, 0.1, 3, 1), h = filter_step_of(0, 0.1, tau_inhibitory, 1);
     double u[MINE][2] = {{0}}, noise[MINE], sd[MINE];
     int32_t spike[SOURCES];
@@ -285,7 +289,7 @@ static void test_static_drive(void **state) {
 /** Current noise without static synapses is fresh in every step. */
 static void test_noise_alone(void **state) {
     (void)state;
-    drive *u = drive_new(2, 0, NULL, false, 0.1, 3, 3, NULL, 150, 1);
+    drive *u = drive_new(&(drive_setting){.mine = 2, .first = 0, .dt = 0.1, .tau_excitatory = 3, .tau_inhibitory = 3, .tau_plastic = 150, .unit = 1});
     for (int step = 0; step < 5; step++) {
         advance(u, (double[]){step, 1}, (double[]){2, 0.5});
         assert_true(u->fixed[0] == 2 * step && u->fixed[1] == 0.5 && u->total[0] == 2 * step);

@@ -42,7 +42,8 @@ static plastic_synapses *make_plastic(int groups, int members, bool same_sources
         row_neuron[row] = row;
         for (int a = 0; a < N; a++) initial[row * N + a] = a % 5 == 4 ? 0 : (a % 3 ? 1 : -1) * (0.5 + uniform(9, (uint64_t)a));
     }
-    return plastic_new(NEURONS, SOURCES, rows, row_neuron, groups, group_row, group_start, source, initial, single);
+    return plastic_new(&(plastic_parts){.neurons = NEURONS, .sources = SOURCES, .rows = rows, .row_neuron = row_neuron, .groups = groups,
+                                        .group_row = group_row, .group_start = group_start, .source = source, .initial = initial, .single = single});
 }
 
 static int sign(double x) {
@@ -299,7 +300,9 @@ static void check_without_inputs(const rls_store_kind *kind, bool single, bool h
     double *initial = memory_new(MEMORY_BUFFERS, N, sizeof(double));
     for (int g = 0; g < ROWS; g++) row_neuron[g] = g, group_row[g + 1] = g + 1, group_start[g + 1] = N;
     for (int a = 0; a < N; a++) source[a] = 2 * a, initial[a] = a % 2 ? 1 : -1;
-    plastic_synapses *plastic = plastic_new(NEURONS, SOURCES, ROWS, row_neuron, ROWS, group_row, group_start, source, initial, single);
+    plastic_synapses *plastic = plastic_new(&(plastic_parts){.neurons = NEURONS, .sources = SOURCES, .rows = ROWS, .row_neuron = row_neuron,
+                                                             .groups = ROWS, .group_row = group_row, .group_start = group_start, .source = source,
+                                                             .initial = initial, .single = single});
     trainee t = begin(kind, (rls_settings){.lambda = 0.8, .mu = 0.01, .lambda_feedforward = 1, .gain = true, .half = half}, plastic);
     for (uint64_t n = 0; n < 150; n++) { /* more than one block */
         rls_activity activity = next_activity(t.filter, n);

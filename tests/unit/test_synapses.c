@@ -227,7 +227,8 @@ static plastic_synapses *make_plastic(bool single) {
     memcpy(source, sources[0], 5 * sizeof(int32_t));
     memcpy(source + 5, sources[2], 5 * sizeof(int32_t));
     for (int s = 0; s < 15; s++) initial[s] = 1.0 / (3 + s);
-    return plastic_new(SOURCES, SOURCES + UNITS, 6, row_neuron, 3, group_row, group_start, source, initial, single);
+    return plastic_new(&(plastic_parts){.neurons = SOURCES, .sources = SOURCES + UNITS, .rows = 6, .row_neuron = row_neuron, .groups = 3,
+                                        .group_row = group_row, .group_start = group_start, .source = source, .initial = initial, .single = single});
 }
 
 /** What make_plastic() gave row by row. */
@@ -309,8 +310,12 @@ static void test_plastic(void **state) {
 /** A rank on which nothing learns. */
 static void test_no_rows(void **state) {
     (void)state;
-    plastic_synapses *plastic = plastic_new(SOURCES, SOURCES, 0, memory_new(MEMORY_WEIGHTS, 0, 4), 0, memory_new(MEMORY_WEIGHTS, 1, 4),
-                                            memory_new(MEMORY_WEIGHTS, 1, 8), memory_new(MEMORY_WEIGHTS, 0, 4), memory_new(MEMORY_BUFFERS, 0, 8), true);
+    plastic_synapses *plastic = plastic_new(&(plastic_parts){.neurons = SOURCES, .sources = SOURCES, .rows = 0,
+                                                             .row_neuron = memory_new(MEMORY_WEIGHTS, 0, 4), .groups = 0,
+                                                             .group_row = memory_new(MEMORY_WEIGHTS, 1, 4),
+                                                             .group_start = memory_new(MEMORY_WEIGHTS, 1, 8),
+                                                             .source = memory_new(MEMORY_WEIGHTS, 0, 4), .initial = memory_new(MEMORY_BUFFERS, 0, 8),
+                                                             .single = true});
     assert_int_equal(plastic->out_start[SOURCES], 0);
     plastic_deliver(plastic, spikes, SPIKES, NULL);
     plastic_free(plastic);

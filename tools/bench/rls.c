@@ -31,7 +31,8 @@ static double median(double *values, int count) {
 
 /** Groups of one neuron with K random sources each. */
 static plastic_synapses *make_plastic(int groups, int count, bool single) {
-    int32_t *row_neuron = memory_new(MEMORY_WEIGHTS, (size_t)groups, sizeof(int32_t)), *group_row = memory_new(MEMORY_WEIGHTS, (size_t)groups + 1, sizeof(int32_t));
+    int32_t *row_neuron = memory_new(MEMORY_WEIGHTS, (size_t)groups, sizeof(int32_t)),
+            *group_row = memory_new(MEMORY_WEIGHTS, (size_t)groups + 1, sizeof(int32_t));
     int64_t *group_start = memory_new(MEMORY_WEIGHTS, (size_t)groups + 1, sizeof(int64_t)), chosen[4096];
     int32_t *source = memory_new(MEMORY_WEIGHTS, (size_t)groups * (size_t)count, sizeof(int32_t));
     double *initial = memory_new(MEMORY_BUFFERS, (size_t)groups * (size_t)count, sizeof(double));
@@ -45,7 +46,8 @@ static plastic_synapses *make_plastic(int groups, int count, bool single) {
             initial[group_start[g] + a] = a % 2 ? 0.1 : -0.1;
         }
     }
-    return plastic_new(SOURCES, SOURCES, groups, row_neuron, groups, group_row, group_start, source, initial, single);
+    return plastic_new(&(plastic_parts){.neurons = SOURCES, .sources = SOURCES, .rows = groups, .row_neuron = row_neuron, .groups = groups,
+                                        .group_row = group_row, .group_start = group_start, .source = source, .initial = initial, .single = single});
 }
 
 /** r <- decay r + arrivals of a fraction of the sources. */
@@ -155,13 +157,17 @@ static void measure(const rls_store_kind *ours, int count, bool single, double m
     const double fractions[] = {0.02, 0.05, 0.2};
     int groups = (int)(megabytes * 1e6 / ((double)count * count * (single ? 4 : 8)));
     if (groups < 8) groups = 8;
-    double full = single ? time_full_s(groups, count) : time_full_d(groups, count), packed = single ? time_packed_s(groups, count) : time_packed_d(groups, count);
+    double full = single ? time_full_s(groups, count) : time_full_d(groups, count),
+           packed = single ? time_packed_s(groups, count) : time_packed_d(groups, count);
     double best = fmin(full, packed);
     for (int half = 0; half <= single; half++) /* half precision: against the textbook in single, which is the precision of its arithmetic */
         for (int f = 0; f < 3; f++) {
             double mine = time_store(ours, groups, count, single, half, fractions[f], 64);
-            log_line(&job, "%6d  %-6s  %7d  %7.0f %%  %9.3f  %9.3f  %9.3f  %6.2f", count, half ? "half" : single ? "single" : "double", groups, 100 * fractions[f], full * 1e6, packed * 1e6,
-                     mine * 1e6, best / mine);
+            log_line(&job, "%6d  %-6s  %7d  %7.0f %%  %9.3f  %9.3f  %9.3f  %6.2f", count,
+                     half     ? "half"
+                     : single ? "single"
+                              : "double",
+                     groups, 100 * fractions[f], full * 1e6, packed * 1e6, mine * 1e6, best / mine);
         }
 }
 
@@ -175,7 +181,8 @@ int main(int argc, char **argv) {
     const rls_store_kind *ours = NULL;
     for (int k = 0; rls_store_kinds[k]; k++)
         if (strcmp(rls_store_kinds[k]->name, "spike_driven") == 0) ours = rls_store_kinds[k];
-    log_line(&job, "%d ranks, %g MB of P each; microseconds per instant and neuron, medians of %d (ours: 64 instants each, flushes included)", job.ranks, megabytes, REPEATS);
+    log_line(&job, "%d ranks, %g MB of P each; microseconds per instant and neuron, medians of %d (ours: 64 instants each, flushes included)", job.ranks,
+             megabytes, REPEATS);
     log_line(&job, "     K  real     groups  spiking  symv+syr   spmv+spr       ours   ratio");
     for (int precision = 0; precision < 2; precision++)
         for (int k = 0; k < 4; k++)

@@ -1,5 +1,6 @@
-/* One RLS instant of N neurons that share one P and learn from all N (P and W are N x N), single precision: the textbook recursion by BLAS (symv, syr, gemv, ger) on
- * one rank, by PBLAS (psymv, psyr; W by local gemv, ger) on several, against the distributed store. Both sides in one run; a table of medians and ratios.
+/* One RLS instant of N neurons that share one P and learn from all N (P and W are N x N), single precision: the textbook recursion by BLAS (symv, syr, gemv,
+ * ger) on one rank, by PBLAS (psymv, psyr; W by local gemv, ger) on several, against the distributed store. Both sides in one run;
+ * a table of medians and ratios.
  *
  *     mpirun -n RANKS build/bench_shared [largest N, 8192] */
 #include <cblas.h>
@@ -16,10 +17,10 @@
 #include "engram/simulation.h"
 
 void openblas_set_num_threads(int threads);
-void pssymv_(const char *uplo, const int *n, const float *alpha, const float *a, const int *ia, const int *ja, const int *a_is, const float *x, const int *ix, const int *jx, const int *x_is,
-             const int *incx, const float *beta, float *y, const int *iy, const int *jy, const int *y_is, const int *incy);
-void pssyr_(const char *uplo, const int *n, const float *alpha, const float *x, const int *ix, const int *jx, const int *x_is, const int *incx, float *a, const int *ia, const int *ja,
-            const int *a_is);
+void pssymv_(const char *uplo, const int *n, const float *alpha, const float *a, const int *ia, const int *ja, const int *a_is, const float *x, const int *ix,
+             const int *jx, const int *x_is, const int *incx, const float *beta, float *y, const int *iy, const int *jy, const int *y_is, const int *incy);
+void pssyr_(const char *uplo, const int *n, const float *alpha, const float *x, const int *ix, const int *jx, const int *x_is, const int *incx, float *a,
+            const int *ia, const int *ja, const int *a_is);
 
 enum { REPEATS = 5, INSTANTS = 64 }; /* of ours: a flush in each repeat */
 static const double DECAY = 0.935;
@@ -49,7 +50,9 @@ static plastic_synapses *make_plastic(int n) {
     for (int j = 0; j < n; j++) source[j] = j;
     group_row[1] = rows;
     group_start[1] = n;
-    plastic_synapses *plastic = plastic_new(n, n, rows, row_neuron, 1, group_row, group_start, source, initial, true);
+    plastic_synapses *plastic = plastic_new(&(plastic_parts){.neurons = n, .sources = n, .rows = rows, .row_neuron = row_neuron, .groups = 1,
+                                                             .group_row = group_row, .group_start = group_start, .source = source, .initial = initial,
+                                                             .single = true});
     plastic->group_id = memory_new(MEMORY_WEIGHTS, 1, sizeof(int64_t));
     plastic->shared = true;
     return plastic;
@@ -59,7 +62,8 @@ static plastic_synapses *make_plastic(int n) {
 static double time_store(const rls_store_kind *kind, int n, double fraction) {
     plastic_synapses *plastic = make_plastic(n);
     rls_store *store = kind->create(&job, plastic, &(rls_settings){.lambda = 0.8, .lambda_feedforward = 1, .gain = true});
-    double *r = memory_new(MEMORY_BUFFERS, 2 * (size_t)n, sizeof(double)), *arrived = r + n, *work = memory_new(MEMORY_BUFFERS, 3 * (size_t)plastic->rows, sizeof(double)), seconds[REPEATS];
+    double *r = memory_new(MEMORY_BUFFERS, 2 * (size_t)n, sizeof(double)), *arrived = r + n,
+           *work = memory_new(MEMORY_BUFFERS, 3 * (size_t)plastic->rows, sizeof(double)), seconds[REPEATS];
     kind->trial_begin(store);
     for (int repeat = -1; repeat < REPEATS; repeat++) { /* the first warms up */
         double spent = 0;
@@ -145,7 +149,8 @@ int main(int argc, char **argv) {
     const rls_store_kind *ours = NULL;
     for (int k = 0; rls_store_kinds[k]; k++)
         if (strcmp(rls_store_kinds[k]->name, "distributed") == 0) ours = rls_store_kinds[k];
-    log_line(&job, "%d rank%s; milliseconds per instant of all N neurons, medians of %d (ours: %d instants each, a flush among them)", job.ranks, job.ranks > 1 ? "s" : "", REPEATS, INSTANTS);
+    log_line(&job, "%d rank%s; milliseconds per instant of all N neurons, medians of %d (ours: %d instants each, a flush among them)", job.ranks,
+             job.ranks > 1 ? "s" : "", REPEATS, INSTANTS);
     log_line(&job, "     N  spiking  %s       ours   ratio", job.ranks > 1 ? "PBLAS" : " BLAS");
     for (int n = 2048; n <= largest; n *= 2) {
         const double fractions[] = {0.02, 0.05, 0.2};

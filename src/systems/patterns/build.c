@@ -85,8 +85,11 @@ static void draw_time_constants(simulation *sim, int64_t units) {
 static void make_drive(simulation *sim) {
     const network_settings *network = config_common(sim->config, "network");
     drive_free(sim->drive);
-    sim->drive = drive_new(sim->part.mine, sim->part.first, sim->network.synapses, readout_form(sim), sim->dt, network->tau_excitatory, network->tau_inhibitory,
-                           sim->tau ? sim->tau + sim->part.first : NULL, plastic_of(sim)->tau, time_unit(sim));
+    sim->drive = drive_new(&(drive_setting){.mine = sim->part.mine, .first = sim->part.first, .synapses = sim->network.synapses,
+                                            .readout = readout_form(sim), .dt = sim->dt, .tau_excitatory = network->tau_excitatory,
+                                            .tau_inhibitory = network->tau_inhibitory,
+                                            .tau_plastic_own = sim->tau ? sim->tau + sim->part.first : NULL, .tau_plastic = plastic_of(sim)->tau,
+                                            .unit = time_unit(sim)});
 }
 
 /** Times in steps; the targets are open. */
