@@ -6,6 +6,7 @@ Arguments: --engram PATH --work DIR.
 import argparse
 import csv
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -93,6 +94,22 @@ def read(out, file, dataset):
         return np.asarray(opened[dataset][()])
 
 
+def wait_until(condition, seconds, pause=0.05):
+    """Until the condition holds, at most so long. @return the last word of the condition"""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        found = condition()
+        if found:
+            return found
+        time.sleep(pause)
+    return condition()
+
+
+def processor_seconds():
+    """What this process and those below it that have ended took."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
 def run_tests(functions):
     parser = argparse.ArgumentParser()
     parser.add_argument("--engram", required=True)
@@ -102,10 +119,10 @@ def run_tests(functions):
     os.makedirs(arguments.work)
     bench, failed = Bench(arguments.engram, arguments.work), 0
     for function in functions:
-        started = time.time()
+        started, used = time.time(), processor_seconds()
         try:
             function(bench)
-            print(f"ok    {function.__name__}  {time.time() - started:.1f} s", flush=True)
+            print(f"ok    {function.__name__}  {time.time() - started:.1f} s, {processor_seconds() - used:.1f} s of processors", flush=True)
         except Exception:  # a test may fail in any way; the rest still run
             failed += 1
             print(f"FAIL  {function.__name__}\n{traceback.format_exc()}", flush=True)

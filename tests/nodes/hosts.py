@@ -16,7 +16,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+
+from engram_test import wait_until
 
 INSIDE = "ENGRAM_TEST_RACK"
 NAMES = ("node1", "node2", "node3")
@@ -59,17 +60,6 @@ def ip(*words):
     done = subprocess.run(["ip", *words], capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, f"ip {' '.join(words)}: {done.stderr}"
     return done.stdout
-
-
-def wait_until(condition, seconds, pause=0.05):
-    """Until the condition holds, at most so long. @return the last word of the condition"""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        found = condition()
-        if found:
-            return found
-        time.sleep(pause)
-    return condition()
 
 
 def network_of(pid):

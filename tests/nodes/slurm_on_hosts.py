@@ -4,7 +4,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "slurm"))
 import private_slurm  # noqa: E402
-from hosts import NAMES, wait_until  # noqa: E402
+from engram_test import wait_until  # noqa: E402
+from hosts import NAMES  # noqa: E402
 from private_slurm import NoSlurm, PrivateSlurm  # noqa: E402
 
 CPUS = 4

@@ -6,14 +6,14 @@ import subprocess
 import sys
 import time
 
-from hosts import Hosts, enter_rack, wait_until
+from hosts import Hosts, enter_rack
 
 enter_rack(__file__)
 import crash  # noqa: E402
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "mpi"))
 import test_identity as identity  # noqa: E402
-from engram_test import ENVIRONMENT, metrics, run_tests  # noqa: E402
+from engram_test import ENVIRONMENT, metrics, run_tests, wait_until  # noqa: E402
 
 ENVIRONMENT.pop("OMPI_MCA_rmaps_base_oversubscribe", None)  # every host is asked for the ranks that it offers
 LOOPS = 40

@@ -19,6 +19,8 @@ import sys
 import tempfile
 import time
 
+from engram_test import wait_until
+
 CPUS = 8
 OF_A_JOB = re.compile(r"(SLURM|SBATCH|SRUN|SALLOC|SQUEUE|SCANCEL|SCONTROL|PMI|OMPI|ENGRAM)")  # variables of a job that the tests may run in, and of what they try
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo")
@@ -78,17 +80,6 @@ def free_ports(count):
 
 def find(program):
     return shutil.which(program, path=PATH)
-
-
-def wait_until(condition, seconds, pause=0.1):
-    """Until the condition holds, at most so long. @return the last word of the condition"""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        found = condition()
-        if found:
-            return found
-        time.sleep(pause)
-    return condition()
 
 
 def ask(command, environment):

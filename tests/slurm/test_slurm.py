@@ -8,8 +8,8 @@ import sys
 import time
 
 import crash
-from engram_test import ALONE, Bench, metrics, run_tests
-from private_slurm import NoSlurm, PrivateSlurm, wait_until
+from engram_test import ALONE, Bench, metrics, run_tests, wait_until
+from private_slurm import NoSlurm, PrivateSlurm
 
 JOBS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "jobs")
 LOOPS = 160
