@@ -1,7 +1,9 @@
 """Bit identity: whatever a configuration uses, 1, 2, 3, 4 and 7 ranks write the same spikes, weights, P, targets, tests and metrics; so does a run that is saved
-after a loop on 2 ranks and resumed on 3.
+after a loop on some ranks and resumed on others.
 
 A case is a small network that runs in well under a second. Every kind and every choice that `engram list` shows must be used by a case.
+Each is run by one rank, which is compared with a run that is saved on 2 ranks and resumed on 3, and with one on 4 or 7, in turn; on both where that leaves ranks without neurons or makes
+grids of processes. ENGRAM_TEST_ALL=1: also on 2 and 3 from beginning to end, and on both of 4 and 7; several times as long.
 ENGRAM_TEST_FEW=1 runs a few of them, on 1 and 2 ranks, one after the other: MPICH's ranks do not give way to each other.
 """
 import csv
@@ -14,9 +16,9 @@ import h5py
 import numpy as np
 from engram_test import run_tests
 
-RANKS = (2, 3, 4, 7)
 SANITIZED = bool(os.environ.get("ENGRAM_TEST_SANITIZED"))  # slow
 FEW = bool(os.environ.get("ENGRAM_TEST_FEW"))  # tools/check: another compiler, another MPI
+ALL = bool(os.environ.get("ENGRAM_TEST_ALL"))
 FEW_CASES = ("balanced", "groups_current_noise", "feedforward", "signs_kept", "sonata", "glif5_coded", "izhikevich_classes", "groups_current_noise_packed", "excitatory_partners_textbook",
              "all_to_all_distributed")
 IGNORED_COLUMNS = ("seconds", "memory_mib")
@@ -194,31 +196,35 @@ def check_alive(name, out):
     assert {"edges.h5", "metrics.csv", "nodes.h5", "report.h5", "run.json", "spikes.h5", "targets.h5"} <= set(os.listdir(out)), sorted(os.listdir(out))
 
 
-def numbers_of_ranks(name, case):
-    """Besides 1. Sanitized: 3, or 7 where that leaves ranks without neurons or makes grids of processes."""
+def numbers_of_ranks(number, name, case):
+    """Of a case: those of whole runs besides that of one rank, and those on which a run is saved and resumed. Sanitized, where it is the memory that is looked at, fewer."""
+    if ALL:
+        return (2, 3, 4, 7), (2, 3)
     if FEW:
-        return (2,)
-    if not SANITIZED:
-        return RANKS
-    return (7,) if case["network"]["neurons"] < 7 or "distributed" in name else (3,)
+        return (), (2, 1)
+    special = case["network"]["neurons"] < 7 or "distributed" in name  # ranks without neurons, grids of processes
+    if SANITIZED:
+        return (7,) if special else (), ((1, 2), (2, 1), (1, 3))[number % 3]
+    return (4, 7) if special else ((4, 7)[number % 2],), (2, 3)
 
 
-def check_case(bench, name, case):
-    """Run a case on all numbers of ranks; return what is wrong with it, or ''."""
+def check_case(bench, number, name, case):
+    """Run a case on its numbers of ranks; return what is wrong with it, or ''."""
     try:
         config = bench.config(f"{name}.yaml", as_yaml(case))
         one = bench.train(config, f"{name}.1")
         check_alive(name, one)
         truth, wrong = contents(one), []
-        for ranks in numbers_of_ranks(name, case):
+        whole, (before, after) = numbers_of_ranks(number, name, case)
+        for ranks in whole:
             differs = difference(truth, contents(bench.train(config, f"{name}.{ranks}", ranks)))
             if differs:
                 wrong.append(f"{name}: {ranks} ranks differ from 1 in {len(differs)} of {len(truth)}: {', '.join(differs[:6])}")
-        resumed = bench.train(config, f"{name}.resumed", 2, ["learning.loops=1"])
-        bench.succeed(["train", config, "--resume", resumed], 1 if FEW else 3)
+        resumed = bench.train(config, f"{name}.resumed", before, ["learning.loops=1"])
+        bench.succeed(["train", config, "--resume", resumed], after)
         differs = difference(truth, contents(resumed))
         if differs:
-            wrong.append(f"{name}: a resumed run differs in {len(differs)} of {len(truth)}: {', '.join(differs[:6])}")
+            wrong.append(f"{name}: a run saved on {before} ranks and resumed on {after} differs in {len(differs)} of {len(truth)}: {', '.join(differs[:6])}")
         return "\n".join(wrong)
     except AssertionError as problem:
         return f"{name}: {problem}"
@@ -269,14 +275,15 @@ def test_identity(bench):
 
     cases = all_cases(bench)
 
-    def one(name):
-        wrong = check_case(bench, name, cases[name])
+    def one(numbered):
+        number, name = numbered
+        wrong = check_case(bench, number, name, cases[name])
         with lock:
             print(f"  {'differs' if wrong else 'same   '} {name}", flush=True)
         return wrong
 
     with ThreadPoolExecutor(1 if FEW else 2) as pool:
-        wrong = [text for text in pool.map(one, FEW_CASES if FEW else cases) if text]
+        wrong = [text for text in pool.map(one, enumerate(FEW_CASES if FEW else cases)) if text]
     assert not wrong, "\n" + "\n".join(wrong)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from engram_test import ENVIRONMENT, MPIRUN, run_tests
 
 SECONDS = 60  # no refusal takes longer, sanitized and on a busy machine
+SANITIZED = bool(os.environ.get("ENGRAM_TEST_SANITIZED"))  # a process takes twice as long
 SMALL = """\
 simulation: {dt: 0.5 ms}
 network: {kind: none, neurons: 20}
@@ -190,8 +191,10 @@ def test_every_parameter(bench):
     sections, parameters = list_parameters(bench)
     assert len(parameters) > 100 and all(p.kind != "choice" or p.choices for p in parameters), len(parameters)
     work = []
-    for mistake, applies, value, told in MISTAKES:
+    for kind, (mistake, applies, value, told) in enumerate(MISTAKES):
         for n, (chosen, mine) in enumerate(selections(sections, parameters)):
+            if SANITIZED and (kind + n) % 3:
+                continue  # every mistake with a third of the variants, every variant with a third of the mistakes
             for m, batch in enumerate(batches([(p, f"{p.key}: {value(p)}") for p in mine if applies(p)])):
                 work.append((f"{mistake}.{n}.{m}.yaml", chosen, batch, told))
 
@@ -313,9 +316,9 @@ def test_documents(bench):
         path = bench.path(f"document.{number}.yaml")
         with open(path, "wb") as file:
             file.write(data)
-        code, lines = launch(bench, ["check", path])
-        count = len(lines) if count is None else count
-        assert 1 <= count <= 61, f"{name}: {lines}"
+        if count is None:
+            count = len(launch(bench, ["check", path])[1])
+            assert 1 <= count <= 61, f"{name}: {count} lines"
         refuse(bench, ["check", path], told or [], count)
     together(one, enumerate(documents()))
 
