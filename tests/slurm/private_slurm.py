@@ -105,7 +105,8 @@ class PrivateSlurm:
         os.chmod(self.folder, 0o711)  # munge refuses a socket that others cannot reach
         self.environment = {k: v for k, v in os.environ.items() if not OF_A_JOB.match(k)}
         self.environment.update(SLURM_CONF=self._path("slurm.conf"), PATH=PATH)
-        self.guard = subprocess.Popen([sys.executable, os.path.abspath(__file__), self.folder], stdin=subprocess.PIPE, env=self.environment, start_new_session=True)
+        # no child of this process: ctest ends all of those when the time is up
+        self.guard = subprocess.Popen(["setsid", "--fork", sys.executable, os.path.abspath(__file__), self.folder], stdin=subprocess.PIPE, env=self.environment)
         try:
             self._start()
         except Exception:
@@ -116,6 +117,7 @@ class PrivateSlurm:
     def __exit__(self, *_):
         self.guard.stdin.close()
         self.guard.wait(120)
+        wait_until(lambda: not os.path.exists(self.folder), 120)  # the last that is done
 
     def _path(self, *names):
         return os.path.join(self.folder, *names)
