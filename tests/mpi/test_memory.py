@@ -17,7 +17,6 @@ targets:    {duration: 50 ms}
 learning:   {store: packed, every: 10 ms, loops: 2}
 output:     {correlation_window: 10 ms}
 """
-SANITIZED = bool(os.environ.get("ENGRAM_TEST_SANITIZED"))
 FIGURES = ["P", "weights", "static", "state", "targets", "buffers", "output", "libraries", "held", "peak", "resident", "resident_peak"]
 
 
@@ -35,8 +34,8 @@ def table(log, when):
 
 
 def close(counted, real, what):
-    """Within 10 %. The address sanitizer has its own memory for every byte of ours."""
-    assert SANITIZED or abs(counted - real) <= 0.1 * real, f"{what}: {counted} MiB are counted, the process has {real}"
+    """Within 10 %."""
+    assert abs(counted - real) <= 0.1 * real, f"{what}: {counted} MiB are counted, the process has {real}"
 
 
 def train(bench, name, ranks, overrides, network):
@@ -75,8 +74,6 @@ def test_sum_is_what_the_process_has(bench):
 
 def test_large_network(bench):
     """10 million static synapses: more than are held at a time while edges.h5 is written."""
-    if SANITIZED:
-        return  # minutes
     for ranks in (1, 2):
         spread = check(bench, "large", ranks, ["network.neurons=10000", "network.in_degree=512", "plastic.excitatory_in_degree=45", "plastic.inhibitory_in_degree=45"])
         assert spread["peak"]["max"] - spread["held"]["max"] < 60, f"writing took more than its buffers: {spread}"
@@ -110,8 +107,6 @@ def refused(bench, ranks, overrides, before, wanted):
 
 
 def test_limited_address_space(bench):
-    if SANITIZED:
-        return  # needs terabytes of addresses
     big = ["learning.store=textbook", "learning.precision=double", "plastic.excitatory_in_degree=100", "plastic.inhibitory_in_degree=100"]
     for ranks, limit in ((1, 1200), (2, 900)):
         refused(bench, ranks, big, f"ulimit -v {limit * 1024}", r"P \(rank \d holds [\d.]+ MiB\): the system gives this process no more \(see ulimit -v\)")
@@ -119,8 +114,6 @@ def test_limited_address_space(bench):
 
 def test_more_than_the_node_has(bench):
     """Linux would promise it and kill the run when it uses it."""
-    if SANITIZED:
-        return  # blocks come from the sanitizer
     with open("/proc/meminfo") as file:
         sizes = dict(re.findall(r"^(\w+): +(\d+) kB", file.read(), re.M))
     room = 1024 * (int(sizes["MemTotal"]) + int(sizes["SwapTotal"]))

@@ -18,8 +18,6 @@ from engram_test import metrics, run_tests
 
 SANITIZED = bool(os.environ.get("ENGRAM_TEST_SANITIZED"))
 
-FEW = bool(os.environ.get("ENGRAM_TEST_FEW"))  # tools/check: another compiler, another MPI
-
 
 def small(bench, **changes):
     return bench.config("small.yaml", crash.config_text(**{"neurons": 60, "degree": 8, "loops": 6, "every": 2, **changes}))
@@ -34,7 +32,7 @@ def refuse(bench, arguments, *wanted, ranks=1):
 
 
 def test_kill(bench):
-    hits, insides = crash.crash_rounds(bench, 2 if SANITIZED or FEW else 6, seed=7)
+    hits, insides = crash.crash_rounds(bench, 6, seed=7)
     assert hits > 0 and insides > 0, f"{hits} kills hit a running run, {insides} inside a checkpoint"
 
 
@@ -66,7 +64,7 @@ def test_stops(bench):
     def stop_file(process, pids, out):
         open(os.path.join(out, "stop"), "w").close()
 
-    for reset in ("every_loop",) if FEW else ("every_loop", "never"):
+    for reset in ("every_loop", "never"):
         config = bench.config("stops.yaml", crash.config_text(neurons=200, degree=20, loops=60 if SANITIZED else 200, every=7, reset=reset))
         whole = bench.train(config, f"whole_{reset}", 2)
         ways = [("SIGTERM", 2, send(signal.SIGTERM, 0), "SIGTERM"), ("SIGUSR1", 2, send(signal.SIGUSR1, 1), "a signal to another rank"), ("SIGINT", 1, send(signal.SIGINT, 0), "SIGINT"),
@@ -86,7 +84,7 @@ def test_stops(bench):
 
 def test_time_limit(bench):
     """--max-hours ends every part in time; the parts together are the whole."""
-    config = bench.config("limit.yaml", crash.config_text(neurons=400, degree=40, loops=60 if SANITIZED else 400, every=0, trials=0))
+    config = bench.config("limit.yaml", crash.config_text(neurons=400, degree=40, loops=400, every=0, trials=0))
     started = time.time()
     whole, out = bench.train(config, "limit_whole"), bench.path("limit")
     parts, hours = [], (time.time() - started) / 3 / 3600  # a third of what the whole takes: two parts at least, also where other tests end meanwhile
@@ -451,7 +449,6 @@ def damage_only(bench):
 
 if "ENGRAM_CRASH_ROUNDS" in os.environ:
     run_tests([crash_only, damage_only])
-if FEW:
-    run_tests([test_kill, test_stops, test_more_loops])
-run_tests([test_kill, test_stops, test_time_limit, test_slurm_limit, test_stop_in_tests, test_untrained, test_left_behind, test_config_key_limits, test_more_loops, test_refused,
-           test_changed_input_file, test_other_runs, test_bad_lines, test_guards, test_two_at_once, test_damaged_checkpoint])
+of_time = [] if SANITIZED else [test_kill, test_time_limit, test_slurm_limit]  # no matter of memory, and half of what all take
+run_tests([*of_time, test_stops, test_stop_in_tests, test_untrained, test_left_behind, test_config_key_limits, test_more_loops, test_refused, test_changed_input_file, test_other_runs, test_bad_lines,
+           test_guards, test_two_at_once, test_damaged_checkpoint])
