@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 import traceback
-from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import numpy as np
@@ -111,28 +110,20 @@ def processor_seconds():
     return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
-def run_test(function, bench):
-    """Call it; return whether it passed."""
-    started, used = time.time(), processor_seconds()
-    try:
-        function(bench)
-    except Exception:  # a test may fail in any way; the rest still run
-        print(f"FAIL  {function.__name__}\n{traceback.format_exc()}", flush=True)
-        return False
-    print(f"ok    {function.__name__}  {time.time() - started:.1f} s, {processor_seconds() - used:.1f} s of processors", flush=True)
-    return True
-
-
 def run_tests(functions):
-    """One after the other; those of a tuple two at a time, for tests that mostly wait (the processors' seconds of one are then those of both)."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--engram", required=True)
     parser.add_argument("--work", required=True)
     arguments = parser.parse_args()
     shutil.rmtree(arguments.work, ignore_errors=True)
     os.makedirs(arguments.work)
-    bench, passed = Bench(arguments.engram, arguments.work), []
-    for group in functions:
-        with ThreadPoolExecutor(2) as pool:
-            passed += pool.map(lambda function: run_test(function, bench), group if isinstance(group, tuple) else (group,))
-    sys.exit(0 if all(passed) else 1)
+    bench, failed = Bench(arguments.engram, arguments.work), 0
+    for function in functions:
+        started, used = time.time(), processor_seconds()
+        try:
+            function(bench)
+            print(f"ok    {function.__name__}  {time.time() - started:.1f} s, {processor_seconds() - used:.1f} s of processors", flush=True)
+        except Exception:  # a test may fail in any way; the rest still run
+            failed += 1
+            print(f"FAIL  {function.__name__}\n{traceback.format_exc()}", flush=True)
+    sys.exit(1 if failed else 0)

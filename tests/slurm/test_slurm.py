@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import sys
-import threading
 import time
 
 import crash
@@ -62,15 +61,11 @@ def same(whole, out):
     assert not wrong, f"{out} differs from {whole} in {wrong}"
 
 
-making_reference = threading.Lock()
-
-
 def reference(bench, name="whole", job="million", file="small.yaml", arguments=None):
     """An uninterrupted run by mpirun on 2 ranks; made once."""
     out = bench.path(name)
-    with making_reference:
-        if not os.path.exists(out):
-            bench.succeed(["train", os.path.join(JOBS, job, file), "-o", out] + (arguments if arguments is not None else PLAIN[1:]), 2)
+    if not os.path.exists(out):
+        bench.succeed(["train", os.path.join(JOBS, job, file), "-o", out] + (arguments if arguments is not None else PLAIN[1:]), 2)
     return out
 
 
@@ -375,8 +370,8 @@ def test_logs(bench):
 if __name__ == "__main__":
     try:
         with PrivateSlurm() as Bench.slurm:
-            run_tests([test_only_loopback, test_limits_begin, (test_bad_input, test_array, test_no_space, test_no_progress, test_limits), test_same_bits, test_time_limit,
-                       (test_signal, test_killed_rank, test_member_of_array, test_own_script, test_copied_job, test_planned_script, test_stop_file, test_cancelled, test_collect_waits), test_logs])
+            run_tests([test_only_loopback, test_limits_begin, test_bad_input, test_no_space, test_no_progress, test_array, test_limits, test_same_bits, test_time_limit, test_member_of_array,
+                       test_signal, test_own_script, test_copied_job, test_planned_script, test_stop_file, test_cancelled, test_killed_rank, test_collect_waits, test_logs])
     except NoSlurm as reason:
         print(f"skipped: Slurm cannot be had here: {reason}")
         sys.exit(77)
