@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Completion of engram in bash: commands, options, sections, and parameters with their choices as `engram list` shows them.
+# Completion of engram in bash: commands, options, what can be listed, and parameters with their choices as `engram list` shows them.
 # Needs nothing of the bash-completion package, which finds it in share/bash-completion/completions; else: source it.
 
 # Options of a command, as engram --help has them.
@@ -15,15 +15,19 @@ _engram_options() {
   esac
 }
 
-# Sections, or section.key= and, where there is a choice, section.key=value: from `PROGRAM list`, asked once for each program.
+# Names of systems, sections, kinds, models and rules, or section.key= and, where there is a choice, section.key=value: from `PROGRAM list`, asked once for each program.
 _engram_list() {
   if [[ ${_engram_listed_by-} != "$1" ]]; then
     _engram_listed=$("$1" list 2>/dev/null) || return
     _engram_listed_by=$1
   fi
   awk -v what="$2" '
-    /^[a-z_]+: / { section = $1; sub(":", "", section); if (what == "sections") print section }
-    what == "sections" { next }
+    /^Learning system/ { head = 1; next }
+    /^engram list/ { head = 0 }
+    head && what == "names" { print $1 }
+    /^[a-z_]+: / { section = $1; sub(":", "", section); if (what == "names") print section }
+    /^  [a-z_]+: / && what == "names" { print $2 }
+    what == "names" { next }
     /^  [a-z_]+: / { key = $1; sub(":", "", key); print section "." key "="; print section "." key "=" $2 }
     /^    key  / { rows = 1; next }
     /^ *$/ { rows = 0 }
@@ -85,7 +89,7 @@ _engram() {
       elif [[ $command == calibrate ]]; then
         :
       elif [[ $command == list ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "$(_engram_list "$program" sections)" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "$(_engram_list "$program" names)" -- "$word")
       elif [[ $command == test ]]; then
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
         compopt -o filenames 2>/dev/null

@@ -85,7 +85,10 @@ def test_list(bench):
     for plural in ("networks", "neurons", "stimuli", "targets", "rules"):
         expect(bench, ["list", plural], 0)
     expect(bench, ["list", "neuron"], 0, "model: lif", absent=["balanced_ei"])
+    expect(bench, ["list", "lif"], 0, "neuron: ", "model: lif", "membrane_tau", absent=["model: theta"])
+    expect(bench, ["list", "patterns"], 0, "network: ", "learning: ", "rule: rls", "test: ")
     expect(bench, ["list", "netwrok"], 2, "netwrok", "network")
+    expect(bench, ["list", "thta"], 2, "did you mean 'theta'?", "the system patterns")
 
 
 def test_neuron_refusals(bench):

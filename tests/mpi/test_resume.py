@@ -201,6 +201,25 @@ def test_more_loops(bench):
     assert "loop 6/" not in text and not crash.differences(whole, out), text
 
 
+def test_old_names(bench):
+    """A run of an earlier program, which called test.trials output.test_trials, goes on as it was: no difference, the same bits."""
+    config = small(bench)
+    whole = bench.train(config, "old_names_whole", 2)
+    out = bench.train(config, "old_names", 2, ["learning.loops=3"])
+    path = os.path.join(out, "parameters.yaml")
+    with open(path) as file:
+        text, keys = re.search(r"(.*)^test:\n((?:  .*\n)*)$", file.read(), re.MULTILINE | re.DOTALL).groups()
+    assert re.search(r"^output:\n(  .*\n)*\Z", text, re.MULTILINE), "output is the section before"
+    assert re.fullmatch(r"  trials: \d+\n  psth_bin: .*\n", keys), keys
+    with open(path, "w") as file:
+        file.write(text + keys.replace("trials", "test_trials"))
+    assert " done " in bench.succeed(["status", out])
+    code, printed, err = bench.run(["train", "--resume", out, "-P", "learning.loops=6"], 3)
+    assert code == 0 and "going on after loop 3 of 6" in printed, (printed, err)
+    assert err.count("output.test_trials is called test.trials now; output.psth_bin is called test.psth_bin now") == 1, err
+    assert not crash.differences(whole, out), crash.differences(whole, out)
+
+
 def test_refused(bench):
     config = small(bench)
     out = bench.train(config, "kept", 2)
@@ -450,5 +469,5 @@ def damage_only(bench):
 if "ENGRAM_CRASH_ROUNDS" in os.environ:
     run_tests([crash_only, damage_only])
 of_time = [] if SANITIZED else [test_kill, test_time_limit, test_slurm_limit]  # no matter of memory, and half of what all take
-run_tests([*of_time, test_stops, test_stop_in_tests, test_untrained, test_left_behind, test_config_key_limits, test_more_loops, test_refused, test_changed_input_file, test_other_runs, test_bad_lines,
-           test_guards, test_two_at_once, test_damaged_checkpoint])
+run_tests([*of_time, test_stops, test_stop_in_tests, test_untrained, test_left_behind, test_config_key_limits, test_more_loops, test_old_names, test_refused, test_changed_input_file, test_other_runs,
+           test_bad_lines, test_guards, test_two_at_once, test_damaged_checkpoint])
