@@ -24,11 +24,20 @@ typedef struct {
     const float *data;    /**< [samples][mine] of this rank's recorded neurons */
 } sonata_variable;
 
+/** Traces of neurons of one population. Sample t is taken at start + t*interval. */
+typedef struct {
+    const char *population;
+    double start, interval;            /**< ms */
+    int64_t samples;
+    int64_t mine;                      /**< recorded neurons of this rank */
+    const uint64_t *ids;               /**< [mine] ascending over ranks */
+    int variable_count;
+    const sonata_variable *variables;
+} sonata_report;
+
 /** Write report.h5: one report per variable at /report/<population> when there is one variable, else /report/<population>_<variable>... each
- *  with its own mapping. Sample t is taken at start + t*interval.
- *  @param ids  [mine] recorded neurons of this rank, ascending over ranks */
-status sonata_write_report(const context *context, const char *path, const char *configuration, const char *population, double start, double interval,
-                           int64_t samples, int64_t mine, const uint64_t *ids, int variable_count, const sonata_variable *variables);
+ *  with its own mapping. */
+status sonata_write_report(const context *context, const char *path, const char *configuration, const sonata_report *report);
 
 /** One column of nodes.h5, under /nodes/<population>/0/. */
 typedef struct {

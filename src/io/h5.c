@@ -242,18 +242,33 @@ static hid_t dataset_properties(int dimensions, const hsize_t *shape, size_t ele
     return properties;
 }
 
+/** A dataset that is open for writing. */
+typedef struct {
+    const char *name;
+    hid_t set, space;
+    hid_t type; /* of elements in memory */
+} open_set;
+
+/** The part of it that this rank writes. */
+typedef struct {
+    int dimensions;
+    const hsize_t *start, *extent; /* [dimensions] */
+    bool empty;                    /* nothing */
+} own_block;
+
 /** All ranks write together; those with nothing select nothing, because filters do not work otherwise. */
-static int64_t write_block(h5_file *file, const char *name, hid_t set, hid_t space, hid_t type, const hsize_t *start, const hsize_t *extent,
-                           int dimensions, bool empty, const void *data) {
-    hid_t transfer = H5Pcreate(H5P_DATASET_XFER), memory = empty ? H5Scopy(space) : H5Screate_simple(dimensions, extent, NULL);
+static int64_t write_block(h5_file *file, const open_set *to, own_block block, const void *data) {
+    const hid_t space = to->space;
+    const bool empty = block.empty;
+    hid_t transfer = H5Pcreate(H5P_DATASET_XFER), memory = empty ? H5Scopy(space) : H5Screate_simple(block.dimensions, block.extent, NULL);
     H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE);
     if (empty) {
         H5Sselect_none(memory);
         H5Sselect_none(space);
-    } else if (dimensions > 0) {
-        H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, extent, NULL);
+    } else if (block.dimensions > 0) {
+        H5Sselect_hyperslab(space, H5S_SELECT_SET, block.start, NULL, block.extent, NULL);
     }
-    int64_t result = note(file, H5Dwrite(set, type, memory, space, transfer, empty ? &(char){0} : data), "cannot write dataset", name);
+    int64_t result = note(file, H5Dwrite(to->set, to->type, memory, space, transfer, empty ? &(char){0} : data), "cannot write dataset", to->name);
     H5Sclose(memory);
     H5Pclose(transfer);
     return result;
@@ -297,8 +312,8 @@ void h5_write(h5_file *file, const char *dataset, h5_type type, int dimensions, 
     hid_t space = dimensions ? H5Screate_simple(dimensions, global, NULL) : H5Screate(H5S_SCALAR);
     hid_t set = create_dataset(file, dataset, type_of(type, true), space, dataset_properties(dimensions, global, element, compress));
     if (worked(file, set, "cannot create dataset", dataset) && bytes > 0)
-        worked(file, write_block(file, dataset, set, space, type_of(type, false), start, extent, dimensions, empty, data), "cannot write",
-               dataset);
+        worked(file, write_block(file, &(open_set){dataset, set, space, type_of(type, false)}, (own_block){dimensions, start, extent, empty}, data),
+               "cannot write", dataset);
     worked(file, set >= 0 ? H5Dclose(set) : 0, "cannot close dataset", dataset);
     H5Sclose(space);
 }
@@ -317,8 +332,8 @@ void h5_write_texts(h5_file *file, const char *dataset, int count, const char *c
     H5Tset_cset(type, H5T_CSET_UTF8);
     hid_t set = create_dataset(file, dataset, type, space, H5Pcreate(H5P_DATASET_CREATE));
     if (worked(file, set, "cannot create dataset", dataset) && count > 0)
-        worked(file, write_block(file, dataset, set, space, type, &(hsize_t){0}, &(hsize_t){(hsize_t)count}, 1, file->context.rank != 0, all), "cannot write",
-               dataset);
+        worked(file, write_block(file, &(open_set){dataset, set, space, type},
+                                 (own_block){1, &(hsize_t){0}, &(hsize_t){(hsize_t)count}, file->context.rank != 0}, all), "cannot write", dataset);
     worked(file, set >= 0 ? H5Dclose(set) : 0, "cannot close dataset", dataset);
     H5Sclose(space);
     H5Tclose(type);
@@ -335,16 +350,15 @@ static int64_t piece_of(hid_t properties, size_t element) {
 
 /** Write my pieces, all ranks together as often as the one with most needs. Pieces end at multiples of their length: each chunk is compressed once, but where
  *  ranks meet. */
-static void write_pieces(h5_file *file, const char *dataset, h5_type type, hid_t set, hid_t space, int64_t piece, int64_t first, int64_t mine, h5_make make,
-                         void *self) {
+static void write_pieces(h5_file *file, const open_set *to, int64_t piece, int64_t first, int64_t mine, h5_make make, void *self) {
     int64_t begun = first / piece, rounds = mine > 0 ? (first + mine - 1) / piece - begun + 1 : 0;
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &rounds, 1, MPI_INT64_T, MPI_MAX, file->context.comm));
-    void *elements = memory_new(MEMORY_OUTPUT, (size_t)(mine < piece ? mine : piece), H5Tget_size(type_of(type, false)));
+    void *elements = memory_new(MEMORY_OUTPUT, (size_t)(mine < piece ? mine : piece), H5Tget_size(to->type));
     for (int64_t round = begun; round < begun + rounds && !file->failed; round++) {
         int64_t from = round * piece > first ? round * piece : first, end = (round + 1) * piece < first + mine ? (round + 1) * piece : first + mine;
         hsize_t start = (hsize_t)from, count = end > from ? (hsize_t)(end - from) : 0;
         if (count) make(self, from - first, (int64_t)count, elements);
-        worked(file, write_block(file, dataset, set, space, type_of(type, false), &start, &count, 1, count == 0, elements), "cannot write", dataset);
+        worked(file, write_block(file, to, (own_block){1, &start, &count, count == 0}, elements), "cannot write", to->name);
     }
     memory_free(elements);
 }
@@ -358,7 +372,8 @@ void h5_write_made(h5_file *file, const char *dataset, h5_type type, int64_t tot
     hid_t properties = dataset_properties(1, &length, element, compress), space = H5Screate_simple(1, &length, NULL);
     int64_t piece = piece_of(properties, element);
     hid_t set = create_dataset(file, dataset, type_of(type, true), space, properties);
-    if (worked(file, set, "cannot create dataset", dataset)) write_pieces(file, dataset, type, set, space, piece, first, mine, make, self);
+    if (worked(file, set, "cannot create dataset", dataset))
+        write_pieces(file, &(open_set){dataset, set, space, type_of(type, false)}, piece, first, mine, make, self);
     worked(file, set >= 0 ? H5Dclose(set) : 0, "cannot close dataset", dataset);
     H5Sclose(space);
 }

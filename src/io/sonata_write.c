@@ -101,16 +101,17 @@ static void write_pointers(const context *job, const division *neurons, const ch
     h5_link(neurons->file, format_name(target, "%s/index_pointers", mapping), format_name(link, "%s/index_pointer", mapping)); /* for bmtk */
 }
 
-static void write_variable(const context *job, const division *neurons, const char *report, const double time[3], int64_t samples,
-                           const uint64_t *ids, const sonata_variable *variable) {
+/** @param root the group of this variable's report */
+static void write_variable(const context *job, const division *neurons, const char *root, const sonata_report *report, const sonata_variable *variable) {
+    const double time[3] = {report->start, report->start + (double)report->samples * report->interval, report->interval};
     char name[NAME_BYTES], mapping[NAME_BYTES];
     h5_file *file = neurons->file;
-    h5_write(file, format_name(name, "%s/data", report), H5_FLOAT32, 2, (int64_t[]){samples, neurons->total}, 1, neurons->first, neurons->mine,
+    h5_write(file, format_name(name, "%s/data", root), H5_FLOAT32, 2, (int64_t[]){report->samples, neurons->total}, 1, neurons->first, neurons->mine,
              variable->data, true);
     h5_attribute_text(file, name, "units", variable->unit);
     h5_attribute_text(file, name, "variable", variable->variable);
-    format_name(mapping, "%s/mapping", report);
-    write_column(neurons, mapping, "node_ids", H5_UINT64, ids, true);
+    format_name(mapping, "%s/mapping", root);
+    write_column(neurons, mapping, "node_ids", H5_UINT64, report->ids, true);
     h5_attribute(file, format_name(name, "%s/node_ids", mapping), "sorted", H5_UINT8, 0, &(uint8_t){1});
     write_pointers(job, neurons, mapping);
     write_zeros(neurons, mapping, "element_ids", H5_UINT32, sizeof(uint32_t));
@@ -119,16 +120,15 @@ static void write_variable(const context *job, const division *neurons, const ch
     h5_attribute_text(file, name, "units", "ms");
 }
 
-status sonata_write_report(const context *job, const char *path, const char *configuration, const char *population, double start, double interval,
-                           int64_t samples, int64_t mine, const uint64_t *ids, int variable_count, const sonata_variable *variables) {
-    char report[NAME_BYTES];
+status sonata_write_report(const context *job, const char *path, const char *configuration, const sonata_report *report) {
+    char root[NAME_BYTES];
     h5_file *file = h5_create(job, path, configuration);
-    division neurons = division_of(job, file, mine);
-    const double time[3] = {start, start + (double)samples * interval, interval};
-    for (int i = 0; i < variable_count; i++) {
-        if (variable_count == 1) format_name(report, "/report/%s", population);
-        else format_name(report, "/report/%s_%s", population, variables[i].variable);
-        write_variable(job, &neurons, report, time, samples, ids, &variables[i]);
+    division neurons = division_of(job, file, report->mine);
+    for (int i = 0; i < report->variable_count; i++) {
+        const sonata_variable *variable = &report->variables[i];
+        if (report->variable_count == 1) format_name(root, "/report/%s", report->population);
+        else format_name(root, "/report/%s_%s", report->population, variable->variable);
+        write_variable(job, &neurons, root, report, variable);
     }
     return h5_commit(file);
 }

@@ -134,7 +134,9 @@ status results_write_report(const results *results, const char *configuration, c
     for (int n = 0; n < recorder->mine; n++) ids[n] = (uint64_t)(facts->part.first + recorder->neuron[n]);
     char *path = results_path(results, "report.h5");
     double interval = (double)recorder->interval * facts->dt;
-    status written = sonata_write_report(results->context, path, configuration, NEURON_POPULATION, interval, interval, recorder->taken, recorder->mine, ids, count, variables);
+    sonata_report report = {.population = NEURON_POPULATION, .start = interval, .interval = interval, .samples = recorder->taken, .mine = recorder->mine,
+                            .ids = ids, .variable_count = count, .variables = variables};
+    status written = sonata_write_report(results->context, path, configuration, &report);
     free(path);
     memory_free(variables), memory_free(ids);
     return written;

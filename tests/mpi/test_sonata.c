@@ -132,8 +132,11 @@ static void test_report(fixture *f) {
     for (int64_t t = 0; t < SAMPLES; t++)
         for (int64_t i = 0; i < f->mine; i++) data[t * f->mine + i] = (float)report_value(t * NEURONS + f->first + i);
     const sonata_variable both[] = {{"u", "mV", data}, {"drive", "1", data}};
-    CHECK(f, sonata_write_report(&f->job, at(f, "report.h5"), NULL, "recurrent", 100, 0.5, SAMPLES, f->mine, ids, 1, both) == STATUS_OK);
-    CHECK(f, sonata_write_report(&f->job, at(f, "report2.h5"), NULL, "recurrent", 100, 0.5, SAMPLES, f->mine, ids, 2, both) == STATUS_OK);
+    sonata_report report = {.population = "recurrent", .start = 100, .interval = 0.5, .samples = SAMPLES, .mine = f->mine, .ids = ids,
+                            .variable_count = 1, .variables = both};
+    CHECK(f, sonata_write_report(&f->job, at(f, "report.h5"), NULL, &report) == STATUS_OK);
+    report.variable_count = 2;
+    CHECK(f, sonata_write_report(&f->job, at(f, "report2.h5"), NULL, &report) == STATUS_OK);
     if (f->job.rank == 0) {
         static const char *const files[] = {"report.h5", "report2.h5"}, *const groups[] = {"/report/recurrent", "/report/recurrent_drive"};
         for (int i = 0; i < 2; i++) {
