@@ -27,10 +27,19 @@ static status check_output(config *config) {
     return result;
 }
 
+static status check_tests(config *config, const learning_system *system) {
+    const test_settings *test = config_common(config, "test");
+    if (test->trials > 0 && !system->test_trial) return config_complain(config, "test", "trials", "the system %s has no tests", system->name);
+    if (test->every > 0 && test->trials == 0)
+        return config_complain(config, "test", "every", "%lld loops between tests, but they have no trials; give test.trials", (long long)test->every);
+    return STATUS_OK;
+}
+
 status run_prepare(const context *context, config *config, const learning_system *system) {
     status result = system->resolve ? system->resolve(context, config) : STATUS_OK;
     if (result != STATUS_OK) return result;
     result = status_worse(report_check(config, system), status_worse(check_guards(config, config_common(config, "guards")), check_output(config)));
+    result = status_worse(result, check_tests(config, system));
     if (system->check) result = status_worse(result, system->check(context, config));
     return status_agree(context, result);
 }

@@ -4,6 +4,9 @@ static const param params[] = {
     {"trials", PARAM_INTEGER, UNIT_NONE, "0", 0, 1 << 20, NULL,
      "trials per task with frozen weights after training: trial-averaged drive, PSTH and scores in test.h5",
      offsetof(test_settings, trials), MAY_RESUME | MAY_TEST},
+    {"every", PARAM_INTEGER, UNIT_NONE, "0", 0, 1 << 30, NULL,
+     "loops between tests during training, of as many trials, whose scores are columns test_* of metrics.csv; 0: none",
+     offsetof(test_settings, every), MAY_RESUME | MAY_TEST},
     {"psth_bin", PARAM_NUMBER, UNIT_TIME, "20 ms", 1e-3, 1e9, NULL, "bin of the peri-stimulus time histograms",
      offsetof(test_settings, psth_bin), MAY_RESUME | MAY_TEST},
 };

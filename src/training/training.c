@@ -106,6 +106,27 @@ static pulse observe_loop(training *training, const loop *loop) {
     return pulse;
 }
 
+/** Trials between loops: what the next loop goes on from is put aside meanwhile, and nothing is learned. Collective. @param[out] row its scores @return agreed and printed */
+static status test_between(training *training, metrics_row *row) {
+    const learning_system *system = training->system;
+    const test_settings *settings = config_common(training->config, "test");
+    if (settings->every == 0 || row->loop % settings->every) return STATUS_OK;
+    state_list list = {0};
+    if (system->state) system->state(training->self, STATE_LOOP, &list);
+    state_copy *kept = state_put_aside(&list, &training->facts.part);
+    state_clear(&list);
+    const test_subject subject = {training->context, system, training->self, &training->facts};
+    const test_plan plan = {.setting = {.trials = settings->trials, .psth_bin = settings->psth_bin, .delete_spike = NAN}, .groups = 1};
+    testing *tests;
+    status tested = status_agree(training->context, testing_run(&subject, &plan, &tests));
+    for (int m = 0; m < system->score_count && tested == STATUS_OK; m++) row->value[system->metric_count + m] = testing_mean_figure(tests, system->scores[m].name);
+    if (tested == STATUS_OK && system->score_count > 1)
+        log_line(training->context, "test after loop %lld: %s %.3f", (long long)row->loop, system->scores[1].name, row->value[system->metric_count + 1]);
+    testing_free(tests);
+    state_bring_back(kept);
+    return tested;
+}
+
 /** One loop of training. @return agreed and printed; STATUS_RESUMABLE if it was given up */
 static status run_loop(training *training, int64_t number) {
     const context *context = training->context;
@@ -132,6 +153,8 @@ static status run_loop(training *training, int64_t number) {
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &row.seconds, 1, MPI_DOUBLE, MPI_MAX, context->comm));
 
     training->progress.seconds += row.seconds;
+    result = test_between(training, &row);
+    if (result != STATUS_OK) return result;
     training->progress.loop = number;
     result = status_agree(context, results_add_metrics(&training->results, &row));
     if (result == STATUS_OK) show_progress(training, &row);
@@ -336,7 +359,8 @@ static status go_on(training *training, const resume_point *point) {
 }
 
 static results_begin begin_of(const training *training, bool overwrite) {
-    return (results_begin){.system = training->system, .parameters = training->parameters, .overwrite = overwrite};
+    const test_settings *test = config_common(training->config, "test");
+    return (results_begin){.system = training->system, .tests = test->every > 0, .parameters = training->parameters, .overwrite = overwrite};
 }
 
 /** Before anything is built: can results go where they shall? The run to go on with is locked from here on. @return agreed and printed */

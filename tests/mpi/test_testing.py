@@ -371,6 +371,28 @@ guards:     {max_rate: 0}
     refused(damaged, 2, "checkpoint")
 
 
+def test_between_loops(bench):
+    """Tests between loops are those of `engram test` on what was learned by then, and leave no trace in what is learned: not in networks that carry their state either."""
+    for name, text, score in (("theta", THETA.replace("reset: every_loop", "reset: never"), "trial_averaged_correlation"), ("lif", LIF, "single_trial_correlation")):
+        config = bench.config(f"between_{name}.yaml", text)
+        loops = ["learning.loops=4"]
+        without, every = bench.train(config, f"{name}.without", 2, loops), bench.train(config, f"{name}.every", 3, loops + ["test.every=2"])
+        for file, dataset in (("spikes.h5", "spikes/neurons/timestamps"), ("edges.h5", "edges/plastic/0/syn_weight"), ("test.h5", "test/0/drive")):
+            with h5py.File(os.path.join(without, file)) as a, h5py.File(os.path.join(every, file)) as b:
+                assert np.array_equal(a[dataset][()], b[dataset][()]), (name, file, dataset)
+        rows, plain = metrics(every), metrics(without)
+        assert [row["test_" + score] is not None for row in rows] == [False, True, False, True] and "test_" + score not in plain[0], rows
+        assert [row["correlation"] for row in rows] == [row["correlation"] for row in plain]
+        with h5py.File(os.path.join(every, "test.h5")) as file:  # the same trials, after the last loop
+            last = np.mean([file[f"test/{task}"].attrs[score] for task in range(2 if name == "lif" else 1)])
+        assert abs(rows[-1]["test_" + score] - last) < 1e-9 and rows[1]["test_" + score] != rows[3]["test_" + score], (rows[-1], last)
+        half = bench.train(config, f"{name}.half", 2, ["learning.loops=2", "test.every=2"])
+        bench.succeed(["train", config, "--resume", half, "-P", "learning.loops=4", "-P", "test.every=2"], 1)
+        assert [row["test_" + score] for row in metrics(half)] == [row["test_" + score] for row in rows]
+    code, _, err = bench.run(["train", config, "-o", bench.path("refused"), "-P", "test.every=2", "-P", "test.trials=0"])
+    assert code == 2 and "test.every" in err and "give test.trials" in err and not os.path.exists(bench.path("refused")), err
+
+
 if __name__ == "__main__":
-    run_tests([test_same_bits, test_trials, test_nothing_done_is_nothing, test_deleted_neurons, test_deleted_synapses, test_shuffled_synapses, test_recorded_and_auxiliary, test_noise, test_deleted_spike, test_errors,
+    run_tests([test_between_loops, test_same_bits, test_trials, test_nothing_done_is_nothing, test_deleted_neurons, test_deleted_synapses, test_shuffled_synapses, test_recorded_and_auxiliary, test_noise, test_deleted_spike, test_errors,
                test_failures_are_agreed])

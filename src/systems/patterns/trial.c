@@ -160,7 +160,7 @@ static void begin(simulation *sim, const trial *trial) {
     if (sim->filter) filter_reset(sim->filter);
     sim->filter_age = 0;
     sim->spike_count = 0;
-    if (sim->rule_state && sim->rule->trial_begin) sim->rule->trial_begin(sim->rule_state);
+    if (trial->learn && sim->rule_state && sim->rule->trial_begin) sim->rule->trial_begin(sim->rule_state);
 }
 
 void trial_run(simulation *sim, const trial *trial, trial_result *result) {
