@@ -227,8 +227,6 @@ def test_completion(bench):
     sections = [line.split(":")[0] for line in call([installed(bench, "bin", "engram"), "list"]).splitlines() if re.match(r"\w+:", line)]
     listed = complete(bench, "engram list ")
     assert len(sections) >= 9 and set(sections) | {"patterns", "lif", "balanced_ei", "rls", "none"} <= set(listed), listed
-    for name in listed:
-        call([installed(bench, "bin", "engram"), "list", name])
     assert complete(bench, "engram list neu") == ["neuron"]
     assert "lif" in complete(bench, "engram list li")
     parameters = complete(bench, "engram check a.yaml -P ")
