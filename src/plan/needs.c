@@ -46,7 +46,7 @@ static double recorders(const plan *plan, int64_t ranks) {
 plan_memory plan_memory_of(const plan *plan, int64_t ranks) {
     plan_bytes bytes = {0};
     plan_memory memory = {0};
-    plan->system->memory(plan->sizes, ranks, plan->rate, &bytes);
+    if (plan->system->memory) plan->system->memory(plan->sizes, ranks, plan->rate, &bytes);
     memcpy(memory.category, bytes.category, sizeof memory.category);
     double libraries = plan->machine.about.libraries * MIB;
     memory.category[MEMORY_LIBRARIES] += libraries;
@@ -66,7 +66,7 @@ void plan_add_file(plan_files *files, const char *name, double bytes) {
 plan_output plan_output_of(const plan *plan) {
     plan_output output = {0};
     plan_files of_system = {0};
-    plan->system->output(plan->sizes, plan->rate, &of_system);
+    if (plan->system->output) plan->system->output(plan->sizes, plan->rate, &of_system);
     plan_add_file(&output.files, "spikes", 16 * recorded_spikes(plan, (double)plan->facts.neurons));
     plan_add_file(&output.files, "report", sizeof(float) * traced_neurons(plan) * traced_values(plan));
     for (int f = 0; f < of_system.count; f++) plan_add_file(&output.files, of_system.file[f].name, of_system.file[f].bytes);
@@ -91,7 +91,7 @@ plan_time plan_time_of(const plan *plan, int64_t ranks) {
     plan_seconds *of = &time.of;
     plan_output output = plan_output_of(plan);
     double disk = plan->machine.about.disk * 1e6; /* bytes/s */
-    plan->system->time(plan->sizes, &plan->machine, (plan_ranks){ranks, plan->ranks.per_node}, plan->rate, of);
+    if (plan->system->time) plan->system->time(plan->sizes, &plan->machine, (plan_ranks){ranks, plan->ranks.per_node}, plan->rate, of);
     time.loop = of->update + of->deliver + of->learn + of->record + of->transfer + of->waiting;
     time.checkpoint = output.files.checkpoint / disk;
     time.write = (output.sum - 2 * output.files.checkpoint) / disk;

@@ -38,6 +38,7 @@ static status check_tests(config *config, const learning_system *system) {
 status run_prepare(const context *context, config *config, const learning_system *system) {
     status result = system->resolve ? system->resolve(context, config) : STATUS_OK;
     if (result != STATUS_OK) return result;
+    report_settle(config, system);
     result = status_worse(report_check(config, system), status_worse(check_guards(config, config_common(config, "guards")), check_output(config)));
     result = status_worse(result, check_tests(config, system));
     if (system->check) result = status_worse(result, system->check(context, config));

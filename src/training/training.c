@@ -499,7 +499,6 @@ status training_run(const context *context, config *config, const run_options *o
 
 status training_check(const context *context, config *config) {
     training training = {.context = context, .config = config, .system = system_of(config), .output = config_common(config, "output")};
-    report_settle(config, training.system);
     status result = status_agree(context, results_check_directory(config, NULL));
     if (result == STATUS_OK) result = run_prepare(context, config, training.system);
     if (result == STATUS_OK) result = build(&training, BUILD_CHECK);
