@@ -65,7 +65,7 @@ def ranks_of(process):
         for pid in subprocess.run(["pgrep", "-P", below.pop()], capture_output=True, text=True).stdout.split():
             try:
                 with open(f"/proc/{pid}/comm") as file:
-                    (found if file.read().strip() == "engram" else below).append(pid)
+                    (found if file.read().startswith("engram") else below).append(pid)
             except (FileNotFoundError, ProcessLookupError):
                 continue  # it has just ended
     return sorted(map(int, found))

@@ -94,6 +94,46 @@ def read(out, file, dataset):
         return np.asarray(opened[dataset][()])
 
 
+IGNORED_COLUMNS = ("seconds", "memory_mib")  # of metrics.csv: those that no two runs have in common
+
+
+def file_contents(path, name, without=()):
+    """All datasets and attributes of an HDF5 file, but attributes of some names, as {NAME:...: bytes}."""
+    found = {}
+
+    def visit(inside, thing):
+        for key, value in thing.attrs.items():
+            if key not in without:
+                found[f"{name}:{inside}@{key}"] = np.asarray(value).tobytes() if not isinstance(value, str) else value.encode()
+        if isinstance(thing, h5py.Dataset):
+            data = thing[()]
+            found[f"{name}:{inside}"] = str(data.shape).encode() + (np.asarray(data).tobytes() if data.dtype != object else repr(data).encode())
+
+    with h5py.File(path) as file:
+        visit("/", file)
+        file.visititems(visit)
+    return found
+
+
+def contents(out):
+    """Everything that a run wrote, as {name: bytes}: of its checkpoints the newest."""
+    found = {}
+    for name in sorted(os.listdir(out)):
+        if name.endswith(".h5"):
+            found.update(file_contents(os.path.join(out, name), name))
+    newest = max(os.listdir(os.path.join(out, "checkpoint")))
+    found.update(file_contents(os.path.join(out, "checkpoint", newest), "checkpoint", ("seconds", "revision")))
+    with open(os.path.join(out, "metrics.csv")) as file:
+        for row in csv.DictReader(file):
+            found.update({f"metrics.csv: loop {row['loop']}: {column}": value.encode() for column, value in row.items() if column not in IGNORED_COLUMNS})
+    return found
+
+
+def difference(a, b):
+    """Names under which two runs differ."""
+    return sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
+
+
 def wait_until(condition, seconds, pause=0.05):
     """Until the condition holds, at most so long. @return the last word of the condition"""
     until = time.monotonic() + seconds

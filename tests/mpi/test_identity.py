@@ -6,7 +6,6 @@ Each is run by one rank, which is compared with a run that is saved on 2 ranks a
 without neurons or makes grids of processes. ENGRAM_TEST_ALL=1: all of them with 2, 3, 4 and 7 from beginning to end, which takes several times as long.
 ENGRAM_TEST_FEW=1 runs a few of them, on 1 and 2 ranks, one after the other: MPICH's ranks do not give way to each other.
 """
-import csv
 import os
 import re
 import threading
@@ -14,14 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import numpy as np
-from engram_test import run_tests
+from engram_test import contents, difference, run_tests
 
 SANITIZED = bool(os.environ.get("ENGRAM_TEST_SANITIZED"))  # slow
 FEW = bool(os.environ.get("ENGRAM_TEST_FEW"))  # tools/check: another compiler, another MPI
 ALL = bool(os.environ.get("ENGRAM_TEST_ALL"))
 FEW_CASES = ("balanced", "groups_current_noise", "feedforward", "signs_kept", "sonata", "glif5_coded", "izhikevich_classes", "groups_current_noise_packed", "excitatory_partners_textbook",
              "all_to_all_distributed")
-IGNORED_COLUMNS = ("seconds", "memory_mib")
 UNTESTED_CHOICES = {("output", "spikes", "none"), ("output", "spikes", "last"), ("output", "edges", "none"),  # less of what is compared
                     ("targets", "time_unit", "us"), ("targets", "time_unit", "ms"), ("targets", "time_unit", "s"),  # of one reader (test_tables.py)
                     ("network", "delay", "ignore"), ("plastic", "delay", "ignore"), ("guards", "silent_window", "stop")}  # whether a run is refused or ended
@@ -144,41 +142,6 @@ def write_data(bench):
         file["drives"] = np.sin(times[None, :, None] / 30 + np.arange(20)[None, None, :]) * np.array([0.5, 1.0])[:, None, None]
         file["other"] = np.zeros((1, len(times), 2))
         file["time"] = times.astype(float)
-
-
-def contents(out):
-    """Everything that a run wrote, as {name: bytes}."""
-    found = {}
-
-    def visit(prefix, name, thing):
-        for key, value in thing.attrs.items():
-            if prefix == "checkpoint" and key in ("seconds", "revision"):
-                continue
-            found[f"{prefix}:{name}@{key}"] = np.asarray(value).tobytes() if not isinstance(value, str) else value.encode()
-        if isinstance(thing, h5py.Dataset):
-            data = thing[()]
-            found[f"{prefix}:{name}"] = str(data.shape).encode() + (np.asarray(data).tobytes() if data.dtype != object else repr(data).encode())
-
-    for file_name in sorted(os.listdir(out)):
-        if file_name.endswith(".h5"):
-            with h5py.File(os.path.join(out, file_name)) as file:
-                visit(file_name, "/", file)
-                file.visititems(lambda name, thing, prefix=file_name: visit(prefix, name, thing))
-    last = max(name for name in os.listdir(os.path.join(out, "checkpoint")))
-    with h5py.File(os.path.join(out, "checkpoint", last)) as file:
-        visit("checkpoint", "/", file)
-        file.visititems(lambda name, thing: visit("checkpoint", name, thing))
-    with open(os.path.join(out, "metrics.csv")) as file:
-        for row in csv.DictReader(file):
-            for column, value in row.items():
-                if column not in IGNORED_COLUMNS:
-                    found[f"metrics.csv: loop {row['loop']}: {column}"] = value.encode()
-    return found
-
-
-def difference(a, b):
-    """Names under which two runs differ."""
-    return sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
 
 
 def numbers(out, file, name):
