@@ -1,0 +1,224 @@
+"""Every system of the table keeps the contract of include/engram/system.h: the program is that of tests/conformance/probe, whose table has the systems of
+src/systems/table.c and a counter that learns.
+
+A system that is added needs a small configuration here, one that learns in a few loops of milliseconds; the rest comes from the program's own lists.
+"""
+import glob
+import json
+import os
+import re
+import shutil
+
+import crash
+from engram_test import contents, difference, file_contents, metrics, run_tests
+
+LOOPS, TRIALS = 4, 3
+COMMON = {"simulation.seed": 3, "learning.loops": LOOPS, "test.trials": TRIALS, "output.spikes": "all", "checkpoint.every_loops": 1}
+# small: one that goes from what one loop left to the next where the system can; large: of which some category of memory, beside libraries, is megabytes
+SYSTEMS = {
+    "patterns": {
+        "small": {"simulation.dt": "0.5 ms", "simulation.reset": "never", "simulation.baseline": "100 ms", "network.neurons": 40, "network.in_degree": 5, "network.external_drive": 0.6,
+                  "plastic.excitatory_in_degree": 5, "plastic.inhibitory_in_degree": 5, "stimulus.start": "10 ms", "stimulus.stop": "20 ms", "targets.duration": "60 ms",
+                  "targets.period": "60 ms", "learning.every": "5 ms", "output.correlation_window": "10 ms"},
+        "large": {"network.neurons": 3000, "network.in_degree": 50, "plastic.excitatory_in_degree": 30, "plastic.inhibitory_in_degree": 30, "simulation.baseline": "5 ms",
+                  "stimulus.start": "5 ms", "stimulus.stop": "10 ms", "targets.duration": "20 ms", "learning.every": "10 ms", "output.correlation_window": "5 ms"},
+        "within": 0.15,
+    },
+    "probe": {
+        "small": {"simulation.dt": "1 ms", "learning.rule": "probe", "network.neurons": 11},
+        "large": {"simulation.dt": "1 ms", "learning.rule": "probe", "network.neurons": 400000, "simulation.loop_duration": "5 ms"},
+        "within": 0.3,
+    },
+}
+
+
+def systems(bench):
+    """Names of the systems, from the program's own list."""
+    return re.findall(r"^  (\w+)  .*; learning\.rule: ", bench.succeed(["list"]).split("\n\n")[0], re.M)
+
+
+def sections(bench, system):
+    return re.findall(r"^(\w+): ", bench.succeed(["list", system]), re.M)
+
+
+def words(parameters):
+    return [word for key, value in parameters.items() for word in ("-P", f"{key}={value}")]
+
+
+def given(parameters):
+    return [f"{key}={value}" for key, value in parameters.items()]
+
+
+def each(test):
+    """The test for every system that has a configuration: all of them (test_every_system_has_a_configuration)."""
+    def all_systems(bench):
+        config = bench.config("empty.yaml", "{}")
+        for system in SYSTEMS:
+            try:
+                test(bench, system, config, {**COMMON, **SYSTEMS[system]["small"]})
+            except AssertionError as problem:
+                raise AssertionError(f"{system}: {problem}") from problem
+    all_systems.__name__ = test.__name__
+    return all_systems
+
+
+def trained(bench, system, config, parameters):
+    """The run on one rank that others are compared with, done once."""
+    out = bench.path(f"{system}.1")
+    return out if os.path.exists(out) else bench.train(config, f"{system}.1", 1, given(parameters))
+
+
+def test_every_system_has_a_configuration(bench):
+    assert sorted(systems(bench)) == sorted(SYSTEMS), f"the table has {systems(bench)}, this test configurations of {sorted(SYSTEMS)}"
+
+
+@each
+def test_list(bench, system, config, parameters):
+    """engram list SYSTEM shows its sections, and those of every run around them; each is found by its name, too."""
+    text = bench.succeed(["list", system])
+    own = sections(bench, system)
+    assert own[0] == "simulation" and own[-1] == "test" and "learning" in own and len(own) == len(set(own)), own
+    assert re.search(r"^  rule: \w+ +\(default\)$", text, re.M) and re.search(r"^    loops ", text, re.M), text
+    for section in own:
+        assert re.search(rf"^{section}: ", bench.succeed(["list", section]), re.M), section
+
+
+@each
+def test_check(bench, system, config, parameters):
+    """engram check builds, and prints a configuration that is read again as the same."""
+    for ranks in (1, 2):
+        text = bench.succeed(["check", config] + words(parameters), ranks).split("configuration as used:\n")[1]
+        again = bench.succeed(["check", bench.config("used.yaml", text)]).split("configuration as used:\n")[1]
+        assert text == again, f"{text}\n{again}"
+    assert re.findall(r"^(\w+):$", text, re.M) == sections(bench, system), text
+
+
+@each
+def test_foreign_sections(bench, system, config, parameters):
+    """A section of another system is refused, and told what there is."""
+    own, foreign = sections(bench, system), {s for other in systems(bench) for s in sections(bench, other)}
+    assert foreign - set(own), "no system has a section that this one has not"
+    for section in foreign - set(own):
+        text = "".join(f"{key.replace('.', ': {', 1)}: {value}}}\n" for key, value in parameters.items() if key == "learning.rule") + f"{section}: {{}}\n"
+        code, _, err = bench.run(["check", bench.config("foreign.yaml", text)])
+        assert code == 2 and f"'{section}' is not a section of rule" in err and ", ".join(own) in err, err
+
+
+@each
+def test_same_bits(bench, system, config, parameters):
+    """1, 2, 3, 4 and 7 ranks write the same bits; something is learned, and the score says it."""
+    one = trained(bench, system, config, parameters)
+    truth = contents(one)
+    names = {name.split(":")[0] for name in truth}
+    assert {"checkpoint", "edges.h5", "nodes.h5", "spikes.h5", "test.h5"} <= names, names
+    rows = metrics(one)
+    scores = [row[list(row)[4]] for row in rows]
+    assert len(rows) == LOOPS and None not in scores and len(set(scores)) == LOOPS and all(row["rate_hz"] > 0 for row in rows), rows
+    for ranks in (2, 3, 4, 7):
+        wrong = difference(truth, contents(bench.train(config, f"{system}.{ranks}", ranks, given(parameters))))
+        assert not wrong, f"{ranks} ranks differ from 1 in {len(wrong)} of {len(truth)}: {wrong[:6]}"
+
+
+def killed(bench, name, config, parameters):
+    """A run on 2 ranks that is killed behind its second checkpoint. A small one may be faster than the hand that kills it: then again."""
+    out = bench.path(name)
+    for _ in range(5):
+        shutil.rmtree(out, ignore_errors=True)
+        with open(bench.path("log"), "w") as log:
+            process = crash.start(bench.engram, ["train", config, "-o", out] + words(parameters), 2, log)
+            while process.poll() is None and len(glob.glob(os.path.join(out, "checkpoint", "loop-*.h5"))) < 2:
+                pass
+            pids = crash.ranks_of(process)
+            for pid in pids:
+                crash.kill(pid)
+            process.wait(60)
+            crash.wait_gone(pids)
+        if process.returncode and len(glob.glob(os.path.join(out, "checkpoint", "loop-*.h5"))) == 2:
+            return out
+    raise AssertionError("it ended before it could be killed, five times")
+
+
+@each
+def test_killed(bench, system, config, parameters):
+    """Killed on 2 ranks and resumed on 3: the same bits. With its newest checkpoint damaged it goes back to the one before: the same bits."""
+    parameters = {**parameters, "learning.loops": 30}
+    truth = contents(bench.train(config, f"{system}.long", 1, given(parameters)))
+    out = killed(bench, f"{system}.killed", config, parameters)
+    shutil.copytree(out, bench.path(f"{system}.damaged"), dirs_exist_ok=True)
+    text = bench.succeed(["train", "--resume", out], 3)
+    assert "going on after loop" in text, text
+    wrong = difference(truth, contents(out))
+    assert not wrong, f"a resumed run differs in {len(wrong)} of {len(truth)}: {wrong[:6]}"
+    out = bench.path(f"{system}.damaged")
+    before, newest = sorted(glob.glob(os.path.join(out, "checkpoint", "loop-*.h5")))
+    with open(newest, "r+b") as file:
+        file.seek(os.path.getsize(newest) // 2)
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 1]))
+    code, text, err = bench.run(["train", "--resume", out])
+    loop = int(re.search(r"loop-(\d+)\.h5$", before)[1])
+    assert code == 0 and f"{os.path.basename(newest)} is damaged and not used" in err and f"going on after loop {loop} of" in text, text + err
+    wrong = difference(truth, contents(out))
+    assert not wrong, f"a run that went back differs in {len(wrong)} of {len(truth)}: {wrong[:6]}"
+
+
+@each
+def test_status(bench, system, config, parameters):
+    """engram status shows loops and the score of a run that is done."""
+    one = trained(bench, system, config, parameters)
+    row = bench.succeed(["status", one]).splitlines()[1].split()
+    last = metrics(one)[-1]
+    assert row[1:3] == ["done", f"{LOOPS}/{LOOPS}"] and f"{last[list(last)[4]]:.3f}" in row, row
+
+
+@each
+def test_groups(bench, system, config, parameters):
+    """engram test in groups of ranks leaves the bits of the tests behind the last loop."""
+    out = trained(bench, system, config, parameters)
+    truth = file_contents(os.path.join(out, "test.h5"), "test", ("configuration",))
+    for ranks, size in ((1, 1), (2, 1), (2, 2), (4, 1), (4, 2), (3, 2)):  # the last leaves a rank idle
+        path = bench.path(f"{system}.{ranks}.{size}.h5")
+        bench.succeed(["test", out, "-o", path, "--overwrite", "--ranks-per-trial", str(size)], ranks)
+        wrong = difference(truth, file_contents(path, "test", ("configuration",)))
+        assert not wrong, f"{ranks} ranks by {size}: {len(wrong)} of {len(truth)} differ: {wrong[:6]}"
+        with open(path.replace(".h5", ".json")) as file:
+            summary = json.load(file)
+        assert summary["trials"] == TRIALS and summary["groups"] == ranks // size and all(task["rate_hz"] > 0 for task in summary["tasks"]), summary
+
+
+@each
+def test_overwrite(bench, system, config, parameters):
+    """A run takes the place of another one only if told so, and then nothing of the other stays, whatever its system wrote."""
+    out = bench.path("taken")
+    shutil.rmtree(out, ignore_errors=True)
+    for other in SYSTEMS:
+        bench.succeed(["train", config, "-o", out, "--overwrite"] + words({**COMMON, **SYSTEMS[other]["small"]}))
+        code, _, err = bench.run(["train", config, "-o", out] + words(parameters))
+        assert code == 2 and "already holds a run" in err, err
+        bench.succeed(["train", config, "-o", out, "--overwrite"] + words(parameters))
+        assert sorted(os.listdir(out)) == sorted(os.listdir(trained(bench, system, config, parameters))), sorted(os.listdir(out))
+
+
+@each
+def test_plan(bench, system, config, parameters):
+    """engram plan against what a run counts: bytes of each category that matters, on the rank that has most."""
+    parameters = {**parameters, **SYSTEMS[system]["large"], "learning.loops": 1, "test.trials": 0, "output.spikes": "none", "output.edges": "none", "guards.max_rate": 0, "guards.min_rate": 0}
+    for ranks in (1, 2):
+        out = bench.train(config, f"{system}.planned", ranks, given(parameters))
+        with open(os.path.join(out, "run.json")) as file:
+            counted = {name: figure["max"] for name, figure in json.load(file)["memory_mib"].items()}
+        rate = max(metrics(out)[-1]["rate_hz"], 0.01)
+        lines = bench.succeed(["plan", config, "--ranks", str(ranks), "--rate", f"{rate:.4g}"] + words(parameters)).splitlines()
+        at = next(n for n, line in enumerate(lines) if line.startswith("memory at end, MiB"))
+        planned = dict(zip(lines[at].split()[4:], map(float, lines[at + 1].split()[4:])))
+        own = {name: mib for name, mib in planned.items() if name not in ("libraries", "held", "peak")}
+        all_of_it = sum(counted[name] for name in own)
+        assert all_of_it > 2, f"too small to compare: {all_of_it} MiB"
+        for name, mib in own.items():
+            if counted[name] > 0.1 * all_of_it:
+                assert abs(mib / counted[name] - 1) < SYSTEMS[system]["within"], f"{name} on {ranks} ranks: {mib} MiB planned, {counted[name]:.2f} counted"
+
+
+if __name__ == "__main__":
+    run_tests([test_every_system_has_a_configuration, test_list, test_check, test_foreign_sections, test_same_bits, test_killed, test_status, test_groups, test_overwrite, test_plan])
