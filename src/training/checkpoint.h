@@ -90,7 +90,7 @@ status checkpoint_find(const context *context, const char *directory, int64_t *l
 /** Loop of the newest checkpoint, whole or not; -1: none. On one rank. */
 int64_t checkpoint_newest(const char *directory);
 
-/** Remove what a killed save left behind, which may be as large as P. On one rank, which has locked the run. */
+/** Remove what a killed save left behind, which may be as large as a checkpoint. On one rank, which has locked the run. */
 void checkpoint_remove_parts(const char *directory);
 
 /** What a checkpoint says of its run; an older format is told. Collective. @return agreed and printed */

@@ -13,7 +13,7 @@ static const param params[] = {
      offsetof(output_settings, report_every), MAY_RESUME | MAY_TEST},
     {"edges", PARAM_CHOICE, UNIT_NONE, "all", 0, 0, "none plastic all", "synapses that are written to edges.h5; a static one takes 24 bytes there",
      offsetof(output_settings, edges), MAY_RESUME | MAY_TEST},
-    {"stimulus", PARAM_FLAG, UNIT_NONE, "false", 0, 0, NULL, "write the stimulus of every task and neuron to targets.h5",
+    {"stimulus", PARAM_FLAG, UNIT_NONE, "false", 0, 0, NULL, "write the stimulus of every task and neuron beside its targets",
      offsetof(output_settings, stimulus), MAY_RESUME | MAY_TEST},
     {"correlation_window", PARAM_NUMBER, UNIT_TIME, "50 ms", 0, 1e9, NULL,
      "the drive is averaged over this time to either side before it is correlated with the target; 0: not at all",

@@ -441,7 +441,7 @@ static void heed_slurm(const context *context, run_watch *watch) {
     }
 }
 
-/** Before the first checkpoint has been timed: seconds to keep back for one, of P and weights at 100 MB/s. Collective. */
+/** Before the first checkpoint has been timed: seconds to keep back for one, of weights and what they are learned with at 100 MB/s. Collective. */
 static double guess_saving(const context *context) {
     double bytes = (double)(memory_held(MEMORY_P) + memory_held(MEMORY_WEIGHTS));
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &bytes, 1, MPI_DOUBLE, MPI_SUM, context->comm));

@@ -1,4 +1,5 @@
-"""What is written above all systems knows none of them: folders, and the headers that no file of them may include, not even through another header."""
+"""What is written above all systems knows none of them: folders, and the headers that no file of them may include, not even through another header; words that
+the run's life does not use. Folders of src/ stand above one another: no circle of includes."""
 import os
 import re
 
@@ -10,13 +11,27 @@ INCLUDE = os.path.join(ROOT, "include")
 OF_SYSTEMS = r"^src/(systems|rules|rls|targets|stimuli|network|neurons|synapses)/|^include/engram/(" \
              r"simulation|observe|network|neurons|synapses|drive|filter|feedforward|rls|rule|targets|stimulus|perturbation|cells)\.h$"
 ABOVE = ["src/plan", "src/training"]
+# Of recursive least squares, in names, comments and messages; P alone stands for its matrix (-P is an option, @p and %P are not words). Words that more than one
+# rule has are none of them: plastic, correlation, drive, stimulus and target are in keys of the parameter file that every run has.
+OF_RLS = r"(?i:\brls|recursi(on|ve)|least.squares|\binverse\b|\bgains?\b|\blambda\b|\binstants?\b|spike_driven|\btextbook\b|\btargets\.h5\b)|(?<![-@%\w])P(?!\w)"
+# Folders of headers that say more than one folder defines, or nothing that any does.
+HOMES = {"cells": "neurons", "partition": "run", "perturb": "training", "sum": "run", "system": "training", "version": "run"}
+
+
+def text_of(path):
+    with open(os.path.join(ROOT, path)) as file:
+        return file.read()
+
+
+def sources(*folders):
+    """C files below these folders, as paths from ROOT."""
+    found = [os.path.relpath(os.path.join(where, name), ROOT) for folder in folders for where, _, names in os.walk(os.path.join(ROOT, folder)) for name in names]
+    return sorted(path for path in found if path.endswith((".c", ".h")))
 
 
 def includes(path):
     """Headers of this repository that a file includes, as paths from ROOT."""
-    with open(os.path.join(ROOT, path)) as file:
-        names = re.findall(r'^\s*#\s*include\s*"([^"]+)"', file.read(), re.M)
-    for name in names:
+    for name in re.findall(r'^\s*#\s*include\s*"([^"]+)"', text_of(path), re.M):
         for folder in (os.path.join(ROOT, os.path.dirname(path)), INCLUDE):
             full = os.path.normpath(os.path.join(folder, name))
             if os.path.isfile(full):
@@ -37,13 +52,70 @@ def ways(path, seen):
 
 def test_folders(bench):
     wrong, looked = [], 0
-    for folder in ABOVE:
-        for name in sorted(os.listdir(os.path.join(ROOT, folder))):
-            if name.endswith((".c", ".h")):
-                looked += 1
-                wrong += [" includes ".join(way) for way in ways(f"{folder}/{name}", set())]
+    for path in sources(*ABOVE):
+        looked += 1
+        wrong += [" includes ".join(way) for way in ways(path, set())]
     assert looked >= 10, looked
     assert not wrong, "\n".join(wrong)
 
 
-run_tests([test_folders])
+def test_words(bench):
+    """No line of the run's life names what recursive least squares are made of."""
+    wrong = [f"{path}:{number}: {line.strip()}" for path in sources("src/training") for number, line in enumerate(text_of(path).splitlines(), 1) if re.search(OF_RLS, line)]
+    assert not wrong, "\n".join(wrong)
+    for line in ("the gain of the recursion", "as large as P.", "P and weights", "rls_state *state", "(P)", '"targets.h5"', "at learning instants"):
+        assert re.search(OF_RLS, line), line
+    for line in ("give it by -P section.key", "at @p place", "MEMORY_P", "again", "instantly", "MPI_P"):
+        assert not re.search(OF_RLS, line), line
+
+
+def folder_of(path):
+    """A folder of src/, one of a system, or "" for the commands."""
+    parts = path.split(os.sep)[1:-1]
+    return "/".join(parts[:2]) if parts[:1] == ["systems"] else "".join(parts[:1])
+
+
+def homes():
+    """{header: folder} of public headers: the folder that defines what a header declares."""
+    defined = {}
+    for path in sources("src"):
+        names = re.findall(r"^(?!static|typedef|else|return)[a-z][\w *]*?\b(\w+)\([^;{]*\{", text_of(path), re.M) + \
+            re.findall(r"^(?!static|typedef|extern)[a-z][\w *]*?\b(\w+)(?:\[\w*\])? = ", text_of(path), re.M)
+        for name in names if path.endswith(".c") else ():
+            defined.setdefault(name, set()).add(folder_of(path))
+    found = {}
+    for path in sources("include"):
+        stem, text = os.path.basename(path)[:-2], text_of(path)
+        names = re.findall(r"^(?!static|typedef)[a-z][\w *]*?\b(\w+)\([^;{]*?\)[^;{]*;", text, re.M) + re.findall(r"^extern [^;(]*?\b(\w+)(?:\[[^\]]*\])?;", text, re.M)
+        folders = {folder for name in names for folder in defined.get(name, ())}
+        found[path] = HOMES.get(stem) or (folders.pop() if len(folders) == 1 else None)
+        assert found[path], f"which folder does {path} belong to? {sorted(folders) or 'none'} define what it declares"
+    return found
+
+
+def reach(folder, edges):
+    """Folders that one can come to."""
+    found, ahead = set(), [folder]
+    while ahead:
+        new = set(edges.get(ahead.pop(), ())) - found
+        found |= new
+        ahead += new
+    return found
+
+
+def test_circles(bench):
+    """Folders, public headers as parts of those that they belong to, include each other in one direction."""
+    home, edges = homes(), {}
+    for path in sources("src", "include"):
+        below = home.get(path, folder_of(path))
+        for header in includes(path):
+            other = home.get(header, folder_of(header))
+            if other != below:
+                edges.setdefault(below, {}).setdefault(other, f"{path} includes {header}")
+    assert len(edges) > 12 and "training" in edges["systems/patterns"], edges.keys()
+    reached = {folder: reach(folder, edges) for folder in edges}
+    circle = [f"{folder or 'commands'} -> {other}: {why}" for folder, others in edges.items() for other, why in others.items() if folder in reached.get(other, ())]
+    assert not circle, "\n".join(circle)
+
+
+run_tests([test_folders, test_words, test_circles])
