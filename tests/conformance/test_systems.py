@@ -12,20 +12,20 @@ import shutil
 import crash
 from engram_test import contents, difference, file_contents, metrics, run_tests
 
-LOOPS, TRIALS = 4, 3
+LOOPS, TRIALS = 3, 2
 COMMON = {"simulation.seed": 3, "learning.loops": LOOPS, "test.trials": TRIALS, "output.spikes": "all", "checkpoint.every_loops": 1}
 # small: one that goes from what one loop left to the next where the system can; large: of which some category of memory, beside libraries, is megabytes
 SYSTEMS = {
     "patterns": {
-        "small": {"simulation.dt": "0.5 ms", "simulation.reset": "never", "simulation.baseline": "100 ms", "network.neurons": 40, "network.in_degree": 5, "network.external_drive": 0.6,
-                  "plastic.excitatory_in_degree": 5, "plastic.inhibitory_in_degree": 5, "stimulus.start": "10 ms", "stimulus.stop": "20 ms", "targets.duration": "60 ms",
-                  "targets.period": "60 ms", "learning.every": "5 ms", "output.correlation_window": "10 ms"},
+        "small": {"simulation.dt": "1 ms", "simulation.reset": "never", "simulation.baseline": "100 ms", "network.neurons": 40, "network.in_degree": 5, "network.external_drive": 0.6,
+                  "plastic.excitatory_in_degree": 5, "plastic.inhibitory_in_degree": 5, "stimulus.start": "10 ms", "stimulus.stop": "20 ms", "targets.duration": "40 ms",
+                  "targets.period": "40 ms", "learning.every": "5 ms", "output.correlation_window": "10 ms"},
         "large": {"network.neurons": 3000, "network.in_degree": 50, "plastic.excitatory_in_degree": 30, "plastic.inhibitory_in_degree": 30, "simulation.baseline": "5 ms",
                   "stimulus.start": "5 ms", "stimulus.stop": "10 ms", "targets.duration": "20 ms", "learning.every": "10 ms", "output.correlation_window": "5 ms"},
         "within": 0.15,
     },
     "probe": {
-        "small": {"simulation.dt": "1 ms", "learning.rule": "probe", "network.neurons": 11},
+        "small": {"simulation.dt": "1 ms", "learning.rule": "probe", "network.neurons": 11, "simulation.loop_duration": "100 ms"},
         "large": {"simulation.dt": "1 ms", "learning.rule": "probe", "network.neurons": 400000, "simulation.loop_duration": "5 ms"},
         "within": 0.3,
     },
@@ -141,7 +141,7 @@ def killed(bench, name, config, parameters):
 @each
 def test_killed(bench, system, config, parameters):
     """Killed on 2 ranks and resumed on 3: the same bits. With its newest checkpoint damaged it goes back to the one before: the same bits."""
-    parameters = {**parameters, "learning.loops": 30}
+    parameters = {**parameters, "learning.loops": 20}
     truth = contents(bench.train(config, f"{system}.long", 1, given(parameters)))
     out = killed(bench, f"{system}.killed", config, parameters)
     shutil.copytree(out, bench.path(f"{system}.damaged"), dirs_exist_ok=True)
