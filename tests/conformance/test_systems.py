@@ -20,7 +20,7 @@ SYSTEMS = {
         "small": {"simulation.dt": "1 ms", "simulation.reset": "never", "simulation.baseline": "100 ms", "network.neurons": 40, "network.in_degree": 5, "network.external_drive": 0.6,
                   "plastic.excitatory_in_degree": 5, "plastic.inhibitory_in_degree": 5, "stimulus.start": "10 ms", "stimulus.stop": "20 ms", "targets.duration": "40 ms",
                   "targets.period": "40 ms", "learning.every": "5 ms", "output.correlation_window": "10 ms"},
-        "large": {"network.neurons": 3000, "network.in_degree": 50, "plastic.excitatory_in_degree": 30, "plastic.inhibitory_in_degree": 30, "simulation.baseline": "5 ms",
+        "large": {"network.neurons": 3000, "network.in_degree": 50, "plastic.excitatory_in_degree": 30, "plastic.inhibitory_in_degree": 30, "simulation.baseline": "20 ms",
                   "stimulus.start": "5 ms", "stimulus.stop": "10 ms", "targets.duration": "20 ms", "learning.every": "10 ms", "output.correlation_window": "5 ms"},
         "within": 0.15,
     },
@@ -74,13 +74,13 @@ def test_every_system_has_a_configuration(bench):
 
 @each
 def test_list(bench, system, config, parameters):
-    """engram list SYSTEM shows its sections, and those of every run around them; each is found by its name, too."""
+    """engram list SYSTEM shows its sections, and those of every run around them; engram list SECTION, those of each system that has one."""
     text = bench.succeed(["list", system])
     own = sections(bench, system)
     assert own[0] == "simulation" and own[-1] == "test" and "learning" in own and len(own) == len(set(own)), own
     assert re.search(r"^  rule: \w+ +\(default\)$", text, re.M) and re.search(r"^    loops ", text, re.M), text
-    for section in own:
-        assert re.search(rf"^{section}: ", bench.succeed(["list", section]), re.M), section
+    for section in (own[1], "learning"):
+        assert re.search(rf"^---- {system}: .*\n\n{section}: ", bench.succeed(["list", section]), re.M), section
 
 
 @each
@@ -188,6 +188,21 @@ def test_groups(bench, system, config, parameters):
 
 
 @each
+def test_between_loops(bench, system, config, parameters):
+    """Tests between loops (test.every) give scores, the same ones on any number of ranks, and leave no trace in what is learned."""
+    truth, runs = contents(trained(bench, system, config, parameters)), []
+    for ranks in (1, 2):
+        runs.append(contents(bench.train(config, f"{system}.between", ranks, given({**parameters, "test.every": 2}))))
+    assert not difference(*runs), difference(*runs)
+    added = {name for name in runs[0] if name not in truth}
+    assert added and all(re.match(r"metrics.csv: loop \d+: test_", name) for name in added), added
+    measured = {int(name.split()[2][:-1]) for name in added if runs[0][name]}
+    assert measured == {loop for loop in range(1, LOOPS + 1) if loop % 2 == 0}, measured
+    wrong = [name for name in truth if runs[0].get(name) != truth[name] and not name.endswith("@configuration")]
+    assert not [name for name in wrong if not name.endswith(("@identity", "@metrics_digest"))], wrong
+
+
+@each
 def test_overwrite(bench, system, config, parameters):
     """A run takes the place of another one only if told so, and then nothing of the other stays, whatever its system wrote."""
     out = bench.path("taken")
@@ -221,4 +236,4 @@ def test_plan(bench, system, config, parameters):
 
 
 if __name__ == "__main__":
-    run_tests([test_every_system_has_a_configuration, test_list, test_check, test_foreign_sections, test_same_bits, test_killed, test_status, test_groups, test_overwrite, test_plan])
+    run_tests([test_every_system_has_a_configuration, test_list, test_check, test_foreign_sections, test_same_bits, test_killed, test_status, test_groups, test_between_loops, test_overwrite, test_plan])
