@@ -66,7 +66,7 @@ typedef struct {
     double tests;    /**< of a run */
 } plan_seconds;
 
-/** What a system tells of itself. A NULL hook is not needed. */
+/** What a system tells of itself. open, close and facts are needed; any other hook may be NULL. */
 typedef struct plan_hooks {
     /** Sizes, from the configuration (resolved and checked) and from the files that it names. @param config borrowed until close()
      *  @param[out] sizes owned by the caller, close(); NULL on failure. @return not agreed */

@@ -8,7 +8,8 @@
  *      resolve -> check -> build -> (load) -> { loop -> settle -> judge -> measure -> (save) } x loops
  *          -> results -> { test_begin -> test_trial x n -> test_end x tasks } -> free
  *
- *  Every hook is called by all ranks at the same place and may be collective, but where it says otherwise. A NULL hook is not needed.
+ *  Every hook is called by all ranks at the same place and may be collective, but where it says otherwise. sections, build and loop are needed, and where
+ *  there is test_trial, test_begin and test_task; any other hook may be NULL. The smallest system there is: tests/conformance/probe/probe.c.
  *  Same bits on any number of ranks: what is reported is summed by sum.h; random numbers are functions of (seed, purpose, id, stream).
  */
 #ifndef ENGRAM_SYSTEM_H
