@@ -124,7 +124,7 @@ static const char *const folder_of[STATE_PARTS] = {[STATE_WEIGHTS] = "", [STATE_
 static void walk(const checkpoint_subject *subject, state_part part, h5_file *file, h5_reader *reader) {
     state_list list = {0};
     const state_place place = {.context = subject->context, .part = subject->part, .folder = folder_of[part]};
-    subject->state(subject->self, part, &list);
+    if (subject->state) subject->state(subject->self, part, &list);
     if (file) state_write(&list, &place, file);
     else state_read(&list, &place, reader);
     state_clear(&list);
