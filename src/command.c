@@ -71,7 +71,8 @@ static status parse_option(command_line *line, int argc, char **argv, int *at) {
         const char *value = value_of(argc, argv, at, 11);
         char *end = NULL;
         line->run.max_hours = value ? strtod(value, &end) : NAN;
-        if (!value || end == value || *end || !(line->run.max_hours > 0 && line->run.max_hours < 1e6)) return complain("--max-hours needs a number of hours above 0, not '", value ? value : "", "'");
+        if (!value || end == value || *end || !(line->run.max_hours > 0 && line->run.max_hours < 1e6))
+            return complain("--max-hours needs a number of hours above 0, not '", value ? value : "", "'");
     } else if (strncmp(word, "-P", 2) == 0) {
         const char *value = value_of(argc, argv, at, 2);
         if (!value) return complain("-P needs section.key=value", "", "");
@@ -104,7 +105,8 @@ static status parse(command_line *line, int argc, char **argv) {
 }
 
 static void print_version(const context *context) {
-    const char *libraries[][3] = {{"MPI", version_mpi(), "MPI_Init"}, {"HDF5", version_hdf5(), "H5Fcreate"}, {"BLAS", version_blas(), "dgemm_"}, {"ScaLAPACK", "", "Cpdgemr2d"}};
+    const char *libraries[][3] = {
+        {"MPI", version_mpi(), "MPI_Init"}, {"HDF5", version_hdf5(), "H5Fcreate"}, {"BLAS", version_blas(), "dgemm_"}, {"ScaLAPACK", "", "Cpdgemr2d"}};
     log_line(context, "engram %s, revision %s\ncompiler  %s, %s\nmade for  %s\nlibc      %s", version_number, version_revision, version_compiler, version_flags,
              version_instructions(), version_libc());
     for (size_t k = 0; k < sizeof libraries / sizeof *libraries; k++)
@@ -166,11 +168,13 @@ static status run_configured(const context *context, command_line *line) {
 static status dispatch(const context *context, command_line *line) {
     static const char *const commands[] = {"train", "test", "check", "plan", "calibrate", "status", "list"};
     if (!line->command) return status_agree(context, complain("what is to be done? train, test, check, plan, calibrate, status or list", "", ""));
-    if (strcmp(line->command, "list") == 0) return status_agree(context, context->rank == 0 ? config_list(training_schema(), line->argument, stdout) : STATUS_OK);
+    if (strcmp(line->command, "list") == 0)
+        return status_agree(context, context->rank == 0 ? config_list(training_schema(), line->argument, stdout) : STATUS_OK);
     if (strcmp(line->command, "train") != 0 && strcmp(line->command, "check") != 0) {
         const char *near = config_nearest(line->command, commands, sizeof commands / sizeof *commands);
-        return status_agree(context, status_fail(STATUS_INPUT, "unknown command '%.100s'%s%s%s; allowed are train, test, check, plan, calibrate, status and list", line->command, near ? " (did you mean '" : "",
-                                                 near ? near : "", near ? "'?)" : ""));
+        return status_agree(context,
+                            status_fail(STATUS_INPUT, "unknown command '%.100s'%s%s%s; allowed are train, test, check, plan, calibrate, status and list",
+                                        line->command, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : ""));
     }
     return run_configured(context, line);
 }
@@ -189,7 +193,9 @@ static status launched_by_ours(const context *context) {
         if (said && atol(said) > 1) many = names[k];
     }
     if (!many || context->ranks > 1) return STATUS_OK;
-    return status_fail(STATUS_INPUT, "started as one of %s ranks (%s), but its MPI, %s, knows of no other: this launcher belongs to another MPI, take the one with which engram was built (engram --version)",
+    return status_fail(STATUS_INPUT,
+                       "started as one of %s ranks (%s), but its MPI, %s, knows of no other: this launcher belongs to another MPI, take the one with which "
+                       "engram was built (engram --version)",
                        getenv(many), many, version_mpi());
 }
 

@@ -18,7 +18,8 @@ typedef struct {
 /** The option that @p word gives, as "--trials" or "--trials=5"; NULL if it is none of @p options [count]. */
 const valued_option *option_find(const valued_option *options, size_t count, const char *word);
 
-/** "-o FILE", "-oFILE", "--trials 5", "--trials=5": the value, or NULL if there is none. @param[in,out] at which word; moves to the value @param length of the option's name */
+/** "-o FILE", "-oFILE", "--trials 5", "--trials=5": the value, or NULL if there is none. @param[in,out] at which word; moves to the value
+ *  @param length of the option's name */
 const char *option_value(int argc, char **argv, int *at, size_t length);
 
 /** Check a value and store it in the struct of options. @return STATUS_INPUT with a message for a value that is not allowed or missing */

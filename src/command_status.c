@@ -112,8 +112,8 @@ static void add_run(table *table, const char *directory) {
     run_state state;
     int failed = run_state_read(directory, &state);
     if (failed == 0 && state.bad_lines)
-        fprintf(stderr, "engram: warning: %s: %d line%s of metrics.csv %s of a run and %s left out\n", directory, state.bad_lines, state.bad_lines > 1 ? "s" : "", state.bad_lines > 1 ? "are no lines" : "is no line",
-                state.bad_lines > 1 ? "are" : "is");
+        fprintf(stderr, "engram: warning: %s: %d line%s of metrics.csv %s of a run and %s left out\n", directory, state.bad_lines,
+                state.bad_lines > 1 ? "s" : "", state.bad_lines > 1 ? "are no lines" : "is no line", state.bad_lines > 1 ? "are" : "is");
     if (failed == 0)
         add_row(table, directory, &state);
     else if (failed == EBADMSG)
@@ -179,10 +179,12 @@ static void print(const table *table) {
     if (table->auxiliary) printf("corr is over recorded units, aux over neurons with auxiliary targets.\n");
     for (int row = 0; row < table->count; row++)
         if (!isnan(table->window_hz[row]))
-            printf("%s: trained neurons are silent inside the target window, %.3g Hz in the last loop: its corr is of drives that make no spikes.\n", table->cells[row][0], table->window_hz[row]);
+            printf("%s: trained neurons are silent inside the target window, %.3g Hz in the last loop: its corr is of drives that make no spikes.\n",
+                   table->cells[row][0], table->window_hz[row]);
     if (table->unseen) printf("?  lives as far as its files tell: they changed lately. Only a process of this machine that holds the run's lock is certain.\n");
     if (table->phases[RUN_SILENT])
-        printf("silent: no file changed for 60 s and three of its slowest loops (600 s more before the first loop and after the last): killed, or on a file system that lags.\n");
+        printf("silent: no file changed for 60 s and three of its slowest loops (600 s more before the first loop and after the last): killed, or on a file "
+               "system that lags.\n");
     if (table->phases[RUN_SILENT] + table->phases[RUN_STOPPED])
         printf("engram train --resume DIR goes on with what is stopped or silent after the loop that is saved; left counts from there.\n");
 }

@@ -31,8 +31,10 @@ static status parse_option(int argc, char **argv, int *at, test_options *options
         if (!value) return status_fail(STATUS_INPUT, "-P needs section.key=value");
         overrides[options->override_count++] = value;
     } else if (strcmp(word, "--quiet") != 0 && strcmp(word, "-q") != 0) {
-        return status_fail(STATUS_INPUT, "unknown option '%.100s' of engram test; allowed are --trials, --skip-trials, -P, -o, --overwrite, --ranks-per-trial, --delete-neurons, --delete-synapses, "
-                           "--delete-unit-synapses, --shuffle-synapses, --noise, --delete-spike, --quiet", word);
+        return status_fail(STATUS_INPUT,
+                           "unknown option '%.100s' of engram test; allowed are --trials, --skip-trials, -P, -o, --overwrite, --ranks-per-trial, "
+                           "--delete-neurons, --delete-synapses, --delete-unit-synapses, --shuffle-synapses, --noise, --delete-spike, --quiet",
+                           word);
     }
     return STATUS_OK;
 }

@@ -19,12 +19,16 @@
 enum { FORMAT = 2, GENERATIONS = 2, FOUND_MAX = 64, NAME_BYTES = 64 };
 
 static const param params[] = {
-    {"every_loops", PARAM_INTEGER, UNIT_NONE, "10", 0, 1 << 30, NULL, "loops between checkpoints; 0: not by loops", offsetof(checkpoint_settings, every_loops), MAY_RESUME},
-    {"every", PARAM_NUMBER, UNIT_TIME, "30 min", 0, 1e15, NULL, "wall time after which a loop is followed by a checkpoint; 0: not by time", offsetof(checkpoint_settings, every), MAY_RESUME},
-    {"max_hours", PARAM_NUMBER, UNIT_NONE, "0", 0, 1e6, NULL, "hours after which the run saves itself and ends with exit code 75, ready to be resumed; 0: no limit (--max-hours overrides)",
+    {"every_loops", PARAM_INTEGER, UNIT_NONE, "10", 0, 1 << 30, NULL, "loops between checkpoints; 0: not by loops", offsetof(checkpoint_settings, every_loops),
+     MAY_RESUME},
+    {"every", PARAM_NUMBER, UNIT_TIME, "30 min", 0, 1e15, NULL, "wall time after which a loop is followed by a checkpoint; 0: not by time",
+     offsetof(checkpoint_settings, every), MAY_RESUME},
+    {"max_hours", PARAM_NUMBER, UNIT_NONE, "0", 0, 1e6, NULL,
+     "hours after which the run saves itself and ends with exit code 75, ready to be resumed; 0: no limit (--max-hours overrides)",
      offsetof(checkpoint_settings, max_hours), MAY_RESUME},
 };
-const param_table checkpoint_common = {"checkpoint", "when a run is saved, and when it ends itself", params, sizeof params / sizeof *params, sizeof(checkpoint_settings)};
+const param_table checkpoint_common = {"checkpoint", "when a run is saved, and when it ends itself", params, sizeof params / sizeof *params,
+                                       sizeof(checkpoint_settings)};
 
 char *checkpoint_path(const char *directory, const char *name) {
     char *path;
@@ -40,8 +44,11 @@ static const char *match(const char *name, const char *pattern) {
 }
 
 checkpoint_kind checkpoint_kind_of(const char *name) {
-    static const struct { const char *pattern; checkpoint_kind kind; } patterns[] = {{"loop-##########.h5", CHECKPOINT_GENERATION}, {"spikes-##########-##########.h5", CHECKPOINT_SPIKES},
-                                                                                    {"input-%%%%%%%%%%%%%%%%", CHECKPOINT_INPUT}};
+    static const struct {
+        const char *pattern;
+        checkpoint_kind kind;
+    } patterns[] = {
+        {"loop-##########.h5", CHECKPOINT_GENERATION}, {"spikes-##########-##########.h5", CHECKPOINT_SPIKES}, {"input-%%%%%%%%%%%%%%%%", CHECKPOINT_INPUT}};
     for (size_t k = 0; k < sizeof patterns / sizeof *patterns; k++) {
         const char *end = match(name, patterns[k].pattern);
         if (end && !*end) return patterns[k].kind;
@@ -61,8 +68,9 @@ status checkpoint_check_folder(const char *directory) {
     struct stat found;
     char *folder = checkpoint_path(directory, "");
     bool there = lstat(folder, &found) == 0;
-    status result = !there || S_ISDIR(found.st_mode) ? STATUS_OK : status_fail(STATUS_INPUT, "%s %s; checkpoints go into a folder of the run's own: move it away", folder,
-                                                                                 S_ISLNK(found.st_mode) ? file_why(ELOOP) : "is no folder");
+    status result = !there || S_ISDIR(found.st_mode) ? STATUS_OK
+                                                     : status_fail(STATUS_INPUT, "%s %s; checkpoints go into a folder of the run's own: move it away", folder,
+                                                                   S_ISLNK(found.st_mode) ? file_why(ELOOP) : "is no folder");
     free(folder);
     return result;
 }
@@ -72,7 +80,9 @@ status checkpoint_check_files(const char *directory) {
     status result = STATUS_OK;
     struct stat found;
     for (struct dirent *entry; entries && result == STATUS_OK && (entry = readdir(entries));) {
-        if (checkpoint_kind_of(entry->d_name) == CHECKPOINT_FOREIGN || fstatat(dirfd(entries), entry->d_name, &found, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(found.st_mode)) continue;
+        if (checkpoint_kind_of(entry->d_name) == CHECKPOINT_FOREIGN || fstatat(dirfd(entries), entry->d_name, &found, AT_SYMLINK_NOFOLLOW) != 0 ||
+            !S_ISDIR(found.st_mode))
+            continue;
         result = status_fail(STATUS_INPUT, "%s/checkpoint/%s: is a folder, where the run has a file; move it away", directory, entry->d_name);
     }
     if (entries) closedir(entries);
@@ -95,9 +105,12 @@ static int remove_kinds(const char *directory, unsigned kinds, int *others) {
 }
 
 int checkpoint_remove_all(const char *directory) {
-    int others, error = remove_kinds(directory, 1u << CHECKPOINT_GENERATION | 1u << CHECKPOINT_SPIKES | 1u << CHECKPOINT_INPUT | 1u << CHECKPOINT_PART, &others);
+    int others,
+        error = remove_kinds(directory, 1u << CHECKPOINT_GENERATION | 1u << CHECKPOINT_SPIKES | 1u << CHECKPOINT_INPUT | 1u << CHECKPOINT_PART, &others);
     char *folder = checkpoint_path(directory, "");
-    if (others) fprintf(stderr, "engram: warning: %s: %d entr%s not of a run stay%s there\n", folder, others, others > 1 ? "ies that are" : "y that is", others > 1 ? "" : "s");
+    if (others)
+        fprintf(stderr, "engram: warning: %s: %d entr%s not of a run stay%s there\n", folder, others, others > 1 ? "ies that are" : "y that is",
+                others > 1 ? "" : "s");
     if (!error && !others && rmdir(folder) != 0 && errno != ENOENT) error = errno;
     free(folder);
     return error;
@@ -152,7 +165,8 @@ static int list_generations(const char *directory, int64_t *loops) {
     return count;
 }
 
-/** Remove generations newer than @p loop (a resumed run may have gone back: they are not of its past) and all but the @p keep newest of the others. On one rank. */
+/** Remove generations newer than @p loop (a resumed run may have gone back: they are not of its past) and all but the @p keep newest of the others.
+ *  On one rank. */
 static void remove_generations(const char *directory, int64_t loop, int keep) {
     int64_t loops[FOUND_MAX];
     int count = list_generations(directory, loops);
@@ -266,7 +280,8 @@ status checkpoint_find(const context *context, const char *directory, int64_t *l
         log_warning(context, "checkpoint %s is %s and not used: %s", candidate, strncmp(why, renamed, sizeof renamed - 1) == 0 ? "misnamed" : "damaged", why);
         free(candidate);
     }
-    return status_agree(context, count ? status_fail(STATUS_INPUT, "%s: no checkpoint is whole; start again (--overwrite), or bring back a copy", directory) : STATUS_OK);
+    return status_agree(context, count ? status_fail(STATUS_INPUT, "%s: no checkpoint is whole; start again (--overwrite), or bring back a copy", directory)
+                                       : STATUS_OK);
 }
 
 static void check_format(h5_reader *reader, int32_t *format) {
@@ -307,7 +322,8 @@ status checkpoint_read_origin(const context *context, const char *path, checkpoi
     if (result != STATUS_OK) return result;
     checkpoint_origin whole = *origin;
     CHECK_MPI(MPI_Bcast(&whole, sizeof whole, MPI_BYTE, 0, context->comm)); /* but for the texts */
-    whole.configuration = origin->configuration, whole.inputs = origin->inputs, whole.revision = origin->revision, whole.identity = origin->identity, whole.build = origin->build;
+    whole.configuration = origin->configuration, whole.inputs = origin->inputs, whole.revision = origin->revision, whole.identity = origin->identity,
+    whole.build = origin->build;
     *origin = whole;
     for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
         char *mine = *texts[k];
@@ -315,7 +331,8 @@ status checkpoint_read_origin(const context *context, const char *path, checkpoi
         free(mine);
     }
     if (origin->format == 1)
-        log_warning(context, "%s is of an earlier version, which did not note the run's identity, its spikes and metrics, and the build: those are not compared", path);
+        log_warning(context,
+                    "%s is of an earlier version, which did not note the run's identity, its spikes and metrics, and the build: those are not compared", path);
     return STATUS_OK;
 }
 

@@ -67,7 +67,8 @@ status checkpoint_check_folder(const char *directory);
 /** STATUS_INPUT with a message if a folder there has the name of a file of the run. On one rank. */
 status checkpoint_check_files(const char *directory);
 
-/** Remove what a run wrote into DIR/checkpoint, then the folder, unless there is something else in it: that stays, and is told. On one rank. @return errno, 0 for none */
+/** Remove what a run wrote into DIR/checkpoint, then the folder, unless there is something else in it: that stays, and is told. On one rank.
+ *  @return errno, 0 for none */
 int checkpoint_remove_all(const char *directory);
 
 /** Make DIR/checkpoint if it is not there. On one rank. */
@@ -81,7 +82,8 @@ status checkpoint_save(const checkpoint_subject *subject, const char *directory,
 /** Remove all generations but the newest: a run that is done needs one. Not collective; rank 0. */
 void checkpoint_keep_newest(const char *directory);
 
-/** Loop of the newest whole checkpoint of @p directory, 0 if there is none; damaged ones, and those that are not of the loop in their name, are named in warnings. Collective.
+/** Loop of the newest whole checkpoint of @p directory, 0 if there is none; damaged ones, and those that are not of the loop in their name, are named in
+ *  warnings. Collective.
  *  @param[out] newest  loop of the newest one, damaged or not; -1: none
  *  @param[out] path  of the one found, owned by the caller (free()), NULL if there is none
  *  @return STATUS_INPUT, agreed and printed, when there are checkpoints but all are damaged */

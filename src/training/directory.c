@@ -74,7 +74,8 @@ static status check_folders(const results *results) {
         struct stat found;
         char *path;
         if (asprintf(&path, "%s/%s%s", results->directory, name, k % 2 ? FILE_PART : "") < 0) context_abort("memory: no room for a path");
-        if (lstat(path, &found) == 0 && S_ISDIR(found.st_mode)) result = status_fail(STATUS_INPUT, "%s: is a folder, where the run has a file; move it away", path);
+        if (lstat(path, &found) == 0 && S_ISDIR(found.st_mode))
+            result = status_fail(STATUS_INPUT, "%s: is a folder, where the run has a file; move it away", path);
         free(path);
     }
     return result == STATUS_OK ? checkpoint_check_files(results->directory) : result;
@@ -109,7 +110,8 @@ static int remove_file(const results *results, const char *name, const char *end
     return error;
 }
 
-/** So that no file of an earlier run stays beside those of this one; what makes it a run that could be resumed goes last. Only what a run writes, and not through links. */
+/** So that no file of an earlier run stays beside those of this one; what makes it a run that could be resumed goes last.
+ *  Only what a run writes, and not through links. */
 static status remove_earlier(const results *results) {
     int error = checkpoint_remove_all(results->directory);
     if (error) return status_fail(STATUS_FAILURE, "%s/checkpoint: what is there cannot be removed: %s", results->directory, file_why(error));
@@ -144,11 +146,14 @@ static bool exists(const results *results, const char *name) {
 /** A folder of something else is not to lose files to a run, which has names for its own. */
 static status check_foreign(const results *results, metrics_kind metrics) {
     const char *foreign = metrics == METRICS_FOREIGN ? "metrics.csv" : NULL;
-    bool run = metrics == METRICS_LOOPS || metrics == METRICS_BEGUN || (exists(results, PARAMETERS_FILE) && (exists(results, "run.json") || exists(results, "checkpoint")));
+    bool run = metrics == METRICS_LOOPS || metrics == METRICS_BEGUN ||
+               (exists(results, PARAMETERS_FILE) && (exists(results, "run.json") || exists(results, "checkpoint")));
     for (int k = 0; !foreign && !run && result_file(k); k++)
         if (exists(results, result_file(k))) foreign = result_file(k);
     if (!foreign && !run && exists(results, PARAMETERS_FILE)) foreign = PARAMETERS_FILE;
-    return !foreign ? STATUS_OK : status_fail(STATUS_INPUT, "%s holds no run of engram, but the file %s, which a run would replace; give -o another directory", results->directory, foreign);
+    return !foreign ? STATUS_OK
+                    : status_fail(STATUS_INPUT, "%s holds no run of engram, but the file %s, which a run would replace; give -o another directory",
+                                  results->directory, foreign);
 }
 
 /** A directory that is there: is it one, and free? On rank 0. */
@@ -159,8 +164,8 @@ static status check_free(const results *results, bool overwrite) {
     const char *sign = exists(results, PARAMETERS_FILE) ? PARAMETERS_FILE : "metrics.csv";
     metrics_kind metrics = metrics_look(results);
     if (!overwrite && (exists(results, PARAMETERS_FILE) || metrics == METRICS_LOOPS))
-        return status_fail(STATUS_INPUT, "%s already holds a run (%s/%s); give -o another directory, --resume %s to go on with it, or --overwrite", results->directory,
-                           results->directory, sign, results->directory);
+        return status_fail(STATUS_INPUT, "%s already holds a run (%s/%s); give -o another directory, --resume %s to go on with it, or --overwrite",
+                           results->directory, results->directory, sign, results->directory);
     status result = status_worse(check_foreign(results, metrics), checkpoint_check_folder(results->directory));
     return result == STATUS_OK ? check_folders(results) : result;
 }
@@ -214,7 +219,12 @@ static status open_on_root(results *results, const char *parameters, bool overwr
 }
 
 static void begin(char *directory, const learning_system *system, bool tests, results *results) {
-    *results = (struct results){.directory = directory, .metrics = -1, .digest = METRICS_NO_LINES, .system = system, .header = metrics_make_header(system, tests), .started = clock_seconds()};
+    *results = (struct results){.directory = directory,
+                                .metrics = -1,
+                                .digest = METRICS_NO_LINES,
+                                .system = system,
+                                .header = metrics_make_header(system, tests),
+                                .started = clock_seconds()};
     metrics_read_columns(results, results->header);
     for (size_t length = strlen(directory); length > 1 && directory[length - 1] == '/';) directory[--length] = '\0';
 }

@@ -11,11 +11,15 @@
 enum { WINDOW_MS = 100 };
 
 static const param params[] = {
-    {"max_rate", PARAM_NUMBER, UNIT_RATE, "200 Hz", 0, 1e6, NULL, "the run ends (exit code 4) when the network's mean rate over 100 ms exceeds this; 0: never", offsetof(guard_settings, max_rate), MAY_RESUME},
-    {"min_rate", PARAM_NUMBER, UNIT_RATE, "0.001 Hz", 0, 1e6, NULL, "the run ends (exit code 4) when the mean rate of a training loop is below this; 0: never", offsetof(guard_settings, min_rate), MAY_RESUME},
-    {"min_window_rate", PARAM_NUMBER, UNIT_RATE, "0.1 Hz", 0, 1e6, NULL, "inside the target window a lower mean rate, of all neurons and feed-forward units or of the trained neurons, counts as silence; 0: none does",
+    {"max_rate", PARAM_NUMBER, UNIT_RATE, "200 Hz", 0, 1e6, NULL, "the run ends (exit code 4) when the network's mean rate over 100 ms exceeds this; 0: never",
+     offsetof(guard_settings, max_rate), MAY_RESUME},
+    {"min_rate", PARAM_NUMBER, UNIT_RATE, "0.001 Hz", 0, 1e6, NULL, "the run ends (exit code 4) when the mean rate of a training loop is below this; 0: never",
+     offsetof(guard_settings, min_rate), MAY_RESUME},
+    {"min_window_rate", PARAM_NUMBER, UNIT_RATE, "0.1 Hz", 0, 1e6, NULL,
+     "inside the target window a lower mean rate, of all neurons and feed-forward units or of the trained neurons, counts as silence; 0: none does",
      offsetof(guard_settings, min_window_rate), MAY_RESUME},
-    {"silent_window", PARAM_CHOICE, UNIT_NONE, "warn", 0, 0, "warn stop", "what silence inside the target window does: a warning in the first loop and after the last; or the run ends (exit code 4)",
+    {"silent_window", PARAM_CHOICE, UNIT_NONE, "warn", 0, 0, "warn stop",
+     "what silence inside the target window does: a warning in the first loop and after the last; or the run ends (exit code 4)",
      offsetof(guard_settings, silent_window), MAY_RESUME},
 };
 const param_table guard_common = {"guards", "when a run has gone wrong and is ended", params, sizeof params / sizeof *params, sizeof(guard_settings)};
@@ -64,8 +68,8 @@ bool guard_find_runaway(guard *guard, pulse *pulse, int64_t step) {
         for (int i = 0; i < guard->part.mine; i++)
             if (guard->count[i] > worst.rate) worst.rate = guard->count[i], worst.gid = (int)(guard->part.first + i);
         CHECK_MPI(MPI_Allreduce(&worst, &all, 1, MPI_DOUBLE_INT, MPI_MAXLOC, guard->context->comm));
-        pulse_fault(pulse, "%g ms: the network runs away: %.1f Hz over the last %g ms (allowed: guards.max_rate = %g Hz); neuron %d fires most, at %.1f Hz", (double)step * guard->dt,
-                    rate, window_ms, guard->max_rate, all.gid, all.rate * 1000 / window_ms);
+        pulse_fault(pulse, "%g ms: the network runs away: %.1f Hz over the last %g ms (allowed: guards.max_rate = %g Hz); neuron %d fires most, at %.1f Hz",
+                    (double)step * guard->dt, rate, window_ms, guard->max_rate, all.gid, all.rate * 1000 / window_ms);
     }
     guard_begin(guard);
     return runs_away;

@@ -30,7 +30,8 @@ void guard_count(guard *guard, const int32_t *fired, int count, int64_t of_netwo
 /** Is @p step the last one of a window? The same on all ranks. Not collective. */
 bool guard_window_ends(const guard *guard, int64_t step);
 
-/** Ends the window. Collective if the rate is out of bounds, which all ranks see at the same step. @return whether it is; then the pulse has a fault that names the neuron that fires most */
+/** Ends the window. Collective if the rate is out of bounds, which all ranks see at the same step. @return whether it is;
+ *  then the pulse has a fault that names the neuron that fires most */
 bool guard_find_runaway(guard *guard, pulse *pulse, int64_t step);
 
 /** Is a guarded variable not finite? Not collective. The pulse has a fault if so, naming time, variable and neuron. */

@@ -84,7 +84,8 @@ static status take_copy(const context *context, const char *directory, config *c
         config_read_instead(config, now->name, copy);
         log_line(context, "%s: %s cannot be read: the run's own copy is, %s", now->name, now->path, copy);
     } else {
-        result = status_fail(STATUS_INPUT, "%s: %s cannot be read, and the run has no whole copy of it (%s); say where the same content is: -P %s=FILE", now->name, now->path, copy, now->name);
+        result = status_fail(STATUS_INPUT, "%s: %s cannot be read, and the run has no whole copy of it (%s); say where the same content is: -P %s=FILE",
+                             now->name, now->path, copy, now->name);
     }
     free(copy);
     return result;
@@ -98,7 +99,8 @@ static status settle(const context *context, const char *directory, config *conf
     if (!*now->path && !*before->path) /* no file was named, then or now */
         result = STATUS_OK;
     else if (!*now->path || !*before->path)
-        result = status_fail(STATUS_INPUT, "%s: '%s', but the run began with '%s'%s; bring it back, or start a new run (-o)", now->name, now->path, before->path, *before->path ? "" : ", no file");
+        result = status_fail(STATUS_INPUT, "%s: '%s', but the run began with '%s'%s; bring it back, or start a new run (-o)", now->name, now->path,
+                             before->path, *before->path ? "" : ", no file");
     else if (strcmp(before->hash, CONFIG_UNREADABLE) == 0 && moved)
         log_warning(context, "%s: %s takes the place of %s, which could not be read", now->name, now->path, before->path);
     else if (strcmp(now->hash, before->hash) == 0 && moved)
@@ -106,8 +108,11 @@ static status settle(const context *context, const char *directory, config *conf
     else if (strcmp(now->hash, CONFIG_UNREADABLE) == 0)
         result = take_copy(context, directory, config, now, before);
     else if (strcmp(now->hash, before->hash) != 0)
-        result = status_fail(STATUS_INPUT, "%s: an input file is not as it was when the run was saved: %s: %s%s%s; bring it back, say where the same content is (-P %s=FILE; the run's copy: "
-                             "%s/checkpoint/input-%s), or start a new run (-o)", directory, now->name, now->path, moved ? " instead of " : "", moved ? before->path : "", now->name, directory, before->hash);
+        result = status_fail(
+            STATUS_INPUT,
+            "%s: an input file is not as it was when the run was saved: %s: %s%s%s; bring it back, say where the same content is (-P %s=FILE; the run's copy: "
+            "%s/checkpoint/input-%s), or start a new run (-o)",
+            directory, now->name, now->path, moved ? " instead of " : "", moved ? before->path : "", now->name, directory, before->hash);
     free(shown);
     return result;
 }
@@ -132,9 +137,13 @@ status inputs_spare(const context *context, const char *now, const char *directo
     input is;
     for (const char *line = now; context->rank == 0 && result == STATUS_OK && (line = read_line(line, &is)); free(is.path)) {
         if (directory && results_own(directory, is.path))
-            result = status_fail(STATUS_INPUT, "%s: %s is in the output directory, and a new run there would remove or replace it; copy it elsewhere, or give -o another directory", is.name, is.path);
+            result = status_fail(
+                STATUS_INPUT,
+                "%s: %s is in the output directory, and a new run there would remove or replace it; copy it elsewhere, or give -o another directory", is.name,
+                is.path);
         for (int k = 0; k < count && result == STATUS_OK; k++)
-            if (same_file(outputs[k], is.path)) result = status_fail(STATUS_INPUT, "%s: is what %s names, %s; it is read, and the results would replace it", outputs[k], is.name, is.path);
+            if (same_file(outputs[k], is.path))
+                result = status_fail(STATUS_INPUT, "%s: is what %s names, %s; it is read, and the results would replace it", outputs[k], is.name, is.path);
     }
     return status_agree(context, result);
 }

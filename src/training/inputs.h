@@ -1,10 +1,12 @@
-/* The files that a run reads: which they were when it began, wherever they are now, and the run's own copies of its recorded data, DIR/checkpoint/input-HASH. */
+/* The files that a run reads: which they were when it began, wherever they are now, and the run's own copies of its recorded data,
+ * DIR/checkpoint/input-HASH. */
 #ifndef ENGRAM_INPUTS_H
 #define ENGRAM_INPUTS_H
 
 #include "engram/config.h"
 
-/** Compare files with those that a run began with: content counts. One that is elsewhere now is told; one that is gone is read from the run's copy, which is told, too. Collective.
+/** Compare files with those that a run began with: content counts. One that is elsewhere now is told;
+ *  one that is gone is read from the run's copy, which is told, too. Collective.
  *  @param now, before  config_inputs() now and then. @return agreed and printed: STATUS_INPUT for another content, or where neither file nor copy is there */
 status inputs_settle(const context *context, const char *directory, config *config, const char *now, const char *before);
 

@@ -68,7 +68,8 @@ static void tell(const char *path, int *told, const found_line *line, const char
     fprintf(stderr, "engram: warning: %s, line %lld %s and is left out: '%s%s'\n", path, (long long)line->number, why, shown, length > TOLD_BYTES ? "..." : "");
 }
 
-/** Lines that can be of loops up to @p loop; the others are told. @return owned; @param[out] count of them, and whether something before the last of them is no line */
+/** Lines that can be of loops up to @p loop; the others are told. @return owned; @param[out] count of them, and whether something before the last of them is no
+ *  line */
 static found_line *find_lines(const char *text, int columns, int64_t loop, const char *path, int *told, int64_t *count, bool *gaps) {
     found_line *lines = malloc((strlen(text) / 4 + 2) * sizeof *lines); /* "1,0\n" at least */
     bool bad = false;
@@ -111,7 +112,8 @@ metrics_lines metrics_keep(char *text, int64_t loop, const char *header, const c
     metrics_lines result = {.bytes = (int64_t)head, .digest = METRICS_NO_LINES};
     for (int64_t k = 0; k < count; k++) {
         int64_t next = k + 1 < count ? lines[k + 1].loop : 0;
-        bool ahead = next > before && (next < lines[k].loop || (next == lines[k].loop && next > before + 1)); /* a number that went wrong, of a loop that comes later */
+        bool ahead = next > before && (next < lines[k].loop || (next == lines[k].loop && next > before + 1)); /* a number that went wrong, of a loop that comes
+                                                                                                                 later */
         if (lines[k].loop <= before || ahead) {
             tell(path, &told, &lines[k], "stands where its loop cannot be");
             gaps = true;

@@ -40,7 +40,8 @@ static int column_of(const learning_system *system, const char *name, size_t len
     for (int m = 0; m < system->metric_count; m++)
         if (strlen(system->metrics[m].name) == length && strncmp(system->metrics[m].name, name, length) == 0) return m;
     for (int m = 0; m < system->score_count; m++)
-        if (length > 5 && strlen(system->scores[m].name) == length - 5 && strncmp(system->scores[m].name, name + 5, length - 5) == 0 && strncmp(name, "test_", 5) == 0)
+        if (length > 5 && strlen(system->scores[m].name) == length - 5 && strncmp(system->scores[m].name, name + 5, length - 5) == 0 &&
+            strncmp(name, "test_", 5) == 0)
             return system->metric_count + m;
     return COLUMN_UNKNOWN;
 }
@@ -60,7 +61,9 @@ static status lock(const results *results) {
     int failed;
     do failed = flock(results->metrics, LOCK_EX | LOCK_NB); while (failed && errno == EINTR);
     if (failed && errno == EWOULDBLOCK) return status_fail(STATUS_INPUT, "%s: another engram is writing to this run", results->directory);
-    if (failed) fprintf(stderr, "engram: warning: %s/metrics.csv cannot be locked (%s): nothing keeps another engram from writing to this run at the same time\n", results->directory, strerror(errno));
+    if (failed)
+        fprintf(stderr, "engram: warning: %s/metrics.csv cannot be locked (%s): nothing keeps another engram from writing to this run at the same time\n",
+                results->directory, strerror(errno));
     return STATUS_OK;
 }
 
@@ -73,7 +76,8 @@ status metrics_lock(results *results) {
     if (results->metrics < 0 || fstat(results->metrics, &found) != 0)
         code = status_fail(file_refused(errno), "%s: %s", path, file_why(errno));
     else if (found.st_nlink > 1)
-        code = status_fail(STATUS_INPUT, "%s: has %lld names (hard links), and would change under all of them: replace it by a copy", path, (long long)found.st_nlink);
+        code = status_fail(STATUS_INPUT, "%s: has %lld names (hard links), and would change under all of them: replace it by a copy", path,
+                           (long long)found.st_nlink);
     else
         code = lock(results);
     if (code == STATUS_OK && !file_is_at(results->metrics, path)) code = status_fail(STATUS_INPUT, "%s: was moved or replaced just now; try again", path);
@@ -133,7 +137,8 @@ static char *read_metrics(const results *results) {
 static status replace_metrics(results *results, const char *text, int64_t bytes, bool all) {
     results->bytes = all ? 0 : bytes;
     status code = all ? metrics_append(results, text) : STATUS_OK;
-    if (code == STATUS_OK && ftruncate(results->metrics, bytes) != 0) code = status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
+    if (code == STATUS_OK && ftruncate(results->metrics, bytes) != 0)
+        code = status_fail(STATUS_FAILURE, "%s/metrics.csv: %s", results->directory, strerror(errno));
     return code;
 }
 
@@ -160,19 +165,22 @@ status metrics_compare(const results *results, int64_t loop, uint64_t digest) {
     metrics_lines kept = metrics_keep(text, loop, results->header, NULL);
     free(text);
     if (kept.loops != loop || !digest || kept.digest == digest) return STATUS_OK;
-    return status_fail(STATUS_INPUT, "%s/metrics.csv is not what this run wrote in loops 1 to %lld: it is of another run, or was changed; bring the run's own back, or remove it to go on without those lines",
+    return status_fail(STATUS_INPUT,
+                       "%s/metrics.csv is not what this run wrote in loops 1 to %lld: it is of another run, or was changed; bring the run's own back, or "
+                       "remove it to go on without those lines",
                        results->directory, (long long)loop);
 }
 
-/** Does the run still stand where it was begun? Files of a folder that was moved go to where nobody looks for them, or to another run's. On rank 0. Said once. */
+/** Does the run still stand where it was begun? Files of a folder that was moved go to where nobody looks for them, or to another run's. On rank 0. Said
+ *  once. */
 status metrics_check_there(results *results) {
     if (results->gone) return STATUS_FAILURE;
     char *path = results_path(results, "metrics.csv");
     results->gone = !file_is_at(results->metrics, path);
     results->looked = clock_seconds();
     if (results->gone)
-        status_fail(STATUS_FAILURE, "%s: %s: it, or the folder, was moved, removed or replaced while the run was writing to it; nothing more is written there", path,
-                    file_exists(path) ? "is another file now" : strerror(ENOENT));
+        status_fail(STATUS_FAILURE, "%s: %s: it, or the folder, was moved, removed or replaced while the run was writing to it; nothing more is written there",
+                    path, file_exists(path) ? "is another file now" : strerror(ENOENT));
     free(path);
     return results->gone ? STATUS_FAILURE : STATUS_OK;
 }

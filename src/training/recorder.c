@@ -61,8 +61,8 @@ status report_check(config *config, const learning_system *system) {
         int before = 0;
         while (strcmp(settings->report.values[before], name) != 0) before++;
         if (!find(&list, name))
-            result = config_complain(config, "output", "report", "'%s' is not a variable%s%s%s; allowed are %s", name, near ? " (did you mean '" : "", near ? near : "",
-                                     near ? "'?)" : "", names);
+            result = config_complain(config, "output", "report", "'%s' is not a variable%s%s%s; allowed are %s", name, near ? " (did you mean '" : "",
+                                     near ? near : "", near ? "'?)" : "", names);
         else if (before < n)
             result = config_complain(config, "output", "report", "names '%s' twice", name);
     }

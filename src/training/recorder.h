@@ -32,7 +32,8 @@ typedef struct {
 /** The default of output.report names a variable that not every system has: nothing is traced there unless the file says what. Not collective. */
 void report_settle(config *config, const learning_system *system);
 
-/** Check output.report against what the system offers. Not collective. @return STATUS_INPUT (not agreed) for a variable that there is not, or that is named twice */
+/** Check output.report against what the system offers. Not collective. @return STATUS_INPUT (not agreed) for a variable that there is not, or that is named
+ *  twice */
 status report_check(config *config, const learning_system *system);
 
 /** @param settings checked. Not collective. */

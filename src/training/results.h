@@ -56,11 +56,12 @@ typedef struct {
  *  @param directory taken @return agreed and printed */
 status results_open(const context *context, char *directory, const results_begin *with, results *results);
 
-/** Lock the directory of a run to go on with. @param directory taken @param point no other checkpoint may have come since. @return agreed and printed; STATUS_INPUT also where
- *  metrics.csv is not that of the run that the checkpoint is of */
+/** Lock the directory of a run to go on with. @param directory taken @param point no other checkpoint may have come since. @return agreed and printed;
+ *  STATUS_INPUT also where metrics.csv is not that of the run that the checkpoint is of */
 status results_reopen(const context *context, char *directory, const results_begin *with, const resume_point *point, results *results);
 
-/** Once everything is read: back to what was after @p loop loops. Lines of later loops leave metrics.csv, parameters.yaml becomes @p parameters. @return agreed and printed */
+/** Once everything is read: back to what was after @p loop loops. Lines of later loops leave metrics.csv, parameters.yaml becomes @p parameters.
+ *  @return agreed and printed */
 status results_rewind(const context *context, results *results, const char *parameters, int64_t loop);
 
 /** One line of metrics.csv. */
@@ -86,7 +87,8 @@ status results_write_edges(const results *results, const char *configuration, bo
 status results_write_own(const results *results, const char *configuration);
 /** Spikes from the @p from-th recorded one on. @param name file in the directory */
 status results_write_spikes(const results *results, const char *name, const char *configuration, const spike_recorder *recorder, int64_t from);
-/** Append to the recorder what results_write_spikes() wrote to @p name, up to @p last_step. Collective; any number of ranks. @return not agreed; a missing file is STATUS_INPUT */
+/** Append to the recorder what results_write_spikes() wrote to @p name, up to @p last_step. Collective; any number of ranks. @return not agreed;
+ *  a missing file is STATUS_INPUT */
 status results_read_spikes(const results *results, const char *name, int64_t last_step, spike_recorder *recorder);
 status results_write_report(const results *results, const char *configuration, const report_recorder *recorder);
 

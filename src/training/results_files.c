@@ -24,8 +24,14 @@ static sonata_nodes fill_nodes(const node_population *population, int first_type
         for (int64_t i = 0; i < population->part.mine; i++) values[i] = population->column[c].value(population->self, i);
         arrays->columns[c] = (sonata_column){population->column[c].name, values};
     }
-    return (sonata_nodes){.population = population->name, .first = population->part.first, .mine = population->part.mine, .type = arrays->type,
-                          .type_count = population->types, .type_names = population->type_name, .column_count = population->columns, .columns = arrays->columns};
+    return (sonata_nodes){.population = population->name,
+                          .first = population->part.first,
+                          .mine = population->part.mine,
+                          .type = arrays->type,
+                          .type_count = population->types,
+                          .type_names = population->type_name,
+                          .column_count = population->columns,
+                          .columns = arrays->columns};
 }
 
 status results_write_nodes(const results *results, const char *configuration) {

@@ -13,8 +13,9 @@ typedef struct {
     checkpoint_origin origin; /* of that checkpoint */
 } resume_point;
 
-/** Compare the configuration with that of the run in @p directory, find the newest whole checkpoint, and compare with what that says of its run: configuration and input files.
- *  Collective. Keys that may differ: those of MAY_RESUME (but spikes: all cannot be switched on or off). Files count by their content (inputs_settle()).
+/** Compare the configuration with that of the run in @p directory, find the newest whole checkpoint, and compare with what that says of its run: configuration
+ *  and input files. Collective. Keys that may differ: those of MAY_RESUME (but spikes: all cannot be switched on or off).
+ *  Files count by their content (inputs_settle()).
  *  @param inputs  config_inputs() now. @return agreed and printed: STATUS_INPUT with the list of differences, or when no checkpoint is whole */
 status resume_find(const context *context, const char *directory, config *config, const char *inputs, resume_point *point);
 void resume_clear(resume_point *point);

@@ -49,7 +49,8 @@ static void spread_over_ranks(const context *context, const double *mine, int co
 static void print_spreads(FILE *file, const char *name, const char *const *keys, const spread *spreads, int count) {
     fprintf(file, "  \"%s\": {\n", name);
     for (int k = 0; k < count; k++)
-        fprintf(file, "    \"%s\": {\"min\": %.6g, \"mean\": %.6g, \"max\": %.6g}%s\n", keys[k], spreads[k].least, spreads[k].mean, spreads[k].largest, k + 1 < count ? "," : "");
+        fprintf(file, "    \"%s\": {\"min\": %.6g, \"mean\": %.6g, \"max\": %.6g}%s\n", keys[k], spreads[k].least, spreads[k].mean, spreads[k].largest,
+                k + 1 < count ? "," : "");
     fputs("  },\n", file);
 }
 

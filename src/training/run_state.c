@@ -172,7 +172,8 @@ static void read_parameters(const char *path, run_state *state, double *trials) 
     free(text);
 }
 
-/** How the run ended, if run.json is of its last part: it came after parameters.yaml, which every part writes when it begins; or it tells of a run that is done. */
+/** How the run ended, if run.json is of its last part: it came after parameters.yaml, which every part writes when it begins;
+ *  or it tells of a run that is done. */
 static bool read_end(const char *path, bool of_this_part, run_state *state) {
     char *text = read_part(path, 0, TEXT_BYTES);
     if (!text) return false;
@@ -244,7 +245,16 @@ int run_state_read(const char *directory, run_state *state) {
     double slowest = 0, trials = 0;
     bool ended = false;
     clock_gettime(CLOCK_REALTIME, &now);
-    *state = (run_state){.loops = -1, .rate_hz = NAN, .window_hz = NAN, .correlation = NAN, .auxiliary = NAN, .silent_below = NAN, .seconds = NAN, .memory_mib = NAN, .saved = -1, .saved_ago = NAN};
+    *state = (run_state){.loops = -1,
+                         .rate_hz = NAN,
+                         .window_hz = NAN,
+                         .correlation = NAN,
+                         .auxiliary = NAN,
+                         .silent_below = NAN,
+                         .seconds = NAN,
+                         .memory_mib = NAN,
+                         .saved = -1,
+                         .saved_ago = NAN};
     int failed = stat_file(directory, "metrics.csv", &metrics, &path[0]), no_parameters = stat_file(directory, PARAMETERS_FILE, &parameters, &path[1]);
     int not_ended = stat_file(directory, "run.json", &end, &path[2]);
     if (!failed) failed = no_parameters;

@@ -22,7 +22,8 @@ typedef struct {
     int exit_code;           /* of the last part that came to its end; valid when stopped, done or failed */
     int64_t loop, loops;     /* done, as of metrics.csv; planned (-1: not known) */
     double rate_hz, window_hz; /* of the last loop: of the network, of trained neurons in the target window; NAN where there is none */
-    double correlation, auxiliary; /* the last ones measured: over recorded units (or all trained neurons), and over neurons with auxiliary targets; NAN where there is none */
+    double correlation, auxiliary; /* the last ones measured: over recorded units (or all trained neurons), and over neurons with auxiliary targets;
+                                      NAN where there is none */
     double silent_below;     /* Hz: a rate in the target window below this counts as silence (guards.min_window_rate); NAN: not known, or nothing is learned */
     double seconds;          /* per loop, mean of the last loops; NAN before the first */
     double memory_mib;       /* resident, all ranks; NAN: not known */
@@ -30,10 +31,12 @@ typedef struct {
     double saved_ago;        /* s since that was written */
     int bad_lines;           /* of metrics.csv that are no lines of a run, among the last ones */
     double silent;           /* s since any of its files changed */
-    double patience;         /* s after which it counts as silent: 60 s and three of the slowest late loops; before the first loop and after the last 600 s more */
+    double patience;         /* s after which it counts as silent: 60 s and three of the slowest late loops;
+                                before the first loop and after the last 600 s more */
 } run_state;
 
-/** Whether @p directory holds a run (its parameters.yaml and metrics.csv). @return 0, or errno: ENOENT where there is no such directory or no run in it, EACCES, ... */
+/** Whether @p directory holds a run (its parameters.yaml and metrics.csv). @return 0, or errno: ENOENT where there is no such directory or no run in it,
+ *  EACCES, ... */
 int run_state_find(const char *directory);
 
 /** Read the state of a run. @return 0, or errno; EBADMSG: metrics.csv is no table of Engram's */

@@ -72,7 +72,8 @@ static status check_pieces(const results *results, const piece *pieces, int coun
     for (int k = 0; k < count; next = pieces[k++].last + 1)
         if (pieces[k].first != next) break;
     if (next == loop + 1) return STATUS_OK;
-    return status_fail(STATUS_INPUT, "%s/checkpoint: the spikes of loop %lld are missing; bring them back, or start a new run (-o)", results->directory, (long long)next);
+    return status_fail(STATUS_INPUT, "%s/checkpoint: the spikes of loop %lld are missing; bring them back, or start a new run (-o)", results->directory,
+                       (long long)next);
 }
 
 /** A bijection that spreads bits (splitmix64). */
@@ -94,8 +95,10 @@ static status compare_spikes(const results *results, const checkpoint_origin *or
     uint64_t sums[2] = {(uint64_t)recorder->count, spool_digest(results, recorder, 0)};
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_UINT64_T, MPI_SUM, results->context->comm));
     if (origin->spikes < 0 || ((int64_t)sums[0] == origin->spikes && sums[1] == origin->spikes_digest)) return STATUS_OK;
-    return status_fail(STATUS_INPUT, "%s: the spikes of loops 1 to %lld (checkpoint/spikes-*.h5, spikes.h5) are not those of this run: %lld are there, %lld were recorded; bring the run's own files back, "
-                       "or start a new run (-o)", results->directory, (long long)origin->loop, (long long)sums[0], (long long)origin->spikes);
+    return status_fail(STATUS_INPUT,
+                       "%s: the spikes of loops 1 to %lld (checkpoint/spikes-*.h5, spikes.h5) are not those of this run: %lld are there, %lld were recorded; "
+                       "bring the run's own files back, or start a new run (-o)",
+                       results->directory, (long long)origin->loop, (long long)sums[0], (long long)origin->spikes);
 }
 
 status spool_read(const results *results, const checkpoint_origin *origin, spike_recorder *recorder) {

@@ -53,7 +53,8 @@ static status check_overrides(const test_options *options, const config *given) 
     char *changeable = config_changeable(given, MAY_TEST);
     for (int n = 0; n < options->override_count; n++)
         if (!config_may_change(given, options->overrides[n], MAY_TEST))
-            result = status_fail(STATUS_INPUT, "-P %s: not in a test, which can change %s; the rest belongs to the training", options->overrides[n], changeable);
+            result = status_fail(STATUS_INPUT, "-P %s: not in a test, which can change %s; the rest belongs to the training", options->overrides[n],
+                                 changeable);
     free(changeable);
     return result;
 }
@@ -82,14 +83,16 @@ static status choose_files(test_job *job) {
     const test_options *options = job->options;
     job->path = options->output ? strdup(options->output) : joined(options->directory, "test.h5");
     size_t length = strlen(job->path);
-    if (length < 4 || strcmp(job->path + length - 3, ".h5") != 0) return status_fail(STATUS_INPUT, "-o %s: the results are an HDF5 file; its name must end in .h5", job->path);
+    if (length < 4 || strcmp(job->path + length - 3, ".h5") != 0)
+        return status_fail(STATUS_INPUT, "-o %s: the results are an HDF5 file; its name must end in .h5", job->path);
     if (asprintf(&job->json, "%.*s.json", (int)(length - 3), job->path) < 0) context_abort("memory: no room for a path");
     if (job->world->rank != 0) return STATUS_OK;
     status result = status_worse(check_not_trained(options, job->path), check_not_trained(options, job->json));
     if (result == STATUS_OK) result = status_worse(check_absent(job->path, options->overwrite), check_absent(job->json, options->overwrite));
     char *folder = strdup(job->path), *slash = strrchr(folder, '/');
     if (slash) slash[slash == folder] = '\0';
-    if (result == STATUS_OK && access(slash ? folder : ".", W_OK | X_OK) != 0) result = status_fail(STATUS_INPUT, "%s: cannot be written: %s", job->path, strerror(errno));
+    if (result == STATUS_OK && access(slash ? folder : ".", W_OK | X_OK) != 0)
+        result = status_fail(STATUS_INPUT, "%s: cannot be written: %s", job->path, strerror(errno));
     free(folder);
     return result;
 }
@@ -145,7 +148,8 @@ static status divide(test_job *job) {
     const context *world = job->world;
     int64_t wanted = job->options->ranks_per_trial, trials = job->trials;
     if (wanted > world->ranks)
-        return status_agree(world, status_fail(STATUS_INPUT, "--ranks-per-trial %lld: the job has %d rank%s", (long long)wanted, world->ranks, world->ranks > 1 ? "s" : ""));
+        return status_agree(
+            world, status_fail(STATUS_INPUT, "--ranks-per-trial %lld: the job has %d rank%s", (long long)wanted, world->ranks, world->ranks > 1 ? "s" : ""));
     if (!wanted && trials < world->ranks) { /* only then does the number of tasks matter */
         context silent = *world; /* what there is to say is said when the network is built */
         silent.group = 1;
@@ -162,10 +166,12 @@ static status divide(test_job *job) {
 /* ---- the test ---- */
 
 static void describe(const test_job *job) {
-    log_line(&job->groups.mine, "testing %s: weights of loop %lld, %lld neurons, %d task%s, %lld trial%s each, on %d group%s of %d rank%s%s", job->options->directory, (long long)job->loop,
-             (long long)job->facts.part.total, job->tasks, job->tasks > 1 ? "s" : "", (long long)job->trials, job->trials > 1 ? "s" : "", job->groups.groups, job->groups.groups > 1 ? "s" : "",
-             job->groups.size, job->groups.size > 1 ? "s" : "", job->groups.groups * job->groups.size < job->world->ranks ? "; the other ranks are idle" : "");
-    if (!isnan(job->options->delete_spike)) log_line(&job->groups.mine, "every trial is run again without the first spike at or after %g ms", job->options->delete_spike);
+    log_line(&job->groups.mine, "testing %s: weights of loop %lld, %lld neurons, %d task%s, %lld trial%s each, on %d group%s of %d rank%s%s",
+             job->options->directory, (long long)job->loop, (long long)job->facts.part.total, job->tasks, job->tasks > 1 ? "s" : "", (long long)job->trials,
+             job->trials > 1 ? "s" : "", job->groups.groups, job->groups.groups > 1 ? "s" : "", job->groups.size, job->groups.size > 1 ? "s" : "",
+             job->groups.groups * job->groups.size < job->world->ranks ? "; the other ranks are idle" : "");
+    if (!isnan(job->options->delete_spike))
+        log_line(&job->groups.mine, "every trial is run again without the first spike at or after %g ms", job->options->delete_spike);
 }
 
 static status build_mine(test_job *job) {
@@ -174,13 +180,15 @@ static status build_mine(test_job *job) {
 }
 
 static bool asks_anything(const perturbation_settings *settings) {
-    return settings->delete_neurons > 0 || settings->delete_synapses > 0 || settings->delete_unit_synapses > 0 || settings->shuffle_synapses > 0 || settings->noise > 0;
+    return settings->delete_neurons > 0 || settings->delete_synapses > 0 || settings->delete_unit_synapses > 0 || settings->shuffle_synapses > 0 ||
+           settings->noise > 0;
 }
 
 static status perturb(test_job *job) {
     const perturbation_settings *settings = &job->options->perturbation;
     if (job->system->perturb) return job->system->perturb(job->self, settings);
-    return asks_anything(settings) ? status_fail(STATUS_INPUT, "%s: the system %s cannot be perturbed in a test", job->options->directory, job->system->name) : STATUS_OK;
+    return asks_anything(settings) ? status_fail(STATUS_INPUT, "%s: the system %s cannot be perturbed in a test", job->options->directory, job->system->name)
+                                   : STATUS_OK;
 }
 
 static status load_weights(const test_job *job) {
@@ -205,8 +213,12 @@ static status run_mine(test_job *job) {
     const test_options *options = job->options;
     const test_settings *settings = config_common(job->config, "test");
     const test_subject subject = {&job->groups.mine, job->system, job->self, &job->facts};
-    const test_plan plan = {.setting = {.trials = job->trials, .skip = options->skip_trials, .psth_bin = settings->psth_bin, .delete_spike = options->delete_spike},
-                            .groups = job->groups.groups, .group = job->groups.mine.group, .between = job->groups.between, .progress = true};
+    const test_plan plan = {
+        .setting = {.trials = job->trials, .skip = options->skip_trials, .psth_bin = settings->psth_bin, .delete_spike = options->delete_spike},
+        .groups = job->groups.groups,
+        .group = job->groups.mine.group,
+        .between = job->groups.between,
+        .progress = true};
     return testing_run(&subject, &plan, &job->results);
 }
 
@@ -262,8 +274,8 @@ static void print_summary(FILE *file, const test_job *job) {
     if (job->system->test_figures) job->system->test_figures(job->self, &conditions);
     fputs("{\n  \"directory\": ", file);
     json_print_text(file, job->options->directory);
-    fprintf(file, ",\n  \"loop\": %lld,\n  \"trials\": %lld,\n  \"skipped_trials\": %lld,\n  \"ranks\": %d,\n  \"groups\": %d,\n  \"ranks_per_trial\": %d,\n", (long long)job->loop,
-            (long long)job->trials, (long long)job->options->skip_trials, job->world->ranks, job->groups.groups, job->groups.size);
+    fprintf(file, ",\n  \"loop\": %lld,\n  \"trials\": %lld,\n  \"skipped_trials\": %lld,\n  \"ranks\": %d,\n  \"groups\": %d,\n  \"ranks_per_trial\": %d,\n",
+            (long long)job->loop, (long long)job->trials, (long long)job->options->skip_trials, job->world->ranks, job->groups.groups, job->groups.size);
     fputs("  ", file);
     json_print_figures(file, &conditions, 0, ",\n  ");
     fputs(conditions.count ? ",\n" : "", file);

@@ -53,8 +53,8 @@ static void show_progress(testing *testing, int task, int64_t number, int64_t al
     int64_t done = number / plan->groups + 1, mine = (all + plan->groups - 1) / plan->groups;
     clock_format((now - testing->started) / (double)done * (double)(mine - done), left, sizeof left);
     const learning_system *system = testing->subject.system;
-    log_line(testing->subject.context, "trial %*lld/%lld  task %d  %s %.3f  left %s", snprintf(NULL, 0, "%lld", (long long)all), (long long)(number + 1), (long long)all, task,
-             system->metric_count ? system->metrics[0].name : "score", score, left);
+    log_line(testing->subject.context, "trial %*lld/%lld  task %d  %s %.3f  left %s", snprintf(NULL, 0, "%lld", (long long)all), (long long)(number + 1),
+             (long long)all, task, system->metric_count ? system->metrics[0].name : "score", score, left);
     testing->shown = now;
 }
 
@@ -93,14 +93,15 @@ static void combine_groups(testing *testing) {
         for (int k = 0; k < sums.count; k++)
             combine(testing->plan, sums.entry[k].data, sums.entry[k].count, sums.entry[k].wide ? MPI_INT64_T : MPI_UINT32_T, MPI_SUM);
     }
-    combine(testing->plan, testing->record, testing->tasks * testing->trials * testing->columns, MPI_UINT64_T, MPI_BOR); /* bits: one group has them, the others 0 */
+    combine(testing->plan, testing->record, testing->tasks * testing->trials * testing->columns, MPI_UINT64_T,
+            MPI_BOR); /* bits: one group has them, the others 0 */
 }
 
 static status check_trials(const test_subject *subject, const test_setting *setting) {
     int64_t all = subject->facts->tasks * (setting->trials + setting->skip);
     if (all <= STREAM_TEST) return STATUS_OK;
-    return status_fail(STATUS_INPUT, "test: %lld trials of %d tasks, and %lld skipped; at most %d in all are allowed", (long long)setting->trials, subject->facts->tasks,
-                       (long long)setting->skip, STREAM_TEST);
+    return status_fail(STATUS_INPUT, "test: %lld trials of %d tasks, and %lld skipped; at most %d in all are allowed", (long long)setting->trials,
+                       subject->facts->tasks, (long long)setting->skip, STREAM_TEST);
 }
 
 status testing_run(const test_subject *subject, const test_plan *plan, testing **result) {

@@ -26,7 +26,8 @@ typedef struct {
 typedef struct testing testing;
 
 /** Run the trials. Collective over all groups. The subject's sums live until testing_free().
- *  @param[out] result owned, testing_free(); NULL on failure @return not agreed: STATUS_RESUMABLE on all if the watch ended them; STATUS_NUMERIC, with a message, on a rank
+ *  @param[out] result owned, testing_free(); NULL on failure @return not agreed: STATUS_RESUMABLE on all if the watch ended them;
+ *  STATUS_NUMERIC, with a message, on a rank
  *          that found something; STATUS_INPUT on all for a setting that does not fit */
 status testing_run(const test_subject *subject, const test_plan *plan, testing **result);
 void testing_free(testing *testing);

@@ -69,8 +69,8 @@ static void show_progress(const training *training, const metrics_row *row) {
     const long long loops = training->loops;
     show_metrics(training->system, row, metrics, sizeof metrics);
     clock_format(training->progress.seconds / (double)row->loop * (double)(loops - row->loop), left, sizeof left);
-    log_line(training->context, "loop %*lld/%lld  task %d  %6.3f Hz%s  %.2f s  left %s", snprintf(NULL, 0, "%lld", loops), (long long)row->loop, loops, row->task, row->rate_hz,
-             metrics, row->seconds, left);
+    log_line(training->context, "loop %*lld/%lld  task %d  %6.3f Hz%s  %.2f s  left %s", snprintf(NULL, 0, "%lld", loops), (long long)row->loop, loops,
+             row->task, row->rate_hz, metrics, row->seconds, left);
 }
 
 /** Of the network in a loop, Hz. */
@@ -97,7 +97,8 @@ static status check_loop(const training *training, const loop *loop, double rate
 static pulse observe_loop(training *training, const loop *loop) {
     const system_facts *facts = &training->facts;
     int spikes = training->output->spikes;
-    pulse pulse = {.rank = training->context->rank, .watch = &training->watch, .guard = training->guard, .steps = facts->loop_steps, .look_every = facts->look_every};
+    pulse pulse = {
+        .rank = training->context->rank, .watch = &training->watch, .guard = training->guard, .steps = facts->loop_steps, .look_every = facts->look_every};
     if (spikes == SPIKES_ALL || (loop->last && spikes == SPIKES_LAST)) {
         training->spikes.base = spikes == SPIKES_ALL ? (loop->number - 1) * facts->loop_steps : 0;
         pulse_observe(&pulse, &training->spikes, spike_recorder_step);
@@ -106,7 +107,8 @@ static pulse observe_loop(training *training, const loop *loop) {
     return pulse;
 }
 
-/** Trials between loops: what the next loop goes on from is put aside meanwhile, and nothing is learned. Collective. @param[out] row its scores @return agreed and printed */
+/** Trials between loops: what the next loop goes on from is put aside meanwhile, and nothing is learned. Collective. @param[out] row its scores
+ *  @return agreed and printed */
 static status test_between(training *training, metrics_row *row) {
     const learning_system *system = training->system;
     const test_settings *settings = config_common(training->config, "test");
@@ -119,7 +121,8 @@ static status test_between(training *training, metrics_row *row) {
     const test_plan plan = {.setting = {.trials = settings->trials, .psth_bin = settings->psth_bin, .delete_spike = NAN}, .groups = 1};
     testing *tests;
     status tested = status_agree(training->context, testing_run(&subject, &plan, &tests));
-    for (int m = 0; m < system->score_count && tested == STATUS_OK; m++) row->value[system->metric_count + m] = testing_mean_figure(tests, system->scores[m].name);
+    for (int m = 0; m < system->score_count && tested == STATUS_OK; m++)
+        row->value[system->metric_count + m] = testing_mean_figure(tests, system->scores[m].name);
     if (tested == STATUS_OK && system->score_count > 1)
         log_line(training->context, "test after loop %lld: %s %.3f", (long long)row->loop, system->scores[1].name, row->value[system->metric_count + 1]);
     testing_free(tests);
@@ -183,7 +186,8 @@ static status save_checkpoint(training *training) {
     const context *context = training->context;
     checkpoint_progress *progress = &training->progress;
     bool all = training->output->spikes == SPIKES_ALL; /* else what is recorded depends on where a run ends */
-    uint64_t sums[2] = {all ? (uint64_t)training->spikes.count : 0, all ? training->digest + spool_digest(&training->results, &training->spikes, training->spooled) : 0};
+    uint64_t sums[2] = {all ? (uint64_t)training->spikes.count : 0,
+                        all ? training->digest + spool_digest(&training->results, &training->spikes, training->spooled) : 0};
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_UINT64_T, MPI_SUM, context->comm));
     progress->spikes = (int64_t)sums[0];
     progress->spikes_digest = sums[1];
@@ -205,8 +209,8 @@ static status save(training *training) {
     double seconds = clock_seconds() - started;
     training->timers.seconds[PHASE_CHECKPOINT] += seconds;
     if (saved != STATUS_OK) {
-        log_warning(context, "loop %lld could not be saved; when there is room again, go on from loop %lld with: engram train --resume %s", (long long)training->progress.loop,
-                    (long long)training->saved, training->results.directory);
+        log_warning(context, "loop %lld could not be saved; when there is room again, go on from loop %lld with: engram train --resume %s",
+                    (long long)training->progress.loop, (long long)training->saved, training->results.directory);
         return saved;
     }
     training->saved = training->progress.loop;
@@ -268,7 +272,8 @@ static status run_tests(training *training) {
     if (settings->trials == 0 || !training->system->test_trial) return STATUS_OK;
     if (training->watch.asked) return STATUS_RESUMABLE;
     const test_subject subject = {training->context, training->system, training->self, &training->facts};
-    const test_plan plan = {.setting = {.trials = settings->trials, .psth_bin = settings->psth_bin, .delete_spike = NAN}, .groups = 1, .watch = &training->watch};
+    const test_plan plan = {
+        .setting = {.trials = settings->trials, .psth_bin = settings->psth_bin, .delete_spike = NAN}, .groups = 1, .watch = &training->watch};
     status tested = status_agree(training->context, testing_run(&subject, &plan, &training->tests));
     if (tested == STATUS_OK) describe_tests(training);
     return tested;
@@ -337,8 +342,8 @@ static status finish(training *training) {
 static status check_planned(const training *training, int64_t loop) {
     int64_t planned = training->progress.loops;
     if (planned == training->loops || planned == loop || training->loops > loop) return STATUS_OK;
-    return config_complain(training->config, "learning", "loops", "%lld, but %lld of %lld loops are done; give %lld, or at least %lld", (long long)training->loops, (long long)loop,
-                           (long long)planned, (long long)planned, (long long)(loop + 1));
+    return config_complain(training->config, "learning", "loops", "%lld, but %lld of %lld loops are done; give %lld, or at least %lld",
+                           (long long)training->loops, (long long)loop, (long long)planned, (long long)planned, (long long)(loop + 1));
 }
 
 /** What the checkpoint holds. @return agreed and printed */
@@ -355,7 +360,8 @@ static status go_on(training *training, const resume_point *point) {
     if (result == STATUS_OK && training->output->spikes == SPIKES_ALL) result = spool_read(&training->results, &point->origin, &training->spikes);
     training->resumed_from = training->saved = point->loop;
     put_aside(training);
-    if (result == STATUS_OK) log_line(context, "going on after loop %lld of %lld, from %s", (long long)point->loop, (long long)training->loops, point->checkpoint);
+    if (result == STATUS_OK)
+        log_line(context, "going on after loop %lld of %lld, from %s", (long long)point->loop, (long long)training->loops, point->checkpoint);
     return result;
 }
 
@@ -415,8 +421,8 @@ static status close_run(training *training, status code, const run_options *opti
     bool stop = context->rank == 0 && ended && watch_finds_stop(&training->watch); /* it is heeded even if a signal came first */
     const char *why = code != STATUS_RESUMABLE ? "" : training->watch.why ? training->watch.why : "a signal to another rank";
     if (code == STATUS_RESUMABLE)
-        log_line(context, "stopped by %s after loop %lld of %lld, saved after loop %lld; go on with: engram train --resume %s", why, (long long)training->progress.loop,
-                 (long long)training->loops, (long long)training->saved, training->results.directory);
+        log_line(context, "stopped by %s after loop %lld of %lld, saved after loop %lld; go on with: engram train --resume %s", why,
+                 (long long)training->progress.loop, (long long)training->loops, (long long)training->saved, training->results.directory);
     const run_ending ending = {.options = options, .resumed_from = training->resumed_from, .loops = training->progress.loop, .code = code, .stopped_by = why,
                                .last = &training->last, .tests = training->tests, .timers = &training->timers};
     status written = status_agree(context, results_write_run(&training->results, &ending));
@@ -426,7 +432,8 @@ static status close_run(training *training, status code, const run_options *opti
     return code == STATUS_OK ? written : code;
 }
 
-/** In a job of Slurm: its end is the limit, if none is nearer. A twentieth of what is left, a minute at most, is kept back for what comes after this program. */
+/** In a job of Slurm: its end is the limit, if none is nearer. A twentieth of what is left, a minute at most, is kept back for what comes after this
+ *  program. */
 static void heed_slurm(const context *context, run_watch *watch) {
     char job[64], text[32];
     if (context->rank != 0 || !slurm_job(job, sizeof job)) return; /* rank 0 minds limits */

@@ -213,7 +213,7 @@ static void check_aside(const context *all, bool odd, bool there) {
 /** A list grows, and an array that is not there, or has another length, is a failed reading. */
 static void check_others(const context *all, const char *path) {
     static int32_t values[100];
-    char name[16];
+    char name[32];
     state_list list = {0};
     const state_place place = {.context = all, .part = partition_of(all, NEURONS), .folder = "state/"};
     for (int k = 0; k < 100; k++) {

@@ -22,8 +22,9 @@ SHORT_LINES = [
     "src/run",
     "src/stimuli",
     "src/synapses",
-    "src/systems/patterns/plan",
+    "src/systems",
     "src/targets",
+    "src/training",
     "tests",
 ]
 FEW_ARGUMENTS = [

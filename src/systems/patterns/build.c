@@ -50,14 +50,16 @@ static status check_rate_form(const simulation *sim) {
         return config_complain(sim->config, "targets", "rate_form", "phi is the transfer function of theta and qif neurons; %s",
                                siegert ? "use siegert" : "these can only learn drives: targets.quantity: drive");
     if (readout_form(sim) && plastic_of(sim)->tau_range.count)
-        return config_complain(sim->config, "plastic", "tau_range", "needs drive: spike_time; a drive read out as W r has one filter per source, not per target");
+        return config_complain(sim->config, "plastic", "tau_range",
+                               "needs drive: spike_time; a drive read out as W r has one filter per source, not per target");
     return STATUS_OK;
 }
 
 static void make_neurons(simulation *sim) {
     const network_settings *network = config_common(sim->config, "network");
     sim->part = partition_of(&sim->context, network->neurons);
-    sim->neurons = neurons_new(neuron_models[config_variant_index(sim->config, "neuron")], config_variant(sim->config, "neuron"), sim->part, network->cells, sim->dt, sim->seed);
+    sim->neurons = neurons_new(neuron_models[config_variant_index(sim->config, "neuron")], config_variant(sim->config, "neuron"), sim->part, network->cells,
+                               sim->dt, sim->seed);
     size_t mine = (size_t)sim->part.mine;
     const output_settings *output = config_common(sim->config, "output");
     for (int v = 0; v < output->report.count; v++)
@@ -103,7 +105,8 @@ static status set_window(simulation *sim) {
     if (isnan(simulation->loop_duration)) simulation->loop_duration = (double)end * sim->dt;
     sim->loop_steps = llround(simulation->loop_duration / sim->dt);
     if (sim->loop_steps < end)
-        return config_complain(sim->config, "simulation", "loop_duration", "%g ms ends before the target window does, at %g ms", simulation->loop_duration, (double)end * sim->dt);
+        return config_complain(sim->config, "simulation", "loop_duration", "%g ms ends before the target window does, at %g ms", simulation->loop_duration,
+                               (double)end * sim->dt);
     if (sim->loop_steps > (int64_t)1 << 40) return config_complain(sim->config, "simulation", "loop_duration", "is more than 2^40 steps");
     return STATUS_OK;
 }
@@ -157,7 +160,8 @@ static status make_plastic(simulation *sim, const baseline *baseline) {
     const void *rule_parameters = config_variant(sim->config, "learning");
     plastic_request request = {.network = &sim->network, .trained = sim->trained, .activity = baseline->activity, .feedforward = feedforward->units,
                                .feedforward_weight = feedforward->weight, .single = sim->rule->single && sim->rule->single(rule_parameters)};
-    status made = status_agree(&sim->context, kind->build(&sim->context, sim->config, config_variant(sim->config, "plastic"), &request, &sim->network, &sim->plastic));
+    status made = status_agree(&sim->context,
+                               kind->build(&sim->context, sim->config, config_variant(sim->config, "plastic"), &request, &sim->network, &sim->plastic));
     if (made != STATUS_OK) return made;
     draw_time_constants(sim, feedforward->units);
     make_drive(sim);
@@ -194,15 +198,24 @@ static status make_targets(simulation *sim, target_request *request) {
         log_line(&sim->context, "rates turned into drives: inversion good to %.1e of the rate; %lld zero rates taken as 0.1 Hz", sim->targets.inversion_error,
                  (long long)sim->targets.raised_rates);
     if (filled == STATUS_OK && !sim->dry && sim->targets.inversion_error > 1e-3)
-        log_warning(&sim->context, "some target rates cannot be reached (off by %.2g of the rate): the neurons' input has too little noise; give neuron.noise_sd", sim->targets.inversion_error);
+        log_warning(&sim->context,
+                    "some target rates cannot be reached (off by %.2g of the rate): the neurons' input has too little noise; give neuron.noise_sd",
+                    sim->targets.inversion_error);
     return filled;
 }
 
 static status make_rule(simulation *sim) {
     if (sim->frozen) return STATUS_OK;
     const feedforward_settings *feedforward = config_common(sim->config, "feedforward");
-    rule_setting setting = {.context = &sim->context, .config = sim->config, .plastic = sim->plastic, .drive = sim->drive, .filter = sim->filter,
-                            .bias = sim->network.bias, .lambda_feedforward = feedforward->lambda, .carries_state = !sim->reset_every_loop, .rate_targets = sim->targets.quantity == QUANTITY_RATE};
+    rule_setting setting = {.context = &sim->context,
+                            .config = sim->config,
+                            .plastic = sim->plastic,
+                            .drive = sim->drive,
+                            .filter = sim->filter,
+                            .bias = sim->network.bias,
+                            .lambda_feedforward = feedforward->lambda,
+                            .carries_state = !sim->reset_every_loop,
+                            .rate_targets = sim->targets.quantity == QUANTITY_RATE};
     return status_agree(&sim->context, sim->rule->create(&setting, config_variant(sim->config, "learning"), &sim->rule_state));
 }
 
@@ -225,8 +238,16 @@ static status check_rule_fits(const simulation *sim) {
 static status build_learning(simulation *sim) {
     const learning_settings *learning = config_common(sim->config, "learning");
     const stimulus_settings *stimulus = config_common(sim->config, "stimulus");
-    target_request request = {.context = &sim->context, .config = sim->config, .part = sim->part, .cells = sim->network.cells, .seed = sim->seed,
-                              .every = learning->every, .start = stimulus->stop, .time_unit = sim->neurons->model->membrane_tau(sim->neurons), .simulation = sim, .record_untrained = record_untrained};
+    target_request request = {.context = &sim->context,
+                              .config = sim->config,
+                              .part = sim->part,
+                              .cells = sim->network.cells,
+                              .seed = sim->seed,
+                              .every = learning->every,
+                              .start = stimulus->stop,
+                              .time_unit = sim->neurons->model->membrane_tau(sim->neurons),
+                              .simulation = sim,
+                              .record_untrained = record_untrained};
     status result = targets_open(&request, &sim->targets);
     if (result != STATUS_OK) return result;
     if ((result = status_agree(&sim->context, set_window(sim))) != STATUS_OK) return result;

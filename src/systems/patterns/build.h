@@ -13,7 +13,8 @@ bool build_readout_form(config *config);
 /** Does a neuron learn (plastic.trained)? Not collective. @param targets open, and paired if their kind pairs recorded units with neurons */
 bool build_learns(config *config, const targets *targets, int64_t gid);
 
-/** Length of the baseline run in ms; 0: nothing needs one. Not collective. @param rates_by_siegert rates are learned through Siegert's formula in a network with static synapses */
+/** Length of the baseline run in ms; 0: nothing needs one. Not collective. @param rates_by_siegert rates are learned through Siegert's formula in a network
+ *  with static synapses */
 double build_baseline(config *config, bool rates_by_siegert, double loop_duration);
 
 /** What the baseline run found. */

@@ -13,17 +13,20 @@ static status check_times(config *config) {
     result = status_worse(result, config_check_steps(config, "stimulus", "start", stimulus->start, dt));
     result = status_worse(result, config_check_steps(config, "stimulus", "stop", stimulus->stop, dt));
     result = status_worse(result, config_check_steps(config, "learning", "every", learning->every, dt));
-    if (!isnan(simulation->loop_duration)) result = status_worse(result, config_check_steps(config, "simulation", "loop_duration", simulation->loop_duration, dt));
+    if (!isnan(simulation->loop_duration))
+        result = status_worse(result, config_check_steps(config, "simulation", "loop_duration", simulation->loop_duration, dt));
     if (!isnan(simulation->baseline)) result = status_worse(result, config_check_steps(config, "simulation", "baseline", simulation->baseline, dt));
     if (!isnan(simulation->baseline) && simulation->baseline < 10 * dt)
         result = status_worse(result, config_complain(config, "simulation", "baseline", "%g ms is shorter than 10 time steps", simulation->baseline));
     if (stimulus->stop < stimulus->start)
         result = status_worse(result, config_complain(config, "stimulus", "stop", "%g ms is before the start, %g ms", stimulus->stop, stimulus->start));
     if (output->correlation_window > 0 && output->correlation_window < fmax(learning->every / 2, 0.5))
-        result = status_worse(result, config_complain(config, "output", "correlation_window", "%g ms would leave gaps between bins of %g ms; give 0, or at least half of learning.every and 0.5 ms",
-                                               output->correlation_window, learning->every));
+        result = status_worse(result, config_complain(config, "output", "correlation_window",
+                                                      "%g ms would leave gaps between bins of %g ms; give 0, or at least half of learning.every and 0.5 ms",
+                                                      output->correlation_window, learning->every));
     if (output->correlation_window > 0 && !config_is_whole_steps(1, dt))
-        result = status_worse(result, config_complain(config, "output", "correlation_window", "averages samples of whole ms, which time steps of %g ms do not hit; give 0", dt));
+        result = status_worse(
+            result, config_complain(config, "output", "correlation_window", "averages samples of whole ms, which time steps of %g ms do not hit; give 0", dt));
     return result;
 }
 
@@ -49,10 +52,11 @@ static status check_plastic(config *config) {
     const plastic_settings *plastic = config_common(config, "plastic");
     const param_numbers *range = &plastic->tau_range;
     if (range->count == 0) return STATUS_OK;
-    if (range->count != 2) return config_complain(config, "plastic", "tau_range", "%d value%s; needs two, [low, high]", range->count, range->count == 1 ? "" : "s");
+    if (range->count != 2)
+        return config_complain(config, "plastic", "tau_range", "%d value%s; needs two, [low, high]", range->count, range->count == 1 ? "" : "s");
     if (range->values[0] > range->values[1])
-        return config_complain(config, "plastic", "tau_range", "[%g, %g] ms is the wrong way round, its low end is above its high end; write [%g, %g]", range->values[0], range->values[1],
-                               range->values[1], range->values[0]);
+        return config_complain(config, "plastic", "tau_range", "[%g, %g] ms is the wrong way round, its low end is above its high end; write [%g, %g]",
+                               range->values[0], range->values[1], range->values[1], range->values[0]);
     return STATUS_OK;
 }
 

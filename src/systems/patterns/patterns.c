@@ -22,8 +22,16 @@ static status build(const system_setting *setting, system_facts *facts, void **r
     self->output = config_common(setting->config, "output");
     self->average = memory_new(MEMORY_OUTPUT, (size_t)sim->targets.tasks, sizeof(double *));
     if (setting->purpose == BUILD_TRAIN || setting->purpose == BUILD_RESUME) self->tracker = tracker_new(sim, self->output->correlation_window);
-    *facts = (system_facts){.part = sim->part, .owned = sim->part, .dt = sim->dt, .seed = sim->seed, .tasks = sim->targets.tasks, .loop_steps = sim->loop_steps, .samples = 1,
-                            .look_every = sim->every, .carries_state = !sim->reset_every_loop, .learns = sim->rule->learn != NULL};
+    *facts = (system_facts){.part = sim->part,
+                            .owned = sim->part,
+                            .dt = sim->dt,
+                            .seed = sim->seed,
+                            .tasks = sim->targets.tasks,
+                            .loop_steps = sim->loop_steps,
+                            .samples = 1,
+                            .look_every = sim->every,
+                            .carries_state = !sim->reset_every_loop,
+                            .learns = sim->rule->learn != NULL};
     *result = self;
     return STATUS_OK;
 }
@@ -51,12 +59,13 @@ static void describe(const void *raw, int64_t loops) {
     const simulation *sim = ((const patterns *)raw)->sim;
     int64_t synapses[4];
     count_synapses(sim, synapses);
-    log_line(&sim->context, "network: %lld neurons on %d rank%s, %lld static and %lld plastic synapses onto %lld trained neurons", (long long)sim->part.total, sim->context.ranks,
-             sim->context.ranks > 1 ? "s" : "", (long long)synapses[0], (long long)synapses[1], (long long)synapses[3]);
-    log_line(&sim->context, "training: %lld loops of %g ms, %d task%s, %d learning instants each", (long long)loops, (double)sim->loop_steps * sim->dt, sim->targets.tasks,
-             sim->targets.tasks > 1 ? "s" : "", sim->targets.instants);
+    log_line(&sim->context, "network: %lld neurons on %d rank%s, %lld static and %lld plastic synapses onto %lld trained neurons", (long long)sim->part.total,
+             sim->context.ranks, sim->context.ranks > 1 ? "s" : "", (long long)synapses[0], (long long)synapses[1], (long long)synapses[3]);
+    log_line(&sim->context, "training: %lld loops of %g ms, %d task%s, %d learning instants each", (long long)loops, (double)sim->loop_steps * sim->dt,
+             sim->targets.tasks, sim->targets.tasks > 1 ? "s" : "", sim->targets.instants);
     if (sim->scored[SCORE_AUXILIARY])
-        log_line(&sim->context, "scores: corr is the mean correlation with the target over %lld recorded units and, apart from them, over %lld neurons with auxiliary targets",
+        log_line(&sim->context,
+                 "scores: corr is the mean correlation with the target over %lld recorded units and, apart from them, over %lld neurons with auxiliary targets",
                  (long long)sim->scored[SCORE_GIVEN], (long long)sim->scored[SCORE_AUXILIARY]);
     else
         log_line(&sim->context, "scores: corr is the mean correlation with the target over %lld %s", (long long)sim->scored[SCORE_GIVEN],
@@ -77,7 +86,8 @@ static void conclude(void *raw) {
 enum { METRIC_CORRELATION, METRIC_UNDEFINED, METRIC_GAIN, METRIC_CHANGE, METRIC_WINDOW_HZ, METRIC_AUXILIARY, METRICS };
 
 static const metric metrics[METRICS] = {
-    [METRIC_CORRELATION] = {"correlation", "  corr %s", "1", "mean correlation with the target over recorded units, or all trained neurons where nothing is recorded", 3},
+    [METRIC_CORRELATION] = {"correlation", "  corr %s", "1",
+                            "mean correlation with the target over recorded units, or all trained neurons where nothing is recorded", 3},
     [METRIC_UNDEFINED] = {"undefined_neurons", NULL, "1", "trained neurons whose correlation is not defined", 0},
     [METRIC_GAIN] = {"mean_gain", NULL, "1", "mean gain of the recursion over neurons and learning instants", 0},
     [METRIC_CHANGE] = {"weight_change", NULL, "1", "Frobenius norm of W - W(0), with output.weight_change", 0},
@@ -88,8 +98,14 @@ static const metric metrics[METRICS] = {
 static void run_loop(void *raw, const loop *loop) {
     patterns *self = raw;
     simulation *sim = self->sim;
-    trial trial = {.task = loop->task, .stream = (uint64_t)loop->number, .reset = loop->number == 1 || sim->reset_every_loop, .plastic = true, .stimulate = true,
-                   .learn = sim->rule->learn != NULL, .steps = sim->loop_steps, .pulse = loop->pulse};
+    trial trial = {.task = loop->task,
+                   .stream = (uint64_t)loop->number,
+                   .reset = loop->number == 1 || sim->reset_every_loop,
+                   .plastic = true,
+                   .stimulate = true,
+                   .learn = sim->rule->learn != NULL,
+                   .steps = sim->loop_steps,
+                   .pulse = loop->pulse};
     if (loop->measured) {
         tracker_begin(self->tracker);
         pulse_observe(loop->pulse, self->tracker, tracker_step);
@@ -120,11 +136,15 @@ static bool is_window_silent(const patterns *self, char *message, size_t size) {
     double least = guards->min_window_rate;
     double all = window_rate(sim, self->result.window_sources, sim->plastic->sources), trained = trained_rate(self);
     if (all < least)
-        snprintf(message, size, "the network is silent inside the target window: %g Hz (allowed: guards.min_window_rate = %g Hz): what is learned there are drives that make no spikes, "
-                 "from what the stimulus left", all, least);
+        snprintf(message, size,
+                 "the network is silent inside the target window: %g Hz (allowed: guards.min_window_rate = %g Hz): what is learned there are drives that make "
+                 "no spikes, from what the stimulus left",
+                 all, least);
     else if (trained < least)
-        snprintf(message, size, "the trained neurons are silent inside the target window: %g Hz (allowed: guards.min_window_rate = %g Hz): what is learned there are drives that make "
-                 "no spikes", trained, least);
+        snprintf(message, size,
+                 "the trained neurons are silent inside the target window: %g Hz (allowed: guards.min_window_rate = %g Hz): what is learned there are drives "
+                 "that make no spikes",
+                 trained, least);
     return all < least || trained < least;
 }
 
@@ -245,14 +265,16 @@ static const char *task_name(const void *raw, int task) {
 static status perturb(void *raw, const perturbation_settings *settings) {
     simulation *sim = ((patterns *)raw)->sim;
     if (settings->delete_unit_synapses > 0 && !sim->targets.kind->pair)
-        return status_fail(STATUS_INPUT, "--delete-unit-synapses: the run has no recorded units (targets.kind file or surrogate); --delete-synapses is for all neurons");
-    bool any = settings->delete_neurons > 0 || settings->delete_synapses > 0 || settings->delete_unit_synapses > 0 || settings->shuffle_synapses > 0 || settings->noise > 0;
+        return status_fail(STATUS_INPUT,
+                           "--delete-unit-synapses: the run has no recorded units (targets.kind file or surrogate); --delete-synapses is for all neurons");
+    bool any = settings->delete_neurons > 0 || settings->delete_synapses > 0 || settings->delete_unit_synapses > 0 || settings->shuffle_synapses > 0 ||
+               settings->noise > 0;
     if (!any) return STATUS_OK;
     perturbation_apply(sim, settings);
     const perturbation *done = sim->perturbation;
     log_line(&sim->context, "deleted: %lld neurons, %lld static and %lld plastic synapses; shuffled: %lld static and %lld plastic synapses; external noise %g",
-             (long long)done->deleted_neurons, (long long)done->deleted_synapses[0], (long long)done->deleted_synapses[1], (long long)done->shuffled_synapses[0],
-             (long long)done->shuffled_synapses[1], done->settings.noise);
+             (long long)done->deleted_neurons, (long long)done->deleted_synapses[0], (long long)done->deleted_synapses[1],
+             (long long)done->shuffled_synapses[0], (long long)done->shuffled_synapses[1], done->settings.noise);
     return STATUS_OK;
 }
 

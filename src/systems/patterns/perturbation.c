@@ -32,7 +32,8 @@ void perturbation_choose(uint64_t seed, int64_t total, int64_t count, uint8_t *c
     memory_free(list);
 }
 
-/** Whose synapses are shuffled or deleted as those of units: neurons with recorded targets if there are any, else all. Not auxiliary neurons, not feed-forward units. */
+/** Whose synapses are shuffled or deleted as those of units: neurons with recorded targets if there are any, else all.
+ *  Not auxiliary neurons, not feed-forward units. */
 static bool takes_part(const simulation *sim, int64_t gid) {
     return gid < sim->part.total && (!sim->targets.kind->pair || sim->targets.unit[gid] >= 0);
 }
@@ -40,7 +41,8 @@ static bool takes_part(const simulation *sim, int64_t gid) {
 /** Several synapses of a kind between the same pair share their fate. */
 static bool removed(const simulation *sim, const perturbation_settings *settings, int kind, int64_t target, int64_t source) {
     bool units = settings->delete_unit_synapses > settings->delete_synapses && takes_part(sim, target) && takes_part(sim, source);
-    return random_uniform(sim->seed, RANDOM_DELETE_SYNAPSE, (uint64_t)target, (uint64_t)kind << 32 | (uint64_t)source) < (units ? settings->delete_unit_synapses : settings->delete_synapses);
+    return random_uniform(sim->seed, RANDOM_DELETE_SYNAPSE, (uint64_t)target, (uint64_t)kind << 32 | (uint64_t)source) <
+           (units ? settings->delete_unit_synapses : settings->delete_synapses);
 }
 
 /** Close the gaps in the lists of synapses by source. @return synapses removed on this rank */
@@ -92,7 +94,8 @@ void perturbation_permute(uint64_t seed, int64_t target, int64_t stream, const i
 
 /** Shuffle the inputs of one neuron, excitatory among excitatory and inhibitory among inhibitory: signs that are fixed by the source stay.
  *  @param chosen [count] scratch @param[in,out] weight [count] @return how many took part */
-static int64_t shuffle_inputs(const simulation *sim, int kind, int64_t target, const int32_t *source, int count, double probability, int32_t *chosen, double *weight) {
+static int64_t shuffle_inputs(const simulation *sim, int kind, int64_t target, const int32_t *source, int count, double probability, int32_t *chosen,
+                              double *weight) {
     int64_t all = 0;
     for (int inhibitory = 0; inhibitory < 2 && takes_part(sim, target); inhibitory++) {
         int some = 0;
@@ -115,7 +118,8 @@ static int64_t shuffle_static(simulation *sim, double probability) {
     int64_t shuffled = 0;
     for (int i = 0; i < rows.targets; i++) {
         int64_t begin = rows.start[i];
-        shuffled += shuffle_inputs(sim, KIND_STATIC, sim->part.first + i, rows.source + begin, (int)(rows.start[i + 1] - begin), probability, chosen, rows.weight + begin);
+        shuffled += shuffle_inputs(sim, KIND_STATIC, sim->part.first + i, rows.source + begin, (int)(rows.start[i + 1] - begin), probability, chosen,
+                                   rows.weight + begin);
     }
     static_synapses *again = static_from_rows(&rows, synapses->sources, synapses->excitatory); /* the same synapses in the same order: only weights differ */
     double *before = synapses->weight;
@@ -209,7 +213,8 @@ void perturbation_add_noise(perturbation *perturbation, uint64_t stream, int64_t
     if (!perturbation->normals) return;
     const int mine = perturbation->part.mine;
     if ((step & 3) == 0)
-        random_noise(perturbation->seed, RANDOM_EXTERNAL_NOISE, (uint64_t)(perturbation->part.first + first), end - first, noise_counter(stream, step), mine, perturbation->normals + first);
+        random_noise(perturbation->seed, RANDOM_EXTERNAL_NOISE, (uint64_t)(perturbation->part.first + first), end - first, noise_counter(stream, step), mine,
+                     perturbation->normals + first);
     const double *restrict normal = perturbation->normals + (size_t)(step & 3) * (size_t)mine + first;
     const double amplitude = perturbation->amplitude;
     for (int i = 0; i < end - first; i++) input[i] += amplitude * normal[i];

@@ -36,7 +36,8 @@ rate_fit *rate_fit_new(const simulation *sim, int task, const psth *psth, int tr
     int mine = sim->part.mine, bins = psth->bins, instants = sim->targets.instants;
     size_t count = (size_t)mine;
     rate_fit *fit = memory_new(MEMORY_OUTPUT, 1, sizeof *fit);
-    *fit = (rate_fit){memory_new(MEMORY_OUTPUT, count, sizeof(double)), memory_new(MEMORY_OUTPUT, count, sizeof(double)), memory_new(MEMORY_OUTPUT, count, sizeof(double))};
+    *fit = (rate_fit){memory_new(MEMORY_OUTPUT, count, sizeof(double)), memory_new(MEMORY_OUTPUT, count, sizeof(double)),
+                      memory_new(MEMORY_OUTPUT, count, sizeof(double))};
     double *x = memory_new(MEMORY_BUFFERS, (size_t)(2 * bins), sizeof(double)), *y = x + bins, hz = 1000 / ((double)psth->bin * sim->dt * trials);
     for (int i = 0; i < mine; i++) {
         fit->correlation[i] = fit->slope[i] = fit->error[i] = NAN;

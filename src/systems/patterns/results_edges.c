@@ -136,7 +136,9 @@ static plastic_columns *plastic_columns_new(const simulation *sim, bool from_uni
     const plastic_synapses *plastic = sim->plastic;
     size_t targets = (size_t)sim->part.mine;
     plastic_columns *columns = memory_new(MEMORY_OUTPUT, 1, sizeof *columns);
-    *columns = (plastic_columns){.plastic = plastic, .first_id = from_units ? plastic->neurons : 0, .start = memory_new(MEMORY_OUTPUT, targets + 1, sizeof(int64_t)),
+    *columns = (plastic_columns){.plastic = plastic,
+                                 .first_id = from_units ? plastic->neurons : 0,
+                                 .start = memory_new(MEMORY_OUTPUT, targets + 1, sizeof(int64_t)),
                                  .of = memory_new(MEMORY_OUTPUT, targets, sizeof(target_row))};
     for (int g = 0; g < plastic->groups; g++) {
         int count, neurons = 0;
@@ -197,16 +199,39 @@ static void make_plastic_initial(void *self, int64_t from, int64_t count, double
 static void add_plastic(const simulation *sim, edge_list *list, bool from_units, int64_t sources) {
     const char *name = from_units ? UNIT_POPULATION : "plastic", *source = from_units ? UNIT_POPULATION : NEURON_POPULATION;
     plastic_columns *columns = plastic_columns_new(sim, from_units);
-    edge_add(list, (sonata_edges){.population = name, .source_population = source, .target_population = NEURON_POPULATION, .source_neurons = sources,
-                                  .target_first = sim->part.first, .target_mine = sim->part.mine, .start = columns->start, .self = columns, .sources = make_plastic_sources,
-                                  .weights = make_plastic_weights, .initial_weights = make_plastic_initial, .delay = sim->dt, .wide = !sim->plastic->single}, plastic_columns_free);
+    edge_add(list,
+             (sonata_edges){.population = name,
+                            .source_population = source,
+                            .target_population = NEURON_POPULATION,
+                            .source_neurons = sources,
+                            .target_first = sim->part.first,
+                            .target_mine = sim->part.mine,
+                            .start = columns->start,
+                            .self = columns,
+                            .sources = make_plastic_sources,
+                            .weights = make_plastic_weights,
+                            .initial_weights = make_plastic_initial,
+                            .delay = sim->dt,
+                            .wide = !sim->plastic->single},
+             plastic_columns_free);
 }
 
 static void add_static(const simulation *sim, edge_list *list) {
     static_window *window = static_window_new(sim);
-    edge_add(list, (sonata_edges){.population = "static", .source_population = NEURON_POPULATION, .target_population = NEURON_POPULATION, .source_neurons = sim->part.total,
-                                  .target_first = sim->part.first, .target_mine = sim->part.mine, .start = window->start, .self = window, .sources = make_static_sources,
-                                  .weights = make_static_weights, .delay = sim->dt, .wide = 1}, static_window_free);
+    edge_add(list,
+             (sonata_edges){.population = "static",
+                            .source_population = NEURON_POPULATION,
+                            .target_population = NEURON_POPULATION,
+                            .source_neurons = sim->part.total,
+                            .target_first = sim->part.first,
+                            .target_mine = sim->part.mine,
+                            .start = window->start,
+                            .self = window,
+                            .sources = make_static_sources,
+                            .weights = make_static_weights,
+                            .delay = sim->dt,
+                            .wide = 1},
+             static_window_free);
 }
 
 void patterns_edges(void *self, bool plastic_only, edge_list *list) {

@@ -95,9 +95,11 @@ static void write_conditions(const simulation *sim, h5_file *file, double delete
 
 /** Means over recorded units (or all trained neurons where nothing is recorded), and over auxiliary targets. */
 static void write_scores(const simulation *sim, h5_file *file, const char *group, const test_result *test) {
-    const struct { const char *key; const double *means; } each[] = {
-        {"trial_averaged_correlation", test->average_score}, {"single_trial_correlation", test->mean_single_score}, {"single_trial_correlation_sd", test->sd_single_score},
-        {"rate_correlation", test->rate_score}};
+    const struct { const char *key; const double *means;
+    } each[] = {{"trial_averaged_correlation", test->average_score},
+                {"single_trial_correlation", test->mean_single_score},
+                {"single_trial_correlation_sd", test->sd_single_score},
+                {"rate_correlation", test->rate_score}};
     char name[64];
     for (size_t k = 0; k < sizeof each / sizeof *each; k++)
         for (int kind = 0; kind < SCORES; kind++) {
@@ -109,7 +111,10 @@ static void write_scores(const simulation *sim, h5_file *file, const char *group
 
 /** PSTH against target rate, neuron by neuron: [N] each. */
 static void write_rate_fit(const simulation *sim, h5_file *file, int task, const rate_fit *fit) {
-    const struct { const char *name; const double *values; } each[] = {{"rate_correlation", fit->correlation}, {"rate_slope", fit->slope}, {"rate_error", fit->error}};
+    const struct {
+        const char *name;
+        const double *values;
+    } each[] = {{"rate_correlation", fit->correlation}, {"rate_slope", fit->slope}, {"rate_error", fit->error}};
     int64_t total = sim->part.total;
     char name[64];
     for (size_t k = 0; k < sizeof each / sizeof *each; k++) {

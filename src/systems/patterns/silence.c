@@ -1,8 +1,9 @@
 /* Will the untrained network fire in the target window? Looked at once it is built, so that a network that cannot is not trained for hours.
  *
- * First a few neurons of each type are run alone under their constant input, which costs milliseconds. If neither type fires, or the baseline run was near silence, a loop
- * without learning is run up to WINDOW_MS into the target window. If that is silent, too, the constant input that would make neurons fire is found by bisection, and the
- * network's kind says which of its parameters give it. */
+ * First a few neurons of each type are run alone under their constant input, which costs milliseconds.
+ * If neither type fires, or the baseline run was near silence, a loop without learning is run up to WINDOW_MS into the target window.
+ * If that is silent, too, the constant input that would make neurons fire is found by bisection, and the network's kind says which of its parameters give
+ * it. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,7 +44,8 @@ static bool fire_alone(const lone_type *lone, double bias) {
     neurons_reset(neurons, STREAM_PROBE);
     for (int64_t step = 0; step < steps && !fired; step++) {
         const double *noise = current ? neurons_noise(neurons, STREAM_PROBE, step, 0, lone->part.mine) : NULL;
-        for (int i = 0; i < lone->part.mine; i++) input[i] = bias + (noise ? sqrt(tau / sim->dt) * model->noise_sd(neurons, lone->part.first + i) * noise[i] : 0);
+        for (int i = 0; i < lone->part.mine; i++)
+            input[i] = bias + (noise ? sqrt(tau / sim->dt) * model->noise_sd(neurons, lone->part.first + i) * noise[i] : 0);
         neurons_step(neurons, STREAM_PROBE, step, 0, lone->part.mine, input);
         for (int i = 0; i < lone->part.mine; i++) fired |= step >= steps / 2 && neuron_fired(neurons, i);
     }
@@ -93,7 +95,8 @@ static void advise(const simulation *sim, const lone_type lone[2], char *text, s
     int used = snprintf(text, size, "constant input");
     for (int type = 0, before = 0; type < 2; type++) {
         if (!lone[type].part.mine) continue;
-        used += snprintf(text + used, size - (size_t)used, "%s of %.4g to %s neurons, which alone fire above %.4g", before++ ? ", and" : "", lone[type].bias, type ? "inhibitory" : "excitatory", needed[type]);
+        used += snprintf(text + used, size - (size_t)used, "%s of %.4g to %s neurons, which alone fire above %.4g", before++ ? ", and" : "", lone[type].bias,
+                         type ? "inhibitory" : "excitatory", needed[type]);
     }
     if (*by || *noise) snprintf(text + used, size - (size_t)used, "; what would carry it: %s%s%s", by, *by && *noise ? ", or " : "", noise);
 }
@@ -109,5 +112,6 @@ void silence_warn(simulation *sim) {
     if (rate >= guards->min_window_rate) return;
     char advice[768] = "recurrent inhibition silences it, as neurons alone fire";
     if (!alone) advise(sim, lone, advice, sizeof advice);
-    log_warning(&sim->context, "the untrained network is near silence: %.3g Hz in the first %g ms of the target window (guards.min_window_rate: %g Hz); %s", rate, ms, guards->min_window_rate, advice);
+    log_warning(&sim->context, "the untrained network is near silence: %.3g Hz in the first %g ms of the target window (guards.min_window_rate: %g Hz); %s",
+                rate, ms, guards->min_window_rate, advice);
 }

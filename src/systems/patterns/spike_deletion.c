@@ -48,7 +48,8 @@ spike_deletion *spike_deletion_new(const simulation *sim, double ms, double bin_
 
 void spike_deletion_free(spike_deletion *deletion) {
     if (!deletion) return;
-    memory_free(deletion->intact), memory_free(deletion->cut), memory_free(deletion->phase), memory_free(deletion->phase_now), memory_free(deletion->surplus), memory_free(deletion->spikes);
+    memory_free(deletion->intact), memory_free(deletion->cut), memory_free(deletion->phase), memory_free(deletion->phase_now), memory_free(deletion->surplus),
+        memory_free(deletion->spikes);
     memory_free(deletion);
 }
 

@@ -4,7 +4,8 @@
  *   - the drives u of all neurons, every learning.every ms through the whole trial: RMS over neurons of the difference d(t), and its distance
  *     q(t) = d(t) / (sqrt(2) sigma), sigma^2 = variance of the intact drive in time, from the deletion to the end of the target window, averaged over neurons:
  *     two unrelated trajectories of that variance are at q = 1;
- *   - the phases of all neurons, at the same times, where the model has one (theta, qif): mean over neurons of |theta - theta'|, the shorter way round, in [0, pi];
+ *   - the phases of all neurons, at the same times, where the model has one (theta, qif): mean over neurons of |theta - theta'|, the shorter way round, in [0,
+ *   pi];
  *   - the spikes, in bins of test.psth_bin that begin at the time of the deletion: fraction = sum_i |n_i - n_i'| / sum_i (n_i + n_i'), n_i and n_i' being the
  *     counts of neuron i with and without the deletion; 0: all neurons fired equally often (or none did), 1: none fired in both.
  * Times from the deletion on:

@@ -50,8 +50,9 @@ static status add_values(const patterns *self, const test_trial *trial, const do
     int64_t size = (int64_t)sim->targets.instants * mine;
     for (int64_t k = 0; k < size; k++) {
         if (!(fabs(values[k]) < VALUE_LIMIT))
-            return status_fail(STATUS_NUMERIC, "test: task %d, trial %lld: the drive of neuron %lld at learning instant %lld is %g; below %g is allowed", trial->task,
-                               (long long)trial->number, (long long)(sim->part.first + k % mine), (long long)(k / mine + 1), values[k], VALUE_LIMIT);
+            return status_fail(STATUS_NUMERIC, "test: task %d, trial %lld: the drive of neuron %lld at learning instant %lld is %g; below %g is allowed",
+                               trial->task, (long long)trial->number, (long long)(sim->part.first + k % mine), (long long)(k / mine + 1), values[k],
+                               VALUE_LIMIT);
         sums->value[k] += llrint(values[k] * self->test->scale);
     }
     return STATUS_OK;
@@ -77,7 +78,8 @@ status patterns_test_trial(void *raw, const test_trial *asked, double *record) {
     simulation *sim = self->sim;
     patterns_test *test = self->test;
     test_sums *sums = &test->sums[asked->task];
-    trial trial = {.task = asked->task, .stream = asked->stream, .reset = true, .plastic = true, .stimulate = true, .steps = sim->loop_steps, .pulse = asked->pulse};
+    trial trial = {
+        .task = asked->task, .stream = asked->stream, .reset = true, .plastic = true, .stimulate = true, .steps = sim->loop_steps, .pulse = asked->pulse};
     tracker_begin(test->tracker);
     pulse_observe(asked->pulse, test->tracker, tracker_step);
     pulse_observe(asked->pulse, &sums->psth, psth_step);
@@ -156,8 +158,10 @@ static int defined(const test_result *test, int column) {
 }
 
 static void add_scores(const simulation *sim, const test_result *test, figure_list *figures) {
-    static const char *const names[4][SCORES] = {{"trial_averaged_correlation", "auxiliary_trial_averaged_correlation"}, {"single_trial_correlation", "auxiliary_single_trial_correlation"},
-                                                 {"single_trial_correlation_sd", "auxiliary_single_trial_correlation_sd"}, {"rate_correlation", "auxiliary_rate_correlation"}};
+    static const char *const names[4][SCORES] = {{"trial_averaged_correlation", "auxiliary_trial_averaged_correlation"},
+                                                 {"single_trial_correlation", "auxiliary_single_trial_correlation"},
+                                                 {"single_trial_correlation_sd", "auxiliary_single_trial_correlation_sd"},
+                                                 {"rate_correlation", "auxiliary_rate_correlation"}};
     const double *const means[4] = {test->average_score, test->mean_single_score, test->sd_single_score, test->rate_score};
     for (int k = 0; k < 4; k++)
         for (int kind = 0; kind < SCORES; kind++) {
@@ -206,15 +210,16 @@ void patterns_test_describe(const void *raw) {
     const patterns *self = raw;
     const context *context = &self->sim->context;
     if (!self->test->deletion) return;
-    log_line(context, "without one spike (times from the deletion on):\ntask  corr   agreement  largest RMS difference  %-24s  %-24s  %-24s", "diverged", "reconverged", "spikes differ");
+    log_line(context, "without one spike (times from the deletion on):\ntask  corr   agreement  largest RMS difference  %-24s  %-24s  %-24s", "diverged",
+             "reconverged", "spikes differ");
     for (int task = 0; task < self->sim->targets.tasks; task++) {
         const test_result *test = &self->test->results[task];
         double largest = 0;
         for (int s = 0; s < test->samples; s++) largest = fmax(largest, testing_mean(test, RECORD_SERIES + s, NULL));
         char times[3][64];
         for (int k = 0; k < 3; k++) describe_times(test, RECORD_DIVERGED + k, times[k], sizeof times[k]);
-        log_line(context, "%4d  %5.3f  %9.3f  %22.4g  %-24s  %-24s  %-24s", task, testing_mean(test, RECORD_CUT_SCORE, NULL), testing_mean(test, RECORD_AGREEMENT, NULL), largest,
-                 times[0], times[1], times[2]);
+        log_line(context, "%4d  %5.3f  %9.3f  %22.4g  %-24s  %-24s  %-24s", task, testing_mean(test, RECORD_CUT_SCORE, NULL),
+                 testing_mean(test, RECORD_AGREEMENT, NULL), largest, times[0], times[1], times[2]);
     }
 }
 
