@@ -31,7 +31,8 @@ static const param test_entries[] = {
     WHOLE("trials", test_values, trials, .may = MAY_RESUME | MAY_TEST),
     {.key = "bin", .type = PARAM_NUMBER, .unit = UNIT_TIME, .fallback = "2 ms", .low = 0, .high = 99, .help = "h", AT(test_values, bin), .may = MAY_TEST},
 };
-static const param network_entries[] = {WHOLE("neurons", network_values, neurons, .may = 0)}, units_entries[] = {WHOLE("units", network_values, units, .may = 0)};
+static const param network_entries[] = {WHOLE("neurons", network_values, neurons, .may = 0)};
+static const param units_entries[] = {WHOLE("units", network_values, units, .may = 0)};
 static const param loops_entries[] = {WHOLE("loops", learning_values, loops, .may = MAY_RESUME)};
 static const param steps_entries[] = {WHOLE("loops", learning_values, loops, .may = MAY_RESUME),
                                       {.key = "step", .type = PARAM_NUMBER, .fallback = "0.5", .low = 0, .high = 1, .help = "h", AT(learning_values, step)}};
