@@ -58,10 +58,14 @@ static const char launch[] =
     "  mpirun) launcher=(\"${ENGRAM_MPIRUN:-mpirun}\" -n \"${SLURM_NTASKS:-$ranks}\" --bind-to core) ;;\n"
     "  *) echo \"ENGRAM_LAUNCHER is '$ENGRAM_LAUNCHER'; allowed are srun and mpirun\" >&2; exit 2 ;;\n"
     "esac\n";
+static const char before_launch[] =
+    "stamp() { stat -c '%i %y' \"$directory/run.json\" 2>/dev/null; }\n"
+    "before=$(stamp) run='' asked=''\n"
+    "trap 'asked=1; kill -USR1 \"$run\" 2>/dev/null' USR1 # it may come before there is a run to pass it on to\n";
 static const char wait_and_requeue[] =
     " &\n"
     "run=$! code=138 again=138 # 128 + SIGUSR1: it is the wait that was interrupted, the run is saving\n"
-    "trap 'kill -USR1 \"$run\" 2>/dev/null' USR1\n"
+    "if [[ $asked ]]; then kill -USR1 \"$run\" 2>/dev/null; fi\n"
     "while ((again == 138)); do\n"
     "  wait \"$run\"; again=$?\n"
     "  if ((again != 127)); then code=$again; fi # 127: waited for already\n"
@@ -91,7 +95,8 @@ static void write_body(FILE *out, const char *config_path, const char *directory
     fputs("\nengram=${ENGRAM:-$engram} directory=", out);
     write_quoted(out, directory);
     fprintf(out, " ranks=%lld\n%s", (long long)plan->ranks.count, launch);
-    fputs("stamp() { stat -c '%i %y' \"$directory/run.json\" 2>/dev/null; }\nbefore=$(stamp)\n\"${launcher[@]}\" \"$engram\" train ", out);
+    fputs(before_launch, out);
+    fputs("\"${launcher[@]}\" \"$engram\" train ", out);
     write_quoted(out, config_path);
     fputs(" --resume \"$directory\"", out);
     for (int k = 0; k < options->override_count; k++) {
