@@ -209,6 +209,13 @@ static void describe_times(const test_result *test, int column, char *text, size
 void patterns_test_describe(const void *raw) {
     const patterns *self = raw;
     const context *context = &self->sim->context;
+    const int64_t *scored = self->sim->scored;
+    const char *given = self->sim->targets.units ? "recorded units" : "trained neurons";
+    if (scored[SCORE_AUXILIARY])
+        log_line(context, "scores are means over %lld %s, and auxiliary ones over %lld auxiliary targets", (long long)scored[SCORE_GIVEN], given,
+                 (long long)scored[SCORE_AUXILIARY]);
+    else
+        log_line(context, "scores are means over %lld %s", (long long)scored[SCORE_GIVEN], given);
     if (!self->test->deletion) return;
     log_line(context, "without one spike (times from the deletion on):\ntask  corr   agreement  largest RMS difference  %-24s  %-24s  %-24s", "diverged",
              "reconverged", "spikes differ");
