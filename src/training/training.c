@@ -449,13 +449,11 @@ static void heed_slurm(const context *context, run_watch *watch) {
     }
 }
 
-/** Before the first checkpoint has been timed: seconds to keep back for one, of all state at 100 MB/s. Collective. */
-static double guess_saving(const training *training) {
-    state_list list = {0};
-    for (int part = 0; part < STATE_PARTS && training->system->state; part++) training->system->state(training->self, (state_part)part, &list);
-    double bytes = (double)state_bytes(&list, &training->facts.owned);
-    state_clear(&list);
-    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &bytes, 1, MPI_DOUBLE, MPI_SUM, training->context->comm));
+/** Before the first checkpoint has been timed: seconds to keep back for one, of weights and what they are learned with at 100 MB/s. What is counted is what is
+ *  held, as not all of it need be in the lists of state (learning_system.save). Collective. */
+static double guess_saving(const context *context) {
+    double bytes = (double)(memory_held(MEMORY_P) + memory_held(MEMORY_WEIGHTS));
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &bytes, 1, MPI_DOUBLE, MPI_SUM, context->comm));
     return bytes / 100e6;
 }
 
@@ -473,7 +471,7 @@ static status train(training *training, const run_options *options, const resume
     status result = open_run(training, options, point);
     if (result != STATUS_OK) return result;
     training->watch.stop_file = results_path(&training->results, "stop");
-    training->watch.reserve = guess_saving(training);
+    training->watch.reserve = guess_saving(training->context);
     if (training->system->describe) training->system->describe(training->self, training->loops);
     memory_report(training->context, "at start");
     training->progress.loops = training->loops;
