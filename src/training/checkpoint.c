@@ -133,11 +133,11 @@ static char *path_of_loop(const char *directory, int64_t loop) {
 /** Where the arrays of each part are in the file. */
 static const char *const folder_of[STATE_PARTS] = {[STATE_WEIGHTS] = "", [STATE_LEARNING] = "", [STATE_LOOP] = "state/"};
 
-/** All arrays of a part, to the file or, if that is NULL, from the reader. */
-static void walk(const checkpoint_subject *subject, state_part part, h5_file *file, h5_reader *reader) {
+/** All arrays of a part, to the file or, if that is NULL, from the reader. A rank writes what it owns, and reads what it computes. */
+static void walk(const run_subject *subject, state_part part, h5_file *file, h5_reader *reader) {
     state_list list = {0};
-    const state_place place = {.context = subject->context, .part = subject->part, .folder = folder_of[part]};
-    if (subject->state) subject->state(subject->self, part, &list);
+    const state_place place = {.context = subject->context, .part = file ? subject->facts->owned : subject->facts->part, .folder = folder_of[part]};
+    if (subject->system->state) subject->system->state(subject->self, part, &list);
     if (file) state_write(&list, &place, file);
     else state_read(&list, &place, reader);
     state_clear(&list);
@@ -218,7 +218,7 @@ static void save_origin(const context *context, h5_file *file, const checkpoint_
     free(build);
 }
 
-status checkpoint_save(const checkpoint_subject *subject, const char *directory, const checkpoint_progress *progress, const char *configuration,
+status checkpoint_save(const run_subject *subject, const char *directory, const checkpoint_progress *progress, const char *configuration,
                        const char *inputs, const char *identity) {
     char *path = path_of_loop(directory, progress->loop);
     h5_file *file = h5_create(subject->context, path, configuration);
@@ -230,7 +230,7 @@ status checkpoint_save(const checkpoint_subject *subject, const char *directory,
     h5_attribute(file, "/", "seconds", H5_FLOAT64, 0, &progress->seconds);
     save_origin(subject->context, file, progress, inputs, identity);
     for (state_part part = 0; part < STATE_PARTS; part++) walk(subject, part, file, NULL);
-    if (subject->save) subject->save(subject->self, file);
+    if (subject->system->save) subject->system->save(subject->self, file);
     status saved = h5_commit(file);
     if (saved == STATUS_OK && subject->context->rank == 0) remove_generations(directory, progress->loop, GENERATIONS);
     free(path);
@@ -336,19 +336,20 @@ status checkpoint_read_origin(const context *context, const char *path, checkpoi
     return STATUS_OK;
 }
 
-status checkpoint_load(const checkpoint_subject *subject, const char *path, checkpoint_progress *progress) {
+status checkpoint_load(const run_subject *subject, const char *path, checkpoint_progress *progress) {
     h5_reader *reader = h5_reader_open(path);
     h5_reader_attribute(reader, "/", "loop", H5_INT64, 0, &progress->loop);
     h5_reader_attribute(reader, "/", "loops", H5_INT64, 0, &progress->loops);
     h5_reader_attribute(reader, "/", "seconds", H5_FLOAT64, 0, &progress->seconds);
     for (state_part part = 0; part < STATE_PARTS; part++) walk(subject, part, NULL, reader);
-    if (subject->load) subject->load(subject->self, reader);
-    if (subject->settle) subject->settle(subject->self);
+    if (subject->system->load) subject->system->load(subject->self, reader);
+    if (subject->system->settle) subject->system->settle(subject->self);
     return status_agree(subject->context, h5_reader_close(reader));
 }
 
-status checkpoint_load_weights(const checkpoint_subject *subject, const char *path) {
+status checkpoint_load_weights(const run_subject *subject, const char *path) {
     h5_reader *reader = h5_reader_open(path);
     walk(subject, STATE_WEIGHTS, NULL, reader);
+    if (subject->system->settle) subject->system->settle(subject->self);
     return status_agree(subject->context, h5_reader_close(reader));
 }

@@ -5,8 +5,7 @@
 
 #include <dirent.h>
 
-#include "engram/config.h"
-#include "engram/state.h"
+#include "subject.h"
 
 /** Section `checkpoint`. */
 typedef struct {
@@ -16,18 +15,7 @@ typedef struct {
 } checkpoint_settings;
 extern const param_table checkpoint_common;
 
-/** What is saved. Hooks get self; what they mean is in state.h. */
-typedef struct {
-    const context *context; /* borrowed */
-    void *self;
-    partition part;         /* of the neurons whose arrays it lists */
-    void (*state)(void *self, state_part part, state_list *list);
-    void (*save)(void *self, h5_file *file); /* what is no array of a rank; collective. NULL: nothing */
-    void (*load)(void *self, h5_reader *reader);
-    void (*settle)(void *self); /* bring up to date what is derived from all that was loaded; collective. NULL: nothing */
-} checkpoint_subject;
-
-/** What a checkpoint holds beside its subject. */
+/** What a checkpoint holds beside its subject: what the system lists (learning_system.state), and what it saves for itself. */
 typedef struct {
     int64_t loop;        /* loops done */
     int64_t loops;       /* loops planned when the checkpoint was made */
@@ -76,7 +64,7 @@ void checkpoint_make_folder(const char *directory);
 
 /** Save after loop progress->loop; when it is safe, remove generations older than the last but one. Collective.
  *  @param configuration as given (parameters.yaml). @return not yet printed; STATUS_FAILURE leaves older generations as they are */
-status checkpoint_save(const checkpoint_subject *subject, const char *directory, const checkpoint_progress *progress, const char *configuration,
+status checkpoint_save(const run_subject *subject, const char *directory, const checkpoint_progress *progress, const char *configuration,
                        const char *inputs, const char *identity);
 
 /** Remove all generations but the newest: a run that is done needs one. Not collective; rank 0. */
@@ -100,9 +88,9 @@ status checkpoint_read_origin(const context *context, const char *path, checkpoi
 void checkpoint_forget(checkpoint_origin *origin);
 
 /** Read everything into a subject just built from the same configuration. Collective. @return agreed and printed */
-status checkpoint_load(const checkpoint_subject *subject, const char *path, checkpoint_progress *progress);
+status checkpoint_load(const run_subject *subject, const char *path, checkpoint_progress *progress);
 
 /** Only the weights. Collective. @return agreed and printed */
-status checkpoint_load_weights(const checkpoint_subject *subject, const char *path);
+status checkpoint_load_weights(const run_subject *subject, const char *path);
 
 #endif

@@ -186,13 +186,17 @@ static bool asks_anything(const perturbation_settings *settings) {
 
 static status perturb(test_job *job) {
     const perturbation_settings *settings = &job->options->perturbation;
+    if (!asks_anything(settings)) return STATUS_OK;
     if (job->system->perturb) return job->system->perturb(job->self, settings);
-    return asks_anything(settings) ? status_fail(STATUS_INPUT, "%s: the system %s cannot be perturbed in a test", job->options->directory, job->system->name)
-                                   : STATUS_OK;
+    return status_fail(STATUS_INPUT, "%s: the system %s cannot be perturbed in a test", job->options->directory, job->system->name);
+}
+
+static run_subject subject_of(const test_job *job) {
+    return (run_subject){&job->groups.mine, job->system, job->self, &job->facts};
 }
 
 static status load_weights(const test_job *job) {
-    const checkpoint_subject subject = {.context = &job->groups.mine, .self = job->self, .part = job->facts.part, .state = job->system->state};
+    const run_subject subject = subject_of(job);
     return checkpoint_load_weights(&subject, job->checkpoint);
 }
 
@@ -212,7 +216,7 @@ static status build(test_job *job) {
 static status run_mine(test_job *job) {
     const test_options *options = job->options;
     const test_settings *settings = config_common(job->config, "test");
-    const test_subject subject = {&job->groups.mine, job->system, job->self, &job->facts};
+    const run_subject subject = subject_of(job);
     const test_plan plan = {
         .setting = {.trials = job->trials, .skip = options->skip_trials, .psth_bin = settings->psth_bin, .delete_spike = options->delete_spike},
         .groups = job->groups.groups,

@@ -8,7 +8,7 @@
 #include "engram/memory.h"
 
 struct testing {
-    test_subject subject;
+    run_subject subject;
     const test_plan *plan; /* borrowed while trials run */
     int tasks, columns;
     int64_t trials;        /* of each task */
@@ -97,14 +97,14 @@ static void combine_groups(testing *testing) {
             MPI_BOR); /* bits: one group has them, the others 0 */
 }
 
-static status check_trials(const test_subject *subject, const test_setting *setting) {
+static status check_trials(const run_subject *subject, const test_setting *setting) {
     int64_t all = subject->facts->tasks * (setting->trials + setting->skip);
     if (all <= STREAM_TEST) return STATUS_OK;
     return status_fail(STATUS_INPUT, "test: %lld trials of %d tasks, and %lld skipped; at most %d in all are allowed", (long long)setting->trials,
                        subject->facts->tasks, (long long)setting->skip, STREAM_TEST);
 }
 
-status testing_run(const test_subject *subject, const test_plan *plan, testing **result) {
+status testing_run(const run_subject *subject, const test_plan *plan, testing **result) {
     *result = NULL;
     int columns = 0;
     status mine = check_trials(subject, &plan->setting), anywhere; /* the same everywhere */
@@ -146,7 +146,7 @@ const figure_list *testing_figures(const testing *testing, int task) {
 }
 
 status testing_write(const testing *testing, const char *path, const char *configuration, int64_t loop) {
-    const test_subject *subject = &testing->subject;
+    const run_subject *subject = &testing->subject;
     h5_file *file = h5_create(subject->context, path, configuration);
     char name[64];
     h5_group(file, "test");

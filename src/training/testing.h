@@ -3,7 +3,7 @@
 #ifndef ENGRAM_TRAINING_TESTING_H
 #define ENGRAM_TRAINING_TESTING_H
 
-#include "engram/system.h"
+#include "subject.h"
 
 /** Which trials, and who runs them. */
 typedef struct {
@@ -14,14 +14,6 @@ typedef struct {
     run_watch *watch;    /* what may end the tests; NULL: nothing */
 } test_plan;
 
-/** What is tested. Borrowed. */
-typedef struct {
-    const context *context;
-    const learning_system *system;
-    void *self;
-    const system_facts *facts;
-} test_subject;
-
 /** Trials that were run, and what they came to. */
 typedef struct testing testing;
 
@@ -29,7 +21,7 @@ typedef struct testing testing;
  *  @param[out] result owned, testing_free(); NULL on failure @return not agreed: STATUS_RESUMABLE on all if the watch ended them;
  *  STATUS_NUMERIC, with a message, on a rank
  *          that found something; STATUS_INPUT on all for a setting that does not fit */
-status testing_run(const test_subject *subject, const test_plan *plan, testing **result);
+status testing_run(const run_subject *subject, const test_plan *plan, testing **result);
 void testing_free(testing *testing);
 
 int testing_tasks(const testing *testing);

@@ -107,6 +107,19 @@ static pulse observe_loop(training *training, const loop *loop) {
     return pulse;
 }
 
+static run_subject subject_of(const training *training) {
+    return (run_subject){training->context, training->system, training->self, &training->facts};
+}
+
+/** Trials with frozen weights, the same as "engram test" runs. Collective. @param watch what may end them; NULL: nothing @param[out] tests owned by the caller
+ *  @return agreed and printed */
+static status run_trials(training *training, run_watch *watch, testing **tests) {
+    const test_settings *settings = config_common(training->config, "test");
+    const run_subject subject = subject_of(training);
+    const test_plan plan = {.setting = {.trials = settings->trials, .psth_bin = settings->psth_bin, .delete_spike = NAN}, .groups = 1, .watch = watch};
+    return status_agree(training->context, testing_run(&subject, &plan, tests));
+}
+
 /** Trials between loops: what the next loop goes on from is put aside meanwhile, and nothing is learned. Collective. @param[out] row its scores
  *  @return agreed and printed */
 static status test_between(training *training, metrics_row *row) {
@@ -117,10 +130,8 @@ static status test_between(training *training, metrics_row *row) {
     if (system->state) system->state(training->self, STATE_LOOP, &list);
     state_copy *kept = state_put_aside(&list, &training->facts.part);
     state_clear(&list);
-    const test_subject subject = {training->context, system, training->self, &training->facts};
-    const test_plan plan = {.setting = {.trials = settings->trials, .psth_bin = settings->psth_bin, .delete_spike = NAN}, .groups = 1};
     testing *tests;
-    status tested = status_agree(training->context, testing_run(&subject, &plan, &tests));
+    status tested = run_trials(training, NULL, &tests);
     for (int m = 0; m < system->score_count && tested == STATUS_OK; m++)
         row->value[system->metric_count + m] = testing_mean_figure(tests, system->scores[m].name);
     if (tested == STATUS_OK && system->score_count > 1)
@@ -168,13 +179,6 @@ static status run_loop(training *training, int64_t number) {
 
 /* ---- checkpoints ---- */
 
-/** @param part neurons whose arrays this rank writes, or reads */
-static checkpoint_subject subject_of(const training *training, partition part) {
-    const learning_system *system = training->system;
-    return (checkpoint_subject){.context = training->context, .self = training->self, .part = part, .state = system->state,
-                                .save = system->save, .load = system->load, .settle = system->settle};
-}
-
 /** Spikes recorded up to now need not be counted again. */
 static void put_aside(training *training) {
     training->digest += spool_digest(&training->results, &training->spikes, training->spooled);
@@ -192,7 +196,7 @@ static status save_checkpoint(training *training) {
     progress->spikes = (int64_t)sums[0];
     progress->spikes_digest = sums[1];
     progress->metrics_digest = training->results.digest;
-    const checkpoint_subject subject = subject_of(training, training->facts.owned);
+    const run_subject subject = subject_of(training);
     return checkpoint_save(&subject, training->results.directory, progress, training->parameters, training->inputs, training->identity);
 }
 
@@ -266,15 +270,12 @@ static void describe_tests(const training *training) {
     }
 }
 
-/** Trials with frozen weights, the same as "engram test" runs. @return agreed and printed */
+/** Tests behind the last loop. @return agreed and printed */
 static status run_tests(training *training) {
     const test_settings *settings = config_common(training->config, "test");
     if (settings->trials == 0 || !training->system->test_trial) return STATUS_OK;
     if (training->watch.asked) return STATUS_RESUMABLE;
-    const test_subject subject = {training->context, training->system, training->self, &training->facts};
-    const test_plan plan = {
-        .setting = {.trials = settings->trials, .psth_bin = settings->psth_bin, .delete_spike = NAN}, .groups = 1, .watch = &training->watch};
-    status tested = status_agree(training->context, testing_run(&subject, &plan, &training->tests));
+    status tested = run_trials(training, &training->watch, &training->tests);
     if (tested == STATUS_OK) describe_tests(training);
     return tested;
 }
@@ -354,7 +355,7 @@ static status go_on(training *training, const resume_point *point) {
         log_line(context, "%s holds no checkpoint: starting with loop 1", training->results.directory);
         return STATUS_OK;
     }
-    const checkpoint_subject subject = subject_of(training, training->facts.part);
+    const run_subject subject = subject_of(training);
     status result = checkpoint_load(&subject, point->checkpoint, &training->progress);
     if (result == STATUS_OK) result = status_agree(context, check_planned(training, point->loop));
     if (result == STATUS_OK && training->output->spikes == SPIKES_ALL) result = spool_read(&training->results, &point->origin, &training->spikes);
