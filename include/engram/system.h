@@ -6,7 +6,7 @@
  *  write; it never opens a file of the run, prints progress, or looks at the clock.
  *
  *      resolve -> check -> build -> (load) -> { loop -> settle -> judge -> measure -> (save) } x loops
- *          -> results -> { test_begin -> test_trial x n -> test_end x tasks } -> free
+ *          -> results -> { test_begin -> test_trial x n -> test_task x tasks -> test_end } -> free
  *
  *  Every hook is called by all ranks at the same place and may be collective, but where it says otherwise. sections, build and loop are needed, and where
  *  there is test_trial, test_begin and test_task; any other hook may be NULL. The smallest system there is: tests/conformance/probe/probe.c.
@@ -50,8 +50,6 @@ typedef struct {
     int64_t loop_steps;  /**< of dt */
     int64_t samples;     /**< networks that a loop runs side by side: the batch; 1 */
     int64_t look_every;  /**< steps between looks at the clock and the guarded variables (pulse.h) */
-    bool carries_state;  /**< a loop goes on from the state that the last one left (simulation.reset) */
-    bool learns;         /**< false: learning.rule is to simulate only */
 } system_facts;
 
 /** Independent repetitions: they pick initial states, noise and samples (random.h). Training loop l has stream l. */
@@ -88,6 +86,7 @@ typedef struct {
     struct { void *data; int64_t count; bool wide; } entry[SUMS_MAX]; /**< wide: int64_t, else uint32_t; borrowed */
     int count;
 } sum_list;
+/** Add an array to the list; ends the job beyond SUMS_MAX. Not collective. @param data [count] borrowed */
 void sum_add_array(sum_list *list, void *data, int64_t count, bool wide);
 
 struct plan_hooks; /* plan.h */
@@ -97,7 +96,7 @@ typedef struct learning_system {
     /** Sections of the parameter file, beside those of every run: one of them `learning`, with `loops`, whose variants (learning.rule) select this system.
      *  Built once; borrowed. Not collective. */
     const param_section *(*sections)(int *count);
-    const struct plan_hooks *plan;        /**< what `engram plan` and `engram calibrate` ask */
+    const struct plan_hooks *plan; /**< what `engram plan` and `engram calibrate` ask */
     const metric *metrics;         /**< [metric_count] columns of metrics.csv; the first is the score that progress and `engram status` show */
     int metric_count;
     const metric *scores;          /**< [score_count] columns behind those, of loops with a test (test.every): "test_" and the name of a figure of test_task(),
@@ -106,7 +105,8 @@ typedef struct learning_system {
 
     /* ---- life ---- */
 
-    /** Read what has to be known before anybody asks for sizes: data that say how many neurons there are. @return agreed and printed */
+    /** Read what has to be known before anybody asks for sizes: data that say how many neurons there are. Does nothing when it is called again.
+     *  @return agreed and printed */
     status (*resolve)(const context *context, config *config);
     /** Forget what resolve() or build() left with the configuration. Not collective. */
     void (*forget)(config *config);
@@ -165,7 +165,7 @@ typedef struct learning_system {
 
     /** What a task is called, for test.json; NULL hook or NULL: it has no name. Not collective. */
     const char *(*task_name)(const void *self, int task);
-    /** Weights are in place. Log what was done. @param settings may ask for nothing @return not agreed: STATUS_INPUT for what this system cannot do */
+    /** Weights are in place. Log what was done. Called only if something is asked for. @return not agreed: STATUS_INPUT for what this system cannot do */
     status (*perturb)(void *self, const perturbation_settings *settings);
     /** Before the first trial of this group. @param[out] columns what a trial leaves in a record of its own; the first is its score
      *  @return not agreed: STATUS_INPUT, with a message, for a setting that does not fit, the same on every rank */

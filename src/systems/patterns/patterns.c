@@ -29,9 +29,7 @@ static status build(const system_setting *setting, system_facts *facts, void **r
                             .tasks = sim->targets.tasks,
                             .loop_steps = sim->loop_steps,
                             .samples = 1,
-                            .look_every = sim->every,
-                            .carries_state = !sim->reset_every_loop,
-                            .learns = sim->rule->learn != NULL};
+                            .look_every = sim->every};
     *result = self;
     return STATUS_OK;
 }
@@ -233,6 +231,11 @@ static void refresh(void *raw) {
     drive_settle(((patterns *)raw)->sim->drive);
 }
 
+void patterns_scored(const simulation *sim, figure_list *figures) {
+    figure_add_count(figures, "scored", sim->targets.units ? "recorded" : "trained", sim->scored[SCORE_GIVEN]);
+    figure_add_count(figures, "scored", "auxiliary", sim->scored[SCORE_AUXILIARY]);
+}
+
 static void figures(const void *raw, figure_list *list) {
     const simulation *sim = ((const patterns *)raw)->sim;
     int64_t synapses[4];
@@ -245,8 +248,7 @@ static void figures(const void *raw, figure_list *list) {
     figure_add(list, NULL, "baseline_drive_sd", sim->baseline_sd);
     figure_add(list, NULL, "rate_inversion_error", sim->targets.inversion_error);
     figure_add_count(list, NULL, "exchange_overflows", exchange_overflows(sim->exchange));
-    figure_add_count(list, "scored", sim->targets.units ? "recorded" : "trained", sim->scored[SCORE_GIVEN]);
-    figure_add_count(list, "scored", "auxiliary", sim->scored[SCORE_AUXILIARY]);
+    patterns_scored(sim, list);
 }
 
 /* ---- tests ---- */
@@ -267,9 +269,6 @@ static status perturb(void *raw, const perturbation_settings *settings) {
     if (settings->delete_unit_synapses > 0 && !sim->targets.kind->pair)
         return status_fail(STATUS_INPUT,
                            "--delete-unit-synapses: the run has no recorded units (targets.kind file or surrogate); --delete-synapses is for all neurons");
-    bool any = settings->delete_neurons > 0 || settings->delete_synapses > 0 || settings->delete_unit_synapses > 0 || settings->shuffle_synapses > 0 ||
-               settings->noise > 0;
-    if (!any) return STATUS_OK;
     perturbation_apply(sim, settings);
     const perturbation *done = sim->perturbation;
     log_line(&sim->context, "deleted: %lld neurons, %lld static and %lld plastic synapses; shuffled: %lld static and %lld plastic synapses; external noise %g",

@@ -21,6 +21,9 @@ void patterns_state(void *self, state_part part, state_list *list);
 void patterns_save(void *self, h5_file *file);
 void patterns_load(void *self, h5_reader *reader);
 
+/** Over how many neurons scores are, as run.json and test.json say it. Not collective. */
+void patterns_scored(const simulation *sim, figure_list *figures);
+
 /** Populations of nodes.h5 and edges.h5, and targets.h5: hooks of learning_system. */
 void patterns_nodes(void *self, node_list *list);
 void patterns_edges(void *self, bool plastic_only, edge_list *list);

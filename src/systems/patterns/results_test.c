@@ -93,22 +93,6 @@ static void write_conditions(const simulation *sim, h5_file *file, double delete
     if (done->deleted_neurons) h5_write(file, "test/deleted", H5_UINT8, 1, &total, -1, 0, 0, done->silent, false);
 }
 
-/** Means over recorded units (or all trained neurons where nothing is recorded), and over auxiliary targets. */
-static void write_scores(const simulation *sim, h5_file *file, const char *group, const test_result *test) {
-    const struct { const char *key; const double *means;
-    } each[] = {{"trial_averaged_correlation", test->average_score},
-                {"single_trial_correlation", test->mean_single_score},
-                {"single_trial_correlation_sd", test->sd_single_score},
-                {"rate_correlation", test->rate_score}};
-    char name[64];
-    for (size_t k = 0; k < sizeof each / sizeof *each; k++)
-        for (int kind = 0; kind < SCORES; kind++) {
-            if ((each[k].means == test->rate_score && !test->rate_fit) || (kind == SCORE_AUXILIARY && !sim->scored[kind])) continue;
-            snprintf(name, sizeof name, "%s%s", kind == SCORE_AUXILIARY ? "auxiliary_" : "", each[k].key);
-            h5_attribute(file, group, name, H5_FLOAT64, 0, &each[k].means[kind]);
-        }
-}
-
 /** PSTH against target rate, neuron by neuron: [N] each. */
 static void write_rate_fit(const simulation *sim, h5_file *file, int task, const rate_fit *fit) {
     const struct {
@@ -127,8 +111,9 @@ static void write_task(const simulation *sim, h5_file *file, int task, const tes
     int64_t total = sim->part.total;
     char name[64];
     snprintf(name, sizeof name, "test/%d", task);
-    h5_attribute(file, name, "rate_hz", H5_FLOAT64, 0, &test->rate_hz);
-    write_scores(sim, file, name, test);
+    figure_list scores = {0};
+    testing_scores(sim, test, &scores);
+    for (int f = 0; f < scores.count; f++) h5_attribute(file, name, scores.entry[f].name, H5_FLOAT64, 0, &scores.entry[f].value);
     snprintf(name, sizeof name, "test/%d/drive", task);
     results_write_columns(sim, file, name, sim->targets.instants, test->average);
     snprintf(name, sizeof name, "test/%d/psth", task);

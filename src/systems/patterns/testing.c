@@ -157,12 +157,13 @@ static int defined(const test_result *test, int column) {
     return count;
 }
 
-static void add_scores(const simulation *sim, const test_result *test, figure_list *figures) {
+void testing_scores(const simulation *sim, const test_result *test, figure_list *figures) {
     static const char *const names[4][SCORES] = {{"trial_averaged_correlation", "auxiliary_trial_averaged_correlation"},
                                                  {"single_trial_correlation", "auxiliary_single_trial_correlation"},
                                                  {"single_trial_correlation_sd", "auxiliary_single_trial_correlation_sd"},
                                                  {"rate_correlation", "auxiliary_rate_correlation"}};
     const double *const means[4] = {test->average_score, test->mean_single_score, test->sd_single_score, test->rate_score};
+    figure_add(figures, NULL, "rate_hz", test->rate_hz);
     for (int k = 0; k < 4; k++)
         for (int kind = 0; kind < SCORES; kind++) {
             if ((means[k] == test->rate_score && !test->rate_fit) || (kind == SCORE_AUXILIARY && !sim->scored[kind])) continue;
@@ -174,8 +175,7 @@ void patterns_test_task(void *raw, int task, const double *records, figure_list 
     const patterns *self = raw;
     test_result *test = &self->test->results[task];
     finish_task(self, task, records, test);
-    figure_add(figures, NULL, "rate_hz", test->rate_hz);
-    add_scores(self->sim, test, figures);
+    testing_scores(self->sim, test, figures);
     if (!test->samples) return;
     figure_add(figures, NULL, "correlation_without_spike", testing_mean(test, RECORD_CUT_SCORE, NULL));
     figure_add(figures, NULL, "agreement", testing_mean(test, RECORD_AGREEMENT, NULL));
@@ -196,8 +196,7 @@ void patterns_test_figures(const void *raw, figure_list *figures) {
     figure_add_count(figures, NULL, "shuffled_static_synapses", done->shuffled_synapses[0]);
     figure_add_count(figures, NULL, "shuffled_plastic_synapses", done->shuffled_synapses[1]);
     figure_add(figures, NULL, "noise", done->settings.noise);
-    figure_add_count(figures, "scored", sim->targets.units ? "recorded" : "trained", sim->scored[SCORE_GIVEN]);
-    figure_add_count(figures, "scored", "auxiliary", sim->scored[SCORE_AUXILIARY]);
+    patterns_scored(sim, figures);
 }
 
 /** "3 of 10, mean 120 ms" */

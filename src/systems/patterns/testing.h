@@ -71,6 +71,10 @@ void patterns_test_figures(const void *self, figure_list *figures);
 void patterns_test_describe(const void *self);
 void patterns_test_end(void *self);
 
+/** Rate and scores of a task: means over recorded units (or all trained neurons where nothing is recorded), and over auxiliary targets where there are any.
+ *  Not collective. */
+void testing_scores(const simulation *sim, const test_result *test, figure_list *figures);
+
 /** Mean over trials of a record's column; trials where it is NAN are left out, NAN if all are. @param[out] sd over them, may be NULL; @return mean */
 double testing_mean(const test_result *result, int column, double *sd);
 

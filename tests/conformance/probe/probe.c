@@ -99,7 +99,7 @@ static status probe_build(const system_setting *setting, system_facts *facts, vo
         self->target[k] = LEAST_TARGET + RANGE_OF_TARGETS * random_uniform(self->seed, RANDOM_TARGET, gid, k % TASKS << 32);
     }
     *facts = (system_facts){.part = self->part, .owned = self->part, .dt = self->dt, .seed = self->seed, .tasks = TASKS, .loop_steps = self->loop_steps,
-                            .samples = 1, .look_every = 10, .carries_state = true, .learns = true};
+                            .samples = 1, .look_every = 10};
     return STATUS_OK;
 }
 
