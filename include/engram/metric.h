@@ -71,7 +71,10 @@ typedef struct {
 } figure;
 typedef struct { figure entry[FIGURES_MAX]; int count; } figure_list;
 
+/* Append to a list; beyond its bound that ends the job. What entries point to is borrowed. Not collective. */
+
 void variable_add(variable_list *list, variable variable);
+/** @return the population in the list, to add columns to it; borrowed */
 node_population *node_add(node_list *list, node_population population);
 void node_column_add(node_population *population, const char *name, double (*value)(const void *self, int64_t node));
 void edge_add(edge_list *list, sonata_edges edges, void (*release)(void *self));

@@ -218,15 +218,20 @@ static status open_on_root(results *results, const char *parameters, bool overwr
     return code == STATUS_OK ? write_text_file(results, PARAMETERS_FILE, parameters) : code;
 }
 
+/** Without slashes at its end. @return the same text */
+static char *without_slashes(char *directory) {
+    for (size_t length = strlen(directory); length > 1 && directory[length - 1] == '/';) directory[--length] = '\0';
+    return directory;
+}
+
 static void begin(char *directory, const learning_system *system, bool tests, results *results) {
-    *results = (struct results){.directory = directory,
+    *results = (struct results){.directory = without_slashes(directory),
                                 .metrics = -1,
                                 .digest = METRICS_NO_LINES,
                                 .system = system,
                                 .header = metrics_make_header(system, tests),
                                 .started = clock_seconds()};
     metrics_read_columns(results, results->header);
-    for (size_t length = strlen(directory); length > 1 && directory[length - 1] == '/';) directory[--length] = '\0';
 }
 
 char *results_directory(const config *config, const run_options *options) {
@@ -237,8 +242,7 @@ char *results_directory(const config *config, const run_options *options) {
 }
 
 status results_check(const context *context, const char *directory, bool overwrite) {
-    results results;
-    begin(strdup(directory), learning_systems[0], false, &results);
+    results results = {.directory = without_slashes(strdup(directory)), .metrics = -1};
     status code = status_agree(context, context->rank == 0 ? check_on_root(&results, overwrite) : STATUS_OK);
     results_close(&results);
     return code;

@@ -24,6 +24,8 @@ static const struct { const char *name; int column; } common_columns[] = {
 char *metrics_make_header(const learning_system *system, bool tests) {
     char *text = NULL;
     size_t bytes;
+    const int columns = (int)(sizeof common_columns / sizeof *common_columns) + system->metric_count + system->score_count;
+    if (columns > METRIC_COLUMNS_MAX) context_abort("%s: metrics.csv would have %d columns; at most %d", system->name, columns, METRIC_COLUMNS_MAX);
     FILE *line = open_memstream(&text, &bytes);
     if (!line) context_abort("memory: no room for a line of metrics.csv");
     fputs("loop,task,seconds,rate_hz", line);

@@ -92,18 +92,27 @@ void perturbation_permute(uint64_t seed, int64_t target, int64_t stream, const i
     }
 }
 
-/** Shuffle the inputs of one neuron, excitatory among excitatory and inhibitory among inhibitory: signs that are fixed by the source stay.
- *  @param chosen [count] scratch @param[in,out] weight [count] @return how many took part */
-static int64_t shuffle_inputs(const simulation *sim, int kind, int64_t target, const int32_t *source, int count, double probability, int32_t *chosen,
-                              double *weight) {
+/** The inputs of one kind of a neuron. */
+typedef struct {
+    int64_t target;        /* gid */
+    int count;
+    const int32_t *source; /* [count] gids */
+    double *weight;        /* [count] */
+} neuron_inputs;
+
+/** Shuffle them, excitatory among excitatory and inhibitory among inhibitory: signs that are fixed by the source stay.
+ *  @param chosen [count] scratch @return how many took part */
+static int64_t shuffle_inputs(const simulation *sim, int kind, neuron_inputs inputs, double probability, int32_t *chosen) {
     int64_t all = 0;
-    for (int inhibitory = 0; inhibitory < 2 && takes_part(sim, target); inhibitory++) {
+    for (int inhibitory = 0; inhibitory < 2 && takes_part(sim, inputs.target); inhibitory++) {
         int some = 0;
-        for (int a = 0; a < count; a++)
-            if (takes_part(sim, source[a]) && cell_is_excitatory(sim->network.cells, source[a]) != inhibitory &&
-                random_uniform(sim->seed, RANDOM_SHUFFLE_CHOICE, (uint64_t)target, (uint64_t)kind << 32 | (uint64_t)source[a]) < probability)
+        for (int a = 0; a < inputs.count; a++) {
+            int32_t source = inputs.source[a];
+            if (takes_part(sim, source) && cell_is_excitatory(sim->network.cells, source) != inhibitory &&
+                random_uniform(sim->seed, RANDOM_SHUFFLE_CHOICE, (uint64_t)inputs.target, (uint64_t)kind << 32 | (uint64_t)source) < probability)
                 chosen[some++] = a;
-        perturbation_permute(sim->seed, target, 2 * kind + inhibitory, chosen, some, weight);
+        }
+        perturbation_permute(sim->seed, inputs.target, 2 * kind + inhibitory, chosen, some, inputs.weight);
         all += some;
     }
     return all;
@@ -118,8 +127,8 @@ static int64_t shuffle_static(simulation *sim, double probability) {
     int64_t shuffled = 0;
     for (int i = 0; i < rows.targets; i++) {
         int64_t begin = rows.start[i];
-        shuffled += shuffle_inputs(sim, KIND_STATIC, sim->part.first + i, rows.source + begin, (int)(rows.start[i + 1] - begin), probability, chosen,
-                                   rows.weight + begin);
+        const neuron_inputs inputs = {sim->part.first + i, (int)(rows.start[i + 1] - begin), rows.source + begin, rows.weight + begin};
+        shuffled += shuffle_inputs(sim, KIND_STATIC, inputs, probability, chosen);
     }
     static_synapses *again = static_from_rows(&rows, synapses->sources, synapses->excitatory); /* the same synapses in the same order: only weights differ */
     double *before = synapses->weight;
@@ -142,7 +151,8 @@ static int64_t shuffle_plastic(simulation *sim, double probability) {
         const int32_t *source = plastic_sources(plastic, g, &sources);
         for (int row = plastic->group_row[g]; row < plastic->group_row[g + 1]; row++) {
             for (int a = 0; a < sources; a++) weight[a] = plastic_weight(plastic, plastic_slot(plastic, g, row, a));
-            shuffled += shuffle_inputs(sim, KIND_PLASTIC, sim->part.first + plastic->row_neuron[row], source, sources, probability, chosen, weight);
+            const neuron_inputs inputs = {sim->part.first + plastic->row_neuron[row], sources, source, weight};
+            shuffled += shuffle_inputs(sim, KIND_PLASTIC, inputs, probability, chosen);
             for (int a = 0; a < sources; a++) plastic_set_weight(plastic, plastic_slot(plastic, g, row, a), weight[a]);
         }
     }

@@ -13,8 +13,8 @@
  *   reconverged   = the last such sample of the target window: from then on to the end of the window the trajectories are together; 0 if they always were,
  *                   NAN if they are apart when the window ends
  *   spikes_differ = end of the first bin in which more than half of the spikes differ, NAN if there is none */
-#ifndef ENGRAM_SIM_SPIKE_DELETION_H
-#define ENGRAM_SIM_SPIKE_DELETION_H
+#ifndef ENGRAM_SPIKE_DELETION_H
+#define ENGRAM_SPIKE_DELETION_H
 
 #include "engram/observe.h"
 
