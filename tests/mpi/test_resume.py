@@ -89,6 +89,7 @@ def test_time_limit(bench):
     whole, out = bench.train(config, "limit_whole"), bench.path("limit")
     parts, hours = [], (time.time() - started) / 3 / 3600  # a third of what the whole takes: two parts at least, also where other tests end meanwhile
     for part in range(60):
+        hours *= 1.2  # a part on a busy machine may end before its first loop; some part will not
         started = time.time()
         code, text, err = bench.run(["train", config, "--resume", out, "--max-hours", f"{hours:.8f}"], 1 + part % 2)
         parts.append(len(metrics(out)))
@@ -97,7 +98,7 @@ def test_time_limit(bench):
         if code == 0:
             break
         assert "stopped by the time limit" in text, text
-    assert code == 0 and len(parts) > 1 and parts == sorted(set(parts)), parts
+    assert code == 0 and len(set(parts)) > 1 and parts == sorted(parts), parts
     assert not crash.differences(whole, out)
 
 
