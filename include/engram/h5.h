@@ -11,12 +11,58 @@
 #include <stdint.h>
 
 #include "engram/context.h"
+#include "engram/partition.h"
 #include "engram/status.h"
 
 /** Element type of a dataset or attribute; stored little-endian. */
 typedef enum { H5_INT8, H5_UINT8, H5_UINT16, H5_INT32, H5_UINT32, H5_INT64, H5_UINT64, H5_FLOAT32, H5_FLOAT64 } h5_type;
 
 typedef struct h5_file h5_file;
+
+enum { H5_AXES = 8, H5_UNDIVIDED = -1 };
+
+/** What a dataset holds, and the block of it that is this rank's. Its elements are apart from it: row-major, of the global shape but for @p mine along @p axis.
+ *  Made by the functions below, or by hand. */
+typedef struct {
+    h5_type type;
+    int dimensions;         /**< number of axes, at most H5_AXES; 0: a scalar */
+    int64_t shape[H5_AXES]; /**< [dimensions] global shape; shape[axis] is the sum of mine over the ranks that write */
+    int axis;               /**< along which it is divided among the ranks, or H5_UNDIVIDED: all of it is written by rank 0, and read by each rank that asks */
+    int64_t first;          /**< my first index along the axis */
+    int64_t mine;           /**< my extent along the axis; may be 0 */
+    bool compress;          /**< to be written chunked, with shuffle and gzip 1, when it pays, else contiguous; not looked at when it is read */
+} h5_dataset;
+
+/** [count], not divided. */
+static inline h5_dataset h5_whole(h5_type type, int64_t count) {
+    return (h5_dataset){.type = type, .dimensions = 1, .shape = {count}, .axis = H5_UNDIVIDED};
+}
+
+/** [total], of which @p mine from @p first on are mine. */
+static inline h5_dataset h5_slice(h5_type type, int64_t total, int64_t first, int64_t mine) {
+    return (h5_dataset){.type = type, .dimensions = 1, .shape = {total}, .first = first, .mine = mine};
+}
+
+/** [part->total]: one element for each neuron. */
+static inline h5_dataset h5_neurons(h5_type type, const partition *part) {
+    return h5_slice(type, part->total, part->first, part->mine);
+}
+
+/** [part->total][columns]: a row for each neuron. */
+static inline h5_dataset h5_rows(h5_type type, const partition *part, int64_t columns) {
+    return (h5_dataset){.type = type, .dimensions = 2, .shape = {part->total, columns}, .axis = 0, .first = part->first, .mine = part->mine};
+}
+
+/** [rows][part->total]: a column for each neuron. */
+static inline h5_dataset h5_columns(h5_type type, const partition *part, int64_t rows) {
+    return (h5_dataset){.type = type, .dimensions = 2, .shape = {rows, part->total}, .axis = 1, .first = part->first, .mine = part->mine};
+}
+
+/** The same, to be compressed when it pays. */
+static inline h5_dataset h5_compressed(h5_dataset dataset) {
+    dataset.compress = true;
+    return dataset;
+}
 
 /** Start writing @p path. Collective.
  *  Root attributes: magic, version (SONATA), and "configuration" = @p configuration (YAML text, UTF-8; NULL for none). @return owned; never NULL */
@@ -25,15 +71,10 @@ h5_file *h5_create(const context *context, const char *path, const char *configu
 /** Create a group and its missing parents. Collective. */
 void h5_group(h5_file *file, const char *group);
 
-/** Write a dataset of @p dimensions axes whose axis @p axis is divided among the ranks. Collective; ranks with nothing pass mine = 0.
- *  @param shape   [dimensions] global shape (row-major); shape[axis] must equal the sum of mine over ranks
- *  @param axis    the divided axis; -1: not divided, the data of rank 0 is written
- *  @param first   my first index along the axis
- *  @param mine    my extent along the axis
- *  @param data    my block, row-major, shape as global but for mine along the axis; borrowed
- *  @param compress  chunked with shuffle and gzip 1 when it pays, else contiguous */
-void h5_write(h5_file *file, const char *dataset, h5_type type, int dimensions, const int64_t *shape, int axis, int64_t first, int64_t mine,
-              const void *data, bool compress);
+/** Write a dataset, with the groups above it. Collective; ranks with nothing pass mine = 0.
+ *  @param dataset the same on all ranks but for first and mine, which must divide its axis (else the job is aborted)
+ *  @param data    my block; borrowed */
+void h5_write(h5_file *file, const char *name, h5_dataset dataset, const void *data);
 
 /** A one-dimensional dataset of texts in UTF-8, of fixed length (that of the longest), padded with zeros. Collective; same on all ranks. */
 void h5_write_texts(h5_file *file, const char *dataset, int count, const char *const *texts);
@@ -41,9 +82,9 @@ void h5_write_texts(h5_file *file, const char *dataset, int count, const char *c
 /** Makes elements @p from .. from+count-1 of this rank's share of a dataset. */
 typedef void (*h5_make)(void *self, int64_t from, int64_t count, void *elements);
 
-/** A one-dimensional dataset of @p total elements, of which this rank makes @p mine from index @p first on while they are written, a few MiB at a time and in
- *  order. Collective. @param make called on each rank as often as it needs; must not communicate @param compress as in h5_write() */
-void h5_write_made(h5_file *file, const char *dataset, h5_type type, int64_t total, int64_t first, int64_t mine, bool compress, h5_make make, void *self);
+/** As h5_write(), of a one-dimensional dataset that is divided (h5_slice(), h5_neurons()): this rank makes its elements while they are written, a few MiB at a
+ *  time and in order. Collective. @param make called with @p self on each rank as often as it needs; must not communicate */
+void h5_write_made(h5_file *file, const char *name, h5_dataset dataset, h5_make make, void *self);
 
 /** A one-dimensional dataset of @p total elements that is written piece by piece, without ever being in memory as a whole.
  *  Begin and end are collective; between them each rank puts its @p mine elements, from index @p first on, in pieces of any size, on its own. */
@@ -79,8 +120,8 @@ typedef struct h5_reader h5_reader;
 /** @return owned; never NULL */
 h5_reader *h5_reader_open(const char *path);
 bool h5_reader_has(h5_reader *reader, const char *object); /**< false after a failure */
-/** A block as h5_write() describes it; the dataset must have this shape and kind of element. */
-void h5_read(h5_reader *reader, const char *dataset, h5_type type, int dimensions, const int64_t *shape, int axis, int64_t first, int64_t mine, void *data);
+/** My block of a dataset, which must have this shape and kind of element. @param[out] data as in h5_write(), of the caller */
+void h5_read(h5_reader *reader, const char *name, h5_dataset dataset, void *data);
 /** Length of a one-dimensional dataset, -1 after a failure. */
 int64_t h5_reader_length(h5_reader *reader, const char *dataset);
 /** Counterpart of h5_stream_begin() and h5_stream_put(). */

@@ -13,7 +13,7 @@
 #include "part_file.h"
 #include "seal.h"
 
-enum { AXES = 8, CAUSE_BYTES = 512, CHUNK_BYTES = 1 << 20, COMPRESS_FROM_BYTES = 64 << 10, METADATA_BYTES = 1 << 20, STREAM_BYTES = 16 << 20 };
+enum { CAUSE_BYTES = 512, CHUNK_BYTES = 1 << 20, COMPRESS_FROM_BYTES = 64 << 10, METADATA_BYTES = 1 << 20, STREAM_BYTES = 16 << 20 };
 
 /** A dataset that is being written piece by piece. */
 typedef struct {
@@ -226,7 +226,7 @@ void h5_attribute_sorting(h5_file *file, const char *object, int value) {
 static hid_t dataset_properties(int dimensions, const hsize_t *shape, size_t element, bool compress) {
     hid_t properties = H5Pcreate(H5P_DATASET_CREATE);
     double bytes = (double)element;
-    hsize_t chunk[AXES];
+    hsize_t chunk[H5_AXES];
     for (int i = 0; i < dimensions; i++) bytes *= (double)(chunk[i] = shape[i]);
     if (!compress || dimensions == 0 || bytes <= COMPRESS_FROM_BYTES) return properties;
     while (bytes > CHUNK_BYTES) {
@@ -274,12 +274,12 @@ static int64_t write_block(h5_file *file, const open_set *to, own_block block, c
     return result;
 }
 
-/** Abort unless the ranks' shares make up an axis of @p length. Collective. */
-static void check_division(const h5_file *file, const char *dataset, int64_t length, int64_t first, int64_t mine) {
-    int64_t sum;
+/** Abort unless the ranks' shares make up the axis. Collective. */
+static void check_division(const h5_file *file, const char *name, const h5_dataset *dataset) {
+    int64_t length = dataset->shape[dataset->axis], first = dataset->first, mine = dataset->mine, sum;
     CHECK_MPI(MPI_Allreduce(&mine, &sum, 1, MPI_INT64_T, MPI_SUM, file->context.comm));
     if (sum != length || first < 0 || mine < 0 || first + mine > length)
-        context_abort("h5_write: '%s': [%lld, %lld + %lld) and a sum of %lld over ranks do not divide an axis of %lld", dataset, (long long)first,
+        context_abort("h5_write: '%s': [%lld, %lld + %lld) and a sum of %lld over ranks do not divide an axis of %lld", name, (long long)first,
                       (long long)first, (long long)mine, (long long)sum, (long long)length);
 }
 
@@ -291,30 +291,30 @@ static hid_t create_dataset(h5_file *file, const char *dataset, hid_t type, hid_
     return set;
 }
 
-void h5_write(h5_file *file, const char *dataset, h5_type type, int dimensions, const int64_t *shape, int axis, int64_t first, int64_t mine,
-              const void *data, bool compress) {
+void h5_write(h5_file *file, const char *name, h5_dataset dataset, const void *data) {
     if (file->failed) return;
-    if (dimensions > AXES) context_abort("h5_write: '%s' has %d axes, at most %d are foreseen", dataset, dimensions, AXES);
-    if (axis >= 0) check_division(file, dataset, shape[axis], first, mine);
-    hsize_t global[AXES], start[AXES] = {0}, extent[AXES];
-    size_t element = H5Tget_size(type_of(type, false));
+    const int dimensions = dataset.dimensions, axis = dataset.axis;
+    if (dimensions > H5_AXES) context_abort("h5_write: '%s' has %d axes, at most %d are foreseen", name, dimensions, H5_AXES);
+    if (axis >= 0) check_division(file, name, &dataset);
+    hsize_t global[H5_AXES], start[H5_AXES] = {0}, extent[H5_AXES];
+    hid_t type = type_of(dataset.type, false);
+    size_t element = H5Tget_size(type);
     int64_t bytes = (int64_t)element;
-    bool empty = axis >= 0 ? mine == 0 : file->context.rank != 0;
+    bool empty = axis >= 0 ? dataset.mine == 0 : file->context.rank != 0;
     for (int i = 0; i < dimensions; i++) {
-        global[i] = extent[i] = (hsize_t)shape[i];
-        bytes *= shape[i];
+        global[i] = extent[i] = (hsize_t)dataset.shape[i];
+        bytes *= dataset.shape[i];
     }
     if (axis >= 0) {
-        start[axis] = (hsize_t)first;
-        extent[axis] = (hsize_t)mine;
+        start[axis] = (hsize_t)dataset.first;
+        extent[axis] = (hsize_t)dataset.mine;
     }
     if (!reserve(file, bytes)) return;
     hid_t space = dimensions ? H5Screate_simple(dimensions, global, NULL) : H5Screate(H5S_SCALAR);
-    hid_t set = create_dataset(file, dataset, type_of(type, true), space, dataset_properties(dimensions, global, element, compress));
-    if (worked(file, set, "cannot create dataset", dataset) && bytes > 0)
-        worked(file, write_block(file, &(open_set){dataset, set, space, type_of(type, false)}, (own_block){dimensions, start, extent, empty}, data),
-               "cannot write", dataset);
-    worked(file, set >= 0 ? H5Dclose(set) : 0, "cannot close dataset", dataset);
+    hid_t set = create_dataset(file, name, type_of(dataset.type, true), space, dataset_properties(dimensions, global, element, dataset.compress));
+    if (worked(file, set, "cannot create dataset", name) && bytes > 0)
+        worked(file, write_block(file, &(open_set){name, set, space, type}, (own_block){dimensions, start, extent, empty}, data), "cannot write", name);
+    worked(file, set >= 0 ? H5Dclose(set) : 0, "cannot close dataset", name);
     H5Sclose(space);
 }
 
@@ -363,18 +363,20 @@ static void write_pieces(h5_file *file, const open_set *to, int64_t piece, int64
     memory_free(elements);
 }
 
-void h5_write_made(h5_file *file, const char *dataset, h5_type type, int64_t total, int64_t first, int64_t mine, bool compress, h5_make make, void *self) {
+void h5_write_made(h5_file *file, const char *name, h5_dataset dataset, h5_make make, void *self) {
     if (file->failed) return;
-    check_division(file, dataset, total, first, mine);
-    size_t element = H5Tget_size(type_of(type, false));
-    if (!reserve(file, total * (int64_t)element)) return;
-    hsize_t length = (hsize_t)total;
-    hid_t properties = dataset_properties(1, &length, element, compress), space = H5Screate_simple(1, &length, NULL);
+    if (dataset.dimensions != 1 || dataset.axis != 0) context_abort("h5_write_made: '%s' is not one divided axis", name);
+    check_division(file, name, &dataset);
+    hid_t type = type_of(dataset.type, false);
+    size_t element = H5Tget_size(type);
+    if (!reserve(file, dataset.shape[0] * (int64_t)element)) return;
+    hsize_t length = (hsize_t)dataset.shape[0];
+    hid_t properties = dataset_properties(1, &length, element, dataset.compress), space = H5Screate_simple(1, &length, NULL);
     int64_t piece = piece_of(properties, element);
-    hid_t set = create_dataset(file, dataset, type_of(type, true), space, properties);
-    if (worked(file, set, "cannot create dataset", dataset))
-        write_pieces(file, &(open_set){dataset, set, space, type_of(type, false)}, piece, first, mine, make, self);
-    worked(file, set >= 0 ? H5Dclose(set) : 0, "cannot close dataset", dataset);
+    hid_t set = create_dataset(file, name, type_of(dataset.type, true), space, properties);
+    if (worked(file, set, "cannot create dataset", name))
+        write_pieces(file, &(open_set){name, set, space, type}, piece, dataset.first, dataset.mine, make, self);
+    worked(file, set >= 0 ? H5Dclose(set) : 0, "cannot close dataset", name);
     H5Sclose(space);
 }
 

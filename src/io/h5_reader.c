@@ -78,20 +78,20 @@ static void read_block(h5_reader *reader, const h5_input *input, hid_t type, con
     H5Sclose(space);
 }
 
-void h5_read(h5_reader *reader, const char *dataset, h5_type type, int dimensions, const int64_t *shape, int axis, int64_t first, int64_t mine, void *data) {
+void h5_read(h5_reader *reader, const char *name, h5_dataset dataset, void *data) {
     h5_input input;
-    if (!open_dataset(reader, dataset, type, dimensions, &input)) return;
+    if (!open_dataset(reader, name, dataset.type, dataset.dimensions, &input)) return;
     hsize_t start[H5_INPUT_AXES] = {0}, extent[H5_INPUT_AXES];
     int64_t count = 1;
-    for (int i = 0; i < dimensions; i++) {
-        if (input.shape[i] != shape[i])
-            h5_reader_fail(reader, "dataset '%s' has %lld elements along axis %d; %lld are expected", dataset, (long long)input.shape[i], i,
-                           (long long)shape[i]);
-        extent[i] = (hsize_t)(i == axis ? mine : shape[i]);
+    for (int i = 0; i < dataset.dimensions; i++) {
+        if (input.shape[i] != dataset.shape[i])
+            h5_reader_fail(reader, "dataset '%s' has %lld elements along axis %d; %lld are expected", name, (long long)input.shape[i], i,
+                           (long long)dataset.shape[i]);
+        extent[i] = (hsize_t)(i == dataset.axis ? dataset.mine : dataset.shape[i]);
         count *= (int64_t)extent[i];
     }
-    if (axis >= 0) start[axis] = (hsize_t)first;
-    if (!reader->cause[0] && count > 0) read_block(reader, &input, memory_type(type), start, extent, data);
+    if (dataset.axis >= 0) start[dataset.axis] = (hsize_t)dataset.first;
+    if (!reader->cause[0] && count > 0) read_block(reader, &input, memory_type(dataset.type), start, extent, data);
     h5_input_close(&input);
 }
 

@@ -37,14 +37,20 @@ __attribute__((format(printf, 2, 3))) static const char *format_name(char name[N
 
 /* ---- columns: one-dimensional datasets divided by rows ---- */
 
-static void write_column(const division *rows, const char *group, const char *name, h5_type type, const void *data, bool compress) {
-    char dataset[NAME_BYTES];
-    h5_write(rows->file, format_name(dataset, "%s/%s", group, name), type, 1, &rows->total, 0, rows->first, rows->mine, data, compress);
+static h5_dataset column_of(const division *rows, h5_type type, bool compress) {
+    h5_dataset column = h5_slice(type, rows->total, rows->first, rows->mine);
+    return compress ? h5_compressed(column) : column;
+}
+
+/** Compressed. */
+static void write_column(const division *rows, const char *group, const char *name, h5_type type, const void *data) {
+    char path[NAME_BYTES];
+    h5_write(rows->file, format_name(path, "%s/%s", group, name), column_of(rows, type, true), data);
 }
 
 static void write_made(const division *rows, const char *group, const char *name, h5_type type, bool compress, h5_make make, void *self) {
-    char dataset[NAME_BYTES];
-    h5_write_made(rows->file, format_name(dataset, "%s/%s", group, name), type, rows->total, rows->first, rows->mine, compress, make, self);
+    char path[NAME_BYTES];
+    h5_write_made(rows->file, format_name(path, "%s/%s", group, name), column_of(rows, type, compress), make, self);
 }
 
 static void make_count(void *self, int64_t from, int64_t count, void *elements) {
@@ -83,9 +89,9 @@ status sonata_write_spikes(const context *job, const char *path, const char *con
     division rows = division_of(job, file, count);
     h5_group(file, format_name(group, "/spikes/%s", population));
     h5_attribute_sorting(file, group, SORTING_BY_ID);
-    write_column(&rows, group, "timestamps", H5_FLOAT64, times, true);
+    write_column(&rows, group, "timestamps", H5_FLOAT64, times);
     write_units(file, group, "timestamps", "ms");
-    write_column(&rows, group, "node_ids", H5_UINT64, ids, true);
+    write_column(&rows, group, "node_ids", H5_UINT64, ids);
     return h5_commit(file);
 }
 
@@ -106,17 +112,18 @@ static void write_variable(const context *job, const division *neurons, const ch
     const double time[3] = {report->start, report->start + (double)report->samples * report->interval, report->interval};
     char name[NAME_BYTES], mapping[NAME_BYTES];
     h5_file *file = neurons->file;
-    h5_write(file, format_name(name, "%s/data", root), H5_FLOAT32, 2, (int64_t[]){report->samples, neurons->total}, 1, neurons->first, neurons->mine,
-             variable->data, true);
+    const h5_dataset data = {.type = H5_FLOAT32, .dimensions = 2, .shape = {report->samples, neurons->total}, .axis = 1,
+                             .first = neurons->first, .mine = neurons->mine, .compress = true};
+    h5_write(file, format_name(name, "%s/data", root), data, variable->data);
     h5_attribute_text(file, name, "units", variable->unit);
     h5_attribute_text(file, name, "variable", variable->variable);
     format_name(mapping, "%s/mapping", root);
-    write_column(neurons, mapping, "node_ids", H5_UINT64, report->ids, true);
+    write_column(neurons, mapping, "node_ids", H5_UINT64, report->ids);
     h5_attribute(file, format_name(name, "%s/node_ids", mapping), "sorted", H5_UINT8, 0, &(uint8_t){1});
     write_pointers(job, neurons, mapping);
     write_zeros(neurons, mapping, "element_ids", H5_UINT32, sizeof(uint32_t));
     write_zeros(neurons, mapping, "element_pos", H5_FLOAT32, sizeof(float));
-    h5_write(file, format_name(name, "%s/time", mapping), H5_FLOAT64, 1, &(int64_t){3}, -1, 0, 0, time, false);
+    h5_write(file, format_name(name, "%s/time", mapping), h5_whole(H5_FLOAT64, 3), time);
     h5_attribute_text(file, name, "units", "ms");
 }
 
@@ -183,11 +190,11 @@ static void write_nodes(const context *job, h5_file *file, const sonata_nodes *n
     rows.first = nodes->first; /* the same, unless this rank has none */
     format_name(group, "/nodes/%s", nodes->population);
     h5_group(file, format_name(attributes, "%s/0", group)); /* must exist even if empty */
-    write_column(&rows, group, "node_type_id", H5_INT64, nodes->type, true);
+    write_column(&rows, group, "node_type_id", H5_INT64, nodes->type);
     write_count(&rows, group, "node_id");
     write_zeros(&rows, group, "node_group_id", H5_UINT32, sizeof(uint32_t));
     write_count(&rows, group, "node_group_index");
-    for (int i = 0; i < nodes->column_count; i++) write_column(&rows, attributes, nodes->columns[i].name, H5_FLOAT64, nodes->columns[i].values, true);
+    for (int i = 0; i < nodes->column_count; i++) write_column(&rows, attributes, nodes->columns[i].name, H5_FLOAT64, nodes->columns[i].values);
 }
 
 status sonata_write_nodes(const context *job, const char *path, const char *configuration, int population_count, const sonata_nodes *nodes) {
@@ -281,9 +288,9 @@ static void write_index(const division *synapses, const division *targets, const
         nodes[i][1] = nodes[i][0] + (ranges[i][1] > ranges[i][0]);
     }
     format_name(index, "%s/indices/target_to_source", group);
-    const int64_t shape[2] = {targets->total, 2};
-    h5_write(targets->file, format_name(name, "%s/range_to_edge_id", index), H5_UINT64, 2, shape, 0, targets->first, targets->mine, ranges, false);
-    h5_write(targets->file, format_name(name, "%s/node_id_to_ranges", index), H5_UINT64, 2, shape, 0, targets->first, targets->mine, nodes, false);
+    const h5_dataset pairs = {.type = H5_UINT64, .dimensions = 2, .shape = {targets->total, 2}, .axis = 0, .first = targets->first, .mine = targets->mine};
+    h5_write(targets->file, format_name(name, "%s/range_to_edge_id", index), pairs, ranges);
+    h5_write(targets->file, format_name(name, "%s/node_id_to_ranges", index), pairs, nodes);
     h5_link(targets->file, name, format_name(link, "%s/node_id_to_range", index)); /* the name that bmtk wants */
     memory_free(ranges);
     memory_free(nodes);

@@ -65,30 +65,16 @@ static int64_t share_of(const state_array *array, const partition *part) {
 
 /* ---- datasets ---- */
 
-/** An array as a dataset: a block of it along one axis is this rank's. */
-typedef struct {
-    int dimensions, axis;
-    int64_t shape[2], first, mine;
-} block;
-
-static block block_of(const state_array *array, const partition *part) {
-    block neurons = {.dimensions = 1, .shape = {part->total}, .first = part->first, .mine = part->mine};
+/** An array that is not in pieces. */
+static h5_dataset dataset_of(const state_array *array, const partition *part) {
     switch (array->layout) {
-    case LAYOUT_SHARED: return (block){.dimensions = 1, .axis = -1, .shape = {array->count}};
-    case LAYOUT_ROWS:
-        neurons.dimensions = 2;
-        neurons.shape[1] = array->count;
-        break;
-    case LAYOUT_COLUMNS:
-        neurons.dimensions = 2;
-        neurons.axis = 1;
-        neurons.shape[0] = array->count;
-        neurons.shape[1] = part->total;
-        break;
+    case LAYOUT_SHARED: return h5_whole(array->type, array->count);
+    case LAYOUT_ROWS: return h5_rows(array->type, part, array->count);
+    case LAYOUT_COLUMNS: return h5_columns(array->type, part, array->count);
     case LAYOUT_NEURONS:
     case LAYOUT_PIECES: break;
     }
-    return neurons;
+    return h5_neurons(array->type, part);
 }
 
 static int64_t piece_of(const state_array *array, int64_t left) {
@@ -136,15 +122,14 @@ static void *set_optional(const state_array *array, int64_t count, bool there) {
     return data;
 }
 
-static void walk_block(const state_array *array, const state_place *place, const char *dataset, h5_file *file, h5_reader *reader) {
-    block block = block_of(array, &place->part);
+static void walk_block(const state_array *array, const state_place *place, const char *name, h5_file *file, h5_reader *reader) {
     void *data = array->data;
-    if (reader && array->optional) data = set_optional(array, share_of(array, &place->part), h5_reader_has(reader, dataset));
+    if (reader && array->optional) data = set_optional(array, share_of(array, &place->part), h5_reader_has(reader, name));
     if (array->optional && !data) return;
     if (file)
-        h5_write(file, dataset, array->type, block.dimensions, block.shape, block.axis, block.first, block.mine, data, false);
+        h5_write(file, name, dataset_of(array, &place->part), data);
     else
-        h5_read(reader, dataset, array->type, block.dimensions, block.shape, block.axis, block.first, block.mine, data);
+        h5_read(reader, name, dataset_of(array, &place->part), data);
 }
 
 /** The one walk of a list: to the file or, if that is NULL, from the reader. */

@@ -97,14 +97,14 @@ static char *disk_path(const char *output) {
 static status measure_disk(calibration *calibration, const char *output) {
     enum { ELEMENTS = 4 << 20 };
     double *data = memory_new(MEMORY_BUFFERS, ELEMENTS, sizeof(double)), seconds[CALIBRATION_REPEATS];
-    int64_t total = (int64_t)ELEMENTS * calibration->job.ranks;
+    int64_t total = (int64_t)ELEMENTS * calibration->job.ranks, first = (int64_t)ELEMENTS * calibration->job.rank;
     char *path = disk_path(output);
     status result = STATUS_OK;
     for (int k = 0; k < ELEMENTS; k++) data[k] = k;
     for (int repeat = 0; repeat < CALIBRATION_REPEATS && result == STATUS_OK; repeat++) {
         double started = clock_seconds();
         h5_file *file = h5_create(&calibration->job, path, "{}");
-        h5_write(file, "data", H5_FLOAT64, 1, &total, 0, (int64_t)ELEMENTS * calibration->job.rank, ELEMENTS, data, false);
+        h5_write(file, "data", h5_slice(H5_FLOAT64, total, first, ELEMENTS), data);
         h5_seal(file);
         result = status_agree(&calibration->job, h5_commit(file));
         seconds[repeat] = clock_seconds() - started;

@@ -57,10 +57,9 @@ static void read_file(const context *job, const char *path) {
 
 /** What a reader says about things that are not there or not so. */
 static void read_wrongly(const char *path) {
-    int64_t shape = TOTAL + 1;
     double nothing;
     h5_reader *reader = h5_reader_open(path);
-    h5_read(reader, "some/values", H5_FLOAT64, 1, &shape, -1, 0, 0, &nothing);
+    h5_read(reader, "some/values", h5_whole(H5_FLOAT64, TOTAL + 1), &nothing);
     EXPECT(h5_reader_close(reader) == STATUS_INPUT && strstr(status_message(), "1300000 elements"), "%s", status_message());
     status_forget();
     reader = h5_reader_open(path);

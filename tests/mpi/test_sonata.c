@@ -472,7 +472,7 @@ static void test_failures(fixture *f) {
     h5_file *file = h5_create(&f->job, at(f, "silence.h5"), NULL); /* a mistake in the middle: the older file stays */
     h5_attribute_text(file, "/nothing", "units", "ms");
     h5_group(file, "/later");
-    h5_write(file, "/later/data", H5_INT8, 1, &(int64_t){0}, 0, 0, 0, NULL, true);
+    h5_write(file, "/later/data", h5_compressed(h5_slice(H5_INT8, 0, 0, 0)), NULL);
     check_failure(f, h5_commit(file), "/nothing");
     CHECK(f, access(at(f, "silence.h5"), R_OK) == 0);
 }
@@ -484,7 +484,7 @@ static void test_full_disk(fixture *f) {
     low = old;
     low.rlim_cur = 100000;
     signal(SIGXFSZ, SIG_IGN);
-    int64_t shape = 1000 * f->job.ranks;
+    h5_dataset dataset = h5_slice(H5_FLOAT64, 1000 * f->job.ranks, 1000 * f->job.rank, 1000);
     double *data = calloc(1000, sizeof *data);
     for (int i = 0; i < 1000; i++) data[i] = sin(i + 1000. * f->job.rank);
     setrlimit(RLIMIT_FSIZE, &low);
@@ -492,7 +492,8 @@ static void test_full_disk(fixture *f) {
     for (int i = 0; i < 20; i++) {
         char name[32];
         snprintf(name, sizeof name, "/data%d", i);
-        h5_write(file, name, H5_FLOAT64, 1, &shape, 0, 1000 * f->job.rank, 1000, data, i % 2);
+        dataset.compress = i % 2;
+        h5_write(file, name, dataset, data);
     }
     status done = h5_commit(file);
     setrlimit(RLIMIT_FSIZE, &old);

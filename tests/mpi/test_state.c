@@ -153,9 +153,9 @@ static void check_file(const char *path, bool odd) {
     uint16_t rows[NEURONS][COUNT];
     float groups[18];
     h5_reader *reader = h5_reader_open(path);
-    h5_read(reader, "state/test/columns", H5_FLOAT64, 2, (int64_t[]){COUNT, NEURONS}, -1, 0, 0, columns);
-    h5_read(reader, "state/test/rows", H5_UINT16, 2, (int64_t[]){NEURONS, COUNT}, -1, 0, 0, rows);
-    h5_read(reader, "state/test/groups", H5_FLOAT32, 1, (int64_t[]){18}, -1, 0, 0, groups);
+    h5_read(reader, "state/test/columns", (h5_dataset){.type = H5_FLOAT64, .dimensions = 2, .shape = {COUNT, NEURONS}, .axis = H5_UNDIVIDED}, columns);
+    h5_read(reader, "state/test/rows", (h5_dataset){.type = H5_UINT16, .dimensions = 2, .shape = {NEURONS, COUNT}, .axis = H5_UNDIVIDED}, rows);
+    h5_read(reader, "state/test/groups", h5_whole(H5_FLOAT32, 18), groups);
     EXPECT(h5_reader_has(reader, "state/test/sometimes") == odd && h5_reader_length(reader, "state/test/plain") == LARGE, "other datasets");
     EXPECT(h5_reader_close(reader) == STATUS_OK, "%s is not as it should be", path);
     for (int k = 0; k < COUNT; k++)

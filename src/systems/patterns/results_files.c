@@ -57,16 +57,14 @@ void patterns_nodes(void *self, node_list *list) {
 /* ---- targets ---- */
 
 void results_write_columns(const simulation *sim, h5_file *file, const char *name, int64_t rows, const double *values) {
-    int64_t shape[2] = {rows, sim->part.total};
-    h5_write(file, name, H5_FLOAT64, 2, shape, 1, sim->part.first, sim->part.mine, values, true);
+    h5_write(file, name, h5_compressed(h5_columns(H5_FLOAT64, &sim->part, rows)), values);
 }
 
 void results_write_names(const simulation *sim, h5_file *file, const char *group) {
     const targets *targets = &sim->targets;
-    int64_t total = sim->part.total;
     char name[64];
     snprintf(name, sizeof name, "%s/recorded_unit", group);
-    h5_write(file, name, H5_INT32, 1, &total, -1, 0, 0, targets->unit, false);
+    h5_write(file, name, h5_whole(H5_INT32, sim->part.total), targets->unit);
     snprintf(name, sizeof name, "%s/unit_name", group);
     if (targets->unit_name) h5_write_texts(file, name, targets->units, (const char *const *)targets->unit_name);
     snprintf(name, sizeof name, "%s/condition_name", group);
@@ -74,9 +72,8 @@ void results_write_names(const simulation *sim, h5_file *file, const char *group
 }
 
 static void write_ids(const simulation *sim, h5_file *file) {
-    int64_t total = sim->part.total;
     results_write_names(sim, file, "targets");
-    h5_write(file, "targets/trained", H5_UINT8, 1, &total, -1, 0, 0, sim->trained, false);
+    h5_write(file, "targets/trained", h5_whole(H5_UINT8, sim->part.total), sim->trained);
 }
 
 /** The external input of one task, every step from the start of the stimulus to its end, or with frozen noise to the end of the loop: [steps][N]. */
@@ -99,7 +96,7 @@ void results_write_times(const simulation *sim, h5_file *file, const char *name)
     int64_t instants = sim->targets.instants;
     double *time = memory_new(MEMORY_BUFFERS, (size_t)instants, sizeof(double));
     for (int64_t k = 0; k < instants; k++) time[k] = (double)(sim->window + (k + 1) * sim->every) * sim->dt;
-    h5_write(file, name, H5_FLOAT64, 1, &instants, -1, 0, 0, time, false);
+    h5_write(file, name, h5_whole(H5_FLOAT64, instants), time);
     h5_attribute_text(file, name, "units", "ms");
     memory_free(time);
 }

@@ -20,11 +20,12 @@ static void write_psth(const simulation *sim, h5_file *file, const char *name, c
 
 /** Columns [column, column + width) of the record of every trial, times @p scale: [trials], or [trials][width] for a width above 0. */
 static void write_record(h5_file *file, const char *name, const test_result *test, int column, int width, double scale) {
-    int64_t shape[2] = {test->trials, width}, columns = width ? width : 1;
+    const h5_dataset dataset = {.type = H5_FLOAT64, .dimensions = width ? 2 : 1, .shape = {test->trials, width}, .axis = H5_UNDIVIDED, .compress = width > 0};
+    int64_t columns = width ? width : 1;
     double *values = memory_new(MEMORY_BUFFERS, (size_t)(test->trials * columns), sizeof(double));
     for (int n = 0; n < test->trials; n++)
         for (int64_t k = 0; k < columns; k++) values[n * columns + k] = test->record[(int64_t)n * test->columns + column + k] * scale;
-    h5_write(file, name, H5_FLOAT64, width ? 2 : 1, shape, -1, 0, 0, values, width > 0);
+    h5_write(file, name, dataset, values);
     memory_free(values);
 }
 
@@ -32,12 +33,12 @@ static void write_record(h5_file *file, const char *name, const test_result *tes
 static void write_means(h5_file *file, const char *name, const test_result *test, int column, int count) {
     double *mean = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof(double));
     for (int k = 0; k < count; k++) mean[k] = testing_mean(test, column + k, NULL);
-    h5_write(file, name, H5_FLOAT64, 1, &(int64_t){count}, -1, 0, 0, mean, false);
+    h5_write(file, name, h5_whole(H5_FLOAT64, count), mean);
     memory_free(mean);
 }
 
 static void write_axis(h5_file *file, const char *name, int64_t count, const double *ms) {
-    h5_write(file, name, H5_FLOAT64, 1, &count, -1, 0, 0, ms, false);
+    h5_write(file, name, h5_whole(H5_FLOAT64, count), ms);
     h5_attribute_text(file, name, "units", "ms");
 }
 
@@ -80,7 +81,6 @@ static void write_deletion(h5_file *file, int task, const test_result *test) {
 static void write_conditions(const simulation *sim, h5_file *file, double delete_spike) {
     static const perturbation none = {0};
     const perturbation *done = sim->perturbation ? sim->perturbation : &none;
-    int64_t total = sim->part.total;
     h5_attribute(file, "test", "delete_neurons", H5_FLOAT64, 0, &done->settings.delete_neurons);
     h5_attribute(file, "test", "deleted_neurons", H5_INT64, 0, &done->deleted_neurons);
     h5_attribute(file, "test", "delete_synapses", H5_FLOAT64, 0, &done->settings.delete_synapses);
@@ -90,7 +90,7 @@ static void write_conditions(const simulation *sim, h5_file *file, double delete
     h5_attribute(file, "test", "shuffled_synapses", H5_INT64, 2, done->shuffled_synapses);
     h5_attribute(file, "test", "noise", H5_FLOAT64, 0, &done->settings.noise);
     h5_attribute(file, "test", "delete_spike_ms", H5_FLOAT64, 0, &delete_spike);
-    if (done->deleted_neurons) h5_write(file, "test/deleted", H5_UINT8, 1, &total, -1, 0, 0, done->silent, false);
+    if (done->deleted_neurons) h5_write(file, "test/deleted", h5_whole(H5_UINT8, sim->part.total), done->silent);
 }
 
 /** PSTH against target rate, neuron by neuron: [N] each. */
@@ -99,16 +99,14 @@ static void write_rate_fit(const simulation *sim, h5_file *file, int task, const
         const char *name;
         const double *values;
     } each[] = {{"rate_correlation", fit->correlation}, {"rate_slope", fit->slope}, {"rate_error", fit->error}};
-    int64_t total = sim->part.total;
     char name[64];
     for (size_t k = 0; k < sizeof each / sizeof *each; k++) {
         snprintf(name, sizeof name, "test/%d/%s", task, each[k].name);
-        h5_write(file, name, H5_FLOAT64, 1, &total, 0, sim->part.first, sim->part.mine, each[k].values, false);
+        h5_write(file, name, h5_neurons(H5_FLOAT64, &sim->part), each[k].values);
     }
 }
 
 static void write_task(const simulation *sim, h5_file *file, int task, const test_result *test) {
-    int64_t total = sim->part.total;
     char name[64];
     snprintf(name, sizeof name, "test/%d", task);
     figure_list scores = {0};
@@ -128,9 +126,9 @@ static void write_task(const simulation *sim, h5_file *file, int task, const tes
     write_record(file, name, test, RECORD_SPIKES, 0, test->hz_per_spike);
     h5_attribute_text(file, name, "units", "Hz");
     snprintf(name, sizeof name, "test/%d/neuron_correlation", task);
-    h5_write(file, name, H5_FLOAT64, 1, &total, 0, sim->part.first, sim->part.mine, test->neuron_score, false);
+    h5_write(file, name, h5_neurons(H5_FLOAT64, &sim->part), test->neuron_score);
     snprintf(name, sizeof name, "test/%d/neuron_single_trial_correlation", task);
-    h5_write(file, name, H5_FLOAT64, 1, &total, 0, sim->part.first, sim->part.mine, test->single_score, false);
+    h5_write(file, name, h5_neurons(H5_FLOAT64, &sim->part), test->single_score);
     if (test->rate_fit) write_rate_fit(sim, file, task, test->rate_fit);
     if (test->samples) write_deletion(file, task, test);
 }

@@ -242,7 +242,7 @@ static void probe_figures(const void *raw, figure_list *list) {
 static void probe_results(void *raw, h5_file *file) {
     const probe *self = raw;
     h5_group(file, "probe");
-    h5_write(file, "probe/target", H5_FLOAT64, 2, (int64_t[]){self->part.total, TASKS}, 0, self->part.first, self->part.mine, self->target, false);
+    h5_write(file, "probe/target", h5_rows(H5_FLOAT64, &self->part, TASKS), self->target);
 }
 
 /* ---- tests ---- */
@@ -290,8 +290,7 @@ static void probe_test_write(void *raw, int task, h5_file *file) {
     char name[64];
     if (task < 0) return;
     snprintf(name, sizeof name, "test/%d/spikes", task);
-    const int64_t *spikes = self->trial_spikes + task * self->part.mine;
-    h5_write(file, name, H5_INT64, 1, &self->part.total, 0, self->part.first, self->part.mine, spikes, false);
+    h5_write(file, name, h5_neurons(H5_INT64, &self->part), self->trial_spikes + task * self->part.mine);
 }
 
 static void probe_test_end(void *raw) {
