@@ -19,7 +19,7 @@
 #include "engram/h5.h"
 #include "engram/metric.h"
 #include "engram/partition.h"
-#include "engram/perturb.h"
+#include "engram/perturbation_settings.h"
 #include "engram/pulse.h"
 #include "engram/state.h"
 #include "engram/timers.h"

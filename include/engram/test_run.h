@@ -5,7 +5,7 @@
 #define ENGRAM_TEST_RUN_H
 
 #include "engram/context.h"
-#include "engram/perturb.h"
+#include "engram/perturbation_settings.h"
 #include "engram/status.h"
 
 /** What the command line says. */

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engram/guards.h"
+#include "engram/guard_settings.h"
 #include "engram/memory.h"
 
 enum { WINDOW_MS = 100 };

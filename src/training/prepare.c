@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "engram/guards.h"
+#include "engram/guard_settings.h"
 #include "engram/output.h"
 #include "engram/run_settings.h"
 #include "engram/test_settings.h"

@@ -1,7 +1,7 @@
 #include "engram/schema.h"
 
 #include "checkpoint.h"
-#include "engram/guards.h"
+#include "engram/guard_settings.h"
 #include "engram/output.h"
 #include "engram/run_settings.h"
 #include "engram/system.h"

@@ -7,7 +7,7 @@
 
 #include "checkpoint.h"
 #include "engram/clock.h"
-#include "engram/guards.h"
+#include "engram/guard_settings.h"
 #include "engram/memory.h"
 #include "engram/slurm.h"
 #include "engram/test_settings.h"

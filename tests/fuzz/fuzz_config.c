@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "engram/schema.h"
-#include "engram/simulation.h"
 #include "systems/patterns/build.h"
+#include "systems/patterns/simulation.h"
 
 enum { OVERRIDES = 16 };
 

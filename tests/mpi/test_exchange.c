@@ -10,7 +10,7 @@
 #include "engram/exchange.h"
 #include "engram/schema.h"
 #include "engram/random.h"
-#include "engram/simulation.h"
+#include "systems/patterns/simulation.h"
 
 static int failures;
 

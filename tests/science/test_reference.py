@@ -182,7 +182,7 @@ def test_no_rule(bench):
 
 
 def test_test_trials(bench):
-    """Trials with frozen weights after training: streams 2^23 + task * trials + n (simulation.h), averaged drive, PSTH and score of each trial."""
+    """Trials with frozen weights after training: streams 2^23 + task * trials + n (system.h), averaged drive, PSTH and score of each trial."""
     out, given, learner = lif(bench, "trials", BALANCED, SEPARATE, targets={"tasks": 2}, neuron={"noise_sd": 0.3}, reference_keys=dict(noise_sd=0.3), tasks=[0, 1],
                               test={"trials": 2, "psth_bin": "20 ms"})
     for task in range(2):

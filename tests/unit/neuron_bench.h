@@ -11,7 +11,7 @@
 #include "engram/neurons.h"
 #include "engram/random.h"
 #include "engram/schema.h"
-#include "engram/simulation.h"
+#include "systems/patterns/simulation.h"
 
 /** Parameters of a neuron model, from overrides. */
 static config *configure(const char *const *overrides) {

@@ -9,13 +9,13 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), 
 INCLUDE = os.path.join(ROOT, "include")
 # A system's own, and what only today's network is made of.
 OF_SYSTEMS = r"^src/(systems|rules|rls|targets|stimuli|network|neurons|synapses)/|^include/engram/(" \
-             r"simulation|observe|network|neurons|synapses|drive|filter|feedforward|rls|rule|targets|stimulus|perturbation|cells)\.h$"
+             r"network|neurons|synapses|drive|filter|feedforward|rls|rule|targets|stimulus|cells)\.h$"
 ABOVE = ["src/plan", "src/training"]
 # Of recursive least squares, in names, comments and messages; P alone stands for its matrix (-P is an option, @p and %P are not words). Words that more than one
 # rule has are none of them: plastic, correlation, drive, stimulus and target are in keys of the parameter file that every run has.
 OF_RLS = r"(?i:\brls|recursi(on|ve)|least.squares|\binverse\b|\bgains?\b|\blambda\b|\binstants?\b|spike_driven|\btextbook\b|\btargets\.h5\b)|(?<![-@%\w])P(?!\w)"
 # Folders of headers that say more than one folder defines, or nothing that any does.
-HOMES = {"cells": "neurons", "partition": "run", "perturb": "training", "sum": "run", "system": "training", "version": "run"}
+HOMES = {"cells": "neurons", "partition": "run", "perturbation_settings": "training", "sum": "run", "system": "training", "version": "run"}
 
 
 def text_of(path):

@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "engram/groups.h"
-#include "engram/perturbation.h"
 #include "engram/test_run.h"
+#include "systems/patterns/perturbation.h"
 
 static int64_t members(const uint8_t *chosen, int64_t total) {
     int64_t count = 0;

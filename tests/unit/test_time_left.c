@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include "engram/simulation.h"
 #include "engram/slurm.h"
 #include "engram/watch.h"
+#include "systems/patterns/simulation.h"
 
 static void test_forms(void **state) {
     (void)state;

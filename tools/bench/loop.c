@@ -6,8 +6,8 @@
 
 #include "engram/memory.h"
 #include "engram/random.h"
-#include "engram/simulation.h"
 #include "engram/synapses.h"
+#include "systems/patterns/simulation.h"
 
 enum { REPEATS = 9 };
 

@@ -11,7 +11,7 @@
 #include "engram/memory.h"
 #include "engram/random.h"
 #include "engram/rls.h"
-#include "engram/simulation.h"
+#include "systems/patterns/simulation.h"
 
 void openblas_set_num_threads(int threads);
 

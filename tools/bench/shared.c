@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/rls/process_grid.h"
 #include "engram/memory.h"
 #include "engram/partition.h"
 #include "engram/random.h"
 #include "engram/rls.h"
-#include "engram/simulation.h"
+#include "../../src/rls/process_grid.h"
+#include "systems/patterns/simulation.h"
 
 void openblas_set_num_threads(int threads);
 void pssymv_(const char *uplo, const int *n, const float *alpha, const float *a, const int *ia, const int *ja, const int *a_is, const float *x, const int *ix,

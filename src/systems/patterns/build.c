@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "engram/memory.h"
-#include "engram/observe.h"
-#include "engram/perturbation.h"
 #include "engram/random.h"
+#include "perturbation.h"
+#include "tracker.h"
 
 static const plastic_settings *plastic_of(const simulation *sim) {
     return config_common(sim->config, "plastic");

@@ -2,7 +2,7 @@
 #ifndef ENGRAM_BUILD_H
 #define ENGRAM_BUILD_H
 
-#include "engram/simulation.h"
+#include "simulation.h"
 
 /** Check what only shows when sections are seen together, and let every selected module check its own. Not collective; not agreed. */
 status build_check(const context *context, config *config);

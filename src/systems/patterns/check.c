@@ -1,7 +1,7 @@
 #include <math.h>
 
 #include "build.h"
-#include "engram/observe.h"
+#include "tracker.h"
 
 static status check_times(config *config) {
     const simulation_settings *simulation = config_common(config, "simulation");

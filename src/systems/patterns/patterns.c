@@ -4,9 +4,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "build.h"
 #include "engram/memory.h"
-#include "engram/perturbation.h"
+#include "build.h"
+#include "perturbation.h"
 #include "plan/sizes.h"
 #include "testing.h"
 

@@ -2,8 +2,8 @@
 #ifndef ENGRAM_PATTERNS_H
 #define ENGRAM_PATTERNS_H
 
-#include "engram/observe.h"
-#include "engram/simulation.h"
+#include "simulation.h"
+#include "tracker.h"
 
 typedef struct patterns {
     simulation *sim;

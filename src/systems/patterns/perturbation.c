@@ -1,4 +1,4 @@
-#include "engram/perturbation.h"
+#include "perturbation.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include <math.h>
 
 #include "engram/memory.h"
-#include "engram/observe.h"
+#include "tracker.h"
 
 void psth_init(psth *psth, const simulation *sim, double bin_ms) {
     psth->window = sim->window;

@@ -2,7 +2,7 @@
 #ifndef ENGRAM_RATE_FIT_H
 #define ENGRAM_RATE_FIT_H
 
-#include "engram/observe.h"
+#include "tracker.h"
 
 /** Of each neuron of the rank; NAN where it is untrained, or has fewer than two bins. x: target rate, averaged over the learning instants in a bin of the PSTH
  *  (interpolated at the bin's centre where there are none); y: PSTH. */

@@ -2,7 +2,7 @@
 #ifndef ENGRAM_PATTERNS_RESULTS_H
 #define ENGRAM_PATTERNS_RESULTS_H
 
-#include "engram/simulation.h"
+#include "simulation.h"
 
 /** Names of recorded units and conditions, where there are any: datasets GROUP/recorded_unit [N] (-1: none, -2: auxiliary target), GROUP/unit_name [units] and
  *  GROUP/condition_name [tasks]. */

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "engram/memory.h"
-#include "engram/perturbation.h"
+#include "perturbation.h"
 #include "results.h"
 #include "testing.h"
 

@@ -1,5 +1,5 @@
 /* Sections of the parameter file that this system brings, from the tables of its parts. */
-#include "engram/simulation.h"
+#include "simulation.h"
 
 enum { VARIANTS_MAX = 32, SECTIONS = 7 };
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "engram/memory.h"
-#include "engram/perturbation.h"
+#include "perturbation.h"
 #include "testing.h"
 
 struct spike_deletion {

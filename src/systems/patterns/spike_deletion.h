@@ -16,7 +16,7 @@
 #ifndef ENGRAM_SPIKE_DELETION_H
 #define ENGRAM_SPIKE_DELETION_H
 
-#include "engram/observe.h"
+#include "tracker.h"
 
 typedef struct spike_deletion spike_deletion;
 

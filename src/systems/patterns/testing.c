@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "engram/memory.h"
-#include "engram/perturbation.h"
+#include "perturbation.h"
 
 #define SCORE_SCALE 0x1p40 /* |r| <= 1 and at most 2^20 trials: the sum stays below 2^60 */
 

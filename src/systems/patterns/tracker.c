@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "engram/memory.h"
-#include "engram/observe.h"
+#include "tracker.h"
 
 enum { SCORE_COLUMNS = 64 };
 

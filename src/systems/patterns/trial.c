@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "engram/clock.h"
-#include "engram/perturbation.h"
-#include "engram/simulation.h"
+#include "perturbation.h"
+#include "simulation.h"
 
 /** Charges the time since the last call to a phase. */
 typedef struct { double *seconds, last; } stopwatch;

@@ -2,9 +2,9 @@
 #ifndef ENGRAM_PATTERNS_SIZES_H
 #define ENGRAM_PATTERNS_SIZES_H
 
-#include "engram/observe.h"
 #include "engram/plan.h"
 #include "engram/test_settings.h"
+#include "../tracker.h"
 
 /** A network as the configuration describes it. */
 typedef struct {

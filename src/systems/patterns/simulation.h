@@ -1,14 +1,14 @@
 /** @file simulation.h
  *  A network with everything that it needs to run, one trial of it, and what can be observed of a trial.
  */
-#ifndef ENGRAM_SIMULATION_H
-#define ENGRAM_SIMULATION_H
+#ifndef ENGRAM_PATTERNS_SIMULATION_H
+#define ENGRAM_PATTERNS_SIMULATION_H
 
 #include "engram/clock.h"
 #include "engram/drive.h"
 #include "engram/exchange.h"
 #include "engram/feedforward.h"
-#include "engram/guards.h"
+#include "engram/guard_settings.h"
 #include "engram/network.h"
 #include "engram/neurons.h"
 #include "engram/rule.h"

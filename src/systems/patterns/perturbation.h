@@ -3,10 +3,10 @@
  *  external noise.
  *  All choices are pure functions of the seed and of the ids concerned, the same on any number of ranks.
  */
-#ifndef ENGRAM_PERTURBATION_H
-#define ENGRAM_PERTURBATION_H
+#ifndef ENGRAM_PATTERNS_PERTURBATION_H
+#define ENGRAM_PATTERNS_PERTURBATION_H
 
-#include "engram/simulation.h"
+#include "simulation.h"
 
 typedef struct perturbation {
     perturbation_settings settings;

@@ -1,8 +1,8 @@
-/** @file guards.h
+/** @file guard_settings.h
  *  Section `guards`: when a run has gone wrong and is ended.
  */
-#ifndef ENGRAM_GUARDS_H
-#define ENGRAM_GUARDS_H
+#ifndef ENGRAM_GUARD_SETTINGS_H
+#define ENGRAM_GUARD_SETTINGS_H
 
 #include "engram/config.h"
 

@@ -1,11 +1,11 @@
-/** @file observe.h
+/** @file tracker.h
  *  What is measured while a trial runs: rolling-average drive and its correlation with the target, peri-stimulus histograms.
  */
-#ifndef ENGRAM_OBSERVE_H
-#define ENGRAM_OBSERVE_H
+#ifndef ENGRAM_PATTERNS_TRACKER_H
+#define ENGRAM_PATTERNS_TRACKER_H
 
 #include "engram/output.h"
-#include "engram/simulation.h"
+#include "simulation.h"
 
 /** Follows the drive (or phi2 of it, for rate targets) through the target window as averages around every learning instant (patterns/README.md 6.3):
  *  at each whole ms tau after the stimulus the value is added to bins max(1,a) .. min(a+m, instants), a = floor((tau - w)/every + 1), m = round(2w/every - 1).

@@ -1,8 +1,8 @@
-/** @file perturb.h
+/** @file perturbation_settings.h
  *  What `engram test` may be asked to do to a trained network (--delete-neurons, ...). A system refuses what it cannot do.
  */
-#ifndef ENGRAM_PERTURB_H
-#define ENGRAM_PERTURB_H
+#ifndef ENGRAM_PERTURBATION_SETTINGS_H
+#define ENGRAM_PERTURBATION_SETTINGS_H
 
 typedef struct {
     double delete_neurons;  /**< fraction F of the neurons: floor(F N) of them never fire and are not scored */
