@@ -37,6 +37,10 @@ typedef enum {
     RANDOM_EXTERNAL_NOISE = 26,  /**< id: neuron,     counter: stream * 2^40 + step/4 (random_noise) */
     RANDOM_SHUFFLE_CHOICE = 27,  /**< id: target,     counter: kind (static 0, plastic 1) << 32 | source */
     RANDOM_SHUFFLE_ORDER = 28,   /**< id: target,     counter: (2 kind + type of source) << 32 | draw */
+    RANDOM_COMMAND = 29,         /**< id: dimension,  counter: stream * 2^40 + node/4 (smooth_noise) or step/4 (filtered_noise) (random_noise) */
+    RANDOM_COMMAND_PULSE = 30,   /**< id: dimension,  counter: stream * 2^40 + pulse */
+    RANDOM_TEACHER = 31,         /**< id: row,        counter: column */
+    RANDOM_TEACHER_START = 32,   /**< id: dimension,  counter: stream * 2^40 + task */
 } random_purpose;
 
 /** The four words of one block. */

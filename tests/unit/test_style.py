@@ -20,6 +20,7 @@ SHORT_LINES = [
     "src/rls",
     "src/rules",
     "src/run",
+    "src/signals",
     "src/stimuli",
     "src/synapses",
     "src/systems",

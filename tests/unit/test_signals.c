@@ -1,0 +1,402 @@
+/** @file test_signals.c
+ *  Commands and teachers against closed forms. One rank.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "engram/signal.h"
+#include "io/h5_server.h"
+
+#define TURN 6.283185307179586477
+
+enum { KINDS_MAX = 32 };
+
+static context job;
+
+/** The two sections of a system that has signals. */
+static const config_schema *schema(void) {
+    static const param_table *commands[KINDS_MAX], *teachers[KINDS_MAX];
+    static param_section sections[2];
+    static config_system system = {"signals", "for tests", sections, 2};
+    static const config_schema all = {.systems = &system, .system_count = 1};
+    int c = 0, t = 0;
+    for (; command_kinds[c]; c++) commands[c] = command_kinds[c]->parameters;
+    for (; teacher_kinds[t]; t++) teachers[t] = teacher_kinds[t]->parameters;
+    sections[0] = (param_section){"stimulus", "stimuli", "the command", &command_common, "kind", commands, c};
+    sections[1] = (param_section){"targets", "targets", "the teacher", &teacher_common, "kind", teachers, t};
+    return &all;
+}
+
+/** A command and a teacher of a parameter file. */
+typedef struct {
+    signal_setting setting;
+    teacher *teacher;
+    command *command;
+} signals;
+
+/** @param dimensions 0: as the teacher says */
+static status open_signals(const char *text, int dimensions, double dt, signals *result) {
+    *result = (signals){.setting = {&job, NULL, dimensions, dt, 1}};
+    status code = config_read_text(&job, "test.yaml", text, strlen(text), NULL, schema(), &result->setting.config);
+    if (code != STATUS_OK) return code;
+    int tasks = 0;
+    code = teacher_resolve(&job, result->setting.config, &result->setting.dimensions, &tasks);
+    if (code == STATUS_OK) code = teacher_open(&result->setting, &result->teacher);
+    if (code == STATUS_OK) code = command_open(&result->setting, result->teacher, &result->command);
+    return code;
+}
+
+static void close_signals(signals *signals) {
+    command_close(signals->command);
+    teacher_close(signals->teacher);
+    config_free(signals->setting.config);
+}
+
+static signals opened(const char *text, int dimensions, double dt) {
+    signals result;
+    assert_int_equal(open_signals(text, dimensions, dt, &result), STATUS_OK);
+    return result;
+}
+
+/** What is printed when it does not open. Owned by the caller. */
+static char *refused(const char *text, int dimensions, double dt) {
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/test_signals.%d.told", (int)getpid());
+    fflush(stderr);
+    int old = dup(STDERR_FILENO);
+    assert_non_null(freopen(path, "w", stderr));
+    signals result;
+    status code = open_signals(text, dimensions, dt, &result);
+    fflush(stderr);
+    dup2(old, STDERR_FILENO);
+    close(old);
+    close_signals(&result);
+    char *told = calloc(1, 4096);
+    FILE *file = fopen(path, "r");
+    assert_true(fread(told, 1, 4095, file) > 0);
+    fclose(file);
+    unlink(path);
+    assert_int_equal(code, STATUS_INPUT);
+    return told;
+}
+
+static void assert_refused(const char *text, int dimensions, double dt, const char *word) {
+    char *told = refused(text, dimensions, dt);
+    if (!strstr(told, word)) fail_msg("'%s' does not say '%s'", told, word);
+    free(told);
+}
+
+/** The path of the trial of stream 0, in pieces. @param[out] x [steps+1][J], owned by the caller */
+static double *walk(signals *signals, int steps, int piece) {
+    int J = signals->setting.dimensions;
+    double *c = calloc((size_t)piece * (size_t)J, sizeof *c), *x = calloc((size_t)(steps + 1) * (size_t)J, sizeof *x);
+    teacher_begin(signals->teacher, 0, 0, x);
+    for (int n = 0; n < steps; n += piece) {
+        int count = steps - n < piece ? steps - n : piece;
+        command_fill(signals->command, 0, n, count, c);
+        teacher_advance(signals->teacher, 0, n, count, c, x + (size_t)n * (size_t)J);
+    }
+    free(c);
+    return x;
+}
+
+/* ---- golden traces ---- */
+
+/** G1 to G3: c = (8 sin(2 pi 1.5 t), 6 cos(2 pi 0.7 t)), A = [[-.5, -6], [6, -.5]]; final state of two independent programs. */
+static void test_golden_linear(void **state) {
+    (void)state;
+    signals s = opened("stimulus: {kind: sines, amplitudes: [8, 6], frequencies: [1.5, 0.7], forms: [sin, cos], scale: 1}\n"
+                       "targets: {kind: linear, matrix: [-0.5, -6, 6, -0.5]}\n", 0, 1e-4);
+    double *x = walk(&s, 20000, 777), now[2] = {0, 0};
+    for (int n = 0; n < 20000; n++) { /* the same, to the bit, as a plain program has it */
+        double t = n * 1e-4, c0 = 8 * sin(2 * M_PI * 1.5 * t), c1 = 6 * cos(2 * M_PI * 0.7 * t);
+        double f0 = -0.5 * now[0] + -6 * now[1], f1 = 6 * now[0] + -0.5 * now[1];
+        now[0] += 1e-4 * (f0 + c0);
+        now[1] += 1e-4 * (f1 + c1);
+        assert_true(x[2 * n + 2] == now[0] && x[2 * n + 3] == now[1]);
+    }
+    assert_float_equal(x[40000], 0.88866272, 5e-9);
+    assert_float_equal(x[40001], -2.22659603, 5e-9);
+    free(x);
+    close_signals(&s);
+}
+
+/** G4: van der Pol from (0.8, 0.2). */
+static void test_golden_van_der_pol(void **state) {
+    (void)state;
+    signals s = opened("stimulus: {kind: none}\ntargets: {kind: van_der_pol, initial: [0.8, 0.2]}\n", 2, 1e-4);
+    double *x = walk(&s, 20000, 20000), now[2] = {0.8, 0.2}, w = 1.4 * M_PI;
+    for (int n = 0; n < 20000; n++) {
+        double X = 2 * now[0], f0 = w * now[1], f1 = w * (1 * (1 - X * X) * now[1] - now[0]);
+        now[0] = now[0] + 1e-4 * (f0 + 0);
+        now[1] = now[1] + 1e-4 * (f1 + 0);
+        assert_true(x[2 * n + 2] == now[0] && x[2 * n + 3] == now[1]);
+    }
+    assert_float_equal(x[40000], -.20967773, 5e-9);
+    assert_float_equal(x[40001], -1.26566244, 5e-9);
+    assert_float_equal(teacher_box(s.teacher)[1], 2.0, 0);
+    free(x);
+    close_signals(&s);
+}
+
+/* ---- commands ---- */
+
+/** Mean product of a channel with another (or itself) at a distance. */
+static double product(const double *c, int J, int steps, int one, int other, int lag) {
+    double sum = 0;
+    for (int n = 0; n + lag < steps; n++) sum += c[n * J + one] * c[(n + lag) * J + other];
+    return sum / (steps - lag);
+}
+
+static void test_smooth_noise(void **state) {
+    (void)state;
+    enum { J = 3, STEPS = 400000 }; /* 2000 s of 5 ms */
+    signals s = opened("stimulus: {kind: smooth_noise, tau: 50 ms, scale: 1}\ntargets: {kind: leak}\n", J, 5e-3);
+    double *c = calloc(STEPS * J, sizeof *c);
+    command_fill(s.command, 5, 0, STEPS, c);
+    for (int j = 0; j < J; j++) { /* about 20000 independent values: 4 standard errors are 0.03 */
+        double mean = 0;
+        for (int n = 0; n < STEPS; n++) mean += c[n * J + j] / STEPS;
+        assert_float_equal(mean, 0, 0.03);
+        for (int lag = 0; lag <= 40; lag += 5)
+            assert_float_equal(product(c, J, STEPS, j, j, lag), exp(-lag * lag * 25.0 / (4 * 2500.0)), 0.03);
+        assert_float_equal(product(c, J, STEPS, j, (j + 1) % J, 0), 0, 0.03);
+    }
+    double *other = calloc(STEPS * J, sizeof *other);
+    command_fill(s.command, 6, 0, STEPS, other); /* of another stream */
+    double sum = 0;
+    for (int i = 0; i < STEPS * J; i++) sum += c[i] * other[i] / (STEPS * J);
+    assert_float_equal(sum, 0, 0.03);
+    for (int first = 0, count = 1; first + count <= 30000; first += count, count = count % 613 + 1) { /* in pieces: the same bits */
+        command_fill(s.command, 5, first, count, other);
+        assert_memory_equal(other, c + first * J, (size_t)count * J * sizeof *c);
+    }
+    command_fill(s.command, 5, 7, 1, other);
+    assert_memory_equal(other, c + 7 * J, J * sizeof *c);
+    free(c), free(other);
+    close_signals(&s);
+}
+
+/** Variance and autocovariance are those of the kernel at every phase: coefficients are drawn anew by streams. */
+static void test_smooth_noise_stationary(void **state) {
+    (void)state;
+    enum { STREAMS = 40000, STEPS = 15 }; /* the grid has 7 steps */
+    signals s = opened("stimulus: {kind: smooth_noise, tau: 50 ms, channels: [2], scale: 2}\ntargets: {kind: leak}\n", 2, 5e-3);
+    double variance[STEPS] = {0}, apart[STEPS] = {0}, c[STEPS + 10][2];
+    for (uint64_t stream = 0; stream < STREAMS; stream++) {
+        command_fill(s.command, stream, 1000, STEPS + 10, c[0]);
+        for (int n = 0; n < STEPS; n++) {
+            assert_true(c[n][0] == 0);
+            variance[n] += c[n][1] * c[n][1] / STREAMS / 4;
+            apart[n] += c[n][1] * c[n + 10][1] / STREAMS / 4;
+        }
+    }
+    for (int n = 0; n < STEPS; n++) { /* standard error 0.007 */
+        assert_float_equal(variance[n], 1, 0.025);
+        assert_float_equal(apart[n], exp(-0.25), 0.025);
+    }
+    close_signals(&s);
+}
+
+static void test_steps(void **state) {
+    (void)state;
+    signals s = opened("stimulus: {kind: steps, values: [1.5, -2], start: 2 ms, stop: 5 ms, period: 10 ms}\ntargets: {kind: oscillator}\n", 0, 1e-3);
+    double c[100];
+    command_fill(s.command, 3, 0, 50, c);
+    for (int n = 0; n < 50; n++) {
+        bool on = n % 10 >= 2 && n % 10 < 5;
+        assert_true(c[2 * n] == (on ? 1.5 : 0) && c[2 * n + 1] == (on ? -2 : 0));
+    }
+    char text[200];
+    command_describe(s.command, text, sizeof text);
+    assert_string_equal(text, "steps, values 1.5 -2, start 2 ms, stop 5 ms, period 10 ms, scale 1");
+    close_signals(&s);
+}
+
+/** Root mean square of dx/dt = A x + c of 2 dimensions under smooth noise: the integral over s and t of tr(e^(As) e^(At)') exp(-(s-t)^2/4 tau^2), halved. */
+static double driven_size(const double *a, double tau) {
+    enum { COUNT = 8000 };
+    static double g[COUNT][4];
+    double h = 1e-3, sum = 0;
+    memcpy(g[0], (double[]){1, 0, 0, 1}, sizeof g[0]);
+    for (int n = 0; n + 1 < COUNT; n++)
+        for (int i = 0; i < 4; i++) { /* e^(Ah) to the third order */
+            double term[4];
+            memcpy(term, g[n], sizeof term);
+            g[n + 1][i] = term[i];
+            for (int order = 1; order <= 3; order++) {
+                double next[4] = {a[0] * term[0] + a[1] * term[2], a[0] * term[1] + a[1] * term[3],
+                                  a[2] * term[0] + a[3] * term[2], a[2] * term[1] + a[3] * term[3]};
+                for (int m = 0; m < 4; m++) term[m] = next[m] * h / order;
+                g[n + 1][i] += term[i];
+            }
+        }
+    for (int n = 0; n < COUNT; n++)
+        for (int m = n > 400 ? n - 400 : 0; m < n + 400 && m < COUNT; m++)
+            for (int i = 0; i < 4; i++) sum += h * h * g[n][i] * g[m][i] * exp(-(n - m) * h * (n - m) * h / (4 * tau * tau));
+    return sqrt(sum / 2);
+}
+
+/** The factor makes the teacher of unit size. */
+static void test_auto_scale(void **state) {
+    (void)state;
+    signals s = opened("stimulus: {kind: smooth_noise, tau: 10 ms}\ntargets: {kind: leak, rate: 2}\n", 4, 1e-3);
+    double rate = 2, tau = 0.01, variance = 0, h = 1e-4; /* of x: integral over s of exp(-rate |s|) exp(-s^2/4 tau^2) / (2 rate) */
+    for (double lag = h / 2; lag < 1; lag += h) variance += 2 * h * exp(-rate * lag - lag * lag / (4 * tau * tau)) / (2 * rate);
+    assert_float_equal(command_scale(s.command) * sqrt(variance), 1, 0.03);
+    close_signals(&s);
+    s = opened("stimulus: {kind: smooth_noise}\ntargets: {kind: oscillator}\n", 2, 1e-4);
+    assert_float_equal(command_scale(s.command) * driven_size(teacher_matrix(s.teacher), 0.05), 1, 0.03);
+    char text[200];
+    command_describe(s.command, text, sizeof text);
+    assert_non_null(strstr(text, "smooth_noise, tau 50 ms, channels all, scale "));
+    assert_non_null(strstr(text, " (auto)"));
+    close_signals(&s);
+    s = opened("stimulus: {kind: smooth_noise}\ntargets: {kind: van_der_pol}\n", 2, 1e-4);
+    assert_true(command_scale(s.command) == 1);
+    close_signals(&s);
+}
+
+/* ---- teachers ---- */
+
+/** Every teacher that follows Euler steps does so to the bit, however it is walked, by the field that it tells. */
+static void test_euler(void **state) {
+    (void)state;
+    static const char *const kinds[] = {"oscillator", "leak", "arm", "demo", "bistable", "van_der_pol", "lorenz"};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        for (int J = 1; J <= 33; J++) {
+            char text[200];
+            snprintf(text, sizeof text, "stimulus: {kind: smooth_noise, scale: 2}\ntargets: {kind: %s}\n", kinds[k]);
+            bool any = strcmp(kinds[k], "leak") == 0;
+            if (J > 1 && !any) break;
+            signals s = opened(text, any ? J : 0, 1e-3);
+            int dimensions = s.setting.dimensions;
+            double *x = walk(&s, 500, 37), *c = calloc(500 * (size_t)dimensions, sizeof *c), *f = calloc((size_t)dimensions, sizeof *f);
+            command_fill(s.command, 0, 0, 500, c);
+            for (int n = 0; n < 500; n++) {
+                assert_true(teacher_field(s.teacher, x + n * dimensions, f));
+                for (int j = 0; j < dimensions; j++)
+                    assert_true(x[(n + 1) * dimensions + j] == x[n * dimensions + j] + 1e-3 * (f[j] + c[n * dimensions + j]));
+            }
+            free(x), free(c), free(f);
+            close_signals(&s);
+        }
+}
+
+static void test_matrices(void **state) {
+    (void)state;
+    double w = TURN;
+    signals s = opened("targets: {kind: oscillator}\nstimulus: {kind: none}\n", 0, 1e-4);
+    const double *a = teacher_matrix(s.teacher);
+    assert_true(a[0] == 0 && a[1] == w && a[2] == -w && a[3] == -2 * 0.16 * w);
+    char text[100];
+    teacher_describe(s.teacher, text, sizeof text);
+    assert_string_equal(text, "oscillator, frequency 1 Hz, damping 0.16");
+    close_signals(&s);
+    s = opened("targets: {kind: arm}\nstimulus: {kind: none}\n", 0, 1e-4);
+    const double arm[] = {0, 0, M_PI, 0, 0, 0, 0, M_PI, -M_PI, -M_PI * .3, -M_PI * .9, -M_PI * .2, -M_PI * .3, -M_PI, -M_PI * .2, -M_PI * .7};
+    for (int i = 0; i < 16; i++) assert_true(teacher_matrix(s.teacher)[i] == arm[i]);
+    close_signals(&s);
+    s = opened("targets: {kind: demo}\nstimulus: {kind: none}\n", 0, 1e-4);
+    a = teacher_matrix(s.teacher);
+    assert_true(a[0] == -3 && a[1] == -24 && a[2] == 3 && a[3] == 0);
+    assert_null(teacher_box(s.teacher));
+    close_signals(&s);
+}
+
+static void test_fields(void **state) {
+    (void)state;
+    double f[3];
+    signals s = opened("targets: {kind: bistable}\nstimulus: {kind: none}\n", 0, 1e-4);
+    teacher_field(s.teacher, (double[]){0.25}, f);
+    assert_float_equal(f[0], 8 * .25 * .25 * .75, 1e-15);
+    teacher_field(s.teacher, (double[]){0.5}, f);
+    assert_float_equal(f[0], 0, 1e-15);
+    close_signals(&s);
+    s = opened("targets: {kind: lorenz}\nstimulus: {kind: none}\n", 0, 1e-4);
+    teacher_field(s.teacher, (double[]){.5, -.25, .5}, f); /* X = 6, Y = -3, Z = 31 */
+    assert_float_equal(f[0], 10 * (-3 - 6) / 12., 1e-14);
+    assert_float_equal(f[1], (6 * (28 - 31) + 3) / 12., 1e-14);
+    assert_float_equal(f[2], (6 * -3 - 8 / 3. * 31) / 12., 1e-13);
+    close_signals(&s);
+}
+
+static void test_limits(void **state) {
+    (void)state;
+    signals s = opened("targets: {kind: leak, rate: 0, initial: [0, 1], limits: [0.5, 0]}\nstimulus: {kind: steps, values: [1, 5]}\n", 2, 1e-3);
+    assert_true(teacher_accepts(s.teacher, s.command, 0, 0, 499));
+    assert_false(teacher_accepts(s.teacher, s.command, 0, 0, 502));
+    close_signals(&s);
+}
+
+/* ---- mistakes ---- */
+
+static void test_mistakes(void **state) {
+    (void)state;
+    assert_refused("targets: {kind: oscillator}\n", 3, 1e-4, "oscillator has 2 dimensions, but the network has 3");
+    assert_refused("targets: {kind: leak}\n", 0, 1e-4, "any number of dimensions");
+    assert_refused("targets: {kind: oscillator, initial: [1, 2, 3]}\n", 0, 1e-4, "test.yaml:1:29: targets.initial: 3 numbers, but there are 2 dimensions");
+    assert_refused("targets: {kind: linear}\n", 0, 1e-4, "targets.matrix: is missing");
+    assert_refused("targets: {kind: linear, matrix: [1, 2, 3]}\n", 0, 1e-4, "3 numbers are no square matrix");
+    assert_refused("targets: {kind: linear, path: /nowhere/a.csv}\n", 0, 1e-4, "/nowhere/a.csv: cannot be read: No such file");
+    assert_refused("stimulus: {kind: smooth_noise, channels: [3]}\n", 2, 1e-4, "'3' is none");
+    assert_refused("stimulus: {kind: steps, start: 5, stop: 5}\n", 2, 1e-4, "5 ms is not after start");
+    assert_refused("stimulus: {kind: steps, start: 0.25}\n", 2, 1e-4, "stimulus.start");
+    assert_refused("stimulus: {kind: sines, forms: [sin, cos, sin]}\n", 2, 1e-4, "stimulus.forms: 3 of them");
+}
+
+static char csv_path[64];
+
+static void write_csv(const char *text) {
+    snprintf(csv_path, sizeof csv_path, "/tmp/test_signals.%d.csv", (int)getpid());
+    FILE *file = fopen(csv_path, "w");
+    fputs(text, file);
+    fclose(file);
+}
+
+static void test_linear_file(void **state) {
+    (void)state;
+    char text[200];
+    write_csv("-1, 2,3\n\n4;-5; 6e-1\r\n7,8,-9");
+    snprintf(text, sizeof text, "targets: {kind: linear, path: %s}\nstimulus: {kind: none}\n", csv_path);
+    signals s = opened(text, 0, 1e-4);
+    const double a[] = {-1, 2, 3, 4, -5, .6, 7, 8, -9};
+    assert_int_equal(s.setting.dimensions, 3);
+    assert_memory_equal(teacher_matrix(s.teacher), a, sizeof a);
+    close_signals(&s);
+    static const struct { const char *file, *says; } bad[] = {
+        {"1,2\n3,x\n", ":2: column 2: 'x' is no number"}, {"1,2\n3\n", ":2: 1 numbers, but the first line has 2"}, {"1,2\n", "1 lines with 2 numbers"},
+        {"", "0 lines"}, {"1,2\n3,4\n5,6\n", ":3: more than 2 lines"}, {"1,2\n3,4,5\n", ":2: more than 2 numbers"}, {"1,2\n3,nan\n", "'nan' is no number"},
+        {"1,2\n3,\n", ":2: column 2: '' is no number"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        write_csv(bad[i].file);
+        assert_refused(text, 0, 1e-4, bad[i].says);
+    }
+    unlink(csv_path);
+}
+
+int main(int argc, char **argv) {
+    if (server_is_wanted(argc, argv)) return server_run();
+    MPI_Init(NULL, NULL);
+    job = context_of(MPI_COMM_WORLD);
+    job.quiet = true;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden_linear), cmocka_unit_test(test_golden_van_der_pol), cmocka_unit_test(test_smooth_noise),
+        cmocka_unit_test(test_smooth_noise_stationary), cmocka_unit_test(test_steps), cmocka_unit_test(test_auto_scale), cmocka_unit_test(test_euler),
+        cmocka_unit_test(test_matrices), cmocka_unit_test(test_fields), cmocka_unit_test(test_limits), cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_linear_file),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    MPI_Finalize();
+    return failed;
+}
