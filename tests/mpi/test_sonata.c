@@ -296,12 +296,24 @@ static void check_edges(fixture *f, const char *name, const char *population, bo
     status_forget();
 }
 
-static void put(hid_t file, const char *name, hid_t stored, int dimensions, hsize_t rows, hsize_t columns, hid_t memory, const void *data) {
-    hid_t links = H5Pcreate(H5P_LINK_CREATE), space = H5Screate_simple(dimensions, (hsize_t[]){rows, columns}, NULL);
+/** A dataset as programs of others write it. */
+typedef struct {
+    hid_t stored, memory;  /**< type of elements in the file, and of those it is made from */
+    hsize_t rows, columns; /**< its shape; columns 0: one axis */
+} foreign_set;
+
+/* Made from int64 or double: [rows], pairs [rows][2]. */
+static foreign_set ids(hid_t stored, hsize_t rows) { return (foreign_set){.stored = stored, .memory = H5T_NATIVE_INT64, .rows = rows}; }
+static foreign_set id_pairs(hid_t stored, hsize_t rows) { return (foreign_set){.stored = stored, .memory = H5T_NATIVE_INT64, .rows = rows, .columns = 2}; }
+static foreign_set weights(hid_t stored, hsize_t rows) { return (foreign_set){.stored = stored, .memory = H5T_NATIVE_DOUBLE, .rows = rows}; }
+
+/** @param data borrowed; NULL: nothing is written */
+static void put(hid_t file, const char *name, foreign_set set, const void *data) {
+    hid_t links = H5Pcreate(H5P_LINK_CREATE), space = H5Screate_simple(set.columns ? 2 : 1, (hsize_t[]){set.rows, set.columns}, NULL);
     H5Pset_create_intermediate_group(links, 1);
-    hid_t set = H5Dcreate2(file, name, stored, space, links, H5P_DEFAULT, H5P_DEFAULT);
-    if (data) H5Dwrite(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data);
-    H5Dclose(set);
+    hid_t id = H5Dcreate2(file, name, set.stored, space, links, H5P_DEFAULT, H5P_DEFAULT);
+    if (data) H5Dwrite(id, set.memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data);
+    H5Dclose(id);
     H5Sclose(space);
     H5Pclose(links);
 }
@@ -312,15 +324,10 @@ static const double foreign_weights[6] = {.1, .2, .3, .4, .5, .6};
 
 static hid_t begin_foreign(fixture *f) {
     hid_t file = H5Fcreate(at(f, "foreign.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-    put(file, "/edges/p/target_node_id", H5T_STD_I32BE, 1, 6, 0, H5T_NATIVE_INT64, foreign_targets);
-    put(file, "/edges/p/source_node_id", H5T_STD_I64LE, 1, 6, 0, H5T_NATIVE_INT64, foreign_sources);
-    put(file, "/edges/p/0/syn_weight", H5T_IEEE_F64LE, 1, 6, 0, H5T_NATIVE_DOUBLE, foreign_weights);
+    put(file, "/edges/p/target_node_id", ids(H5T_STD_I32BE, 6), foreign_targets);
+    put(file, "/edges/p/source_node_id", ids(H5T_STD_I64LE, 6), foreign_sources);
+    put(file, "/edges/p/0/syn_weight", weights(H5T_IEEE_F64LE, 6), foreign_weights);
     return file;
-}
-
-static void replace(hid_t file, const char *name, hid_t stored, int dimensions, hsize_t rows, hsize_t columns, hid_t memory, const void *data) {
-    H5Ldelete(file, name, H5P_DEFAULT);
-    put(file, name, stored, dimensions, rows, columns, memory, data);
 }
 
 static status read_foreign(fixture *f, bool look, sonata_synapses *got) {
@@ -343,12 +350,12 @@ static void check_foreign(fixture *f, bool look) {
 }
 
 /** Rank 0 makes @p name in the foreign file anew; all ranks must refuse it with @p wanted in the message. */
-static void refuse(fixture *f, const char *name, hid_t stored, int dimensions, hsize_t rows, hsize_t columns, hid_t memory, const void *data,
-                   const char *wanted) {
+static void refuse(fixture *f, const char *name, foreign_set set, const void *data, const char *wanted) {
     sonata_synapses got;
     if (f->job.rank == 0) {
         hid_t file = begin_foreign(f);
-        replace(file, name, stored, dimensions, rows, columns, memory, data);
+        H5Ldelete(file, name, H5P_DEFAULT);
+        put(file, name, set, data);
         H5Fclose(file);
     }
     CHECK(f, read_foreign(f, true, &got) == STATUS_INPUT && got.targets == NULL);
@@ -399,11 +406,11 @@ static void test_indices(fixture *f) {
         MPI_Barrier(f->job.comm); /* nobody reads any more */
         if (f->job.rank == 0) {
             hid_t file = begin_foreign(f);
-            put(file, "/edges/p/indices/target_to_source/node_id_to_ranges", real ? H5T_IEEE_F64LE : H5T_STD_I64LE, 2, flat ? 6 : 3, flat ? 1 : 2,
-                H5T_NATIVE_INT64, i < 5 ? others[i] : nodes);
-            if (!half)
-                put(file, "/edges/p/indices/target_to_source/range_to_edge_id", H5T_STD_I64LE, 2, 3, 2, H5T_NATIVE_INT64,
-                    i < GOOD_NODES ? good : ranges[i - GOOD_NODES]);
+            foreign_set set = id_pairs(real ? H5T_IEEE_F64LE : H5T_STD_I64LE, flat ? 6 : 3);
+            if (flat) set.columns = 1;
+            put(file, "/edges/p/indices/target_to_source/node_id_to_ranges", set, i < 5 ? others[i] : nodes);
+            set = id_pairs(H5T_STD_I64LE, 3);
+            if (!half) put(file, "/edges/p/indices/target_to_source/range_to_edge_id", set, i < GOOD_NODES ? good : ranges[i - GOOD_NODES]);
             H5Fclose(file);
         }
         check_foreign(f, false);
@@ -419,15 +426,14 @@ static void test_foreign_edges(fixture *f) {
 static void test_refused_edges(fixture *f) {
     const int64_t negative[6] = {2, 0, -7, 1, 2, 0}, large[6] = {2, 0, 2, 1, 2, 3};
     const double bad[6] = {0, 0, 0, NAN, 0, 0};
-    const hid_t i64 = H5T_NATIVE_INT64, f64 = H5T_NATIVE_DOUBLE;
-    refuse(f, "/edges/p/target_node_id", H5T_STD_I64LE, 1, 6, 0, i64, negative, "'/edges/p/target_node_id' at [2]: id -7 is not in 0 .. 2");
-    refuse(f, "/edges/p/source_node_id", H5T_STD_U64LE, 1, 6, 0, i64, large, "'/edges/p/source_node_id' at [5]: id 3 is not in 0 .. 2");
-    refuse(f, "/edges/p/source_node_id", H5T_STD_I64LE, 1, 5, 0, i64, large, "must be equally many");
-    refuse(f, "/edges/p/0/syn_weight", H5T_IEEE_F32LE, 1, 6, 0, f64, bad, "'/edges/p/0/syn_weight' at [3]: weight nan is not a finite number");
-    refuse(f, "/edges/p/0/syn_weight", H5T_STD_I32LE, 1, 6, 0, f64, bad, "holds the wrong type; allowed are float32 or float64");
-    refuse(f, "/edges/p/target_node_id", H5T_IEEE_F64LE, 1, 6, 0, i64, large, "holds the wrong type; allowed are integers");
-    refuse(f, "/edges/p/target_node_id", H5T_STD_I64LE, 2, 3, 2, i64, large, "has 2 dimensions instead of 1");
-    refuse(f, "/edges/p/target_node_id", H5T_STD_I64LE, 1, (hsize_t)1 << 50, 0, i64, NULL, "not all stored");
+    refuse(f, "/edges/p/target_node_id", ids(H5T_STD_I64LE, 6), negative, "'/edges/p/target_node_id' at [2]: id -7 is not in 0 .. 2");
+    refuse(f, "/edges/p/source_node_id", ids(H5T_STD_U64LE, 6), large, "'/edges/p/source_node_id' at [5]: id 3 is not in 0 .. 2");
+    refuse(f, "/edges/p/source_node_id", ids(H5T_STD_I64LE, 5), large, "must be equally many");
+    refuse(f, "/edges/p/0/syn_weight", weights(H5T_IEEE_F32LE, 6), bad, "'/edges/p/0/syn_weight' at [3]: weight nan is not a finite number");
+    refuse(f, "/edges/p/0/syn_weight", weights(H5T_STD_I32LE, 6), bad, "holds the wrong type; allowed are float32 or float64");
+    refuse(f, "/edges/p/target_node_id", ids(H5T_IEEE_F64LE, 6), large, "holds the wrong type; allowed are integers");
+    refuse(f, "/edges/p/target_node_id", id_pairs(H5T_STD_I64LE, 3), large, "has 2 dimensions instead of 1");
+    refuse(f, "/edges/p/target_node_id", ids(H5T_STD_I64LE, (hsize_t)1 << 50), NULL, "not all stored");
 }
 
 static void test_refused_files(fixture *f) {
