@@ -1,5 +1,6 @@
-/* What the step loop can reach on this machine: memory bandwidth (copy and triad a[i] = b[i] + s c[i], as STREAM counts them) for arrays in each level of the memory, and the
- * time of one synaptic event in each form of static synapses. One rank, least times of nine; tools/bench/loop runs it and sets the program's own figures beside.
+/* What the step loop can reach on this machine: memory bandwidth (copy and triad a[i] = b[i] + s c[i], as STREAM counts them) for arrays in each level of the
+ * memory, and the time of one synaptic event in each form of static synapses. One rank, least times of nine; tools/bench/loop runs it and sets the program's
+ * own figures beside.
  *
  *     build/bench_loop */
 #include <stdio.h>
@@ -67,7 +68,8 @@ static double time_form(static_synapses *synapses, static_form form, int targets
     const int64_t spikes = synapses->sources * 6 / 10000 + 1, steps = (int64_t)4e7 / (spikes * synapses->start[1]) + 1;
     int32_t *spike = memory_new(MEMORY_BUFFERS, (size_t)spikes, sizeof *spike);
     int64_t *chosen = memory_new(MEMORY_BUFFERS, (size_t)spikes, sizeof *chosen);
-    static_input input = {.excitatory_count = memory_new(MEMORY_STATE, (size_t)targets, sizeof(uint16_t)), .inhibitory_count = memory_new(MEMORY_STATE, (size_t)targets, sizeof(uint16_t))};
+    static_input input = {.excitatory_count = memory_new(MEMORY_STATE, (size_t)targets, sizeof(uint16_t)),
+                          .inhibitory_count = memory_new(MEMORY_STATE, (size_t)targets, sizeof(uint16_t))};
     double seconds[REPEATS];
     static_pack(synapses, form, targets);
     for (int repeat = 0; repeat < REPEATS; repeat++) {
