@@ -34,13 +34,14 @@ typedef struct {
 #define NEURON_POPULATION "neurons"
 #define UNIT_POPULATION   "feedforward"
 
-enum { VARIABLES_MAX = 32, COLUMNS_MAX = 16, POPULATIONS_MAX = 8, FIGURES_MAX = 48 };
+enum { VARIABLES_MAX = 32, COLUMNS_MAX = 160, POPULATIONS_MAX = 8, FIGURES_MAX = 48 };
 typedef struct { variable entry[VARIABLES_MAX]; int count; } variable_list;
 
 /** A column of nodes.h5. */
 typedef struct {
-    const char *name;                                  /**< "trained", "dynamics_params/bias" */
-    double (*value)(const void *self, int64_t node);   /**< of one of this rank's nodes */
+    const char *name;                                            /**< "trained", "dynamics_params/bias" */
+    int index;                                                   /**< tells columns of one function apart */
+    double (*value)(const void *self, int index, int64_t node);  /**< of one of this rank's nodes */
 } node_column;
 
 /** A population of nodes.h5. */
@@ -76,7 +77,7 @@ typedef struct { figure entry[FIGURES_MAX]; int count; } figure_list;
 void variable_add(variable_list *list, variable variable);
 /** @return the population in the list, to add columns to it; borrowed */
 node_population *node_add(node_list *list, node_population population);
-void node_column_add(node_population *population, const char *name, double (*value)(const void *self, int64_t node));
+void node_column_add(node_population *population, const char *name, int index, double (*value)(const void *self, int index, int64_t node));
 void edge_add(edge_list *list, sonata_edges edges, void (*release)(void *self));
 void figure_add(figure_list *list, const char *group, const char *name, double value);
 void figure_add_count(figure_list *list, const char *group, const char *name, int64_t value);

@@ -53,7 +53,7 @@ typedef struct {
 } system_facts;
 
 /** Independent repetitions: they pick initial states, noise and samples (random.h). Training loop l has stream l. */
-enum { STREAM_BASELINE = 1 << 22, STREAM_UNTRAINED, STREAM_PROBE, STREAM_TEST = 1 << 23 };
+enum { STREAM_BASELINE = 1 << 22, STREAM_UNTRAINED, STREAM_SILENCE, STREAM_TEST = 1 << 23 };
 
 /** One unit of training. */
 typedef struct {
@@ -81,13 +81,13 @@ typedef struct {
 } test_trial;
 
 /** Arrays of whole numbers that trials add to. */
-enum { SUMS_MAX = 8 };
+enum { TALLIES_MAX = 8 };
 typedef struct {
-    struct { void *data; int64_t count; bool wide; } entry[SUMS_MAX]; /**< wide: int64_t, else uint32_t; borrowed */
+    struct { void *data; int64_t count; bool wide; } entry[TALLIES_MAX]; /**< wide: int64_t, else uint32_t; borrowed */
     int count;
-} sum_list;
-/** Add an array to the list; ends the job beyond SUMS_MAX. Not collective. @param data [count] borrowed */
-void sum_add_array(sum_list *list, void *data, int64_t count, bool wide);
+} tally_list;
+/** Add an array to the list; ends the job beyond TALLIES_MAX. Not collective. @param data [count] borrowed */
+void tally_add_array(tally_list *list, void *data, int64_t count, bool wide);
 
 struct plan_hooks; /* plan.h */
 
@@ -171,7 +171,7 @@ typedef struct learning_system {
      *  @return not agreed: STATUS_INPUT, with a message, for a setting that does not fit, the same on every rank */
     status (*test_begin)(void *self, const test_setting *setting, int *columns);
     /** Arrays that trials of a task add to; the run adds those of all groups up into those of the first. They are 0 after test_begin(). Not collective. */
-    void (*test_sums)(void *self, int task, sum_list *list);
+    void (*test_sums)(void *self, int task, tally_list *list);
     /** @param[out] record [columns] of this trial, 0 at first @return not agreed: STATUS_NUMERIC with a message; STATUS_RESUMABLE if the pulse ended it */
     status (*test_trial)(void *self, const test_trial *trial, double *record);
     /** In the first group, after all sums are complete. Collective over the group. @param records [trials][columns] of the task

@@ -26,4 +26,14 @@ typedef struct {
     bool wait_timed; /**< a barrier before every exchange: waiting for other ranks is PHASE_WAIT, not part of PHASE_EXCHANGE */
 } timers;
 
+/** Charges the time that goes by to one phase after the other. Nothing here is collective. */
+typedef struct {
+    timers *timers; /**< borrowed */
+    double last;    /**< clock_seconds() */
+} stopwatch;
+
+stopwatch stopwatch_start(timers *timers);
+/** Charge the time since the start, or since the last charge. */
+void stopwatch_charge(stopwatch *watch, phase phase);
+
 #endif

@@ -16,9 +16,9 @@ node_population *node_add(node_list *list, node_population population) {
     return &list->entry[list->count++];
 }
 
-void node_column_add(node_population *population, const char *name, double (*value)(const void *self, int64_t node)) {
+void node_column_add(node_population *population, const char *name, int index, double (*value)(const void *self, int index, int64_t node)) {
     if (population->columns == COLUMNS_MAX) context_abort("a system offers more than %d columns of nodes", COLUMNS_MAX);
-    population->column[population->columns++] = (node_column){name, value};
+    population->column[population->columns++] = (node_column){name, index, value};
 }
 
 void edge_add(edge_list *list, sonata_edges edges, void (*release)(void *self)) {

@@ -20,9 +20,10 @@ static sonata_nodes fill_nodes(const node_population *population, int first_type
     arrays->value = memory_new(MEMORY_BUFFERS, mine * (size_t)population->columns, sizeof(double));
     for (int64_t i = 0; i < population->part.mine; i++) arrays->type[i] = first_type + (population->type ? population->type(population->self, i) : 0);
     for (int c = 0; c < population->columns; c++) {
+        const node_column *column = &population->column[c];
         double *values = arrays->value + (size_t)c * mine;
-        for (int64_t i = 0; i < population->part.mine; i++) values[i] = population->column[c].value(population->self, i);
-        arrays->columns[c] = (sonata_column){population->column[c].name, values};
+        for (int64_t i = 0; i < population->part.mine; i++) values[i] = column->value(population->self, column->index, i);
+        arrays->columns[c] = (sonata_column){column->name, values};
     }
     return (sonata_nodes){.population = population->name,
                           .first = population->part.first,

@@ -17,8 +17,8 @@ struct testing {
     double started, shown; /* clock */
 };
 
-void sum_add_array(sum_list *list, void *data, int64_t count, bool wide) {
-    if (list->count == SUMS_MAX) context_abort("a system adds up more than %d arrays of a task", SUMS_MAX);
+void tally_add_array(tally_list *list, void *data, int64_t count, bool wide) {
+    if (list->count == TALLIES_MAX) context_abort("a system adds up more than %d arrays of a task", TALLIES_MAX);
     list->entry[list->count].data = data;
     list->entry[list->count].count = count;
     list->entry[list->count++].wide = wide;
@@ -88,7 +88,7 @@ static void combine(const test_plan *plan, void *data, int64_t count, MPI_Dataty
 
 static void combine_groups(testing *testing) {
     for (int task = 0; task < testing->tasks; task++) {
-        sum_list sums = {0};
+        tally_list sums = {0};
         if (testing->subject.system->test_sums) testing->subject.system->test_sums(testing->subject.self, task, &sums);
         for (int k = 0; k < sums.count; k++)
             combine(testing->plan, sums.entry[k].data, sums.entry[k].count, sums.entry[k].wide ? MPI_INT64_T : MPI_UINT32_T, MPI_SUM);

@@ -76,15 +76,15 @@ void baseline_run(simulation *sim, double duration, baseline *result) {
     double settle_ms = duration > 1000 ? 1000 : duration / 2;
     baseline_watch watch = {.sim = sim, .settle = llround(settle_ms / sim->dt), .sum = memory_new(MEMORY_BUFFERS, mine, sizeof(double)),
                             .square = memory_new(MEMORY_BUFFERS, mine, sizeof(double)), .spikes = memory_new(MEMORY_BUFFERS, mine, sizeof(uint32_t))};
-    double before = clock_seconds(), phases[PHASES];
-    for (int p = 0; p < PHASES; p++) phases[p] = sim->timers->seconds[p];
+    stopwatch timer = stopwatch_start(sim->timers);
+    const timers before = *sim->timers;
     pulse pulse = {0};
     trial trial = {.stream = STREAM_BASELINE, .reset = true, .steps = llround(duration / sim->dt), .pulse = &pulse};
     pulse_observe(trial.pulse, &watch, watch_step);
     trial_result spikes;
     trial_run(sim, &trial, &spikes);
-    for (int p = 0; p < PHASES; p++) sim->timers->seconds[p] = phases[p]; /* one figure for all of it */
-    sim->timers->seconds[PHASE_BASELINE] += clock_seconds() - before;
+    *sim->timers = before; /* one figure for all of it */
+    stopwatch_charge(&timer, PHASE_BASELINE);
 
     finish(sim, &watch, &spikes, (double)trial.steps * sim->dt / 1000, result);
     memory_free(watch.sum);

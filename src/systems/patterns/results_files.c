@@ -9,32 +9,22 @@
 
 /* ---- nodes ---- */
 
-static double excitatory_of(const void *self, int64_t node) {
-    const simulation *sim = self;
-    return cell_is_excitatory(sim->network.cells, sim->part.first + node);
-}
+enum { EXCITATORY, BIAS, TRAINED, UNIT, TAU };
 
-static double bias_of(const void *self, int64_t node) {
-    return ((const simulation *)self)->network.bias[node];
-}
-
-static double trained_of(const void *self, int64_t node) {
+static double value_of(const void *self, int column, int64_t node) {
     const simulation *sim = self;
-    return sim->trained[sim->part.first + node];
-}
-
-static double unit_of(const void *self, int64_t node) {
-    const simulation *sim = self;
-    return sim->targets.unit[sim->part.first + node];
-}
-
-static double tau_of(const void *self, int64_t node) {
-    const simulation *sim = self;
-    return sim->tau ? sim->tau[sim->part.first + node] : ((const plastic_settings *)config_common(sim->config, "plastic"))->tau;
+    int64_t gid = sim->part.first + node;
+    switch (column) {
+    case EXCITATORY: return cell_is_excitatory(sim->network.cells, gid);
+    case BIAS: return sim->network.bias[node];
+    case TRAINED: return sim->trained[gid];
+    case UNIT: return sim->targets.unit[gid];
+    default: return sim->tau ? sim->tau[gid] : ((const plastic_settings *)config_common(sim->config, "plastic"))->tau;
+    }
 }
 
 static int type_of(const void *self, int64_t node) {
-    return excitatory_of(self, node) == 0;
+    return value_of(self, EXCITATORY, node) == 0;
 }
 
 void patterns_nodes(void *self, node_list *list) {
@@ -45,11 +35,11 @@ void patterns_nodes(void *self, node_list *list) {
     snprintf(patterns->type_name[1], sizeof patterns->type_name[1], "%s_inhibitory", model);
     node_population *neurons = node_add(list, (node_population){.name = NEURON_POPULATION, .part = sim->part, .self = sim, .type = type_of,
                                                                 .type_name = {patterns->type_name[0], patterns->type_name[1]}, .types = 2});
-    node_column_add(neurons, "excitatory", excitatory_of);
-    node_column_add(neurons, "dynamics_params/bias", bias_of);
-    node_column_add(neurons, "trained", trained_of);
-    node_column_add(neurons, "recorded_unit", unit_of);
-    node_column_add(neurons, "dynamics_params/tau_plastic", tau_of);
+    node_column_add(neurons, "excitatory", EXCITATORY, value_of);
+    node_column_add(neurons, "dynamics_params/bias", BIAS, value_of);
+    node_column_add(neurons, "trained", TRAINED, value_of);
+    node_column_add(neurons, "recorded_unit", UNIT, value_of);
+    node_column_add(neurons, "dynamics_params/tau_plastic", TAU, value_of);
     partition units = partition_of(&sim->context, sim->plastic->sources - sim->plastic->neurons);
     if (units.total > 0) node_add(list, (node_population){.name = UNIT_POPULATION, .part = units, .self = sim, .type_name = {"virtual"}, .types = 1});
 }

@@ -6,7 +6,6 @@
  * it. */
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "build.h"
 #include "engram/memory.h"
@@ -41,12 +40,12 @@ static bool fire_alone(const lone_type *lone, double bias) {
     double tau = model->membrane_tau(neurons), input[SAMPLE];
     int64_t steps = (int64_t)fmin(fmax(1000, 20 * tau) / sim->dt, STEPS_MAX);
     bool current = neurons->noise && model->noise_is_current && model->noise_is_current(neurons), fired = false;
-    neurons_reset(neurons, STREAM_PROBE);
+    neurons_reset(neurons, STREAM_SILENCE);
     for (int64_t step = 0; step < steps && !fired; step++) {
-        const double *noise = current ? neurons_noise(neurons, STREAM_PROBE, step, 0, lone->part.mine) : NULL;
+        const double *noise = current ? neurons_noise(neurons, STREAM_SILENCE, step, 0, lone->part.mine) : NULL;
         for (int i = 0; i < lone->part.mine; i++)
             input[i] = bias + (noise ? sqrt(tau / sim->dt) * model->noise_sd(neurons, lone->part.first + i) * noise[i] : 0);
-        neurons_step(neurons, STREAM_PROBE, step, 0, lone->part.mine, input);
+        neurons_step(neurons, STREAM_SILENCE, step, 0, lone->part.mine, input);
         for (int i = 0; i < lone->part.mine; i++) fired |= step >= steps / 2 && neuron_fired(neurons, i);
     }
     neurons_free(neurons);
@@ -69,16 +68,16 @@ static double needed_input(const lone_type *lone) {
 static double untrained_rate(simulation *sim, double *ms) {
     int64_t window = sim->every * sim->targets.instants, most = llround(WINDOW_MS / sim->dt), looked_at = window < most ? window : most;
     pulse pulse = {0};
-    trial trial = {.stream = STREAM_PROBE, .reset = true, .plastic = true, .stimulate = true, .steps = sim->window + looked_at, .pulse = &pulse};
+    trial trial = {.stream = STREAM_SILENCE, .reset = true, .plastic = true, .stimulate = true, .steps = sim->window + looked_at, .pulse = &pulse};
     trial_result result;
-    double before = clock_seconds(), phases[PHASES];
+    stopwatch timer = stopwatch_start(sim->timers);
+    const timers before = *sim->timers;
     bool dry = sim->dry;
-    memcpy(phases, sim->timers->seconds, sizeof phases);
     sim->dry = false;
     trial_run(sim, &trial, &result);
     sim->dry = dry;
-    memcpy(sim->timers->seconds, phases, sizeof phases); /* one figure for all of it */
-    sim->timers->seconds[PHASE_BASELINE] += clock_seconds() - before;
+    *sim->timers = before; /* one figure for all of it */
+    stopwatch_charge(&timer, PHASE_BASELINE);
     *ms = (double)looked_at * sim->dt;
     return (double)result.window_sources / ((double)sim->plastic->sources * *ms / 1000);
 }

@@ -32,15 +32,15 @@ static void sums_clear(test_sums *sums) {
     memset(sums, 0, sizeof *sums);
 }
 
-void patterns_test_sums(void *raw, int task, sum_list *list) {
+void patterns_test_sums(void *raw, int task, tally_list *list) {
     const patterns *self = raw;
     const simulation *sim = self->sim;
     test_sums *sums = &self->test->sums[task];
     int64_t mine = sim->part.mine;
-    sum_add_array(list, sums->value, sim->targets.instants * mine, true);
-    sum_add_array(list, sums->score, mine, true);
-    sum_add_array(list, sums->defined, mine, true);
-    sum_add_array(list, sums->psth.count, sums->psth.bins * mine, false);
+    tally_add_array(list, sums->value, sim->targets.instants * mine, true);
+    tally_add_array(list, sums->score, mine, true);
+    tally_add_array(list, sums->defined, mine, true);
+    tally_add_array(list, sums->psth.count, sums->psth.bins * mine, false);
 }
 
 static status add_values(const patterns *self, const test_trial *trial, const double *values) {

@@ -63,7 +63,7 @@ typedef struct patterns_test {
 
 /** Hooks of learning_system. */
 status patterns_test_begin(void *self, const test_setting *setting, int *columns);
-void patterns_test_sums(void *self, int task, sum_list *list);
+void patterns_test_sums(void *self, int task, tally_list *list);
 status patterns_test_trial(void *self, const test_trial *trial, double *record);
 void patterns_test_task(void *self, int task, const double *records, figure_list *figures);
 void patterns_test_write(void *self, int task, h5_file *file);

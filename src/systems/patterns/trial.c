@@ -14,15 +14,6 @@
 #include "perturbation.h"
 #include "simulation.h"
 
-/** Charges the time since the last call to a phase. */
-typedef struct { double *seconds, last; } stopwatch;
-
-static void charge(stopwatch *watch, phase phase) {
-    double now = clock_seconds();
-    watch->seconds[phase] += now - watch->last;
-    watch->last = now;
-}
-
 /** Number (from 1) of the learning instant at @p step, or 0. */
 static int instant_at(const simulation *sim, int64_t step) {
     int64_t since = step - sim->window;
@@ -169,40 +160,40 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
     pulse_begin(pulse);
     if (sim->dry) return;
     bool readout = sim->drive->readout;
-    double started = clock_seconds();
-    stopwatch watch = {.seconds = sim->timers->seconds, .last = started};
+    stopwatch watch = stopwatch_start(sim->timers);
+    double started = watch.last;
     begin(sim, trial);
     sim->drive->plastic_used |= trial->plastic && sim->plastic->rows > 0;
     for (int64_t step = 1; step <= trial->steps; step++) {
         const double *stimulus = trial->stimulate ? stimulus_at(sim->stimulus, trial->task, step) : NULL;
         sim->stimulus_now = stimulus;
-        if (!readout && learn_if_due(sim, trial, step, stimulus, result)) charge(&watch, PHASE_LEARN);
+        if (!readout && learn_if_due(sim, trial, step, stimulus, result)) stopwatch_charge(&watch, PHASE_LEARN);
         int fired = advance_neurons(sim, trial, step, stimulus);
-        charge(&watch, PHASE_UPDATE);
+        stopwatch_charge(&watch, PHASE_UPDATE);
         if (sim->timers->wait_timed) {
             CHECK_MPI(MPI_Barrier(sim->context.comm));
-            charge(&watch, PHASE_WAIT);
+            stopwatch_charge(&watch, PHASE_WAIT);
         }
 
         int from_neurons = gather_spikes(sim, trial, step, fired);
         if (trial->delete_from && step >= trial->delete_from && !result->deleted_step && from_neurons)
             from_neurons = delete_spike(sim, step, from_neurons, &fired, result);
-        charge(&watch, PHASE_EXCHANGE);
+        stopwatch_charge(&watch, PHASE_EXCHANGE);
         unsigned raised = exchange_raised(sim->exchange);
         if (raised && !pulse_heed(pulse, raised, step)) break;
 
         if (sim->network.synapses) static_deliver(sim->network.synapses, sim->spikes, from_neurons, &sim->drive->arriving);
         if (trial->plastic) plastic_deliver(sim->plastic, sim->spikes, sim->spike_count, sim->drive->plastic_arriving);
         count_spikes(sim, step, from_neurons, result);
-        charge(&watch, PHASE_DELIVER);
+        stopwatch_charge(&watch, PHASE_DELIVER);
 
         if (readout) {
             take_up_by_readout(sim, trial, step);
-            charge(&watch, PHASE_UPDATE);
-            if (learn_if_due(sim, trial, step, stimulus, result)) charge(&watch, PHASE_LEARN);
+            stopwatch_charge(&watch, PHASE_UPDATE);
+            if (learn_if_due(sim, trial, step, stimulus, result)) stopwatch_charge(&watch, PHASE_LEARN);
         }
         pulse_step(pulse, step, sim->fired, fired, sim->spikes_of_neurons);
-        charge(&watch, PHASE_RECORD);
+        stopwatch_charge(&watch, PHASE_RECORD);
     }
     drive_settle(sim->drive);
     result->seconds = clock_seconds() - started;

@@ -207,15 +207,16 @@ static void probe_known_variables(config *config, variable_list *list) {
     probe_variables(NULL, list);
 }
 
-static double first_target(const void *raw, int64_t node) {
-    return ((const probe *)raw)->target[node * TASKS];
+static double target_of(const void *raw, int task, int64_t node) {
+    return ((const probe *)raw)->target[node * TASKS + task];
 }
 
 static void probe_nodes(void *raw, node_list *list) {
     const probe *self = raw;
     const node_population all = {.name = NEURON_POPULATION, .part = self->part, .self = self, .type_name = {"counter"}, .types = 1};
     node_population *units = node_add(list, all);
-    node_column_add(units, "target", first_target);
+    static const char *const names[TASKS] = {"target_0", "target_1"};
+    for (int task = 0; task < TASKS; task++) node_column_add(units, names[task], task, target_of);
 }
 
 static void edge_sources(void *raw, int64_t from, int64_t count, uint64_t *ids) {
@@ -257,9 +258,9 @@ static status probe_test_begin(void *raw, const test_setting *setting, int *colu
     return STATUS_OK;
 }
 
-static void probe_test_sums(void *raw, int task, sum_list *list) {
+static void probe_test_sums(void *raw, int task, tally_list *list) {
     const probe *self = raw;
-    sum_add_array(list, self->trial_spikes + task * self->part.mine, self->part.mine, true);
+    tally_add_array(list, self->trial_spikes + task * self->part.mine, self->part.mine, true);
 }
 
 static status probe_test_trial(void *raw, const test_trial *trial, double *record) {
