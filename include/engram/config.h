@@ -51,6 +51,13 @@ enum {
     MAY_TEST = 2,   /**< in a test of what was trained */
 };
 
+/** What else there is to say of a path, added up. */
+enum {
+    PATH_KEPT = 1,  /**< the run keeps a copy of the file, and goes on with that where the file is gone */
+    PATH_ONCE = 2,  /**< read when a run begins, and never again: it may be gone when the run goes on */
+    PATH_ADDED = 4, /**< came later: while it is empty it is neither written nor part of a run's identity, which are as they were before */
+};
+
 /** One parameter: a line of a table. */
 typedef struct {
     const char *key;
@@ -62,6 +69,7 @@ typedef struct {
     const char *help;     /**< one line: meaning, and source of the default */
     size_t offset;        /**< offsetof the member in the table's struct */
     unsigned may;         /**< MAY_*, added up; a line that ends before: never */
+    unsigned path;        /**< PATH_* of a PARAM_PATH */
 } param;
 
 /** The parameters of a module. */
@@ -83,6 +91,7 @@ typedef struct {
     const param_table *const *variants; /**< [variant_count]; the first is the default */
     int variant_count;
     unsigned may;                       /**< MAY_* of the selector */
+    const param_table *added;           /**< keys that somebody else brings, the run to `learning`, in a struct of their own: config_added(); NULL: none */
 } param_section;
 
 /** The parameter files of one system. */
@@ -133,6 +142,9 @@ int config_system_index(const config *config);
 /** The struct that the common table of a section was stored in (writable: a module resolves "auto" in place). Borrowed. Aborts on an unknown section. */
 void *config_common(config *config, const char *section);
 
+/** The struct that the keys added to a section were stored in. Borrowed. Aborts on an unknown section. */
+void *config_added(config *config, const char *section);
+
 /** The struct that the selected variant of a section was stored in. Borrowed. */
 void *config_variant(config *config, const char *section);
 
@@ -162,8 +174,12 @@ status config_complain(const config *config, const char *section, const char *ke
 /** Path relative to the parameter file's folder, or unchanged if it is absolute; what config_read_instead() says of it. @return owned by the caller, free() */
 char *config_resolve_path(const config *config, const char *path);
 
-/** The file that the PARAM_PATH "section.key" names is read from @p path from now on; config_as_used() names it as before. */
-void config_read_instead(config *config, const char *name, const char *path);
+/** The file that the PARAM_PATH "section.key" names is read from @p path from now on; config_as_used() names it as before.
+ *  @param hash of its content, 16 digits, which config_inputs() then gives without reading it; NULL: that of all its bytes, where the path says */
+void config_read_instead(config *config, const char *name, const char *path, const char *hash);
+
+/** PATH_* of the PARAM_PATH "section.key"; 0 for what is none, or is not of the selected variant. */
+unsigned config_path_is(const config *config, const char *name);
 
 /** The configuration as used, as YAML that config_read() accepts: every key of every selected table, numbers with 17 significant digits and unit, paths
  *  absolute.

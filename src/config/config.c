@@ -368,7 +368,7 @@ static void check_unchosen(config_reading *reading, const config_section *sectio
     const config_slot *judge = slot;
     const config_place place = {.override = slot->override};
     for (const config_slot *other = section->slots; other < section->slots + section->slot_count; other++) {
-        if (other->variant == NO_VARIANT || strcmp(other->entry->key, slot->entry->key) != 0) continue;
+        if (other->variant < 0 || strcmp(other->entry->key, slot->entry->key) != 0) continue;
         if (other < slot) return; /* looked at already */
         if (other->variant == nearest) judge = other;
     }
@@ -378,7 +378,7 @@ static void check_unchosen(config_reading *reading, const config_section *sectio
         bool fits = false;
         if (!node) continue;
         for (const config_slot *other = section->slots; other < section->slots + section->slot_count && judge->variant != nearest; other++)
-            if (other->variant != NO_VARIANT && strcmp(other->entry->key, slot->entry->key) == 0) fits |= try_value(section, other, node, where, NULL);
+            if (other->variant >= 0 && strcmp(other->entry->key, slot->entry->key) == 0) fits |= try_value(section, other, node, where, NULL);
         if (!fits) try_value(section, judge, node, where, &reading->mistakes);
     }
 }
@@ -434,7 +434,7 @@ static void fill_section(config_reading *reading, config_section *section) {
         const config_slot *slot = &section->slots[i];
         bool given = slot->in_file || slot->over;
         if (slot->entry == &section->selector) continue;
-        if (!section->chosen_known && slot->variant != NO_VARIANT) {
+        if (!section->chosen_known && slot->variant >= 0) {
             if (given) check_unchosen(reading, section, slot, nearest_variant(section));
             continue;
         }

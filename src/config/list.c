@@ -40,30 +40,31 @@ static void find_widths(const list_row *rows, int count, int *widths) {
     }
 }
 
-static void print_table(const param_table *table, FILE *out) {
-    list_row *rows = config_text_alloc((size_t)table->count + 1, sizeof *rows);
-    int widths[COLUMNS];
+/** @param added more lines of it; NULL, as @p table may be: none */
+static void print_table(const param_table *table, const param_table *added, FILE *out) {
+    int own = table ? table->count : 0, count = own + (added ? added->count : 0), widths[COLUMNS];
+    list_row *rows = config_text_alloc((size_t)count + 1, sizeof *rows);
     rows[0] = (list_row){.cell = {"key", "type", "unit", "default", "allowed", "meaning"}};
-    for (int i = 0; i < table->count; i++) make_row(&table->params[i], &rows[i + 1]);
-    find_widths(rows, table->count + 1, widths);
-    for (int i = 0; table->count > 0 && i <= table->count; i++) {
+    for (int i = 0; i < count; i++) make_row(i < own ? &table->params[i] : &added->params[i - own], &rows[i + 1]);
+    find_widths(rows, count + 1, widths);
+    for (int i = 0; count > 0 && i <= count; i++) {
         fputs("   ", out);
         for (int c = 0; c + 1 < COLUMNS; c++) fprintf(out, " %-*s ", widths[c], rows[i].cell[c]);
         fprintf(out, " %s\n", rows[i].cell[COLUMNS - 1]);
     }
-    if (table->count == 0) fputs("    (no parameters)\n", out);
+    if (count == 0) fputs("    (no parameters)\n", out);
     free(rows);
 }
 
 static void print_variant(const param_section *section, int variant, FILE *out) {
     const param_table *table = section->variants[variant];
     fprintf(out, "\n  %s: %s%s\n    %s\n", section->selector ? section->selector : "variant", table->name, variant ? "" : "   (default)", table->help);
-    print_table(table, out);
+    print_table(table, NULL, out);
 }
 
 static void print_section(const param_section *section, FILE *out) {
     fprintf(out, "%s: %s\n", section->name, section->help);
-    if (section->common) print_table(section->common, out);
+    if (section->common || section->added) print_table(section->common, section->added, out);
     for (int i = 0; i < section->variant_count; i++) print_variant(section, i, out);
 }
 
@@ -75,7 +76,7 @@ static bool is_called(const param_section *section, const char *which) {
 static bool is_of_all(const config_schema *schema, const param_section *section) {
     for (int n = 0; n < schema->system_count; n++) {
         const param_section *other = schema_section(&schema->systems[n], section->name);
-        if (!other || other->common != section->common || other->variants != section->variants) return false;
+        if (!other || other->common != section->common || other->variants != section->variants || other->added != section->added) return false;
     }
     return true;
 }

@@ -12,7 +12,7 @@ typedef struct { words may, not; } section_keys;
 
 static int count_keys(const param_section *section) {
     int count = section->selector ? 1 : 0;
-    for (int i = NO_VARIANT; i < section->variant_count; i++) {
+    for (int i = ADDED; i < section->variant_count; i++) {
         const param_table *table = config_state_table(section, i);
         if (table) count += table->count;
     }
@@ -25,7 +25,7 @@ static section_keys sort_keys(const param_section *section, unsigned may) {
     section_keys keys = {.may = words_new(room), .not = words_new(room)};
     if (section->selector) words_add(section->may & may ? &keys.may : &keys.not, section->selector);
     for (int pass = 0; pass < 2; pass++) /* those that may be changed go first */
-        for (int i = NO_VARIANT; i < section->variant_count; i++) {
+        for (int i = ADDED; i < section->variant_count; i++) {
             const param_table *table = config_state_table(section, i);
             for (int k = 0; table && k < table->count; k++) {
                 const param *entry = &table->params[k];

@@ -51,8 +51,11 @@ const config_moved *schema_moved(const config_schema *schema, const char *sectio
 }
 
 static bool has_key(const param_section *section, const char *key) {
-    for (int k = 0; section && section->common && k < section->common->count; k++)
-        if (strcmp(section->common->params[k].key, key) == 0) return true;
+    for (int added = 0; section && added < 2; added++) {
+        const param_table *table = added ? section->added : section->common;
+        for (int k = 0; table && k < table->count; k++)
+            if (strcmp(table->params[k].key, key) == 0) return true;
+    }
     return false;
 }
 

@@ -7,7 +7,7 @@
 #include "value.h"
 
 const param_table *config_state_table(const param_section *schema, int variant) {
-    return variant == NO_VARIANT ? schema->common : schema->variants[variant];
+    return variant == ADDED ? schema->added : variant == NO_VARIANT ? schema->common : schema->variants[variant];
 }
 
 static bool has_range(const param *entry) {
@@ -23,6 +23,7 @@ static void check_param(const char *section, const param_table *table, const par
     else if (entry->choices && entry->type != PARAM_CHOICE && entry->type != PARAM_TEXTS) wrong = "has choices, but is not of a type with choices";
     else if (has_range(entry) && !(entry->low <= entry->high)) wrong = "has an empty range";
     else if (entry->unit != UNIT_NONE && !has_range(entry)) wrong = "has a unit, but is no number";
+    else if (entry->path && entry->type != PARAM_PATH) wrong = "is no path";
     if (wrong) context_abort("config: the program's own table is wrong: %s.%s %s", section, key, wrong);
 }
 
@@ -42,7 +43,8 @@ static void check_unique(const config_section *section) {
     for (int i = 0; i < section->slot_count; i++) {
         for (int j = 0; j < i; j++) {
             const config_slot *a = &section->slots[i], *b = &section->slots[j];
-            if ((a->variant == b->variant || b->variant == NO_VARIANT) && strcmp(a->entry->key, b->entry->key) == 0)
+            bool together = a->variant == b->variant || b->variant == NO_VARIANT || a->variant == ADDED;
+            if (together && strcmp(a->entry->key, b->entry->key) == 0)
                 context_abort("config: the program's own table is wrong: %s.%s is there twice", section->schema->name, a->entry->key);
         }
     }
@@ -75,7 +77,7 @@ static void add_slots(config_section *section, int variant) {
 
 static void make_section(config_section *section, const param_section *schema) {
     section->schema = schema;
-    int room = 1 + (schema->common ? schema->common->count : 0);
+    int room = 1 + (schema->common ? schema->common->count : 0) + (schema->added ? schema->added->count : 0);
     for (int i = 0; i < schema->variant_count; i++) room += schema->variants[i]->count;
     section->slots = config_text_alloc((size_t)room, sizeof *section->slots);
     if (schema->selector) {
@@ -88,6 +90,8 @@ static void make_section(config_section *section, const param_section *schema) {
         check_table(schema->name, config_state_table(schema, i));
         add_slots(section, i);
     }
+    check_table(schema->name, schema->added);
+    add_slots(section, ADDED);
     check_unique(section);
 }
 
@@ -113,6 +117,7 @@ static void free_struct(const param_table *table, void *base) {
 void config_state_allocate(config_section *section) {
     const param_section *schema = section->schema;
     section->common = new_struct(schema->name, schema->common);
+    section->added = new_struct(schema->name, schema->added);
     if (schema->variant_count > 0) section->variant = new_struct(schema->name, schema->variants[section->chosen]);
 }
 
@@ -120,9 +125,10 @@ void config_state_free(config_section *sections, int count) {
     for (int i = 0; i < count; i++) {
         config_section *section = &sections[i];
         free_struct(section->schema->common, section->common);
+        free_struct(section->schema->added, section->added);
         if (section->variant) free_struct(section->schema->variants[section->chosen], section->variant);
         free(section->variant_names);
-        for (int k = 0; k < section->slot_count; k++) free(section->slots[k].instead);
+        for (int k = 0; k < section->slot_count; k++) free(section->slots[k].instead), free(section->slots[k].hash);
         free(section->slots);
     }
     free(sections);
@@ -135,7 +141,7 @@ config_section *config_state_find(const config *self, const char *name) {
 }
 
 bool config_state_is_active(const config_section *section, const config_slot *slot) {
-    return slot->variant == NO_VARIANT || slot->variant == section->chosen;
+    return slot->variant < 0 || slot->variant == section->chosen;
 }
 
 const config_slot *config_state_find_active(const config_section *section, const char *key) {
@@ -144,9 +150,9 @@ const config_slot *config_state_find_active(const config_section *section, const
     return NULL;
 }
 
-void *config_state_base(config_section *section, const config_slot *slot) {
-    if (slot->entry == &section->selector) return &section->chosen;
-    return slot->variant == NO_VARIANT ? section->common : section->variant;
+void *config_state_base(const config_section *section, const config_slot *slot) {
+    if (slot->entry == &section->selector) return (void *)(uintptr_t)&section->chosen;
+    return slot->variant == ADDED ? section->added : slot->variant == NO_VARIANT ? section->common : section->variant;
 }
 
 config_place config_state_place(const config *self, const config_slot *slot) {

@@ -29,6 +29,10 @@ void *config_common(config *self, const char *section) {
     return find(self, section)->common;
 }
 
+void *config_added(config *self, const char *section) {
+    return find(self, section)->added;
+}
+
 void *config_variant(config *self, const char *section) {
     return find(self, section)->variant;
 }
@@ -49,9 +53,7 @@ const char *config_variant_name(const config *self, const char *section) {
 int64_t config_get_integer(const config *self, const char *section, const char *key) {
     const config_slot *slot = find_slot(self, section, key);
     if (slot->entry->type != PARAM_INTEGER) context_abort("config: %s.%s is no integer", section, key);
-    const config_section *found = find(self, section);
-    const char *base = slot->variant == NO_VARIANT ? found->common : found->variant;
-    return *(const int64_t *)(base + slot->entry->offset);
+    return *(const int64_t *)((const char *)config_state_base(find(self, section), slot) + slot->entry->offset);
 }
 
 bool config_is_whole_steps(double value, double dt) {
@@ -85,8 +87,8 @@ status config_complain(const config *self, const char *section, const char *key,
 
 /** True if @p path is a text of the config that an override gave. Goes by the pointer: the same text may stand in the file as well. */
 static bool is_of_override(const config_section *section, const config_slot *slot, const char *path) {
-    const char *base = slot->variant == NO_VARIANT ? section->common : section->variant;
-    if (!slot->override || !base || !config_state_is_active(section, slot)) return false;
+    const char *base = config_state_is_active(section, slot) ? config_state_base(section, slot) : NULL;
+    if (!slot->override || !base) return false;
     if (value_is_text(slot->entry)) return *(char *const *)(base + slot->entry->offset) == path;
     if (slot->entry->type != PARAM_TEXTS) return false;
     const param_texts *texts = (const void *)(base + slot->entry->offset);
@@ -135,15 +137,33 @@ char *config_resolve_path(const config *self, const char *path) {
     return given_path(self, path);
 }
 
-void config_read_instead(config *self, const char *name, const char *path) {
+/** The active PARAM_PATH "section.key", NULL if there is none. */
+static config_slot *find_path(const config *self, const char *name) {
     int section = 0;
     for (config_slot *slot = NULL; (slot = next_path(self, &section, slot));) {
         const char *prefix = self->sections[section].schema->name;
         size_t length = strlen(prefix);
-        if (strncmp(name, prefix, length) != 0 || name[length] != '.' || strcmp(name + length + 1, slot->entry->key) != 0) continue;
-        free(slot->instead);
-        slot->instead = config_text_copy(path);
+        if (strncmp(name, prefix, length) == 0 && name[length] == '.' && strcmp(name + length + 1, slot->entry->key) == 0) return slot;
     }
+    return NULL;
+}
+
+void config_read_instead(config *self, const char *name, const char *path, const char *hash) {
+    config_slot *slot = find_path(self, name);
+    if (!slot) return;
+    free(slot->instead), free(slot->hash);
+    slot->instead = config_text_copy(path);
+    slot->hash = hash ? config_text_copy(hash) : NULL;
+}
+
+unsigned config_path_is(const config *self, const char *name) {
+    const config_slot *slot = find_path(self, name);
+    return slot ? slot->entry->path : 0;
+}
+
+/** A path that came later, and is not given. */
+static bool is_left_out(const config_section *section, const config_slot *slot) {
+    return slot->entry->path & PATH_ADDED && !**(char *const *)((char *)config_state_base(section, slot) + slot->entry->offset);
 }
 
 /** A path that holds wherever the configuration is read again. @return owned */
@@ -224,7 +244,9 @@ static char *list_inputs(const config *self) {
     int section = 0;
     for (config_slot *slot = NULL; (slot = next_path(self, &section, slot));) {
         char *path = absolute_path(self, path_of(self, section, slot));
-        fprintf(out, "%s.%s %016llx %s\n", self->sections[section].schema->name, slot->entry->key, (unsigned long long)hash_of_file(path), path);
+        if (slot->hash) fprintf(out, "%s.%s %s %s\n", self->sections[section].schema->name, slot->entry->key, slot->hash, path);
+        else if (!is_left_out(&self->sections[section], slot))
+            fprintf(out, "%s.%s %016llx %s\n", self->sections[section].schema->name, slot->entry->key, (unsigned long long)hash_of_file(path), path);
         free(path);
     }
     if (fclose(out) != 0) context_abort("config: no room for a list of files");
@@ -272,7 +294,7 @@ char *config_as_used(const config *self) {
         fprintf(out, "%s:", section->schema->name);
         for (int k = 0; k < section->slot_count; k++) {
             const config_slot *slot = &section->slots[k];
-            if (!config_state_is_active(section, slot)) continue;
+            if (!config_state_is_active(section, slot) || is_left_out(section, slot)) continue;
             fprintf(out, "\n  %s: ", slot->entry->key);
             write_value(self, section, slot, out);
             empty = false;

@@ -81,7 +81,7 @@ static status take_copy(const context *context, const char *directory, config *c
     CHECK_MPI(MPI_Bcast(&whole, 1, MPI_INT, 0, context->comm));
     status result = STATUS_OK;
     if (whole) {
-        config_read_instead(config, now->name, copy);
+        config_read_instead(config, now->name, copy, NULL);
         log_line(context, "%s: %s cannot be read: the run's own copy is, %s", now->name, now->path, copy);
     } else {
         result = status_fail(STATUS_INPUT, "%s: %s cannot be read, and the run has no whole copy of it (%s); say where the same content is: -P %s=FILE",
