@@ -14,7 +14,7 @@
 
 /** Which arrays are asked for. */
 typedef enum {
-    STATE_WEIGHTS,  /**< all that a test needs */
+    STATE_WEIGHTS,  /**< all that a test needs, and what another run may begin with (learning.start_from) */
     STATE_LEARNING, /**< what learning adds: P, moments, what waits, measured averages */
     STATE_LOOP,     /**< what the next loop goes on from; none where every loop starts afresh */
     STATE_PARTS

@@ -27,7 +27,7 @@
 /** What a system is built for. */
 typedef enum {
     BUILD_TRAIN,
-    BUILD_RESUME, /**< as BUILD_TRAIN; state will come from a checkpoint, so it does not matter what the untrained network does */
+    BUILD_RESUME, /**< as BUILD_TRAIN; state, or weights alone, will come from a checkpoint, so it does not matter what the untrained network does */
     BUILD_CHECK,  /**< to look at: runs no step */
     BUILD_TEST,   /**< trials with frozen weights: nothing that only learning needs; context may be one of several groups */
 } build_purpose;
@@ -94,7 +94,7 @@ struct plan_hooks; /* plan.h */
 typedef struct learning_system {
     const char *name, *help;       /**< "patterns"; one line */
     /** Sections of the parameter file, beside those of every run: one of them `learning`, with `loops`, whose variants (learning.rule) select this system.
-     *  Built once; borrowed. Not collective. */
+     *  Built once; borrowed. Not collective. The run adds keys to it that all systems have (start_from, training/start.c): config_added(). */
     const param_section *(*sections)(int *count);
     const struct plan_hooks *plan; /**< what `engram plan` and `engram calibrate` ask */
     const metric *metrics;         /**< [metric_count] columns of metrics.csv; the first is the score that progress and `engram status` show */
@@ -125,7 +125,8 @@ typedef struct learning_system {
 
     /** One loop. Ends early when the pulse says so. */
     void (*loop)(void *self, const loop *loop);
-    /** Everything up to date, so that it makes no difference where checkpoints fall. After every loop, and after its state was loaded or brought back. */
+    /** Everything up to date, so that it makes no difference where checkpoints fall. After every loop, and after its state, or its weights, were loaded or
+     *  brought back. */
     void (*settle)(void *self);
     /** What is wrong with a whole loop that only the system knows: a fault of its own, or a warning that it logs. Not collective.
      *  @return not agreed: STATUS_NUMERIC with a message */

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,4 +150,16 @@ void seal_check(const context *context, const char *path, char *why) {
         free(hashes);
     }
     free(expected);
+}
+
+bool seal_digest(const char *path, char *digest) {
+    struct stat found;
+    seal_footer footer = {0};
+    uint64_t *hashes = NULL;
+    char why[SEAL_WHY_BYTES] = "";
+    if (lstat(path, &found) != 0 || !S_ISREG(found.st_mode)) return false;
+    read_seal(path, found.st_size, &footer, &hashes, why);
+    free(hashes);
+    if (!why[0]) snprintf(digest, 17, "%016llx", (unsigned long long)footer.check);
+    return !why[0];
 }

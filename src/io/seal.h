@@ -8,6 +8,7 @@
 #ifndef ENGRAM_IO_SEAL_H
 #define ENGRAM_IO_SEAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,5 +22,9 @@ int seal_write(const context *context, const char *path);
 /** Read the whole file, shared out among the ranks, and compare. Collective.
  *  @param[out] why  [SEAL_WHY_BYTES] what is wrong, the same on all ranks; "" if nothing is */
 void seal_check(const context *context, const char *path, char *why);
+
+/** What a sealed file's content is known by: the last word of its seal, which is read alone. On one rank.
+ *  @param[out] digest [17] 16 digits, unchanged if there is no whole seal @return whether there is */
+bool seal_digest(const char *path, char *digest);
 
 #endif

@@ -16,6 +16,8 @@
 #include "engram/memory.h"
 #include "engram/version.h"
 
+#define LOOP_NAME "loop-%010lld.h5"
+
 enum { FORMAT = 2, GENERATIONS = 2, FOUND_MAX = 64, NAME_BYTES = 64 };
 
 static const param params[] = {
@@ -124,7 +126,7 @@ void checkpoint_make_folder(const char *directory) {
 
 static char *path_of_loop(const char *directory, int64_t loop) {
     char name[NAME_BYTES];
-    snprintf(name, sizeof name, "loop-%010lld.h5", (long long)loop);
+    snprintf(name, sizeof name, LOOP_NAME, (long long)loop);
     return checkpoint_path(directory, name);
 }
 
@@ -150,9 +152,9 @@ static int newest_first(const void *a, const void *b) {
     return (x < y) - (x > y);
 }
 
-/** Loops of the checkpoints in the directory, newest first. On one rank. @return their number, at most FOUND_MAX; -1 if the directory cannot be read */
-static int list_generations(const char *directory, int64_t *loops) {
-    DIR *entries = checkpoint_open_folder(directory);
+/** Loops of the checkpoints in an open folder, which is closed, newest first. On one rank. @param entries NULL, with errno: none
+ *  @return their number, at most FOUND_MAX; -1 if the folder cannot be read */
+static int list_folder(DIR *entries, int64_t *loops) {
     int count = 0;
     bool readable = entries || errno == ENOENT;
     errno = 0;
@@ -163,6 +165,10 @@ static int list_generations(const char *directory, int64_t *loops) {
     if (!readable) return -1;
     qsort(loops, (size_t)count, sizeof *loops, newest_first);
     return count;
+}
+
+static int list_generations(const char *directory, int64_t *loops) {
+    return list_folder(checkpoint_open_folder(directory), loops);
 }
 
 /** Remove generations newer than @p loop (a resumed run may have gone back: they are not of its past) and all but the @p keep newest of the others.
@@ -181,6 +187,15 @@ static void remove_generations(const char *directory, int64_t loop, int keep) {
 int64_t checkpoint_newest(const char *directory) {
     int64_t loops[FOUND_MAX];
     return list_generations(directory, loops) > 0 ? loops[0] : -1;
+}
+
+char *checkpoint_newest_in(const char *folder) {
+    int64_t loops[FOUND_MAX];
+    char *path;
+    if (list_generations(folder, loops) > 0) return path_of_loop(folder, loops[0]);
+    if (list_folder(opendir(folder), loops) <= 0) return NULL;
+    if (asprintf(&path, "%s/" LOOP_NAME, folder, (long long)loops[0]) < 0) context_abort("memory: no room for a path");
+    return path;
 }
 
 void checkpoint_remove_parts(const char *directory) {
@@ -347,9 +362,13 @@ status checkpoint_load(const run_subject *subject, const char *path, checkpoint_
     return status_agree(subject->context, h5_reader_close(reader));
 }
 
-status checkpoint_load_weights(const run_subject *subject, const char *path) {
+status checkpoint_read_weights(const run_subject *subject, const char *path) {
     h5_reader *reader = h5_reader_open(path);
     walk(subject, STATE_WEIGHTS, NULL, reader);
     if (subject->system->settle) subject->system->settle(subject->self);
-    return status_agree(subject->context, h5_reader_close(reader));
+    return h5_reader_close(reader);
+}
+
+status checkpoint_load_weights(const run_subject *subject, const char *path) {
+    return status_agree(subject->context, checkpoint_read_weights(subject, path));
 }

@@ -77,6 +77,10 @@ void checkpoint_keep_newest(const char *directory);
  *  @return STATUS_INPUT, agreed and printed, when there are checkpoints but all are damaged */
 status checkpoint_find(const context *context, const char *directory, int64_t *loop, int64_t *newest, char **path);
 
+/** Path of the newest checkpoint, whole or not, of the run in @p folder, or in a folder of checkpoints. On one rank.
+ *  @return owned, free(); NULL: there is none */
+char *checkpoint_newest_in(const char *folder);
+
 /** Loop of the newest checkpoint, whole or not; -1: none. On one rank. */
 int64_t checkpoint_newest(const char *directory);
 
@@ -90,7 +94,10 @@ void checkpoint_forget(checkpoint_origin *origin);
 /** Read everything into a subject just built from the same configuration. Collective. @return agreed and printed */
 status checkpoint_load(const run_subject *subject, const char *path, checkpoint_progress *progress);
 
-/** Only the weights. Collective. @return agreed and printed */
+/** Only the weights, settled. Collective. @return not agreed: STATUS_INPUT with a message where an array is missing, or of another type or shape */
+status checkpoint_read_weights(const run_subject *subject, const char *path);
+
+/** checkpoint_read_weights(). @return agreed and printed */
 status checkpoint_load_weights(const run_subject *subject, const char *path);
 
 #endif

@@ -36,6 +36,16 @@ static const char *read_line(const char *line, input *input) {
     return line + length + (line[length] == '\n');
 }
 
+/** The line of that name. @param[out] found path owned; without such a line, of no file @return whether there is one */
+static bool find(const char *lines, const char *name, input *found) {
+    for (const char *line = lines; (line = read_line(line, found)); free(found->path))
+        if (strcmp(found->name, name) == 0) return true;
+    *found = (input){.hash = CONFIG_UNREADABLE, .path = strdup("")};
+    if (!found->path) context_abort("memory: no room for a path");
+    snprintf(found->name, sizeof found->name, "%s", name);
+    return false;
+}
+
 static char *copy_of(const char *directory, const input *input) {
     char name[32];
     snprintf(name, sizeof name, "input-%s", input->hash);
@@ -91,6 +101,16 @@ static status take_copy(const context *context, const char *directory, config *c
     return result;
 }
 
+/** What was read when the run began is not read again: that it is gone, or has gone on, does not matter; but it cannot be another one. Not agreed, but the
+ *  same on all ranks. */
+static status settle_once(const context *context, const input *now, const input *before, bool moved) {
+    bool gone = strcmp(now->hash, CONFIG_UNREADABLE) == 0;
+    if (moved && !gone)
+        return status_fail(STATUS_INPUT, "%s: was %s, is now %s, of other content; take it back, or start a new run (-o)", now->name, before->path, now->path);
+    if (!gone) log_warning(context, "%s: %s is not as it was when the run began, which does not read it again", now->name, now->path);
+    return STATUS_OK;
+}
+
 /** Collective; not agreed, but the same on all ranks. */
 static status settle(const context *context, const char *directory, config *config, const input *now, const input *before) {
     char *shown = utf8_from_bytes(now->path); /* as a checkpoint names it */
@@ -101,6 +121,8 @@ static status settle(const context *context, const char *directory, config *conf
     else if (!*now->path || !*before->path)
         result = status_fail(STATUS_INPUT, "%s: '%s', but the run began with '%s'%s; bring it back, or start a new run (-o)", now->name, now->path,
                              before->path, *before->path ? "" : ", no file");
+    else if (config_path_is(config, now->name) & PATH_ONCE && strcmp(now->hash, before->hash) != 0)
+        result = settle_once(context, now, before, moved);
     else if (strcmp(before->hash, CONFIG_UNREADABLE) == 0 && moved)
         log_warning(context, "%s: %s takes the place of %s, which could not be read", now->name, now->path, before->path);
     else if (strcmp(now->hash, before->hash) == 0 && moved)
@@ -121,10 +143,31 @@ status inputs_settle(const context *context, const char *directory, config *conf
     status result = STATUS_OK;
     input is, was;
     for (const char *line = now; result == STATUS_OK && (line = read_line(line, &is)); free(is.path)) {
-        for (const char *old = before; (old = read_line(old, &was)); free(was.path))
-            if (strcmp(was.name, is.name) == 0) result = settle(context, directory, config, &is, &was);
+        bool there = find(before, is.name, &was);
+        if (there || config_path_is(config, is.name) & PATH_ADDED) result = settle(context, directory, config, &is, &was);
+        free(was.path);
+    }
+    for (const char *line = before; result == STATUS_OK && (line = read_line(line, &was)); free(was.path)) {
+        if (!find(now, was.name, &is) && config_path_is(config, was.name) & PATH_ADDED) result = settle(context, directory, config, &is, &was);
+        free(is.path);
     }
     return status_agree(context, result);
+}
+
+char *inputs_as_begun(const config *config, const char *now, const char *before) {
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+    input is, was;
+    if (!out) context_abort("memory: no room for a list of files");
+    for (const char *line = now; (line = read_line(line, &is)); free(is.path)) {
+        bool known = find(before, is.name, &was) && strcmp(was.hash, CONFIG_UNREADABLE) != 0 && strcmp(was.hash, is.hash) != 0;
+        bool stays = known && config_path_is(config, is.name) & PATH_ONCE;
+        fprintf(out, "%s %s %s\n", is.name, known ? was.hash : is.hash, stays ? was.path : is.path);
+        free(was.path);
+    }
+    if (fclose(out) != 0) context_abort("memory: no room for a list of files");
+    return text;
 }
 
 static bool same_file(const char *a, const char *b) {
@@ -176,10 +219,10 @@ static status keep(const char *directory, const input *input) {
     return same ? STATUS_OK : status_fail(STATUS_INPUT, "%s: %s is being changed; start when it is complete", input->name, input->path);
 }
 
-status inputs_keep(const context *context, const char *directory, const char *now) {
+status inputs_keep(const context *context, const char *directory, const config *config, const char *now) {
     status result = STATUS_OK;
     input is;
     for (const char *line = now; context->rank == 0 && result == STATUS_OK && (line = read_line(line, &is)); free(is.path))
-        if (strncmp(is.name, "targets.", 8) == 0 && strcmp(is.hash, CONFIG_UNREADABLE) != 0) result = keep(directory, &is);
+        if (config_path_is(config, is.name) & PATH_KEPT && strcmp(is.hash, CONFIG_UNREADABLE) != 0) result = keep(directory, &is);
     return status_agree(context, result);
 }

@@ -6,16 +6,20 @@
 #include "engram/config.h"
 
 /** Compare files with those that a run began with: content counts. One that is elsewhere now is told;
- *  one that is gone is read from the run's copy, which is told, too. Collective.
+ *  one that is gone is read from the run's copy, which is told, too. One of PATH_ONCE may be gone, or have other content under its old name. Collective.
  *  @param now, before  config_inputs() now and then. @return agreed and printed: STATUS_INPUT for another content, or where neither file nor copy is there */
 status inputs_settle(const context *context, const char *directory, config *config, const char *now, const char *before);
+
+/** The files of a run that goes on, settled, for its next checkpoints: of what cannot be read now, or is not read again, what the run began with.
+ *  Not collective. @param now, before as in inputs_settle() @return owned by the caller, free() */
+char *inputs_as_begun(const config *config, const char *now, const char *before);
 
 /** Would what is written take the place of a file that is read? Collective. @param directory of a new run; NULL: none @param outputs paths of other files
  *  @return agreed and printed: STATUS_INPUT if so */
 status inputs_spare(const context *context, const char *now, const char *directory, const char *const *outputs, int count);
 
-/** Copy the files of the targets into the run, those that are not there yet. Edges are not copied: they may be as large as the disk. Collective.
+/** Copy files into the run, those of PATH_KEPT that are not there yet. Edges are not copied: they may be as large as the disk. Collective.
  *  @param now config_inputs(). @return agreed and printed; STATUS_FAILURE if there is no room, STATUS_INPUT if a file changes under way */
-status inputs_keep(const context *context, const char *directory, const char *now);
+status inputs_keep(const context *context, const char *directory, const config *config, const char *now);
 
 #endif

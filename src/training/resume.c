@@ -9,6 +9,7 @@
 #include "engram/training.h"
 #include "engram/version.h"
 #include "inputs.h"
+#include "start.h"
 
 /** One message a line of @p differences, below @p heading. */
 static status fail_lines(const char *heading, const char *differences) {
@@ -93,6 +94,7 @@ static status settle_unsaved(const context *context, const char *directory, conf
     status result = config_read(context, path, NULL, training_schema(), &before);
     free(path);
     if (result != STATUS_OK) return result;
+    start_find(context, before);
     char *was = config_inputs(context, before);
     result = inputs_settle(context, directory, config, inputs, was);
     free(was);

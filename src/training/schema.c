@@ -1,11 +1,16 @@
 #include "engram/schema.h"
 
+#include <string.h>
+
 #include "checkpoint.h"
 #include "engram/guard_settings.h"
 #include "engram/output.h"
 #include "engram/run_settings.h"
 #include "engram/system.h"
 #include "engram/test_settings.h"
+#include "start.h"
+
+#define SELECTING "learning" /* the section whose variants select a system, and to which the run adds keys of its own */
 
 enum { SECTIONS_MAX = 24, SYSTEMS_MAX = 16 };
 
@@ -45,7 +50,11 @@ static int gather(const char *system, const param_section *own, int own_count, p
     int count = 0;
     if (FIRST + own_count + LAST > SECTIONS_MAX) context_abort("%s has more than %d sections", system, SECTIONS_MAX - FIRST - LAST);
     for (int s = 0; s < FIRST; s++) sections[count++] = first[s];
-    for (int s = 0; s < own_count; s++) sections[count++] = own[s];
+    for (int s = 0; s < own_count; s++) {
+        sections[count] = own[s];
+        if (strcmp(own[s].name, SELECTING) == 0) sections[count].added = &start_added;
+        count++;
+    }
     for (int s = 0; s < LAST; s++) sections[count++] = last[s];
     return count;
 }
@@ -53,7 +62,7 @@ static int gather(const char *system, const param_section *own, int own_count, p
 const config_schema *training_schema(void) {
     static param_section sections[SYSTEMS_MAX][SECTIONS_MAX];
     static config_system systems[SYSTEMS_MAX];
-    static config_schema schema = {.systems = systems, .selecting = "learning", .moved = moved, .moved_count = sizeof moved / sizeof *moved};
+    static config_schema schema = {.systems = systems, .selecting = SELECTING, .moved = moved, .moved_count = sizeof moved / sizeof *moved};
     for (int s = schema.system_count; learning_systems[s]; s = ++schema.system_count) {
         int count;
         if (s == SYSTEMS_MAX) context_abort("more than %d learning systems", SYSTEMS_MAX);

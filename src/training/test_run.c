@@ -19,6 +19,7 @@
 #include "results.h"
 #include "run_json.h"
 #include "resume.h"
+#include "start.h"
 #include "testing.h"
 
 /** The job, divided. */
@@ -107,6 +108,7 @@ static status identify(test_job *job, config *given) {
     if (result == STATUS_OK) result = checkpoint_read_origin(world, job->checkpoint, &job->origin);
     if (result == STATUS_OK) result = run_compare(world, directory, job->checkpoint, &job->origin, given);
     if (result != STATUS_OK) return result;
+    start_find(world, job->config);
     char *inputs = config_inputs(world, job->config);
     const char *const outputs[] = {job->path, job->json};
     result = inputs_spare(world, inputs, NULL, outputs, 2);

@@ -20,6 +20,7 @@
 #include "run_json.h"
 #include "resume.h"
 #include "spool.h"
+#include "start.h"
 #include "testing.h"
 
 /** Everything that lives for the length of a training run. */
@@ -379,6 +380,7 @@ static status claim_directory(training *training, const run_options *options, re
         status result = status_agree(context, results_check_directory(training->config, options->directory));
         if (result == STATUS_OK) result = results_check(context, directory, options->overwrite);
         if (result == STATUS_OK) result = inputs_spare(context, training->inputs, directory, NULL, 0);
+        if (result == STATUS_OK) result = start_spare(context, training->config, directory);
         free(directory);
         return result;
     }
@@ -386,6 +388,11 @@ static status claim_directory(training *training, const run_options *options, re
     if (result == STATUS_OK && point->origin.identity && *point->origin.identity) { /* as when the run began, whatever keys this version has */
         free(training->identity);
         training->identity = strdup(point->origin.identity);
+    }
+    if (result == STATUS_OK && point->origin.inputs) {
+        char *inputs = inputs_as_begun(training->config, training->inputs, point->origin.inputs);
+        free(training->inputs);
+        training->inputs = inputs;
     }
     results_begin with = begin_of(training, false);
     return result == STATUS_OK ? results_reopen(context, strdup(options->resume), &with, point, &training->results) : result;
@@ -412,7 +419,7 @@ static status open_run(training *training, const run_options *options, const res
         result = go_on(training, point);
         if (result == STATUS_OK) result = results_rewind(context, &training->results, training->parameters, point->loop);
     }
-    return result == STATUS_OK ? inputs_keep(context, training->results.directory, training->inputs) : result;
+    return result == STATUS_OK ? inputs_keep(context, training->results.directory, training->config, training->inputs) : result;
 }
 
 /** A last word, and run.json. @return agreed and printed */
@@ -487,11 +494,18 @@ static status build(training *training, build_purpose purpose) {
     return training->system->build(&setting, &training->facts, &training->self);
 }
 
+/** @return agreed and printed */
+static status load_start(training *training) {
+    const run_subject subject = subject_of(training);
+    return start_load(&subject, training->config);
+}
+
 status training_run(const context *context, config *config, const run_options *options) {
     training training = {.context = context, .config = config, .system = system_of(config), .results.metrics = -1, .output = config_common(config, "output"),
                          .checkpoint = config_common(config, "checkpoint"), .loops = config_get_integer(config, "learning", "loops")};
     report_settle(config, training.system);
     training.parameters = config_as_used(config);
+    start_find(context, config);
     training.inputs = config_inputs(context, config);
     training.identity = config_identity(config, training.inputs, MAY_RESUME);
     resume_point point = {0};
@@ -499,8 +513,11 @@ status training_run(const context *context, config *config, const run_options *o
     watch_begin(&training.watch, hours * 3600);
     heed_slurm(context, &training.watch);
     status result = claim_directory(&training, options, &point);
+    bool starts_from = start_is_given(config) && !point.checkpoint; /* a run that goes on has weights of its own */
+    if (result == STATUS_OK && starts_from) result = start_check(context, config);
     if (result == STATUS_OK) result = run_prepare(context, config, training.system);
-    if (result == STATUS_OK) result = build(&training, point.checkpoint ? BUILD_RESUME : BUILD_TRAIN);
+    if (result == STATUS_OK) result = build(&training, point.checkpoint || starts_from ? BUILD_RESUME : BUILD_TRAIN);
+    if (result == STATUS_OK && starts_from) result = load_start(&training);
     if (result == STATUS_OK) result = train(&training, options, &point);
     resume_clear(&point);
     clear(&training);
@@ -509,10 +526,17 @@ status training_run(const context *context, config *config, const run_options *o
 
 status training_check(const context *context, config *config) {
     training training = {.context = context, .config = config, .system = system_of(config), .output = config_common(config, "output")};
+    bool starts_from = start_is_given(config);
     status result = status_agree(context, results_check_directory(config, NULL));
+    start_find(context, config);
+    if (result == STATUS_OK && starts_from) result = start_check(context, config);
     if (result == STATUS_OK) result = run_prepare(context, config, training.system);
     if (result == STATUS_OK) result = build(&training, BUILD_CHECK);
-    if (result != STATUS_OK) return result;
+    if (result == STATUS_OK && starts_from) result = load_start(&training);
+    if (result != STATUS_OK) {
+        if (training.system->free) training.system->free(training.self);
+        return result;
+    }
     if (training.system->describe) training.system->describe(training.self, config_get_integer(config, "learning", "loops"));
     memory_report(context, "at start");
     char *configuration = config_as_used(config);

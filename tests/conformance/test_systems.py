@@ -164,6 +164,30 @@ def test_killed(bench, system, config, parameters):
 
 
 @each
+def test_start_from(bench, system, config, parameters):
+    """A run begins with the weights of another one, which it reads once: the same bits on any number of ranks, and resumed without the other."""
+    first, other = trained(bench, system, config, parameters), bench.path(f"{system}.other")
+    shutil.copytree(first, other, dirs_exist_ok=True)
+    begun = {**parameters, "learning.start_from": other}
+    same = bench.train(config, f"{system}.same", 2, given({**begun, "learning.loops": 0, "output.spikes": "none"}))
+    weights = [{name: data for name, data in file_contents(os.path.join(out, "edges.h5"), "edges").items() if name.endswith("/syn_weight")} for out in (first, same)]
+    assert weights[0] and weights[0] == weights[1], f"other weights than those that were named: {difference(*weights)}"
+    newest = glob.glob(os.path.join(other, "checkpoint", "loop-*.h5"))[0]
+    text = bench.succeed(["check", config] + words(begun))
+    assert f"weights to start from: loop {LOOPS} of run " in text and newest in text, text
+    runs = {ranks: contents(bench.train(config, f"{system}.begun.{ranks}", ranks, given(begun))) for ranks in (1, 3)}
+    assert not difference(*runs.values()), difference(*runs.values())
+    scores = [[row[list(row)[4]] for row in metrics(out)] for out in (first, bench.path(f"{system}.begun.1"))]
+    assert scores[0] != scores[1], scores
+    out = bench.train(config, f"{system}.continued", 1, given({**begun, "learning.loops": 2}))
+    shutil.rmtree(other)
+    text = bench.succeed(["train", config, "--resume", out] + words(begun), 2)
+    assert "going on after loop 2" in text and "to start from" not in text, text
+    wrong = difference(runs[1], contents(out))
+    assert not wrong, f"a resumed run differs in {len(wrong)}: {wrong[:6]}"
+
+
+@each
 def test_status(bench, system, config, parameters):
     """engram status shows loops and the score of a run that is done."""
     one = trained(bench, system, config, parameters)
@@ -236,4 +260,4 @@ def test_plan(bench, system, config, parameters):
 
 
 if __name__ == "__main__":
-    run_tests([test_every_system_has_a_configuration, test_list, test_check, test_foreign_sections, test_same_bits, test_killed, test_status, test_groups, test_between_loops, test_overwrite, test_plan])
+    run_tests([test_every_system_has_a_configuration, test_list, test_check, test_foreign_sections, test_same_bits, test_killed, test_start_from, test_status, test_groups, test_between_loops, test_overwrite, test_plan])

@@ -278,6 +278,8 @@ def test_changed_input_file(bench):
     assert "has the content of" in text and not crash.differences(whole, out), text
     text = bench.succeed(["train", "--resume", bench.path("data_copy"), "-P", "learning.loops=4"])
     assert "the run's own copy is" in text and not crash.differences(whole, bench.path("data_copy")), text
+    text = bench.succeed(["train", "--resume", bench.path("data_copy"), "-P", "learning.loops=5"])  # and once more
+    assert "the run's own copy is" in text, text
     with open(copy, "a") as file:
         file.write("1")
     refuse(bench, ["test", out, "--trials", "1", "-P", f"targets.path={rates}"], "cannot be read, and the run has no whole copy", "-P targets.path=FILE")
@@ -378,6 +380,60 @@ def test_bad_lines(bench):
     assert done.returncode == 0 and "line 8 of metrics.csv" in done.stdout + done.stderr, done.stdout + done.stderr
 
 
+def test_start_from(bench):
+    """Where another run's weights are, which of them are refused before any work, and what is known of them when the run goes on."""
+    config = small(bench, loops=4, trials=0)
+    first = bench.train(config, "encode", 2)
+    file, never = os.path.join(first, "checkpoint", "loop-0000000004.h5"), bench.path("never")
+
+    def start(path, *words):
+        return ["train", config, "-o", never, "-P", f"learning.start_from={path}", *words]
+
+    # whatever the path leads to, from where it is written, it is the same file and the same run; a link is followed
+    os.symlink(file, bench.path("link.h5"))
+    shutil.copytree(os.path.join(first, "checkpoint"), bench.path("copies"))
+    begun, identities = [], set()
+    for n, path in enumerate(("encode", "encode/checkpoint", file, "copies", "link.h5")):
+        text = crash.config_text(neurons=60, degree=8, loops=2, every=2, trials=0).replace("learning: {", f"learning: {{start_from: {path}, ")
+        begun.append(bench.train(bench.config("decode.yaml", text), f"decode_{n}"))
+        with open(os.path.join(begun[-1], "run.json")) as one:
+            identities.add(json.load(one)["identity"])
+    with open(os.path.join(first, "run.json")) as one:
+        assert len(identities) == 1 and json.load(one)["identity"] not in identities
+    # refused, with one message
+    damaged, other = bench.path("damaged.h5"), bench.path("other.h5")
+    shutil.copy(file, damaged)
+    with open(damaged, "r+b") as one:
+        one.seek(5000)
+        one.write(b"damaged")
+    shutil.copy(os.path.join(first, "edges.h5"), other)
+    os.mkdir(bench.path("hollow"))
+    for path, wanted in (("nothing", "No such file"), (bench.path("hollow"), "holds no checkpoint"), (damaged, "is damaged, or no checkpoint: the checksum of bytes"),
+                         (other, "is damaged, or no checkpoint: its end"), ("/dev/null", "not a regular file"), ("~/run", "shell")):
+        err = refuse(bench, start(path), "learning.start_from", path, wanted, ranks=2)
+        assert err.count("error:") == 1, err
+        refuse(bench, ["check", config, "-P", f"learning.start_from={path}"], wanted)
+    for change_of_network, wanted in (("network.neurons=61", "dataset 'plastic/weight' has 960 elements; 976 are expected"), ("plastic.kind=existing", "elements"),
+                                      ("learning.precision=double", "wrong type")):
+        err = refuse(bench, start(first, "-P", change_of_network), "learning.start_from", file, "do not fit this one", wanted, ranks=3)
+        assert err.count("error:") == 1, err
+    refuse(bench, ["train", config, "-o", first, "--overwrite", "-P", "learning.start_from=" + first], "a new run there would remove it")
+    assert not os.path.exists(never) and os.path.exists(file)
+    text = bench.succeed(start(first, "-P", "simulation.seed=6", "-P", "learning.lambda=0.5", "-P", "learning.loops=1"))
+    assert "that run: learning.lambda: was 0.8" in text and "that run: simulation.seed: was 5, is now 6" in text, text
+    # the key of a run that goes on
+    out, more = begun[0], ["-P", "learning.loops=4"]
+    refuse(bench, ["train", "--resume", first, "-P", f"learning.start_from={out}", "-P", "learning.loops=5"], "learning.start_from", "but the run began with ''")
+    refuse(bench, ["train", "--resume", out, "-P", f"learning.start_from={out}", *more], "learning.start_from", "of other content")
+    refuse(bench, ["train", "--resume", out, "-P", 'learning.start_from=""', *more], "learning.start_from", "the run began with", "encode")
+    bench.succeed(["train", "--resume", first, "-P", "learning.loops=5"])
+    code, text, err = bench.run(["train", "--resume", out, *more])
+    assert code == 0 and "is not as it was when the run began, which does not read it again" in err and "going on after loop 2" in text, text + err
+    bench.succeed(["train", "--resume", begun[4], *more], 2)  # its link leads nowhere now
+    assert not crash.differences(out, begun[4]), crash.differences(out, begun[4])
+    bench.succeed(["test", out, "--trials", "1"])
+
+
 def test_guards(bench):
     """Nonsense ends a run with exit code 4 on every rank, says where, and keeps the last checkpoint, from which the run goes on."""
     config = small(bench, loops=8, every=2)
@@ -471,5 +527,5 @@ def damage_only(bench):
 if "ENGRAM_CRASH_ROUNDS" in os.environ:
     run_tests([crash_only, damage_only])
 of_time = [] if SANITIZED else [test_kill, test_time_limit, test_slurm_limit]  # no matter of memory, and half of what all take
-run_tests([*of_time, test_stops, test_stop_in_tests, test_untrained, test_left_behind, test_config_key_limits, test_more_loops, test_old_names, test_refused, test_changed_input_file, test_other_runs,
-           test_bad_lines, test_guards, test_two_at_once, test_damaged_checkpoint])
+run_tests([*of_time, test_stops, test_stop_in_tests, test_untrained, test_left_behind, test_config_key_limits, test_more_loops, test_old_names, test_refused, test_changed_input_file,
+           test_start_from, test_other_runs, test_bad_lines, test_guards, test_two_at_once, test_damaged_checkpoint])

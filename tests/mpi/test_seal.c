@@ -84,8 +84,9 @@ static void damage_byte(const char *path, int64_t place, int bit) {
 /** A bit flipped at 200 places, and put back each time; then the file cut off at 200 places, ever shorter. */
 static void check_damage(const context *job, const char *path) {
     struct stat whole;
-    char why[SEAL_WHY_BYTES];
+    char why[SEAL_WHY_BYTES], digest[17] = "", other[17] = "";
     stat(path, &whole);
+    EXPECT(seal_digest(path, digest) && strlen(digest) == 16, "digest %s", digest);
     CHECK_MPI(MPI_Barrier(job->comm));
     for (int n = 0; n < PLACES; n++) {
         int64_t place = n < 60 ? whole.st_size - 1 - n
@@ -100,12 +101,15 @@ static void check_damage(const context *job, const char *path) {
     }
     seal_check(job, path, why);
     EXPECT(!why[0], "the restored file is refused: %s", why);
+    EXPECT(seal_digest(path, other) && strcmp(digest, other) == 0, "digest %s, was %s", other, digest);
+    CHECK_MPI(MPI_Barrier(job->comm));
     for (int n = 0; n < PLACES; n++) {
         int64_t size = n < 60 ? whole.st_size - 1 - n : (int64_t)((double)(whole.st_size - 60) * (PLACES - 1 - n) / (PLACES - 60));
         if (job->rank == 0 && truncate(path, size) != 0) context_abort("cannot truncate");
         CHECK_MPI(MPI_Barrier(job->comm));
         seal_check(job, path, why);
         EXPECT(why[0], "a cut to %lld of %lld bytes went unnoticed", (long long)size, (long long)whole.st_size);
+        EXPECT(!seal_digest(path, other), "a seal was found in %lld of %lld bytes", (long long)size, (long long)whole.st_size);
         CHECK_MPI(MPI_Barrier(job->comm));
     }
 }

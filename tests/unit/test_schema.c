@@ -53,8 +53,8 @@ static void test_flags(void **state) {
     config *config = defaults();
     for (int s = 0; s < system->section_count; s++) {
         if (sections[s].selector) check_key(config, &sections[s], sections[s].selector, sections[s].may);
-        for (int v = -1; v < sections[s].variant_count; v++) {
-            const param_table *table = v < 0 ? sections[s].common : sections[s].variants[v];
+        for (int v = -2; v < sections[s].variant_count; v++) {
+            const param_table *table = v == -2 ? sections[s].added : v < 0 ? sections[s].common : sections[s].variants[v];
             for (int k = 0; table && k < table->count; k++, keys++) check_key(config, &sections[s], table->params[k].key, table->params[k].may);
         }
     }
@@ -102,6 +102,34 @@ static void test_identity(void **state) {
                     "targets.path 0123456789abcdef /somewhere/a.csv\n", "8cb520f4047a4801");
 }
 
+/** A key that the run adds to a section of every system, and that earlier programs did not have: while it is not given, nothing shows that it is there. */
+static void test_added(void **state) {
+    (void)state;
+    static const char text[] = "learning: {start_from: other/run, rule: none}\n", name[] = "learning.start_from";
+    config *config = defaults();
+    char *used = config_as_used(config), *inputs = config_inputs(&job, config);
+    assert_null(strstr(used, "start_from"));
+    assert_string_equal(inputs, "");
+    assert_string_equal(*(char **)config_added(config, "learning"), ""); /* its struct has one member */
+    assert_null(config_added(config, "neuron"));
+    assert_int_equal(config_path_is(config, name), PATH_ONCE | PATH_ADDED);
+    assert_int_equal(config_path_is(config, "learning.loops"), 0);
+    free(used), free(inputs);
+    config_free(config);
+    assert_int_equal(config_read_text(&job, "/somewhere/new", text, strlen(text), NULL, training_schema(), &config), STATUS_OK);
+    assert_true(config_given(config, "learning", "start_from"));
+    config_read_instead(config, name, "/found/file.h5", "0123456789abcdef");
+    used = config_as_used(config), inputs = config_inputs(&job, config);
+    assert_non_null(strstr(used, "\n  start_from: \"/somewhere/other/run\"\n"));
+    assert_string_equal(inputs, "learning.start_from 0123456789abcdef /somewhere/other/run\n");
+    char *path = config_resolve_path(config, *(char **)config_added(config, "learning")), *identity = config_identity(config, inputs, MAY_RESUME);
+    char *without = config_identity(config, "", MAY_RESUME);
+    assert_string_equal(path, "/found/file.h5");
+    assert_string_not_equal(identity, without); /* its content counts, not its name */
+    free(used), free(inputs), free(path), free(identity), free(without);
+    config_free(config);
+}
+
 /** What earlier programs wrote is read as it was meant, and written by its new name. */
 static void test_moved(void **state) {
     (void)state;
@@ -130,6 +158,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_flags),
         cmocka_unit_test(test_changeable),
         cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_added),
         cmocka_unit_test(test_moved),
     };
     MPI_Init(&argc, &argv);
