@@ -384,7 +384,7 @@ def test_start_from(bench):
     """Where another run's weights are, which of them are refused before any work, and what is known of them when the run goes on."""
     config = small(bench, loops=4, trials=0)
     first = bench.train(config, "encode", 2)
-    file, never = os.path.join(first, "checkpoint", "loop-0000000004.h5"), bench.path("never")
+    file, never = os.path.join(first, "checkpoint", "loop-0000000004.h5"), bench.path("never_begun")
 
     def start(path, *words):
         return ["train", config, "-o", never, "-P", f"learning.start_from={path}", *words]
