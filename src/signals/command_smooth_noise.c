@@ -32,10 +32,10 @@ typedef struct {
     int64_t first, nodes;  /**< those that are held; counted from TAPS/2 - 1 before step 0 */
     int64_t room;          /**< nodes that there is space for */
     double *coefficients;  /**< [J][room] */
-    double *line;          /**< [LINE] one channel */
+    double *line;          /**< [2][LINE] */
 } noise;
 
-enum { LINE = 256 };
+enum { LINE = 128, WIDE = 32 }; /**< steps at a time; from WIDE dimensions on half of them, whose rows stay in the first cache */
 
 /** Kernel at every phase u of a step between two nodes: tap k is the node k - (TAPS/2 - 1) behind the one before. */
 static void tabulate(noise *noise, double tau_steps) {
@@ -69,7 +69,7 @@ static status open_noise(const signal_setting *setting, const void *raw, void **
     noise->stride = (noise->spacing + 7) / 8 * 8;
     noise->kernel = memory_new(MEMORY_TARGETS, TAPS * (size_t)noise->stride, sizeof(double));
     noise->on = memory_new(MEMORY_TARGETS, (size_t)setting->dimensions, sizeof(bool));
-    noise->line = memory_new(MEMORY_TARGETS, LINE, sizeof(double));
+    noise->line = memory_new(MEMORY_TARGETS, 2 * LINE, sizeof(double));
     signals_channels(setting, &p->channels, noise->on);
     tabulate(noise, tau_steps);
     *self = noise;
@@ -113,7 +113,7 @@ static void need(noise *noise, uint64_t stream, int64_t first, int64_t last) {
     draw(noise, stream, from, nodes > NODES_AHEAD ? nodes : NODES_AHEAD);
 }
 
-/** One channel between two nodes. @param kernel [TAPS] rows, at the phase of the first step @param xi [TAPS] @param[out] line [count] */
+/** One channel between two nodes. @param kernel [TAPS][stride] from the phase of the first step on @param xi [TAPS] nodes in reach @param[out] line [count] */
 static void convolve(const double *restrict kernel, int64_t stride, const double *restrict xi, int count, double *restrict line) {
     for (int i = 0; i < count; i++) {
         double sum = kernel[i] * xi[0];
@@ -122,18 +122,42 @@ static void convolve(const double *restrict kernel, int64_t stride, const double
     }
 }
 
+/** Two channels: the same, but the kernel is read once. @param other [TAPS] nodes of the other channel @param[out] line [2][LINE] */
+static void convolve_two(const double *restrict kernel, int64_t stride, const double *restrict xi, const double *restrict other, int count,
+                         double *restrict line) {
+    for (int i = 0; i < count; i++) {
+        double sum = kernel[i] * xi[0], sum_other = kernel[i] * other[0];
+        for (int k = 1; k < TAPS; k++) {
+            sum = fma(kernel[k * stride + i], xi[k], sum);
+            sum_other = fma(kernel[k * stride + i], other[k], sum_other);
+        }
+        line[i] = sum;
+        line[LINE + i] = sum_other;
+    }
+}
+
+/** Channels j .. j+channels-1, one or two, of @p count steps. @param[out] values of the first of them, [count] rows of all dimensions */
+static void fill_channels(const noise *noise, int64_t node, int64_t phase, int j, int channels, int count, double *values) {
+    const double *kernel = noise->kernel + phase, *xi = noise->coefficients + j * noise->room + (node - noise->first);
+    size_t dimensions = (size_t)noise->dimensions;
+    if (channels == 2) convolve_two(kernel, noise->stride, xi, xi + noise->room, count, noise->line);
+    else convolve(kernel, noise->stride, xi, count, noise->line);
+    for (int c = 0; c < channels; c++)
+        for (int i = 0; i < count; i++) values[(size_t)i * dimensions + (size_t)c] = noise->on[j + c] ? noise->line[c * LINE + i] : 0;
+}
+
 static void fill(void *self, uint64_t stream, int64_t first, int count, double *values) {
     noise *noise = self;
     int dimensions = noise->dimensions;
     need(noise, stream, first, first + count - 1);
     for (int done = 0, piece; done < count; done += piece) {
         int64_t step = first + done, node = step / noise->spacing, phase = step - node * noise->spacing, left = noise->spacing - phase;
-        piece = count - done < LINE ? count - done : LINE;
+        piece = dimensions < WIDE ? LINE : LINE / 2;
+        if (count - done < piece) piece = count - done;
         if (left < piece) piece = (int)left;
-        for (int j = 0; j < dimensions; j++) {
-            double *column = values + (size_t)done * (size_t)dimensions + j;
-            if (noise->on[j]) convolve(noise->kernel + phase, noise->stride, noise->coefficients + j * noise->room + (node - noise->first), piece, noise->line);
-            for (int i = 0; i < piece; i++) column[(size_t)i * (size_t)dimensions] = noise->on[j] ? noise->line[i] : 0;
+        for (int j = 0, channels; j < dimensions; j += channels) {
+            channels = dimensions - j < 2 ? 1 : 2;
+            fill_channels(noise, node, phase, j, channels, piece, values + (size_t)done * (size_t)dimensions + j);
         }
     }
 }

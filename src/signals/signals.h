@@ -54,8 +54,9 @@ void signals_describe(const param_table *table, const void *parameters, char *te
 
 typedef struct {
     int dimensions;
+    int stride;      /**< of a column */
     double *matrix;  /**< [J][J] row-major, 1/s */
-    double *columns; /**< [J][J] its transpose */
+    double *columns; /**< [J][stride] its transpose, zeros behind each column */
 } linear_teacher;
 
 /** @return with a matrix of zeros, to be filled; then linear_ready() */

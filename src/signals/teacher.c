@@ -3,11 +3,13 @@
 
 #include "signals.h"
 
-extern const teacher_kind teacher_oscillator, teacher_leak, teacher_arm, teacher_demo, teacher_bistable, teacher_van_der_pol, teacher_lorenz, teacher_linear;
+extern const teacher_kind teacher_oscillator, teacher_leak, teacher_arm, teacher_demo, teacher_linear, teacher_random_stable, teacher_bistable,
+    teacher_van_der_pol, teacher_pendulum, teacher_lorenz, teacher_lorenz96;
 
 /* To add a kind: write src/signals/teacher_NAME.c after the pattern of teacher_bistable.c (teacher_oscillator.c if it is linear), and a line here. */
-const teacher_kind *const teacher_kinds[] = {&teacher_oscillator, &teacher_leak, &teacher_arm, &teacher_demo, &teacher_linear, &teacher_bistable,
-                                             &teacher_van_der_pol, &teacher_lorenz, NULL};
+const teacher_kind *const teacher_kinds[] = {&teacher_oscillator, &teacher_leak,        &teacher_arm,      &teacher_demo,   &teacher_linear,
+                                             &teacher_random_stable, &teacher_bistable, &teacher_van_der_pol, &teacher_pendulum, &teacher_lorenz,
+                                             &teacher_lorenz96, NULL};
 
 typedef struct { param_numbers initial, limits, box; } teacher_settings;
 

@@ -222,6 +222,77 @@ static void test_steps(void **state) {
     close_signals(&s);
 }
 
+static void test_pulses(void **state) {
+    (void)state;
+    double c[400];
+    signals s = opened("stimulus: {kind: pulses, start: 5, duration: 20, period: 50, direction: alternating, scale: 0.5}\ntargets: {kind: bistable}\n",
+                       0, 1e-3);
+    command_fill(s.command, 3, 100, 100, c);
+    for (int n = 100; n < 200; n++) assert_true(c[n - 100] == ((n - 5) % 50 < 20 && n >= 105 ? ((n - 5) / 50 % 2 ? -3 : 3) : 0));
+    close_signals(&s);
+    s = opened("stimulus: {kind: pulses, height: 20, start: 50, duration: 200, channels: [3, 4], direction: circle}\ntargets: {kind: arm}\n", 0, 1e-3);
+    for (uint64_t stream = 14; stream < 20; stream++) {
+        command_fill(s.command, stream, 49, 2, c);
+        assert_true(c[0] == 0 && c[2] == 0 && c[4] == 0 && c[5] == 0);
+        assert_float_equal(c[6], 20 * cos(TURN * (double)(stream % 16) / 16), 1e-13);
+        assert_float_equal(c[7], 20 * sin(TURN * (double)(stream % 16) / 16), 1e-13);
+        command_fill(s.command, stream, 249, 2, c);
+        assert_float_equal(hypot(c[2], c[3]), 20, 1e-13);
+        assert_true(c[4] == 0 && c[5] == 0 && c[6] == 0 && c[7] == 0);
+        command_fill(s.command, stream, 1000000, 1, c);
+        assert_true(c[3] == 0);
+    }
+    close_signals(&s);
+    s = opened("stimulus: {kind: pulses, duration: 1, period: 1, channels: [1, 3, 4], direction: random}\ntargets: {kind: leak}\n", 4, 1e-3);
+    double mean[4] = {0}, square[4] = {0};
+    for (uint64_t stream = 0; stream < 100; stream++) {
+        command_fill(s.command, stream, 0, 100, c);
+        for (int n = 0; n < 100; n++) {
+            assert_float_equal(sqrt(c[4 * n] * c[4 * n] + c[4 * n + 2] * c[4 * n + 2] + c[4 * n + 3] * c[4 * n + 3]), 6, 1e-13);
+            for (int j = 0; j < 4; j++) mean[j] += c[4 * n + j] / 1e4, square[j] += c[4 * n + j] * c[4 * n + j] / 1e4;
+        }
+    }
+    for (int j = 0; j < 4; j++) {
+        assert_float_equal(mean[j], 0, 0.15);
+        assert_float_equal(square[j], j == 1 ? 0 : 12, 0.5);
+    }
+    close_signals(&s);
+    s = opened("stimulus: {kind: pulses, duration: 1, period: 1, direction: sign}\ntargets: {kind: leak}\n", 2, 1e-3);
+    int up = 0;
+    command_fill(s.command, 0, 0, 200, c);
+    for (int n = 0; n < 200; n++) {
+        assert_true(c[2 * n] == c[2 * n + 1] && fabs(c[2 * n]) == 6);
+        up += c[2 * n] > 0;
+    }
+    assert_in_range(up, 70, 130);
+    close_signals(&s);
+}
+
+/** Impulse response of both filters: (1-a)^2 (n+1) a^n, so that the variance is the sum of its squares, and neighbours are correlated accordingly. */
+static void test_filtered_noise(void **state) {
+    (void)state;
+    enum { STREAMS = 20000 };
+    signals s = opened("stimulus: {kind: filtered_noise, tau: 10 ms, start: 45 ms, stop: 450 ms}\ntargets: {kind: demo}\n", 0, 1e-3);
+    double a = exp(-0.1), expected[2] = {0, 0}, found[2] = {0, 0}, c[500][2], piece[500][2];
+    for (int n = 0; n < 1000; n++)
+        expected[0] += pow(1 - a, 4) * (n + 1) * (n + 1) * pow(a, 2 * n), expected[1] += pow(1 - a, 4) * (n + 1) * (n + 11) * pow(a, 2 * n + 10);
+    for (uint64_t stream = 0; stream < STREAMS; stream++) {
+        command_fill(s.command, stream, 200, 11, c[0]);
+        found[0] += c[0][0] * c[0][0] / STREAMS;
+        found[1] += c[0][0] * c[10][0] / STREAMS;
+        assert_true(c[0][1] == 0);
+    }
+    for (int k = 0; k < 2; k++) assert_float_equal(found[k] / 3.6e5, expected[k], 0.04 * expected[0]);
+    command_fill(s.command, 7, 0, 500, c[0]);
+    for (int n = 0; n < 500; n++) assert_true((c[n][0] == 0) == (n < 45 || n >= 450));
+    for (int first = 0, count = 1; first + count <= 500; first += count, count = count % 13 + 1) {
+        command_fill(s.command, 7, first, count, piece[0]);
+        assert_memory_equal(piece, c[first], (size_t)count * sizeof *c);
+        command_fill(s.command, 8, first, count, piece[0]);
+    }
+    close_signals(&s);
+}
+
 /** Root mean square of dx/dt = A x + c of 2 dimensions under smooth noise: the integral over s and t of tr(e^(As) e^(At)') exp(-(s-t)^2/4 tau^2), halved. */
 static double driven_size(const double *a, double tau) {
     enum { COUNT = 8000 };
@@ -271,12 +342,12 @@ static void test_auto_scale(void **state) {
 /** Every teacher that follows Euler steps does so to the bit, however it is walked, by the field that it tells. */
 static void test_euler(void **state) {
     (void)state;
-    static const char *const kinds[] = {"oscillator", "leak", "arm", "demo", "bistable", "van_der_pol", "lorenz"};
+    static const char *const kinds[] = {"oscillator", "leak", "arm", "demo", "bistable", "van_der_pol", "lorenz", "pendulum", "random_stable", "lorenz96"};
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-        for (int J = 1; J <= 33; J++) {
+        for (int J = strcmp(kinds[k], "lorenz96") == 0 ? 4 : 1; J <= 33; J++) {
             char text[200];
             snprintf(text, sizeof text, "stimulus: {kind: smooth_noise, scale: 2}\ntargets: {kind: %s}\n", kinds[k]);
-            bool any = strcmp(kinds[k], "leak") == 0;
+            bool any = k == 1 || k >= 8;
             if (J > 1 && !any) break;
             signals s = opened(text, any ? J : 0, 1e-3);
             int dimensions = s.setting.dimensions;
@@ -310,6 +381,77 @@ static void test_matrices(void **state) {
     a = teacher_matrix(s.teacher);
     assert_true(a[0] == -3 && a[1] == -24 && a[2] == 3 && a[3] == 0);
     assert_null(teacher_box(s.teacher));
+    close_signals(&s);
+}
+
+/** A + decay I is a rotation: antisymmetric, of the frequencies that are spread over the range. */
+static void test_random_stable(void **state) {
+    (void)state;
+    for (int J = 1; J <= 9; J++) {
+        signals s = opened("targets: {kind: random_stable, decay: 1.5}\nstimulus: {kind: none}\n", J, 1e-4);
+        const double *a = teacher_matrix(s.teacher);
+        double squares = 0, expected = 0, fourth = 0, expected_fourth = 0;
+        for (int i = 0; i < J; i++)
+            for (int j = 0; j < J; j++) {
+                double rotation = a[i * J + j] + (i == j ? 1.5 : 0), product = 0;
+                assert_float_equal(rotation, -(a[j * J + i] + (i == j ? 1.5 : 0)), 1e-13);
+                for (int k = 0; k < J; k++) product += (a[i * J + k] + (i == k ? 1.5 : 0)) * (a[k * J + j] + (k == j ? 1.5 : 0));
+                squares += rotation * rotation;
+                fourth += product * product;
+            }
+        for (int b = 0; b < J / 2; b++) {
+            double w = TURN * 0.2 * pow(10, (b + 0.5) / (J / 2));
+            expected += 2 * w * w;
+            expected_fourth += 2 * w * w * w * w;
+        }
+        assert_float_equal(squares, expected, 1e-9 * expected + 1e-20);
+        assert_float_equal(fourth, expected_fourth, 1e-9 * expected_fourth + 1e-20);
+        close_signals(&s);
+    }
+}
+
+static void test_lorenz96(void **state) {
+    (void)state;
+    for (int J = 4; J <= 9; J++) {
+        signals s = opened("targets: {kind: lorenz96, time_scale: 2 s}\nstimulus: {kind: none}\n", J, 1e-3);
+        double x[9], f[9], X[9];
+        for (int i = 0; i < J; i++) x[i] = sin(i + 1.0), X[i] = 2.35 + 3.7 * x[i];
+        teacher_field(s.teacher, x, f);
+        for (int i = 0; i < J; i++)
+            assert_float_equal(f[i], ((X[(i + 1) % J] - X[(i + J - 2) % J]) * X[(i + J - 1) % J] - X[i] + 8) / 3.7 / 2, 1e-13);
+        assert_float_equal(teacher_box(s.teacher)[J - 1], 3.7, 0);
+        close_signals(&s);
+    }
+    signals s = opened("targets: {kind: lorenz96}\nstimulus: {kind: none}\n", 8, 5e-3);
+    double *x = walk(&s, 100000, 1000), mean = 0, square = 0;
+    for (int i = 8000; i < 800000; i++) mean += x[i] / 792000, square += x[i] * x[i] / 792000;
+    assert_float_equal(mean, 0, 0.1);
+    assert_float_equal(sqrt(square), 1, 0.05);
+    free(x);
+    close_signals(&s);
+}
+
+/** Without damping and command the energy w (x2^2 + (1 - cos 2 x1)/2)/2 stays, but for the Euler steps; trials begin within the spread, and limits hold. */
+static void test_pendulum(void **state) {
+    (void)state;
+    signals s = opened("targets: {kind: pendulum, damping: 0, spread: 3}\nstimulus: {kind: none}\n", 0, 1e-5);
+    double *x = walk(&s, 100000, 1000), first = x[1] * x[1] + (1 - cos(2 * x[0])) / 2, last = x[200001] * x[200001] + (1 - cos(2 * x[200000])) / 2;
+    assert_float_equal(last / first, 1, 1e-3);
+    free(x);
+    double least = 0, most = 0;
+    int accepted = 0;
+    for (uint64_t stream = 0; stream < 1000; stream++) {
+        double start[2];
+        teacher_begin(s.teacher, 0, stream, start);
+        assert_true(start[1] == 0 && fabs(start[0]) <= 1.5);
+        least = fmin(least, start[0]);
+        most = fmax(most, start[0]);
+        bool accepts = teacher_accepts(s.teacher, s.command, 0, stream, 1000);
+        assert_int_equal(accepts, fabs(start[0]) <= 1.45);
+        accepted += accepts;
+    }
+    assert_true(least < -1.45 && most > 1.45);
+    assert_in_range(accepted, 940, 995);
     close_signals(&s);
 }
 
@@ -351,6 +493,10 @@ static void test_mistakes(void **state) {
     assert_refused("stimulus: {kind: smooth_noise, channels: [3]}\n", 2, 1e-4, "'3' is none");
     assert_refused("stimulus: {kind: steps, start: 5, stop: 5}\n", 2, 1e-4, "5 ms is not after start");
     assert_refused("stimulus: {kind: steps, start: 0.25}\n", 2, 1e-4, "stimulus.start");
+    assert_refused("stimulus: {kind: pulses, direction: circle}\ntargets: {kind: arm}\n", 0, 1e-4, "circle takes 2 of the dimensions, not 4");
+    assert_refused("stimulus: {kind: pulses, duration: 5, period: 4}\n", 2, 1e-4, "shorter than a pulse");
+    assert_refused("targets: {kind: lorenz96}\n", 3, 1e-4, "4 dimensions or more, not 3");
+    assert_refused("targets: {kind: random_stable, slowest: 3}\n", 3, 1e-4, "at most fastest (2 Hz)");
     assert_refused("stimulus: {kind: sines, forms: [sin, cos, sin]}\n", 2, 1e-4, "stimulus.forms: 3 of them");
 }
 
@@ -392,8 +538,9 @@ int main(int argc, char **argv) {
     job.quiet = true;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_linear), cmocka_unit_test(test_golden_van_der_pol), cmocka_unit_test(test_smooth_noise),
-        cmocka_unit_test(test_smooth_noise_stationary), cmocka_unit_test(test_steps), cmocka_unit_test(test_auto_scale), cmocka_unit_test(test_euler),
-        cmocka_unit_test(test_matrices), cmocka_unit_test(test_fields), cmocka_unit_test(test_limits), cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_smooth_noise_stationary), cmocka_unit_test(test_steps), cmocka_unit_test(test_pulses), cmocka_unit_test(test_filtered_noise),
+        cmocka_unit_test(test_random_stable), cmocka_unit_test(test_lorenz96), cmocka_unit_test(test_pendulum), cmocka_unit_test(test_auto_scale),
+        cmocka_unit_test(test_euler), cmocka_unit_test(test_matrices), cmocka_unit_test(test_fields), cmocka_unit_test(test_limits), cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_linear_file),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
