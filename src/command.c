@@ -34,8 +34,8 @@ static const char usage[] =
     "  engram status DIR...\n"
     "      how runs get on: loop, rate, correlation, time left, last checkpoint, memory; DIR holds a run, or runs below it; reads files only, needs no MPI\n"
     "  engram list [NAME]\n"
-    "      every parameter with unit, default and range; NAME: those of a learning system, of a section (networks, neurons, targets, rules, ...),\n"
-    "      or of a kind, model or rule (engram list lif)\n"
+    "      every parameter with unit, default and range; NAME: those of a learning system, with what it measures, of a section (networks, neurons,\n"
+    "      targets, rules, ...), or of a kind, model or rule (engram list lif)\n"
     "  engram --help | --version\n"
     "\n"
     "Start ranks with a launcher: mpirun -n 4 engram train CONFIG, or srun engram train CONFIG.\n"
@@ -165,11 +165,17 @@ static status run_configured(const context *context, command_line *line) {
     return result;
 }
 
+/** @param name NULL: everything */
+static status list(const char *name) {
+    status listed = config_list(training_schema(), name, stdout);
+    if (listed == STATUS_OK && name) metrics_list(name, stdout);
+    return listed;
+}
+
 static status dispatch(const context *context, command_line *line) {
     static const char *const commands[] = {"train", "test", "check", "plan", "calibrate", "status", "list"};
     if (!line->command) return status_agree(context, complain("what is to be done? train, test, check, plan, calibrate, status or list", "", ""));
-    if (strcmp(line->command, "list") == 0)
-        return status_agree(context, context->rank == 0 ? config_list(training_schema(), line->argument, stdout) : STATUS_OK);
+    if (strcmp(line->command, "list") == 0) return status_agree(context, context->rank == 0 ? list(line->argument) : STATUS_OK);
     if (strcmp(line->command, "train") != 0 && strcmp(line->command, "check") != 0) {
         const char *near = config_nearest(line->command, commands, sizeof commands / sizeof *commands);
         return status_agree(context,

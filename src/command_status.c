@@ -15,18 +15,21 @@
 
 static const char *const phase_words[RUN_STATES] = {"starting", "running", "finishing", "silent", "stopped", "done", "failed"};
 
-enum { COLUMNS = 11, AUXILIARY = 5 };
-static const char *const heads[COLUMNS] = {"run", "state", "loop", "Hz", "corr", "aux", "s/loop", "left", "saved", "last sign", "MiB"};
+/** Those of every run, then those of metrics that only some runs have, which are shown behind the score. */
+enum { RUN, STATE, LOOP, RATE, SCORE, SECONDS, LEFT, SAVED, SIGN, MEMORY, MORE, MORE_MAX = 8, COLUMNS = MORE + MORE_MAX };
+static const char *const heads[MORE] = {"run", "state", "loop", "Hz", NULL, "s/loop", "left", "saved", "last sign", "MiB"};
 
 /** Rows as text, and how wide each column has become. */
 typedef struct {
-    char *(*cells)[COLUMNS]; /* [count], owned */
-    double *window_hz;       /* [count] rate in the target window where that is silence, else NAN; owned */
+    char *(*cells)[COLUMNS]; /* [count], owned; NULL: nothing to show */
+    char **remark;           /* [count] of its system, owned */
     int count, room;
+    char score[32];          /* head of the score: of all runs */
+    const metric *more[MORE_MAX]; /* metrics that some run has numbers of */
+    const metric *score_of;  /* what the score is, where it has a head; NULL: none has */
     int width[COLUMNS];
     int phases[RUN_STATES];  /* how many runs */
     bool unseen;             /* some run lives as far as files tell */
-    bool auxiliary;          /* some run has auxiliary targets: only then is their column shown */
     int code;                /* exit code so far */
 } table;
 
@@ -56,40 +59,63 @@ static void put_ago(table *table, int column, const char *before, double seconds
     put(table, column, "%s%s ago", before, text);
 }
 
+/** Column of a metric that not every run has; -1: there is no room for it. */
+static int column_of(table *table, const metric *metric) {
+    int m = 0;
+    while (m < MORE_MAX && table->more[m] && strcmp(table->more[m]->head, metric->head) != 0) m++;
+    if (m < MORE_MAX) table->more[m] = metric;
+    return m < MORE_MAX ? MORE + m : -1;
+}
+
+/** The score, and what else its system has a head for. */
+static void put_metrics(table *table, const run_state *state) {
+    const metric *first = state->system && state->system->metric_count ? &state->system->metrics[0] : NULL;
+    const char *head = first && first->head ? first->head : state->score_name;
+    if (!*table->score) snprintf(table->score, sizeof table->score, "%s", head);
+    else if (*head && strcmp(table->score, head) != 0) strcpy(table->score, "score");
+    put_number(table, SCORE, first ? first->decimals : 3, state->score);
+    if (first && first->head) table->score_of = first;
+    for (int m = 1; state->system && m < state->system->metric_count && m < RUN_METRICS_MAX; m++) {
+        const metric *metric = &state->system->metrics[m];
+        int column = metric->head && !isnan(state->value[m]) ? column_of(table, metric) : -1;
+        if (column >= 0) put_number(table, column, metric->decimals, state->value[m]);
+    }
+}
+
 static void add_row(table *table, const char *directory, const run_state *state) {
     if (table->count == table->room) {
         table->room = 2 * table->room + 16;
         table->cells = realloc(table->cells, (size_t)table->room * sizeof *table->cells);
-        table->window_hz = realloc(table->window_hz, (size_t)table->room * sizeof *table->window_hz);
-        if (!table->cells || !table->window_hz) abort();
+        table->remark = realloc(table->remark, (size_t)table->room * sizeof *table->remark);
+        if (!table->cells || !table->remark) abort();
     }
+    memset(table->cells[table->count], 0, sizeof *table->cells);
     bool lives = state->phase <= RUN_FINISHING, guessed = lives && !state->seen;
     char before[48], left[32];
-    put(table, 0, "%s", directory);
+    put(table, RUN, "%s", directory);
     if (state->phase == RUN_FAILED)
-        put(table, 1, "failed (%d)", state->exit_code);
+        put(table, STATE, "failed (%d)", state->exit_code);
     else
-        put(table, 1, "%s%s", phase_words[state->phase], guessed ? "?" : "");
+        put(table, STATE, "%s%s", phase_words[state->phase], guessed ? "?" : "");
     if (state->loops >= 0)
-        put(table, 2, "%lld/%lld", (long long)state->loop, (long long)state->loops);
+        put(table, LOOP, "%lld/%lld", (long long)state->loop, (long long)state->loops);
     else
-        put(table, 2, "%lld", (long long)state->loop);
-    put_number(table, 3, 3, state->rate_hz);
-    put_number(table, 4, 3, state->correlation);
-    put_number(table, AUXILIARY, 3, state->auxiliary);
-    put_number(table, 6, 2, state->seconds);
+        put(table, LOOP, "%lld", (long long)state->loop);
+    put_number(table, RATE, 3, state->rate_hz);
+    put_metrics(table, state);
+    put_number(table, SECONDS, 2, state->seconds);
     double seconds = run_state_left(state);
     if (!isnan(seconds)) clock_format(seconds, left, sizeof left);
-    put(table, 7, "%s", isnan(seconds) || state->phase == RUN_DONE ? "-" : left);
+    put(table, LEFT, "%s", isnan(seconds) || state->phase == RUN_DONE ? "-" : left);
     snprintf(before, sizeof before, "loop %lld, ", (long long)state->saved);
     if (state->saved >= 0)
-        put_ago(table, 8, before, state->saved_ago);
+        put_ago(table, SAVED, before, state->saved_ago);
     else
-        put(table, 8, "-");
-    put_ago(table, 9, "", state->silent);
-    put_number(table, 10, 0, state->memory_mib);
-    table->window_hz[table->count] = state->window_hz < state->silent_below ? state->window_hz : NAN;
-    table->auxiliary |= !isnan(state->auxiliary);
+        put(table, SAVED, "-");
+    put_ago(table, SIGN, "", state->silent);
+    put_number(table, MEMORY, 0, state->memory_mib);
+    table->remark[table->count] = strdup(state->remark);
+    if (!table->remark[table->count]) abort();
     table->phases[state->phase]++;
     table->unseen |= guessed;
     table->count++;
@@ -158,13 +184,18 @@ static void add_folder(table *table, const char *directory) {
         refuse(table, directory, strerror(failed), status_unreadable(failed) == STATUS_INPUT ? 2 : 1);
 }
 
+static void print_cell(const table *table, int row, int column) {
+    const char *head = column >= MORE ? table->more[column - MORE]->head : column == SCORE ? table->score : heads[column];
+    const char *text = row < 0 ? head : table->cells[row][column] ? table->cells[row][column] : "-";
+    int width = table->width[column] > (int)strlen(head) ? table->width[column] : (int)strlen(head);
+    printf("%*s%s", column <= STATE ? -width : width, text, column == MEMORY ? "\n" : "  ");
+}
+
 static void print(const table *table) {
     for (int row = -1; row < table->count; row++)
-        for (int column = 0; column < COLUMNS; column++) {
-            if (column == AUXILIARY && !table->auxiliary) continue;
-            const char *text = row < 0 ? heads[column] : table->cells[row][column];
-            bool left = column < 2;
-            printf("%*s%s", left ? -table->width[column] : table->width[column], text, column + 1 < COLUMNS ? "  " : "\n");
+        for (int column = 0; column < MORE; column++) {
+            print_cell(table, row, column);
+            for (int m = 0; column == SCORE && m < MORE_MAX && table->more[m]; m++) print_cell(table, row, MORE + m);
         }
     if (table->count > 1) {
         const char *before = "";
@@ -176,11 +207,10 @@ static void print(const table *table) {
         }
         printf("\n");
     }
-    if (table->auxiliary) printf("corr is over recorded units, aux over neurons with auxiliary targets.\n");
+    if (table->more[0] && table->score_of) printf("%s: %s.\n", table->score_of->head, table->score_of->help);
+    for (int m = 0; m < MORE_MAX && table->more[m]; m++) printf("%s: %s.\n", table->more[m]->head, table->more[m]->help);
     for (int row = 0; row < table->count; row++)
-        if (!isnan(table->window_hz[row]))
-            printf("%s: trained neurons are silent inside the target window, %.3g Hz in the last loop: its corr is of drives that make no spikes.\n",
-                   table->cells[row][0], table->window_hz[row]);
+        if (*table->remark[row]) printf("%s: %s\n", table->cells[row][RUN], table->remark[row]);
     if (table->unseen) printf("?  lives as far as its files tell: they changed lately. Only a process of this machine that holds the run's lock is certain.\n");
     if (table->phases[RUN_SILENT])
         printf("silent: no file changed for 60 s and three of its slowest loops (600 s more before the first loop and after the last): killed, or on a file "
@@ -192,13 +222,13 @@ static void print(const table *table) {
 static void clear(table *table) {
     for (int row = 0; row < table->count; row++)
         for (int column = 0; column < COLUMNS; column++) free(table->cells[row][column]);
+    for (int row = 0; row < table->count; row++) free(table->remark[row]);
     free(table->cells);
-    free(table->window_hz);
+    free(table->remark);
 }
 
 int command_status(int argc, char **argv) {
     table table = {0};
-    for (int column = 0; column < COLUMNS; column++) table.width[column] = (int)strlen(heads[column]);
     for (int at = 1; at < argc; at++) {
         if (argv[at][0] != '-') continue;
         fprintf(stderr, "engram: error: engram status takes no options, but '%.100s' was given (engram --help shows the usage)\n", argv[at]);

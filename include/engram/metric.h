@@ -18,6 +18,7 @@ typedef struct {
     const char *unit;  /**< "1", "Hz" */
     const char *help;
     int decimals;      /**< in progress lines */
+    const char *head;  /**< of its column of `engram status`; NULL: it has none, or that of the score, which then has its name */
 } metric;
 
 /** An array over the neurons of the rank that can be reported (output.report) and guarded. */

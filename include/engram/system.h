@@ -89,6 +89,14 @@ typedef struct {
 /** Add an array to the list; ends the job beyond TALLIES_MAX. Not collective. @param data [count] borrowed */
 void tally_add_array(tally_list *list, void *data, int64_t count, bool wide);
 
+/** What the files of a run say from outside, for `engram status`. */
+typedef struct {
+    const char *rule;    /**< learning.rule */
+    const double *value; /**< [metric_count] the last number of each metric, NAN where there is none */
+    double (*number)(const void *parameters, const char *section, const char *key); /**< of parameters.yaml, in the unit written there; NAN: not there */
+    const void *parameters;
+} run_facts;
+
 struct plan_hooks; /* plan.h */
 
 typedef struct learning_system {
@@ -102,6 +110,9 @@ typedef struct learning_system {
     const metric *scores;          /**< [score_count] columns behind those, of loops with a test (test.every): "test_" and the name of a figure of test_task(),
                                         mean over tasks */
     int score_count;
+
+    /** What `engram status` says below its table of a run that these numbers are of; "" at first. Called without MPI, by one process. */
+    void (*remark)(const run_facts *facts, char *text, size_t size);
 
     /* ---- life ---- */
 

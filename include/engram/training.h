@@ -4,6 +4,8 @@
 #ifndef ENGRAM_TRAINING_H
 #define ENGRAM_TRAINING_H
 
+#include <stdio.h>
+
 #include "engram/config.h"
 
 /** What the command line says about a run, beyond the configuration. */
@@ -30,5 +32,8 @@ bool results_hold_run(const context *context, const char *directory);
 
 /** Build and say what would run: sizes, memory, times; run no training step. Collective. @return as training_run() */
 status training_check(const context *context, config *config);
+
+/** What a system measures in loops and tests, if there is one of that name: name, unit, meaning. Not collective. */
+void metrics_list(const char *system, FILE *out);
 
 #endif

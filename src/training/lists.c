@@ -1,4 +1,8 @@
-#include "engram/metric.h"
+#include <stdio.h>
+#include <string.h>
+
+#include "engram/system.h"
+#include "engram/training.h"
 
 #define ADD(list, most, what)                                                                  \
     do {                                                                                       \
@@ -38,4 +42,28 @@ void figure_add(figure_list *list, const char *group, const char *name, double v
 
 void figure_add_count(figure_list *list, const char *group, const char *name, int64_t value) {
     add(list, (figure){group, name, (double)value, true});
+}
+
+/* ---- what is measured, for engram list ---- */
+
+static void print_metrics(const metric *metrics, int count, const char *before, FILE *out) {
+    int width = 0;
+    for (int m = 0; m < count; m++) {
+        int length = (int)(strlen(before) + strlen(metrics[m].name));
+        if (length > width) width = length;
+    }
+    for (int m = 0; m < count; m++)
+        fprintf(out, "    %s%-*s  %-4s  %s\n", before, width - (int)strlen(before), metrics[m].name, strcmp(metrics[m].unit, "1") == 0 ? "-" : metrics[m].unit,
+                metrics[m].help);
+}
+
+void metrics_list(const char *name, FILE *out) {
+    for (int s = 0; learning_systems[s]; s++) {
+        const learning_system *system = learning_systems[s];
+        if (strcmp(system->name, name) != 0) continue;
+        if (system->metric_count) fputs("\nWhat a loop of training measures (metrics.csv; the first is its score):\n", out);
+        print_metrics(system->metrics, system->metric_count, "", out);
+        if (system->score_count) fputs("\nScores of tests (columns of metrics.csv with test.every; test.json, test.h5):\n", out);
+        print_metrics(system->scores, system->score_count, "test_", out);
+    }
 }

@@ -19,7 +19,7 @@
 #include "run_json.h"
 
 enum { SCORE_COLUMN = 4 }; /* behind loop, task, seconds and rate_hz stands the score of the system */
-enum { TAIL_BYTES = 65536, TEXT_BYTES = 1 << 20, RECENT_LOOPS = 20, CELLS_MAX = 32 };
+enum { RULE_BYTES = 64, TAIL_BYTES = 65536, TEXT_BYTES = 1 << 20, RECENT_LOOPS = 20, CELLS_MAX = 32 };
 
 /** DIR/NAME as a string. @return errno; @param[out] path owned by the caller whatever is returned */
 static int stat_file(const char *directory, const char *name, struct stat *found, char **path) {
@@ -61,7 +61,7 @@ static bool older(const struct stat *a, const struct stat *b) {
 /* ---- metrics.csv ---- */
 
 /** Where the columns stand that are shown. */
-typedef struct { int loop, seconds, rate_hz, correlation, memory_mib, window_hz, auxiliary, count; } columns_shown;
+typedef struct { int loop, seconds, rate_hz, memory_mib, metric[RUN_METRICS_MAX], count; } columns_shown;
 
 static int column_of(const char *header, const char *name) {
     size_t length = strlen(name);
@@ -92,7 +92,13 @@ static double cell(const double *cells, int count, int column) {
     return column >= 0 && column < count ? cells[column] : NAN;
 }
 
-/** Whole lines of the tail, oldest first: the last one and the last correlation count, seconds of the last RECENT_LOOPS. @param[out] slowest of these */
+static int metrics_of(const run_state *state) {
+    int count = state->system ? state->system->metric_count : 0;
+    return count < RUN_METRICS_MAX ? count : RUN_METRICS_MAX;
+}
+
+/** Whole lines of the tail, oldest first: the last one and the last number of each metric count, seconds of the last RECENT_LOOPS. @param[out] slowest of
+ *  these */
 static void read_lines(const char *tail, const columns_shown *columns, run_state *state, double *slowest) {
     double recent[RECENT_LOOPS], cells[CELLS_MAX];
     int64_t lines = 0;
@@ -106,11 +112,12 @@ static void read_lines(const char *tail, const columns_shown *columns, run_state
         state->loop = loop;
         state->rate_hz = cell(cells, count, columns->rate_hz);
         state->memory_mib = cell(cells, count, columns->memory_mib);
-        double correlation = cell(cells, count, columns->correlation);
-        if (!isnan(correlation)) state->correlation = correlation;
-        double auxiliary = cell(cells, count, columns->auxiliary);
-        if (!isnan(auxiliary)) state->auxiliary = auxiliary;
-        state->window_hz = cell(cells, count, columns->window_hz);
+        double score = cell(cells, count, SCORE_COLUMN);
+        if (!isnan(score)) state->score = score;
+        for (int m = 0; m < metrics_of(state); m++) {
+            double value = cell(cells, count, columns->metric[m]);
+            if (!isnan(value)) state->value[m] = value;
+        }
         double seconds = cell(cells, count, columns->seconds);
         recent[lines++ % RECENT_LOOPS] = isnan(seconds) ? 0 : seconds;
     }
@@ -123,6 +130,11 @@ static void read_lines(const char *tail, const columns_shown *columns, run_state
     if (kept) state->seconds = sum / kept;
 }
 
+static void name_score(const char *header, run_state *state) {
+    for (int column = 0; *header && column < SCORE_COLUMN; column++) header += strcspn(header, ",\n"), header += *header == ',';
+    snprintf(state->score_name, sizeof state->score_name, "%.*s", (int)strcspn(header, ",\n"), header);
+}
+
 static int read_metrics(const char *path, off_t bytes, run_state *state, double *slowest) {
     char *header = read_part(path, 0, 4096);
     if (!header) return errno;
@@ -130,9 +142,10 @@ static int read_metrics(const char *path, off_t bytes, run_state *state, double 
         free(header);
         return 0;
     }
-    const columns_shown columns = {column_of(header, "loop"), column_of(header, "seconds"), column_of(header, "rate_hz"), SCORE_COLUMN,
-                                   column_of(header, "memory_mib"), column_of(header, "window_hz"), column_of(header, "auxiliary_correlation"),
-                                   metrics_columns(header)};
+    columns_shown columns = {.loop = column_of(header, "loop"), .seconds = column_of(header, "seconds"), .rate_hz = column_of(header, "rate_hz"),
+                             .memory_mib = column_of(header, "memory_mib"), .count = metrics_columns(header)};
+    for (int m = 0; m < metrics_of(state); m++) columns.metric[m] = column_of(header, state->system->metrics[m].name);
+    name_score(header, state);
     free(header);
     if (columns.loop < 0 || columns.seconds < 0) return EBADMSG;
     off_t from = bytes > TAIL_BYTES ? bytes - TAIL_BYTES : 0;
@@ -160,16 +173,33 @@ static double number_of(const char *text, const char *section, const char *key) 
     return NAN;
 }
 
-static void read_parameters(const char *path, run_state *state, double *trials) {
-    char *text = read_part(path, 0, TEXT_BYTES);
-    if (!text) return;
+static double number_for_system(const void *parameters, const char *section, const char *key) {
+    char heading[64], line[64];
+    snprintf(heading, sizeof heading, "%s:", section);
+    snprintf(line, sizeof line, "  %s: ", key);
+    return number_of(parameters, heading, line);
+}
+
+/** The system of the rule that parameters.yaml names. @param[out] rule [RULE_BYTES] "" where there is none */
+static const learning_system *system_of_text(const char *text, char *rule) {
+    const char *section = strncmp(text, "learning:\n", 10) == 0 ? text : strstr(text, "\nlearning:\n"), *key = section ? strstr(section, "\n  rule: ") : NULL;
+    snprintf(rule, RULE_BYTES, "%.*s", key ? (int)strcspn(key + 9, "\n") : 0, key ? key + 9 : "");
+    for (int s = 0; *rule && learning_systems[s]; s++) {
+        int count;
+        const param_section *sections = learning_systems[s]->sections(&count);
+        for (int k = 0; k < count; k++)
+            for (int v = 0; strcmp(sections[k].name, "learning") == 0 && v < sections[k].variant_count; v++)
+                if (strcmp(sections[k].variants[v]->name, rule) == 0) return learning_systems[s];
+    }
+    return NULL;
+}
+
+static void read_parameters(const char *text, run_state *state, double *trials) {
     double loops = number_of(text, "learning:", "  loops: ");
     if (loops >= 0) state->loops = (int64_t)loops;
     *trials = number_of(text, "test:", "  trials: ");
     if (isnan(*trials)) *trials = number_of(text, "output:", "  test_trials: "); /* of earlier programs */
     if (isnan(*trials)) *trials = 0;
-    if (!strstr(text, "\n  rule: none\n")) state->silent_below = number_of(text, "guards:", "  min_window_rate: ");
-    free(text);
 }
 
 /** How the run ended, if run.json is of its last part: it came after parameters.yaml, which every part writes when it begins;
@@ -247,10 +277,7 @@ int run_state_read(const char *directory, run_state *state) {
     clock_gettime(CLOCK_REALTIME, &now);
     *state = (run_state){.loops = -1,
                          .rate_hz = NAN,
-                         .window_hz = NAN,
-                         .correlation = NAN,
-                         .auxiliary = NAN,
-                         .silent_below = NAN,
+                         .score = NAN,
                          .seconds = NAN,
                          .memory_mib = NAN,
                          .saved = -1,
@@ -261,9 +288,14 @@ int run_state_read(const char *directory, run_state *state) {
     if (!failed) failed = file_irregular(metrics.st_mode);
     if (!failed) failed = file_irregular(parameters.st_mode);
     if (!failed && !not_ended) failed = file_irregular(end.st_mode);
+    char *text = failed ? NULL : read_part(path[1], 0, TEXT_BYTES), rule[RULE_BYTES] = "";
+    for (int m = 0; m < RUN_METRICS_MAX; m++) state->value[m] = NAN;
+    if (text) state->system = system_of_text(text, rule);
     if (!failed) failed = read_metrics(path[0], metrics.st_size, state, &slowest);
     if (!failed) {
-        read_parameters(path[1], state, &trials);
+        if (text) read_parameters(text, state, &trials);
+        const run_facts facts = {rule, state->value, number_for_system, text};
+        if (text && state->system && state->system->remark) state->system->remark(&facts, state->remark, sizeof state->remark);
         find_checkpoint(directory, &now, state);
         state->seen = is_locked(&metrics);
         state->silent = fmin(fmin(age_of(&metrics, &now), age_of(&parameters, &now)), state->saved >= 0 ? state->saved_ago : INFINITY);
@@ -273,6 +305,7 @@ int run_state_read(const char *directory, run_state *state) {
         state->phase = phase_of(state, ended);
     }
     for (int k = 0; k < 3; k++) free(path[k]);
+    free(text);
     return failed;
 }
 

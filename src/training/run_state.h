@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engram/system.h"
+
 typedef enum {
     RUN_STARTING,  /* no loop is done yet */
     RUN_TRAINING,
@@ -16,15 +18,19 @@ typedef enum {
     RUN_STATES
 } run_phase;
 
+enum { RUN_METRICS_MAX = 32 };
+
 typedef struct {
     run_phase phase;
     bool seen;               /* a process of this machine holds the run's lock: it lives for sure */
     int exit_code;           /* of the last part that came to its end; valid when stopped, done or failed */
     int64_t loop, loops;     /* done, as of metrics.csv; planned (-1: not known) */
-    double rate_hz, window_hz; /* of the last loop: of the network, of trained neurons in the target window; NAN where there is none */
-    double correlation, auxiliary; /* the last ones measured: over recorded units (or all trained neurons), and over neurons with auxiliary targets;
-                                      NAN where there is none */
-    double silent_below;     /* Hz: a rate in the target window below this counts as silence (guards.min_window_rate); NAN: not known, or nothing is learned */
+    const learning_system *system; /* NULL: of none that this program has */
+    double rate_hz;          /* of the last loop; NAN where there is none */
+    char score_name[32];     /* header of the column behind the rate */
+    double score;            /* the last one measured, NAN where there is none */
+    double value[RUN_METRICS_MAX]; /* [system->metric_count] so is each metric of the system */
+    char remark[320];        /* what the system says of that, or "" */
     double seconds;          /* per loop, mean of the last loops; NAN before the first */
     double memory_mib;       /* resident, all ranks; NAN: not known */
     int64_t saved;           /* loop of the newest checkpoint, -1: none */

@@ -40,6 +40,8 @@ typedef struct {
     report_recorder report;
     testing *tests;           /* those behind the last loop; NULL without tests */
     checkpoint_progress progress; /* loops done, their wall time */
+    double tested;            /* wall time of the tests between loops that were done here, s */
+    int64_t tests_between;    /* their number */
     char *parameters, *inputs, *identity; /* the configuration as given; the files that it names; config_identity() */
     int64_t resumed_from;     /* loops that an earlier part of the run did */
     int64_t saved;            /* loop of the last checkpoint */
@@ -65,11 +67,18 @@ static void show_metrics(const learning_system *system, const metrics_row *row, 
     }
 }
 
+/** Of tests between loops that are to come, once one has been timed. */
+static double seconds_of_tests_left(const training *training, int64_t loop) {
+    int64_t every = ((const test_settings *)config_common(training->config, "test"))->every;
+    if (training->tests_between == 0) return 0;
+    return training->tested / (double)training->tests_between * (double)(training->loops / every - loop / every);
+}
+
 static void show_progress(const training *training, const metrics_row *row) {
     char left[32], metrics[256];
     const long long loops = training->loops;
     show_metrics(training->system, row, metrics, sizeof metrics);
-    clock_format(training->progress.seconds / (double)row->loop * (double)(loops - row->loop), left, sizeof left);
+    clock_format(training->progress.seconds / (double)row->loop * (double)(loops - row->loop) + seconds_of_tests_left(training, row->loop), left, sizeof left);
     log_line(training->context, "loop %*lld/%lld  task %d  %6.3f Hz%s  %.2f s  left %s", snprintf(NULL, 0, "%lld", loops), (long long)row->loop, loops,
              row->task, row->rate_hz, metrics, row->seconds, left);
 }
@@ -127,6 +136,7 @@ static status test_between(training *training, metrics_row *row) {
     const learning_system *system = training->system;
     const test_settings *settings = config_common(training->config, "test");
     if (settings->every == 0 || row->loop % settings->every) return STATUS_OK;
+    double started = clock_seconds();
     state_list list = {0};
     if (system->state) system->state(training->self, STATE_LOOP, &list);
     state_copy *kept = state_put_aside(&list, &training->facts.part);
@@ -140,6 +150,8 @@ static status test_between(training *training, metrics_row *row) {
     testing_free(tests);
     state_bring_back(kept);
     if (system->settle) system->settle(training->self);
+    training->tested += clock_seconds() - started;
+    training->tests_between++;
     return tested;
 }
 

@@ -79,6 +79,9 @@ def test_list(bench, system, config, parameters):
     own = sections(bench, system)
     assert own[0] == "simulation" and own[-1] == "test" and "learning" in own and len(own) == len(set(own)), own
     assert re.search(r"^  rule: \w+ +\(default\)$", text, re.M) and re.search(r"^    loops ", text, re.M), text
+    columns = list(metrics(trained(bench, system, config, parameters))[0])[4:-1]
+    assert re.findall(r"^    (\w+) +(?:-|Hz) +\S", text.split("What a loop of training measures")[1].split("Scores of tests")[0], re.M) == columns, text
+    assert re.search(r"^    test_\w+ +(?:-|Hz) +\S", text.split("Scores of tests")[1], re.M), text
     for section in (own[1], "learning"):
         assert re.search(rf"^---- {system}: .*\n\n{section}: ", bench.succeed(["list", section]), re.M), section
 
@@ -191,9 +194,10 @@ def test_start_from(bench, system, config, parameters):
 def test_status(bench, system, config, parameters):
     """engram status shows loops and the score of a run that is done."""
     one = trained(bench, system, config, parameters)
-    row = bench.succeed(["status", one]).splitlines()[1].split()
+    heads, row = (line.split() for line in bench.succeed(["status", one]).splitlines()[:2])
     last = metrics(one)[-1]
     assert row[1:3] == ["done", f"{LOOPS}/{LOOPS}"] and f"{last[list(last)[4]]:.3f}" in row, row
+    assert heads[4] == {"patterns": "corr"}.get(system, list(last)[4]), heads
 
 
 @each

@@ -253,7 +253,7 @@ def test_recorded_and_auxiliary(bench):
     assert told["scored"] == {"recorded": 5, "auxiliary": 85} and all(abs(told["last_loop"][key] - line[key]) < 1e-9 for key in ("loop", "correlation", "auxiliary_correlation", "window_hz")), told
     assert [abs(test["trial_averaged_correlation"] - r) < 1e-9 and "auxiliary_rate_correlation" in test for test, r in zip(told["test"], average)] == [True, True], told
     table = bench.succeed(["status", run])
-    assert f"  {line['correlation']:.3f}  {line['auxiliary_correlation']:.3f}  " in table and "aux over neurons with auxiliary targets" in table, table
+    assert f"  {line['correlation']:.3f}  {line['auxiliary_correlation']:.3f}  " in table and "aux: mean correlation with the target over neurons with auxiliary targets" in table, table
     code, out, err = bench.run(["test", run, "-o", bench.path("names.h5"), "--trials", "2"], 3)
     assert code == 0 and "5 recorded units" in out and "85 auxiliary targets" in out and f"{average[1]:.3f}" in out, out + err
     assert_same(path, bench.path("names.h5"), "names, 3 ranks")

@@ -85,13 +85,20 @@ enum { METRIC_CORRELATION, METRIC_UNDEFINED, METRIC_GAIN, METRIC_CHANGE, METRIC_
 
 static const metric metrics[METRICS] = {
     [METRIC_CORRELATION] = {"correlation", "  corr %s", "1",
-                            "mean correlation with the target over recorded units, or all trained neurons where nothing is recorded", 3},
+                            "mean correlation with the target over recorded units, or all trained neurons where nothing is recorded", 3, "corr"},
     [METRIC_UNDEFINED] = {"undefined_neurons", NULL, "1", "trained neurons whose correlation is not defined", 0},
     [METRIC_GAIN] = {"mean_gain", NULL, "1", "mean gain of the recursion over neurons and learning instants", 0},
     [METRIC_CHANGE] = {"weight_change", NULL, "1", "Frobenius norm of W - W(0), with output.weight_change", 0},
     [METRIC_WINDOW_HZ] = {"window_hz", " (%s in window)", "Hz", "rate of trained neurons in the target window", 3},
-    [METRIC_AUXILIARY] = {"auxiliary_correlation", "  auxiliary %s", "1", "mean correlation with the target over neurons with auxiliary targets", 3},
+    [METRIC_AUXILIARY] = {"auxiliary_correlation", "  auxiliary %s", "1", "mean correlation with the target over neurons with auxiliary targets", 3, "aux"},
 };
+
+static void remark(const run_facts *facts, char *text, size_t size) {
+    double window = facts->value[METRIC_WINDOW_HZ], least = facts->number(facts->parameters, "guards", "min_window_rate");
+    if (strcmp(facts->rule, "none") != 0 && window < least)
+        snprintf(text, size, "trained neurons are silent inside the target window, %.3g Hz in the last loop: its corr is of drives that make no spikes.",
+                 window);
+}
 
 static void run_loop(void *raw, const loop *loop) {
     patterns *self = raw;
@@ -284,6 +291,7 @@ const learning_system patterns_system = {
     .plan = &patterns_plan,
     .metrics = metrics,
     .metric_count = METRICS,
+    .remark = remark,
     .scores = scores,
     .score_count = sizeof scores / sizeof *scores,
     .resolve = simulation_resolve,
