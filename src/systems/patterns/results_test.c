@@ -4,7 +4,7 @@
 
 #include "engram/memory.h"
 #include "perturbation.h"
-#include "results.h"
+#include "results_parts.h"
 #include "testing.h"
 
 /** PSTH in Hz per trial: [bins][N]. */
@@ -12,7 +12,7 @@ static void write_psth(const simulation *sim, h5_file *file, const char *name, c
     int64_t size = (int64_t)test->psth.bins * sim->part.mine;
     double *rate = memory_new(MEMORY_BUFFERS, (size_t)size, sizeof(double)), bin_ms = (double)test->psth.bin * sim->dt;
     for (int64_t k = 0; k < size; k++) rate[k] = test->psth.count[k] * 1000.0 / (bin_ms * test->trials);
-    results_write_columns(sim, file, name, test->psth.bins, rate);
+    patterns_write_columns(sim, file, name, test->psth.bins, rate);
     h5_attribute_text(file, name, "units", "Hz");
     h5_attribute(file, name, "bin_ms", H5_FLOAT64, 0, &bin_ms);
     memory_free(rate);
@@ -113,7 +113,7 @@ static void write_task(const simulation *sim, h5_file *file, int task, const tes
     testing_scores(sim, test, &scores);
     for (int f = 0; f < scores.count; f++) h5_attribute(file, name, scores.entry[f].name, H5_FLOAT64, 0, &scores.entry[f].value);
     snprintf(name, sizeof name, "test/%d/drive", task);
-    results_write_columns(sim, file, name, sim->targets.instants, test->average);
+    patterns_write_columns(sim, file, name, sim->targets.instants, test->average);
     snprintf(name, sizeof name, "test/%d/psth", task);
     write_psth(sim, file, name, test);
     snprintf(name, sizeof name, "test/%d/trial_correlation", task);
@@ -139,7 +139,7 @@ void patterns_test_write(void *raw, int task, h5_file *file) {
         write_task(self->sim, file, task, &self->test->results[task]);
         return;
     }
-    results_write_times(self->sim, file, "test/time");
-    results_write_names(self->sim, file, "test");
+    patterns_write_times(self->sim, file, "test/time");
+    patterns_write_names(self->sim, file, "test");
     write_conditions(self->sim, file, self->test->setting.delete_spike);
 }

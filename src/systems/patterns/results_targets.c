@@ -1,11 +1,11 @@
-/* nodes.h5 and targets.h5 of the system. */
+/* targets.h5 of the system, and nodes of nodes.h5. */
 #include <stdio.h>
 #include <string.h>
 
 #include "engram/h5.h"
 #include "engram/memory.h"
 #include "patterns.h"
-#include "results.h"
+#include "results_parts.h"
 
 /* ---- nodes ---- */
 
@@ -46,11 +46,11 @@ void patterns_nodes(void *self, node_list *list) {
 
 /* ---- targets ---- */
 
-void results_write_columns(const simulation *sim, h5_file *file, const char *name, int64_t rows, const double *values) {
+void patterns_write_columns(const simulation *sim, h5_file *file, const char *name, int64_t rows, const double *values) {
     h5_write(file, name, h5_compressed(h5_columns(H5_FLOAT64, &sim->part, rows)), values);
 }
 
-void results_write_names(const simulation *sim, h5_file *file, const char *group) {
+void patterns_write_names(const simulation *sim, h5_file *file, const char *group) {
     const targets *targets = &sim->targets;
     char name[64];
     snprintf(name, sizeof name, "%s/recorded_unit", group);
@@ -62,7 +62,7 @@ void results_write_names(const simulation *sim, h5_file *file, const char *group
 }
 
 static void write_ids(const simulation *sim, h5_file *file) {
-    results_write_names(sim, file, "targets");
+    patterns_write_names(sim, file, "targets");
     h5_write(file, "targets/trained", h5_whole(H5_UINT8, sim->part.total), sim->trained);
 }
 
@@ -78,11 +78,11 @@ static void write_stimulus(const simulation *sim, h5_file *file, int task) {
     }
     char name[64];
     snprintf(name, sizeof name, "targets/%d/stimulus", task);
-    results_write_columns(sim, file, name, steps, rows);
+    patterns_write_columns(sim, file, name, steps, rows);
     memory_free(rows);
 }
 
-void results_write_times(const simulation *sim, h5_file *file, const char *name) {
+void patterns_write_times(const simulation *sim, h5_file *file, const char *name) {
     int64_t instants = sim->targets.instants;
     double *time = memory_new(MEMORY_BUFFERS, (size_t)instants, sizeof(double));
     for (int64_t k = 0; k < instants; k++) time[k] = (double)(sim->window + (k + 1) * sim->every) * sim->dt;
@@ -99,22 +99,22 @@ void patterns_results(void *self, h5_file *file) {
     int64_t instants = sim->targets.instants;
     h5_group(file, "targets");
     write_ids(sim, file);
-    results_write_times(sim, file, "targets/time");
+    patterns_write_times(sim, file, "targets/time");
     for (int task = 0; task < sim->targets.tasks; task++) {
         snprintf(name, sizeof name, "targets/%d", task);
         h5_group(file, name);
         if (sim->targets.condition_name) h5_attribute_text(file, name, "condition", sim->targets.condition_name[task]);
         snprintf(name, sizeof name, "targets/%d/target", task);
-        results_write_columns(sim, file, name, instants, targets_at(&sim->targets, sim->part.mine, task, 0));
+        patterns_write_columns(sim, file, name, instants, targets_at(&sim->targets, sim->part.mine, task, 0));
         h5_attribute_text(file, name, "quantity", sim->targets.quantity == QUANTITY_RATE ? "rate" : "drive");
         if (sim->targets.rate) {
             snprintf(name, sizeof name, "targets/%d/rate", task);
-            results_write_columns(sim, file, name, instants, sim->targets.rate + (int64_t)task * instants * sim->part.mine);
+            patterns_write_columns(sim, file, name, instants, sim->targets.rate + (int64_t)task * instants * sim->part.mine);
             h5_attribute_text(file, name, "units", "Hz");
         }
         if (drive[task]) {
             snprintf(name, sizeof name, "targets/%d/drive", task);
-            results_write_columns(sim, file, name, instants, drive[task]);
+            patterns_write_columns(sim, file, name, instants, drive[task]);
         }
         if (stimulus) write_stimulus(sim, file, task);
     }
