@@ -31,6 +31,7 @@ guard *guard_new(const context *context, const learning_system *system, void *se
     guard->self = self;
     guard->max_rate = max_rate;
     guard->part = facts->part;
+    guard->samples = facts->samples;
     guard->dt = facts->dt;
     guard->window = llround(WINDOW_MS / facts->dt);
     if (guard->window < 1) guard->window = 1;
@@ -61,7 +62,7 @@ bool guard_window_ends(const guard *guard, int64_t step) {
 
 bool guard_find_runaway(guard *guard, pulse *pulse, int64_t step) {
     double window_ms = (double)guard->window * guard->dt;
-    double rate = (double)guard->spikes * 1000 / ((double)guard->part.total * window_ms);
+    double rate = (double)guard->spikes * 1000 / ((double)guard->part.total * (double)guard->samples * window_ms);
     bool runs_away = guard->max_rate > 0 && rate > guard->max_rate;
     if (runs_away) {
         struct { double rate; int gid; } worst = {-1, 0}, all;
@@ -69,7 +70,7 @@ bool guard_find_runaway(guard *guard, pulse *pulse, int64_t step) {
             if (guard->count[i] > worst.rate) worst.rate = guard->count[i], worst.gid = (int)(guard->part.first + i);
         CHECK_MPI(MPI_Allreduce(&worst, &all, 1, MPI_DOUBLE_INT, MPI_MAXLOC, guard->context->comm));
         pulse_fault(pulse, "%g ms: the network runs away: %.1f Hz over the last %g ms (allowed: guards.max_rate = %g Hz); neuron %d fires most, at %.1f Hz",
-                    (double)step * guard->dt, rate, window_ms, guard->max_rate, all.gid, all.rate * 1000 / window_ms);
+                    (double)step * guard->dt, rate, window_ms, guard->max_rate, all.gid, all.rate * 1000 / (double)guard->samples / window_ms);
     }
     guard_begin(guard);
     return runs_away;

@@ -10,6 +10,7 @@ struct guard {
     void *self;               /* the system's, borrowed */
     variable_list variables;
     partition part;
+    int64_t samples;          /* networks that run side by side */
     double dt;                /* ms */
     int64_t window;           /* steps over which rates are counted */
     int64_t spikes;           /* of the network in the window so far */

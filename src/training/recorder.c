@@ -72,11 +72,11 @@ status report_check(config *config, const learning_system *system) {
 void report_recorder_init(report_recorder *recorder, const learning_system *system, void *self, const system_facts *facts, const output_settings *settings) {
     *recorder = (report_recorder){.settings = settings, .system = system, .self = self};
     if (settings->report.count == 0) return;
-    int64_t total = facts->part.total, wanted = settings->report_neurons < total ? settings->report_neurons : total;
+    int64_t total = facts->owned.total, wanted = settings->report_neurons < total ? settings->report_neurons : total;
     recorder->neuron = memory_new(MEMORY_OUTPUT, (size_t)wanted, sizeof(int32_t));
     for (int64_t n = 0; n < wanted; n++) { /* evenly over the network, so that all types are seen */
-        int64_t local = n * total / wanted - facts->part.first;
-        if (local >= 0 && local < facts->part.mine) recorder->neuron[recorder->mine++] = (int32_t)local;
+        int64_t local = n * total / wanted - facts->owned.first;
+        if (local >= 0 && local < facts->owned.mine) recorder->neuron[recorder->mine++] = (int32_t)local;
     }
     recorder->interval = llround(settings->report_every / facts->dt);
     if (recorder->interval < 1) recorder->interval = 1;

@@ -73,7 +73,7 @@ status results_write_own(const results *results, const char *configuration) {
 
 status results_write_spikes(const results *results, const char *name, const char *configuration, const spike_recorder *recorder, int64_t from) {
     const system_facts *facts = results->facts;
-    int mine = facts->part.mine;
+    int mine = facts->owned.mine;
     int64_t count = recorder->count - from;
     int64_t *next = memory_new(MEMORY_BUFFERS, (size_t)mine + 1, sizeof(int64_t));
     double *times = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof(double));
@@ -83,7 +83,7 @@ status results_write_spikes(const results *results, const char *name, const char
     for (int64_t k = from; k < recorder->count; k++) { /* in order of time for each neuron: a stable counting sort by neuron */
         int64_t at = next[recorder->neuron[k]]++;
         times[at] = (double)recorder->step[k] * facts->dt;
-        ids[at] = (uint64_t)(facts->part.first + recorder->neuron[k]);
+        ids[at] = (uint64_t)(facts->owned.first + recorder->neuron[k]);
     }
     char *path = results_path(results, name);
     status written = sonata_write_spikes(results->context, path, configuration, NEURON_POPULATION, count, times, ids);
@@ -113,8 +113,8 @@ status results_read_spikes(const results *results, const char *name, int64_t las
     snprintf(ids_name, sizeof ids_name, "spikes/%s/node_ids", NEURON_POPULATION);
     h5_reader *reader = h5_reader_open(path);
     free(path);
-    int64_t count = h5_reader_length(reader, ids_name), first = first_id_from(reader, ids_name, count, facts->part.first);
-    int64_t mine = first_id_from(reader, ids_name, count, facts->part.first + facts->part.mine) - first;
+    int64_t count = h5_reader_length(reader, ids_name), first = first_id_from(reader, ids_name, count, facts->owned.first);
+    int64_t mine = first_id_from(reader, ids_name, count, facts->owned.first + facts->owned.mine) - first;
     double *times = memory_new(MEMORY_BUFFERS, (size_t)mine, sizeof(double));
     uint64_t *ids = memory_new(MEMORY_BUFFERS, (size_t)mine, sizeof(uint64_t));
     h5_reader_stream(reader, times_name, H5_FLOAT64, count, first, mine);
@@ -124,7 +124,7 @@ status results_read_spikes(const results *results, const char *name, int64_t las
     status result = h5_reader_close(reader);
     for (int64_t k = 0; k < mine && result == STATUS_OK; k++) {
         int64_t step = llround(times[k] / facts->dt);
-        int32_t neuron = (int32_t)((int64_t)ids[k] - facts->part.first);
+        int32_t neuron = (int32_t)((int64_t)ids[k] - facts->owned.first);
         recorder->base = step; /* as if recorded in this step */
         if (step <= last_step) spike_recorder_step(recorder, 0, &neuron, 1);
     }
@@ -138,7 +138,7 @@ status results_write_report(const results *results, const char *configuration, c
     sonata_variable *variables = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof *variables);
     uint64_t *ids = memory_new(MEMORY_BUFFERS, (size_t)recorder->mine, sizeof(uint64_t));
     for (int v = 0; v < count; v++) variables[v] = (sonata_variable){recorder->variable[v].name, recorder->variable[v].unit, recorder->data[v]};
-    for (int n = 0; n < recorder->mine; n++) ids[n] = (uint64_t)(facts->part.first + recorder->neuron[n]);
+    for (int n = 0; n < recorder->mine; n++) ids[n] = (uint64_t)(facts->owned.first + recorder->neuron[n]);
     char *path = results_path(results, "report.h5");
     double interval = (double)recorder->interval * facts->dt;
     sonata_report report = {.population = NEURON_POPULATION, .start = interval, .interval = interval, .samples = recorder->taken, .mine = recorder->mine,

@@ -86,7 +86,7 @@ static uint64_t spread_bits(uint64_t x) {
 uint64_t spool_digest(const results *results, const spike_recorder *recorder, int64_t from) {
     uint64_t sum = 0;
     for (int64_t k = from; k < recorder->count; k++)
-        sum += spread_bits(spread_bits((uint64_t)(results->facts->part.first + recorder->neuron[k]) + 0x9E3779B97F4A7C15u) + (uint64_t)recorder->step[k]);
+        sum += spread_bits(spread_bits((uint64_t)(results->facts->owned.first + recorder->neuron[k]) + 0x9E3779B97F4A7C15u) + (uint64_t)recorder->step[k]);
     return sum;
 }
 

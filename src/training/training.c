@@ -51,20 +51,21 @@ typedef struct {
     metrics_row last;         /* of the last loop done here */
 } training;
 
+/** A number with its label, behind the text. @param[in,out] text [size] */
+static void show_metric(const metric *metric, double value, char *text, size_t size) {
+    char number[32];
+    const char *place = strstr(metric->label, "%s");
+    size_t used = strlen(text);
+    if (isnan(value)) snprintf(number, sizeof number, "undefined");
+    else snprintf(number, sizeof number, "%.*f", metric->decimals, value);
+    snprintf(text + used, size - used, "%.*s%s%s", (int)(place - metric->label), metric->label, number, place + 2);
+}
+
 /** The metrics of a loop that have a label: the score always where it is measured, the others where they are numbers. @param[out] text [size] */
 static void show_metrics(const learning_system *system, const metrics_row *row, char *text, size_t size) {
-    size_t used = 0;
     text[0] = '\0';
-    for (int m = 0; m < system->metric_count; m++) {
-        const metric *metric = &system->metrics[m];
-        char number[32];
-        if (!metric->label || (isnan(row->value[m]) && (m > 0 || !row->measured))) continue;
-        if (isnan(row->value[m])) snprintf(number, sizeof number, "undefined");
-        else snprintf(number, sizeof number, "%.*f", metric->decimals, row->value[m]);
-        const char *place = strstr(metric->label, "%s");
-        used += (size_t)snprintf(text + used, used < size ? size - used : 0, "%.*s%s%s", (int)(place - metric->label), metric->label, number, place + 2);
-        if (used >= size) return;
-    }
+    for (int m = 0; m < system->metric_count; m++)
+        if (system->metrics[m].label && (!isnan(row->value[m]) || (m == 0 && row->measured))) show_metric(&system->metrics[m], row->value[m], text, size);
 }
 
 /** Of tests between loops that are to come, once one has been timed. */
@@ -109,7 +110,8 @@ static pulse observe_loop(training *training, const loop *loop) {
     int spikes = training->output->spikes;
     pulse pulse = {
         .rank = training->context->rank, .watch = &training->watch, .guard = training->guard, .steps = facts->loop_steps, .look_every = facts->look_every};
-    if (spikes == SPIKES_ALL || (loop->last && spikes == SPIKES_LAST)) {
+    bool recorded = spikes == SPIKES_ALL || (loop->last && spikes == SPIKES_LAST);
+    if (recorded && facts->owned.mine > 0) {
         training->spikes.base = spikes == SPIKES_ALL ? (loop->number - 1) * facts->loop_steps : 0;
         pulse_observe(&pulse, &training->spikes, spike_recorder_step);
     }
@@ -143,10 +145,13 @@ static status test_between(training *training, metrics_row *row) {
     state_clear(&list);
     testing *tests;
     status tested = run_trials(training, NULL, &tests);
-    for (int m = 0; m < system->score_count && tested == STATUS_OK; m++)
-        row->value[system->metric_count + m] = testing_mean_figure(tests, system->scores[m].name);
-    if (tested == STATUS_OK && system->score_count > 1)
-        log_line(training->context, "test after loop %lld: %s %.3f", (long long)row->loop, system->scores[1].name, row->value[system->metric_count + 1]);
+    char shown[256] = "";
+    for (int m = 0; m < system->score_count && tested == STATUS_OK; m++) {
+        double *value = &row->value[system->metric_count + m];
+        *value = testing_mean_figure(tests, system->scores[m].name);
+        if (system->scores[m].label) show_metric(&system->scores[m], *value, shown, sizeof shown);
+    }
+    if (*shown) log_line(training->context, "test after loop %lld:%s", (long long)row->loop, shown);
     testing_free(tests);
     state_bring_back(kept);
     if (system->settle) system->settle(training->self);

@@ -12,6 +12,7 @@ import shutil
 import crash
 from engram_test import contents, difference, file_contents, metrics, run_tests
 
+ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 LOOPS, TRIALS = 3, 2
 COMMON = {"simulation.seed": 3, "learning.loops": LOOPS, "test.trials": TRIALS, "output.spikes": "all", "checkpoint.every_loops": 1}
 # small: one that goes from what one loop left to the next where the system can; large: of which some category of memory, beside libraries, is megabytes
@@ -68,7 +69,15 @@ def trained(bench, system, config, parameters):
     return out if os.path.exists(out) else bench.train(config, f"{system}.1", 1, given(parameters))
 
 
+def systems_of(*path):
+    """Systems in the table of a file."""
+    with open(os.path.join(ROOT, *path)) as file:
+        return re.findall(r"&(\w+)_system\b", file.read())
+
+
 def test_every_system_has_a_configuration(bench):
+    program, probe = systems_of("src", "systems", "table.c"), systems_of("tests", "conformance", "probe", "table.c")
+    assert program and probe == program + ["probe"], f"src/systems/table.c has {program}, tests/conformance/probe/table.c {probe}: the same and the probe are wanted"
     assert sorted(systems(bench)) == sorted(SYSTEMS), f"the table has {systems(bench)}, this test configurations of {sorted(SYSTEMS)}"
 
 
@@ -216,6 +225,18 @@ def test_groups(bench, system, config, parameters):
 
 
 @each
+def test_asked(bench, system, config, parameters):
+    """What engram test is asked to do to a network is done, or refused with a message: nothing is passed over."""
+    out, asked = trained(bench, system, config, parameters), bench.path(f"{system}.asked.h5")
+    for options in (["--delete-spike", "20ms"], ["--delete-neurons", "0.2"], ["--noise", "1"]):
+        code, _, err = bench.run(["test", out, "-o", asked, "--overwrite"] + options)
+        if code == 0:
+            assert difference(file_contents(os.path.join(out, "test.h5"), "test", ("configuration",)), file_contents(asked, "test", ("configuration",))), options
+        else:
+            assert code == 2 and (options[0] in err or "cannot" in err), (options, code, err)
+
+
+@each
 def test_between_loops(bench, system, config, parameters):
     """Tests between loops (test.every) give scores, the same ones on any number of ranks, and leave no trace in what is learned."""
     truth, runs = contents(trained(bench, system, config, parameters)), []
@@ -264,4 +285,4 @@ def test_plan(bench, system, config, parameters):
 
 
 if __name__ == "__main__":
-    run_tests([test_every_system_has_a_configuration, test_list, test_check, test_foreign_sections, test_same_bits, test_killed, test_start_from, test_status, test_groups, test_between_loops, test_overwrite, test_plan])
+    run_tests([test_every_system_has_a_configuration, test_list, test_check, test_foreign_sections, test_same_bits, test_killed, test_start_from, test_status, test_groups, test_asked, test_between_loops, test_overwrite, test_plan])

@@ -178,7 +178,7 @@ static const metric metrics[] = {
     {"error", "  error %s", "Hz", "mean distance of weights from targets", 3},
     {"learned", NULL, "1", "spikes that changed a weight, from the first loop on", 0},
 };
-static const metric scores[] = {{"error", NULL, "Hz", "mean distance of weights from targets", 3}};
+static const metric scores[] = {{"error", " error %s", "Hz", "mean distance of weights from targets", 3}};
 
 static void probe_measure(void *raw, const loop *loop, double *value) {
     const probe *self = raw;
@@ -252,6 +252,7 @@ enum { RECORD_ERROR, RECORD_SPIKES, RECORD_COLUMNS };
 
 static status probe_test_begin(void *raw, const test_setting *setting, int *columns) {
     probe *self = raw;
+    if (!isnan(setting->delete_spike)) return status_fail(STATUS_INPUT, "test: --delete-spike: a counter cannot be run again without a spike");
     self->trial_spikes = memory_new(MEMORY_OUTPUT, (size_t)self->part.mine * TASKS, sizeof(int64_t));
     self->trials = setting->trials;
     *columns = RECORD_COLUMNS;
