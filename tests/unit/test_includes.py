@@ -1,5 +1,5 @@
 """What is written above all systems knows none of them: folders, and the headers that no file of them may include, not even through another header; words that
-the run's life does not use. Folders of src/ stand above one another: no circle of includes."""
+the run's life does not use. Folders of src/ stand above one another, as src/README.md says: no circle of includes."""
 import os
 import re
 
@@ -118,4 +118,36 @@ def test_circles(bench):
     assert not circle, "\n".join(circle)
 
 
-run_tests([test_folders, test_words, test_circles])
+def order():
+    """{folder: folders that it may include, directly or by way of others} by the lines of arrows in src/README.md; "" for the commands, "systems" for each of them."""
+    text = re.search(r"^```\n(.*?->.*?)^```", text_of("src/README.md"), re.M | re.S)[1]
+    known = {folder_of(path).split("/")[0] for path in sources("src")}
+    edges, basis = {}, set()
+    for line in text.splitlines():
+        steps = [{"" if name in ("main", "command") else name for name in re.split(r",\s*", step.strip())} for step in line.split("->")]
+        named = set().union(*steps) - {"all"}
+        assert named <= known, f"src/README.md: no folder of src: {named - known}"
+        if steps[0] == {"all"}:
+            basis = named
+            steps[0] = known - basis
+        for above, below in zip(steps, steps[1:]):
+            for folder in above:
+                edges.setdefault(folder, set()).update(below)
+    assert basis, "src/README.md: on what do all stand?"
+    return {folder: reach(folder, edges) for folder in known}
+
+
+def test_order(bench):
+    """Includes follow the arrows of src/README.md, and no system includes another."""
+    home, allowed, seen = homes(), order(), 0
+    for path in sources("src", "include"):
+        below = home.get(path, folder_of(path))
+        for header in includes(path):
+            other = home.get(header, folder_of(header))
+            seen += other != below
+            assert other == below or other.split("/")[0] in allowed[below.split("/")[0]], \
+                f"{path} includes {header}: {below or 'commands'} -> {other} is not one of the arrows in src/README.md"
+    assert seen > 100, seen
+
+
+run_tests([test_folders, test_words, test_circles, test_order])
