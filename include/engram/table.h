@@ -8,6 +8,8 @@
  *  [time][unit], beside a time of the same names and optionally `condition` and `unit` (names). MATLAB stores axes in reverse: read so where lengths or
  *  its marks say it. A block of the user's before the HDF5 file (MATLAB v7.3) is skipped.
  *  The unit of time is what table_reading says, or the attribute units of a dataset, or the name; else ms. Bins below 1 ms must be asked for.
+ *  Where the user says how far samples are apart, times need not be there: numbers only, with or without a line of names above them, parted by commas,
+ *  semicolons or blanks, lines that begin with # left out; or a dataset [condition][time][unit] or [time][unit], taken as it is.
  *  The format is told by the file's first bytes, not by its name; formats that are not read are named.
  *  Limits: CSV in UTF-8 (a byte order mark, CR LF, quotes and a missing final newline are accepted), at most 2 GiB; HDF5 chunks of at
  *  most 1 GiB; in either format 1000000 units, 10000 conditions, 2147483647 values, names of 255 bytes. The first 10 mistakes are told.
@@ -26,6 +28,7 @@ typedef struct {
     const char *dataset; /**< HDF5: name of the dataset, "" for the only one */
     double time_unit;    /**< ms, as the user says; NAN: what the file says */
     bool nonnegative;    /**< negative values are mistakes (rates) */
+    double interval;     /**< ms between samples, as the user says; 0: times are those of the file */
 } table_reading;
 
 enum { TABLE_NOTE_BYTES = 512 };

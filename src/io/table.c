@@ -135,9 +135,10 @@ static status read_file(const char *path, const table_reading *how, table *resul
     bool hdf5 = got >= 0 && h5_input_is_signed(descriptor);
     if (descriptor >= 0) close(descriptor);
     if (got < 0) return status_fail(status_unreadable(error), "%s: cannot be read: %s", path, strerror(error));
-    if (hdf5) return table_read_hdf5(path, how, result);
-    const char *format = foreign_format(head, (size_t)got);
+    const char *format = hdf5 ? NULL : foreign_format(head, (size_t)got);
     if (format) return status_fail(STATUS_INPUT, "%s: %s", path, format);
+    if (how->interval > 0) return table_read_plain(path, hdf5, how, result);
+    if (hdf5) return table_read_hdf5(path, how, result);
     return table_read_csv(path, how, result);
 }
 

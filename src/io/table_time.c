@@ -118,7 +118,7 @@ static bool mend_single(double *time, int count) {
 static status check_bins(const char *path, const table *all, double unit, const table_reading *how) {
     double shortest = INFINITY;
     for (int t = 1; t < all->times; t++) shortest = fmin(shortest, all->time[t] - all->time[t - 1]);
-    if (!isnan(how->time_unit) || shortest >= SHORTEST_BIN * (1 - 1e-6)) return STATUS_OK;
+    if (!isnan(how->time_unit) || how->interval > 0 || shortest >= SHORTEST_BIN * (1 - 1e-6)) return STATUS_OK;
     return status_fail(STATUS_INPUT,
                        "%s: bins of %.6g ms, the whole from %.6g to %.6g ms (%s): %s? Give targets.time_unit (us, ms or s), %s if bins are so short",
                        path, shortest, all->time[0], all->time[all->times - 1], all->time_source,

@@ -3,10 +3,10 @@
 
 #include "signals.h"
 
-extern const command_kind command_smooth_noise, command_sines, command_steps, command_pulses, command_filtered_noise, command_none;
+extern const command_kind command_smooth_noise, command_sines, command_steps, command_pulses, command_file, command_filtered_noise, command_none;
 
 /* To add a kind: write src/signals/command_NAME.c after the pattern of command_steps.c, and a line here. */
-const command_kind *const command_kinds[] = {&command_smooth_noise,   &command_sines, &command_steps, &command_pulses,
+const command_kind *const command_kinds[] = {&command_smooth_noise,   &command_sines, &command_steps, &command_pulses, &command_file,
                                              &command_filtered_noise, &command_none,  NULL};
 
 typedef struct { double scale; } command_settings;

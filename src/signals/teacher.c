@@ -4,12 +4,12 @@
 #include "signals.h"
 
 extern const teacher_kind teacher_oscillator, teacher_leak, teacher_arm, teacher_demo, teacher_linear, teacher_random_stable, teacher_bistable,
-    teacher_van_der_pol, teacher_pendulum, teacher_lorenz, teacher_lorenz96;
+    teacher_van_der_pol, teacher_pendulum, teacher_lorenz, teacher_lorenz96, teacher_trajectory;
 
 /* To add a kind: write src/signals/teacher_NAME.c after the pattern of teacher_bistable.c (teacher_oscillator.c if it is linear), and a line here. */
 const teacher_kind *const teacher_kinds[] = {&teacher_oscillator, &teacher_leak,        &teacher_arm,      &teacher_demo,   &teacher_linear,
                                              &teacher_random_stable, &teacher_bistable, &teacher_van_der_pol, &teacher_pendulum, &teacher_lorenz,
-                                             &teacher_lorenz96, NULL};
+                                             &teacher_lorenz96, &teacher_trajectory, NULL};
 
 typedef struct { param_numbers initial, limits, box; } teacher_settings;
 
@@ -50,6 +50,8 @@ status teacher_check(const signal_setting *setting) {
     status mine = signals_check_list(setting, SIGNALS_TEACHER, "initial", &settings->initial);
     mine = status_worse(mine, signals_check_list(setting, SIGNALS_TEACHER, "limits", &settings->limits));
     mine = status_worse(mine, signals_check_list(setting, SIGNALS_TEACHER, "box", &settings->box));
+    if (kind->at && settings->initial.count)
+        mine = config_complain(setting->config, SIGNALS_TEACHER, "initial", "%s begins where its path does", kind->parameters->name);
     for (int i = 0; i < settings->box.count; i++)
         if (settings->box.values[i] <= 0) mine = config_complain(setting->config, SIGNALS_TEACHER, "box", "half widths are above 0");
     if (kind->dimensions && setting->dimensions != kind->dimensions)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <hdf5.h>
 
 #include "engram/signal.h"
 #include "io/h5_server.h"
@@ -500,35 +501,169 @@ static void test_mistakes(void **state) {
     assert_refused("stimulus: {kind: sines, forms: [sin, cos, sin]}\n", 2, 1e-4, "stimulus.forms: 3 of them");
 }
 
-static char csv_path[64];
+/* ---- files ---- */
 
-static void write_csv(const char *text) {
-    snprintf(csv_path, sizeof csv_path, "/tmp/test_signals.%d.csv", (int)getpid());
-    FILE *file = fopen(csv_path, "w");
+static char data_path[64];
+
+static void write_data(const char *text) {
+    snprintf(data_path, sizeof data_path, "/tmp/test_signals.%d.data", (int)getpid());
+    FILE *file = fopen(data_path, "w");
     fputs(text, file);
     fclose(file);
+}
+
+/** Datasets "a" [times][units], and "b" [conditions][times][units] if there are conditions, of 0, 1, 2, ... */
+static void write_hdf5(int conditions, int times, int units) {
+    snprintf(data_path, sizeof data_path, "/tmp/test_signals.%d.data", (int)getpid());
+    hid_t file = H5Fcreate(data_path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    float values[1000];
+    for (int i = 0; i < 1000; i++) values[i] = (float)i;
+    for (int three = 0; three < 2; three++) {
+        hsize_t shape[3] = {(hsize_t)conditions, (hsize_t)times, (hsize_t)units};
+        if (three && !conditions) break;
+        hid_t space = H5Screate_simple(three ? 3 : 2, three ? shape : shape + 1, NULL);
+        hid_t data = H5Dcreate2(file, three ? "b" : "a", H5T_IEEE_F32LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+        H5Dwrite(data, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values);
+        H5Dclose(data), H5Sclose(space);
+    }
+    H5Fclose(file);
 }
 
 static void test_linear_file(void **state) {
     (void)state;
     char text[200];
-    write_csv("-1, 2,3\n\n4;-5; 6e-1\r\n7,8,-9");
-    snprintf(text, sizeof text, "targets: {kind: linear, path: %s}\nstimulus: {kind: none}\n", csv_path);
+    write_data("-1, 2,3\n\n4;-5; 6e-1\r\n# the last\n7 8\t-9");
+    snprintf(text, sizeof text, "targets: {kind: linear, path: %s}\nstimulus: {kind: none}\n", data_path);
     signals s = opened(text, 0, 1e-4);
     const double a[] = {-1, 2, 3, 4, -5, .6, 7, 8, -9};
     assert_int_equal(s.setting.dimensions, 3);
     assert_memory_equal(teacher_matrix(s.teacher), a, sizeof a);
     close_signals(&s);
     static const struct { const char *file, *says; } bad[] = {
-        {"1,2\n3,x\n", ":2: column 2: 'x' is no number"}, {"1,2\n3\n", ":2: 1 numbers, but the first line has 2"}, {"1,2\n", "1 lines with 2 numbers"},
-        {"", "0 lines"}, {"1,2\n3,4\n5,6\n", ":3: more than 2 lines"}, {"1,2\n3,4,5\n", ":2: more than 2 numbers"}, {"1,2\n3,nan\n", "'nan' is no number"},
-        {"1,2\n3,\n", ":2: column 2: '' is no number"},
+        {"1,2\n3,x\n", ".data:2: column 2: 'x' is no number"}, {"1,2\n3\n", ".data:2: 1 numbers, but the first line has 2"},
+        {"1,2\n", "1 rows of 2 numbers are no square matrix"}, {"", ".data: has no numbers"}, {"a,b\n", ".data: has no numbers"},
+        {"1,2\n3,4\n5,6\n", "3 rows of 2 numbers"}, {"1,2\n3,4,5\n", ".data:2: 3 numbers, but the first line has 2"},
+        {"1,2\n3,nan\n", "'nan' is no number"}, {"1,2\n3,\n", ".data:2: column 2: '' is no number"}, {"1,x\n3,4\n", ".data:1: column 2: 'x' is no number"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        write_csv(bad[i].file);
+        write_data(bad[i].file);
         assert_refused(text, 0, 1e-4, bad[i].says);
     }
-    unlink(csv_path);
+    unlink(data_path);
+}
+
+/** Linear between rows, 0 behind the last. */
+static void check_file(const char *more, double first, double step, int rows) {
+    char text[300];
+    double c[100];
+    snprintf(text, sizeof text, "stimulus: {kind: file, path: %s, interval: 2 ms%s}\ntargets: {kind: leak}\n", data_path, more);
+    signals s = opened(text, 2, 5e-4);
+    command_fill(s.command, 0, 0, 50, c);
+    for (int n = 0; n < 50; n++) {
+        assert_float_equal(c[2 * n], n <= 4 * (rows - 1) ? first + step * n / 4 : 0, 1e-14);
+        assert_float_equal(c[2 * n + 1], n <= 4 * (rows - 1) ? first + 1 + step * n / 4 : 0, 1e-14);
+    }
+    close_signals(&s);
+}
+
+static void test_file(void **state) {
+    (void)state;
+    write_data("3,4\n5,6\n7,8\n");
+    check_file("", 3, 2, 3);
+    write_data("unit 1,unit 2\n3,4\n5,6\n7,8\n");
+    check_file("", 3, 2, 3);
+    write_data("# x y\n3 4\n5 6\n7 8\n");
+    check_file("", 3, 2, 3);
+    write_data("time (s),x,y\n0,3,4\n0.1,5,6\n0.7,7,8\n");
+    check_file("", 3, 2, 3);
+    write_hdf5(0, 3, 2);
+    check_file("", 0, 2, 3);
+    write_hdf5(2, 3, 2);
+    check_file(", dataset: a", 0, 2, 3);
+    char text[200];
+    snprintf(text, sizeof text, "stimulus: {kind: file, path: %s, interval: 1}\ntargets: {kind: leak}\n", data_path);
+    assert_refused(text, 2, 1e-3, "2 datasets of numbers with 2 or 3 dimensions");
+    snprintf(text, sizeof text, "stimulus: {kind: file, path: %s, dataset: b, interval: 1}\ntargets: {kind: leak}\n", data_path);
+    assert_refused(text, 2, 1e-3, "stimulus.path: has 2 conditions");
+    snprintf(text, sizeof text, "stimulus: {kind: file, path: %s, dataset: c, interval: 1}\ntargets: {kind: leak}\n", data_path);
+    assert_refused(text, 2, 1e-3, "dataset 'c'");
+    snprintf(text, sizeof text, "stimulus: {kind: file, path: %s, dataset: a, interval: 1}\ntargets: {kind: leak}\n", data_path);
+    assert_refused(text, 3, 1e-3, "stimulus.path: has 2 columns, but there are 3 dimensions");
+    unlink(data_path);
+}
+
+/** A path of @p units numbers that moves along two orthogonal directions: principal components find them, with the signs of their largest loadings. */
+static void write_plane(int conditions, int times, int units) {
+    char *text = calloc(1, 1 << 20), *at = text;
+    at += sprintf(at, "condition,time_ms");
+    for (int u = 0; u < units; u++) at += sprintf(at, ",u%d", u);
+    for (int c = 0; c < conditions; c++)
+        for (int t = 0; t < times; t++) {
+            double angle = TURN * (t + (double)c / conditions) / times;
+            at += sprintf(at, "\n%s,%d", c ? "right" : "left", 100 + 10 * t);
+            for (int u = 0; u < units; u++)
+                at += sprintf(at, ",%.17g", 7 + 3 * cos(angle) * (u == 1 ? -.8 : u == 2 ? .6 : 0) + sin(angle) * (u == 1 ? .6 : u == 2 ? .8 : 0));
+        }
+    write_data(text);
+    free(text);
+}
+
+static void test_trajectory(void **state) {
+    (void)state;
+    for (int units = 3; units <= 60; units += 57) { /* fewer and more than samples */
+        write_plane(2, 20, units);
+        char text[300];
+        snprintf(text, sizeof text, "targets: {kind: trajectory, path: %s, components: 2}\nstimulus: {kind: none}\n", data_path);
+        signals s = opened(text, 0, 1e-3);
+        assert_int_equal(s.setting.dimensions, 2);
+        assert_string_equal(teacher_task_name(s.teacher, 1), "right");
+        assert_int_equal(teacher_steps(s.teacher, 0), 190);
+        double x[2], path[11][2], f[2], scale = 1 / sqrt(10 / 4.); /* mean square 9/2 and 1/2 */
+        for (int c = 0; c < 2; c++) {
+            teacher_begin(s.teacher, c, 3, x);
+            for (int t = 0; t < 19; t++) {
+                memcpy(path, x, sizeof x);
+                teacher_advance(s.teacher, c, 10 * t, 10, NULL, path[0]);
+                double angle = TURN * (t + c / 2.) / 20, next = TURN * (t + 1 + c / 2.) / 20;
+                for (int n = 0; n <= 10; n++) {
+                    assert_float_equal(path[n][0], -3 * scale * (cos(angle) * (10 - n) + cos(next) * n) / 10, 1e-12);
+                    assert_float_equal(path[n][1], scale * (sin(angle) * (10 - n) + sin(next) * n) / 10, 1e-12);
+                }
+                memcpy(x, path[10], sizeof x);
+            }
+        }
+        assert_false(teacher_field(s.teacher, x, f));
+        assert_float_equal(teacher_box(s.teacher)[0], 1.2 * 3 * scale, 1e-12);
+        close_signals(&s);
+    }
+    write_plane(1, 50, 4);
+    char text[300];
+    snprintf(text, sizeof text, "targets: {kind: trajectory, path: %s, smoothing: 30 ms, scale: 2}\nstimulus: {kind: none}\n", data_path);
+    signals s = opened(text, 0, 1e-3);
+    assert_int_equal(s.setting.dimensions, 4);
+    double now[8], expected = 0, weights = 0;
+    teacher_advance(s.teacher, 0, 249, 1, NULL, now); /* to a sample away from the ends */
+    for (int t = -15; t <= 15; t++) {
+        double weight = exp(-t * t / 18.), angle = TURN * (25 + t) / 50;
+        weights += weight;
+        expected += weight * (7 - 2.4 * cos(angle) + .6 * sin(angle));
+    }
+    assert_float_equal(now[5], 2 * expected / weights, 1e-12);
+    assert_float_equal(now[4], 14, 1e-12);
+    close_signals(&s);
+    snprintf(text, sizeof text, "targets: {kind: trajectory, path: %s, components: 5}\nstimulus: {kind: none}\n", data_path);
+    assert_refused(text, 0, 1e-3, "5 of them, but 4 units and 50 samples have at most 4");
+    snprintf(text, sizeof text, "targets: {kind: trajectory, path: %s, initial: 1}\nstimulus: {kind: none}\n", data_path);
+    assert_refused(text, 0, 1e-3, "targets.initial: trajectory begins where its path does");
+    write_hdf5(3, 4, 5);
+    snprintf(text, sizeof text, "targets: {kind: trajectory, path: %s, dataset: b, interval: 10}\nstimulus: {kind: none}\n", data_path);
+    s = opened(text, 0, 1e-3);
+    double at[15];
+    teacher_advance(s.teacher, 2, 14, 1, NULL, at);
+    for (int u = 0; u < 5; u++) assert_float_equal(at[5 + u], 2 * 20 + 1.5 * 5 + u, 1e-13);
+    assert_int_equal(teacher_steps(s.teacher, 2), 30);
+    close_signals(&s);
+    unlink(data_path);
 }
 
 int main(int argc, char **argv) {
@@ -540,8 +675,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_golden_linear), cmocka_unit_test(test_golden_van_der_pol), cmocka_unit_test(test_smooth_noise),
         cmocka_unit_test(test_smooth_noise_stationary), cmocka_unit_test(test_steps), cmocka_unit_test(test_pulses), cmocka_unit_test(test_filtered_noise),
         cmocka_unit_test(test_random_stable), cmocka_unit_test(test_lorenz96), cmocka_unit_test(test_pendulum), cmocka_unit_test(test_auto_scale),
-        cmocka_unit_test(test_euler), cmocka_unit_test(test_matrices), cmocka_unit_test(test_fields), cmocka_unit_test(test_limits), cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_linear_file),
+        cmocka_unit_test(test_euler), cmocka_unit_test(test_matrices), cmocka_unit_test(test_fields), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_linear_file), cmocka_unit_test(test_file), cmocka_unit_test(test_trajectory),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();

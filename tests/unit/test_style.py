@@ -7,7 +7,7 @@ from engram_test import run_tests
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 LINE, ARGUMENTS = 160, 7
 FOLDERS = ["include", "src", "tests", "tools"]
-OF_OTHERS = {"Cpsgemr2d", "Cpdgemr2d", "sgemm_", "dgemm_", "pssymv_", "pssyr_"}  # declarations of functions that libraries define
+OF_OTHERS = {"Cpsgemr2d", "Cpdgemr2d", "sgemm_", "dgemm_", "pssymv_", "pssyr_", "dsyev_"}  # declarations of functions that libraries define
 
 
 def sources():

@@ -1,0 +1,248 @@
+/* Tables without times of their own, whose samples are as far apart as the user says: CSV of numbers only, with or without a line of names above them, and
+ * HDF5 datasets without a time beside them. Where a CSV file has a column of times or conditions it is read as one that does, and its times are not used. */
+#include <ctype.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engram/memory.h"
+#include "h5_foreign.h"
+#include "table_private.h"
+
+#define FILE_LIMIT ((int64_t)1 << 31)
+#define VALUES_LIMIT ((int64_t)INT_MAX)
+
+/* ---- what the file does not say ---- */
+
+/** Names are numbers, from 1. @return NULL after status_fail() */
+static char **number_names(const char *path, int count) {
+    char **names = table_alloc(path, count, sizeof *names), text[16];
+    for (int i = 0; names && i < count; i++) {
+        int length = snprintf(text, sizeof text, "%d", i + 1);
+        if (!(names[i] = table_copy(path, text, length))) return free(names), NULL;
+    }
+    return names;
+}
+
+static status add_names(const char *path, table *all) {
+    all->condition = number_names(path, all->conditions);
+    all->unit = number_names(path, all->units);
+    return all->condition && all->unit ? STATUS_OK : STATUS_FAILURE;
+}
+
+static void set_times(const table_reading *how, table *all) {
+    memory_free(all->time);
+    all->time = memory_new(MEMORY_TARGETS, (size_t)all->times, sizeof *all->time);
+    for (int t = 0; t < all->times; t++) all->time[t] = t * how->interval;
+    all->bin = all->times > 1 ? how->interval : NAN;
+    all->regular = all->times > 1;
+    all->resolution = ldexp(all->time[all->times - 1], -50);
+    snprintf(all->time_source, sizeof all->time_source, "samples %g ms apart, as interval says", how->interval);
+}
+
+/* ---- CSV ---- */
+
+typedef struct {
+    const char *path;
+    table_mistakes mistakes;
+    double *values; /**< [rows][columns] */
+    int64_t used, room;
+    int rows, columns;
+} rows;
+
+static bool is_separator(char c) {
+    return c == ',' || c == ';';
+}
+
+static char *skip_blanks(char *at) {
+    while (*at == ' ' || *at == '\t' || *at == '\r') at++;
+    return at;
+}
+
+/** Behind the field that begins at @p at: at the next field, or the end of the line. @param[out] more a field follows, if only an empty one */
+static char *next_field(char *at, bool *more) {
+    at = skip_blanks(at);
+    *more = *at != '\0';
+    return is_separator(*at) ? skip_blanks(at + 1) : at;
+}
+
+static char *end_of_field(char *at) {
+    while (*at && !is_separator(*at) && !isspace((unsigned char)*at)) at++;
+    return at;
+}
+
+static bool is_number(const char *at) {
+    char *end;
+    strtod(at, &end);
+    return end != at && (!*end || is_separator(*end) || isspace((unsigned char)*end));
+}
+
+/** A line of names has no number. @param[out] timed one of them is that of a time or of conditions */
+static bool is_header(char *line, bool *timed) {
+    bool more = true;
+    const char *stops = strpbrk(line, ",;") ? ",;" : " \t"; /* names may have blanks, where they are parted by something else */
+    *timed = false;
+    for (char *at = skip_blanks(line); more; at = next_field(at + strcspn(at, stops), &more)) {
+        double unit;
+        const char *name = at + (*at == '"');
+        int64_t length = (int64_t)strcspn(name, ",;\"\t\r");
+        if (is_number(at)) return false;
+        *timed |= table_is_time(name, length, &unit) || (length == 9 && strncasecmp(name, "condition", 9) == 0);
+    }
+    return true;
+}
+
+/** Take in a line. */
+static void add_line(rows *in, long long line, char *text) {
+    char shown[48];
+    int count = 0;
+    bool more = true;
+    for (char *at = skip_blanks(text); more; at = next_field(end_of_field(at), &more)) {
+        double value = strtod(at, NULL);
+        if (!is_number(at) || !isfinite(value))
+            table_mistake(&in->mistakes, "%s:%lld: column %d: '%s' is no number", in->path, line, count + 1, table_show(shown, at, end_of_field(at) - at));
+        if (in->used == in->room) in->values = memory_resize(MEMORY_BUFFERS, in->values, (size_t)(in->room = 2 * in->room + 1024), sizeof(double));
+        in->values[in->used++] = value;
+        count++;
+    }
+    if (in->rows == 0) in->columns = count;
+    else if (count != in->columns) table_mistake(&in->mistakes, "%s:%lld: %d numbers, but the first line has %d", in->path, line, count, in->columns);
+    in->rows++;
+}
+
+/** @param text numbers only, but for a line of names above them, lines that begin with #, and blank ones */
+static status parse_lines(rows *in, char *text, bool *named) {
+    long long line = 0;
+    bool first = true, timed;
+    for (char *end; *text; text = end) {
+        line++;
+        end = text + strcspn(text, "\n");
+        if (*end) *end++ = '\0';
+        char *start = skip_blanks(text);
+        if (!*start || *start == '#') continue;
+        if (first && is_header(start, &timed)) *named = true;
+        else add_line(in, line, start);
+        first = false;
+        if (in->used > VALUES_LIMIT) return status_fail(STATUS_INPUT, "%s:%lld: more than %d values", in->path, line, INT_MAX);
+        if (in->columns > TABLE_UNITS) return status_fail(STATUS_INPUT, "%s:%lld: more than %d columns", in->path, line, TABLE_UNITS);
+    }
+    if (in->rows == 0) table_mistake(&in->mistakes, "%s: has no numbers", in->path);
+    return table_mistakes_end(&in->mistakes);
+}
+
+/** Is the first line one of names, a time or conditions among them? @param text [length+1] is left as it is */
+static bool has_times(char *text) {
+    bool timed;
+    while (*text == '\n' || *text == '\r') text++;
+    char *end = text + strcspn(text, "\n"), last = *end;
+    *end = '\0';
+    bool header = is_header(text, &timed);
+    *end = last;
+    return header && timed;
+}
+
+static status parse_plain(const char *path, char *text, int64_t length, table *all) {
+    const char *zero = memchr(text, '\0', (size_t)length);
+    if (zero) return status_fail(STATUS_INPUT, "%s: a zero byte: not a text; a table is CSV in UTF-8, or HDF5 (%s)", path, TABLE_CONVERTED);
+    rows in = {.path = path};
+    bool named = false;
+    status read = parse_lines(&in, text, &named);
+    if (read == STATUS_OK) {
+        all->conditions = 1;
+        all->times = in.rows;
+        all->units = in.columns;
+        all->values = memory_new(MEMORY_TARGETS, (size_t)in.used, sizeof(double));
+        memcpy(all->values, in.values, (size_t)in.used * sizeof(double));
+        snprintf(all->layout, sizeof all->layout, "CSV, %s", named ? "a line of names and numbers" : "numbers only");
+        read = add_names(path, all);
+    }
+    memory_free(in.values);
+    return read;
+}
+
+static status read_csv(const char *path, const table_reading *how, table *all) {
+    char *text = NULL;
+    int64_t length = 0;
+    status read = table_load(path, FILE_LIMIT, &text, &length);
+    if (read == STATUS_OK) {
+        char *start = text + (length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0); /* UTF-8 mark */
+        if (has_times(start)) {
+            read = table_parse_csv(path, text, length, how, all);
+            snprintf(all->doubt, sizeof all->doubt, "times of the file are not used: interval says %g ms", how->interval);
+        } else read = parse_plain(path, start, length - (start - text), all);
+    }
+    memory_free(text);
+    return read;
+}
+
+/* ---- HDF5 ---- */
+
+enum { NUMBERS = H5_INPUT_REAL | H5_INPUT_INTEGER };
+
+/** The only dataset of the root that has 2 or 3 dimensions. */
+static status choose(foreign_file *file, foreign_text *name) {
+    foreign_text *links = NULL;
+    int count = 0, found = 0;
+    status read = foreign_links(file, "/", &links, &count);
+    if (read != STATUS_OK) return file->lost != STATUS_OK ? file->lost : status_fail(STATUS_INPUT, "%s: has no datasets", file->path);
+    for (int i = 0; i < count && file->lost == STATUS_OK; i++) {
+        foreign_dataset one;
+        if (foreign_dataset_open(file, false, links[i].text, -3, NUMBERS, &one) != STATUS_OK) continue;
+        if (one.dimensions >= 2 && ++found == 1) *name = links[i];
+        foreign_dataset_close(&one);
+    }
+    free(links);
+    if (file->lost != STATUS_OK) return file->lost;
+    if (found == 1) return STATUS_OK;
+    return status_fail(STATUS_INPUT, "%s: %d datasets of numbers with 2 or 3 dimensions: say which is meant by `dataset`", file->path, found);
+}
+
+static status read_dataset(const foreign_dataset *input, table *all) {
+    const char *path = input->file->path;
+    const int64_t *shape = input->shape;
+    bool conditions = input->dimensions == 3;
+    int64_t times = shape[conditions], units = shape[input->dimensions - 1];
+    if (input->dimensions < 2)
+        return status_fail(STATUS_INPUT, "%s: dataset '%s' has 1 dimension instead of 2, [time][unit], or 3, [condition][time][unit]", path, input->name);
+    if (input->count == 0 || input->count > VALUES_LIMIT || units > TABLE_UNITS || (conditions && shape[0] > TABLE_CONDITIONS))
+        return status_fail(STATUS_INPUT, "%s: dataset '%s' has %lld values; allowed are 1 to %d, of at most %d units and %d conditions", path, input->name,
+                           (long long)input->count, INT_MAX, TABLE_UNITS, TABLE_CONDITIONS);
+    all->conditions = conditions ? (int)shape[0] : 1;
+    all->times = (int)times;
+    all->units = (int)units;
+    all->values = memory_new(MEMORY_TARGETS, (size_t)input->count, sizeof(double));
+    status read = foreign_rows(input, 0, shape[0], FOREIGN_DOUBLE, all->values);
+    table_mistakes mistakes = {0};
+    for (int64_t i = 0; read == STATUS_OK && i < input->count; i++)
+        if (!isfinite(all->values[i]))
+            table_mistake(&mistakes, "%s: dataset '%s': %g at time %lld, unit %lld; allowed are finite numbers", path, input->name, all->values[i],
+                          (long long)(i / units % times), (long long)(i % units));
+    if (read == STATUS_OK) read = table_mistakes_end(&mistakes);
+    snprintf(all->layout, sizeof all->layout, "HDF5 '%.250s' %s", input->name, conditions ? "[condition][time][unit]" : "[time][unit]");
+    return read == STATUS_OK ? add_names(path, all) : read;
+}
+
+static status read_hdf5(const char *path, const table_reading *how, table *all) {
+    foreign_file file;
+    foreign_dataset input = {0};
+    foreign_text name = {""};
+    status read = foreign_open(path, &file);
+    if (strlen(how->dataset) >= sizeof name.text) read = status_worse(read, status_fail(STATUS_INPUT, "%s: the name of the dataset is too long", path));
+    else snprintf(name.text, sizeof name.text, "%s", how->dataset);
+    if (read == STATUS_OK && !name.text[0]) read = choose(&file, &name);
+    if (read == STATUS_OK) read = foreign_dataset_open(&file, true, name.text, -3, NUMBERS, &input);
+    if (read == STATUS_OK) {
+        read = read_dataset(&input, all);
+        foreign_dataset_close(&input);
+    }
+    foreign_close(&file);
+    return read;
+}
+
+status table_read_plain(const char *path, bool hdf5, const table_reading *how, table *all) {
+    status read = hdf5 ? read_hdf5(path, how, all) : read_csv(path, how, all);
+    if (read == STATUS_OK) set_times(how, all);
+    return read;
+}
