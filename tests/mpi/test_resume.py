@@ -37,19 +37,25 @@ def test_kill(bench):
 
 
 def stopped(bench, config, name, ranks, how):
-    """Start, stop once two loops are done, return (exit code, what was printed)."""
+    """Start; once two loops are done, while all ranks are held where they are, do what is to stop it; return (exit code, what was printed)."""
     out = bench.path(name)
     shutil.rmtree(out, ignore_errors=True)
     with open(bench.path(name + ".log"), "w+") as log:
         process = crash.start(bench.engram, ["train", config, "-o", out], ranks, log)
-        until = time.time() + 60
-        while process.poll() is None and time.time() < until:
-            log.seek(0)
-            if re.search(r"^loop +2/", log.read(), re.MULTILINE):
-                break
-            time.sleep(0.01)
+
+        def printed(what):
+            def found():
+                log.seek(0)
+                return re.search(what, log.read(), re.MULTILINE) or process.poll() is not None
+            engram_test.wait_until(found, 60, 0.01)
+        printed("^network: ")
         pids = crash.ranks_of(process) if ranks > 1 else [process.pid]
+        printed(r"^loop +2/")
+        for pid in pids:
+            crash.kill(pid, signal.SIGSTOP)
         how(process, pids, out)
+        for pid in pids:
+            crash.kill(pid, signal.SIGCONT)
         process.wait(60)
         crash.wait_gone(pids)
         log.seek(0)
@@ -65,7 +71,7 @@ def test_stops(bench):
         open(os.path.join(out, "stop"), "w").close()
 
     for reset in ("every_loop", "never"):
-        config = bench.config("stops.yaml", crash.config_text(neurons=200, degree=20, loops=60 if SANITIZED else 200, every=7, reset=reset))
+        config = bench.config("stops.yaml", crash.config_text(neurons=200, degree=20, loops=60 if SANITIZED else 100, every=7, reset=reset))
         whole = bench.train(config, f"whole_{reset}", 2)
         ways = [("SIGTERM", 2, send(signal.SIGTERM, 0), "SIGTERM"), ("SIGUSR1", 2, send(signal.SIGUSR1, 1), "a signal to another rank"), ("SIGINT", 1, send(signal.SIGINT, 0), "SIGINT"),
                 ("stop_file", 2, stop_file, "the file 'stop'")]
@@ -84,7 +90,7 @@ def test_stops(bench):
 
 def test_time_limit(bench):
     """--max-hours ends every part in time; the parts together are the whole."""
-    config = bench.config("limit.yaml", crash.config_text(neurons=400, degree=40, loops=400, every=0, trials=0))
+    config = bench.config("limit.yaml", crash.config_text(neurons=200, degree=20, loops=200, every=0, trials=0))
     started = time.time()
     whole, out = bench.train(config, "limit_whole"), bench.path("limit")
     parts, hours = [], (time.time() - started) / 3 / 3600  # a third of what the whole takes: two parts at least, also where other tests end meanwhile

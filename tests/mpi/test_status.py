@@ -32,11 +32,12 @@ def status(bench, *folders, code=0):
 
 
 def age(folder, seconds):
-    """Let all files of a run look as if they had been written that long ago."""
-    for place, _, files in os.walk(folder):
-        for name in files:
-            when = os.stat(os.path.join(place, name)).st_mtime - seconds
-            os.utime(os.path.join(place, name), (when, when))
+    """Let the files of a run look as if the last of them had been written that long ago."""
+    paths = [os.path.join(place, name) for place, _, files in os.walk(folder) for name in files]
+    written = {path: os.stat(path).st_mtime for path in paths}
+    earlier = max(written.values()) - (time.time() - seconds)
+    for path, when in written.items():
+        os.utime(path, (when - earlier, when - earlier))
 
 
 def wait_for(what, seconds=60):
