@@ -13,9 +13,10 @@ import crash  # noqa: E402
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "mpi"))
 import test_identity as identity  # noqa: E402
-from engram_test import ENVIRONMENT, metrics, run_tests, wait_until  # noqa: E402
+from engram_test import ENVIRONMENT, FEW_TRANSPORTS, metrics, run_tests, wait_until  # noqa: E402
 
-ENVIRONMENT.pop("OMPI_MCA_rmaps_base_oversubscribe", None)  # every host is asked for the ranks that it offers
+for key in ("OMPI_MCA_rmaps_base_oversubscribe", *FEW_TRANSPORTS):
+    ENVIRONMENT.pop(key, None)  # every host is asked for the ranks that it offers, and hosts share no memory
 LOOPS = 40
 PATIENCE = 60  # seconds that anything may take on a busy machine; a host that is gone is noticed in five
 ON_HOSTS = {  # cases of tests/mpi/test_identity.py: ranks on each host
