@@ -242,7 +242,7 @@ def test_wrong_input(bench):
                             (["-P", "learning.keep_signs=true", "-P", "plastic.group_size=4"], r"keep_signs=true: is for neurons with a P of their own"),
                             (["-P", "plastic.kind=all_to_all", "-P", "learning.store=distributed", "-P", "learning.grid_columns=3", "--ranks", "4"], r"grid_columns, 3, must divide"),
                             (["-P", "network.neuron=5"], r"network\.neuron.*neurons"), (["-P", "plastic.excitatory_in_degree=0", "-P", "plastic.inhibitory_in_degree=0"], r"no neuron to train")):
-        for ranks in (1,) if SANITIZED else (1, 2):
+        for ranks in (1,) if SANITIZED else (2,):  # two that agree
             code, out, err = bench.run(["plan", config] + words_, ranks)
             assert code == 2 and re.search(message, err) and err.count("engram: error") == 1, f"{words_} on {ranks}: exit {code}\n{out}\n{err}"
     code, _, err = bench.run(["plan"])
