@@ -11,7 +11,8 @@
 
 #include <stdint.h>
 
-/** What a draw is for. Numbers are part of the reproducibility contract: never reuse or renumber. */
+/** What a draw is for. Numbers are part of the reproducibility contract: never reuse or renumber. Systems share a purpose where id and counter mean the same;
+ *  else a new one, behind the last. */
 typedef enum {
     RANDOM_STATIC_SPLIT = 1,     /**< id: source,     counter: node of the splitting tree */
     RANDOM_STATIC_LEAF = 2,      /**< id: source,     counter: leaf << 32 | draw */

@@ -1,5 +1,5 @@
 /** @file run_settings.h
- *  Section `simulation`: what every run has.
+ *  Section `simulation`: what every run has. Not patterns' struct of that name, its network (systems/patterns/simulation.h).
  */
 #ifndef ENGRAM_RUN_SETTINGS_H
 #define ENGRAM_RUN_SETTINGS_H

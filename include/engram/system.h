@@ -3,14 +3,23 @@
  *
  *  A run is written once, above all systems (src/training/): loops, progress, metrics.csv, checkpoints, stop and resume, results, tests, status, plan.
  *  A system knows one network and how it learns. It is told to do one loop, or one test trial; it says in lists what there is to save, to show and to
- *  write; it never opens a file of the run, prints progress, or looks at the clock.
+ *  write; it never opens a file of the run or prints progress, and looks at the clock only to charge its phases (timers.h).
  *
- *      resolve -> check -> build -> (load) -> { loop -> settle -> judge -> measure -> (save) } x loops
- *          -> results -> { test_begin -> test_trial x n -> test_task x tasks -> test_end } -> free
+ *      resolve -> check -> build -> (load -> settle) -> { loop -> settle -> judge -> measure -> (test) -> (save) } x loops
+ *          -> conclude -> nodes, edges, results -> save -> (test -> test_write) -> free
+ *      test:  test_begin -> test_trial x n -> test_task x tasks -> test_end
+ *
+ *  nodes, edges and results are asked also where an earlier part of the run did every loop: what they say of the last one is in state().
+ *  A test between loops or behind the last one runs on what was built to train. No weight and nothing of STATE_LEARNING may move in it; what STATE_LOOP lists
+ *  the run puts aside meanwhile. `engram test` builds for BUILD_TEST, loads STATE_WEIGHTS and settles.
  *
  *  Every hook is called by all ranks at the same place and may be collective, but where it says otherwise. sections, build and loop are needed, and where
- *  there is test_trial, test_begin and test_task; any other hook may be NULL. The smallest system there is: tests/conformance/probe/probe.c.
+ *  there is test_trial, test_begin and test_task; a run does without any other, but tests/conformance/test_systems.py does not: it wants plan, nodes, edges,
+ *  state and those of tests, a first metric that every loop changes, and scores. The smallest system there is: tests/conformance/probe/probe.c.
  *  Same bits on any number of ranks: what is reported is summed by sum.h; random numbers are functions of (seed, purpose, id, stream).
+ *
+ *  Beside its own sections a file has those of every run: `simulation` (run_settings.h), `checkpoint`, `guards`, `output`, `test`. Where one of their keys
+ *  means nothing to a system, check() refuses all but the default; config_given() does not tell, as parameters.yaml gives every key.
  */
 #ifndef ENGRAM_SYSTEM_H
 #define ENGRAM_SYSTEM_H
@@ -43,11 +52,12 @@ typedef struct {
 /** What the run has to know of what was built; filled by build(), the same on all ranks but for the partitions. */
 typedef struct {
     partition part;      /**< neurons that this rank computes */
-    partition owned;     /**< neurons that it saves and writes: part, or none where another group of ranks holds the same ones */
+    partition owned;     /**< neurons that it saves and writes: part, or none where another group of ranks holds the same ones. State, spikes and traces go
+                              by it; nodes, edges, save() and results() have to */
     double dt;           /**< ms */
     uint64_t seed;
     int tasks;           /**< loops take them in turn; every one is tested */
-    int64_t loop_steps;  /**< of dt */
+    int64_t loop_steps;  /**< of dt; every loop has as many, and a trial, unless test_trial() says otherwise in its pulse (steps) */
     int64_t samples;     /**< networks that a loop runs side by side: the batch; 1 */
     int64_t look_every;  /**< steps between looks at the clock and the guarded variables (pulse.h) */
 } system_facts;
@@ -59,7 +69,7 @@ enum { STREAM_BASELINE = 1 << 22, STREAM_UNTRAINED, STREAM_SILENCE, STREAM_TEST 
 typedef struct {
     int64_t number;      /**< from 1; with the seed it fixes every random number of the loop */
     int task;            /**< (number - 1) mod tasks */
-    bool measured;       /**< fill all metrics; else those that cost nothing */
+    bool measured;       /**< every output.correlation_every loops, and the last of each task: fill all metrics; else those that cost nothing */
     bool last, last_of_task;
     pulse *pulse;        /**< ranks' agreement on going on, and what watches each step */
 } loop;
@@ -102,13 +112,15 @@ struct plan_hooks; /* plan.h */
 typedef struct learning_system {
     const char *name, *help;       /**< "patterns"; one line */
     /** Sections of the parameter file, beside those of every run: one of them `learning`, with `loops`, whose variants (learning.rule) select this system.
-     *  Built once; borrowed. Not collective. The run adds keys to it that all systems have (start_from, training/start.c): config_added(). */
+     *  Names of rules are unique over all systems (`none` is patterns'). A parameter's `may` says if it may be another one when the run goes on, or in a test;
+     *  learning.loops has MAY_RESUME. The run adds keys to `learning` that all systems have (start_from, training/start.c): config_added().
+     *  Built once; borrowed. Not collective. */
     const param_section *(*sections)(int *count);
     const struct plan_hooks *plan; /**< what `engram plan` and `engram calibrate` ask */
     const metric *metrics;         /**< [metric_count] columns of metrics.csv; the first is the score that progress and `engram status` show */
     int metric_count;
     const metric *scores;          /**< [score_count] columns behind those, of loops with a test (test.every): "test_" and the name of a figure of test_task(),
-                                        mean over tasks */
+                                        mean over tasks; those with a label are logged, too */
     int score_count;
 
     /** What `engram status` says below its table of a run that these numbers are of; "" at first. Called without MPI, by one process. */
@@ -125,16 +137,16 @@ typedef struct learning_system {
     status (*tasks)(const context *context, config *config, int *tasks);
     /** What only shows when sections are seen together; config_complain(). Not collective. @return not agreed */
     status (*check)(const context *context, config *config);
-    /** Build, with initial weights; resolve "auto" in place. resolve() and check() were called.
+    /** Build, with initial weights; resolve "auto" in place, simulation.loop_duration among them. resolve() and check() were called.
      *  @param[out] self owned by the caller, free(); NULL on failure @return agreed and printed */
     status (*build)(const system_setting *setting, system_facts *facts, void **self);
-    void (*free)(void *self);
+    void (*free)(void *self); /**< NULL is fine */
     /** Log lines: what was built, and how long @p loops are. */
     void (*describe)(const void *self, int64_t loops);
 
     /* ---- training ---- */
 
-    /** One loop. Ends early when the pulse says so. */
+    /** One loop, of facts.loop_steps steps. Begins with pulse_begin(), ends early when the pulse says so. */
     void (*loop)(void *self, const loop *loop);
     /** Everything up to date, so that it makes no difference where checkpoints fall. After every loop, and after its state, or its weights, were loaded or
      *  brought back. */
@@ -159,7 +171,8 @@ typedef struct learning_system {
 
     /** Names of variables for a configuration that is not built yet: `value` and `single` are not filled. */
     void (*known_variables)(config *config, variable_list *list);
-    /** Variables that can be reported and guarded. Those of @p list stay valid for the life of the system. */
+    /** Variables that can be reported and guarded, one value a neuron; what is not one goes into results(). Those of @p list stay valid for the life of the
+     *  system. */
     void (*variables)(void *self, variable_list *list);
     /** Bring variables up to date, for whoever is about to read them. */
     void (*refresh)(void *self);
@@ -184,7 +197,8 @@ typedef struct learning_system {
     status (*test_begin)(void *self, const test_setting *setting, int *columns);
     /** Arrays that trials of a task add to; the run adds those of all groups up into those of the first. They are 0 after test_begin(). Not collective. */
     void (*test_sums)(void *self, int task, tally_list *list);
-    /** @param[out] record [columns] of this trial, 0 at first @return not agreed: STATUS_NUMERIC with a message; STATUS_RESUMABLE if the pulse ended it */
+    /** As loop(), with frozen weights. @param[out] record [columns] of this trial, 0 at first
+     *  @return not agreed: STATUS_NUMERIC with a message; STATUS_RESUMABLE if the pulse ended it */
     status (*test_trial)(void *self, const test_trial *trial, double *record);
     /** In the first group, after all sums are complete. Collective over the group. @param records [trials][columns] of the task
      *  @param[out] figures of the task; the first is the rate in Hz, the second the score */

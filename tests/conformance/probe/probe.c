@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engram/memory.h"
+#include "engram/output.h"
 #include "engram/random.h"
 #include "engram/run_settings.h"
 #include "engram/sum.h"
@@ -114,6 +115,19 @@ static void probe_free(void *raw) {
 static void probe_describe(const void *raw, int64_t loops) {
     const probe *self = raw;
     log_line(&self->context, "probe: %lld units, %lld loops of %g ms", (long long)self->part.total, (long long)loops, (double)self->loop_steps * self->dt);
+}
+
+/** Keys of every run that mean nothing here. */
+static status probe_check(const context *context, config *config) {
+    const simulation_settings *simulation = config_common(config, "simulation");
+    const output_settings *output = config_common(config, "output");
+    status result = STATUS_OK;
+    (void)context;
+    if (simulation->reset != RESET_AUTO) result = config_complain(config, "simulation", "reset", "counters go on from loop to loop; allowed is auto");
+    if (!isnan(simulation->baseline)) result = config_complain(config, "simulation", "baseline", "counters have none; allowed is auto");
+    if (output->stimulus) result = config_complain(config, "output", "stimulus", "counters have none; allowed is false");
+    if (output->weight_change) result = config_complain(config, "output", "weight_change", "is not measured of counters; allowed is false");
+    return result;
 }
 
 static status probe_tasks(const context *context, config *config, int *tasks) {
@@ -349,6 +363,7 @@ const learning_system probe_system = {
     .scores = scores,
     .score_count = sizeof scores / sizeof *scores,
     .tasks = probe_tasks,
+    .check = probe_check,
     .build = probe_build,
     .free = probe_free,
     .describe = probe_describe,
