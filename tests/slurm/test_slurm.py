@@ -246,8 +246,8 @@ def test_killed_rank(bench):
         assert len(ranks) == 2, ranks
         os.kill(ranks[1], signal.SIGKILL)
         killed = time.time()
-        text = ended(bench, job, "FAILED", "137:0", "[Kk]illed", r"engram ended with exit code 137; .* it goes on from checkpoint loop-0", seconds=30)
-        assert time.time() - killed < 20 and not ranks_of(bench, job), "ranks survive"
+        text = ended(bench, job, "FAILED", "137:0", "[Kk]illed", r"engram ended with exit code 137; .* it goes on from checkpoint loop-0", seconds=90)
+        assert time.time() - killed < 60 and not ranks_of(bench, job), "ranks survive"
         kept = re.search(r"goes on from checkpoint loop-0*(\d+)", text)[1]
         assert int(kept) >= 20, text
         ended(bench, submit(bench, "million", f"killed_{launcher}", PLAIN + words("checkpoint.every_loops=0"), launcher=launcher), "COMPLETED", "0:0", f"going on after loop {kept} of")
