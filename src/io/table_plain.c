@@ -46,6 +46,7 @@ static void set_times(const table_reading *how, table *all) {
 
 typedef struct {
     const char *path;
+    bool nonnegative;
     table_mistakes mistakes;
     double *values; /**< [rows][columns] */
     int64_t used, room;
@@ -103,6 +104,8 @@ static void add_line(rows *in, long long line, char *text) {
         double value = strtod(at, NULL);
         if (!is_number(at) || !isfinite(value))
             table_mistake(&in->mistakes, "%s:%lld: column %d: '%s' is no number", in->path, line, count + 1, table_show(shown, at, end_of_field(at) - at));
+        else if (in->nonnegative && value < 0)
+            table_mistake(&in->mistakes, "%s:%lld: column %d: %g is negative, allowed are numbers >= 0", in->path, line, count + 1, value);
         if (in->used == in->room) in->values = memory_resize(MEMORY_BUFFERS, in->values, (size_t)(in->room = 2 * in->room + 1024), sizeof(double));
         in->values[in->used++] = value;
         count++;
@@ -143,10 +146,11 @@ static bool has_times(char *text) {
     return header && timed;
 }
 
-static status parse_plain(const char *path, char *text, int64_t length, table *all) {
+/** No times or conditions are there. */
+static status parse_numbers(const char *path, char *text, int64_t length, const table_reading *how, table *all) {
     const char *zero = memchr(text, '\0', (size_t)length);
     if (zero) return status_fail(STATUS_INPUT, "%s: a zero byte: not a text; a table is CSV in UTF-8, or HDF5 (%s)", path, TABLE_CONVERTED);
-    rows in = {.path = path};
+    rows in = {.path = path, .nonnegative = how->nonnegative};
     bool named = false;
     status read = parse_lines(&in, text, &named);
     if (read == STATUS_OK) {
@@ -162,17 +166,20 @@ static status parse_plain(const char *path, char *text, int64_t length, table *a
     return read;
 }
 
+status table_parse_plain(const char *path, char *text, int64_t length, const table_reading *how, table *all) {
+    char *start = text + (length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0); /* UTF-8 mark */
+    bool timed = has_times(start);
+    status read = timed ? table_parse_csv(path, text, length, how, all) : parse_numbers(path, start, length - (start - text), how, all);
+    if (read == STATUS_OK) set_times(how, all);
+    if (timed) snprintf(all->doubt, sizeof all->doubt, "times of the file are not used: interval says %g ms", how->interval);
+    return read;
+}
+
 static status read_csv(const char *path, const table_reading *how, table *all) {
     char *text = NULL;
     int64_t length = 0;
     status read = table_load(path, FILE_LIMIT, &text, &length);
-    if (read == STATUS_OK) {
-        char *start = text + (length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0); /* UTF-8 mark */
-        if (has_times(start)) {
-            read = table_parse_csv(path, text, length, how, all);
-            snprintf(all->doubt, sizeof all->doubt, "times of the file are not used: interval says %g ms", how->interval);
-        } else read = parse_plain(path, start, length - (start - text), all);
-    }
+    if (read == STATUS_OK) read = table_parse_plain(path, text, length, how, all);
     memory_free(text);
     return read;
 }
@@ -199,7 +206,7 @@ static status choose(foreign_file *file, foreign_text *name) {
     return status_fail(STATUS_INPUT, "%s: %d datasets of numbers with 2 or 3 dimensions: say which is meant by `dataset`", file->path, found);
 }
 
-static status read_dataset(const foreign_dataset *input, table *all) {
+static status read_dataset(const foreign_dataset *input, bool nonnegative, table *all) {
     const char *path = input->file->path;
     const int64_t *shape = input->shape;
     bool conditions = input->dimensions == 3;
@@ -216,9 +223,9 @@ static status read_dataset(const foreign_dataset *input, table *all) {
     status read = foreign_rows(input, 0, shape[0], FOREIGN_DOUBLE, all->values);
     table_mistakes mistakes = {0};
     for (int64_t i = 0; read == STATUS_OK && i < input->count; i++)
-        if (!isfinite(all->values[i]))
-            table_mistake(&mistakes, "%s: dataset '%s': %g at time %lld, unit %lld; allowed are finite numbers", path, input->name, all->values[i],
-                          (long long)(i / units % times), (long long)(i % units));
+        if (!isfinite(all->values[i]) || (nonnegative && all->values[i] < 0))
+            table_mistake(&mistakes, "%s: dataset '%s': %g at time %lld, unit %lld; allowed are finite numbers%s", path, input->name, all->values[i],
+                          (long long)(i / units % times), (long long)(i % units), nonnegative ? " >= 0" : "");
     if (read == STATUS_OK) read = table_mistakes_end(&mistakes);
     snprintf(all->layout, sizeof all->layout, "HDF5 '%.250s' %s", input->name, conditions ? "[condition][time][unit]" : "[time][unit]");
     return read == STATUS_OK ? add_names(path, all) : read;
@@ -234,7 +241,8 @@ static status read_hdf5(const char *path, const table_reading *how, table *all) 
     if (read == STATUS_OK && !name.text[0]) read = choose(&file, &name);
     if (read == STATUS_OK) read = foreign_dataset_open(&file, true, name.text, -3, NUMBERS, &input);
     if (read == STATUS_OK) {
-        read = read_dataset(&input, all);
+        read = read_dataset(&input, how->nonnegative, all);
+        if (read == STATUS_OK) set_times(how, all);
         foreign_dataset_close(&input);
     }
     foreign_close(&file);
@@ -242,7 +250,5 @@ static status read_hdf5(const char *path, const table_reading *how, table *all) 
 }
 
 status table_read_plain(const char *path, bool hdf5, const table_reading *how, table *all) {
-    status read = hdf5 ? read_hdf5(path, how, all) : read_csv(path, how, all);
-    if (read == STATUS_OK) set_times(how, all);
-    return read;
+    return hdf5 ? read_hdf5(path, how, all) : read_csv(path, how, all);
 }

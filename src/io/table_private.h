@@ -69,7 +69,8 @@ status table_read_csv(const char *path, const table_reading *how, table *result)
 /** As table_read_csv(), from a text in memory. @param text  [length+1], changed while it is taken apart; @p path for messages */
 status table_parse_csv(const char *path, char *text, int64_t length, const table_reading *how, table *result);
 status table_read_hdf5(const char *path, const table_reading *how, table *result);
-/** One whose samples are how->interval apart. */
+/** Those whose samples are how->interval apart. */
+status table_parse_plain(const char *path, char *text, int64_t length, const table_reading *how, table *result);
 status table_read_plain(const char *path, bool hdf5, const table_reading *how, table *result);
 
 #endif

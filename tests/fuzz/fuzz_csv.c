@@ -1,5 +1,5 @@
 /** @file fuzz_csv.c
- *  CSV tables from random bytes, as rates and as drives. What is accepted must be as include/engram/table.h promises.
+ *  CSV tables from random bytes, as rates and as drives, with times and without. What is accepted must be as include/engram/table.h promises.
  */
 #include <math.h>
 #include <stdint.h>
@@ -23,13 +23,14 @@ static void check_table(const table *all, int nonnegative) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    for (int nonnegative = 0; nonnegative < 2; nonnegative++) {
+    for (int way = 0; way < 4; way++) {
+        int nonnegative = way & 1, plain = way >> 1;
         char *text = malloc(size + 1);
         memcpy(text, data, size);
         text[size] = '\0';
         table all = {0};
-        table_reading how = {.dataset = "", .time_unit = size % 3 ? NAN : 1, .nonnegative = nonnegative};
-        status read = table_parse_csv("input.csv", text, (int64_t)size, &how, &all);
+        table_reading how = {.dataset = "", .time_unit = size % 3 ? NAN : 1, .nonnegative = nonnegative, .interval = plain};
+        status read = (plain ? table_parse_plain : table_parse_csv)("input.csv", text, (int64_t)size, &how, &all);
         if (read == STATUS_OK) check_table(&all, nonnegative);
         else if (!*status_message()) abort(); /* refused without a word */
         status_forget();

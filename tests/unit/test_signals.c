@@ -14,57 +14,16 @@
 #include <cmocka.h>
 #include <hdf5.h>
 
-#include "engram/signal.h"
+#include "../signals.h"
 #include "io/h5_server.h"
 
 #define TURN 6.283185307179586477
 
-enum { KINDS_MAX = 32 };
-
 static context job;
-
-/** The two sections of a system that has signals. */
-static const config_schema *schema(void) {
-    static const param_table *commands[KINDS_MAX], *teachers[KINDS_MAX];
-    static param_section sections[2];
-    static config_system system = {"signals", "for tests", sections, 2};
-    static const config_schema all = {.systems = &system, .system_count = 1};
-    int c = 0, t = 0;
-    for (; command_kinds[c]; c++) commands[c] = command_kinds[c]->parameters;
-    for (; teacher_kinds[t]; t++) teachers[t] = teacher_kinds[t]->parameters;
-    sections[0] = (param_section){"stimulus", "stimuli", "the command", &command_common, "kind", commands, c};
-    sections[1] = (param_section){"targets", "targets", "the teacher", &teacher_common, "kind", teachers, t};
-    return &all;
-}
-
-/** A command and a teacher of a parameter file. */
-typedef struct {
-    signal_setting setting;
-    teacher *teacher;
-    command *command;
-} signals;
-
-/** @param dimensions 0: as the teacher says */
-static status open_signals(const char *text, int dimensions, double dt, signals *result) {
-    *result = (signals){.setting = {&job, NULL, dimensions, dt, 1}};
-    status code = config_read_text(&job, "test.yaml", text, strlen(text), NULL, schema(), &result->setting.config);
-    if (code != STATUS_OK) return code;
-    int tasks = 0;
-    code = teacher_resolve(&job, result->setting.config, &result->setting.dimensions, &tasks);
-    if (code == STATUS_OK) code = teacher_open(&result->setting, &result->teacher);
-    if (code == STATUS_OK) code = command_open(&result->setting, result->teacher, &result->command);
-    return code;
-}
-
-static void close_signals(signals *signals) {
-    command_close(signals->command);
-    teacher_close(signals->teacher);
-    config_free(signals->setting.config);
-}
 
 static signals opened(const char *text, int dimensions, double dt) {
     signals result;
-    assert_int_equal(open_signals(text, dimensions, dt, &result), STATUS_OK);
+    assert_int_equal(open_signals(&job, text, dimensions, dt, &result), STATUS_OK);
     return result;
 }
 
@@ -76,7 +35,7 @@ static char *refused(const char *text, int dimensions, double dt) {
     int old = dup(STDERR_FILENO);
     assert_non_null(freopen(path, "w", stderr));
     signals result;
-    status code = open_signals(text, dimensions, dt, &result);
+    status code = open_signals(&job, text, dimensions, dt, &result);
     fflush(stderr);
     dup2(old, STDERR_FILENO);
     close(old);
