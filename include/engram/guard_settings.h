@@ -7,12 +7,9 @@
 #include "engram/config.h"
 
 typedef struct {
-    double max_rate;        /**< Hz, 0: none */
-    double min_rate;        /**< Hz, 0: none */
-    double min_window_rate; /**< Hz, 0: none */
-    int silent_window;      /**< SILENT_* */
+    double max_rate; /**< Hz, 0: none */
+    double min_rate; /**< Hz, 0: none */
 } guard_settings;
-enum { SILENT_WARN, SILENT_STOP };
 extern const param_table guard_common;
 
 #endif

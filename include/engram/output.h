@@ -13,10 +13,7 @@ typedef struct {
     int64_t report_neurons;
     double report_every;     /**< ms */
     int edges;               /**< EDGES_* */
-    bool stimulus;
-    double correlation_window; /**< ms to either side */
     int64_t correlation_every; /**< loops */
-    bool weight_change;      /**< a column of metrics.csv */
     int timers;              /**< TIMERS_* */
 } output_settings;
 enum { TIMERS_PLAIN, TIMERS_DETAILED };

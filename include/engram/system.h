@@ -113,7 +113,8 @@ typedef struct learning_system {
     const char *name, *help;       /**< "patterns"; one line */
     /** Sections of the parameter file, beside those of every run: one of them `learning`, with `loops`, whose variants (learning.rule) select this system.
      *  Names of rules are unique over all systems (`none` is patterns'). A parameter's `may` says if it may be another one when the run goes on, or in a test;
-     *  learning.loops has MAY_RESUME. The run adds keys to `learning` that all systems have (start_from, training/start.c): config_added().
+     *  learning.loops has MAY_RESUME. The run adds keys to `learning` that all systems have (start_from, training/start.c). A section with the
+     *  name of one of every run adds its common keys to that: config_added().
      *  Built once; borrowed. Not collective. */
     const param_section *(*sections)(int *count);
     const struct plan_hooks *plan; /**< what `engram plan` and `engram calibrate` ask */

@@ -15,12 +15,6 @@ static const param params[] = {
      offsetof(guard_settings, max_rate), MAY_RESUME},
     {"min_rate", PARAM_NUMBER, UNIT_RATE, "0.001 Hz", 0, 1e6, NULL, "the run ends (exit code 4) when the mean rate of a training loop is below this; 0: never",
      offsetof(guard_settings, min_rate), MAY_RESUME},
-    {"min_window_rate", PARAM_NUMBER, UNIT_RATE, "0.1 Hz", 0, 1e6, NULL,
-     "inside the target window a lower mean rate, of all neurons and feed-forward units or of the trained neurons, counts as silence; 0: none does",
-     offsetof(guard_settings, min_window_rate), MAY_RESUME},
-    {"silent_window", PARAM_CHOICE, UNIT_NONE, "warn", 0, 0, "warn stop",
-     "what silence inside the target window does: a warning in the first loop and after the last; or the run ends (exit code 4)",
-     offsetof(guard_settings, silent_window), MAY_RESUME},
 };
 const param_table guard_common = {"guards", "when a run has gone wrong and is ended", params, sizeof params / sizeof *params, sizeof(guard_settings)};
 

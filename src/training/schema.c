@@ -45,17 +45,34 @@ static const config_moved moved[] = {
 };
 enum { FIRST = sizeof first / sizeof *first, LAST = sizeof last / sizeof *last };
 
+/** A section of every run, with what the system adds to it. */
+static param_section with_added(const param_section *of_all, const param_section *own, int own_count) {
+    param_section section = *of_all;
+    for (int s = 0; s < own_count; s++)
+        if (strcmp(own[s].name, of_all->name) == 0) section.added = own[s].common;
+    return section;
+}
+
+static bool is_of_all(const char *name) {
+    for (int s = 0; s < FIRST; s++)
+        if (strcmp(first[s].name, name) == 0) return true;
+    for (int s = 0; s < LAST; s++)
+        if (strcmp(last[s].name, name) == 0) return true;
+    return false;
+}
+
 /** The sections of a file: those of every run around those of the system. @param sections [SECTIONS_MAX] @return their number */
 static int gather(const char *system, const param_section *own, int own_count, param_section *sections) {
     int count = 0;
     if (FIRST + own_count + LAST > SECTIONS_MAX) context_abort("%s has more than %d sections", system, SECTIONS_MAX - FIRST - LAST);
-    for (int s = 0; s < FIRST; s++) sections[count++] = first[s];
+    for (int s = 0; s < FIRST; s++) sections[count++] = with_added(&first[s], own, own_count);
     for (int s = 0; s < own_count; s++) {
+        if (is_of_all(own[s].name)) continue;
         sections[count] = own[s];
         if (strcmp(own[s].name, SELECTING) == 0) sections[count].added = &start_added;
         count++;
     }
-    for (int s = 0; s < LAST; s++) sections[count++] = last[s];
+    for (int s = 0; s < LAST; s++) sections[count++] = with_added(&last[s], own, own_count);
     return count;
 }
 

@@ -114,6 +114,9 @@ def test_foreign_sections(bench, system, config, parameters):
         text = "".join(f"{key.replace('.', ': {', 1)}: {value}}}\n" for key, value in parameters.items() if key == "learning.rule") + f"{section}: {{}}\n"
         code, _, err = bench.run(["check", bench.config("foreign.yaml", text)])
         assert code == 2 and f"'{section}' is not a section of rule" in err and ", ".join(own) in err, err
+    if system != "patterns":  # nor are keys that another system adds to a section of every run
+        code, _, err = bench.run(["check", config] + words({**parameters, "output.weight_change": "true", "guards.min_window_rate": 0}))
+        assert code == 2 and "unknown key 'output.weight_change'" in err and "unknown key 'guards.min_window_rate'" in err, err
 
 
 @each

@@ -7,7 +7,7 @@ static status check_times(config *config) {
     const simulation_settings *simulation = config_common(config, "simulation");
     const stimulus_settings *stimulus = config_common(config, "stimulus");
     const learning_settings *learning = config_common(config, "learning");
-    const output_settings *output = config_common(config, "output");
+    const added_output *output = config_added(config, "output");
     double dt = simulation->dt;
     status result = STATUS_OK;
     result = status_worse(result, config_check_steps(config, "stimulus", "start", stimulus->start, dt));

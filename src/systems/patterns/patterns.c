@@ -19,7 +19,7 @@ static status build(const system_setting *setting, system_facts *facts, void **r
     if (built != STATUS_OK) return built;
     patterns *self = memory_new(MEMORY_STATE, 1, sizeof *self);
     self->sim = sim;
-    self->output = config_common(setting->config, "output");
+    self->output = config_added(setting->config, "output");
     self->average = memory_new(MEMORY_OUTPUT, (size_t)sim->targets.tasks, sizeof(double *));
     if (setting->purpose == BUILD_TRAIN || setting->purpose == BUILD_RESUME) self->tracker = tracker_new(sim, self->output->correlation_window);
     *facts = (system_facts){.part = sim->part,
@@ -137,7 +137,7 @@ static double trained_rate(const patterns *self) {
 static bool is_window_silent(const patterns *self, char *message, size_t size) {
     const simulation *sim = self->sim;
     if (!sim->rule->learn) return false;
-    const guard_settings *guards = config_common(sim->config, "guards");
+    const window_guards *guards = config_added(sim->config, "guards");
     double least = guards->min_window_rate;
     double all = window_rate(sim, self->result.window_sources, sim->plastic->sources), trained = trained_rate(self);
     if (all < least)
@@ -158,7 +158,7 @@ static status judge(void *raw, const loop *loop) {
     patterns *self = raw;
     char message[320];
     if (!is_window_silent(self, message, sizeof message)) return STATUS_OK;
-    if (((const guard_settings *)config_common(self->sim->config, "guards"))->silent_window == SILENT_STOP)
+    if (((const window_guards *)config_added(self->sim->config, "guards"))->silent_window == SILENT_STOP)
         return status_fail(STATUS_NUMERIC, "loop %lld: %s", (long long)loop->number, message);
     if (!self->warned || loop->last)
         log_warning(&self->sim->context, "loop %lld: %s (guards.silent_window: stop ends a run for that)", (long long)loop->number, message);

@@ -8,7 +8,7 @@
 typedef struct patterns {
     simulation *sim;
     tracker *tracker;
-    const output_settings *output;
+    const added_output *output;
     trial_result result; /* of the last loop */
     double **average;    /* [tasks] [instants][mine] averages of the last loop of each task, NULL where there is none yet */
     bool warned;         /* of silence in the target window */

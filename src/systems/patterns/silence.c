@@ -101,7 +101,7 @@ static void advise(const simulation *sim, const lone_type lone[2], char *text, s
 }
 
 void silence_warn(simulation *sim) {
-    const guard_settings *guards = config_common(sim->config, "guards");
+    const window_guards *guards = config_added(sim->config, "guards");
     if (!sim->rule->learn || guards->min_window_rate == 0 || sim->plastic->sources == 0) return;
     lone_type lone[2] = {lone_type_of(sim, 0), lone_type_of(sim, 1)};
     bool alone = false;

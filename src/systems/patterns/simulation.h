@@ -101,4 +101,18 @@ void trial_run(simulation *simulation, const trial *trial, trial_result *result)
 /** Sections of the parameter file that this system brings: [*count]. Borrowed; built once from the tables of its parts. */
 const param_section *patterns_sections(int *count);
 
+/** What this system adds to section `guards`. */
+typedef struct {
+    double min_window_rate; /**< Hz, 0: none */
+    int silent_window;      /**< SILENT_* */
+} window_guards;
+enum { SILENT_WARN, SILENT_STOP };
+
+/** What this system adds to section `output`. */
+typedef struct {
+    bool stimulus;             /**< of every task and neuron, beside its targets */
+    double correlation_window; /**< ms to either side */
+    bool weight_change;        /**< a column of metrics.csv */
+} added_output;
+
 #endif

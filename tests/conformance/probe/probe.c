@@ -120,13 +120,10 @@ static void probe_describe(const void *raw, int64_t loops) {
 /** Keys of every run that mean nothing here. */
 static status probe_check(const context *context, config *config) {
     const simulation_settings *simulation = config_common(config, "simulation");
-    const output_settings *output = config_common(config, "output");
     status result = STATUS_OK;
     (void)context;
     if (simulation->reset != RESET_AUTO) result = config_complain(config, "simulation", "reset", "counters go on from loop to loop; allowed is auto");
     if (!isnan(simulation->baseline)) result = config_complain(config, "simulation", "baseline", "counters have none; allowed is auto");
-    if (output->stimulus) result = config_complain(config, "output", "stimulus", "counters have none; allowed is false");
-    if (output->weight_change) result = config_complain(config, "output", "weight_change", "is not measured of counters; allowed is false");
     return result;
 }
 

@@ -136,10 +136,9 @@ void patterns_memory(const void *sizes, int64_t ranks, double rate, plan_bytes *
 
 void patterns_output(const void *sizes, double rate, plan_files *files) {
     const plan_network *network = sizes;
-    const output_settings *output = network->output;
     double neurons = (double)network->neurons;
     double targets = bytes_of_values(network) * (network->keeps_rates ? 3 : 2) + 5 * neurons;
-    if (output->stimulus) targets += 8 * network->tasks * neurons * network->stimulus / network->dt;
+    if (network->measured->stimulus) targets += 8 * network->tasks * neurons * network->stimulus / network->dt;
     (void)rate;
     plan_add_file(files, "nodes", 40 * neurons);
     plan_add_file(files, "edges", bytes_of_edges(network));

@@ -127,8 +127,9 @@ static status read_times(config *config, plan_network *network) {
     bool by_siegert = network->keeps_rates && !network->rate_targets && network->network.any;
     network->baseline = build_baseline(config, by_siegert, (double)network->loop_steps * network->dt);
     network->output = config_common(config, "output");
+    network->measured = config_added(config, "output");
     network->test = config_common(config, "test");
-    network->tracked = tracker_rows(network->instants, learning->every, network->output->correlation_window);
+    network->tracked = tracker_rows(network->instants, learning->every, network->measured->correlation_window);
     return STATUS_OK;
 }
 

@@ -39,6 +39,7 @@ typedef struct {
     double unit_rate;          /**< Hz of feed-forward units */
     double target_rate;        /**< Hz, mean of the targets of trained neurons; NAN: unknown */
     const output_settings *output;
+    const added_output *measured;
     const test_settings *test;
 } plan_network;
 

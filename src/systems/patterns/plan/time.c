@@ -172,7 +172,7 @@ static double recording(const timing *timing) {
     const machine_others *others = timing->costs.others;
     double instants = network->instants, window = instants * (double)network->every * network->dt;
     double checks = (double)(network->loop_steps / network->every) * (1 + network->model->field_count);
-    double tracked = network->output->correlation_window > 0 ? window : instants;
+    double tracked = network->measured->correlation_window > 0 ? window : instants;
     double measured = (tracked * others->track + instants * others->score) / (double)network->output->correlation_every;
     return (double)network->loop_steps * others->step * NS + (double)timing->share.mine * NS * (checks * others->check + measured);
 }
