@@ -1,7 +1,8 @@
 /** @file signal.h
  *  A few numbers that change in time and are the same on all ranks, which each compute them for themselves: a command c, and a teacher x that it drives,
  *      dx/dt = f(x) + c,  by forward Euler steps:  x[n+1] = x[n] + dt (f(x[n]) + c[n]).
- *  A command is a pure function of (seed, stream, step); streams are below 2^24 - 1, which is that of the trial behind scale "auto". A kind of either is a file in src/signals/ and a line in its table.
+ *  A command is a pure function of (seed, stream, step); streams are below 2^24 - 1, which is that of the trial behind scale "auto".
+ *  A kind of either is a file in src/signals/ and a line in its table.
  *  Time is in s and rates in 1/s here; steps count from 0 at the start of a trial. Not collective but where it says so.
  */
 #ifndef ENGRAM_SIGNAL_H

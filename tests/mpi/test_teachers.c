@@ -1,4 +1,5 @@
-/* Commands and teachers (engram/signal.h) are the same on all ranks, files among them, which one rank reads; and refused on all. Argument: a folder for files. */
+/* Commands and teachers (engram/signal.h) are the same on all ranks, files among them, which one rank reads; and refused on all.
+ * Argument: a folder for files. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
