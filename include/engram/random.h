@@ -42,6 +42,10 @@ typedef enum {
     RANDOM_COMMAND_PULSE = 30,   /**< id: dimension,  counter: stream * 2^40 + pulse */
     RANDOM_TEACHER = 31,         /**< id: row,        counter: column */
     RANDOM_TEACHER_START = 32,   /**< id: dimension,  counter: stream * 2^40 + task */
+    RANDOM_DECODER = 33,         /**< id: neuron,     counter: dimension */
+    RANDOM_FAST_WEIGHT = 34,     /**< id: target,     counter: source */
+    RANDOM_BASIS = 35,           /**< id: unit,       counter: what (direction, centre, point of the box) << 32 | dimension */
+    RANDOM_VOLTAGE_NOISE = 36,   /**< id: neuron,     counter: stream * 2^40 + step/4 (random_noise) */
 } random_purpose;
 
 /** The four words of one block. */

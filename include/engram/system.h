@@ -177,7 +177,7 @@ typedef struct learning_system {
     void (*variables)(void *self, variable_list *list);
     /** Bring variables up to date, for whoever is about to read them. */
     void (*refresh)(void *self);
-    /** Populations of nodes.h5 and of edges.h5. */
+    /** Populations of nodes.h5 and of edges.h5. edges() is collective. */
     void (*nodes)(void *self, node_list *list);
     /** @param plastic_only without synapses that stay as they are */
     void (*edges)(void *self, bool plastic_only, edge_list *list);
