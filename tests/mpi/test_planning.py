@@ -47,6 +47,20 @@ CONFIGURATIONS = {  # name: (ranks, parameters beside COMMON)
 }
 
 
+LEARNS_BALANCE = {"learning.rule": "balanced", "simulation.loop_duration": "20 ms", "learning.loops": 2, "output.edges": "none", "guards.max_rate": 0, "guards.min_rate": 0, "network.kind": "directions",
+                  "network.dimensions": 4, "targets.kind": "leak", "stimulus.scale": 20}
+IN_BALANCE = {
+    "balanced_projected": ((1, 4), {"network.neurons": 200000, "learning.slow": "projected"}),
+    "balanced_filtered": ((2,), {"network.neurons": 50000, "network.dimensions": 16, "learning.slow": "filtered", "simulation.reset": "never"}),
+    "balanced_noise": ((2,), {"network.neurons": 200000, "neuron.noise": 0.1, "neuron.margin": 1, "learning.slow": "none"}),
+    "balanced_fast": ((1, 7), {"network.neurons": 2300, "network.fast": "random", "learning.fast_rate": 0.01, "learning.slow": "projected", "output.edges": "all"}),
+    "balanced_basis": ((3,), {"network.neurons": 3000, "neuron.basis": "tanh", "neuron.basis_units": 40000, "targets.box": "[2]"}),
+    "balanced_literal": ((2,), {"network.neurons": 1200, "learning.stepping": "literal", "learning.slow": "filtered", "simulation.loop_duration": "2 ms"}),
+    "balanced_spread": ((1,), {"network.kind": "spread", "network.neurons": 3000, "network.sweeps": 1, "learning.slow": "filtered", "output.edges": "all"}),
+}
+FILES = {"patterns": ["spikes", "report", "nodes", "edges", "targets", "test", "checkpoint"], "balanced": ["spikes", "report", "nodes", "edges", "balanced", "checkpoint"]}
+
+
 def words(parameters):
     return [word for key, value in parameters.items() for word in ("-P", f"{key}={value}")]
 
@@ -73,12 +87,12 @@ def run(bench, config, parameters, name, ranks):
     return memory, float(np.mean(rates)), out
 
 
-def compare_output(text, out):
+def compare_output(text, out, names):
     """Files of more than 1 MB within 10 % of what was planned; some are compressed, so those may be smaller."""
     units = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
     line = next(line for line in text.splitlines() if line.startswith("output: "))
     planned = {name: float(number) * units[unit] for name, number, unit in re.findall(r"(\w+) ([\d.]+) (\w+)(?:,| \(twice\))", line.split(":", 2)[2])}
-    assert list(planned) == ["spikes", "report", "nodes", "edges", "targets", "test", "checkpoint"], line
+    assert list(planned) == names, line
     wrong = []
     for name, bytes in planned.items():
         files = glob.glob(os.path.join(out, "checkpoint", "loop-*.h5")) if name == "checkpoint" else glob.glob(os.path.join(out, f"{name}.h5"))
@@ -103,7 +117,7 @@ def compare(bench, name, ranks, parameters, config):
           ", ".join(f"{c} {planned[c]} {counted[c]['max']:.1f}" for c in CATEGORIES if counted[c]["max"] > 0.02 * held), flush=True)
     if not SANITIZED and not -0.1 <= planned["peak"] / counted["peak"]["max"] - 1 <= 0.5:
         wrong.append(f"peak: {planned['peak']} MiB planned, {counted['peak']['max']:.2f} counted")
-    wrong += compare_output(text, out)
+    wrong += compare_output(text, out, FILES["balanced" if parameters.get("learning.rule") == "balanced" else "patterns"])
     return [f"{name} on {ranks}: {what}" for what in wrong]
 
 
@@ -114,6 +128,30 @@ def test_memory_of_every_kind(bench):
         for ranks in counts[-1:] if SANITIZED else counts:
             wrong += compare(bench, name, ranks, {**COMMON, **parameters}, config)
     assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_memory_of_balanced(bench):
+    config = bench.config("empty.yaml", "")
+    wrong = []
+    for name, (counts, parameters) in list(IN_BALANCE.items())[::3 if SANITIZED else 1]:
+        for ranks in counts[-1:] if SANITIZED else counts:
+            wrong += compare(bench, name, ranks, {**LEARNS_BALANCE, **parameters}, config)
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_rate_of_balanced(bench):
+    """The rate that is assumed without --rate is the one that a network which has learned its teacher has, and does not depend on its size."""
+    config, rates = bench.config("rate.yaml", "learning: {rule: balanced, loops: 12, slow: projected}\nnetwork: {kind: ring, slow: ideal}\ntargets: {kind: oscillator}\n"
+                                              "stimulus: {kind: smooth_noise, tau: 50 ms}\noutput: {spikes: none, edges: none}\ntest: {trials: 0}\n"), []
+    for neurons, feedback in ((50, 100), (200, 100), (50, 20)):
+        parameters = {"network.neurons": neurons, "learning.feedback": feedback}
+        _, rate, _ = run(bench, config, parameters, "rate", 1)
+        _, text = plan(bench, config, parameters, 1)
+        planned = float(re.search(r"^assumed: ([\d.e-]+) Hz", text, re.M)[1])
+        assert abs(planned / rate - 1) < 0.15, f"{neurons} neurons: {planned} Hz planned, {rate} seen"
+        rates.append(planned * neurons)
+    assert abs(rates[0] / rates[1] - 1) < 1e-3, rates
+    assert "give a rank at least 2000 neurons: more than 50 ranks make it slower" in plan(bench, config, {"network.neurons": 100000}, 1)[1]
 
 
 def test_edges_of_a_file(bench):
@@ -253,4 +291,4 @@ def test_wrong_input(bench):
     assert code == 2 and "cannot be written" in err, err
 
 
-run_tests([test_memory_of_every_kind, test_edges_of_a_file, test_table_of_ranks, test_job_script, test_site_of_job_script, test_machine_files, test_wrong_input])
+run_tests([test_memory_of_every_kind, test_memory_of_balanced, test_rate_of_balanced, test_edges_of_a_file, test_table_of_ranks, test_job_script, test_site_of_job_script, test_machine_files, test_wrong_input])
