@@ -58,7 +58,7 @@ static bool is_separator(char c) {
 }
 
 static char *skip_blanks(char *at) {
-    while (*at == ' ' || *at == '\t' || *at == '\r') at++;
+    while (isspace((unsigned char)*at)) at++; /* whatever ends a field: else one that is empty would be read for ever */
     return at;
 }
 

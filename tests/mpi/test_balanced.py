@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 import crash
+from choices import missing
 from engram_test import contents, difference, edges, read, run_tests, wait_until
 
 SANITIZED = bool(os.environ.get("ENGRAM_TEST_SANITIZED"))
@@ -257,6 +258,69 @@ def test_same_bits(bench):
     same(everything(train(bench, "one", literal)), bench, "literal", literal, 2)
 
 
+# ---- every kind and every choice ----
+
+SMALL = {"simulation.loop_duration": "200 ms", "learning.loops": 2, "learning.speculation": 1, "test.trials": 1, "protocol.settle": "50 ms"}
+BASIS = {"neuron.basis": "tanh", "neuron.basis_units": 20}
+KINDS = {
+    "oscillator": {"network.kind": "ring", "network.neurons": 20, "network.fast": "random", "learning.fast_rate": 0.02, "learning.slow": "filtered", "stimulus.scale": 4},
+    "leak": {"network.kind": "directions", "network.dimensions": 3, "network.neurons": 23, "targets.kind": "leak", "network.slow": "ideal", "learning.slow": "projected", "neuron.initial": "state",
+             "learning.anneal": "1 s", "learning.anneal_form": "exponential", "stimulus.kind": "steps", "stimulus.values": 8, "protocol.constant": "on", "protocol.balance": "off"},
+    "arm": {"network.kind": "spread", "network.neurons": 30, "targets.kind": "arm", "stimulus.kind": "pulses", "stimulus.height": 20, "stimulus.channels": "[3, 4]", "stimulus.direction": "circle",
+            "protocol.tuning": "on", "protocol.constant": "off", "protocol.balance": "on"},
+    "demo": {"network.kind": "random", "network.neurons": 64, "network.norm": 0.05, "targets.kind": "demo", "neuron.membrane_leak": "50 Hz", "learning.slow_rate": 0.3, "learning.feedback": "5 Hz",
+             "stimulus.kind": "filtered_noise", "protocol.tuning": "off"},
+    "linear": {"network.kind": "file", "network.path": "rows.csv", "network.neurons": 9, "targets.kind": "linear", "targets.matrix": "[-0.5, -6, 6, -0.5]", "stimulus.kind": "sines",
+               "stimulus.amplitudes": 8, "stimulus.forms": "cos", "learning.stepping": "literal", "learning.slow": "filtered"},
+    "random_stable": {"network.kind": "directions", "network.dimensions": 5, "network.neurons": 120, "targets.kind": "random_stable"},
+    "bistable": {"network.kind": "alternating", "network.neurons": 20, "targets.kind": "bistable", "neuron.quadratic_cost": 0.1, "neuron.basis": "gaussian", "neuron.basis_units": 20,
+                 "stimulus.kind": "pulses", "stimulus.direction": "alternating", "stimulus.period": "100 ms", "stimulus.duration": "50 ms", "learning.slow": "basis"},
+    "van_der_pol": {**BASIS, "network.kind": "ring", "network.neurons": 20, "targets.kind": "van_der_pol", "neuron.basis_layout": "lattice", "stimulus.kind": "none"},
+    "pendulum": {**BASIS, "network.kind": "ring", "network.neurons": 20, "targets.kind": "pendulum", "stimulus.kind": "pulses", "stimulus.direction": "sign", "stimulus.channels": "[2]"},
+    "lorenz": {**BASIS, "network.kind": "spread", "network.neurons": 20, "targets.kind": "lorenz", "simulation.reset": "never", "stimulus.kind": "sines", "stimulus.forms": "sin"},
+    "lorenz96": {**BASIS, "network.kind": "directions", "network.dimensions": 6, "network.neurons": 40, "targets.kind": "lorenz96", "stimulus.kind": "pulses", "stimulus.direction": "random"},
+    "trajectory": {"network.kind": "ring", "network.neurons": 20, "targets.kind": "trajectory", "targets.path": "path.csv", "targets.interval": "10 ms", "learning.slow": "none",
+                   "network.fast": "uniform", "neuron.initial": "state", "stimulus.kind": "file", "stimulus.path": "command.csv", "stimulus.interval": "5 ms", "simulation.reset": "every_loop"},
+}
+UNTESTED = {("output", "spikes", "none"), ("output", "spikes", "last"), ("output", "edges", "none"), ("output", "edges", "plastic"),  # less of what is compared
+            ("output", "timers", "detailed"),  # of what there is none here
+            ("targets", "time_unit", "us"), ("targets", "time_unit", "ms"), ("targets", "time_unit", "s")}  # of one reader (test_tables.py)
+
+
+def write_tables(bench):
+    time, angle = np.arange(0, 300, 5.0), 2 * np.pi * np.arange(9) / 9
+    np.savetxt(bench.path("rows.csv"), np.stack([np.cos(angle), np.sin(angle)], axis=1), delimiter=",")
+    np.savetxt(bench.path("path.csv"), np.stack([np.sin(time / 30), np.cos(time / 40)], axis=1)[::2], delimiter=",")
+    np.savetxt(bench.path("command.csv"), np.stack([10 * np.sin(time / 20), 5 * np.cos(time / 25)], axis=1), delimiter=",")
+
+
+def test_every_choice_has_a_case(bench):
+    cases = []
+    for parameters in KINDS.values():
+        nested = {"learning": {"rule": "balanced"}, "output": {"spikes": "all", "edges": "all"}}
+        for name, value in parameters.items():
+            section, key = name.split(".")
+            nested.setdefault(section, {})[key] = value
+        cases.append(nested)
+    wanted = missing(bench.succeed(["list", "balanced"]), cases, UNTESTED)
+    assert not wanted, "no case uses " + "; ".join(wanted)
+
+
+def test_identity_of_kinds(bench):
+    """Of every kind and every choice: one rank, and saved on 2 and resumed on 3; a third of them on 4 or 7, and with blocks of another length; tests with it."""
+    write_tables(bench)
+    for number, (name, parameters) in enumerate(list(KINDS.items())[::6 if SANITIZED else 1]):
+        parameters = {key: bench.path(value) if key.endswith(".path") else value for key, value in {**SMALL, **parameters}.items()}
+        truth = everything(train(bench, "one", parameters))
+        assert {"spikes.h5:spikes/neurons/timestamps", "balanced.h5:decoded"} <= set(truth) and any(key.startswith("test.h5:") for key in truth), (name, sorted(truth)[:20])
+        parts = train(bench, "parts", {**parameters, "learning.loops": 1}, 2)
+        bench.succeed(["train", "--resume", parts, "-P", "learning.loops=2"], 3)
+        wrong = difference(truth, everything(parts))
+        assert not wrong, f"{name} saved on 2 ranks and resumed on 3: differs in {len(wrong)} of {len(truth)}: {wrong[:6]}"
+        if number % 3 == 0:
+            same(truth, bench, name, {**parameters, "learning.speculation": 0.3 if number % 2 else 4}, 7 if number % 2 else 4)
+
+
 # ---- going on ----
 
 def test_going_on(bench):
@@ -342,4 +406,4 @@ def test_refusals(bench):
     assert code == 2 and "network.path" in err and err.count("engram: error") == 1, f"exit {code}\n{err}"
 
 
-run_tests([test_golden_traces, test_closed_against_literal, test_step_written_again, test_same_bits, test_going_on, test_kill, test_refusals])
+run_tests([test_golden_traces, test_closed_against_literal, test_step_written_again, test_same_bits, test_every_choice_has_a_case, test_identity_of_kinds, test_going_on, test_kill, test_refusals])

@@ -88,7 +88,7 @@ def test_list(bench):
     expect(bench, ["list", "lif"], 0, "neuron: ", "model: lif", "membrane_tau", absent=["model: theta"])
     expect(bench, ["list", "patterns"], 0, "network: ", "learning: ", "rule: rls", "test: ")
     expect(bench, ["list", "netwrok"], 2, "netwrok", "network")
-    expect(bench, ["list", "thta"], 2, "did you mean 'theta'?", "the system patterns")
+    expect(bench, ["list", "thta"], 2, "did you mean 'theta'?")
 
 
 def test_neuron_refusals(bench):

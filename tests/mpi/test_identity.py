@@ -1,7 +1,7 @@
 """Bit identity: whatever a configuration uses, 1, 2, 3, 4 and 7 ranks write the same spikes, weights, P, targets, tests and metrics; so does a run that is saved
 after a loop on some ranks and resumed on others.
 
-A case is a small network that runs in well under a second. Every kind and every choice that `engram list` shows must be used by a case.
+A case is a small network that runs in well under a second. Every kind and every choice that `engram list patterns` shows must be used by a case.
 Each is run by one rank, which is compared with a run that is saved on 2 ranks and resumed on 3; a third of them with one on 4, a third with one on 7, and with both where that leaves ranks
 without neurons or makes grids of processes. ENGRAM_TEST_ALL=1: all of them with 2, 3, 4 and 7 from beginning to end, which takes several times as long.
 ENGRAM_TEST_FEW=1 runs a few of them, on 1 and 2 ranks; with MPICH, whose ranks do not give way to each other, one after the other.
@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import numpy as np
+from choices import missing
 from engram_test import contents, difference, run_tests
 
 SANITIZED = bool(os.environ.get("ENGRAM_TEST_SANITIZED"))  # slow
@@ -211,30 +212,9 @@ def check_case(bench, number, name, case):
 
 
 def test_every_kind_has_a_case(bench):
-    code, text, _ = bench.run(["list"])
-    assert code == 0
-    section, variant, missing, kinds, choices = None, None, [], 0, 0
-    used = [(case, {s: dict(keys) for s, keys in case.items()}) for case in all_cases(bench).values()]
-    first = {}
-    for line in text.splitlines():
-        if match := re.match(r"(\w+): ", line):
-            section, variant = match.group(1), None
-        elif match := re.match(r"  (kind|model|rule): (\w+)", line):
-            selector, variant = match.groups()
-            first.setdefault(section, variant)
-            kinds += 1
-            if not any(keys.get(section, {}).get(selector, first[section]) == variant for _, keys in used):
-                missing.append(f"{section}.{selector}: {variant}")
-        elif match := re.match(r"    (\w+) +(?:choice|texts) +- +(\S+) +(\w+(?: \| \w+)*)  ", line):
-            key, default, allowed = match.groups()
-            for choice in allowed.split(" | "):
-                choices += 1
-                if (section, key, choice) in UNTESTED_CHOICES:
-                    continue
-                if not any(str(keys.get(section, {}).get(key, default)) == choice for _, keys in used):
-                    missing.append(f"{section}.{key}: {choice}")
-    assert kinds >= 20 and choices >= 25, f"the listing was not understood: {kinds} kinds, {choices} choices"
-    assert not missing, "no case uses " + "; ".join(missing)
+    """Of patterns; other systems have tests of their own (test_balanced.py)."""
+    wanted = missing(bench.succeed(["list", "patterns"]), list(all_cases(bench).values()), UNTESTED_CHOICES)
+    assert not wanted, "no case uses " + "; ".join(wanted)
 
 
 def test_comparison_can_fail(bench):

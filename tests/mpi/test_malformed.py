@@ -84,7 +84,7 @@ class Parameter:
 
 def list_parameters(bench):
     """(selector and variants of each section, all parameters), from what engram list prints."""
-    code, out, err = bench.run(["list"])
+    code, out, err = bench.run(["list", "patterns"])
     assert code == 0, err
     sections, parameters, section, variant, columns = {}, [], None, None, None
     for line in out.splitlines():
