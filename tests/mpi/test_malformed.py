@@ -95,6 +95,8 @@ def list_parameters(bench):
             variant, columns = match.group(2), None
             sections[section][0] = match.group(1)
             sections[section][1].append(variant)
+        elif not line.startswith(" "):  # metrics and scores stand behind the sections
+            columns = None
         elif re.match(r"    key +type ", line):
             columns = re.split(r" {2,}", line.strip())
         elif columns and line.startswith("    "):
