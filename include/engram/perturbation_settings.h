@@ -4,13 +4,23 @@
 #ifndef ENGRAM_PERTURBATION_SETTINGS_H
 #define ENGRAM_PERTURBATION_SETTINGS_H
 
+#include <stdint.h>
+
 typedef struct {
     double delete_neurons;  /**< fraction F of the neurons: floor(F N) of them never fire and are not scored */
     double delete_synapses; /**< probability with which each static and each plastic synapse between neurons is removed */
     double delete_unit_synapses; /**< the same of synapses between neurons with recorded targets, whose probability is the larger of the two */
     double shuffle_synapses;/**< probability with which each synapse takes part in a permutation of the weights of its target's synapses of the same kind
                                  (static, plastic) and presynaptic type; recorded targets: only synapses from and onto neurons that have one */
-    double noise;           /**< sd of external white noise: sd sqrt(membrane_tau/dt) xi is added to the input of every neuron at every step */
+    double noise;           /**< sd of external white noise: sd sqrt(membrane_tau/dt) xi is added to the input of every neuron at every step;
+                                 balanced: sd of V that it alone gives, in thresholds */
 } perturbation_settings;
+
+/** Choose @p count of @p total neurons: those with the smallest random keys, so that a larger set contains a smaller one. Not collective.
+ *  @param[out] chosen [total] 1 for the chosen, 0 for the others */
+void perturbation_choose(uint64_t seed, int64_t total, int64_t count, uint8_t *chosen);
+
+/** Neurons that a fraction amounts to: floor(fraction total), where rounding of the decimal fraction does not count (0.29 of 100 is 29). */
+int64_t perturbation_count(double fraction, int64_t total);
 
 #endif

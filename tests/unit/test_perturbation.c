@@ -9,6 +9,7 @@
 
 #include "engram/groups.h"
 #include "engram/test_run.h"
+#include "engram/perturbation_settings.h"
 #include "systems/patterns/perturbation.h"
 
 static int64_t members(const uint8_t *chosen, int64_t total) {

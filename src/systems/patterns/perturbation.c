@@ -9,29 +9,6 @@
 
 enum { KIND_STATIC, KIND_PLASTIC };
 
-int64_t perturbation_count(double fraction, int64_t total) {
-    return (int64_t)floor(fraction * (double)total + 1e-9);
-}
-
-typedef struct { uint64_t key; int64_t gid; } keyed;
-
-static int compare_keys(const void *a, const void *b) {
-    const keyed *x = a, *y = b;
-    if (x->key != y->key) return x->key < y->key ? -1 : 1;
-    return (x->gid > y->gid) - (x->gid < y->gid);
-}
-
-void perturbation_choose(uint64_t seed, int64_t total, int64_t count, uint8_t *chosen) {
-    keyed *list = memory_new(MEMORY_BUFFERS, (size_t)total, sizeof *list);
-    for (int64_t gid = 0; gid < total; gid++) {
-        random_block bits = random_bits(seed, RANDOM_DELETE_NEURON, (uint64_t)gid, 0);
-        list[gid] = (keyed){(uint64_t)bits.word[1] << 32 | bits.word[0], gid};
-    }
-    qsort(list, (size_t)total, sizeof *list, compare_keys);
-    for (int64_t n = 0; n < total; n++) chosen[list[n].gid] = n < count;
-    memory_free(list);
-}
-
 /** Whose synapses are shuffled or deleted as those of units: neurons with recorded targets if there are any, else all.
  *  Not auxiliary neurons, not feed-forward units. */
 static bool takes_part(const simulation *sim, int64_t gid) {

@@ -24,13 +24,6 @@ typedef struct perturbation {
 void perturbation_apply(simulation *simulation, const perturbation_settings *settings);
 void perturbation_free(perturbation *perturbation);
 
-/** Choose @p count of @p total neurons: those with the smallest random keys, so that a larger set contains a smaller one. Not collective.
- *  @param[out] chosen [total] 1 for the chosen, 0 for the others */
-void perturbation_choose(uint64_t seed, int64_t total, int64_t count, uint8_t *chosen);
-
-/** Neurons that a fraction amounts to: floor(fraction total), where rounding of the decimal fraction does not count (0.29 of 100 is 29). */
-int64_t perturbation_count(double fraction, int64_t total);
-
 /** Permute the weights at @p chosen, every order being equally likely (Fisher & Yates). Not collective.
  *  @param target gid and @param stream name the permutation, 0 .. 3
  *  @param chosen [count] indices of @p weight */
