@@ -38,7 +38,7 @@ activity *activity_new(balanced *b, bool balance) {
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) *arrays[k] = memory_new(MEMORY_OUTPUT, mine, sizeof(double));
     activity->sum = memory_new(MEMORY_OUTPUT, mine * SUMS, sizeof(double));
     if (b->slow_rule != SLOW_BASIS) return activity;
-    const int P = b->basis.units, units = (P + TILE - 1) / TILE * TILE;
+    const int P = b->basis.units, units = basis_row(&b->basis);
     activity->weight = memory_new(MEMORY_OUTPUT, mine * (size_t)P, sizeof(double));
     activity->psi = memory_new(MEMORY_OUTPUT, (size_t)units, sizeof(double));
     activity->above = memory_new(MEMORY_OUTPUT, mine, sizeof(double));

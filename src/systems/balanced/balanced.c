@@ -20,17 +20,20 @@ static int dimensions_of(config *config) {
     return strcmp(kind, "ring") == 0 ? 2 : strcmp(kind, "alternating") == 0 ? 1 : 0;
 }
 
+/** Dimensions and tasks, from the teacher's file if it has one, which is read once for them. */
 static status resolve(const context *context, config *config) {
     network_settings *network = config_common(config, "network");
     int dimensions = dimensions_of(config), tasks;
+    if (network->tasks) return STATUS_OK;
     status resolved = teacher_resolve(context, config, &dimensions, &tasks);
-    if (resolved == STATUS_OK) network->dimensions = dimensions;
+    if (resolved == STATUS_OK) network->dimensions = dimensions, network->tasks = tasks;
     return resolved;
 }
 
 static status count_tasks(const context *context, config *config, int *tasks) {
-    int dimensions = dimensions_of(config);
-    return teacher_resolve(context, config, &dimensions, tasks);
+    status resolved = resolve(context, config);
+    if (resolved == STATUS_OK) *tasks = ((const network_settings *)config_common(config, "network"))->tasks;
+    return resolved;
 }
 
 int balanced_slow_rule(config *config) {
@@ -120,7 +123,6 @@ static void take_settings(balanced *b, const system_setting *setting) {
     b->context = *setting->context;
     b->config = config;
     b->timers = setting->timers;
-    b->purpose = setting->purpose;
     b->learning = config_variant(config, "learning");
     b->neuron = config_common(config, "neuron");
     b->protocol = config_common(config, "protocol");
@@ -131,6 +133,7 @@ static void take_settings(balanced *b, const system_setting *setting) {
     b->dt = simulation->dt / 1000;
     b->continues = simulation->reset == RESET_NEVER;
     b->dimensions = (int)network->dimensions;
+    b->tasks = network->tasks;
     b->norm = network->norm;
     b->decay = 1 - b->neuron->leak * b->dt;
     b->membrane_decay = 1 - (isnan(b->neuron->membrane_leak) ? b->neuron->leak : b->neuron->membrane_leak) * b->dt;
@@ -281,8 +284,7 @@ static status build(const system_setting *setting, system_facts *facts, void **r
     *result = NULL;
     take_settings(b, setting);
     allocate(b);
-    status built = count_tasks(&b->context, b->config, &b->tasks);
-    if (built == STATUS_OK) built = open_signals(b);
+    status built = open_signals(b);
     if (built == STATUS_OK) built = decoder_make(b);
     if (built == STATUS_OK) built = status_agree(&b->context, status_worse(settle_loops(b), make_basis(b)));
     if (built == STATUS_OK) built = status_agree(&b->context, make_slow(b));

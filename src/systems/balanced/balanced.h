@@ -32,6 +32,7 @@ typedef struct {
     int fast;                    /* FAST_* */
     double fast_spread;          /* off-diagonal weights that are not ideal, in norm^2 */
     int slow;                    /* SLOW_WEIGHTS_* */
+    int tasks;                   /* no parameter: what resolve() found, beside dimensions; 0 before */
 } network_settings;
 enum { FAST_IDEAL, FAST_RANDOM, FAST_UNIFORM };
 enum { SLOW_WEIGHTS_ZERO, SLOW_WEIGHTS_IDEAL };
@@ -177,7 +178,7 @@ typedef struct balanced balanced;
 /** Who looks at rows of the course as they become certain, and at spikes, before they act. */
 typedef struct {
     void *self;
-    void (*rows)(void *self, const balanced *b, int from, int to); /* rows from + 1 .. to; row m: state after step chunk_first + at + m of the trial */
+    void (*rows)(void *self, const balanced *b, int from, int to); /* NULL: none. from + 1 .. to; row m: after step chunk_first + at + m of the trial */
     void (*spike)(void *self, const balanced *b, const spike *spike);
 } path_observer;
 
@@ -190,7 +191,6 @@ struct balanced {
     const protocol_settings *protocol;
     timers *timers;
     uint64_t seed;
-    build_purpose purpose;
     double dt_ms, dt;                /* ms, s */
     int64_t loop_steps;
     bool continues;                  /* a loop goes on from where the last one ended */
@@ -283,6 +283,10 @@ void course_commit(balanced *b, int to);
 /** @param box [J] half widths */
 void basis_make(balanced *b, const double *box);
 void basis_clear(balanced *b);
+/** Length of a row of the basis' arrays: P in whole vectors. */
+static inline int basis_row(const basis *basis) {
+    return (basis->units + TILE - 1) / TILE * TILE;
+}
 /** psi(x). @param[out] psi [P] */
 void basis_evaluate(const basis *basis, int dimensions, const double *x, double *psi);
 /** A ray begins at x^ of row @p m of the course. */
@@ -363,6 +367,8 @@ double literal_weight(const balanced *b, int64_t i, int64_t q);
 /* ---- weights.c: what the weights are, against what they should be ---- */
 
 typedef struct { double relative, scale, structure; } weight_error;
+/** Rows of all neurons, from those of each rank. Collective. @param mine [mine][columns] @return [N][columns], memory_free() */
+double *weights_gather(const balanced *b, int columns, const double *mine);
 /** F of all neurons, of all ranks. Collective. @return [N][J], memory_free() */
 double *weights_gather_feedforward(const balanced *b);
 /** Rows of G of all neurons (SLOW_FILTERED: as they are; SLOW_PROJECTED: M^ F'). Collective. @return [N][J], memory_free() */

@@ -10,30 +10,13 @@
 #include "balanced.h"
 #include "engram/memory.h"
 #include "engram/random.h"
+#include "lanes.h"
 
 static const double SPAN_MOST = 0.25;
 enum { RAY_LENGTHS = 7, RAY_SHORTEST = 16, RAY_LONGEST = RAY_SHORTEST << (RAY_LENGTHS - 1), BOX_POINTS = 4096 };
 _Static_assert(NODES == TILE, "the nodes of a ray are one vector");
 
-typedef double lanes __attribute__((vector_size(TILE * sizeof(double)), aligned(sizeof(double))));
 typedef int64_t integers __attribute__((vector_size(TILE * sizeof(int64_t)), aligned(sizeof(double))));
-
-static inline lanes load(const double *from) {
-    return *(const lanes *)(const void *)from;
-}
-
-static inline void store(double *to, lanes v) {
-    *(lanes *)(void *)to = v;
-}
-
-static inline lanes fma_lanes(lanes a, lanes b, lanes c) {
-    for (int i = 0; i < TILE; i++) c[i] = fma(a[i], b[i], c[i]);
-    return c;
-}
-
-static inline lanes all(double x) {
-    return (lanes){x, x, x, x, x, x, x, x};
-}
 
 /** The lanes' sum, in an order of its own. */
 static inline double sum_of(lanes v) {
@@ -65,10 +48,6 @@ static inline lanes clamp(lanes x, double low, double high) {
     return x;
 }
 
-static inline int padded_units(const basis *basis) {
-    return (basis->units + TILE - 1) / TILE * TILE;
-}
-
 /** psi of s x for 8 units from p on. @param product Omega x of tanh, x.z of Gaussians @param square |x|^2 */
 static inline lanes activation(const basis *basis, int p, double s, const double *product, double square) {
     lanes inner = load(product + p);
@@ -86,7 +65,7 @@ static inline lanes activation(const basis *basis, int p, double s, const double
 
 /** What activation() needs of a point. @return |x|^2 */
 static double project(const basis *basis, int dimensions, const double *x, double *product) {
-    const int units = padded_units(basis);
+    const int units = basis_row(basis);
     double square = 0;
     for (int p = 0; p < units; p++) product[p] = 0;
     for (int j = 0; j < dimensions; j++) {
@@ -134,7 +113,7 @@ static double lattice(double start, double stride, int p) {
 /** Unit directions d_p and centres z_p in the box: Omega = g d/b, theta = -Omega.z of tanh; the centres of Gaussians. */
 static void make_units(balanced *b, const double *box) {
     basis *basis = &b->basis;
-    const int J = b->dimensions, units = padded_units(basis);
+    const int J = b->dimensions, units = basis_row(basis);
     double direction[DIMENSIONS_MAX], centre[DIMENSIONS_MAX];
     for (int p = 0; p < basis->units; p++) {
         double square = 0;
@@ -179,7 +158,7 @@ void basis_make(balanced *b, const double *box) {
     basis *basis = &b->basis;
     basis->units = (int)b->neuron->basis_units;
     basis->kind = b->neuron->basis;
-    const size_t J = (size_t)b->dimensions, units = (size_t)padded_units(basis);
+    const size_t J = (size_t)b->dimensions, units = (size_t)basis_row(basis);
     basis->direction = memory_new(MEMORY_WEIGHTS, J * units, sizeof(double));
     basis->offset = memory_new(MEMORY_WEIGHTS, units, sizeof(double));
     basis->centre_square = memory_new(MEMORY_WEIGHTS, units, sizeof(double));
@@ -220,7 +199,7 @@ static double span_of(const basis *basis, int row) {
 
 void ray_begin(balanced *b, int m) {
     basis *basis = &b->basis;
-    const int J = b->dimensions, units = padded_units(basis);
+    const int J = b->dimensions, units = basis_row(basis);
     const double square = project(basis, J, b->course.decoded + (size_t)m * (size_t)J, basis->product), extent = extent_of(basis, square);
     basis->start = m;
     basis->row = 0;
@@ -267,7 +246,7 @@ void ray_step(balanced *b, int m, const double *error, double *slow) {
 
 void ray_end(balanced *b, int m) {
     basis *basis = &b->basis;
-    const int J = b->dimensions, units = padded_units(basis);
+    const int J = b->dimensions, units = basis_row(basis);
     if (b->regime.slow_rate == 0 || m == basis->start) return;
     for (int j = 0; j < J; j++) {
         const double *Q = basis->pending + ((size_t)m * (size_t)J + (size_t)j) * NODES;

@@ -23,17 +23,10 @@ struct literal {
     double *drive;       /* [mine] F e */
 };
 
-/** Every rank's rows of F. */
-static void share_feedforward(balanced *b) {
-    const int J = b->dimensions, ranks = b->context.ranks;
-    double *rows = b->literal->feedforward + (size_t)b->part.first * (size_t)J;
-    int *counts = memory_new(MEMORY_BUFFERS, (size_t)ranks, sizeof(int)), *offsets = memory_new(MEMORY_BUFFERS, (size_t)ranks, sizeof(int));
-    partition_blocks(b->part.total, ranks, counts, offsets);
-    for (int r = 0; r < ranks; r++) counts[r] *= J, offsets[r] *= J;
-    for (int i = 0; i < b->part.mine; i++)
-        for (int j = 0; j < J; j++) rows[i * J + j] = feedforward_of(b, i, j);
-    CHECK_MPI(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, b->literal->feedforward, counts, offsets, MPI_DOUBLE, b->context.comm));
-    memory_free(counts), memory_free(offsets);
+void literal_settle(balanced *b) {
+    double *rows = weights_gather_feedforward(b);
+    memcpy(b->literal->feedforward, rows, (size_t)(b->part.total * b->dimensions) * sizeof(double));
+    memory_free(rows);
 }
 
 void literal_new(balanced *b) {
@@ -50,7 +43,7 @@ void literal_new(balanced *b) {
         b->fast = memory_new(MEMORY_WEIGHTS, N * (size_t)b->padded, sizeof(double));
         weights_make_ideal_fast(b);
     }
-    share_feedforward(b);
+    literal_settle(b);
     const network_settings *network = config_common(b->config, "network");
     if (network->slow == SLOW_WEIGHTS_ZERO) return;
     for (size_t i = 0; i < mine; i++)
@@ -80,10 +73,6 @@ void literal_state(balanced *b, state_part part, state_list *list) {
     if (part == STATE_LOOP && b->continues) state_add(list, "literal", "filtered", H5_FLOAT64, LAYOUT_SHARED, b->part.total, literal->filtered);
 }
 
-void literal_settle(balanced *b) {
-    share_feedforward(b);
-}
-
 int64_t literal_inputs(const balanced *b) {
     return b->literal->inputs;
 }
@@ -101,7 +90,7 @@ static void present(balanced *b) {
         memcpy(literal->factor, literal->filtered, (size_t)b->part.total * sizeof(double));
         return;
     }
-    const int units = (basis->units + TILE - 1) / TILE * TILE;
+    const int units = basis_row(basis);
     for (int p = 0; p < basis->units; p++) {
         double sum = 0, square = 0;
         for (int j = 0; j < J; j++) {

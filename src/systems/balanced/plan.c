@@ -104,6 +104,7 @@ static void read_settings(config *config, sizes *sizes) {
     sizes->chunk = balanced_chunk(1 - neuron->leak * simulation->dt / 1000);
     sizes->spread = strcmp(config_variant_name(config, "network"), "spread") == 0;
     if (sizes->spread) sizes->sweeps = (double)((const spread_settings *)config_variant(config, "network"))->sweeps;
+    sizes->tasks = ((const network_settings *)config_common(config, "network"))->tasks;
     sizes->output = config_common(config, "output");
     sizes->test = config_common(config, "test");
 }
@@ -114,9 +115,7 @@ static status open_sizes(const context *context, config *config, void **result) 
     sizes *sizes = memory_new(MEMORY_BUFFERS, 1, sizeof *sizes);
     *result = NULL;
     read_settings(config, sizes);
-    int dimensions = (int)sizes->dimensions;
-    status read = teacher_resolve(context, config, &dimensions, &sizes->tasks);
-    if (read == STATUS_OK) read = read_signals(context, config, sizes, neuron->leak);
+    status read = read_signals(context, config, sizes, neuron->leak);
     if (read != STATUS_OK) {
         memory_free(sizes);
         return read;

@@ -17,10 +17,6 @@ double protocol_constant_seconds(const balanced *b) {
     return (b->dimensions == 1 ? 2 : CONSTANTS) * (CONSTANT_SETTLE_S + CONSTANT_S);
 }
 
-static void no_rows(void *raw, const balanced *b, int from, int to) {
-    (void)raw, (void)b, (void)from, (void)to;
-}
-
 /** A trial that is run in parts, each with a command of its own. */
 typedef struct {
     frozen_rates rates;
@@ -30,7 +26,7 @@ typedef struct {
 
 static void begin(balanced *b, const test_trial *trial, uint64_t stream, parted_trial *parted) {
     *parted = (parted_trial){.rates = {.task = trial->task, .stream = stream},
-                             .pulse = {.rank = trial->pulse->rank, .watch = trial->pulse->watch, .steps = INT64_MAX, .look_every = trial->pulse->look_every}};
+                             .pulse = trials_pulse(trial, INT64_MAX)};
     parted->span = (run_span){.rates = trials_rates, .self = &parted->rates, .pulse = &parted->pulse};
     run_reset(b, trial->task, stream);
     pulse_begin(&parted->pulse);
@@ -89,7 +85,7 @@ static bool run_constant(balanced *b, const test_trial *trial, int d, intervals 
     const int J = b->dimensions;
     const size_t mine = (size_t)b->part.mine;
     const double *A = teacher_matrix(b->teacher);
-    path_observer counter = {.self = intervals, .rows = no_rows, .spike = count_interval};
+    path_observer counter = {.self = intervals, .spike = count_interval};
     double x[DIMENSIONS_MAX], c[DIMENSIONS_MAX] = {0};
     parted_trial parted;
     constant_direction(b, d, x);
@@ -136,7 +132,7 @@ static bool run_pulse(balanced *b, const test_trial *trial, int number, int64_t 
     const double angle = 2 * M_PI * (number / REPEATS) / DIRECTIONS_OF_TUNING, feedback = b->protocol->feedback;
     double rest[DIMENSIONS_MAX] = {0}, pulse[DIMENSIONS_MAX] = {0};
     counter counter = {.from = llround(PULSE_FROM_S / b->dt), .to = llround(COUNTED_TO_S / b->dt), .counts = counts};
-    path_observer observer = {.self = &counter, .rows = no_rows, .spike = count_spike};
+    path_observer observer = {.self = &counter, .spike = count_spike};
     parted_trial parted;
     pulse[J - 2] = PULSE * cos(angle), pulse[J - 1] = PULSE * sin(angle);
     begin(b, trial, LAST_STREAM - CONSTANTS - (uint64_t)number, &parted);

@@ -48,7 +48,7 @@ static void list_weights(balanced *b, state_list *list) {
     if (b->literal) return;
     if (b->slow_rule == SLOW_FILTERED) state_add(list, "balanced", "slow", H5_FLOAT64, LAYOUT_ROWS, J, b->slow);
     if (b->slow_rule == SLOW_PROJECTED) state_add(list, "balanced", "matrix", H5_FLOAT64, LAYOUT_SHARED, (int64_t)J * J, b->matrix);
-    const int64_t units = (b->basis.units + TILE - 1) / TILE * TILE;
+    const int64_t units = basis_row(&b->basis);
     if (b->slow_rule == SLOW_BASIS) state_add(list, "balanced", "basis", H5_FLOAT64, LAYOUT_SHARED, J * units, b->basis.weight);
 }
 
@@ -177,13 +177,13 @@ bool balanced_writes_edges(int64_t neurons, bool fast) {
 
 void balanced_edges(void *raw, bool plastic_only, edge_list *list) {
     balanced *b = raw;
-    (void)plastic_only; /* which of them learn is a matter of stages */
     if (!balanced_writes_edges(b->part.total, b->fast != NULL)) {
         log_line(&b->context, "edges.h5: without the %lld x %lld synapses, which are products of F and what balanced.h5 has", (long long)b->part.total,
                  (long long)b->part.total);
         return;
     }
-    add_matrix(b, "fast", true, b->part.total, b->fast ? NULL : weights_gather_feedforward(b), list);
+    if (!plastic_only || b->learned_fast) /* which of the others learn when is a matter of stages */
+        add_matrix(b, "fast", true, b->part.total, b->fast ? NULL : weights_gather_feedforward(b), list);
     if (b->slow_rule == SLOW_FILTERED || b->slow_rule == SLOW_PROJECTED)
         add_matrix(b, "slow", false, b->part.total, b->literal ? NULL : weights_gather_slow(b), list);
 }
@@ -227,7 +227,7 @@ void balanced_results(void *raw, h5_file *file) {
     }
     if (teacher_matrix(b->teacher)) write_shared(file, "teacher", J, J, teacher_matrix(b->teacher));
     if (b->slow_rule == SLOW_BASIS) {
-        const int units = (b->basis.units + TILE - 1) / TILE * TILE;
+        const int units = basis_row(&b->basis);
         double *packed = memory_new(MEMORY_OUTPUT, (size_t)(J * b->basis.units), sizeof(double));
         h5_group(file, "basis");
         pack(b->basis.weight, J, units, b->basis.units, packed);

@@ -157,7 +157,7 @@ static void observe(balanced *b, pulse *pulse, int from, int to, const spike *sp
         bool now = spike && b->row == to;
         pulse_step(pulse, base + b->row, &fired, now && mine, now);
     }
-    if (b->observer) b->observer->rows(b->observer->self, b, from, to);
+    if (b->observer && b->observer->rows) b->observer->rows(b->observer->self, b, from, to);
     if (spike && b->observer) b->observer->spike(b->observer->self, b, spike);
 }
 

@@ -6,13 +6,7 @@
 #include "balanced.h"
 #include "engram/memory.h"
 #include "engram/random.h"
-
-typedef double lanes __attribute__((vector_size(TILE * sizeof(double)), aligned(sizeof(double))));
-
-static inline lanes fma_lanes(lanes a, double s, lanes c) {
-    for (int i = 0; i < TILE; i++) c[i] = fma(a[i], s, c[i]);
-    return c;
-}
+#include "lanes.h"
 
 static inline lanes abs_lanes(lanes a) {
     for (int i = 0; i < TILE; i++) a[i] = fabs(a[i]);
@@ -22,10 +16,6 @@ static inline lanes abs_lanes(lanes a) {
 static inline lanes larger_of(lanes a, lanes b) {
     for (int i = 0; i < TILE; i++) a[i] = a[i] > b[i] ? a[i] : b[i];
     return a;
-}
-
-static inline lanes load(const double *from) {
-    return *(const lanes *)(const void *)from;
 }
 
 /* ---- noise: a term of its own, which spikes do not change ---- */
@@ -69,7 +59,7 @@ static inline __attribute__((always_inline)) lanes leap(balanced *b, int t, lane
     const jump *jump = &b->jump;
     const double *F = b->feedforward + (size_t)t * (size_t)J * TILE;
     v = v * jump->alpha;
-    for (int j = 0; j < J; j++) v = fma_lanes(load(F + j * TILE), jump->d[j], v);
+    for (int j = 0; j < J; j++) v = fma_lanes(load(F + j * TILE), all(jump->d[j]), v);
     if (b->noise_now) v += load(b->noise_now + t * TILE);
     if (!b->fast || jump->neuron < 0) return v;
     lanes *column = (lanes *)(void *)(b->fast + (size_t)jump->neuron * (size_t)b->padded + (size_t)t * TILE), weight = *column;
@@ -136,10 +126,10 @@ static inline __attribute__((always_inline)) void pass(balanced *b, const chord 
         }
         if (!chord) continue;
         lanes end = v * chord->alpha_to, begin = v;
-        for (int j = 0; j < J; j++) end = fma_lanes(load(F + j * TILE), chord->to[j], end);
+        for (int j = 0; j < J; j++) end = fma_lanes(load(F + j * TILE), all(chord->to[j]), end);
         if (!chord->at_start) {
             begin = v * chord->alpha_from;
-            for (int j = 0; j < J; j++) begin = fma_lanes(load(F + j * TILE), chord->from[j], begin);
+            for (int j = 0; j < J; j++) begin = fma_lanes(load(F + j * TILE), all(chord->from[j]), begin);
         }
         lanes above = larger_of(end, begin) + chord->delta + chord->bend * abs_lanes(v) - load(b->threshold + t * TILE);
         double most = above[0];
@@ -179,7 +169,7 @@ static int first_row(const balanced *b, int i, int from, int to, double *excess)
     const double v0 = b->voltage[i], threshold = b->threshold[i], *F = b->feedforward + (size_t)(i / TILE) * (size_t)J * TILE + i % TILE;
     for (int m = from; m <= to; m += TILE) {
         lanes v = load(course->alpha + m) * v0;
-        for (int j = 0; j < J; j++) v = fma_lanes(load(course->d + (size_t)j * (size_t)course->room + m), F[j * TILE], v);
+        for (int j = 0; j < J; j++) v = fma_lanes(load(course->d + (size_t)j * (size_t)course->room + m), all(F[j * TILE]), v);
         for (int l = 0; l < TILE && m + l <= to; l++)
             if (v[l] > threshold) {
                 *excess = v[l] - threshold;
@@ -200,7 +190,8 @@ static int first_noisy_row(balanced *b, const block *block, int *neuron, double 
         for (int t = 0; t < b->padded / TILE; t++) {
             lanes v = load(b->voltage + t * TILE) * course->alpha[m];
             for (int j = 0; j < J; j++)
-                v = fma_lanes(load(b->feedforward + ((size_t)t * (size_t)J + (size_t)j) * TILE), course->d[(size_t)j * (size_t)course->room + (size_t)m], v);
+                v = fma_lanes(load(b->feedforward + ((size_t)t * (size_t)J + (size_t)j) * TILE),
+                              all(course->d[(size_t)j * (size_t)course->room + (size_t)m]), v);
             v += load(b->noise_next + t * TILE) - load(b->threshold + t * TILE);
             for (int i = 0; i < TILE; i++)
                 if (v[i] > *excess) *excess = v[i], *neuron = t * TILE + i;

@@ -32,11 +32,10 @@ void balanced_measure(void *raw, const loop *loop, double *value) {
     const balanced *b = raw;
     value[METRIC_NERR] = trials_nerr(b, &b->sums);
     if (!loop->measured) return;
-    if (b->fast && !b->literal) {
+    if (b->fast) {
         weight_error fast = weights_fast_error(b);
         value[METRIC_FAST_ERROR] = fast.relative, value[METRIC_FAST_SCALE] = fast.scale, value[METRIC_FAST_STRUCTURE] = fast.structure;
     }
-    if (b->literal) return;
     value[METRIC_SLOW_ERROR] = weights_slow_error(b).relative;
     value[METRIC_FIELD_ERROR] = weights_field_error(b);
 }
@@ -66,6 +65,10 @@ void trials_rates(void *raw, const balanced *b, int64_t step, regime *regime) {
     const frozen_rates *rates = raw;
     (void)b, (void)step;
     *regime = (struct regime){.feedback = rates->feedback, .stream = rates->stream, .task = rates->task, .command = rates->command};
+}
+
+pulse trials_pulse(const test_trial *trial, int64_t steps) {
+    return (pulse){.rank = trial->pulse->rank, .watch = trial->pulse->watch, .steps = steps, .look_every = trial->pulse->look_every};
 }
 
 int64_t trials_neurons(const balanced *b) {
@@ -225,7 +228,7 @@ static bool run_measured(balanced *b, const test_trial *trial, const frozen_rate
 /** With the feedback of training. */
 static bool run_fed_back(balanced *b, const test_trial *trial, const frozen_rates *rates, double *record) {
     witness witness = {.test = b->test, .first = b->test->settle};
-    pulse pulse = {.rank = trial->pulse->rank, .watch = trial->pulse->watch, .steps = trial->pulse->steps, .look_every = trial->pulse->look_every};
+    pulse pulse = trials_pulse(trial, trial->pulse->steps);
     if (!run_trial(b, rates, &pulse, &witness)) return false;
     record[RECORD_NERR_FEEDBACK] = trials_nerr(b, &b->sums);
     if (witness.slow > 0) record[RECORD_FEEDBACK_RATIO] = sqrt(witness.fed_back / witness.slow);
@@ -260,7 +263,6 @@ void balanced_test_sums(void *raw, int task, tally_list *list) {
 }
 
 /* ---- all trials ---- */
-
 
 /** Times of the protocol, in steps, and whether they fit. */
 static status settle_times(const balanced *b, struct balanced_test *test) {
@@ -432,17 +434,13 @@ static int compare_numbers(const void *a, const void *b) {
 
 /** Median over neurons in which it is defined. Collective. */
 static double median_over_neurons(const balanced *b, const double *values) {
-    const int ranks = b->context.ranks;
-    double *all = memory_new(MEMORY_BUFFERS, (size_t)b->part.total, sizeof(double));
-    int *counts = memory_new(MEMORY_BUFFERS, (size_t)ranks, sizeof(int)), *offsets = memory_new(MEMORY_BUFFERS, (size_t)ranks, sizeof(int));
-    partition_blocks(b->part.total, ranks, counts, offsets);
-    CHECK_MPI(MPI_Allgatherv(values, b->part.mine, MPI_DOUBLE, all, counts, offsets, MPI_DOUBLE, b->context.comm));
+    double *all = weights_gather(b, 1, values);
     int64_t defined = 0;
     for (int64_t k = 0; k < b->part.total; k++)
         if (!isnan(all[k])) all[defined++] = all[k];
     qsort(all, (size_t)defined, sizeof *all, compare_numbers);
     const double median = defined ? (all[(defined - 1) / 2] + all[defined / 2]) / 2 : NAN;
-    memory_free(all), memory_free(counts), memory_free(offsets);
+    memory_free(all);
     return median;
 }
 

@@ -134,6 +134,8 @@ typedef struct {
 void trials_rates(void *raw, const balanced *b, int64_t step, regime *regime);
 /** sum |x - x^|^2 / sum |x - mean x|^2 */
 double trials_nerr(const balanced *b, const path_sums *sums);
+/** A pulse for what a trial runs beside its scored part: nobody records it. */
+pulse trials_pulse(const test_trial *trial, int64_t steps);
 /** Neurons that are not silent. */
 int64_t trials_neurons(const balanced *b);
 /** Mean over trials in which it is defined; NAN: in none. */

@@ -5,14 +5,13 @@
 #include "engram/memory.h"
 #include "engram/sum.h"
 
-/** Rows of J numbers of all neurons, from those of this rank. */
-static double *gather(const balanced *b, const double *mine) {
-    const int J = b->dimensions, ranks = b->context.ranks;
-    double *all = memory_new(MEMORY_BUFFERS, (size_t)(b->part.total * J), sizeof(double));
+double *weights_gather(const balanced *b, int columns, const double *mine) {
+    const int ranks = b->context.ranks;
+    double *all = memory_new(MEMORY_BUFFERS, (size_t)(b->part.total * columns), sizeof(double));
     int *counts = memory_new(MEMORY_BUFFERS, (size_t)ranks, sizeof(int)), *offsets = memory_new(MEMORY_BUFFERS, (size_t)ranks, sizeof(int));
     partition_blocks(b->part.total, ranks, counts, offsets);
-    for (int r = 0; r < ranks; r++) counts[r] *= J, offsets[r] *= J;
-    CHECK_MPI(MPI_Allgatherv(mine, b->part.mine * J, MPI_DOUBLE, all, counts, offsets, MPI_DOUBLE, b->context.comm));
+    for (int r = 0; r < ranks; r++) counts[r] *= columns, offsets[r] *= columns;
+    CHECK_MPI(MPI_Allgatherv(mine, b->part.mine * columns, MPI_DOUBLE, all, counts, offsets, MPI_DOUBLE, b->context.comm));
     memory_free(counts), memory_free(offsets);
     return all;
 }
@@ -21,13 +20,13 @@ double *weights_gather_feedforward(const balanced *b) {
     double *mine = memory_new(MEMORY_BUFFERS, (size_t)b->part.mine * (size_t)b->dimensions, sizeof(double));
     for (int i = 0; i < b->part.mine; i++)
         for (int j = 0; j < b->dimensions; j++) mine[i * b->dimensions + j] = feedforward_of(b, i, j);
-    double *all = gather(b, mine);
+    double *all = weights_gather(b, b->dimensions, mine);
     memory_free(mine);
     return all;
 }
 
 double *weights_gather_slow(const balanced *b) {
-    if (b->slow) return gather(b, b->slow);
+    if (b->slow) return weights_gather(b, b->dimensions, b->slow);
     const int J = b->dimensions;
     double *all = weights_gather_feedforward(b), row[DIMENSIONS_MAX];
     for (int64_t k = 0; k < b->part.total; k++) {
@@ -216,7 +215,7 @@ double weights_slow_norm(const balanced *b) {
     const int J = b->dimensions;
     double *GG = memory_new(MEMORY_BUFFERS, 2 * (size_t)(J * J), sizeof(double)), *GF = GG + J * J;
     if (b->slow_rule == SLOW_BASIS) {
-        const int units = (b->basis.units + TILE - 1) / TILE * TILE;
+        const int units = basis_row(&b->basis);
         for (int j = 0; j < J; j++)
             for (int l = 0; l < J; l++)
                 for (int p = 0; p < b->basis.units; p++) GG[j * J + l] += b->basis.weight[j * units + p] * b->basis.weight[l * units + p];
@@ -271,7 +270,7 @@ double weights_field_error(const balanced *b) {
     const uint64_t stream = balanced_stream((balanced *)b, 0, STREAM_UNTRAINED, (POINTS + BURN_IN) * EVERY); /* a path of its own, the same after every loop */
     teacher_begin(b->teacher, 0, stream, x);
     bool known = true;
-    const int units = (b->basis.units + TILE - 1) / TILE * TILE;
+    const int units = basis_row(&b->basis);
     for (int n = 0; n < POINTS + BURN_IN && known; n++) {
         command_fill(b->command, stream, (int64_t)n * EVERY, EVERY, c);
         teacher_advance(b->teacher, 0, (int64_t)n * EVERY, EVERY, c, x);
