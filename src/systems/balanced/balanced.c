@@ -170,7 +170,7 @@ static void allocate(balanced *b) {
         b->waiting = memory_new(MEMORY_STATE, (size_t)b->neuron->delay + 1, sizeof(int64_t));
     }
     course_new(b);
-    b->exchange = winner_exchange_new(&b->context, b->dimensions);
+    b->exchange = winner_exchange_new(&b->context, b->timers, b->dimensions);
 }
 
 void balanced_add_noise(balanced *b, double noise) {
@@ -280,6 +280,7 @@ static void free_self(void *raw) {
 }
 
 static status build(const system_setting *setting, system_facts *facts, void **result) {
+    stopwatch watch = stopwatch_start(setting->timers);
     balanced *b = memory_new(MEMORY_STATE, 1, sizeof *b);
     *result = NULL;
     take_settings(b, setting);
@@ -300,6 +301,7 @@ static status build(const system_setting *setting, system_facts *facts, void **r
     *facts = (system_facts){.part = b->part, .owned = b->part, .dt = b->dt_ms, .seed = b->seed, .tasks = b->tasks, .loop_steps = b->loop_steps, .samples = 1,
                             .look_every = 1000};
     *result = b;
+    stopwatch_charge(&watch, PHASE_BUILD);
     return STATUS_OK;
 }
 
@@ -372,8 +374,7 @@ static const char *task_name(const void *raw, int task) {
     return teacher_task_name(((const balanced *)raw)->teacher, task);
 }
 
-static void run_loop(void *raw, const loop *loop) {
-    balanced *b = raw;
+static void train(balanced *b, const loop *loop) {
     const int64_t settle = llround(b->learning->settle / b->dt_ms);
     training_rates rates = {.number = loop->number, .stream = (uint64_t)loop->number, .learns = false, .task = loop->task};
     if (!b->continues) {
@@ -388,6 +389,16 @@ static void run_loop(void *raw, const loop *loop) {
     span.first = settle, span.steps = b->loop_steps - settle;
     if (!run_steps(b, &span)) return;
     for (int64_t k = 0; k < b->underway; k++) b->due[k] -= b->loop_steps;
+}
+
+/** A loop; its time but that of reductions is PHASE_UPDATE. */
+static void run_loop(void *raw, const loop *loop) {
+    balanced *b = raw;
+    const double reduced = b->timers->seconds[PHASE_EXCHANGE];
+    stopwatch watch = stopwatch_start(b->timers);
+    train(b, loop);
+    stopwatch_charge(&watch, PHASE_UPDATE);
+    b->timers->seconds[PHASE_UPDATE] -= b->timers->seconds[PHASE_EXCHANGE] - reduced;
 }
 
 const learning_system balanced_system = {

@@ -329,7 +329,8 @@ typedef struct {
 
 /** out = whichever of both is first, with the bits of both: the earliest state, the largest excess, the lowest gid. Not collective. @param bytes of an offer */
 void winner_choose(const winner_offer *in, winner_offer *out, size_t bytes);
-struct winner_exchange *winner_exchange_new(const context *context, int dimensions);
+/** @param timers reductions are charged to PHASE_EXCHANGE; borrowed */
+struct winner_exchange *winner_exchange_new(const context *context, timers *timers, int dimensions);
 void winner_exchange_free(struct winner_exchange *exchange);
 /** No spike yet, with room for what its owner will tell of it. Not collective. */
 spike winner_room(const struct winner_exchange *exchange);

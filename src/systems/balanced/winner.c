@@ -6,6 +6,7 @@
 
 struct winner_exchange {
     const context *context;
+    timers *timers;
     int dimensions;
     size_t bytes;
     winner_offer *mine, *all;
@@ -32,9 +33,10 @@ static void choose(void *mine, void *all, int *count, MPI_Datatype *type) {
     for (int k = 0; k < *count; k++) winner_choose((winner_offer *)((char *)mine + k * bytes), (winner_offer *)((char *)all + k * bytes), (size_t)bytes);
 }
 
-struct winner_exchange *winner_exchange_new(const context *context, int dimensions) {
+struct winner_exchange *winner_exchange_new(const context *context, timers *timers, int dimensions) {
     struct winner_exchange *exchange = memory_new(MEMORY_BUFFERS, 1, sizeof *exchange);
     exchange->context = context;
+    exchange->timers = timers;
     exchange->dimensions = dimensions;
     exchange->bytes = sizeof(winner_offer) + 2 * (size_t)dimensions * sizeof(double);
     exchange->mine = memory_new(MEMORY_BUFFERS, 1, exchange->bytes);
@@ -66,7 +68,9 @@ void winner_of_all(struct winner_exchange *exchange, spike *spike) {
     mine->excess = spike->neuron < 0 ? 0 : spike->excess;
     mine->bits = spike->bits;
     mine->filtered = spike->filtered;
+    stopwatch watch = stopwatch_start(exchange->timers);
     CHECK_MPI(MPI_Allreduce(mine, all, 1, exchange->type, exchange->first, exchange->context->comm));
+    stopwatch_charge(&watch, PHASE_EXCHANGE);
     bool none = all->state == INT64_MAX;
     spike->neuron = none ? -1 : all->neuron;
     spike->state = none ? 0 : (int)all->state;
