@@ -46,6 +46,7 @@ typedef enum {
     RANDOM_FAST_WEIGHT = 34,     /**< id: target,     counter: source */
     RANDOM_BASIS = 35,           /**< id: unit,       counter: what (direction, centre, point of the box) << 32 | dimension */
     RANDOM_VOLTAGE_NOISE = 36,   /**< id: neuron,     counter: stream * 2^40 + step/4 (random_noise) */
+    RANDOM_IMAGE = 39,           /**< id: draw,       counter: set << 40 | number of the image */
 } random_purpose;
 
 /** The four words of one block. */

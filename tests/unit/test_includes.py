@@ -8,8 +8,8 @@ from engram_test import run_tests
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 INCLUDE = os.path.join(ROOT, "include")
 # A system's own, and what only today's network is made of.
-OF_SYSTEMS = r"^src/(systems|rules|rls|targets|stimuli|signals|network|neurons|synapses)/|^include/engram/(" \
-             r"signal|network|neurons|synapses|drive|filter|feedforward|rls|rule|targets|stimulus|cells)\.h$"
+OF_SYSTEMS = r"^src/(systems|rules|rls|targets|stimuli|signals|images|network|neurons|synapses)/|^include/engram/(" \
+             r"signal|images|network|neurons|synapses|drive|filter|feedforward|rls|rule|targets|stimulus|cells)\.h$"
 ABOVE = ["src/plan", "src/training"]
 # Of recursive least squares, in names, comments and messages; P alone stands for its matrix (-P is an option, @p and %P are not words). Words that more than one
 # rule has are none of them: plastic, correlation, drive, stimulus and target are in keys of the parameter file that every run has.
