@@ -260,6 +260,21 @@ job_test() {
   fi
 }
 
+# job_sweep STUDY.yaml [options of tools/sweep run]: the runs of a study; in a batch job each on all ranks of it, and as a member of an array those of its index (--block 10: ten an index).
+# Ends the script if they are not all done: what was stopped goes into the queue again.
+job_sweep() {
+  local words=("$job_tools/sweep" run --engram "$(command -v "$engram")")
+  if ! job_in_batch; then
+    if [[ ${JOB_PROCESSES-} ]]; then words+=(--jobs "$JOB_PROCESSES"); fi
+    job_code=0
+    "${words[@]}" "$@" || job_code=$?
+  else
+    job_run "${words[@]}" --jobs 1 --ranks "$ranks" --launcher "$ENGRAM_LAUNCHER" "$@" ${SLURM_ARRAY_TASK_ID:+"$SLURM_ARRAY_TASK_ID"}
+    if ((job_code == 75 && ${SLURM_RESTART_COUNT:-0} < 20)); then scontrol requeue "$(job_id)"; fi
+  fi
+  if ((job_code)); then exit "$job_code"; fi
+}
+
 # job_report FOLDER: the check of the experiment over all its runs: prints the verdicts, draws FOLDER/figure.png, writes FOLDER/report.json. Not in a member of an array: collect.sbatch does it.
 job_report() {
   if [[ ${SLURM_ARRAY_TASK_ID-} ]] && job_in_batch; then return; fi

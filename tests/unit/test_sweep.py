@@ -1,0 +1,333 @@
+"""tools/sweep: what a study stands for, what is refused before any work, runs side by side, failures, signals and kills, folders of others, tables against numpy, and figures."""
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+from engram_test import ENVIRONMENT, contents, difference, metrics, run_tests, wait_until
+
+TOOLS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools")
+sys.path.insert(0, TOOLS)
+import sweep_table  # noqa: E402
+from sweep_study import Study  # noqa: E402
+
+TINY = """\
+simulation: {dt: 1 ms, reset: every_loop}
+network: {kind: random, neurons: 20, excitatory_fraction: 1, probability: 0.5, weights: zero}
+neuron: {model: theta}
+plastic: {kind: existing, tau: 20 ms}
+stimulus: {kind: constant, amplitude: 1, start: 0 ms, stop: 50 ms}
+targets: {kind: ou, duration: 100 ms, tau: 50 ms, sd: 0.67}
+learning: {every: 2 ms, loops: 3}
+output: {correlation_window: 0 ms, spikes: none, report: [], edges: none}
+test: {trials: 2}
+"""
+STUDY = """\
+parameters: tiny.yaml
+results: results
+set: {learning.loops: 4}
+vary:
+  network.neurons: [20, 30]
+  targets.tau: [50 ms, 0.1 s]
+seeds: [1..2, 7]
+tests:
+  deleted: --trials 3 --delete-neurons 0.1
+collect:
+  correlation: last
+  best: max correlation
+  worst: min correlation
+  late: mean of last 2 correlation
+  average: test trial_averaged_correlation
+  robust: test deleted trial_averaged_correlation
+  loops: run loops
+"""
+
+
+def process(bench, *arguments, **variables):
+    return subprocess.Popen([sys.executable, os.path.join(TOOLS, "sweep"), *arguments], env=dict(ENVIRONMENT, ENGRAM=bench.engram, **variables), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def tool(bench, *arguments, code=0, **variables):
+    """Run it, with this exit code; return stdout and stderr."""
+    with process(bench, *arguments, **variables) as done:
+        out, err = done.communicate(timeout=200)
+    assert done.returncode == code, f"sweep {' '.join(arguments)}: exit code {done.returncode}, wanted {code}\n{out}\n{err}"
+    return out + err
+
+
+def study(bench, folder, text=STUDY, tiny=TINY):
+    """A study in a folder of its own; return its path."""
+    os.makedirs(bench.path(folder), exist_ok=True)
+    bench.config(os.path.join(folder, "tiny.yaml"), tiny)
+    return bench.config(os.path.join(folder, "study.yaml"), text)
+
+
+def table(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_expansion(bench):
+    """Grids, cases, ranges of seeds, what is in two grids; names and order."""
+    path = study(bench, "expansion", """\
+parameters: tiny.yaml
+set: {learning.loops: 4}
+names: {network.neurons: N}
+seeds: [3, 1..2]
+grids:
+  - vary: {network.neurons: [20, 30], plastic.tau: 20 ms}
+  - vary: {network.neurons: [30, 40], plastic.tau: [20 ms]}
+    seeds: 1
+  - cases:
+      fast: {plastic.tau: 5 ms, learning.every: 1 ms}
+      slow: {plastic.tau: 50 ms, learning.every: 5 ms, output.report: [drive, v]}
+    set: {learning.loops: 5, network.neurons: 10}
+    seeds: 9
+""")
+    got = Study(path)
+    assert [run.name for run in got.runs] == ["N20_tau20ms_seed1", "N30_tau20ms_seed1", "N40_tau20ms_seed1", "N20_tau20ms_seed2", "N30_tau20ms_seed2", "N20_tau20ms_seed3", "N30_tau20ms_seed3",
+                                              "fast_N10_tau5ms_seed9", "slow_N10_tau50ms_seed9"]
+    assert [run.index for run in got.runs] == list(range(9)) and len(got.cases()) == 5 and got.results == os.path.join(os.getcwd(), "study")
+    fast, slow = got.runs[-2:]
+    assert fast.overrides == {"learning.loops": "5", "network.neurons": "10", "plastic.tau": "5 ms", "learning.every": "1 ms"}
+    assert slow.overrides["output.report"] == "[drive, v]" and fast.settings["targets.tau"] == "50 ms" and got.runs[0].settings["learning.loops"] == "4"
+    assert fast.words()[-2:] == ["-P", "simulation.seed=9"]
+    assert [run.index for run in got.chosen(["1", "0"], 4)] == [4, 5, 6, 7, 0, 1, 2, 3] and [run.index for run in got.chosen(["2"], 4)] == [8]
+    assert [run.seed for run in Study(path, seeds="4..5").runs] == [4] * 5 + [5] * 5
+    assert {run.overrides["learning.loops"] for run in Study(path, overrides=["learning.loops=1"]).runs} == {"1"}
+
+
+def test_refusals(bench):
+    """One message with file, line, key and the nearest name, exit code 2, and nothing is written."""
+    for change, wanted in ((("  targets.tau:", "  targets.tua:"), ["study.yaml:6: ", "targets.tua", "did you mean 'tau'", "the study cannot be run as it is"]), (("learning.loops: 4", "learning.lops: 4"), ["study.yaml:3: ", "did you mean 'loops'"]),
+                           (("[20, 30]", "[20, -3]"), ["study.yaml:5: ", "network.neurons = '-3' is out of range"]), (("seeds:", "seed:"), ["study.yaml:7: unknown key 'seed' (did you mean 'seeds'?)"]),
+                           (("1..2, 7", "1..2, x"), ["study.yaml:7: 'x' is no seed"]), (("1..2, 7", "5..2"), ["study.yaml:7: '5..2'"]), (("  network.neurons", "  neurons"), ["study.yaml:5: 'neurons': a parameter is named section.key"]),
+                           (("  network.neurons", "  simulation.seed"), ["study.yaml:5: simulation.seed"]), (("  targets.tau: [50 ms, 0.1 s]", "  network.neurons: [50]"), ["study.yaml:6: 'network.neurons' is there twice"]),
+                           (("[20, 30]", "[20, 30"), ["study.yaml:6: "]), (("[20, 30]", "[]"), ["study.yaml:5: network.neurons: the list has no value"]), (("[20, 30]", "*a"), ["study.yaml"]), (("[20, 30]", "{a: b}"), ["study.yaml:5: a value"]),
+                           (("parameters: tiny.yaml", "parameters: nowhere.yaml"), ["study.yaml:1: there is no file", "nowhere.yaml"]), (("parameters: tiny.yaml\n", ""), ["there is no 'parameters'"]),
+                           (("1..2", "1..900000"), ["runs; 1000000 are allowed"]), (("[20, 30]", "[20, 20 ]"), None), (("[20, 30]", "['20', '2 0']"), ["two runs would have the folder neurons20_tau50ms_seed1"])):
+        path = study(bench, "refused", STUDY.replace(*change))
+        assert change[0] in STUDY
+        if wanted is None:  # the same value twice is one case
+            assert len(Study(path).runs) == 6
+            continue
+        for command in ("plan", "run"):
+            text = tool(bench, command, path, code=2)
+            assert all(word in text for word in wanted) and "Traceback" not in text and text.count("sweep: ") == 1, f"{change}: {text}"
+        assert sorted(os.listdir(bench.path("refused"))) == ["study.yaml", "tiny.yaml"]
+    path = study(bench, "refused", tiny=TINY + "nurons: {a: 1}\n")
+    assert "tiny.yaml" in tool(bench, "run", path, code=2)
+    path = study(bench, "refused")
+    for words, wanted in ((["run", path, "12"], "0 to 11"), (["run", path, "3-2"], "no run '3-2'"), (["run", path, "--block", "5", "3"], "0 to 2"), (["run", path, "-P", "loops=3"], "section.key=value"), (["run", path, "--jobs", "0"], "'0'"),
+                          (["run", bench.path("nowhere.yaml")], "nowhere.yaml: No such file"), (["run", path, "--engram", "nothing"], "no program nothing"), (["collect", path], "there is no folder"), (["run", path, "--", "-n"], "for sbatch"),
+                          (["run", path, "--fast"], "unknown: --fast")):
+        text = tool(bench, *words, code=2)
+        assert wanted in text and "Traceback" not in text, text
+    assert sorted(os.listdir(bench.path("refused"))) == ["study.yaml", "tiny.yaml"]
+
+
+def test_study(bench):
+    """Planned, run in two parts, collected while it is not whole and when it is; scores against what the runs wrote, the summary against numpy, the figure."""
+    path, results = study(bench, "study"), bench.path("study", "results")
+    text = tool(bench, "plan", path)
+    assert "12 runs in" in text and text.count("network.neurons") == 4 and not os.path.exists(results), text
+    tool(bench, "run", path, "3", "5-6", "--jobs", "2")
+    names = [run.name for run in Study(path).runs]
+    assert sorted(os.listdir(results)) == sorted(names[k] for k in (3, 5, 6))
+    text = tool(bench, "collect", path, code=1)
+    assert "12 runs, 3 done, 9 missing" in text and "missing: 0 1 2 4 7 8 9 10 11" in text, text
+    before = os.stat(os.path.join(results, names[3], "run.json")).st_mtime_ns
+    text = tool(bench, "run", path, JOB_PROGRESS=bench.path("progress"))
+    assert "9 done, 3 done before, 0 stopped, 0 failed" in text and open(bench.path("progress")).read() == "12 12\n", text
+    assert os.stat(os.path.join(results, names[3], "run.json")).st_mtime_ns == before, "what was done is done again"
+    tool(bench, "collect", path)
+    rows = table(os.path.join(results, "table.csv"))
+    assert list(rows[0]) == ["run", "name", "network.neurons", "targets.tau", "seed", "state", "correlation", "best", "worst", "late", "average", "robust", "loops"]
+    assert [(r["network.neurons"], r["targets.tau"], r["seed"]) for r in rows] == [(n, t, s) for s in "127" for n in ("20", "30") for t in ("50 ms", "0.1 s")]
+    for row in rows:
+        folder = os.path.join(results, row["name"])
+        about, curve = json.load(open(os.path.join(folder, "run.json"))), [line["correlation"] for line in metrics(folder)]
+        assert (about["neurons"], about["seed"], about["loops"]) == (int(row["network.neurons"]), int(row["seed"]), int(row["loops"])) and about["loops"] == len(curve) == 4
+        wanted = [curve[-1], max(curve), min(curve), np.mean(curve[-2:]), about["test"][0]["trial_averaged_correlation"], json.load(open(os.path.join(folder, "deleted.json")))["tasks"][0]["trial_averaged_correlation"]]
+        assert np.allclose([float(row[name]) for name in ("correlation", "best", "worst", "late", "average", "robust")], wanted, rtol=1e-9), row
+        assert json.load(open(os.path.join(folder, "deleted.json")))["deleted_neurons"] == int(row["network.neurons"]) // 10
+    for line in table(os.path.join(results, "summary.csv")):
+        values = np.array([float(r[line["score"]]) for r in rows if all(r[key] == line[key] for key in ("network.neurons", "targets.tau"))])
+        assert int(line["n"]) == len(values) == 3
+        assert np.allclose([float(line[k]) for k in ("median", "mean", "sd", "min", "max")], [np.median(values), np.mean(values), np.std(values, ddof=1), values.min(), values.max()], rtol=1e-9)
+        assert values.min() <= float(line["low"]) <= float(line["median"]) <= float(line["high"]) <= values.max()
+    for words in ([], ["--x", "targets.tau", "--where", "network.neurons=30", "--log"], ["--score", "late", "robust"]):
+        tool(bench, "plot", path, *words, "--output", bench.path("figure.png"))
+        assert os.path.getsize(bench.path("figure.png")) > 10000 and os.path.getsize(bench.path("figure.pdf")) > 3000
+    for words, wanted in ((["--x", "targets.tua"], "did you mean 'targets.tau'"), (["--score", "lat"], "did you mean 'late'"), (["--where", "network.neurons=40"], "network.neurons is 20, 30")):
+        assert wanted in tool(bench, "plot", path, *words, code=2)
+    study(bench, "study", STUDY.replace("max correlation", "max corelation"))
+    assert "metrics.csv has no 'corelation' (did you mean 'correlation'?)" in tool(bench, "collect", path, code=2)
+    study(bench, "study", STUDY.replace("max correlation", "most correlation"))
+    assert "'most correlation' is no score" in tool(bench, "collect", path, code=2)
+
+
+def test_interval(bench):
+    """The bootstrap against one that draws by itself, for a sample and for small ones whose distribution can be counted."""
+    values = np.random.RandomState(3).normal(size=25)
+    low, high = sweep_table.interval(values)
+    rng = np.random.default_rng(5)
+    medians = [np.median(rng.choice(values, 25)) for _ in range(20000)]
+    assert abs(low - np.percentile(medians, 2.5)) < 0.08 and abs(high - np.percentile(medians, 97.5)) < 0.08, (low, high)
+    assert tuple(sweep_table.interval(values[::-1])) == (low, high), "the order of values changes the interval"
+    assert np.median(values) - low > 0.05 and high - np.median(values) > 0.05
+    # of three values the smallest is the median with probability 7/27, so an interval of 95 % holds all; of one and the same value it is this value
+    assert tuple(sweep_table.interval([1, 2, 4])) == (1, 4) and tuple(sweep_table.interval([5.0])) == (5, 5) == tuple(sweep_table.interval([5, 5, 5]))
+    assert sweep_table.statistics_of([None, "", float("nan")]) == {"n": 0}
+    one = sweep_table.statistics_of([2.0, None])
+    assert one["n"] == 1 and one["sd"] is None and one["median"] == one["low"] == 2
+
+
+FAILING = """\
+parameters: tiny.yaml
+results: results
+vary: {guards.max_rate: [0.01 Hz, 200 Hz]}
+seeds: [1..2]
+collect: {correlation: last}
+"""
+
+
+def test_failures(bench):
+    """Runs that fail do so alone, are named with their log, and are tried again; so is one whose folder cannot be made."""
+    path = study(bench, "failing", FAILING)
+    os.makedirs(bench.path("failing", "results"))
+    open(bench.path("failing", "results", "max_rate200Hz_seed2"), "w").close()  # where a folder should be
+    for again in ("1 done, 0 done before", "0 done, 1 done before"):
+        text = tool(bench, "run", path, code=1)
+        assert again + ", 0 stopped, 3 failed" in text and text.count("exit code 4: ") == 2 and text.count("sweep.log") == 2 and "failed: 3 max_rate200Hz_seed2: File exists" in text and "max_rate" in text, text
+    text = tool(bench, "collect", path, code=1)
+    assert "4 runs, 1 done, 2 failed, 1 missing" in text and "failed: 0 2" in text, text
+    assert [row["correlation"] != "" for row in table(bench.path("failing", "results", "table.csv"))] == [False, True, False, False]
+    os.remove(bench.path("failing", "results", "max_rate200Hz_seed2"))
+    assert "1 done, 1 done before" in tool(bench, "run", path, code=1)
+
+
+LONG = """\
+parameters: tiny.yaml
+results: results
+set: {network.neurons: 200, targets.duration: 1000 ms, learning.loops: 16, checkpoint.every_loops: 4}
+vary: {targets.tau: [50, 100]}
+seeds: 1
+"""
+
+
+def begun(bench, *words):
+    """A sweep whose runs have begun to train; one that has a number of loops behind it is the last word."""
+    folder = bench.path("long", "results", "tau50_seed1")
+    running = process(bench, "run", bench.path("long", "study.yaml"), *words)
+
+    def loops():
+        try:
+            return len(metrics(folder))
+        except (OSError, ValueError):
+            return 0
+    assert wait_until(lambda: loops() > 5 or running.poll() is not None, 60) and running.poll() is None, running.communicate()
+    return running
+
+
+def test_stopped_and_killed(bench):
+    """A signal stops it with 75; a kill leaves runs that save themselves; it goes on from there, and what comes out has the bits of runs that were never interrupted."""
+    path = study(bench, "long", LONG)
+    apart = bench.path("apart")
+    tool(bench, "run", path, "-o", apart)
+    for number in (signal.SIGUSR1, signal.SIGKILL, signal.SIGTERM):
+        with begun(bench) as running:
+            running.send_signal(number)
+            if number == signal.SIGKILL:
+                running.communicate(timeout=60)
+                text = tool(bench, "run", path, "--jobs", "2")  # waits for what still saves itself
+                assert "2 done, 0 done before" in text, text
+            else:
+                out, err = running.communicate(timeout=60)
+                assert running.returncode == 75 and "0 done, 0 done before, 2 stopped" in out and "the same command goes on" in err, (out, err)
+                collected = [sweep_state(path, k) for k in range(2)]
+                assert "stopped" in collected and set(collected) <= {"stopped", "missing"}, collected
+                if number == signal.SIGUSR1:
+                    assert "2 done, 0 done before" in tool(bench, "run", path)
+        if number != signal.SIGTERM:
+            for name in ("tau50_seed1", "tau100_seed1"):
+                assert not difference(contents(os.path.join(apart, name)), contents(bench.path("long", "results", name))), name
+                about = json.load(open(bench.path("long", "results", name, "run.json")))
+                assert about["exit_code"] == 0
+            assert any(json.load(open(bench.path("long", "results", name, "run.json")))["resumed_from_loop"] > 0 for name in ("tau50_seed1", "tau100_seed1")), "nothing was resumed"
+            subprocess.run(["rm", "-r", bench.path("long", "results")], check=True)
+
+
+def sweep_state(path, index):
+    import sweep_run
+    got = Study(path)
+    return sweep_run.state_of(got, got.runs[index])[0]
+
+
+def test_two_sweeps(bench):
+    """Two at the same time share the work: each run is run once, and while one is at work it is said."""
+    path = study(bench, "shared", LONG.replace("[50, 100]", "[50, 60, 70, 80, 90, 100]").replace("16", "8"))
+    with process(bench, "run", path, "--jobs", "1") as one, process(bench, "run", path, "--jobs", "1") as other:
+        assert wait_until(lambda: "running" in [sweep_state(path, k) for k in range(6)], 60)
+        outs = [running.communicate(timeout=120)[0] for running in (one, other)]
+        assert one.returncode == other.returncode == 0, outs
+    assert sum(int(out.split("results: ")[1].split(" done")[0]) for out in outs) == 6, outs
+
+
+def test_configurations(bench):
+    """A folder of another configuration, or of a run that is not of a sweep, is never touched; comments and units that are written otherwise are no difference only where the text is the same."""
+    path = study(bench, "other", FAILING.replace("0.01 Hz, ", "").replace("[1..2]", "1"))
+    tool(bench, "run", path)
+    kept = contents(bench.path("other", "results", "max_rate200Hz_seed1"))
+    for change, wanted in ((dict(text=FAILING.replace("0.01 Hz, ", "").replace("[1..2]", "1") + "set: {learning.loops: 9}\n"), "learning.loops: was 3, is now 9"),
+                           (dict(tiny=TINY.replace("sd: 0.67", "sd: 0.5")), "targets.sd: was 0.67, is now 0.5"), (dict(tiny=TINY + "guards: {min_rate: 0 Hz}\n"), "guards.min_rate: was (default), is now 0 Hz")):
+        study(bench, "other", **{"text": FAILING.replace("0.01 Hz, ", "").replace("[1..2]", "1"), **change})
+        for command in ("run", "plan", "collect", "submit"):
+            text = tool(bench, command, path, code=2)
+            assert wanted in text and "another configuration" in text, text
+    study(bench, "other", FAILING.replace("0.01 Hz, ", "").replace("[1..2]", "1") + "tests: {lost: --trials 2}\n", TINY.replace("model: theta", "model:   theta") + "# a comment\n")
+    assert "1 done, 0 done before" in tool(bench, "run", path), "a test that is new is done"
+    assert os.path.exists(bench.path("other", "results", "max_rate200Hz_seed1", "lost.h5"))
+    study(bench, "other", FAILING.replace("0.01 Hz, ", "").replace("[1..2]", "1") + "tests: {lost: --trials 3}\n")
+    assert "test lost: was --trials 2, is now --trials 3" in tool(bench, "run", path, code=2)
+    assert not difference(kept, {key: value for key, value in contents(bench.path("other", "results", "max_rate200Hz_seed1")).items() if not key.startswith("lost.h5")})
+    os.remove(bench.path("other", "results", "max_rate200Hz_seed1", "sweep.json"))
+    assert "not of a sweep" in tool(bench, "run", path, code=2)
+
+
+def test_ranks(bench):
+    """Runs of two ranks each have the bits of runs of one."""
+    path = study(bench, "ranks", FAILING.replace("0.01 Hz, ", ""))
+    tool(bench, "run", path)
+    tool(bench, "run", path, "--ranks", "2", "-o", bench.path("ranks", "two"))
+    name = "max_rate200Hz_seed2"
+    assert json.load(open(bench.path("ranks", "two", name, "run.json")))["ranks"] == 2
+    assert not difference(contents(bench.path("ranks", "results", name)), contents(bench.path("ranks", "two", name)))
+
+
+def test_submit(bench):
+    """What goes to sbatch: members for what is not done, what the user says, and a job that collects; and a task does its part."""
+    path = study(bench, "slurm", STUDY.replace("tests:\n  deleted: --trials 3 --delete-neurons 0.1\n", "").replace("  robust: test deleted trial_averaged_correlation\n", ""))
+    with open(os.open(bench.path("sbatch"), os.O_CREAT | os.O_WRONLY, 0o755), "w") as file:
+        file.write(f'#!/bin/sh\necho "$*" >>{bench.path("asked")}\necho 17\n')
+    tool(bench, "run", path, "4-7")
+    there = dict(PATH=os.pathsep.join([bench.work, ENVIRONMENT["PATH"]]))
+    assert "--array=0-1,4-5 --ntasks=2 --time=9 --" in tool(bench, "submit", path, "--block", "2", "--ranks", "2", "--dry-run", "--", "--time=9", **there) and not os.path.exists(bench.path("asked"))
+    tool(bench, "submit", path, "--block", "4", "--seeds", "1..3", "-P", "learning.loops=4", **there)
+    jobs = os.path.realpath(os.path.join(TOOLS, "..", "jobs", "sweep"))
+    given = f"{path} -o {bench.path('slurm', 'results')} --block 4 -P learning.loops=4 --seeds 1..3"
+    assert open(bench.path("asked")).read() == f"--parsable --array=0,2 --ntasks=1 {jobs}/job.sbatch {given}\n--parsable --dependency=afterany:17 {jobs}/collect.sbatch {given}\n", open(bench.path("asked")).read()
+    with open(os.open(bench.path("scontrol"), os.O_CREAT | os.O_WRONLY, 0o755), "w") as file:
+        file.write(f'#!/bin/sh\nif [ "$1" = show ]; then echo "   Command=$SCRIPT x"; else echo "$*" >>{bench.path("asked")}; fi\n')
+    for script, words in (("job.sbatch", ["-o", bench.path("slurm", "results"), "--block", "4"]), ("collect.sbatch", ["--block", "4"])):
+        done = subprocess.run(["bash", os.path.join(jobs, script), path, *words], capture_output=True, text=True, timeout=100,
+                              env=dict(ENVIRONMENT, **there, ENGRAM=bench.engram, SLURM_JOB_ID="20", ENVIRONMENT="BATCH", SLURM_ARRAY_JOB_ID="17", SLURM_ARRAY_TASK_ID="2", SCRIPT=os.path.join(jobs, script)))
+        assert done.returncode == (0 if script == "job.sbatch" else 1), done
+    rows = table(bench.path("slurm", "results", "table.csv"))
+    assert [int(row["run"]) for row in rows if row["state"] == "done"] == list(range(4, 12)), "the task did not do its part, or more"
+
+
+run_tests([test_expansion, test_refusals, test_study, test_interval, test_failures, test_stopped_and_killed, test_two_sweeps, test_configurations, test_ranks, test_submit])

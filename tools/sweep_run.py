@@ -1,0 +1,363 @@
+"""Runs of a study, several side by side: what tools/sweep run does. Every run has a folder with what engram writes, and
+
+sweep.json     the configuration that the run has and, once it has ended, its exit code
+sweep.log      what the program said. Who holds its lock is at work there: the run itself, also when the sweep that started it is gone
+"""
+import concurrent.futures
+import csv
+import ctypes
+import fcntl
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from launch import cores, environment, fail, read_json
+
+STOPPED = 75
+# A single rank without a daemon of Open MPI's beside it, which would take longer to start than small networks take to train. Two at a time need folders of their own.
+ALONE = {"OMPI_MCA_ess_singleton_isolated": "1", "OMPI_MCA_btl": "self", "OMPI_MCA_pml": "ob1"}
+PAUSE = 0.01  # s between looks at the runs
+PR_SET_PDEATHSIG = 1
+
+
+# ---- what is there ----
+
+def is_locked(folder):
+    """Somebody is at work in this folder."""
+    try:
+        with open(os.path.join(folder, "sweep.log"), "rb") as log:
+            fcntl.flock(log, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass  # there is none, or the file system knows no locks
+    return False
+
+
+def tests_left(study, run):
+    """Names of tests that are still to be done."""
+    return [name for name in study.tests if not os.path.isfile(os.path.join(study.out(run), name + ".json"))]
+
+
+def state_of(study, run):
+    """missing, running, stopped (what was begun goes on), failed, done; and the exit code, if it has one."""
+    folder = study.out(run)
+    here = read_json(os.path.join(folder, "sweep.json"))
+    if not here:
+        return "missing", None
+    if is_locked(folder):
+        return "running", None
+    trained = read_json(os.path.join(folder, "run.json")).get("exit_code")
+    if trained == 0 and not tests_left(study, run):
+        return "done", 0
+    code = here.get("exit_code", STOPPED)
+    if trained not in (0, None, STOPPED) and code == STOPPED:  # it ended when nobody was there to see it
+        code = trained
+    return ("stopped" if code in (0, STOPPED) else "failed"), code
+
+
+def difference(study, run):
+    """In what the configuration of a run differs from the one that its folder was begun with: 'key: was A, is now B'."""
+    folder = study.out(run)
+    if not os.path.exists(os.path.join(folder, "sweep.json")):
+        return ["it holds a run that is not of a sweep"] if os.path.exists(os.path.join(folder, "run.json")) or os.path.exists(os.path.join(folder, "metrics.csv")) else []
+    here = read_json(os.path.join(folder, "sweep.json"))
+    old, new = here.get("settings", {}), run.settings
+    found = [f"{key}: was {old.get(key, '(default)')}, is now {new.get(key, '(default)')}" for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
+    tests = here.get("tests", {})
+    return found + [f"test {name}: was {' '.join(tests[name])}, is now {' '.join(words)}" for name, words in study.tests.items() if name in tests and tests[name] != words]
+
+
+def refuse_others(study, runs):
+    """Nothing is done in a folder of another configuration."""
+    for run in runs:
+        found = difference(study, run)
+        if found:
+            fail(f"{study.out(run)} is of another configuration; give another folder for the results (-o), or remove it:\n  " + "\n  ".join(found))
+
+
+def write_json(path, content):
+    with open(path + ".part", "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1)
+    os.replace(path + ".part", path)
+
+
+# ---- before any work ----
+
+def one_rank(folder):
+    os.makedirs(folder, exist_ok=True)
+    return {**environment(1), **ALONE, "OMPI_MCA_orte_tmpdir_base": folder}
+
+
+class Plan:
+    """What the program says of a case before anything is built: seconds of a run, MiB of all its ranks, or complaints."""
+
+    def __init__(self, study, case, ranks, engram, folder):
+        table = os.path.join(folder, f"{id(self)}.csv")
+        words = [engram, "plan", study.config, "--ranks", str(ranks), "--csv", table, *case[0].case_words()]
+        done = subprocess.run(words, env=one_rank(folder), cwd=study.folder, capture_output=True, text=True)
+        self.seconds, self.memory, self.complaints = 0.0, 0.0, []
+        if done.returncode:
+            self.complaints = [study.place(line) for line in done.stderr.splitlines() if line.strip()] or [f"engram plan ended with exit code {done.returncode}"]
+            return
+        loops = int(re.search(r"^training: (\d+) loops", done.stdout, re.M)[1])
+        with open(table, newline="", encoding="utf-8") as file:
+            row = next(row for row in csv.DictReader(file) if int(row["ranks"]) == ranks)
+        self.seconds, self.memory = loops * float(row["seconds"]), ranks * float(row["memory_mib"])
+
+
+def plan_cases(study, cases, ranks, engram):
+    """A Plan for every case; mistakes end the program, all of them in one message."""
+    if len(cases) > 50:
+        print(f"asking engram plan of {len(cases)} cases", flush=True)
+    with tempfile.TemporaryDirectory(prefix="engram-sweep-") as folder, concurrent.futures.ThreadPoolExecutor(max_workers=cores()) as pool:
+        plans = list(pool.map(lambda at: Plan(study, cases[at], ranks, engram, os.path.join(folder, str(at))), range(len(cases))))
+    complaints = list(dict.fromkeys(line for plan in plans for line in plan.complaints))
+    if complaints:
+        more = [f"... and {len(complaints) - 20} more"] if len(complaints) > 20 else []
+        fail("the study cannot be run as it is\n  " + "\n  ".join(complaints[:20] + more))
+    return plans
+
+
+# ---- running ----
+
+def core_sets(jobs, ranks):
+    """The cores of each place, where the sweep takes all of the machine; else None: the system does that better. Of a core's hyper-threads one."""
+    if jobs * ranks != cores():
+        return [None] * jobs
+    listed = subprocess.run(["lscpu", "--parse=CPU,CORE,SOCKET"], env=dict(os.environ, LC_ALL="C"), capture_output=True, text=True).stdout
+    first = {}
+    for line in listed.splitlines():
+        if not line.startswith("#"):
+            cpu, core = line.split(",", 1)
+            if int(cpu) in os.sched_getaffinity(0):
+                first.setdefault(core, int(cpu))
+    allowed = list(first.values())
+    return [set(allowed[k * ranks:(k + 1) * ranks]) for k in range(jobs)] if len(allowed) == jobs * ranks else [None] * jobs
+
+
+class Place:
+    """Where one run at a time is: its cores and the environment that ranks have there."""
+
+    def __init__(self, ranks, launcher, cpus, folder):
+        self.ranks, self.cpus = ranks, cpus
+        if ranks == 1:
+            self.launcher, self.environment = [], one_rank(folder)
+        elif launcher == "srun":
+            self.launcher, self.environment = ["srun", "--cpu-bind=cores", "--kill-on-bad-exit=0"], dict(os.environ, OPENBLAS_NUM_THREADS="1")
+        else:
+            # ranks stay where their launcher is: launchers side by side would all begin with the first core
+            self.launcher, self.environment = [os.environ.get("ENGRAM_MPIRUN", "mpirun"), "-n", str(ranks)], {**environment(ranks), "OMPI_MCA_hwloc_base_binding_policy": "none"}
+
+    def prepare(self):
+        """In the new process: its cores; and if the sweep dies, it saves itself and ends."""
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGUSR1)
+        if self.cpus:
+            os.sched_setaffinity(0, self.cpus)
+
+
+class Work:
+    """A run that is at work: it trains, then does its tests, a process each."""
+
+    def __init__(self, study, run, engram, place):
+        self.study, self.run, self.place, self.folder = study, run, place, study.out(run)
+        os.makedirs(self.folder, exist_ok=True)
+        self.log = open(os.path.join(self.folder, "sweep.log"), "ab")
+        fcntl.flock(self.log, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: somebody else was faster
+        self.about = {"settings": run.settings, "tests": {name: words for name, words in study.tests.items() if name not in tests_left(study, run)}}
+        write_json(os.path.join(self.folder, "sweep.json"), self.about)
+        self.began = time.monotonic()
+        self.steps = [("", [engram, "train", study.config, "--resume", self.folder, "--quiet", *run.words()])]
+        if read_json(os.path.join(self.folder, "run.json")).get("exit_code") == 0:
+            self.steps = []
+        self.steps += [(name, [engram, "test", self.folder, "-o", os.path.join(self.folder, name + ".h5"), "--overwrite", "--quiet", *study.tests[name]]) for name in tests_left(study, run)]
+        self.begin()
+
+    def begin(self):
+        self.process = subprocess.Popen(self.place.launcher + self.steps[0][1], env=self.place.environment, cwd=self.study.folder, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+                                        start_new_session=True, preexec_fn=self.place.prepare)
+
+    def stop(self):
+        """It saves itself."""
+        self.process.send_signal(signal.SIGUSR1)
+
+    def ended(self, stopping):
+        """Look at it. @return None: it goes on; else its exit code"""
+        code = self.process.poll()
+        if code is None:
+            return None
+        name, _ = self.steps.pop(0)
+        told = read_json(os.path.join(self.folder, "run.json")).get("exit_code")
+        if not name and (code == 0 or code < 0) and told is not None and (code == 0 or told == STOPPED):
+            code = told  # MPICH's mpirun says 0 of a run that stopped
+        if code == -signal.SIGUSR1 or code == 128 + signal.SIGUSR1:
+            code = STOPPED  # the signal came before it could be heeded: nothing was done yet
+        if code == 0 and name:
+            self.about["tests"][name] = self.study.tests[name]
+        if code == 0 and self.steps:
+            if not stopping:
+                self.begin()
+                return None
+            code = STOPPED
+        write_json(os.path.join(self.folder, "sweep.json"), {**self.about, "exit_code": code})
+        self.log.close()
+        return code
+
+    def last_words(self):
+        """The line of the log that says why."""
+        with open(os.path.join(self.folder, "sweep.log"), encoding="utf-8", errors="replace") as log:
+            lines = [line.strip() for line in log if line.strip()]
+        return next((line for line in reversed(lines) if "error" in line), lines[-1] if lines else "(the log is empty)")
+
+
+def duration(seconds):
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+class Progress:
+    """A line that changes on a terminal, a line a minute elsewhere; and the file that JOB_PROGRESS names (jobs/job.sh)."""
+
+    def __init__(self, count, weights):
+        self.count, self.weights = count, weights  # {run: seconds that it is thought to take}
+        self.began = self.shown = time.monotonic()
+        self.spent = self.thought = 0.0  # on runs that are done: seconds that they took, and that they were thought to take
+        self.terminal = sys.stdout.isatty()
+
+    def took(self, run, seconds):
+        self.spent += seconds
+        self.thought += self.weights[run]
+
+    def left(self, queue, live, jobs):
+        """Seconds, by what the runs took that are done here; None: not known yet."""
+        if not self.thought or not self.spent:
+            return None
+        factor, now = self.spent / self.thought, time.monotonic()
+        waiting = sum(factor * self.weights[run] for run in queue)
+        begun = sum(max(0, factor * self.weights[work.run] - now + work.began) for work in live)
+        return (waiting + begun) / min(jobs, max(1, len(queue) + len(live)))
+
+    def show(self, counts, queue, live, jobs):
+        now = time.monotonic()
+        if now < self.shown + (0.5 if self.terminal else 60):
+            return
+        self.shown, left = now, self.left(queue, live, jobs)
+        line = f"{counts['done'] + counts['before']} of {self.count} done, {len(live)} running" + (f", {counts['failed']} failed" if counts["failed"] else "") + (f", about {duration(left)} left" if left else "")
+        print(f"\r\033[K{line}" if self.terminal else line, end="" if self.terminal else "\n", flush=True)
+
+    def write(self, done):
+        if os.environ.get("JOB_PROGRESS"):
+            with open(os.environ["JOB_PROGRESS"], "w", encoding="utf-8") as file:
+                file.write(f"{done} {self.count}\n")
+
+    def say(self, line):
+        print(("\r\033[K" if self.terminal else "") + line, flush=True)
+
+
+class Sweep:
+    """Runs that wait, that are at work and that have ended; a process of this one's for each that is at work."""
+
+    def __init__(self, study, runs, engram):
+        self.study, self.engram = study, engram
+        self.queue = [run for run in runs if state_of(study, run)[0] != "done"]
+        self.counts = {"done": 0, "before": len(runs) - len(self.queue), "failed": 0, "stopped": 0}
+        self.live, self.free, self.failures, self.signals = [], [], [], []
+        self.stopping = self.told = False
+
+    def catch_signals(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, lambda which, frame: self.signals.append(signal.Signals(which).name))
+
+    def stop(self):
+        self.stopping = True
+        self.progress.say(f"{self.signals[0]}: {len(self.live)} runs save themselves")
+        for work in self.live:
+            work.stop()
+
+    def start(self, run):
+        """Begin with a run, if nobody else has. @return whether it has left the queue"""
+        state = state_of(self.study, run)[0]
+        if state == "done":  # another sweep was here
+            self.counts["before"] += 1
+        elif state != "running":
+            try:
+                self.live.append(Work(self.study, run, self.engram, self.free[0]))
+                self.free.pop(0)
+            except BlockingIOError:
+                return False
+            except OSError as error:  # a disk that is full, a folder that cannot be made
+                self.counts["failed"] += 1
+                self.failures.append((run, f"{error.strerror}: {error.filename}"))
+        return state != "running"
+
+    def start_some(self):
+        for run in list(self.queue):
+            if not self.free:
+                return
+            if self.start(run):
+                self.queue.remove(run)
+        if self.queue and not self.live and not self.told:
+            self.told = True
+            self.progress.say(f"waiting for {len(self.queue)} runs that another sweep has begun")
+
+    def look(self, work):
+        """What has become of a run."""
+        code = work.ended(self.stopping)
+        if code is None:
+            return
+        self.live.remove(work)
+        self.free.append(work.place)
+        if code == 0:
+            self.counts["done"] += 1
+            self.progress.took(work.run, time.monotonic() - work.began)
+            self.progress.write(self.counts["before"] + self.counts["done"])
+        elif code == STOPPED:
+            self.counts["stopped"] += 1
+        else:
+            self.counts["failed"] += 1
+            self.failures.append((work.run, f"exit code {code}: {work.last_words()}\n  the log: {os.path.join(work.folder, 'sweep.log')}"))
+            self.progress.say(f"failed: {work.run.name}: exit code {code}")
+
+    def run(self, weights, jobs, ranks, launcher):
+        """Until all have ended or a signal comes."""
+        jobs = max(1, min(jobs, len(self.queue)))
+        self.progress = Progress(self.counts["before"] + len(self.queue), weights)
+        with tempfile.TemporaryDirectory(prefix="engram-sweep-") as sessions:
+            self.free = [Place(ranks, launcher, cpus, os.path.join(sessions, str(k))) for k, cpus in enumerate(core_sets(jobs, ranks))]
+            while self.live or (self.queue and not self.stopping):
+                if self.signals and not self.stopping:
+                    self.stop()
+                if not self.stopping:
+                    self.start_some()
+                time.sleep(PAUSE if self.live else 20 * PAUSE)
+                for work in list(self.live):
+                    self.look(work)
+                self.progress.show(self.counts, self.queue, self.live, jobs)
+        self.counts["stopped"] += len(self.queue)
+        self.progress.write(self.counts["before"] + self.counts["done"])
+
+    def report(self):
+        """@return exit code"""
+        self.progress.say(f"{self.study.results}: {self.counts['done']} done, {self.counts['before']} done before, {self.counts['stopped']} stopped, {self.counts['failed']} failed")
+        for run, why in self.failures:
+            print(f"failed: {run.index} {run.name}: {why}", file=sys.stderr)
+        if self.counts["stopped"]:
+            print("stopped; the same command goes on", file=sys.stderr)
+        return 1 if self.failures else STOPPED if self.counts["stopped"] else 0
+
+
+def run_all(study, runs, engram, jobs, ranks, launcher):
+    """Run what is not done. @return exit code"""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, lambda which, frame: sys.exit(STOPPED))  # nothing is begun yet
+    refuse_others(study, runs)
+    sweep = Sweep(study, runs, engram)
+    cases = study.cases(sweep.queue)
+    weights = {run: max(plan.seconds, 1e-3) for plan, case in zip(plan_cases(study, cases, ranks, engram), cases) for run in case}
+    sweep.catch_signals()
+    sweep.run(weights, jobs, ranks, launcher)
+    return sweep.report()

@@ -1,0 +1,173 @@
+"""What runs of a study scored: a row a run, and a summary of each case over seeds, with bootstrap intervals. What tools/sweep collect does."""
+import csv
+import os
+import re
+import statistics
+
+import numpy as np
+from launch import fail, read_json
+from sweep_run import refuse_others, state_of
+from sweep_study import nearest
+
+STATES = ("done", "running", "stopped", "failed", "missing")
+RESAMPLES, CONFIDENCE = 10_000, 0.95
+STATISTICS = ("n", "median", "mean", "sd", "min", "max", "low", "high")
+
+
+class Lacking(Exception):
+    """What a score needs is not in the files of a run."""
+
+
+def lookup(table, key, what):
+    if key not in table:
+        raise Lacking(f"{what} has no '{key}'{nearest(key, list(table))}; it has {', '.join(table)}")
+    return table[key]
+
+
+def column(folder, name):
+    """Numbers of a column of metrics.csv; cells without one are left out."""
+    with open(os.path.join(folder, "metrics.csv"), newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return [float(lookup(row, name, "metrics.csv")) for row in rows if lookup(row, name, "metrics.csv")]
+
+
+class Score:
+    """One score of a run, as a line of 'collect' says it."""
+
+    def __init__(self, name, text, place):
+        self.name = name
+        of_column = re.fullmatch(r"(?:(last|min|max)|mean of last (\d{1,9}))(?: (\S+))?", text)
+        of_test = re.fullmatch(r"test(?: (\S+))? (\S+)", text)
+        of_run = re.fullmatch(r"run (\S+)", text)
+        if of_column:
+            self.of = lambda folder: self.of_column(folder, of_column[1] or "mean", int(of_column[2] or 1), of_column[3] or name)
+        elif of_test:
+            self.of = lambda folder: self.of_test(folder, of_test[1], of_test[2])
+        elif of_run:
+            self.of = lambda folder: self.of_run(folder, of_run[1])
+        else:
+            place.fail(f"{name}: '{text}' is no score; wanted is 'last', 'min', 'max' or 'mean of last N', with a column of metrics.csv if that is not its name, 'test SCORE', 'test NAME SCORE', or 'run KEY'")
+        if of_column and of_column[2] and int(of_column[2]) < 1:
+            place.fail(f"{name}: the mean of the last {of_column[2]} is no number")
+
+    @staticmethod
+    def of_column(folder, how, last, name):
+        values = column(folder, name)
+        if not values:
+            return None
+        return {"last": values[-1], "min": min(values), "max": max(values), "mean": statistics.fmean(values[-last:])}[how]
+
+    @staticmethod
+    def of_test(folder, test, key):
+        """Mean over tasks of a score of the trials that the run ended with (run.json), or of a test."""
+        tasks = read_json(os.path.join(folder, f"{test}.json")).get("tasks") if test else read_json(os.path.join(folder, "run.json")).get("test")
+        if not tasks:
+            raise Lacking(f"there are no trials in {f'{test}.json' if test else 'run.json (test.trials)'}")
+        values = [lookup(task, key, f"{test or 'run'}.json") for task in tasks]
+        return None if None in values else statistics.fmean(values)
+
+    @staticmethod
+    def of_run(folder, key):
+        value = read_json(os.path.join(folder, "run.json"))
+        for word in key.split("."):
+            value = lookup(value, word, "run.json") if isinstance(value, dict) else None
+        return value if isinstance(value, (int, float)) else None
+
+
+def scores_of(study):
+    if "collect" not in study.keys:
+        fail(f"{study.path}: there is no 'collect': the scores of a run, such as 'correlation: last'")
+    scores = [Score(name, text, study.keys["collect"]) for name, text in study.collect.items()]
+    for score in scores:
+        if score.name in ("run", "name", "case", "seed", "state", *study.varied):
+            study.keys["collect"].fail(f"a score cannot be named '{score.name}'")
+    return scores
+
+
+def key_columns(study):
+    """Columns that tell cases apart."""
+    return (["case"] if study.has_cases else []) + study.varied
+
+
+def row_of(study, run, scores):
+    """A row of the table: scores of runs that are done, nothing of others."""
+    state, _ = state_of(study, run)
+    row = {"run": run.index, "name": run.name, "case": run.case, **{key: run.settings.get(key, "") for key in study.varied}, "seed": run.seed, "state": state}
+    for score in scores if state == "done" else []:
+        try:
+            row[score.name] = score.of(study.out(run))
+        except (OSError, ValueError, TypeError) as error:
+            fail(f"{study.out(run)}: a file of the run cannot be used: {error}")
+        except Lacking as error:
+            fail(f"{study.out(run)}: {score.name}: {error}")
+    return row
+
+
+def rows_of(study):
+    scores = scores_of(study)
+    refuse_others(study, study.runs)
+    return [row_of(study, run, scores) for run in study.runs]
+
+
+def interval(values):
+    """Bootstrap interval of the median, by percentiles. The same values, in any order, have the same interval: resampling begins with the same seed, and values are sorted."""
+    values = np.sort(np.asarray(values, float))
+    drawn = np.random.RandomState(1).randint(len(values), size=(RESAMPLES, len(values)))
+    return np.percentile(np.median(values[drawn], axis=1), [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
+
+
+def statistics_of(values):
+    """{n, median, mean, sd (n - 1), min, max, low, high}; values that are not numbers are left out."""
+    values = np.array([value for value in values if value not in (None, "") and np.isfinite(value)], float)
+    if not len(values):
+        return {"n": 0}
+    low, high = interval(values)
+    return {"n": len(values), "median": np.median(values), "mean": values.mean(), "sd": values.std(ddof=1) if len(values) > 1 else None, "min": values.min(), "max": values.max(), "low": low, "high": high}
+
+
+def summary_of(study, rows):
+    """A row for every case and score, over seeds."""
+    cases = {}
+    for row in rows:
+        cases.setdefault(tuple(row[key] for key in key_columns(study)), []).append(row)
+    return [{**dict(zip(key_columns(study), key)), "score": name, **statistics_of([row.get(name) for row in part])} for key, part in cases.items() for name in study.collect]
+
+
+def cell(value):
+    return "" if value is None else f"{value:.10g}" if isinstance(value, float) else value
+
+
+def write_csv(path, fields, rows):
+    with open(path + ".part", "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fields, restval="", extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: cell(value) for key, value in row.items()} for row in rows)
+    os.replace(path + ".part", path)
+
+
+def tell_states(path, rows):
+    """Print how many runs are in which state, and which are not done. @return exit code: 0 all are done, 1 not"""
+    counts = {state: [row["run"] for row in rows if row["state"] == state] for state in STATES}
+    print(f"{path}: {len(rows)} runs, " + ", ".join(f"{len(counts[state])} {state}" for state in STATES if counts[state] or state == "done"))
+    for state in STATES[1:]:
+        if counts[state]:
+            print(f"{state}: {' '.join(map(str, counts[state][:40]))}{' ...' if len(counts[state]) > 40 else ''}")
+    return 0 if len(counts["done"]) == len(rows) else 1
+
+
+def collect(study):
+    rows = rows_of(study)
+    if not os.path.isdir(study.results):
+        fail(f"there is no folder {study.results}")
+    path = os.path.join(study.results, "table.csv")
+    write_csv(path, ["run", "name", *key_columns(study), "seed", "state", *study.collect], rows)
+    summary = summary_of(study, rows)
+    write_csv(os.path.join(study.results, "summary.csv"), [*key_columns(study), "score", *STATISTICS], summary)
+    width = max(len(name) for name in study.collect)
+    differing = [key for key in key_columns(study) if len({row[key] for row in rows}) > 1]
+    for row in summary[:60]:
+        words = ", ".join(f"{key} {row[key]}" for key in differing)
+        numbers = f"{row['median']:.4g} [{row['low']:.4g}, {row['high']:.4g}]" if row["n"] else "-"
+        print(f"  {row['score']:{width}}  {numbers:26} n = {row['n']:<4} {words}")
+    print(f"  median and its bootstrap interval ({CONFIDENCE:.0%}); all of it: {os.path.join(study.results, 'summary.csv')}" + (f"; {len(summary) - 60} rows are not shown" if len(summary) > 60 else ""))
+    return tell_states(path, rows)
