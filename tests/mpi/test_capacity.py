@@ -1,4 +1,4 @@
-"""jobs/capacity: members by index, what is done is skipped, a failing member, one that was stopped, the collected table, figures, refusals."""
+"""jobs/capacity: members by index, what is done is skipped, a failing member, one that was stopped, the collected table, figures, refusals. What tools/sweep does is in test_sweep."""
 import csv
 import glob
 import json
@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import h5py
@@ -13,14 +14,24 @@ import numpy as np
 from engram_test import ENVIRONMENT, run_tests
 
 JOB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../jobs/capacity")
-STUDY = """\
+sys.path.insert(0, os.path.join(JOB, "../../tools"))
+from sweep_study import Study  # noqa: E402
+
+HEAD = """\
 # a comment
-neurons,p,duration,tau_c,tau_s,reset,seeds
-20 30,0.5,100 150 200 250,50 100,20,every_loop,1
-20 30,0.5,100,50 100,5 10 20 40,every_loop never,1
-20,0.3 0.5 1,100,50,20,every_loop,1 2
+parameters: {parameters}
+names: {{network.neurons: N, network.probability: p, targets.duration: T, targets.tau: c, plastic.tau: s, simulation.reset: ''}}
+grids:
 """
+GRID = "  - {{vary: {{network.neurons: [{}], network.probability: [{}], targets.duration: [{}], targets.tau: [{}], plastic.tau: [{}], simulation.reset: [{}]}}, seeds: [{}]}}\n"
 MEMBERS = 16 + 28 + 2 + 3
+
+
+def study_of(*grids):
+    return HEAD.format(parameters=os.path.join(JOB, "parameters.yaml")) + "".join(GRID.format(*grid) for grid in grids)
+
+
+STUDY = study_of(("20, 30", 0.5, "100, 150, 200, 250", "50, 100", 20, "every_loop", 1), ("20, 30", 0.5, 100, "50, 100", "5, 10, 20, 40", "every_loop, never", 1), (20, "0.3, 0.5, 1", 100, 50, 20, "every_loop", "1, 2"))
 
 
 def job(bench, name, *arguments, code=0):
@@ -35,16 +46,15 @@ def table(path):
 
 
 def test_study(bench):
-    study, out = bench.config("study.csv", STUDY), bench.path("out")
-    listed = job(bench, "members", study).splitlines()
-    names = [line.split("\t")[1] for line in listed]
-    assert len(listed) == len(set(names)) == MEMBERS and [int(line.split("\t")[0]) for line in listed] == list(range(MEMBERS))
+    study, out = bench.config("study.yaml", STUDY), bench.path("out")
+    names = [run.name for run in Study(study).runs]
+    assert len(names) == len(set(names)) == MEMBERS
     assert "_seed2" in names[-1] and "_seed2" not in names[-4], "first seeds come first"
-    job(bench, "run", "-s", study, "-o", out, "0", "3-4")
-    assert sorted(os.listdir(out)) == sorted(["parameters.yaml", names[0], names[3], names[4]])
+    job(bench, "run", study, "-o", out, "0", "3-4")
+    assert sorted(os.listdir(out)) == sorted([names[0], names[3], names[4]])
     before = os.stat(os.path.join(out, names[3], "run.json")).st_mtime_ns
     assert "missing" in job(bench, "collect", study, out, code=1)
-    text = job(bench, "run", "-s", study, "-o", out)
+    text = job(bench, "run", study, "-o", out)
     assert f"{MEMBERS - 3} done, 3 done before, 0 stopped, 0 failed" in text and os.stat(os.path.join(out, names[3], "run.json")).st_mtime_ns == before, text
     assert f"{MEMBERS} done" in job(bench, "collect", study, out)
     rows = table(os.path.join(out, "results.csv"))
@@ -97,8 +107,8 @@ def test_reproduction(bench):
     folder, progress = bench.path("jobs", "capacity"), bench.path("progress")
     shutil.copytree(os.path.join(JOB, ".."), bench.path("jobs"))
     shutil.copytree(os.path.join(JOB, "..", "..", "tools"), bench.path("tools"))
-    with open(os.path.join(folder, "reproduce.csv"), "w") as file:
-        file.write("neurons,p,duration,tau_c,tau_s,reset,seeds\n20,0.5,100,50,20,every_loop,7 8\n")
+    with open(os.path.join(folder, "reproduce.yaml"), "w") as file:
+        file.write(study_of((20, 0.5, 100, 50, 20, "every_loop", "7, 8")))
     before = None
     for again in (False, True):
         done = subprocess.run([os.path.join(folder, "run"), "quick", "2", "-P", "learning.loops=2"], env=dict(ENVIRONMENT, ENGRAM=bench.engram, ENGRAM_RESULTS=bench.path("results"), JOB_PROGRESS=progress),
@@ -111,20 +121,22 @@ def test_reproduction(bench):
 
 
 def test_failing_member(bench):
-    """A member that cannot be built fails alone, is named, and is tried again."""
-    study, out = bench.config("failing.csv", "neurons,p,duration,tau_c,tau_s,reset,seeds\n20,0.5,100 101 150,50,20,every_loop,1\n"), bench.path("failing")
-    text = job(bench, "run", "-s", study, "-o", out, "-j", "1", code=1)  # 101 ms is no multiple of learning.every
-    assert "failed: members 1" in text and "2 done, 0 done before, 0 stopped, 1 failed" in text, text
-    text = job(bench, "run", "-s", study, "-o", out, code=1)
-    assert "0 done, 2 done before, 0 stopped, 1 failed" in text, text
+    """A member that fails does so alone, and stands in the table as failed."""
+    text = study_of((20, 0.5, "100, 150, 200", 50, 20, "every_loop", 1))
+    study, out = bench.config("failing.yaml", text), bench.path("failing")
+    os.makedirs(out)
+    with open(os.path.join(out, "N20_p0.5_T150_c50_s20_every_loop_seed1"), "w"):
+        pass  # where a folder should be
+    for again in (0, 2):
+        assert f"{2 - again} done, {again} done before, 0 stopped, 1 failed" in job(bench, "run", study, "-o", out, code=1)
     assert "1 missing" in job(bench, "collect", study, out, code=1)
     assert [row["status"] for row in table(os.path.join(out, "results.csv"))] == ["done", "missing", "done"]
 
 
 def test_stopped_member(bench):
     """SIGUSR1 reaches the runs, which save themselves; the same command goes on."""
-    study, out = bench.config("long.csv", "neurons,p,duration,tau_c,tau_s,reset,seeds\n300,0.5,2000 3000,50,20,every_loop,1\n"), bench.path("long")
-    with subprocess.Popen([os.path.join(JOB, "run"), "-s", study, "-o", out, "-j", "1"], env=dict(ENVIRONMENT, ENGRAM=bench.engram), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+    study, out = bench.config("long.yaml", study_of((300, 0.5, "2000, 3000", 50, 20, "every_loop", 1))), bench.path("long")
+    with subprocess.Popen([os.path.join(JOB, "run"), study, "-o", out, "--jobs", "1"], env=dict(ENVIRONMENT, ENGRAM=bench.engram), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
         first = os.path.join(out, "N300_p0.5_T2000_c50_s20_every_loop_seed1", "metrics.csv")
         end = time.time() + 60
         while not (os.path.exists(first) and open(first).read().count("\n") > 2):
@@ -132,29 +144,20 @@ def test_stopped_member(bench):
             time.sleep(0.05)
         run.send_signal(signal.SIGUSR1)
         text = run.communicate(timeout=120)[0]
-    assert run.returncode == 75 and "stopped: members 0 1" in text, text
-    assert json.load(open(first.replace("metrics.csv", "run.json")))["exit_code"] == 75 and len(os.listdir(out)) == 2
+    assert run.returncode == 75 and "0 done, 0 done before, 2 stopped" in text, text
+    assert json.load(open(first.replace("metrics.csv", "run.json")))["exit_code"] == 75 and len(os.listdir(out)) == 1
 
 
 def test_refusals(bench):
-    good = "neurons,p,duration,tau_c,tau_s,reset,seeds\n"
-    for text, wanted in (("", "first line"), ("neurons,p\n", "first line"), (good + "10,0.5,100,50,20,every_loop\n", "6 columns"), (good + "10,x,100,50,20,every_loop,1\n", "'x'"),
-                         (good + "10.5,1,100,50,20,every_loop,1\n", "'10.5'"), (good + "10,-1,100,50,20,every_loop,1\n", "'-1'"), (good + "10,nan,100,50,20,every_loop,1\n", "'nan'"),
-                         (good + "10,1,100,50,20,always,1\n", "always"), (good + "10,,100,50,20,never,1\n", "no value")):
-        out = job(bench, "run", "-s", bench.config("bad.csv", text), "-o", bench.path("bad"), code=2)
-        assert wanted in out and "bad.csv" in out and "Traceback" not in out, out
-    study = bench.config("study.csv", STUDY)
-    assert "0 to 48" in job(bench, "run", "-s", study, "-o", bench.path("bad"), "49", code=2)
-    assert "0 to 4" in job(bench, "run", "-s", study, "-o", bench.path("bad"), "-k", "10", "5", code=2)
-    assert "nowhere.csv" in job(bench, "run", "-s", bench.path("nowhere.csv"), "-o", bench.path("bad"), code=2)
-    job(bench, "run", "-j", "0", code=2)
+    study = bench.config("study.yaml", STUDY.replace("never", "nevr"))
+    assert "study.yaml:6: simulation.reset = 'nevr'" in job(bench, "run", study, "-o", bench.path("bad"), code=2)
+    job(bench, "run", study, "--jobs", "0", code=2)
     assert not os.path.exists(bench.path("bad"))
-    os.makedirs(bench.path("other"))
-    bench.config("other/parameters.yaml", "learning: {loops: 1}\n")
-    assert "another parameters.yaml" in job(bench, "run", "-s", study, "-o", bench.path("other"), "0", code=2)
+    os.makedirs(bench.path("bad"))
+    other = bench.config("study.yaml", f"parameters: {os.path.join(JOB, 'parameters.yaml')}\nvary: {{network.neurons: 20}}\n")
+    assert "it is no study of capacity" in job(bench, "collect", other, bench.path("bad"), code=2)
     for name in ("figures", "check"):
         assert "collect" in job(bench, name, bench.config("foreign.csv", "a,b\n1,2\n"), code=2)
-    shutil.rmtree(bench.path("other"))
 
 
 run_tests([test_study, test_check, test_reproduction, test_failing_member, test_stopped_member, test_refusals])
