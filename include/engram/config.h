@@ -56,6 +56,7 @@ enum {
     PATH_KEPT = 1,  /**< the run keeps a copy of the file, and goes on with that where the file is gone */
     PATH_ONCE = 2,  /**< read when a run begins, and never again: it may be gone when the run goes on */
     PATH_ADDED = 4, /**< came later: while it is empty it is neither written nor part of a run's identity, which are as they were before */
+    PATH_FOLDER = 8, /**< a folder: its content is that of its files, not of folders in it, by name */
 };
 
 /** One parameter: a line of a table. */

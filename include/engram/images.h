@@ -43,6 +43,7 @@ typedef struct {
     int rows, columns, planes;
     int64_t count[IMAGES_SETS];    /**< distinct images; 0: drawn, without end */
     int singles, pairs;            /**< known parts; 0: not known */
+    bool foreign;                  /**< values may be anything: those outside [0,1] are warned about */
     char about[IMAGES_TEXT_BYTES]; /**< behind its name: "side 8, pair_probability 0.6" */
 } image_content;
 
@@ -93,7 +94,8 @@ void images_get(const images *images, image_set set, int64_t number, double *val
  *  parts k and singles/2 + k. @return [singles + pairs][M], borrowed; NULL: not known, and both numbers are 0 */
 const double *images_parts(const images *images, int *singles, int *pairs);
 
-/** "idx, 18623 and 3147 of 16 x 16 ...": counts, shape, and where files were read, range and mean. */
+/** "idx, 18623 and 3147 images of 16 x 16, sampled from 28 x 28, labels 0 1 2, values 0 to 1, mean 0.1301": range and mean are those of images to train with
+ *  (the first 1000, if they are drawn). */
 void images_describe(const images *images, char *text, size_t size);
 
 #endif

@@ -1,4 +1,5 @@
 /* What modules ask of a config that has been read. */
+#include <dirent.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,18 +223,50 @@ char *config_differences(const config *before, const config *now, unsigned may) 
     return text;
 }
 
-static uint64_t hash_of_file(const char *path) {
+/** Add the content of a file. @return false: it cannot be read */
+static bool add_file(int descriptor, XXH3_state_t *state) {
     enum { PIECE = 1 << 20 };
-    int descriptor = file_open_input(path); /* a pipe has no content to be known by; who reads it refuses it */
     FILE *file = descriptor < 0 ? NULL : fdopen(descriptor, "rb");
-    XXH3_state_t state;
-    XXH3_64bits_reset(&state);
-    if (!file) return 0;
+    if (!file) return false;
     char *piece = config_text_alloc(PIECE, 1);
-    for (size_t got; (got = fread(piece, 1, PIECE, file)) > 0;) XXH3_64bits_update(&state, piece, got);
+    for (size_t got; (got = fread(piece, 1, PIECE, file)) > 0;) XXH3_64bits_update(state, piece, got);
     free(piece);
     fclose(file);
+    return true;
+}
+
+static uint64_t hash_of_file(const char *path) {
+    XXH3_state_t state;
+    XXH3_64bits_reset(&state);
+    bool read = add_file(file_open_input(path), &state); /* a pipe has no content to be known by; who reads it refuses it */
+    return read ? XXH3_64bits_digest(&state) : 0;
+}
+
+static int by_bytes(const struct dirent **a, const struct dirent **b) {
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/** Names and contents of its files, in order of their names. */
+static uint64_t hash_of_folder(const char *path) {
+    struct dirent **entries;
+    int count = scandir(path, &entries, NULL, by_bytes);
+    if (count < 0) return 0;
+    XXH3_state_t state;
+    XXH3_64bits_reset(&state);
+    for (int i = 0; i < count; i++) {
+        char *name = config_text_alloc(strlen(path) + strlen(entries[i]->d_name) + 2, 1);
+        stpcpy(stpcpy(stpcpy(name, path), "/"), entries[i]->d_name);
+        int descriptor = file_open_input(name);
+        if (descriptor >= 0) XXH3_64bits_update(&state, entries[i]->d_name, strlen(entries[i]->d_name) + 1);
+        add_file(descriptor, &state);
+        free(name), free(entries[i]);
+    }
+    free(entries);
     return XXH3_64bits_digest(&state);
+}
+
+static uint64_t hash_of(const config_slot *slot, const char *path) {
+    return slot->entry->path & PATH_FOLDER ? hash_of_folder(path) : hash_of_file(path);
 }
 
 /** On one rank. */
@@ -246,7 +279,7 @@ static char *list_inputs(const config *self) {
         char *path = absolute_path(self, path_of(self, section, slot));
         if (slot->hash) fprintf(out, "%s.%s %s %s\n", self->sections[section].schema->name, slot->entry->key, slot->hash, path);
         else if (!is_left_out(&self->sections[section], slot))
-            fprintf(out, "%s.%s %016llx %s\n", self->sections[section].schema->name, slot->entry->key, (unsigned long long)hash_of_file(path), path);
+            fprintf(out, "%s.%s %016llx %s\n", self->sections[section].schema->name, slot->entry->key, (unsigned long long)hash_of(slot, path), path);
         free(path);
     }
     if (fclose(out) != 0) context_abort("config: no room for a list of files");

@@ -4,10 +4,10 @@
 #include "engram/images.h"
 #include "engram/memory.h"
 
-extern const image_kind image_bars;
+extern const image_kind image_bars, image_idx, image_hdf5, image_patches;
 
-/* To add a kind: write src/images/NAME.c after the pattern of bars.c, and a line here. */
-const image_kind *const image_kinds[] = {&image_bars, NULL};
+/* To add a kind: write src/images/NAME.c after the pattern of bars.c (drawn) or idx.c (read), and a line here. */
+const image_kind *const image_kinds[] = {&image_bars, &image_idx, &image_hdf5, &image_patches, NULL};
 
 static const param common_params[] = {
     {"duration", PARAM_NUMBER, UNIT_TIME, "100 ms", 1e-3, 1e9, NULL, "of an image (Mikulasch, Rudelt & Priesemann 2021)", offsetof(image_settings, duration),
@@ -23,7 +23,10 @@ struct images {
     image_content content;
     int inputs;
     double *parts;
+    double low, high, mean; /**< of images to train with: all of a file, or the first SEEN of those drawn */
 };
+
+enum { SEEN = 1000 };
 
 static const image_kind *kind_of(const image_setting *setting) {
     return image_kinds[config_variant_index(setting->config, IMAGES_SECTION)];
@@ -40,6 +43,27 @@ status images_bytes_planned(const image_setting *setting, image_size *size) {
     if (mine == STATUS_OK) mine = kind_of(setting)->size(setting, config_variant(setting->config, IMAGES_SECTION), size);
     size->bytes += (int64_t)sizeof(images);
     return mine;
+}
+
+/** Range and mean; the same on all ranks. */
+static void look_through(const context *context, images *images) {
+    const image_content *content = &images->content;
+    int64_t count = content->count[IMAGES_TRAIN] ? content->count[IMAGES_TRAIN] : SEEN;
+    double *values = memory_new(MEMORY_BUFFERS, (size_t)images->inputs, sizeof *values), sum = 0, low = INFINITY, high = -INFINITY;
+    for (int64_t n = 0; n < count; n++) {
+        double of_image = 0;
+        images->kind->get(content->self, IMAGES_TRAIN, n, values);
+        for (int i = 0; i < images->inputs; i++) {
+            of_image += values[i];
+            if (values[i] < low) low = values[i];
+            if (values[i] > high) high = values[i];
+        }
+        sum += of_image / images->inputs;
+    }
+    memory_free(values);
+    images->low = low, images->high = high, images->mean = sum / (double)count;
+    if (content->foreign && (low < 0 || high > 1))
+        log_warning(context, "stimulus: values of the images go from %g to %g: rates of learning are made for 0 to 1 (stimulus.divisor?)", low, high);
 }
 
 status images_open(const image_setting *setting, images **result) {
@@ -59,6 +83,7 @@ status images_open(const image_setting *setting, images **result) {
         images->parts = memory_new(MEMORY_TARGETS, (size_t)(content->singles + content->pairs) * (size_t)images->inputs, sizeof *images->parts);
         images->kind->parts(content->self, images->parts);
     }
+    look_through(setting->context, images);
     *result = images;
     return STATUS_OK;
 }
@@ -93,5 +118,6 @@ const double *images_parts(const images *images, int *singles, int *pairs) {
 }
 
 void images_describe(const images *images, char *text, size_t size) {
-    snprintf(text, size, "%s, %s", images->kind->parameters->name, images->content.about);
+    snprintf(text, size, "%s, %s, values %.4g to %.4g, mean %.4g", images->kind->parameters->name, images->content.about, images->low, images->high,
+             images->mean);
 }

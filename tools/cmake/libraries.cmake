@@ -1,6 +1,6 @@
-# Finds what Engram is built from: MPI, parallel HDF5, BLAS, ScaLAPACK, libyaml and two libraries of headers, under the names that Debian, clusters and makers give
+# Finds what Engram is built from: MPI, parallel HDF5, BLAS, ScaLAPACK, libyaml, zlib, libpng and two libraries of headers, under the names that Debian, clusters and makers give
 # them. Where several MPIs are installed, HDF5 and ScaLAPACK of the MPI that was found are taken: a small program is linked with each candidate and looks which MPI it loads.
-# Leaves: the targets MPI::MPI_C, BLAS::BLAS, engram_hdf5, engram_scalapack, engram_headers; YAML_LIBRARY, MPIEXEC_EXECUTABLE, ENGRAM_MPI (its family).
+# Leaves: the targets MPI::MPI_C, BLAS::BLAS, ZLIB::ZLIB, PNG::PNG, engram_hdf5, engram_scalapack, engram_headers; YAML_LIBRARY, MPIEXEC_EXECUTABLE, ENGRAM_MPI (its family).
 include(CheckCSourceCompiles)
 
 # given(RESULT NAME...): those of the variables that the user has set; CMake's own searches leave paths and internal values.
@@ -322,3 +322,17 @@ if(NOT YAML_LIBRARY)
 endif()
 add_library(engram_headers INTERFACE)
 target_include_directories(engram_headers SYSTEM INTERFACE ${RANDOM123_INCLUDE_DIR} ${XXHASH_INCLUDE_DIR} ${YAML_INCLUDE_DIR})
+
+# ---- zlib and libpng: files of images ----
+
+find_package(ZLIB)
+find_package(PNG)
+foreach(library ZLIB:zlib:zlib1g-dev PNG:libpng:libpng-dev)
+  string(REPLACE ":" ";" library ${library})
+  list(GET library 0 package)
+  if(NOT TARGET ${package}::${package})
+    list(GET library 1 name)
+    list(GET library 2 debian)
+    message(FATAL_ERROR "Engram needs ${name} (Debian: ${debian}), which was not found. Name its prefix: -D${package}_ROOT=PREFIX")
+  endif()
+endforeach()
