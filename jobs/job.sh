@@ -269,7 +269,7 @@ job_sweep() {
     job_code=0
     "${words[@]}" "$@" || job_code=$?
   else
-    job_run "${words[@]}" --jobs 1 --ranks "$ranks" --launcher "$ENGRAM_LAUNCHER" "$@" ${SLURM_ARRAY_TASK_ID:+"$SLURM_ARRAY_TASK_ID"}
+    job_run "${words[@]}" --jobs 1 --ranks "$ranks" --launcher "${job_launcher[*]}" "$@" ${SLURM_ARRAY_TASK_ID:+"$SLURM_ARRAY_TASK_ID"}
     if ((job_code == 75 && ${SLURM_RESTART_COUNT:-0} < 20)); then scontrol requeue "$(job_id)"; fi
   fi
   if ((job_code)); then exit "$job_code"; fi

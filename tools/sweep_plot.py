@@ -91,7 +91,7 @@ class Figure:
                 continue
             x, y = [x for x, _ in points], [one["median"] for _, one in points]
             bars = [[one["median"] - one["low"] for _, one in points], [one["high"] - one["median"] for _, one in points]]
-            aside = matplotlib.transforms.ScaledTranslation((k - (len(self.lines) - 1) / 2) * min(4, 24 / len(self.lines)) / 72, 0, axes.figure.dpi_scale_trans)  # bars beside each other
+            aside = matplotlib.transforms.ScaledTranslation((k - (len(self.lines) - 1) / 2) * min(3, 16 / len(self.lines)) / 72, 0, axes.figure.dpi_scale_trans)  # bars beside each other
             axes.errorbar(x, y, bars, transform=axes.transData + aside, color=COLOURS[k % len(COLOURS)], linestyle=LINES[k % len(LINES)], marker=MARKERS[k % len(MARKERS)], capsize=2.5, elinewidth=0.9,
                           markerfacecolor=COLOURS[k % len(COLOURS)] if k % 2 == 0 else "white", label=", ".join(f"{key.split('.')[-1]} {value}" for key, value in zip(self.by, line)) or score)
         if self.log:
@@ -102,6 +102,7 @@ class Figure:
         elif len(self.at) <= 8:
             axes.set_xticks(sorted(set(self.at.values())), [f"{value:g}" for value in sorted(set(self.at.values()))])
             axes.minorticks_off()
+            axes.margins(x=0.07)
         axes.set_xlabel(self.x + (f" ({self.unit})" if self.unit else ""))
         axes.set_ylabel(score)
 

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -98,9 +99,9 @@ class Plan:
     """What the program says of a case before anything is built: seconds of a run, MiB of all its ranks, or complaints."""
 
     def __init__(self, study, case, ranks, engram, folder):
-        table = os.path.join(folder, f"{id(self)}.csv")
-        words = [engram, "plan", study.config, "--ranks", str(ranks), "--csv", table, *case[0].case_words()]
-        done = subprocess.run(words, env=one_rank(folder), cwd=study.folder, capture_output=True, text=True)
+        table = os.path.join(folder, "plan.csv")
+        surroundings = one_rank(folder)
+        done = subprocess.run([engram, "plan", study.config, "--ranks", str(ranks), "--csv", table, *case[0].case_words()], env=surroundings, cwd=study.folder, capture_output=True, text=True)
         self.seconds, self.memory, self.complaints = 0.0, 0.0, []
         if done.returncode:
             self.complaints = [study.place(line) for line in done.stderr.splitlines() if line.strip()] or [f"engram plan ended with exit code {done.returncode}"]
@@ -148,8 +149,8 @@ class Place:
         self.ranks, self.cpus = ranks, cpus
         if ranks == 1:
             self.launcher, self.environment = [], one_rank(folder)
-        elif launcher == "srun":
-            self.launcher, self.environment = ["srun", "--cpu-bind=cores", "--kill-on-bad-exit=0"], dict(os.environ, OPENBLAS_NUM_THREADS="1")
+        elif launcher:
+            self.launcher, self.environment = shlex.split(launcher), dict(os.environ, OPENBLAS_NUM_THREADS="1")
         else:
             # ranks stay where their launcher is: launchers side by side would all begin with the first core
             self.launcher, self.environment = [os.environ.get("ENGRAM_MPIRUN", "mpirun"), "-n", str(ranks)], {**environment(ranks), "OMPI_MCA_hwloc_base_binding_policy": "none"}
@@ -216,7 +217,7 @@ class Work:
 
 
 def duration(seconds):
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+    return f"{seconds:.2g} s" if seconds < 100 else f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 class Progress:
@@ -233,10 +234,8 @@ class Progress:
         self.thought += self.weights[run]
 
     def left(self, queue, live, jobs):
-        """Seconds, by what the runs took that are done here; None: not known yet."""
-        if not self.thought or not self.spent:
-            return None
-        factor, now = self.spent / self.thought, time.monotonic()
+        """Seconds, as engram plan has them, corrected by what the runs took that are done here."""
+        factor, now = self.spent / self.thought if self.thought else 1.0, time.monotonic()
         waiting = sum(factor * self.weights[run] for run in queue)
         begun = sum(max(0, factor * self.weights[work.run] - now + work.began) for work in live)
         return (waiting + begun) / min(jobs, max(1, len(queue) + len(live)))

@@ -284,6 +284,23 @@ def test_array(bench):
     ended(bench, f"{array}_8", "COMPLETED", "0:0", "done already")
 
 
+def test_sweep(bench):
+    """A study of tools/sweep as an array, two runs a member, two ranks a run. Told to make way, a member saves its run, goes into the queue again and ends; the collecting job has them all."""
+    with open(bench.path("study.yaml"), "w") as file:
+        file.write(f"parameters: {os.path.join(JOBS, 'million', 'small.yaml')}\nresults: swept\nvary: {{learning.lambda: [0.5, 0.8]}}\nseeds: 1..2\ncollect: {{correlation: last, ranks: run ranks}}\n")
+    text = bench.slurm.run([os.path.join(JOBS, "..", "tools", "sweep"), "submit", bench.path("study.yaml"), "--block", "2", "--ranks", "2", *SMALL, *words("network.in_degree=20", "plastic.group_size=1", f"learning.loops={LOOPS}"),
+                            "--", "--mem-per-cpu=200M"], bench.work, ENGRAM=bench.engram, OMPI_MCA_btl="self,vader", OMPI_MCA_oob_tcp_if_include="lo", OMPI_MCA_mpi_yield_when_idle="1")
+    array, collect = re.findall(r"^job (\d+): ", text, re.MULTILINE)
+    first = bench.path("swept", "lambda0.5_seed1")
+    assert wait_until(lambda: os.path.exists(os.path.join(first, "metrics.csv")) and len(metrics(first)) > 20, 60), log(bench, f"{array}_0")
+    bench.slurm.run(["scancel", "--signal=USR1", "--batch", f"{array}_0"])
+    assert wait_until(lambda: queued_again(bench, f"{array}_0"), 30), log(bench, f"{array}_0")
+    text = ended(bench, f"{array}_0", "COMPLETED", "0:0", "SIGUSR1: 1 runs save themselves", "0 done, 0 done before, 2 stopped", "2 done, 0 done before")
+    ended(bench, collect, "COMPLETED", "0:0", "4 runs, 4 done", "ranks +2 ")
+    assert turns(text) == [1, 2], text
+    assert re.search('"resumed_from_loop": [1-9]', open(os.path.join(first, "run.json")).read())
+
+
 def test_collect_waits(bench):
     """A job behind one that goes through the queue several times starts when that one is done, not before."""
     job = submit(bench, "million", "behind", PLAIN)
@@ -371,7 +388,7 @@ if __name__ == "__main__":
     try:
         with PrivateSlurm() as Bench.slurm:
             run_tests([test_only_loopback, test_limits_begin, test_bad_input, test_no_space, test_no_progress, test_array, test_limits, test_same_bits, test_time_limit, test_member_of_array,
-                       test_signal, test_own_script, test_copied_job, test_planned_script, test_stop_file, test_cancelled, test_killed_rank, test_collect_waits, test_logs])
+                       test_signal, test_own_script, test_copied_job, test_planned_script, test_stop_file, test_cancelled, test_killed_rank, test_sweep, test_collect_waits, test_logs])
     except NoSlurm as reason:
         print(f"skipped: Slurm cannot be had here: {reason}")
         sys.exit(77)
