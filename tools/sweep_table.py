@@ -89,8 +89,8 @@ def key_columns(study):
     return (["case"] if study.has_cases else []) + study.varied
 
 
-def row_of(study, run, scores):
-    """A row of the table: scores of runs that are done, nothing of others."""
+def row_of(study, run, scores, lacking):
+    """A row of the table: scores of runs that are done, nothing of others. Why a run has no score of a name goes to lacking."""
     state, _ = state_of(study, run)
     row = {"run": run.index, "name": run.name, "case": run.case, **{key: run.settings.get(key, "") for key in study.varied}, "seed": run.seed, "state": state}
     for score in scores if state == "done" else []:
@@ -99,14 +99,19 @@ def row_of(study, run, scores):
         except (OSError, ValueError, TypeError) as error:
             fail(f"{study.out(run)}: a file of the run cannot be used: {error}")
         except Lacking as error:
-            fail(f"{study.out(run)}: {score.name}: {error}")
+            lacking.setdefault(score.name, f"{study.out(run)}: {score.name}: {error}")
     return row
 
 
 def rows_of(study):
     scores = scores_of(study)
     refuse_others(study, study.runs)
-    return [row_of(study, run, scores) for run in study.runs]
+    lacking = {}
+    rows = [row_of(study, run, scores, lacking) for run in study.runs]
+    for name, why in lacking.items():
+        if not any(name in row for row in rows):  # where learning systems differ, so do their scores; but one has to have it
+            fail(why)
+    return rows
 
 
 def interval(values):

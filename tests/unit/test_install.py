@@ -68,6 +68,8 @@ def test_installed_program(bench):
     call([MPIRUN, "-n", "2", engram, "train", config, "-o", bench.path("out")])
     call([installed(bench, "share", "engram", "tools", "plot"), bench.path("out")])
     assert os.path.getsize(bench.path("out", "figure.png")) > 10000
+    study, sweep = bench.config("study.yaml", "parameters: tiny.yaml\nresults: swept\nseeds: 1..2\ncollect: {correlation: last}\n"), installed(bench, "share", "engram", "tools", "sweep")
+    assert "2 done, 0 done before" in call([sweep, "run", study]) and "2 runs, 2 done" in call([sweep, "collect", study])
 
 
 def test_one_mpi(bench):

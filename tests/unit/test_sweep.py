@@ -1,5 +1,6 @@
 """tools/sweep: what a study stands for, what is refused before any work, runs side by side, failures, signals and kills, folders of others, tables against numpy, and figures."""
 import csv
+import itertools
 import json
 import os
 import signal
@@ -171,7 +172,7 @@ def test_study(bench):
 
 
 def test_interval(bench):
-    """The bootstrap against one that draws by itself, for a sample and for small ones whose distribution can be counted."""
+    """The bootstrap against one that draws by itself, for a sample, and against all resamples of small ones, which can be counted."""
     values = np.random.RandomState(3).normal(size=25)
     low, high = sweep_table.interval(values)
     rng = np.random.default_rng(5)
@@ -179,6 +180,12 @@ def test_interval(bench):
     assert abs(low - np.percentile(medians, 2.5)) < 0.08 and abs(high - np.percentile(medians, 97.5)) < 0.08, (low, high)
     assert tuple(sweep_table.interval(values[::-1])) == (low, high), "the order of values changes the interval"
     assert np.median(values) - low > 0.05 and high - np.median(values) > 0.05
+    few = [1, 2, 3, 5, 100]
+    medians = np.median(np.array(list(itertools.product(few, repeat=5))), axis=1)
+    assert tuple(sweep_table.interval(few)) == tuple(np.percentile(medians, [2.5, 97.5])) == (1, 100)
+    few = [1, 2, 3, 5, 6, 7, 100]
+    medians = np.median(np.array(list(itertools.product(few, repeat=7))), axis=1)
+    assert tuple(sweep_table.interval(few)) == tuple(np.percentile(medians, [2.5, 97.5])) == (2, 7)
     # of three values the smallest is the median with probability 7/27, so an interval of 95 % holds all; of one and the same value it is this value
     assert tuple(sweep_table.interval([1, 2, 4])) == (1, 4) and tuple(sweep_table.interval([5.0])) == (5, 5) == tuple(sweep_table.interval([5, 5, 5]))
     assert sweep_table.statistics_of([None, "", float("nan")]) == {"n": 0}
@@ -281,7 +288,7 @@ def test_configurations(bench):
     """A folder of another configuration, or of a run that is not of a sweep, is never touched; comments and units that are written otherwise are no difference only where the text is the same."""
     path = study(bench, "other", FAILING.replace("0.01 Hz, ", "").replace("[1..2]", "1"))
     tool(bench, "run", path)
-    kept = contents(bench.path("other", "results", "max_rate200Hz_seed1"))
+    kept, written = contents(bench.path("other", "results", "max_rate200Hz_seed1")), os.stat(bench.path("other", "results", "max_rate200Hz_seed1", "run.json")).st_mtime_ns
     for change, wanted in ((dict(text=FAILING.replace("0.01 Hz, ", "").replace("[1..2]", "1") + "set: {learning.loops: 9}\n"), "learning.loops: was 3, is now 9"),
                            (dict(tiny=TINY.replace("sd: 0.67", "sd: 0.5")), "targets.sd: was 0.67, is now 0.5"), (dict(tiny=TINY + "guards: {min_rate: 0 Hz}\n"), "guards.min_rate: was (default), is now 0 Hz")):
         study(bench, "other", **{"text": FAILING.replace("0.01 Hz, ", "").replace("[1..2]", "1"), **change})
@@ -295,6 +302,7 @@ def test_configurations(bench):
     assert "test lost: was --trials 2, is now --trials 3" in tool(bench, "run", path, code=2)
     assert not difference(kept, {key: value for key, value in contents(bench.path("other", "results", "max_rate200Hz_seed1")).items() if not key.startswith("lost.h5")})
     os.remove(bench.path("other", "results", "max_rate200Hz_seed1", "sweep.json"))
+    assert os.stat(bench.path("other", "results", "max_rate200Hz_seed1", "run.json")).st_mtime_ns == written, "what was trained is trained again"
     assert "not of a sweep" in tool(bench, "run", path, code=2)
 
 
@@ -330,4 +338,16 @@ def test_submit(bench):
     assert [int(row["run"]) for row in rows if row["state"] == "done"] == list(range(4, 12)), "the task did not do its part, or more"
 
 
-run_tests([test_expansion, test_refusals, test_study, test_interval, test_failures, test_stopped_and_killed, test_two_sweeps, test_configurations, test_ranks, test_submit])
+def test_systems(bench):
+    """Runs of which only some have a score: cells without are empty, and do not count."""
+    path = study(bench, "systems", "parameters: tiny.yaml\nresults: results\ncases:\n  no trials: {test.trials: 0}\n  trials: {test.trials: 1}\ncollect: {correlation: last, average: test trial_averaged_correlation}\n")
+    tool(bench, "run", path)
+    tool(bench, "collect", path)
+    rows = table(bench.path("systems", "results", "table.csv"))
+    assert [(row["name"], row["case"], row["average"] != "") for row in rows] == [("notrials_seed1", "no trials", False), ("trials_seed1", "trials", True)]
+    assert [(row["case"], row["score"], row["n"]) for row in table(bench.path("systems", "results", "summary.csv"))] == [(case, score, "0" if (case, score) == ("no trials", "average") else "1")
+                                                                                                                for case in ("no trials", "trials") for score in ("correlation", "average")]
+    tool(bench, "plot", path, "--output", bench.path("cases.png"))
+
+
+run_tests([test_expansion, test_refusals, test_study, test_interval, test_failures, test_stopped_and_killed, test_two_sweeps, test_configurations, test_ranks, test_systems, test_submit])
