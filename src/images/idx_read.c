@@ -7,7 +7,7 @@
 
 #include "engram/files.h"
 
-enum { UNSIGNED_BYTE = 8, BUFFER = 1 << 18 };
+enum { UNSIGNED_BYTE = 8, BUFFER = 1 << 16 };
 static const int64_t COMPRESSION_MAX = 1032; /* of deflate */
 
 /** What went wrong at or behind the end of what could be read. */

@@ -36,7 +36,7 @@ def test_install_and_move(bench):
                  "share/engram/jobs/sinusoids/parameters.yaml", "share/engram/jobs/sinusoids/published.csv", "share/engram/jobs/sinusoids/job.sbatch", "share/engram/jobs/job.sh",
                  "share/engram/jobs/site.sh"):
         assert os.path.isfile(installed(bench, name)), name
-    for name in ("bin/engram", "share/engram/tools/plot", "share/engram/tools/import", "share/engram/tools/scaling", "share/engram/tools/sweep", "share/engram/tools/reproduce", "share/engram/tools/reproduce-page", "share/engram/jobs/capacity/run", "share/engram/jobs/sinusoids/run", "share/engram/jobs/sinusoids/check", "share/engram/jobs/submit"):
+    for name in ("bin/engram", "share/engram/tools/plot", "share/engram/tools/import", "share/engram/tools/images", "share/engram/tools/scaling", "share/engram/tools/sweep", "share/engram/tools/reproduce", "share/engram/tools/reproduce-page", "share/engram/jobs/capacity/run", "share/engram/jobs/sinusoids/run", "share/engram/jobs/sinusoids/check", "share/engram/jobs/submit"):
         assert os.access(installed(bench, name), os.X_OK), name
     source = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
     for folder, _, names in os.walk(installed(bench)):
