@@ -6,6 +6,7 @@ sweep.log      what the program said. Who holds its lock is at work there: the r
 import concurrent.futures
 import csv
 import ctypes
+import errno
 import fcntl
 import json
 import os
@@ -146,7 +147,7 @@ class Place:
     """Where one run at a time is: its cores and the environment that ranks have there."""
 
     def __init__(self, ranks, launcher, cpus, folder):
-        self.ranks, self.cpus = ranks, cpus
+        self.cpus = cpus
         if ranks == 1:
             self.launcher, self.environment = [], one_rank(folder)
         elif launcher:
@@ -170,14 +171,21 @@ class Work:
         os.makedirs(self.folder, exist_ok=True)
         self.log = open(os.path.join(self.folder, "sweep.log"), "ab")
         fcntl.flock(self.log, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: somebody else was faster
+        if difference(study, run):  # and is not of this study
+            raise FileExistsError(errno.EEXIST, "another sweep has begun a run of another configuration", self.folder)
+        self.steps = self.steps_left(engram)
+        if not self.steps:
+            raise BlockingIOError
         self.about = {"settings": run.settings, "tests": {name: words for name, words in study.tests.items() if name not in tests_left(study, run)}}
         write_json(os.path.join(self.folder, "sweep.json"), self.about)
         self.began = time.monotonic()
-        self.steps = [("", [engram, "train", study.config, "--resume", self.folder, "--quiet", *run.words()])]
-        if read_json(os.path.join(self.folder, "run.json")).get("exit_code") == 0:
-            self.steps = []
-        self.steps += [(name, [engram, "test", self.folder, "-o", os.path.join(self.folder, name + ".h5"), "--overwrite", "--quiet", *study.tests[name]]) for name in tests_left(study, run)]
         self.begin()
+
+    def steps_left(self, engram):
+        """[(name of a test, '' for training, its command)]."""
+        train = [("", [engram, "train", self.study.config, "--resume", self.folder, "--quiet", *self.run.words()])]
+        tests = [(name, [engram, "test", self.folder, "-o", os.path.join(self.folder, name + ".h5"), "--overwrite", "--quiet", *self.study.tests[name]]) for name in tests_left(self.study, self.run)]
+        return tests if read_json(os.path.join(self.folder, "run.json")).get("exit_code") == 0 else train + tests
 
     def begin(self):
         self.process = subprocess.Popen(self.place.launcher + self.steps[0][1], env=self.place.environment, cwd=self.study.folder, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
@@ -193,10 +201,10 @@ class Work:
         if code is None:
             return None
         name, _ = self.steps.pop(0)
-        told = read_json(os.path.join(self.folder, "run.json")).get("exit_code")
-        if not name and (code == 0 or code < 0) and told is not None and (code == 0 or told == STOPPED):
-            code = told  # MPICH's mpirun says 0 of a run that stopped
-        if code == -signal.SIGUSR1 or code == 128 + signal.SIGUSR1:
+        code = code if code >= 0 else 128 - code  # as shells say that a signal ended it
+        if code == 0 and not name:  # MPICH's mpirun says 0 of a run that stopped
+            code = read_json(os.path.join(self.folder, "run.json")).get("exit_code", 1)
+        if code == 128 + signal.SIGUSR1:
             code = STOPPED  # the signal came before it could be heeded: nothing was done yet
         if code == 0 and name:
             self.about["tests"][name] = self.study.tests[name]
@@ -225,7 +233,7 @@ class Progress:
 
     def __init__(self, count, weights):
         self.count, self.weights = count, weights  # {run: seconds that it is thought to take}
-        self.began = self.shown = time.monotonic()
+        self.shown = time.monotonic()
         self.spent = self.thought = 0.0  # on runs that are done: seconds that they took, and that they were thought to take
         self.terminal = sys.stdout.isatty()
 

@@ -12,6 +12,7 @@ from engram_test import ENVIRONMENT, contents, difference, metrics, run_tests, w
 
 TOOLS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools")
 sys.path.insert(0, TOOLS)
+import sweep_run  # noqa: E402
 import sweep_table  # noqa: E402
 from sweep_study import Study  # noqa: E402
 
@@ -269,7 +270,6 @@ def test_stopped_and_killed(bench):
 
 
 def sweep_state(path, index):
-    import sweep_run
     got = Study(path)
     return sweep_run.state_of(got, got.runs[index])[0]
 
@@ -282,6 +282,14 @@ def test_two_sweeps(bench):
         outs = [running.communicate(timeout=120)[0] for running in (one, other)]
         assert one.returncode == other.returncode == 0, outs
     assert sum(int(out.split("results: ")[1].split(" done")[0]) for out in outs) == 6, outs
+
+
+def raised(call):
+    try:
+        call()
+    except OSError as error:
+        return type(error)
+    return None
 
 
 def test_configurations(bench):
@@ -298,6 +306,11 @@ def test_configurations(bench):
     study(bench, "other", FAILING.replace("0.01 Hz, ", "").replace("[1..2]", "1") + "tests: {lost: --trials 2}\n", TINY.replace("model: theta", "model:   theta") + "# a comment\n")
     assert "1 done, 0 done before" in tool(bench, "run", path), "a test that is new is done"
     assert os.path.exists(bench.path("other", "results", "max_rate200Hz_seed1", "lost.h5"))
+    got, before = Study(path), open(bench.path("other", "results", "max_rate200Hz_seed1", "sweep.json")).read()
+    assert raised(lambda: sweep_run.Work(got, got.runs[0], bench.engram, None)) == BlockingIOError, "another sweep was faster, and has done it"
+    got.runs[0].settings["learning.loops"] = "9"
+    assert raised(lambda: sweep_run.Work(got, got.runs[0], bench.engram, None)) == FileExistsError, "another sweep was faster, with another configuration"
+    assert open(bench.path("other", "results", "max_rate200Hz_seed1", "sweep.json")).read() == before
     study(bench, "other", FAILING.replace("0.01 Hz, ", "").replace("[1..2]", "1") + "tests: {lost: --trials 3}\n")
     assert "test lost: was --trials 2, is now --trials 3" in tool(bench, "run", path, code=2)
     assert not difference(kept, {key: value for key, value in contents(bench.path("other", "results", "max_rate200Hz_seed1")).items() if not key.startswith("lost.h5")})
