@@ -47,6 +47,8 @@ typedef enum {
     RANDOM_BASIS = 35,           /**< id: unit,       counter: what (direction, centre, point of the box) << 32 | dimension */
     RANDOM_VOLTAGE_NOISE = 36,   /**< id: neuron,     counter: stream * 2^40 + step/4 (random_noise) */
     RANDOM_IMAGE = 39,           /**< id: draw,       counter: set << 40 | number of the image */
+    RANDOM_ESCAPE = 37,          /**< id: neuron,     counter: stream * 2^40 + step/8 (random_short) */
+    RANDOM_ESCAPE_REST = 38,     /**< id: neuron,     counter: stream * 2^40 + step */
 } random_purpose;
 
 /** The four words of one block. */
@@ -70,6 +72,11 @@ uint64_t random_below(uint64_t seed, random_purpose purpose, uint64_t id, uint64
  *  @param first  id of the first neuron; ids are first .. first+count-1
  *  @param[out] normals [4][stride]; member m of neuron i at m*stride + i; stride >= count */
 void random_noise(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, int stride, double *normals);
+
+/** Integers of 16 bits for many neurons at once: member 2w of an id is the low half of word w of the block (id, counter), member 2w+1 its high half.
+ *  @param first  id of the first neuron; ids are first .. first+count-1
+ *  @param[out] draws [8][count]; member m of neuron i at m*count + i */
+void random_short(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, uint16_t *draws);
 
 /** Draw @p draws distinct integers of 0 .. bound-1 without replacement, ascending (Floyd's algorithm, then sorted).
  *  Draw d uses counter base + d. @param[out] chosen [draws] @pre 0 <= draws <= bound */

@@ -1,4 +1,4 @@
-/* Normal deviates in bulk. Plain loops over neurons that the compiler turns into vector code: no tables, no branches, no library calls,
+/* Random numbers in bulk. Plain loops over neurons that the compiler turns into vector code: no tables, no branches, no library calls,
  * hence the same bits whatever the vector length and wherever a rank's block begins. */
 #include <string.h>
 
@@ -76,4 +76,31 @@ void random_noise(uint64_t seed, random_purpose purpose, uint64_t first, int cou
         for (int member = 0; member < 4; member++)
             memcpy(normals + (size_t)member * (size_t)stride + begin, block[member], (size_t)lanes * sizeof(double));
     }
+}
+
+typedef struct { uint64_t seed, first, counter; random_purpose purpose; int count; } short_request;
+
+/** @p take of @p lanes ids from first + begin on. @param lanes a constant */
+static inline void short_block(int lanes, const short_request *ask, int begin, int take, uint16_t *draws) {
+    uint32_t word[4][LANES];
+    for (int i = 0; i < lanes; i++) {
+        uint64_t id = ask->first + (uint64_t)(begin + i);
+        word[0][i] = (uint32_t)ask->counter;
+        word[1][i] = (uint32_t)(ask->counter >> 32);
+        word[2][i] = (uint32_t)id;
+        word[3][i] = (uint32_t)(id >> 32 & 0xffff) | (uint32_t)ask->purpose << 16;
+    }
+    philox_rounds(ask->seed, lanes, word[0], word[1], word[2], word[3]);
+    for (int w = 0; w < 4; w++) {
+        uint16_t *low = draws + (size_t)(2 * w) * (size_t)ask->count + begin, *high = low + ask->count;
+        for (int i = 0; i < take; i++) low[i] = (uint16_t)word[w][i], high[i] = (uint16_t)(word[w][i] >> 16);
+    }
+}
+
+void random_short(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, uint16_t *draws) {
+    enum { FEW = 16 };
+    const short_request ask = {.seed = seed, .first = first, .counter = counter, .purpose = purpose, .count = count};
+    int begin = 0;
+    for (; count - begin > FEW; begin += LANES) short_block(LANES, &ask, begin, count - begin < LANES ? count - begin : LANES, draws);
+    if (begin < count) short_block(FEW, &ask, begin, count - begin, draws);
 }

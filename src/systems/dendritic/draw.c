@@ -1,0 +1,62 @@
+/* Who fires: independent logistic escape (README.md 2.3). A draw U of 48 bits is compared with P = 1/(1 + exp(-potential/s2)) as s2 logit(U) < potential.
+ * Its first 16 bits come from a block of 8 steps; a bound below their logit, made of exponents and mantissas, decides nearly always; the rest is drawn, and a
+ * logarithm taken, where it does not. */
+#include <math.h>
+#include <string.h>
+
+#include "dendritic.h"
+#include "engram/memory.h"
+#include "engram/random.h"
+
+/** log2 x is above the exponent plus the mantissa's fraction by at most 0.0861: what float bits say, in 2^-23. */
+static const float LOG2_GAP = 0.0862f, LN2 = 0.693147f;
+
+static int float_bits(float x) {
+    int bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+void draw_block(dendritic *d, int64_t block) {
+    const int padded = d->padded;
+    random_short(d->seed, RANDOM_ESCAPE, 0, padded, d->regime.stream << 40 | (uint64_t)block, d->draw);
+    for (int e = 0; e < DRAWS * padded; e++) {
+        const int draw = d->draw[e];
+        d->least[e] = LN2 * ((float)(float_bits((float)draw) - float_bits((float)(65536 - draw))) * 0x1p-23f - LOG2_GAP);
+    }
+}
+
+void draw_tables(dendritic *d) {
+    d->logits = memory_new(MEMORY_STATE, LOGITS + 1, sizeof(double));
+    for (int u = 0; u <= LOGITS; u++) d->logits[u] = log(u * 0x1p-16) - log1p(-u * 0x1p-16);
+}
+
+/** Whether s2 logit(U) < potential, U of the draw's 16 bits and, where those do not decide, of 32 more. */
+static bool fires(const dendritic *d, int64_t step, int neuron, int draw, double potential) {
+    const double s2 = d->stochasticity;
+    if (draw < LOGITS) {
+        if (potential > s2 * d->logits[draw + 1]) return true;
+        if (potential < s2 * d->logits[draw]) return false;
+    }
+    const random_block rest = random_bits(d->seed, RANDOM_ESCAPE_REST, (uint64_t)neuron, d->regime.stream << 40 | (uint64_t)step);
+    const double U = (draw + (rest.word[0] + 0.5) * 0x1p-32) * 0x1p-16;
+    return potential > s2 * (log(U) - log1p(-U));
+}
+
+int draw_spikes(dendritic *d, int64_t step, const double *potential) {
+    const size_t row = (size_t)(step % DRAWS) * (size_t)d->padded;
+    const float *least = d->least + row;
+    const double s2 = d->stochasticity;
+    int count = 0;
+    for (int tile = 0; tile < d->padded; tile += TILE) {
+        int64_t any = 0;
+        for (int j = tile; j < tile + TILE; j++) any |= potential[j] > s2 * least[j] ? 1 : 0;
+        for (int j = tile; any && j < tile + TILE && j < d->neurons; j++)
+            if (potential[j] > s2 * least[j] && !(d->silent && d->silent[j]) && fires(d, step, j, d->draw[row + (size_t)j], potential[j]))
+                d->spiking[count++] = j;
+    }
+    if (count < 2 || d->neuron->winner == WINNER_ALL) return count;
+    for (int k = 1; k < count; k++)
+        if (potential[d->spiking[k]] > potential[d->spiking[0]]) d->spiking[0] = d->spiking[k];
+    return 1;
+}

@@ -1,0 +1,81 @@
+/* W of the rules somatic and dendritic: this rank's rows, presynaptic-major. It changes at spikes: by left right' (somatic: what V summed up to since the
+ * last one, times the trace), or by left right' + right left' (dendritic: W = -F F' stays symmetric). In large networks changes wait: W is passed over once for
+ * QUEUE of them, and columns that are read meanwhile are put right. */
+#include <string.h>
+
+#include "dendritic.h"
+#include "engram/memory.h"
+#include "lanes.h"
+
+/** Rows of this rank begin in the middle of a vector of all neurons. */
+static lanes rows_at(const dendritic *d, const double *vector, int i) {
+    return load(vector + d->part.first + i);
+}
+
+void inhibition_push(dendritic *d, const double *left, const double *right) {
+    change_queue *queue = &d->queue;
+    const size_t at = (size_t)queue->count++ * (size_t)(d->padded + TILE);
+    memcpy(queue->left + at, left, (size_t)d->padded * sizeof(double));
+    memcpy(queue->right + at, right, (size_t)d->padded * sizeof(double));
+    if (queue->count == queue->room) inhibition_settle(d);
+}
+
+/** Changes that wait, on TILE rows of @p columns columns beginning with @p k. The last two are constants. */
+static inline __attribute__((always_inline)) void change(const dendritic *d, int k, int i, const int columns, const bool symmetric) {
+    const change_queue *queue = &d->queue;
+    const size_t stride = (size_t)(d->padded + TILE);
+    const double *left = queue->left, *right = queue->right;
+    lanes weight[4];
+    for (int c = 0; c < columns; c++) weight[c] = load(d->weight + (size_t)(k + c) * (size_t)d->mine_padded + i);
+    for (int e = 0; e < queue->count; e++, left += stride, right += stride) {
+        const lanes l = -rows_at(d, left, i);
+        for (int c = 0; c < columns; c++) weight[c] = fma_lanes(l, all(right[k + c]), weight[c]);
+        if (!symmetric) continue;
+        const lanes r = -rows_at(d, right, i);
+        for (int c = 0; c < columns; c++) weight[c] = fma_lanes(r, all(left[k + c]), weight[c]);
+    }
+    for (int c = 0; c < columns; c++) store(d->weight + (size_t)(k + c) * (size_t)d->mine_padded + i, weight[c]);
+}
+
+void inhibition_settle(dendritic *d) {
+    const bool symmetric = d->rule == RULE_DENDRITIC;
+    int k = 0;
+    if (d->queue.count == 0) return;
+    for (; k + 4 <= d->neurons; k += 4)
+        for (int i = 0; i < d->mine_padded; i += TILE) {
+            if (symmetric) change(d, k, i, 4, true);
+            else change(d, k, i, 4, false);
+        }
+    for (; k < d->neurons; k++)
+        for (int i = 0; i < d->mine_padded; i += TILE) change(d, k, i, 1, symmetric);
+    d->queue.count = 0;
+}
+
+unsigned inhibition_columns(dendritic *d, int spikes, unsigned bits) {
+    const change_queue *queue = &d->queue;
+    const bool symmetric = d->rule == RULE_DENDRITIC;
+    const size_t stride = (size_t)(d->padded + TILE);
+    double *own = d->context.ranks > 1 ? d->own : d->column;
+    for (int i = 0; i < d->mine_padded; i += TILE) {
+        lanes sum = all(0);
+        for (int s = 0; s < spikes; s++) {
+            const int k = d->spiking[s];
+            lanes column = load(d->weight + (size_t)k * (size_t)d->mine_padded + i);
+            for (int e = 0; e < queue->count; e++) {
+                const double *left = queue->left + (size_t)e * stride, *right = queue->right + (size_t)e * stride;
+                column = fma_lanes(-rows_at(d, left, i), all(right[k]), column);
+                if (symmetric) column = fma_lanes(-rows_at(d, right, i), all(left[k]), column);
+            }
+            sum += column;
+        }
+        store(own + i, sum);
+    }
+    return d->context.ranks > 1 ? gather_rows(d, own, d->column, bits) : bits;
+}
+
+void inhibition_autapses(dendritic *d) {
+    double *own = d->own;
+    inhibition_settle(d);
+    for (int i = 0; i < d->part.mine; i++) own[i] = d->weight[(size_t)(d->part.first + i) * (size_t)d->mine_padded + (size_t)i];
+    gather_rows(d, own, d->autapse, 0);
+}

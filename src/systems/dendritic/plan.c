@@ -1,0 +1,136 @@
+/* What these networks tell of themselves to "engram plan": sizes from the configuration, bytes as allocate() and the files of this folder allocate them. */
+#include <stdio.h>
+#include <string.h>
+
+#include "dendritic.h"
+#include "engram/memory.h"
+#include "engram/output.h"
+#include "engram/plan.h"
+#include "engram/run_settings.h"
+#include "engram/test_settings.h"
+
+typedef struct {
+    double neurons, padded, inputs, pixels; /* N and M, and both in whole tiles */
+    int64_t loops, loop_steps;
+    double dt, rate;                        /* ms; Hz */
+    double images, reading;                 /* bytes of them; and while they are read */
+    rule_name rule;
+    bool tensor, literal, pruned;
+    const output_settings *output;
+    const test_settings *test;
+} sizes;
+
+static double whole_tiles(double count) {
+    return ceil(count / TILE) * TILE;
+}
+
+static status open_sizes(const context *context, config *config, void **result) {
+    const simulation_settings *simulation = config_common(config, "simulation");
+    const neuron_settings *neuron = config_common(config, "neuron");
+    const learning_settings *learning = config_common(config, "learning");
+    const image_setting setting = {.context = context, .config = config, .seed = (uint64_t)simulation->seed};
+    image_size images = {0};
+    *result = NULL;
+    status sized = images_bytes_planned(&setting, &images);
+    if (sized != STATUS_OK) return sized;
+    sizes *sizes = memory_new(MEMORY_BUFFERS, 1, sizeof *sizes);
+    sizes->images = (double)images.bytes;
+    sizes->reading = (double)images.building;
+    sizes->neurons = (double)((const network_settings *)config_common(config, "network"))->neurons;
+    sizes->padded = whole_tiles(sizes->neurons);
+    sizes->inputs = (double)images.planes * images.rows * images.columns;
+    sizes->pixels = whole_tiles(sizes->inputs);
+    sizes->dt = simulation->dt;
+    sizes->rate = neuron->rate;
+    sizes->loops = learning->loops;
+    sizes->loop_steps = dendritic_loop_images(config) * llround(((const image_settings *)config_common(config, "stimulus"))->duration / simulation->dt);
+    sizes->rule = dendritic_rule(config);
+    sizes->tensor = sizes->rule != RULE_SOMATIC && sizes->rule != RULE_DENDRITIC;
+    sizes->literal = learning->stepping == STEPPING_LITERAL;
+    sizes->pruned = ((const rule_settings *)config_variant(config, "learning"))->pruned > 0;
+    sizes->output = config_common(config, "output");
+    sizes->test = config_common(config, "test");
+    *result = sizes;
+    return STATUS_OK;
+}
+
+static void facts(const void *raw, plan_facts *facts) {
+    static const char *const rules[] = {"somatic balance", "dendritic balance in closed form", "dendritic balance, slow input weights",
+                                        "dendritic balance, simultaneous", "dendritic balance, all weights decay"};
+    const sizes *sizes = raw;
+    *facts = (plan_facts){.neurons = (int64_t)sizes->neurons, .loops = sizes->loops, .loop_steps = sizes->loop_steps, .dt = sizes->dt, .rate = sizes->rate};
+    snprintf(facts->network, sizeof facts->network, "that code %.0f pixels", sizes->inputs);
+    snprintf(facts->training, sizeof facts->training, "%s%s", rules[sizes->rule], sizes->literal ? ", every step as written, on every rank" : "");
+}
+
+/* ---- bytes ---- */
+
+/** Synapses on compartments, of a rank's neurons. */
+static double tensor_of(const sizes *sizes, double mine) {
+    return sizes->tensor ? mine * sizes->neurons * sizes->pixels : 0;
+}
+
+/** Pixels of the rank that has most of them. */
+static double pixels_of(const sizes *sizes, double ranks) {
+    const double tiles = sizes->pixels / TILE, blocks = fmin(tiles, BLOCKS);
+    return fmin(tiles, ceil(blocks / ranks) * ceil(tiles / blocks)) * TILE;
+}
+
+static double literal_weights(const sizes *sizes) {
+    const double N = sizes->neurons, M = sizes->inputs;
+    if (!sizes->literal) return 0;
+    return 2 * N * M + (sizes->rule == RULE_SLOW ? N * M : 0) + (sizes->tensor ? N * N * M : N * N) + (sizes->pruned ? 2 * N * N : 0);
+}
+
+static double checkpoint_numbers(const sizes *sizes) {
+    const double N = sizes->neurons, P = sizes->pixels;
+    double numbers = N + 1 + 6 * N + P + 6;
+    if (sizes->literal) return numbers + literal_weights(sizes) + N + P;
+    numbers += N * P;
+    if (sizes->rule != RULE_DENDRITIC) numbers += N * P;
+    if (sizes->rule == RULE_SLOW) numbers += N * P;
+    return numbers + (sizes->tensor ? N * N * P + N * P : N * N);
+}
+
+static double edge_bytes(const sizes *sizes) {
+    const double N = sizes->neurons, M = sizes->inputs;
+    if (sizes->output->edges == EDGES_NONE) return 0;
+    return N * (N + M) * 24 + 48 * (2 * N + M);
+}
+
+static void memory(const void *raw, int64_t count, double rate, plan_bytes *bytes) {
+    enum { MOST = 15 << 20 };
+    const sizes *sizes = raw;
+    const double ranks = (double)count, mine = ceil(sizes->neurons / ranks), own = whole_tiles(mine), N = sizes->neurons, pad = sizes->padded + TILE;
+    const double P = sizes->pixels, M = sizes->inputs, pixels = pixels_of(sizes, ranks), room = N > QUEUE_ABOVE ? QUEUE : 1;
+    double *held = bytes->category, state = 15 * pad + P + pixels, weights = pixels * sizes->padded, buffers = 0;
+    (void)rate;
+    buffers += EVENTS * (sizes->padded + pixels) + BLOCKS * sizes->padded + (ranks > 1 ? 2 * (BLOCKS * pad + ranks) : 2);
+    if (sizes->rule != RULE_DENDRITIC) weights += mine * P;
+    if (!sizes->tensor) weights += N * own, buffers += 2 * room * pad;
+    if (sizes->rule == RULE_SOMATIC) state += 3 * mine;
+    if (sizes->rule == RULE_SLOW) weights += mine * P;
+    if (sizes->tensor) weights += tensor_of(sizes, mine) + mine * P, state += mine * P + sizes->padded + 5 * mine + P;
+    weights += literal_weights(sizes) + (sizes->pruned ? N * N * M : 0);
+    if (sizes->literal) state += 2 * N + 2 * P + M + (sizes->tensor ? N * M : 0);
+    held[MEMORY_STATE] = 8 * state + 8 * pad + 4 * mine + sizeof(dendritic);
+    held[MEMORY_WEIGHTS] = 8 * weights;
+    held[MEMORY_TARGETS] = 16 * P + sizes->images;
+    held[MEMORY_BUFFERS] = 8 * buffers + DRAWS * 6 * sizes->padded + 8 * ranks;
+    for (int c = 0; c < MEMORY_CATEGORIES; c++) bytes->building += c == MEMORY_OUTPUT ? 0 : held[c];
+    bytes->building += sizes->reading;
+    bytes->writing = fmin(MOST, fmax(edge_bytes(sizes), 8 * checkpoint_numbers(sizes)) / ranks) + 8 * (2 * N * P + 2 * mine * M);
+    if (sizes->tensor && dendritic_writes_tensor(N * N * M)) bytes->writing += 8 * mine * N * M;
+}
+
+static void output(const void *raw, double rate, plan_files *files) {
+    const sizes *sizes = raw;
+    const double N = sizes->neurons, M = sizes->inputs;
+    (void)rate;
+    plan_add_file(files, "nodes", 40 * N + 32 * M);
+    plan_add_file(files, "edges", edge_bytes(sizes));
+    plan_add_file(files, "dendritic", 8 * (2 * N * M + N + 3 + (sizes->tensor && dendritic_writes_tensor(N * N * M) ? N * N * M : 0)));
+    files->checkpoint = 8 * checkpoint_numbers(sizes);
+}
+
+const plan_hooks dendritic_plan = {.open = open_sizes, .close = memory_free, .facts = facts, .memory = memory, .output = output};

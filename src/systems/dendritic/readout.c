@@ -1,0 +1,164 @@
+/* D, which is F' of rule dendritic: columns of pixels, TILE of them side by side, this rank's blocks of them. It changes at spikes (README.md 3.1),
+ *     D += (a x0 - c D z0) z0',
+ * which is done for several spikes in one pass over it, at the latest when the next image comes. */
+#include <string.h>
+
+#include "dendritic.h"
+#include "engram/memory.h"
+#include "lanes.h"
+
+enum { GROUP = 4 }; /* events that are learned from at once */
+
+void readout_new(dendritic *d) {
+    decoder *decoder = &d->decoder;
+    const int ranks = d->context.ranks, rank = d->context.rank;
+    const size_t padded = (size_t)d->padded;
+    decoder->tiles = d->pixels / TILE;
+    decoder->blocks = decoder->tiles < BLOCKS ? decoder->tiles : BLOCKS;
+    for (int b = 0; b <= decoder->blocks; b++) decoder->block_first[b] = decoder->tiles * b / decoder->blocks;
+    decoder->my_first = decoder->blocks * rank / ranks;
+    decoder->my_blocks = decoder->blocks * (rank + 1) / ranks - decoder->my_first;
+    decoder->first = decoder->block_first[decoder->my_first];
+    decoder->mine = decoder->block_first[decoder->my_first + decoder->my_blocks] - decoder->first;
+    const size_t mine = (size_t)decoder->mine * TILE;
+    decoder->weight = memory_new(MEMORY_WEIGHTS, mine * padded, sizeof(double));
+    decoder->decoded = memory_new(MEMORY_STATE, mine, sizeof(double));
+    decoder->trace = memory_new(MEMORY_BUFFERS, EVENTS * padded, sizeof(double));
+    decoder->seen = memory_new(MEMORY_BUFFERS, EVENTS * mine, sizeof(double));
+    decoder->partial = memory_new(MEMORY_BUFFERS, BLOCKS * padded, sizeof(double));
+}
+
+void readout_clear(decoder *decoder) {
+    memory_free(decoder->weight), memory_free(decoder->decoded), memory_free(decoder->trace), memory_free(decoder->seen), memory_free(decoder->partial);
+}
+
+void readout_push(dendritic *d, double gain, double loss, const double *seen, const double *trace) {
+    decoder *decoder = &d->decoder;
+    const size_t mine = (size_t)decoder->mine * TILE, padded = (size_t)d->padded, event = (size_t)decoder->events++;
+    decoder->gain[event] = gain, decoder->loss[event] = loss;
+    memcpy(decoder->seen + event * mine, seen + decoder->first * TILE, mine * sizeof(double));
+    memcpy(decoder->trace + event * padded, trace, padded * sizeof(double));
+    if (decoder->events == EVENTS) readout_settle(d);
+}
+
+/** z0.z0' of two events. */
+static double overlap(const decoder *decoder, int padded, int a, int b) {
+    return dot(decoder->trace + (size_t)a * (size_t)padded, decoder->trace + (size_t)b * (size_t)padded, padded);
+}
+
+/** @p events, a constant, beginning with @p first, on a tile: D z0 of all of them from the weights as they are, and what earlier ones of them add to it. */
+static inline __attribute__((always_inline)) void learn(const decoder *decoder, int padded, int first, const int events, int tile,
+                                                        double (*overlaps)[GROUP]) {
+    double *weight = decoder->weight + (size_t)tile * (size_t)padded * TILE;
+    const double *trace[GROUP];
+    lanes decoded[GROUP], change[GROUP];
+    for (int e = 0; e < events; e++) trace[e] = decoder->trace + (size_t)(first + e) * (size_t)padded, decoded[e] = all(0);
+    for (int k = 0; k < padded; k++) {
+        const lanes w = load(weight + k * TILE);
+        for (int e = 0; e < events; e++) decoded[e] = fma_lanes(w, all(trace[e][k]), decoded[e]);
+    }
+    for (int e = 0; e < events; e++) {
+        for (int before = 0; before < e; before++) decoded[e] = fma_lanes(change[before], all(overlaps[before][e]), decoded[e]);
+        const lanes seen = load(decoder->seen + ((size_t)(first + e) * (size_t)decoder->mine + (size_t)tile) * TILE);
+        change[e] = all(decoder->gain[first + e]) * seen - all(decoder->loss[first + e]) * decoded[e];
+    }
+    for (int k = 0; k < padded; k++) {
+        lanes w = load(weight + k * TILE);
+        for (int e = 0; e < events; e++) w = fma_lanes(change[e], all(trace[e][k]), w);
+        store(weight + k * TILE, w);
+    }
+}
+
+void readout_settle(dendritic *d) {
+    decoder *decoder = &d->decoder;
+    for (int first = 0; first < decoder->events; first += GROUP) {
+        const int events = decoder->events - first < GROUP ? decoder->events - first : GROUP;
+        double overlaps[GROUP][GROUP];
+        for (int a = 0; a < events; a++)
+            for (int b = a + 1; b < events; b++) overlaps[a][b] = overlap(decoder, d->padded, first + a, first + b);
+        for (int tile = 0; tile < decoder->mine; tile++) {
+            switch (events) { /* constants, for registers */
+            case 1: learn(decoder, d->padded, first, 1, tile, overlaps); break;
+            case 2: learn(decoder, d->padded, first, 2, tile, overlaps); break;
+            case 3: learn(decoder, d->padded, first, 3, tile, overlaps); break;
+            default: learn(decoder, d->padded, first, GROUP, tile, overlaps);
+            }
+        }
+    }
+    decoder->events = 0;
+}
+
+/** Whether all pixels of a tile are dark: it adds nothing. */
+static bool dark(const double *pixel) {
+    for (int q = 0; q < TILE; q++)
+        if (pixel[q] != 0) return false;
+    return true;
+}
+
+void readout_project(dendritic *d, const double *image, double *product) {
+    decoder *decoder = &d->decoder;
+    const size_t padded = (size_t)d->padded;
+    for (int block = decoder->my_first; block < decoder->my_first + decoder->my_blocks; block++) {
+        double *partial = decoder->partial + (size_t)block * padded;
+        memset(partial, 0, padded * sizeof(double));
+        for (int tile = decoder->block_first[block]; tile < decoder->block_first[block + 1]; tile++) {
+            const double *weight = decoder->weight + (size_t)(tile - decoder->first) * padded * TILE;
+            if (dark(image + tile * TILE)) continue;
+            const lanes pixel = load(image + tile * TILE);
+            for (size_t k = 0; k < padded; k++) partial[k] += across(load(weight + k * TILE) * pixel);
+        }
+    }
+    gather_blocks(d, decoder->partial, product);
+}
+
+void readout_begin(dendritic *d) {
+    decoder *decoder = &d->decoder;
+    for (int tile = 0; tile < decoder->mine; tile++) {
+        const double *weight = decoder->weight + (size_t)tile * (size_t)d->padded * TILE;
+        lanes sum = all(0);
+        for (int k = 0; k < d->padded; k++) sum = fma_lanes(load(weight + k * TILE), all(d->trace[k] * d->power), sum);
+        store(decoder->decoded + tile * TILE, sum);
+    }
+}
+
+void readout_follow(dendritic *d, int spikes) {
+    decoder *decoder = &d->decoder;
+    for (int tile = 0; tile < decoder->mine; tile++) {
+        const double *weight = decoder->weight + (size_t)tile * (size_t)d->padded * TILE;
+        lanes decoded = load(decoder->decoded + tile * TILE) * all(d->lambda);
+        for (int k = 0; k < spikes; k++) decoded += load(weight + d->spiking[k] * TILE);
+        store(decoder->decoded + tile * TILE, decoded);
+    }
+}
+
+double readout_error(const dendritic *d, const double *x) {
+    const decoder *decoder = &d->decoder;
+    lanes sum = all(0);
+    for (int tile = 0; tile < decoder->mine; tile++) {
+        const lanes error = load(x + (decoder->first + tile) * TILE) - load(decoder->decoded + tile * TILE);
+        sum = fma_lanes(error, error, sum);
+    }
+    return across(sum);
+}
+
+double *readout_gather(dendritic *d) {
+    const decoder *decoder = &d->decoder;
+    const int M = d->inputs, ranks = d->context.ranks;
+    double *whole = memory_new(MEMORY_OUTPUT, (size_t)d->neurons * (size_t)M, sizeof(double));
+    double *tiles = memory_new(MEMORY_OUTPUT, (size_t)d->padded * (size_t)d->pixels, sizeof(double));
+    for (int rank = 0; rank < ranks; rank++) {
+        const int first = decoder->block_first[decoder->blocks * rank / ranks], next = decoder->block_first[decoder->blocks * (rank + 1) / ranks];
+        d->offsets[rank] = first * TILE;
+        d->counts[rank] = (next - first) * TILE;
+    }
+    MPI_Datatype row; /* counts of whole networks' tiles may be beyond int */
+    CHECK_MPI(MPI_Type_contiguous(d->padded, MPI_DOUBLE, &row));
+    CHECK_MPI(MPI_Type_commit(&row));
+    CHECK_MPI(MPI_Allgatherv(decoder->weight, decoder->mine * TILE, row, tiles, d->counts, d->offsets, row, d->context.comm));
+    CHECK_MPI(MPI_Type_free(&row));
+    for (int j = 0; j < d->neurons; j++)
+        for (int i = 0; i < M; i++)
+            whole[(size_t)j * (size_t)M + (size_t)i] = tiles[((size_t)(i / TILE) * (size_t)d->padded + (size_t)j) * TILE + (size_t)(i % TILE)];
+    memory_free(tiles);
+    return whole;
+}
