@@ -32,6 +32,14 @@ SYSTEMS = {
                   "network.fast": "random"},
         "within": 0.15,
     },
+    "dendritic": {
+        "small": {"simulation.dt": "1 ms", "simulation.loop_duration": "400 ms", "stimulus.duration": "40 ms", "stimulus.side": 4, "learning.rule": "somatic",
+                  "learning.input_rate": 1e-3, "learning.inhibition_rate": 2e-3, "learning.decoder_rate": 1e-3, "learning.homeostasis_rate": 0.05, "network.neurons": 10,
+                  "neuron.rate": "40 Hz", "protocol.images": 9},
+        "large": {"simulation.dt": "1 ms", "simulation.loop_duration": "40 ms", "stimulus.duration": "40 ms", "stimulus.side": 16, "learning.rule": "dendritic_simultaneous",
+                  "network.neurons": 100, "neuron.rate": "40 Hz", "protocol.images": 1},
+        "within": 0.15,
+    },
     "probe": {
         "small": {"simulation.dt": "1 ms", "learning.rule": "probe", "network.neurons": 11, "simulation.loop_duration": "100 ms"},
         "large": {"simulation.dt": "1 ms", "learning.rule": "probe", "network.neurons": 400000, "simulation.loop_duration": "5 ms"},

@@ -2,7 +2,7 @@
 import re
 
 
-def missing(text, cases, untested=()):
+def missing(text, cases, untested=(), least=(20, 25)):
     """Kinds and choices of the listing that no case uses. @param cases [{section: {key: value}}] @param untested {(section, key, choice)}"""
     section, variant, wanted, kinds, choices, first = None, None, [], 0, 0, {}
     for line in text.splitlines():
@@ -20,5 +20,5 @@ def missing(text, cases, untested=()):
                 choices += 1
                 if (section, key, choice) not in untested and not any(str(keys.get(section, {}).get(key, default)) == choice for keys in cases):
                     wanted.append(f"{section}.{key}: {choice}")
-    assert kinds >= 20 and choices >= 25, f"the listing was not understood: {kinds} kinds, {choices} choices"
+    assert kinds >= least[0] and choices >= least[1], f"the listing was not understood: {kinds} kinds, {choices} choices"
     return wanted

@@ -1,0 +1,239 @@
+"""The system dendritic: fast forms against the step as it is written, here and in a program of its own; closed forms; bits on any number of ranks; resuming; bad input.
+
+Equations and the order of a step: src/systems/dendritic/README.md, sections 2 and 3.
+"""
+import csv
+import json
+import os
+
+import h5py
+import numpy as np
+
+from choices import missing
+from engram_test import contents, difference, edges, read, run_tests
+
+SANITIZED = bool(os.environ.get("ENGRAM_TEST_SANITIZED"))
+BARS = {"stimulus.side": 4, "stimulus.pair_probability": 0.7, "network.neurons": 9}
+RATES = {  # ten times those of the paper, as in its bars of 4 x 4
+    "dendritic": {},
+    "somatic": {"learning.input_rate": 5e-4, "learning.inhibition_rate": 1e-3},
+    "dendritic_slow": {"learning.input_rate": 1e-6, "learning.inhibition_rate": 5e-4, "learning.average_rate": 5e-4},
+    "dendritic_simultaneous": {"learning.input_rate": 5e-4, "learning.inhibition_rate": 1e-3},
+    "dendritic_decay": {"learning.input_rate": 2e-4, "learning.inhibition_rate": 1e-3},
+}
+WEIGHTS = {"dendritic": 1e-13, "somatic": 1e-12, "dendritic_slow": 1e-11, "dendritic_simultaneous": 1e-10, "dendritic_decay": 1e-10}
+
+
+def words(parameters):
+    return [f"{key}={value}" for key, value in parameters.items()]
+
+
+def train(bench, name, parameters, ranks=1):
+    """A run of the small configuration that all of them differ from."""
+    if not os.path.exists(bench.path("base.yaml")):
+        bench.config("base.yaml", "simulation: {dt: 1 ms, seed: 1, loop_duration: 5 s}\nlearning: {rule: dendritic, loops: 2, decoder_rate: 5e-4, homeostasis_rate: 4e-2}\n"
+                                  "neuron: {stochasticity_rate: 7e-6}\nstimulus: {kind: bars}\noutput: {spikes: all, edges: all}\ntest: {trials: 0}\ncheckpoint: {every_loops: 1}\n")
+    return bench.train(bench.path("base.yaml"), name, ranks, words({**BARS, **parameters}))
+
+
+def of_rule(rule, more=None):
+    return {"learning.rule": rule, **RATES[rule], **(more or {})}
+
+
+def spikes(out, dt=1.0):
+    """[(step, neuron)] in the order of time."""
+    with h5py.File(os.path.join(out, "spikes.h5")) as file:
+        times, ids = file["spikes/neurons/timestamps"][:], file["spikes/neurons/node_ids"][:].astype(int)
+    steps = np.rint(times / dt).astype(int) - 1
+    order = np.lexsort((ids, steps))
+    return list(zip(steps[order].tolist(), ids[order].tolist()))
+
+
+def matrix(out, population):
+    """[target][source] of edges.h5"""
+    source, target, weight, _ = edges(out, population)
+    whole = np.zeros((target.max() + 1, source.max() + 1))
+    whole[target, source] = weight
+    return whole
+
+
+def last(out, column):
+    with open(os.path.join(out, "metrics.csv"), encoding="utf-8") as file:
+        return float(list(csv.DictReader(file))[-1][column])
+
+
+# ---- fast, as written ----
+
+CASES = {"plain": {}, "outside": {"neuron.bias": "outside", "neuron.stochasticity": 0.5}, "every_5": {"learning.update_every": 5}, "winner": {"neuron.winner": "one", "neuron.rate": "40 Hz"},
+         "queue": {"network.neurons": 70, "simulation.loop_duration": "1 s", "neuron.rate": "10 Hz"}}
+
+
+def test_fast_against_literal(bench):
+    """All spikes the same, weights to rounding. Rules with sgn(F) for 2 s only: where a weight goes through 0, which happens later, rounding decides how it goes on."""
+    for rule in RATES:
+        for case, more in list(CASES.items())[:1 if SANITIZED else None]:
+            if case in ("queue", "winner") and rule not in ("dendritic", "somatic", "dendritic_slow")[:2 if case == "queue" else 3]:
+                continue
+            parameters = of_rule(rule, {**more, **({"simulation.loop_duration": "1 s"} if rule in ("dendritic_simultaneous", "dendritic_decay") else {})})
+            fast, literal = train(bench, "fast", parameters), train(bench, "literal", {**parameters, "learning.stepping": "literal"})
+            a, b = spikes(fast), spikes(literal)
+            assert len(a) > 150 and a == b, f"{rule}, {case}: {len(a)} and {len(b)} spikes; the first that differ: {next((p for p in zip(a, b) if p[0] != p[1]), None)}"
+            for what in ("input", "decoder"):
+                one, other = read(fast, "dendritic.h5", what), read(literal, "dendritic.h5", what)
+                assert np.abs(one - other).max() < WEIGHTS[rule] * np.abs(other).max(), (rule, case, what, np.abs(one - other).max())
+            population = "somatic" if rule == "somatic" else "dendritic"
+            one, other = matrix(fast, population), matrix(literal, population)
+            assert np.abs(one - other).max() < WEIGHTS[rule] * np.abs(other).max(), (rule, case, population, np.abs(one - other).max())
+
+
+def test_identities(bench):
+    """README.md 3: dendritic F = D' and W = -F D; slow Fb - Fb(0) = -W_jji where both have one rate; the rate that homeostasis holds."""
+    out = train(bench, "identity", of_rule("dendritic", {"learning.loops": 4}))
+    F, D = read(out, "dendritic.h5", "input"), read(out, "dendritic.h5", "decoder")
+    assert (F == D).all() and np.abs(F).max() > 0.1
+    assert np.abs(matrix(out, "dendritic") + F @ D.T).max() < 1e-14 * np.abs(F @ D.T).max() * 100
+    slow = train(bench, "slow", of_rule("dendritic_slow"))
+    with h5py.File(os.path.join(slow, "checkpoint", "loop-0000000002.h5")) as file:
+        average = next(file[name][:] for name in names(file) if name.endswith("dendritic/average"))
+    tensor, neurons = read(slow, "dendritic.h5", "dendritic"), BARS["network.neurons"]
+    own = -tensor[np.arange(neurons), np.arange(neurons)]
+    assert np.abs(average[:, :16] - 0.001 - own).max() < 1e-13 and np.abs(own).max() > 1e-3
+    somatic = train(bench, "rate", of_rule("somatic", {"learning.loops": 8, "learning.homeostasis_rate": 0.1}))
+    assert abs(last(somatic, "rate_hz") - 15) < 0.6, last(somatic, "rate_hz")
+    assert abs(last(somatic, "stochasticity") - (0.1 + 0.9 * np.exp(-2 * 7e-6 * 40e3))) < 1e-5
+
+
+def names(file):
+    found = []
+    file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def test_single_neuron(bench):
+    """Without weights a neuron fires with P = 1/(1 + exp(-b/s2)), b the bias that homeostasis holds still: 3 standard errors."""
+    out = train(bench, "single", {"learning.rule": "dendritic", "network.neurons": 40, "learning.decoder_rate": 0, "learning.homeostasis_rate": 0, "neuron.stochasticity_rate": 0, "neuron.rate": "200 Hz", "simulation.loop_duration": "10 s",
+                                  "learning.loops": 1, "guards.max_rate": "1000 Hz"})
+    counts = np.bincount([neuron for _, neuron in spikes(out)], minlength=40)
+    assert abs(counts.mean() / 1e4 - 0.2) < 3 * np.sqrt(0.2 * 0.8 / 4e5), counts.mean()
+    assert abs(counts.std() / np.sqrt(1e4 * 0.2 * 0.8) - 1) < 0.4, counts.std()  # independent draws
+
+
+# ---- a program of its own ----
+
+def program(rule, seed, images, rates, side=4, neurons=8):
+    """README.md 2.7 as numpy, with its own random numbers; D by the sum over every step. @return mean loss over 150 images with frozen weights"""
+    rng = np.random.default_rng(seed)
+    M, lam, s2, rho = side * side, np.exp(-0.1), 1.0, 0.015
+    F, D, W, b = np.zeros((neurons, M)), np.zeros((M, neurons)), np.zeros((neurons, neurons)), np.full(neurons, np.log(rho / (1 - rho)))
+    z, counted, before = np.zeros(neurons), np.zeros(neurons), None
+    loss, count = 0.0, 0
+    for n in range(images + 150):
+        picture, learns = np.zeros((side, side)), n < images
+        index = rng.integers(side)
+        if rng.random() < 0.7:
+            picture[index, :] = picture[:, index] = 1
+        else:
+            for bar in (index, rng.integers(side)):
+                if rng.random() < 0.5:
+                    picture[bar, :] = 1
+                else:
+                    picture[:, bar] = 1
+        now = picture.ravel()
+        before = now if before is None else before
+        for k in range(1, 101):
+            f = min(1, k / 30)
+            x = f * now + (1 - f) * before
+            V = F @ x + W @ z if rule == "somatic" else F @ (x - D @ z)
+            own = np.diag(W) if rule == "somatic" else -np.einsum("ji,ij->j", F, D)
+            s = rng.random(neurons) < 1 / (1 + np.exp(-np.clip((V + 0.25 * own + b) / s2, -500, 500)))
+            if learns:
+                e = x - D @ z
+                if rule == "somatic":
+                    W -= rates["W"] * np.outer(V, z)
+                    F += rates["F"] * z[:, None] * (x[None, :] - F * z[:, None])
+                else:
+                    F += rates["F"] * np.outer(z, x - F.T @ z)
+                D += rates["D"] * np.outer(e, z)
+                b += rates["B"] * (rho - counted)
+                s2 += 2 * 7e-6 * (0.1 - s2)
+                counted = s.astype(float)
+            z = lam * z + s
+            if not learns:
+                loss += ((x - D @ z) ** 2).sum() / (2 * M)
+                count += 1
+        before = now
+    return loss / count
+
+
+def test_independent_program(bench):
+    """Bars of 4 x 4, pairs in 70 %: the loss of two networks each, of which the program's are trained by a rule written apart from it, within what seeds differ by."""
+    images, networks = (300, 1) if SANITIZED else (1500, 2)
+    for rule in ("dendritic", "somatic"):
+        theirs = [program(rule, seed, images, {"F": 5e-4, "W": 1e-3, "D": 5e-4, "B": 4e-2}) for seed in range(networks)]
+        ours = [last(train(bench, f"ours_{rule}_{seed}", of_rule(rule, {"network.neurons": 8, "simulation.seed": seed + 10, "simulation.loop_duration": f"{images * 100} ms", "learning.loops": 1,
+                                                                        "output.spikes": "none", "test.every": 1, "test.trials": 1, "protocol.images": 150})), "test_loss") for seed in range(networks)]
+        assert abs(np.mean(ours) - np.mean(theirs)) < (0.05 if SANITIZED else 0.01), (rule, ours, theirs)
+
+
+# ---- ranks, kills, other runs ----
+
+KINDS = {
+    "somatic": of_rule("somatic", {"test.every": 1, "test.trials": 1, "protocol.images": 5, "neuron.winner": "one"}),
+    "dendritic": of_rule("dendritic", {"learning.stages": "[1, 1]", "learning.decoder_rate": "[1e-3, 1e-4]", "neuron.bias": "outside", "network.neurons": 67}),
+    "slow": of_rule("dendritic_slow", {"learning.update_every": 5}),
+    "simultaneous": of_rule("dendritic_simultaneous", {"test.every": 1, "test.trials": 2, "protocol.images": 3}),
+    "decay": of_rule("dendritic_decay"),
+    "literal": of_rule("dendritic_slow", {"learning.stepping": "literal", "learning.pruned": 0.4}),
+}
+
+
+def test_ranks_and_resume(bench):
+    """The same bits on other ranks, and resumed there after the first loop."""
+    for number, (name, parameters) in enumerate(list(KINDS.items())[::3 if SANITIZED else 1]):
+        parameters = {**parameters, "simulation.loop_duration": "1 s", "neuron.rate": "40 Hz", "learning.loops": 3}
+        one = contents(train(bench, "one", parameters))
+        for ranks in ((2,) if SANITIZED else (2, 7) if number % 2 else (3, 4)):
+            other = contents(train(bench, "other", parameters, ranks))
+            assert not difference(one, other), f"{name} on {ranks} ranks: {difference(one, other)}"
+        part = train(bench, "part", {**parameters, "learning.loops": 1})
+        bench.succeed(["train", os.path.join(part, "parameters.yaml"), "--resume", part, "-P", "learning.loops=3"], ranks=3)
+        assert not difference(one, contents(part)), f"{name} resumed on 3 ranks: {difference(one, contents(part))}"
+
+
+def test_choices(bench):
+    """Every kind and choice of the listing is in some case of these tests; images of files: tests/unit/test_images.c."""
+    cases = [{"learning": {"rule": rule}} for rule in RATES]
+    for case in list(CASES.values()) + list(KINDS.values()) + [{"learning.stepping": "literal"}]:
+        nested = {}
+        for key, value in case.items():
+            nested.setdefault(key.split(".")[0], {})[key.split(".")[1]] = value
+        cases.append(nested)
+    listing = bench.succeed(["list", "dendritic"])
+    left = [what for what in missing(listing, cases, least=(5, 6)) if not what.startswith(("stimulus", "simulation", "output", "checkpoint", "guards", "test"))]
+    assert not left, left
+
+
+def test_deleted_neurons(bench):
+    """A trained network that loses neurons codes worse; the others are not trained again."""
+    out = train(bench, "whole", of_rule("dendritic", {"learning.loops": 8, "protocol.images": 40}))
+    losses = []
+    for part in (0, 0.5):
+        bench.succeed(["test", out, "--trials", "2", "-o", bench.path(f"test_{part}.h5"), *(["--delete-neurons", str(part)] if part else [])])
+        with open(bench.path(f"test_{part}.json"), encoding="utf-8") as file:
+            losses.append(json.load(file)["tasks"][0]["loss"])
+    assert losses[1] > 1.1 * losses[0], losses
+
+
+def test_refused(bench):
+    """One message, exit code 2, before any work."""
+    for parameters, words_of_it in [({"learning.update_every": 3}, "update_every"), ({"simulation.loop_duration": "150 ms"}, "loop_duration"), ({"simulation.reset": "loop"}, "reset"),
+                                    ({"learning.decoder_rate": "[1e-3, 1e-4]"}, "decoder_rate"), ({"learning.rule": "dendritic_slow", "network.initial_input": 0}, "initial_input"),
+                                    ({"network.initial_input": 0.1}, "initial_input"), ({"learning.rule": "dendritic_slow", "learning.pruned": 0.5}, "stepping"), ({"neuron.rate": "1000 Hz"}, "rate"),
+                                    ({"simulation.dt": "0.3 ms"}, "duration"), ({"simulation.baseline": "1 s"}, "baseline")]:
+        train_words = [word for key, value in {**BARS, "learning.rule": "dendritic", **parameters}.items() for word in ("-P", f"{key}={value}")]
+        code, _, err = bench.run(["train", bench.config("refused.yaml", "simulation: {dt: 1 ms}\n"), "-o", bench.path("refused"), *train_words])
+        assert code == 2 and words_of_it in err and len(err.strip().splitlines()) == 1, (parameters, code, err)
+        assert not os.path.exists(bench.path("refused"))
+
+
+run_tests([test_fast_against_literal, test_identities, test_single_neuron, test_independent_program, test_ranks_and_resume, test_choices, test_deleted_neurons, test_refused])
