@@ -95,7 +95,7 @@ def golden_value(out, what, literal):
 def test_golden_traces(bench):
     """The first spikes, the last one and how many: all the same. Sums and weights to the digits that are given."""
     for name, (parameters, count, last, first, sums) in GOLDEN.items():
-        for literal in (False, True):
+        for literal in (False, True) if name == "G1" or not SANITIZED else (False,):
             out = train(bench, "golden", {**parameters, **(LITERAL if literal else {})})
             fired, where = spikes(out), f"{name}, {'literal' if literal else 'closed'}"
             assert " ".join(f"{step},{neuron}" for step, neuron in fired[:12]) == first, (where, fired[:12])
@@ -165,7 +165,7 @@ def compare(bench, name, parameters, tolerance):
 
 
 def test_closed_against_literal(bench):
-    for name, parameters in list(CASES.items())[::4 if SANITIZED else 1]:
+    for name, parameters in list(CASES.items())[::6 if SANITIZED else 1]:
         compare(bench, name, parameters, 1e-10 if "neuron.basis" in parameters else 1e-12)
     if not SANITIZED:  # 1e5 steps
         compare(bench, "long", {**CASES["spread"], "simulation.loop_duration": "10 s", "learning.loops": 1, "stimulus.scale": "auto"}, 1e-12)
@@ -245,7 +245,7 @@ def same(truth, bench, name, parameters, ranks):
 def test_same_bits(bench):
     """On 1, 2, 3, 4 and 7 ranks, whatever the length of blocks."""
     shorter = {"simulation.loop_duration": "300 ms"}
-    for name, parameters in list(CASES.items())[::6 if SANITIZED else 1]:
+    for name, parameters in list(CASES.items())[::12 if SANITIZED else 2]:  # the others: test_identity_of_kinds
         parameters = {**parameters, **shorter, "learning.settle": "10 ms"}
         truth = everything(train(bench, "one", parameters))
         same(truth, bench, name, {**parameters, "learning.speculation": 0.01}, 1)
@@ -309,7 +309,7 @@ def test_every_choice_has_a_case(bench):
 def test_identity_of_kinds(bench):
     """Of every kind and every choice: one rank, and saved on 2 and resumed on 3; a third of them on 4 or 7, and with blocks of another length; tests with it."""
     write_tables(bench)
-    for number, (name, parameters) in enumerate(list(KINDS.items())[::6 if SANITIZED else 1]):
+    for number, (name, parameters) in enumerate(list(KINDS.items())[::11 if SANITIZED else 1]):
         parameters = {key: bench.path(value) if key.endswith(".path") else value for key, value in {**SMALL, **parameters}.items()}
         truth = everything(train(bench, "one", parameters))
         assert {"spikes.h5:spikes/neurons/timestamps", "balanced.h5:decoded"} <= set(truth) and any(key.startswith("test.h5:") for key in truth), (name, sorted(truth)[:20])

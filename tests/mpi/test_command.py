@@ -152,7 +152,7 @@ def test_combinations(bench):
         "targets.duration": ["targets.kind=surrogate", "targets.quantity=rate", "targets.length=40 ms"],
     }
     for ranks in (1,) if SANITIZED else (1, 3):
-        for key, overrides in refused.items():
+        for key, overrides in list(refused.items())[::1 if ranks == 1 and not SANITIZED else 4]:
             expect(bench, ["check", config] + [w for o in overrides for w in ("-P", o)], 2, key, ranks=ranks)
     phi = [w for o in ("targets.quantity=rate", "targets.rate_form=phi") for w in ("-P", o)]
     expect(bench, ["check", config] + phi, 2, "targets.rate_form", "siegert")
