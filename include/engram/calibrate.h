@@ -42,6 +42,21 @@ double calibration_median(double *values, int count);
 guard *calibration_guard(const calibration *calibration, const learning_system *system, void *self, const system_facts *facts);
 void calibration_guard_free(guard *guard);
 
+enum { CALIBRATION_COUNTS = 4 };
+
+/** A loop of a small network: the fastest of several, mean over ranks. */
+typedef struct {
+    double seconds, build; /**< s of the loop, and of building */
+    double steps;
+    double count[CALIBRATION_COUNTS]; /**< what the system counted in a loop, mean over repeats */
+} calibration_loop;
+
+/** Build and run a network that is the system's default but for what a parameter file says; every rank a network of its own, all at the same time.
+ *  Collective over the job; ends it where the text is wrong. @param count told after each loop what to count, [CALIBRATION_COUNTS], 0 before
+ *  @param format of the text of the parameter file */
+calibration_loop calibration_run(calibration *calibration, const learning_system *system, void (*count)(const void *self, double *count),
+                                 const char *format, ...) __attribute__((format(printf, 4, 5)));
+
 /** A list of the machine, which frees it. @param values [count]; NULL: zeros. Not collective. */
 param_numbers calibration_list(int count, const double *values);
 

@@ -2,6 +2,7 @@
  * and lets each system measure its own costs. */
 #include <errno.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "engram/files.h"
 #include "engram/h5.h"
 #include "engram/plan_run.h"
+#include "engram/schema.h"
 #include "engram/utf8.h"
 #include "job_script.h"
 #include "machine_file.h"
@@ -258,6 +260,47 @@ guard *calibration_guard(const calibration *calibration, const learning_system *
 
 void calibration_guard_free(guard *guard) {
     guard_free(guard);
+}
+
+calibration_loop calibration_run(calibration *calibration, const learning_system *system, void (*count)(const void *self, double *count),
+                                 const char *format, ...) {
+    enum { TEXT_BYTES = 2048 };
+    char text[TEXT_BYTES];
+    const context *alone = &calibration->alone;
+    config *config;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (config_read_text(alone, "calibration", text, (size_t)length, NULL, training_schema(), &config) != STATUS_OK)
+        context_abort("calibrate: a network of its own cannot be read:\n%s", text);
+    timers timers = {0};
+    const system_setting setting = {alone, config, BUILD_TRAIN, &timers};
+    system_facts facts;
+    void *self;
+    double started = clock_seconds(), seconds[CALIBRATION_REPEATS_LEAST];
+    if ((system->resolve && system->resolve(alone, config) != STATUS_OK) || system->check(alone, config) != STATUS_OK ||
+        system->build(&setting, &facts, &self) != STATUS_OK)
+        context_abort("calibrate: a network of its own is wrong:\n%s", text);
+    calibration_loop measured = {.build = calibration_mean(calibration, clock_seconds() - started), .steps = (double)facts.loop_steps};
+    guard *guard = calibration_guard(calibration, system, self, &facts);
+    for (int n = -1; n < CALIBRATION_REPEATS_LEAST; n++) { /* the first one warms up */
+        pulse pulse = {.steps = facts.loop_steps, .look_every = facts.look_every, .guard = guard};
+        loop loop = {.number = n + 2, .pulse = &pulse};
+        double counted[CALIBRATION_COUNTS] = {0};
+        CHECK_MPI(MPI_Barrier(calibration->job.comm));
+        started = clock_seconds();
+        system->loop(self, &loop);
+        if (n < 0) continue;
+        seconds[n] = clock_seconds() - started;
+        count(self, counted);
+        for (int c = 0; c < CALIBRATION_COUNTS; c++) measured.count[c] += counted[c] / CALIBRATION_REPEATS_LEAST;
+    }
+    measured.seconds = calibration_settle(calibration, seconds, CALIBRATION_REPEATS_LEAST);
+    calibration_guard_free(guard);
+    system->free(self);
+    config_free(config);
+    return measured;
 }
 
 static void measure_systems(calibration *calibration) {
