@@ -112,7 +112,7 @@ typedef struct {
 
 /** Sums over steps, the same on all ranks. */
 typedef struct {
-    int64_t steps, spikes, together; /* together: spikes of steps that had several */
+    int64_t steps, spikes, events, together; /* events: steps with spikes; together: spikes of those that had several */
     int64_t images;
     double loss;                 /* |x - D z|^2/(2M) at ends of images */
 } sums;
@@ -341,5 +341,23 @@ void dendritic_test_task(void *raw, int task, const double *records, figure_list
 void dendritic_test_write(void *raw, int task, h5_file *file);
 void dendritic_test_figures(const void *raw, figure_list *figures);
 void dendritic_test_end(void *raw);
+
+/* ---- costs.c: section `dendritic` of a machine file, ns ---- */
+
+typedef struct {
+    double step, neuron;         /* of a step; of a neuron in it: on every rank */
+    double event, row;           /* of a step with spikes; of a neuron in it: on every rank */
+    double synapse, pixel;       /* of a weight of W and of D in a step with spikes */
+    double compartment;          /* of a compartment in an update */
+    double dendrite;             /* of a synapse on a compartment at a spike of its neuron */
+    double literal;              /* of a weight in a step of literal stepping */
+} dendritic_costs;
+
+/** plan_hooks.costs */
+const param_section *dendritic_cost_sections(int *count);
+/** plan_hooks.calibrate */
+struct calibration;
+void dendritic_calibrate(struct calibration *calibration);
+extern const learning_system dendritic_system;
 
 #endif

@@ -13,12 +13,16 @@ typedef struct {
     double neurons, padded, inputs, pixels; /* N and M, and both in whole tiles */
     int64_t loops, loop_steps;
     double dt, rate;                        /* ms; Hz */
+    double presentation, every, trial;      /* steps of an image, of an update, of a trial */
     double images, reading;                 /* bytes of them; and while they are read */
     rule_name rule;
     bool tensor, literal, pruned;
     const output_settings *output;
     const test_settings *test;
 } sizes;
+
+/* Of a rank: with fewer, ranks speak for longer than they work. */
+static const double LEAST_NEURONS = 1000, LEAST_COMPARTMENTS = 20000, NS = 1e-9;
 
 static double whole_tiles(double count) {
     return ceil(count / TILE) * TILE;
@@ -44,6 +48,9 @@ static status open_sizes(const context *context, config *config, void **result) 
     sizes->rate = neuron->rate;
     sizes->loops = learning->loops;
     sizes->loop_steps = dendritic_loop_images(config) * llround(((const image_settings *)config_common(config, "stimulus"))->duration / simulation->dt);
+    sizes->presentation = (double)llround(((const image_settings *)config_common(config, IMAGES_SECTION))->duration / simulation->dt);
+    sizes->every = (double)learning->update_every;
+    sizes->trial = (double)(((const protocol_settings *)config_common(config, "protocol"))->images + 1) * sizes->presentation;
     sizes->rule = dendritic_rule(config);
     sizes->tensor = sizes->rule != RULE_SOMATIC && sizes->rule != RULE_DENDRITIC;
     sizes->literal = learning->stepping == STEPPING_LITERAL;
@@ -60,7 +67,12 @@ static void facts(const void *raw, plan_facts *facts) {
     const sizes *sizes = raw;
     *facts = (plan_facts){.neurons = (int64_t)sizes->neurons, .loops = sizes->loops, .loop_steps = sizes->loop_steps, .dt = sizes->dt, .rate = sizes->rate};
     snprintf(facts->network, sizeof facts->network, "that code %.0f pixels", sizes->inputs);
-    snprintf(facts->training, sizeof facts->training, "%s%s", rules[sizes->rule], sizes->literal ? ", every step as written, on every rank" : "");
+    const double most = fmax(1, floor(sizes->tensor ? sizes->neurons * sizes->pixels / LEAST_COMPARTMENTS : sizes->neurons / LEAST_NEURONS));
+    if (sizes->literal) snprintf(facts->training, sizeof facts->training, "%s, every step as written, on every rank", rules[sizes->rule]);
+    else
+        snprintf(facts->training, sizeof facts->training, "%s; give a rank at least %.0f %s: more than %.0f rank%s hardly make%s it faster",
+                 rules[sizes->rule], sizes->tensor ? LEAST_COMPARTMENTS : LEAST_NEURONS, sizes->tensor ? "compartments" : "neurons", most,
+                 most > 1 ? "s" : "", most > 1 ? "" : "s");
 }
 
 /* ---- bytes ---- */
@@ -133,4 +145,39 @@ static void output(const void *raw, double rate, plan_files *files) {
     files->checkpoint = 8 * checkpoint_numbers(sizes);
 }
 
-const plan_hooks dendritic_plan = {.open = open_sizes, .close = memory_free, .facts = facts, .memory = memory, .output = output};
+/* ---- seconds ---- */
+
+/** s of so many steps on the rank with most neurons. */
+typedef struct { double update, learn, transfer; } effort;
+
+static effort effort_of(const sizes *sizes, const machine *machine, plan_ranks ranks, double rate, double steps) {
+    const dendritic_costs *costs = machine_costs(machine, "dendritic");
+    const double N = sizes->neurons, M = sizes->pixels, spikes = N * plan_per_step(rate, sizes->dt), events = 1 - exp(-spikes);
+    const double mine = ceil(N / (double)ranks.count), pixels = pixels_of(sizes, (double)ranks.count), image = steps / sizes->presentation;
+    const double rows = plan_message(machine, ranks, 8 * (mine + 1));
+    if (sizes->literal) return (effort){.update = NS * steps * costs->literal * (N * M + (sizes->tensor ? N * N * M : N * N))};
+    effort effort = {.update = NS * steps * (costs->step + N * costs->neuron + events * (costs->event + N * costs->row)),
+                     .learn = NS * steps * events * N * pixels * costs->pixel};
+    if (!sizes->tensor) effort.learn += NS * steps * events * mine * N * costs->synapse;
+    if (sizes->tensor) effort.learn += NS * steps * mine * M * (costs->compartment / sizes->every + spikes * costs->dendrite);
+    if (ranks.count > 1) effort.transfer = (sizes->tensor ? steps : steps * events) * rows + image * (rows + plan_message(machine, ranks, 8));
+    return effort;
+}
+
+static void seconds_of(const void *raw, const machine *machine, plan_ranks ranks, double rate, plan_seconds *s) {
+    const sizes *sizes = raw;
+    const effort loop = effort_of(sizes, machine, ranks, rate, (double)sizes->loop_steps), trial = effort_of(sizes, machine, ranks, rate, sizes->trial);
+    s->update = loop.update, s->learn = loop.learn, s->transfer = loop.transfer;
+    s->tests = (double)sizes->test->trials * (trial.update + trial.transfer);
+}
+
+const plan_hooks dendritic_plan = {
+    .open = open_sizes,
+    .close = memory_free,
+    .facts = facts,
+    .memory = memory,
+    .output = output,
+    .time = seconds_of,
+    .costs = dendritic_cost_sections,
+    .calibrate = dendritic_calibrate,
+};

@@ -120,6 +120,7 @@ void coding_owed(dendritic *d) {
 
 static void count(dendritic *d, int spikes) {
     d->sums.spikes += spikes;
+    d->sums.events += spikes > 0;
     d->sums.together += spikes > 1 ? spikes : 0;
     for (int k = 0; k < spikes && !d->literal; k++) owe(d, d->spiking[k]), d->owed[d->spiking[k]]++;
 }
