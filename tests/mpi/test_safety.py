@@ -1,4 +1,5 @@
 """What a run must not touch: files of others, what links lead to, what a shell would make of a name; and what must not be lost: a stop file, a run whose folder vanishes."""
+import ctypes
 import os
 import shutil
 import subprocess
@@ -128,6 +129,25 @@ def test_names(bench):
     expect(bench, ["train", config, "-o", "g/" * 2040], 2, "too long")
 
 
+def test_semaphores_of_the_dead(bench):
+    """Open MPI's shared file pointers take semaphores of the node, named after files: what another program, killed, left of them stops nobody."""
+    config, out, libc = bench.config("safe.yaml", TEXT), bench.path("haunted"), ctypes.CDLL(None, use_errno=True)
+    libc.sem_open.restype = ctypes.c_void_p
+    bench.train(config, out)
+    names = [os.path.basename(name) for name in content(out) if name.endswith(".h5")]
+    left = [f"/OMPIO_{name}{more}".encode() for name in names for more in ("", ".part")]
+    assert len(left) >= 8
+    try:
+        for name in left:
+            assert libc.sem_open(name, os.O_CREAT, 0o600, 0), os.strerror(ctypes.get_errno())  # taken, and nobody will give it back
+        for ranks in (1, 2):
+            code, _, error = bench.run(["train", config, "-o", out, "--overwrite", "--quiet"], ranks, timeout=60)
+            assert code == 0, error
+    finally:
+        for name in left:
+            libc.sem_unlink(name)
+
+
 def vanish(bench, how, number):
     config, out = bench.config("many.yaml", TEXT.replace("loops: 2", "loops: 1000000").replace("every_loops: 1", "every_loops: 0")), bench.path(f"gone{number}")
     with open(bench.path("log"), "w+") as log:
@@ -220,4 +240,4 @@ echo "$job_code/$job_stopped"'''
         assert done.stdout.strip() == said, (launcher, code, why, done.stdout, done.stderr)
 
 
-run_tests([test_overwrite_removes_its_own, test_links_and_pipes, test_folders_in_the_way, test_results_spare_what_is_read, test_names, test_vanished, test_stop_file, test_lock_that_fails, test_job_script, test_jobs_believe_run_json])
+run_tests([test_overwrite_removes_its_own, test_links_and_pipes, test_folders_in_the_way, test_results_spare_what_is_read, test_names, test_semaphores_of_the_dead, test_vanished, test_stop_file, test_lock_that_fails, test_job_script, test_jobs_believe_run_json])
