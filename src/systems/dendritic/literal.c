@@ -20,7 +20,9 @@ struct literal {
     double *Wd;          /* [N][N][M]; NULL */
     double *u;           /* [N][M] of tensors */
     double *C;           /* [N][N] average of z z', of pruning (README.md 3.7); NULL */
-    double *strength;    /* [N][N-1][M] |W C| of synapses between two neurons, scratch of pruning */
+    double *strength;    /* [N][N][M] |W C| of synapses, scratch of pruning; of a neuron's on itself infinite */
+    double *near;        /* [N][N][M] those that may be the limit */
+    double limit;        /* below which they decayed in the last update: where the next limit is looked for */
     double *V;           /* [N] */
     double *x, *x0;      /* [pixels] */
     double *Dz;          /* [M] */
@@ -38,6 +40,7 @@ void written_new(dendritic *d) {
     if (d->rates->pruned > 0) {
         l->C = memory_new(MEMORY_WEIGHTS, N * N, sizeof(double));
         l->strength = memory_new(MEMORY_WEIGHTS, N * N * M, sizeof(double));
+        l->near = memory_new(MEMORY_WEIGHTS, N * N * M, sizeof(double));
     }
     if (d->tensor_rule) l->Wd = memory_new(MEMORY_WEIGHTS, N * N * M, sizeof(double)), l->u = memory_new(MEMORY_STATE, N * M, sizeof(double));
     l->V = memory_new(MEMORY_STATE, N, sizeof(double));
@@ -53,7 +56,7 @@ void written_new(dendritic *d) {
 
 void written_free(dendritic *d) {
     literal *l = d->literal;
-    double *arrays[] = {l->F, l->Fb, l->D, l->W, l->Wd, l->C, l->strength, l->u, l->V, l->x, l->x0, l->Dz, l->count};
+    double *arrays[] = {l->F, l->Fb, l->D, l->W, l->Wd, l->C, l->strength, l->near, l->u, l->V, l->x, l->x0, l->Dz, l->count};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
     memory_free(l);
     d->literal = NULL;
@@ -172,23 +175,44 @@ static double smallest(double *values, int64_t total, int64_t count) {
     return values[count];
 }
 
+/** The count-th smallest of l->strength, from 0. From one update to the next it hardly moves: of those around the last one it is looked for first. */
+static double find_limit(literal *l, int64_t total, int64_t count) {
+    enum { RUN = 16 };
+    static const double AROUND = 2e-3;
+    const double low = l->limit * (1 - AROUND), high = l->limit * (1 + AROUND), *strength = l->strength;
+    int64_t below = 0, near = 0;
+    for (int64_t e = 0; e < total; e++) below += strength[e] < low;
+    for (int64_t e = 0; e < total; e += RUN) {
+        const int64_t end = e + RUN < total ? e + RUN : total;
+        int64_t any = 0;
+        for (int64_t p = e; p < end; p++) any += strength[p] >= low && strength[p] <= high;
+        for (int64_t p = e; any && p < end; p++)
+            if (strength[p] >= low && strength[p] <= high) l->near[near++] = strength[p];
+    }
+    if (count >= below && count < below + near) return smallest(l->near, near, count - below);
+    memcpy(l->near, strength, (size_t)total * sizeof(double));
+    return smallest(l->near, total, count);
+}
+
 /** Line 3, pruning: of the synapses between two neurons the part q with the smallest |W C| decays. */
 static void prune(dendritic *d) {
     literal *l = d->literal;
     const int N = d->neurons, M = d->inputs;
     const double m = (double)d->learning->update_every, decay = m * d->rates->prune_rate * d->regime.inhibition;
-    int64_t total = 0;
-    for (int e = 0; e < N * N; e++) l->C[e] += m * d->rates->prune_average * d->dt * (d->trace[e / N] * d->trace[e % N] - l->C[e]);
-    for (int e = 0; e < N * N; e++)
-        for (int i = 0; i < M && e / N != e % N; i++) l->strength[total++] = fabs(l->Wd[(size_t)e * (size_t)M + (size_t)i] * l->C[e]);
-    const int64_t count = (int64_t)(d->rates->pruned * (double)total);
+    const int64_t total = (int64_t)N * (N - 1) * M, count = (int64_t)(d->rates->pruned * (double)total);
+    for (int j = 0; j < N; j++)
+        for (int k = 0; k < N; k++) l->C[j * N + k] += m * d->rates->prune_average * d->dt * (d->trace[j] * d->trace[k] - l->C[j * N + k]);
     if (count == 0) return;
-    const double limit = count < total ? smallest(l->strength, total, count) : INFINITY;
-    for (int e = 0; e < N * N; e++)
-        for (int i = 0; i < M && e / N != e % N; i++) {
-            double *W = &l->Wd[(size_t)e * (size_t)M + (size_t)i];
-            if (fabs(*W * l->C[e]) < limit) *W -= decay * *W;
+    for (int j = 0; j < N; j++)
+        for (int k = 0; k < N; k++) {
+            const size_t e = ((size_t)j * (size_t)N + (size_t)k) * (size_t)M;
+            const double C = fabs(l->C[j * N + k]), own = j == k ? INFINITY : 0;
+            for (int i = 0; i < M; i++) l->strength[e + (size_t)i] = fabs(l->Wd[e + (size_t)i]) * C + own;
         }
+    const double limit = l->limit = count < total ? find_limit(l, total + (int64_t)N * M, count) : INFINITY;
+    double *W = l->Wd;
+    const double *strength = l->strength;
+    for (size_t e = 0; e < (size_t)N * (size_t)N * (size_t)M; e++) W[e] -= (strength[e] < limit ? decay : 0) * W[e];
 }
 
 /** Line 3, biases and stochasticity. */

@@ -123,7 +123,7 @@ static void memory(const void *raw, int64_t count, double rate, plan_bytes *byte
     if (sizes->rule == RULE_SOMATIC) state += 3 * mine;
     if (sizes->rule == RULE_SLOW) weights += mine * P;
     if (sizes->tensor) weights += tensor_of(sizes, mine) + mine * P, state += mine * P + sizes->padded + 5 * mine + P;
-    weights += literal_weights(sizes) + (sizes->pruned ? N * N * M : 0);
+    weights += literal_weights(sizes) + (sizes->pruned ? 2 * N * N * M : 0);
     if (sizes->literal) state += 2 * N + 2 * P + M + (sizes->tensor ? N * M : 0);
     held[MEMORY_STATE] = 8 * state + 8 * pad + 4 * mine + sizeof(dendritic);
     held[MEMORY_WEIGHTS] = 8 * weights;
