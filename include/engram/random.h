@@ -49,6 +49,7 @@ typedef enum {
     RANDOM_IMAGE = 39,           /**< id: draw,       counter: set << 40 | number of the image */
     RANDOM_ESCAPE = 37,          /**< id: neuron,     counter: stream * 2^40 + step/8 (random_short) */
     RANDOM_ESCAPE_REST = 38,     /**< id: neuron,     counter: stream * 2^40 + step */
+    RANDOM_INPUT_WEIGHT = 40,    /**< id: neuron,     counter: input */
 } random_purpose;
 
 /** The four words of one block. */

@@ -5,7 +5,9 @@
 
 #include "engram/memory.h"
 #include "engram/plan.h"
+#include "engram/random.h"
 #include "engram/run_settings.h"
+#include "lanes.h"
 
 static const int64_t LOOP_IMAGES = 1000;
 
@@ -30,6 +32,7 @@ static status check_rates(config *config) {
     if (rule != RULE_DENDRITIC) result = status_worse(result, check_stages(config, "input_rate", &rates->input_rate, stages));
     if (rule != RULE_DENDRITIC) result = status_worse(result, check_stages(config, "inhibition_rate", &rates->inhibition_rate, stages));
     if (rule == RULE_SLOW) result = status_worse(result, check_stages(config, "average_rate", &rates->average_rate, stages));
+    if (rule == RULE_SLOW) result = status_worse(result, check_stages(config, "prune_rate", &rates->prune_rate, stages));
     return result;
 }
 
@@ -40,6 +43,35 @@ double dendritic_initial_input(config *config) {
     return rule == RULE_SLOW || rule == RULE_DECAY ? 0.001 : 0;
 }
 
+bool dendritic_initial_row(const dendritic *d, int64_t neuron, double *F) {
+    const network_settings *network = config_common(d->config, "network");
+    const double least = dendritic_initial_input(d->config);
+    for (int i = 0; i < d->inputs; i++) {
+        F[i] = least;
+        if (network->initial_spread == 0) continue;
+        const double normal = random_normal(d->seed, RANDOM_INPUT_WEIGHT, (uint64_t)neuron, (uint64_t)i);
+        F[i] += exp(fmax(0, network->initial_spread * normal + network->initial_offset)) - 1;
+    }
+    return network->initial_spread > 0;
+}
+
+/** Input weights at the start. */
+static status check_initial(config *config) {
+    const network_settings *network = config_common(config, "network");
+    const char *rule = config_variant_name(config, "learning");
+    const rule_name name = dendritic_rule(config);
+    status result = STATUS_OK;
+    if ((name == RULE_SLOW || name == RULE_DECAY) && dendritic_initial_input(config) == 0)
+        result = config_complain(config, "network", "initial_input", "must not be 0 with rule %s, which divides by it", rule);
+    if (name == RULE_DENDRITIC && dendritic_initial_input(config) != 0)
+        result = config_complain(config, "network", "initial_input", "must be 0 with rule dendritic: F is D', and D begins at 0");
+    if (name == RULE_DENDRITIC && network->initial_spread != 0)
+        result = config_complain(config, "network", "initial_spread", "must be 0 with rule dendritic: F is D', and D begins at 0");
+    else if (network->initial_spread == 0 && network->initial_offset != 0)
+        result = config_complain(config, "network", "initial_offset", "has no meaning where network.initial_spread is 0");
+    return result;
+}
+
 static status check(const context *context, config *config) {
     const simulation_settings *simulation = config_common(config, "simulation");
     const learning_settings *learning = config_common(config, "learning");
@@ -47,7 +79,6 @@ static status check(const context *context, config *config) {
     const image_settings *stimulus = config_common(config, IMAGES_SECTION);
     const image_setting setting = {.context = context, .config = config, .seed = (uint64_t)simulation->seed};
     const rule_settings *rates = config_variant(config, "learning");
-    const rule_name rule = dendritic_rule(config);
     const double probability = neuron->rate / 1000 * simulation->dt;
     status result = status_worse(check_rates(config), images_check(&setting));
     result = status_worse(result, config_check_steps(config, "stimulus", "duration", stimulus->duration, simulation->dt));
@@ -63,15 +94,10 @@ static status check(const context *context, config *config) {
                                  llround(stimulus->duration / simulation->dt));
     if (!isnan(simulation->loop_duration) && fabs(remainder(simulation->loop_duration, stimulus->duration)) > 1e-9 * simulation->loop_duration)
         result = config_complain(config, "simulation", "loop_duration", "must be whole images, of %g ms each", stimulus->duration);
-    if ((rule == RULE_SLOW || rule == RULE_DECAY) && dendritic_initial_input(config) == 0)
-        result = config_complain(config, "network", "initial_input", "must not be 0 with rule %s, which divides by it",
-                                 config_variant_name(config, "learning"));
     if (rates->pruned > 0 && learning->stepping != STEPPING_LITERAL)
         result = config_complain(config, "learning", "stepping",
                                  "must be literal with learning.pruned: which synapses are weak is asked of all in every update");
-    if (rule == RULE_DENDRITIC && dendritic_initial_input(config) != 0)
-        result = config_complain(config, "network", "initial_input", "must be 0 with rule dendritic: F is D', and D begins at 0");
-    return result;
+    return status_worse(result, check_initial(config));
 }
 
 static status count_tasks(const context *context, config *config, int *tasks) {
@@ -128,6 +154,7 @@ static void allocate_neurons(dendritic *d) {
     double **vectors[] = {&d->trace, &d->bias, &d->before, &d->now, &d->inhibition, &d->autapse, &d->potential, &d->reported, &d->memory, &d->driven,
                           &d->inhibited, &d->accumulated, &d->own, &d->column, &d->owed};
     for (size_t v = 0; v < sizeof vectors / sizeof *vectors; v++) *vectors[v] = numbers(MEMORY_STATE, padded);
+    for (int c = 0; c < CURRENTS; c++) d->current[c] = numbers(MEMORY_STATE, (size_t)d->part.mine);
     d->spiking = memory_new(MEMORY_STATE, padded, sizeof(int32_t));
     d->fired = memory_new(MEMORY_STATE, padded, sizeof(int32_t));
     d->draw = memory_new(MEMORY_BUFFERS, DRAWS * (size_t)d->padded, sizeof(uint16_t));
@@ -159,14 +186,19 @@ static void allocate(dendritic *d) {
     }
 }
 
+/** Collective. */
 static void set_initial(dendritic *d) {
-    const double chance = d->neuron->rate / 1000 * d->dt, start = log(chance / (1 - chance)), F = dendritic_initial_input(d->config);
+    const double chance = d->neuron->rate / 1000 * d->dt, start = log(chance / (1 - chance));
     for (int j = 0; j < d->padded; j++)
         d->bias[j] = j >= d->neurons ? -INFINITY : d->neuron->bias == BIAS_INSIDE ? start * d->neuron->stochasticity : start;
     for (int j = d->neurons; j < d->padded; j++) d->potential[j] = -INFINITY;
     for (int i = 0; i < d->part.mine && d->row_scale; i++) d->row_scale[i] = 1;
-    for (int i = 0; i < d->part.mine && d->input; i++)
-        for (int p = 0; p < d->inputs; p++) d->input[(size_t)i * (size_t)d->pixels + (size_t)p] = F;
+    for (int i = 0; i < d->part.mine && d->input; i++) {
+        double *F = d->input + (size_t)i * (size_t)d->pixels;
+        const bool random = dendritic_initial_row(d, d->part.first + i, F);
+        if (random && d->weight) d->weight[(size_t)(d->part.first + i) * (size_t)d->mine_padded + (size_t)i] = -dot(F, F, d->pixels);
+    }
+    if (d->weight) inhibition_autapses(d);
 }
 
 static void free_self(void *raw) {
@@ -180,6 +212,7 @@ static void free_self(void *raw) {
                         d->accumulated, d->own, d->column, d->owed, d->image, d->image_before, d->seen, d->input, d->weight, d->queue.left, d->queue.right,
                         d->row_scale, d->row_now, d->row_before, d->sent, d->received, d->fades, d->powers, d->logits};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
+    for (int c = 0; c < CURRENTS; c++) memory_free(d->current[c]);
     memory_free(d->spiking), memory_free(d->fired), memory_free(d->recent), memory_free(d->draw), memory_free(d->least);
     memory_free(d->counts), memory_free(d->offsets), memory_free(d->silent);
     memory_free(d);
@@ -245,6 +278,7 @@ static void set_regime(dendritic *d, int64_t loop) {
         .input = d->dt * of_stage(&d->rates->input_rate, stage),
         .inhibition = d->dt * of_stage(&d->rates->inhibition_rate, stage),
         .average = d->dt * of_stage(&d->rates->average_rate, stage),
+        .prune = d->dt * of_stage(&d->rates->prune_rate, stage) * of_stage(&d->rates->inhibition_rate, stage),
         .stream = (uint64_t)loop,
         .set = IMAGES_TRAIN,
         .first_image = (loop - 1) * d->images_per_loop,

@@ -28,12 +28,15 @@ enum {
     KERNEL = 1024,       /* powers of lambda in a table */
     LOGITS = 4096,       /* logits of draws in a table */
 };
+/** What flows into a neuron, behind a step: at the soma, and at the compartment with its largest input weight (rules with compartments). */
+enum { SOMA_EXCITATION, SOMA_INHIBITION, COMPARTMENT_EXCITATION, COMPARTMENT_INHIBITION, CURRENTS };
 
 /* ---- parameters: sections.c ---- */
 
 typedef struct {
     int64_t neurons;
-    double initial_input;        /* F at the start */
+    double initial_input;        /* F at the start, at least */
+    double initial_spread, initial_offset; /* F begins at initial_input + exp(max(0, spread normal + offset)) - 1 */
 } network_settings;
 
 typedef struct {
@@ -65,7 +68,7 @@ typedef struct {
     param_numbers average_rate;    /* eFb */
     double decay;                  /* lambda */
     double pruned;                 /* q: part of the synapses on compartments that is pruned; 0: none */
-    double prune_rate;             /* beta */
+    param_numbers prune_rate;      /* beta */
     double prune_average;          /* alpha, 1/ms */
 } rule_settings;
 
@@ -83,6 +86,7 @@ rule_name dendritic_rule(const config *config);
 typedef struct {
     bool learns;
     double decoder, homeostasis, input, inhibition, average;
+    double prune;                /* beta eW */
     uint64_t stream;             /* of the draws */
     image_set set;
     int64_t first_image;
@@ -154,6 +158,7 @@ struct dendritic {
     double *autapse;             /* A */
     double *potential;           /* V + A/4 + b: scratch of a step */
     double *reported;            /* [mine] potential, as it is reported */
+    double *current[CURRENTS];   /* [mine] as they are reported */
     int32_t *spiking;            /* [neurons] of this step, ascending */
     int32_t *fired;              /* of this rank, local indices */
     int32_t *recent;             /* [recents] that fired since the last update of biases */
@@ -300,6 +305,8 @@ int written_step(dendritic *d, int64_t step, int64_t k);
 const double *written_somatic(const dendritic *d);
 /** |image - D z|^2 */
 double written_error(dendritic *d);
+/** Of neuron gid. @param[out] current [CURRENTS] */
+void written_currents(const dendritic *d, int64_t gid, double *current);
 
 /* ---- tensor.c ---- */
 
@@ -309,13 +316,17 @@ void tensor_reset(dendritic *d);
 void tensor_state(dendritic *d, state_part part, state_list *list);
 /** Synapses from k on all compartments of local neuron i, after settle(). [pixels] */
 double *tensor_row(const dendritic *d, int64_t i, int64_t k);
+/** Of local neuron i. @param[out] current [CURRENTS] */
+void tensor_currents(const dendritic *d, int64_t i, double *current);
 /** Fb [mine][pixels]; NULL */
 double *tensor_average(const dendritic *d);
 
 /* ---- dendritic.c, measures.c, results.c, testing.c, plan.c: hooks of the system ---- */
 
-/** F at the start. */
+/** The least F at the start; all of them begin there unless network.initial_spread is given. */
 double dendritic_initial_input(config *config);
+/** F of a neuron at the start. @param[out] F [inputs] @return whether it is random, and autapses begin at what balances it: README.md 3.8 */
+bool dendritic_initial_row(const dendritic *d, int64_t neuron, double *F);
 /** Images of a loop. */
 int64_t dendritic_loop_images(config *config);
 

@@ -32,7 +32,6 @@ struct literal {
 void written_new(dendritic *d) {
     literal *l = d->literal = memory_new(MEMORY_STATE, 1, sizeof *l);
     const size_t N = (size_t)d->neurons, M = (size_t)d->inputs;
-    const double F = dendritic_initial_input(d->config);
     l->F = memory_new(MEMORY_WEIGHTS, N * M, sizeof(double));
     l->D = memory_new(MEMORY_WEIGHTS, N * M, sizeof(double));
     if (d->rule == RULE_SLOW) l->Fb = memory_new(MEMORY_WEIGHTS, N * M, sizeof(double));
@@ -48,9 +47,14 @@ void written_new(dendritic *d) {
     l->x0 = memory_new(MEMORY_STATE, (size_t)d->pixels, sizeof(double));
     l->Dz = memory_new(MEMORY_STATE, M, sizeof(double));
     l->count = memory_new(MEMORY_STATE, N, sizeof(double));
-    for (size_t e = 0; e < N * M; e++) {
-        l->F[e] = F;
-        if (l->Fb) l->Fb[e] = F;
+    for (size_t j = 0; j < N; j++) {
+        const bool random = dendritic_initial_row(d, (int64_t)j, l->F + j * M);
+        for (size_t i = 0; i < M; i++) {
+            const double F = l->F[j * M + i];
+            if (l->Fb) l->Fb[j * M + i] = random ? F * F : F;
+            if (random && l->W) l->W[j * N + j] -= F * F;
+            if (random && l->Wd) l->Wd[(j * N + j) * M + i] = -F * F;
+        }
     }
 }
 
@@ -198,7 +202,7 @@ static double find_limit(literal *l, int64_t total, int64_t count) {
 static void prune(dendritic *d) {
     literal *l = d->literal;
     const int N = d->neurons, M = d->inputs;
-    const double m = (double)d->learning->update_every, decay = m * d->rates->prune_rate * d->regime.inhibition;
+    const double m = (double)d->learning->update_every, decay = m * d->regime.prune;
     const int64_t total = (int64_t)N * (N - 1) * M, count = (int64_t)(d->rates->pruned * (double)total);
     for (int j = 0; j < N; j++)
         for (int k = 0; k < N; k++) l->C[j * N + k] += m * d->rates->prune_average * d->dt * (d->trace[j] * d->trace[k] - l->C[j * N + k]);
@@ -282,6 +286,22 @@ int written_step(dendritic *d, int64_t step, int64_t k) {
 
 const double *written_somatic(const dendritic *d) {
     return d->literal->W;
+}
+
+void written_currents(const dendritic *d, int64_t gid, double *current) {
+    const literal *l = d->literal;
+    const int64_t N = d->neurons, M = d->inputs;
+    const double *F = l->F + gid * M;
+    int64_t most = 0;
+    for (int64_t i = 1; i < M; i++) most = F[i] > F[most] ? i : most;
+    for (int c = 0; c < CURRENTS; c++) current[c] = 0;
+    for (int64_t i = 0; i < M; i++) current[SOMA_EXCITATION] += F[i] * l->x[i];
+    for (int64_t k = 0; k < N; k++) {
+        if (l->W) current[SOMA_INHIBITION] += l->W[gid * N + k] * d->trace[k];
+        if (l->Wd) current[COMPARTMENT_INHIBITION] += l->Wd[(gid * N + k) * M + most] * d->trace[k];
+        for (int64_t i = 0; i < M && !l->W; i++) current[SOMA_INHIBITION] += l->Wd[(gid * N + k) * M + i] * d->trace[k];
+    }
+    current[COMPARTMENT_EXCITATION] = F[most] * l->x[most];
 }
 
 double written_error(dendritic *d) {

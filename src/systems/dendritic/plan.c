@@ -115,7 +115,7 @@ static void memory(const void *raw, int64_t count, double rate, plan_bytes *byte
     const sizes *sizes = raw;
     const double ranks = (double)count, mine = ceil(sizes->neurons / ranks), own = whole_tiles(mine), N = sizes->neurons, pad = sizes->padded + TILE;
     const double P = sizes->pixels, M = sizes->inputs, pixels = pixels_of(sizes, ranks), room = N > QUEUE_ABOVE ? QUEUE : 1;
-    double *held = bytes->category, state = 15 * pad + P + pixels, weights = pixels * sizes->padded, buffers = 0;
+    double *held = bytes->category, state = 15 * pad + CURRENTS * mine + P + pixels, weights = pixels * sizes->padded, buffers = 0;
     (void)rate;
     buffers += EVENTS * (sizes->padded + pixels) + BLOCKS * sizes->padded + (ranks > 1 ? 2 * (BLOCKS * pad + ranks) : 2);
     if (sizes->rule != RULE_DENDRITIC) weights += mine * P;

@@ -69,20 +69,43 @@ void dendritic_state(void *raw, state_part part, state_list *list) {
 
 /* ---- variables ---- */
 
-void dendritic_variables(void *raw, variable_list *list) {
-    const dendritic *d = raw;
+/** @param d NULL: nothing is built yet */
+static void list_variables(const dendritic *d, bool compartments, variable_list *list) {
+    static const variable currents[CURRENTS] = {
+        {"excitation", "1", "F x, behind a step", NULL, NULL, NULL, false, true},
+        {"inhibition", "1", "inhibition of the soma or, in sum, of compartments, behind a step", NULL, NULL, NULL, false, true},
+        {"compartment_excitation", "1", "F_ji x_i of the compartment with the largest F_ji", NULL, NULL, NULL, false, true},
+        {"compartment_inhibition", "1", "inhibition of that compartment", NULL, NULL, NULL, false, true},
+    };
     variable_add(list, (variable){"v", "1", "membrane potential with a quarter of the autapse and bias, V + A/4 + b: what is compared with noise",
                                   "the potential", d ? d->reported : NULL, NULL, true, true});
+    for (int c = 0; c < (compartments ? CURRENTS : COMPARTMENT_EXCITATION); c++) {
+        variable current = currents[c];
+        current.value = d ? d->current[c] : NULL;
+        variable_add(list, current);
+    }
+}
+
+void dendritic_variables(void *raw, variable_list *list) {
+    const dendritic *d = raw;
+    list_variables(d, d->tensor_rule, list);
 }
 
 void dendritic_known_variables(config *config, variable_list *list) {
-    (void)config;
-    dendritic_variables(NULL, list);
+    const rule_name rule = dendritic_rule(config);
+    list_variables(NULL, rule != RULE_SOMATIC && rule != RULE_DENDRITIC, list);
 }
 
 void dendritic_refresh(void *raw) {
     dendritic *d = raw;
     memcpy(d->reported, d->potential + d->part.first, (size_t)d->part.mine * sizeof(double));
+    for (int64_t i = 0; i < d->part.mine; i++) {
+        const int64_t gid = d->part.first + i;
+        double current[CURRENTS] = {d->before[gid] + d->fade * (d->now[gid] - d->before[gid]), d->power * d->inhibition[gid]};
+        if (d->literal) written_currents(d, gid, current);
+        else if (d->tensor) tensor_currents(d, i, current);
+        for (int c = 0; c < CURRENTS; c++) d->current[c][i] = current[c];
+    }
 }
 
 /* ---- nodes and edges ---- */

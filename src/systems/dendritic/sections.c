@@ -9,6 +9,10 @@ static const param network_params[] = {
     {"neurons", PARAM_INTEGER, UNIT_NONE, "16", 1, 1e6, NULL, "N", offsetof(network_settings, neurons)},
     {"initial_input", PARAM_NUMBER, UNIT_NONE, "auto", 0, 1e3, NULL, "F at the start; auto: 0, of rules that divide by F 0.001",
      offsetof(network_settings, initial_input)},
+    {"initial_spread", PARAM_NUMBER, UNIT_NONE, "0", 0, 5, NULL,
+     "F begins at initial_input + exp(max(0, initial_spread xi + initial_offset)) - 1, xi normal, and autapses at -F^2 (README.md 3.8); 0: F at initial_input",
+     offsetof(network_settings, initial_spread)},
+    {"initial_offset", PARAM_NUMBER, UNIT_NONE, "0", -5, 5, NULL, "as initial_spread says", offsetof(network_settings, initial_offset)},
 };
 static const param_table network_table = {"network", "neurons that code", network_params, sizeof network_params / sizeof *network_params,
                                           sizeof(network_settings)};
@@ -56,7 +60,8 @@ static const param slow_params[] = {
     {"pruned", PARAM_NUMBER, UNIT_NONE, "0", 0, 1, NULL,
      "q: inhibition acts on the soma, and of that on compartments, which only teaches F, the weakest part q decays (README.md 3.7); 0: nothing of that",
      offsetof(rule_settings, pruned)},
-    {"prune_rate", PARAM_NUMBER, UNIT_NONE, "3", 0, 1e6, NULL, "beta: how fast they do, in inhibition_rate", offsetof(rule_settings, prune_rate)},
+    {"prune_rate", PARAM_NUMBERS, UNIT_NONE, "3", 0, 1e6, NULL, "beta: how fast they do, in inhibition_rate; one for all stages or one each",
+     offsetof(rule_settings, prune_rate)},
     {"prune_average", PARAM_NUMBER, UNIT_NONE, "0.9e-4", 0, 1, NULL, "alpha, 1/ms: of the average of z z' that tells which are weak",
      offsetof(rule_settings, prune_average)},
 };

@@ -24,6 +24,12 @@ struct tensor {
     double *x;                   /* [pixels] of this step */
 };
 
+static double total(const double *values, int count) {
+    lanes sum = all(0);
+    for (int p = 0; p < count; p += TILE) sum += load(values + p);
+    return across(sum);
+}
+
 void tensor_new(dendritic *d) {
     tensor *t = d->tensor = memory_new(MEMORY_WEIGHTS, 1, sizeof *t);
     const size_t mine = (size_t)d->part.mine, pixels = (size_t)d->pixels;
@@ -39,7 +45,14 @@ void tensor_new(dendritic *d) {
     t->before = memory_new(MEMORY_STATE, mine, sizeof(double));
     t->x = memory_new(MEMORY_STATE, pixels, sizeof(double));
     t->clock = t->keep = 1;
-    for (size_t e = 0; t->average && e < mine * pixels; e++) t->average[e] = d->input[e];
+    const bool random = ((const network_settings *)config_common(d->config, "network"))->initial_spread > 0;
+    for (size_t e = 0; t->average && e < mine * pixels; e++) t->average[e] = random ? d->input[e] * d->input[e] : d->input[e];
+    for (int i = 0; random && i < d->part.mine; i++) {
+        const double *F = d->input + (size_t)i * pixels;
+        double *own = tensor_row(d, i, d->part.first + i);
+        for (size_t p = 0; p < pixels; p++) own[p] = -F[p] * F[p];
+        t->own_stored[i] = total(own, d->pixels);
+    }
 }
 
 void tensor_free(tensor *t) {
@@ -69,14 +82,20 @@ double *tensor_row(const dendritic *d, int64_t i, int64_t k) {
     return d->tensor->stored + ((size_t)i * (size_t)d->neurons + (size_t)k) * (size_t)d->pixels;
 }
 
-double *tensor_average(const dendritic *d) {
-    return d->tensor->average;
+void tensor_currents(const dendritic *d, int64_t i, double *current) {
+    const tensor *t = d->tensor;
+    const size_t row = (size_t)i * (size_t)d->pixels;
+    const double *F = d->input + row;
+    int most = 0;
+    for (int p = 1; p < d->inputs; p++) most = F[p] > F[most] ? p : most;
+    current[SOMA_EXCITATION] = t->before[i] + d->fade * (t->now[i] - t->before[i]);
+    current[SOMA_INHIBITION] = d->power * t->total[i];
+    current[COMPARTMENT_EXCITATION] = F[most] * (d->fade * d->image[most] + (1 - d->fade) * d->image_before[most]);
+    current[COMPARTMENT_INHIBITION] = d->power * t->inhibited[row + (size_t)most];
 }
 
-static double total(const double *values, int count) {
-    lanes sum = all(0);
-    for (int p = 0; p < count; p += TILE) sum += load(values + p);
-    return across(sum);
+double *tensor_average(const dendritic *d) {
+    return d->tensor->average;
 }
 
 static void image(dendritic *d) {
