@@ -85,7 +85,7 @@ typedef struct {
 /** One trial with frozen weights. */
 typedef struct {
     int task;
-    int64_t number;      /**< of the task's trials, from 0 */
+    int64_t number;      /**< of the trials of the task that run, from 0: those that are skipped are not counted */
     uint64_t stream;     /**< picks initial state, noise and samples; no training loop has it */
     pulse *pulse;
 } test_trial;

@@ -168,6 +168,7 @@ double testing_mean_figure(const testing *testing, const char *name) {
     int found = 0;
     for (int task = 0; task < testing->tasks; task++)
         for (int f = 0; f < testing->figures[task].count; f++)
-            if (strcmp(testing->figures[task].entry[f].name, name) == 0) sum += testing->figures[task].entry[f].value, found++;
+            if (strcmp(testing->figures[task].entry[f].name, name) == 0 && !isnan(testing->figures[task].entry[f].value))
+                sum += testing->figures[task].entry[f].value, found++;
     return found ? sum / found : NAN;
 }

@@ -33,7 +33,7 @@ const figure_list *testing_figures(const testing *testing, int task);
 /** test.h5. Collective over the first group. @param loop that the weights are of @return h5_commit()'s */
 status testing_write(const testing *testing, const char *path, const char *configuration, int64_t loop);
 
-/** Mean over tasks of the figure of that name; NAN where there is none. */
+/** Mean over tasks in which the figure of that name is defined; NAN where it is in none. */
 double testing_mean_figure(const testing *testing, const char *name);
 
 #endif

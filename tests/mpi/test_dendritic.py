@@ -224,6 +224,25 @@ def test_deleted_neurons(bench):
     assert losses[1] > 1.1 * losses[0], losses
 
 
+def test_undefined(bench):
+    """Trials without a spike have no coincidence, and neurons that learned nothing no cosine: means are over the others, and empty if there is none. Trials that are skipped are others."""
+    out = train(bench, "few", {"simulation.dt": "20 ms", "network.neurons": 9, "neuron.rate": "2 Hz", "learning.loops": 1, "simulation.loop_duration": "400 ms", "protocol.images": 1})
+    norms = np.linalg.norm(read(out, "dendritic.h5", "decoder"), axis=-1)
+    assert 0 < (norms > 0).sum() < 9 and abs(last(out, "cosine") - 1) < 1e-12, (norms, last(out, "cosine"))
+
+    def tested(trials, skipped):
+        path = bench.path("few_test.h5")
+        bench.succeed(["test", out, "--trials", str(trials), "--skip-trials", str(skipped), "-o", path, "--overwrite"])
+        with open(path.replace(".h5", ".json"), encoding="utf-8") as file:
+            return json.load(file)["tasks"][0]["coincidence"]
+    each = [tested(1, n) for n in range(8)]
+    assert read(bench.work, "few_test.h5", "test/0/images").shape == (1, 16)
+    defined = [value for value in each if value is not None]
+    assert 0 < len(defined) < 8 and max(defined) > 0, each
+    assert abs(tested(8, 0) - np.mean(defined)) < 1e-6, (each, tested(8, 0))
+    assert tested(1, each.index(None)) is None
+
+
 def test_refused(bench):
     """One message, exit code 2, before any work."""
     for parameters, words_of_it in [({"learning.update_every": 3}, "update_every"), ({"simulation.loop_duration": "150 ms"}, "loop_duration"), ({"simulation.reset": "loop"}, "reset"),
@@ -236,4 +255,4 @@ def test_refused(bench):
         assert not os.path.exists(bench.path("refused"))
 
 
-run_tests([test_fast_against_literal, test_identities, test_single_neuron, test_independent_program, test_ranks_and_resume, test_choices, test_deleted_neurons, test_refused])
+run_tests([test_fast_against_literal, test_identities, test_single_neuron, test_independent_program, test_ranks_and_resume, test_choices, test_deleted_neurons, test_undefined, test_refused])

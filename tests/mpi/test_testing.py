@@ -389,6 +389,15 @@ def test_between_loops(bench):
         half = bench.train(config, f"{name}.half", 2, ["learning.loops=2", "test.every=2"])
         bench.succeed(["train", config, "--resume", half, "-P", "learning.loops=4", "-P", "test.every=2"], 1)
         assert [row["test_" + score] for row in metrics(half)] == [row["test_" + score] for row in rows]
+    rates = 10 + np.outer([0, 5], np.sin(np.arange(30) / 3))[:, :, None] * np.ones(4)  # what is constant correlates with nothing: the mean is that over the other task
+    with h5py.File(bench.path("constant.h5"), "w") as file:
+        file["rate"], file["time"] = rates, np.arange(1, 31) * 10.0
+    constant = bench.train(bench.config("constant.yaml", f'network: {{neurons: 40, kind: none}}\nplastic: {{kind: all_to_all}}\nneuron: {{noise_sd: 0.9, noise: current}}\n'
+                                                         f'stimulus: {{start: 10 ms, stop: 20 ms}}\ntargets: {{kind: file, path: "{bench.path("constant.h5")}", quantity: rate}}\n'
+                                                         'learning: {loops: 2, every: 10 ms}\ntest: {every: 1, trials: 1}\nguards: {max_rate: 0, min_rate: 0}\n'), "constant")
+    with h5py.File(os.path.join(constant, "test.h5")) as file:
+        undefined, defined = (file[f"test/{task}"].attrs["trial_averaged_correlation"] for task in range(2))
+    assert np.isnan(undefined) and abs(metrics(constant)[-1]["test_trial_averaged_correlation"] - defined) < 1e-9, (undefined, defined, metrics(constant))
     code, _, err = bench.run(["train", config, "-o", bench.path("refused"), "-P", "test.every=2", "-P", "test.trials=0"])
     assert code == 2 and "test.every" in err and "give test.trials" in err and not os.path.exists(bench.path("refused")), err
 

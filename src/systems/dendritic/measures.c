@@ -15,7 +15,7 @@ const metric dendritic_metrics[DENDRITIC_METRICS] = {
     {"stochasticity", NULL, "1", "s2 at the end of the loop", 4},
     {"input_norm", NULL, "1", "|F_j|, root mean square over neurons", 4},
     {"decoder_norm", NULL, "1", "|D_j|, root mean square over neurons", 4},
-    {"cosine", NULL, "1", "of F and D', mean over neurons", 4},
+    {"cosine", NULL, "1", "of F and D', mean over neurons that have both", 4},
     {"balance_error", NULL, "1", "|W + F D|/|F D|", 4},
     {"single", NULL, "1", "neurons whose F is one known part of the images (cosine above 0.8)", 0},
     {"pair", NULL, "1", "neurons whose F is a known pair of parts", 0},
@@ -87,7 +87,7 @@ static void measure_parts(const dendritic *d, const double *decoder, double *val
 
 /** Collective. */
 static void measure_weights(dendritic *d, double *value) {
-    enum { INPUT, DECODER, COSINE, OFF, WHOLE, SUMS };
+    enum { INPUT, DECODER, COSINE, DEFINED, OFF, WHOLE, SUMS };
     const int M = d->inputs;
     double *decoder = readout_gather(d), *F = memory_new(MEMORY_OUTPUT, (size_t)M, sizeof(double)), total[SUMS];
     exact_sum sum[SUMS] = {{0}};
@@ -98,13 +98,13 @@ static void measure_weights(dendritic *d, double *value) {
         balance_row(d, i, F, decoder, &off, &whole);
         const double FF = product(F, F, M), DD = product(D, D, M), FD = product(F, D, M);
         sum_add(&sum[INPUT], FF), sum_add(&sum[DECODER], DD);
-        if (FF > 0 && DD > 0) sum_add(&sum[COSINE], FD / sqrt(FF * DD));
+        if (FF > 0 && DD > 0) sum_add(&sum[COSINE], FD / sqrt(FF * DD)), sum_add(&sum[DEFINED], 1);
         sum_add(&sum[OFF], off), sum_add(&sum[WHOLE], whole);
     }
     for (int s = 0; s < SUMS; s++) total[s] = sum_value(sum_all(&d->context, sum[s]));
     value[METRIC_INPUT] = sqrt(total[INPUT] / d->neurons);
     value[METRIC_DECODER] = sqrt(total[DECODER] / d->neurons);
-    value[METRIC_COSINE] = total[COSINE] / d->neurons;
+    if (total[DEFINED] > 0) value[METRIC_COSINE] = total[COSINE] / total[DEFINED];
     if (total[WHOLE] > 0) value[METRIC_BALANCE] = sqrt(total[OFF] / total[WHOLE]);
     measure_parts(d, decoder, value);
     memory_free(decoder), memory_free(F);

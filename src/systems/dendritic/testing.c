@@ -10,7 +10,7 @@ enum { RECORD_RATE, RECORD_LOSS, RECORD_COINCIDENCE, RECORDS, SHOWN = 16 };
 
 const metric dendritic_scores[DENDRITIC_SCORES] = {
     {"loss", "  test loss %s", "1", "|x - D z|^2/(2M), mean over all steps, fades included", 5},
-    {"coincidence", NULL, "1", "part of the spikes in steps in which another neuron fires, too", 3},
+    {"coincidence", NULL, "1", "part of the spikes in steps in which another neuron fires, too, mean over trials with spikes", 3},
 };
 
 struct dendritic_test {
@@ -23,7 +23,7 @@ struct dendritic_test {
     double *sum;               /* [my pixels] of D z, of this image while it stays */
     int64_t shown;             /* images of the first trial that are kept */
     double *image, *decoded;   /* [SHOWN][my pixels] */
-    int64_t trial;             /* that runs */
+    int64_t trial;             /* that runs, behind those that are skipped */
 };
 
 status dendritic_perturb(void *raw, const perturbation_settings *settings) {
@@ -85,7 +85,7 @@ static void observe(dendritic *d, int64_t image, int64_t k, int spikes) {
     if (k < d->presentation) return;
     int64_t steady = 0;
     while (steady < d->presentation && d->fades[d->presentation - steady] == 1) steady++;
-    if (test->trial == test->setting.skip && test->shown < SHOWN) keep(d, (double)steady);
+    if (test->trial == 0 && test->shown < SHOWN) keep(d, (double)steady);
     memset(test->sum, 0, (size_t)d->decoder.mine * TILE * sizeof(double));
 }
 
@@ -95,7 +95,8 @@ status dendritic_test_trial(void *raw, const test_trial *trial, double *record) 
     const int64_t images = ((const protocol_settings *)config_common(d->config, "protocol"))->images;
     exact_sum sum = {0};
     coding_reset(d);
-    d->regime = (regime){.stream = trial->stream, .set = IMAGES_TEST, .first_image = trial->number * (images + 1), .from_rest = true};
+    d->regime = (regime){.stream = trial->stream, .set = IMAGES_TEST, .first_image = (trial->number + test->setting.skip) * (images + 1),
+                         .from_rest = true};
     test->trial = trial->number;
     test->steps = test->spikes = test->together = 0;
     memset(test->error, 0, (size_t)d->decoder.mine * TILE * sizeof(double));
@@ -114,10 +115,13 @@ status dendritic_test_trial(void *raw, const test_trial *trial, double *record) 
     return STATUS_OK;
 }
 
+/** Over trials in which it is defined: coincidence is not without spikes. */
 static double mean(const struct dendritic_test *test, const double *records, int column) {
     double sum = 0;
-    for (int64_t n = 0; n < test->setting.trials; n++) sum += records[n * RECORDS + column];
-    return sum / (double)test->setting.trials;
+    int64_t defined = 0;
+    for (int64_t n = 0; n < test->setting.trials; n++)
+        if (!isnan(records[n * RECORDS + column])) sum += records[n * RECORDS + column], defined++;
+    return defined ? sum / (double)defined : NAN;
 }
 
 void dendritic_test_task(void *raw, int task, const double *records, figure_list *figures) {
