@@ -63,7 +63,7 @@ typedef struct {
     double waiting;  /**< of a loop: for the slowest rank */
     double build;    /**< of a run */
     double baseline; /**< of a run: what is measured of the network before it learns */
-    double tests;    /**< of a run */
+    double tests;    /**< those behind the last loop; plan_time_of(), src/plan/plan.h, adds those between loops */
 } plan_seconds;
 
 /** What a system tells of itself. open, close and facts are needed; any other hook may be NULL. */

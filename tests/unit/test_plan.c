@@ -101,6 +101,15 @@ static void test_run(void **state) {
     near(output.sum, listed + 80 * 10 + 2 * files.checkpoint, 1e-9);
     near(time.run - time.of.build - time.of.baseline - time.of.tests - 10 * time.loop - time.write, 4 * time.checkpoint, 1e-6); /* after 3, 6, 9 and 10 loops */
     close_plan(&plan);
+    double tests[2];
+    for (int every = 0; every < 2; every++) {
+        char with_tests[sizeof text + 64];
+        snprintf(with_tests, sizeof with_tests, "%stest: {trials: 2, every: %d}\n", text, 3 * every);
+        plan = open_plan(with_tests);
+        tests[every] = plan_time_of(&plan, 1).of.tests;
+        close_plan(&plan);
+    }
+    near(tests[1], 4 * tests[0], 1e-9); /* after 3, 6 and 9 loops, and behind the last one */
 }
 
 /** Nothing of a plan may go wrong when there are more ranks than neurons. */

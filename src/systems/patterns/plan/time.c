@@ -215,6 +215,5 @@ void patterns_time(const void *sizes, const machine *machine, plan_ranks ranks, 
     s->build = building(&timing);
     s->baseline = network->baseline / network->dt * (neurons + before.fixed + before.statics + exchange + slowest * sqrt(before.variance));
     double trial = s->update + s->deliver + s->record + s->transfer + s->waiting;
-    int64_t between = network->test->every ? network->loops / network->test->every : 0;
-    s->tests = network->tasks * (double)(network->test->trials * (1 + between)) * trial;
+    s->tests = network->tasks * (double)network->test->trials * trial;
 }
