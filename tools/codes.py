@@ -4,6 +4,7 @@
     run.score("loss")                        of the run's own test; NaN where it was not measured
     run.metric("test_loss")                  a column of metrics.csv, a number a loop, NaN where it was not measured
     run.fields()                             input weights as images [neuron][row][column]; of images in two planes on minus off
+    run.report("excitation")                 what was reported in the last loop; run.spikes() those of it
     summary("…/quick")                       summary.csv of tools/sweep: a dictionary a line
 """
 import csv
@@ -52,6 +53,19 @@ class CodesRun:
         planes, height, width = (int(size) for size in self.data("dendritic.h5", "image_shape"))
         images = rows.reshape(len(rows), planes, height, width)
         return images[:, 0] - images[:, 1] if planes == 2 else images[:, 0]
+
+    def report(self, name):
+        """A variable of output.report in the last loop: times in ms, and values [time][neuron reported]."""
+        with h5py.File(os.path.join(self.folder, "report.h5"), "r") as file:
+            report = file[f"report/neurons_{name}"]
+            start, _, step = report["mapping/time"][:]
+            data = report["data"][:]
+        return start + step * np.arange(len(data)), data
+
+    def spikes(self):
+        """Times in ms within the last loop (output.spikes: last), and neurons."""
+        with h5py.File(os.path.join(self.folder, "spikes.h5"), "r") as file:
+            return file["spikes/neurons/timestamps"][:], file["spikes/neurons/node_ids"][:].astype(int)
 
     def fields(self):
         return self.as_images(self.data("dendritic.h5", "input"))
@@ -118,7 +132,7 @@ def draw_learning(axes, groups, images_per_loop, column="test_loss", label="loss
         curves = np.array([run.metric(column) for run in runs])
         seen = np.isfinite(curves).all(axis=0)
         images = images_per_loop * (1 + np.flatnonzero(seen))
-        axes.plot(images, curves[:, seen].mean(axis=0), style, color=colour, label=name)
+        axes.plot(images, curves[:, seen].mean(axis=0), linestyle=style, color=colour, label=name)
         if len(curves) > 1:
             axes.fill_between(images, curves[:, seen].min(axis=0), curves[:, seen].max(axis=0), color=colour, alpha=0.2, linewidth=0)
     axes.set(xlabel="Images seen", ylabel=label)
@@ -134,3 +148,31 @@ def draw_reconstructions(axes, runs, count=8):
     draw_fields(axes, np.clip(np.concatenate([images for _, images in strips]), -1, 1), count)
     axes.set_yticks([k * (height + 1) + height / 2 for k in range(len(strips))], [label for label, _ in strips])
     axes.tick_params(length=0)
+
+
+def draw_raster(axes, run, start, stop, marked=None):
+    """Spikes of a part of the last loop, in ms; one neuron's in colour."""
+    times, neurons = run.spikes()
+    inside = (times >= start) & (times < stop)
+    axes.plot(times[inside] - start, neurons[inside], "|", color="black", markersize=7, markeredgewidth=0.8)
+    if marked is not None:
+        mine = inside & (neurons == marked)
+        axes.plot(times[mine] - start, neurons[mine], "|", color=SOMATIC, markersize=9, markeredgewidth=1.6)
+    axes.set(xlim=(0, stop - start), ylabel="neuron")
+
+
+def draw_currents(axes, run, start, stop, where=""):
+    """Excitation and inhibition, turned over, of the first neuron reported. @param where "" of the soma, "compartment_" of the compartment with its largest input weight"""
+    times, excitation = run.report(where + "excitation")
+    _, inhibition = run.report(where + "inhibition")
+    inside = (times >= start) & (times < stop)
+    axes.plot(times[inside] - start, excitation[inside, 0], "-", color=SOMATIC, label="excitation")
+    axes.plot(times[inside] - start, -inhibition[inside, 0], "--", color=DENDRITIC, label="inhibition, turned over")
+    axes.set(xlim=(0, stop - start))
+
+
+def balance(run, where="", window=100):
+    """Correlation of excitation and inhibition of the first neuron reported, both averaged over so many samples."""
+    values = [run.report(where + name)[1][:, 0] for name in ("excitation", "inhibition")]
+    means = [value[:len(value) // window * window].reshape(-1, window).mean(axis=1) for value in values]
+    return float(np.corrcoef(means[0], -means[1])[0, 1])

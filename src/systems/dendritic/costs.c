@@ -52,22 +52,27 @@ static double ns_of(const calibration_loop *loop) {
     return loop->seconds / NS;
 }
 
+/** ns that a step with spikes takes more than one without, but for what it takes with hardly a neuron. */
+static double of_event(const dendritic_costs *costs, const calibration_loop *loop, double neurons) {
+    return (ns_of(loop) - loop->steps * (costs->step + neurons * costs->neuron)) / loop->count[COUNT_EVENTS] - costs->event;
+}
+
 void dendritic_calibrate(calibration *calibration) {
-    enum { FEW = 8, MANY = 2000, SMALL = 4, LARGE = 32 };
+    enum { FEW = 8, NARROW = 96, WIDE = 400, MANY = 2000, SMALL = 4, LARGE = 32 };
     static const double QUIET = 1e-3, BUSY = 100;
     dendritic_costs *costs = machine_costs(&calibration->machine, "dendritic");
     calibration_say(calibration, "networks that code images");
     const calibration_loop rest = bars(calibration, FEW, SMALL, QUIET, "rule: dendritic"), many = bars(calibration, MANY, SMALL, QUIET, "rule: dendritic");
     const calibration_loop fires = bars(calibration, FEW, SMALL, BUSY, "rule: dendritic"), wide = bars(calibration, FEW, LARGE, BUSY, "rule: dendritic");
-    const calibration_loop lateral = bars(calibration, 400, SMALL, 2, "rule: dendritic");
+    const calibration_loop lateral = bars(calibration, WIDE, SMALL, 2, "rule: dendritic"), narrow = bars(calibration, NARROW, SMALL, 6, "rule: dendritic");
     const double few = FEW * SMALL * SMALL;
     costs->neuron = positive((ns_of(&many) - ns_of(&rest)) / (rest.steps * (MANY - FEW)));
     costs->step = positive(ns_of(&rest) / rest.steps - FEW * costs->neuron);
     costs->pixel = positive((ns_of(&wide) / wide.count[COUNT_EVENTS] - ns_of(&fires) / fires.count[COUNT_EVENTS]) / (FEW * LARGE * LARGE - few));
     costs->event = positive((ns_of(&fires) - fires.steps * (costs->step + FEW * costs->neuron)) / fires.count[COUNT_EVENTS] - few * costs->pixel);
-    const double event = (ns_of(&lateral) - lateral.steps * (costs->step + 400 * costs->neuron)) / lateral.count[COUNT_EVENTS] - costs->event;
-    costs->row = 2; /* what is left belongs to synapses, of which there are hundreds for each */
-    costs->synapse = positive((event - 400 * (costs->row + SMALL * SMALL * costs->pixel)) / (400.0 * 400));
+    const double more = of_event(costs, &lateral, WIDE) / WIDE, less = of_event(costs, &narrow, NARROW) / NARROW; /* row + pixels + N synapse */
+    costs->synapse = positive((more - less) / (WIDE - NARROW));
+    costs->row = positive(more - WIDE * costs->synapse - SMALL * SMALL * costs->pixel);
     const calibration_loop compartments = bars(calibration, FEW, LARGE, QUIET, "rule: dendritic_simultaneous");
     costs->compartment = positive((ns_of(&compartments) / compartments.steps - costs->step - FEW * costs->neuron) / (FEW * LARGE * LARGE));
     const calibration_loop tensor = bars(calibration, 64, 16, 20, "rule: dendritic_simultaneous");

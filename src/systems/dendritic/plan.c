@@ -23,6 +23,8 @@ typedef struct {
 
 /* Of a rank: with fewer, ranks speak for longer than they work. */
 static const double LEAST_NEURONS = 1000, LEAST_COMPARTMENTS = 20000, NS = 1e-9;
+/* Pixels of D in a step with spikes, as long as one of a test's D z takes: in a step, and at a spike. Measured with 8 neurons and 1024 pixels. */
+static const double FOLLOWED = 5;
 
 static double whole_tiles(double count) {
     return ceil(count / TILE) * TILE;
@@ -165,10 +167,13 @@ static effort effort_of(const sizes *sizes, const machine *machine, plan_ranks r
 }
 
 static void seconds_of(const void *raw, const machine *machine, plan_ranks ranks, double rate, plan_seconds *s) {
+    const dendritic_costs *costs = machine_costs(machine, "dendritic");
     const sizes *sizes = raw;
     const effort loop = effort_of(sizes, machine, ranks, rate, (double)sizes->loop_steps), trial = effort_of(sizes, machine, ranks, rate, sizes->trial);
     s->update = loop.update, s->learn = loop.learn, s->transfer = loop.transfer;
-    s->tests = (double)sizes->test->trials * (trial.update + trial.transfer);
+    const double spikes = sizes->neurons * plan_per_step(rate, sizes->dt), pixels = pixels_of(sizes, (double)ranks.count);
+    const double follow = NS * sizes->trial * pixels * FOLLOWED * costs->pixel * (1 + spikes);
+    s->tests = (double)sizes->test->trials * (trial.update + follow + trial.transfer);
 }
 
 const plan_hooks dendritic_plan = {
