@@ -92,6 +92,26 @@ static void test_noise_splitting(void **state) {
     random_noise(3, RANDOM_NOISE, 1000, 0, 17, 0, part); /* a rank without neurons */
 }
 
+/** Halves of the words of random_bits(), however many are asked for at once; nothing beyond. */
+static void test_short(void **state) {
+    (void)state;
+    enum { MOST = 200, MEMBERS = 8 };
+    static uint16_t draw[MEMBERS * MOST + MEMBERS];
+    for (int count = 0; count <= MOST; count++) {
+        const uint64_t first = count % 2 ? 0xffffffffu - 20 : (uint64_t)count, counter = (uint64_t)count << 40 | 12345; /* ids that pass 2^32 too */
+        memset(draw, 0xa5, sizeof draw);
+        random_short(77, RANDOM_ESCAPE, first, count, counter, draw);
+        for (int i = 0; i < count; i++) {
+            const random_block b = random_bits(77, RANDOM_ESCAPE, first + (uint64_t)i, counter);
+            for (int w = 0; w < 4; w++) {
+                assert_int_equal(draw[2 * w * count + i], b.word[w] & 0xffff);
+                assert_int_equal(draw[(2 * w + 1) * count + i], b.word[w] >> 16);
+            }
+        }
+        for (int e = MEMBERS * count; e < MEMBERS * MOST + MEMBERS; e++) assert_int_equal(draw[e], 0xa5a5);
+    }
+}
+
 static void test_noise_moments(void **state) {
     (void)state;
     enum { COUNT = 1000000 };
@@ -211,7 +231,8 @@ static void test_hypergeometric(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known_answers), cmocka_unit_test(test_scalars), cmocka_unit_test(test_noise_formula), cmocka_unit_test(test_noise_splitting),
+        cmocka_unit_test(test_known_answers), cmocka_unit_test(test_scalars), cmocka_unit_test(test_noise_formula),
+        cmocka_unit_test(test_noise_splitting), cmocka_unit_test(test_short),
         cmocka_unit_test(test_noise_moments), cmocka_unit_test(test_choose), cmocka_unit_test(test_hypergeometric),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
