@@ -54,13 +54,13 @@ static double ns_of(const calibration_loop *loop) {
 
 enum { FEW = 8, SEVERAL = 24, WIDE = 400, MANY = 2000 }; /* neurons of what is run */
 
-/** ns that a step with spikes takes more than one without, but for what it takes with hardly a neuron. */
-static double of_event(const dendritic_costs *costs, const calibration_loop *loop, double neurons) {
-    return (ns_of(loop) - loop->steps * (costs->step + neurons * costs->neuron)) / loop->count[COUNT_EVENTS] - costs->event;
+/** ns that a step with spikes takes more than one without. @param quiet the same network without spikes */
+static double of_event(const calibration_loop *loop, const calibration_loop *quiet) {
+    return (ns_of(loop) - loop->steps * ns_of(quiet) / quiet->steps) / loop->count[COUNT_EVENTS];
 }
 
-/** Rows and synapses in what a step with spikes takes more of SEVERAL and of WIDE neurons than of FEW, ns but for pixels. Of WIDE the matrix is in the cache that
- *  matrices of networks that take long are in. */
+/** Rows and synapses, from what a step with spikes takes more with SEVERAL and with WIDE neurons than with FEW, ns but for pixels. With WIDE ones the matrix
+ *  is in the cache where it is in networks that take long. */
 static void divide_event(dendritic_costs *costs, double some, double more) {
     const double rows = SEVERAL - FEW, rows_wide = WIDE - FEW, synapses = SEVERAL * SEVERAL - FEW * FEW, synapses_wide = WIDE * WIDE - FEW * FEW;
     costs->synapse = positive((more - rows_wide / rows * some) / (synapses_wide - rows_wide / rows * synapses));
@@ -76,14 +76,16 @@ void dendritic_calibrate(calibration *calibration) {
     const calibration_loop rest = bars(calibration, FEW, SMALL, QUIET, "rule: dendritic"), many = bars(calibration, MANY, SMALL, QUIET, "rule: dendritic");
     const calibration_loop fires = bars(calibration, FEW, SMALL, BUSY, "rule: dendritic"), wide = bars(calibration, FEW, LARGE, BUSY, "rule: dendritic");
     const calibration_loop several = bars(calibration, SEVERAL, SMALL, BUSY * FEW / SEVERAL, "rule: dendritic"); /* spikes as those of few */
+    const calibration_loop several_rest = bars(calibration, SEVERAL, SMALL, QUIET, "rule: dendritic");
     const calibration_loop lateral = bars(calibration, WIDE, SMALL, 2, "rule: dendritic");
+    const calibration_loop lateral_rest = bars(calibration, WIDE, SMALL, QUIET, "rule: dendritic");
     const double few = FEW * SMALL * SMALL;
     costs->neuron = positive((ns_of(&many) - ns_of(&rest)) / (rest.steps * (MANY - FEW)));
     costs->step = positive(ns_of(&rest) / rest.steps - FEW * costs->neuron);
     costs->pixel = positive((ns_of(&wide) / wide.count[COUNT_EVENTS] - ns_of(&fires) / fires.count[COUNT_EVENTS]) / (FEW * LARGE * LARGE - few));
-    costs->event = positive((ns_of(&fires) - fires.steps * (costs->step + FEW * costs->neuron)) / fires.count[COUNT_EVENTS] - few * costs->pixel);
-    divide_event(costs, of_event(costs, &several, SEVERAL) - SEVERAL * SMALL * SMALL * costs->pixel,
-                 of_event(costs, &lateral, WIDE) - WIDE * SMALL * SMALL * costs->pixel);
+    costs->event = positive(of_event(&fires, &rest) - few * costs->pixel);
+    const double some = of_event(&several, &several_rest) - SEVERAL * SMALL * SMALL * costs->pixel;
+    divide_event(costs, some - costs->event, of_event(&lateral, &lateral_rest) - WIDE * SMALL * SMALL * costs->pixel - costs->event);
     const calibration_loop compartments = bars(calibration, FEW, LARGE, QUIET, "rule: dendritic_simultaneous");
     costs->compartment = positive((ns_of(&compartments) / compartments.steps - costs->step - FEW * costs->neuron) / (FEW * LARGE * LARGE));
     const calibration_loop tensor = bars(calibration, 64, 16, 20, "rule: dendritic_simultaneous");
