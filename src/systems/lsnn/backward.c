@@ -1,0 +1,136 @@
+/* A tile's backward pass (README.md 3): the exact transpose of forward.c with psi for dz/dvbar. Steps t = T .. 0, in segments of SEGMENT steps aligned at
+ * multiples of it; in a segment a post's slopes in J lie one behind the other, those of the D steps after it behind them.
+ *
+ *   each step   readouts: q = kappa q + slope/(steps of the decision) inside it ; slope in their J: (1 - kappa) q
+ *               neurons: from v_t, Th_{t+1} that were kept,  q = zh psi_t/Th ; Thh = -z_t vh - q v/Th ; b1 = bh + beta Thh ;
+ *                        slope in J: (1 - alpha) vh ; zh = rate_slope - Th vh + (1 - rho) b1 ; vh = alpha vh + q ; bh = rho b1
+ *               zh += what comes back through synapses, where psi_{t-1} is not 0: elsewhere it is never used
+ *   each segment  gradient of every synapse: slopes in J of its post, at the steps its spikes arrive
+ */
+#include "engram/memory.h"
+#include "passes.h"
+
+typedef struct {
+    float *vh, *bh, *zh;          /* [N][LANES] */
+    float *q;                     /* [outputs][LANES] */
+    const float *voltage, *threshold; /* ends of what is still to be read */
+} slopes;
+
+/** Neurons @p from to @p to at step t, the last first. */
+static inline __attribute__((always_inline)) void retreat(const tile *tile, int t, int tau, int from, int to, const bool adapts, slopes *s) {
+    const shape *shape = tile->shape;
+    const size_t N = (size_t)shape->neurons;
+    const int window = window_of(shape);
+    const uint16_t *z = tile->history.spikes + (size_t)t * N, *active = tile->history.active + (size_t)t * N;
+    const reals alpha = reals_all((float)shape->alpha), beta = reals_all((float)shape->beta), rho = reals_all((float)shape->rho), one = reals_all(1);
+    const reals gamma = reals_all((float)shape->gamma), up = reals_all((float)(1 - shape->alpha)), more = reals_all((float)(1 - shape->rho));
+    for (int j = to - 1; j >= from; j--) {
+        const unsigned p = active[j], kept = p | (adapts && t > 0 ? active[(ptrdiff_t)j - (ptrdiff_t)N] : 0);
+        reals Th = reals_all((float)shape->threshold), inverse;
+        s->voltage -= __builtin_popcount(p);
+        const reals v = spread(s->voltage, p);
+        if (adapts) {
+            s->threshold -= __builtin_popcount(kept);
+            Th = spread(s->threshold, kept);
+            for (int l = 0; l < LANES; l++) Th[l] = kept >> l & 1 ? Th[l] : 1; /* never used */
+        }
+        inverse = one / Th;
+        const reals x = v * inverse, bend = one - magnitude(x - one);
+        const reals q = keep(lanes_of(p), reals_at(s->zh + j * LANES) * gamma * bend * inverse), vh = reals_at(s->vh + j * LANES);
+        const reals Thh = -keep(lanes_of(z[j]), vh) - q * x;
+        const reals b1 = adapts ? reals_at(s->bh + j * LANES) + beta * Thh : reals_all(0);
+        reals_put(tile->window + ((size_t)j * (size_t)window + (size_t)tau) * LANES, up * vh);
+        reals_put(s->zh + j * LANES, reals_all(tile->rate_slope[j]) - Th * vh + more * b1);
+        reals_put(s->vh + j * LANES, alpha * vh + q);
+        if (adapts) reals_put(s->bh + j * LANES, rho * b1);
+    }
+}
+
+static void retreat_readouts(const tile *tile, int t, int tau, slopes *s) {
+    const shape *shape = tile->shape;
+    const float kappa = (float)shape->kappa, rest = 1 - kappa, share = 1.0f / (float)(shape->steps - shape->first_decision);
+    for (int o = 0; o < shape->outputs; o++) {
+        reals q = reals_all(kappa) * reals_at(s->q + o * LANES);
+        if (t > shape->first_decision) q += reals_all(share) * reals_at(tile->slope + o * LANES);
+        reals_put(s->q + o * LANES, q);
+        reals_put(tile->window + ((size_t)(shape->neurons + o) * (size_t)window_of(shape) + (size_t)tau) * LANES, reals_all(rest) * q);
+    }
+}
+
+/** What comes back to z_t through synapses, of neurons that can use it. */
+static void collect(const tile *tile, int t, int tau, slopes *s) {
+    const shape *shape = tile->shape;
+    const synapses *synapses = tile->synapses;
+    const uint16_t *active = tile->history.active + (size_t)(t - 1) * (size_t)shape->neurons;
+    const float *window = tile->window + (size_t)tau * LANES;
+    for (int n = 0; n < shape->neurons; n++) {
+        const int j = synapses->order[n];
+        if (!active[j]) continue;
+        const int first = synapses->start[shape->inputs + j], next = synapses->start[shape->inputs + j + 1];
+        reals sum[4] = {reals_at(s->zh + j * LANES), reals_all(0), reals_all(0), reals_all(0)};
+        for (int e = first; e < next; e += 4) /* rows are padded */
+            for (int k = 0; k < 4; k++) sum[k] += reals_all(synapses->value[e + k]) * reals_at(window + (size_t)synapses->backward_at[e + k] * LANES);
+        reals_put(s->zh + j * LANES, (sum[0] + sum[1]) + (sum[2] + sum[3]));
+    }
+}
+
+/** Gradient of the synapses of a presynaptic unit on POSTS posts, over its events from @p first on. */
+static void add_gradient(const tile *tile, int pre, int group, const uint32_t *event, int first, int next, int t0) {
+    const shape *shape = tile->shape;
+    const uint8_t *delay = tile->synapses->delay + (size_t)pre * (size_t)shape->posts + (size_t)(group * POSTS);
+    const size_t window = (size_t)window_of(shape);
+    float *G = tile->gradient + ((size_t)group * (size_t)(shape->inputs + shape->neurons) + (size_t)pre) * POSTS, sum[POSTS] = {0};
+    const float *line[POSTS];
+    for (int p = 0; p < POSTS; p++) line[p] = tile->window + ((size_t)(group * POSTS + p) * window + delay[p]) * LANES;
+    for (int e = first; e < next; e++) {
+        const size_t base = (size_t)((int)(event[e] >> 16) - t0) * LANES;
+        for (unsigned lanes = event[e] & 0xffff; lanes; lanes &= lanes - 1) {
+            const size_t at = base + (size_t)__builtin_ctz(lanes);
+            for (int p = 0; p < POSTS; p++) sum[p] += line[p][at];
+        }
+    }
+    for (int p = 0; p < POSTS; p++) G[p] += sum[p];
+}
+
+/** Events of steps t0 .. of all units; then the first D lines of each post are the future of the next segment. */
+static void end_segment(tile *tile, int t0) {
+    const shape *shape = tile->shape;
+    const int units = shape->inputs + shape->neurons, groups = shape->posts / POSTS;
+    const size_t window = (size_t)window_of(shape);
+    for (int pre = 0; pre < units; pre++) {
+        const bool input = pre < shape->inputs;
+        const uint32_t *event = input ? tile->input.event : tile->history.event;
+        const int first = input ? tile->input.event_start[pre] : tile->history.event_start[pre - shape->inputs], next = tile->left[pre];
+        int from = next;
+        while (from > first && (int)(event[from - 1] >> 16) >= t0) from--;
+        for (int group = 0; group < groups && from < next; group++) add_gradient(tile, pre, group, event, from, next, t0);
+        tile->left[pre] = from;
+    }
+    for (int p = 0; p < shape->neurons + shape->outputs; p++)
+        memcpy(tile->window + ((size_t)p * window + SEGMENT) * LANES, tile->window + (size_t)p * window * LANES, (size_t)shape->delays * LANES * sizeof(float));
+}
+
+void tile_backward(tile *tile) {
+    const shape *shape = tile->shape;
+    const size_t N = (size_t)shape->neurons;
+    const int T = shape->steps, fixed = shape->neurons - shape->adaptive;
+    slopes s = {.vh = tile->slopes, .bh = tile->slopes + N * LANES, .zh = tile->slopes + 2 * N * LANES, .q = tile->slopes + 3 * N * LANES,
+                .voltage = tile->history.voltage + tile->history.voltages, .threshold = tile->history.threshold + tile->history.thresholds};
+    memset(tile->slopes, 0, (3 * N + (size_t)shape->outputs) * LANES * sizeof(float));
+    memset(tile->window, 0, (size_t)shape->posts * (size_t)window_of(shape) * LANES * sizeof(float));
+    memset(tile->gradient, 0, (size_t)shape->posts * (size_t)(shape->inputs + shape->neurons) * sizeof(float));
+    for (int pre = 0; pre < shape->inputs; pre++) tile->left[pre] = tile->input.event_start[pre + 1];
+    for (int j = 0; j < shape->neurons; j++) tile->left[shape->inputs + j] = tile->history.event_start[j + 1];
+    for (int t = T; t >= 0; t--) {
+        const int t0 = t / SEGMENT * SEGMENT, tau = t - t0;
+        retreat_readouts(tile, t, tau, &s);
+        if (t == T)
+            for (size_t j = 0; j < N; j++) reals_put(s.zh + j * LANES, reals_all(tile->rate_slope[j]));
+        else {
+            retreat(tile, t, tau, fixed, shape->neurons, true, &s);
+            retreat(tile, t, tau, 0, fixed, false, &s);
+        }
+        if (t > 0) collect(tile, t, tau, &s);
+        if (t == t0) end_segment(tile, t0);
+    }
+}

@@ -1,0 +1,130 @@
+/* A tile's forward pass (README.md 2). Steps t = 0 .. T:
+ *
+ *   1  spikes x_t of the input and z_t of the network go where their synapses end: lines of a ring, as many steps ahead as their delays      deliver()
+ *   2  readouts: y = kappa y + (1 - kappa) (what arrived) ; in the decision y is added to the logits                                          readout()
+ *   3  neurons: b = rho b + (1 - rho) z_t ; Th = threshold + beta b ; z_{t+1} = v_t > Th unless one of z_t .. z_{t-nref+1} is 1 ;
+ *      v_{t+1} = alpha v_t + (1 - alpha) J - z_t Th ; where psi is not 0 (0 < v < 2 Th), v and Th are kept for the backward pass              advance()
+ *
+ * z_T enters the readouts only. */
+#include <stdlib.h>
+
+#include "engram/memory.h"
+#include "passes.h"
+
+/** A presynaptic unit's spikes, in the lanes of @p mask. */
+static void deliver(const shape *shape, const synapses *synapses, int pre, unsigned mask, int t, bool readouts_only, float *ring) {
+    const int lines = shape->delays * shape->posts, now = t % shape->delays * shape->posts, first = synapses->start[pre];
+    const int last = readouts_only ? first + synapses->readouts[pre] : synapses->start[pre + 1];
+    const whole lanes = lanes_of(mask);
+    for (int e = first; e < last; e++) {
+        int line = synapses->forward_at[e] + now;
+        line -= line >= lines ? lines : 0;
+        float *J = ring + (size_t)line * LANES;
+        reals_put(J, reals_at(J) + keep(lanes, reals_all(synapses->value[e])));
+    }
+}
+
+static void readout(const shape *shape, int t, float *ring, float *trace, float *logit) {
+    const float kappa = (float)shape->kappa, rest = 1 - kappa;
+    for (int o = 0; o < shape->outputs; o++) {
+        float *line = ring + ((size_t)(t % shape->delays) * (size_t)shape->posts + (size_t)(shape->neurons + o)) * LANES;
+        const reals y = reals_all(kappa) * reals_at(trace + o * LANES) + reals_all(rest) * reals_at(line);
+        reals_put(trace + o * LANES, y);
+        reals_put(line, reals_all(0));
+        if (t > shape->first_decision) reals_put(logit + o * LANES, reals_at(logit + o * LANES) + y);
+    }
+}
+
+typedef struct { float *voltage, *threshold; } streams; /* where the next ones go */
+
+/** Neurons @p from to @p to, which adapt or do not. */
+static inline __attribute__((always_inline)) void advance(tile *tile, int t, int from, int to, const bool adapts, streams *streams) {
+    const shape *shape = tile->shape;
+    const size_t N = (size_t)shape->neurons;
+    uint16_t *z = tile->history.spikes + (size_t)t * N, *next = z + N, *active = tile->history.active + (size_t)t * N;
+    const reals alpha = reals_all((float)shape->alpha), beta = reals_all((float)shape->beta), rho = reals_all((float)shape->rho);
+    const reals threshold = reals_all((float)shape->threshold), up = reals_all((float)(1 - shape->alpha)), more = reals_all((float)(1 - shape->rho));
+    for (int j = from; j < to; j++) {
+        float *J = tile->ring + ((size_t)(t % shape->delays) * (size_t)shape->posts + (size_t)j) * LANES, *voltage = tile->voltage + j * LANES;
+        unsigned refractory = 0;
+        for (int k = 0; k < shape->refractory && k <= t; k++) refractory |= z[(ptrdiff_t)j - k * (ptrdiff_t)N];
+        const whole fired = lanes_of(z[j]);
+        const reals v = reals_at(voltage);
+        reals Th = threshold;
+        if (adapts) {
+            float *adaptation = tile->adaptation + j * LANES;
+            const reals b = rho * reals_at(adaptation) + keep(fired, more);
+            reals_put(adaptation, b);
+            Th = threshold + beta * b;
+        }
+        next[j] = (uint16_t)(mask_of(v > Th) & ~refractory);
+        active[j] = (uint16_t)(mask_of((v > 0) & (v < Th + Th)) & ~refractory);
+        streams->voltage = pack(streams->voltage, active[j], v);
+        if (adapts) streams->threshold = pack(streams->threshold, active[j] | (t > 0 ? active[(ptrdiff_t)j - (ptrdiff_t)N] : 0), Th);
+        reals_put(voltage, alpha * v + up * reals_at(J) - keep(fired, Th));
+        reals_put(J, reals_all(0));
+    }
+}
+
+/** Room for a step's voltages and thresholds, all lanes. */
+static void make_room(tile *tile, streams *streams) {
+    history *h = &tile->history;
+    const int64_t most = (int64_t)(tile->shape->neurons + 1) * LANES;
+    h->voltages = streams->voltage - h->voltage, h->thresholds = streams->threshold - h->threshold;
+    if (h->voltages + most > h->voltage_room)
+        h->voltage_room = 2 * h->voltage_room + most, h->voltage = memory_resize(MEMORY_STATE, h->voltage, (size_t)h->voltage_room, sizeof(float));
+    if (h->thresholds + most > h->threshold_room)
+        h->threshold_room = 2 * h->threshold_room + most, h->threshold = memory_resize(MEMORY_STATE, h->threshold, (size_t)h->threshold_room, sizeof(float));
+    streams->voltage = h->voltage + h->voltages, streams->threshold = h->threshold + h->thresholds;
+}
+
+/** Lists of the network's spikes by neuron, for the gradient. */
+static void sort_events(tile *tile) {
+    const int N = tile->shape->neurons, T = tile->shape->steps;
+    history *h = &tile->history;
+    int *start = h->event_start, total;
+    memset(start, 0, (size_t)(N + 1) * sizeof *start);
+    for (int64_t e = 0; e < (int64_t)(T + 1) * N; e++) start[e % N + 1] += h->spikes[e] != 0;
+    for (int j = 0; j < N; j++) start[j + 1] += start[j];
+    total = start[N];
+    if (total > h->event_room) h->event_room = total + total / 4, h->event = memory_resize(MEMORY_STATE, h->event, (size_t)h->event_room, sizeof *h->event);
+    int *next = memory_new(MEMORY_BUFFERS, (size_t)N, sizeof *next);
+    memcpy(next, start, (size_t)N * sizeof *next);
+    for (int t = 0; t <= T; t++)
+        for (int j = 0; j < N; j++) {
+            const uint16_t lanes = h->spikes[(size_t)t * (size_t)N + (size_t)j];
+            if (lanes) h->event[next[j]++] = (uint32_t)t << 16 | lanes, h->count[j] += __builtin_popcount(lanes);
+        }
+    memory_free(next);
+}
+
+void tile_forward(tile *tile) {
+    const shape *shape = tile->shape;
+    const spike_input *input = &tile->input;
+    history *h = &tile->history;
+    const int N = shape->neurons;
+    memset(tile->ring, 0, (size_t)shape->delays * (size_t)shape->posts * LANES * sizeof(float));
+    memset(tile->voltage, 0, (size_t)N * LANES * sizeof(float));
+    memset(tile->adaptation, 0, (size_t)N * LANES * sizeof(float));
+    memset(tile->readout, 0, (size_t)shape->outputs * LANES * sizeof(float));
+    memset(h->logit, 0, (size_t)shape->outputs * LANES * sizeof(float));
+    memset(h->spikes, 0, (size_t)N * sizeof *h->spikes);
+    memset(h->count, 0, (size_t)N * sizeof *h->count);
+    streams streams = {h->voltage, h->threshold};
+    for (int t = 0;; t++) {
+        const uint16_t *z = h->spikes + (size_t)t * (size_t)N;
+        for (int e = input->start[t]; t < shape->steps && e < input->start[t + 1]; e++)
+            deliver(shape, tile->synapses, input->channel[e], input->lanes[e], t, false, tile->ring);
+        for (int j = 0; j < N; j++)
+            if (z[j]) deliver(shape, tile->synapses, shape->inputs + j, z[j], t, t == shape->steps, tile->ring);
+        if (t > 0) readout(shape, t, tile->ring, tile->readout, h->logit);
+        if (t == shape->steps) break;
+        make_room(tile, &streams);
+        advance(tile, t, 0, N - shape->adaptive, false, &streams);
+        advance(tile, t, N - shape->adaptive, N, true, &streams);
+    }
+    h->voltages = streams.voltage - h->voltage, h->thresholds = streams.threshold - h->threshold;
+    for (int o = 0; o < shape->outputs; o++)
+        reals_put(h->logit + o * LANES, reals_at(h->logit + o * LANES) * reals_all(1.0f / (float)(shape->steps - shape->first_decision)));
+    sort_events(tile);
+}

@@ -1,0 +1,88 @@
+/* What tiles are made of. */
+#include <string.h>
+
+#include "engram/memory.h"
+#include "passes.h"
+
+static void *floats(int64_t count) {
+    return memory_new(MEMORY_STATE, (size_t)count, sizeof(float));
+}
+
+void tile_new(tile *tile, const shape *shape, const synapses *synapses) {
+    const int64_t N = shape->neurons, T = shape->steps, units = N + shape->inputs, posts = shape->posts;
+    *tile = (struct tile){.shape = shape, .synapses = synapses};
+    tile->input.start = memory_new(MEMORY_STATE, (size_t)T + 1, sizeof(int));
+    tile->input.event_start = memory_new(MEMORY_STATE, (size_t)shape->inputs + 1, sizeof(int));
+    tile->history = (history){.spikes = memory_new(MEMORY_STATE, (size_t)((T + 1) * N), sizeof(uint16_t)),
+                              .active = memory_new(MEMORY_STATE, (size_t)((T + 1) * N), sizeof(uint16_t)),
+                              .event_start = memory_new(MEMORY_STATE, (size_t)N + 1, sizeof(int)),
+                              .logit = floats(shape->outputs * LANES), .count = memory_new(MEMORY_STATE, (size_t)N, sizeof(int64_t))};
+    tile->ring = floats(shape->delays * posts * LANES);
+    tile->voltage = floats(N * LANES), tile->adaptation = floats(N * LANES), tile->readout = floats(shape->outputs * LANES);
+    tile->window = floats(posts * window_of(shape) * LANES);
+    tile->gradient = floats(posts * units);
+    tile->slopes = floats((3 * N + shape->outputs) * LANES);
+    tile->left = memory_new(MEMORY_STATE, (size_t)units, sizeof(int));
+}
+
+void tile_clear(tile *tile) {
+    history *h = &tile->history;
+    spike_input *input = &tile->input;
+    void *arrays[] = {input->start, input->channel, input->lanes, input->event_start, input->event, h->spikes, h->active, h->event_start, h->event, h->voltage,
+                      h->threshold, h->logit, h->count, tile->ring, tile->voltage, tile->adaptation, tile->readout, tile->window, tile->gradient, tile->slopes,
+                      tile->left};
+    for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
+}
+
+void input_sort(spike_input *input, const shape *shape) {
+    const int total = input->start[shape->steps];
+    int *start = input->event_start, *next = memory_new(MEMORY_BUFFERS, (size_t)shape->inputs, sizeof *next);
+    memset(start, 0, (size_t)(shape->inputs + 1) * sizeof *start);
+    for (int e = 0; e < total; e++) start[input->channel[e] + 1]++;
+    for (int c = 0; c < shape->inputs; c++) start[c + 1] += start[c];
+    memcpy(next, start, (size_t)shape->inputs * sizeof *next);
+    input->event = memory_resize(MEMORY_STATE, input->event, (size_t)total, sizeof *input->event);
+    for (int t = 0; t < shape->steps; t++)
+        for (int e = input->start[t]; e < input->start[t + 1]; e++) input->event[next[input->channel[e]]++] = (uint32_t)t << 16 | input->lanes[e];
+    memory_free(next);
+}
+
+static void add_entry(synapses *synapses, const shape *shape, int pre, int post, int *count) {
+    const size_t e = (size_t)pre * (size_t)shape->posts + (size_t)post;
+    synapses->forward_at[*count] = synapses->delay[e] * shape->posts + post;
+    synapses->backward_at[*count] = post * window_of(shape) + synapses->delay[e];
+    synapses->value[(*count)++] = synapses->weight[e];
+}
+
+void synapses_index(synapses *synapses, const shape *shape) {
+    const int units = shape->inputs + shape->neurons, room = units * (shape->posts + 4);
+    int count = 0;
+    synapses->start = memory_resize(MEMORY_WEIGHTS, synapses->start, (size_t)units + 1, sizeof(int));
+    synapses->readouts = memory_resize(MEMORY_WEIGHTS, synapses->readouts, (size_t)units, sizeof(int));
+    synapses->forward_at = memory_resize(MEMORY_WEIGHTS, synapses->forward_at, (size_t)room, sizeof(int));
+    synapses->backward_at = memory_resize(MEMORY_WEIGHTS, synapses->backward_at, (size_t)room, sizeof(int));
+    synapses->value = memory_resize(MEMORY_WEIGHTS, synapses->value, (size_t)room, sizeof(float));
+    synapses->order = memory_resize(MEMORY_WEIGHTS, synapses->order, (size_t)shape->neurons, sizeof(int));
+    for (int pre = 0; pre < units; pre++) {
+        const float *weight = synapses->weight + (size_t)pre * (size_t)shape->posts;
+        synapses->start[pre] = count;
+        for (int o = 0; o < shape->outputs; o++)
+            if (weight[shape->neurons + o] != 0) add_entry(synapses, shape, pre, shape->neurons + o, &count);
+        synapses->readouts[pre] = count - synapses->start[pre];
+        for (int p = 0; p < shape->neurons; p++)
+            if (weight[p] != 0) add_entry(synapses, shape, pre, p, &count);
+        for (; (count - synapses->start[pre]) % 4; count++) /* padded with synapses of no weight */
+            synapses->forward_at[count] = 0, synapses->backward_at[count] = 0, synapses->value[count] = 0;
+    }
+    synapses->start[units] = count;
+    for (int j = 0; j < shape->neurons; j++) { /* insertion: rows hardly change from one iteration to the next */
+        int at = j;
+        const int length = synapses->start[shape->inputs + j + 1] - synapses->start[shape->inputs + j];
+        for (; at > 0; at--) {
+            const int other = synapses->order[at - 1];
+            if (synapses->start[shape->inputs + other + 1] - synapses->start[shape->inputs + other] >= length) break;
+            synapses->order[at] = other;
+        }
+        synapses->order[at] = j;
+    }
+}
