@@ -1,7 +1,7 @@
 /* A tile's backward pass (README.md 3): the exact transpose of forward.c with psi for dz/dvbar. Steps t = T .. 0, in segments of SEGMENT steps aligned at
  * multiples of it; in a segment a post's slopes in J lie one behind the other, those of the D steps after it behind them.
  *
- *   each step   readouts: q = kappa q + slope/(steps of the decision) inside it ; slope in their J: (1 - kappa) q
+ *   each step   readouts: q = kappa q + slope/read_steps where they are read ; slope in their J: (1 - kappa) q
  *               neurons: from v_t, Th_{t+1} that were kept,  q = zh psi_t/Th ; Thh = -z_t vh - q v/Th ; b1 = bh + beta Thh ;
  *                        slope in J: (1 - alpha) vh ; zh = rate_slope - Th vh + (1 - rho) b1 ; vh = alpha vh + q ; bh = rho b1
  *               zh += what comes back through synapses, where psi_{t-1} is not 0: elsewhere it is never used
@@ -48,10 +48,11 @@ static inline __attribute__((always_inline)) void retreat(const tile *tile, int 
 
 static void retreat_readouts(const tile *tile, int t, int tau, slopes *s) {
     const shape *shape = tile->shape;
-    const float kappa = (float)shape->kappa, rest = 1 - kappa, share = 1.0f / (float)(shape->steps - shape->first_decision);
+    const float kappa = (float)shape->kappa, rest = 1 - kappa, share = 1.0f / (float)shape->read_steps;
+    const float *slope = tile->slope + (t > shape->first_read ? (t - shape->first_read - 1) / shape->read_steps * shape->outputs * LANES : 0);
     for (int o = 0; o < shape->outputs; o++) {
         reals q = reals_all(kappa) * reals_at(s->q + o * LANES);
-        if (t > shape->first_decision) q += reals_all(share) * reals_at(tile->slope + o * LANES);
+        if (t > shape->first_read) q += reals_all(share) * reals_at(slope + o * LANES);
         reals_put(s->q + o * LANES, q);
         reals_put(tile->window + ((size_t)(shape->neurons + o) * (size_t)window_of(shape) + (size_t)tau) * LANES, reals_all(rest) * q);
     }

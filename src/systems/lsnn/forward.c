@@ -1,7 +1,7 @@
 /* A tile's forward pass (README.md 2). Steps t = 0 .. T:
  *
  *   1  spikes x_t of the input and z_t of the network go where their synapses end: lines of a ring, as many steps ahead as their delays      deliver()
- *   2  readouts: y = kappa y + (1 - kappa) (what arrived) ; in the decision y is added to the logits                                          readout()
+ *   2  readouts: y = kappa y + (1 - kappa) (what arrived) ; where they are read, y is added to a logit                                        readout()
  *   3  neurons: b = rho b + (1 - rho) z_t ; Th = threshold + beta b ; z_{t+1} = v_t > Th unless one of z_t .. z_{t-nref+1} is 1 ;
  *      v_{t+1} = alpha v_t + (1 - alpha) J - z_t Th ; where psi is not 0 (0 < v < 2 Th), v and Th are kept for the backward pass              advance()
  *
@@ -31,7 +31,9 @@ static void readout(const shape *shape, int t, float *ring, float *trace, float 
         const reals y = reals_all(kappa) * reals_at(trace + o * LANES) + reals_all(rest) * reals_at(line);
         reals_put(trace + o * LANES, y);
         reals_put(line, reals_all(0));
-        if (t > shape->first_decision) reals_put(logit + o * LANES, reals_at(logit + o * LANES) + y);
+        if (t <= shape->first_read) continue;
+        float *mean = logit + ((t - shape->first_read - 1) / shape->read_steps * shape->outputs + o) * LANES;
+        reals_put(mean, reals_at(mean) + y);
     }
 }
 
@@ -107,7 +109,7 @@ void tile_forward(tile *tile) {
     memset(tile->voltage, 0, (size_t)N * LANES * sizeof(float));
     memset(tile->adaptation, 0, (size_t)N * LANES * sizeof(float));
     memset(tile->readout, 0, (size_t)shape->outputs * LANES * sizeof(float));
-    memset(h->logit, 0, (size_t)shape->outputs * LANES * sizeof(float));
+    memset(h->logit, 0, (size_t)(shape->reads * shape->outputs) * LANES * sizeof(float));
     memset(h->spikes, 0, (size_t)N * sizeof *h->spikes);
     memset(h->count, 0, (size_t)N * sizeof *h->count);
     streams streams = {h->voltage, h->threshold};
@@ -124,7 +126,7 @@ void tile_forward(tile *tile) {
         advance(tile, t, N - shape->adaptive, N, true, &streams);
     }
     h->voltages = streams.voltage - h->voltage, h->thresholds = streams.threshold - h->threshold;
-    for (int o = 0; o < shape->outputs; o++)
-        reals_put(h->logit + o * LANES, reals_at(h->logit + o * LANES) * reals_all(1.0f / (float)(shape->steps - shape->first_decision)));
+    for (int k = 0; k < shape->reads * shape->outputs; k++)
+        reals_put(h->logit + k * LANES, reals_at(h->logit + k * LANES) * reals_all(1.0f / (float)shape->read_steps));
     sort_events(tile);
 }

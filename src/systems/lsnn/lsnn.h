@@ -28,7 +28,8 @@ typedef struct {
     int delays;                   /* D: synapses have 0 .. D-1 steps */
     int refractory;               /* steps */
     int steps;                    /* T */
-    int first_decision;           /* logits are summed over steps first_decision + 1 .. T */
+    int first_read;               /* readouts are averaged over steps first_read + 1 .. first_read + read_steps, over as many behind them, ... up to T */
+    int read_steps, reads;
     double alpha, rho, kappa;     /* exp(-dt/tau) of membranes, thresholds, readouts */
     double threshold, beta, gamma;
 } shape;
@@ -67,7 +68,7 @@ typedef struct {
     float *voltage;               /* v_t of active lanes, in the order of steps and neurons */
     float *threshold;             /* Th_{t+1} of active lanes of adaptive neurons, and of those active a step before */
     int64_t voltages, thresholds, voltage_room, threshold_room;
-    float *logit;                 /* [outputs][LANES] mean over the decision */
+    float *logit;                 /* [reads][outputs][LANES] means of the readouts */
     int64_t *count;               /* [N] spikes */
 } history;
 

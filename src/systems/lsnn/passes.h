@@ -17,7 +17,7 @@ typedef struct tile {
     float *adaptation;            /* [N][LANES] b_t */
     float *readout;               /* [outputs][LANES] y_t */
     /* backward */
-    const float *slope;           /* [outputs][LANES] of the cost in the logits, over the steps of the decision */
+    const float *slope;           /* [reads][outputs][LANES] of the cost in the logits */
     const float *rate_slope;      /* [N] of the regulariser in every z */
     float *window;                /* [posts][SEGMENT + delays, odd][LANES] slopes in J */
     float *gradient;              /* [posts/POSTS][inputs + N][POSTS] */

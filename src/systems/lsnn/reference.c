@@ -29,8 +29,8 @@ void reference_new(reference *r, const shape *shape) {
     r->psi = memory_new(MEMORY_STATE, T * N, sizeof(double));
     r->J = memory_new(MEMORY_STATE, (T + (size_t)shape->delays) * (size_t)shape->posts, sizeof(double));
     r->mask = memory_new(MEMORY_STATE, T * N, 1);
-    r->logit = memory_new(MEMORY_STATE, (size_t)shape->outputs, sizeof(double));
-    r->slope = memory_new(MEMORY_STATE, (size_t)shape->outputs, sizeof(double));
+    r->logit = memory_new(MEMORY_STATE, (size_t)(shape->reads * shape->outputs), sizeof(double));
+    r->slope = memory_new(MEMORY_STATE, (size_t)(shape->reads * shape->outputs), sizeof(double));
     r->rate_slope = memory_new(MEMORY_STATE, N, sizeof(double));
 }
 
@@ -54,7 +54,7 @@ void reference_forward(reference *r, const uint8_t *delay, bool soft, bool keep_
     double *y = calloc((size_t)s->outputs, sizeof *y);
     memset(r->J, 0, (size_t)(T + 1 + s->delays) * (size_t)s->posts * sizeof(double));
     memset(r->v, 0, (size_t)N * sizeof(double)), memset(r->b, 0, (size_t)N * sizeof(double)), memset(r->z, 0, (size_t)N * sizeof(double));
-    memset(r->logit, 0, (size_t)s->outputs * sizeof(double));
+    memset(r->logit, 0, (size_t)(s->reads * s->outputs) * sizeof(double));
     for (int t = 0;; t++) {
         const double *z = row(r->z, t, N), *v = row(r->v, t, N), *b = row(r->b, t, N);
         for (int c = 0; c < s->inputs && t < T; c++)
@@ -63,7 +63,7 @@ void reference_forward(reference *r, const uint8_t *delay, bool soft, bool keep_
             if (z[j] != 0) deliver(r, delay, s->inputs + j, z[j], t); /* what arrives behind T is never read */
         for (int o = 0; o < s->outputs && t > 0; o++) {
             y[o] = s->kappa * y[o] + (1 - s->kappa) * row(r->J, t, s->posts)[N + o];
-            if (t > s->first_decision) r->logit[o] += y[o] / (T - s->first_decision);
+            if (t > s->first_read) r->logit[(t - s->first_read - 1) / s->read_steps * s->outputs + o] += y[o] / s->read_steps;
         }
         if (t == T) break;
         for (int j = 0; j < N; j++) {
@@ -90,7 +90,7 @@ void reference_backward(reference *r, const uint8_t *delay) {
     for (int t = T; t >= 0; t--) {
         const double *z = row(r->z, t, N), *v = row(r->v, t, N);
         for (int o = 0; o < s->outputs; o++) {
-            q[o] = s->kappa * q[o] + (t > s->first_decision ? r->slope[o] / (T - s->first_decision) : 0);
+            q[o] = s->kappa * q[o] + (t > s->first_read ? r->slope[(t - s->first_read - 1) / s->read_steps * s->outputs + o] / s->read_steps : 0);
             row(JH, t, s->posts)[N + o] = t > 0 ? (1 - s->kappa) * q[o] : 0;
         }
         for (int j = 0; j < N; j++) {

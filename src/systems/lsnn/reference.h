@@ -13,7 +13,7 @@ typedef struct {
     double *v, *b, *z, *psi;      /* [T+1][N]; psi of step t made z of t + 1 */
     double *J;                    /* [T+1+D][posts]; after the backward pass: slopes in it */
     uint8_t *mask;                /* [T+1][N] refractory */
-    double *logit, *slope;        /* [outputs] */
+    double *logit, *slope;        /* [reads][outputs] */
     double *rate_slope;           /* [N] */
 } reference;
 

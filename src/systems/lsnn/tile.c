@@ -16,7 +16,7 @@ void tile_new(tile *tile, const shape *shape, const synapses *synapses) {
     tile->history = (history){.spikes = memory_new(MEMORY_STATE, (size_t)((T + 1) * N), sizeof(uint16_t)),
                               .active = memory_new(MEMORY_STATE, (size_t)((T + 1) * N), sizeof(uint16_t)),
                               .event_start = memory_new(MEMORY_STATE, (size_t)N + 1, sizeof(int)),
-                              .logit = floats(shape->outputs * LANES), .count = memory_new(MEMORY_STATE, (size_t)N, sizeof(int64_t))};
+                              .logit = floats(shape->reads * shape->outputs * LANES), .count = memory_new(MEMORY_STATE, (size_t)N, sizeof(int64_t))};
     tile->ring = floats(shape->delays * posts * LANES);
     tile->voltage = floats(N * LANES), tile->adaptation = floats(N * LANES), tile->readout = floats(shape->outputs * LANES);
     tile->window = floats(posts * window_of(shape) * LANES);
