@@ -1,0 +1,31 @@
+#include <math.h>
+
+#include "engram/gradient.h"
+#include "engram/memory.h"
+
+void adam_new(adam *adam, int64_t count, double beta1, double beta2, double epsilon) {
+    *adam = (struct adam){.beta1 = beta1, .beta2 = beta2, .epsilon = epsilon, .count = count};
+    adam->mean = memory_new(MEMORY_WEIGHTS, (size_t)count, sizeof(float));
+    adam->square = memory_new(MEMORY_WEIGHTS, (size_t)count, sizeof(float));
+}
+
+void adam_clear(adam *adam) {
+    memory_free(adam->mean), memory_free(adam->square);
+}
+
+void adam_step(adam *adam, double rate, const float *gradient, float *weight) {
+    const double n = (double)++adam->updates, corrected = rate * sqrt(1 - pow(adam->beta2, n)) / (1 - pow(adam->beta1, n));
+    const float b1 = (float)adam->beta1, b2 = (float)adam->beta2, r1 = (float)(1 - adam->beta1), r2 = (float)(1 - adam->beta2), step = (float)corrected;
+    const float epsilon = (float)adam->epsilon;
+    for (int64_t k = 0; k < adam->count; k++) {
+        const float g = gradient[k], m = b1 * adam->mean[k] + r1 * g, s = b2 * adam->square[k] + r2 * g * g;
+        adam->mean[k] = m, adam->square[k] = s;
+        weight[k] -= step * m / (__builtin_sqrtf(s) + epsilon);
+    }
+}
+
+void adam_state(adam *adam, const char *module, state_list *list) {
+    state_add(list, module, "adam_mean", H5_FLOAT32, LAYOUT_SHARED, adam->count, adam->mean);
+    state_add(list, module, "adam_square", H5_FLOAT32, LAYOUT_SHARED, adam->count, adam->square);
+    state_add(list, module, "adam_updates", H5_INT64, LAYOUT_SHARED, 1, &adam->updates);
+}
