@@ -50,6 +50,8 @@ typedef enum {
     RANDOM_ESCAPE = 37,          /**< id: neuron,     counter: stream * 2^40 + step/8 (random_short) */
     RANDOM_ESCAPE_REST = 38,     /**< id: neuron,     counter: stream * 2^40 + step */
     RANDOM_INPUT_WEIGHT = 40,    /**< id: neuron,     counter: input */
+    RANDOM_REWIRE = 50,          /**< id: matrix (256: which of them), counter: iteration << 32 | draw */
+    RANDOM_REWIRE_WALK = 41,     /**< id: entry,      counter: iteration */
 } random_purpose;
 
 /** The four words of one block. */
