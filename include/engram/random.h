@@ -52,6 +52,14 @@ typedef enum {
     RANDOM_INPUT_WEIGHT = 40,    /**< id: neuron,     counter: input */
     RANDOM_REWIRE = 50,          /**< id: matrix (256: which of them), counter: iteration << 32 | draw */
     RANDOM_REWIRE_WALK = 41,     /**< id: entry,      counter: iteration */
+    RANDOM_TASK = 42,            /**< id: set << 47 | number of the sample, counter: what the task draws */
+    RANDOM_TASK_SPIKE = 43,      /**< id: as RANDOM_TASK, counter: draw << 48 | channel << 32 | first step */
+    RANDOM_TASK_ORDER = 44,      /**< id: 0 (pixels), 1 + epoch (samples), counter: draw */
+    RANDOM_WEIGHT = 45,          /**< id: presynaptic unit, inputs first, counter: postsynaptic unit, readouts last */
+    RANDOM_DELAY = 46,           /**< id, counter: as RANDOM_WEIGHT */
+    RANDOM_SIGN = 47,            /**< id: 0 (inputs), 1 (neurons), counter: draw */
+    RANDOM_CONNECT = 48,         /**< id: matrix,     counter: draw << 1 (pre), draw << 1 | 1 (post) */
+    RANDOM_FEEDBACK = 49,        /**< id: neuron,     counter: readout */
 } random_purpose;
 
 /** The four words of one block. */

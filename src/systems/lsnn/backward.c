@@ -17,7 +17,7 @@ typedef struct {
 } slopes;
 
 /** Neurons @p from to @p to at step t, the last first. */
-static inline __attribute__((always_inline)) void retreat(const tile *tile, int t, int tau, int from, int to, const bool adapts, slopes *s) {
+static inline __attribute__((always_inline)) void retreat(const tile *tile, int t, int tau, int from, int to, const bool adapts, const bool resets, slopes *s) {
     const shape *shape = tile->shape;
     const size_t N = (size_t)shape->neurons;
     const int window = window_of(shape);
@@ -37,12 +37,23 @@ static inline __attribute__((always_inline)) void retreat(const tile *tile, int 
         inverse = one / Th;
         const reals x = v * inverse, bend = one - magnitude(x - one);
         const reals q = keep(lanes_of(p), reals_at(s->zh + j * LANES) * gamma * bend * inverse), vh = reals_at(s->vh + j * LANES);
-        const reals Thh = -keep(lanes_of(z[j]), vh) - q * x;
+        const reals Thh = resets ? -keep(lanes_of(z[j]), vh) - q * x : -q * x;
         const reals b1 = adapts ? reals_at(s->bh + j * LANES) + beta * Thh : reals_all(0);
-        reals_put(tile->window + ((size_t)j * (size_t)window + (size_t)tau) * LANES, up * vh);
-        reals_put(s->zh + j * LANES, reals_all(tile->rate_slope[j]) - Th * vh + more * b1);
+        reals_put(tile->scratch->window + ((size_t)j * (size_t)window + (size_t)tau) * LANES, up * vh);
+        reals_put(s->zh + j * LANES, (resets ? reals_all(tile->rate_slope[j]) - Th * vh : reals_all(tile->rate_slope[j])) + more * b1);
         reals_put(s->vh + j * LANES, alpha * vh + q);
         if (adapts) reals_put(s->bh + j * LANES, rho * b1);
+    }
+}
+
+static void retreat_neurons(const tile *tile, int t, int tau, slopes *s) {
+    const int N = tile->shape->neurons, fixed = N - tile->shape->adaptive;
+    if (tile->mode == BACKWARD_NO_RESET) {
+        retreat(tile, t, tau, fixed, N, true, false, s);
+        retreat(tile, t, tau, 0, fixed, false, false, s);
+    } else {
+        retreat(tile, t, tau, fixed, N, true, true, s);
+        retreat(tile, t, tau, 0, fixed, false, true, s);
     }
 }
 
@@ -54,7 +65,7 @@ static void retreat_readouts(const tile *tile, int t, int tau, slopes *s) {
         reals q = reals_all(kappa) * reals_at(s->q + o * LANES);
         if (t > shape->first_read) q += reals_all(share) * reals_at(slope + o * LANES);
         reals_put(s->q + o * LANES, q);
-        reals_put(tile->window + ((size_t)(shape->neurons + o) * (size_t)window_of(shape) + (size_t)tau) * LANES, reals_all(rest) * q);
+        reals_put(tile->scratch->window + ((size_t)(shape->neurons + o) * (size_t)window_of(shape) + (size_t)tau) * LANES, reals_all(rest) * q);
     }
 }
 
@@ -63,7 +74,7 @@ static void collect(const tile *tile, int t, int tau, slopes *s) {
     const shape *shape = tile->shape;
     const synapses *synapses = tile->synapses;
     const uint16_t *active = tile->history.active + (size_t)(t - 1) * (size_t)shape->neurons;
-    const float *window = tile->window + (size_t)tau * LANES;
+    const float *window = tile->scratch->window + (size_t)tau * LANES;
     for (int n = 0; n < shape->neurons; n++) {
         const int j = synapses->order[n];
         if (!active[j]) continue;
@@ -75,14 +86,33 @@ static void collect(const tile *tile, int t, int tau, slopes *s) {
     }
 }
 
+/** The same of e-prop: errors of the readouts alone, by their weights or by fixed ones. */
+static void collect_errors(const tile *tile, int t, int tau, slopes *s) {
+    const shape *shape = tile->shape;
+    const synapses *synapses = tile->synapses;
+    const uint16_t *active = tile->history.active + (size_t)(t - 1) * (size_t)shape->neurons;
+    const float *window = tile->scratch->window + (size_t)tau * LANES;
+    for (int j = 0; j < shape->neurons; j++) {
+        if (!active[j]) continue;
+        reals sum = reals_at(s->zh + j * LANES);
+        const int first = synapses->start[shape->inputs + j], next = first + synapses->readouts[shape->inputs + j];
+        if (tile->feedback)
+            for (int o = 0; o < shape->outputs; o++)
+                sum += reals_all(tile->feedback[j * shape->outputs + o]) * reals_at(window + (size_t)((shape->neurons + o) * window_of(shape)) * LANES);
+        else
+            for (int e = first; e < next; e++) sum += reals_all(synapses->value[e]) * reals_at(window + (size_t)synapses->backward_at[e] * LANES);
+        reals_put(s->zh + j * LANES, sum);
+    }
+}
+
 /** Gradient of the synapses of a presynaptic unit on POSTS posts, over its events from @p first on. */
 static void add_gradient(const tile *tile, int pre, int group, const uint32_t *event, int first, int next, int t0) {
     const shape *shape = tile->shape;
     const uint8_t *delay = tile->synapses->delay + (size_t)pre * (size_t)shape->posts + (size_t)(group * POSTS);
     const size_t window = (size_t)window_of(shape);
-    float *G = tile->gradient + ((size_t)group * (size_t)(shape->inputs + shape->neurons) + (size_t)pre) * POSTS, sum[POSTS] = {0};
+    float *G = tile->scratch->gradient + ((size_t)group * (size_t)(shape->inputs + shape->neurons) + (size_t)pre) * POSTS, sum[POSTS] = {0};
     const float *line[POSTS];
-    for (int p = 0; p < POSTS; p++) line[p] = tile->window + ((size_t)(group * POSTS + p) * window + delay[p]) * LANES;
+    for (int p = 0; p < POSTS; p++) line[p] = tile->scratch->window + ((size_t)(group * POSTS + p) * window + delay[p]) * LANES;
     for (int e = first; e < next; e++) {
         const size_t base = (size_t)((int)(event[e] >> 16) - t0) * LANES;
         for (unsigned lanes = event[e] & 0xffff; lanes; lanes &= lanes - 1) {
@@ -101,37 +131,40 @@ static void end_segment(tile *tile, int t0) {
     for (int pre = 0; pre < units; pre++) {
         const bool input = pre < shape->inputs;
         const uint32_t *event = input ? tile->input.event : tile->history.event;
-        const int first = input ? tile->input.event_start[pre] : tile->history.event_start[pre - shape->inputs], next = tile->left[pre];
+        const int first = input ? tile->input.event_start[pre] : tile->history.event_start[pre - shape->inputs], next = tile->scratch->left[pre];
         int from = next;
         while (from > first && (int)(event[from - 1] >> 16) >= t0) from--;
         for (int group = 0; group < groups && from < next; group++) add_gradient(tile, pre, group, event, from, next, t0);
-        tile->left[pre] = from;
+        tile->scratch->left[pre] = from;
     }
-    for (int p = 0; p < shape->neurons + shape->outputs; p++)
-        memcpy(tile->window + ((size_t)p * window + SEGMENT) * LANES, tile->window + (size_t)p * window * LANES, (size_t)shape->delays * LANES * sizeof(float));
+    for (int p = 0; p < shape->neurons + shape->outputs; p++) {
+        float *lines = tile->scratch->window + (size_t)p * window * LANES;
+        memcpy(lines + SEGMENT * LANES, lines, (size_t)shape->delays * LANES * sizeof(float));
+    }
 }
 
 void tile_backward(tile *tile) {
     const shape *shape = tile->shape;
     const size_t N = (size_t)shape->neurons;
-    const int T = shape->steps, fixed = shape->neurons - shape->adaptive;
-    slopes s = {.vh = tile->slopes, .bh = tile->slopes + N * LANES, .zh = tile->slopes + 2 * N * LANES, .q = tile->slopes + 3 * N * LANES,
+    const int T = shape->steps;
+    float *first = tile->scratch->slopes;
+    slopes s = {.vh = first, .bh = first + N * LANES, .zh = first + 2 * N * LANES, .q = first + 3 * N * LANES,
                 .voltage = tile->history.voltage + tile->history.voltages, .threshold = tile->history.threshold + tile->history.thresholds};
-    memset(tile->slopes, 0, (3 * N + (size_t)shape->outputs) * LANES * sizeof(float));
-    memset(tile->window, 0, (size_t)shape->posts * (size_t)window_of(shape) * LANES * sizeof(float));
-    memset(tile->gradient, 0, (size_t)shape->posts * (size_t)(shape->inputs + shape->neurons) * sizeof(float));
-    for (int pre = 0; pre < shape->inputs; pre++) tile->left[pre] = tile->input.event_start[pre + 1];
-    for (int j = 0; j < shape->neurons; j++) tile->left[shape->inputs + j] = tile->history.event_start[j + 1];
+    memset(tile->scratch->slopes, 0, (3 * N + (size_t)shape->outputs) * LANES * sizeof(float));
+    memset(tile->scratch->window, 0, (size_t)shape->posts * (size_t)window_of(shape) * LANES * sizeof(float));
+    memset(tile->scratch->gradient, 0, (size_t)shape->posts * (size_t)(shape->inputs + shape->neurons) * sizeof(float));
+    for (int pre = 0; pre < shape->inputs; pre++) tile->scratch->left[pre] = tile->input.event_start[pre + 1];
+    for (int j = 0; j < shape->neurons; j++) tile->scratch->left[shape->inputs + j] = tile->history.event_start[j + 1];
     for (int t = T; t >= 0; t--) {
         const int t0 = t / SEGMENT * SEGMENT, tau = t - t0;
         retreat_readouts(tile, t, tau, &s);
         if (t == T)
             for (size_t j = 0; j < N; j++) reals_put(s.zh + j * LANES, reals_all(tile->rate_slope[j]));
         else {
-            retreat(tile, t, tau, fixed, shape->neurons, true, &s);
-            retreat(tile, t, tau, 0, fixed, false, &s);
+            retreat_neurons(tile, t, tau, &s);
         }
-        if (t > 0) collect(tile, t, tau, &s);
+        if (t > 0 && tile->mode == BACKWARD_EXACT) collect(tile, t, tau, &s);
+        else if (t > 0) collect_errors(tile, t, tau, &s);
         if (t == t0) end_segment(tile, t0);
     }
 }

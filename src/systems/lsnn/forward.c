@@ -47,14 +47,14 @@ static inline __attribute__((always_inline)) void advance(tile *tile, int t, int
     const reals alpha = reals_all((float)shape->alpha), beta = reals_all((float)shape->beta), rho = reals_all((float)shape->rho);
     const reals threshold = reals_all((float)shape->threshold), up = reals_all((float)(1 - shape->alpha)), more = reals_all((float)(1 - shape->rho));
     for (int j = from; j < to; j++) {
-        float *J = tile->ring + ((size_t)(t % shape->delays) * (size_t)shape->posts + (size_t)j) * LANES, *voltage = tile->voltage + j * LANES;
+        float *J = tile->scratch->ring + ((size_t)(t % shape->delays) * (size_t)shape->posts + (size_t)j) * LANES, *voltage = tile->scratch->voltage + j * LANES;
         unsigned refractory = 0;
         for (int k = 0; k < shape->refractory && k <= t; k++) refractory |= z[(ptrdiff_t)j - k * (ptrdiff_t)N];
         const whole fired = lanes_of(z[j]);
         const reals v = reals_at(voltage);
         reals Th = threshold;
         if (adapts) {
-            float *adaptation = tile->adaptation + j * LANES;
+            float *adaptation = tile->scratch->adaptation + j * LANES;
             const reals b = rho * reals_at(adaptation) + keep(fired, more);
             reals_put(adaptation, b);
             Th = threshold + beta * b;
@@ -74,9 +74,9 @@ static void make_room(tile *tile, streams *streams) {
     const int64_t most = (int64_t)(tile->shape->neurons + 1) * LANES;
     h->voltages = streams->voltage - h->voltage, h->thresholds = streams->threshold - h->threshold;
     if (h->voltages + most > h->voltage_room)
-        h->voltage_room = 2 * h->voltage_room + most, h->voltage = memory_resize(MEMORY_STATE, h->voltage, (size_t)h->voltage_room, sizeof(float));
+        h->voltage_room += h->voltage_room / 8 + most, h->voltage = memory_resize(MEMORY_STATE, h->voltage, (size_t)h->voltage_room, sizeof(float));
     if (h->thresholds + most > h->threshold_room)
-        h->threshold_room = 2 * h->threshold_room + most, h->threshold = memory_resize(MEMORY_STATE, h->threshold, (size_t)h->threshold_room, sizeof(float));
+        h->threshold_room += h->threshold_room / 8 + most, h->threshold = memory_resize(MEMORY_STATE, h->threshold, (size_t)h->threshold_room, sizeof(float));
     streams->voltage = h->voltage + h->voltages, streams->threshold = h->threshold + h->thresholds;
 }
 
@@ -95,9 +95,24 @@ static void sort_events(tile *tile) {
     for (int t = 0; t <= T; t++)
         for (int j = 0; j < N; j++) {
             const uint16_t lanes = h->spikes[(size_t)t * (size_t)N + (size_t)j];
-            if (lanes) h->event[next[j]++] = (uint32_t)t << 16 | lanes, h->count[j] += __builtin_popcount(lanes);
+            if (!lanes) continue;
+            const int spikes = __builtin_popcount(lanes);
+            h->event[next[j]++] = (uint32_t)t << 16 | lanes;
+            h->count[j] += spikes, h->of_step[t] += spikes;
         }
     memory_free(next);
+}
+
+/** The first sample's v and Th, which made z_t, and readouts. */
+static void trace(tile *tile, int t) {
+    const shape *shape = tile->shape;
+    const scratch *scratch = tile->scratch;
+    const int N = shape->neurons, fixed = N - shape->adaptive;
+    float *v = scratch->trace + (size_t)(t - 1) * (size_t)N, *threshold = scratch->trace_threshold + (size_t)(t - 1) * (size_t)N;
+    for (int j = 0; j < N; j++) v[j] = scratch->voltage[j * LANES];
+    for (int j = 0; j < N; j++)
+        threshold[j] = (float)shape->threshold + (j < fixed ? 0 : (float)shape->beta * scratch->adaptation[j * LANES]);
+    for (int o = 0; o < shape->outputs; o++) scratch->trace_readout[(size_t)(t - 1) * (size_t)shape->outputs + (size_t)o] = scratch->readout[o * LANES];
 }
 
 void tile_forward(tile *tile) {
@@ -105,21 +120,23 @@ void tile_forward(tile *tile) {
     const spike_input *input = &tile->input;
     history *h = &tile->history;
     const int N = shape->neurons;
-    memset(tile->ring, 0, (size_t)shape->delays * (size_t)shape->posts * LANES * sizeof(float));
-    memset(tile->voltage, 0, (size_t)N * LANES * sizeof(float));
-    memset(tile->adaptation, 0, (size_t)N * LANES * sizeof(float));
-    memset(tile->readout, 0, (size_t)shape->outputs * LANES * sizeof(float));
+    memset(tile->scratch->ring, 0, (size_t)shape->delays * (size_t)shape->posts * LANES * sizeof(float));
+    memset(tile->scratch->voltage, 0, (size_t)N * LANES * sizeof(float));
+    memset(tile->scratch->adaptation, 0, (size_t)N * LANES * sizeof(float));
+    memset(tile->scratch->readout, 0, (size_t)shape->outputs * LANES * sizeof(float));
     memset(h->logit, 0, (size_t)(shape->reads * shape->outputs) * LANES * sizeof(float));
     memset(h->spikes, 0, (size_t)N * sizeof *h->spikes);
     memset(h->count, 0, (size_t)N * sizeof *h->count);
+    memset(h->of_step, 0, (size_t)(shape->steps + 1) * sizeof *h->of_step);
     streams streams = {h->voltage, h->threshold};
     for (int t = 0;; t++) {
         const uint16_t *z = h->spikes + (size_t)t * (size_t)N;
         for (int e = input->start[t]; t < shape->steps && e < input->start[t + 1]; e++)
-            deliver(shape, tile->synapses, input->channel[e], input->lanes[e], t, false, tile->ring);
+            deliver(shape, tile->synapses, input->channel[e], input->lanes[e], t, false, tile->scratch->ring);
         for (int j = 0; j < N; j++)
-            if (z[j]) deliver(shape, tile->synapses, shape->inputs + j, z[j], t, t == shape->steps, tile->ring);
-        if (t > 0) readout(shape, t, tile->ring, tile->readout, h->logit);
+            if (z[j]) deliver(shape, tile->synapses, shape->inputs + j, z[j], t, t == shape->steps, tile->scratch->ring);
+        if (t > 0) readout(shape, t, tile->scratch->ring, tile->scratch->readout, h->logit);
+        if (t > 0 && tile->traced) trace(tile, t);
         if (t == shape->steps) break;
         make_room(tile, &streams);
         advance(tile, t, 0, N - shape->adaptive, false, &streams);

@@ -12,7 +12,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engram/gradient.h"
+#include "engram/plan.h"
+#include "engram/sum.h"
 #include "engram/system.h"
+#include "engram/tasks.h"
+#include "rewire.h"
 
 enum {
     LANES = 16,          /* samples of a tile */
@@ -54,8 +59,9 @@ typedef struct {
     int *channel;
     uint16_t *lanes;              /* which samples */
     int room;
-    int *event_start;             /* [inputs+1] the same by channel: of event */
+    int *event_start;             /* [inputs+1] the same by channel: of event; made by input_sort() */
     uint32_t *event;              /* step << 16 | lanes */
+    int event_room;
 } spike_input;
 
 /** What a tile's forward pass leaves for its backward pass. */
@@ -70,6 +76,134 @@ typedef struct {
     int64_t voltages, thresholds, voltage_room, threshold_room;
     float *logit;                 /* [reads][outputs][LANES] means of the readouts */
     int64_t *count;               /* [N] spikes */
+    int64_t *of_step;             /* [T+1] spikes */
 } history;
+
+/* ---- parameters ---- */
+
+typedef struct { int64_t neurons; double adaptive; int64_t delays; int signs; } network_settings;
+enum { SIGNS_MIXED, SIGNS_DALE };
+typedef struct { double tau, tau_adaptation, threshold, beta, refractory, gamma, tau_readout, rate, rate_cost; } neuron_settings;
+typedef struct {
+    int64_t loops, batch;
+    double rate, decay;
+    int64_t decay_every;
+    double beta1, beta2, epsilon, clip;
+    double connectivity, shrinkage, temperature;
+} learning_settings;
+typedef struct { int feedback; bool reset_gradient; } eprop_settings;
+enum { FEEDBACK_SYMMETRIC, FEEDBACK_RANDOM };
+typedef struct { int64_t samples; } protocol_settings;
+
+/* ---- the network ---- */
+
+enum { MATRIX_INPUT, MATRIX_RECURRENT, MATRIX_READOUT, MATRICES };
+
+/** A loop, or a trial, over all ranks. */
+typedef struct {
+    int64_t right, labels;        /* windows that were read right, and that have a label */
+    exact_sum loss;               /* cross entropy, sum over windows with a label */
+} outcome;
+
+typedef struct tile tile;
+typedef struct scratch scratch;
+
+typedef struct {
+    context context;
+    config *config;
+    timers *timers;
+    const network_settings *network;
+    const neuron_settings *neuron;
+    const learning_settings *learning;
+    const eprop_settings *eprop;  /* NULL: rule bptt */
+    task *task;
+    uint64_t seed;
+    double dt;                    /* ms */
+    shape shape;
+    synapses synapses;
+    float *feedback;              /* [N][outputs] of rule eprop with random feedback; NULL */
+    partition part, owned;        /* every rank computes all neurons, for some samples; rank 0 owns them */
+    /* parameters: three matrices, row by row, and the readouts' bias; the same on all ranks */
+    int64_t parameters;
+    int64_t first[MATRICES + 1];  /* of each matrix; of the bias */
+    float *weight;                /* [parameters] */
+    float *gradient;              /* [parameters] */
+    rewiring rewiring;            /* count 0: off */
+    int8_t *sign;                 /* [inputs + N] of presynaptic units, Dale's law; 0: mixed */
+    adam adam;
+    /* a batch */
+    int64_t samples;              /* of the last batch */
+    int tiles, used;              /* of this rank: there are, and were needed by the last batch */
+    tile *tile;                   /* [tiles] */
+    scratch *scratch;
+    float *partial;               /* [tiles][parameters] gradients of this rank's tiles */
+    gradient_sum *sum;
+    int64_t *count;               /* [N + (T + 1) + 1 + 8] of all ranks: spikes of neurons, of steps; labels; bits of the pulse */
+    int64_t *confusion;           /* [outputs][outputs] windows with a label by what was said; of all ranks */
+    float *rate_slope;            /* [N] */
+    int32_t *fired;               /* [N] */
+    float *reported, *reported_threshold; /* [N] v and Th of the first sample */
+    int told;                     /* step that the pulse is told */
+    uint8_t *silent;              /* [N] deleted neurons; NULL: none */
+    int64_t deleted;
+    /* the last loop */
+    outcome outcome;
+    double rate_cost, gradient_norm, cosine;
+    struct lsnn_test *test;
+} lsnn;
+
+/* sections.c */
+const param_section *lsnn_sections(int *count);
+bool lsnn_is_eprop(const config *config);
+/* weights.c: parameters */
+void lsnn_parameters_new(lsnn *net);
+void lsnn_parameters_clear(lsnn *net);
+/** Weights, signs and delays at the start. */
+void lsnn_initial(lsnn *net);
+/** Synapses from parameters. */
+void lsnn_spread(lsnn *net);
+/** The last tile's gradient as parameters. @param[out] gradient [parameters] */
+void lsnn_collect(const lsnn *net, const tile *tile, float *gradient);
+/** Connections that exist. */
+int64_t lsnn_connections(const lsnn *net);
+/* lsnn.c */
+shape lsnn_shape(config *config, const task_shape *task);
+/* batch.c: samples of all ranks through the network and back */
+void lsnn_batch_new(lsnn *net, int64_t samples, bool learns);
+void lsnn_batch_clear(lsnn *net);
+/** Forwards. Collective. @param first number of the sample with which the batch begins @param bits in, out: pulse_bits(), or'ed over ranks */
+void lsnn_forward(lsnn *net, task_set set, int64_t first, int64_t samples, unsigned *bits);
+/** Steps that were done, told to a pulse: spikes of the first sample, and how many of all. */
+void lsnn_tell(lsnn *net, pulse *pulse);
+/** Readouts against labels: outcome, confusion, and the slopes of the cost. Collective. */
+void lsnn_judge(lsnn *net);
+/** Backwards: net->gradient of the mean cost. Collective. @param measured compare a local rule's gradient with the exact one, too */
+void lsnn_backward(lsnn *net, bool measured);
+/** Bits of all ranks. Collective. */
+unsigned lsnn_raise(const lsnn *net, unsigned bits);
+/* results.c */
+void lsnn_state(void *self, state_part part, state_list *list);
+void lsnn_variables(void *self, variable_list *list);
+void lsnn_known_variables(config *config, variable_list *list);
+void lsnn_refresh(void *self);
+void lsnn_nodes(void *self, node_list *list);
+void lsnn_edges(void *self, bool plastic_only, edge_list *list);
+void lsnn_figures(const void *self, figure_list *list);
+void lsnn_results(void *self, h5_file *file);
+/* testing.c */
+enum { LSNN_SCORES = 2 };
+extern const metric lsnn_scores[LSNN_SCORES];
+status lsnn_perturb(void *self, const perturbation_settings *settings);
+status lsnn_test_begin(void *self, const test_setting *setting, int *columns);
+void lsnn_test_sums(void *self, int task, tally_list *list);
+status lsnn_test_trial(void *self, const test_trial *trial, double *record);
+void lsnn_test_task(void *self, int task, const double *records, figure_list *figures);
+void lsnn_test_write(void *self, int task, h5_file *file);
+void lsnn_test_figures(const void *self, figure_list *figures);
+void lsnn_test_end(void *self);
+/* plan.c */
+extern const plan_hooks lsnn_plan;
+/* lsnn.c */
+extern const learning_system lsnn_system;
 
 #endif

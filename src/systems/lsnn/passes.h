@@ -6,24 +6,45 @@
 
 #include "vector.h"
 
-/** What a pass works on. */
-typedef struct tile {
-    const shape *shape;
-    const synapses *synapses;
-    spike_input input;
-    history history;
+/** What comes back from a spike. */
+typedef enum {
+    BACKWARD_EXACT,               /* everything: backpropagation through time */
+    BACKWARD_LOCAL,               /* nothing through synapses onto other neurons: e-prop with all paths within a neuron */
+    BACKWARD_NO_RESET,            /* neither that nor what its reset does: e-prop as published */
+} backward_mode;
+
+/** What a pass works on while it lasts: one for all tiles of a rank. */
+struct scratch {
     float *ring;                  /* [delays][posts][LANES] currents that are under way */
     float *voltage;               /* [N][LANES] v_t */
     float *adaptation;            /* [N][LANES] b_t */
     float *readout;               /* [outputs][LANES] y_t */
-    /* backward */
-    const float *slope;           /* [reads][outputs][LANES] of the cost in the logits */
-    const float *rate_slope;      /* [N] of the regulariser in every z */
     float *window;                /* [posts][SEGMENT + delays, odd][LANES] slopes in J */
-    float *gradient;              /* [posts/POSTS][inputs + N][POSTS] */
+    float *gradient;              /* [posts/POSTS][inputs + N][POSTS] of the last tile */
     float *slopes;                /* [3][N][LANES] and [outputs][LANES]: vh, bh, zh, q */
     int *left;                    /* [inputs + N] events that are still to come, of each unit */
-} tile;
+    uint16_t *shown;              /* [T][inputs] spikes of the input */
+    /* of the first sample */
+    float *trace;                 /* [T][N] v ; */
+    float *trace_threshold;       /* [T][N] Th ; */
+    float *trace_readout;         /* [T][outputs] y of steps 1 .. T */
+};
+
+/** LANES samples. */
+struct tile {
+    const shape *shape;
+    const synapses *synapses;
+    scratch *scratch;
+    spike_input input;
+    history history;
+    int samples;                  /* lanes that are used, the first ones */
+    int *label;                   /* [LANES][reads] */
+    float *slope;                 /* [reads][outputs][LANES] of the cost in the logits */
+    const float *rate_slope;      /* [N] of the regulariser in every z */
+    bool traced;                  /* its first sample leaves traces */
+    backward_mode mode;
+    const float *feedback;        /* [N][outputs] instead of weights of readouts; NULL */
+};
 
 /** Lines of a post in the backward window. */
 static inline int window_of(const shape *shape) {
@@ -32,11 +53,17 @@ static inline int window_of(const shape *shape) {
 
 /** input->event from start, channel and lanes. */
 void input_sort(spike_input *input, const shape *shape);
-void tile_new(tile *tile, const shape *shape, const synapses *synapses);
+/** Voltages that a tile has room for at first. */
+int64_t history_expected(const shape *shape);
+void scratch_new(scratch *scratch, const shape *shape);
+void scratch_clear(scratch *scratch);
+void tile_new(tile *tile, const shape *shape, const synapses *synapses, scratch *scratch);
 void tile_clear(tile *tile);
+/** tile->input from scratch->shown. */
+void tile_take_input(tile *tile);
 /** From rest. tile->input is filled. Results: tile->history. */
 void tile_forward(tile *tile);
-/** After tile_forward(), slope and rate_slope are set. @param[out] tile->gradient of this tile alone */
+/** After tile_forward(), slope and rate_slope are set. Leaves scratch->gradient, of this tile alone. */
 void tile_backward(tile *tile);
 
 /** Rows, offsets and order from dense weights. */

@@ -68,14 +68,22 @@ static void reconnect(rewiring *r, int64_t number) {
     for (int m = 0; m < r->matrices; m++) r->reconnected += connect(r, m, share[m], number);
 }
 
-void rewire_fill(rewiring *r) {
+static void set_weights(const rewiring *r, float *weight) {
+    for (int m = 0; m < r->matrices; m++)
+        for (int64_t k = r->matrix[m].first; k < r->matrix[m].first + r->matrix[m].count; k++) weight[k] = r->theta[k] > 0 ? (float)r->sign[k] * r->theta[k] : 0;
+}
+
+void rewire_fill(rewiring *r, float *weight) {
     reconnect(r, 0);
+    set_weights(r, weight);
 }
 
 void rewire_step(rewiring *r, adam *adam, double rate, int64_t number, const float *gradient, float *weight) {
     const float shrink = (float)(rate * r->shrinkage), noise = (float)sqrt(2 * rate * r->temperature);
-    for (int64_t k = 0; k < r->count; k++) r->gradient[k] = (float)r->sign[k] * gradient[k];
-    for (int64_t k = 0; k < r->count; k++) weight[k] = r->theta[k]; /* Adam moves all of them, but revives none */
+    for (int64_t k = 0; k < r->count; k++) r->gradient[k] = gradient[k];
+    for (int m = 0; m < r->matrices; m++)
+        for (int64_t k = r->matrix[m].first; k < r->matrix[m].first + r->matrix[m].count; k++)
+            r->gradient[k] = (float)r->sign[k] * gradient[k], weight[k] = r->theta[k]; /* Adam moves all of them, but revives none */
     adam_step(adam, rate, r->gradient, weight);
     for (int m = 0; m < r->matrices; m++)
         for (int64_t k = r->matrix[m].first; k < r->matrix[m].first + r->matrix[m].count; k++) {
@@ -86,6 +94,5 @@ void rewire_step(rewiring *r, adam *adam, double rate, int64_t number, const flo
             r->theta[k] = theta > 0 ? theta : 0;
         }
     reconnect(r, number);
-    for (int m = 0; m < r->matrices; m++)
-        for (int64_t k = r->matrix[m].first; k < r->matrix[m].first + r->matrix[m].count; k++) weight[k] = r->theta[k] > 0 ? (float)r->sign[k] * r->theta[k] : 0;
+    set_weights(r, weight);
 }

@@ -12,7 +12,7 @@ enum { REWIRED_MAX = 3 };
 /** A matrix of the parameters, entries first .. first + count - 1. */
 typedef struct { int64_t first, count; } rewired_matrix;
 
-/** w = sign theta where theta > 0, else 0: dormant. */
+/** w = sign theta where theta > 0, else 0: dormant. Parameters of no matrix follow Adam. */
 typedef struct {
     int matrices;
     rewired_matrix matrix[REWIRED_MAX];
@@ -30,8 +30,8 @@ typedef struct {
 
 void rewire_new(rewiring *rewiring, int64_t count);
 void rewire_clear(rewiring *rewiring);
-/** After sign, theta and matrices are set: as many active as there may be. */
-void rewire_fill(rewiring *rewiring);
+/** After sign, theta and matrices are set: as many active as there may be. @param[out] weight [count] entries of matrices */
+void rewire_fill(rewiring *rewiring, float *weight);
 /** One iteration: gradient dE/dw of all entries, dormant ones too; Adam; shrinkage and noise; connections that are lost are drawn anew. @param number of the iteration, from 1
  *  @param[out] weight [count] */
 void rewire_step(rewiring *rewiring, adam *adam, double rate, int64_t number, const float *gradient, float *weight);

@@ -4,34 +4,81 @@
 #include "engram/memory.h"
 #include "passes.h"
 
+static const double ACTIVE_EXPECTED = 0.25; /* part of (neuron, step, sample) whose psi is not 0 */
+
+int64_t history_expected(const shape *shape) {
+    return (int64_t)(ACTIVE_EXPECTED * shape->steps * shape->neurons * LANES);
+}
+
 static void *floats(int64_t count) {
     return memory_new(MEMORY_STATE, (size_t)count, sizeof(float));
 }
 
-void tile_new(tile *tile, const shape *shape, const synapses *synapses) {
+void scratch_new(scratch *scratch, const shape *shape) {
     const int64_t N = shape->neurons, T = shape->steps, units = N + shape->inputs, posts = shape->posts;
-    *tile = (struct tile){.shape = shape, .synapses = synapses};
+    *scratch = (struct scratch){.ring = floats(shape->delays * posts * LANES), .voltage = floats(N * LANES), .adaptation = floats(N * LANES),
+                                .readout = floats(shape->outputs * LANES), .window = floats(posts * window_of(shape) * LANES), .gradient = floats(posts * units),
+                                .slopes = floats((3 * N + shape->outputs) * LANES), .left = memory_new(MEMORY_STATE, (size_t)units, sizeof(int)),
+                                .shown = memory_new(MEMORY_STATE, (size_t)(T * shape->inputs), sizeof(uint16_t)), .trace = floats(T * N),
+                                .trace_threshold = floats(T * N), .trace_readout = floats(T * shape->outputs)};
+}
+
+void scratch_clear(scratch *s) {
+    void *arrays[] = {s->ring, s->voltage, s->adaptation, s->readout, s->window, s->gradient, s->slopes, s->left, s->shown, s->trace, s->trace_threshold,
+                      s->trace_readout};
+    for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
+}
+
+void tile_new(tile *tile, const shape *shape, const synapses *synapses, scratch *scratch) {
+    const int64_t N = shape->neurons, T = shape->steps, expected = history_expected(shape), adapting = (int64_t)(ACTIVE_EXPECTED * T * shape->adaptive * LANES);
+    *tile = (struct tile){.shape = shape, .synapses = synapses, .scratch = scratch};
     tile->input.start = memory_new(MEMORY_STATE, (size_t)T + 1, sizeof(int));
     tile->input.event_start = memory_new(MEMORY_STATE, (size_t)shape->inputs + 1, sizeof(int));
     tile->history = (history){.spikes = memory_new(MEMORY_STATE, (size_t)((T + 1) * N), sizeof(uint16_t)),
                               .active = memory_new(MEMORY_STATE, (size_t)((T + 1) * N), sizeof(uint16_t)),
                               .event_start = memory_new(MEMORY_STATE, (size_t)N + 1, sizeof(int)),
-                              .logit = floats(shape->reads * shape->outputs * LANES), .count = memory_new(MEMORY_STATE, (size_t)N, sizeof(int64_t))};
-    tile->ring = floats(shape->delays * posts * LANES);
-    tile->voltage = floats(N * LANES), tile->adaptation = floats(N * LANES), tile->readout = floats(shape->outputs * LANES);
-    tile->window = floats(posts * window_of(shape) * LANES);
-    tile->gradient = floats(posts * units);
-    tile->slopes = floats((3 * N + shape->outputs) * LANES);
-    tile->left = memory_new(MEMORY_STATE, (size_t)units, sizeof(int));
+                              .logit = floats(shape->reads * shape->outputs * LANES), .count = memory_new(MEMORY_STATE, (size_t)N, sizeof(int64_t)),
+                              .of_step = memory_new(MEMORY_STATE, (size_t)T + 1, sizeof(int64_t)),
+                              .voltage = floats(expected), .voltage_room = expected, .threshold = floats(adapting), .threshold_room = adapting};
+    tile->label = memory_new(MEMORY_STATE, (size_t)(LANES * shape->reads), sizeof(int));
+    tile->slope = floats(shape->reads * shape->outputs * LANES);
 }
 
 void tile_clear(tile *tile) {
     history *h = &tile->history;
     spike_input *input = &tile->input;
     void *arrays[] = {input->start, input->channel, input->lanes, input->event_start, input->event, h->spikes, h->active, h->event_start, h->event, h->voltage,
-                      h->threshold, h->logit, h->count, tile->ring, tile->voltage, tile->adaptation, tile->readout, tile->window, tile->gradient, tile->slopes,
-                      tile->left};
+                      h->threshold, h->logit, h->count, h->of_step, tile->label, tile->slope};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
+}
+
+/** Four channels, if one of them spikes. */
+static bool any_of_four(const uint16_t *masks) {
+    uint64_t four;
+    memcpy(&four, masks, sizeof four);
+    return four != 0;
+}
+
+void tile_take_input(tile *tile) {
+    enum { FOUR = 4 };
+    const shape *shape = tile->shape;
+    spike_input *input = &tile->input;
+    int count = 0;
+    for (int t = 0; t < shape->steps; t++) {
+        const uint16_t *shown = tile->scratch->shown + (size_t)t * (size_t)shape->inputs;
+        input->start[t] = count;
+        if (count + shape->inputs > input->room) {
+            input->room += input->room / 2 + shape->inputs + 1024;
+            input->channel = memory_resize(MEMORY_STATE, input->channel, (size_t)input->room, sizeof *input->channel);
+            input->lanes = memory_resize(MEMORY_STATE, input->lanes, (size_t)input->room, sizeof *input->lanes);
+        }
+        for (int c = 0; c < shape->inputs; c++) {
+            if (c % FOUR == 0)
+                while (c + FOUR <= shape->inputs && !any_of_four(shown + c)) c += FOUR;
+            if (c < shape->inputs && shown[c]) input->channel[count] = c, input->lanes[count++] = shown[c];
+        }
+    }
+    input->start[shape->steps] = count;
 }
 
 void input_sort(spike_input *input, const shape *shape) {
@@ -41,7 +88,8 @@ void input_sort(spike_input *input, const shape *shape) {
     for (int e = 0; e < total; e++) start[input->channel[e] + 1]++;
     for (int c = 0; c < shape->inputs; c++) start[c + 1] += start[c];
     memcpy(next, start, (size_t)shape->inputs * sizeof *next);
-    input->event = memory_resize(MEMORY_STATE, input->event, (size_t)total, sizeof *input->event);
+    if (total > input->event_room)
+        input->event_room = total + total / 4, input->event = memory_resize(MEMORY_STATE, input->event, (size_t)input->event_room, sizeof *input->event);
     for (int t = 0; t < shape->steps; t++)
         for (int e = input->start[t]; e < input->start[t + 1]; e++) input->event[next[input->channel[e]]++] = (uint32_t)t << 16 | input->lanes[e];
     memory_free(next);

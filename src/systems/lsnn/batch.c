@@ -1,0 +1,201 @@
+/* A batch, spread over the ranks in tiles: samples forwards, readouts against labels, slopes backwards, gradients summed in the order of tiles. */
+#include <string.h>
+
+#include "engram/memory.h"
+#include "passes.h"
+
+enum { BIT_LANES = 8 };
+
+static int tiles_of(int64_t samples) {
+    return (int)((samples + LANES - 1) / LANES);
+}
+
+/** This rank's share of so many samples. @return its first tile */
+static int share_of(const lsnn *net, int64_t samples, int *tiles) {
+    const int first = (int)gradient_first(tiles_of(samples), net->context.ranks, net->context.rank);
+    *tiles = (int)gradient_first(tiles_of(samples), net->context.ranks, net->context.rank + 1) - first;
+    return first;
+}
+
+/** Room for so many samples. */
+static void make_tiles(lsnn *net, int64_t samples) {
+    int tiles;
+    share_of(net, samples, &tiles);
+    if (tiles <= net->tiles) return;
+    net->tile = memory_resize(MEMORY_STATE, net->tile, (size_t)tiles, sizeof *net->tile);
+    for (; net->tiles < tiles; net->tiles++) tile_new(&net->tile[net->tiles], &net->shape, &net->synapses, net->scratch);
+}
+
+void lsnn_batch_new(lsnn *net, int64_t samples, bool learns) {
+    const shape *shape = &net->shape;
+    net->scratch = memory_new(MEMORY_STATE, 1, sizeof *net->scratch);
+    scratch_new(net->scratch, shape);
+    make_tiles(net, samples);
+    net->count = memory_new(MEMORY_STATE, (size_t)(shape->neurons + shape->steps + 2 + BIT_LANES), sizeof *net->count);
+    net->fired = memory_new(MEMORY_STATE, (size_t)shape->neurons, sizeof *net->fired);
+    net->reported = memory_new(MEMORY_STATE, (size_t)shape->neurons, sizeof *net->reported);
+    net->reported_threshold = memory_new(MEMORY_STATE, (size_t)shape->neurons, sizeof *net->reported_threshold);
+    net->rate_slope = memory_new(MEMORY_STATE, (size_t)shape->neurons, sizeof *net->rate_slope);
+    net->confusion = memory_new(MEMORY_STATE, (size_t)(shape->outputs * shape->outputs), sizeof *net->confusion);
+    if (!learns) return;
+    net->gradient = memory_new(MEMORY_WEIGHTS, (size_t)net->parameters, sizeof *net->gradient);
+    net->partial = memory_new(MEMORY_BUFFERS, (size_t)net->tiles * (size_t)net->parameters, sizeof *net->partial);
+    net->sum = gradient_sum_new(&net->context, tiles_of(samples), net->parameters);
+}
+
+void lsnn_batch_clear(lsnn *net) {
+    for (int k = 0; k < net->tiles; k++) tile_clear(&net->tile[k]);
+    if (net->scratch) scratch_clear(net->scratch);
+    gradient_sum_free(net->sum);
+    void *arrays[] = {net->tile, net->scratch, net->count, net->fired, net->reported, net->reported_threshold, net->rate_slope, net->confusion, net->gradient,
+                      net->partial};
+    for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
+}
+
+/** Samples of a tile. */
+static void show(lsnn *net, tile *tile, task_set set, int64_t first) {
+    const shape *shape = &net->shape;
+    memset(net->scratch->shown, 0, (size_t)shape->steps * (size_t)shape->inputs * sizeof *net->scratch->shown);
+    for (int k = 0; k < LANES * shape->reads; k++) tile->label[k] = TASK_NO_LABEL;
+    for (int lane = 0; lane < tile->samples; lane++) {
+        const task_sample sample = {.lane = lane, .spikes = net->scratch->shown, .label = tile->label + lane * shape->reads};
+        task_draw(net->task, (task_pick){.set = set, .number = first + lane}, &sample);
+    }
+    tile_take_input(tile);
+}
+
+void lsnn_forward(lsnn *net, task_set set, int64_t first, int64_t samples, unsigned *bits) {
+    const shape *shape = &net->shape;
+    const int N = shape->neurons, T = shape->steps, length = N + T + 2 + BIT_LANES;
+    int64_t *count = net->count, *labels = count + N + T + 1, *raised = labels + 1;
+    int tiles, at = share_of(net, samples, &tiles);
+    make_tiles(net, samples);
+    net->samples = samples, net->used = tiles;
+    memset(count, 0, (size_t)length * sizeof *count);
+    for (int k = 0; k < tiles; k++) {
+        tile *tile = &net->tile[k];
+        const int64_t before = (int64_t)(at + k) * LANES;
+        tile->samples = (int)(samples - before < LANES ? samples - before : LANES);
+        tile->traced = at + k == 0;
+        show(net, tile, set, first + before);
+        tile_forward(tile);
+        for (int j = 0; j < N; j++) count[j] += tile->history.count[j];
+        for (int t = 0; t <= T; t++) count[N + t] += tile->history.of_step[t];
+        for (int l = 0; l < LANES * shape->reads; l++) *labels += tile->label[l] != TASK_NO_LABEL;
+    }
+    for (int b = 0; b < BIT_LANES; b++) raised[b] = *bits >> b & 1;
+    if (net->context.ranks > 1) CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, count, length, MPI_INT64_T, MPI_SUM, net->context.comm));
+    *bits = 0;
+    for (int b = 0; b < BIT_LANES; b++) *bits |= (unsigned)(raised[b] > 0) << b;
+    net->outcome.labels = *labels;
+}
+
+void lsnn_tell(lsnn *net, pulse *pulse) {
+    const int N = net->shape.neurons;
+    const bool has_first = net->used > 0 && net->tile[0].traced;
+    for (int t = 1; t <= net->shape.steps; t++) {
+        int fired = 0;
+        if (has_first && net->owned.mine) {
+            const uint16_t *z = net->tile[0].history.spikes + (size_t)t * (size_t)N;
+            for (int j = 0; j < N; j++)
+                if (z[j] & 1) net->fired[fired++] = j;
+        }
+        net->told = t;
+        pulse_step(pulse, t, net->fired, fired, net->count[N + t]);
+    }
+}
+
+unsigned lsnn_raise(const lsnn *net, unsigned bits) {
+    unsigned all = bits;
+    if (net->context.ranks > 1) CHECK_MPI(MPI_Allreduce(&bits, &all, 1, MPI_UNSIGNED, MPI_BOR, net->context.comm));
+    return all;
+}
+
+/* ---- readouts against labels ---- */
+
+/** A window of a sample: softmax of what the readouts said. @param logit of the first class, LANES apart */
+static void judge_window(lsnn *net, int label, const float *logit, float *slope, double share) {
+    const int outputs = net->shape.outputs;
+    const float *bias = net->weight + net->first[MATRICES];
+    double most = -INFINITY, total = 0;
+    int said = 0;
+    for (int o = 0; o < outputs; o++) {
+        const double value = (double)logit[o * LANES] + bias[o];
+        if (value > most) most = value, said = o;
+    }
+    for (int o = 0; o < outputs; o++) total += exp((double)logit[o * LANES] + bias[o] - most);
+    sum_add(&net->outcome.loss, log(total) - ((double)logit[label * LANES] + bias[label] - most));
+    net->outcome.right += said == label;
+    net->confusion[label * outputs + said]++;
+    for (int o = 0; o < outputs; o++)
+        slope[o * LANES] = (float)((exp((double)logit[o * LANES] + bias[o] - most) / total - (o == label)) * share);
+}
+
+static void share_outcome(lsnn *net) {
+    const context *context = &net->context;
+    if (context->ranks == 1) return;
+    net->outcome.loss = sum_all(context, net->outcome.loss);
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &net->outcome.right, 1, MPI_INT64_T, MPI_SUM, context->comm));
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, net->confusion, net->shape.outputs * net->shape.outputs, MPI_INT64_T, MPI_SUM, context->comm));
+}
+
+void lsnn_judge(lsnn *net) {
+    const shape *shape = &net->shape;
+    const double share = net->outcome.labels ? 1 / (double)net->outcome.labels : 0;
+    net->outcome.loss = (exact_sum){0}, net->outcome.right = 0;
+    memset(net->confusion, 0, (size_t)(shape->outputs * shape->outputs) * sizeof *net->confusion);
+    for (int k = 0; k < net->used; k++) {
+        tile *tile = &net->tile[k];
+        memset(tile->slope, 0, (size_t)(shape->reads * shape->outputs) * LANES * sizeof *tile->slope);
+        for (int lane = 0; lane < tile->samples; lane++)
+            for (int read = 0; read < shape->reads; read++) {
+                const int label = tile->label[lane * shape->reads + read], at = read * shape->outputs * LANES + lane;
+                if (label != TASK_NO_LABEL) judge_window(net, label, tile->history.logit + at, tile->slope + at, share);
+            }
+    }
+    share_outcome(net);
+}
+
+/* ---- backwards ---- */
+
+/** creg sum (r_i - f0)^2, r_i the mean over samples and time in 1/ms. */
+static void set_rate_slopes(lsnn *net) {
+    const double time = (double)net->samples * net->shape.steps * net->dt, target = net->neuron->rate / 1000;
+    net->rate_cost = 0;
+    for (int j = 0; j < net->shape.neurons; j++) {
+        const double off = (double)net->count[j] / time - target;
+        net->rate_slope[j] = (float)(2 * net->neuron->rate_cost * off / time);
+        net->rate_cost += net->neuron->rate_cost * off * off;
+    }
+}
+
+static void pass_back(lsnn *net, backward_mode mode, const float *feedback) {
+    for (int k = 0; k < net->used; k++) {
+        tile *tile = &net->tile[k];
+        tile->rate_slope = net->rate_slope, tile->mode = mode, tile->feedback = feedback;
+        tile_backward(tile);
+        lsnn_collect(net, tile, net->partial + (size_t)k * (size_t)net->parameters);
+    }
+    gradient_sum_tiles(net->sum, net->partial, net->gradient);
+}
+
+/** Cosine of what is in net->gradient and the exact gradient, which are both as they were before afterwards. */
+static double compare(lsnn *net) {
+    const size_t bytes = (size_t)net->parameters * sizeof(float);
+    float *local = memory_new(MEMORY_BUFFERS, (size_t)net->parameters, sizeof(float));
+    double product = 0, here = 0, there = 0;
+    memcpy(local, net->gradient, bytes);
+    pass_back(net, BACKWARD_EXACT, NULL);
+    for (int64_t k = 0; k < net->parameters; k++)
+        product += (double)local[k] * net->gradient[k], here += (double)local[k] * local[k], there += (double)net->gradient[k] * net->gradient[k];
+    memcpy(net->gradient, local, bytes);
+    memory_free(local);
+    return here > 0 && there > 0 ? product / sqrt(here * there) : NAN;
+}
+
+void lsnn_backward(lsnn *net, bool measured) {
+    for (int k = 0; k < net->used; k++) input_sort(&net->tile[k].input, &net->shape);
+    set_rate_slopes(net);
+    pass_back(net, !net->eprop ? BACKWARD_EXACT : net->eprop->reset_gradient ? BACKWARD_LOCAL : BACKWARD_NO_RESET, net->feedback);
+    net->cosine = net->eprop && measured ? compare(net) : NAN;
+}

@@ -1,0 +1,231 @@
+/* LSNN: recurrent networks of leaky and adaptive neurons that learn by gradients through their spikes (Bellec et al. 2018). What it is to a run. */
+#include <string.h>
+
+#include "engram/memory.h"
+#include "engram/run_settings.h"
+#include "passes.h"
+
+enum { STEPS_MAX = 65535 };
+
+static status check(const context *context, config *config) {
+    const simulation_settings *simulation = config_common(config, "simulation");
+    const network_settings *network = config_common(config, "network");
+    const neuron_settings *neuron = config_common(config, "neuron");
+    const learning_settings *learning = config_common(config, "learning");
+    const char *rule = config_variant_name(config, "learning");
+    const task_setting setting = {.context = context, .config = config, .seed = (uint64_t)simulation->seed, .dt = simulation->dt};
+    status result = task_check(&setting);
+    if (simulation->dt != 1) result = config_complain(config, "simulation", "dt", "must be 1 ms with rule %s", rule);
+    else result = status_worse(result, config_check_steps(config, "neuron", "refractory", neuron->refractory, simulation->dt));
+    if (simulation->reset == RESET_NEVER)
+        result = config_complain(config, "simulation", "reset", "every sample begins at rest with rule %s; allowed are auto and every_loop", rule);
+    if (!isnan(simulation->baseline)) result = config_complain(config, "simulation", "baseline", "has no meaning for rule %s", rule);
+    if (!isnan(simulation->loop_duration)) result = config_complain(config, "simulation", "loop_duration", "is that of the task with rule %s", rule);
+    if (network->signs == SIGNS_DALE && learning->connectivity == 1)
+        result = config_complain(config, "network", "signs", "only connections that are rewired keep their sign: dale needs learning.connectivity below 1");
+    if (neuron->refractory < 2) result = config_complain(config, "neuron", "refractory", "%g ms; a spike resets its neuron 2 ms later", neuron->refractory);
+    return result;
+}
+
+static status count_tasks(const context *context, config *config, int *tasks) {
+    (void)context, (void)config;
+    *tasks = 1;
+    return STATUS_OK;
+}
+
+/* ---- building ---- */
+
+shape lsnn_shape(config *config, const task_shape *task) {
+    const simulation_settings *simulation = config_common(config, "simulation");
+    const network_settings *network = config_common(config, "network");
+    const neuron_settings *neuron = config_common(config, "neuron");
+    const int N = (int)network->neurons, read = task->reads * task->read_steps;
+    return (shape){.inputs = task->inputs, .neurons = N, .outputs = task->outputs, .adaptive = (int)llround(network->adaptive * N),
+                   .posts = (N + task->outputs + POSTS - 1) / POSTS * POSTS, .delays = (int)network->delays,
+                   .refractory = (int)llround(neuron->refractory / simulation->dt), .steps = task->steps, .first_read = task->steps - read,
+                   .read_steps = task->read_steps, .reads = task->reads, .alpha = exp(-simulation->dt / neuron->tau),
+                   .rho = exp(-simulation->dt / neuron->tau_adaptation), .kappa = exp(-simulation->dt / neuron->tau_readout), .threshold = neuron->threshold,
+                   .beta = neuron->beta, .gamma = neuron->gamma};
+}
+
+static void free_self(void *raw) {
+    lsnn *net = raw;
+    if (!net) return;
+    lsnn_batch_clear(net);
+    lsnn_parameters_clear(net);
+    if (net->rewiring.count) rewire_clear(&net->rewiring);
+    if (net->adam.count) adam_clear(&net->adam);
+    task_close(net->task);
+    memory_free(net->feedback), memory_free(net->silent);
+    memory_free(net);
+}
+
+/** What only learning needs. */
+static void build_learning(lsnn *net) {
+    const learning_settings *learning = net->learning;
+    adam_new(&net->adam, net->parameters, learning->beta1, learning->beta2, learning->epsilon);
+    if (net->eprop && net->eprop->feedback == FEEDBACK_RANDOM)
+        net->feedback = memory_new(MEMORY_WEIGHTS, (size_t)net->shape.neurons * (size_t)net->shape.outputs, sizeof(float));
+    if (learning->connectivity == 1) return;
+    rewire_new(&net->rewiring, net->parameters);
+    net->rewiring.connectivity = learning->connectivity, net->rewiring.shrinkage = learning->shrinkage, net->rewiring.temperature = learning->temperature;
+    net->rewiring.seed = net->seed;
+}
+
+static status build(const system_setting *setting, system_facts *facts, void **result) {
+    stopwatch watch = stopwatch_start(setting->timers);
+    config *config = setting->config;
+    const simulation_settings *simulation = config_common(config, "simulation");
+    const bool learns = setting->purpose != BUILD_TEST;
+    lsnn *net = memory_new(MEMORY_STATE, 1, sizeof *net);
+    *result = NULL;
+    net->context = *setting->context, net->config = config, net->timers = setting->timers;
+    net->network = config_common(config, "network"), net->neuron = config_common(config, "neuron"), net->learning = config_common(config, "learning");
+    net->eprop = lsnn_is_eprop(config) ? config_variant(config, "learning") : NULL;
+    net->seed = (uint64_t)simulation->seed, net->dt = simulation->dt;
+    const task_setting task = {.context = setting->context, .config = config, .seed = net->seed, .dt = net->dt};
+    status opened = task_open(&task, &net->task);
+    if (opened == STATUS_OK && task_sizes(net->task)->steps > STEPS_MAX)
+        opened = status_agree(setting->context, status_fail(STATUS_INPUT, "task: %d steps; at most %d are possible", task_sizes(net->task)->steps, STEPS_MAX));
+    if (opened != STATUS_OK) {
+        free_self(net);
+        return opened;
+    }
+    net->shape = lsnn_shape(config, task_sizes(net->task));
+    net->part = (partition){.total = net->shape.neurons, .first = 0, .mine = net->shape.neurons, .ranks = setting->context->ranks};
+    net->owned = (partition){.total = net->shape.neurons, .first = setting->context->rank ? net->shape.neurons : 0,
+                             .mine = setting->context->rank ? 0 : net->shape.neurons, .ranks = setting->context->ranks};
+    lsnn_parameters_new(net);
+    if (learns) build_learning(net);
+    lsnn_batch_new(net, learns ? net->learning->batch : ((const protocol_settings *)config_common(config, "protocol"))->samples, learns);
+    if (learns) lsnn_initial(net);
+    lsnn_spread(net);
+    *facts = (system_facts){.part = net->part, .owned = net->owned, .dt = net->dt, .seed = net->seed, .tasks = 1, .loop_steps = net->shape.steps,
+                            .samples = learns ? net->learning->batch : ((const protocol_settings *)config_common(config, "protocol"))->samples,
+                            .look_every = net->shape.steps};
+    *result = net;
+    stopwatch_charge(&watch, PHASE_BUILD);
+    return STATUS_OK;
+}
+
+static void describe(const void *raw, int64_t loops) {
+    const lsnn *net = raw;
+    const shape *shape = &net->shape;
+    log_line(&net->context, "task: %s; %d inputs, %d steps, %d window%s of %d steps, %d classes", task_about(net->task), shape->inputs, shape->steps, shape->reads,
+             shape->reads > 1 ? "s" : "", shape->read_steps, shape->outputs);
+    log_line(&net->context, "network: %d leaky and %d adaptive neurons, delays of 1 to %d steps, %lld of %lld connections", shape->neurons - shape->adaptive,
+             shape->adaptive, shape->delays, (long long)lsnn_connections(net), (long long)(net->first[MATRICES] - shape->neurons));
+    log_line(&net->context, "training: %lld iterations of %lld samples, rule %s", (long long)loops, (long long)net->learning->batch,
+             config_variant_name(net->config, "learning"));
+}
+
+int64_t lsnn_connections(const lsnn *net) {
+    int64_t count = 0;
+    for (int64_t k = 0; k < net->first[MATRICES]; k++) count += net->weight[k] != 0;
+    return count;
+}
+
+/* ---- a loop: one iteration ---- */
+
+static double norm(const lsnn *net) {
+    double sum = 0;
+    for (int64_t k = 0; k < net->parameters; k++) sum += (double)net->gradient[k] * net->gradient[k];
+    return sqrt(sum);
+}
+
+static void update(lsnn *net, int64_t number) {
+    const learning_settings *learning = net->learning;
+    const double rate = learning->rate * pow(learning->decay, (double)((number - 1) / learning->decay_every));
+    if (learning->clip > 0 && net->gradient_norm > learning->clip) {
+        const float cut = (float)(learning->clip / net->gradient_norm);
+        for (int64_t k = 0; k < net->parameters; k++) net->gradient[k] *= cut;
+    }
+    if (net->rewiring.count) rewire_step(&net->rewiring, &net->adam, rate, number, net->gradient, net->weight);
+    else adam_step(&net->adam, rate, net->gradient, net->weight);
+    lsnn_spread(net);
+}
+
+static void run_loop(void *raw, const loop *loop) {
+    lsnn *net = raw;
+    const int64_t batch = net->learning->batch;
+    stopwatch watch = stopwatch_start(net->timers);
+    pulse_begin(loop->pulse);
+    unsigned bits = pulse_bits(loop->pulse);
+    lsnn_forward(net, TASK_TRAIN, (loop->number - 1) * batch, batch, &bits);
+    stopwatch_charge(&watch, PHASE_UPDATE);
+    if (bits && !pulse_heed(loop->pulse, bits, 0)) return;
+    lsnn_tell(net, loop->pulse);
+    stopwatch_charge(&watch, PHASE_RECORD);
+    lsnn_judge(net);
+    lsnn_backward(net, loop->measured);
+    net->gradient_norm = norm(net);
+    if (!isfinite(net->gradient_norm)) pulse_fault(loop->pulse, "%g ms: the gradient is not finite", (double)net->shape.steps * net->dt);
+    bits = lsnn_raise(net, pulse_bits(loop->pulse));
+    if (!bits || pulse_heed(loop->pulse, bits, net->shape.steps)) update(net, loop->number);
+    stopwatch_charge(&watch, PHASE_LEARN);
+}
+
+static void settle(void *raw) {
+    lsnn_spread(raw);
+}
+
+/* ---- metrics ---- */
+
+enum { METRIC_ACCURACY, METRIC_LOSS, METRIC_RATE_COST, METRIC_NORM, METRIC_CONNECTIONS, METRIC_RECONNECTED, METRIC_COSINE, METRICS };
+static const metric metrics[METRICS] = {
+    {"accuracy", "  accuracy %s", "1", "part of the windows with a label that were read right", 3},
+    {"loss", "  loss %s", "1", "cross entropy of the readouts, mean over windows with a label", 4},
+    {"rate_cost", NULL, "1", "of the regulariser of rates", 6},
+    {"gradient_norm", NULL, "1", "of the whole gradient, before it is cut", 6},
+    {"connections", NULL, "1", "that exist after the iteration", 0},
+    {"reconnected", NULL, "1", "connections that were drawn anew", 0},
+    {"cosine", NULL, "1", "of the gradient that was followed and the exact one, where they differ", 4},
+};
+
+static void measure(void *raw, const loop *loop, double *value) {
+    const lsnn *net = raw;
+    (void)loop;
+    const double labels = (double)net->outcome.labels;
+    if (labels > 0) value[METRIC_ACCURACY] = (double)net->outcome.right / labels, value[METRIC_LOSS] = sum_value(net->outcome.loss) / labels;
+    value[METRIC_RATE_COST] = net->rate_cost;
+    value[METRIC_NORM] = net->gradient_norm;
+    value[METRIC_CONNECTIONS] = (double)lsnn_connections(net);
+    if (net->rewiring.count) value[METRIC_RECONNECTED] = (double)net->rewiring.reconnected;
+    value[METRIC_COSINE] = net->cosine;
+}
+
+const learning_system lsnn_system = {
+    .name = "lsnn",
+    .help = "leaky and adaptive neurons that learn tasks by gradients through their spikes",
+    .sections = lsnn_sections,
+    .plan = &lsnn_plan,
+    .metrics = metrics,
+    .metric_count = METRICS,
+    .scores = lsnn_scores,
+    .score_count = LSNN_SCORES,
+    .tasks = count_tasks,
+    .check = check,
+    .build = build,
+    .free = free_self,
+    .describe = describe,
+    .loop = run_loop,
+    .settle = settle,
+    .measure = measure,
+    .state = lsnn_state,
+    .known_variables = lsnn_known_variables,
+    .variables = lsnn_variables,
+    .refresh = lsnn_refresh,
+    .nodes = lsnn_nodes,
+    .edges = lsnn_edges,
+    .figures = lsnn_figures,
+    .results_name = "lsnn.h5",
+    .results = lsnn_results,
+    .perturb = lsnn_perturb,
+    .test_begin = lsnn_test_begin,
+    .test_sums = lsnn_test_sums,
+    .test_trial = lsnn_test_trial,
+    .test_task = lsnn_test_task,
+    .test_write = lsnn_test_write,
+    .test_figures = lsnn_test_figures,
+    .test_end = lsnn_test_end,
+};

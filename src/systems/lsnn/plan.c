@@ -1,0 +1,178 @@
+/* What these networks tell of themselves to "engram plan", and what they cost on a machine. */
+#include <stdio.h>
+
+#include "engram/calibrate.h"
+#include "engram/memory.h"
+#include "engram/output.h"
+#include "engram/run_settings.h"
+#include "engram/test_settings.h"
+#include "passes.h"
+
+typedef struct {
+    shape shape;
+    task_shape task;
+    double parameters, connections; /* of parameters; that exist */
+    bool rewires, eprop;
+    int64_t loops, batch, samples;
+    double dt, rate;
+    const output_settings *output;
+    const test_settings *test;
+} sizes;
+
+/** Of a section of a machine file. */
+typedef struct { double neuron, spike, gradient; } lsnn_costs;
+
+static const double NS = 1e-9;
+
+static const param params[] = {
+    MACHINE_NUMBER(lsnn_costs, "neuron", "0.6", 0, MACHINE_HUGE_NS, "ns of a neuron in a step of a sample, forwards and backwards", neuron),
+    MACHINE_NUMBER(lsnn_costs, "spike", "0.4", 0, MACHINE_HUGE_NS, "ns of a synapse at a spike of a sample", spike),
+    MACHINE_NUMBER(lsnn_costs, "gradient", "0.4", 0, MACHINE_HUGE_NS, "ns of the gradient of a synapse, connected or not, at a spike of a sample", gradient),
+};
+MACHINE_TABLE(table, "lsnn", "networks that learn by gradients through their spikes", params, lsnn_costs);
+
+static const param_section *cost_sections(int *count) {
+    static param_section section;
+    section = (param_section){.name = "lsnn", .plural = "lsnn", .help = table.help, .common = &table};
+    *count = 1;
+    return &section;
+}
+
+static status open_sizes(const context *context, config *config, void **result) {
+    const simulation_settings *simulation = config_common(config, "simulation");
+    const learning_settings *learning = config_common(config, "learning");
+    const task_setting setting = {.context = context, .config = config, .seed = (uint64_t)simulation->seed, .dt = simulation->dt};
+    task_shape task;
+    *result = NULL;
+    status sized = task_shape_of(&setting, &task);
+    if (sized != STATUS_OK) return sized;
+    sizes *sizes = memory_new(MEMORY_BUFFERS, 1, sizeof *sizes);
+    sizes->shape = lsnn_shape(config, &task), sizes->task = task;
+    const double N = sizes->shape.neurons;
+    sizes->parameters = N * (sizes->shape.inputs + N + sizes->shape.outputs) + sizes->shape.outputs;
+    sizes->rewires = learning->connectivity < 1, sizes->eprop = lsnn_is_eprop(config);
+    sizes->connections = sizes->parameters * learning->connectivity;
+    sizes->loops = learning->loops, sizes->batch = learning->batch;
+    sizes->samples = ((const protocol_settings *)config_common(config, "protocol"))->samples;
+    sizes->dt = simulation->dt;
+    sizes->rate = ((const neuron_settings *)config_common(config, "neuron"))->rate;
+    sizes->output = config_common(config, "output"), sizes->test = config_common(config, "test");
+    *result = sizes;
+    return STATUS_OK;
+}
+
+static double tiles_of(double samples, double ranks) {
+    return ceil(ceil(samples / LANES) / ranks);
+}
+
+static void facts(const void *raw, plan_facts *facts) {
+    const sizes *sizes = raw;
+    const double most = ceil((double)sizes->batch / LANES);
+    *facts = (plan_facts){.neurons = sizes->shape.neurons, .loops = sizes->loops, .loop_steps = sizes->shape.steps, .dt = sizes->dt, .rate = sizes->rate};
+    snprintf(facts->network, sizeof facts->network, "that learn by gradients, %.0f of %.0f connections", sizes->connections, sizes->parameters);
+    snprintf(facts->training, sizeof facts->training, "batches of %lld samples, rule %s; ranks share %.0f tiles of %d samples: more ranks than that have nothing to do",
+             (long long)sizes->batch, sizes->eprop ? "eprop" : "bptt", most, LANES);
+}
+
+/* ---- bytes ---- */
+
+static double tile_bytes(const shape *s, double rate, double dt) {
+    const double N = s->neurons, T = s->steps, room = (double)history_expected(s), spikes = plan_per_step(rate, dt) * N * T * LANES;
+    const double events = fmin(N * (T + 1), 1.25 * spikes), shown = 0.15 * T * s->inputs;
+    return (T + 1) * 12 + s->inputs * 4 + 4 * (T + 1) * N + N * 12 + LANES * s->reads * (4 + 8 * s->outputs) + 4 * room * (1 + (double)s->adaptive / N) + 4 * events +
+           10 * shown + sizeof(tile);
+}
+
+static double scratch_bytes(const shape *s) {
+    const double N = s->neurons, T = s->steps, units = N + s->inputs, posts = s->posts;
+    return 4 * LANES * (s->delays * posts + 2 * N + s->outputs + posts * window_of(s) + 3 * N + s->outputs) + 4 * posts * units + 4 * units + 2 * T * s->inputs +
+           4 * T * (2 * N + s->outputs);
+}
+
+static void memory(const void *raw, int64_t count, double rate, plan_bytes *bytes) {
+    const sizes *sizes = raw;
+    const shape *s = &sizes->shape;
+    const double ranks = (double)count, N = s->neurons, units = N + s->inputs, P = sizes->parameters, tiles = tiles_of((double)sizes->batch, ranks);
+    double *held = bytes->category;
+    held[MEMORY_STATE] = tiles * tile_bytes(s, rate, sizes->dt) + scratch_bytes(s) + 8 * (N + s->steps) + 20 * N + 8.0 * s->outputs * s->outputs + sizeof(lsnn);
+    held[MEMORY_WEIGHTS] = 4 * P * (sizes->rewires ? 5.25 : 4) + units + units * s->posts * 5 + units * (s->posts + 4) * 12 + 12 * units +
+                           (sizes->eprop ? 4 * N * s->outputs : 0);
+    held[MEMORY_TARGETS] = (double)sizes->task.bytes;
+    held[MEMORY_BUFFERS] = 4 * P * tiles + (sizes->rewires ? 4 * P + 8 * N * fmax(N, s->inputs) : 0) +
+                           (ranks > 1 ? 4 * P * tiles + 4 * P * ceil((double)sizes->batch / LANES) / ranks : 0);
+    for (int c = 0; c < MEMORY_CATEGORIES; c++) bytes->building += c == MEMORY_OUTPUT ? 0 : held[c];
+    bytes->building += (double)sizes->task.building + (sizes->rewires ? 8 * N * N : 0);
+    bytes->writing = 16 * sizes->connections;
+}
+
+static double checkpoint_bytes(const sizes *sizes) {
+    const double P = sizes->parameters, units = sizes->shape.neurons + sizes->shape.inputs;
+    return 12 * P + units * sizes->shape.posts + (sizes->rewires ? 5 * P : 0);
+}
+
+static void output(const void *raw, double rate, plan_files *files) {
+    const sizes *sizes = raw;
+    (void)rate;
+    plan_add_file(files, "nodes", 40.0 * (sizes->shape.neurons + sizes->shape.inputs));
+    plan_add_file(files, "edges", sizes->output->edges == EDGES_NONE ? 0 : 36 * sizes->connections);
+    plan_add_file(files, "lsnn", 4 * sizes->parameters);
+    files->checkpoint = checkpoint_bytes(sizes);
+}
+
+/* ---- seconds ---- */
+
+/** s of some tiles, forwards or both ways. */
+static double pass(const sizes *sizes, const machine *machine, double tiles, double rate, bool both) {
+    const lsnn_costs *costs = machine_costs(machine, "lsnn");
+    const shape *s = &sizes->shape;
+    const double N = s->neurons, steps = tiles * LANES * s->steps, spikes = N * plan_per_step(rate, sizes->dt);
+    const double connected = sizes->connections / (N + s->inputs);
+    double ns = steps * (N * costs->neuron + spikes * connected * costs->spike) * 0.5;
+    if (both) ns = 2 * ns + steps * spikes * s->posts * costs->gradient;
+    return NS * ns;
+}
+
+static void seconds_of(const void *raw, const machine *machine, plan_ranks ranks, double rate, plan_seconds *s) {
+    const sizes *sizes = raw;
+    s->update = pass(sizes, machine, tiles_of((double)sizes->batch, (double)ranks.count), rate, false);
+    s->learn = pass(sizes, machine, tiles_of((double)sizes->batch, (double)ranks.count), rate, true) - s->update;
+    if (ranks.count > 1) s->transfer = plan_message(machine, ranks, 8 * sizes->parameters) + plan_message(machine, ranks, 8.0 * (sizes->shape.neurons + sizes->shape.steps));
+    s->tests = (double)sizes->test->trials * pass(sizes, machine, tiles_of((double)sizes->samples, (double)ranks.count), rate, false);
+}
+
+/* ---- measuring ---- */
+
+static void count(const void *raw, double *count) {
+    const lsnn *net = raw;
+    count[0] = 0;
+    for (int j = 0; j < net->shape.neurons; j++) count[0] += (double)net->count[j];
+}
+
+static void calibrate(calibration *calibration) {
+    enum { FEW = 40, MANY = 240, SAMPLES = 16 };
+    lsnn_costs *costs = machine_costs(&calibration->machine, "lsnn");
+    calibration_say(calibration, "networks that learn by gradients");
+    static const char text[] = "simulation: {dt: 1 ms}\nnetwork: {neurons: %d}\nneuron: {rate_cost: 0}\ntask: {kind: evidence}\nlearning: {rule: bptt, batch: %d, rate: 0%s}\n";
+    const calibration_loop few = calibration_run(calibration, &lsnn_system, count, text, FEW, SAMPLES, "");
+    const calibration_loop many = calibration_run(calibration, &lsnn_system, count, text, MANY, SAMPLES, "");
+    const calibration_loop sparse = calibration_run(calibration, &lsnn_system, count, text, MANY, SAMPLES, ", connectivity: 0.1");
+    const double least = 1e-3, steps = SAMPLES * few.steps;
+    const double dense = many.count[0] * MANY, thin = sparse.count[0] * MANY;
+    /* time = steps neurons neuron + spikes (connected spike + posts gradient) */
+    costs->neuron = fmax(least, few.seconds / NS / (steps * FEW) * 0.5);
+    const double rest_many = many.seconds / NS - steps * MANY * costs->neuron, rest_sparse = sparse.seconds / NS - steps * MANY * costs->neuron;
+    const double both = rest_many / fmax(1, dense), lone = rest_sparse / fmax(1, thin);
+    costs->spike = fmax(least, (both - lone) / 0.9);
+    costs->gradient = fmax(least, both - costs->spike);
+}
+
+const plan_hooks lsnn_plan = {
+    .open = open_sizes,
+    .close = memory_free,
+    .facts = facts,
+    .memory = memory,
+    .output = output,
+    .time = seconds_of,
+    .costs = cost_sections,
+    .calibrate = calibrate,
+};

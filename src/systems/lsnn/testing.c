@@ -1,0 +1,169 @@
+/* Trials with frozen weights: samples of the test set, side by side. README.md 7. */
+#include <string.h>
+
+#include "engram/memory.h"
+#include "passes.h"
+
+enum { RECORD_RATE, RECORD_RIGHT, RECORD_LABELS, RECORD_LOSS, RECORDS };
+
+const metric lsnn_scores[LSNN_SCORES] = {
+    {"accuracy", "  test accuracy %s", "1", "part of the windows with a label that are read right", 4},
+    {"loss", NULL, "1", "cross entropy of the readouts, mean over windows with a label", 4},
+};
+
+struct lsnn_test {
+    test_setting setting;
+    outcome kept;               /* of the last training loop */
+    double rate_cost;
+    int64_t *count;             /* [N] spikes of all trials; in a group: on its first rank */
+    int64_t *confusion;         /* [outputs][outputs] of all trials, by label; as count */
+    /* the first sample of the first trial */
+    uint8_t *spikes, *shown;    /* [T][N], [T][inputs] */
+    float *threshold, *readout; /* [T][N], [T][outputs] */
+    int label;                  /* of its last window with one */
+};
+
+static int64_t samples_of(const lsnn *net) {
+    return ((const protocol_settings *)config_common(net->config, "protocol"))->samples;
+}
+
+status lsnn_perturb(void *raw, const perturbation_settings *settings) {
+    lsnn *net = raw;
+    if (settings->delete_synapses > 0 || settings->delete_unit_synapses > 0 || settings->shuffle_synapses > 0 || settings->noise > 0)
+        return status_fail(STATUS_INPUT, "test: the system lsnn cannot be asked for that: allowed is --delete-neurons");
+    net->deleted = perturbation_count(settings->delete_neurons, net->shape.neurons);
+    net->silent = memory_new(MEMORY_STATE, (size_t)net->shape.neurons, 1);
+    perturbation_choose(net->seed, net->shape.neurons, net->deleted, net->silent);
+    log_line(&net->context, "perturbed: %lld of %d neurons silent", (long long)net->deleted, net->shape.neurons);
+    lsnn_spread(net);
+    return STATUS_OK;
+}
+
+status lsnn_test_begin(void *raw, const test_setting *setting, int *columns) {
+    lsnn *net = raw;
+    const size_t N = (size_t)net->shape.neurons, T = (size_t)net->shape.steps, outputs = (size_t)net->shape.outputs;
+    if (!isnan(setting->delete_spike)) return status_fail(STATUS_INPUT, "test: --delete-spike: the system lsnn has no trial without a spike");
+    struct lsnn_test *test = net->test = memory_new(MEMORY_OUTPUT, 1, sizeof *test);
+    test->setting = *setting;
+    test->kept = net->outcome, test->rate_cost = net->rate_cost;
+    test->count = memory_new(MEMORY_OUTPUT, N, sizeof *test->count);
+    test->confusion = memory_new(MEMORY_OUTPUT, outputs * outputs, sizeof *test->confusion);
+    test->spikes = memory_new(MEMORY_OUTPUT, T * N, 1);
+    test->shown = memory_new(MEMORY_OUTPUT, T * (size_t)net->shape.inputs, 1);
+    test->threshold = memory_new(MEMORY_OUTPUT, T * N, sizeof(float));
+    test->readout = memory_new(MEMORY_OUTPUT, T * outputs, sizeof(float));
+    *columns = RECORDS;
+    return STATUS_OK;
+}
+
+void lsnn_test_sums(void *raw, int task, tally_list *list) {
+    lsnn *net = raw;
+    (void)task;
+    tally_add_array(list, net->test->count, net->shape.neurons, true);
+    tally_add_array(list, net->test->confusion, net->shape.outputs * net->shape.outputs, true);
+}
+
+/** What the first sample of a trial did. */
+static void keep_first(lsnn *net) {
+    struct lsnn_test *test = net->test;
+    const shape *shape = &net->shape;
+    const tile *tile = net->tile;
+    const size_t N = (size_t)shape->neurons, T = (size_t)shape->steps;
+    for (size_t k = 0; k < T * N; k++) test->spikes[k] = tile->history.spikes[N + k] & 1;
+    memset(test->shown, 0, T * (size_t)shape->inputs);
+    for (int t = 0; t < shape->steps; t++)
+        for (int e = tile->input.start[t]; e < tile->input.start[t + 1]; e++)
+            test->shown[(size_t)t * (size_t)shape->inputs + (size_t)tile->input.channel[e]] = tile->input.lanes[e] & 1;
+    memcpy(test->threshold, net->scratch->trace_threshold, T * N * sizeof(float));
+    memcpy(test->readout, net->scratch->trace_readout, T * (size_t)shape->outputs * sizeof(float));
+    test->label = TASK_NO_LABEL;
+    for (int read = 0; read < shape->reads; read++)
+        if (tile->label[read] != TASK_NO_LABEL) test->label = tile->label[read];
+}
+
+status lsnn_test_trial(void *raw, const test_trial *trial, double *record) {
+    lsnn *net = raw;
+    struct lsnn_test *test = net->test;
+    const int64_t samples = samples_of(net);
+    int64_t spikes = 0;
+    unsigned bits;
+    pulse_begin(trial->pulse);
+    bits = pulse_bits(trial->pulse);
+    lsnn_forward(net, TASK_TEST, trial->number * samples, samples, &bits);
+    if (bits && !pulse_heed(trial->pulse, bits, 0)) return STATUS_RESUMABLE;
+    lsnn_tell(net, trial->pulse);
+    bits = lsnn_raise(net, pulse_bits(trial->pulse));
+    if (bits && !pulse_heed(trial->pulse, bits, net->shape.steps)) return STATUS_RESUMABLE;
+    lsnn_judge(net);
+    for (int j = 0; j < net->shape.neurons; j++) spikes += net->count[j];
+    for (int j = 0; j < net->shape.neurons && net->owned.mine; j++) test->count[j] += net->count[j];
+    for (int k = 0; k < net->shape.outputs * net->shape.outputs && net->owned.mine; k++) test->confusion[k] += net->confusion[k];
+    if (trial->number == test->setting.skip && net->used && net->tile[0].traced) keep_first(net);
+    record[RECORD_RATE] = (double)spikes / ((double)samples * (double)(net->shape.neurons - net->deleted) * net->shape.steps * net->dt / 1000);
+    record[RECORD_RIGHT] = (double)net->outcome.right;
+    record[RECORD_LABELS] = (double)net->outcome.labels;
+    record[RECORD_LOSS] = sum_value(net->outcome.loss);
+    return STATUS_OK;
+}
+
+static double total(const struct lsnn_test *test, const double *records, int column) {
+    double sum = 0;
+    for (int64_t n = 0; n < test->setting.trials; n++) sum += records[n * RECORDS + column];
+    return sum;
+}
+
+void lsnn_test_task(void *raw, int task, const double *records, figure_list *figures) {
+    const lsnn *net = raw;
+    const double labels = total(net->test, records, RECORD_LABELS);
+    (void)task;
+    figure_add(figures, NULL, "rate_hz", total(net->test, records, RECORD_RATE) / (double)net->test->setting.trials);
+    figure_add(figures, NULL, "accuracy", labels > 0 ? total(net->test, records, RECORD_RIGHT) / labels : NAN);
+    figure_add(figures, NULL, "loss", labels > 0 ? total(net->test, records, RECORD_LOSS) / labels : NAN);
+    figure_add_count(figures, NULL, "windows", (int64_t)labels);
+}
+
+/** Rows of rank 0. */
+static void write_rows(const lsnn *net, h5_file *file, const char *name, h5_type type, int rows, int columns, const void *data) {
+    const h5_dataset shape = {.type = type, .dimensions = 2, .shape = {rows, columns}, .axis = 0, .first = net->owned.mine ? 0 : rows, .mine = net->owned.mine ? rows : 0};
+    h5_write(file, name, shape, data);
+}
+
+void lsnn_test_write(void *raw, int task, h5_file *file) {
+    lsnn *net = raw;
+    const struct lsnn_test *test = net->test;
+    const int N = net->shape.neurons, T = net->shape.steps, outputs = net->shape.outputs;
+    if (task < 0) return;
+    double *rate = memory_new(MEMORY_OUTPUT, (size_t)N, sizeof *rate);
+    const double seconds = (double)(test->setting.trials * samples_of(net) * T) * net->dt / 1000;
+    for (int j = 0; j < N; j++) rate[j] = (double)test->count[j] / seconds;
+    h5_write(file, "test/0/rate_hz", h5_neurons(H5_FLOAT64, &net->owned), rate);
+    h5_attribute_text(file, "test/0/rate_hz", "units", "Hz");
+    write_rows(net, file, "test/0/confusion", H5_INT64, outputs, outputs, test->confusion);
+    h5_attribute_text(file, "test/0/confusion", "help", "windows by label and by what was read [label][class]");
+    write_rows(net, file, "test/0/spikes", H5_UINT8, T, N, test->spikes);
+    h5_attribute_text(file, "test/0/spikes", "help", "of the first sample of the first trial [step][neuron]");
+    write_rows(net, file, "test/0/input", H5_UINT8, T, net->shape.inputs, test->shown);
+    h5_attribute_text(file, "test/0/input", "help", "its input [step][channel]");
+    write_rows(net, file, "test/0/threshold", H5_FLOAT32, T, N, test->threshold);
+    h5_attribute_text(file, "test/0/threshold", "help", "its thresholds [step][neuron]");
+    write_rows(net, file, "test/0/readout", H5_FLOAT32, T, outputs, test->readout);
+    h5_attribute_text(file, "test/0/readout", "help", "its readouts, without bias [step][class]");
+    memory_free(rate);
+}
+
+void lsnn_test_figures(const void *raw, figure_list *figures) {
+    const lsnn *net = raw;
+    figure_add_count(figures, NULL, "deleted_neurons", net->deleted);
+    figure_add_count(figures, NULL, "samples", samples_of(net));
+}
+
+void lsnn_test_end(void *raw) {
+    lsnn *net = raw;
+    struct lsnn_test *test = net->test;
+    if (!test) return;
+    net->outcome = test->kept, net->rate_cost = test->rate_cost;
+    void *arrays[] = {test->count, test->confusion, test->spikes, test->shown, test->threshold, test->readout};
+    for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
+    memory_free(test);
+    net->test = NULL;
+}

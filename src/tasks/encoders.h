@@ -1,0 +1,28 @@
+/** @file encoders.h
+ *  How tasks turn what they show into spikes. Not collective.
+ */
+#ifndef TASKS_ENCODERS_H
+#define TASKS_ENCODERS_H
+
+#include "engram/random.h"
+#include "engram/tasks.h"
+
+/** Steps first .. first + steps - 1 of a channel. */
+typedef struct { int channel, inputs, first, steps; } encoder_span;
+
+/** Where a channel's draws are: of purpose RANDOM_TASK_SPIKE. */
+typedef struct { uint64_t seed, sample; } encoder_draws;
+
+/** Spikes that are independent in every step: intervals between them are drawn, geometric, as many draws as there are spikes.
+ *  @param chance of a spike in a step, below 1 @param draws sample: a number of its own for each sample */
+void encode_poisson(const task_sample *sample, encoder_span span, double chance, encoder_draws draws);
+
+/** A number for each sample of both sets. */
+uint64_t encoder_sample(task_pick pick);
+
+/** Population of thresholds k/(thresholds - 1), k = 0 .. thresholds - 1, one value a step: at step n channel 2k spikes where the value goes up through
+ *  threshold k on the way to step n + 1, channel 2k + 1 where it goes down, of k < thresholds - 1; channel 2 (thresholds - 1) where the value is 1 (Bellec et al.
+ *  2018). @param value [count] the first for step 0; the last has no crossing */
+void encode_crossings(const task_sample *sample, int inputs, int thresholds, const float *value, int count);
+
+#endif

@@ -1,0 +1,181 @@
+/* Sequential images (Le, Jaitly & Hinton 2015; Bellec et al. 2018): pixels one after another, one a step, as spikes of channels whose thresholds the value crosses;
+ * then cue steps, in which one more channel fires. The readouts, averaged over the last steps, say which label the image has. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "encoders.h"
+#include "engram/files.h"
+#include "engram/memory.h"
+#include "../images/idx_read.h"
+
+enum { THRESHOLDS_MAX = 1000, LABELS = 256, ORDER_RASTER, ORDER_PERMUTED };
+static const float GREYS = 255;
+
+typedef struct {
+    char *path, *labels_path, *test_path, *test_labels_path;
+    int64_t thresholds, cue_steps, read_steps, classes, samples;
+    int order;
+} parameters;
+
+static const param params[] = {
+    {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "IDX file of unsigned bytes [sample][row][column], to train with; .gz, too", offsetof(parameters, path), MAY_TEST},
+    {"labels_path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "IDX file of labels [sample] of path", offsetof(parameters, labels_path), MAY_TEST},
+    {"test_path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "as path, to test with", offsetof(parameters, test_path), MAY_TEST},
+    {"test_labels_path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "as labels_path, of test_path", offsetof(parameters, test_labels_path), MAY_TEST},
+    {"classes", PARAM_INTEGER, UNIT_NONE, "10", 2, LABELS, NULL, "labels are 0 .. classes - 1", offsetof(parameters, classes)},
+    {"thresholds", PARAM_INTEGER, UNIT_NONE, "40", 2, THRESHOLDS_MAX, NULL, "that pixels cross: 2 thresholds channels, of which the last is the cue's",
+     offsetof(parameters, thresholds)},
+    {"cue_steps", PARAM_INTEGER, UNIT_NONE, "56", 1, 1 << 16, NULL, "behind the pixels", offsetof(parameters, cue_steps)},
+    {"read_steps", PARAM_INTEGER, UNIT_NONE, "28", 1, 1 << 16, NULL, "at the end, over which readouts are averaged", offsetof(parameters, read_steps)},
+    {"order", PARAM_CHOICE, UNIT_NONE, "raster", 0, 0, "raster permuted", "of pixels: as they are, or one drawn order for all images", offsetof(parameters, order)},
+    {"samples", PARAM_INTEGER, UNIT_NONE, "auto", 1, 1 << 30, NULL, "to train with, the first of the file; auto: all", offsetof(parameters, samples)},
+};
+static const param_table table = {"sequential_images", "images of IDX files (MNIST), pixel by pixel", params, sizeof params / sizeof *params, sizeof(parameters)};
+
+typedef struct {
+    uint64_t seed;
+    task_shape shape;
+    int pixels, thresholds, cue_steps;
+    image_data image[TASK_SETS];
+    uint8_t *label[TASK_SETS];
+    int64_t *pixel;               /* [pixels] order they are shown in */
+    int64_t *shuffled;            /* [count of the training set] of this epoch */
+    int64_t epoch;                /* -1: none yet */
+    float *value;                 /* [pixels] scratch */
+} sequential_images;
+
+/** Which images there are, and how large. @param[out] pixels */
+static status look(const task_setting *setting, const parameters *p, task_set set, int *pixels, int64_t *count) {
+    char *path = config_resolve_path(setting->config, set == TASK_TEST ? p->test_path : p->path);
+    idx_file file;
+    status read = idx_open(path, file_open_input(path), IDX_IMAGES, &file);
+    if (read == STATUS_OK) {
+        const int each = file.rows * file.columns;
+        if (set == TASK_TEST && each != *pixels) read = status_fail(STATUS_INPUT, "%s: has images of %d pixels, but those to train with have %d", path, each, *pixels);
+        *pixels = each, *count = file.count;
+        idx_close(&file);
+    }
+    free(path);
+    return read;
+}
+
+static status shape_of(const task_setting *setting, const void *raw, task_shape *shape) {
+    const parameters *p = raw;
+    int pixels = 0;
+    int64_t count[TASK_SETS];
+    status read = look(setting, p, TASK_TRAIN, &pixels, &count[TASK_TRAIN]);
+    if (read == STATUS_OK) read = look(setting, p, TASK_TEST, &pixels, &count[TASK_TEST]);
+    if (read != STATUS_OK) return read;
+    if (p->samples != PARAM_AUTO_INTEGER && p->samples > count[TASK_TRAIN])
+        return config_complain(setting->config, TASK_SECTION, "samples", "%lld, but path has %lld images", (long long)p->samples, (long long)count[TASK_TRAIN]);
+    const int64_t steps = pixels + p->cue_steps;
+    if (steps >= 1 << 16) return config_complain(setting->config, TASK_SECTION, "cue_steps", "%lld steps in all; less than 65536 are possible", (long long)steps);
+    *shape = (task_shape){.inputs = 2 * (int)p->thresholds, .outputs = (int)p->classes, .steps = (int)steps, .reads = 1, .read_steps = (int)p->read_steps};
+    shape->bytes = (int64_t)sizeof(sequential_images) + (count[TASK_TRAIN] + count[TASK_TEST]) * (pixels + 1) + pixels * 12;
+    shape->count[TASK_TRAIN] = p->samples == PARAM_AUTO_INTEGER ? count[TASK_TRAIN] : p->samples;
+    shape->count[TASK_TEST] = count[TASK_TEST];
+    shape->bytes += shape->count[TASK_TRAIN] * 8;
+    return STATUS_OK;
+}
+
+static status check(const task_setting *setting, const void *raw) {
+    const parameters *p = raw;
+    if (p->read_steps > p->cue_steps)
+        return config_complain(setting->config, TASK_SECTION, "read_steps", "%lld, but there are %lld cue_steps", (long long)p->read_steps, (long long)p->cue_steps);
+    return STATUS_OK;
+}
+
+/* ---- reading ---- */
+
+static status read_labels(const task_setting *setting, const parameters *p, task_set set, sequential_images *task) {
+    char *path = config_resolve_path(setting->config, set == TASK_TEST ? p->test_labels_path : p->labels_path);
+    idx_file file;
+    status read = idx_open(path, file_open_input(path), IDX_LABELS, &file);
+    if (read == STATUS_OK) {
+        if (file.count != task->image[set].count)
+            read = status_fail(STATUS_INPUT, "%s: has %lld labels, but there are %lld images", path, (long long)file.count, (long long)task->image[set].count);
+        else read = idx_read_labels(&file, &task->label[set]);
+        for (int64_t n = 0; read == STATUS_OK && n < file.count; n++)
+            if (task->label[set][n] >= p->classes)
+                read = status_fail(STATUS_INPUT, "%s: label %d of image %lld; labels are below task.classes = %lld", path, task->label[set][n], (long long)n,
+                                   (long long)p->classes);
+        idx_close(&file);
+    }
+    free(path);
+    return read;
+}
+
+static status read_set(const task_setting *setting, const parameters *p, task_set set, sequential_images *task) {
+    char *path = config_resolve_path(setting->config, set == TASK_TEST ? p->test_path : p->path);
+    idx_file file;
+    status read = idx_open(path, file_open_input(path), IDX_IMAGES, &file);
+    if (read == STATUS_OK) {
+        read = idx_read_images(&file, NULL, &task->image[set]);
+        idx_close(&file);
+    }
+    free(path);
+    return read == STATUS_OK ? read_labels(setting, p, set, task) : read;
+}
+
+static void close_task(void *raw) {
+    sequential_images *task = raw;
+    for (int s = 0; s < TASK_SETS; s++) memory_free(task->image[s].values), memory_free(task->label[s]);
+    memory_free(task->pixel), memory_free(task->shuffled), memory_free(task->value);
+    memory_free(task);
+}
+
+/** A drawn order of 0 .. count - 1 (Fisher & Yates). */
+static void shuffle(uint64_t seed, uint64_t id, int64_t count, int64_t *order) {
+    for (int64_t n = 0; n < count; n++) order[n] = n;
+    for (int64_t n = count - 1; n > 0; n--) {
+        const int64_t other = (int64_t)random_below(seed, RANDOM_TASK_ORDER, id, (uint64_t)n, (uint64_t)n + 1), kept = order[n];
+        order[n] = order[other], order[other] = kept;
+    }
+}
+
+static status open_task(const task_setting *setting, const void *raw, const task_shape *shape, void **self, char about[TASK_TEXT_BYTES]) {
+    const parameters *p = raw;
+    sequential_images *task = memory_new(MEMORY_TARGETS, 1, sizeof *task);
+    status mine = STATUS_OK;
+    for (int s = 0; s < TASK_SETS && mine == STATUS_OK && setting->context->rank == 0; s++) mine = read_set(setting, p, (task_set)s, task);
+    mine = status_agree(setting->context, mine);
+    if (mine != STATUS_OK) {
+        close_task(task);
+        return mine;
+    }
+    for (int s = 0; s < TASK_SETS; s++) {
+        data_share(setting->context, &task->image[s]);
+        if (!task->label[s]) task->label[s] = memory_new(MEMORY_TARGETS, (size_t)task->image[s].count, 1);
+        data_share_bytes(setting->context, task->label[s], (size_t)task->image[s].count);
+    }
+    task->seed = setting->seed, task->shape = *shape, task->epoch = -1;
+    task->pixels = shape->steps - (int)p->cue_steps, task->thresholds = (int)p->thresholds, task->cue_steps = (int)p->cue_steps;
+    task->pixel = memory_new(MEMORY_TARGETS, (size_t)task->pixels, sizeof *task->pixel);
+    task->value = memory_new(MEMORY_TARGETS, (size_t)task->pixels, sizeof *task->value);
+    task->shuffled = memory_new(MEMORY_TARGETS, (size_t)shape->count[TASK_TRAIN], sizeof *task->shuffled);
+    for (int i = 0; i < task->pixels; i++) task->pixel[i] = i;
+    if (p->order == ORDER_PERMUTED) shuffle(task->seed, 0, task->pixels, task->pixel);
+    snprintf(about, TASK_TEXT_BYTES, "%lld images to train with, %lld to test with, of %d pixels%s, %d classes", (long long)shape->count[TASK_TRAIN],
+             (long long)shape->count[TASK_TEST], task->pixels, p->order == ORDER_PERMUTED ? " in a drawn order" : "", shape->outputs);
+    *self = task;
+    return STATUS_OK;
+}
+
+static void draw_sample(void *raw, task_pick pick, const task_sample *sample) {
+    sequential_images *task = raw;
+    int64_t number = pick.number;
+    if (pick.set == TASK_TRAIN) {
+        const int64_t count = task->shape.count[TASK_TRAIN];
+        if (pick.epoch != task->epoch) shuffle(task->seed, 1 + (uint64_t)pick.epoch, count, task->shuffled), task->epoch = pick.epoch;
+        number = task->shuffled[number];
+    }
+    const uint8_t *image = (const uint8_t *)task->image[pick.set].values + number * task->pixels;
+    for (int i = 0; i < task->pixels; i++) task->value[i] = (float)image[task->pixel[i]] / GREYS;
+    encode_crossings(sample, task->shape.inputs, task->thresholds, task->value, task->pixels);
+    for (int t = task->pixels; t < task->shape.steps; t++)
+        sample->spikes[(int64_t)t * task->shape.inputs + 2 * task->thresholds - 1] |= (uint16_t)(1u << sample->lane);
+    sample->label[0] = task->label[pick.set][number];
+}
+
+const task_kind task_sequential_images = {.parameters = &table, .check = check, .shape = shape_of, .open = open_task, .close = close_task, .draw = draw_sample};

@@ -1,0 +1,74 @@
+/* Tasks: what their kinds share. */
+#include "engram/tasks.h"
+
+#include <stdio.h>
+
+#include "engram/memory.h"
+
+extern const task_kind task_store_recall, task_sequential_images, task_evidence;
+
+/* To add a kind: write src/tasks/NAME.c after the pattern of store_recall.c (drawn) or sequential_images.c (read), and a line here. */
+const task_kind *const task_kinds[] = {&task_store_recall, &task_sequential_images, &task_evidence, NULL};
+
+const param_table task_common = {TASK_SECTION, "what readouts are to say of the input", NULL, 0, 0};
+
+struct task {
+    const task_kind *kind;
+    task_shape shape;
+    void *self;
+    char about[2 * TASK_TEXT_BYTES];
+};
+
+static const task_kind *kind_of(const task_setting *setting) {
+    return task_kinds[config_variant_index(setting->config, TASK_SECTION)];
+}
+
+status task_check(const task_setting *setting) {
+    const task_kind *kind = kind_of(setting);
+    return kind->check ? kind->check(setting, config_variant(setting->config, TASK_SECTION)) : STATUS_OK;
+}
+
+status task_shape_of(const task_setting *setting, task_shape *shape) {
+    *shape = (task_shape){0};
+    status mine = task_check(setting);
+    if (mine == STATUS_OK) mine = kind_of(setting)->shape(setting, config_variant(setting->config, TASK_SECTION), shape);
+    shape->bytes += (int64_t)sizeof(task);
+    return mine;
+}
+
+status task_open(const task_setting *setting, task **result) {
+    char about[TASK_TEXT_BYTES] = "";
+    *result = NULL;
+    task *task = memory_new(MEMORY_TARGETS, 1, sizeof *task);
+    task->kind = kind_of(setting);
+    status agreed = status_agree(setting->context, task_shape_of(setting, &task->shape));
+    if (agreed == STATUS_OK) agreed = task->kind->open(setting, config_variant(setting->config, TASK_SECTION), &task->shape, &task->self, about);
+    if (agreed != STATUS_OK) {
+        memory_free(task);
+        return agreed;
+    }
+    snprintf(task->about, sizeof task->about, "%s, %s", task->kind->parameters->name, about);
+    *result = task;
+    return STATUS_OK;
+}
+
+void task_close(task *task) {
+    if (!task) return;
+    task->kind->close(task->self);
+    memory_free(task);
+}
+
+const task_shape *task_sizes(const task *task) {
+    return &task->shape;
+}
+
+const char *task_about(const task *task) {
+    return task->about;
+}
+
+void task_draw(task *task, task_pick pick, const task_sample *sample) {
+    const int64_t count = task->shape.count[pick.set];
+    pick.epoch = count ? pick.number / count : 0;
+    if (count) pick.number %= count;
+    task->kind->draw(task->self, pick, sample);
+}
