@@ -9,9 +9,9 @@
 #include "engram/context.h"
 #include "engram/state.h"
 
-/** Which tiles of a batch a rank computes: contiguous, sizes differ by one at most. Not collective. */
+/** Which tiles of a batch a rank computes: contiguous, sizes differ by one at most, rank 0 has the first. Not collective. */
 static inline int64_t gradient_first(int64_t tiles, int ranks, int rank) {
-    return tiles * rank / ranks;
+    return (tiles * rank + ranks - 1) / ranks;
 }
 
 /** Sum of the tiles' partial gradients in the order of tiles, whatever rank has them. Collective.

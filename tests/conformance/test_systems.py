@@ -40,6 +40,13 @@ SYSTEMS = {
                   "network.neurons": 100, "neuron.rate": "40 Hz", "protocol.images": 1},
         "within": 0.15,
     },
+    "lsnn": {
+        "small": {"simulation.dt": "1 ms", "learning.rule": "bptt", "learning.batch": 80, "learning.rate": 0.03, "learning.connectivity": 0.3, "network.neurons": 14, "network.signs": "dale",
+                  "neuron.threshold": 0.005, "task.kind": "evidence", "task.cues": 3, "task.cue": "20 ms", "task.gap": "10 ms", "task.delay": "30 ms", "task.recall": "20 ms",
+                  "task.rate": "100 Hz", "protocol.samples": 20},
+        "large": {"simulation.dt": "1 ms", "learning.rule": "bptt", "learning.batch": 64, "network.neurons": 100, "task.kind": "store_recall", "task.symbols": 12},
+        "within": 0.25,
+    },
     "probe": {
         "small": {"simulation.dt": "1 ms", "learning.rule": "probe", "network.neurons": 11, "simulation.loop_duration": "100 ms"},
         "large": {"simulation.dt": "1 ms", "learning.rule": "probe", "network.neurons": 400000, "simulation.loop_duration": "5 ms"},

@@ -142,7 +142,6 @@ static void update(lsnn *net, int64_t number) {
     }
     if (net->rewiring.count) rewire_step(&net->rewiring, &net->adam, rate, number, net->gradient, net->weight);
     else adam_step(&net->adam, rate, net->gradient, net->weight);
-    lsnn_spread(net);
 }
 
 static void run_loop(void *raw, const loop *loop) {
@@ -166,15 +165,17 @@ static void run_loop(void *raw, const loop *loop) {
 }
 
 static void settle(void *raw) {
-    lsnn_spread(raw);
+    lsnn *net = raw;
+    if (net->rewiring.count) rewire_adopt(&net->rewiring, net->weight);
+    lsnn_spread(net);
 }
 
 /* ---- metrics ---- */
 
-enum { METRIC_ACCURACY, METRIC_LOSS, METRIC_RATE_COST, METRIC_NORM, METRIC_CONNECTIONS, METRIC_RECONNECTED, METRIC_COSINE, METRICS };
+enum { METRIC_LOSS, METRIC_ACCURACY, METRIC_RATE_COST, METRIC_NORM, METRIC_CONNECTIONS, METRIC_RECONNECTED, METRIC_COSINE, METRICS };
 static const metric metrics[METRICS] = {
-    {"accuracy", "  accuracy %s", "1", "part of the windows with a label that were read right", 3},
     {"loss", "  loss %s", "1", "cross entropy of the readouts, mean over windows with a label", 4},
+    {"accuracy", "  accuracy %s", "1", "part of the windows with a label that were read right", 3, "accuracy"},
     {"rate_cost", NULL, "1", "of the regulariser of rates", 6},
     {"gradient_norm", NULL, "1", "of the whole gradient, before it is cut", 6},
     {"connections", NULL, "1", "that exist after the iteration", 0},

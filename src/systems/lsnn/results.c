@@ -20,7 +20,6 @@ void lsnn_state(void *raw, state_part part, state_list *list) {
     if (net->adam.count) adam_state(&net->adam, "lsnn", list);
     if (net->feedback) state_add(list, "lsnn", "feedback", H5_FLOAT32, LAYOUT_SHARED, (int64_t)net->shape.neurons * net->shape.outputs, net->feedback);
     if (!net->rewiring.count) return;
-    state_add(list, "lsnn", "theta", H5_FLOAT32, LAYOUT_SHARED, net->rewiring.count, net->rewiring.theta);
     state_add(list, "lsnn", "sign", H5_INT8, LAYOUT_SHARED, net->rewiring.count, net->rewiring.sign);
 }
 

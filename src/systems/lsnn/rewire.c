@@ -78,6 +78,14 @@ void rewire_fill(rewiring *r, float *weight) {
     set_weights(r, weight);
 }
 
+void rewire_adopt(rewiring *r, const float *weight) {
+    for (int m = 0; m < r->matrices; m++)
+        for (int64_t k = r->matrix[m].first; k < r->matrix[m].first + r->matrix[m].count; k++) {
+            r->theta[k] = fabsf(weight[k]);
+            if (weight[k] != 0) r->sign[k] = weight[k] < 0 ? -1 : 1;
+        }
+}
+
 void rewire_step(rewiring *r, adam *adam, double rate, int64_t number, const float *gradient, float *weight) {
     const float shrink = (float)(rate * r->shrinkage), noise = (float)sqrt(2 * rate * r->temperature);
     for (int64_t k = 0; k < r->count; k++) r->gradient[k] = gradient[k];

@@ -7,8 +7,8 @@
 enum { RECORD_RATE, RECORD_RIGHT, RECORD_LABELS, RECORD_LOSS, RECORDS };
 
 const metric lsnn_scores[LSNN_SCORES] = {
-    {"accuracy", "  test accuracy %s", "1", "part of the windows with a label that are read right", 4},
     {"loss", NULL, "1", "cross entropy of the readouts, mean over windows with a label", 4},
+    {"accuracy", "  test accuracy %s", "1", "part of the windows with a label that are read right", 4},
 };
 
 struct lsnn_test {
@@ -117,8 +117,8 @@ void lsnn_test_task(void *raw, int task, const double *records, figure_list *fig
     const double labels = total(net->test, records, RECORD_LABELS);
     (void)task;
     figure_add(figures, NULL, "rate_hz", total(net->test, records, RECORD_RATE) / (double)net->test->setting.trials);
-    figure_add(figures, NULL, "accuracy", labels > 0 ? total(net->test, records, RECORD_RIGHT) / labels : NAN);
     figure_add(figures, NULL, "loss", labels > 0 ? total(net->test, records, RECORD_LOSS) / labels : NAN);
+    figure_add(figures, NULL, "accuracy", labels > 0 ? total(net->test, records, RECORD_RIGHT) / labels : NAN);
     figure_add_count(figures, NULL, "windows", (int64_t)labels);
 }
 
