@@ -139,7 +139,7 @@ static void end_segment(tile *tile, int t0) {
     }
     for (int p = 0; p < shape->neurons + shape->outputs; p++) {
         float *lines = tile->scratch->window + (size_t)p * window * LANES;
-        memcpy(lines + SEGMENT * LANES, lines, (size_t)shape->delays * LANES * sizeof(float));
+        memmove(lines + SEGMENT * LANES, lines, (size_t)shape->delays * LANES * sizeof(float));
     }
 }
 

@@ -1,0 +1,333 @@
+/* LSNN: tiles of samples against the step as it is written, in double; that against differences of its cost with soft spikes; e-prop against eligibility traces that
+ * run forwards; rewiring. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engram/memory.h"
+#include "engram/random.h"
+#include "systems/lsnn/passes.h"
+#include "systems/lsnn/reference.h"
+
+enum { SEED = 5, INPUTS = 7, OUTPUTS = 3, READS = 2, DENSE = 100 };
+
+typedef struct {
+    shape shape;
+    synapses synapses;
+    scratch scratch;
+    tile tile;
+    float *rate_slope;
+    reference reference;
+    double *gradient; /* [units][posts] of the reference, all lanes */
+    int differ;       /* spikes of tile and reference */
+    double logits;    /* largest difference */
+} bench;
+
+static double draw(int what, int a, int b) {
+    return random_uniform(SEED, RANDOM_WEIGHT, (uint64_t)(what * 1000 + a), (uint64_t)b);
+}
+
+static double draw_normal(int what, int a, int b) {
+    return random_normal(SEED, RANDOM_WEIGHT, (uint64_t)(what * 1000 + a), (uint64_t)b);
+}
+
+static bool exists(const shape *s, int pre, int post) {
+    return !(pre < s->inputs && post >= s->neurons) && pre - s->inputs != post;
+}
+
+static void connect(bench *b, int percent) {
+    const shape *s = &b->shape;
+    const int units = s->inputs + s->neurons;
+    b->synapses.weight = memory_new(MEMORY_WEIGHTS, (size_t)(units * s->posts), sizeof(float));
+    b->synapses.delay = memory_new(MEMORY_WEIGHTS, (size_t)(units * s->posts), 1);
+    for (int pre = 0; pre < units; pre++)
+        for (int post = 0; post < s->neurons + s->outputs; post++) {
+            const int e = pre * s->posts + post;
+            if (!exists(s, pre, post) || draw(1, pre, post) * DENSE >= percent) continue;
+            b->synapses.weight[e] = (float)(draw_normal(2, pre, post) / sqrt(pre < s->inputs ? s->inputs : s->neurons * percent / (double)DENSE));
+            b->synapses.delay[e] = post < s->neurons ? (uint8_t)(draw(3, pre, post) * s->delays) : 0;
+        }
+    synapses_index(&b->synapses, s);
+}
+
+static bench *open_bench(int neurons, int steps, int delays, int percent, unsigned lanes) {
+    bench *b = calloc(1, sizeof *b);
+    const int read_steps = 14;
+    b->shape = (shape){.inputs = INPUTS, .neurons = neurons, .outputs = OUTPUTS, .adaptive = neurons / 2, .posts = (neurons + OUTPUTS + POSTS - 1) / POSTS * POSTS,
+                       .delays = delays, .refractory = 3, .steps = steps, .first_read = steps - READS * read_steps, .read_steps = read_steps, .reads = READS,
+                       .alpha = exp(-1 / 20.0), .rho = exp(-1 / 200.0), .kappa = exp(-1 / 15.0), .threshold = 0.01, .beta = 1.8, .gamma = 0.3};
+    const shape *s = &b->shape;
+    connect(b, percent);
+    scratch_new(&b->scratch, s);
+    tile_new(&b->tile, s, &b->synapses, &b->scratch);
+    b->rate_slope = memory_new(MEMORY_STATE, (size_t)neurons, sizeof(float));
+    for (int j = 0; j < neurons; j++) b->rate_slope[j] = (float)(1e-3 * draw_normal(4, j, 0));
+    for (int t = 0; t < steps; t++)
+        for (int c = 0; c < INPUTS; c++)
+            for (int lane = 0; lane < LANES; lane++)
+                if (lanes >> lane & 1 && draw(5, c * LANES + lane, t) < 0.06) b->scratch.shown[t * INPUTS + c] |= (uint16_t)(1u << lane);
+    for (int k = 0; k < READS * OUTPUTS; k++)
+        for (int lane = 0; lane < LANES; lane++) b->tile.slope[k * LANES + lane] = lanes >> lane & 1 ? (float)draw_normal(6, k, lane) : 0;
+    b->tile.rate_slope = b->rate_slope;
+    tile_take_input(&b->tile);
+    input_sort(&b->tile.input, s);
+    reference_new(&b->reference, s);
+    for (int e = 0; e < (s->inputs + neurons) * s->posts; e++) b->reference.weight[e] = b->synapses.weight[e];
+    b->gradient = calloc((size_t)((s->inputs + neurons) * s->posts), sizeof(double));
+    return b;
+}
+
+static void close_bench(bench *b) {
+    void *arrays[] = {b->synapses.weight, b->synapses.delay, b->synapses.start, b->synapses.readouts, b->synapses.forward_at, b->synapses.backward_at,
+                      b->synapses.value, b->synapses.order, b->rate_slope};
+    for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
+    scratch_clear(&b->scratch);
+    tile_clear(&b->tile);
+    reference_clear(&b->reference);
+    free(b->gradient);
+    free(b);
+}
+
+/** The reference of one lane, forwards. */
+static void show_lane(bench *b, int lane) {
+    const shape *s = &b->shape;
+    reference *r = &b->reference;
+    for (int k = 0; k < s->steps * s->inputs; k++) r->input[k] = b->scratch.shown[k] >> lane & 1;
+    reference_forward(r, b->synapses.delay, false, false);
+    for (int k = 0; k < READS * OUTPUTS; k++) r->slope[k] = b->tile.slope[k * LANES + lane];
+    for (int j = 0; j < s->neurons; j++) r->rate_slope[j] = b->rate_slope[j];
+}
+
+static void compare_lanes(bench *b) {
+    const shape *s = &b->shape;
+    const reference *r = &b->reference;
+    for (int lane = 0; lane < LANES; lane++) {
+        show_lane(b, lane);
+        for (int k = 0; k < (s->steps + 1) * s->neurons; k++) b->differ += (int)r->z[k] != (b->tile.history.spikes[k] >> lane & 1);
+        for (int k = 0; k < READS * OUTPUTS; k++) b->logits = fmax(b->logits, fabs(r->logit[k] - b->tile.history.logit[k * LANES + lane]));
+        reference_backward(&b->reference, b->synapses.delay);
+        for (int e = 0; e < (s->inputs + s->neurons) * s->posts; e++) b->gradient[e] += r->gradient[e];
+    }
+}
+
+/** Of the tile's gradient and b->gradient, over synapses that can exist: |difference|/|all|. */
+static double distance(const bench *b) {
+    const shape *s = &b->shape;
+    const int units = s->inputs + s->neurons;
+    double off = 0, all = 0;
+    for (int pre = 0; pre < units; pre++)
+        for (int post = 0; post < s->neurons + s->outputs; post++) {
+            if (!exists(s, pre, post)) continue;
+            const double wanted = b->gradient[pre * s->posts + post], got = b->scratch.gradient[(post / POSTS * units + pre) * POSTS + post % POSTS];
+            off += (got - wanted) * (got - wanted), all += wanted * wanted;
+        }
+    assert_true(all > 0);
+    return sqrt(off / all);
+}
+
+static int64_t spikes_of(const bench *b) {
+    int64_t spikes = 0;
+    for (int j = 0; j < b->shape.neurons; j++) spikes += b->tile.history.count[j];
+    return spikes;
+}
+
+static void test_tile(void **state) {
+    static const struct { int neurons, steps, delays, percent; } cases[] = {{20, 130, 10, 100}, {37, 151, 4, 30}, {8, 100, 1, 100}, {5, 99, 60, 100}};
+    (void)state;
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        bench *b = open_bench(cases[c].neurons, cases[c].steps, cases[c].delays, cases[c].percent, 0xffff);
+        tile_forward(&b->tile);
+        tile_backward(&b->tile);
+        compare_lanes(b);
+        assert_true(spikes_of(b) > 50 * cases[c].neurons);
+        assert_int_equal(b->differ, 0);
+        assert_true(b->logits < 1e-5);
+        assert_true(distance(b) < 1e-5);
+        close_bench(b);
+    }
+}
+
+/** slope logit + rate_slope z: what the reference's gradient is of. */
+static double cost(bench *b) {
+    const shape *s = &b->shape;
+    reference *r = &b->reference;
+    double sum = 0;
+    reference_forward(r, b->synapses.delay, true, true);
+    for (int k = 0; k < READS * OUTPUTS; k++) sum += r->slope[k] * r->logit[k];
+    for (int t = 1; t <= s->steps; t++)
+        for (int j = 0; j < s->neurons; j++) sum += r->rate_slope[j] * r->z[t * s->neurons + j];
+    return sum;
+}
+
+/* With the integral of psi for a spike, and refractory steps held, the recursion is the gradient of what is computed. */
+static void test_soft_spikes(void **state) {
+    enum { STRIDE = 5 };
+    static const double STEP = 1e-6;
+    (void)state;
+    bench *b = open_bench(10, 80, 4, 100, 1);
+    const shape *s = &b->shape;
+    double off = 0, all = 0;
+    int asked = 0;
+    show_lane(b, 0);
+    cost(b);
+    reference_backward(&b->reference, b->synapses.delay);
+    memcpy(b->gradient, b->reference.gradient, (size_t)((s->inputs + s->neurons) * s->posts) * sizeof(double));
+    for (int e = 0; e < (s->inputs + s->neurons) * s->posts; e += STRIDE) {
+        if (!exists(s, e / s->posts, e % s->posts) || e % s->posts >= s->neurons + s->outputs) continue;
+        double *weight = &b->reference.weight[e], kept = *weight;
+        *weight = kept + STEP;
+        const double above = cost(b);
+        *weight = kept - STEP;
+        const double slope = (above - cost(b)) / (2 * STEP);
+        *weight = kept;
+        off += (slope - b->gradient[e]) * (slope - b->gradient[e]), all += slope * slope, asked++;
+    }
+    assert_true(asked >= 30);
+    assert_true(sqrt(off / all) < 1e-7);
+    close_bench(b);
+}
+
+/** Slope of the readouts and the regulariser in z_t of a sample: [T+1][N]. */
+static void direct_slopes(const bench *b, double *direct) {
+    const shape *s = &b->shape;
+    const reference *r = &b->reference;
+    double q[OUTPUTS] = {0};
+    for (int t = s->steps; t >= 0; t--) {
+        for (int o = 0; o < OUTPUTS; o++)
+            q[o] = s->kappa * q[o] + (t > s->first_read ? r->slope[(t - s->first_read - 1) / s->read_steps * OUTPUTS + o] / s->read_steps : 0);
+        for (int j = 0; j < s->neurons; j++) {
+            direct[t * s->neurons + j] = r->rate_slope[j];
+            for (int o = 0; o < OUTPUTS; o++)
+                direct[t * s->neurons + j] += (1 - s->kappa) * q[o] * r->weight[(size_t)(s->inputs + j) * (size_t)s->posts + (size_t)(s->neurons + o)];
+        }
+    }
+}
+
+/** An eligibility trace, forwards (Bellec et al. 2020), times the direct slopes. */
+static double eligible(const bench *b, const double *direct, int pre, int post, bool resets) {
+    const shape *s = &b->shape;
+    const reference *r = &b->reference;
+    const int N = s->neurons, d = b->synapses.delay[pre * s->posts + post];
+    const double beta = post >= N - s->adaptive ? s->beta : 0;
+    double eb = 0, ev = 0, e = 0, sum = 0;
+    for (int t = 0; t < s->steps; t++) {
+        const double z = r->z[t * N + post], Th = s->threshold + beta * r->b[(t + 1) * N + post], x = t < d ? 0
+                         : pre < s->inputs ? r->input[(t - d) * s->inputs + pre] : r->z[(t - d) * N + pre - s->inputs];
+        const double next_b = s->rho * eb + (1 - s->rho) * e;
+        const double next = r->psi[t * N + post] * (ev / Th - r->v[t * N + post] * beta * next_b / (Th * Th));
+        ev = s->alpha * ev + (1 - s->alpha) * x - (resets ? e * Th + z * beta * next_b : 0);
+        eb = next_b, e = next;
+        sum += direct[(t + 1) * N + post] * e;
+    }
+    return sum;
+}
+
+static void test_eprop(void **state) {
+    (void)state;
+    for (int resets = 0; resets < 2; resets++) {
+        bench *b = open_bench(12, 120, 5, 100, 1);
+        const shape *s = &b->shape;
+        double *direct = calloc((size_t)((s->steps + 1) * s->neurons), sizeof(double));
+        b->tile.mode = resets ? BACKWARD_LOCAL : BACKWARD_NO_RESET;
+        tile_forward(&b->tile);
+        tile_backward(&b->tile);
+        show_lane(b, 0);
+        direct_slopes(b, direct);
+        reference_backward(&b->reference, b->synapses.delay); /* of readouts the exact gradient */
+        for (int pre = 0; pre < s->inputs + s->neurons; pre++)
+            for (int post = 0; post < s->neurons + s->outputs; post++)
+                b->gradient[pre * s->posts + post] = post < s->neurons ? eligible(b, direct, pre, post, resets) : b->reference.gradient[pre * s->posts + post];
+        assert_true(distance(b) < 1e-5);
+        free(direct);
+        close_bench(b);
+    }
+}
+
+/* Fixed feedback that equals the readouts' weights is symmetric feedback; another is not. */
+static void test_feedback(void **state) {
+    (void)state;
+    bench *b = open_bench(12, 120, 5, 100, 0xffff);
+    const shape *s = &b->shape;
+    const size_t values = (size_t)((s->inputs + s->neurons) * s->posts);
+    float *feedback = calloc((size_t)(s->neurons * OUTPUTS), sizeof(float)), *kept = malloc(values * sizeof(float));
+    for (int j = 0; j < s->neurons; j++)
+        for (int o = 0; o < OUTPUTS; o++) feedback[j * OUTPUTS + o] = b->synapses.weight[(s->inputs + j) * s->posts + s->neurons + o];
+    b->tile.mode = BACKWARD_LOCAL;
+    tile_forward(&b->tile);
+    tile_backward(&b->tile);
+    memcpy(kept, b->scratch.gradient, values * sizeof(float));
+    b->tile.feedback = feedback;
+    tile_backward(&b->tile);
+    assert_memory_equal(kept, b->scratch.gradient, values * sizeof(float));
+    feedback[0] += 1;
+    tile_backward(&b->tile);
+    assert_true(memcmp(kept, b->scratch.gradient, values * sizeof(float)) != 0);
+    free(feedback), free(kept);
+    close_bench(b);
+}
+
+/* The budget is kept in every step, signs stay, what is dormant is not moved by Adam, and what is lost comes back elsewhere. */
+static void test_rewiring(void **state) {
+    enum { FIRST = 60, SECOND = 40, FREE = 5, COUNT = FIRST + SECOND + FREE, STEPS = 50, ACTIVE = 30 };
+    float weight[COUNT] = {0}, gradient[COUNT];
+    (void)state;
+    rewiring r = {.matrices = 2, .matrix = {{0, FIRST}, {FIRST, SECOND}}, .connectivity = 0.3, .shrinkage = 0.5, .temperature = 1e-4, .seed = SEED};
+    adam adam;
+    rewire_new(&r, COUNT);
+    adam_new(&adam, COUNT, 0.9, 0.999, 1e-8);
+    for (int k = 0; k < FIRST + SECOND; k++) r.sign[k] = (int8_t)(k == 3 ? 0 : k % 3 ? 1 : -1);
+    rewire_fill(&r, weight);
+    assert_int_equal(rewire_active(&r), ACTIVE);
+    int64_t lost = 0;
+    for (int n = 1; n <= STEPS; n++) {
+        float before[COUNT];
+        memcpy(before, weight, sizeof before);
+        for (int k = 0; k < COUNT; k++) gradient[k] = (float)draw_normal(7, k, n);
+        rewire_step(&r, &adam, 0.01, n, gradient, weight);
+        assert_int_equal(rewire_active(&r), ACTIVE);
+        assert_true(weight[3] == 0);
+        for (int k = 0; k < FIRST + SECOND; k++) {
+            assert_true(weight[k] == 0 || (weight[k] > 0) == (r.sign[k] > 0));
+            if (before[k] == 0 && weight[k] != 0) assert_true(fabsf(weight[k]) < 2e-12f); /* begins at 1e-12 */
+        }
+        for (int k = FIRST + SECOND; k < COUNT; k++) assert_true(weight[k] != before[k]);
+        lost += r.reconnected;
+    }
+    assert_true(lost > STEPS);
+    float kept[COUNT];
+    memcpy(kept, weight, sizeof kept);
+    rewire_adopt(&r, kept);
+    assert_int_equal(rewire_active(&r), ACTIVE);
+    adam_clear(&adam);
+    rewire_clear(&r);
+}
+
+/* Kingma & Ba 2015, algorithm 1, as it is written. */
+static void test_adam(void **state) {
+    enum { COUNT = 4, STEPS = 30 };
+    float weight[COUNT] = {1, -1, 0.5f, 0}, gradient[COUNT];
+    double m[COUNT] = {0}, v[COUNT] = {0}, w[COUNT] = {1, -1, 0.5, 0};
+    (void)state;
+    adam adam;
+    adam_new(&adam, COUNT, 0.9, 0.999, 1e-12);
+    for (int n = 1; n <= STEPS; n++) {
+        for (int k = 0; k < COUNT; k++) gradient[k] = (float)draw_normal(8, k, n);
+        adam_step(&adam, 0.01, gradient, weight);
+        for (int k = 0; k < COUNT; k++) {
+            m[k] = 0.9 * m[k] + 0.1 * gradient[k], v[k] = 0.999 * v[k] + 0.001 * gradient[k] * gradient[k];
+            w[k] -= 0.01 * (m[k] / (1 - pow(0.9, n))) / (sqrt(v[k] / (1 - pow(0.999, n))) + 1e-12);
+            assert_true(fabs(w[k] - weight[k]) < 2e-6);
+        }
+    }
+    adam_clear(&adam);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tile),     cmocka_unit_test(test_soft_spikes), cmocka_unit_test(test_eprop),
+                                       cmocka_unit_test(test_feedback), cmocka_unit_test(test_rewiring),    cmocka_unit_test(test_adam)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
