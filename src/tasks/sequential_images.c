@@ -9,7 +9,8 @@
 #include "engram/memory.h"
 #include "../images/idx_read.h"
 
-enum { THRESHOLDS_MAX = 1000, LABELS = 256, ORDER_RASTER, ORDER_PERMUTED };
+enum { THRESHOLDS_MAX = 1000, LABELS = 256 };
+enum { ORDER_RASTER, ORDER_PERMUTED };
 static const float GREYS = 255;
 
 typedef struct {

@@ -16,20 +16,23 @@ typedef struct {
     const float *voltage, *threshold; /* ends of what is still to be read */
 } slopes;
 
-/** Neurons @p from to @p to at step t, the last first. */
-static inline __attribute__((always_inline)) void retreat(const tile *tile, int t, int tau, int from, int to, const bool adapts, const bool resets, slopes *s) {
+/** Neurons of one kind; known where they are passed. */
+typedef struct { int from, to; bool adapts, resets; } stretch;
+
+/** A stretch of neurons at step t, the last first. */
+static inline __attribute__((always_inline)) void retreat(const tile *tile, int t, int tau, const stretch kind, slopes *s) {
     const shape *shape = tile->shape;
     const size_t N = (size_t)shape->neurons;
     const int window = window_of(shape);
     const uint16_t *z = tile->history.spikes + (size_t)t * N, *active = tile->history.active + (size_t)t * N;
     const reals alpha = reals_all((float)shape->alpha), beta = reals_all((float)shape->beta), rho = reals_all((float)shape->rho), one = reals_all(1);
     const reals gamma = reals_all((float)shape->gamma), up = reals_all((float)(1 - shape->alpha)), more = reals_all((float)(1 - shape->rho));
-    for (int j = to - 1; j >= from; j--) {
-        const unsigned p = active[j], kept = p | (adapts && t > 0 ? active[(ptrdiff_t)j - (ptrdiff_t)N] : 0);
+    for (int j = kind.to - 1; j >= kind.from; j--) {
+        const unsigned p = active[j], kept = p | (kind.adapts && t > 0 ? active[(ptrdiff_t)j - (ptrdiff_t)N] : 0);
         reals Th = reals_all((float)shape->threshold), inverse;
         s->voltage -= __builtin_popcount(p);
         const reals v = spread(s->voltage, p);
-        if (adapts) {
+        if (kind.adapts) {
             s->threshold -= __builtin_popcount(kept);
             Th = spread(s->threshold, kept);
             for (int l = 0; l < LANES; l++) Th[l] = kept >> l & 1 ? Th[l] : 1; /* never used */
@@ -37,23 +40,23 @@ static inline __attribute__((always_inline)) void retreat(const tile *tile, int 
         inverse = one / Th;
         const reals x = v * inverse, bend = one - magnitude(x - one);
         const reals q = keep(lanes_of(p), reals_at(s->zh + j * LANES) * gamma * bend * inverse), vh = reals_at(s->vh + j * LANES);
-        const reals Thh = resets ? -keep(lanes_of(z[j]), vh) - q * x : -q * x;
-        const reals b1 = adapts ? reals_at(s->bh + j * LANES) + beta * Thh : reals_all(0);
+        const reals Thh = kind.resets ? -keep(lanes_of(z[j]), vh) - q * x : -q * x;
+        const reals b1 = kind.adapts ? reals_at(s->bh + j * LANES) + beta * Thh : reals_all(0);
         reals_put(tile->scratch->window + ((size_t)j * (size_t)window + (size_t)tau) * LANES, up * vh);
-        reals_put(s->zh + j * LANES, (resets ? reals_all(tile->rate_slope[j]) - Th * vh : reals_all(tile->rate_slope[j])) + more * b1);
+        reals_put(s->zh + j * LANES, (kind.resets ? reals_all(tile->rate_slope[j]) - Th * vh : reals_all(tile->rate_slope[j])) + more * b1);
         reals_put(s->vh + j * LANES, alpha * vh + q);
-        if (adapts) reals_put(s->bh + j * LANES, rho * b1);
+        if (kind.adapts) reals_put(s->bh + j * LANES, rho * b1);
     }
 }
 
 static void retreat_neurons(const tile *tile, int t, int tau, slopes *s) {
     const int N = tile->shape->neurons, fixed = N - tile->shape->adaptive;
     if (tile->mode == BACKWARD_NO_RESET) {
-        retreat(tile, t, tau, fixed, N, true, false, s);
-        retreat(tile, t, tau, 0, fixed, false, false, s);
+        retreat(tile, t, tau, (stretch){fixed, N, true, false}, s);
+        retreat(tile, t, tau, (stretch){0, fixed, false, false}, s);
     } else {
-        retreat(tile, t, tau, fixed, N, true, true, s);
-        retreat(tile, t, tau, 0, fixed, false, true, s);
+        retreat(tile, t, tau, (stretch){fixed, N, true, true}, s);
+        retreat(tile, t, tau, (stretch){0, fixed, false, true}, s);
     }
 }
 

@@ -1,0 +1,188 @@
+"""The system lsnn: the first sample of a trial against a program of its own, written from src/systems/lsnn/README.md, section 2; tasks; what is learned; bits on any
+number of ranks; what is refused. Tiles against the step as written, and gradients: tests/unit/test_lsnn.c."""
+import gzip
+import json
+import os
+
+import h5py
+import numpy as np
+
+from engram_test import contents, difference, metrics, read, run_tests
+
+SMALL = {"simulation.dt": "1 ms", "learning.rule": "bptt", "learning.loops": 3, "learning.batch": 40, "network.neurons": 24, "task.symbols": 6, "task.duration": "40 ms", "task.channels": 8,
+         "task.recall_delay": 2, "test.trials": 2, "protocol.samples": 40, "output.spikes": "none"}
+EVIDENCE = {"task.kind": "evidence", "task.cues": 3, "task.cue": "20 ms", "task.gap": "10 ms", "task.delay": "30 ms", "task.recall": "20 ms", "task.rate": "100 Hz"}
+
+
+def given(parameters):
+    """What one kind of task alone has is for that kind."""
+    own = [key for key in SMALL if key.startswith("task.") and parameters.get("task.kind", "store_recall") != "store_recall" and parameters[key] == SMALL[key]]
+    return [f"{key}={value}" for key, value in parameters.items() if key not in own]
+
+
+def train(bench, name, parameters=None, ranks=1):
+    return bench.train(bench.config("empty.yaml", "{}"), name, ranks, given({**SMALL, **(parameters or {})}))
+
+
+def delays(out, population, shape):
+    """D, the delay in steps beyond one, of connections that exist."""
+    matrix = np.zeros(shape, int)
+    with h5py.File(os.path.join(out, "edges.h5")) as file:
+        group = file["edges"][population]
+        matrix[group["source_node_id"][:], group["target_node_id"][:]] = np.rint(group["0/delay"][:]) - 1
+    return matrix
+
+
+def simulate(out, x, constants):
+    """README 2, one sample: spikes z_1 .. z_T, thresholds Th_1 .. Th_T and readouts y_1 .. y_T. @param x [T][inputs]"""
+    win, wrec, wout = (read(out, "lsnn.h5", name).astype(float) for name in ("input", "recurrent", "readout"))
+    steps, neurons = len(x), len(wrec)
+    din, drec = delays(out, "input", win.shape), delays(out, "recurrent", wrec.shape)
+    alpha, rho, kappa = (np.exp(-1 / constants[name]) for name in ("tau", "tau_adaptation", "tau_readout"))
+    beta = np.where(np.arange(neurons) >= neurons - round(constants["adaptive"] * neurons), constants["beta"], 0)
+    z, v, b, y = np.zeros((steps + 1, neurons)), np.zeros(neurons), np.zeros(neurons), np.zeros(wout.shape[1])
+    thresholds, readouts, furthest = [], [], max(din.max(), drec.max())
+    for t in range(steps):
+        current = np.zeros(neurons)
+        for d in range(min(furthest, t) + 1):
+            current += x[t - d] @ (win * (din == d)) + z[t - d] @ (wrec * (drec == d))
+        b = rho * b + (1 - rho) * z[t]
+        threshold = constants["threshold"] + beta * b
+        recent = z[max(0, t - constants["refractory"] + 1):t + 1].max(0) > 0
+        z[t + 1] = (v > threshold) & ~recent
+        v = alpha * v + (1 - alpha) * current - z[t] * threshold
+        y = kappa * y + (1 - kappa) * z[t + 1] @ wout
+        thresholds.append(threshold), readouts.append(y)
+    return z[1:], np.array(thresholds), np.array(readouts)
+
+
+def test_independent_program(bench):
+    constants = {"tau": 15, "tau_adaptation": 300, "tau_readout": 25, "threshold": 0.012, "beta": 1.2, "refractory": 4, "adaptive": 0.4}
+    units = {name: f"{value} ms" if name.startswith("tau") or name == "refractory" else value for name, value in constants.items()}
+    parameters = {("network." if name == "adaptive" else "neuron.") + name: value for name, value in units.items()}
+    for name, more in (("dense", {}), ("rewired", {"learning.connectivity": 0.4, "network.signs": "dale", "network.delays": 3})):
+        out = train(bench, name, {**parameters, **more})
+        x, spikes, threshold, readout = (read(out, "test.h5", f"test/0/{what}") for what in ("input", "spikes", "threshold", "readout"))
+        z, thresholds, readouts = simulate(out, x.astype(float), constants)
+        assert spikes.sum() > 100 and (z == spikes).all(), f"{name}: {int((z != spikes).sum())} of {int(spikes.sum())} spikes differ"
+        assert np.abs(thresholds - threshold).max() < 1e-6 and np.abs(readouts - readout).max() < 1e-5 * np.abs(readouts).max() + 1e-7, name
+        wrec = read(out, "lsnn.h5", "recurrent")
+        assert (np.diag(wrec) == 0).all()
+        if more:
+            sizes = [read(out, "lsnn.h5", what) for what in ("input", "recurrent", "readout")]
+            assert sum((matrix != 0).sum() for matrix in sizes) == int(0.4 * sum(matrix.size for matrix in sizes))
+            for matrix in (sizes[0], np.hstack(sizes[1:])):
+                assert ((matrix >= 0).all(1) | (matrix <= 0).all(1)).all(), "a unit excites and inhibits"
+
+
+def shown(out, symbols, steps, channels):
+    """Which of the groups are on at each symbol of the first sample."""
+    x = read(out, "test.h5", "test/0/input")
+    return [[x[s * steps:(s + 1) * steps, group * channels:(group + 1) * channels].sum() > 0 for group in range(len(x[0]) // channels)] for s in range(symbols)]
+
+
+def test_store_recall(bench):
+    """Rates of the input; a store is shown with a bit and followed by one, the last store is recalled; every recall has a label."""
+    out = train(bench, "strings", {"learning.loops": 0, "task.symbols": 12, "task.rate": "80 Hz"})
+    groups = shown(out, 12, 40, 8)
+    waits, recalls = None, 0
+    for on in groups:
+        assert sum(on[:2]) == (0 if on[3] else 1) and not (on[2] and on[3]), groups  # a bit, alone or with a store; or a recall
+        assert not on[2] or waits is None
+        recalls += on[3]
+        waits = 1 if on[2] else None if on[3] else waits
+    assert recalls >= 1 and waits is None, groups
+    x = read(out, "test.h5", "test/0/input")
+    bins = sum(sum(on) for on in groups) * 40 * 8
+    assert abs(x.sum() / bins - 0.08) < 4 * np.sqrt(0.08 * 0.92 / bins), x.sum() / bins
+    with open(os.path.join(out, "run.json")) as file:
+        windows = json.load(file)["test"][0]["windows"]
+    assert 80 <= windows <= 80 * 6 and read(out, "test.h5", "test/0/confusion").sum() == windows
+
+
+def test_evidence(bench):
+    out = train(bench, "cues", {**EVIDENCE, "learning.loops": 0, "task.channels": 9, "task.reliability": 1})
+    x = read(out, "test.h5", "test/0/input").astype(int)
+    left, right, recall, noise = (x[:, 9 * g:9 * g + 9].sum(1) for g in range(4))
+    cue = [slice(30 * c, 30 * c + 20) for c in range(3)]
+    assert len(x) == 130 and {left.sum() > 0, right.sum() > 0} == {True, False}, "with reliability 1 all cues are on one side"
+    assert all((left + right)[c].sum() > 0 for c in cue) and (left + right).sum() == sum((left + right)[c].sum() for c in cue)
+    assert recall[:110].sum() == 0 and recall[110:].sum() > 0 and noise.sum() > 0
+    confusion = read(out, "test.h5", "test/0/confusion")
+    assert confusion.sum() == 80 and 20 < confusion[0].sum() < 60, confusion
+
+
+def idx(bench, name, values, packed=False):
+    data = np.asarray(values, np.uint8)
+    content = bytes([0, 0, 8, data.ndim]) + b"".join(int(n).to_bytes(4, "big") for n in data.shape) + data.tobytes()
+    path = bench.path(name)
+    with (gzip.open if packed else open)(path, "wb") as file:
+        file.write(content)
+    return path
+
+
+def images(bench, count=12):
+    grey = np.random.default_rng(1).choice([0, 60, 128, 255], (count, 3, 4))
+    labels = np.arange(count) % 3
+    return {"task.kind": "sequential_images", "task.path": idx(bench, "train.idx", grey), "task.labels_path": idx(bench, "train_labels.idx.gz", labels, True),
+            "task.test_path": idx(bench, "test.idx.gz", grey[:5], True), "task.test_labels_path": idx(bench, "test_labels.idx", labels[:5]), "task.classes": 3, "task.thresholds": 5,
+            "task.cue_steps": 8, "task.read_steps": 4, "protocol.samples": 5, "test.trials": 1}, grey, labels
+
+
+def test_images(bench):
+    """Crossings of thresholds, the cue; each epoch has every image once, in an order of its own."""
+    parameters, grey, labels = images(bench)
+    out = train(bench, "images", parameters)
+    x, value = read(out, "test.h5", "test/0/input").astype(bool), grey[0].ravel() / 255
+    wanted = np.zeros((20, 10), bool)
+    for n in range(11):
+        for k in range(4):
+            wanted[n, 2 * k], wanted[n, 2 * k + 1] = value[n] < k / 4 <= value[n + 1], value[n] >= k / 4 > value[n + 1]
+    wanted[:12, 8], wanted[12:, 9] = value == 1, True
+    assert (x == wanted).all(), np.argwhere(x != wanted)
+    assert (read(out, "test.h5", "test/0/confusion").sum(1) == np.bincount(labels[:5])).all()
+    permuted = train(bench, "permuted", {**parameters, "task.order": "permuted"})
+    assert (read(permuted, "test.h5", "test/0/input")[12:] == x[12:]).all() and (read(permuted, "test.h5", "test/0/input") != x).any()
+
+
+def test_learns(bench):
+    """A small store and recall is learned; e-prop's gradient points into the half space of the exact one."""
+    parameters = {"learning.loops": 60, "learning.batch": 64, "learning.rate": 0.02, "learning.decay_every": 1000, "neuron.tau_adaptation": "300 ms", "protocol.samples": 128, "task.rate": "100 Hz"}
+    rows = metrics(train(bench, "learns", parameters))
+    assert np.mean([row["accuracy"] for row in rows[:5]]) < 0.7 and np.mean([row["accuracy"] for row in rows[-5:]]) > 0.9, [row["accuracy"] for row in rows[-5:]]
+    assert all(row["cosine"] is None for row in rows)
+    for feedback, least in (("symmetric", 0.3), ("random", -0.3)):
+        rows = metrics(train(bench, "local", {"learning.rule": "eprop", "learning.feedback": feedback, "learning.loops": 2}))
+        assert all(least < row["cosine"] < 0.9999 for row in rows), rows
+
+
+def test_ranks(bench):
+    """The same bits on any number of ranks, also where samples do not fill tiles, or ranks."""
+    for name, parameters in (("eprop", {"learning.rule": "eprop", "learning.feedback": "random", "learning.batch": 37, "learning.clip": 0.01}), ("bptt", {**EVIDENCE, "learning.batch": 70, "test.every": 2})):
+        truth = contents(train(bench, f"{name}.1", parameters))
+        ranks = 3 if name == "eprop" else 7
+        wrong = difference(truth, contents(train(bench, f"{name}.{ranks}", parameters, ranks)))
+        assert not wrong, f"{name} on {ranks} ranks: {wrong[:6]}"
+
+
+def test_refused(bench):
+    """One message, with what is allowed, and exit code 2."""
+    config, (pictures, _, _) = bench.config("empty.yaml", "{}"), images(bench)
+    wrong = idx(bench, "wrong.idx", np.full(12, 3))
+    for parameters, words in (({"simulation.dt": "0.5 ms"}, "simulation.dt"), ({"simulation.reset": "never"}, "reset"), ({"simulation.baseline": "1 s"}, "baseline"),
+                              ({"simulation.loop_duration": "1 s"}, "loop_duration"), ({"network.signs": "dale"}, "connectivity"), ({"neuron.refractory": "1 ms"}, "refractory"),
+                              ({"task.recall_delay": 0}, "recall_delay"), ({"task.symbols": 200, "task.recall_delay": 0.5}, "recall_delay"), ({"task.rate": "1000 Hz"}, "spikes a step"),
+                              ({"task.duration": "1500 ms", "task.symbols": 100}, "at most 65535"), ({**EVIDENCE, "task.cues": 4}, "odd"),
+                              ({**pictures, "task.classes": 2}, "label 2 of image 2"), ({**pictures, "task.labels_path": wrong}, "label 3"), ({**pictures, "task.read_steps": 9}, "read_steps"),
+                              ({**pictures, "task.samples": 13}, "12 images"), ({**pictures, "task.path": "/nowhere"}, "/nowhere"), ({**pictures, "task.test_labels_path": wrong}, "12 labels")):
+        for ranks in (1, 2) if "label" in words else (1,):
+            code, _, error = bench.run(["train", config, "-o", bench.path("refused")] + [word for text in given({**SMALL, **parameters}) for word in ("-P", text)], ranks)
+            assert code == 2 and words in error and error.count("engram: error") == 1 and not os.path.exists(bench.path("refused")), (parameters, code, error)
+    out = train(bench, "asked")
+    for options in (["--delete-spike", "20"], ["--noise", "1"], ["--delete-synapses", "0.1"], ["--shuffle-synapses", "0.1"]):
+        code, _, error = bench.run(["test", out, "-o", bench.path("asked.h5"), "--overwrite"] + options)
+        assert code == 2 and ("lsnn" in error), (options, code, error)
+
+
+if __name__ == "__main__":
+    run_tests([test_independent_program, test_store_recall, test_evidence, test_images, test_learns, test_ranks, test_refused])
