@@ -1,0 +1,96 @@
+"""What runs of the system `lsnn` left, read by jobs/*/check, and how it is drawn.
+
+    run = TaskRun("build/jobs/store_recall/quick/adaptive_seed1")
+    run.score("accuracy")        of the run's own test; NaN where it was not measured
+    run.metric("accuracy")       a column of metrics.csv, a number an iteration
+    run.first("spikes")          of the first sample of the first trial: spikes, input, threshold, readout [step][...]
+    table("…/quick")             runs of a study that are done, a dictionary each, with the run itself as `of`
+"""
+import os
+import sys
+
+import numpy as np
+
+from codes import STYLE, CodesRun, number, read_table
+
+__all__ = ["STYLE", "BLUE", "ORANGE", "GREY", "TaskRun", "table", "number", "draw_confusion", "draw_learning", "draw_sample", "smooth"]
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8C8C8C"  # Okabe & Ito
+
+
+class TaskRun(CodesRun):
+    """One run; metrics and scores as those of codes."""
+
+    def first(self, what):
+        return self.data("test.h5", f"test/0/{what}")
+
+    def confusion(self):
+        return self.data("test.h5", "test/0/confusion")
+
+
+def table(folder):
+    runs = [row for row in read_table(folder, "table.csv") if row["state"] == "done"]
+    if not runs:
+        sys.exit(f"no run in {folder} is done")
+    for row in runs:
+        row["of"] = TaskRun(os.path.join(folder, row["name"]))
+    return runs
+
+
+def smooth(values, window):
+    """Means over a window that ends at each point; shorter at the beginning."""
+    sums = np.cumsum(np.insert(np.nan_to_num(values), 0, 0))
+    ends = np.arange(1, len(values) + 1)
+    begins = np.maximum(0, ends - window)
+    return (sums[ends] - sums[begins]) / (ends - begins)
+
+
+def draw_learning(axes, curves, chance, window=10):
+    """Error against iterations. @param curves [(label, runs, colour, line)]: mean and range over runs"""
+    for label, runs, colour, line in curves:
+        errors = np.array([smooth(1 - run.metric("accuracy"), window) for run in runs])
+        steps = np.arange(1, errors.shape[1] + 1)
+        axes.fill_between(steps, errors.min(0), errors.max(0), color=colour, alpha=0.15, linewidth=0)
+        axes.plot(steps, errors.mean(0), line, color=colour, label=label)
+    axes.axhline(chance, color="black", linewidth=0.7, linestyle=":")
+    axes.set_xlabel("iterations")
+    axes.set_ylabel("part of the windows read wrong")
+    axes.set_ylim(0, None)
+    axes.legend()
+
+
+def draw_sample(places, run, labels):
+    """Input, spikes, thresholds of adaptive neurons and readouts of the first sample. @param places four axes, one below the other @param labels of the classes"""
+    shown, spikes, threshold, readout = (run.first(what) for what in ("input", "spikes", "threshold", "readout"))
+    for place, raster, name in ((places[0], shown, "input"), (places[1], spikes, "neuron")):
+        steps, units = np.nonzero(raster)
+        place.plot(steps, units, "k,", markersize=1)
+        place.set_ylabel(name)
+        place.set_ylim(-0.5, raster.shape[1] - 0.5)
+    adapts = np.ptp(threshold, 0) > 0
+    places[2].plot(threshold[:, adapts], linewidth=0.6, color=GREY)
+    if adapts.any():
+        places[2].plot(threshold[:, adapts].mean(1), color="black")
+    places[2].set_ylabel("threshold")
+    for k, label in enumerate(labels):
+        places[3].plot(readout[:, k], color=(BLUE, ORANGE, GREEN)[k % 3], linestyle=("-", "--", ":", "-.")[k % 4], label=label)
+    places[3].set_ylabel("readout")
+    places[3].set_xlabel("time, ms")
+    if len(labels) < 4:
+        places[3].legend(loc="upper left", ncols=len(labels))
+    for place in places[:-1]:
+        place.set_xticklabels([])
+    for place in places:
+        place.set_xlim(0, len(spikes))
+
+
+def draw_confusion(axes, confusion):
+    parts = confusion / np.maximum(1, confusion.sum(1, keepdims=True))
+    axes.imshow(parts, cmap="Greys", vmin=0, vmax=1)
+    for row in range(len(parts)):
+        for column in range(len(parts)):
+            if parts[row, column] >= 0.005:
+                axes.text(column, row, f"{100 * parts[row, column]:.0f}", ha="center", va="center", fontsize=6, color="white" if parts[row, column] > 0.5 else "black")
+    axes.set_xticks(range(len(parts)))
+    axes.set_yticks(range(len(parts)))
+    axes.set_xlabel("read")
+    axes.set_ylabel("label")
