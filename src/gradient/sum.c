@@ -1,4 +1,5 @@
-/* Sums of partial gradients. Every rank owns a slice of the gradient: it gets that slice of every tile, adds them up in the order of tiles, and gives the sum to all. */
+/* Sums of partial gradients. Every rank owns a slice of the gradient: it gets that slice of every tile, adds them up in the order of tiles, and gives the
+ * sum to all. */
 #include "engram/gradient.h"
 #include "engram/memory.h"
 

@@ -21,8 +21,8 @@ void encode_poisson(const task_sample *sample, encoder_span span, double chance,
 uint64_t encoder_sample(task_pick pick);
 
 /** Population of thresholds k/(thresholds - 1), k = 0 .. thresholds - 1, one value a step: at step n channel 2k spikes where the value goes up through
- *  threshold k on the way to step n + 1, channel 2k + 1 where it goes down, of k < thresholds - 1; channel 2 (thresholds - 1) where the value is 1 (Bellec et al.
- *  2018). @param value [count] the first for step 0; the last has no crossing */
+ *  threshold k on the way to step n + 1, channel 2k + 1 where it goes down, of k < thresholds - 1; channel 2 (thresholds - 1) where the value is 1 (Bellec
+ *  et al. 2018). @param value [count] the first for step 0; the last has no crossing */
 void encode_crossings(const task_sample *sample, int inputs, int thresholds, const float *value, int count);
 
 #endif

@@ -1,6 +1,6 @@
 /* Evidence accumulation (Bellec et al. 2020; NEST's example of e-prop): cues on the left and on the right, one after another; after a delay the readouts say on
- * which side there were more. One side is chosen for a sample, and each cue comes from it with probability `reliability`. Four groups of Poisson inputs: left, right,
- * recall, noise. The label is the side that had more cues. */
+ * which side there were more. One side is chosen for a sample, and each cue comes from it with probability `reliability`. Four groups of Poisson inputs:
+ * left, right, recall, noise. The label is the side that had more cues. */
 #include <math.h>
 #include <stdio.h>
 
@@ -20,7 +20,8 @@ static const param params[] = {
     {"gap", PARAM_NUMBER, UNIT_TIME, "50 ms", 1e-3, 1e6, NULL, "between cues", offsetof(parameters, gap)},
     {"delay", PARAM_NUMBER, UNIT_TIME, "1050 ms", 1e-3, 1e6, NULL, "between the last cue and recall", offsetof(parameters, delay)},
     {"recall", PARAM_NUMBER, UNIT_TIME, "150 ms", 1e-3, 1e6, NULL, "how long recall lasts; readouts are averaged over it", offsetof(parameters, recall)},
-    {"channels", PARAM_INTEGER, UNIT_NONE, "10", 1, 10000, NULL, "inputs of each of the four groups (left, right, recall, noise)", offsetof(parameters, channels)},
+    {"channels", PARAM_INTEGER, UNIT_NONE, "10", 1, 10000, NULL, "inputs of each of the four groups (left, right, recall, noise)",
+     offsetof(parameters, channels)},
     {"rate", PARAM_NUMBER, UNIT_RATE, "40 Hz", 1e-6, 1e6, NULL, "of inputs whose cue is shown", offsetof(parameters, rate)},
     {"noise_rate", PARAM_NUMBER, UNIT_RATE, "10 Hz", 0, 1e6, NULL, "of the group noise, all the time", offsetof(parameters, noise_rate)},
     {"reliability", PARAM_NUMBER, UNIT_NONE, "0.7", 0.5, 1, NULL, "probability of a cue on the chosen side", offsetof(parameters, reliability), MAY_TEST},
@@ -66,8 +67,8 @@ static status shape_of(const task_setting *setting, const void *raw, task_shape 
 static status open_task(const task_setting *setting, const void *raw, const task_shape *shape, void **self, char about[TASK_TEXT_BYTES]) {
     const parameters *p = raw;
     evidence *task = *self = memory_new(MEMORY_TARGETS, 1, sizeof *task);
-    *task = (evidence){.seed = setting->seed, .cues = (int)p->cues, .channels = (int)p->channels, .cue = steps_of(setting, p->cue), .gap = steps_of(setting, p->gap),
-                       .delay = steps_of(setting, p->delay), .recall = shape->read_steps, .chance = p->rate / 1000 * setting->dt,
+    *task = (evidence){.seed = setting->seed, .cues = (int)p->cues, .channels = (int)p->channels, .cue = steps_of(setting, p->cue),
+                       .gap = steps_of(setting, p->gap), .delay = steps_of(setting, p->delay), .recall = shape->read_steps, .chance = p->rate / 1000 * setting->dt,
                        .noise = p->noise_rate / 1000 * setting->dt, .reliability = p->reliability};
     snprintf(about, TASK_TEXT_BYTES, "%d cues of %g ms, %g ms before recall", task->cues, p->cue, p->delay);
     return STATUS_OK;

@@ -1,5 +1,5 @@
-/* Sequential images (Le, Jaitly & Hinton 2015; Bellec et al. 2018): pixels one after another, one a step, as spikes of channels whose thresholds the value crosses;
- * then cue steps, in which one more channel fires. The readouts, averaged over the last steps, say which label the image has. */
+/* Sequential images (Le, Jaitly & Hinton 2015; Bellec et al. 2018): pixels one after another, one a step, as spikes of channels whose thresholds the value
+ * crosses; then cue steps, in which one more channel fires. The readouts, averaged over the last steps, say which label the image has. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,8 @@ typedef struct {
 } parameters;
 
 static const param params[] = {
-    {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "IDX file of unsigned bytes [sample][row][column], to train with; .gz, too", offsetof(parameters, path), MAY_TEST},
+    {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "IDX file of unsigned bytes [sample][row][column], to train with; .gz, too", offsetof(parameters, path),
+     MAY_TEST},
     {"labels_path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "IDX file of labels [sample] of path", offsetof(parameters, labels_path), MAY_TEST},
     {"test_path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "as path, to test with", offsetof(parameters, test_path), MAY_TEST},
     {"test_labels_path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "as labels_path, of test_path", offsetof(parameters, test_labels_path), MAY_TEST},
@@ -29,10 +30,12 @@ static const param params[] = {
      offsetof(parameters, thresholds)},
     {"cue_steps", PARAM_INTEGER, UNIT_NONE, "56", 1, 1 << 16, NULL, "behind the pixels", offsetof(parameters, cue_steps)},
     {"read_steps", PARAM_INTEGER, UNIT_NONE, "28", 1, 1 << 16, NULL, "at the end, over which readouts are averaged", offsetof(parameters, read_steps)},
-    {"order", PARAM_CHOICE, UNIT_NONE, "raster", 0, 0, "raster permuted", "of pixels: as they are, or one drawn order for all images", offsetof(parameters, order)},
+    {"order", PARAM_CHOICE, UNIT_NONE, "raster", 0, 0, "raster permuted", "of pixels: as they are, or one drawn order for all images",
+     offsetof(parameters, order)},
     {"samples", PARAM_INTEGER, UNIT_NONE, "auto", 1, 1 << 30, NULL, "to train with, the first of the file; auto: all", offsetof(parameters, samples)},
 };
-static const param_table table = {"sequential_images", "images of IDX files (MNIST), pixel by pixel", params, sizeof params / sizeof *params, sizeof(parameters)};
+static const param_table table = {"sequential_images", "images of IDX files (MNIST), pixel by pixel", params, sizeof params / sizeof *params,
+                                  sizeof(parameters)};
 
 typedef struct {
     uint64_t seed;
@@ -53,7 +56,8 @@ static status look(const task_setting *setting, const parameters *p, task_set se
     status read = idx_open(path, file_open_input(path), IDX_IMAGES, &file);
     if (read == STATUS_OK) {
         const int each = file.rows * file.columns;
-        if (set == TASK_TEST && each != *pixels) read = status_fail(STATUS_INPUT, "%s: has images of %d pixels, but those to train with have %d", path, each, *pixels);
+        if (set == TASK_TEST && each != *pixels)
+            read = status_fail(STATUS_INPUT, "%s: has images of %d pixels, but those to train with have %d", path, each, *pixels);
         *pixels = each, *count = file.count;
         idx_close(&file);
     }
@@ -71,7 +75,8 @@ static status shape_of(const task_setting *setting, const void *raw, task_shape 
     if (p->samples != PARAM_AUTO_INTEGER && p->samples > count[TASK_TRAIN])
         return config_complain(setting->config, TASK_SECTION, "samples", "%lld, but path has %lld images", (long long)p->samples, (long long)count[TASK_TRAIN]);
     const int64_t steps = pixels + p->cue_steps;
-    if (steps >= 1 << 16) return config_complain(setting->config, TASK_SECTION, "cue_steps", "%lld steps in all; less than 65536 are possible", (long long)steps);
+    if (steps >= 1 << 16)
+        return config_complain(setting->config, TASK_SECTION, "cue_steps", "%lld steps in all; less than 65536 are possible", (long long)steps);
     *shape = (task_shape){.inputs = 2 * (int)p->thresholds, .outputs = (int)p->classes, .steps = (int)steps, .reads = 1, .read_steps = (int)p->read_steps};
     shape->bytes = (int64_t)sizeof(sequential_images) + (count[TASK_TRAIN] + count[TASK_TEST]) * (pixels + 1) + pixels * 12;
     shape->count[TASK_TRAIN] = p->samples == PARAM_AUTO_INTEGER ? count[TASK_TRAIN] : p->samples;
@@ -83,7 +88,8 @@ static status shape_of(const task_setting *setting, const void *raw, task_shape 
 static status check(const task_setting *setting, const void *raw) {
     const parameters *p = raw;
     if (p->read_steps > p->cue_steps)
-        return config_complain(setting->config, TASK_SECTION, "read_steps", "%lld, but there are %lld cue_steps", (long long)p->read_steps, (long long)p->cue_steps);
+        return config_complain(setting->config, TASK_SECTION, "read_steps", "%lld, but there are %lld cue_steps", (long long)p->read_steps,
+                               (long long)p->cue_steps);
     return STATUS_OK;
 }
 

@@ -1,9 +1,9 @@
 /* Store and recall (Bellec et al. 2018): a sequence of symbols, bits 0 and 1 among commands "store" and "recall". At "recall" the readouts say the bit that was
  * shown with the last "store". Four groups of Poisson inputs: 0, 1, store, recall.
  *
- * The string begins as random bits; walking from the left, while a store is waited for a bit becomes a store with probability 1/(1 + recall_delay), while a recall
- * is waited for a recall. Strings count that have a store and a recall, of which the last store is recalled and every store is followed by a bit. At a store the group
- * of the next bit fires, too, and that next bit is turned around with probability 1/2: only what is shown with the store tells. */
+ * The string begins as random bits; walking from the left, while a store is waited for a bit becomes a store with probability 1/(1 + recall_delay), while a
+ * recall is waited for a recall. Strings count that have a store and a recall, of which the last store is recalled and every store is followed by a bit. At
+ * a store the group of the next bit fires, too, and that next bit is turned around with probability 1/2: only what is shown with the store tells. */
 #include <math.h>
 #include <stdio.h>
 
@@ -24,7 +24,8 @@ static const param params[] = {
     {"duration", PARAM_NUMBER, UNIT_TIME, "200 ms", 1e-3, 1e6, NULL, "of a symbol", offsetof(parameters, duration)},
     {"channels", PARAM_INTEGER, UNIT_NONE, "25", 1, 10000, NULL, "inputs of each of the four groups (0, 1, store, recall)", offsetof(parameters, channels)},
     {"rate", PARAM_NUMBER, UNIT_RATE, "50 Hz", 1e-6, 1e6, NULL, "of an input whose symbol is shown", offsetof(parameters, rate)},
-    {"recall_delay", PARAM_NUMBER, UNIT_NONE, "6", 0, 1e3, NULL, "symbols between a store and its recall, expected", offsetof(parameters, recall_delay), MAY_TEST},
+    {"recall_delay", PARAM_NUMBER, UNIT_NONE, "6", 0, 1e3, NULL, "symbols between a store and its recall, expected", offsetof(parameters, recall_delay),
+     MAY_TEST},
 };
 static const param_table table = {"store_recall", "a bit is stored, and recalled later", params, sizeof params / sizeof *params, sizeof(parameters)};
 
@@ -47,10 +48,12 @@ static double chance_of_a_string(int64_t symbols, double command) {
 static status check(const task_setting *setting, const void *raw) {
     const parameters *p = raw;
     if (p->rate / 1000 * setting->dt >= 1)
-        return config_complain(setting->config, TASK_SECTION, "rate", "%g Hz is %g spikes a step; less than 1 is possible", p->rate, p->rate / 1000 * setting->dt);
+        return config_complain(setting->config, TASK_SECTION, "rate", "%g Hz is %g spikes a step; less than 1 is possible", p->rate,
+                               p->rate / 1000 * setting->dt);
     const double chance = chance_of_a_string(p->symbols, 1 / (1 + p->recall_delay));
     if (chance < LEAST_CHANCE)
-        return config_complain(setting->config, TASK_SECTION, "recall_delay", "%g: of %lld random symbols a part of %.1g stores and recalls; at least %g is wanted",
+        return config_complain(setting->config, TASK_SECTION, "recall_delay",
+                               "%g: of %lld random symbols a part of %.1g stores and recalls; at least %g is wanted",
                                p->recall_delay, (long long)p->symbols, chance, LEAST_CHANCE);
     return config_check_steps(setting->config, TASK_SECTION, "duration", p->duration, setting->dt);
 }
@@ -96,7 +99,8 @@ static bool compose(string string, uint8_t *symbol) {
 
 static void show(const store_recall *task, const task_sample *sample, uint64_t number, int group, int symbol) {
     for (int c = 0; c < task->channels; c++) {
-        const encoder_span span = {.channel = group * task->channels + c, .inputs = GROUPS * task->channels, .first = symbol * task->steps, .steps = task->steps};
+        const encoder_span span = {.channel = group * task->channels + c, .inputs = GROUPS * task->channels, .first = symbol * task->steps,
+                                   .steps = task->steps};
         encode_poisson(sample, span, task->chance, (encoder_draws){task->seed, number});
     }
 }

@@ -1,5 +1,5 @@
-/* LSNN: tiles of samples against the step as it is written, in double; that against differences of its cost with soft spikes; e-prop against eligibility traces that
- * run forwards; rewiring. */
+/* LSNN: tiles of samples against the step as it is written, in double; that against differences of its cost with soft spikes; e-prop against eligibility
+ * traces that run forwards; rewiring. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,8 +57,9 @@ static void connect(bench *b, int percent) {
 static bench *open_bench(int neurons, int steps, int delays, int percent, unsigned lanes) {
     bench *b = calloc(1, sizeof *b);
     const int read_steps = 14;
-    b->shape = (shape){.inputs = INPUTS, .neurons = neurons, .outputs = OUTPUTS, .adaptive = neurons / 2, .posts = (neurons + OUTPUTS + POSTS - 1) / POSTS * POSTS,
-                       .delays = delays, .refractory = 3, .steps = steps, .first_read = steps - READS * read_steps, .read_steps = read_steps, .reads = READS,
+    b->shape = (shape){.inputs = INPUTS, .neurons = neurons, .outputs = OUTPUTS, .adaptive = neurons / 2,
+                       .posts = (neurons + OUTPUTS + POSTS - 1) / POSTS * POSTS, .delays = delays, .refractory = 3, .steps = steps,
+                       .first_read = steps - READS * read_steps, .read_steps = read_steps, .reads = READS,
                        .alpha = exp(-1 / 20.0), .rho = exp(-1 / 200.0), .kappa = exp(-1 / 15.0), .threshold = 0.01, .beta = 1.8, .gamma = 0.3};
     const shape *s = &b->shape;
     connect(b, percent);

@@ -47,7 +47,8 @@ static inline __attribute__((always_inline)) void advance(tile *tile, int t, int
     const reals alpha = reals_all((float)shape->alpha), beta = reals_all((float)shape->beta), rho = reals_all((float)shape->rho);
     const reals threshold = reals_all((float)shape->threshold), up = reals_all((float)(1 - shape->alpha)), more = reals_all((float)(1 - shape->rho));
     for (int j = from; j < to; j++) {
-        float *J = tile->scratch->ring + ((size_t)(t % shape->delays) * (size_t)shape->posts + (size_t)j) * LANES, *voltage = tile->scratch->voltage + j * LANES;
+        const size_t line = (size_t)(t % shape->delays) * (size_t)shape->posts + (size_t)j;
+        float *J = tile->scratch->ring + line * LANES, *voltage = tile->scratch->voltage + j * LANES;
         unsigned refractory = 0;
         for (int k = 0; k < shape->refractory && k <= t; k++) refractory |= z[(ptrdiff_t)j - k * (ptrdiff_t)N];
         const whole fired = lanes_of(z[j]);

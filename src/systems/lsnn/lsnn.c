@@ -111,8 +111,8 @@ static status build(const system_setting *setting, system_facts *facts, void **r
 static void describe(const void *raw, int64_t loops) {
     const lsnn *net = raw;
     const shape *shape = &net->shape;
-    log_line(&net->context, "task: %s; %d inputs, %d steps, %d window%s of %d steps, %d classes", task_about(net->task), shape->inputs, shape->steps, shape->reads,
-             shape->reads > 1 ? "s" : "", shape->read_steps, shape->outputs);
+    log_line(&net->context, "task: %s; %d inputs, %d steps, %d window%s of %d steps, %d classes", task_about(net->task), shape->inputs,
+             shape->steps, shape->reads, shape->reads > 1 ? "s" : "", shape->read_steps, shape->outputs);
     log_line(&net->context, "network: %d leaky and %d adaptive neurons, delays of 1 to %d steps, %lld of %lld connections", shape->neurons - shape->adaptive,
              shape->adaptive, shape->delays, (long long)lsnn_connections(net), (long long)(net->first[MATRICES] - shape->neurons));
     log_line(&net->context, "training: %lld iterations of %lld samples, rule %s", (long long)loops, (long long)net->learning->batch,

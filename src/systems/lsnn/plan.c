@@ -70,7 +70,8 @@ static void facts(const void *raw, plan_facts *facts) {
     const double most = ceil((double)sizes->batch / LANES);
     *facts = (plan_facts){.neurons = sizes->shape.neurons, .loops = sizes->loops, .loop_steps = sizes->shape.steps, .dt = sizes->dt, .rate = sizes->rate};
     snprintf(facts->network, sizeof facts->network, "that learn by gradients, %.0f of %.0f connections", sizes->connections, sizes->parameters);
-    snprintf(facts->training, sizeof facts->training, "batches of %lld samples, rule %s; ranks share %.0f tiles of %d samples: more ranks than that have nothing to do",
+    snprintf(facts->training, sizeof facts->training,
+             "batches of %lld samples, rule %s; ranks share %.0f tiles of %d samples: more ranks than that have nothing to do",
              (long long)sizes->batch, sizes->eprop ? "eprop" : "bptt", most, LANES);
 }
 
@@ -79,14 +80,15 @@ static void facts(const void *raw, plan_facts *facts) {
 static double tile_bytes(const shape *s, double rate, double dt) {
     const double N = s->neurons, T = s->steps, room = (double)history_expected(s), spikes = plan_per_step(rate, dt) * N * T * LANES;
     const double events = fmin(N * (T + 1), 1.25 * spikes), shown = 0.15 * T * s->inputs;
-    return (T + 1) * 12 + s->inputs * 4 + 4 * (T + 1) * N + N * 12 + LANES * s->reads * (4 + 8 * s->outputs) + 4 * room * (1 + (double)s->adaptive / N) + 4 * events +
-           10 * shown + sizeof(tile);
+    const double kept = room * (1 + (double)s->adaptive / N);
+    return (T + 1) * 12 + s->inputs * 4 + 4 * (T + 1) * N + N * 12 + LANES * s->reads * (4 + 8 * s->outputs) + 4 * kept + 4 * events + 10 * shown +
+           sizeof(tile);
 }
 
 static double scratch_bytes(const shape *s) {
     const double N = s->neurons, T = s->steps, units = N + s->inputs, posts = s->posts;
-    return 4 * LANES * (s->delays * posts + 2 * N + s->outputs + posts * window_of(s) + 3 * N + s->outputs) + 4 * posts * units + 4 * units + 2 * T * s->inputs +
-           4 * T * (2 * N + s->outputs);
+    const double vectors = s->delays * posts + 5 * N + 2 * s->outputs + posts * window_of(s);
+    return 4 * LANES * vectors + 4 * posts * units + 4 * units + 2 * T * s->inputs + 4 * T * (2 * N + s->outputs);
 }
 
 static void memory(const void *raw, int64_t count, double rate, plan_bytes *bytes) {
@@ -136,7 +138,8 @@ static void seconds_of(const void *raw, const machine *machine, plan_ranks ranks
     const sizes *sizes = raw;
     s->update = pass(sizes, machine, tiles_of((double)sizes->batch, (double)ranks.count), rate, false);
     s->learn = pass(sizes, machine, tiles_of((double)sizes->batch, (double)ranks.count), rate, true) - s->update;
-    if (ranks.count > 1) s->transfer = plan_message(machine, ranks, 8 * sizes->parameters) + plan_message(machine, ranks, 8.0 * (sizes->shape.neurons + sizes->shape.steps));
+    const double told = 8.0 * (sizes->shape.neurons + sizes->shape.steps);
+    if (ranks.count > 1) s->transfer = plan_message(machine, ranks, 8 * sizes->parameters) + plan_message(machine, ranks, told);
     s->tests = (double)sizes->test->trials * pass(sizes, machine, tiles_of((double)sizes->samples, (double)ranks.count), rate, false);
 }
 
@@ -152,7 +155,8 @@ static void calibrate(calibration *calibration) {
     enum { FEW = 40, MANY = 240, SAMPLES = 16 };
     lsnn_costs *costs = machine_costs(&calibration->machine, "lsnn");
     calibration_say(calibration, "networks that learn by gradients");
-    static const char text[] = "simulation: {dt: 1 ms}\nnetwork: {neurons: %d}\nneuron: {rate_cost: 0}\ntask: {kind: evidence}\nlearning: {rule: bptt, batch: %d, rate: 0%s}\n";
+    static const char text[] = "simulation: {dt: 1 ms}\nnetwork: {neurons: %d}\nneuron: {rate_cost: 0}\ntask: {kind: evidence}\n"
+                               "learning: {rule: bptt, batch: %d, rate: 0%s}\n";
     const calibration_loop few = calibration_run(calibration, &lsnn_system, count, text, FEW, SAMPLES, "");
     const calibration_loop many = calibration_run(calibration, &lsnn_system, count, text, MANY, SAMPLES, "");
     const calibration_loop sparse = calibration_run(calibration, &lsnn_system, count, text, MANY, SAMPLES, ", connectivity: 0.1");

@@ -65,9 +65,11 @@ static partition of_first(const lsnn *net, int64_t total) {
 
 void lsnn_nodes(void *raw, node_list *list) {
     const lsnn *net = raw;
-    const node_population neurons = {.name = NEURON_POPULATION, .part = net->owned, .self = net, .type = type_of, .type_name = {"lif", "adaptive_lif"}, .types = 2};
+    const node_population neurons = {.name = NEURON_POPULATION, .part = net->owned, .self = net, .type = type_of, .type_name = {"lif", "adaptive_lif"},
+                                     .types = 2};
     const node_population inputs = {.name = UNIT_POPULATION, .part = of_first(net, net->shape.inputs), .self = net, .type_name = {"virtual"}, .types = 1};
-    const node_population readouts = {.name = READOUT_POPULATION, .part = of_first(net, net->shape.outputs), .self = net, .type_name = {"leaky_readout"}, .types = 1};
+    const node_population readouts = {.name = READOUT_POPULATION, .part = of_first(net, net->shape.outputs), .self = net, .type_name = {"leaky_readout"},
+                                      .types = 1};
     node_add(list, neurons);
     node_add(list, inputs);
     node_column_add(node_add(list, readouts), "dynamics_params/bias", 0, bias_of);

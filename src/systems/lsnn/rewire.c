@@ -69,8 +69,10 @@ static void reconnect(rewiring *r, int64_t number) {
 }
 
 static void set_weights(const rewiring *r, float *weight) {
-    for (int m = 0; m < r->matrices; m++)
-        for (int64_t k = r->matrix[m].first; k < r->matrix[m].first + r->matrix[m].count; k++) weight[k] = r->theta[k] > 0 ? (float)r->sign[k] * r->theta[k] : 0;
+    for (int m = 0; m < r->matrices; m++) {
+        const int64_t first = r->matrix[m].first, next = first + r->matrix[m].count;
+        for (int64_t k = first; k < next; k++) weight[k] = r->theta[k] > 0 ? (float)r->sign[k] * r->theta[k] : 0;
+    }
 }
 
 void rewire_fill(rewiring *r, float *weight) {

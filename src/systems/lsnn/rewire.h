@@ -34,8 +34,8 @@ void rewire_clear(rewiring *rewiring);
 void rewire_fill(rewiring *rewiring, float *weight);
 /** Go on from weights that were set: those that are not 0 are active, the others dormant. */
 void rewire_adopt(rewiring *rewiring, const float *weight);
-/** One iteration: gradient dE/dw of all entries, dormant ones too; Adam; shrinkage and noise; connections that are lost are drawn anew. @param number of the iteration, from 1
- *  @param[out] weight [count] */
+/** One iteration: gradient dE/dw of all entries, dormant ones too; Adam; shrinkage and noise; connections that are lost are drawn anew. @param number of the
+ *  iteration, from 1 @param[out] weight [count] */
 void rewire_step(rewiring *rewiring, adam *adam, double rate, int64_t number, const float *gradient, float *weight);
 int64_t rewire_active(const rewiring *rewiring);
 

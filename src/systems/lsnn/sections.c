@@ -9,10 +9,12 @@ static const param network_params[] = {
     {"neurons", PARAM_INTEGER, UNIT_NONE, "20", 1, 20000, NULL, "N", offsetof(network_settings, neurons)},
     {"adaptive", PARAM_NUMBER, UNIT_NONE, "0.5", 0, 1, NULL, "part of them whose threshold adapts: the last ones", offsetof(network_settings, adaptive)},
     {"delays", PARAM_INTEGER, UNIT_NONE, "10", 1, 200, NULL, "D: synapses take 0 .. D - 1 steps more than one, drawn", offsetof(network_settings, delays)},
-    {"signs", PARAM_CHOICE, UNIT_NONE, "mixed", 0, 0, "mixed dale", "of weights: any, or (dale) one for all synapses of a unit, three quarters excitatory; with rewiring",
+    {"signs", PARAM_CHOICE, UNIT_NONE, "mixed", 0, 0, "mixed dale",
+     "of weights: any, or (dale) one for all synapses of a unit, three quarters excitatory; with rewiring",
      offsetof(network_settings, signs)},
 };
-static const param_table network_table = {"network", "neurons that are trained through their spikes", network_params, sizeof network_params / sizeof *network_params,
+static const param_table network_table = {"network", "neurons that are trained through their spikes", network_params,
+                                          sizeof network_params / sizeof *network_params,
                                           sizeof(network_settings)};
 
 static const param neuron_params[] = {
@@ -22,9 +24,11 @@ static const param neuron_params[] = {
     {"threshold", PARAM_NUMBER, UNIT_NONE, "0.01", 1e-9, 1e9, NULL, "of neurons that have not fired", offsetof(neuron_settings, threshold)},
     {"beta", PARAM_NUMBER, UNIT_NONE, "1.7", 0, 1e6, NULL, "of adaptation: the threshold is threshold + beta b", offsetof(neuron_settings, beta)},
     {"refractory", PARAM_NUMBER, UNIT_TIME, "3 ms", 1, 1000, NULL, "in which a neuron that fired cannot fire again", offsetof(neuron_settings, refractory)},
-    {"pseudo_derivative", PARAM_NUMBER, UNIT_NONE, "0.3", 0, 10, NULL, "gamma: height of the derivative that stands for that of a spike", offsetof(neuron_settings, gamma)},
+    {"pseudo_derivative", PARAM_NUMBER, UNIT_NONE, "0.3", 0, 10, NULL, "gamma: height of the derivative that stands for that of a spike",
+     offsetof(neuron_settings, gamma)},
     {"rate", PARAM_NUMBER, UNIT_RATE, "10 Hz", 0, 1e3, NULL, "f0, to which the regulariser draws every neuron", offsetof(neuron_settings, rate)},
-    {"rate_cost", PARAM_NUMBER, UNIT_NONE, "0.01", 0, 1e9, NULL, "creg, ms^2: cost of (rate - f0)^2, summed over neurons", offsetof(neuron_settings, rate_cost)},
+    {"rate_cost", PARAM_NUMBER, UNIT_NONE, "0.01", 0, 1e9, NULL, "creg, ms^2: cost of (rate - f0)^2, summed over neurons",
+     offsetof(neuron_settings, rate_cost)},
 };
 static const param_table neuron_table = {"neuron", "membranes, thresholds, readouts", neuron_params, sizeof neuron_params / sizeof *neuron_params,
                                          sizeof(neuron_settings)};
@@ -41,7 +45,8 @@ static const param learning_params[] = {
     {"clip", PARAM_NUMBER, UNIT_NONE, "0", 0, 1e30, NULL, "norm that gradients are cut to; 0: none", offsetof(learning_settings, clip)},
     {"connectivity", PARAM_NUMBER, UNIT_NONE, "1", 1e-6, 1, NULL, "p: part of all connections that exist at a time; below 1 they are rewired (DEEP R)",
      offsetof(learning_settings, connectivity)},
-    {"shrinkage", PARAM_NUMBER, UNIT_NONE, "0.01", 0, 1e3, NULL, "l1 of connections that are rewired, in the rate of learning", offsetof(learning_settings, shrinkage)},
+    {"shrinkage", PARAM_NUMBER, UNIT_NONE, "0.01", 0, 1e3, NULL, "l1 of connections that are rewired, in the rate of learning",
+     offsetof(learning_settings, shrinkage)},
     {"temperature", PARAM_NUMBER, UNIT_NONE, "0", 0, 1e3, NULL, "of the random walk of connections that are rewired", offsetof(learning_settings, temperature)},
 };
 static const param_table learning_table = {"learning", "how weights follow their gradient", learning_params, sizeof learning_params / sizeof *learning_params,
@@ -50,7 +55,8 @@ static const param_table learning_table = {"learning", "how weights follow their
 static const param eprop_params[] = {
     {"feedback", PARAM_CHOICE, UNIT_NONE, "symmetric", 0, 0, "symmetric random", "of errors to neurons: by the weights of readouts, or by fixed random ones",
      offsetof(eprop_settings, feedback)},
-    {"reset_gradient", PARAM_FLAG, UNIT_NONE, "true", 0, 0, NULL, "what a spike does to its own membrane counts; false: as published", offsetof(eprop_settings, reset_gradient)},
+    {"reset_gradient", PARAM_FLAG, UNIT_NONE, "true", 0, 0, NULL, "what a spike does to its own membrane counts; false: as published",
+     offsetof(eprop_settings, reset_gradient)},
 };
 static const param_table bptt = {"bptt", "backpropagation through time (Bellec et al. 2018)", NULL, 0, 0};
 static const param_table eprop = {"eprop", "e-prop: eligibility traces and errors of readouts alone (Bellec et al. 2020)", eprop_params,

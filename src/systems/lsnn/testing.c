@@ -124,7 +124,8 @@ void lsnn_test_task(void *raw, int task, const double *records, figure_list *fig
 
 /** Rows of rank 0. */
 static void write_rows(const lsnn *net, h5_file *file, const char *name, h5_type type, int rows, int columns, const void *data) {
-    const h5_dataset shape = {.type = type, .dimensions = 2, .shape = {rows, columns}, .axis = 0, .first = net->owned.mine ? 0 : rows, .mine = net->owned.mine ? rows : 0};
+    const h5_dataset shape = {.type = type, .dimensions = 2, .shape = {rows, columns}, .axis = 0, .first = net->owned.mine ? 0 : rows,
+                              .mine = net->owned.mine ? rows : 0};
     h5_write(file, name, shape, data);
 }
 

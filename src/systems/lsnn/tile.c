@@ -17,7 +17,8 @@ static void *floats(int64_t count) {
 void scratch_new(scratch *scratch, const shape *shape) {
     const int64_t N = shape->neurons, T = shape->steps, units = N + shape->inputs, posts = shape->posts;
     *scratch = (struct scratch){.ring = floats(shape->delays * posts * LANES), .voltage = floats(N * LANES), .adaptation = floats(N * LANES),
-                                .readout = floats(shape->outputs * LANES), .window = floats(posts * window_of(shape) * LANES), .gradient = floats(posts * units),
+                                .readout = floats(shape->outputs * LANES), .window = floats(posts * window_of(shape) * LANES),
+                                .gradient = floats(posts * units),
                                 .slopes = floats((3 * N + shape->outputs) * LANES), .left = memory_new(MEMORY_STATE, (size_t)units, sizeof(int)),
                                 .shown = memory_new(MEMORY_STATE, (size_t)(T * shape->inputs), sizeof(uint16_t)), .trace = floats(T * N),
                                 .trace_threshold = floats(T * N), .trace_readout = floats(T * shape->outputs)};
