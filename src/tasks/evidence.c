@@ -68,8 +68,8 @@ static status open_task(const task_setting *setting, const void *raw, const task
     const parameters *p = raw;
     evidence *task = *self = memory_new(MEMORY_TARGETS, 1, sizeof *task);
     *task = (evidence){.seed = setting->seed, .cues = (int)p->cues, .channels = (int)p->channels, .cue = steps_of(setting, p->cue),
-                       .gap = steps_of(setting, p->gap), .delay = steps_of(setting, p->delay), .recall = shape->read_steps, .chance = p->rate / 1000 * setting->dt,
-                       .noise = p->noise_rate / 1000 * setting->dt, .reliability = p->reliability};
+                       .gap = steps_of(setting, p->gap), .delay = steps_of(setting, p->delay), .recall = shape->read_steps,
+                       .chance = p->rate / 1000 * setting->dt, .noise = p->noise_rate / 1000 * setting->dt, .reliability = p->reliability};
     snprintf(about, TASK_TEXT_BYTES, "%d cues of %g ms, %g ms before recall", task->cues, p->cue, p->delay);
     return STATUS_OK;
 }
