@@ -130,7 +130,8 @@ def test_names(bench):
 
 
 def test_semaphores_of_the_dead(bench):
-    """Open MPI's shared file pointers take semaphores of the node, named after files: what another program, killed, left of them stops nobody."""
+    """Open MPI's shared file pointers take semaphores of the node, named after files: what another program, killed, left of them stops nobody. Nor are there
+    files of theirs beside those of a run, at any time."""
     config, out, libc = bench.config("safe.yaml", TEXT), bench.path("haunted"), ctypes.CDLL(None, use_errno=True)
     libc.sem_open.restype = ctypes.c_void_p
     bench.train(config, out)
@@ -143,6 +144,12 @@ def test_semaphores_of_the_dead(bench):
         for ranks in (1, 2):
             code, _, error = bench.run(["train", config, "-o", out, "--overwrite", "--quiet"], ranks, timeout=60)
             assert code == 0, error
+        with open(bench.path("log"), "w") as log:
+            run, seen, until = crash.start(bench.engram, ["train", config, "-o", out, "--overwrite", "--quiet", "-P", "learning.loops=40"], 2, log), set(), time.time() + 60
+            while run.poll() is None and time.time() < until:
+                seen.update(name for folder in (out, os.path.join(out, "checkpoint")) if os.path.isdir(folder) for name in os.listdir(folder))
+            assert run.wait(60) == 0
+        assert any(name.endswith(".part") for name in seen) and not [name for name in seen if ".part." in name or ".h5." in name.replace(".h5.part", "")], sorted(seen)
     finally:
         for name in left:
             libc.sem_unlink(name)
