@@ -86,6 +86,13 @@ def test_fast_against_literal(bench):
             assert np.abs(one - other).max() < WEIGHTS[rule] * np.abs(other).max(), (rule, case, population, np.abs(one - other).max())
 
 
+def test_strong_decay(bench):
+    """What decay leaves of all weights in a loop is too small a number for doubles: what fires is as in the step as written."""
+    parameters = of_rule("dendritic_decay", {"learning.decay": 1, "learning.inhibition_rate": 0.1, "learning.loops": 1, "simulation.loop_duration": "8 s"})
+    fast, literal = spikes(train(bench, "fast", parameters)), spikes(train(bench, "literal", {**parameters, "learning.stepping": "literal"}))
+    assert len(fast) > 500 and fast == literal, (len(fast), len(literal))
+
+
 def test_identities(bench):
     """README.md 3: dendritic F = D' and W = -F D; slow Fb - Fb(0) = -W_jji where both have one rate; the rate that homeostasis holds."""
     out = train(bench, "identity", of_rule("dendritic", {"learning.loops": 4}))
@@ -305,11 +312,18 @@ def test_refused(bench):
     for parameters, words_of_it in [({"learning.update_every": 3}, "update_every"), ({"simulation.loop_duration": "150 ms"}, "loop_duration"), ({"simulation.reset": "loop"}, "reset"),
                                     ({"learning.decoder_rate": "[1e-3, 1e-4]"}, "decoder_rate"), ({"learning.rule": "dendritic_slow", "network.initial_input": 0}, "initial_input"),
                                     ({"network.initial_input": 0.1}, "initial_input"), ({"learning.rule": "dendritic_slow", "learning.pruned": 0.5}, "stepping"), ({"neuron.rate": "1000 Hz"}, "rate"),
-                                    ({"simulation.dt": "0.3 ms"}, "duration"), ({"simulation.baseline": "1 s"}, "baseline")]:
+                                    ({"simulation.dt": "0.3 ms"}, "duration"), ({"simulation.baseline": "1 s"}, "baseline"), ({"learning.stages": "[1.5]"}, "whole number"),
+                                    ({"learning.stages": "[" + ", ".join(["1"] * 17) + "]"}, "at most 16"), ({"learning.stages": "[1, 1]", "learning.homeostasis_rate": "[1e-3, 1e-4, 1e-5]"}, "2 stages"),
+                                    ({"neuron.stochasticity_rate": 1}, "stochasticity_rate"), ({"learning.rule": "dendritic_decay", "learning.decay": 10, "learning.inhibition_rate": 0.1}, "decay"),
+                                    ({"learning.rule": "dendritic_decay", "network.initial_input": 0}, "initial_input"), ({"network.neurons": 0}, "neurons"), ({"neuron.tau": "nan"}, "tau")]:
         train_words = [word for key, value in {**BARS, "learning.rule": "dendritic", **parameters}.items() for word in ("-P", f"{key}={value}")]
         code, _, err = bench.run(["train", bench.config("refused.yaml", "simulation: {dt: 1 ms}\n"), "-o", bench.path("refused"), *train_words])
         assert code == 2 and words_of_it in err and len(err.strip().splitlines()) == 1, (parameters, code, err)
         assert not os.path.exists(bench.path("refused"))
+    out = train(bench, "tested", {"learning.loops": 1, "simulation.loop_duration": "100 ms"})
+    for option in ("--noise", "--delete-synapses", "--delete-unit-synapses", "--shuffle-synapses", "--delete-spike"):
+        code, _, err = bench.run(["test", out, "-o", bench.path("refused.h5"), option, "0.5"])
+        assert code == 2 and "system dendritic" in err and len(err.strip().splitlines()) == 1 and not os.path.exists(bench.path("refused.h5")), (option, code, err)
 
 
-run_tests([test_fast_against_literal, test_identities, test_single_neuron, test_independent_program, test_ranks_and_resume, test_choices, test_deleted_neurons, test_undefined, test_refused])
+run_tests([test_fast_against_literal, test_strong_decay, test_identities, test_single_neuron, test_independent_program, test_ranks_and_resume, test_choices, test_deleted_neurons, test_undefined, test_refused])

@@ -20,6 +20,29 @@ static status check_stages(const config *config, const char *key, const param_nu
     return config_complain(config, "learning", key, "%d values, but there are %d stages; give one for each or one for all", list->count, stages);
 }
 
+/** What an update may change at most: beyond that a step overshoots what it goes to. */
+static status check_steps(config *config) {
+    static const double MOST_ANNEALED = 0.5;
+    const simulation_settings *simulation = config_common(config, "simulation");
+    const learning_settings *learning = config_common(config, "learning");
+    const neuron_settings *neuron = config_common(config, "neuron");
+    const rule_settings *rates = config_variant(config, "learning");
+    const double span = (double)learning->update_every * simulation->dt, annealed = span * neuron->stochasticity_rate;
+    const param_numbers *lists[] = {&rates->input_rate, &rates->inhibition_rate};
+    double fastest = 0;
+    status result = STATUS_OK;
+    for (size_t l = 0; l < sizeof lists / sizeof *lists; l++)
+        for (int k = 0; k < lists[l]->count; k++) fastest = fmax(fastest, lists[l]->values[k]);
+    if (annealed > MOST_ANNEALED)
+        result = config_complain(config, "neuron", "stochasticity_rate", "%g in an update of %g ms; at most %g is allowed: s2 would go beyond its final value",
+                                 annealed, span, MOST_ANNEALED);
+    if (dendritic_rule(config) == RULE_DECAY && span * fastest * rates->decay >= 1)
+        result = config_complain(config, "learning", "decay",
+                                 "takes %g of a weight in an update of %g ms, with the largest rate of learning; less than 1 is allowed",
+                                 span * fastest * rates->decay, span);
+    return result;
+}
+
 static status check_rates(config *config) {
     const learning_settings *learning = config_common(config, "learning");
     const rule_settings *rates = config_variant(config, "learning");
@@ -27,6 +50,9 @@ static status check_rates(config *config) {
     const int stages = learning->stages.count ? learning->stages.count : 1;
     status result = STATUS_OK;
     if (stages > STAGES_MAX) result = config_complain(config, "learning", "stages", "%d stages; at most %d are allowed", stages, STAGES_MAX);
+    for (int k = 0; k < learning->stages.count && result == STATUS_OK; k++)
+        if (learning->stages.values[k] != floor(learning->stages.values[k]))
+            result = config_complain(config, "learning", "stages", "%g loops; must be a whole number", learning->stages.values[k]);
     result = status_worse(result, check_stages(config, "decoder_rate", &learning->decoder_rate, stages));
     result = status_worse(result, check_stages(config, "homeostasis_rate", &learning->homeostasis_rate, stages));
     if (rule != RULE_DENDRITIC) result = status_worse(result, check_stages(config, "input_rate", &rates->input_rate, stages));
@@ -80,7 +106,7 @@ static status check(const context *context, config *config) {
     const image_setting setting = {.context = context, .config = config, .seed = (uint64_t)simulation->seed};
     const rule_settings *rates = config_variant(config, "learning");
     const double probability = neuron->rate / 1000 * simulation->dt;
-    status result = status_worse(check_rates(config), images_check(&setting));
+    status result = status_worse(status_worse(check_rates(config), check_steps(config)), images_check(&setting));
     result = status_worse(result, config_check_steps(config, "stimulus", "duration", stimulus->duration, simulation->dt));
     if (simulation->reset == RESET_EVERY_LOOP)
         result = config_complain(config, "simulation", "reset", "every loop goes on from the last one with rule %s; allowed are auto and never",

@@ -9,7 +9,7 @@
 #include "engram/memory.h"
 #include "lanes.h"
 
-static const double OLDEST_CLOCK = 1e-4, SMALLEST_INPUT = 0.002;
+static const double OLDEST_CLOCK = 1e-4, SMALLEST_INPUT = 0.002, LEAST_KEEP = 1e-100;
 
 struct tensor {
     double *average;             /* [mine][pixels] Fb (slow); NULL */
@@ -160,6 +160,16 @@ static inline double update_row(dendritic *d, int i, const change *c, rule_name 
     return across(V);
 }
 
+/** What decay has left of everything goes into every synapse, before it vanishes. */
+static void fold(dendritic *d) {
+    tensor *t = d->tensor;
+    const size_t compartments = (size_t)d->part.mine * (size_t)d->pixels;
+    for (size_t e = 0; e < compartments * (size_t)d->neurons; e++) t->stored[e] *= t->keep;
+    for (size_t e = 0; e < compartments; e++) t->sum[e] *= t->keep;
+    for (int i = 0; i < d->part.mine; i++) t->own_stored[i] *= t->keep, t->own_sum[i] *= t->keep;
+    t->keep = 1;
+}
+
 static unsigned step(dendritic *d, bool update, pulse *pulse) {
     tensor *t = d->tensor;
     const double m = (double)d->learning->update_every, e = m * d->regime.inhibition, kept = d->rule == RULE_DECAY ? 1 - e * d->rates->decay : 1;
@@ -180,6 +190,7 @@ static unsigned step(dendritic *d, bool update, pulse *pulse) {
         d->own[i] = V + 0.25 * autapse;
     }
     if (update) t->keep *= kept;
+    if (t->keep < LEAST_KEEP) fold(d);
     const unsigned bits = gather_rows(d, d->own, d->potential, d->context.ranks > 1 ? pulse_bits(pulse) : 0);
     for (int j = 0; j < d->neurons; j++) d->potential[j] += unit * (d->bias[j] + d->drift); /* what pads them is -INFINITY */
     return bits;
