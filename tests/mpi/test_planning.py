@@ -58,7 +58,14 @@ IN_BALANCE = {
     "balanced_literal": ((2,), {"network.neurons": 1200, "learning.stepping": "literal", "learning.slow": "filtered", "simulation.loop_duration": "2 ms"}),
     "balanced_spread": ((1,), {"network.kind": "spread", "network.neurons": 3000, "network.sweeps": 1, "learning.slow": "filtered", "output.edges": "all"}),
 }
-FILES = {"patterns": ["spikes", "report", "nodes", "edges", "targets", "test", "checkpoint"], "balanced": ["spikes", "report", "nodes", "edges", "balanced", "checkpoint"]}
+CODES_IMAGES = {"simulation.dt": "1 ms", "simulation.loop_duration": "100 ms", "learning.loops": 2, "output.edges": "none", "guards.max_rate": 0, "guards.min_rate": 0, "stimulus.side": 16, "test.trials": 0}
+IN_CODES = {
+    "codes_somatic": ((2,), {"learning.rule": "somatic", "network.neurons": 1000, "output.edges": "all"}),
+    "codes_closed_form": ((1,), {"learning.rule": "dendritic", "network.neurons": 1000}),
+    "codes_slow": ((1,), {"learning.rule": "dendritic_slow", "network.neurons": 120}),
+    "codes_literal": ((1,), {"learning.rule": "dendritic_slow", "network.neurons": 60, "learning.stepping": "literal", "learning.pruned": 0.3}),
+}
+FILES = {"patterns": ["spikes", "report", "nodes", "edges", "targets", "test", "checkpoint"], "balanced": ["spikes", "report", "nodes", "edges", "balanced", "checkpoint"], "codes": ["spikes", "report", "nodes", "edges", "dendritic", "checkpoint"]}
 
 
 def words(parameters):
@@ -117,7 +124,7 @@ def compare(bench, name, ranks, parameters, config):
           ", ".join(f"{c} {planned[c]} {counted[c]['max']:.1f}" for c in CATEGORIES if counted[c]["max"] > 0.02 * held), flush=True)
     if not SANITIZED and not -0.1 <= planned["peak"] / counted["peak"]["max"] - 1 <= 0.5:
         wrong.append(f"peak: {planned['peak']} MiB planned, {counted['peak']['max']:.2f} counted")
-    wrong += compare_output(text, out, FILES["balanced" if parameters.get("learning.rule") == "balanced" else "patterns"])
+    wrong += compare_output(text, out, FILES["codes" if name in IN_CODES else "balanced" if parameters.get("learning.rule") == "balanced" else "patterns"])
     return [f"{name} on {ranks}: {what}" for what in wrong]
 
 
@@ -135,6 +142,14 @@ def test_memory_of_balanced(bench):
     wrong = []
     for number, (name, (counts, parameters)) in enumerate(list(IN_BALANCE.items())[::3 if SANITIZED else 1]):
         wrong += compare(bench, name, counts[-1 - number % len(counts)], {**LEARNS_BALANCE, **parameters}, config)
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_memory_of_codes(bench):
+    config = bench.config("empty.yaml", "")
+    wrong = []
+    for name, (counts, parameters) in IN_CODES.items():
+        wrong += compare(bench, name, counts[-1], {**CODES_IMAGES, **parameters}, config)
     assert not wrong, "\n" + "\n".join(wrong)
 
 
@@ -290,5 +305,5 @@ def test_wrong_input(bench):
     assert code == 2 and "cannot be written" in err, err
 
 
-counted = [] if SANITIZED else [test_memory_of_every_kind, test_memory_of_balanced, test_rate_of_balanced, test_edges_of_a_file]  # sanitizers have memory of their own
+counted = [] if SANITIZED else [test_memory_of_every_kind, test_memory_of_balanced, test_memory_of_codes, test_rate_of_balanced, test_edges_of_a_file]  # sanitizers have memory of their own
 run_tests(counted + [test_table_of_ranks, test_job_script, test_site_of_job_script, test_machine_files, test_wrong_input])
