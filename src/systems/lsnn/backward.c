@@ -108,8 +108,8 @@ static void collect_errors(const tile *tile, int t, int tau, slopes *s) {
     }
 }
 
-/** Gradient of the synapses of a presynaptic unit on POSTS posts, over its events from @p first on. */
-static void add_gradient(const tile *tile, int pre, int group, const uint32_t *event, int first, int next, int t0) {
+/** Gradient of the synapses of a presynaptic unit on POSTS posts, over its events from @p first on. On its own, so that POSTS places stay in registers. */
+static __attribute__((noinline)) void add_gradient(const tile *tile, int pre, int group, const uint32_t *event, int first, int next, int t0) {
     const shape *shape = tile->shape;
     const uint8_t *delay = tile->synapses->delay + (size_t)pre * (size_t)shape->posts + (size_t)(group * POSTS);
     const size_t window = (size_t)window_of(shape);

@@ -127,6 +127,7 @@ typedef struct {
     int64_t parameters;
     int64_t first[MATRICES + 1];  /* of each matrix; of the bias */
     float *weight;                /* [parameters] */
+    uint8_t *delay;               /* [inputs + N][N] */
     float *gradient;              /* [parameters] */
     rewiring rewiring;            /* count 0: off */
     int8_t *sign;                 /* [inputs + N] of presynaptic units, Dale's law; 0: mixed */

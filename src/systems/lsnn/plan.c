@@ -95,9 +95,11 @@ static void memory(const void *raw, int64_t count, double rate, plan_bytes *byte
     const sizes *sizes = raw;
     const shape *s = &sizes->shape;
     const double ranks = (double)count, N = s->neurons, units = N + s->inputs, P = sizes->parameters, tiles = tiles_of((double)sizes->batch, ranks);
+    const double held_tiles = sizes->test->trials ? tiles_of((double)(sizes->samples > sizes->batch ? sizes->samples : sizes->batch), ranks) : tiles;
     double *held = bytes->category;
-    held[MEMORY_STATE] = tiles * tile_bytes(s, rate, sizes->dt) + scratch_bytes(s) + 8 * (N + s->steps) + 20 * N + 8.0 * s->outputs * s->outputs + sizeof(lsnn);
-    held[MEMORY_WEIGHTS] = 4 * P * (sizes->rewires ? 5.25 : 4) + units + units * s->posts * 5 + units * (s->posts + 4) * 12 + 12 * units +
+    held[MEMORY_STATE] = held_tiles * tile_bytes(s, rate, sizes->dt) + scratch_bytes(s) + 8 * (N + s->steps) + 20 * N + 8.0 * s->outputs * s->outputs +
+                         sizeof(lsnn);
+    held[MEMORY_WEIGHTS] = 4 * P * (sizes->rewires ? 5.25 : 4) + units + units * s->posts * 5 + units * N + units * (s->posts + 4) * 12 + 12 * units +
                            (sizes->eprop ? 4 * N * s->outputs : 0);
     held[MEMORY_TARGETS] = (double)sizes->task.bytes;
     held[MEMORY_BUFFERS] = 4 * P * tiles + (sizes->rewires ? 4 * P + 8 * N * fmax(N, s->inputs) : 0) +
@@ -109,7 +111,7 @@ static void memory(const void *raw, int64_t count, double rate, plan_bytes *byte
 
 static double checkpoint_bytes(const sizes *sizes) {
     const double P = sizes->parameters, units = sizes->shape.neurons + sizes->shape.inputs;
-    return 12 * P + units * sizes->shape.posts + (sizes->rewires ? 5 * P : 0);
+    return 12 * P + units * sizes->shape.neurons + (sizes->rewires ? 5 * P : 0);
 }
 
 static void output(const void *raw, double rate, plan_files *files) {

@@ -14,7 +14,7 @@ void lsnn_state(void *raw, state_part part, state_list *list) {
     const int64_t units = net->shape.inputs + net->shape.neurons;
     if (part == STATE_WEIGHTS) {
         state_add(list, "lsnn", "weight", H5_FLOAT32, LAYOUT_SHARED, net->parameters, net->weight);
-        state_add(list, "lsnn", "delay", H5_UINT8, LAYOUT_SHARED, units * net->shape.posts, net->synapses.delay);
+        state_add(list, "lsnn", "delay", H5_UINT8, LAYOUT_SHARED, units * net->shape.neurons, net->delay);
     }
     if (part != STATE_LEARNING) return;
     if (net->adam.count) adam_state(&net->adam, "lsnn", list);

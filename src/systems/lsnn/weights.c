@@ -40,13 +40,15 @@ void lsnn_parameters_new(lsnn *net) {
     net->parameters = k + net->shape.outputs;
     const size_t units = (size_t)(net->shape.inputs + net->shape.neurons), posts = (size_t)net->shape.posts;
     net->weight = memory_new(MEMORY_WEIGHTS, (size_t)net->parameters, sizeof(float));
+    net->delay = memory_new(MEMORY_WEIGHTS, units * (size_t)net->shape.neurons, 1);
     net->sign = memory_new(MEMORY_WEIGHTS, units, 1);
     net->synapses.weight = memory_new(MEMORY_WEIGHTS, units * posts, sizeof(float));
     net->synapses.delay = memory_new(MEMORY_WEIGHTS, units * posts, 1);
 }
 
 void lsnn_parameters_clear(lsnn *net) {
-    void *arrays[] = {net->weight, net->sign, net->synapses.weight, net->synapses.delay, net->synapses.start, net->synapses.readouts, net->synapses.forward_at,
+    void *arrays[] = {net->weight, net->delay, net->sign, net->synapses.weight, net->synapses.delay, net->synapses.start, net->synapses.readouts,
+                      net->synapses.forward_at,
                       net->synapses.backward_at, net->synapses.value, net->synapses.order};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
 }
@@ -60,6 +62,8 @@ void lsnn_spread(lsnn *net) {
                 net->synapses.weight[dense(net, m, row, column)] = silent ? 0 : weight[column];
             }
         }
+    for (int pre = 0; pre < net->shape.inputs + net->shape.neurons; pre++)
+        memcpy(net->synapses.delay + (size_t)pre * (size_t)net->shape.posts, net->delay + (size_t)pre * (size_t)net->shape.neurons, (size_t)net->shape.neurons);
     synapses_index(&net->synapses, &net->shape);
 }
 
@@ -221,7 +225,7 @@ void lsnn_initial(lsnn *net) {
     const int N = net->shape.neurons, units = net->shape.inputs + N;
     for (int pre = 0; pre < units; pre++)
         for (int post = 0; post < N; post++)
-            net->synapses.delay[(size_t)pre * (size_t)net->shape.posts + (size_t)post] =
+            net->delay[(size_t)pre * (size_t)N + (size_t)post] =
                 (uint8_t)random_below(net->seed, RANDOM_DELAY, (uint64_t)pre, (uint64_t)post, (uint64_t)net->shape.delays);
     if (net->network->signs == SIGNS_DALE) draw_signs(net);
     if (net->rewiring.count) start_rewiring(net);
