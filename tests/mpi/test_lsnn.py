@@ -1,5 +1,5 @@
 """The system lsnn: the first sample of a trial against a program of its own, written from src/systems/lsnn/README.md, section 2; tasks; what is learned; bits on any
-number of ranks; what is refused. Tiles against the step as written, and gradients: tests/unit/test_lsnn.c."""
+number of ranks; what is refused. Tiles against the step as written, and gradients: tests/unit/test_tiles.c."""
 import gzip
 import json
 import os

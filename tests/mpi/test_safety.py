@@ -147,7 +147,11 @@ def test_semaphores_of_the_dead(bench):
         with open(bench.path("log"), "w") as log:
             run, seen, until = crash.start(bench.engram, ["train", config, "-o", out, "--overwrite", "--quiet", "-P", "learning.loops=40"], 2, log), set(), time.time() + 60
             while run.poll() is None and time.time() < until:
-                seen.update(name for folder in (out, os.path.join(out, "checkpoint")) if os.path.isdir(folder) for name in os.listdir(folder))
+                for folder in (out, os.path.join(out, "checkpoint")):
+                    try:
+                        seen.update(os.listdir(folder))
+                    except FileNotFoundError:  # it is made anew
+                        pass
             assert run.wait(60) == 0
         assert any(name.endswith(".part") for name in seen) and not [name for name in seen if ".part." in name or ".h5." in name.replace(".h5.part", "")], sorted(seen)
     finally:
