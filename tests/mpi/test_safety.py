@@ -145,7 +145,7 @@ def test_semaphores_of_the_dead(bench):
             code, _, error = bench.run(["train", config, "-o", out, "--overwrite", "--quiet"], ranks, timeout=60)
             assert code == 0, error
         with open(bench.path("log"), "w") as log:
-            run, seen, until = crash.start(bench.engram, ["train", config, "-o", out, "--overwrite", "--quiet", "-P", "learning.loops=40"], 2, log), set(), time.time() + 60
+            run, seen, until = crash.start(bench.engram, ["train", config, "-o", out, "--overwrite", "--quiet", "-P", "learning.loops=12"], 2, log), set(), time.time() + 60
             while run.poll() is None and time.time() < until:
                 for folder in (out, os.path.join(out, "checkpoint")):
                     try:
