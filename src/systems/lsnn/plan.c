@@ -25,9 +25,9 @@ typedef struct { double neuron, spike, gradient; } lsnn_costs;
 static const double NS = 1e-9;
 
 static const param params[] = {
-    MACHINE_NUMBER(lsnn_costs, "neuron", "0.6", 0, MACHINE_HUGE_NS, "ns of a neuron in a step of a sample, forwards and backwards", neuron),
+    MACHINE_NUMBER(lsnn_costs, "neuron", "2.5", 0, MACHINE_HUGE_NS, "ns of a neuron in a step of a sample, forwards and backwards", neuron),
     MACHINE_NUMBER(lsnn_costs, "spike", "0.4", 0, MACHINE_HUGE_NS, "ns of a synapse at a spike of a sample", spike),
-    MACHINE_NUMBER(lsnn_costs, "gradient", "0.4", 0, MACHINE_HUGE_NS, "ns of the gradient of a synapse, connected or not, at a spike of a sample", gradient),
+    MACHINE_NUMBER(lsnn_costs, "gradient", "0.8", 0, MACHINE_HUGE_NS, "ns of the gradient of a synapse, connected or not, at a spike of a sample", gradient),
 };
 MACHINE_TABLE(table, "lsnn", "networks that learn by gradients through their spikes", params, lsnn_costs);
 
