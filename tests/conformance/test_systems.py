@@ -250,6 +250,18 @@ def test_groups(bench, system, config, parameters):
 
 
 @each
+def test_skipped(bench, system, config, parameters):
+    """Trials behind skipped ones are others than the first ones."""
+    out, tested = trained(bench, system, config, parameters), []
+    for skipped in (0, 1):
+        path = bench.path(f"{system}.skipped.h5")
+        bench.succeed(["test", out, "--trials", "1", "--skip-trials", str(skipped), "-o", path, "--overwrite"])
+        with open(path.replace(".h5", ".json")) as file:
+            tested.append(json.load(file)["tasks"])
+    assert tested[0] != tested[1], tested
+
+
+@each
 def test_asked(bench, system, config, parameters):
     """What engram test is asked to do to a network is done, or refused with a message: nothing is passed over."""
     out, asked = trained(bench, system, config, parameters), bench.path(f"{system}.asked.h5")
@@ -310,4 +322,4 @@ def test_plan(bench, system, config, parameters):
 
 
 if __name__ == "__main__":
-    run_tests([test_every_system_has_a_configuration, test_list, test_check, test_foreign_sections, test_same_bits, test_killed, test_start_from, test_status, test_groups, test_asked, test_between_loops, test_overwrite, test_plan])
+    run_tests([test_every_system_has_a_configuration, test_list, test_check, test_foreign_sections, test_same_bits, test_killed, test_start_from, test_status, test_groups, test_skipped, test_asked, test_between_loops, test_overwrite, test_plan])

@@ -100,6 +100,15 @@ def test_store_recall(bench):
     assert 80 <= windows <= 80 * 6 and read(out, "test.h5", "test/0/confusion").sum() == windows
 
 
+def test_skipped(bench):
+    """Trials behind skipped ones have other samples, and the first of them is kept."""
+    out, shown = bench.path("strings"), []
+    for skipped in (0, 1):
+        bench.succeed(["test", out, "--trials", "1", "--skip-trials", str(skipped), "-o", bench.path("skipped.h5"), "--overwrite"])
+        shown.append(read(bench.work, "skipped.h5", "test/0/input"))
+    assert shown[0].any() and shown[1].any() and (shown[0] != shown[1]).any()
+
+
 def test_evidence(bench):
     out = train(bench, "cues", {**EVIDENCE, "learning.loops": 0, "task.channels": 9, "task.reliability": 1})
     x = read(out, "test.h5", "test/0/input").astype(int)
@@ -185,4 +194,4 @@ def test_refused(bench):
 
 
 if __name__ == "__main__":
-    run_tests([test_independent_program, test_store_recall, test_evidence, test_images, test_learns, test_ranks, test_refused])
+    run_tests([test_independent_program, test_store_recall, test_skipped, test_evidence, test_images, test_learns, test_ranks, test_refused])

@@ -97,12 +97,12 @@ static status build(const system_setting *setting, system_facts *facts, void **r
                              .mine = setting->context->rank ? 0 : net->shape.neurons, .ranks = setting->context->ranks};
     lsnn_parameters_new(net);
     if (learns) build_learning(net);
-    lsnn_batch_new(net, learns ? net->learning->batch : ((const protocol_settings *)config_common(config, "protocol"))->samples, learns);
+    const int64_t samples = learns ? net->learning->batch : lsnn_trial_samples(net);
+    lsnn_batch_new(net, samples, learns);
     if (learns) lsnn_initial(net);
     lsnn_spread(net);
     *facts = (system_facts){.part = net->part, .owned = net->owned, .dt = net->dt, .seed = net->seed, .tasks = 1, .loop_steps = net->shape.steps,
-                            .samples = learns ? net->learning->batch : ((const protocol_settings *)config_common(config, "protocol"))->samples,
-                            .look_every = net->shape.steps};
+                            .samples = samples, .look_every = net->shape.steps};
     *result = net;
     stopwatch_charge(&watch, PHASE_BUILD);
     return STATUS_OK;

@@ -20,7 +20,7 @@
 #include "rewire.h"
 
 enum {
-    LANES = 16,          /* samples of a tile */
+    LANES = TASK_LANES,  /* samples of a tile */
     POSTS = 8,           /* posts side by side in the gradient */
     SEGMENT = 50,        /* steps of a backward window; the order of sums depends on it */
 };
@@ -192,6 +192,7 @@ void lsnn_edges(void *self, bool plastic_only, edge_list *list);
 void lsnn_figures(const void *self, figure_list *list);
 void lsnn_results(void *self, h5_file *file);
 /* testing.c */
+int64_t lsnn_trial_samples(const lsnn *net);
 enum { LSNN_SCORES = 2 };
 extern const metric lsnn_scores[LSNN_SCORES];
 status lsnn_perturb(void *self, const perturbation_settings *settings);

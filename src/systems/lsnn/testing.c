@@ -23,7 +23,7 @@ struct lsnn_test {
     int label;                  /* of its last window with one */
 };
 
-static int64_t samples_of(const lsnn *net) {
+int64_t lsnn_trial_samples(const lsnn *net) {
     return ((const protocol_settings *)config_common(net->config, "protocol"))->samples;
 }
 
@@ -84,12 +84,12 @@ static void keep_first(lsnn *net) {
 status lsnn_test_trial(void *raw, const test_trial *trial, double *record) {
     lsnn *net = raw;
     struct lsnn_test *test = net->test;
-    const int64_t samples = samples_of(net);
+    const int64_t samples = lsnn_trial_samples(net);
     int64_t spikes = 0;
     unsigned bits;
     pulse_begin(trial->pulse);
     bits = pulse_bits(trial->pulse);
-    lsnn_forward(net, TASK_TEST, trial->number * samples, samples, &bits);
+    lsnn_forward(net, TASK_TEST, (trial->number + test->setting.skip) * samples, samples, &bits);
     if (bits && !pulse_heed(trial->pulse, bits, 0)) return STATUS_RESUMABLE;
     lsnn_tell(net, trial->pulse);
     bits = lsnn_raise(net, pulse_bits(trial->pulse));
@@ -98,7 +98,7 @@ status lsnn_test_trial(void *raw, const test_trial *trial, double *record) {
     for (int j = 0; j < net->shape.neurons; j++) spikes += net->count[j];
     for (int j = 0; j < net->shape.neurons && net->owned.mine; j++) test->count[j] += net->count[j];
     for (int k = 0; k < net->shape.outputs * net->shape.outputs && net->owned.mine; k++) test->confusion[k] += net->confusion[k];
-    if (trial->number == test->setting.skip && net->used && net->tile[0].traced) keep_first(net);
+    if (trial->number == 0 && net->used && net->tile[0].traced) keep_first(net);
     record[RECORD_RATE] = (double)spikes / ((double)samples * (double)(net->shape.neurons - net->deleted) * net->shape.steps * net->dt / 1000);
     record[RECORD_RIGHT] = (double)net->outcome.right;
     record[RECORD_LABELS] = (double)net->outcome.labels;
@@ -135,7 +135,7 @@ void lsnn_test_write(void *raw, int task, h5_file *file) {
     const int N = net->shape.neurons, T = net->shape.steps, outputs = net->shape.outputs;
     if (task < 0) return;
     double *rate = memory_new(MEMORY_OUTPUT, (size_t)N, sizeof *rate);
-    const double seconds = (double)(test->setting.trials * samples_of(net) * T) * net->dt / 1000;
+    const double seconds = (double)(test->setting.trials * lsnn_trial_samples(net) * T) * net->dt / 1000;
     for (int j = 0; j < N; j++) rate[j] = (double)test->count[j] / seconds;
     h5_write(file, "test/0/rate_hz", h5_neurons(H5_FLOAT64, &net->owned), rate);
     h5_attribute_text(file, "test/0/rate_hz", "units", "Hz");
@@ -155,7 +155,7 @@ void lsnn_test_write(void *raw, int task, h5_file *file) {
 void lsnn_test_figures(const void *raw, figure_list *figures) {
     const lsnn *net = raw;
     figure_add_count(figures, NULL, "deleted_neurons", net->deleted);
-    figure_add_count(figures, NULL, "samples", samples_of(net));
+    figure_add_count(figures, NULL, "samples", lsnn_trial_samples(net));
 }
 
 void lsnn_test_end(void *raw) {
