@@ -79,13 +79,13 @@ def read_table(folder, name):
         return list(csv.DictReader(file))
 
 
-def table(folder):
-    """Runs of a study that are done, a dictionary each, with the run itself as `of`."""
+def table(folder, kind=CodesRun):
+    """Runs of a study that are done, a dictionary each, with the run itself, of such a kind, as `of`."""
     runs = [row for row in read_table(folder, "table.csv") if row["state"] == "done"]
     if not runs:
         sys.exit(f"no run in {folder} is done")
     for row in runs:
-        row["of"] = CodesRun(os.path.join(folder, row["name"]))
+        row["of"] = kind(os.path.join(folder, row["name"]))
     return runs
 
 

@@ -6,12 +6,10 @@
     run.first("spikes")          of the first sample of the first trial: spikes, input, threshold, readout [step][...]
     table("…/quick")             runs of a study that are done, a dictionary each, with the run itself as `of`
 """
-import os
-import sys
-
 import numpy as np
 
-from codes import STYLE, CodesRun, number, read_table
+import codes
+from codes import STYLE, CodesRun, number
 
 __all__ = ["STYLE", "BLUE", "ORANGE", "GREY", "TaskRun", "table", "number", "draw_confusion", "draw_learning", "draw_sample", "smooth"]
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8C8C8C"  # Okabe & Ito
@@ -28,12 +26,7 @@ class TaskRun(CodesRun):
 
 
 def table(folder):
-    runs = [row for row in read_table(folder, "table.csv") if row["state"] == "done"]
-    if not runs:
-        sys.exit(f"no run in {folder} is done")
-    for row in runs:
-        row["of"] = TaskRun(os.path.join(folder, row["name"]))
-    return runs
+    return codes.table(folder, TaskRun)
 
 
 def smooth(values, window):

@@ -14,28 +14,33 @@ static inline int64_t gradient_first(int64_t tiles, int ranks, int rank) {
     return (tiles * rank + ranks - 1) / ranks;
 }
 
-/** Sum of the tiles' partial gradients in the order of tiles, whatever rank has them. Collective.
- *  @param tiles  of all ranks; this one has gradient_first(rank) .. gradient_first(rank + 1) - 1
- *  @param partial [mine][count], one behind the other  @param[out] sum [count] the same on all ranks */
+/** Sums of tiles' partial gradients, in the order of tiles, whatever rank has them. */
 typedef struct gradient_sum gradient_sum;
+
+/** Not collective, but the same on all ranks. @param tiles of all ranks; this one has gradient_first(rank) .. gradient_first(rank + 1) - 1
+ *  @param count of values of a gradient @return owned, gradient_sum_free() */
 gradient_sum *gradient_sum_new(const context *context, int64_t tiles, int64_t count);
-void gradient_sum_free(gradient_sum *sum);
+void gradient_sum_free(gradient_sum *sum); /**< NULL is fine */
+
+/** Collective. @param partial [mine][count], one tile behind the other @param[out] whole [count] the same on all ranks */
 void gradient_sum_tiles(gradient_sum *sum, const float *partial, float *whole);
 
-/** Adam (Kingma & Ba 2015, algorithm 1, with the bias correction folded into the rate as in section 2 there):
- *      m = b1 m + (1 - b1) g ;  s = b2 s + (1 - b2) g^2 ;  w -= rate sqrt(1 - b2^n)/(1 - b1^n) m/(sqrt(s) + epsilon) */
+/** Adam (Kingma & Ba 2015, algorithm 1, with the bias correction folded into the rate as in section 2 there), in single precision:
+ *      m = b1 m + (1 - b1) g ;  s = b2 s + (1 - b2) g^2 ;  w -= rate sqrt(1 - b2^n)/(1 - b1^n) m/(sqrt(s) + epsilon)
+ *  Nothing of it is collective: ranks that hold the same do the same. */
 typedef struct adam {
     double beta1, beta2, epsilon;
     int64_t count;        /**< of values */
     int64_t updates;      /**< n so far */
-    float *mean, *square; /**< [count] m, s */
+    float *mean, *square; /**< [count] m, s; owned */
 } adam;
 
+/** @param[out] adam nothing learned yet; adam_clear() */
 void adam_new(adam *adam, int64_t count, double beta1, double beta2, double epsilon);
 void adam_clear(adam *adam);
-/** One update. Not collective: ranks that hold the same do the same. @param gradient, weight [count] */
+/** One update. @param gradient [count] @param[in,out] weight [count] */
 void adam_step(adam *adam, double rate, const float *gradient, float *weight);
-/** Moments and updates. @param name "lsnn" */
+/** Add moments and updates to the list. @param module in front of their names: "lsnn"; borrowed until it is used */
 void adam_state(adam *adam, const char *module, state_list *list);
 
 #endif

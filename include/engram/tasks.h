@@ -71,7 +71,8 @@ status task_check(const task_setting *setting);
 status task_shape_of(const task_setting *setting, task_shape *shape);
 /** Collective. @param[out] result owned, task_close(); NULL on failure @return agreed and printed */
 status task_open(const task_setting *setting, task **result);
-void task_close(task *task);
+void task_close(task *task); /**< NULL is fine */
+/** Borrowed. */
 const task_shape *task_sizes(const task *task);
 /** "store_recall, 12 symbols of 200 ms". Borrowed. */
 const char *task_about(const task *task);

@@ -25,7 +25,7 @@ void encode_poisson(const task_sample *sample, encoder_span span, double chance,
 
 void encode_crossings(const task_sample *sample, int inputs, int thresholds, const float *value, int count) {
     for (int n = 0; n < count; n++) {
-        for (int k = 0; k < thresholds - 1 && n < count - 1; k++) {
+        for (int k = 0; n < count - 1 && value[n] != value[n + 1] && k < thresholds - 1; k++) {
             const float threshold = (float)k / (float)(thresholds - 1);
             if (value[n] < threshold && threshold <= value[n + 1]) spike(sample, inputs, n, 2 * k);
             if (value[n] >= threshold && threshold > value[n + 1]) spike(sample, inputs, n, 2 * k + 1);
