@@ -2,13 +2,16 @@
  *  Tasks that networks are trained on by gradients: section `task`. A kind is a file in src/tasks/ and a line in its table.
  *
  *  A sample is spikes of input channels over T steps, and what the readouts should say: readouts are averaged over windows of read_steps steps, one behind
- *  the other up to the end, and each window has a label or none. Samples to train with are never those to test with; a sample is a pure function of
- *  (seed, set, number), the same on all ranks. Not collective but where it says so.
+ *  the other up to the end, and each window has a label or none. Or it is a value of each channel in each step, and what each readout should be after each
+ *  step, with a weight of the error there. Which of these a kind gives is in `gives`; a system lists the kinds that it can take, task_variants(). Samples to
+ *  train with are never those to test with; a sample is a pure function of (seed, set, number) and of how far its curriculum is, where the kind has one; the
+ *  same on all ranks. Not collective but where it says so.
  */
 #ifndef ENGRAM_TASKS_H
 #define ENGRAM_TASKS_H
 
 #include "engram/config.h"
+#include "engram/state.h"
 
 #define TASK_SECTION "task" /**< section of the parameter file */
 
@@ -21,10 +24,19 @@ typedef struct task_setting {
 
 typedef enum { TASK_TRAIN, TASK_TEST, TASK_SETS } task_set;
 
+/** What the samples of a kind are, added up. */
+enum {
+    TASK_SPIKES = 1,              /**< spikes of channels */
+    TASK_LABELS = 2,              /**< labels of windows, one behind the other up to the end */
+    TASK_VALUES = 4,              /**< values of channels */
+    TASK_TARGETS = 8,             /**< what readouts should be, step by step; such a kind may also tell right from wrong: classes, said() */
+};
+
 /** Sizes. */
 typedef struct {
     int inputs;                   /**< channels */
-    int outputs;                  /**< classes */
+    int outputs;                  /**< readouts; with labels: classes */
+    int classes;                  /**< with targets: that said() tells; 0: none */
     int steps;                    /**< T */
     int reads, read_steps;        /**< windows and steps of each: the last ends with step T */
     int64_t count[TASK_SETS];     /**< distinct samples; 0: drawn, without end */
@@ -44,7 +56,11 @@ enum { TASK_NO_LABEL = -1, TASK_LANES = 16, TASK_TEXT_BYTES = 256 };
 typedef struct {
     int lane;                     /**< of this sample, below TASK_LANES */
     uint16_t *spikes;             /**< [T][inputs] bit `lane` of each: this sample's spike */
-    int *label;                   /**< [reads] of this sample: 0 .. outputs-1 or TASK_NO_LABEL */
+    int *label;                   /**< [reads] of this sample: 0 .. outputs-1 or TASK_NO_LABEL; with targets [1]: 0 .. classes-1 */
+    float *values;                /**< [T][inputs][TASK_LANES] in step t */
+    float *target;                /**< [T][outputs][TASK_LANES] after step t */
+    float *weight;                /**< [T][TASK_LANES] of the squared error after step t */
+    int *window;                  /**< [2] with classes: first step of what said() reads, and the one behind the last */
 } task_sample;
 
 typedef struct task_kind {
@@ -58,6 +74,15 @@ typedef struct task_kind {
     void (*close)(void *self);
     /** @param sample its lane is 0 before */
     void (*draw)(void *self, task_pick pick, const task_sample *sample);
+    unsigned gives;               /**< TASK_*; 0: TASK_SPIKES | TASK_LABELS */
+    /** The class that readouts say. @param sample as draw() left it @param output [T][outputs][TASK_LANES] after step t. NULL: no classes */
+    int (*said)(void *self, const task_sample *sample, const float *output);
+    /** A batch was trained on: a curriculum goes on by that. @param right part of it that was read right. NULL: there is none */
+    void (*learned)(void *self, double right);
+    /** How far the curriculum is, of which training samples depend: part of STATE_LEARNING. NULL: there is none */
+    void (*state)(void *self, state_list *list);
+    /** A number for metrics: how hard training samples are. NULL: always the same */
+    double (*difficulty)(const void *self);
 } task_kind;
 
 extern const task_kind *const task_kinds[]; /**< NULL-terminated; the first is the default */
@@ -65,6 +90,8 @@ extern const param_table task_common;
 
 typedef struct task task;
 
+/** Kinds whose samples are of this make, in the order of the table. @param gives TASK_*, all of them @param[out] tables [room] @return how many */
+int task_variants(unsigned gives, const param_table **tables, int room);
 /** What task_open() would complain about, but for what files hold. @return not agreed */
 status task_check(const task_setting *setting);
 /** Sizes; opens files where there are any, and reads their headers. @return not agreed */
@@ -78,5 +105,10 @@ const task_shape *task_sizes(const task *task);
 const char *task_about(const task *task);
 /** Draw a sample into a lane that is 0. */
 void task_draw(task *task, task_pick pick, const task_sample *sample);
+/* Hooks of the kind that it may not have: a class, or TASK_NO_LABEL; nothing; nothing; NAN. */
+int task_said(const task *task, const task_sample *sample, const float *output);
+void task_learned(task *task, double right);
+void task_state(task *task, state_list *list);
+double task_difficulty(const task *task);
 
 #endif

@@ -1,14 +1,17 @@
 /* Tasks: what their kinds share. */
 #include "engram/tasks.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "engram/memory.h"
 
-extern const task_kind task_store_recall, task_sequential_images, task_evidence;
+extern const task_kind task_store_recall, task_sequential_images, task_evidence, task_autoencode, task_delayed_xor;
 
-/* To add a kind: write src/tasks/NAME.c after the pattern of store_recall.c (drawn) or sequential_images.c (read), and a line here. */
-const task_kind *const task_kinds[] = {&task_store_recall, &task_sequential_images, &task_evidence, NULL};
+/* To add a kind: write src/tasks/NAME.c after the pattern of store_recall.c (drawn) or sequential_images.c (read), or of autoencode.c
+ * if readouts follow values, and a line here. */
+const task_kind *const task_kinds[] = {&task_store_recall, &task_sequential_images, &task_evidence, &task_autoencode, &task_delayed_xor, NULL};
 
 const param_table task_common = {TASK_SECTION, "what readouts are to say of the input", NULL, 0, 0};
 
@@ -19,8 +22,22 @@ struct task {
     char about[2 * TASK_TEXT_BYTES];
 };
 
+static unsigned gives(const task_kind *kind) {
+    return kind->gives ? kind->gives : TASK_SPIKES | TASK_LABELS;
+}
+
+int task_variants(unsigned wanted, const param_table **tables, int room) {
+    int count = 0;
+    for (const task_kind *const *kind = task_kinds; *kind && count < room; kind++)
+        if (gives(*kind) == wanted) tables[count++] = (*kind)->parameters;
+    return count;
+}
+
 static const task_kind *kind_of(const task_setting *setting) {
-    return task_kinds[config_variant_index(setting->config, TASK_SECTION)];
+    const char *name = config_variant_name(setting->config, TASK_SECTION);
+    const task_kind *const *kind = task_kinds;
+    while (strcmp((*kind)->parameters->name, name) != 0) kind++;
+    return *kind;
 }
 
 status task_check(const task_setting *setting) {
@@ -71,4 +88,20 @@ void task_draw(task *task, task_pick pick, const task_sample *sample) {
     pick.epoch = count ? pick.number / count : 0;
     if (count) pick.number %= count;
     task->kind->draw(task->self, pick, sample);
+}
+
+int task_said(const task *task, const task_sample *sample, const float *output) {
+    return task->kind->said ? task->kind->said(task->self, sample, output) : TASK_NO_LABEL;
+}
+
+void task_learned(task *task, double right) {
+    if (task->kind->learned) task->kind->learned(task->self, right);
+}
+
+void task_state(task *task, state_list *list) {
+    if (task->kind->state) task->kind->state(task->self, list);
+}
+
+double task_difficulty(const task *task) {
+    return task->kind->difficulty ? task->kind->difficulty(task->self) : NAN;
 }

@@ -77,8 +77,7 @@ const param_section *lsnn_sections(int *count) {
     static param_section sections[SECTIONS];
     static int made;
     if (!made) {
-        int k = 0;
-        for (; task_kinds[k] && k < VARIANTS_MAX; k++) kinds[k] = task_kinds[k]->parameters;
+        const int k = task_variants(TASK_SPIKES | TASK_LABELS, kinds, VARIANTS_MAX);
         const param_section all[SECTIONS] = {
             {"network", "networks", "neurons that are trained through their spikes", &network_table, NULL, NULL, 0},
             {"neuron", "neuron", "membranes, thresholds, readouts", &neuron_table, NULL, NULL, 0},
