@@ -1,4 +1,5 @@
-/* Differentiable synapses as they are written: the adjoint against differences of the cost, and the charge of a spike (systems/differentiable/README.md 3 and 4). */
+/* Differentiable synapses as they are written: the adjoint against differences of the cost, and the charge of a spike
+ * (systems/differentiable/README.md 3 and 4). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,7 +38,8 @@ static double *array_of(written_weights *w, int what) {
 
 static void open_bench(bench *b, model model, double dt, double ms) {
     static const double wide[] = {0.1, 0.1, 0.4, 0.3, 0, 0};
-    *b = (bench){.shape = {.model = model, .inputs = INPUTS, .neurons = N, .outputs = OUTPUTS, .steps = (int)lround(ms / dt), .dt = dt, .tau = 10, .tau_fast = 1,
+    *b = (bench){.shape = {.model = model, .inputs = INPUTS, .neurons = N, .outputs = OUTPUTS, .steps = (int)lround(ms / dt), .dt = dt,
+                           .tau = 10, .tau_fast = 1,
                            .lambda = 0.1}};
     written_shape *s = &b->shape;
     written_weights_new(&b->weights, s), written_weights_new(&b->gradient, s);

@@ -1,6 +1,6 @@
 /** @file model.h
- *  What the neurons and gates of Huh & Sejnowski 2018 are (README.md 2): functions of a voltage and a current. A spike is a pass of the voltage through the active
- *  zone below threshold, and releases the charge int g dv = 1 there, whatever its speed. Not collective.
+ *  What the neurons and gates of Huh & Sejnowski 2018 are (README.md 2): functions of a voltage and a current. A spike is a pass of the voltage through the
+ *  active zone below threshold, and releases the charge int g dv = 1 there, whatever its speed. Not collective.
  */
 #ifndef ENGRAM_DIFFERENTIABLE_MODEL_H
 #define ENGRAM_DIFFERENTIABLE_MODEL_H

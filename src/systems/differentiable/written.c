@@ -1,10 +1,11 @@
 /* Differentiable synapses as they are written (Huh & Sejnowski 2018; README.md 3 and 4). A step k = 0 .. K - 1:
  *
  *   I_k = W s_k + Wf F_k + U x_k + Io ;  u_k = v_k + dt f(v_k, I_k) ;  q_k = G(u_k) - G(v_k)
- *   s_k+1 = a s_k + c q_k ;  F_k+1 = af F_k + cf q_k ;  v_k+1 = u_k, reset where it is beyond threshold ;  o_k+1 = O s_k+1
+ *   s_k+1 = a s_k + c q_k ;  F_k+1 = af F_k + cf q_k ;  v_k+1 = u_k, reset where it is beyond threshold
+ *   o_k+1 = O s_k+1
  *   cost += dt (mask |o - target|^2 + lambda |s|^2)/2
  *
- * with a = exp(-dt/tau), c = (1 - a)/dt: a spike releases int s dt = 1, for any dt. Backwards: the transpose of that, not a discretised differential equation. */
+ * with a = exp(-dt/tau), c = (1 - a)/dt: a spike releases int s dt = 1, for any dt. Backwards: the transpose of that, not a discretised equation. */
 #include "written.h"
 
 #include <stdlib.h>
@@ -18,8 +19,8 @@ static double *numbers(int64_t count) {
 
 void written_weights_new(written_weights *w, const written_shape *shape) {
     const int64_t N = shape->neurons;
-    *w = (written_weights){.W = numbers(N * N), .fast = numbers(N * N), .U = numbers(N * shape->inputs), .O = numbers(shape->outputs * N), .current = numbers(N),
-                           .start = numbers(N)};
+    *w = (written_weights){.W = numbers(N * N), .fast = numbers(N * N), .U = numbers(N * shape->inputs), .O = numbers(shape->outputs * N),
+                           .current = numbers(N), .start = numbers(N)};
 }
 
 void written_weights_clear(written_weights *w) {
