@@ -5,7 +5,7 @@
  *               neurons: from v_t, Th_{t+1} that were kept,  q = zh psi_t/Th ; Thh = -z_t vh - q v/Th ; b1 = bh + beta Thh ;
  *                        slope in J: (1 - alpha) vh ; zh = rate_slope - Th vh + (1 - rho) b1 ; vh = alpha vh + q ; bh = rho b1
  *               zh += what comes back through synapses, where psi_{t-1} is not 0: elsewhere it is never used
- *   each segment  gradient of every synapse: slopes in J of its post, at the steps its spikes arrive
+ *   each segment  gradient of every synapse: slopes in J of its post, at the steps its spikes arrive                                       segment.c
  */
 #include "engram/memory.h"
 #include "passes.h"
@@ -108,44 +108,6 @@ static void collect_errors(const tile *tile, int t, int tau, slopes *s) {
     }
 }
 
-/** Gradient of the synapses of a presynaptic unit on POSTS posts, over its events from @p first on. On its own, so that POSTS places stay in registers. */
-static __attribute__((noinline)) void add_gradient(const tile *tile, int pre, int group, const uint32_t *event, int first, int next, int t0) {
-    const shape *shape = tile->shape;
-    const uint8_t *delay = tile->synapses->delay + (size_t)pre * (size_t)shape->posts + (size_t)(group * POSTS);
-    const size_t window = (size_t)window_of(shape);
-    float *G = tile->scratch->gradient + ((size_t)group * (size_t)(shape->inputs + shape->neurons) + (size_t)pre) * POSTS, sum[POSTS] = {0};
-    const float *line[POSTS];
-    for (int p = 0; p < POSTS; p++) line[p] = tile->scratch->window + ((size_t)(group * POSTS + p) * window + delay[p]) * LANES;
-    for (int e = first; e < next; e++) {
-        const size_t base = (size_t)((int)(event[e] >> 16) - t0) * LANES;
-        for (unsigned lanes = event[e] & 0xffff; lanes; lanes &= lanes - 1) {
-            const size_t at = base + (size_t)__builtin_ctz(lanes);
-            for (int p = 0; p < POSTS; p++) sum[p] += line[p][at];
-        }
-    }
-    for (int p = 0; p < POSTS; p++) G[p] += sum[p];
-}
-
-/** Events of steps t0 .. of all units; then the first D lines of each post are the future of the next segment. */
-static void end_segment(tile *tile, int t0) {
-    const shape *shape = tile->shape;
-    const int units = shape->inputs + shape->neurons, groups = shape->posts / POSTS;
-    const size_t window = (size_t)window_of(shape);
-    for (int pre = 0; pre < units; pre++) {
-        const bool input = pre < shape->inputs;
-        const uint32_t *event = input ? tile->input.event : tile->history.event;
-        const int first = input ? tile->input.event_start[pre] : tile->history.event_start[pre - shape->inputs], next = tile->scratch->left[pre];
-        int from = next;
-        while (from > first && (int)(event[from - 1] >> 16) >= t0) from--;
-        for (int group = 0; group < groups && from < next; group++) add_gradient(tile, pre, group, event, from, next, t0);
-        tile->scratch->left[pre] = from;
-    }
-    for (int p = 0; p < shape->neurons + shape->outputs; p++) {
-        float *lines = tile->scratch->window + (size_t)p * window * LANES;
-        memmove(lines + SEGMENT * LANES, lines, (size_t)shape->delays * LANES * sizeof(float));
-    }
-}
-
 void tile_backward(tile *tile) {
     const shape *shape = tile->shape;
     const size_t N = (size_t)shape->neurons;
@@ -168,6 +130,6 @@ void tile_backward(tile *tile) {
         }
         if (t > 0 && tile->mode == BACKWARD_EXACT) collect(tile, t, tau, &s);
         else if (t > 0) collect_errors(tile, t, tau, &s);
-        if (t == t0) end_segment(tile, t0);
+        if (t == t0) tile_end_segment(tile, t0);
     }
 }

@@ -23,6 +23,8 @@ struct scratch {
     float *gradient;              /* [posts/POSTS][inputs + N][POSTS] of the last tile */
     float *slopes;                /* [3][N][LANES] and [outputs][LANES]: vh, bh, zh, q */
     int *left;                    /* [inputs + N] events that are still to come, of each unit */
+    uint16_t *place;              /* [units SEGMENT LANES] spikes of a segment, by unit */
+    int *place_start;             /* [inputs + N + 1] */
     uint16_t *shown;              /* [T][inputs] spikes of the input */
     /* of the first sample */
     float *trace;                 /* [T][N] v ; */
@@ -65,6 +67,8 @@ void tile_take_input(tile *tile);
 void tile_forward(tile *tile);
 /** After tile_forward(), slope and rate_slope are set. Leaves scratch->gradient, of this tile alone. */
 void tile_backward(tile *tile);
+/** The gradient of spikes of steps t0 .. ; then the first D lines of each post are the future of the segment before it. */
+void tile_end_segment(tile *tile, int t0);
 
 /** Rows, offsets and order from dense weights. */
 void synapses_index(synapses *synapses, const shape *shape);

@@ -88,7 +88,7 @@ static double tile_bytes(const shape *s, double rate, double dt) {
 static double scratch_bytes(const shape *s) {
     const double N = s->neurons, T = s->steps, units = N + s->inputs, posts = s->posts;
     const double vectors = s->delays * posts + 5 * N + 2 * s->outputs + posts * window_of(s);
-    return 4 * LANES * vectors + 4 * posts * units + 4 * units + 2 * T * s->inputs + 4 * T * (2 * N + s->outputs);
+    return 4 * LANES * vectors + 4 * posts * units + (8 + 2.0 * SEGMENT * LANES) * units + 4 + 2 * T * s->inputs + 4 * T * (2 * N + s->outputs);
 }
 
 static void memory(const void *raw, int64_t count, double rate, plan_bytes *bytes) {

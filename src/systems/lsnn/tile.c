@@ -20,13 +20,15 @@ void scratch_new(scratch *scratch, const shape *shape) {
                                 .readout = floats(shape->outputs * LANES), .window = floats(posts * window_of(shape) * LANES),
                                 .gradient = floats(posts * units),
                                 .slopes = floats((3 * N + shape->outputs) * LANES), .left = memory_new(MEMORY_STATE, (size_t)units, sizeof(int)),
+                                .place = memory_new(MEMORY_STATE, (size_t)(units * SEGMENT * LANES), sizeof(uint16_t)),
+                                .place_start = memory_new(MEMORY_STATE, (size_t)units + 1, sizeof(int)),
                                 .shown = memory_new(MEMORY_STATE, (size_t)(T * shape->inputs), sizeof(uint16_t)), .trace = floats(T * N),
                                 .trace_threshold = floats(T * N), .trace_readout = floats(T * shape->outputs)};
 }
 
 void scratch_clear(scratch *s) {
-    void *arrays[] = {s->ring, s->voltage, s->adaptation, s->readout, s->window, s->gradient, s->slopes, s->left, s->shown, s->trace, s->trace_threshold,
-                      s->trace_readout};
+    void *arrays[] = {s->ring, s->voltage, s->adaptation, s->readout, s->window, s->gradient, s->slopes, s->left, s->place, s->place_start, s->shown,
+                      s->trace, s->trace_threshold, s->trace_readout};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
 }
 
