@@ -70,6 +70,7 @@ static status check_size(const char *path, const png_image *image, int64_t bytes
 static status read_pixels(const char *path, png_image *image, double **grey) {
     size_t pixels = (size_t)image->width * (size_t)image->height;
     image->format = PNG_FORMAT_RGB;
+    image->flags |= PNG_IMAGE_FLAG_16BIT_sRGB; /* 16 bits mean what 8 do; libpng takes them for linear else */
     png_byte *bytes = memory_new(MEMORY_BUFFERS, pixels, 3);
     const png_color black = {0, 0, 0};
     status read = png_image_finish_read(image, &black, bytes, 0, NULL) ? STATUS_OK : refuse(path, image);
