@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from choices import missing
-from engram_test import contents, difference, edges, read, run_tests
+from engram_test import contents, difference, edges, metrics, read, run_tests
 
 SANITIZED = bool(os.environ.get("ENGRAM_TEST_SANITIZED"))
 BARS = {"stimulus.side": 4, "stimulus.pair_probability": 0.7, "network.neurons": 9}
@@ -105,9 +105,69 @@ def test_identities(bench):
     tensor, neurons = read(slow, "dendritic.h5", "dendritic"), BARS["network.neurons"]
     own = -tensor[np.arange(neurons), np.arange(neurons)]
     assert np.abs(average[:, :16] - 0.001 - own).max() < 1e-13 and np.abs(own).max() > 1e-3
+    assert np.abs(matrix(slow, "dendritic") - tensor.sum(2)).max() < 1e-13 * np.abs(tensor.sum(2)).max()
     somatic = train(bench, "rate", of_rule("somatic", {"learning.loops": 8, "learning.homeostasis_rate": 0.1}))
     assert abs(last(somatic, "rate_hz") - 15) < 0.6, last(somatic, "rate_hz")
-    assert abs(last(somatic, "stochasticity") - (0.1 + 0.9 * np.exp(-2 * 7e-6 * 40e3))) < 1e-5
+
+
+def test_annealing(bench):
+    """README.md 2.6 at every loop's end: s2f + (s2 - s2f) exp(-2 eS t), to nearly two time constants; every second step the same."""
+    for every in (1, 2):
+        out = train(bench, "anneal", {"learning.rule": "dendritic", "neuron.stochasticity_rate": 2e-5, "simulation.loop_duration": "2 s", "learning.loops": 20, "learning.update_every": every})
+        told = np.array([row["stochasticity"] for row in metrics(out)])
+        known = 0.1 + 0.9 * np.exp(-2 * 2e-5 * 2e3 * np.arange(1, 21))
+        assert np.abs(told / known - 1).max() < 1e-4 and known[-1] < 0.3, told / known - 1
+
+
+def test_trace(bench):
+    """README.md 2.4: z is 0 in the step of a lone spike, 1 in the next one, lambda in the one after. One neuron whose autapse stays: its inhibition is W z."""
+    for rule in ("somatic", "dendritic_slow"):
+        for stepping in ("fast", "literal"):
+            out = train(bench, "trace", {"learning.rule": rule, "learning.stepping": stepping, "network.neurons": 1, "network.initial_input": 0.1, "network.initial_spread": 0.1, "learning.input_rate": 0,
+                                         "learning.inhibition_rate": 0, **({"learning.average_rate": 0} if rule == "dendritic_slow" else {}), "learning.loops": 1, "output.report": "[inhibition, v]",
+                                         "neuron.rate": "40 Hz"})
+            autapse = matrix(out, "somatic" if rule == "somatic" else "dendritic")[0, 0]
+            traced, fired, z, seen = read(out, "report.h5", "report/neurons_inhibition/data")[:, 0] / autapse, {step for step, _ in spikes(out)}, 0.0, []
+            for step in range(len(traced)):
+                z = np.exp(-0.1) * z + (step in fired)
+                seen.append(z)
+            first = min(fired)
+            assert autapse < -0.1 and len(fired) > 20 and np.abs(traced - seen).max() < 1e-6 * max(seen), (rule, stepping, np.abs(traced - seen).max())
+            assert first > 0 and first + 1 not in fired and np.abs(traced[first - 1:first + 2] - [0, 1, np.exp(-0.1)]).max() < 1e-6, (rule, stepping, first)
+
+
+def test_decoder_by_steps(bench):
+    """README.md 3.1 on an image that stays: what spikes learn at once is what each step would, and one step more at the end of each stretch; the rest is of second order in the rate."""
+    rng, lam, M = np.random.default_rng(2), np.exp(-0.1), 16
+    with h5py.File(bench.path("one.h5"), "w") as file:
+        file["train"] = file["test"] = x = rng.random((1, M))
+    out = bench.train(bench.config("one.yaml", f"simulation: {{dt: 1 ms, loop_duration: 1 s}}\nnetwork: {{neurons: 5}}\nstimulus: {{kind: hdf5, path: {bench.path('one.h5')}}}\noutput: {{spikes: all}}\n"
+                                   "learning: {rule: somatic, loops: 1, decoder_rate: 2e-5}\nneuron: {rate: 40 Hz}\ntest: {trials: 0}\n"), "one")
+    fired, ours, x = spikes(out), read(out, "dendritic.h5", "decoder").T, x[0]
+    s = np.zeros((1000, 5))
+    s[tuple(np.array(fired).T)] = 1
+    D, extra, z, since = np.zeros((M, 5)), np.zeros((M, 5)), np.zeros(5), None
+    events = np.flatnonzero(s.any(1))
+    for step in range(events[-1] + 1):
+        if since is not None:
+            D += 2e-5 * np.outer(x - D @ z, z)
+        if s[step].any() and since is not None:  # the sum's last term, and that it begins with z + s, of which z is lambda z in the step after
+            n, z0 = step - since + 1, memory
+            at_once = 2e-5 * ((lam ** np.arange(n)).sum() * np.outer(x, z0) - (lam ** (2 * np.arange(n))).sum() * np.outer(D @ z0, z0))
+            stretch = [lam ** q * after for q in range(n - 1)]
+            extra += at_once - 2e-5 * sum(np.outer(x - D @ part, part) for part in stretch)
+        if s[step].any():
+            since, memory, after = step, z + s[step], lam * z + s[step]
+        z = lam * z + s[step]
+    apart, left = np.abs(ours - D).max() / np.abs(D).max(), np.abs(ours - extra - D).max() / np.abs(D).max()
+    print(f"  {len(fired)} spikes: {apart:.1e} apart, {left:.1e} but for the ends of stretches", flush=True)
+    assert len(fired) > 100 and 0.02 < apart < 0.3 and left < 0.05 * apart, (apart, left)
+
+
+def test_somatic_inhibition(bench):
+    """README.md 3.2: W goes to -F D, which no rule of it mentions."""
+    errors = [row["balance_error"] for row in metrics(train(bench, "inhibition", of_rule("somatic", {"learning.loops": 60, "output.edges": "none", "output.spikes": "none"})))]
+    assert errors[-1] < 0.06 and errors[-1] < errors[0] / 4, errors
 
 
 def names(file):
@@ -242,11 +302,11 @@ def test_independent_program(bench):
 # ---- ranks, kills, other runs ----
 
 KINDS = {
-    "somatic": of_rule("somatic", {"test.every": 1, "test.trials": 1, "protocol.images": 5, "neuron.winner": "one"}),
+    "somatic": of_rule("somatic", {"test.every": 1, "test.trials": 1, "protocol.images": 5, "neuron.winner": "one", "network.neurons": 70}),
     "dendritic": of_rule("dendritic", {"learning.stages": "[1, 1]", "learning.decoder_rate": "[1e-3, 1e-4]", "neuron.bias": "outside", "network.neurons": 67}),
     "slow": of_rule("dendritic_slow", {"learning.update_every": 5}),
     "simultaneous": of_rule("dendritic_simultaneous", {"test.every": 1, "test.trials": 2, "protocol.images": 3}),
-    "decay": of_rule("dendritic_decay"),
+    "decay": of_rule("dendritic_decay", {"network.neurons": 67}),
     "literal": of_rule("dendritic_slow", {"learning.stepping": "literal", "learning.pruned": 0.4}),
 }
 
@@ -326,4 +386,4 @@ def test_refused(bench):
         assert code == 2 and "system dendritic" in err and len(err.strip().splitlines()) == 1 and not os.path.exists(bench.path("refused.h5")), (option, code, err)
 
 
-run_tests([test_fast_against_literal, test_strong_decay, test_identities, test_single_neuron, test_independent_program, test_ranks_and_resume, test_choices, test_deleted_neurons, test_undefined, test_refused])
+run_tests([test_fast_against_literal, test_strong_decay, test_identities, test_annealing, test_trace, test_decoder_by_steps, test_somatic_inhibition, test_single_neuron, test_independent_program, test_ranks_and_resume, test_choices, test_deleted_neurons, test_undefined, test_refused])
