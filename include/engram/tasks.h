@@ -3,7 +3,8 @@
  *
  *  A sample is spikes of input channels over T steps, and what the readouts should say: readouts are averaged over windows of read_steps steps, one behind
  *  the other up to the end, and each window has a label or none. Or it is a value of each channel in each step, and what each readout should be after each
- *  step, with a weight of the error there. Which of these a kind gives is in `gives`; a system lists the kinds that it can take, task_variants(). Samples to
+ *  step, with a weight of the error there; if such a kind has windows, too, readouts are averaged over them, and the target and the weight at the last step of
+ *  each count. Which of these a kind gives is in `gives`; a system lists the kinds that it can take, task_variants(). Samples to
  *  train with are never those to test with; a sample is a pure function of (seed, set, number) and of how far its curriculum is, where the kind has one; the
  *  same on all ranks. Not collective but where it says so.
  */
@@ -39,6 +40,7 @@ typedef struct {
     int classes;                  /**< with targets: that said() tells; 0: none */
     int steps;                    /**< T */
     int reads, read_steps;        /**< windows and steps of each: the last ends with step T */
+    unsigned gives;               /**< TASK_*; task_shape_of() sets it */
     int64_t count[TASK_SETS];     /**< distinct samples; 0: drawn, without end */
     int64_t bytes, building;      /**< that a rank holds while it is open (MEMORY_TARGETS); and beside that while files are read (MEMORY_BUFFERS) */
 } task_shape;

@@ -49,7 +49,7 @@ status task_shape_of(const task_setting *setting, task_shape *shape) {
     *shape = (task_shape){0};
     status mine = task_check(setting);
     if (mine == STATUS_OK) mine = kind_of(setting)->shape(setting, config_variant(setting->config, TASK_SECTION), shape);
-    shape->bytes += (int64_t)sizeof(task);
+    shape->bytes += (int64_t)sizeof(task), shape->gives = gives(kind_of(setting));
     return mine;
 }
 

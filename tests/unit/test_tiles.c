@@ -10,12 +10,17 @@
 
 #include "engram/memory.h"
 #include "engram/random.h"
+#include "systems/lsnn/losses.h"
 #include "systems/lsnn/passes.h"
 #include "systems/lsnn/reference.h"
 
-enum { SEED = 5, INPUTS = 7, OUTPUTS = 3, READS = 2, DENSE = 100 };
+enum { SEED = 5, INPUTS = 7, OUTPUTS = 3, DENSE = 100 };
 
-typedef struct {
+/** Readouts are read in `reads` windows; inputs are values, or spikes. */
+typedef struct { int neurons, steps, delays, percent, reads; bool values; } make;
+
+typedef struct bench bench;
+struct bench {
     shape shape;
     synapses synapses;
     scratch scratch;
@@ -25,7 +30,8 @@ typedef struct {
     double *gradient; /* [units][posts] of the reference, all lanes */
     int differ;       /* spikes of tile and reference */
     double logits;    /* largest difference */
-} bench;
+    double (*loss)(bench *b); /* of what the reference's readouts say, and its slopes; NULL: slope logit + rate_slope z */
+};
 
 static double draw(int what, int a, int b) {
     return random_uniform(SEED, RANDOM_WEIGHT, (uint64_t)(what * 1000 + a), (uint64_t)b);
@@ -54,12 +60,13 @@ static void connect(bench *b, int percent) {
     synapses_index(&b->synapses, s);
 }
 
-static bench *open_bench(int neurons, int steps, int delays, int percent, unsigned lanes) {
+static bench *open_bench(make make, unsigned lanes) {
     bench *b = calloc(1, sizeof *b);
-    const int read_steps = 14;
+    const int neurons = make.neurons, steps = make.steps, delays = make.delays, percent = make.percent, reads = make.reads;
+    const int read_steps = reads == 2 ? 14 : 1;
     b->shape = (shape){.inputs = INPUTS, .neurons = neurons, .outputs = OUTPUTS, .adaptive = neurons / 2,
                        .posts = (neurons + OUTPUTS + POSTS - 1) / POSTS * POSTS, .delays = delays, .refractory = 3, .steps = steps,
-                       .first_read = steps - READS * read_steps, .read_steps = read_steps, .reads = READS,
+                       .first_read = steps - reads * read_steps, .read_steps = read_steps, .reads = reads, .values = make.values,
                        .alpha = exp(-1 / 20.0), .rho = exp(-1 / 200.0), .kappa = exp(-1 / 15.0), .threshold = 0.01, .beta = 1.8, .gamma = 0.3};
     const shape *s = &b->shape;
     connect(b, percent);
@@ -70,8 +77,9 @@ static bench *open_bench(int neurons, int steps, int delays, int percent, unsign
     for (int t = 0; t < steps; t++)
         for (int c = 0; c < INPUTS; c++)
             for (int lane = 0; lane < LANES; lane++)
-                if (lanes >> lane & 1 && draw(5, c * LANES + lane, t) < 0.06) b->scratch.shown[t * INPUTS + c] |= (uint16_t)(1u << lane);
-    for (int k = 0; k < READS * OUTPUTS; k++)
+                if (lanes >> lane & 1 && make.values) b->tile.input.value[(t * INPUTS + c) * LANES + lane] = (float)(0.3 * draw_normal(5, c * LANES + lane, t));
+                else if (lanes >> lane & 1 && draw(5, c * LANES + lane, t) < 0.06) b->scratch.shown[t * INPUTS + c] |= (uint16_t)(1u << lane);
+    for (int k = 0; k < reads * OUTPUTS; k++)
         for (int lane = 0; lane < LANES; lane++) b->tile.slope[k * LANES + lane] = lanes >> lane & 1 ? (float)draw_normal(6, k, lane) : 0;
     b->tile.rate_slope = b->rate_slope;
     tile_take_input(&b->tile);
@@ -97,9 +105,10 @@ static void close_bench(bench *b) {
 static void show_lane(bench *b, int lane) {
     const shape *s = &b->shape;
     reference *r = &b->reference;
-    for (int k = 0; k < s->steps * s->inputs; k++) r->input[k] = b->scratch.shown[k] >> lane & 1;
+    for (int k = 0; k < s->steps * s->inputs; k++)
+        r->input[k] = s->values ? (double)b->tile.input.value[k * LANES + lane] : b->scratch.shown[k] >> lane & 1;
     reference_forward(r, b->synapses.delay, false, false);
-    for (int k = 0; k < READS * OUTPUTS; k++) r->slope[k] = b->tile.slope[k * LANES + lane];
+    for (int k = 0; k < s->reads * OUTPUTS; k++) r->slope[k] = b->tile.slope[k * LANES + lane];
     for (int j = 0; j < s->neurons; j++) r->rate_slope[j] = b->rate_slope[j];
 }
 
@@ -109,7 +118,7 @@ static void compare_lanes(bench *b) {
     for (int lane = 0; lane < LANES; lane++) {
         show_lane(b, lane);
         for (int k = 0; k < (s->steps + 1) * s->neurons; k++) b->differ += (int)r->z[k] != (b->tile.history.spikes[k] >> lane & 1);
-        for (int k = 0; k < READS * OUTPUTS; k++) b->logits = fmax(b->logits, fabs(r->logit[k] - b->tile.history.logit[k * LANES + lane]));
+        for (int k = 0; k < s->reads * OUTPUTS; k++) b->logits = fmax(b->logits, fabs(r->logit[k] - b->tile.history.logit[k * LANES + lane]));
         reference_backward(&b->reference, b->synapses.delay);
         for (int e = 0; e < (s->inputs + s->neurons) * s->posts; e++) b->gradient[e] += r->gradient[e];
     }
@@ -137,10 +146,11 @@ static int64_t spikes_of(const bench *b) {
 }
 
 static void test_tile(void **state) {
-    static const struct { int neurons, steps, delays, percent; } cases[] = {{20, 130, 10, 100}, {37, 151, 4, 30}, {8, 100, 1, 100}, {5, 99, 60, 100}};
+    static const make cases[] = {{20, 130, 10, 100, 2, false}, {37, 151, 4, 30, 2, false}, {8, 100, 1, 100, 2, false}, {5, 99, 60, 100, 2, false},
+                                 {20, 130, 10, 100, 130, true}, {13, 149, 1, 60, 100, true}};
     (void)state;
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        bench *b = open_bench(cases[c].neurons, cases[c].steps, cases[c].delays, cases[c].percent, 0xffff);
+        bench *b = open_bench(cases[c], 0xffff);
         tile_forward(&b->tile);
         tile_backward(&b->tile);
         compare_lanes(b);
@@ -152,28 +162,30 @@ static void test_tile(void **state) {
     }
 }
 
-/** slope logit + rate_slope z: what the reference's gradient is of. */
+/** What the reference's gradient is of. */
 static double cost(bench *b) {
     const shape *s = &b->shape;
     reference *r = &b->reference;
     double sum = 0;
     reference_forward(r, b->synapses.delay, true, true);
-    for (int k = 0; k < READS * OUTPUTS; k++) sum += r->slope[k] * r->logit[k];
+    if (b->loss) return b->loss(b);
+    for (int k = 0; k < s->reads * OUTPUTS; k++) sum += r->slope[k] * r->logit[k];
     for (int t = 1; t <= s->steps; t++)
         for (int j = 0; j < s->neurons; j++) sum += r->rate_slope[j] * r->z[t * s->neurons + j];
     return sum;
 }
 
 /* With the integral of psi for a spike, and refractory steps held, the recursion is the gradient of what is computed. */
-static void test_soft_spikes(void **state) {
+static void check_soft_spikes(make make, double (*loss)(bench *b), double most) {
     enum { STRIDE = 5 };
     static const double STEP = 1e-6;
-    (void)state;
-    bench *b = open_bench(10, 80, 4, 100, 1);
+    bench *b = open_bench(make, 1);
     const shape *s = &b->shape;
     double off = 0, all = 0;
     int asked = 0;
     show_lane(b, 0);
+    b->loss = loss;
+    for (int j = 0; j < s->neurons && loss; j++) b->reference.rate_slope[j] = 0;
     cost(b);
     reference_backward(&b->reference, b->synapses.delay);
     memcpy(b->gradient, b->reference.gradient, (size_t)((s->inputs + s->neurons) * s->posts) * sizeof(double));
@@ -188,8 +200,35 @@ static void test_soft_spikes(void **state) {
         off += (slope - b->gradient[e]) * (slope - b->gradient[e]), all += slope * slope, asked++;
     }
     assert_true(asked >= 30);
-    assert_true(sqrt(off / all) < 1e-7);
+    assert_true(sqrt(off / all) < most);
     close_bench(b);
+}
+
+/** The squared error of readouts in each step, as batch.c takes it, in single precision, from the reference. */
+static double square(bench *b) {
+    const shape *s = &b->shape;
+    static const float bias[OUTPUTS] = {0.1f, -0.2f, 0.05f};
+    double sum = 0;
+    for (int read = 0; read < s->reads; read++) {
+        float value[OUTPUTS * LANES], target[OUTPUTS * LANES], slope[OUTPUTS * LANES];
+        double exact = 0;
+        for (int o = 0; o < OUTPUTS; o++) {
+            const double said = b->reference.logit[read * OUTPUTS + o];
+            value[o * LANES] = (float)said, target[o * LANES] = (float)sin(0.1 * read + o);
+            exact += (said + bias[o] - target[o * LANES]) * (said + bias[o] - target[o * LANES]) / OUTPUTS;
+        }
+        const double weight = read % 3 ? 0.5 : 0, error = loss_square((readouts){OUTPUTS, value, bias}, target, weight, slope);
+        assert_true(fabs(error - exact) < 1e-5);
+        for (int o = 0; o < OUTPUTS; o++) b->reference.slope[read * OUTPUTS + o] = slope[o * LANES];
+        sum += weight * exact;
+    }
+    return sum;
+}
+
+static void test_soft_spikes(void **state) {
+    (void)state;
+    check_soft_spikes((make){10, 80, 4, 100, 2, false}, NULL, 1e-7);
+    check_soft_spikes((make){10, 80, 4, 100, 80, true}, square, 1e-6); /* slopes are in single precision */
 }
 
 /** Slope of the readouts and the regulariser in z_t of a sample: [T+1][N]. */
@@ -230,7 +269,7 @@ static double eligible(const bench *b, const double *direct, int pre, int post, 
 static void test_eprop(void **state) {
     (void)state;
     for (int resets = 0; resets < 2; resets++) {
-        bench *b = open_bench(12, 120, 5, 100, 1);
+        bench *b = open_bench((make){12, 120, 5, 100, 2, resets > 0}, 1);
         const shape *s = &b->shape;
         double *direct = calloc((size_t)((s->steps + 1) * s->neurons), sizeof(double));
         b->tile.mode = resets ? BACKWARD_LOCAL : BACKWARD_NO_RESET;
@@ -251,7 +290,7 @@ static void test_eprop(void **state) {
 /* Fixed feedback that equals the readouts' weights is symmetric feedback; another is not. */
 static void test_feedback(void **state) {
     (void)state;
-    bench *b = open_bench(12, 120, 5, 100, 0xffff);
+    bench *b = open_bench((make){12, 120, 5, 100, 2, false}, 0xffff);
     const shape *s = &b->shape;
     const size_t values = (size_t)((s->inputs + s->neurons) * s->posts);
     float *feedback = calloc((size_t)(s->neurons * OUTPUTS), sizeof(float)), *kept = malloc(values * sizeof(float));

@@ -130,6 +130,7 @@ void tile_backward(tile *tile) {
         }
         if (t > 0 && tile->mode == BACKWARD_EXACT) collect(tile, t, tau, &s);
         else if (t > 0) collect_errors(tile, t, tau, &s);
+        if (t == t0 && shape->values) values_gradient(tile, t0);
         if (t == t0) tile_end_segment(tile, t0);
     }
 }

@@ -1,7 +1,8 @@
-/* A batch, spread over the ranks in tiles: samples forwards, readouts against labels, slopes backwards, gradients summed in the order of tiles. */
+/* A batch, spread over the ranks in tiles: samples forwards, readouts against labels or targets, slopes backwards, gradients summed in the order of tiles. */
 #include <string.h>
 
 #include "engram/memory.h"
+#include "losses.h"
 #include "passes.h"
 
 enum { BIT_LANES = 8 };
@@ -36,7 +37,9 @@ void lsnn_batch_new(lsnn *net, int64_t samples, bool learns) {
     net->reported = memory_new(MEMORY_STATE, (size_t)shape->neurons, sizeof *net->reported);
     net->reported_threshold = memory_new(MEMORY_STATE, (size_t)shape->neurons, sizeof *net->reported_threshold);
     net->rate_slope = memory_new(MEMORY_STATE, (size_t)shape->neurons, sizeof *net->rate_slope);
-    net->confusion = memory_new(MEMORY_STATE, (size_t)(shape->outputs * shape->outputs), sizeof *net->confusion);
+    net->classes = shape->targets ? task_sizes(net->task)->classes : shape->outputs;
+    net->confusion = memory_new(MEMORY_STATE, (size_t)(net->classes * net->classes), sizeof *net->confusion);
+    if (shape->targets) net->error = memory_new(MEMORY_STATE, 2 * (size_t)shape->reads, sizeof *net->error);
     if (!learns) return;
     net->gradient = memory_new(MEMORY_WEIGHTS, (size_t)net->parameters, sizeof *net->gradient);
     net->partial = memory_new(MEMORY_BUFFERS, (size_t)net->tiles * (size_t)net->parameters, sizeof *net->partial);
@@ -47,21 +50,36 @@ void lsnn_batch_clear(lsnn *net) {
     for (int k = 0; k < net->tiles; k++) tile_clear(&net->tile[k]);
     if (net->scratch) scratch_clear(net->scratch);
     gradient_sum_free(net->sum);
-    void *arrays[] = {net->tile, net->scratch, net->count, net->fired, net->reported, net->reported_threshold, net->rate_slope, net->confusion, net->gradient,
-                      net->partial};
+    void *arrays[] = {net->tile, net->scratch, net->count, net->fired, net->reported, net->reported_threshold, net->rate_slope, net->confusion, net->error,
+                      net->gradient, net->partial};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
+}
+
+/** Where a sample of a tile goes. */
+static task_sample sample_of(const lsnn *net, const tile *tile, int lane) {
+    return (task_sample){.lane = lane, .spikes = net->scratch->shown, .values = tile->input.value, .target = net->scratch->target,
+                         .weight = net->scratch->weight, .label = tile->label + lane * net->shape.reads, .window = tile->said ? tile->said + 2 * lane : NULL};
 }
 
 /** Samples of a tile. */
 static void show(lsnn *net, tile *tile, task_set set, int64_t first) {
     const shape *shape = &net->shape;
-    memset(net->scratch->shown, 0, (size_t)shape->steps * (size_t)shape->inputs * sizeof *net->scratch->shown);
+    const size_t T = (size_t)shape->steps, line = LANES * sizeof(float);
+    scratch *scratch = net->scratch;
+    memset(scratch->shown, 0, T * (size_t)shape->inputs * sizeof *scratch->shown);
+    if (shape->values) memset(tile->input.value, 0, T * (size_t)shape->inputs * line);
+    if (shape->targets) memset(scratch->target, 0, T * (size_t)shape->outputs * line), memset(scratch->weight, 0, T * line);
     for (int k = 0; k < LANES * shape->reads; k++) tile->label[k] = TASK_NO_LABEL;
     for (int lane = 0; lane < tile->samples; lane++) {
-        const task_sample sample = {.lane = lane, .spikes = net->scratch->shown, .label = tile->label + lane * shape->reads};
+        const task_sample sample = sample_of(net, tile, lane);
         task_draw(net->task, (task_pick){.set = set, .number = first + lane}, &sample);
     }
     tile_take_input(tile);
+    for (int read = 0; read < shape->reads && shape->targets; read++) { /* the last step of each window */
+        const size_t step = (size_t)(shape->first_read + (read + 1) * shape->read_steps - 1), outputs = (size_t)shape->outputs;
+        memcpy(tile->target + (size_t)read * outputs * LANES, scratch->target + step * outputs * LANES, outputs * line);
+        memcpy(tile->weight + (size_t)read * LANES, scratch->weight + step * LANES, line);
+    }
 }
 
 void lsnn_forward(lsnn *net, task_set set, int64_t first, int64_t samples, unsigned *bits) {
@@ -111,24 +129,60 @@ unsigned lsnn_raise(const lsnn *net, unsigned bits) {
     return all;
 }
 
-/* ---- readouts against labels ---- */
+/* ---- readouts against labels or targets ---- */
 
-/** A window of a sample: softmax of what the readouts said. @param logit of the first class, LANES apart */
-static void judge_window(lsnn *net, int label, const float *logit, float *slope, double share) {
-    const int outputs = net->shape.outputs;
-    const float *bias = net->weight + net->first[MATRICES];
-    double most = -INFINITY, total = 0;
-    int said = 0;
-    for (int o = 0; o < outputs; o++) {
-        const double value = (double)logit[o * LANES] + bias[o];
-        if (value > most) most = value, said = o;
-    }
-    for (int o = 0; o < outputs; o++) total += exp((double)logit[o * LANES] + bias[o] - most);
-    sum_add(&net->outcome.loss, log(total) - ((double)logit[label * LANES] + bias[label] - most));
+static void count_answer(lsnn *net, int label, int said) {
     net->outcome.right += said == label;
-    net->confusion[label * outputs + said]++;
-    for (int o = 0; o < outputs; o++)
-        slope[o * LANES] = (float)((exp((double)logit[o * LANES] + bias[o] - most) / total - (o == label)) * share);
+    net->confusion[label * net->classes + said]++;
+}
+
+/** Windows with a label. */
+static void judge_labels(lsnn *net, tile *tile) {
+    const shape *shape = &net->shape;
+    const float *bias = net->weight + net->first[MATRICES];
+    const double share = net->outcome.weight > 0 ? 1 / net->outcome.weight : 0;
+    for (int lane = 0; lane < tile->samples; lane++)
+        for (int read = 0; read < shape->reads; read++) {
+            const int label = tile->label[lane * shape->reads + read], at = read * shape->outputs * LANES + lane;
+            int said;
+            if (label == TASK_NO_LABEL) continue;
+            sum_add(&net->outcome.loss, loss_entropy((readouts){shape->outputs, tile->history.logit + at, bias}, label, share, tile->slope + at, &said));
+            count_answer(net, label, said);
+        }
+}
+
+/** Windows whose target counts. */
+static void judge_targets(lsnn *net, tile *tile) {
+    const shape *shape = &net->shape;
+    const int outputs = shape->outputs;
+    const float *bias = net->weight + net->first[MATRICES];
+    const double share = net->outcome.weight > 0 ? 1 / net->outcome.weight : 0;
+    for (int lane = 0; lane < tile->samples; lane++)
+        for (int read = 0; read < shape->reads; read++) {
+            const int at = read * outputs * LANES + lane;
+            const double weight = tile->weight[read * LANES + lane];
+            if (!(weight > 0)) continue;
+            const double error = loss_square((readouts){outputs, tile->history.logit + at, bias}, tile->target + at, weight * share, tile->slope + at);
+            sum_add(&net->outcome.loss, weight * error);
+            net->error[read] += llrint(fmin(error, LOSS_MOST) / ERROR_UNIT), net->error[shape->reads + read]++;
+        }
+    if (!net->classes) return;
+    for (int k = 0; k < shape->reads * outputs; k++) /* what was said, with bias */
+        for (int lane = 0; lane < LANES; lane++) tile->history.logit[k * LANES + lane] += bias[k % outputs];
+    for (int lane = 0; lane < tile->samples; lane++) {
+        const task_sample sample = sample_of(net, tile, lane);
+        const int label = sample.label[0], said = label == TASK_NO_LABEL ? TASK_NO_LABEL : task_said(net->task, &sample, tile->history.logit);
+        if (said != TASK_NO_LABEL) count_answer(net, label, said);
+    }
+}
+
+/** Sum of the weights of targets, the same on all ranks. */
+static double weight_of_targets(const lsnn *net) {
+    exact_sum sum = {0};
+    for (int k = 0; k < net->used; k++)
+        for (int read = 0; read < net->shape.reads; read++)
+            for (int lane = 0; lane < net->tile[k].samples; lane++) sum_add(&sum, net->tile[k].weight[read * LANES + lane]);
+    return sum_value(net->context.ranks > 1 ? sum_all(&net->context, sum) : sum);
 }
 
 static void share_outcome(lsnn *net) {
@@ -136,22 +190,21 @@ static void share_outcome(lsnn *net) {
     if (context->ranks == 1) return;
     net->outcome.loss = sum_all(context, net->outcome.loss);
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &net->outcome.right, 1, MPI_INT64_T, MPI_SUM, context->comm));
-    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, net->confusion, net->shape.outputs * net->shape.outputs, MPI_INT64_T, MPI_SUM, context->comm));
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, net->confusion, net->classes * net->classes, MPI_INT64_T, MPI_SUM, context->comm));
+    if (net->error) CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, net->error, 2 * net->shape.reads, MPI_INT64_T, MPI_SUM, context->comm));
 }
 
 void lsnn_judge(lsnn *net) {
     const shape *shape = &net->shape;
-    const double share = net->outcome.labels ? 1 / (double)net->outcome.labels : 0;
     net->outcome.loss = (exact_sum){0}, net->outcome.right = 0;
-    memset(net->confusion, 0, (size_t)(shape->outputs * shape->outputs) * sizeof *net->confusion);
+    net->outcome.weight = shape->targets ? weight_of_targets(net) : (double)net->outcome.labels;
+    memset(net->confusion, 0, (size_t)(net->classes * net->classes) * sizeof *net->confusion);
+    if (net->error) memset(net->error, 0, 2 * (size_t)shape->reads * sizeof *net->error);
     for (int k = 0; k < net->used; k++) {
         tile *tile = &net->tile[k];
         memset(tile->slope, 0, (size_t)(shape->reads * shape->outputs) * LANES * sizeof *tile->slope);
-        for (int lane = 0; lane < tile->samples; lane++)
-            for (int read = 0; read < shape->reads; read++) {
-                const int label = tile->label[lane * shape->reads + read], at = read * shape->outputs * LANES + lane;
-                if (label != TASK_NO_LABEL) judge_window(net, label, tile->history.logit + at, tile->slope + at, share);
-            }
+        if (shape->targets) judge_targets(net, tile);
+        else judge_labels(net, tile);
     }
     share_outcome(net);
 }

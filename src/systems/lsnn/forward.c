@@ -134,6 +134,7 @@ void tile_forward(tile *tile) {
         const uint16_t *z = h->spikes + (size_t)t * (size_t)N;
         for (int e = input->start[t]; t < shape->steps && e < input->start[t + 1]; e++)
             deliver(shape, tile->synapses, input->channel[e], input->lanes[e], t, false, tile->scratch->ring);
+        if (shape->values && t < shape->steps) values_deliver(tile, t);
         for (int j = 0; j < N; j++)
             if (z[j]) deliver(shape, tile->synapses, shape->inputs + j, z[j], t, t == shape->steps, tile->scratch->ring);
         if (t > 0) readout(shape, t, tile->scratch->ring, tile->scratch->readout, h->logit);

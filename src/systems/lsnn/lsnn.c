@@ -39,11 +39,14 @@ shape lsnn_shape(config *config, const task_shape *task) {
     const simulation_settings *simulation = config_common(config, "simulation");
     const network_settings *network = config_common(config, "network");
     const neuron_settings *neuron = config_common(config, "neuron");
-    const int N = (int)network->neurons, read = task->reads * task->read_steps;
+    const bool targets = task->gives & TASK_TARGETS;
+    const int read_steps = targets && task->read_steps == 0 ? 1 : task->read_steps; /* targets without windows: every step */
+    const int N = (int)network->neurons, reads = targets ? task->steps / read_steps : task->reads;
     return (shape){.inputs = task->inputs, .neurons = N, .outputs = task->outputs, .adaptive = (int)llround(network->adaptive * N),
                    .posts = (N + task->outputs + POSTS - 1) / POSTS * POSTS, .delays = (int)network->delays,
-                   .refractory = (int)llround(neuron->refractory / simulation->dt), .steps = task->steps, .first_read = task->steps - read,
-                   .read_steps = task->read_steps, .reads = task->reads, .alpha = exp(-simulation->dt / neuron->tau),
+                   .refractory = (int)llround(neuron->refractory / simulation->dt), .steps = task->steps, .first_read = task->steps - reads * read_steps,
+                   .read_steps = read_steps, .reads = reads, .values = task->gives & TASK_VALUES, .targets = targets,
+                   .alpha = exp(-simulation->dt / neuron->tau),
                    .rho = exp(-simulation->dt / neuron->tau_adaptation), .kappa = exp(-simulation->dt / neuron->tau_readout), .threshold = neuron->threshold,
                    .beta = neuron->beta, .gamma = neuron->gamma};
 }
@@ -111,8 +114,9 @@ static status build(const system_setting *setting, system_facts *facts, void **r
 static void describe(const void *raw, int64_t loops) {
     const lsnn *net = raw;
     const shape *shape = &net->shape;
-    log_line(&net->context, "task: %s; %d inputs, %d steps, %d window%s of %d steps, %d classes", task_about(net->task), shape->inputs,
-             shape->steps, shape->reads, shape->reads > 1 ? "s" : "", shape->read_steps, shape->outputs);
+    log_line(&net->context, "task: %s; %d inputs, %d steps, %d window%s of %d step%s, %d %s", task_about(net->task), shape->inputs,
+             shape->steps, shape->reads, shape->reads > 1 ? "s" : "", shape->read_steps, shape->read_steps > 1 ? "s" : "", shape->outputs,
+             shape->targets ? shape->outputs > 1 ? "readouts" : "readout" : "classes");
     log_line(&net->context, "network: %d leaky and %d adaptive neurons, delays of 1 to %d steps, %lld of %lld connections", shape->neurons - shape->adaptive,
              shape->adaptive, shape->delays, (long long)lsnn_connections(net), (long long)(net->first[MATRICES] - shape->neurons));
     log_line(&net->context, "training: %lld iterations of %lld samples, rule %s", (long long)loops, (long long)net->learning->batch,
@@ -160,7 +164,10 @@ static void run_loop(void *raw, const loop *loop) {
     net->gradient_norm = norm(net);
     if (!isfinite(net->gradient_norm)) pulse_fault(loop->pulse, "%g ms: the gradient is not finite", (double)net->shape.steps * net->dt);
     bits = lsnn_raise(net, pulse_bits(loop->pulse));
-    if (!bits || pulse_heed(loop->pulse, bits, net->shape.steps)) update(net, loop->number);
+    if (!bits || pulse_heed(loop->pulse, bits, net->shape.steps)) {
+        update(net, loop->number);
+        if (net->outcome.labels) task_learned(net->task, (double)net->outcome.right / (double)net->outcome.labels);
+    }
     stopwatch_charge(&watch, PHASE_LEARN);
 }
 
@@ -172,27 +179,30 @@ static void settle(void *raw) {
 
 /* ---- metrics ---- */
 
-enum { METRIC_LOSS, METRIC_ACCURACY, METRIC_RATE_COST, METRIC_NORM, METRIC_CONNECTIONS, METRIC_RECONNECTED, METRIC_COSINE, METRICS };
+enum { METRIC_LOSS, METRIC_ACCURACY, METRIC_RATE_COST, METRIC_NORM, METRIC_CONNECTIONS, METRIC_RECONNECTED, METRIC_COSINE, METRIC_DIFFICULTY, METRICS };
 static const metric metrics[METRICS] = {
-    {"loss", "  loss %s", "1", "cross entropy of the readouts, mean over windows with a label", 4},
+    {"loss", "  loss %s", "1", "cross entropy of the readouts, mean over windows with a label; of tasks with targets the mean squared error", 4},
     {"accuracy", "  accuracy %s", "1", "part of the windows with a label that were read right", 3, "accuracy"},
     {"rate_cost", NULL, "1", "of the regulariser of rates", 6},
     {"gradient_norm", NULL, "1", "of the whole gradient, before it is cut", 6},
     {"connections", NULL, "1", "that exist after the iteration", 0},
     {"reconnected", NULL, "1", "connections that were drawn anew", 0},
     {"cosine", NULL, "1", "of the gradient that was followed and the exact one, where they differ", 4},
+    {"difficulty", NULL, "1", "of the samples, where the task has a curriculum", 4},
 };
 
 static void measure(void *raw, const loop *loop, double *value) {
     const lsnn *net = raw;
     (void)loop;
     const double labels = (double)net->outcome.labels;
-    if (labels > 0) value[METRIC_ACCURACY] = (double)net->outcome.right / labels, value[METRIC_LOSS] = sum_value(net->outcome.loss) / labels;
+    if (labels > 0) value[METRIC_ACCURACY] = (double)net->outcome.right / labels;
+    if (net->outcome.weight > 0) value[METRIC_LOSS] = sum_value(net->outcome.loss) / net->outcome.weight;
     value[METRIC_RATE_COST] = net->rate_cost;
     value[METRIC_NORM] = net->gradient_norm;
     value[METRIC_CONNECTIONS] = (double)lsnn_connections(net);
     if (net->rewiring.count) value[METRIC_RECONNECTED] = (double)net->rewiring.reconnected;
     value[METRIC_COSINE] = net->cosine;
+    value[METRIC_DIFFICULTY] = task_difficulty(net->task);
 }
 
 const learning_system lsnn_system = {

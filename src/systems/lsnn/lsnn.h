@@ -35,6 +35,7 @@ typedef struct {
     int steps;                    /* T */
     int first_read;               /* readouts are averaged over steps first_read + 1 .. first_read + read_steps, over as many behind them, ... up to T */
     int read_steps, reads;
+    bool values, targets;         /* inputs are values; readouts are compared with targets, not with labels */
     double alpha, rho, kappa;     /* exp(-dt/tau) of membranes, thresholds, readouts */
     double threshold, beta, gamma;
 } shape;
@@ -53,7 +54,7 @@ typedef struct {
     int *order;                   /* [N] neurons by the length of their rows, the longest first */
 } synapses;
 
-/** Spikes of the input of a tile. */
+/** Spikes of the input of a tile, or values. */
 typedef struct {
     int *start;                   /* [T+1] */
     int *channel;
@@ -62,6 +63,7 @@ typedef struct {
     int *event_start;             /* [inputs+1] the same by channel: of event; made by input_sort() */
     uint32_t *event;              /* step << 16 | lanes */
     int event_room;
+    float *value;                 /* [T][inputs][LANES] instead of spikes; NULL */
 } spike_input;
 
 /** What a tile's forward pass leaves for its backward pass. */
@@ -99,10 +101,13 @@ typedef struct { int64_t samples; } protocol_settings;
 
 enum { MATRIX_INPUT, MATRIX_RECURRENT, MATRIX_READOUT, MATRICES };
 
+#define ERROR_UNIT 0x1p-30
+
 /** A loop, or a trial, over all ranks. */
 typedef struct {
-    int64_t right, labels;        /* windows that were read right, and that have a label */
-    exact_sum loss;               /* cross entropy, sum over windows with a label */
+    int64_t right, labels;        /* windows (with targets: samples) that were read right, and that have a label */
+    exact_sum loss;               /* cross entropy, sum over windows with a label; with targets: squared error, mean over readouts, times weights */
+    double weight;                /* that the loss is divided by: labels; with targets: sum of weights */
 } outcome;
 
 typedef struct tile tile;
@@ -140,7 +145,9 @@ typedef struct {
     float *partial;               /* [tiles][parameters] gradients of this rank's tiles */
     gradient_sum *sum;
     int64_t *count;               /* [N + (T + 1) + 1 + 8] of all ranks: spikes of neurons, of steps; labels; bits of the pulse */
-    int64_t *confusion;           /* [outputs][outputs] windows with a label by what was said; of all ranks */
+    int classes;                  /* that labels tell */
+    int64_t *confusion;           /* [classes][classes] windows with a label by what was said; of all ranks */
+    int64_t *error;               /* with targets: [2][reads] squared errors of windows in units of ERROR_UNIT, and how many; of all ranks */
     float *rate_slope;            /* [N] */
     int32_t *fired;               /* [N] */
     float *reported, *reported_threshold; /* [N] v and Th of the first sample */
@@ -176,7 +183,7 @@ void lsnn_batch_clear(lsnn *net);
 void lsnn_forward(lsnn *net, task_set set, int64_t first, int64_t samples, unsigned *bits);
 /** Steps that were done, told to a pulse: spikes of the first sample, and how many of all. */
 void lsnn_tell(lsnn *net, pulse *pulse);
-/** Readouts against labels: outcome, confusion, and the slopes of the cost. Collective. */
+/** Readouts against labels or targets: outcome, confusion, and the slopes of the cost. Collective. */
 void lsnn_judge(lsnn *net);
 /** Backwards: net->gradient of the mean cost. Collective. @param measured compare a local rule's gradient with the exact one, too */
 void lsnn_backward(lsnn *net, bool measured);

@@ -26,6 +26,8 @@ struct scratch {
     uint16_t *place;              /* [units SEGMENT LANES] spikes of a segment, by unit */
     int *place_start;             /* [inputs + N + 1] */
     uint16_t *shown;              /* [T][inputs] spikes of the input */
+    float *target;                /* with targets: [T][outputs][LANES], of a tile that is shown */
+    float *weight;                /* [T][LANES] */
     /* of the first sample */
     float *trace;                 /* [T][N] v ; */
     float *trace_threshold;       /* [T][N] Th ; */
@@ -40,7 +42,9 @@ struct tile {
     spike_input input;
     history history;
     int samples;                  /* lanes that are used, the first ones */
-    int *label;                   /* [LANES][reads] */
+    int *label;                   /* [LANES][reads]; with targets the first of each sample */
+    int *said;                    /* with targets: [LANES][2] steps that tell the class */
+    float *target, *weight;       /* with targets: [reads][outputs][LANES], [reads][LANES] of windows */
     float *slope;                 /* [reads][outputs][LANES] of the cost in the logits */
     const float *rate_slope;      /* [N] of the regulariser in every z */
     bool traced;                  /* its first sample leaves traces */
@@ -69,6 +73,11 @@ void tile_forward(tile *tile);
 void tile_backward(tile *tile);
 /** The gradient of spikes of steps t0 .. ; then the first D lines of each post are the future of the segment before it. */
 void tile_end_segment(tile *tile, int t0);
+
+/** Values of the input at step t go where their synapses end. */
+void values_deliver(const tile *tile, int t);
+/** Their synapses' gradient over the steps of a segment: before tile_end_segment(). */
+void values_gradient(const tile *tile, int t0);
 
 /** Rows, offsets and order from dense weights. */
 void synapses_index(synapses *synapses, const shape *shape);

@@ -81,14 +81,16 @@ static double tile_bytes(const shape *s, double rate, double dt) {
     const double N = s->neurons, T = s->steps, room = (double)history_expected(s), spikes = plan_per_step(rate, dt) * N * T * LANES;
     const double events = fmin(N * (T + 1), 1.25 * spikes), shown = 0.15 * T * s->inputs;
     const double kept = room * (1 + (double)s->adaptive / N);
-    return (T + 1) * 12 + s->inputs * 4 + 4 * (T + 1) * N + N * 12 + LANES * s->reads * (4 + 8 * s->outputs) + 4 * kept + 4 * events + 10 * shown +
-           sizeof(tile);
+    const double more = LANES * 4 * ((s->values ? T * s->inputs : 0) + (s->targets ? s->reads * (1 + s->outputs) + 2 : 0));
+    return (T + 1) * 12 + s->inputs * 4 + 4 * (T + 1) * N + N * 12 + LANES * s->reads * (4 + 8 * s->outputs) + 4 * kept + 4 * events +
+           (s->values ? 0 : 10 * shown) + more + sizeof(tile);
 }
 
 static double scratch_bytes(const shape *s) {
     const double N = s->neurons, T = s->steps, units = N + s->inputs, posts = s->posts;
     const double vectors = s->delays * posts + 5 * N + 2 * s->outputs + posts * window_of(s);
-    return 4 * LANES * vectors + 4 * posts * units + (8 + 2.0 * SEGMENT * LANES) * units + 4 + 2 * T * s->inputs + 4 * T * (2 * N + s->outputs);
+    const double targets = s->targets ? 4 * LANES * T * (1 + s->outputs) : 0;
+    return targets + 4 * LANES * vectors + 4 * posts * units + (8 + 2.0 * SEGMENT * LANES) * units + 4 + 2 * T * s->inputs + 4 * T * (2 * N + s->outputs);
 }
 
 static void memory(const void *raw, int64_t count, double rate, plan_bytes *bytes) {
@@ -96,9 +98,10 @@ static void memory(const void *raw, int64_t count, double rate, plan_bytes *byte
     const shape *s = &sizes->shape;
     const double ranks = (double)count, N = s->neurons, units = N + s->inputs, P = sizes->parameters, tiles = tiles_of((double)sizes->batch, ranks);
     const double held_tiles = sizes->test->trials ? tiles_of((double)(sizes->samples > sizes->batch ? sizes->samples : sizes->batch), ranks) : tiles;
+    const double classes = s->targets ? sizes->task.classes : s->outputs;
     double *held = bytes->category;
-    held[MEMORY_STATE] = held_tiles * tile_bytes(s, rate, sizes->dt) + scratch_bytes(s) + 8 * (N + s->steps) + 20 * N + 8.0 * s->outputs * s->outputs +
-                         sizeof(lsnn);
+    held[MEMORY_STATE] = held_tiles * tile_bytes(s, rate, sizes->dt) + scratch_bytes(s) + 8 * (N + s->steps) + 20 * N + 8.0 * classes * classes +
+                         (s->targets ? 16 * s->reads : 0) + sizeof(lsnn);
     held[MEMORY_WEIGHTS] = 4 * P * (sizes->rewires ? 5.25 : 4) + units + units * s->posts * 5 + units * N + units * (s->posts + 4) * 12 + 12 * units +
                            (sizes->eprop ? 4 * N * s->outputs : 0);
     held[MEMORY_TARGETS] = (double)sizes->task.bytes;

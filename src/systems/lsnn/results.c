@@ -17,6 +17,7 @@ void lsnn_state(void *raw, state_part part, state_list *list) {
         state_add(list, "lsnn", "delay", H5_UINT8, LAYOUT_SHARED, units * net->shape.neurons, net->delay);
     }
     if (part != STATE_LEARNING) return;
+    task_state(net->task, list);
     if (net->adam.count) adam_state(&net->adam, "lsnn", list);
     if (net->feedback) state_add(list, "lsnn", "feedback", H5_FLOAT32, LAYOUT_SHARED, (int64_t)net->shape.neurons * net->shape.outputs, net->feedback);
     if (!net->rewiring.count) return;
@@ -166,7 +167,8 @@ void lsnn_results(void *raw, h5_file *file) {
 void lsnn_figures(const void *raw, figure_list *list) {
     const lsnn *net = raw;
     figure_add_count(list, NULL, "inputs", net->shape.inputs);
-    figure_add_count(list, NULL, "classes", net->shape.outputs);
+    if (net->classes) figure_add_count(list, NULL, "classes", net->classes);
+    if (net->shape.targets) figure_add_count(list, NULL, "readouts", net->shape.outputs);
     figure_add_count(list, NULL, "steps", net->shape.steps);
     figure_add_count(list, NULL, "connections", lsnn_connections(net));
 }

@@ -77,7 +77,9 @@ const param_section *lsnn_sections(int *count) {
     static param_section sections[SECTIONS];
     static int made;
     if (!made) {
-        const int k = task_variants(TASK_SPIKES | TASK_LABELS, kinds, VARIANTS_MAX);
+        static const unsigned makes[] = {TASK_SPIKES | TASK_LABELS, TASK_VALUES | TASK_LABELS, TASK_SPIKES | TASK_TARGETS, TASK_VALUES | TASK_TARGETS};
+        int k = 0;
+        for (size_t m = 0; m < sizeof makes / sizeof *makes; m++) k += task_variants(makes[m], kinds + k, VARIANTS_MAX - k);
         const param_section all[SECTIONS] = {
             {"network", "networks", "neurons that are trained through their spikes", &network_table, NULL, NULL, 0},
             {"neuron", "neuron", "membranes, thresholds, readouts", &neuron_table, NULL, NULL, 0},

@@ -4,10 +4,10 @@
 #include "engram/memory.h"
 #include "passes.h"
 
-enum { RECORD_RATE, RECORD_RIGHT, RECORD_LABELS, RECORD_LOSS, RECORDS };
+enum { RECORD_RATE, RECORD_RIGHT, RECORD_LABELS, RECORD_LOSS, RECORD_WEIGHT, RECORDS };
 
 const metric lsnn_scores[LSNN_SCORES] = {
-    {"loss", NULL, "1", "cross entropy of the readouts, mean over windows with a label", 4},
+    {"loss", NULL, "1", "cross entropy of the readouts, mean over windows with a label; of tasks with targets the mean squared error", 4},
     {"accuracy", "  test accuracy %s", "1", "part of the windows with a label that are read right", 4},
 };
 
@@ -16,10 +16,12 @@ struct lsnn_test {
     outcome kept;               /* of the last training loop */
     double rate_cost;
     int64_t *count;             /* [N] spikes of all trials; in a group: on its first rank */
-    int64_t *confusion;         /* [outputs][outputs] of all trials, by label; as count */
+    int64_t *confusion;         /* [classes][classes] of all trials, by label; as count */
+    int64_t *error;             /* as that of a batch; as count */
     /* the first sample of the first trial */
     uint8_t *spikes, *shown;    /* [T][N], [T][inputs] */
     float *threshold, *readout; /* [T][N], [T][outputs] */
+    float *value, *target;      /* [T][inputs], [reads][outputs] of tasks that have them */
     int label;                  /* of its last window with one */
 };
 
@@ -47,7 +49,10 @@ status lsnn_test_begin(void *raw, const test_setting *setting, int *columns) {
     test->setting = *setting;
     test->kept = net->outcome, test->rate_cost = net->rate_cost;
     test->count = memory_new(MEMORY_OUTPUT, N, sizeof *test->count);
-    test->confusion = memory_new(MEMORY_OUTPUT, outputs * outputs, sizeof *test->confusion);
+    test->confusion = memory_new(MEMORY_OUTPUT, (size_t)(net->classes * net->classes), sizeof *test->confusion);
+    if (net->shape.targets) test->error = memory_new(MEMORY_OUTPUT, 2 * (size_t)net->shape.reads, sizeof *test->error);
+    if (net->shape.targets) test->target = memory_new(MEMORY_OUTPUT, (size_t)net->shape.reads * outputs, sizeof(float));
+    if (net->shape.values) test->value = memory_new(MEMORY_OUTPUT, T * (size_t)net->shape.inputs, sizeof(float));
     test->spikes = memory_new(MEMORY_OUTPUT, T * N, 1);
     test->shown = memory_new(MEMORY_OUTPUT, T * (size_t)net->shape.inputs, 1);
     test->threshold = memory_new(MEMORY_OUTPUT, T * N, sizeof(float));
@@ -60,7 +65,8 @@ void lsnn_test_sums(void *raw, int task, tally_list *list) {
     lsnn *net = raw;
     (void)task;
     tally_add_array(list, net->test->count, net->shape.neurons, true);
-    tally_add_array(list, net->test->confusion, net->shape.outputs * net->shape.outputs, true);
+    if (net->classes) tally_add_array(list, net->test->confusion, net->classes * net->classes, true);
+    if (net->test->error) tally_add_array(list, net->test->error, 2 * net->shape.reads, true);
 }
 
 /** What the first sample of a trial did. */
@@ -74,6 +80,8 @@ static void keep_first(lsnn *net) {
     for (int t = 0; t < shape->steps; t++)
         for (int e = tile->input.start[t]; e < tile->input.start[t + 1]; e++)
             test->shown[(size_t)t * (size_t)shape->inputs + (size_t)tile->input.channel[e]] = tile->input.lanes[e] & 1;
+    for (size_t k = 0; test->value && k < T * (size_t)shape->inputs; k++) test->value[k] = tile->input.value[k * LANES];
+    for (size_t k = 0; test->target && k < (size_t)(shape->reads * shape->outputs); k++) test->target[k] = tile->target[k * LANES];
     memcpy(test->threshold, net->scratch->trace_threshold, T * N * sizeof(float));
     memcpy(test->readout, net->scratch->trace_readout, T * (size_t)shape->outputs * sizeof(float));
     test->label = TASK_NO_LABEL;
@@ -97,12 +105,14 @@ status lsnn_test_trial(void *raw, const test_trial *trial, double *record) {
     lsnn_judge(net);
     for (int j = 0; j < net->shape.neurons; j++) spikes += net->count[j];
     for (int j = 0; j < net->shape.neurons && net->owned.mine; j++) test->count[j] += net->count[j];
-    for (int k = 0; k < net->shape.outputs * net->shape.outputs && net->owned.mine; k++) test->confusion[k] += net->confusion[k];
+    for (int k = 0; k < net->classes * net->classes && net->owned.mine; k++) test->confusion[k] += net->confusion[k];
+    for (int k = 0; test->error && k < 2 * net->shape.reads && net->owned.mine; k++) test->error[k] += net->error[k];
     if (trial->number == 0 && net->used && net->tile[0].traced) keep_first(net);
     record[RECORD_RATE] = (double)spikes / ((double)samples * (double)(net->shape.neurons - net->deleted) * net->shape.steps * net->dt / 1000);
     record[RECORD_RIGHT] = (double)net->outcome.right;
     record[RECORD_LABELS] = (double)net->outcome.labels;
     record[RECORD_LOSS] = sum_value(net->outcome.loss);
+    record[RECORD_WEIGHT] = net->outcome.weight;
     return STATUS_OK;
 }
 
@@ -114,10 +124,10 @@ static double total(const struct lsnn_test *test, const double *records, int col
 
 void lsnn_test_task(void *raw, int task, const double *records, figure_list *figures) {
     const lsnn *net = raw;
-    const double labels = total(net->test, records, RECORD_LABELS);
+    const double labels = total(net->test, records, RECORD_LABELS), weight = total(net->test, records, RECORD_WEIGHT);
     (void)task;
     figure_add(figures, NULL, "rate_hz", total(net->test, records, RECORD_RATE) / (double)net->test->setting.trials);
-    figure_add(figures, NULL, "loss", labels > 0 ? total(net->test, records, RECORD_LOSS) / labels : NAN);
+    figure_add(figures, NULL, "loss", weight > 0 ? total(net->test, records, RECORD_LOSS) / weight : NAN);
     figure_add(figures, NULL, "accuracy", labels > 0 ? total(net->test, records, RECORD_RIGHT) / labels : NAN);
     figure_add_count(figures, NULL, "windows", (int64_t)labels);
 }
@@ -127,6 +137,20 @@ static void write_rows(const lsnn *net, h5_file *file, const char *name, h5_type
     const h5_dataset shape = {.type = type, .dimensions = 2, .shape = {rows, columns}, .axis = 0, .first = net->owned.mine ? 0 : rows,
                               .mine = net->owned.mine ? rows : 0};
     h5_write(file, name, shape, data);
+}
+
+/** Errors of windows over all samples, and the targets of the first. */
+static void write_targets(const lsnn *net, h5_file *file) {
+    const struct lsnn_test *test = net->test;
+    const int reads = net->shape.reads;
+    double *error = memory_new(MEMORY_OUTPUT, (size_t)reads, sizeof *error);
+    for (int read = 0; read < reads; read++)
+        error[read] = test->error[reads + read] ? (double)test->error[read] * ERROR_UNIT / (double)test->error[reads + read] : NAN;
+    write_rows(net, file, "test/0/error", H5_FLOAT64, reads, 1, error);
+    h5_attribute_text(file, "test/0/error", "help", "mean squared error of each window, over samples where it counts [window][1]");
+    write_rows(net, file, "test/0/target", H5_FLOAT32, reads, net->shape.outputs, test->target);
+    h5_attribute_text(file, "test/0/target", "help", "what the readouts of the first sample of the first trial should be, with bias [window][readout]");
+    memory_free(error);
 }
 
 void lsnn_test_write(void *raw, int task, h5_file *file) {
@@ -139,11 +163,15 @@ void lsnn_test_write(void *raw, int task, h5_file *file) {
     for (int j = 0; j < N; j++) rate[j] = (double)test->count[j] / seconds;
     h5_write(file, "test/0/rate_hz", h5_neurons(H5_FLOAT64, &net->owned), rate);
     h5_attribute_text(file, "test/0/rate_hz", "units", "Hz");
-    write_rows(net, file, "test/0/confusion", H5_INT64, outputs, outputs, test->confusion);
-    h5_attribute_text(file, "test/0/confusion", "help", "windows by label and by what was read [label][class]");
+    if (net->classes) {
+        write_rows(net, file, "test/0/confusion", H5_INT64, net->classes, net->classes, test->confusion);
+        h5_attribute_text(file, "test/0/confusion", "help", "windows by label and by what was read [label][class]");
+    }
+    if (net->shape.targets) write_targets(net, file);
     write_rows(net, file, "test/0/spikes", H5_UINT8, T, N, test->spikes);
     h5_attribute_text(file, "test/0/spikes", "help", "of the first sample of the first trial [step][neuron]");
-    write_rows(net, file, "test/0/input", H5_UINT8, T, net->shape.inputs, test->shown);
+    if (test->value) write_rows(net, file, "test/0/input", H5_FLOAT32, T, net->shape.inputs, test->value);
+    else write_rows(net, file, "test/0/input", H5_UINT8, T, net->shape.inputs, test->shown);
     h5_attribute_text(file, "test/0/input", "help", "its input [step][channel]");
     write_rows(net, file, "test/0/threshold", H5_FLOAT32, T, N, test->threshold);
     h5_attribute_text(file, "test/0/threshold", "help", "its thresholds [step][neuron]");
@@ -163,7 +191,7 @@ void lsnn_test_end(void *raw) {
     struct lsnn_test *test = net->test;
     if (!test) return;
     net->outcome = test->kept, net->rate_cost = test->rate_cost;
-    void *arrays[] = {test->count, test->confusion, test->spikes, test->shown, test->threshold, test->readout};
+    void *arrays[] = {test->count, test->confusion, test->error, test->spikes, test->shown, test->threshold, test->readout, test->value, test->target};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
     memory_free(test);
     net->test = NULL;

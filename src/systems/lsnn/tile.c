@@ -24,11 +24,12 @@ void scratch_new(scratch *scratch, const shape *shape) {
                                 .place_start = memory_new(MEMORY_STATE, (size_t)units + 1, sizeof(int)),
                                 .shown = memory_new(MEMORY_STATE, (size_t)(T * shape->inputs), sizeof(uint16_t)), .trace = floats(T * N),
                                 .trace_threshold = floats(T * N), .trace_readout = floats(T * shape->outputs)};
+    if (shape->targets) scratch->target = floats(T * shape->outputs * LANES), scratch->weight = floats(T * LANES);
 }
 
 void scratch_clear(scratch *s) {
     void *arrays[] = {s->ring, s->voltage, s->adaptation, s->readout, s->window, s->gradient, s->slopes, s->left, s->place, s->place_start, s->shown,
-                      s->trace, s->trace_threshold, s->trace_readout};
+                      s->target, s->weight, s->trace, s->trace_threshold, s->trace_readout};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
 }
 
@@ -45,13 +46,17 @@ void tile_new(tile *tile, const shape *shape, const synapses *synapses, scratch 
                               .voltage = floats(expected), .voltage_room = expected, .threshold = floats(adapting), .threshold_room = adapting};
     tile->label = memory_new(MEMORY_STATE, (size_t)(LANES * shape->reads), sizeof(int));
     tile->slope = floats(shape->reads * shape->outputs * LANES);
+    if (shape->values) tile->input.value = floats(T * shape->inputs * LANES);
+    if (!shape->targets) return;
+    tile->said = memory_new(MEMORY_STATE, 2 * LANES, sizeof(int));
+    tile->target = floats(shape->reads * shape->outputs * LANES), tile->weight = floats(shape->reads * LANES);
 }
 
 void tile_clear(tile *tile) {
     history *h = &tile->history;
     spike_input *input = &tile->input;
     void *arrays[] = {input->start, input->channel, input->lanes, input->event_start, input->event, h->spikes, h->active, h->event_start, h->event, h->voltage,
-                      h->threshold, h->logit, h->count, h->of_step, tile->label, tile->slope};
+                      h->threshold, h->logit, h->count, h->of_step, tile->label, tile->slope, input->value, tile->said, tile->target, tile->weight};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
 }
 
