@@ -26,7 +26,8 @@ enum {
     BLOCKS = 16,         /* of pixels: sums over pixels are made of sums over these, whatever the ranks */
     STAGES_MAX = 16,
     KERNEL = 1024,       /* powers of lambda in a table */
-    LOGITS = 4096,       /* logits of draws in a table */
+    LOGITS = 4096,       /* logits of the smallest draws in a table */
+    COARSE_LOGITS = 1024,/* and of every 64th of all */
 };
 /** What flows into a neuron, behind a step: at the soma, and at the compartment with its largest input weight (rules with compartments). */
 enum { SOMA_EXCITATION, SOMA_INHIBITION, COMPARTMENT_EXCITATION, COMPARTMENT_INHIBITION, CURRENTS };
@@ -153,6 +154,7 @@ struct dendritic {
     double *bias;                /* b less drift */
     double drift;                /* what homeostasis has added to all */
     double stochasticity;        /* s2 */
+    double deviation;            /* sigma, as long as its square is s2 */
     double *before, *now;        /* H of the last image and this one */
     double *inhibition;          /* y = inhibition power (dendritic); W z (somatic) */
     double *autapse;             /* A */
@@ -196,7 +198,7 @@ struct dendritic {
 
     uint16_t *draw;              /* [DRAWS][padded] */
     float *least;                /* [DRAWS][padded] below logit of the draws */
-    double *logits;              /* [LOGITS+1] of draw/2^16 */
+    double *logits;              /* [LOGITS+1] of draw/2^16; [COARSE_LOGITS+1] of draw/COARSE_LOGITS */
     double *sent, *received;     /* of a gathering */
     int *counts, *offsets;       /* [ranks] */
     sums sums;

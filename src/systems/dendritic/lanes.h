@@ -5,6 +5,9 @@
 #define ENGRAM_DENDRITIC_LANES_H
 
 #include <math.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 #include "dendritic.h"
 
@@ -18,13 +21,39 @@ static inline void store(double *to, lanes v) {
     *(lanes *)(void *)to = v;
 }
 
+/** Of floats. */
+static inline lanes load_floats(const float *from) {
+#ifdef __AVX512F__
+    return (lanes)_mm512_cvtps_pd(_mm256_loadu_ps(from));
+#else
+    typedef float floats __attribute__((vector_size(TILE * sizeof(float)), aligned(sizeof(float))));
+    return __builtin_convertvector(*(const floats *)(const void *)from, lanes);
+#endif
+}
+
 static inline lanes all(double x) {
     return (lanes){x, x, x, x, x, x, x, x};
 }
 
+/** a b + c, rounded once. (gcc 12 makes vectors of the loop in loops over memory only.) */
 static inline lanes fma_lanes(lanes a, lanes b, lanes c) {
+#ifdef __AVX512F__
+    return (lanes)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#else
     for (int i = 0; i < TILE; i++) c[i] = fma(a[i], b[i], c[i]);
     return c;
+#endif
+}
+
+/** The lanes in which a > b, as bits. */
+static inline unsigned lanes_above(lanes a, lanes b) {
+#ifdef __AVX512F__
+    return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_GT_OQ);
+#else
+    unsigned mask = 0;
+    for (int i = 0; i < TILE; i++) mask |= (unsigned)(a[i] > b[i]) << i;
+    return mask;
+#endif
 }
 
 /** Sum of the lanes, in one order. */

@@ -100,7 +100,9 @@ static void homeostasis(dendritic *d) {
 static void anneal(dendritic *d) {
     const double rate = (double)d->learning->update_every * d->neuron->stochasticity_rate * d->dt;
     if (rate == 0) return;
-    const double s = sqrt(d->stochasticity), next = s + rate * (d->neuron->stochasticity_final - d->stochasticity) / s;
+    const double s = d->deviation * d->deviation == d->stochasticity ? d->deviation : sqrt(d->stochasticity); /* the same: a square's root is exact */
+    const double next = s + rate * (d->neuron->stochasticity_final - d->stochasticity) / s;
+    d->deviation = next;
     d->stochasticity = next * next;
 }
 
@@ -153,7 +155,7 @@ const rule_steps *coding_rule(const dendritic *d) {
 /** A step, k-th of its image; step counts in the loop. @param[in,out] bits of the pulse @return spikes */
 static int advance(dendritic *d, int64_t step, int64_t k, pulse *pulse, unsigned *bits) {
     const rule_steps *rule = coding_rule(d);
-    const bool update = d->regime.learns && k % d->learning->update_every == 0;
+    const bool update = d->regime.learns && (d->learning->update_every == 1 || k % d->learning->update_every == 0);
     *bits |= rule->step(d, update, pulse);
     const int spikes = draw_spikes(d, step - 1, d->potential);
     if (update) homeostasis(d), anneal(d);
