@@ -1,5 +1,5 @@
 /** @file lanes.h
- *  Philox4x32-10 for many counters at once: loops that the compiler turns into vector code, but with AVX-512, where gcc 12 takes slow multiplications of 64 bits.
+ *  Philox4x32-10 for many counters at once: loops that the compiler turns into vector code; written out for AVX-512, where gcc 12 multiplies 64 bits by 64.
  */
 #ifndef RANDOM_LANES_H
 #define RANDOM_LANES_H

@@ -93,7 +93,11 @@ static inline void short_block(int lanes, const short_request *ask, int begin, i
     philox_rounds(ask->seed, lanes, word[0], word[1], word[2], word[3]);
     for (int w = 0; w < 4; w++) {
         uint16_t *low = draws + (size_t)(2 * w) * (size_t)ask->count + begin, *high = low + ask->count;
-        for (int i = 0; i < take; i++) low[i] = (uint16_t)word[w][i], high[i] = (uint16_t)(word[w][i] >> 16);
+        uint16_t lower[LANES], upper[LANES];
+        for (int i = 0; i < lanes; i++) lower[i] = (uint16_t)word[w][i], upper[i] = (uint16_t)(word[w][i] >> 16);
+        const size_t bytes = (size_t)take * sizeof *low;
+        if (take == lanes) memcpy(low, lower, (size_t)lanes * sizeof *low), memcpy(high, upper, (size_t)lanes * sizeof *high); /* a constant: stores */
+        else memcpy(low, lower, bytes), memcpy(high, upper, bytes);
     }
 }
 

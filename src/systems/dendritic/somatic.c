@@ -71,15 +71,20 @@ static void learn_input(dendritic *d, double S1, double S2) {
         store(d->now + j, fma_lanes(keep, load(d->now + j), gain * all(d->product_now)));
         store(d->before + j, fma_lanes(keep, load(d->before + j), gain * all(d->product_before)));
     }
-    for (int i = 0; i < d->part.mine; i++) {
-        const double z = d->memory[d->part.first + i], gain = a * z, keep = 1 - c * z * z;
-        if (same) {
-            d->row_scale[i] *= keep;
-            d->row_now[i] = keep * d->row_now[i] + gain * d->seen_fade;
-            d->row_before[i] = keep * d->row_before[i] + gain * (1 - d->seen_fade);
-            continue;
+    const double *memory = d->memory + d->part.first;
+    if (same) {
+        double *restrict scale = d->row_scale, *restrict now = d->row_now, *restrict before = d->row_before;
+        for (int i = 0; i < d->part.mine; i++) {
+            const double z = memory[i], gain = a * z, keep = 1 - c * z * z;
+            scale[i] *= keep;
+            now[i] = keep * now[i] + gain * d->seen_fade;
+            before[i] = keep * before[i] + gain * (1 - d->seen_fade);
         }
-        double *F = d->input + (size_t)i * (size_t)d->pixels; /* the first spikes of this image: nothing waits */
+        return;
+    }
+    for (int i = 0; i < d->part.mine; i++) { /* the first spikes of this image: nothing waits */
+        const double z = memory[i], gain = a * z, keep = 1 - c * z * z;
+        double *F = d->input + (size_t)i * (size_t)d->pixels;
         for (int p = 0; p < d->pixels; p += TILE) store(F + p, fma_lanes(all(keep), load(F + p), all(gain) * load(d->seen + p)));
     }
 }
