@@ -40,6 +40,10 @@ void adam_new(adam *adam, int64_t count, double beta1, double beta2, double epsi
 void adam_clear(adam *adam);
 /** One update. @param gradient [count] @param[in,out] weight [count] */
 void adam_step(adam *adam, double rate, const float *gradient, float *weight);
+/** Values, one group behind the other, whose rate has a factor. */
+typedef struct { int64_t count; double factor; } adam_group;
+/** As adam_step(). @param group [groups] of all values together */
+void adam_step_groups(adam *adam, double rate, const adam_group *group, int groups, const float *gradient, float *weight);
 /** Add moments and updates to the list. @param module in front of their names: "lsnn"; borrowed until it is used */
 void adam_state(adam *adam, const char *module, state_list *list);
 

@@ -60,6 +60,8 @@ typedef enum {
     RANDOM_SIGN = 47,            /**< id: 0 (inputs), 1 (neurons), counter: draw */
     RANDOM_CONNECT = 48,         /**< id: matrix,     counter: draw << 1 (pre), draw << 1 | 1 (post) */
     RANDOM_FEEDBACK = 49,        /**< id: neuron,     counter: readout */
+    RANDOM_DIFFERENTIABLE_WEIGHT = 51, /**< id: matrix (slow, fast, input, current, readout), counter: entry, row by row */
+    RANDOM_DIFFERENTIABLE_START = 52,  /**< id: neuron, counter: 0 (once for all samples), 1 + (set << 47 | number of the sample) */
 } random_purpose;
 
 /** The four words of one block. */

@@ -14,13 +14,22 @@ void adam_clear(adam *adam) {
 }
 
 void adam_step(adam *adam, double rate, const float *gradient, float *weight) {
+    const adam_group all = {adam->count, 1};
+    adam_step_groups(adam, rate, &all, 1, gradient, weight);
+}
+
+void adam_step_groups(adam *adam, double rate, const adam_group *group, int groups, const float *gradient, float *weight) {
     const double n = (double)++adam->updates, corrected = rate * sqrt(1 - pow(adam->beta2, n)) / (1 - pow(adam->beta1, n));
-    const float b1 = (float)adam->beta1, b2 = (float)adam->beta2, r1 = (float)(1 - adam->beta1), r2 = (float)(1 - adam->beta2), step = (float)corrected;
+    const float b1 = (float)adam->beta1, b2 = (float)adam->beta2, r1 = (float)(1 - adam->beta1), r2 = (float)(1 - adam->beta2);
     const float epsilon = (float)adam->epsilon;
-    for (int64_t k = 0; k < adam->count; k++) {
-        const float g = gradient[k], m = b1 * adam->mean[k] + r1 * g, s = b2 * adam->square[k] + r2 * g * g;
-        adam->mean[k] = m, adam->square[k] = s;
-        weight[k] -= step * m / (__builtin_sqrtf(s) + epsilon);
+    int64_t k = 0;
+    for (int number = 0; number < groups; number++) {
+        const float step = (float)(corrected * group[number].factor);
+        for (const int64_t end = k + group[number].count; k < end; k++) {
+            const float g = gradient[k], m = b1 * adam->mean[k] + r1 * g, s = b2 * adam->square[k] + r2 * g * g;
+            adam->mean[k] = m, adam->square[k] = s;
+            weight[k] -= step * m / (__builtin_sqrtf(s) + epsilon);
+        }
     }
 }
 

@@ -47,6 +47,14 @@ SYSTEMS = {
         "large": {"simulation.dt": "1 ms", "learning.rule": "bptt", "learning.batch": 64, "network.neurons": 100, "task.kind": "store_recall", "task.symbols": 12},
         "within": 0.25,
     },
+    "differentiable": {
+        "small": {"simulation.dt": "1 ms", "learning.rule": "exact_gradient", "learning.batch": 80, "learning.rate": 0.01, "learning.current_rate": 0.1, "network.neurons": 14,
+                  "network.slow": "all_to_all", "network.slow_weight": 0.3, "network.start": "fixed", "network.start_range": "[0, 0.5]", "neuron.model": "theta", "neuron.tau_fast": "4 ms",
+                  "network.current": 0.02, "network.input_weight": 0.1, "task.kind": "delayed_xor", "task.pulse": "10 ms", "task.gap_to": "12 ms", "task.raise_at": 0, "protocol.samples": 20},
+        "large": {"simulation.dt": "1 ms", "learning.rule": "exact_gradient", "learning.batch": 64, "network.neurons": 100, "network.slow_weight": 0, "learning.adjoint_limit": 50,
+                  "task.kind": "autoencode"},
+        "within": 0.15,
+    },
     "probe": {
         "small": {"simulation.dt": "1 ms", "learning.rule": "probe", "network.neurons": 11, "simulation.loop_duration": "100 ms"},
         "large": {"simulation.dt": "1 ms", "learning.rule": "probe", "network.neurons": 400000, "simulation.loop_duration": "5 ms"},

@@ -11,6 +11,7 @@
 
 #include "engram/memory.h"
 #include "engram/random.h"
+#include "systems/differentiable/passes.h"
 #include "systems/differentiable/written.h"
 
 enum { SEED = 3, N = 12, INPUTS = 2, OUTPUTS = 2, WHAT = 6 };
@@ -147,7 +148,132 @@ static void test_charge(void **state) {
         }
 }
 
+/* ---- passes of 16 samples, in single precision, against that ---- */
+
+enum { LANE_SAMPLES = 13 };
+
+typedef struct {
+    shape shape;
+    matrices matrices;
+    scratch scratch;
+    tile tile;
+    float *weight, *gradient;
+} fast;
+
+/** What src/systems/differentiable/parameters.c does for a network of a run. */
+static void open_fast(fast *f, const bench *b, bool slow, bool rapid, double limit) {
+    const written_shape *s = &b->shape;
+    *f = (fast){.shape = {.model = s->model, .inputs = s->inputs, .neurons = N, .outputs = s->outputs, .steps = s->steps, .slow = slow, .fast = rapid,
+                          .padded = 16, .first = slow ? 0 : 16, .inputs_at = rapid ? 32 : 16, .dt = s->dt, .tau = s->tau, .tau_fast = s->tau_fast,
+                          .lambda = s->lambda, .limit = limit}};
+    shape *shape = &f->shape;
+    shape->columns = shape->inputs_at + 4, shape->rows = shape->padded + 4;
+    static differentiable net;
+    net = (differentiable){.shape = *shape, .context = {.ranks = 1}};
+    differentiable_parameters_new(&net, true);
+    for (int i = 0; i < N; i++)
+        for (int j = 0; j < N; j++) {
+            if (slow && i != j) net.weight[net.first[PART_SLOW] + i * N + j] = (float)b->weights.W[i * N + j];
+            if (rapid && i != j) net.weight[net.first[PART_FAST] + i * N + j] = (float)b->weights.fast[i * N + j];
+        }
+    for (int k = 0; k < N * INPUTS; k++) net.weight[net.first[PART_INPUT] + k] = (float)b->weights.U[k];
+    for (int k = 0; k < N; k++) net.weight[net.first[PART_CURRENT] + k] = (float)b->weights.current[k];
+    for (int k = 0; k < N * OUTPUTS; k++) net.weight[net.first[PART_READOUT] + k] = (float)b->weights.O[k];
+    differentiable_spread(&net);
+    f->matrices = net.matrices;
+    differentiable_scratch_new(&f->scratch, shape, true);
+    differentiable_tile_new(&f->tile, shape, &f->matrices, &f->scratch, true);
+    f->gradient = calloc((size_t)net.parameters, sizeof(float));
+    f->tile.samples = LANE_SAMPLES;
+    f->weight = net.weight;
+    memory_free(net.start);
+}
+
+/** Input of a sample: that of the bench, in another phase for each. */
+static void show_sample(const bench *b, int lane, double *input) {
+    for (int k = 0; k < b->shape.steps * INPUTS; k++) input[k] = b->input[k] * cos(lane) + 0.02 * sin(lane + 0.1 * k);
+}
+
+static void close_fast(fast *f) {
+    differentiable_scratch_clear(&f->scratch), differentiable_tile_clear(&f->tile);
+    float *arrays[] = {f->matrices.currents, f->matrices.back, f->matrices.back_fast, f->matrices.readout, f->weight};
+    for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
+    free(f->gradient);
+}
+
+static double slope_of(const fast *f, int row, int column) {
+    return f->scratch.gradient[row * f->shape.columns + column];
+}
+
+/** |passes - written|/|written| of the gradient, over samples side by side. */
+static double passes_off_by(bench *b, fast *f) {
+    const written_shape *s = &b->shape;
+    const shape *shape = &f->shape;
+    double *kept = b->input, *input = calloc((size_t)(s->steps * INPUTS), sizeof(double)), off = 0, all = 0, readouts = 0;
+    int64_t fired = 0;
+    for (int what = 0; what < WHAT; what++) memset(array_of(&b->gradient, what), 0, (size_t)lengths(s, what) * sizeof(double));
+    for (int lane = 0; lane < LANE_SAMPLES; lane++) {
+        show_sample(b, lane, input);
+        for (int k = 0; k < s->steps * INPUTS; k++) f->tile.input[k * LANES + lane] = (float)input[k];
+        for (int k = 0; k < s->steps * OUTPUTS; k++) f->tile.target[k * LANES + lane] = (float)b->target[OUTPUTS + k];
+        for (int k = 0; k < s->steps; k++) f->tile.weight[k * LANES + lane] = (float)b->mask[k + 1];
+        for (int i = 0; i < N; i++) f->tile.start[i * LANES + lane] = (float)b->weights.start[i];
+    }
+    differentiable_tile_forward(&f->tile);
+    b->sample.input = input;
+    for (int lane = 0; lane < LANE_SAMPLES; lane++) {
+        show_sample(b, lane, input);
+        cost(b);
+        fired += spikes(b);
+        for (int k = 0; k < s->steps * OUTPUTS; k++) readouts = fmax(readouts, fabs(b->sample.o[OUTPUTS + k] - f->tile.output[k * LANES + lane]));
+        written_sample_backward(&b->sample, &b->weights, &b->gradient);
+    }
+    b->sample.input = kept;
+    differentiable_tile_backward(&f->tile);
+    for (int i = 0; i < N; i++) fired -= f->tile.count[i];
+    assert_int_equal(fired, 0);
+    assert_true(readouts < 1e-4);
+    for (int i = 0; i < N; i++) {
+        for (int j = 0; j < N; j++) {
+            const double slow = b->gradient.W[i * N + j], rapid = b->gradient.fast[i * N + j];
+            if (shape->slow) off += pow(slope_of(f, i, j) - slow, 2), all += slow * slow;
+            if (shape->fast) off += pow(slope_of(f, i, shape->padded + j) - rapid, 2), all += rapid * rapid;
+        }
+        for (int c = 0; c < INPUTS; c++)
+            off += pow(slope_of(f, i, shape->inputs_at + c) - b->gradient.U[i * INPUTS + c], 2), all += pow(b->gradient.U[i * INPUTS + c], 2);
+        off += pow(slope_of(f, i, shape->inputs_at + INPUTS) - b->gradient.current[i], 2), all += pow(b->gradient.current[i], 2);
+        for (int r = 0; r < OUTPUTS; r++)
+            off += pow(slope_of(f, shape->padded + r, i) - b->gradient.O[r * N + i], 2), all += pow(b->gradient.O[r * N + i], 2);
+    }
+    free(input);
+    return sqrt(off / all);
+}
+
+static void test_passes(void **state) {
+    static const struct { model model; bool slow, fast; } cases[] = {
+        {{MODEL_NIF, GATE_BOX, 0.3, 10, false}, true, true},    {{MODEL_NIF, GATE_SMOOTH, 0.3, 10, false}, false, true},
+        {{MODEL_LIF, GATE_BOX, 0.3, 20, false}, true, false},   {{MODEL_LIF, GATE_SMOOTH, 0.3, 20, true}, true, true},
+        {{MODEL_THETA, GATE_BOX, 0.4, 25, false}, true, true},  {{MODEL_THETA, GATE_SMOOTH, 0.4, 25, false}, false, false},
+    };
+    (void)state;
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        bench b;
+        fast f;
+        open_bench(&b, cases[k].model, 0.1, 40);
+        for (int i = 0; i < N; i++)
+            for (int j = 0; j < N; j++) {
+                if (!cases[k].slow || i == j) b.weights.W[i * N + j] = 0;
+                if (!cases[k].fast || i == j) b.weights.fast[i * N + j] = 0;
+            }
+        open_fast(&f, &b, cases[k].slow, cases[k].fast, INFINITY);
+        const double off = passes_off_by(&b, &f);
+        if (getenv("SHOW")) print_message("model %d, gate %d: gradient %.1e\n", cases[k].model.kind, cases[k].model.gate, off);
+        assert_true(off < 1e-5);
+        close_bench(&b), close_fast(&f);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_adjoint), cmocka_unit_test(test_charge)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_adjoint), cmocka_unit_test(test_charge), cmocka_unit_test(test_passes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,226 @@
+/** @file differentiable.h
+ *  Networks whose synapses are differentiable, trained by the exact gradient of a cost (Huh & Sejnowski 2018): what the files of this folder share. Equations,
+ *  order of a step and parameters: README.md in this folder.
+ *
+ *  A batch is divided into tiles of LANES samples, which run side by side in the lanes of a vector, one tile after the other; ranks share out the tiles. Single
+ *  precision; written.c has the same in double, a sample at a time.
+ */
+#ifndef ENGRAM_SYSTEMS_DIFFERENTIABLE_H
+#define ENGRAM_SYSTEMS_DIFFERENTIABLE_H
+
+#include <stdint.h>
+
+#include "engram/gradient.h"
+#include "engram/plan.h"
+#include "engram/sum.h"
+#include "engram/system.h"
+#include "engram/tasks.h"
+#include "model.h"
+
+enum {
+    LANES = TASK_LANES, /* samples of a tile */
+    ROWS = 8,           /* rows of a matrix side by side in memory */
+    CELLS = 4,          /* rows and columns of gradients that are added up side by side */
+    BLOCK = 40,         /* steps of a stretch of the way back; the order of sums depends on it */
+};
+
+/** Sizes and constants of a network. What drives the currents stands in columns: s of neurons, F of neurons, inputs, and 1. */
+typedef struct {
+    model model;
+    int inputs, neurons, outputs, steps; /* N, K */
+    bool slow, fast;                     /* are there synapses of s, of F, between neurons? */
+    int padded;                          /* N in whole groups of ROWS */
+    int first;                           /* of the columns that drive currents: 0, or padded where s drives none */
+    int inputs_at;                       /* behind s [padded] and, where it drives currents, F [padded] */
+    int columns;                         /* in whole groups of CELLS: s, F, inputs, 1 */
+    int rows;                            /* of slopes: padded, and outputs in whole groups of CELLS */
+    double dt, tau, tau_fast;            /* ms */
+    double lambda;                       /* cost of currents */
+    double limit;                        /* of adjoints of voltages; INFINITY: none */
+} shape;
+
+/** Matrices as passes read them: groups of ROWS rows, of each of them all columns, of each of them ROWS weights. */
+typedef struct {
+    float *currents;                     /* [padded][columns - first] from the columns to the neurons */
+    float *back, *back_fast;             /* [padded][rows, or without synapses of s: rows - padded] from slopes to s; [padded][padded] to F, or NULL */
+    float *readout;                      /* [outputs][padded] O */
+} matrices;
+
+/** What a pass works on while it lasts: one for all tiles of a rank. */
+typedef struct scratch {
+    float *sources;                      /* [BLOCK][columns][LANES] */
+    float *slopes;                       /* [BLOCK][rows][LANES] of currents, then of readouts */
+    float *voltage;                      /* [BLOCK][padded][LANES] v_k */
+    float *adjoints;                     /* [3][padded][LANES] vh, sh, Fh; on the way forwards: steps that a neuron is in the zone */
+    float *gradient;                     /* [rows][columns] of the last tile */
+    /* of the first sample */
+    float *trace;                        /* [K][N] v after a step */
+} scratch;
+
+/** LANES samples. */
+typedef struct tile {
+    const shape *shape;
+    const matrices *matrices;
+    scratch *scratch;
+    int samples;                         /* lanes that are used, the first ones */
+    bool traced;                         /* its first sample leaves traces */
+    /* what is shown and wanted, README.md 5 */
+    float *input, *target, *weight;      /* as task_sample has them */
+    int *label, *window;                 /* [LANES], [LANES][2] */
+    float *start;                        /* [N][LANES] voltages */
+    /* history */
+    float *u;                            /* [K][N][LANES] */
+    float *current;                      /* [K][N][LANES] I, of event-accurate resets; else NULL */
+    float *by_current, *by_voltage;      /* [K][N][LANES] dt df/dI, 1 + dt df/dv of theta neurons; else NULL */
+    float *kept;                         /* [K/BLOCK + 1][2 padded][LANES] s and F every BLOCK steps */
+    float *output;                       /* [K][outputs][LANES] o after each step; then, with task_sample's target and weight, slopes */
+    uint16_t *spikes;                    /* [K][N] which lanes fire in a step */
+    int64_t *count;                      /* [N] spikes */
+    int64_t *of_step;                    /* [K] spikes */
+    int64_t coarse;                      /* spikes whose way through the zone took fewer than STEPS_WANTED steps */
+    int64_t cut;                         /* adjoints that were cut to the limit */
+    double currents[LANES];              /* sum over steps of |s|^2 */
+} tile;
+
+enum { STEPS_WANTED = 3 };               /* of a way through the zone */
+
+/* tile.c, forward.c, backward.c */
+void differentiable_scratch_new(scratch *scratch, const shape *shape, bool learns);
+void differentiable_scratch_clear(scratch *scratch);
+void differentiable_tile_new(tile *tile, const shape *shape, const matrices *matrices, scratch *scratch, bool learns);
+void differentiable_tile_clear(tile *tile);
+/** From tile->start. input, target, weight and start are filled, lanes without a sample with 0. Leaves history, output, spikes and counts. */
+void differentiable_tile_forward(tile *tile);
+/** After differentiable_tile_forward(). Leaves scratch->gradient, of this tile alone, the sum over its samples; output is overwritten. */
+void differentiable_tile_backward(tile *tile);
+
+/* ---- parameters ---- */
+
+enum { SYNAPSES_NONE, SYNAPSES_ALL };
+enum { START_DRAWN, START_FIXED };
+typedef struct {
+    int64_t neurons;
+    int slow, fast, start;
+    double slow_weight, fast_weight, input_weight, readout_weight, current, current_spread;
+    param_numbers start_range;
+} network_settings;
+typedef struct { double tau, tau_fast, zone; int gate; } neuron_settings;
+typedef struct { double tau_v; int reset; } lif_settings;
+typedef struct { double tau_v; } theta_settings;
+enum { RESET_MOVED, RESET_EXACT };
+typedef struct {
+    int64_t loops, batch;
+    double rate, readout_rate, current_rate;
+    int64_t falls_after;
+    param_numbers steps, step_factors;
+    double beta1, beta2, epsilon, clip, limit, activity_cost;
+} learning_settings;
+typedef struct { int64_t samples; bool slow, fast; } protocol_settings;
+
+/* ---- the network ---- */
+
+enum { PART_SLOW, PART_FAST, PART_INPUT, PART_CURRENT, PART_READOUT, PARTS };
+
+/** A loop, or a trial, over all ranks. */
+typedef struct {
+    int64_t right, labels;               /* samples that were read right, and that have a label */
+    int64_t spikes, coarse, cut;
+    exact_sum off, all;                  /* sums over samples of int weight |o - target|^2 dt and int weight |target|^2 dt */
+    exact_sum currents;                  /* int |s|^2 dt */
+} outcome;
+
+typedef struct {
+    context context;
+    config *config;
+    timers *timers;
+    const network_settings *network;
+    const learning_settings *learning;
+    task *task;
+    uint64_t seed;
+    double dt;                           /* ms */
+    shape shape;
+    matrices matrices;
+    partition part, owned;               /* every rank computes all neurons, for some samples; rank 0 owns them */
+    /* parameters, the same on all ranks: W and Wf [post][pre] where there are such synapses, U [neuron][input], Io [neuron], O [readout][neuron] */
+    int64_t parameters;
+    int64_t first[PARTS + 1];
+    float *weight, *gradient;            /* [parameters] */
+    float *start;                        /* [N] fixed voltages at the start */
+    adam adam;
+    /* a batch */
+    int64_t samples;                     /* of the last batch */
+    int tiles, used;                     /* of this rank: there are, and were needed by the last batch */
+    tile *tile;                          /* [tiles] */
+    scratch scratch;
+    float *partial;                      /* [tiles][parameters] gradients of this rank's tiles */
+    gradient_sum *sum;
+    int64_t *count;                      /* [N + K + 8 + 4] of all ranks: spikes of neurons, of steps; bits of the pulse; outcome's counts */
+    int64_t *confusion;                  /* [classes][classes] samples by label and by what was said; of all ranks */
+    int32_t *fired;                      /* [N] */
+    float *reported;                     /* [N] v of the first sample */
+    int told;                            /* step that the pulse is told */
+    uint8_t *silent;                     /* [N] deleted neurons; NULL: none */
+    int64_t deleted;
+    /* the last loop */
+    outcome outcome;
+    double gradient_norm;
+    bool warned_of_steps, warned_of_limit; /* that was said in this process */
+    bool without_slow, without_fast;     /* while a test leaves such synapses out */
+    struct differentiable_test *test;
+} differentiable;
+
+/* sections.c */
+const param_section *differentiable_sections(int *count);
+/* parameters.c */
+shape differentiable_shape(config *config, const task_shape *task);
+/** Weights, gradients and what passes read. */
+void differentiable_parameters_new(differentiable *net, bool learns);
+void differentiable_parameters_clear(differentiable *net);
+/** Weights and voltages at the start. */
+void differentiable_initial(differentiable *net);
+/** What passes read, from parameters. */
+void differentiable_spread(differentiable *net);
+/** The last tile's gradient as parameters. @param[out] gradient [parameters] */
+void differentiable_collect(const differentiable *net, float *gradient);
+/* batch.c: samples of all ranks through the network and back */
+void differentiable_batch_new(differentiable *net, int64_t samples, bool learns);
+void differentiable_batch_clear(differentiable *net);
+/** Forwards; outcome and confusion. Collective. @param first number of the sample with which the batch begins
+ *  @param bits in, out: pulse_bits(), or'ed over ranks */
+void differentiable_forward(differentiable *net, task_set set, int64_t first, int64_t samples, unsigned *bits);
+/** Steps that were done, told to a pulse: spikes of the first sample, and how many of all. */
+void differentiable_tell(differentiable *net, pulse *pulse);
+/** Backwards: net->gradient of the mean cost. Collective. */
+void differentiable_backward(differentiable *net);
+/** Bits of all ranks. Collective. */
+unsigned differentiable_raise(const differentiable *net, unsigned bits);
+/* differentiable.c: of a batch, means over its samples; NAN where there is nothing to measure */
+double differentiable_error(const outcome *outcome);
+double differentiable_accuracy(const outcome *outcome);
+/* results.c */
+void differentiable_state(void *self, state_part part, state_list *list);
+void differentiable_variables(void *self, variable_list *list);
+void differentiable_known_variables(config *config, variable_list *list);
+void differentiable_refresh(void *self);
+void differentiable_nodes(void *self, node_list *list);
+void differentiable_edges(void *self, bool plastic_only, edge_list *list);
+void differentiable_figures(const void *self, figure_list *list);
+void differentiable_results(void *self, h5_file *file);
+/* testing.c */
+int64_t differentiable_trial_samples(const differentiable *net);
+enum { DIFFERENTIABLE_SCORES = 2 };
+extern const metric differentiable_scores[DIFFERENTIABLE_SCORES];
+status differentiable_perturb(void *self, const perturbation_settings *settings);
+status differentiable_test_begin(void *self, const test_setting *setting, int *columns);
+void differentiable_test_sums(void *self, int task, tally_list *list);
+status differentiable_test_trial(void *self, const test_trial *trial, double *record);
+void differentiable_test_task(void *self, int task, const double *records, figure_list *figures);
+void differentiable_test_write(void *self, int task, h5_file *file);
+void differentiable_test_figures(const void *self, figure_list *figures);
+void differentiable_test_end(void *self);
+/* plan.c */
+extern const plan_hooks differentiable_plan;
+/* differentiable.c */
+extern const learning_system differentiable_system;
+
+#endif

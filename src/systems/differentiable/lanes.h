@@ -1,0 +1,127 @@
+/** @file lanes.h
+ *  LANES floats side by side, and the functions of model.h on them.
+ */
+#ifndef ENGRAM_DIFFERENTIABLE_LANES_H
+#define ENGRAM_DIFFERENTIABLE_LANES_H
+
+#include <string.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
+#include "differentiable.h"
+
+typedef float reals __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float))));
+typedef int32_t whole __attribute__((vector_size(LANES * sizeof(int32_t)), aligned(sizeof(int32_t))));
+
+static inline reals reals_at(const float *from) {
+    return *(const reals *)(const void *)from;
+}
+
+static inline void reals_put(float *to, reals v) {
+    *(reals *)(void *)to = v;
+}
+
+static inline reals reals_all(float x) {
+    return (reals){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+}
+
+static inline whole bits_of(reals v) {
+    whole bits;
+    memcpy(&bits, &v, sizeof v);
+    return bits;
+}
+
+static inline reals of_bits(whole bits) {
+    reals v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+/** v where lanes are -1, 0 where they are 0. */
+static inline reals keep(whole lanes, reals v) {
+    return of_bits(bits_of(v) & lanes);
+}
+
+static inline reals choose(whole lanes, reals yes, reals no) {
+    return of_bits((bits_of(yes) & lanes) | (bits_of(no) & ~lanes));
+}
+
+/** The lanes that are not 0, as a mask. */
+static inline unsigned mask_of(whole lanes) {
+#ifdef __AVX512F__
+    __m512i v;
+    memcpy(&v, &lanes, sizeof v);
+    return _mm512_test_epi32_mask(v, v);
+#else
+    unsigned mask = 0;
+    for (int q = 0; q < LANES; q++) mask |= (unsigned)(lanes[q] & 1) << q;
+    return mask;
+#endif
+}
+
+/** sin y and cos y, |y| <= 1.7: Taylor polynomials, error below 2e-7. */
+static inline void sine_cosine(reals y, reals *sine, reals *cosine) {
+    const reals z = y * y;
+    *sine = y * (1 + z * (-1.f / 6 + z * (1.f / 120 + z * (-1.f / 5040 + z * (1.f / 362880 + z * (-1.f / 39916800))))));
+    *cosine = 1 + z * (-0.5f + z * (1.f / 24 + z * (-1.f / 720 + z * (1.f / 40320 + z * (-1.f / 3628800 + z * (1.f / 479001600))))));
+}
+
+/** What is constant of a gate. */
+typedef struct { float edge, per_width; gate_kind gate; bool both; } zone;
+
+static inline zone zone_of(const model *m) {
+    return (zone){.edge = (float)(1 - m->width), .per_width = (float)(1 / m->width), .gate = m->gate, .both = m->kind == MODEL_NIF};
+}
+
+/** Where in the zone, 0 below it, 1 beyond. */
+static inline reals place_in(const zone *zone, reals v) {
+    reals x = (v - zone->edge) * zone->per_width;
+    x = keep(x > 0, x);
+    return choose(x < 1, x, reals_all(1));
+}
+
+static inline reals charge_of_place(const zone *zone, reals x) {
+    if (zone->gate == GATE_BOX) return x;
+    reals sine, cosine; /* of pi (x - 1/2): sin 2 pi x = -2 sine cosine of it */
+    sine_cosine((float)M_PI * (x - 0.5f), &sine, &cosine);
+    return x + sine * cosine * (float)(1 / M_PI);
+}
+
+/** G(v). */
+static inline reals charge_in(const zone *zone, reals v) {
+    const reals above = charge_of_place(zone, place_in(zone, v));
+    return zone->both ? above - charge_of_place(zone, place_in(zone, -v)) : above;
+}
+
+static inline reals gate_of(const zone *zone, reals v) {
+    const reals x = (v - zone->edge) * zone->per_width;
+    reals g = reals_all(zone->per_width);
+    if (zone->gate == GATE_SMOOTH) {
+        reals sine, cosine; /* 1 - cos 2 pi x = 2 cosine^2 */
+        sine_cosine((float)M_PI * (place_in(zone, v) - 0.5f), &sine, &cosine);
+        g = 2 * zone->per_width * cosine * cosine;
+    }
+    return keep((x > 0) & (x < 1), g);
+}
+
+/** g(v). */
+static inline reals gate_in(const zone *zone, reals v) {
+    const reals above = gate_of(zone, v);
+    return zone->both ? above + gate_of(zone, -v) : above;
+}
+
+/** crossing_of(): -1, 0, 1. */
+static inline reals crossing_in(const zone *zone, reals u) {
+    const reals above = keep(u >= 1, reals_all(1));
+    return zone->both ? above - keep(u <= -1, reals_all(1)) : above;
+}
+
+/** v after u: of event-accurate resets with their current. */
+static inline reals after_reset(const model *m, const zone *zone, reals u, reals I) {
+    const reals crossed = crossing_in(zone, u), moved = u - crossed;
+    if (!m->exact_reset) return moved;
+    return choose(crossed != 0, I / (I - (float)(1 / m->tau)) * moved, moved);
+}
+
+#endif

@@ -1,0 +1,151 @@
+/* What these networks tell of themselves to "engram plan", and what they cost on a machine. */
+#include <stdio.h>
+
+#include "engram/calibrate.h"
+#include "engram/output.h"
+#include "engram/run_settings.h"
+#include "engram/test_settings.h"
+#include "differentiable.h"
+
+typedef struct {
+    shape shape;
+    task_shape task;
+    double parameters;
+    int64_t loops, batch, samples;
+    const output_settings *output;
+    const test_settings *test;
+} sizes;
+
+/** Of a section of a machine file. */
+typedef struct { double synapse, neuron; } differentiable_costs;
+
+static const double NS = 1e-9, FORWARD = 0.35, RATE_GUESS = 50; /* part of an iteration; Hz */
+
+static const param params[] = {
+    MACHINE_NUMBER(differentiable_costs, "synapse", "0.06", 0, MACHINE_HUGE_NS, "ns of a synapse in a step of a sample, forwards and backwards", synapse),
+    MACHINE_NUMBER(differentiable_costs, "neuron", "1.5", 0, MACHINE_HUGE_NS, "ns of a neuron in a step of a sample, forwards and backwards", neuron),
+};
+MACHINE_TABLE(table, "differentiable", "networks that follow an exact gradient", params, differentiable_costs);
+
+static const param_section *cost_sections(int *count) {
+    static param_section section;
+    section = (param_section){.name = "differentiable", .plural = "differentiable", .help = table.help, .common = &table};
+    *count = 1;
+    return &section;
+}
+
+static status open_sizes(const context *context, config *config, void **result) {
+    const simulation_settings *simulation = config_common(config, "simulation");
+    const learning_settings *learning = config_common(config, "learning");
+    const task_setting setting = {.context = context, .config = config, .seed = (uint64_t)simulation->seed, .dt = simulation->dt};
+    task_shape task;
+    *result = NULL;
+    status sized = task_shape_of(&setting, &task);
+    if (sized != STATUS_OK) return sized;
+    sizes *sizes = memory_new(MEMORY_BUFFERS, 1, sizeof *sizes);
+    sizes->shape = differentiable_shape(config, &task), sizes->task = task;
+    const double N = sizes->shape.neurons;
+    sizes->parameters = N * N * (sizes->shape.slow + sizes->shape.fast) + N * (task.inputs + 1 + task.outputs);
+    sizes->loops = learning->loops, sizes->batch = learning->batch;
+    sizes->samples = ((const protocol_settings *)config_common(config, "protocol"))->samples;
+    sizes->output = config_common(config, "output"), sizes->test = config_common(config, "test");
+    *result = sizes;
+    return STATUS_OK;
+}
+
+static double tiles_of(double samples, double ranks) {
+    return ceil(ceil(samples / LANES) / ranks);
+}
+
+static void facts(const void *raw, plan_facts *facts) {
+    const sizes *sizes = raw;
+    *facts = (plan_facts){.neurons = sizes->shape.neurons, .loops = sizes->loops, .loop_steps = sizes->shape.steps, .dt = sizes->shape.dt, .rate = RATE_GUESS};
+    snprintf(facts->network, sizeof facts->network, "with differentiable synapses, %.0f parameters", sizes->parameters);
+    snprintf(facts->training, sizeof facts->training,
+             "batches of %lld samples, rule exact_gradient; ranks share %.0f tiles of %d samples: more ranks than that have nothing to do",
+             (long long)sizes->batch, ceil((double)sizes->batch / LANES), LANES);
+}
+
+/* ---- bytes ---- */
+
+static double tile_bytes(const shape *s) {
+    const double N = s->neurons, K = s->steps, lanes = 4.0 * LANES;
+    const double histories = s->model.kind == MODEL_THETA ? 3 : s->model.exact_reset ? 2 : 1;
+    return lanes * (K * (s->inputs + 2 * s->outputs + 1) + N + histories * K * N + floor(K / BLOCK + 1) * s->inputs_at) + 3 * lanes + 2 * K * N + 8 * (N + K) +
+           sizeof(tile);
+}
+
+static double scratch_bytes(const shape *s) {
+    const double padded = s->padded;
+    return 4.0 * LANES * (BLOCK * (s->columns + s->rows + padded) + 3 * padded) + 4.0 * s->rows * s->columns + 4.0 * s->steps * s->neurons;
+}
+
+static void memory(const void *raw, int64_t count, double rate, plan_bytes *bytes) {
+    const sizes *sizes = raw;
+    const shape *s = &sizes->shape;
+    const double ranks = (double)count, N = s->neurons, P = sizes->parameters, padded = s->padded, classes = sizes->task.classes;
+    const double tiles = tiles_of((double)sizes->batch, ranks);
+    const double held_tiles = sizes->test->trials ? tiles_of((double)(sizes->samples > sizes->batch ? sizes->samples : sizes->batch), ranks) : tiles;
+    double *held = bytes->category;
+    (void)rate;
+    held[MEMORY_STATE] = held_tiles * tile_bytes(s) + scratch_bytes(s) + 8 * (N + s->steps) + 8 * N + 8 * classes * classes + sizeof(differentiable);
+    held[MEMORY_WEIGHTS] = 16 * P + 4 * N + 4 * padded * (s->columns - s->first + s->rows + padded * s->fast) + 4 * padded * s->outputs;
+    held[MEMORY_TARGETS] = (double)sizes->task.bytes;
+    held[MEMORY_BUFFERS] = 4 * P * tiles + (ranks > 1 ? 4 * P * tiles + 4 * P * ceil((double)sizes->batch / LANES) / ranks : 0);
+    for (int c = 0; c < MEMORY_CATEGORIES; c++) bytes->building += c == MEMORY_OUTPUT ? 0 : held[c];
+    bytes->building += (double)sizes->task.building;
+    bytes->writing = 16 * P;
+}
+
+static void output(const void *raw, double rate, plan_files *files) {
+    const sizes *sizes = raw;
+    (void)rate;
+    plan_add_file(files, "nodes", 40.0 * (sizes->shape.neurons + sizes->shape.inputs + sizes->shape.outputs));
+    plan_add_file(files, "edges", sizes->output->edges == EDGES_NONE ? 0 : 36 * sizes->parameters);
+    plan_add_file(files, "differentiable", 4 * sizes->parameters);
+    files->checkpoint = 12 * sizes->parameters + 4.0 * sizes->shape.neurons;
+}
+
+/* ---- seconds ---- */
+
+static double iteration(const sizes *sizes, const machine *machine, double tiles) {
+    const differentiable_costs *costs = machine_costs(machine, "differentiable");
+    return NS * tiles * LANES * sizes->shape.steps * (sizes->shape.neurons * costs->neuron + sizes->parameters * costs->synapse);
+}
+
+static void seconds_of(const void *raw, const machine *machine, plan_ranks ranks, double rate, plan_seconds *s) {
+    const sizes *sizes = raw;
+    const double whole = iteration(sizes, machine, tiles_of((double)sizes->batch, (double)ranks.count));
+    (void)rate;
+    s->update = FORWARD * whole, s->learn = (1 - FORWARD) * whole;
+    if (ranks.count > 1)
+        s->transfer = plan_message(machine, ranks, 8 * sizes->parameters) + plan_message(machine, ranks, 8.0 * (sizes->shape.neurons + sizes->shape.steps));
+    s->tests = (double)sizes->test->trials * FORWARD * iteration(sizes, machine, tiles_of((double)sizes->samples, (double)ranks.count));
+}
+
+/* ---- measuring ---- */
+
+static void calibrate(calibration *calibration) {
+    enum { FEW = 16, MANY = 128, SAMPLES = 16 };
+    differentiable_costs *costs = machine_costs(&calibration->machine, "differentiable");
+    calibration_say(calibration, "networks that follow an exact gradient");
+    static const char text[] = "simulation: {dt: 1 ms}\nnetwork: {neurons: %d}\ntask: {kind: autoencode}\n"
+                               "learning: {rule: exact_gradient, batch: %d, rate: 0%s}\n";
+    const calibration_loop few = calibration_run(calibration, &differentiable_system, NULL, text, FEW, SAMPLES, "");
+    const calibration_loop many = calibration_run(calibration, &differentiable_system, NULL, text, MANY, SAMPLES, "");
+    const double least = 1e-3, steps = SAMPLES * few.steps, few_ns = few.seconds / NS / steps / FEW, many_ns = many.seconds / NS / steps / MANY;
+    /* ns of a neuron = neuron + (neurons + 5) synapse */
+    costs->synapse = fmax(least, (many_ns - few_ns) / (MANY - FEW));
+    costs->neuron = fmax(least, few_ns - (FEW + 5) * costs->synapse);
+}
+
+const plan_hooks differentiable_plan = {
+    .open = open_sizes,
+    .close = memory_free,
+    .facts = facts,
+    .memory = memory,
+    .output = output,
+    .time = seconds_of,
+    .costs = cost_sections,
+    .calibrate = calibrate,
+};

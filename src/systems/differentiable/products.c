@@ -1,0 +1,72 @@
+/* Where the time goes: everything else is a vector operation or two a neuron and step. Sums run over columns, or over steps, in their order; those over lanes
+ * as a tree. */
+#include "products.h"
+
+#ifdef __AVX512F__
+enum { SIDE_BY_SIDE = 8 }; /* rows that registers hold */
+#elif defined __AVX__
+enum { SIDE_BY_SIDE = 4 };
+#else
+enum { SIDE_BY_SIDE = 2 };
+#endif
+
+static inline __attribute__((always_inline)) void rows_of_product(const float *pack, int columns, const float *x, float *y, int rows) {
+    reals sum[SIDE_BY_SIDE];
+    for (int r = 0; r < rows; r++) sum[r] = reals_at(y + r * LANES);
+    for (int c = 0; c < columns; c++) {
+        const reals value = reals_at(x + (size_t)c * LANES);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) sum[r] += pack[c * ROWS + r] * value;
+    }
+    for (int r = 0; r < rows; r++) reals_put(y + r * LANES, sum[r]);
+}
+
+void add_product(const float *pack, int groups, int columns, const float *x, float *y) {
+    for (int g = 0; g < groups; g++)
+        for (int r = 0; r < ROWS; r += SIDE_BY_SIDE)
+            rows_of_product(pack + (size_t)g * (size_t)columns * ROWS + r, columns, x, y + (g * ROWS + r) * LANES, SIDE_BY_SIDE);
+}
+
+/** Sums over the lanes of 16 vectors, that of vector k in lane k: in each round halves of pairs are added. */
+static inline reals sums_of(const reals *v) {
+    reals eight[8], four[4], two[2];
+    for (int k = 0; k < 8; k++) {
+        const whole low = {0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23}, high = low + 8;
+        eight[k] = __builtin_shuffle(v[k], v[k + 8], low) + __builtin_shuffle(v[k], v[k + 8], high);
+    }
+    for (int k = 0; k < 4; k++) {
+        const whole low = {0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27}, high = low + 4;
+        four[k] = __builtin_shuffle(eight[k], eight[k + 4], low) + __builtin_shuffle(eight[k], eight[k + 4], high);
+    }
+    for (int k = 0; k < 2; k++) {
+        const whole low = {0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29}, high = low + 2;
+        two[k] = __builtin_shuffle(four[k], four[k + 2], low) + __builtin_shuffle(four[k], four[k + 2], high);
+    }
+    const whole low = {0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30}, high = low + 1;
+    return __builtin_shuffle(two[0], two[1], low) + __builtin_shuffle(two[0], two[1], high);
+}
+
+static inline void add_cells(const outer *o, int row, int column) {
+    reals sum[CELLS * CELLS];
+    for (int k = 0; k < CELLS * CELLS; k++) sum[k] = reals_all(0);
+    const float *slopes = o->slopes + row * LANES, *sources = o->sources + column * LANES;
+    for (int step = 0; step < o->steps; step++) {
+        reals slope[CELLS];
+        for (int r = 0; r < CELLS; r++) slope[r] = reals_at(slopes + r * LANES);
+#pragma GCC unroll 4
+        for (int c = 0; c < CELLS; c++) {
+            const reals source = reals_at(sources + c * LANES);
+#pragma GCC unroll 4
+            for (int r = 0; r < CELLS; r++) sum[r * CELLS + c] += slope[r] * source;
+        }
+        slopes += (size_t)o->slope_stride * LANES, sources += (size_t)o->source_stride * LANES;
+    }
+    const reals sums = sums_of(sum);
+    for (int r = 0; r < CELLS; r++)
+        for (int c = 0; c < CELLS; c++) o->gradient[(size_t)(row + r) * (size_t)o->gradient_stride + (size_t)(column + c)] += sums[r * CELLS + c];
+}
+
+void add_outer(const outer *o, int rows_from, int rows_to, int columns_from, int columns_to) {
+    for (int row = rows_from; row < rows_to; row += CELLS)
+        for (int column = columns_from; column < columns_to; column += CELLS) add_cells(o, row, column);
+}
