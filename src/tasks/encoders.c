@@ -23,6 +23,15 @@ void encode_poisson(const task_sample *sample, encoder_span span, double chance,
     }
 }
 
+void encode_population(const task_sample *sample, encoder_span span, encoder_population population, double place, encoder_draws draws) {
+    static const double FURTHEST = 5;
+    for (int c = 0; c < population.count; c++) {
+        const double off = (place - (double)c / (population.count - 1)) / population.width;
+        span.channel = population.first + c;
+        if (fabs(off) < FURTHEST) encode_poisson(sample, span, population.chance * exp(-off * off / 2), draws);
+    }
+}
+
 void encode_crossings(const task_sample *sample, int inputs, int thresholds, const float *value, int count) {
     for (int n = 0; n < count; n++) {
         for (int k = 0; n < count - 1 && value[n] != value[n + 1] && k < thresholds - 1; k++) {

@@ -17,6 +17,17 @@ typedef struct { uint64_t seed, sample; } encoder_draws;
  *  @param chance of a spike in a step, below 1 @param draws sample: a number of its own for each sample */
 void encode_poisson(const task_sample *sample, encoder_span span, double chance, encoder_draws draws);
 
+/** Channels first .. first + count - 1, with centres 0 .. 1 side by side. */
+typedef struct {
+    int first, count;
+    double width;                 /**< standard deviation of a channel's Gaussian */
+    double chance;                /**< of a spike in a step at its centre, below 1 */
+} encoder_population;
+
+/** Population code of a value: Poisson spikes of channels, in the measure of their Gaussians there; channels further than 5 widths are silent.
+ *  @param span its channel is not used @param place of the value, 0 .. 1 in what the population codes */
+void encode_population(const task_sample *sample, encoder_span span, encoder_population population, double place, encoder_draws draws);
+
 /** A number for each sample of both sets. */
 uint64_t encoder_sample(task_pick pick);
 

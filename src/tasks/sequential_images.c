@@ -7,6 +7,7 @@
 #include "encoders.h"
 #include "engram/files.h"
 #include "engram/memory.h"
+#include "order.h"
 #include "../images/idx_read.h"
 
 enum { THRESHOLDS_MAX = 1000, LABELS = 256 };
@@ -44,8 +45,7 @@ typedef struct {
     image_data image[TASK_SETS];
     uint8_t *label[TASK_SETS];
     int64_t *pixel;               /* [pixels] order they are shown in */
-    int64_t *shuffled;            /* [count of the training set] of this epoch */
-    int64_t epoch;                /* -1: none yet */
+    sample_order order;           /* of the training set */
     float *value;                 /* [pixels] scratch */
 } sequential_images;
 
@@ -128,17 +128,9 @@ static status read_set(const task_setting *setting, const parameters *p, task_se
 static void close_task(void *raw) {
     sequential_images *task = raw;
     for (int s = 0; s < TASK_SETS; s++) memory_free(task->image[s].values), memory_free(task->label[s]);
-    memory_free(task->pixel), memory_free(task->shuffled), memory_free(task->value);
+    memory_free(task->pixel), memory_free(task->value);
+    order_clear(&task->order);
     memory_free(task);
-}
-
-/** A drawn order of 0 .. count - 1 (Fisher & Yates). */
-static void shuffle(uint64_t seed, uint64_t id, int64_t count, int64_t *order) {
-    for (int64_t n = 0; n < count; n++) order[n] = n;
-    for (int64_t n = count - 1; n > 0; n--) {
-        const int64_t other = (int64_t)random_below(seed, RANDOM_TASK_ORDER, id, (uint64_t)n, (uint64_t)n + 1), kept = order[n];
-        order[n] = order[other], order[other] = kept;
-    }
 }
 
 static status open_task(const task_setting *setting, const void *raw, const task_shape *shape, void **self, char about[TASK_TEXT_BYTES]) {
@@ -156,13 +148,13 @@ static status open_task(const task_setting *setting, const void *raw, const task
         if (!task->label[s]) task->label[s] = memory_new(MEMORY_TARGETS, (size_t)task->image[s].count, 1);
         data_share_bytes(setting->context, task->label[s], (size_t)task->image[s].count);
     }
-    task->seed = setting->seed, task->shape = *shape, task->epoch = -1;
+    task->seed = setting->seed, task->shape = *shape;
     task->pixels = shape->steps - (int)p->cue_steps, task->thresholds = (int)p->thresholds, task->cue_steps = (int)p->cue_steps;
     task->pixel = memory_new(MEMORY_TARGETS, (size_t)task->pixels, sizeof *task->pixel);
     task->value = memory_new(MEMORY_TARGETS, (size_t)task->pixels, sizeof *task->value);
-    task->shuffled = memory_new(MEMORY_TARGETS, (size_t)shape->count[TASK_TRAIN], sizeof *task->shuffled);
+    order_new(&task->order, task->seed, shape->count[TASK_TRAIN]);
     for (int i = 0; i < task->pixels; i++) task->pixel[i] = i;
-    if (p->order == ORDER_PERMUTED) shuffle(task->seed, 0, task->pixels, task->pixel);
+    if (p->order == ORDER_PERMUTED) order_shuffle(task->seed, 0, task->pixels, task->pixel);
     snprintf(about, TASK_TEXT_BYTES, "%lld images to train with, %lld to test with, of %d pixels%s, %d classes", (long long)shape->count[TASK_TRAIN],
              (long long)shape->count[TASK_TEST], task->pixels, p->order == ORDER_PERMUTED ? " in a drawn order" : "", shape->outputs);
     *self = task;
@@ -171,12 +163,7 @@ static status open_task(const task_setting *setting, const void *raw, const task
 
 static void draw_sample(void *raw, task_pick pick, const task_sample *sample) {
     sequential_images *task = raw;
-    int64_t number = pick.number;
-    if (pick.set == TASK_TRAIN) {
-        const int64_t count = task->shape.count[TASK_TRAIN];
-        if (pick.epoch != task->epoch) shuffle(task->seed, 1 + (uint64_t)pick.epoch, count, task->shuffled), task->epoch = pick.epoch;
-        number = task->shuffled[number];
-    }
+    const int64_t number = order_of(&task->order, pick);
     const uint8_t *image = (const uint8_t *)task->image[pick.set].values + number * task->pixels;
     for (int i = 0; i < task->pixels; i++) task->value[i] = (float)image[task->pixel[i]] / GREYS;
     encode_crossings(sample, task->shape.inputs, task->thresholds, task->value, task->pixels);

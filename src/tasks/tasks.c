@@ -7,11 +7,13 @@
 
 #include "engram/memory.h"
 
-extern const task_kind task_store_recall, task_sequential_images, task_evidence, task_autoencode, task_delayed_xor;
+extern const task_kind task_store_recall, task_sequential_images, task_evidence, task_autoencode, task_delayed_xor, task_oscillation,
+    task_regression, task_frames, task_function_family;
 
 /* To add a kind: write src/tasks/NAME.c after the pattern of store_recall.c (drawn) or sequential_images.c (read), or of autoencode.c
  * if readouts follow values, and a line here. */
-const task_kind *const task_kinds[] = {&task_store_recall, &task_sequential_images, &task_evidence, &task_autoencode, &task_delayed_xor, NULL};
+const task_kind *const task_kinds[] = {&task_store_recall, &task_sequential_images, &task_evidence, &task_autoencode, &task_delayed_xor, &task_oscillation,
+                                       &task_regression, &task_frames, &task_function_family, NULL};
 
 const param_table task_common = {TASK_SECTION, "what readouts are to say of the input", NULL, 0, 0};
 

@@ -154,6 +154,108 @@ def test_images(bench):
     assert (read(permuted, "test.h5", "test/0/input")[12:] == x[12:]).all() and (read(permuted, "test.h5", "test/0/input") != x).any()
 
 
+SILENT = {"learning.loops": 0, "neuron.threshold": 1e6, "test.trials": 1}  # readouts are 0: the loss is the mean square of the targets
+
+
+def figures(out):
+    with open(os.path.join(out, "run.json")) as file:
+        return json.load(file)["test"][0]
+
+
+def decoded(spikes, channels, steps, width=0.04, chance=0.9):
+    """Where in its range a value is, by the likelihood of a population's spikes; a row for each example."""
+    counts = spikes.reshape(-1, steps, channels).sum(1)
+    grid = np.linspace(0, 1, 401)
+    p = np.clip(chance * np.exp(-((grid[:, None] - np.linspace(0, 1, channels)) / width) ** 2 / 2), 1e-9, None)
+    return grid[(counts @ np.log(p).T + (steps - counts) @ np.log1p(-p).T).argmax(1)]
+
+
+def test_function_family(bench):
+    """Values are shown by their populations, the one before again; sines are sines; networks are as far from 0 as those that are drawn here."""
+    shape = {"task.kind": "function_family", "task.examples": 60, "task.duration": "50 ms", "task.channels": 30, "task.rate": "900 Hz", **SILENT, "protocol.samples": 300}
+    out = train(bench, "sines", {**shape, "task.family": "sines"})
+    x, target = read(out, "test.h5", "test/0/input").astype(int), read(out, "test.h5", "test/0/target")[:, 0]
+    place, before = decoded(x[:, :30], 30, 50), decoded(x[50:, 30:], 30, 50)
+    angle = np.pi * (2 * place - 1)
+    waves = np.stack([np.sin(angle), np.cos(angle)], 1)
+    fit = np.linalg.lstsq(waves, target - 0.5, rcond=None)[0]
+    assert x[:50, 30:].sum() == 0 and np.abs(before - target[:-1]).max() < 0.04 and np.std(waves @ fit - target + 0.5) < 0.03 and 0.09 < np.hypot(*fit) < 0.51, fit
+    assert abs(figures(out)["loss"] - (1 + (1 - 0.2 ** 3) / (3 * 0.8) / 2) / 4) < 0.02, figures(out)
+    draw, square = np.random.default_rng(1), []
+    for _ in range(1000):
+        w, h, v, c, x = (draw.uniform(-1, 1, size) for size in ((2, 10), 10, 10, 1, (60, 2)))
+        square.append((1 / (1 + np.exp(-5 * (1 / (1 + np.exp(-5 * (x @ w + h))) @ v + c))) ** 2).mean())
+    out = train(bench, "networks", {**shape, "task.rate": "50 Hz"})
+    loss, error = figures(out)["loss"], read(out, "test.h5", "test/0/error")[:, 0]
+    assert abs(loss - np.mean(square)) < 4 * np.std(square) / np.sqrt(300), (loss, np.mean(square))
+    assert len(error) == 60 and abs(error.mean() - loss) < 1e-6, "error by example"
+
+
+def test_oscillation(bench):
+    """Sums of the sines that are asked for, with amplitudes that add up to 1; a clock's groups one after another, or a pulse."""
+    shape = {"task.kind": "oscillation", "task.duration": "400 ms", "task.outputs": 2, "task.frequencies": "[5, 10]", "task.rate": "300 Hz", **SILENT}
+    out = train(bench, "clock", {**shape, "task.parts": 4, "task.channels": 3})
+    target, x, t = read(out, "test.h5", "test/0/target"), read(out, "test.h5", "test/0/input").astype(int), np.arange(1, 401) / 1000
+    waves = np.stack([wave(2 * np.pi * f * t) for f in (5, 10) for wave in (np.sin, np.cos)], 1)
+    fit, amplitudes = np.linalg.lstsq(waves, target, rcond=None)[0], None
+    amplitudes = np.hypot(fit[::2], fit[1::2])
+    assert np.abs(waves @ fit - target).max() < 1e-5 and np.abs(amplitudes.sum(0) - 1).max() < 1e-5 and amplitudes.min() > 0.19 and np.ptp(amplitudes) > 0
+    groups = x.reshape(4, 100, 4, 3).sum((1, 3))
+    assert (np.diag(groups) > 40).all() and groups.sum() == np.trace(groups), groups
+    out = train(bench, "pulse", {**shape, "task.input": "pulse", "task.pulse": "30 ms", "task.phases": "[0.25, 0.5]", "task.smallest": 1, "task.ignored": "100 ms"})
+    x, target, error = (read(out, "test.h5", f"test/0/{what}") for what in ("input", "target", "error"))
+    assert x[:30].sum() > 15 and x[30:].sum() == 0
+    assert np.abs(target - (np.cos(2 * np.pi * 5 * t) / 2 - np.sin(2 * np.pi * 10 * t) / 2)[:, None]).max() < 1e-5
+    assert np.isnan(error[:100]).all() and np.abs(error[100:, 0] - target[100:, 0] ** 2).max() < 1e-6
+
+
+def sequences(bench, name="sequences.h5", **changed):
+    """Values, targets, weights and labels of 21 and 9 samples of 12 rows."""
+    draw, data = np.random.default_rng(2), {}
+    for prefix, count in (("", 21), ("test_", 9)):
+        data |= {f"{prefix}input": draw.normal(size=(count, 12, 3)), f"{prefix}target": draw.normal(size=(count, 12, 2)), f"{prefix}mask": draw.integers(0, 3, (count, 12)),
+                 f"{prefix}labels": draw.integers(-1, 4, (count, 12))}
+    data |= changed
+    with h5py.File(bench.path(name), "w") as file:
+        for key, values in data.items():
+            file[key] = values
+    return bench.path(name), data
+
+
+def of_files(path):
+    regression = {"task.kind": "regression", "task.path": path, "task.mask": "mask", "task.test_mask": "test_mask", "task.row_steps": 4}
+    frames = {"task.kind": "frames", "task.path": path, "task.features": "input", "task.test_features": "test_input", "task.classes": 4, "task.frame_steps": 4}
+    return regression, frames
+
+
+def test_sequences(bench):
+    """Rows are held; targets, weights and labels are those of the file."""
+    path, data = sequences(bench)
+    regression, frames = of_files(path)
+    out = train(bench, "regression", {**regression, **SILENT, "protocol.samples": 9})
+    assert (read(out, "test.h5", "test/0/input") == np.repeat(data["test_input"][0], 4, 0).astype(np.float32)).all()
+    assert (read(out, "test.h5", "test/0/target") == data["test_target"][0].astype(np.float32)).all()
+    wanted = ((data["test_target"] ** 2).mean(2) * data["test_mask"]).sum() / data["test_mask"].sum()
+    assert abs(figures(out)["loss"] / wanted - 1) < 1e-6, (figures(out), wanted)
+    out = train(bench, "frames", {**frames, **SILENT, "protocol.samples": 9})
+    confusion = read(out, "test.h5", "test/0/confusion")
+    assert (confusion[:, 0] == [(data["test_labels"] == k).sum() for k in range(4)]).all() and confusion[:, 1:].sum() == 0
+    assert abs(figures(out)["loss"] - np.log(4)) < 1e-6
+
+
+def test_tasks_of_values(bench):
+    """Of every kind the same bits when it is resumed after the first loop; of one that is read, and one that is drawn, on other ranks."""
+    path, _ = sequences(bench)
+    regression, frames = of_files(path)
+    family = {"task.kind": "function_family", "task.examples": 5, "task.channels": 6}
+    for name, parameters in (("regression", regression), ("frames", {**frames, "learning.rule": "eprop"}), ("family", family), ("oscillation", {"task.kind": "oscillation", "task.duration": "100 ms"}),
+                             ("delayed_xor", {"task.kind": "delayed_xor", "task.raise_at": 0})):
+        one = contents(train(bench, f"{name}.whole", parameters))
+        part = train(bench, f"{name}.part", {**parameters, "learning.loops": 1})
+        bench.succeed(["train", os.path.join(part, "parameters.yaml"), "--resume", part, "-P", "learning.loops=3"], 2 if name in ("regression", "family") else 1)
+        assert not difference(one, contents(part)), f"{name} resumed: {difference(one, contents(part))}"
+
+
 def test_learns(bench):
     """A small store and recall is learned; e-prop's gradient points into the half space of the exact one."""
     parameters = {"learning.loops": 60, "learning.batch": 64, "learning.rate": 0.02, "learning.decay_every": 1000, "neuron.tau_adaptation": "300 ms", "protocol.samples": 128, "task.rate": "100 Hz"}
@@ -174,6 +276,24 @@ def test_ranks(bench):
         assert not wrong, f"{name} on {ranks} ranks: {wrong[:6]}"
 
 
+def wrong_tasks(bench):
+    """What kinds of values and targets refuse: parameters, and words of the message."""
+    (path, data), family, oscillation = sequences(bench), {"task.kind": "function_family"}, {"task.kind": "oscillation"}
+    regression, frames = of_files(path)
+    yield from (({**family, "task.rate": "2 kHz"}, "spikes a step"), ({**family, "task.examples": 4000}, "4000 of 20 ms"), ({**family, "task.duration": "1.5 ms"}, "task.duration"),
+                ({**oscillation, "task.rate": "1 kHz"}, "spikes a step"), ({**oscillation, "task.frequencies": "[]"}, "frequencies"), ({**oscillation, "task.phases": "[0]"}, "4 frequencies"),
+                ({**oscillation, "task.input": "pulse", "task.pulse": "2 s"}, "task.pulse"), ({**oscillation, "task.parts": 200, "task.duration": "100 ms"}, "200 parts"),
+                ({**oscillation, "task.ignored": "1 s"}, "no error would count"), ({**oscillation, "task.duration": "10.5 ms"}, "task.duration"),
+                ({**regression, "task.test_input": "input"}, "train with, too"), ({**regression, "task.row_steps": 6000}, "12 rows of 6000"), ({**regression, "task.target": "nothing"}, "nothing"),
+                ({**regression, "task.target": "mask"}, "'mask'"), ({**regression, "task.path": "/nowhere"}, "/nowhere"), ({**frames, "task.classes": 3}, "label 3"),
+                ({**frames, "task.test_features": "input"}, "train with, too"), ({**frames, "task.frame_steps": 6000}, "12 frames of 6000"))
+    changes = (("target", data["target"][:20], regression, "20 samples, but 'input' has 21"), ("mask", -data["mask"], regression, "weights are 0 and more"),
+               ("test_input", data["test_input"][:, :, :2], regression, "12 rows of 2"), ("labels", data["labels"][:, :5], frames, "have 5 rows"),
+               ("test_labels", data["test_labels"] + 0.5, frames, "integers below"), ("input", np.where(data["input"] > 2, np.inf, data["input"]), frames, "inf at sample"))
+    for name, values, parameters, words in changes:
+        yield {**parameters, "task.path": sequences(bench, f"wrong_{name}.h5", **{name: values})[0]}, words
+
+
 def test_refused(bench):
     """One message, with what is allowed, and exit code 2."""
     config, (pictures, _, _) = bench.config("empty.yaml", "{}"), images(bench)
@@ -183,7 +303,7 @@ def test_refused(bench):
                               ({"task.recall_delay": 0}, "recall_delay"), ({"task.symbols": 200, "task.recall_delay": 0.5}, "recall_delay"), ({"task.rate": "1000 Hz"}, "spikes a step"),
                               ({"task.duration": "1500 ms", "task.symbols": 100}, "at most 65535"), ({**EVIDENCE, "task.cues": 4}, "odd"),
                               ({**pictures, "task.classes": 2}, "label 2 of image 2"), ({**pictures, "task.labels_path": wrong}, "label 3"), ({**pictures, "task.read_steps": 9}, "read_steps"),
-                              ({**pictures, "task.samples": 13}, "12 images"), ({**pictures, "task.path": "/nowhere"}, "/nowhere"), ({**pictures, "task.test_labels_path": wrong}, "12 labels")):
+                              ({**pictures, "task.samples": 13}, "12 images"), ({**pictures, "task.path": "/nowhere"}, "/nowhere"), ({**pictures, "task.test_labels_path": wrong}, "12 labels"), *wrong_tasks(bench)):
         for ranks in (1, 2) if "label" in words else (1,):
             code, _, error = bench.run(["train", config, "-o", bench.path("refused")] + [word for text in given({**SMALL, **parameters}) for word in ("-P", text)], ranks)
             assert code == 2 and words in error and error.count("engram: error") == 1 and not os.path.exists(bench.path("refused")), (parameters, code, error)
@@ -194,4 +314,5 @@ def test_refused(bench):
 
 
 if __name__ == "__main__":
-    run_tests([test_independent_program, test_store_recall, test_skipped, test_evidence, test_images, test_learns, test_ranks, test_refused])
+    run_tests([test_independent_program, test_store_recall, test_skipped, test_evidence, test_images, test_function_family, test_oscillation, test_sequences, test_tasks_of_values, test_learns, test_ranks,
+               test_refused])
