@@ -22,6 +22,7 @@ typedef struct { int neurons, steps, delays, percent, reads; bool values; } make
 typedef struct bench bench;
 struct bench {
     shape shape;
+    slice slice;
     synapses synapses;
     scratch scratch;
     tile tile;
@@ -57,7 +58,8 @@ static void connect(bench *b, int percent) {
             b->synapses.weight[e] = (float)(draw_normal(2, pre, post) / sqrt(pre < s->inputs ? s->inputs : s->neurons * percent / (double)DENSE));
             b->synapses.delay[e] = post < s->neurons ? (uint8_t)(draw(3, pre, post) * s->delays) : 0;
         }
-    synapses_index(&b->synapses, s);
+    b->slice = slice_whole(s);
+    synapses_index(&b->synapses, s, &b->slice);
 }
 
 static bench *open_bench(make make, unsigned lanes) {
@@ -71,7 +73,7 @@ static bench *open_bench(make make, unsigned lanes) {
     const shape *s = &b->shape;
     connect(b, percent);
     scratch_new(&b->scratch, s);
-    tile_new(&b->tile, s, &b->synapses, &b->scratch);
+    tile_new(&b->tile, s, &b->slice, &b->synapses, &b->scratch);
     b->rate_slope = memory_new(MEMORY_STATE, (size_t)neurons, sizeof(float));
     for (int j = 0; j < neurons; j++) b->rate_slope[j] = (float)(1e-3 * draw_normal(4, j, 0));
     for (int t = 0; t < steps; t++)
@@ -91,8 +93,8 @@ static bench *open_bench(make make, unsigned lanes) {
 }
 
 static void close_bench(bench *b) {
-    void *arrays[] = {b->synapses.weight, b->synapses.delay, b->synapses.start, b->synapses.readouts, b->synapses.forward_at, b->synapses.backward_at,
-                      b->synapses.value, b->synapses.order, b->rate_slope};
+    void *arrays[] = {b->synapses.weight, b->synapses.delay, b->rate_slope};
+    synapses_clear(&b->synapses);
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
     scratch_clear(&b->scratch);
     tile_clear(&b->tile);

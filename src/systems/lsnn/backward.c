@@ -50,13 +50,15 @@ static inline __attribute__((always_inline)) void retreat(const tile *tile, int 
 }
 
 static void retreat_neurons(const tile *tile, int t, int tau, slopes *s) {
-    const int N = tile->shape->neurons, fixed = N - tile->shape->adaptive;
+    const slice *slice = tile->slice;
+    const int fixed = tile->shape->neurons - tile->shape->adaptive, first = slice->first, next = slice_to(slice, tile->shape->neurons);
+    const int middle = first > fixed ? first : slice_to(slice, fixed);
     if (tile->mode == BACKWARD_NO_RESET) {
-        retreat(tile, t, tau, (stretch){fixed, N, true, false}, s);
-        retreat(tile, t, tau, (stretch){0, fixed, false, false}, s);
+        retreat(tile, t, tau, (stretch){middle, next, true, false}, s);
+        retreat(tile, t, tau, (stretch){first, middle, false, false}, s);
     } else {
-        retreat(tile, t, tau, (stretch){fixed, N, true, true}, s);
-        retreat(tile, t, tau, (stretch){0, fixed, false, true}, s);
+        retreat(tile, t, tau, (stretch){middle, next, true, true}, s);
+        retreat(tile, t, tau, (stretch){first, middle, false, true}, s);
     }
 }
 
@@ -64,7 +66,7 @@ static void retreat_readouts(const tile *tile, int t, int tau, slopes *s) {
     const shape *shape = tile->shape;
     const float kappa = (float)shape->kappa, rest = 1 - kappa, share = 1.0f / (float)shape->read_steps;
     const float *slope = tile->slope + (t > shape->first_read ? (t - shape->first_read - 1) / shape->read_steps * shape->outputs * LANES : 0);
-    for (int o = 0; o < shape->outputs; o++) {
+    for (int o = 0; o < shape->outputs; o++) { /* all of them, on every rank */
         reals q = reals_all(kappa) * reals_at(s->q + o * LANES);
         if (t > shape->first_read) q += reals_all(share) * reals_at(slope + o * LANES);
         reals_put(s->q + o * LANES, q);
@@ -75,16 +77,16 @@ static void retreat_readouts(const tile *tile, int t, int tau, slopes *s) {
 /** What comes back to z_t through synapses, of neurons that can use it. */
 static void collect(const tile *tile, int t, int tau, slopes *s) {
     const shape *shape = tile->shape;
-    const synapses *synapses = tile->synapses;
+    const synapse_rows *rows = &tile->synapses->backward;
     const uint16_t *active = tile->history.active + (size_t)(t - 1) * (size_t)shape->neurons;
     const float *window = tile->scratch->window + (size_t)tau * LANES;
     for (int n = 0; n < shape->neurons; n++) {
-        const int j = synapses->order[n];
-        if (!active[j]) continue;
-        const int first = synapses->start[shape->inputs + j], next = synapses->start[shape->inputs + j + 1];
+        const int j = tile->synapses->order[n];
+        if (j < tile->slice->first || j >= tile->slice->next || !active[j]) continue;
+        const int first = rows->start[shape->inputs + j], next = rows->start[shape->inputs + j + 1];
         reals sum[4] = {reals_at(s->zh + j * LANES), reals_all(0), reals_all(0), reals_all(0)};
         for (int e = first; e < next; e += 4) /* rows are padded */
-            for (int k = 0; k < 4; k++) sum[k] += reals_all(synapses->value[e + k]) * reals_at(window + (size_t)synapses->backward_at[e + k] * LANES);
+            for (int k = 0; k < 4; k++) sum[k] += reals_all(rows->value[e + k]) * reals_at(window + (size_t)rows->at[e + k] * LANES);
         reals_put(s->zh + j * LANES, (sum[0] + sum[1]) + (sum[2] + sum[3]));
     }
 }
@@ -92,18 +94,18 @@ static void collect(const tile *tile, int t, int tau, slopes *s) {
 /** The same of e-prop: errors of the readouts alone, by their weights or by fixed ones. */
 static void collect_errors(const tile *tile, int t, int tau, slopes *s) {
     const shape *shape = tile->shape;
-    const synapses *synapses = tile->synapses;
+    const synapse_rows *rows = &tile->synapses->backward;
     const uint16_t *active = tile->history.active + (size_t)(t - 1) * (size_t)shape->neurons;
     const float *window = tile->scratch->window + (size_t)tau * LANES;
-    for (int j = 0; j < shape->neurons; j++) {
+    for (int j = tile->slice->first; j < slice_to(tile->slice, shape->neurons); j++) {
         if (!active[j]) continue;
         reals sum = reals_at(s->zh + j * LANES);
-        const int first = synapses->start[shape->inputs + j], next = first + synapses->readouts[shape->inputs + j];
+        const int first = rows->start[shape->inputs + j], next = first + rows->readouts[shape->inputs + j];
         if (tile->feedback)
             for (int o = 0; o < shape->outputs; o++)
                 sum += reals_all(tile->feedback[j * shape->outputs + o]) * reals_at(window + (size_t)((shape->neurons + o) * window_of(shape)) * LANES);
         else
-            for (int e = first; e < next; e++) sum += reals_all(synapses->value[e]) * reals_at(window + (size_t)synapses->backward_at[e] * LANES);
+            for (int e = first; e < next; e++) sum += reals_all(rows->value[e]) * reals_at(window + (size_t)rows->at[e] * LANES);
         reals_put(s->zh + j * LANES, sum);
     }
 }
@@ -128,6 +130,7 @@ void tile_backward(tile *tile) {
         else {
             retreat_neurons(tile, t, tau, &s);
         }
+        if (t > 0 && tile->mode == BACKWARD_EXACT) slice_share_lines(tile->slice, shape, tile->scratch->window, tau);
         if (t > 0 && tile->mode == BACKWARD_EXACT) collect(tile, t, tau, &s);
         else if (t > 0) collect_errors(tile, t, tau, &s);
         if (t == t0 && shape->values) values_gradient(tile, t0);

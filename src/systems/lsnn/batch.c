@@ -13,8 +13,8 @@ static int tiles_of(int64_t samples) {
 
 /** This rank's share of so many samples. @return its first tile */
 static int share_of(const lsnn *net, int64_t samples, int *tiles) {
-    const int first = (int)gradient_first(tiles_of(samples), net->context.ranks, net->context.rank);
-    *tiles = (int)gradient_first(tiles_of(samples), net->context.ranks, net->context.rank + 1) - first;
+    const int first = (int)gradient_first(tiles_of(samples), net->data.ranks, net->data.rank);
+    *tiles = (int)gradient_first(tiles_of(samples), net->data.ranks, net->data.rank + 1) - first;
     return first;
 }
 
@@ -24,7 +24,7 @@ static void make_tiles(lsnn *net, int64_t samples) {
     share_of(net, samples, &tiles);
     if (tiles <= net->tiles) return;
     net->tile = memory_resize(MEMORY_STATE, net->tile, (size_t)tiles, sizeof *net->tile);
-    for (; net->tiles < tiles; net->tiles++) tile_new(&net->tile[net->tiles], &net->shape, &net->synapses, net->scratch);
+    for (; net->tiles < tiles; net->tiles++) tile_new(&net->tile[net->tiles], &net->shape, net->slice, &net->synapses, net->scratch);
 }
 
 void lsnn_batch_new(lsnn *net, int64_t samples, bool learns) {
@@ -43,7 +43,7 @@ void lsnn_batch_new(lsnn *net, int64_t samples, bool learns) {
     if (!learns) return;
     net->gradient = memory_new(MEMORY_WEIGHTS, (size_t)net->parameters, sizeof *net->gradient);
     net->partial = memory_new(MEMORY_BUFFERS, (size_t)net->tiles * (size_t)net->parameters, sizeof *net->partial);
-    net->sum = gradient_sum_new(&net->context, tiles_of(samples), net->parameters);
+    net->sum = gradient_sum_new(&net->data, tiles_of(samples), net->parameters);
 }
 
 void lsnn_batch_clear(lsnn *net) {
@@ -97,6 +97,7 @@ void lsnn_forward(lsnn *net, task_set set, int64_t first, int64_t samples, unsig
         tile->traced = at + k == 0;
         show(net, tile, set, first + before);
         tile_forward(tile);
+        if (net->slice->rank > 0) continue; /* a group counts once */
         for (int j = 0; j < N; j++) count[j] += tile->history.count[j];
         for (int t = 0; t <= T; t++) count[N + t] += tile->history.of_step[t];
         for (int l = 0; l < LANES * shape->reads; l++) *labels += tile->label[l] != TASK_NO_LABEL;
@@ -182,11 +183,11 @@ static double weight_of_targets(const lsnn *net) {
     for (int k = 0; k < net->used; k++)
         for (int read = 0; read < net->shape.reads; read++)
             for (int lane = 0; lane < net->tile[k].samples; lane++) sum_add(&sum, net->tile[k].weight[read * LANES + lane]);
-    return sum_value(net->context.ranks > 1 ? sum_all(&net->context, sum) : sum);
+    return sum_value(net->data.ranks > 1 ? sum_all(&net->data, sum) : sum);
 }
 
 static void share_outcome(lsnn *net) {
-    const context *context = &net->context;
+    const context *context = &net->data;
     if (context->ranks == 1) return;
     net->outcome.loss = sum_all(context, net->outcome.loss);
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &net->outcome.right, 1, MPI_INT64_T, MPI_SUM, context->comm));
@@ -230,6 +231,7 @@ static void pass_back(lsnn *net, backward_mode mode, const float *feedback) {
         lsnn_collect(net, tile, net->partial + (size_t)k * (size_t)net->parameters);
     }
     gradient_sum_tiles(net->sum, net->partial, net->gradient);
+    slice_join(net->slice, net->gradient, net->parameters);
 }
 
 /** Cosine of what is in net->gradient and the exact gradient, which are both as they were before afterwards. */

@@ -12,21 +12,21 @@
 #include "passes.h"
 
 /** A presynaptic unit's spikes, in the lanes of @p mask. */
-static void deliver(const shape *shape, const synapses *synapses, int pre, unsigned mask, int t, bool readouts_only, float *ring) {
-    const int lines = shape->delays * shape->posts, now = t % shape->delays * shape->posts, first = synapses->start[pre];
-    const int last = readouts_only ? first + synapses->readouts[pre] : synapses->start[pre + 1];
+static void deliver(const shape *shape, const synapse_rows *rows, int pre, unsigned mask, int t, bool readouts_only, float *ring) {
+    const int lines = shape->delays * shape->posts, now = t % shape->delays * shape->posts, first = rows->start[pre];
+    const int last = readouts_only ? first + rows->readouts[pre] : rows->start[pre + 1];
     const whole lanes = lanes_of(mask);
     for (int e = first; e < last; e++) {
-        int line = synapses->forward_at[e] + now;
+        int line = rows->at[e] + now;
         line -= line >= lines ? lines : 0;
         float *J = ring + (size_t)line * LANES;
-        reals_put(J, reals_at(J) + keep(lanes, reals_all(synapses->value[e])));
+        reals_put(J, reals_at(J) + keep(lanes, reals_all(rows->value[e])));
     }
 }
 
-static void readout(const shape *shape, int t, float *ring, float *trace, float *logit) {
+static void readout(const shape *shape, const slice *slice, int t, float *ring, float *trace, float *logit) {
     const float kappa = (float)shape->kappa, rest = 1 - kappa;
-    for (int o = 0; o < shape->outputs; o++) {
+    for (int o = slice->first > shape->neurons ? slice->first - shape->neurons : 0; o < slice_to(slice, shape->neurons + shape->outputs) - shape->neurons; o++) {
         float *line = ring + ((size_t)(t % shape->delays) * (size_t)shape->posts + (size_t)(shape->neurons + o)) * LANES;
         const reals y = reals_all(kappa) * reals_at(trace + o * LANES) + reals_all(rest) * reals_at(line);
         reals_put(trace + o * LANES, y);
@@ -108,19 +108,36 @@ static void sort_events(tile *tile) {
 static void trace(tile *tile, int t) {
     const shape *shape = tile->shape;
     const scratch *scratch = tile->scratch;
-    const int N = shape->neurons, fixed = N - shape->adaptive;
+    const int N = shape->neurons, fixed = N - shape->adaptive, from = tile->slice->first, to = slice_to(tile->slice, N);
     float *v = scratch->trace + (size_t)(t - 1) * (size_t)N, *threshold = scratch->trace_threshold + (size_t)(t - 1) * (size_t)N;
-    for (int j = 0; j < N; j++) v[j] = scratch->voltage[j * LANES];
-    for (int j = 0; j < N; j++)
+    for (int j = from; j < to; j++) v[j] = scratch->voltage[j * LANES];
+    for (int j = from; j < to; j++)
         threshold[j] = (float)shape->threshold + (j < fixed ? 0 : (float)shape->beta * scratch->adaptation[j * LANES]);
     for (int o = 0; o < shape->outputs; o++) scratch->trace_readout[(size_t)(t - 1) * (size_t)shape->outputs + (size_t)o] = scratch->readout[o * LANES];
+}
+
+/** Traces of all ranks' neurons. */
+static void join_traces(tile *tile) {
+    const shape *shape = tile->shape;
+    const int64_t T = shape->steps;
+    slice_join(tile->slice, tile->scratch->trace, T * shape->neurons);
+    slice_join(tile->slice, tile->scratch->trace_threshold, T * shape->neurons);
+    slice_join(tile->slice, tile->scratch->trace_readout, T * shape->outputs);
+}
+
+static void clear_traces(tile *tile) {
+    const size_t T = (size_t)tile->shape->steps;
+    memset(tile->scratch->trace, 0, T * (size_t)tile->shape->neurons * sizeof(float));
+    memset(tile->scratch->trace_threshold, 0, T * (size_t)tile->shape->neurons * sizeof(float));
+    memset(tile->scratch->trace_readout, 0, T * (size_t)tile->shape->outputs * sizeof(float));
 }
 
 void tile_forward(tile *tile) {
     const shape *shape = tile->shape;
     const spike_input *input = &tile->input;
     history *h = &tile->history;
-    const int N = shape->neurons;
+    const slice *slice = tile->slice;
+    const int N = shape->neurons, fixed = N - shape->adaptive;
     memset(tile->scratch->ring, 0, (size_t)shape->delays * (size_t)shape->posts * LANES * sizeof(float));
     memset(tile->scratch->voltage, 0, (size_t)N * LANES * sizeof(float));
     memset(tile->scratch->adaptation, 0, (size_t)N * LANES * sizeof(float));
@@ -129,23 +146,27 @@ void tile_forward(tile *tile) {
     memset(h->spikes, 0, (size_t)N * sizeof *h->spikes);
     memset(h->count, 0, (size_t)N * sizeof *h->count);
     memset(h->of_step, 0, (size_t)(shape->steps + 1) * sizeof *h->of_step);
+    if (tile->traced && slice->ranks > 1) clear_traces(tile);
     streams streams = {h->voltage, h->threshold};
     for (int t = 0;; t++) {
         const uint16_t *z = h->spikes + (size_t)t * (size_t)N;
         for (int e = input->start[t]; t < shape->steps && e < input->start[t + 1]; e++)
-            deliver(shape, tile->synapses, input->channel[e], input->lanes[e], t, false, tile->scratch->ring);
+            deliver(shape, &tile->synapses->forward, input->channel[e], input->lanes[e], t, false, tile->scratch->ring);
         if (shape->values && t < shape->steps) values_deliver(tile, t);
         for (int j = 0; j < N; j++)
-            if (z[j]) deliver(shape, tile->synapses, shape->inputs + j, z[j], t, t == shape->steps, tile->scratch->ring);
-        if (t > 0) readout(shape, t, tile->scratch->ring, tile->scratch->readout, h->logit);
+            if (z[j]) deliver(shape, &tile->synapses->forward, shape->inputs + j, z[j], t, t == shape->steps, tile->scratch->ring);
+        if (t > 0) readout(shape, slice, t, tile->scratch->ring, tile->scratch->readout, h->logit);
         if (t > 0 && tile->traced) trace(tile, t);
         if (t == shape->steps) break;
         make_room(tile, &streams);
-        advance(tile, t, 0, N - shape->adaptive, false, &streams);
-        advance(tile, t, N - shape->adaptive, N, true, &streams);
+        advance(tile, t, slice->first, slice_to(slice, fixed), false, &streams);
+        advance(tile, t, slice->first > fixed ? slice->first : fixed, slice_to(slice, N), true, &streams);
+        slice_share_spikes(slice, h->spikes + (size_t)(t + 1) * (size_t)N);
     }
     h->voltages = streams.voltage - h->voltage, h->thresholds = streams.threshold - h->threshold;
     for (int k = 0; k < shape->reads * shape->outputs; k++)
         reals_put(h->logit + k * LANES, reals_at(h->logit + k * LANES) * reals_all(1.0f / (float)shape->read_steps));
+    slice_join(slice, h->logit, (int64_t)shape->reads * shape->outputs * LANES);
+    if (tile->traced) join_traces(tile);
     sort_events(tile);
 }

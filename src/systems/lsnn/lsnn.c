@@ -55,6 +55,7 @@ static void free_self(void *raw) {
     lsnn *net = raw;
     if (!net) return;
     lsnn_batch_clear(net);
+    lsnn_grid_clear(net);
     lsnn_parameters_clear(net);
     if (net->rewiring.count) rewire_clear(&net->rewiring);
     if (net->adam.count) adam_clear(&net->adam);
@@ -98,6 +99,11 @@ static status build(const system_setting *setting, system_facts *facts, void **r
     net->part = (partition){.total = net->shape.neurons, .first = 0, .mine = net->shape.neurons, .ranks = setting->context->ranks};
     net->owned = (partition){.total = net->shape.neurons, .first = setting->context->rank ? net->shape.neurons : 0,
                              .mine = setting->context->rank ? 0 : net->shape.neurons, .ranks = setting->context->ranks};
+    const status placed = status_agree(setting->context, lsnn_grid_new(net, net->learning->neuron_groups, learns));
+    if (placed != STATUS_OK) {
+        free_self(net);
+        return placed;
+    }
     lsnn_parameters_new(net);
     if (learns) build_learning(net);
     const int64_t samples = learns ? net->learning->batch : lsnn_trial_samples(net);

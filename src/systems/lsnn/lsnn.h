@@ -40,17 +40,21 @@ typedef struct {
     double threshold, beta, gamma;
 } shape;
 
+/** Synapses of presynaptic units, one row behind the other; in a row those onto readouts come first. */
+typedef struct {
+    int *start;                   /* [inputs + N + 1] */
+    int *readouts;                /* [inputs + N] */
+    int *at;                      /* [entries] where they end */
+    float *value;                 /* [entries] weights */
+} synapse_rows;
+
 /** Weights, row-major by presynaptic unit: inputs first, then neurons. dense[pre][post]; delay 0 .. D-1. Readout columns are of neurons only. */
 typedef struct {
     float *weight;                /* [inputs + N][posts] 0: none */
     uint8_t *delay;               /* [inputs + N][posts] */
-    /* rows of what is not 0, made before each iteration */
-    int *start;                   /* [inputs + N + 1]; a row's readouts come first: outputs_of[pre] of them */
-    int *readouts;                /* [inputs + N] */
-    int *post;                    /* [entries] */
-    int *forward_at;              /* [entries] delay posts + post, in lines of LANES */
-    int *backward_at;             /* [entries] post window + delay */
-    float *value;                 /* [entries] */
+    /* of what is not 0, made before each iteration */
+    synapse_rows forward;         /* onto posts of this rank; at: delay posts + post, in lines of LANES */
+    synapse_rows backward;        /* onto all posts; at: post window + delay. Rows are padded to whole fours with weights of 0 */
     int *order;                   /* [N] neurons by the length of their rows, the longest first */
 } synapses;
 
@@ -92,6 +96,7 @@ typedef struct {
     int64_t decay_every;
     double beta1, beta2, epsilon, clip;
     double connectivity, shrinkage, temperature;
+    int64_t neuron_groups;
 } learning_settings;
 typedef struct { int feedback; bool reset_gradient; } eprop_settings;
 enum { FEEDBACK_SYMMETRIC, FEEDBACK_RANDOM };
@@ -111,6 +116,7 @@ typedef struct {
 } outcome;
 
 typedef struct tile tile;
+typedef struct slice slice;
 typedef struct scratch scratch;
 
 typedef struct {
@@ -137,7 +143,10 @@ typedef struct {
     rewiring rewiring;            /* count 0: off */
     int8_t *sign;                 /* [inputs + N] of presynaptic units, Dale's law; 0: mixed */
     adam adam;
-    /* a batch */
+    /* a batch: ranks are a grid, of groups that compute the same samples, in each of which every rank has a slice of the neurons */
+    MPI_Comm grid[2];             /* owned; ranks of this one's group; ranks with the same slice in all groups. MPI_COMM_NULL: one group a rank */
+    context data;                 /* ranks that share out the samples: with the same slice */
+    slice *slice;
     int64_t samples;              /* of the last batch */
     int tiles, used;              /* of this rank: there are, and were needed by the last batch */
     tile *tile;                   /* [tiles] */
@@ -176,6 +185,10 @@ void lsnn_collect(const lsnn *net, const tile *tile, float *gradient);
 int64_t lsnn_connections(const lsnn *net);
 /* lsnn.c */
 shape lsnn_shape(config *config, const task_shape *task);
+/* grid.c: who computes what */
+/** Collective. @param asked ranks that share the neurons of a sample @param must the number of ranks has to be a multiple of it; else 1 if it is not */
+status lsnn_grid_new(lsnn *net, int64_t asked, bool must);
+void lsnn_grid_clear(lsnn *net);
 /* batch.c: samples of all ranks through the network and back */
 void lsnn_batch_new(lsnn *net, int64_t samples, bool learns);
 void lsnn_batch_clear(lsnn *net);

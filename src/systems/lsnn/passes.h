@@ -13,6 +13,16 @@ typedef enum {
     BACKWARD_NO_RESET,            /* neither that nor what its reset does: e-prop as published */
 } backward_mode;
 
+/** The posts of this rank: all of them, or a slice where several ranks compute the same samples (README.md 9). */
+struct slice {
+    MPI_Comm comm;                /* ranks that compute the same samples */
+    int ranks, rank;
+    int first, next;              /* posts, whole groups of POSTS */
+    int *neurons, *neurons_at;    /* [ranks] of each, and where they stand; NULL: one rank */
+    int *lines, *lines_at;        /* [ranks] the same in floats of lines */
+    float *sent;                  /* [N][LANES] */
+};
+
 /** What a pass works on while it lasts: one for all tiles of a rank. */
 struct scratch {
     float *ring;                  /* [delays][posts][LANES] currents that are under way */
@@ -37,6 +47,7 @@ struct scratch {
 /** LANES samples. */
 struct tile {
     const shape *shape;
+    const slice *slice;
     const synapses *synapses;
     scratch *scratch;
     spike_input input;
@@ -63,13 +74,13 @@ void input_sort(spike_input *input, const shape *shape);
 int64_t history_expected(const shape *shape);
 void scratch_new(scratch *scratch, const shape *shape);
 void scratch_clear(scratch *scratch);
-void tile_new(tile *tile, const shape *shape, const synapses *synapses, scratch *scratch);
+void tile_new(tile *tile, const shape *shape, const slice *slice, const synapses *synapses, scratch *scratch);
 void tile_clear(tile *tile);
 /** tile->input from scratch->shown. */
 void tile_take_input(tile *tile);
-/** From rest. tile->input is filled. Results: tile->history. */
+/** From rest. tile->input is filled. Results: tile->history. Collective over the slice's ranks, as is tile_backward(). */
 void tile_forward(tile *tile);
-/** After tile_forward(), slope and rate_slope are set. Leaves scratch->gradient, of this tile alone. */
+/** After tile_forward(), slope and rate_slope are set. Leaves scratch->gradient, of this tile alone, 0 for posts of other ranks. */
 void tile_backward(tile *tile);
 /** The gradient of spikes of steps t0 .. ; then the first D lines of each post are the future of the segment before it. */
 void tile_end_segment(tile *tile, int t0);
@@ -80,6 +91,25 @@ void values_deliver(const tile *tile, int t);
 void values_gradient(const tile *tile, int t0);
 
 /** Rows, offsets and order from dense weights. */
-void synapses_index(synapses *synapses, const shape *shape);
+void synapses_index(synapses *synapses, const shape *shape, const slice *slice);
+void synapses_clear(synapses *synapses);
+
+/** All posts, for one rank. */
+static inline slice slice_whole(const shape *shape) {
+    return (slice){.comm = MPI_COMM_SELF, .ranks = 1, .first = 0, .next = shape->posts};
+}
+/** A rank's share of the posts. Not collective. @param comm of the ranks that compute the same samples; borrowed */
+void slice_new(slice *slice, const shape *shape, MPI_Comm comm);
+void slice_clear(slice *slice);
+/** The end of its posts below @p end. */
+static inline int slice_to(const slice *slice, int end) {
+    return slice->next < end ? slice->next : end;
+}
+/** Spikes of all ranks' neurons. Collective over the slice's ranks; nothing on one. @param[in,out] spikes [N] masks */
+void slice_share_spikes(const slice *slice, uint16_t *spikes);
+/** Lines of all ranks' neurons of step tau of a window. Collective, as above. */
+void slice_share_lines(const slice *slice, const shape *shape, float *window, int tau);
+/** Sums over ranks, of what all but one have 0 of. Collective, as above. */
+void slice_join(const slice *slice, float *values, int64_t count);
 
 #endif

@@ -38,12 +38,13 @@ static __attribute__((noinline)) void add_gradient(const float *const line[POSTS
 void tile_end_segment(tile *tile, int t0) {
     const shape *shape = tile->shape;
     scratch *scratch = tile->scratch;
-    const int units = shape->inputs + shape->neurons, groups = shape->posts / POSTS;
+    const int units = shape->inputs + shape->neurons;
     const size_t window = (size_t)window_of(shape);
     place_spikes(tile, t0);
-    for (int group = 0; group < groups; group++) {
+    for (int group = 0; group < shape->posts / POSTS; group++) {
+        const bool mine = group * POSTS >= tile->slice->first && group * POSTS < tile->slice->next;
         float *lines = scratch->window + (size_t)(group * POSTS) * window * LANES, *G = scratch->gradient + (size_t)group * (size_t)units * POSTS;
-        for (int pre = group * POSTS < shape->neurons ? 0 : shape->inputs; pre < units; pre++) { /* inputs have no synapse onto readouts */
+        for (int pre = group * POSTS < shape->neurons ? 0 : shape->inputs; mine && pre < units; pre++) { /* inputs have no synapse onto readouts */
             const uint8_t *delay = tile->synapses->delay + (size_t)pre * (size_t)shape->posts + (size_t)(group * POSTS);
             const int first = scratch->place_start[pre], spikes = scratch->place_start[pre + 1] - first;
             const float *line[POSTS];

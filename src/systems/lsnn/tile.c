@@ -33,9 +33,9 @@ void scratch_clear(scratch *s) {
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
 }
 
-void tile_new(tile *tile, const shape *shape, const synapses *synapses, scratch *scratch) {
+void tile_new(tile *tile, const shape *shape, const slice *slice, const synapses *synapses, scratch *scratch) {
     const int64_t N = shape->neurons, T = shape->steps, expected = history_expected(shape), adapting = (int64_t)(ACTIVE_EXPECTED * T * shape->adaptive * LANES);
-    *tile = (struct tile){.shape = shape, .synapses = synapses, .scratch = scratch};
+    *tile = (struct tile){.shape = shape, .slice = slice, .synapses = synapses, .scratch = scratch};
     tile->input.start = memory_new(MEMORY_STATE, (size_t)T + 1, sizeof(int));
     tile->input.event_start = memory_new(MEMORY_STATE, (size_t)shape->inputs + 1, sizeof(int));
     tile->history = (history){.spikes = memory_new(MEMORY_STATE, (size_t)((T + 1) * N), sizeof(uint16_t)),
@@ -103,42 +103,63 @@ void input_sort(spike_input *input, const shape *shape) {
     memory_free(next);
 }
 
-static void add_entry(synapses *synapses, const shape *shape, int pre, int post, int *count) {
-    const size_t e = (size_t)pre * (size_t)shape->posts + (size_t)post;
-    synapses->forward_at[*count] = synapses->delay[e] * shape->posts + post;
-    synapses->backward_at[*count] = post * window_of(shape) + synapses->delay[e];
-    synapses->value[(*count)++] = synapses->weight[e];
+static void rows_resize(synapse_rows *rows, size_t units, size_t entries) {
+    rows->start = memory_resize(MEMORY_WEIGHTS, rows->start, units + 1, sizeof(int));
+    rows->readouts = memory_resize(MEMORY_WEIGHTS, rows->readouts, units, sizeof(int));
+    rows->at = memory_resize(MEMORY_WEIGHTS, rows->at, entries, sizeof(int));
+    rows->value = memory_resize(MEMORY_WEIGHTS, rows->value, entries, sizeof(float));
 }
 
-void synapses_index(synapses *synapses, const shape *shape) {
-    const int units = shape->inputs + shape->neurons, room = units * (shape->posts + 4);
-    int count = 0;
-    synapses->start = memory_resize(MEMORY_WEIGHTS, synapses->start, (size_t)units + 1, sizeof(int));
-    synapses->readouts = memory_resize(MEMORY_WEIGHTS, synapses->readouts, (size_t)units, sizeof(int));
-    synapses->forward_at = memory_resize(MEMORY_WEIGHTS, synapses->forward_at, (size_t)room, sizeof(int));
-    synapses->backward_at = memory_resize(MEMORY_WEIGHTS, synapses->backward_at, (size_t)room, sizeof(int));
-    synapses->value = memory_resize(MEMORY_WEIGHTS, synapses->value, (size_t)room, sizeof(float));
-    synapses->order = memory_resize(MEMORY_WEIGHTS, synapses->order, (size_t)shape->neurons, sizeof(int));
-    for (int pre = 0; pre < units; pre++) {
-        const float *weight = synapses->weight + (size_t)pre * (size_t)shape->posts;
-        synapses->start[pre] = count;
-        for (int o = 0; o < shape->outputs; o++)
-            if (weight[shape->neurons + o] != 0) add_entry(synapses, shape, pre, shape->neurons + o, &count);
-        synapses->readouts[pre] = count - synapses->start[pre];
-        for (int p = 0; p < shape->neurons; p++)
-            if (weight[p] != 0) add_entry(synapses, shape, pre, p, &count);
-        for (; (count - synapses->start[pre]) % 4; count++) /* padded with synapses of no weight */
-            synapses->forward_at[count] = 0, synapses->backward_at[count] = 0, synapses->value[count] = 0;
+static void rows_clear(synapse_rows *rows) {
+    memory_free(rows->start), memory_free(rows->readouts), memory_free(rows->at), memory_free(rows->value);
+}
+
+/** Entries of a unit onto posts @p first to @p next that have a weight. @return how many entries there are then */
+static int add_entries(const synapses *synapses, const shape *shape, int pre, int first, int next, bool forward, int count) {
+    const synapse_rows *rows = forward ? &synapses->forward : &synapses->backward;
+    for (int post = first; post < next; post++) {
+        const size_t e = (size_t)pre * (size_t)shape->posts + (size_t)post;
+        if (synapses->weight[e] == 0) continue;
+        rows->at[count] = forward ? synapses->delay[e] * shape->posts + post : post * window_of(shape) + synapses->delay[e];
+        rows->value[count++] = synapses->weight[e];
     }
-    synapses->start[units] = count;
+    return count;
+}
+
+/** Rows onto posts of a slice. */
+static void index_rows(synapses *synapses, const shape *shape, const slice *slice, bool forward) {
+    synapse_rows *rows = forward ? &synapses->forward : &synapses->backward;
+    const int units = shape->inputs + shape->neurons, N = shape->neurons, ends = N + shape->outputs;
+    int count = 0;
+    rows_resize(rows, (size_t)units, (size_t)units * (size_t)(slice->next - slice->first + 4));
+    for (int pre = 0; pre < units; pre++) {
+        rows->start[pre] = count;
+        count = add_entries(synapses, shape, pre, slice->first > N ? slice->first : N, slice_to(slice, ends), forward, count);
+        rows->readouts[pre] = count - rows->start[pre];
+        count = add_entries(synapses, shape, pre, slice->first, slice_to(slice, N), forward, count);
+        for (; !forward && (count - rows->start[pre]) % 4; count++) rows->at[count] = 0, rows->value[count] = 0;
+    }
+    rows->start[units] = count;
+}
+
+static int length_of(const synapses *synapses, const shape *shape, int j) {
+    return synapses->backward.start[shape->inputs + j + 1] - synapses->backward.start[shape->inputs + j];
+}
+
+void synapses_index(synapses *synapses, const shape *shape, const slice *slice) {
+    const struct slice whole = slice_whole(shape);
+    index_rows(synapses, shape, slice, true);
+    index_rows(synapses, shape, &whole, false);
+    synapses->order = memory_resize(MEMORY_WEIGHTS, synapses->order, (size_t)shape->neurons, sizeof(int));
     for (int j = 0; j < shape->neurons; j++) { /* insertion: rows hardly change from one iteration to the next */
         int at = j;
-        const int length = synapses->start[shape->inputs + j + 1] - synapses->start[shape->inputs + j];
-        for (; at > 0; at--) {
-            const int other = synapses->order[at - 1];
-            if (synapses->start[shape->inputs + other + 1] - synapses->start[shape->inputs + other] >= length) break;
-            synapses->order[at] = other;
-        }
+        for (; at > 0 && length_of(synapses, shape, synapses->order[at - 1]) < length_of(synapses, shape, j); at--)
+            synapses->order[at] = synapses->order[at - 1];
         synapses->order[at] = j;
     }
+}
+
+void synapses_clear(synapses *synapses) {
+    rows_clear(&synapses->forward), rows_clear(&synapses->backward);
+    memory_free(synapses->order);
 }

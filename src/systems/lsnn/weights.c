@@ -47,9 +47,8 @@ void lsnn_parameters_new(lsnn *net) {
 }
 
 void lsnn_parameters_clear(lsnn *net) {
-    void *arrays[] = {net->weight, net->delay, net->sign, net->synapses.weight, net->synapses.delay, net->synapses.start, net->synapses.readouts,
-                      net->synapses.forward_at,
-                      net->synapses.backward_at, net->synapses.value, net->synapses.order};
+    void *arrays[] = {net->weight, net->delay, net->sign, net->synapses.weight, net->synapses.delay};
+    synapses_clear(&net->synapses);
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
 }
 
@@ -64,7 +63,7 @@ void lsnn_spread(lsnn *net) {
         }
     for (int pre = 0; pre < net->shape.inputs + net->shape.neurons; pre++)
         memcpy(net->synapses.delay + (size_t)pre * (size_t)net->shape.posts, net->delay + (size_t)pre * (size_t)net->shape.neurons, (size_t)net->shape.neurons);
-    synapses_index(&net->synapses, &net->shape);
+    synapses_index(&net->synapses, &net->shape, net->slice);
 }
 
 /** A tile's gradient as parameters. */
@@ -81,7 +80,7 @@ void lsnn_collect(const lsnn *net, const tile *tile, float *gradient) {
         float sum = 0;
         for (int read = 0; read < net->shape.reads; read++)
             for (int lane = 0; lane < LANES; lane++) sum += tile->slope[(read * net->shape.outputs + o) * LANES + lane];
-        *gradient++ = sum;
+        *gradient++ = tile->slice->rank == 0 ? sum : 0; /* of all ranks of a group */
     }
 }
 
