@@ -294,6 +294,32 @@ def wrong_tasks(bench):
         yield {**parameters, "task.path": sequences(bench, f"wrong_{name}.h5", **{name: values})[0]}, words
 
 
+def apart(a, b):
+    """Names under which two runs differ that were asked to share work in different ways."""
+    return [name for name in difference(contents(a), contents(b)) if not name.endswith("@configuration")]
+
+
+def test_neuron_groups(bench):
+    """The same bits however ranks share samples and neurons, of which a rank may have none, also where a run goes on with others; a test takes any number of ranks."""
+    parameters = {**images(bench)[0], "network.neurons": 30, "learning.batch": 40, "learning.connectivity": 0.3}
+    truth = train(bench, "whole", parameters)
+    for groups, ranks in ((2, 2), (2, 4), (7, 7)):
+        out = train(bench, f"shared.{groups}.{ranks}", {**parameters, "learning.neuron_groups": groups}, ranks)
+        wrong = apart(truth, out)
+        assert not wrong, f"{groups} of {ranks} ranks: {wrong[:6]}"
+    local = {**parameters, "learning.rule": "eprop", "task.order": "permuted"}
+    wrong = apart(train(bench, "local.1", local), train(bench, "local.2", {**local, "learning.neuron_groups": 2}, 2))
+    assert not wrong, wrong[:6]
+    out = train(bench, "first", {**parameters, "learning.loops": 2})
+    bench.succeed(["train", "--resume", out, "-P", "learning.loops=3", "-P", "learning.neuron_groups=2"], 2)
+    wrong = apart(truth, out)
+    assert not wrong, wrong[:6]
+    bench.succeed(["test", out, "-o", bench.path("again.h5")])
+    assert (read(out, "test.h5", "test/0/confusion") == read(bench.work, "again.h5", "test/0/confusion")).all()
+    code, _, error = bench.run(["train", bench.config("empty.yaml", "{}"), "-o", bench.path("refused")] + [word for text in given({**SMALL, "learning.neuron_groups": 2}) for word in ("-P", text)], 3)
+    assert code == 2 and "learning.neuron_groups" in error and error.count("engram: error") == 1, error
+
+
 def test_refused(bench):
     """One message, with what is allowed, and exit code 2."""
     config, (pictures, _, _) = bench.config("empty.yaml", "{}"), images(bench)
@@ -314,5 +340,5 @@ def test_refused(bench):
 
 
 if __name__ == "__main__":
-    run_tests([test_independent_program, test_store_recall, test_skipped, test_evidence, test_images, test_function_family, test_oscillation, test_sequences, test_tasks_of_values, test_learns, test_ranks,
+    run_tests([test_independent_program, test_store_recall, test_skipped, test_evidence, test_images, test_function_family, test_oscillation, test_sequences, test_tasks_of_values, test_learns, test_ranks, test_neuron_groups,
                test_refused])

@@ -26,7 +26,8 @@ static void deliver(const shape *shape, const synapse_rows *rows, int pre, unsig
 
 static void readout(const shape *shape, const slice *slice, int t, float *ring, float *trace, float *logit) {
     const float kappa = (float)shape->kappa, rest = 1 - kappa;
-    for (int o = slice->first > shape->neurons ? slice->first - shape->neurons : 0; o < slice_to(slice, shape->neurons + shape->outputs) - shape->neurons; o++) {
+    const int N = shape->neurons, first = slice->first > N ? slice->first - N : 0, next = slice_to(slice, N + shape->outputs) - N;
+    for (int o = first; o < next; o++) {
         float *line = ring + ((size_t)(t % shape->delays) * (size_t)shape->posts + (size_t)(shape->neurons + o)) * LANES;
         const reals y = reals_all(kappa) * reals_at(trace + o * LANES) + reals_all(rest) * reals_at(line);
         reals_put(trace + o * LANES, y);

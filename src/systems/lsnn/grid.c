@@ -6,8 +6,8 @@ status lsnn_grid_new(lsnn *net, int64_t asked, bool must) {
     const context *all = &net->context;
     if (asked > all->ranks || all->ranks % asked != 0) {
         if (must)
-            return status_fail(STATUS_INPUT, "learning.neuron_groups: %lld ranks share the neurons of a sample, and %d %s no multiple of that", (long long)asked,
-                               all->ranks, all->ranks == 1 ? "rank is" : "ranks are");
+            return status_fail(STATUS_INPUT, "learning.neuron_groups: %lld ranks share the neurons of a sample, and %d %s no multiple of that",
+                               (long long)asked, all->ranks, all->ranks == 1 ? "rank is" : "ranks are");
         asked = 1;
     }
     net->grid[0] = net->grid[1] = MPI_COMM_NULL;

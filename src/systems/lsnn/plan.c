@@ -13,7 +13,7 @@ typedef struct {
     task_shape task;
     double parameters, connections; /* of parameters; that exist */
     bool rewires, eprop;
-    int64_t loops, batch, samples;
+    int64_t loops, batch, samples, groups;
     double dt, rate;
     const output_settings *output;
     const test_settings *test;
@@ -52,7 +52,7 @@ static status open_sizes(const context *context, config *config, void **result) 
     sizes->parameters = N * (sizes->shape.inputs + N + sizes->shape.outputs) + sizes->shape.outputs;
     sizes->rewires = learning->connectivity < 1, sizes->eprop = lsnn_is_eprop(config);
     sizes->connections = sizes->parameters * learning->connectivity;
-    sizes->loops = learning->loops, sizes->batch = learning->batch;
+    sizes->loops = learning->loops, sizes->batch = learning->batch, sizes->groups = learning->neuron_groups;
     sizes->samples = ((const protocol_settings *)config_common(config, "protocol"))->samples;
     sizes->dt = simulation->dt;
     sizes->rate = ((const neuron_settings *)config_common(config, "neuron"))->rate;
@@ -61,8 +61,14 @@ static status open_sizes(const context *context, config *config, void **result) 
     return STATUS_OK;
 }
 
-static double tiles_of(double samples, double ranks) {
-    return ceil(ceil(samples / LANES) / ranks);
+/** Ranks that share a sample's neurons, of so many. */
+static double sharing(const sizes *sizes, double ranks) {
+    return sizes->groups <= (int64_t)ranks && (int64_t)ranks % sizes->groups == 0 ? (double)sizes->groups : 1;
+}
+
+/** Tiles of a rank. */
+static double tiles_of(const sizes *sizes, double samples, double ranks) {
+    return ceil(ceil(samples / LANES) / ranks * sharing(sizes, ranks));
 }
 
 static void facts(const void *raw, plan_facts *facts) {
@@ -96,13 +102,13 @@ static double scratch_bytes(const shape *s) {
 static void memory(const void *raw, int64_t count, double rate, plan_bytes *bytes) {
     const sizes *sizes = raw;
     const shape *s = &sizes->shape;
-    const double ranks = (double)count, N = s->neurons, units = N + s->inputs, P = sizes->parameters, tiles = tiles_of((double)sizes->batch, ranks);
-    const double held_tiles = sizes->test->trials ? tiles_of((double)(sizes->samples > sizes->batch ? sizes->samples : sizes->batch), ranks) : tiles;
+    const double ranks = (double)count, N = s->neurons, units = N + s->inputs, P = sizes->parameters, tiles = tiles_of(sizes, (double)sizes->batch, ranks);
+    const double held_tiles = sizes->test->trials ? tiles_of(sizes, (double)(sizes->samples > sizes->batch ? sizes->samples : sizes->batch), ranks) : tiles;
     const double classes = s->targets ? sizes->task.classes : s->outputs;
     double *held = bytes->category;
     held[MEMORY_STATE] = held_tiles * tile_bytes(s, rate, sizes->dt) + scratch_bytes(s) + 8 * (N + s->steps) + 20 * N + 8.0 * classes * classes +
                          (s->targets ? 16 * s->reads : 0) + sizeof(lsnn);
-    held[MEMORY_WEIGHTS] = 4 * P * (sizes->rewires ? 5.25 : 4) + units + units * s->posts * 5 + units * N + units * (s->posts + 4) * 12 + 12 * units +
+    held[MEMORY_WEIGHTS] = 4 * P * (sizes->rewires ? 5.25 : 4) + units + units * s->posts * 5 + units * N + 2 * units * ((s->posts + 4) * 8 + 8) +
                            (sizes->eprop ? 4 * N * s->outputs : 0);
     held[MEMORY_TARGETS] = (double)sizes->task.bytes;
     held[MEMORY_BUFFERS] = 4 * P * tiles + (sizes->rewires ? 4 * P + 8 * N * fmax(N, s->inputs) : 0) +
@@ -139,13 +145,25 @@ static double pass(const sizes *sizes, const machine *machine, double tiles, dou
     return NS * ns;
 }
 
+/** s of the exchanges within tiles whose neurons several ranks share: spikes in every step forwards, slopes in every step backwards. */
+static double sharing_seconds(const sizes *sizes, const machine *machine, plan_ranks ranks, double tiles, bool both) {
+    const double share = sharing(sizes, (double)ranks.count), mine = sizes->shape.neurons / share;
+    if (share == 1) return 0;
+    const plan_ranks group = {.count = (int64_t)share, .per_node = ranks.per_node < (int64_t)share ? ranks.per_node : (int64_t)share};
+    const double forwards = plan_message(machine, group, sizeof(uint16_t) * mine), backwards = plan_message(machine, group, LANES * sizeof(float) * mine);
+    return tiles * sizes->shape.steps * (forwards + (both && !sizes->eprop ? backwards : 0));
+}
+
 static void seconds_of(const void *raw, const machine *machine, plan_ranks ranks, double rate, plan_seconds *s) {
     const sizes *sizes = raw;
-    s->update = pass(sizes, machine, tiles_of((double)sizes->batch, (double)ranks.count), rate, false);
-    s->learn = pass(sizes, machine, tiles_of((double)sizes->batch, (double)ranks.count), rate, true) - s->update;
+    const double count = (double)ranks.count, share = sharing(sizes, count);
+    const double tiles = tiles_of(sizes, (double)sizes->batch, count), tested = tiles_of(sizes, (double)sizes->samples, count);
+    s->update = pass(sizes, machine, tiles, rate, false) / share;
+    s->learn = pass(sizes, machine, tiles, rate, true) / share - s->update;
     const double told = 8.0 * (sizes->shape.neurons + sizes->shape.steps);
     if (ranks.count > 1) s->transfer = plan_message(machine, ranks, 8 * sizes->parameters) + plan_message(machine, ranks, told);
-    s->tests = (double)sizes->test->trials * pass(sizes, machine, tiles_of((double)sizes->samples, (double)ranks.count), rate, false);
+    s->transfer += sharing_seconds(sizes, machine, ranks, tiles, true);
+    s->tests = (double)sizes->test->trials * (pass(sizes, machine, tested, rate, false) / share + sharing_seconds(sizes, machine, ranks, tested, false));
 }
 
 /* ---- measuring ---- */

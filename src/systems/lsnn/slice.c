@@ -8,7 +8,8 @@ void slice_new(slice *slice, const shape *shape, MPI_Comm comm) {
     *slice = (struct slice){.comm = comm};
     CHECK_MPI(MPI_Comm_size(comm, &slice->ranks));
     CHECK_MPI(MPI_Comm_rank(comm, &slice->rank));
-    slice->first = (int)gradient_first(groups, slice->ranks, slice->rank) * POSTS, slice->next = (int)gradient_first(groups, slice->ranks, slice->rank + 1) * POSTS;
+    slice->first = (int)gradient_first(groups, slice->ranks, slice->rank) * POSTS;
+    slice->next = (int)gradient_first(groups, slice->ranks, slice->rank + 1) * POSTS;
     if (slice->ranks == 1) return;
     int **lists[] = {&slice->neurons, &slice->neurons_at, &slice->lines, &slice->lines_at};
     for (size_t l = 0; l < sizeof lists / sizeof *lists; l++) *lists[l] = memory_new(MEMORY_BUFFERS, (size_t)slice->ranks, sizeof(int));
