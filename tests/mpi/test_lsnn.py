@@ -300,11 +300,12 @@ def apart(a, b):
 
 
 def test_neuron_groups(bench):
-    """The same bits however ranks share samples and neurons, of which a rank may have none, also where a run goes on with others; a test takes any number of ranks."""
+    """The same bits however ranks share samples and neurons, of which a rank may have none, and where steps are computed again, also where a run goes on with others;
+    a test takes any number of ranks."""
     parameters = {**images(bench)[0], "network.neurons": 30, "learning.batch": 40, "learning.connectivity": 0.3}
     truth = train(bench, "whole", parameters)
     for groups, ranks in ((2, 2), (2, 4), (7, 7)):
-        out = train(bench, f"shared.{groups}.{ranks}", {**parameters, "learning.neuron_groups": groups}, ranks)
+        out = train(bench, f"shared.{groups}.{ranks}", {**parameters, "learning.neuron_groups": groups, "learning.history": 9 if ranks == 4 else 0}, ranks)
         wrong = apart(truth, out)
         assert not wrong, f"{groups} of {ranks} ranks: {wrong[:6]}"
     local = {**parameters, "learning.rule": "eprop", "task.order": "permuted"}

@@ -16,8 +16,8 @@
 
 enum { SEED = 5, INPUTS = 7, OUTPUTS = 3, DENSE = 100 };
 
-/** Readouts are read in `reads` windows; inputs are values, or spikes. */
-typedef struct { int neurons, steps, delays, percent, reads; bool values; } make;
+/** Readouts are read in `reads` windows; inputs are values, or spikes; steps of which potentials are kept at a time, 0: all. */
+typedef struct { int neurons, steps, delays, percent, reads; bool values; int stretch; } make;
 
 typedef struct bench bench;
 struct bench {
@@ -68,6 +68,7 @@ static bench *open_bench(make make, unsigned lanes) {
     const int read_steps = reads == 2 ? 14 : 1;
     b->shape = (shape){.inputs = INPUTS, .neurons = neurons, .outputs = OUTPUTS, .adaptive = neurons / 2,
                        .posts = (neurons + OUTPUTS + POSTS - 1) / POSTS * POSTS, .delays = delays, .refractory = 3, .steps = steps,
+                       .stretch = make.stretch ? make.stretch : steps,
                        .first_read = steps - reads * read_steps, .read_steps = read_steps, .reads = reads, .values = make.values,
                        .alpha = exp(-1 / 20.0), .rho = exp(-1 / 200.0), .kappa = exp(-1 / 15.0), .threshold = 0.01, .beta = 1.8, .gamma = 0.3};
     const shape *s = &b->shape;
@@ -161,6 +162,30 @@ static void test_tile(void **state) {
         assert_true(b->logits < 1e-5);
         assert_true(distance(b) < 1e-5);
         close_bench(b);
+    }
+}
+
+/* Steps of which nothing was kept but where they began: the same bits, also if a tile goes back twice. */
+static void test_recomputed(void **state) {
+    static const int stretches[] = {1, 17, 50, 129};
+    (void)state;
+    for (int values = 0; values < 2; values++) {
+        bench *whole = open_bench((make){37, 130, 10, 60, 2, values, 0}, 0xffff);
+        const size_t bytes = (size_t)((whole->shape.inputs + whole->shape.neurons) * whole->shape.posts) * sizeof(float);
+        tile_forward(&whole->tile);
+        tile_backward(&whole->tile);
+        for (size_t c = 0; c < sizeof stretches / sizeof *stretches; c++) {
+            bench *b = open_bench((make){37, 130, 10, 60, 2, values, stretches[c]}, 0xffff);
+            tile_forward(&b->tile);
+            for (int back = 0; back < 2; back++) {
+                memset(b->scratch.gradient, 1, bytes);
+                tile_backward(&b->tile);
+                assert_memory_equal(b->scratch.gradient, whole->scratch.gradient, bytes);
+            }
+            assert_true(b->tile.history.voltages < whole->tile.history.voltages);
+            close_bench(b);
+        }
+        close_bench(whole);
     }
 }
 
@@ -369,7 +394,8 @@ static void test_adam(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tile),     cmocka_unit_test(test_soft_spikes), cmocka_unit_test(test_eprop),
-                                       cmocka_unit_test(test_feedback), cmocka_unit_test(test_rewiring),    cmocka_unit_test(test_adam)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tile),     cmocka_unit_test(test_recomputed), cmocka_unit_test(test_soft_spikes),
+                                       cmocka_unit_test(test_eprop),    cmocka_unit_test(test_feedback),   cmocka_unit_test(test_rewiring),
+                                       cmocka_unit_test(test_adam)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

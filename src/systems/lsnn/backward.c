@@ -115,6 +115,8 @@ void tile_backward(tile *tile) {
     const size_t N = (size_t)shape->neurons;
     const int T = shape->steps;
     float *first = tile->scratch->slopes;
+    int stretch = (T - 1) / shape->stretch;
+    if (tile->history.loaded != stretch) tile_recompute(tile, stretch);
     slopes s = {.vh = first, .bh = first + N * LANES, .zh = first + 2 * N * LANES, .q = first + 3 * N * LANES,
                 .voltage = tile->history.voltage + tile->history.voltages, .threshold = tile->history.threshold + tile->history.thresholds};
     memset(tile->scratch->slopes, 0, (3 * N + (size_t)shape->outputs) * LANES * sizeof(float));
@@ -124,6 +126,10 @@ void tile_backward(tile *tile) {
     for (int j = 0; j < shape->neurons; j++) tile->scratch->left[shape->inputs + j] = tile->history.event_start[j + 1];
     for (int t = T; t >= 0; t--) {
         const int t0 = t / SEGMENT * SEGMENT, tau = t - t0;
+        if (t < stretch * shape->stretch) {
+            tile_recompute(tile, --stretch);
+            s.voltage = tile->history.voltage + tile->history.voltages, s.threshold = tile->history.threshold + tile->history.thresholds;
+        }
         retreat_readouts(tile, t, tau, &s);
         if (t == T)
             for (size_t j = 0; j < N; j++) reals_put(s.zh + j * LANES, reals_all(tile->rate_slope[j]));

@@ -117,6 +117,48 @@ static void trace(tile *tile, int t) {
     for (int o = 0; o < shape->outputs; o++) scratch->trace_readout[(size_t)(t - 1) * (size_t)shape->outputs + (size_t)o] = scratch->readout[o * LANES];
 }
 
+/** Spikes and values of step t go where their synapses end. */
+static void arrive(tile *tile, int t) {
+    const shape *shape = tile->shape;
+    const spike_input *input = &tile->input;
+    const uint16_t *z = tile->history.spikes + (size_t)t * (size_t)shape->neurons;
+    for (int e = input->start[t]; t < shape->steps && e < input->start[t + 1]; e++)
+        deliver(shape, &tile->synapses->forward, input->channel[e], input->lanes[e], t, false, tile->scratch->ring);
+    if (shape->values && t < shape->steps) values_deliver(tile, t);
+    for (int j = 0; j < shape->neurons; j++)
+        if (z[j]) deliver(shape, &tile->synapses->forward, shape->inputs + j, z[j], t, t == shape->steps, tile->scratch->ring);
+}
+
+static void advance_all(tile *tile, int t, streams *streams) {
+    const slice *slice = tile->slice;
+    const int N = tile->shape->neurons, fixed = N - tile->shape->adaptive;
+    make_room(tile, streams);
+    advance(tile, t, slice->first, slice_to(slice, fixed), false, streams);
+    advance(tile, t, slice->first > fixed ? slice->first : fixed, slice_to(slice, N), true, streams);
+}
+
+/** v, b and the ring at the beginning of a stretch: keep them, or take them back. */
+static void move_state(tile *tile, int stretch, bool keep) {
+    const shape *shape = tile->shape;
+    const size_t N = (size_t)shape->neurons * LANES, lines = (size_t)(shape->delays * shape->posts) * LANES;
+    if (!tile->history.state) return;
+    float *state = tile->history.state + stretch * state_floats(shape), *now[] = {tile->scratch->voltage, tile->scratch->adaptation, tile->scratch->ring};
+    const size_t length[] = {N, N, lines};
+    for (int k = 0; k < 3; state += length[k++]) memcpy(keep ? state : now[k], keep ? now[k] : state, length[k] * sizeof(float));
+}
+
+void tile_recompute(tile *tile, int stretch) {
+    history *h = &tile->history;
+    const int from = stretch * tile->shape->stretch, to = from + tile->shape->stretch < tile->shape->steps ? from + tile->shape->stretch : tile->shape->steps;
+    streams streams = {h->voltage, h->threshold};
+    move_state(tile, stretch, false);
+    for (int t = from; t < to; t++) { /* lines of readouts fill, and are not looked at */
+        arrive(tile, t);
+        advance_all(tile, t, &streams);
+    }
+    h->loaded = stretch, h->voltages = streams.voltage - h->voltage, h->thresholds = streams.threshold - h->threshold;
+}
+
 /** Traces of all ranks' neurons. */
 static void join_traces(tile *tile) {
     const shape *shape = tile->shape;
@@ -135,10 +177,9 @@ static void clear_traces(tile *tile) {
 
 void tile_forward(tile *tile) {
     const shape *shape = tile->shape;
-    const spike_input *input = &tile->input;
     history *h = &tile->history;
     const slice *slice = tile->slice;
-    const int N = shape->neurons, fixed = N - shape->adaptive;
+    const int N = shape->neurons;
     memset(tile->scratch->ring, 0, (size_t)shape->delays * (size_t)shape->posts * LANES * sizeof(float));
     memset(tile->scratch->voltage, 0, (size_t)N * LANES * sizeof(float));
     memset(tile->scratch->adaptation, 0, (size_t)N * LANES * sizeof(float));
@@ -150,18 +191,15 @@ void tile_forward(tile *tile) {
     if (tile->traced && slice->ranks > 1) clear_traces(tile);
     streams streams = {h->voltage, h->threshold};
     for (int t = 0;; t++) {
-        const uint16_t *z = h->spikes + (size_t)t * (size_t)N;
-        for (int e = input->start[t]; t < shape->steps && e < input->start[t + 1]; e++)
-            deliver(shape, &tile->synapses->forward, input->channel[e], input->lanes[e], t, false, tile->scratch->ring);
-        if (shape->values && t < shape->steps) values_deliver(tile, t);
-        for (int j = 0; j < N; j++)
-            if (z[j]) deliver(shape, &tile->synapses->forward, shape->inputs + j, z[j], t, t == shape->steps, tile->scratch->ring);
+        if (t < shape->steps && t % shape->stretch == 0) {
+            move_state(tile, t / shape->stretch, true);
+            h->loaded = t / shape->stretch, streams.voltage = h->voltage, streams.threshold = h->threshold;
+        }
+        arrive(tile, t);
         if (t > 0) readout(shape, slice, t, tile->scratch->ring, tile->scratch->readout, h->logit);
         if (t > 0 && tile->traced) trace(tile, t);
         if (t == shape->steps) break;
-        make_room(tile, &streams);
-        advance(tile, t, slice->first, slice_to(slice, fixed), false, &streams);
-        advance(tile, t, slice->first > fixed ? slice->first : fixed, slice_to(slice, N), true, &streams);
+        advance_all(tile, t, &streams);
         slice_share_spikes(slice, h->spikes + (size_t)(t + 1) * (size_t)N);
     }
     h->voltages = streams.voltage - h->voltage, h->thresholds = streams.threshold - h->threshold;

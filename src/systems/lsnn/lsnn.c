@@ -41,14 +41,16 @@ shape lsnn_shape(config *config, const task_shape *task) {
     const neuron_settings *neuron = config_common(config, "neuron");
     const bool targets = task->gives & TASK_TARGETS;
     const int read_steps = targets && task->read_steps == 0 ? 1 : task->read_steps; /* targets without windows: every step */
+    const int64_t history = ((const learning_settings *)config_common(config, "learning"))->history;
     const int N = (int)network->neurons, reads = targets ? task->steps / read_steps : task->reads;
     return (shape){.inputs = task->inputs, .neurons = N, .outputs = task->outputs, .adaptive = (int)llround(network->adaptive * N),
                    .posts = (N + task->outputs + POSTS - 1) / POSTS * POSTS, .delays = (int)network->delays,
-                   .refractory = (int)llround(neuron->refractory / simulation->dt), .steps = task->steps, .first_read = task->steps - reads * read_steps,
-                   .read_steps = read_steps, .reads = reads, .values = task->gives & TASK_VALUES, .targets = targets,
-                   .alpha = exp(-simulation->dt / neuron->tau),
-                   .rho = exp(-simulation->dt / neuron->tau_adaptation), .kappa = exp(-simulation->dt / neuron->tau_readout), .threshold = neuron->threshold,
-                   .beta = neuron->beta, .gamma = neuron->gamma};
+                   .refractory = (int)llround(neuron->refractory / simulation->dt), .steps = task->steps,
+                   .stretch = history > 0 && history < task->steps ? (int)history : task->steps,
+                   .first_read = task->steps - reads * read_steps, .read_steps = read_steps, .reads = reads,
+                   .values = task->gives & TASK_VALUES, .targets = targets,
+                   .alpha = exp(-simulation->dt / neuron->tau), .rho = exp(-simulation->dt / neuron->tau_adaptation),
+                   .kappa = exp(-simulation->dt / neuron->tau_readout), .threshold = neuron->threshold, .beta = neuron->beta, .gamma = neuron->gamma};
 }
 
 static void free_self(void *raw) {

@@ -33,6 +33,7 @@ typedef struct {
     int delays;                   /* D: synapses have 0 .. D-1 steps */
     int refractory;               /* steps */
     int steps;                    /* T */
+    int stretch;                  /* steps of which v and Th are kept at a time: T, or fewer, of which the others are computed again */
     int first_read;               /* readouts are averaged over steps first_read + 1 .. first_read + read_steps, over as many behind them, ... up to T */
     int read_steps, reads;
     bool values, targets;         /* inputs are values; readouts are compared with targets, not with labels */
@@ -80,6 +81,8 @@ typedef struct {
     float *voltage;               /* v_t of active lanes, in the order of steps and neurons */
     float *threshold;             /* Th_{t+1} of active lanes of adaptive neurons, and of those active a step before */
     int64_t voltages, thresholds, voltage_room, threshold_room;
+    int loaded;                   /* stretch that they are of */
+    float *state;                 /* [stretches][2 N + delays posts][LANES] v, b and the ring at the first step of each; NULL: one stretch */
     float *logit;                 /* [reads][outputs][LANES] means of the readouts */
     int64_t *count;               /* [N] spikes */
     int64_t *of_step;             /* [T+1] spikes */
@@ -96,7 +99,7 @@ typedef struct {
     int64_t decay_every;
     double beta1, beta2, epsilon, clip;
     double connectivity, shrinkage, temperature;
-    int64_t neuron_groups;
+    int64_t neuron_groups, history;
 } learning_settings;
 typedef struct { int feedback; bool reset_gradient; } eprop_settings;
 enum { FEEDBACK_SYMMETRIC, FEEDBACK_RANDOM };

@@ -68,6 +68,15 @@ static inline int window_of(const shape *shape) {
     return (SEGMENT + shape->delays) | 1;
 }
 
+static inline int64_t stretches_of(const shape *shape) {
+    return (shape->steps + shape->stretch - 1) / shape->stretch;
+}
+
+/** Of a state in history.state. */
+static inline int64_t state_floats(const shape *shape) {
+    return ((int64_t)shape->delays * shape->posts + 2 * (int64_t)shape->neurons) * LANES;
+}
+
 /** input->event from start, channel and lanes. */
 void input_sort(spike_input *input, const shape *shape);
 /** Voltages that a tile has room for at first. */
@@ -78,6 +87,8 @@ void tile_new(tile *tile, const shape *shape, const slice *slice, const synapses
 void tile_clear(tile *tile);
 /** tile->input from scratch->shown. */
 void tile_take_input(tile *tile);
+/** v and Th of another stretch of steps, by computing it again: spikes, psi and states at the beginnings of stretches are there. Not collective. */
+void tile_recompute(tile *tile, int stretch);
 /** From rest. tile->input is filled. Results: tile->history. Collective over the slice's ranks, as is tile_backward(). */
 void tile_forward(tile *tile);
 /** After tile_forward(), slope and rate_slope are set. Leaves scratch->gradient, of this tile alone, 0 for posts of other ranks. */

@@ -83,12 +83,16 @@ static void facts(const void *raw, plan_facts *facts) {
 
 /* ---- bytes ---- */
 
+static double begun_bytes(const shape *s) {
+    return s->stretch < s->steps ? sizeof(float) * (double)(stretches_of(s) * state_floats(s)) : 0;
+}
+
 static double tile_bytes(const shape *s, double rate, double dt) {
     const double N = s->neurons, T = s->steps, room = (double)history_expected(s), spikes = plan_per_step(rate, dt) * N * T * LANES;
     const double events = fmin(N * (T + 1), 1.25 * spikes), shown = 0.15 * T * s->inputs;
     const double kept = room * (1 + (double)s->adaptive / N);
     const double more = LANES * 4 * ((s->values ? T * s->inputs : 0) + (s->targets ? s->reads * (1 + s->outputs) + 2 : 0));
-    return (T + 1) * 12 + s->inputs * 4 + 4 * (T + 1) * N + N * 12 + LANES * s->reads * (4 + 8 * s->outputs) + 4 * kept + 4 * events +
+    return (T + 1) * 12 + s->inputs * 4 + 4 * (T + 1) * N + N * 12 + begun_bytes(s) + LANES * s->reads * (4 + 8 * s->outputs) + 4 * kept + 4 * events +
            (s->values ? 0 : 10 * shown) + more + sizeof(tile);
 }
 
@@ -160,6 +164,7 @@ static void seconds_of(const void *raw, const machine *machine, plan_ranks ranks
     const double tiles = tiles_of(sizes, (double)sizes->batch, count), tested = tiles_of(sizes, (double)sizes->samples, count);
     s->update = pass(sizes, machine, tiles, rate, false) / share;
     s->learn = pass(sizes, machine, tiles, rate, true) / share - s->update;
+    s->learn += s->update * (1 - (double)sizes->shape.stretch / sizes->shape.steps); /* computed again */
     const double told = 8.0 * (sizes->shape.neurons + sizes->shape.steps);
     if (ranks.count > 1) s->transfer = plan_message(machine, ranks, 8 * sizes->parameters) + plan_message(machine, ranks, told);
     s->transfer += sharing_seconds(sizes, machine, ranks, tiles, true);

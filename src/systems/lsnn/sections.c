@@ -48,6 +48,8 @@ static const param learning_params[] = {
     {"shrinkage", PARAM_NUMBER, UNIT_NONE, "0.01", 0, 1e3, NULL, "l1 of connections that are rewired, in the rate of learning",
      offsetof(learning_settings, shrinkage)},
     {"temperature", PARAM_NUMBER, UNIT_NONE, "0", 0, 1e3, NULL, "of the random walk of connections that are rewired", offsetof(learning_settings, temperature)},
+    {"history", PARAM_INTEGER, UNIT_NONE, "0", 0, 1 << 20, NULL,
+     "steps of which potentials are kept at a time, others are computed again on the way back; 0: all", offsetof(learning_settings, history), MAY_RESUME},
     {"neuron_groups", PARAM_INTEGER, UNIT_NONE, "1", 1, 1 << 20, NULL, "ranks that share the neurons of a sample; samples are shared out to groups of so many",
      offsetof(learning_settings, neuron_groups), MAY_RESUME},
 };

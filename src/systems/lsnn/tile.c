@@ -7,7 +7,7 @@
 static const double ACTIVE_EXPECTED = 0.25; /* part of (neuron, step, sample) whose psi is not 0 */
 
 int64_t history_expected(const shape *shape) {
-    return (int64_t)(ACTIVE_EXPECTED * shape->steps * shape->neurons * LANES);
+    return (int64_t)(ACTIVE_EXPECTED * shape->stretch * shape->neurons * LANES);
 }
 
 static void *floats(int64_t count) {
@@ -34,7 +34,8 @@ void scratch_clear(scratch *s) {
 }
 
 void tile_new(tile *tile, const shape *shape, const slice *slice, const synapses *synapses, scratch *scratch) {
-    const int64_t N = shape->neurons, T = shape->steps, expected = history_expected(shape), adapting = (int64_t)(ACTIVE_EXPECTED * T * shape->adaptive * LANES);
+    const int64_t N = shape->neurons, T = shape->steps, expected = history_expected(shape);
+    const int64_t adapting = (int64_t)(ACTIVE_EXPECTED * shape->stretch * shape->adaptive * LANES);
     *tile = (struct tile){.shape = shape, .slice = slice, .synapses = synapses, .scratch = scratch};
     tile->input.start = memory_new(MEMORY_STATE, (size_t)T + 1, sizeof(int));
     tile->input.event_start = memory_new(MEMORY_STATE, (size_t)shape->inputs + 1, sizeof(int));
@@ -44,6 +45,7 @@ void tile_new(tile *tile, const shape *shape, const slice *slice, const synapses
                               .logit = floats(shape->reads * shape->outputs * LANES), .count = memory_new(MEMORY_STATE, (size_t)N, sizeof(int64_t)),
                               .of_step = memory_new(MEMORY_STATE, (size_t)T + 1, sizeof(int64_t)),
                               .voltage = floats(expected), .voltage_room = expected, .threshold = floats(adapting), .threshold_room = adapting};
+    if (shape->stretch < T) tile->history.state = floats(stretches_of(shape) * state_floats(shape));
     tile->label = memory_new(MEMORY_STATE, (size_t)(LANES * shape->reads), sizeof(int));
     tile->slope = floats(shape->reads * shape->outputs * LANES);
     if (shape->values) tile->input.value = floats(T * shape->inputs * LANES);
@@ -56,7 +58,7 @@ void tile_clear(tile *tile) {
     history *h = &tile->history;
     spike_input *input = &tile->input;
     void *arrays[] = {input->start, input->channel, input->lanes, input->event_start, input->event, h->spikes, h->active, h->event_start, h->event, h->voltage,
-                      h->threshold, h->logit, h->count, h->of_step, tile->label, tile->slope, input->value, tile->said, tile->target, tile->weight};
+                      h->threshold, h->logit, h->state, h->count, h->of_step, tile->label, tile->slope, input->value, tile->said, tile->target, tile->weight};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
 }
 
