@@ -6,7 +6,7 @@
 _engram_options() {
   case $1 in
     train) echo '-o -P --overwrite --resume --max-hours --quiet' ;;
-    test) echo '-o -P --overwrite --trials --skip-trials --ranks-per-trial --delete-neurons --delete-synapses --delete-unit-synapses --shuffle-synapses --noise --delete-spike --quiet' ;;
+    test) echo '-o -P --overwrite --best --trials --skip-trials --ranks-per-trial --delete-neurons --delete-synapses --delete-unit-synapses --shuffle-synapses --noise --delete-spike --quiet' ;;
     check) echo '-P' ;;
     plan) echo '-P --ranks --ranks-per-node --memory-per-node --machine --rate --sbatch --csv -o --overwrite' ;;
     calibrate) echo '-o --name --memory-per-node --overwrite --quiet' ;;

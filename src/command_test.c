@@ -26,13 +26,15 @@ static status parse_option(int argc, char **argv, int *at, test_options *options
     if (option) return option_set(option, option_value(argc, argv, at, strlen(option->name)), options);
     if (strcmp(word, "--overwrite") == 0) {
         options->overwrite = true;
+    } else if (strcmp(word, "--best") == 0) {
+        options->best = true;
     } else if (strncmp(word, "-P", 2) == 0) {
         const char *value = option_value(argc, argv, at, 2);
         if (!value) return status_fail(STATUS_INPUT, "-P needs section.key=value");
         overrides[options->override_count++] = value;
     } else if (strcmp(word, "--quiet") != 0 && strcmp(word, "-q") != 0) {
         return status_fail(STATUS_INPUT,
-                           "unknown option '%.100s' of engram test; allowed are --trials, --skip-trials, -P, -o, --overwrite, --ranks-per-trial, "
+                           "unknown option '%.100s' of engram test; allowed are --best, --trials, --skip-trials, -P, -o, --overwrite, --ranks-per-trial, "
                            "--delete-neurons, --delete-synapses, --delete-unit-synapses, --shuffle-synapses, --noise, --delete-spike, --quiet",
                            word);
     }

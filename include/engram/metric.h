@@ -11,6 +11,8 @@
 #include "engram/partition.h"
 #include "engram/sonata.h"
 
+enum { BETTER_LOWER = -1, BETTER_HIGHER = 1 };
+
 /** A column of metrics.csv, or a score of a test trial. */
 typedef struct {
     const char *name;  /**< "correlation": header of metrics.csv, dataset of test.h5, key of test.json */
@@ -19,6 +21,7 @@ typedef struct {
     const char *help;
     int decimals;      /**< in progress lines */
     const char *head;  /**< of its column of `engram status`; NULL: it has none, or that of the score, which then has its name */
+    int better;        /**< of scores of tests: BETTER_*; 0: it does not tell which network is the better one */
 } metric;
 
 /** An array over the neurons of the rank that can be reported (output.report) and guarded. */

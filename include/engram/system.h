@@ -121,7 +121,8 @@ typedef struct learning_system {
     const metric *metrics;         /**< [metric_count] columns of metrics.csv; the first is the score that progress and `engram status` show */
     int metric_count;
     const metric *scores;          /**< [score_count] columns behind those, of loops with a test (test.every): "test_" and the name of a figure of test_task(),
-                                        mean over tasks; those with a label are logged, too */
+                                        mean over tasks; those with a label are logged, too. The last that says what is better (metric.h) and is a number
+                                        is what checkpoint.keep_best and test.stop_at go by: one at least does */
     int score_count;
 
     /** What `engram status` says below its table of a run that these numbers are of; "" at first. Called without MPI, by one process. */

@@ -9,6 +9,7 @@
 typedef struct {
     int64_t trials;  /**< of each task, after training; 0: none */
     int64_t every;   /**< loops between tests during training; 0: none */
+    double stop_at;  /**< score of such a test at which training ends; auto: at none */
     double psth_bin; /**< ms */
 } test_settings;
 

@@ -17,6 +17,7 @@
 #include "engram/version.h"
 
 #define LOOP_NAME "loop-%010lld.h5"
+#define BEST_NAME "best-%010lld.h5"
 
 enum { FORMAT = 2, GENERATIONS = 2, FOUND_MAX = 64, NAME_BYTES = 64 };
 
@@ -28,6 +29,9 @@ static const param params[] = {
     {"max_hours", PARAM_NUMBER, UNIT_NONE, "0", 0, 1e6, NULL,
      "hours after which the run saves itself and ends with exit code 75, ready to be resumed; 0: no limit (--max-hours overrides)",
      offsetof(checkpoint_settings, max_hours), MAY_RESUME},
+    {"keep_best", PARAM_FLAG, UNIT_NONE, "false", 0, 0, NULL,
+     "keep beside the newest checkpoints that of the best test between loops (test.every), by the last score that says what is better (engram list SYSTEM)",
+     offsetof(checkpoint_settings, keep_best), MAY_RESUME},
 };
 const param_table checkpoint_common = {"checkpoint", "when a run is saved, and when it ends itself", params, sizeof params / sizeof *params,
                                        sizeof(checkpoint_settings)};
@@ -50,7 +54,8 @@ checkpoint_kind checkpoint_kind_of(const char *name) {
         const char *pattern;
         checkpoint_kind kind;
     } patterns[] = {
-        {"loop-##########.h5", CHECKPOINT_GENERATION}, {"spikes-##########-##########.h5", CHECKPOINT_SPIKES}, {"input-%%%%%%%%%%%%%%%%", CHECKPOINT_INPUT}};
+        {"loop-##########.h5", CHECKPOINT_GENERATION}, {"best-##########.h5", CHECKPOINT_BEST},
+        {"spikes-##########-##########.h5", CHECKPOINT_SPIKES}, {"input-%%%%%%%%%%%%%%%%", CHECKPOINT_INPUT}};
     for (size_t k = 0; k < sizeof patterns / sizeof *patterns; k++) {
         const char *end = match(name, patterns[k].pattern);
         if (end && !*end) return patterns[k].kind;
@@ -108,7 +113,8 @@ static int remove_kinds(const char *directory, unsigned kinds, int *others) {
 
 int checkpoint_remove_all(const char *directory) {
     int others,
-        error = remove_kinds(directory, 1u << CHECKPOINT_GENERATION | 1u << CHECKPOINT_SPIKES | 1u << CHECKPOINT_INPUT | 1u << CHECKPOINT_PART, &others);
+        error = remove_kinds(directory, 1u << CHECKPOINT_GENERATION | 1u << CHECKPOINT_BEST | 1u << CHECKPOINT_SPIKES | 1u << CHECKPOINT_INPUT | 1u << CHECKPOINT_PART,
+                             &others);
     char *folder = checkpoint_path(directory, "");
     if (others)
         fprintf(stderr, "engram: warning: %s: %d entr%s not of a run stay%s there\n", folder, others, others > 1 ? "ies that are" : "y that is",
@@ -124,9 +130,11 @@ void checkpoint_make_folder(const char *directory) {
     free(folder);
 }
 
-static char *path_of_loop(const char *directory, int64_t loop) {
+/** @param kind CHECKPOINT_GENERATION or CHECKPOINT_BEST */
+static char *path_of_loop(const char *directory, checkpoint_kind kind, int64_t loop) {
     char name[NAME_BYTES];
-    snprintf(name, sizeof name, LOOP_NAME, (long long)loop);
+    if (kind == CHECKPOINT_BEST) snprintf(name, sizeof name, BEST_NAME, (long long)loop);
+    else snprintf(name, sizeof name, LOOP_NAME, (long long)loop);
     return checkpoint_path(directory, name);
 }
 
@@ -154,12 +162,12 @@ static int newest_first(const void *a, const void *b) {
 
 /** Loops of the checkpoints in an open folder, which is closed, newest first. On one rank. @param entries NULL, with errno: none
  *  @return their number, at most FOUND_MAX; -1 if the folder cannot be read */
-static int list_folder(DIR *entries, int64_t *loops) {
+static int list_folder(DIR *entries, checkpoint_kind kind, int64_t *loops) {
     int count = 0;
     bool readable = entries || errno == ENOENT;
     errno = 0;
     for (struct dirent *entry; entries && count < FOUND_MAX && (entry = readdir(entries));)
-        if (checkpoint_kind_of(entry->d_name) == CHECKPOINT_GENERATION) loops[count++] = strtoll(entry->d_name + strlen("loop-"), NULL, 10);
+        if (checkpoint_kind_of(entry->d_name) == kind) loops[count++] = strtoll(entry->d_name + strlen("loop-"), NULL, 10); /* or best- */
     readable = readable && (errno == 0 || !entries || count == FOUND_MAX);
     if (entries) closedir(entries);
     if (!readable) return -1;
@@ -167,33 +175,60 @@ static int list_folder(DIR *entries, int64_t *loops) {
     return count;
 }
 
-static int list_generations(const char *directory, int64_t *loops) {
-    return list_folder(checkpoint_open_folder(directory), loops);
+static int list_kind(const char *directory, checkpoint_kind kind, int64_t *loops) {
+    return list_folder(checkpoint_open_folder(directory), kind, loops);
+}
+
+static void remove_one(const char *directory, checkpoint_kind kind, int64_t loop) {
+    char *path = path_of_loop(directory, kind, loop);
+    if (unlink(path) != 0 && errno != ENOENT) fprintf(stderr, "engram: warning: %s cannot be removed: %s\n", path, strerror(errno));
+    free(path);
 }
 
 /** Remove generations newer than @p loop (a resumed run may have gone back: they are not of its past) and all but the @p keep newest of the others.
  *  On one rank. */
 static void remove_generations(const char *directory, int64_t loop, int keep) {
     int64_t loops[FOUND_MAX];
-    int count = list_generations(directory, loops);
+    int count = list_kind(directory, CHECKPOINT_GENERATION, loops);
     for (int k = 0; k < count; k++) {
         if (loops[k] <= loop && keep-- > 0) continue;
-        char *path = path_of_loop(directory, loops[k]);
-        if (unlink(path) != 0 && errno != ENOENT) fprintf(stderr, "engram: warning: %s cannot be removed: %s\n", path, strerror(errno));
-        free(path);
+        remove_one(directory, CHECKPOINT_GENERATION, loops[k]);
     }
+}
+
+/** Scores of best tests rise with their loops: of those up to a generation's loop the newest is the best that a run which goes on from there has had. The others
+ *  are removed, but for the newest of all. On one rank. */
+static void remove_beaten(const char *directory) {
+    int64_t best[FOUND_MAX], loops[FOUND_MAX];
+    int bests = list_kind(directory, CHECKPOINT_BEST, best), count = list_kind(directory, CHECKPOINT_GENERATION, loops);
+    for (int k = 1; k < bests; k++) {
+        bool wanted = count < 0;
+        for (int g = 0; g < count; g++) wanted = wanted || (best[k] <= loops[g] && loops[g] < best[k - 1]);
+        if (!wanted) remove_one(directory, CHECKPOINT_BEST, best[k]);
+    }
+}
+
+int64_t checkpoint_best(const char *directory) {
+    int64_t loops[FOUND_MAX];
+    return list_kind(directory, CHECKPOINT_BEST, loops) > 0 ? loops[0] : -1;
+}
+
+void checkpoint_forget_best(const char *directory, int64_t loop) {
+    int64_t loops[FOUND_MAX];
+    int count = list_kind(directory, CHECKPOINT_BEST, loops);
+    for (int k = 0; k < count && loops[k] > loop; k++) remove_one(directory, CHECKPOINT_BEST, loops[k]);
 }
 
 int64_t checkpoint_newest(const char *directory) {
     int64_t loops[FOUND_MAX];
-    return list_generations(directory, loops) > 0 ? loops[0] : -1;
+    return list_kind(directory, CHECKPOINT_GENERATION, loops) > 0 ? loops[0] : -1;
 }
 
 char *checkpoint_newest_in(const char *folder) {
     int64_t loops[FOUND_MAX];
     char *path;
-    if (list_generations(folder, loops) > 0) return path_of_loop(folder, loops[0]);
-    if (list_folder(opendir(folder), loops) <= 0) return NULL;
+    if (list_kind(folder, CHECKPOINT_GENERATION, loops) > 0) return path_of_loop(folder, CHECKPOINT_GENERATION, loops[0]);
+    if (list_folder(opendir(folder), CHECKPOINT_GENERATION, loops) <= 0) return NULL;
     if (asprintf(&path, "%s/" LOOP_NAME, folder, (long long)loops[0]) < 0) context_abort("memory: no room for a path");
     return path;
 }
@@ -205,6 +240,7 @@ void checkpoint_remove_parts(const char *directory) {
 
 void checkpoint_keep_newest(const char *directory) {
     remove_generations(directory, INT64_MAX, 1);
+    remove_beaten(directory);
 }
 
 /** A text as rank 0 has it: metadata of a file must not differ between ranks, and libraries may. Collective. @return owned */
@@ -219,13 +255,13 @@ static char *text_of_root(const context *context, const char *text) {
 }
 
 /** What tells runs, and programs, apart. */
-static void save_origin(const context *context, h5_file *file, const checkpoint_progress *progress, const char *inputs, const char *identity) {
+static void save_origin(const context *context, h5_file *file, const checkpoint_progress *progress, const checkpoint_run *run) {
     char *build = text_of_root(context, version_build());
     uint64_t digest = progress->metrics_digest;
     CHECK_MPI(MPI_Bcast(&digest, 1, MPI_UINT64_T, 0, context->comm));
     h5_attribute_text(file, "/", "revision", version_revision);
-    h5_attribute_text(file, "/", "inputs", inputs);
-    h5_attribute_text(file, "/", "identity", identity);
+    h5_attribute_text(file, "/", "inputs", run->inputs);
+    h5_attribute_text(file, "/", "identity", run->identity);
     h5_attribute_text(file, "/", "build", build);
     h5_attribute(file, "/", "metrics_digest", H5_UINT64, 0, &digest);
     h5_attribute(file, "/", "spikes", H5_INT64, 0, &progress->spikes);
@@ -233,21 +269,24 @@ static void save_origin(const context *context, h5_file *file, const checkpoint_
     free(build);
 }
 
-status checkpoint_save(const run_subject *subject, const char *directory, const checkpoint_progress *progress, const char *configuration,
-                       const char *inputs, const char *identity) {
-    char *path = path_of_loop(directory, progress->loop);
-    h5_file *file = h5_create(subject->context, path, configuration);
+status checkpoint_save(const run_subject *subject, const char *directory, checkpoint_kind kind, const checkpoint_progress *progress, const checkpoint_run *run) {
+    char *path = path_of_loop(directory, kind, progress->loop);
+    h5_file *file = h5_create(subject->context, path, run->configuration);
     h5_seal(file);
     int32_t format = FORMAT;
     h5_attribute(file, "/", "checkpoint_format", H5_INT32, 0, &format);
     h5_attribute(file, "/", "loop", H5_INT64, 0, &progress->loop);
     h5_attribute(file, "/", "loops", H5_INT64, 0, &progress->loops);
     h5_attribute(file, "/", "seconds", H5_FLOAT64, 0, &progress->seconds);
-    save_origin(subject->context, file, progress, inputs, identity);
+    save_origin(subject->context, file, progress, run);
+    best_save(&progress->best, subject->system, file);
     for (state_part part = 0; part < STATE_PARTS; part++) walk(subject, part, file, NULL);
     if (subject->system->save) subject->system->save(subject->self, file);
     status saved = h5_commit(file);
-    if (saved == STATUS_OK && subject->context->rank == 0) remove_generations(directory, progress->loop, GENERATIONS);
+    if (saved == STATUS_OK && subject->context->rank == 0) {
+        if (kind == CHECKPOINT_GENERATION) remove_generations(directory, progress->loop, GENERATIONS);
+        remove_beaten(directory);
+    }
     free(path);
     return saved;
 }
@@ -269,11 +308,11 @@ static void check_loop(const context *context, const char *path, int64_t loop, c
     CHECK_MPI(MPI_Bcast(why, SEAL_WHY_BYTES, MPI_CHAR, 0, context->comm));
 }
 
-status checkpoint_find(const context *context, const char *directory, int64_t *loop, int64_t *newest, char **path) {
+static status find_kind(const context *context, const char *directory, checkpoint_kind kind, int64_t *loop, int64_t *newest, char **path) {
     int64_t loops[FOUND_MAX] = {0};
     status possible = status_agree(context, context->rank == 0 ? checkpoint_check_folder(directory) : STATUS_OK);
     if (possible != STATUS_OK) return possible;
-    int count = context->rank == 0 ? list_generations(directory, loops) : 0, mistakes = 0; /* -1: cannot be read */
+    int count = context->rank == 0 ? list_kind(directory, kind, loops) : 0, mistakes = 0; /* -1: cannot be read */
     char why[SEAL_WHY_BYTES];
     CHECK_MPI(MPI_Bcast(&count, 1, MPI_INT, 0, context->comm));
     CHECK_MPI(MPI_Bcast(loops, FOUND_MAX, MPI_INT64_T, 0, context->comm));
@@ -282,7 +321,7 @@ status checkpoint_find(const context *context, const char *directory, int64_t *l
     *path = NULL;
     if (count < 0) return status_agree(context, status_fail(STATUS_FAILURE, "%s/checkpoint cannot be read", directory));
     for (int k = 0; k < count; k++) {
-        char *candidate = path_of_loop(directory, loops[k]);
+        char *candidate = path_of_loop(directory, kind, loops[k]);
         seal_check(context, candidate, why);
         if (!why[0]) check_loop(context, candidate, loops[k], why);
         if (!why[0]) {
@@ -297,6 +336,15 @@ status checkpoint_find(const context *context, const char *directory, int64_t *l
     }
     return status_agree(context, count ? status_fail(STATUS_INPUT, "%s: no checkpoint is whole; start again (--overwrite), or bring back a copy", directory)
                                        : STATUS_OK);
+}
+
+status checkpoint_find(const context *context, const char *directory, int64_t *loop, int64_t *newest, char **path) {
+    return find_kind(context, directory, CHECKPOINT_GENERATION, loop, newest, path);
+}
+
+status checkpoint_find_best(const context *context, const char *directory, int64_t *loop, char **path) {
+    int64_t newest;
+    return find_kind(context, directory, CHECKPOINT_BEST, loop, &newest, path);
 }
 
 static void check_format(h5_reader *reader, int32_t *format) {
@@ -356,6 +404,7 @@ status checkpoint_load(const run_subject *subject, const char *path, checkpoint_
     h5_reader_attribute(reader, "/", "loop", H5_INT64, 0, &progress->loop);
     h5_reader_attribute(reader, "/", "loops", H5_INT64, 0, &progress->loops);
     h5_reader_attribute(reader, "/", "seconds", H5_FLOAT64, 0, &progress->seconds);
+    best_load(&progress->best, subject->system, reader);
     for (state_part part = 0; part < STATE_PARTS; part++) walk(subject, part, NULL, reader);
     if (subject->system->load) subject->system->load(subject->self, reader);
     if (subject->system->settle) subject->system->settle(subject->self);

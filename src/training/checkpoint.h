@@ -1,10 +1,11 @@
-/* Checkpoints of a training run: DIR/checkpoint/loop-LLLLLLLLLL.h5, two generations, each complete under its name or not there, each sealed
+/* Checkpoints of a training run: DIR/checkpoint/loop-LLLLLLLLLL.h5, two generations, and best-LLLLLLLLLL.h5 of the best test between loops, each complete under its name or not there, each sealed
  * with checksums of all its bytes (io/seal.h). Read on any number of ranks. */
 #ifndef ENGRAM_CHECKPOINT_H
 #define ENGRAM_CHECKPOINT_H
 
 #include <dirent.h>
 
+#include "best.h"
 #include "subject.h"
 
 /** Section `checkpoint`. */
@@ -12,6 +13,7 @@ typedef struct {
     int64_t every_loops; /* 0: not by loops */
     double every;        /* ms of wall time, 0: not by time */
     double max_hours;    /* 0: no limit */
+    bool keep_best;      /* beside the newest ones that of the best test between loops */
 } checkpoint_settings;
 extern const param_table checkpoint_common;
 
@@ -23,6 +25,7 @@ typedef struct {
     uint64_t metrics_digest; /* results.digest, on rank 0 */
     int64_t spikes;          /* recorded in these loops, of all ranks, where output.spikes is all */
     uint64_t spikes_digest;  /* spool_digest() of them, of all ranks */
+    best_tests best;
 } checkpoint_progress;
 
 /** Which run a checkpoint is of. Texts are owned: checkpoint_forget(). */
@@ -43,7 +46,7 @@ typedef struct {
 char *checkpoint_path(const char *directory, const char *name);
 
 /** What a name in DIR/checkpoint says. A part is one of the others that is being written, or that a killed run did not end. */
-typedef enum { CHECKPOINT_FOREIGN, CHECKPOINT_GENERATION, CHECKPOINT_SPIKES, CHECKPOINT_INPUT, CHECKPOINT_PART } checkpoint_kind;
+typedef enum { CHECKPOINT_FOREIGN, CHECKPOINT_GENERATION, CHECKPOINT_BEST, CHECKPOINT_SPIKES, CHECKPOINT_INPUT, CHECKPOINT_PART } checkpoint_kind;
 checkpoint_kind checkpoint_kind_of(const char *name);
 
 /** DIR/checkpoint, for readdir(). Not a link to a folder. On one rank. @return closedir(); NULL with errno */
@@ -62,12 +65,18 @@ int checkpoint_remove_all(const char *directory);
 /** Make DIR/checkpoint if it is not there. On one rank. */
 void checkpoint_make_folder(const char *directory);
 
-/** Save after loop progress->loop; when it is safe, remove generations older than the last but one. Collective.
- *  @param configuration as given (parameters.yaml). @return not yet printed; STATUS_FAILURE leaves older generations as they are */
-status checkpoint_save(const run_subject *subject, const char *directory, const checkpoint_progress *progress, const char *configuration,
-                       const char *inputs, const char *identity);
+/** What a checkpoint says of the run. Borrowed. */
+typedef struct {
+    const char *configuration; /* as given (parameters.yaml) */
+    const char *inputs, *identity;
+} checkpoint_run;
 
-/** Remove all generations but the newest: a run that is done needs one. Not collective; rank 0. */
+/** Save after loop progress->loop; when it is safe, remove generations older than the last but one, and those of best tests that none of the others can go back
+ *  to. Collective.
+ *  @param kind CHECKPOINT_GENERATION, or CHECKPOINT_BEST: of the best test so far. @return not yet printed; STATUS_FAILURE leaves older ones as they are */
+status checkpoint_save(const run_subject *subject, const char *directory, checkpoint_kind kind, const checkpoint_progress *progress, const checkpoint_run *run);
+
+/** Remove all generations but the newest, and that of the best test: a run that is done needs no more. Not collective; rank 0. */
 void checkpoint_keep_newest(const char *directory);
 
 /** Loop of the newest whole checkpoint of @p directory, 0 if there is none; damaged ones, and those that are not of the loop in their name, are named in
@@ -76,6 +85,15 @@ void checkpoint_keep_newest(const char *directory);
  *  @param[out] path  of the one found, owned by the caller (free()), NULL if there is none
  *  @return STATUS_INPUT, agreed and printed, when there are checkpoints but all are damaged */
 status checkpoint_find(const context *context, const char *directory, int64_t *loop, int64_t *newest, char **path);
+
+/** As checkpoint_find(), of the best test (checkpoint.keep_best). */
+status checkpoint_find_best(const context *context, const char *directory, int64_t *loop, char **path);
+
+/** Loop of the best test of which there is a checkpoint, whole or not; -1: none. On one rank. */
+int64_t checkpoint_best(const char *directory);
+
+/** A run goes back to after @p loop: remove checkpoints of best tests that are later. On one rank. */
+void checkpoint_forget_best(const char *directory, int64_t loop);
 
 /** Path of the newest checkpoint, whole or not, of the run in @p folder, or in a folder of checkpoints. On one rank.
  *  @return owned, free(); NULL: there is none */

@@ -283,6 +283,7 @@ status results_reopen(const context *context, char *directory, const results_beg
 static status rewind_on_root(results *results, const char *parameters, int64_t loop) {
     status code = metrics_cut(results, loop);
     checkpoint_remove_parts(results->directory);
+    checkpoint_forget_best(results->directory, loop);
     return code == STATUS_OK ? write_text_file(results, PARAMETERS_FILE, parameters) : code;
 }
 

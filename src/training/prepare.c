@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "checkpoint.h"
 #include "engram/guard_settings.h"
 #include "engram/output.h"
 #include "engram/run_settings.h"
@@ -32,7 +33,13 @@ static status check_tests(config *config, const learning_system *system) {
     if (test->trials > 0 && !system->test_trial) return config_complain(config, "test", "trials", "the system %s has no tests", system->name);
     if (test->every > 0 && test->trials == 0)
         return config_complain(config, "test", "every", "%lld loops between tests, but they have no trials; give test.trials", (long long)test->every);
-    return STATUS_OK;
+    const checkpoint_settings *checkpoint = config_common(config, "checkpoint");
+    status result = STATUS_OK;
+    if (checkpoint->keep_best && test->every == 0)
+        result = config_complain(config, "checkpoint", "keep_best", "there are no tests between loops of which one could be the best; give test.every");
+    if (!isnan(test->stop_at) && test->every == 0)
+        result = status_worse(result, config_complain(config, "test", "stop_at", "there are no tests between loops that could reach it; give test.every"));
+    return result;
 }
 
 status run_prepare(const context *context, config *config, const learning_system *system) {

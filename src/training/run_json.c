@@ -105,6 +105,16 @@ static void print_tests(FILE *file, const testing *tests) {
     fputs("],\n", file);
 }
 
+/** The best test between loops, where one is asked for: its score is that of the file in checkpoint/, if that is kept. */
+static void print_best(FILE *file, const learning_system *system, const best_tests *tests) {
+    const scored_test *best = &tests->best;
+    if (!best->loop) return;
+    fprintf(file, "  \"best_test\": {\"loop\": %lld, \"%s\": ", (long long)best->loop, system->scores[best->score].name);
+    json_print_number(file, best->value);
+    if (tests->kept) fprintf(file, ", \"checkpoint\": \"checkpoint/best-%010lld.h5\"", (long long)best->loop);
+    fputs("},\n", file);
+}
+
 /** Seconds of this rank's own work in loops: not those that went to other ranks or to the disk. */
 static double useful_seconds(const timers *timers) {
     const double *seconds = timers->seconds;
@@ -157,6 +167,7 @@ static void print_run(FILE *file, const results *results, const run_ending *endi
     json_print_figures(file, &all->system, 0, ",\n  ");
     fputs(all->system.count ? ",\n" : "", file);
     print_last(file, results->system, ending->last);
+    print_best(file, results->system, ending->best);
     print_tests(file, ending->tests);
     fprintf(file, "  \"timers\": \"%s\",\n", ending->timers->wait_timed ? "detailed" : "plain");
     print_spreads(file, "phase_seconds", phase_names, all->phases, PHASES);

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "best.h"
 #include "results.h"
 
 /** How the run ended. */
@@ -14,6 +15,7 @@ typedef struct {
     const char *stopped_by;      /* what ended it before its last loop, "" if nothing did */
     const metrics_row *last;     /* the last loop done in this part; loop 0: none */
     const testing *tests;        /* NULL: none */
+    const best_tests *best;      /* of tests between loops */
     const timers *timers;
 } run_ending;
 

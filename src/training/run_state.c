@@ -209,8 +209,9 @@ static bool read_end(const char *path, bool of_this_part, run_state *state) {
     if (!text) return false;
     double loops;
     bool said = run_json_read(text, &state->exit_code, &loops);
+    state->good_enough = said && strstr(text, "\n  \"stopped_by\": \"test.stop_at\"");
     free(text);
-    return said && (of_this_part || (state->exit_code == 0 && loops == (double)state->loop && state->loop == state->loops));
+    return said && (of_this_part || (state->exit_code == 0 && loops == (double)state->loop && (state->loop == state->loops || state->good_enough)));
 }
 
 /* ---- checkpoints and the lock ---- */
@@ -219,6 +220,7 @@ static void find_checkpoint(const char *directory, const struct timespec *now, r
     char *folder;
     struct stat found;
     if (stat_file(directory, "checkpoint", &found, &folder) == 0) {
+        state->best = checkpoint_best(directory);
         DIR *entries = checkpoint_open_folder(directory);
         for (struct dirent *entry; entries && (entry = readdir(entries));) {
             int64_t loop = checkpoint_kind_of(entry->d_name) == CHECKPOINT_GENERATION ? strtoll(entry->d_name + strlen("loop-"), NULL, 10) : -1;
@@ -281,6 +283,7 @@ int run_state_read(const char *directory, run_state *state) {
                          .seconds = NAN,
                          .memory_mib = NAN,
                          .saved = -1,
+                         .best = -1,
                          .saved_ago = NAN};
     int failed = stat_file(directory, "metrics.csv", &metrics, &path[0]), no_parameters = stat_file(directory, PARAMETERS_FILE, &parameters, &path[1]);
     int not_ended = stat_file(directory, "run.json", &end, &path[2]);

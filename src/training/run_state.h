@@ -35,6 +35,8 @@ typedef struct {
     double memory_mib;       /* resident, all ranks; NAN: not known */
     int64_t saved;           /* loop of the newest checkpoint, -1: none */
     double saved_ago;        /* s since that was written */
+    int64_t best;            /* loop of the best test between loops of which a checkpoint is kept, -1: none */
+    bool good_enough;        /* test.stop_at ended it */
     int bad_lines;           /* of metrics.csv that are no lines of a run, among the last ones */
     double silent;           /* s since any of its files changed */
     double patience;         /* s after which it counts as silent: 60 s and three of the slowest late loops;

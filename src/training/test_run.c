@@ -103,8 +103,11 @@ static status identify(test_job *job, config *given) {
     const context *world = job->world;
     const char *directory = job->options->directory;
     int64_t newest;
-    status result = checkpoint_find(world, directory, &job->loop, &newest, &job->checkpoint);
-    if (result == STATUS_OK && !job->checkpoint) result = status_agree(world, status_fail(STATUS_INPUT, "%s holds no checkpoint", directory));
+    bool best = job->options->best;
+    status result = best ? checkpoint_find_best(world, directory, &job->loop, &job->checkpoint)
+                         : checkpoint_find(world, directory, &job->loop, &newest, &job->checkpoint);
+    if (result == STATUS_OK && !job->checkpoint)
+        result = status_agree(world, status_fail(STATUS_INPUT, "%s holds no checkpoint%s", directory, best ? " of a best test (checkpoint.keep_best)" : ""));
     if (result == STATUS_OK) result = checkpoint_read_origin(world, job->checkpoint, &job->origin);
     if (result == STATUS_OK) result = run_compare(world, directory, job->checkpoint, &job->origin, given);
     if (result != STATUS_OK) return result;

@@ -39,7 +39,7 @@ typedef struct {
     spike_recorder spikes;
     report_recorder report;
     testing *tests;           /* those behind the last loop; NULL without tests */
-    checkpoint_progress progress; /* loops done, their wall time */
+    checkpoint_progress progress; /* loops done, their wall time, best tests */
     double tested;            /* wall time of the tests between loops that were done here, s */
     int64_t tests_between;    /* their number */
     char *parameters, *inputs, *identity; /* the configuration as given; the files that it names; config_identity() */
@@ -197,6 +197,35 @@ static status run_loop(training *training, int64_t number) {
 
 /* ---- checkpoints ---- */
 
+static status save_checkpoint(training *training, checkpoint_kind kind);
+
+/** What the scores of a test between loops ask for: keep its checkpoint, and end. Collective. @return agreed and printed */
+static status heed_scores(training *training, const metrics_row *row) {
+    const context *context = training->context;
+    best_tests *best = &training->progress.best;
+    if (!best->watched || row->loop % ((const test_settings *)config_common(training->config, "test"))->every) return STATUS_OK;
+    const int64_t reached = best->reached.loop;
+    struct { scored_test best, reached; bool better; } judged = {.better = false};
+    if (context->rank == 0) judged.better = best_judge(best, training->system, row->loop, row->value + training->system->metric_count); /* the scores are there */
+    judged.best = best->best, judged.reached = best->reached;
+    CHECK_MPI(MPI_Bcast(&judged, sizeof judged, MPI_BYTE, 0, context->comm));
+    best->best = judged.best, best->reached = judged.reached;
+    int64_t ends = best_ends(best, training->system, training->loops, training->facts.tasks);
+    if (best->reached.loop != reached && ends < training->loops) {
+        char text[128];
+        best_say(training->system, &best->reached, text, sizeof text);
+        log_line(context, "%s: test.stop_at = %g is reached; loop %lld is the last one", text, best->stop_at, (long long)ends);
+    }
+    training->loops = ends;
+    if (!judged.better || !best->kept) return STATUS_OK;
+    double started = clock_seconds();
+    if (context->rank == 0) checkpoint_make_folder(training->results.directory);
+    MPI_Barrier(context->comm);
+    status saved = status_agree(context, save_checkpoint(training, CHECKPOINT_BEST));
+    training->timers.seconds[PHASE_CHECKPOINT] += clock_seconds() - started;
+    return saved;
+}
+
 /** Spikes recorded up to now need not be counted again. */
 static void put_aside(training *training) {
     training->digest += spool_digest(&training->results, &training->spikes, training->spooled);
@@ -204,7 +233,7 @@ static void put_aside(training *training) {
 }
 
 /** Collective. @return not agreed */
-static status save_checkpoint(training *training) {
+static status save_checkpoint(training *training, checkpoint_kind kind) {
     const context *context = training->context;
     checkpoint_progress *progress = &training->progress;
     bool all = training->output->spikes == SPIKES_ALL; /* else what is recorded depends on where a run ends */
@@ -215,7 +244,8 @@ static status save_checkpoint(training *training) {
     progress->spikes_digest = sums[1];
     progress->metrics_digest = training->results.digest;
     const run_subject subject = subject_of(training);
-    return checkpoint_save(&subject, training->results.directory, progress, training->parameters, training->inputs, training->identity);
+    const checkpoint_run run = {training->parameters, training->inputs, training->identity};
+    return checkpoint_save(&subject, training->results.directory, kind, progress, &run);
 }
 
 /** Save the state after the loops done so far. Everything that belongs to them is on the disk before the checkpoint is. */
@@ -227,7 +257,7 @@ static status save(training *training) {
     if (saved == STATUS_OK && training->output->spikes == SPIKES_ALL && training->progress.loop > training->saved)
         saved = status_agree(context, spool_write(&training->results, &training->spikes, training->spooled, training->saved, training->progress.loop));
     if (saved == STATUS_OK)
-        saved = status_agree(context, save_checkpoint(training));
+        saved = status_agree(context, save_checkpoint(training, CHECKPOINT_GENERATION));
     double seconds = clock_seconds() - started;
     training->timers.seconds[PHASE_CHECKPOINT] += seconds;
     if (saved != STATUS_OK) {
@@ -261,6 +291,7 @@ static status run_loops(training *training) {
     while (training->progress.loop < training->loops) {
         double started = clock_seconds();
         status result = run_loop(training, training->progress.loop + 1);
+        if (result == STATUS_OK) result = heed_scores(training, &training->last);
         if (result != STATUS_OK) return result;
         if (training->progress.loop == training->loops) break; /* saved with the results */
         int decision = decide(training, clock_seconds() - started);
@@ -376,6 +407,8 @@ static status go_on(training *training, const resume_point *point) {
     const run_subject subject = subject_of(training);
     status result = checkpoint_load(&subject, point->checkpoint, &training->progress);
     if (result == STATUS_OK) result = status_agree(context, check_planned(training, point->loop));
+    int64_t ends = best_ends(&training->progress.best, training->system, training->loops, training->facts.tasks);
+    training->loops = ends > point->loop ? ends : point->loop; /* which another test.stop_at may have reached earlier */
     if (result == STATUS_OK && training->output->spikes == SPIKES_ALL) result = spool_read(&training->results, &point->origin, &training->spikes);
     training->resumed_from = training->saved = point->loop;
     put_aside(training);
@@ -444,12 +477,13 @@ static status close_run(training *training, status code, const run_options *opti
     const context *context = training->context;
     bool ended = code == STATUS_RESUMABLE || code == STATUS_OK;
     bool stop = context->rank == 0 && ended && watch_finds_stop(&training->watch); /* it is heeded even if a signal came first */
-    const char *why = code != STATUS_RESUMABLE ? "" : training->watch.why ? training->watch.why : "a signal to another rank";
+    bool good_enough = code == STATUS_OK && training->loops < training->progress.loops;
+    const char *why = good_enough ? "test.stop_at" : code != STATUS_RESUMABLE ? "" : training->watch.why ? training->watch.why : "a signal to another rank";
     if (code == STATUS_RESUMABLE)
         log_line(context, "stopped by %s after loop %lld of %lld, saved after loop %lld; go on with: engram train --resume %s", why,
                  (long long)training->progress.loop, (long long)training->loops, (long long)training->saved, training->results.directory);
     const run_ending ending = {.options = options, .resumed_from = training->resumed_from, .loops = training->progress.loop, .code = code, .stopped_by = why,
-                               .last = &training->last, .tests = training->tests, .timers = &training->timers};
+                               .last = &training->last, .tests = training->tests, .timers = &training->timers, .best = &training->progress.best};
     status written = status_agree(context, results_write_run(&training->results, &ending));
     if (stop && written == STATUS_OK) watch_heeded(&training->watch);
     memory_report(context, "at end");
@@ -499,7 +533,7 @@ static status train(training *training, const run_options *options, const resume
     training->watch.reserve = guess_saving(training->context);
     if (training->system->describe) training->system->describe(training->self, training->loops);
     memory_report(training->context, "at start");
-    training->progress.loops = training->loops;
+    training->progress.loops = config_get_integer(training->config, "learning", "loops");
     result = begins_stopped(training) ? STATUS_RESUMABLE : run_loops(training);
     if (result == STATUS_OK) result = finish(training);
     return close_run(training, result, options);
@@ -520,6 +554,7 @@ static status load_start(training *training) {
 status training_run(const context *context, config *config, const run_options *options) {
     training training = {.context = context, .config = config, .system = system_of(config), .results.metrics = -1, .output = config_common(config, "output"),
                          .checkpoint = config_common(config, "checkpoint"), .loops = config_get_integer(config, "learning", "loops")};
+    training.progress.best = best_begin(config);
     report_settle(config, training.system);
     training.parameters = config_as_used(config);
     start_find(context, config);

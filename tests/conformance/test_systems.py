@@ -164,6 +164,11 @@ def test_same_bits(bench, system, config, parameters):
         assert not wrong, f"{ranks} ranks differ from 1 in {len(wrong)} of {len(truth)}: {wrong[:6]}"
 
 
+def bests(out):
+    """Names of its checkpoints of best tests."""
+    return [os.path.basename(path) for path in glob.glob(os.path.join(out, "checkpoint", "best-*.h5"))]
+
+
 def killed(bench, name, config, parameters):
     """A run on 2 ranks that is killed behind its second checkpoint. A small one may be faster than the hand that kills it: then again."""
     out = bench.path(name)
@@ -185,15 +190,17 @@ def killed(bench, name, config, parameters):
 
 @each
 def test_killed(bench, system, config, parameters):
-    """Killed on 2 ranks and resumed on 3: the same bits. With its newest checkpoint damaged it goes back to the one before: the same bits."""
-    parameters = {**parameters, "learning.loops": 20}
-    truth = contents(bench.train(config, f"{system}.long", 1, given(parameters)))
+    """Killed on 2 ranks and resumed on 3: the same bits. With its newest checkpoint damaged it goes back to the one before: the same bits. So it is with the
+    checkpoint of the best test."""
+    parameters = {**parameters, "learning.loops": 20, "test.every": 4, "test.trials": 1, "checkpoint.keep_best": "true"}
+    truth, best = contents(bench.train(config, f"{system}.long", 1, given(parameters))), bests(bench.path(f"{system}.long"))
+    assert len(best) == 1, best
     out = killed(bench, f"{system}.killed", config, parameters)
     shutil.copytree(out, bench.path(f"{system}.damaged"), dirs_exist_ok=True)
     text = bench.succeed(["train", "--resume", out], 3)
     assert "going on after loop" in text, text
     wrong = difference(truth, contents(out))
-    assert not wrong, f"a resumed run differs in {len(wrong)} of {len(truth)}: {wrong[:6]}"
+    assert not wrong and bests(out) == best, f"a resumed run differs in {len(wrong)} of {len(truth)}: {wrong[:6]}; {bests(out)} for {best}"
     out = bench.path(f"{system}.damaged")
     before, newest = sorted(glob.glob(os.path.join(out, "checkpoint", "loop-*.h5")))
     with open(newest, "r+b") as file:
@@ -205,7 +212,7 @@ def test_killed(bench, system, config, parameters):
     loop = int(re.search(r"loop-(\d+)\.h5$", before)[1])
     assert code == 0 and f"{os.path.basename(newest)} is damaged and not used" in err and f"going on after loop {loop} of" in text, text + err
     wrong = difference(truth, contents(out))
-    assert not wrong, f"a run that went back differs in {len(wrong)} of {len(truth)}: {wrong[:6]}"
+    assert not wrong and bests(out) == best, f"a run that went back differs in {len(wrong)} of {len(truth)}: {wrong[:6]}; {bests(out)} for {best}"
 
 
 @each
@@ -297,6 +304,40 @@ def test_between_loops(bench, system, config, parameters):
 
 
 @each
+def test_best(bench, system, config, parameters):
+    """The checkpoint of the best test between loops is kept (checkpoint.keep_best) and can be tested; a test that is good enough ends a run (test.stop_at)."""
+    told = re.findall(r"^    (test_\w+) .*; (higher|lower) is better$", bench.succeed(["list", system]), re.M)
+    assert told, "no score of tests says what is better (metric.better)"
+    score, better = told[-1]
+    parameters = {**parameters, "learning.loops": 6, "test.every": 1}
+    out = bench.train(config, f"{system}.best", 1, given({**parameters, "checkpoint.keep_best": "true"}))
+    scores = [row[score] for row in metrics(out)]
+    value = max(scores) if better == "higher" else min(scores)
+    loop = scores.index(value) + 1
+    name = f"checkpoint/best-{loop:010d}.h5"
+    assert bests(out) == [os.path.basename(name)], f"{bests(out)}, but scores are {scores}"
+    with open(os.path.join(out, "run.json")) as file:
+        assert json.load(file)["best_test"] == {"loop": loop, score[5:]: value, "checkpoint": name}, (loop, value)
+    assert f"best test after loop {loop}, {name}" in bench.succeed(["status", out])
+    tested = bench.path(f"{system}.best.h5")
+    assert f"weights of loop {loop}," in bench.succeed(["test", out, "--best", "-o", tested])
+    with open(tested.replace(".h5", ".json")) as file:
+        tasks = [task[score[5:]] for task in json.load(file)["tasks"]]
+    assert abs(sum(tasks) / len(tasks) - value) <= 1e-9 * abs(value), (tasks, value)
+    end = bench.path(f"{system}.enough")
+    text = bench.succeed(["train", config, "-o", end] + words({**parameters, "test.stop_at": repr(scores[0] + (-1e-9 if better == "higher" else 1e-9) * abs(scores[0]))}))
+    last = 1 + len(tasks)
+    assert "after loop 1: test.stop_at" in text and [row[score] for row in metrics(end)] == scores[:last], text
+    with open(os.path.join(end, "run.json")) as file:
+        ended = json.load(file)
+    assert (ended["exit_code"], ended["stopped_by"], ended["loops"]) == (0, "test.stop_at", last) and not bests(end), ended
+    assert " done " in bench.succeed(["status", end]) and "ended by test.stop_at" in bench.succeed(["status", end])
+    before = contents(end)
+    bench.succeed(["train", "--resume", end])
+    assert not difference(before, contents(end)), difference(before, contents(end))
+
+
+@each
 def test_overwrite(bench, system, config, parameters):
     """A run takes the place of another one only if told so, and then nothing of the other stays, whatever its system wrote."""
     out = bench.path("taken")
@@ -330,4 +371,4 @@ def test_plan(bench, system, config, parameters):
 
 
 if __name__ == "__main__":
-    run_tests([test_every_system_has_a_configuration, test_list, test_check, test_foreign_sections, test_same_bits, test_killed, test_start_from, test_status, test_groups, test_skipped, test_asked, test_between_loops, test_overwrite, test_plan])
+    run_tests([test_every_system_has_a_configuration, test_list, test_check, test_foreign_sections, test_same_bits, test_killed, test_start_from, test_status, test_groups, test_skipped, test_asked, test_between_loops, test_best, test_overwrite, test_plan])

@@ -18,7 +18,8 @@ const metric balanced_metrics[BALANCED_METRICS] = {
 
 const metric balanced_scores[BALANCED_SCORES] = {
     {"rate_hz", NULL, "Hz", "mean rate of trials with protocol.feedback", 3},
-    {"nerr", NULL, "1", "squared decoding error over the variance of the teacher, with protocol.feedback (none by default), mean over trials", 5},
+    {"nerr", NULL, "1", "squared decoding error over the variance of the teacher, with protocol.feedback (none by default), mean over trials", 5,
+     .better = BETTER_LOWER},
     {"nerr_feedback", NULL, "1", "the same with the feedback of training", 5},
 };
 

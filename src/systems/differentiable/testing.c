@@ -7,8 +7,8 @@
 enum { RECORD_RATE, RECORD_OFF, RECORD_ALL, RECORD_RIGHT, RECORD_LABELS, RECORDS };
 
 const metric differentiable_scores[DIFFERENTIABLE_SCORES] = {
-    {"error", "  test error %s", "1", "squared error of the readouts by the square of what they should be, weighted", 4},
-    {"accuracy", "  test accuracy %s", "1", "part of the samples that are read right, of tasks that tell", 4},
+    {"error", "  test error %s", "1", "squared error of the readouts by the square of what they should be, weighted", 4, .better = BETTER_LOWER},
+    {"accuracy", "  test accuracy %s", "1", "part of the samples that are read right, of tasks that tell", 4, .better = BETTER_HIGHER},
 };
 
 struct differentiable_test {

@@ -189,7 +189,7 @@ static const metric metrics[] = {
     {"error", "  error %s", "Hz", "mean distance of weights from targets", 3},
     {"learned", NULL, "1", "spikes that changed a weight, from the first loop on", 0},
 };
-static const metric scores[] = {{"error", " error %s", "Hz", "mean distance of weights from targets", 3}};
+static const metric scores[] = {{"error", " error %s", "Hz", "mean distance of weights from targets", 3, .better = BETTER_LOWER}};
 
 static void probe_measure(void *raw, const loop *loop, double *value) {
     const probe *self = raw;
