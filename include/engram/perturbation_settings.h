@@ -4,6 +4,7 @@
 #ifndef ENGRAM_PERTURBATION_SETTINGS_H
 #define ENGRAM_PERTURBATION_SETTINGS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct {
@@ -15,6 +16,10 @@ typedef struct {
     double noise;           /**< sd of external white noise: sd sqrt(membrane_tau/dt) xi is added to the input of every neuron at every step;
                                  balanced: sd of V that it alone gives, in thresholds */
 } perturbation_settings;
+
+/** The first option asked for that a system has to refuse which can only delete neurons. Not collective.
+ *  @param noise it can have noise, too @return "--delete-synapses", ...; NULL: none */
+const char *perturbation_beyond(const perturbation_settings *settings, bool noise);
 
 /** Choose @p count of @p total neurons: those with the smallest random keys, so that a larger set contains a smaller one. Not collective.
  *  @param[out] chosen [total] 1 for the chosen, 0 for the others */

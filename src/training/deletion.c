@@ -1,10 +1,18 @@
-/* Which neurons `engram test --delete-neurons` takes, in every system. */
+/* Which neurons `engram test --delete-neurons` takes, in every system, and which options systems refuse. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "engram/memory.h"
 #include "engram/perturbation_settings.h"
 #include "engram/random.h"
+
+const char *perturbation_beyond(const perturbation_settings *settings, bool noise) {
+    return settings->delete_synapses > 0        ? "--delete-synapses"
+           : settings->delete_unit_synapses > 0 ? "--delete-unit-synapses"
+           : settings->shuffle_synapses > 0     ? "--shuffle-synapses"
+           : settings->noise > 0 && !noise      ? "--noise"
+                                                : NULL;
+}
 
 int64_t perturbation_count(double fraction, int64_t total) {
     return (int64_t)floor(fraction * (double)total + 1e-9);

@@ -184,16 +184,12 @@ static status build_mine(test_job *job) {
     return job->system->build(&setting, &job->facts, &job->self);
 }
 
-static bool asks_anything(const perturbation_settings *settings) {
-    return settings->delete_neurons > 0 || settings->delete_synapses > 0 || settings->delete_unit_synapses > 0 || settings->shuffle_synapses > 0 ||
-           settings->noise > 0;
-}
-
 static status perturb(test_job *job) {
     const perturbation_settings *settings = &job->options->perturbation;
-    if (!asks_anything(settings)) return STATUS_OK;
+    const char *beyond = perturbation_beyond(settings, false), *asked = beyond ? beyond : settings->delete_neurons > 0 ? "--delete-neurons" : NULL;
+    if (!asked) return STATUS_OK;
     if (job->system->perturb) return job->system->perturb(job->self, settings);
-    return status_fail(STATUS_INPUT, "%s: the system %s cannot be perturbed in a test", job->options->directory, job->system->name);
+    return status_fail(STATUS_INPUT, "%s: %s: the system %s cannot be perturbed in a test", job->options->directory, asked, job->system->name);
 }
 
 static run_subject subject_of(const test_job *job) {

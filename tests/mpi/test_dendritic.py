@@ -383,7 +383,7 @@ def test_refused(bench):
     out = train(bench, "tested", {"learning.loops": 1, "simulation.loop_duration": "100 ms"})
     for option in ("--noise", "--delete-synapses", "--delete-unit-synapses", "--shuffle-synapses", "--delete-spike"):
         code, _, err = bench.run(["test", out, "-o", bench.path("refused.h5"), option, "0.5"])
-        assert code == 2 and "system dendritic" in err and len(err.strip().splitlines()) == 1 and not os.path.exists(bench.path("refused.h5")), (option, code, err)
+        assert code == 2 and f"{option}: the system dendritic" in err and len(err.strip().splitlines()) == 1 and not os.path.exists(bench.path("refused.h5")), (option, code, err)
 
 
 run_tests([test_fast_against_literal, test_strong_decay, test_identities, test_annealing, test_trace, test_decoder_by_steps, test_somatic_inhibition, test_single_neuron, test_independent_program, test_ranks_and_resume, test_choices, test_deleted_neurons, test_undefined, test_refused])

@@ -337,7 +337,7 @@ def test_refused(bench):
     out = train(bench, "asked")
     for options in (["--delete-spike", "20"], ["--noise", "1"], ["--delete-synapses", "0.1"], ["--shuffle-synapses", "0.1"]):
         code, _, error = bench.run(["test", out, "-o", bench.path("asked.h5"), "--overwrite"] + options)
-        assert code == 2 and ("lsnn" in error), (options, code, error)
+        assert code == 2 and f"{options[0]}: the system lsnn" in error, (options, code, error)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,10 @@ static void delete_neurons(balanced *b, double fraction) {
 
 status balanced_perturb(void *raw, const perturbation_settings *settings) {
     balanced *b = raw;
-    if (settings->delete_synapses > 0 || settings->delete_unit_synapses > 0 || settings->shuffle_synapses > 0)
-        return status_fail(STATUS_INPUT, "test: synapses of the system balanced are neither deleted nor shuffled: they are products of decoding weights; "
-                                         "allowed are --delete-neurons and --noise");
+    const char *beyond = perturbation_beyond(settings, true);
+    if (beyond)
+        return status_fail(STATUS_INPUT, "test: %s: synapses of the system balanced are neither deleted nor shuffled: they are products of decoding weights; "
+                                         "allowed are --delete-neurons and --noise", beyond);
     if (settings->delete_neurons > 0) delete_neurons(b, settings->delete_neurons);
     if (settings->noise > 0) balanced_add_noise(b, hypot(b->noise, settings->noise));
     log_line(&b->context, "perturbed: %lld of %lld neurons silent, noise of V %g thresholds", (long long)b->silenced, (long long)b->part.total, b->noise);

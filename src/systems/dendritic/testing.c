@@ -28,8 +28,8 @@ struct dendritic_test {
 
 status dendritic_perturb(void *raw, const perturbation_settings *settings) {
     dendritic *d = raw;
-    if (settings->delete_synapses > 0 || settings->delete_unit_synapses > 0 || settings->shuffle_synapses > 0 || settings->noise > 0)
-        return status_fail(STATUS_INPUT, "test: the system dendritic cannot be asked for that: allowed is --delete-neurons");
+    const char *beyond = perturbation_beyond(settings, false);
+    if (beyond) return status_fail(STATUS_INPUT, "test: %s: the system dendritic cannot be asked for that: allowed is --delete-neurons", beyond);
     d->silenced = perturbation_count(settings->delete_neurons, d->part.total);
     d->silent = memory_new(MEMORY_STATE, (size_t)d->neurons, 1);
     perturbation_choose(d->seed, d->part.total, d->silenced, d->silent);

@@ -32,8 +32,8 @@ int64_t lsnn_trial_samples(const lsnn *net) {
 
 status lsnn_perturb(void *raw, const perturbation_settings *settings) {
     lsnn *net = raw;
-    if (settings->delete_synapses > 0 || settings->delete_unit_synapses > 0 || settings->shuffle_synapses > 0 || settings->noise > 0)
-        return status_fail(STATUS_INPUT, "test: the system lsnn cannot be asked for that: allowed is --delete-neurons");
+    const char *beyond = perturbation_beyond(settings, false);
+    if (beyond) return status_fail(STATUS_INPUT, "test: %s: the system lsnn cannot be asked for that: allowed is --delete-neurons", beyond);
     net->deleted = perturbation_count(settings->delete_neurons, net->shape.neurons);
     net->silent = memory_new(MEMORY_STATE, (size_t)net->shape.neurons, 1);
     perturbation_choose(net->seed, net->shape.neurons, net->deleted, net->silent);
