@@ -206,7 +206,12 @@ def test_pages_do_not_drift(bench):
     assert described == set().union(*synopsis.values(), {"-q", "-h", "-V"}), f"described {sorted(described)}, synopsis {synopsis}"
     help_codes = re.findall(r"(\d+) [a-z]", call([installed(bench, "bin", "engram"), "--help"]).split("Exit codes: ")[1])
     with open(installed(bench, "share", "man", "man1", "engram.1")) as file:
-        assert help_codes == re.findall(r"^\.B (\d+)$", file.read().split(".SH EXIT STATUS")[1], re.M)
+        page = file.read()
+    assert help_codes == re.findall(r"^\.B (\d+)$", page.split(".SH EXIT STATUS")[1], re.M)
+    systems = re.findall(r"^  ([a-z]+)  ", call([installed(bench, "bin", "engram"), "list"]).split("engram list")[0], re.M)
+    described = page.split(".SH DESCRIPTION")[1].split(".SH COMMANDS")[0]
+    assert len(systems) > 3 and all(re.search(rf"^\.B {name}$", described, re.M) for name in systems), systems
+    assert all(f"{'targets' if name == 'patterns' else name}.h5" in page.split(".SH FILES")[1] for name in systems), systems
 
 
 def test_manual_renders(bench):
