@@ -115,7 +115,8 @@ static void add_row(table *table, const char *directory, const run_state *state)
     put_ago(table, SIGN, "", state->silent);
     put_number(table, MEMORY, 0, state->memory_mib);
     char best[96] = "", enough[64] = "";
-    if (state->best >= 0) snprintf(best, sizeof best, "best test after loop %lld, checkpoint/best-%010lld.h5. ", (long long)state->best, (long long)state->best);
+    const long long loop = state->best;
+    if (loop >= 0) snprintf(best, sizeof best, "best test after loop %lld, checkpoint/best-%010lld.h5. ", loop, loop);
     if (state->phase == RUN_DONE && state->good_enough) snprintf(enough, sizeof enough, "ended by test.stop_at. ");
     if (asprintf(&table->remark[table->count], "%s%s%s", enough, best, state->remark) < 0) abort();
     table->phases[state->phase]++;

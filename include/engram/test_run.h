@@ -25,8 +25,8 @@ typedef struct {
 
 enum { TEST_TRIALS_DEFAULT = 20 };
 
-/** Read the run, build the network once in every group of ranks, load the weights of its newest checkpoint or of that of its best test, run the trials, print a table, write
- *  test.h5 and test.json. Collective.
+/** Read the run, build the network once in every group of ranks, load the weights of its newest checkpoint, or of that of its best test, run the trials, print
+ *  a table, write test.h5 and test.json. Collective.
  *  @return agreed and printed: STATUS_OK; STATUS_INPUT for a directory without a run, options that do not fit, or a file that is there already;
  *          STATUS_NUMERIC if a drive is not finite; STATUS_FAILURE if results could not be written */
 status test_run(const context *context, const test_options *options);

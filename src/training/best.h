@@ -1,5 +1,5 @@
-/* The best of the tests between loops (checkpoint.keep_best), and the score at which a run ends (test.stop_at): written once, for every system. What is known of
- * them is in every checkpoint of a run that asks for either, so that it goes on as if it had never been interrupted. */
+/* The best of the tests between loops (checkpoint.keep_best), and the score at which a run ends (test.stop_at): written once, for every system. What is known
+ * of them is in every checkpoint of a run that asks for either, so that it goes on as if it had never been interrupted. */
 #ifndef ENGRAM_BEST_H
 #define ENGRAM_BEST_H
 

@@ -112,9 +112,8 @@ static int remove_kinds(const char *directory, unsigned kinds, int *others) {
 }
 
 int checkpoint_remove_all(const char *directory) {
-    int others,
-        error = remove_kinds(directory, 1u << CHECKPOINT_GENERATION | 1u << CHECKPOINT_BEST | 1u << CHECKPOINT_SPIKES | 1u << CHECKPOINT_INPUT | 1u << CHECKPOINT_PART,
-                             &others);
+    const unsigned all = 1u << CHECKPOINT_GENERATION | 1u << CHECKPOINT_BEST | 1u << CHECKPOINT_SPIKES | 1u << CHECKPOINT_INPUT | 1u << CHECKPOINT_PART;
+    int others, error = remove_kinds(directory, all, &others);
     char *folder = checkpoint_path(directory, "");
     if (others)
         fprintf(stderr, "engram: warning: %s: %d entr%s not of a run stay%s there\n", folder, others, others > 1 ? "ies that are" : "y that is",
@@ -196,8 +195,8 @@ static void remove_generations(const char *directory, int64_t loop, int keep) {
     }
 }
 
-/** Scores of best tests rise with their loops: of those up to a generation's loop the newest is the best that a run which goes on from there has had. The others
- *  are removed, but for the newest of all. On one rank. */
+/** Scores of best tests rise with their loops: of those up to a generation's loop the newest is the best that a run which goes on from there has had. The
+ *  others are removed, but for the newest of all. On one rank. */
 static void remove_beaten(const char *directory) {
     int64_t best[FOUND_MAX], loops[FOUND_MAX];
     int bests = list_kind(directory, CHECKPOINT_BEST, best), count = list_kind(directory, CHECKPOINT_GENERATION, loops);
@@ -269,7 +268,8 @@ static void save_origin(const context *context, h5_file *file, const checkpoint_
     free(build);
 }
 
-status checkpoint_save(const run_subject *subject, const char *directory, checkpoint_kind kind, const checkpoint_progress *progress, const checkpoint_run *run) {
+status checkpoint_save(const run_subject *subject, const char *directory, checkpoint_kind kind, const checkpoint_progress *progress,
+                       const checkpoint_run *run) {
     char *path = path_of_loop(directory, kind, progress->loop);
     h5_file *file = h5_create(subject->context, path, run->configuration);
     h5_seal(file);

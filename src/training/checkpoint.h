@@ -1,5 +1,5 @@
-/* Checkpoints of a training run: DIR/checkpoint/loop-LLLLLLLLLL.h5, two generations, and best-LLLLLLLLLL.h5 of the best test between loops, each complete under its name or not there, each sealed
- * with checksums of all its bytes (io/seal.h). Read on any number of ranks. */
+/* Checkpoints of a training run: DIR/checkpoint/loop-LLLLLLLLLL.h5, two generations, and best-LLLLLLLLLL.h5 of the best test between loops, each complete
+ * under its name or not there, each sealed with checksums of all its bytes (io/seal.h). Read on any number of ranks. */
 #ifndef ENGRAM_CHECKPOINT_H
 #define ENGRAM_CHECKPOINT_H
 
@@ -74,7 +74,8 @@ typedef struct {
 /** Save after loop progress->loop; when it is safe, remove generations older than the last but one, and those of best tests that none of the others can go back
  *  to. Collective.
  *  @param kind CHECKPOINT_GENERATION, or CHECKPOINT_BEST: of the best test so far. @return not yet printed; STATUS_FAILURE leaves older ones as they are */
-status checkpoint_save(const run_subject *subject, const char *directory, checkpoint_kind kind, const checkpoint_progress *progress, const checkpoint_run *run);
+status checkpoint_save(const run_subject *subject, const char *directory, checkpoint_kind kind, const checkpoint_progress *progress,
+                       const checkpoint_run *run);
 
 /** Remove all generations but the newest, and that of the best test: a run that is done needs no more. Not collective; rank 0. */
 void checkpoint_keep_newest(const char *directory);

@@ -52,9 +52,11 @@ static void print_metrics(const metric *metrics, int count, const char *before, 
         int length = (int)(strlen(before) + strlen(metrics[m].name));
         if (length > width) width = length;
     }
-    for (int m = 0; m < count; m++)
-        fprintf(out, "    %s%-*s  %-4s  %s%s\n", before, width - (int)strlen(before), metrics[m].name, strcmp(metrics[m].unit, "1") == 0 ? "-" : metrics[m].unit,
-                metrics[m].help, metrics[m].better > 0 ? "; higher is better" : metrics[m].better < 0 ? "; lower is better" : "");
+    for (int m = 0; m < count; m++) {
+        const char *better = metrics[m].better > 0 ? "; higher is better" : metrics[m].better < 0 ? "; lower is better" : "";
+        fprintf(out, "    %s%-*s  %-4s  %s%s\n", before, width - (int)strlen(before), metrics[m].name,
+                strcmp(metrics[m].unit, "1") == 0 ? "-" : metrics[m].unit, metrics[m].help, better);
+    }
 }
 
 void metrics_list(const char *name, FILE *out) {

@@ -206,7 +206,8 @@ static status heed_scores(training *training, const metrics_row *row) {
     if (!best->watched || row->loop % ((const test_settings *)config_common(training->config, "test"))->every) return STATUS_OK;
     const int64_t reached = best->reached.loop;
     struct { scored_test best, reached; bool better; } judged = {.better = false};
-    if (context->rank == 0) judged.better = best_judge(best, training->system, row->loop, row->value + training->system->metric_count); /* the scores are there */
+    const double *scores = row->value + training->system->metric_count; /* on rank 0 */
+    if (context->rank == 0) judged.better = best_judge(best, training->system, row->loop, scores);
     judged.best = best->best, judged.reached = best->reached;
     CHECK_MPI(MPI_Bcast(&judged, sizeof judged, MPI_BYTE, 0, context->comm));
     best->best = judged.best, best->reached = judged.reached;

@@ -262,7 +262,8 @@ static void figures(const void *raw, figure_list *list) {
 
 static const metric scores[] = {
     {"rate_hz", NULL, "Hz", "mean rate of trials", 3},
-    {"trial_averaged_correlation", " trial_averaged_correlation %s", "1", "correlation of the trial-averaged drive with the target", 3, .better = BETTER_HIGHER},
+    {"trial_averaged_correlation", " trial_averaged_correlation %s", "1", "correlation of the trial-averaged drive with the target", 3,
+     .better = BETTER_HIGHER},
     {"single_trial_correlation", NULL, "1", "that of single trials, mean", 3},
 };
 
