@@ -267,6 +267,27 @@ def test_learns(bench):
         assert all(least < row["cosine"] < 0.9999 for row in rows), rows
 
 
+def state(out, loop, name):
+    with h5py.File(os.path.join(out, "checkpoint", f"loop-{loop:010d}.h5")) as file:
+        return file["lsnn"][name][:].astype(float)
+
+
+def test_updates(bench):
+    """The rate rises over warm_up iterations; l2 draws weights to 0; adaptive feedback comes nearer to the weights of readouts by feedback_decay in each iteration."""
+    out = [state(train(bench, "warm", {"learning.loops": 1, "learning.rate": rate, "learning.warm_up": warm, "test.trials": 0}), 1, "weight") for rate, warm in ((0.01, 4), (0.0025, 0), (0.01, 0))]
+    assert (out[0] == out[1]).all() and (out[0] != out[2]).any()
+    still = {"learning.loops": 1, "guards.min_rate": 0, "neuron.threshold": 1e6, "neuron.rate_cost": 0, "learning.rate": 1e-3, "test.trials": 0}
+    before, after = (state(train(bench, "l2", {**still, "learning.l2": 10, **more}), loop, "weight") for loop, more in ((0, {"learning.loops": 0}), (1, {})))
+    hidden = slice(0, 24 * (24 + 32))  # of inputs and neurons: nothing else moves them
+    assert np.abs(after[hidden] - (before[hidden] - 1e-3 * np.sign(before[hidden]))).max() < 1e-6
+    far = []
+    for loops in (0, 3):
+        out = train(bench, "adaptive", {"learning.rule": "eprop", "learning.feedback": "adaptive", "learning.feedback_decay": 0.1, "learning.loops": loops, "test.trials": 0})
+        readout, feedback = read(out, "lsnn.h5", "readout").astype(float), state(out, loops, "feedback")
+        far.append(feedback.reshape(readout.shape) - readout)
+    assert np.abs(far[1] - 0.9 ** 3 * far[0]).max() < 1e-6 and np.abs(far[0]).max() > 0.1
+
+
 def test_ranks(bench):
     """The same bits on any number of ranks, also where samples do not fill tiles, or ranks."""
     for name, parameters in (("eprop", {"learning.rule": "eprop", "learning.feedback": "random", "learning.batch": 37, "learning.clip": 0.01}), ("bptt", {**EVIDENCE, "learning.batch": 70, "test.every": 2})):
@@ -341,5 +362,5 @@ def test_refused(bench):
 
 
 if __name__ == "__main__":
-    run_tests([test_independent_program, test_store_recall, test_skipped, test_evidence, test_images, test_function_family, test_oscillation, test_sequences, test_tasks_of_values, test_learns, test_ranks, test_neuron_groups,
+    run_tests([test_independent_program, test_store_recall, test_skipped, test_evidence, test_images, test_function_family, test_oscillation, test_sequences, test_tasks_of_values, test_learns, test_updates, test_ranks, test_neuron_groups,
                test_refused])

@@ -23,6 +23,11 @@ static status check(const context *context, config *config) {
     if (!isnan(simulation->loop_duration)) result = config_complain(config, "simulation", "loop_duration", "is that of the task with rule %s", rule);
     if (network->signs == SIGNS_DALE && learning->connectivity == 1)
         result = config_complain(config, "network", "signs", "only connections that are rewired keep their sign: dale needs learning.connectivity below 1");
+    const eprop_settings *eprop = lsnn_is_eprop(config) ? config_variant(config, "learning") : NULL;
+    if (learning->connectivity < 1 && learning->l2 > 0)
+        result = config_complain(config, "learning", "l2", "connections that are rewired shrink by learning.shrinkage; l2 needs a learning.connectivity of 1");
+    if (learning->connectivity < 1 && eprop && eprop->feedback == FEEDBACK_ADAPTIVE)
+        result = config_complain(config, "learning", "feedback", "adaptive needs a learning.connectivity of 1: weights of readouts decay with it");
     if (neuron->refractory < 2) result = config_complain(config, "neuron", "refractory", "%g ms; a spike resets its neuron 2 ms later", neuron->refractory);
     return result;
 }
@@ -70,7 +75,7 @@ static void free_self(void *raw) {
 static void build_learning(lsnn *net) {
     const learning_settings *learning = net->learning;
     adam_new(&net->adam, net->parameters, learning->beta1, learning->beta2, learning->epsilon);
-    if (net->eprop && net->eprop->feedback == FEEDBACK_RANDOM)
+    if (net->eprop && net->eprop->feedback != FEEDBACK_SYMMETRIC)
         net->feedback = memory_new(MEMORY_WEIGHTS, (size_t)net->shape.neurons * (size_t)net->shape.outputs, sizeof(float));
     if (learning->connectivity == 1) return;
     rewire_new(&net->rewiring, net->parameters);
@@ -139,21 +144,44 @@ int64_t lsnn_connections(const lsnn *net) {
 
 /* ---- a loop: one iteration ---- */
 
+/** Slopes of the cost of weights (learning.l2). */
+static void regularise(lsnn *net) {
+    const float l2 = (float)net->learning->l2;
+    for (int64_t k = 0; l2 > 0 && k < net->first[MATRICES]; k++) net->gradient[k] += l2 * net->weight[k];
+}
+
 static double norm(const lsnn *net) {
     double sum = 0;
     for (int64_t k = 0; k < net->parameters; k++) sum += (double)net->gradient[k] * net->gradient[k];
     return sqrt(sum);
 }
 
+/** Adaptive feedback takes the readouts' changes, and both lose a part: their difference fades (Bellec et al. 2020, methods). */
+static void adapt_feedback(lsnn *net, const float *before) {
+    const float keep = (float)(1 - net->eprop->feedback_decay);
+    float *readout = net->weight + net->first[MATRIX_READOUT];
+    for (int64_t k = 0; k < net->first[MATRICES] - net->first[MATRIX_READOUT]; k++) {
+        net->feedback[k] = keep * (net->feedback[k] + (readout[k] - before[k]));
+        readout[k] *= keep;
+    }
+}
+
 static void update(lsnn *net, int64_t number) {
     const learning_settings *learning = net->learning;
-    const double rate = learning->rate * pow(learning->decay, (double)((number - 1) / learning->decay_every));
+    const double warm = number < learning->warm_up ? (double)number / (double)learning->warm_up : 1;
+    const double rate = warm * learning->rate * pow(learning->decay, (double)((number - 1) / learning->decay_every));
+    const size_t readouts = (size_t)(net->first[MATRICES] - net->first[MATRIX_READOUT]);
+    const bool adapts = net->eprop && net->eprop->feedback == FEEDBACK_ADAPTIVE;
+    float *before = adapts ? memory_new(MEMORY_BUFFERS, readouts, sizeof *before) : NULL;
+    if (adapts) memcpy(before, net->weight + net->first[MATRIX_READOUT], readouts * sizeof *before);
     if (learning->clip > 0 && net->gradient_norm > learning->clip) {
         const float cut = (float)(learning->clip / net->gradient_norm);
         for (int64_t k = 0; k < net->parameters; k++) net->gradient[k] *= cut;
     }
     if (net->rewiring.count) rewire_step(&net->rewiring, &net->adam, rate, number, net->gradient, net->weight);
     else adam_step(&net->adam, rate, net->gradient, net->weight);
+    if (adapts) adapt_feedback(net, before);
+    memory_free(before);
 }
 
 static void run_loop(void *raw, const loop *loop) {
@@ -169,6 +197,7 @@ static void run_loop(void *raw, const loop *loop) {
     stopwatch_charge(&watch, PHASE_RECORD);
     lsnn_judge(net);
     lsnn_backward(net, loop->measured);
+    regularise(net);
     net->gradient_norm = norm(net);
     if (!isfinite(net->gradient_norm)) pulse_fault(loop->pulse, "%g ms: the gradient is not finite", (double)net->shape.steps * net->dt);
     bits = lsnn_raise(net, pulse_bits(loop->pulse));

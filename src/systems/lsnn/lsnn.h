@@ -97,12 +97,13 @@ typedef struct {
     int64_t loops, batch;
     double rate, decay;
     int64_t decay_every;
-    double beta1, beta2, epsilon, clip;
+    int64_t warm_up;
+    double beta1, beta2, epsilon, l2, clip;
     double connectivity, shrinkage, temperature;
     int64_t neuron_groups, history;
 } learning_settings;
-typedef struct { int feedback; bool reset_gradient; } eprop_settings;
-enum { FEEDBACK_SYMMETRIC, FEEDBACK_RANDOM };
+typedef struct { int feedback; double feedback_decay; bool reset_gradient; } eprop_settings;
+enum { FEEDBACK_SYMMETRIC, FEEDBACK_RANDOM, FEEDBACK_ADAPTIVE };
 typedef struct { int64_t samples; } protocol_settings;
 
 /* ---- the network ---- */
@@ -135,7 +136,7 @@ typedef struct {
     double dt;                    /* ms */
     shape shape;
     synapses synapses;
-    float *feedback;              /* [N][outputs] of rule eprop with random feedback; NULL */
+    float *feedback;              /* [N][outputs] of rule eprop with random or adaptive feedback; NULL */
     partition part, owned;        /* every rank computes all neurons, for some samples; rank 0 owns them */
     /* parameters: three matrices, row by row, and the readouts' bias; the same on all ranks */
     int64_t parameters;

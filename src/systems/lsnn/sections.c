@@ -39,9 +39,13 @@ static const param learning_params[] = {
     {"rate", PARAM_NUMBER, UNIT_NONE, "0.01", 0, 1e3, NULL, "of Adam, at first", offsetof(learning_settings, rate)},
     {"rate_decay", PARAM_NUMBER, UNIT_NONE, "0.3", 0, 1, NULL, "factor of the rate every decay_every iterations", offsetof(learning_settings, decay)},
     {"decay_every", PARAM_INTEGER, UNIT_NONE, "100", 1, 1e9, NULL, "iterations", offsetof(learning_settings, decay_every)},
+    {"warm_up", PARAM_INTEGER, UNIT_NONE, "0", 0, 1e9, NULL, "iterations over which the rate rises to its value, in equal steps; 0: none",
+     offsetof(learning_settings, warm_up)},
     {"beta1", PARAM_NUMBER, UNIT_NONE, "0.9", 0, 0.999999, NULL, "of Adam: memory of the mean gradient", offsetof(learning_settings, beta1)},
     {"beta2", PARAM_NUMBER, UNIT_NONE, "0.999", 0, 0.9999999, NULL, "of Adam: memory of its square", offsetof(learning_settings, beta2)},
     {"epsilon", PARAM_NUMBER, UNIT_NONE, "1e-8", 1e-30, 1, NULL, "of Adam", offsetof(learning_settings, epsilon)},
+    {"l2", PARAM_NUMBER, UNIT_NONE, "0", 0, 1e6, NULL, "cost of weights: l2/2 times the sum of their squares; not of networks that are rewired",
+     offsetof(learning_settings, l2)},
     {"clip", PARAM_NUMBER, UNIT_NONE, "0", 0, 1e30, NULL, "norm that gradients are cut to; 0: none", offsetof(learning_settings, clip)},
     {"connectivity", PARAM_NUMBER, UNIT_NONE, "1", 1e-6, 1, NULL, "p: part of all connections that exist at a time; below 1 they are rewired (DEEP R)",
      offsetof(learning_settings, connectivity)},
@@ -57,8 +61,11 @@ static const param_table learning_table = {"learning", "how weights follow their
                                            sizeof(learning_settings)};
 
 static const param eprop_params[] = {
-    {"feedback", PARAM_CHOICE, UNIT_NONE, "symmetric", 0, 0, "symmetric random", "of errors to neurons: by the weights of readouts, or by fixed random ones",
+    {"feedback", PARAM_CHOICE, UNIT_NONE, "symmetric", 0, 0, "symmetric random adaptive",
+     "of errors to neurons: by the weights of readouts, by fixed random ones, or by such that change as the weights of readouts do",
      offsetof(eprop_settings, feedback)},
+    {"feedback_decay", PARAM_NUMBER, UNIT_NONE, "0.001", 0, 1, NULL, "part that adaptive feedback and the weights of readouts lose in an iteration",
+     offsetof(eprop_settings, feedback_decay)},
     {"reset_gradient", PARAM_FLAG, UNIT_NONE, "true", 0, 0, NULL, "what a spike does to its own membrane counts; false: as published",
      offsetof(eprop_settings, reset_gradient)},
 };
