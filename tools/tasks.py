@@ -1,4 +1,4 @@
-"""What runs of the system `lsnn` left, read by jobs/*/check, and how it is drawn.
+"""What runs of the systems `lsnn` and `differentiable` left, read by jobs/*/check, and how it is drawn.
 
     run = TaskRun("build/jobs/store_recall/quick/adaptive_seed1")
     run.score("accuracy")        of the run's own test; NaN where it was not measured
@@ -11,7 +11,7 @@ import numpy as np
 import codes
 from codes import STYLE, CodesRun, number
 
-__all__ = ["STYLE", "BLUE", "ORANGE", "GREY", "TaskRun", "table", "number", "draw_confusion", "draw_learning", "draw_sample", "smooth"]
+__all__ = ["STYLE", "BLUE", "ORANGE", "GREY", "TaskRun", "table", "number", "draw_confusion", "draw_learning", "draw_metric", "draw_sample", "smooth"]
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8C8C8C"  # Okabe & Ito
 
 
@@ -48,6 +48,17 @@ def draw_learning(axes, curves, chance, window=10):
     axes.set_xlabel("iterations")
     axes.set_ylabel("part of the windows read wrong")
     axes.set_ylim(0, None)
+    axes.legend()
+
+
+def draw_metric(axes, name, curves, window):
+    """A column of metrics.csv against iterations, means over a window. @param curves as those of draw_learning()"""
+    for label, runs, colour, line in curves:
+        values = np.array([smooth(run.metric(name), window) for run in runs])
+        steps = np.arange(1, values.shape[1] + 1)
+        axes.fill_between(steps, values.min(0), values.max(0), color=colour, alpha=0.15, linewidth=0)
+        axes.plot(steps, values.mean(0), line, color=colour, label=label)
+    axes.set_xlabel("iterations")
     axes.legend()
 
 

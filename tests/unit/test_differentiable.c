@@ -148,6 +148,40 @@ static void test_charge(void **state) {
         }
 }
 
+/** The gradient with a step of @p dt, of weights between neurons and of inputs. @param[out] slopes [2 N N + N INPUTS] */
+static void gradient_at(double width, double dt, double *slopes) {
+    bench b;
+    open_bench(&b, (model){MODEL_NIF, GATE_BOX, width, 10, false}, dt, 40);
+    cost(&b);
+    written_sample_backward(&b.sample, &b.weights, &b.gradient);
+    memcpy(slopes, b.gradient.W, N * N * sizeof *slopes);
+    memcpy(slopes + N * N, b.gradient.fast, N * N * sizeof *slopes);
+    memcpy(slopes + 2 * N * N, b.gradient.U, N * INPUTS * sizeof *slopes);
+    close_bench(&b);
+}
+
+/* Where a spike takes several steps through its zone, the gradient is that of the differential equations: of very short steps (README.md 4.2). */
+static void test_resolution(void **state) {
+    enum { SLOPES = 2 * N * N + N * INPUTS };
+    static const double widths[] = {0.05, 0.2, 0.4}, steps[] = {0.05, 1};
+    double cosine[3][2];
+    (void)state;
+    for (int w = 0; w < 3; w++) {
+        double fine[SLOPES], coarse[SLOPES];
+        gradient_at(widths[w], 0.00625, fine);
+        for (int s = 0; s < 2; s++) {
+            double product = 0, here = 0, there = 0;
+            gradient_at(widths[w], steps[s], coarse);
+            for (int k = 0; k < SLOPES; k++) product += fine[k] * coarse[k], here += fine[k] * fine[k], there += coarse[k] * coarse[k];
+            cosine[w][s] = product / sqrt(here * there);
+            if (getenv("SHOW")) print_message("zone %g, step %g ms: cosine %.4f\n", widths[w], steps[s], cosine[w][s]);
+        }
+        assert_true(cosine[w][0] > 0.99);
+        assert_true(cosine[w][1] < cosine[w][0]);
+    }
+    assert_true(cosine[0][1] < cosine[2][1]);
+}
+
 /* ---- passes of 16 samples, in single precision, against that ---- */
 
 enum { LANE_SAMPLES = 13 };
@@ -274,6 +308,7 @@ static void test_passes(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_adjoint), cmocka_unit_test(test_charge), cmocka_unit_test(test_passes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_adjoint), cmocka_unit_test(test_charge), cmocka_unit_test(test_resolution),
+                                       cmocka_unit_test(test_passes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

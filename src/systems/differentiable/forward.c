@@ -39,8 +39,8 @@ static inline __attribute__((always_inline)) void advance(tile *tile, int k, con
         reals speed = current;
         if (kind == MODEL_LIF) speed = current - per_tau * v;
         if (kind == MODEL_THETA) {
-            reals sine, cosine; /* of pi (v - 1/2): 1 + cos 2 pi v = 2 sine^2, 1 - cos 2 pi v = 2 cosine^2 */
-            sine_cosine((float)M_PI * (v - 0.5f), &sine, &cosine);
+            reals sine, cosine; /* of pi (v - 1/2): 1 + cos 2 pi v = 2 sine^2, 1 - cos 2 pi v = 2 cosine^2, sin 2 pi v = -2 sine cosine */
+            sine_cosine((float)M_PI * within_turn(v - 0.5f), &sine, &cosine);
             speed = 2 * (sine * sine * per_tau + cosine * cosine * current);
             if (tile->by_current) {
                 reals_put(tile->by_current + at + lane, 2 * by.dt * cosine * cosine);

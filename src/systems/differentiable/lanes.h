@@ -67,6 +67,12 @@ static inline void sine_cosine(reals y, reals *sine, reals *cosine) {
     *cosine = 1 + z * (-0.5f + z * (1.f / 24 + z * (-1.f / 720 + z * (1.f / 40320 + z * (-1.f / 3628800 + z * (1.f / 479001600))))));
 }
 
+/** A phase without its whole turns: -1/2 .. 1/2. Adding and taking off 1.5 2^23 rounds to whole numbers, of |phase| < 2^22. */
+static inline reals within_turn(reals phase) {
+    const reals shifted = phase + 12582912.f;
+    return phase - (shifted - 12582912.f);
+}
+
 /** What is constant of a gate. */
 typedef struct { float edge, per_width; gate_kind gate; bool both; } zone;
 
