@@ -31,8 +31,8 @@ int64_t differentiable_trial_samples(const differentiable *net) {
 
 status differentiable_perturb(void *raw, const perturbation_settings *settings) {
     differentiable *net = raw;
-    if (settings->delete_synapses > 0 || settings->delete_unit_synapses > 0 || settings->shuffle_synapses > 0 || settings->noise > 0)
-        return status_fail(STATUS_INPUT, "test: the system differentiable cannot be asked for that: allowed is --delete-neurons");
+    const char *beyond = perturbation_beyond(settings, false);
+    if (beyond) return status_fail(STATUS_INPUT, "test: %s: the system differentiable cannot be asked for that: allowed is --delete-neurons", beyond);
     net->deleted = perturbation_count(settings->delete_neurons, net->shape.neurons);
     net->silent = memory_new(MEMORY_STATE, (size_t)net->shape.neurons, 1);
     perturbation_choose(net->seed, net->shape.neurons, net->deleted, net->silent);
