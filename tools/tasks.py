@@ -11,7 +11,7 @@ import numpy as np
 import codes
 from codes import STYLE, CodesRun, number
 
-__all__ = ["STYLE", "BLUE", "ORANGE", "GREY", "TaskRun", "table", "number", "draw_confusion", "draw_learning", "draw_metric", "draw_sample", "smooth"]
+__all__ = ["STYLE", "BLUE", "ORANGE", "GREY", "TaskRun", "table", "number", "draw_confusion", "draw_frames", "draw_learning", "draw_metric", "draw_sample", "smooth"]
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8C8C8C"  # Okabe & Ito
 
 
@@ -85,6 +85,30 @@ def draw_sample(places, run, labels):
         place.set_xticklabels([])
     for place in places:
         place.set_xlim(0, len(spikes))
+
+
+def draw_frames(places, run, labels):
+    """Features, spikes, thresholds and readouts of the first sample, whose frames have labels. @param places four axes, one below the other @param labels [frame]"""
+    shown, spikes, threshold, readout = (run.first(what) for what in ("input", "spikes", "threshold", "readout"))
+    steps, held = len(spikes), len(spikes) // len(labels)
+    places[0].imshow(shown.T, aspect="auto", cmap="Greys", interpolation="nearest", extent=(0, steps, -0.5, shown.shape[1] - 0.5), origin="lower")
+    places[0].set_ylabel("feature")
+    places[1].plot(*np.nonzero(spikes), "k,", markersize=1)
+    places[1].set_ylabel("neuron")
+    adapts = np.ptp(threshold, 0) > 0
+    places[2].plot(threshold[:, adapts][:, ::10], linewidth=0.5, color=GREY)
+    places[2].plot(threshold[:, adapts].mean(1), color="black")
+    places[2].set_ylabel("threshold")
+    means = readout.reshape(len(labels), held, -1).mean(1) + run.data("lsnn.h5", "bias")
+    parts = np.exp(means - means.max(1, keepdims=True))
+    places[3].imshow((parts / parts.sum(1, keepdims=True)).T, aspect="auto", cmap="Greys", vmin=0, vmax=1, interpolation="nearest", extent=(0, steps, -0.5, means.shape[1] - 0.5), origin="lower")
+    places[3].plot((np.arange(len(labels)) + 0.5) * held, labels, ".", color=ORANGE, markersize=3)
+    places[3].set_ylabel("class")
+    places[3].set_xlabel("time, ms (grey: what readouts say; dots: labels)")
+    for place in places:
+        place.set_xlim(0, steps)
+    for place in places[:-1]:
+        place.set_xticklabels([])
 
 
 def draw_confusion(axes, confusion):

@@ -12,6 +12,7 @@ enum { PART_FEATURES, PART_LABELS, PARTS, CLASSES_MAX = 10000 };
 typedef struct {
     char *path, *test_path;
     char *dataset[TASK_SETS][PARTS];
+    double scale;
     int64_t frame_steps, classes;
 } parameters;
 
@@ -27,6 +28,7 @@ static const param params[] = {
     {"test_labels", PARAM_TEXT, UNIT_NONE, "test_labels", 0, 0, NULL, "as labels, to test with",
      offsetof(parameters, dataset[TASK_TEST][PART_LABELS]), MAY_TEST},
     {"classes", PARAM_INTEGER, UNIT_NONE, "12", 2, CLASSES_MAX, NULL, "that labels tell", offsetof(parameters, classes)},
+    {"scale", PARAM_NUMBER, UNIT_NONE, "1", -1e9, 1e9, NULL, "that features are multiplied by", offsetof(parameters, scale)},
     {"frame_steps", PARAM_INTEGER, UNIT_NONE, "5", 1, 65535, NULL, "steps that a frame is held", offsetof(parameters, frame_steps)},
 };
 static const param_table table = {"frames", "a label for every frame of an HDF5 file", params, sizeof params / sizeof *params, sizeof(parameters)};
@@ -35,6 +37,7 @@ typedef struct {
     sequences part[TASK_SETS][PARTS];
     sample_order order;
     int frame_steps;
+    float scale;
 } frames;
 
 static sequence_source source_of(const parameters *p, task_set set, int part) {
@@ -110,7 +113,7 @@ static status open_task(const task_setting *setting, const void *raw, const task
         return agreed;
     }
     for (int k = 0; k < TASK_SETS * PARTS; k++) sequences_share(setting->context, &task->part[k / PARTS][k % PARTS]);
-    task->frame_steps = (int)p->frame_steps;
+    task->frame_steps = (int)p->frame_steps, task->scale = (float)p->scale;
     order_new(&task->order, setting->seed, shape->count[TASK_TRAIN]);
     snprintf(about, TASK_TEXT_BYTES, "%lld utterances to train with, %lld to test with, of %d frames of %d features", (long long)shape->count[TASK_TRAIN],
              (long long)shape->count[TASK_TEST], shape->reads, shape->inputs);
@@ -125,7 +128,7 @@ static void draw_sample(void *raw, task_pick pick, const task_sample *sample) {
     for (int t = 0; t < features->rows * task->frame_steps; t++)
         for (int c = 0; c < features->columns; c++)
             sample->values[((size_t)t * (size_t)features->columns + (size_t)c) * TASK_LANES + (size_t)sample->lane] =
-                sequences_row(features, number, t / task->frame_steps)[c];
+                task->scale * sequences_row(features, number, t / task->frame_steps)[c];
     for (int row = 0; row < labels->rows; row++) sample->label[row] = (int)*sequences_row(labels, number, row);
 }
 

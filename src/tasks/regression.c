@@ -12,6 +12,7 @@ enum { PART_INPUT, PART_TARGET, PART_MASK, PARTS };
 typedef struct {
     char *path, *test_path;
     char *dataset[TASK_SETS][PARTS];
+    double scale;
     int64_t row_steps;
 } parameters;
 
@@ -26,6 +27,7 @@ static const param params[] = {
     {"test_target", PARAM_TEXT, UNIT_NONE, "test_target", 0, 0, NULL, "as target, to test with",
      offsetof(parameters, dataset[TASK_TEST][PART_TARGET]), MAY_TEST},
     {"test_mask", PARAM_TEXT, UNIT_NONE, "", 0, 0, NULL, "as mask, to test with", offsetof(parameters, dataset[TASK_TEST][PART_MASK]), MAY_TEST},
+    {"scale", PARAM_NUMBER, UNIT_NONE, "1", -1e9, 1e9, NULL, "that inputs are multiplied by", offsetof(parameters, scale)},
     {"row_steps", PARAM_INTEGER, UNIT_NONE, "1", 1, 65535, NULL, "steps that a row is held", offsetof(parameters, row_steps)},
 };
 static const param_table table = {"regression", "values that follow from values, of an HDF5 file", params, sizeof params / sizeof *params, sizeof(parameters)};
@@ -34,6 +36,7 @@ typedef struct {
     sequences part[TASK_SETS][PARTS];
     sample_order order;
     int row_steps;
+    float scale;
 } regression;
 
 static sequence_source source_of(const parameters *p, task_set set, int part) {
@@ -106,7 +109,7 @@ static status open_task(const task_setting *setting, const void *raw, const task
         return agreed;
     }
     for (int k = 0; k < TASK_SETS * PARTS; k++) sequences_share(setting->context, &task->part[k / PARTS][k % PARTS]);
-    task->row_steps = (int)p->row_steps;
+    task->row_steps = (int)p->row_steps, task->scale = (float)p->scale;
     order_new(&task->order, setting->seed, shape->count[TASK_TRAIN]);
     snprintf(about, TASK_TEXT_BYTES, "%lld samples to train with, %lld to test with, of %d rows", (long long)shape->count[TASK_TRAIN],
              (long long)shape->count[TASK_TEST], shape->reads);
@@ -122,7 +125,8 @@ static void draw_sample(void *raw, task_pick pick, const task_sample *sample) {
         const int row = t / task->row_steps;
         const size_t step = (size_t)t;
         for (int c = 0; c < input->columns; c++)
-            sample->values[(step * (size_t)input->columns + (size_t)c) * TASK_LANES + (size_t)sample->lane] = sequences_row(input, number, row)[c];
+            sample->values[(step * (size_t)input->columns + (size_t)c) * TASK_LANES + (size_t)sample->lane] =
+                task->scale * sequences_row(input, number, row)[c];
         for (int o = 0; o < target->columns; o++)
             sample->target[(step * (size_t)target->columns + (size_t)o) * TASK_LANES + (size_t)sample->lane] = sequences_row(target, number, row)[o];
         sample->weight[step * TASK_LANES + (size_t)sample->lane] = mask->value ? *sequences_row(mask, number, row) : 1;

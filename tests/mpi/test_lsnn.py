@@ -223,7 +223,7 @@ def sequences(bench, name="sequences.h5", **changed):
 
 
 def of_files(path):
-    regression = {"task.kind": "regression", "task.path": path, "task.mask": "mask", "task.test_mask": "test_mask", "task.row_steps": 4}
+    regression = {"task.kind": "regression", "task.path": path, "task.mask": "mask", "task.test_mask": "test_mask", "task.row_steps": 4, "task.scale": 0.5}
     frames = {"task.kind": "frames", "task.path": path, "task.features": "input", "task.test_features": "test_input", "task.classes": 4, "task.frame_steps": 4}
     return regression, frames
 
@@ -233,7 +233,7 @@ def test_sequences(bench):
     path, data = sequences(bench)
     regression, frames = of_files(path)
     out = train(bench, "regression", {**regression, **SILENT, "protocol.samples": 9})
-    assert (read(out, "test.h5", "test/0/input") == np.repeat(data["test_input"][0], 4, 0).astype(np.float32)).all()
+    assert (read(out, "test.h5", "test/0/input") == np.repeat(data["test_input"][0], 4, 0).astype(np.float32) / 2).all()
     assert (read(out, "test.h5", "test/0/target") == data["test_target"][0].astype(np.float32)).all()
     wanted = ((data["test_target"] ** 2).mean(2) * data["test_mask"]).sum() / data["test_mask"].sum()
     assert abs(figures(out)["loss"] / wanted - 1) < 1e-6, (figures(out), wanted)
