@@ -38,7 +38,10 @@ def simulate(out, x, constants):
     win, wrec, wout = (read(out, "lsnn.h5", name).astype(float) for name in ("input", "recurrent", "readout"))
     steps, neurons = len(x), len(wrec)
     din, drec = delays(out, "input", win.shape), delays(out, "recurrent", wrec.shape)
-    alpha, rho, kappa = (np.exp(-1 / constants[name]) for name in ("tau", "tau_adaptation", "tau_readout"))
+    alpha, kappa = (np.exp(-1 / constants[name]) for name in ("tau", "tau_readout"))
+    shortest, longest = np.broadcast_to(constants["tau_adaptation"], 2)
+    adaptive = round(constants["adaptive"] * neurons)
+    rho = np.exp(-1 / (shortest * (longest / shortest) ** np.clip((np.arange(neurons) - neurons + adaptive + 0.5) / adaptive, 0, 1)))
     beta = np.where(np.arange(neurons) >= neurons - round(constants["adaptive"] * neurons), constants["beta"], 0)
     z, v, b, y = np.zeros((steps + 1, neurons)), np.zeros(neurons), np.zeros(neurons), np.zeros(wout.shape[1])
     thresholds, readouts, furthest = [], [], max(din.max(), drec.max())
@@ -61,6 +64,8 @@ def test_independent_program(bench):
     units = {name: f"{value} ms" if name.startswith("tau") or name == "refractory" else value for name, value in constants.items()}
     parameters = {("network." if name == "adaptive" else "neuron.") + name: value for name, value in units.items()}
     for name, more in (("dense", {}), ("rewired", {"learning.connectivity": 0.4, "network.signs": "dale", "network.delays": 3})):
+        if more:
+            constants["tau_adaptation"], more["neuron.tau_adaptation"] = (20, 900), "[20 ms, 900 ms]"
         out = train(bench, name, {**parameters, **more})
         x, spikes, threshold, readout = (read(out, "test.h5", f"test/0/{what}") for what in ("input", "spikes", "threshold", "readout"))
         z, thresholds, readouts = simulate(out, x.astype(float), constants)
@@ -347,7 +352,7 @@ def test_refused(bench):
     config, (pictures, _, _) = bench.config("empty.yaml", "{}"), images(bench)
     wrong = idx(bench, "wrong.idx", np.full(12, 3))
     for parameters, words in (({"simulation.dt": "0.5 ms"}, "simulation.dt"), ({"simulation.reset": "never"}, "reset"), ({"simulation.baseline": "1 s"}, "baseline"),
-                              ({"simulation.loop_duration": "1 s"}, "loop_duration"), ({"network.signs": "dale"}, "connectivity"), ({"neuron.refractory": "1 ms"}, "refractory"),
+                              ({"simulation.loop_duration": "1 s"}, "loop_duration"), ({"network.signs": "dale"}, "connectivity"), ({"neuron.refractory": "1 ms"}, "refractory"), ({"neuron.tau_adaptation": "[3, 2]"}, "the shortest"),
                               ({"task.recall_delay": 0}, "recall_delay"), ({"task.symbols": 200, "task.recall_delay": 0.5}, "recall_delay"), ({"task.rate": "1000 Hz"}, "spikes a step"),
                               ({"task.duration": "1500 ms", "task.symbols": 100}, "at most 65535"), ({**EVIDENCE, "task.cues": 4}, "odd"),
                               ({**pictures, "task.classes": 2}, "label 2 of image 2"), ({**pictures, "task.labels_path": wrong}, "label 3"), ({**pictures, "task.read_steps": 9}, "read_steps"),

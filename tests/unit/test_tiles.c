@@ -17,7 +17,7 @@
 enum { SEED = 5, INPUTS = 7, OUTPUTS = 3, DENSE = 100 };
 
 /** Readouts are read in `reads` windows; inputs are values, or spikes; steps of which potentials are kept at a time, 0: all. */
-typedef struct { int neurons, steps, delays, percent, reads; bool values; int stretch; } make;
+typedef struct { int neurons, steps, delays, percent, reads; bool values; int stretch; bool spread; } make;
 
 typedef struct bench bench;
 struct bench {
@@ -72,6 +72,9 @@ static bench *open_bench(make make, unsigned lanes) {
                        .first_read = steps - reads * read_steps, .read_steps = read_steps, .reads = reads, .values = make.values,
                        .alpha = exp(-1 / 20.0), .rho = exp(-1 / 200.0), .kappa = exp(-1 / 15.0), .threshold = 0.01, .beta = 1.8, .gamma = 0.3};
     const shape *s = &b->shape;
+    if (make.spread) b->shape.decay = memory_new(MEMORY_STATE, 2 * (size_t)neurons, sizeof(float));
+    for (int j = 0; j < neurons && make.spread; j++)
+        b->shape.decay[2 * j] = (float)exp(-1.0 / (20 + 30 * j)), b->shape.decay[2 * j + 1] = 1 - b->shape.decay[2 * j];
     connect(b, percent);
     scratch_new(&b->scratch, s);
     tile_new(&b->tile, s, &b->slice, &b->synapses, &b->scratch);
@@ -100,6 +103,7 @@ static void close_bench(bench *b) {
     scratch_clear(&b->scratch);
     tile_clear(&b->tile);
     reference_clear(&b->reference);
+    memory_free(b->shape.decay);
     free(b->gradient);
     free(b);
 }
@@ -150,7 +154,7 @@ static int64_t spikes_of(const bench *b) {
 
 static void test_tile(void **state) {
     static const make cases[] = {{20, 130, 10, 100, 2, false}, {37, 151, 4, 30, 2, false}, {8, 100, 1, 100, 2, false}, {5, 99, 60, 100, 2, false},
-                                 {20, 130, 10, 100, 130, true}, {13, 149, 1, 60, 100, true}};
+                                 {20, 130, 10, 100, 130, true}, {13, 149, 1, 60, 100, true, 40, true}};
     (void)state;
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         bench *b = open_bench(cases[c], 0xffff);
@@ -255,7 +259,7 @@ static double square(bench *b) {
 static void test_soft_spikes(void **state) {
     (void)state;
     check_soft_spikes((make){10, 80, 4, 100, 2, false}, NULL, 1e-7);
-    check_soft_spikes((make){10, 80, 4, 100, 80, true}, square, 1e-6); /* slopes are in single precision */
+    check_soft_spikes((make){10, 80, 4, 100, 80, true, 0, true}, square, 1e-6); /* slopes are in single precision */
 }
 
 /** Slope of the readouts and the regulariser in z_t of a sample: [T+1][N]. */

@@ -25,14 +25,16 @@ static inline __attribute__((always_inline)) void retreat(const tile *tile, int 
     const size_t N = (size_t)shape->neurons;
     const int window = window_of(shape);
     const uint16_t *z = tile->history.spikes + (size_t)t * N, *active = tile->history.active + (size_t)t * N;
-    const reals alpha = reals_all((float)shape->alpha), beta = reals_all((float)shape->beta), rho = reals_all((float)shape->rho), one = reals_all(1);
-    const reals gamma = reals_all((float)shape->gamma), up = reals_all((float)(1 - shape->alpha)), more = reals_all((float)(1 - shape->rho));
+    const reals alpha = reals_all((float)shape->alpha), beta = reals_all((float)shape->beta), one = reals_all(1);
+    const reals gamma = reals_all((float)shape->gamma), up = reals_all((float)(1 - shape->alpha));
+    reals rho = reals_all((float)shape->rho), more = reals_all((float)(1 - shape->rho));
     for (int j = kind.to - 1; j >= kind.from; j--) {
         const unsigned p = active[j], kept = p | (kind.adapts && t > 0 ? active[(ptrdiff_t)j - (ptrdiff_t)N] : 0);
         reals Th = reals_all((float)shape->threshold), inverse;
         s->voltage -= __builtin_popcount(p);
         const reals v = spread(s->voltage, p);
         if (kind.adapts) {
+            if (shape->decay) rho = reals_all(shape->decay[2 * j]), more = reals_all(shape->decay[2 * j + 1]);
             s->threshold -= __builtin_popcount(kept);
             Th = spread(s->threshold, kept);
             for (int l = 0; l < LANES; l++) Th[l] = kept >> l & 1 ? Th[l] : 1; /* never used */

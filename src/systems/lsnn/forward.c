@@ -45,8 +45,9 @@ static inline __attribute__((always_inline)) void advance(tile *tile, int t, int
     const shape *shape = tile->shape;
     const size_t N = (size_t)shape->neurons;
     uint16_t *z = tile->history.spikes + (size_t)t * N, *next = z + N, *active = tile->history.active + (size_t)t * N;
-    const reals alpha = reals_all((float)shape->alpha), beta = reals_all((float)shape->beta), rho = reals_all((float)shape->rho);
-    const reals threshold = reals_all((float)shape->threshold), up = reals_all((float)(1 - shape->alpha)), more = reals_all((float)(1 - shape->rho));
+    const reals alpha = reals_all((float)shape->alpha), beta = reals_all((float)shape->beta), threshold = reals_all((float)shape->threshold);
+    const reals up = reals_all((float)(1 - shape->alpha));
+    reals rho = reals_all((float)shape->rho), more = reals_all((float)(1 - shape->rho));
     for (int j = from; j < to; j++) {
         const size_t line = (size_t)(t % shape->delays) * (size_t)shape->posts + (size_t)j;
         float *J = tile->scratch->ring + line * LANES, *voltage = tile->scratch->voltage + j * LANES;
@@ -57,6 +58,7 @@ static inline __attribute__((always_inline)) void advance(tile *tile, int t, int
         reals Th = threshold;
         if (adapts) {
             float *adaptation = tile->scratch->adaptation + j * LANES;
+            if (shape->decay) rho = reals_all(shape->decay[2 * j]), more = reals_all(shape->decay[2 * j + 1]);
             const reals b = rho * reals_at(adaptation) + keep(fired, more);
             reals_put(adaptation, b);
             Th = threshold + beta * b;

@@ -28,6 +28,9 @@ static status check(const context *context, config *config) {
         result = config_complain(config, "learning", "l2", "connections that are rewired shrink by learning.shrinkage; l2 needs a learning.connectivity of 1");
     if (learning->connectivity < 1 && eprop && eprop->feedback == FEEDBACK_ADAPTIVE)
         result = config_complain(config, "learning", "feedback", "adaptive needs a learning.connectivity of 1: weights of readouts decay with it");
+    const param_numbers *tau = &neuron->tau_adaptation;
+    if (tau->count < 1 || tau->count > 2 || tau->values[0] > tau->values[tau->count - 1])
+        result = config_complain(config, "neuron", "tau_adaptation", "%d values; allowed are one, or two: the shortest and the longest", tau->count);
     if (neuron->refractory < 2) result = config_complain(config, "neuron", "refractory", "%g ms; a spike resets its neuron 2 ms later", neuron->refractory);
     return result;
 }
@@ -54,8 +57,20 @@ shape lsnn_shape(config *config, const task_shape *task) {
                    .stretch = history > 0 && history < task->steps ? (int)history : task->steps,
                    .first_read = task->steps - reads * read_steps, .read_steps = read_steps, .reads = reads,
                    .values = task->gives & TASK_VALUES, .targets = targets,
-                   .alpha = exp(-simulation->dt / neuron->tau), .rho = exp(-simulation->dt / neuron->tau_adaptation),
+                   .alpha = exp(-simulation->dt / neuron->tau), .rho = exp(-simulation->dt / neuron->tau_adaptation.values[0]),
                    .kappa = exp(-simulation->dt / neuron->tau_readout), .threshold = neuron->threshold, .beta = neuron->beta, .gamma = neuron->gamma};
+}
+
+/** Time constants of adaptation between the two that are given. */
+static void spread_adaptation(lsnn *net) {
+    const param_numbers *tau = &net->neuron->tau_adaptation;
+    const int N = net->shape.neurons, adaptive = net->shape.adaptive;
+    if (tau->count < 2) return;
+    net->shape.decay = memory_new(MEMORY_STATE, 2 * (size_t)N, sizeof *net->shape.decay);
+    for (int k = 0; k < adaptive; k++) {
+        const double rho = exp(-net->dt / (tau->values[0] * pow(tau->values[1] / tau->values[0], (k + 0.5) / adaptive)));
+        net->shape.decay[2 * (N - adaptive + k)] = (float)rho, net->shape.decay[2 * (N - adaptive + k) + 1] = (float)(1 - rho);
+    }
 }
 
 static void free_self(void *raw) {
@@ -67,7 +82,7 @@ static void free_self(void *raw) {
     if (net->rewiring.count) rewire_clear(&net->rewiring);
     if (net->adam.count) adam_clear(&net->adam);
     task_close(net->task);
-    memory_free(net->feedback), memory_free(net->silent);
+    memory_free(net->feedback), memory_free(net->silent), memory_free(net->shape.decay);
     memory_free(net);
 }
 
@@ -103,6 +118,7 @@ static status build(const system_setting *setting, system_facts *facts, void **r
         return opened;
     }
     net->shape = lsnn_shape(config, task_sizes(net->task));
+    spread_adaptation(net);
     net->part = (partition){.total = net->shape.neurons, .first = 0, .mine = net->shape.neurons, .ranks = setting->context->ranks};
     net->owned = (partition){.total = net->shape.neurons, .first = setting->context->rank ? net->shape.neurons : 0,
                              .mine = setting->context->rank ? 0 : net->shape.neurons, .ranks = setting->context->ranks};

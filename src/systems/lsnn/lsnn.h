@@ -39,6 +39,7 @@ typedef struct {
     bool values, targets;         /* inputs are values; readouts are compared with targets, not with labels */
     double alpha, rho, kappa;     /* exp(-dt/tau) of membranes, thresholds, readouts */
     double threshold, beta, gamma;
+    float *decay;                 /* [N][2] rho and 1 - rho of each neuron; NULL: as above, all alike */
 } shape;
 
 /** Synapses of presynaptic units, one row behind the other; in a row those onto readouts come first. */
@@ -92,7 +93,7 @@ typedef struct {
 
 typedef struct { int64_t neurons; double adaptive; int64_t delays; int signs; } network_settings;
 enum { SIGNS_MIXED, SIGNS_DALE };
-typedef struct { double tau, tau_adaptation, threshold, beta, refractory, gamma, tau_readout, rate, rate_cost; } neuron_settings;
+typedef struct { param_numbers tau_adaptation; double tau, threshold, beta, refractory, gamma, tau_readout, rate, rate_cost; } neuron_settings;
 typedef struct {
     int64_t loops, batch;
     double rate, decay;

@@ -111,7 +111,7 @@ static void memory(const void *raw, int64_t count, double rate, plan_bytes *byte
     const double classes = s->targets ? sizes->task.classes : s->outputs;
     double *held = bytes->category;
     held[MEMORY_STATE] = held_tiles * tile_bytes(s, rate, sizes->dt) + scratch_bytes(s) + 8 * (N + s->steps) + 20 * N + 8.0 * classes * classes +
-                         (s->targets ? 16 * s->reads : 0) + sizeof(lsnn);
+                         (s->targets ? 16 * s->reads : 0) + 8 * N + sizeof(lsnn);
     held[MEMORY_WEIGHTS] = 4 * P * (sizes->rewires ? 5.25 : 4) + units + units * s->posts * 5 + units * N + 2 * units * ((s->posts + 4) * 8 + 8) +
                            (sizes->eprop ? 4 * N * s->outputs : 0);
     held[MEMORY_TARGETS] = (double)sizes->task.bytes;

@@ -17,6 +17,15 @@ static double *row(double *array, int t, int count) {
     return array + (size_t)t * (size_t)count;
 }
 
+/** exp(-dt/tau) of a neuron's threshold, and 1 less that. */
+static double rho_of(const shape *s, int j) {
+    return s->decay ? s->decay[2 * j] : s->rho;
+}
+
+static double more_of(const shape *s, int j) {
+    return s->decay ? s->decay[2 * j + 1] : 1 - s->rho;
+}
+
 void reference_new(reference *r, const shape *shape) {
     const size_t N = (size_t)shape->neurons, T = (size_t)shape->steps + 1, pres = (size_t)shape->inputs + N;
     r->shape = shape;
@@ -67,7 +76,7 @@ void reference_forward(reference *r, const uint8_t *delay, bool soft, bool keep_
         }
         if (t == T) break;
         for (int j = 0; j < N; j++) {
-            const double beta = j >= N - s->adaptive ? s->beta : 0, next_b = s->rho * b[j] + (1 - s->rho) * z[j], Th = s->threshold + beta * next_b;
+            const double beta = j >= N - s->adaptive ? s->beta : 0, next_b = rho_of(s, j) * b[j] + more_of(s, j) * z[j], Th = s->threshold + beta * next_b;
             const double x = (v[j] - Th) / Th;
             uint8_t *refractory = r->mask + (size_t)t * (size_t)N + j;
             for (int k = 0; k < s->refractory && k <= t && !keep_mask; k++) *refractory = (k > 0 && *refractory) || z[j - k * N] != 0;
@@ -99,9 +108,9 @@ void reference_backward(reference *r, const uint8_t *delay) {
             const double beta = j >= N - s->adaptive ? s->beta : 0, Th = s->threshold + beta * row(r->b, t + 1, N)[j], psi = row(r->psi, t, N)[j];
             const double Thh = -z[j] * vh[j] - zh[j] * psi * v[j] / (Th * Th), b1 = bh[j] + beta * Thh;
             row(JH, t, s->posts)[j] = (1 - s->alpha) * vh[j];
-            next[j] += -Th * vh[j] + (1 - s->rho) * b1;
+            next[j] += -Th * vh[j] + more_of(s, j) * b1;
             vh[j] = s->alpha * vh[j] + zh[j] * psi / Th;
-            bh[j] = s->rho * b1;
+            bh[j] = rho_of(s, j) * b1;
         }
         for (int pre = 0; pre < pres; pre++) {
             const double height = pre < s->inputs ? (t < T ? row(r->input, t, s->inputs)[pre] : 0) : z[pre - s->inputs];

@@ -19,7 +19,8 @@ static const param_table network_table = {"network", "neurons that are trained t
 
 static const param neuron_params[] = {
     {"tau", PARAM_NUMBER, UNIT_TIME, "20 ms", 1e-3, 1e6, NULL, "of membranes", offsetof(neuron_settings, tau)},
-    {"tau_adaptation", PARAM_NUMBER, UNIT_TIME, "1200 ms", 1e-3, 1e9, NULL, "of adaptive thresholds", offsetof(neuron_settings, tau_adaptation)},
+    {"tau_adaptation", PARAM_NUMBERS, UNIT_TIME, "1200 ms", 1e-3, 1e9, NULL,
+     "of adaptive thresholds; [shortest, longest]: of each neuron its own, evenly spaced in the logarithm", offsetof(neuron_settings, tau_adaptation)},
     {"tau_readout", PARAM_NUMBER, UNIT_TIME, "20 ms", 1e-3, 1e6, NULL, "of readouts", offsetof(neuron_settings, tau_readout)},
     {"threshold", PARAM_NUMBER, UNIT_NONE, "0.01", 1e-9, 1e9, NULL, "of neurons that have not fired", offsetof(neuron_settings, threshold)},
     {"beta", PARAM_NUMBER, UNIT_NONE, "1.7", 0, 1e6, NULL, "of adaptation: the threshold is threshold + beta b", offsetof(neuron_settings, beta)},
