@@ -31,6 +31,7 @@ enum {
     TASK_LABELS = 2,              /**< labels of windows, one behind the other up to the end */
     TASK_VALUES = 4,              /**< values of channels */
     TASK_TARGETS = 8,             /**< what readouts should be, step by step; such a kind may also tell right from wrong: classes, said() */
+    TASK_ACTIONS = 16,            /**< spikes of a window follow from what readouts did in the one before: move(). The last readout says what is to come */
 };
 
 /** Sizes. */
@@ -65,6 +66,13 @@ typedef struct {
     int *window;                  /**< [2] with classes: first step of what said() reads, and the one behind the last */
 } task_sample;
 
+/** What a move came to. */
+typedef struct {
+    double reward;
+    bool reached;                 /**< the goal; the sample goes on from elsewhere */
+    double place[2], goal[2];     /**< where it ended, and should */
+} task_moved;
+
 typedef struct task_kind {
     const param_table *parameters;
     /** What only shows when keys are seen together; config_complain(). NULL: nothing. @return not agreed */
@@ -79,6 +87,9 @@ typedef struct task_kind {
     unsigned gives;               /**< TASK_*; 0: TASK_SPIKES | TASK_LABELS */
     /** The class that readouts say. @param sample as draw() left it @param output [T][outputs][TASK_LANES] after step t. NULL: no classes */
     int (*said)(void *self, const task_sample *sample, const float *output);
+    /** With actions: the move of the window before it is made, and the spikes of window @p number are drawn, unless it is behind the last. Samples of a tile,
+     *  whose lanes are told apart, are under way together; draw() begins them. @param action [outputs - 1] of the window before; NULL: @p number is 0 */
+    task_moved (*move)(void *self, task_pick pick, const task_sample *sample, int number, const double *action);
     /** A batch was trained on: a curriculum goes on by that. @param right part of it that was read right. NULL: there is none */
     void (*learned)(void *self, double right);
     /** How far the curriculum is, of which training samples depend: part of STATE_LEARNING. NULL: there is none */
@@ -94,6 +105,8 @@ typedef struct task task;
 
 /** Kinds whose samples are of this make, in the order of the table. @param gives TASK_*, all of them @param[out] tables [room] @return how many */
 int task_variants(unsigned gives, const param_table **tables, int room);
+/** Whether the kind that was asked for gives TASK_ACTIONS. */
+bool task_acts(const config *config);
 /** What task_open() would complain about, but for what files hold. @return not agreed */
 status task_check(const task_setting *setting);
 /** Sizes; opens files where there are any, and reads their headers. @return not agreed */
@@ -108,6 +121,7 @@ const char *task_about(const task *task);
 /** Draw a sample into a lane that is 0. */
 void task_draw(task *task, task_pick pick, const task_sample *sample);
 /* Hooks of the kind that it may not have: a class, or TASK_NO_LABEL; nothing; nothing; NAN. */
+task_moved task_move(task *task, task_pick pick, const task_sample *sample, int number, const double *action);
 int task_said(const task *task, const task_sample *sample, const float *output);
 void task_learned(task *task, double right);
 void task_state(task *task, state_list *list);

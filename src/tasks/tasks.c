@@ -8,12 +8,12 @@
 #include "engram/memory.h"
 
 extern const task_kind task_store_recall, task_sequential_images, task_evidence, task_autoencode, task_delayed_xor, task_oscillation,
-    task_regression, task_frames, task_function_family;
+    task_regression, task_frames, task_function_family, task_navigation;
 
 /* To add a kind: write src/tasks/NAME.c after the pattern of store_recall.c (drawn) or sequential_images.c (read), or of autoencode.c
  * if readouts follow values, and a line here. */
 const task_kind *const task_kinds[] = {&task_store_recall, &task_sequential_images, &task_evidence, &task_autoencode, &task_delayed_xor, &task_oscillation,
-                                       &task_regression, &task_frames, &task_function_family, NULL};
+                                       &task_regression, &task_frames, &task_function_family, &task_navigation, NULL};
 
 const param_table task_common = {TASK_SECTION, "what readouts are to say of the input", NULL, 0, 0};
 
@@ -35,11 +35,19 @@ int task_variants(unsigned wanted, const param_table **tables, int room) {
     return count;
 }
 
-static const task_kind *kind_of(const task_setting *setting) {
-    const char *name = config_variant_name(setting->config, TASK_SECTION);
+static const task_kind *kind_in(const config *config) {
+    const char *name = config_variant_name(config, TASK_SECTION);
     const task_kind *const *kind = task_kinds;
     while (strcmp((*kind)->parameters->name, name) != 0) kind++;
     return *kind;
+}
+
+static const task_kind *kind_of(const task_setting *setting) {
+    return kind_in(setting->config);
+}
+
+bool task_acts(const config *config) {
+    return gives(kind_in(config)) & TASK_ACTIONS;
 }
 
 status task_check(const task_setting *setting) {
@@ -90,6 +98,10 @@ void task_draw(task *task, task_pick pick, const task_sample *sample) {
     pick.epoch = count ? pick.number / count : 0;
     if (count) pick.number %= count;
     task->kind->draw(task->self, pick, sample);
+}
+
+task_moved task_move(task *task, task_pick pick, const task_sample *sample, int number, const double *action) {
+    return task->kind->move(task->self, pick, sample, number, action);
 }
 
 int task_said(const task *task, const task_sample *sample, const float *output) {

@@ -325,6 +325,28 @@ def apart(a, b):
     return [name for name in difference(contents(a), contents(b)) if not name.endswith("@configuration")]
 
 
+def test_navigation(bench):
+    """Actions, rewards and places of episodes; the same bits however ranks share samples and neurons."""
+    parameters = {"learning.rule": "ppo", "learning.loops": 2, "learning.batch": 20, "network.neurons": 30, "task.kind": "navigation", "task.moves": 12, "task.grid": 4, "task.channels": 4,
+                  "task.goal": 0.6, "task.step": 0.3, "protocol.samples": 20}
+    out = train(bench, "episodes", parameters)
+    path, goal, visits = read(out, "test.h5", "test/0/path").reshape(16, 13, 2), read(out, "test.h5", "test/0/goal"), read(out, "test.h5", "test/0/visits")
+    steps, reached = np.diff(path, axis=1), np.hypot(*(path[:, 1:] - goal[:, None]).transpose(2, 0, 1)) < 0.6
+    assert (np.abs(path) <= 1).all() and reached.any()
+    after = np.zeros_like(reached)
+    after[:, 1:] = reached[:, :-1]  # the agent was put elsewhere
+    assert (np.hypot(steps[..., 0], steps[..., 1])[~after] < 0.3 + 1e-6).all() and np.ptp(goal) > 0.5
+    first = [np.flatnonzero(row)[0] if row.any() else 12 for row in reached]
+    assert visits[0].sum() == 40 and (visits[0] >= np.bincount(first, minlength=13)).all(), (visits, first)
+    for groups, ranks in ((1, 3), (2, 2)):
+        wrong = apart(out, train(bench, f"episodes.{ranks}", {**parameters, "learning.neuron_groups": groups}, ranks))
+        assert not wrong, f"{groups} of {ranks} ranks: {wrong[:6]}"
+    config = bench.config("empty.yaml", "{}")
+    for wrong in ({**parameters, "learning.rule": "bptt"}, {"learning.rule": "ppo"}):
+        code, _, error = bench.run(["train", config, "-o", bench.path("refused")] + [word for text in given({**SMALL, **wrong}) for word in ("-P", text)])
+        assert code == 2 and "learning" in error and error.count("engram: error") == 1, error
+
+
 def test_neuron_groups(bench):
     """The same bits however ranks share samples and neurons, of which a rank may have none, and where steps are computed again, also where a run goes on with others;
     a test takes any number of ranks."""
@@ -367,5 +389,6 @@ def test_refused(bench):
 
 
 if __name__ == "__main__":
-    run_tests([test_independent_program, test_store_recall, test_skipped, test_evidence, test_images, test_function_family, test_oscillation, test_sequences, test_tasks_of_values, test_learns, test_updates, test_ranks, test_neuron_groups,
+    run_tests([test_independent_program, test_store_recall, test_skipped, test_evidence, test_images, test_function_family, test_oscillation, test_sequences, test_tasks_of_values, test_learns, test_updates,
+               test_ranks, test_navigation, test_neuron_groups,
                test_refused])

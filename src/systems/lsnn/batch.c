@@ -37,7 +37,10 @@ void lsnn_batch_new(lsnn *net, int64_t samples, bool learns) {
     net->reported = memory_new(MEMORY_STATE, (size_t)shape->neurons, sizeof *net->reported);
     net->reported_threshold = memory_new(MEMORY_STATE, (size_t)shape->neurons, sizeof *net->reported_threshold);
     net->rate_slope = memory_new(MEMORY_STATE, (size_t)shape->neurons, sizeof *net->rate_slope);
-    net->classes = shape->targets ? task_sizes(net->task)->classes : shape->outputs;
+    net->classes = shape->targets ? task_sizes(net->task)->classes 
+                   : shape->acts  ? 0
+                                  : shape->outputs;
+    if (shape->acts) net->visits = memory_new(MEMORY_STATE, 2 * (size_t)(shape->reads + 1), sizeof *net->visits);
     net->confusion = memory_new(MEMORY_STATE, (size_t)(net->classes * net->classes), sizeof *net->confusion);
     if (shape->targets) net->error = memory_new(MEMORY_STATE, 2 * (size_t)shape->reads, sizeof *net->error);
     if (!learns) return;
@@ -51,7 +54,7 @@ void lsnn_batch_clear(lsnn *net) {
     if (net->scratch) scratch_clear(net->scratch);
     gradient_sum_free(net->sum);
     void *arrays[] = {net->tile, net->scratch, net->count, net->fired, net->reported, net->reported_threshold, net->rate_slope, net->confusion, net->error,
-                      net->gradient, net->partial};
+                      net->visits, net->gradient, net->partial};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
 }
 
@@ -74,7 +77,7 @@ static void show(lsnn *net, tile *tile, task_set set, int64_t first) {
         const task_sample sample = sample_of(net, tile, lane);
         task_draw(net->task, (task_pick){.set = set, .number = first + lane}, &sample);
     }
-    tile_take_input(tile);
+    if (!shape->acts) tile_take_input(tile);
     for (int read = 0; read < shape->reads && shape->targets; read++) { /* the last step of each window */
         const size_t step = (size_t)(shape->first_read + (read + 1) * shape->read_steps - 1), outputs = (size_t)shape->outputs;
         memcpy(tile->target + (size_t)read * outputs * LANES, scratch->target + step * outputs * LANES, outputs * line);
@@ -82,31 +85,60 @@ static void show(lsnn *net, tile *tile, task_set set, int64_t first) {
     }
 }
 
-void lsnn_forward(lsnn *net, task_set set, int64_t first, int64_t samples, unsigned *bits) {
+/** Spikes and labels of a tile are counted; once where several ranks have it. */
+static void count_tile(lsnn *net, const tile *tile) {
     const shape *shape = &net->shape;
-    const int N = shape->neurons, T = shape->steps, length = N + T + 2 + BIT_LANES;
-    int64_t *count = net->count, *labels = count + N + T + 1, *raised = labels + 1;
+    const int N = shape->neurons, T = shape->steps;
+    if (net->slice->rank > 0) return;
+    for (int j = 0; j < N; j++) net->count[j] += tile->history.count[j];
+    for (int t = 0; t <= T; t++) net->count[N + t] += tile->history.of_step[t];
+    for (int l = 0; l < LANES * shape->reads; l++) net->count[N + T + 1] += tile->label[l] != TASK_NO_LABEL;
+}
+
+/** Counts of all ranks, and bits. */
+static void share_counts(lsnn *net, unsigned *bits) {
+    const int to_labels = net->shape.neurons + net->shape.steps + 1, length = to_labels + 1 + BIT_LANES;
+    int64_t *raised = net->count + to_labels + 1;
+    for (int b = 0; b < BIT_LANES; b++) raised[b] = *bits >> b & 1;
+    if (net->context.ranks > 1) CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, net->count, length, MPI_INT64_T, MPI_SUM, net->context.comm));
+    *bits = 0;
+    for (int b = 0; b < BIT_LANES; b++) *bits |= (unsigned)(raised[b] > 0) << b;
+    net->outcome.labels = net->count[to_labels];
+}
+
+static void clear_counts(lsnn *net) {
+    memset(net->count, 0, (size_t)(net->shape.neurons + net->shape.steps + 2 + BIT_LANES) * sizeof *net->count);
+}
+
+void lsnn_forward(lsnn *net, task_set set, int64_t first, int64_t samples, unsigned *bits) {
     int tiles, at = share_of(net, samples, &tiles);
     make_tiles(net, samples);
     net->samples = samples, net->used = tiles;
-    memset(count, 0, (size_t)length * sizeof *count);
+    clear_counts(net);
+    if (net->visits) memset(net->visits, 0, 2 * (size_t)(net->shape.reads + 1) * sizeof *net->visits);
     for (int k = 0; k < tiles; k++) {
         tile *tile = &net->tile[k];
         const int64_t before = (int64_t)(at + k) * LANES;
         tile->samples = (int)(samples - before < LANES ? samples - before : LANES);
         tile->traced = at + k == 0;
+        tile->net = net, tile->act = net->shape.acts ? policy_act : NULL, tile->pick = (task_pick){.set = set, .number = first + before};
         show(net, tile, set, first + before);
         tile_forward(tile);
-        if (net->slice->rank > 0) continue; /* a group counts once */
-        for (int j = 0; j < N; j++) count[j] += tile->history.count[j];
-        for (int t = 0; t <= T; t++) count[N + t] += tile->history.of_step[t];
-        for (int l = 0; l < LANES * shape->reads; l++) *labels += tile->label[l] != TASK_NO_LABEL;
+        count_tile(net, tile);
     }
-    for (int b = 0; b < BIT_LANES; b++) raised[b] = *bits >> b & 1;
-    if (net->context.ranks > 1) CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, count, length, MPI_INT64_T, MPI_SUM, net->context.comm));
-    *bits = 0;
-    for (int b = 0; b < BIT_LANES; b++) *bits |= (unsigned)(raised[b] > 0) << b;
-    net->outcome.labels = *labels;
+    share_counts(net, bits);
+    if (net->shape.acts) lsnn_episodes_end(net);
+}
+
+void lsnn_forward_again(lsnn *net) {
+    unsigned bits = 0;
+    clear_counts(net);
+    for (int k = 0; k < net->used; k++) {
+        net->tile[k].act = NULL;
+        tile_forward(&net->tile[k]);
+        count_tile(net, &net->tile[k]);
+    }
+    share_counts(net, &bits);
 }
 
 void lsnn_tell(lsnn *net, pulse *pulse) {
@@ -198,13 +230,14 @@ static void share_outcome(lsnn *net) {
 void lsnn_judge(lsnn *net) {
     const shape *shape = &net->shape;
     net->outcome.loss = (exact_sum){0}, net->outcome.right = 0;
-    net->outcome.weight = shape->targets ? weight_of_targets(net) : (double)net->outcome.labels;
+    net->outcome.weight = shape->acts ? (double)net->samples * shape->reads : shape->targets ? weight_of_targets(net) : (double)net->outcome.labels;
     memset(net->confusion, 0, (size_t)(net->classes * net->classes) * sizeof *net->confusion);
     if (net->error) memset(net->error, 0, 2 * (size_t)shape->reads * sizeof *net->error);
     for (int k = 0; k < net->used; k++) {
         tile *tile = &net->tile[k];
         memset(tile->slope, 0, (size_t)(shape->reads * shape->outputs) * LANES * sizeof *tile->slope);
-        if (shape->targets) judge_targets(net, tile);
+        if (shape->acts) policy_judge(net, tile);
+        else if (shape->targets) judge_targets(net, tile);
         else judge_labels(net, tile);
     }
     share_outcome(net);

@@ -1,8 +1,10 @@
 /* A tile's forward pass (README.md 2). Steps t = 0 .. T:
  *
- *   1  spikes x_t of the input and z_t of the network go where their synapses end: lines of a ring, as many steps ahead as their delays      deliver()
+ *   1  spikes z_t of the network go where their synapses end: lines of a ring, as many steps ahead as their delays                           deliver()
  *   2  readouts: y = kappa y + (1 - kappa) (what arrived) ; where they are read, y is added to a logit                                        readout()
- *   3  neurons: b = rho b + (1 - rho) z_t ; Th = threshold + beta b ; z_{t+1} = v_t > Th unless one of z_t .. z_{t-nref+1} is 1 ;
+ *      behind a window of a task with actions they act, and the input of the next window is drawn                                             act()
+ *   3  so do x_t of the input
+ *   4  neurons: b = rho b + (1 - rho) z_t ; Th = threshold + beta b ; z_{t+1} = v_t > Th unless one of z_t .. z_{t-nref+1} is 1 ;
  *      v_{t+1} = alpha v_t + (1 - alpha) J - z_t Th ; where psi is not 0 (0 < v < 2 Th), v and Th are kept for the backward pass              advance()
  *
  * z_T enters the readouts only. */
@@ -119,16 +121,21 @@ static void trace(tile *tile, int t) {
     for (int o = 0; o < shape->outputs; o++) scratch->trace_readout[(size_t)(t - 1) * (size_t)shape->outputs + (size_t)o] = scratch->readout[o * LANES];
 }
 
-/** Spikes and values of step t go where their synapses end. */
+/** Spikes of step t go where their synapses end. */
 static void arrive(tile *tile, int t) {
     const shape *shape = tile->shape;
-    const spike_input *input = &tile->input;
     const uint16_t *z = tile->history.spikes + (size_t)t * (size_t)shape->neurons;
-    for (int e = input->start[t]; t < shape->steps && e < input->start[t + 1]; e++)
-        deliver(shape, &tile->synapses->forward, input->channel[e], input->lanes[e], t, false, tile->scratch->ring);
-    if (shape->values && t < shape->steps) values_deliver(tile, t);
     for (int j = 0; j < shape->neurons; j++)
         if (z[j]) deliver(shape, &tile->synapses->forward, shape->inputs + j, z[j], t, t == shape->steps, tile->scratch->ring);
+}
+
+/** And what the input is in it. */
+static void arrive_input(tile *tile, int t) {
+    const shape *shape = tile->shape;
+    const spike_input *input = &tile->input;
+    for (int e = input->start[t]; e < input->start[t + 1]; e++)
+        deliver(shape, &tile->synapses->forward, input->channel[e], input->lanes[e], t, false, tile->scratch->ring);
+    if (shape->values) values_deliver(tile, t);
 }
 
 static void advance_all(tile *tile, int t, streams *streams) {
@@ -156,6 +163,7 @@ void tile_recompute(tile *tile, int stretch) {
     move_state(tile, stretch, false);
     for (int t = from; t < to; t++) { /* lines of readouts fill, and are not looked at */
         arrive(tile, t);
+        arrive_input(tile, t);
         advance_all(tile, t, &streams);
     }
     h->loaded = stretch, h->voltages = streams.voltage - h->voltage, h->thresholds = streams.threshold - h->threshold;
@@ -175,6 +183,20 @@ static void clear_traces(tile *tile) {
     memset(tile->scratch->trace, 0, T * (size_t)tile->shape->neurons * sizeof(float));
     memset(tile->scratch->trace_threshold, 0, T * (size_t)tile->shape->neurons * sizeof(float));
     memset(tile->scratch->trace_readout, 0, T * (size_t)tile->shape->outputs * sizeof(float));
+}
+
+/** Of what was added up over a window, on this rank's readouts. */
+static void mean_readout(tile *tile, int k) {
+    float *logit = tile->history.logit + (size_t)k * LANES;
+    reals_put(logit, reals_at(logit) * reals_all(1.0f / (float)tile->shape->read_steps));
+}
+
+/** The window before @p number is over: its readouts act. */
+static void act(tile *tile, int number) {
+    const int outputs = tile->shape->outputs, first = (number - 1) * outputs;
+    for (int o = 0; o < outputs && number > 0; o++) mean_readout(tile, first + o);
+    if (number > 0) slice_join(tile->slice, tile->history.logit + (size_t)first * LANES, (int64_t)outputs * LANES);
+    tile->act(tile, number);
 }
 
 void tile_forward(tile *tile) {
@@ -200,14 +222,15 @@ void tile_forward(tile *tile) {
         arrive(tile, t);
         if (t > 0) readout(shape, slice, t, tile->scratch->ring, tile->scratch->readout, h->logit);
         if (t > 0 && tile->traced) trace(tile, t);
+        if (tile->act && t % shape->read_steps == 0) act(tile, t / shape->read_steps);
         if (t == shape->steps) break;
+        arrive_input(tile, t);
         advance_all(tile, t, &streams);
         slice_share_spikes(slice, h->spikes + (size_t)(t + 1) * (size_t)N);
     }
     h->voltages = streams.voltage - h->voltage, h->thresholds = streams.threshold - h->threshold;
-    for (int k = 0; k < shape->reads * shape->outputs; k++)
-        reals_put(h->logit + k * LANES, reals_at(h->logit + k * LANES) * reals_all(1.0f / (float)shape->read_steps));
-    slice_join(slice, h->logit, (int64_t)shape->reads * shape->outputs * LANES);
+    for (int k = 0; k < shape->reads * shape->outputs && !tile->act; k++) mean_readout(tile, k);
+    if (!tile->act) slice_join(slice, h->logit, (int64_t)shape->reads * shape->outputs * LANES);
     if (tile->traced) join_traces(tile);
     sort_events(tile);
 }

@@ -15,6 +15,10 @@ static status check(const context *context, config *config) {
     const char *rule = config_variant_name(config, "learning");
     const task_setting setting = {.context = context, .config = config, .seed = (uint64_t)simulation->seed, .dt = simulation->dt};
     status result = task_check(&setting);
+    if (result == STATUS_OK && lsnn_is_ppo(config) != task_acts(config))
+        result = config_complain(config, "learning", "rule", lsnn_is_ppo(config) ? "ppo learns tasks with actions; task.kind %s has none"
+                                                                                 : "task.kind %s has actions: only rule ppo learns them",
+                                 config_variant_name(config, TASK_SECTION));
     if (simulation->dt != 1) result = config_complain(config, "simulation", "dt", "must be 1 ms with rule %s", rule);
     else result = status_worse(result, config_check_steps(config, "neuron", "refractory", neuron->refractory, simulation->dt));
     if (simulation->reset == RESET_NEVER)
@@ -56,7 +60,7 @@ shape lsnn_shape(config *config, const task_shape *task) {
                    .refractory = (int)llround(neuron->refractory / simulation->dt), .steps = task->steps,
                    .stretch = history > 0 && history < task->steps ? (int)history : task->steps,
                    .first_read = task->steps - reads * read_steps, .read_steps = read_steps, .reads = reads,
-                   .values = task->gives & TASK_VALUES, .targets = targets,
+                   .values = task->gives & TASK_VALUES, .targets = targets, .acts = task->gives & TASK_ACTIONS,
                    .alpha = exp(-simulation->dt / neuron->tau), .rho = exp(-simulation->dt / neuron->tau_adaptation.values[0]),
                    .kappa = exp(-simulation->dt / neuron->tau_readout), .threshold = neuron->threshold, .beta = neuron->beta, .gamma = neuron->gamma};
 }
@@ -108,6 +112,7 @@ static status build(const system_setting *setting, system_facts *facts, void **r
     net->context = *setting->context, net->config = config, net->timers = setting->timers;
     net->network = config_common(config, "network"), net->neuron = config_common(config, "neuron"), net->learning = config_common(config, "learning");
     net->eprop = lsnn_is_eprop(config) ? config_variant(config, "learning") : NULL;
+    net->ppo = lsnn_is_ppo(config) ? config_variant(config, "learning") : NULL;
     net->seed = (uint64_t)simulation->seed, net->dt = simulation->dt;
     const task_setting task = {.context = setting->context, .config = config, .seed = net->seed, .dt = net->dt};
     status opened = task_open(&task, &net->task);
@@ -182,10 +187,11 @@ static void adapt_feedback(lsnn *net, const float *before) {
     }
 }
 
-static void update(lsnn *net, int64_t number) {
+/** @param loop number of the iteration @param number of the update */
+static void update(lsnn *net, int64_t loop, int64_t number) {
     const learning_settings *learning = net->learning;
-    const double warm = number < learning->warm_up ? (double)number / (double)learning->warm_up : 1;
-    const double rate = warm * learning->rate * pow(learning->decay, (double)((number - 1) / learning->decay_every));
+    const double warm = loop < learning->warm_up ? (double)loop / (double)learning->warm_up : 1;
+    const double rate = warm * learning->rate * pow(learning->decay, (double)((loop - 1) / learning->decay_every));
     const size_t readouts = (size_t)(net->first[MATRICES] - net->first[MATRIX_READOUT]);
     const bool adapts = net->eprop && net->eprop->feedback == FEEDBACK_ADAPTIVE;
     float *before = adapts ? memory_new(MEMORY_BUFFERS, readouts, sizeof *before) : NULL;
@@ -200,6 +206,30 @@ static void update(lsnn *net, int64_t number) {
     memory_free(before);
 }
 
+/** Costs and their gradient. @return no fault */
+static bool follow(lsnn *net, const loop *loop) {
+    lsnn_judge(net);
+    lsnn_backward(net, loop->measured);
+    regularise(net);
+    net->gradient_norm = norm(net);
+    if (isfinite(net->gradient_norm)) return true;
+    pulse_fault(loop->pulse, "%g ms: the gradient is not finite", (double)net->shape.steps * net->dt);
+    return false;
+}
+
+/** Further updates by the same episodes. */
+static void learn_again(lsnn *net, const loop *loop) {
+    for (int64_t epoch = 1; epoch < net->ppo->epochs; epoch++) {
+        lsnn_spread(net);
+        lsnn_forward_again(net);
+        if (!follow(net, loop)) {
+            pulse_heed(loop->pulse, lsnn_raise(net, pulse_bits(loop->pulse)), net->shape.steps);
+            return;
+        }
+        update(net, loop->number, (loop->number - 1) * net->ppo->epochs + epoch + 1);
+    }
+}
+
 static void run_loop(void *raw, const loop *loop) {
     lsnn *net = raw;
     const int64_t batch = net->learning->batch;
@@ -211,14 +241,11 @@ static void run_loop(void *raw, const loop *loop) {
     if (bits && !pulse_heed(loop->pulse, bits, 0)) return;
     lsnn_tell(net, loop->pulse);
     stopwatch_charge(&watch, PHASE_RECORD);
-    lsnn_judge(net);
-    lsnn_backward(net, loop->measured);
-    regularise(net);
-    net->gradient_norm = norm(net);
-    if (!isfinite(net->gradient_norm)) pulse_fault(loop->pulse, "%g ms: the gradient is not finite", (double)net->shape.steps * net->dt);
+    follow(net, loop);
     bits = lsnn_raise(net, pulse_bits(loop->pulse));
     if (!bits || pulse_heed(loop->pulse, bits, net->shape.steps)) {
-        update(net, loop->number);
+        update(net, loop->number, net->ppo ? (loop->number - 1) * net->ppo->epochs + 1 : loop->number);
+        if (net->ppo) learn_again(net, loop);
         if (net->outcome.labels) task_learned(net->task, (double)net->outcome.right / (double)net->outcome.labels);
     }
     stopwatch_charge(&watch, PHASE_LEARN);
@@ -232,7 +259,10 @@ static void settle(void *raw) {
 
 /* ---- metrics ---- */
 
-enum { METRIC_LOSS, METRIC_ACCURACY, METRIC_RATE_COST, METRIC_NORM, METRIC_CONNECTIONS, METRIC_RECONNECTED, METRIC_COSINE, METRIC_DIFFICULTY, METRICS };
+enum {
+    METRIC_LOSS, METRIC_ACCURACY, METRIC_RATE_COST, METRIC_NORM, METRIC_CONNECTIONS, METRIC_RECONNECTED, METRIC_COSINE, METRIC_DIFFICULTY, METRIC_GOALS,
+    METRIC_FIRST, METRIC_LATER, METRICS
+};
 static const metric metrics[METRICS] = {
     {"loss", "  loss %s", "1", "cross entropy of the readouts, mean over windows with a label; of tasks with targets the mean squared error", 4},
     {"accuracy", "  accuracy %s", "1", "part of the windows with a label that were read right", 3, "accuracy"},
@@ -242,6 +272,9 @@ static const metric metrics[METRICS] = {
     {"reconnected", NULL, "1", "connections that were drawn anew", 0},
     {"cosine", NULL, "1", "of the gradient that was followed and the exact one, where they differ", 4},
     {"difficulty", NULL, "1", "of the samples, where the task has a curriculum", 4},
+    {"goals", "  goals %s", "1", "that an episode reached, where a task has actions", 2},
+    {"first_moves", "  first after %s", "moves", "to the first goal of an episode, median; one more than there are: none", 0},
+    {"later_moves", "  later after %s", "moves", "from one goal to the next, median", 0},
 };
 
 static void measure(void *raw, const loop *loop, double *value) {
@@ -256,6 +289,9 @@ static void measure(void *raw, const loop *loop, double *value) {
     if (net->rewiring.count) value[METRIC_RECONNECTED] = (double)net->rewiring.reconnected;
     value[METRIC_COSINE] = net->cosine;
     value[METRIC_DIFFICULTY] = task_difficulty(net->task);
+    if (!net->visits) return;
+    const lsnn_course course = lsnn_course_of(net, net->visits, (double)net->samples);
+    value[METRIC_GOALS] = course.goals, value[METRIC_FIRST] = course.first, value[METRIC_LATER] = course.later;
 }
 
 const learning_system lsnn_system = {

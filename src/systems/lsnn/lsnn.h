@@ -37,6 +37,7 @@ typedef struct {
     int first_read;               /* readouts are averaged over steps first_read + 1 .. first_read + read_steps, over as many behind them, ... up to T */
     int read_steps, reads;
     bool values, targets;         /* inputs are values; readouts are compared with targets, not with labels */
+    bool acts;                    /* or what they do is rewarded */
     double alpha, rho, kappa;     /* exp(-dt/tau) of membranes, thresholds, readouts */
     double threshold, beta, gamma;
     float *decay;                 /* [N][2] rho and 1 - rho of each neuron; NULL: as above, all alike */
@@ -105,6 +106,10 @@ typedef struct {
 } learning_settings;
 typedef struct { int feedback; double feedback_decay; bool reset_gradient; } eprop_settings;
 enum { FEEDBACK_SYMMETRIC, FEEDBACK_RANDOM, FEEDBACK_ADAPTIVE };
+typedef struct {
+    double discount, trace, ratio, value_cost, noise;
+    int64_t epochs;
+} ppo_settings;
 typedef struct { int64_t samples; } protocol_settings;
 
 /* ---- the network ---- */
@@ -121,17 +126,19 @@ typedef struct {
 } outcome;
 
 typedef struct tile tile;
+typedef struct lsnn lsnn;
 typedef struct slice slice;
 typedef struct scratch scratch;
 
-typedef struct {
+struct lsnn {
     context context;
     config *config;
     timers *timers;
     const network_settings *network;
     const neuron_settings *neuron;
     const learning_settings *learning;
-    const eprop_settings *eprop;  /* NULL: rule bptt */
+    const eprop_settings *eprop;  /* NULL: another rule */
+    const ppo_settings *ppo;      /* the same */
     task *task;
     uint64_t seed;
     double dt;                    /* ms */
@@ -170,13 +177,15 @@ typedef struct {
     int64_t deleted;
     /* the last loop */
     outcome outcome;
+    int64_t *visits;              /* [2][reads + 1] of tasks with actions: moves up to the first goal of an episode, and between goals; the last: never */
     double rate_cost, gradient_norm, cosine;
     struct lsnn_test *test;
-} lsnn;
+};
 
 /* sections.c */
 const param_section *lsnn_sections(int *count);
 bool lsnn_is_eprop(const config *config);
+bool lsnn_is_ppo(const config *config);
 /* weights.c: parameters */
 void lsnn_parameters_new(lsnn *net);
 void lsnn_parameters_clear(lsnn *net);
@@ -199,6 +208,8 @@ void lsnn_batch_new(lsnn *net, int64_t samples, bool learns);
 void lsnn_batch_clear(lsnn *net);
 /** Forwards. Collective. @param first number of the sample with which the batch begins @param bits in, out: pulse_bits(), or'ed over ranks */
 void lsnn_forward(lsnn *net, task_set set, int64_t first, int64_t samples, unsigned *bits);
+/** The same batch forwards once more, with what was shown and done. Collective. */
+void lsnn_forward_again(lsnn *net);
 /** Steps that were done, told to a pulse: spikes of the first sample, and how many of all. */
 void lsnn_tell(lsnn *net, pulse *pulse);
 /** Readouts against labels or targets: outcome, confusion, and the slopes of the cost. Collective. */
@@ -207,6 +218,15 @@ void lsnn_judge(lsnn *net);
 void lsnn_backward(lsnn *net, bool measured);
 /** Bits of all ranks. Collective. */
 unsigned lsnn_raise(const lsnn *net, unsigned bits);
+/* policy.c: tasks with actions (README.md 10) */
+typedef struct {
+    double goals;                 /* of an episode */
+    double first, later;          /* medians of moves to the first goal, and from one to the next */
+} lsnn_course;
+/** From what happened in a batch's episodes: advantages, and net->visits of all ranks. Collective. */
+void lsnn_episodes_end(lsnn *net);
+/** Of counts of visits in so many episodes. */
+lsnn_course lsnn_course_of(const lsnn *net, const int64_t *visits, double episodes);
 /* results.c */
 void lsnn_state(void *self, state_part part, state_list *list);
 void lsnn_variables(void *self, variable_list *list);
@@ -218,7 +238,7 @@ void lsnn_figures(const void *self, figure_list *list);
 void lsnn_results(void *self, h5_file *file);
 /* testing.c */
 int64_t lsnn_trial_samples(const lsnn *net);
-enum { LSNN_SCORES = 2 };
+enum { LSNN_SCORES = 3 };
 extern const metric lsnn_scores[LSNN_SCORES];
 status lsnn_perturb(void *self, const perturbation_settings *settings);
 status lsnn_test_begin(void *self, const test_setting *setting, int *columns);

@@ -44,6 +44,17 @@ struct scratch {
     float *trace_readout;         /* [T][outputs] y of steps 1 .. T */
 };
 
+/** What happened in the episodes of a tile, move by move. */
+typedef struct play {
+    float *action;                /* [reads][outputs - 1][LANES]; NULL: a task without actions */
+    float *log_chance;            /* [reads][LANES] of it, by the policy that chose it, but for a constant */
+    float *value, *reward;        /* [reads][LANES] what was said to come; what came */
+    float *advantage;             /* [reads][LANES] normalised over the batch */
+    float *due;                   /* [reads][LANES] what value should have been */
+    float *path, *goal;           /* [reads + 1][2][LANES], [2][LANES] */
+    int *last;                    /* [2][LANES] move of the last visit of the goal; how many there were */
+} play;
+
 /** LANES samples. */
 struct tile {
     const shape *shape;
@@ -61,6 +72,11 @@ struct tile {
     bool traced;                  /* its first sample leaves traces */
     backward_mode mode;
     const float *feedback;        /* [N][outputs] instead of weights of readouts; NULL */
+    play play;                    /* of tasks with actions */
+    /** Called behind each window, and once before the first: shows the input of window @p number. NULL: all of it is there */
+    void (*act)(tile *tile, int number);
+    const lsnn *net;              /* whose act() is asked */
+    task_pick pick;               /* of its first sample */
 };
 
 /** Lines of a post in the backward window. */
@@ -85,10 +101,18 @@ void scratch_new(scratch *scratch, const shape *shape);
 void scratch_clear(scratch *scratch);
 void tile_new(tile *tile, const shape *shape, const slice *slice, const synapses *synapses, scratch *scratch);
 void tile_clear(tile *tile);
-/** tile->input from scratch->shown. */
-void tile_take_input(tile *tile);
+/** tile->input from scratch->shown, of steps @p from to @p to, behind those of the steps before. */
+void tile_take_steps(tile *tile, int from, int to);
+/** All of it. */
+static inline void tile_take_input(tile *tile) {
+    tile_take_steps(tile, 0, tile->shape->steps);
+}
 /** v and Th of another stretch of steps, by computing it again: spikes, psi and states at the beginnings of stretches are there. Not collective. */
 void tile_recompute(tile *tile, int stretch);
+/** act() of a tile. Not collective. */
+void policy_act(tile *tile, int number);
+/** Cost of a tile's readouts (Schulman et al. 2017, Eq. 9, with a fixed width of the policy, whose entropy does not change), and slopes. Not collective. */
+void policy_judge(lsnn *net, tile *tile);
 /** From rest. tile->input is filled. Results: tile->history. Collective over the slice's ranks, as is tile_backward(). */
 void tile_forward(tile *tile);
 /** After tile_forward(), slope and rate_slope are set. Leaves scratch->gradient, of this tile alone, 0 for posts of other ranks. */

@@ -13,6 +13,7 @@ typedef struct {
     task_shape task;
     double parameters, connections; /* of parameters; that exist */
     bool rewires, eprop;
+    double epochs; /* of rule ppo; 1 */
     int64_t loops, batch, samples, groups;
     double dt, rate;
     const output_settings *output;
@@ -51,6 +52,7 @@ static status open_sizes(const context *context, config *config, void **result) 
     const double N = sizes->shape.neurons;
     sizes->parameters = N * (sizes->shape.inputs + N + sizes->shape.outputs) + sizes->shape.outputs;
     sizes->rewires = learning->connectivity < 1, sizes->eprop = lsnn_is_eprop(config);
+    sizes->epochs = lsnn_is_ppo(config) ? (double)((const ppo_settings *)config_variant(config, "learning"))->epochs : 1;
     sizes->connections = sizes->parameters * learning->connectivity;
     sizes->loops = learning->loops, sizes->batch = learning->batch, sizes->groups = learning->neuron_groups;
     sizes->samples = ((const protocol_settings *)config_common(config, "protocol"))->samples;
@@ -91,7 +93,8 @@ static double tile_bytes(const shape *s, double rate, double dt) {
     const double N = s->neurons, T = s->steps, room = (double)history_expected(s), spikes = plan_per_step(rate, dt) * N * T * LANES;
     const double events = fmin(N * (T + 1), 1.25 * spikes), shown = 0.15 * T * s->inputs;
     const double kept = room * (1 + (double)s->adaptive / N);
-    const double more = LANES * 4 * ((s->values ? T * s->inputs : 0) + (s->targets ? s->reads * (1 + s->outputs) + 2 : 0));
+    const double more = LANES * 4 * ((s->values ? T * s->inputs : 0) + (s->targets ? s->reads * (1 + s->outputs) + 2 : 0) +
+                                      (s->acts ? s->reads * (s->outputs + 6) + 6 : 0));
     return (T + 1) * 12 + s->inputs * 4 + 4 * (T + 1) * N + N * 12 + begun_bytes(s) + LANES * s->reads * (4 + 8 * s->outputs) + 4 * kept + 4 * events +
            (s->values ? 0 : 10 * shown) + more + sizeof(tile);
 }
@@ -164,6 +167,7 @@ static void seconds_of(const void *raw, const machine *machine, plan_ranks ranks
     const double tiles = tiles_of(sizes, (double)sizes->batch, count), tested = tiles_of(sizes, (double)sizes->samples, count);
     s->update = pass(sizes, machine, tiles, rate, false) / share;
     s->learn = pass(sizes, machine, tiles, rate, true) / share - s->update;
+    if (sizes->epochs > 1) s->learn += (sizes->epochs - 1) * (s->learn + s->update); /* the same episodes once more */
     s->learn += s->update * (1 - (double)sizes->shape.stretch / sizes->shape.steps); /* computed again */
     const double told = 8.0 * (sizes->shape.neurons + sizes->shape.steps);
     if (ranks.count > 1) s->transfer = plan_message(machine, ranks, 8 * sizes->parameters) + plan_message(machine, ranks, told);

@@ -73,15 +73,33 @@ static const param eprop_params[] = {
 static const param_table bptt = {"bptt", "backpropagation through time (Bellec et al. 2018)", NULL, 0, 0};
 static const param_table eprop = {"eprop", "e-prop: eligibility traces and errors of readouts alone (Bellec et al. 2020)", eprop_params,
                                   sizeof eprop_params / sizeof *eprop_params, sizeof(eprop_settings)};
-static const param_table *const rules[] = {&bptt, &eprop};
+static const param ppo_params[] = {
+    {"discount", PARAM_NUMBER, UNIT_NONE, "0.99", 0, 1, NULL, "of reward, a move", offsetof(ppo_settings, discount)},
+    {"trace", PARAM_NUMBER, UNIT_NONE, "0.95", 0, 1, NULL, "lambda of generalised advantages", offsetof(ppo_settings, trace)},
+    {"ratio", PARAM_NUMBER, UNIT_NONE, "0.2", 0, 1, NULL, "epsilon: how far the chance of an action may move, in parts of it", offsetof(ppo_settings, ratio)},
+    {"epochs", PARAM_INTEGER, UNIT_NONE, "4", 1, 1000, NULL, "updates by the episodes of an iteration", offsetof(ppo_settings, epochs)},
+    {"value_cost", PARAM_NUMBER, UNIT_NONE, "0.5", 0, 1e6, NULL, "of the squared error of what is said to come", offsetof(ppo_settings, value_cost)},
+    {"noise", PARAM_NUMBER, UNIT_NONE, "0.25", 1e-6, 1e3, NULL, "standard deviation of actions, in tests too", offsetof(ppo_settings, noise)},
+};
+static const param_table ppo = {"ppo", "actions that are rewarded: proximal policy optimisation (Schulman et al. 2017) through time", ppo_params,
+                                sizeof ppo_params / sizeof *ppo_params, sizeof(ppo_settings)};
+static const param_table *const rules[] = {&bptt, &eprop, &ppo};
 
 static const param protocol_params[] = {
     {"samples", PARAM_INTEGER, UNIT_NONE, "128", 1, 1 << 20, NULL, "of a trial, side by side", offsetof(protocol_settings, samples), MAY_TEST},
 };
 static const param_table protocol_table = {"protocol", "how a trial with frozen weights goes", protocol_params, 1, sizeof(protocol_settings)};
 
+static bool rule_is(const config *config, const char *name) {
+    return config_variant_index(config, "learning") >= 0 && strcmp(config_variant_name(config, "learning"), name) == 0;
+}
+
 bool lsnn_is_eprop(const config *config) {
-    return config_variant_index(config, "learning") >= 0 && strcmp(config_variant_name(config, "learning"), "eprop") == 0;
+    return rule_is(config, "eprop");
+}
+
+bool lsnn_is_ppo(const config *config) {
+    return rule_is(config, "ppo");
 }
 
 const param_section *lsnn_sections(int *count) {
@@ -89,7 +107,8 @@ const param_section *lsnn_sections(int *count) {
     static param_section sections[SECTIONS];
     static int made;
     if (!made) {
-        static const unsigned makes[] = {TASK_SPIKES | TASK_LABELS, TASK_VALUES | TASK_LABELS, TASK_SPIKES | TASK_TARGETS, TASK_VALUES | TASK_TARGETS};
+        static const unsigned makes[] = {TASK_SPIKES | TASK_LABELS, TASK_VALUES | TASK_LABELS, TASK_SPIKES | TASK_TARGETS, TASK_VALUES | TASK_TARGETS,
+                                         TASK_SPIKES | TASK_ACTIONS};
         int k = 0;
         for (size_t m = 0; m < sizeof makes / sizeof *makes; m++) k += task_variants(makes[m], kinds + k, VARIANTS_MAX - k);
         const param_section all[SECTIONS] = {

@@ -10,6 +10,7 @@ const metric lsnn_scores[LSNN_SCORES] = {
     {"loss", NULL, "1", "cross entropy of the readouts, mean over windows with a label; of tasks with targets the mean squared error", 4,
      .better = BETTER_LOWER},
     {"accuracy", "  test accuracy %s", "1", "part of the windows with a label that are read right", 4, .better = BETTER_HIGHER},
+    {"goals", "  test goals %s", "1", "that an episode reached, where the task has actions", 2, .better = BETTER_HIGHER},
 };
 
 struct lsnn_test {
@@ -19,6 +20,8 @@ struct lsnn_test {
     int64_t *count;             /* [N] spikes of all trials; in a group: on its first rank */
     int64_t *confusion;         /* [classes][classes] of all trials, by label; as count */
     int64_t *error;             /* as that of a batch; as count */
+    int64_t *visits;            /* as that of a batch; as count */
+    float *path, *goal;         /* [LANES][reads + 1][2], [LANES][2] of the first samples of the first trial */
     /* the first sample of the first trial */
     uint8_t *spikes, *shown;    /* [T][N], [T][inputs] */
     float *threshold, *readout; /* [T][N], [T][outputs] */
@@ -54,6 +57,11 @@ status lsnn_test_begin(void *raw, const test_setting *setting, int *columns) {
     if (net->shape.targets) test->error = memory_new(MEMORY_OUTPUT, 2 * (size_t)net->shape.reads, sizeof *test->error);
     if (net->shape.targets) test->target = memory_new(MEMORY_OUTPUT, (size_t)net->shape.reads * outputs, sizeof(float));
     if (net->shape.values) test->value = memory_new(MEMORY_OUTPUT, T * (size_t)net->shape.inputs, sizeof(float));
+    if (net->shape.acts) {
+        test->visits = memory_new(MEMORY_OUTPUT, 2 * (size_t)(net->shape.reads + 1), sizeof *test->visits);
+        test->path = memory_new(MEMORY_OUTPUT, 2 * LANES * (size_t)(net->shape.reads + 1), sizeof(float));
+        test->goal = memory_new(MEMORY_OUTPUT, 2 * LANES, sizeof(float));
+    }
     test->spikes = memory_new(MEMORY_OUTPUT, T * N, 1);
     test->shown = memory_new(MEMORY_OUTPUT, T * (size_t)net->shape.inputs, 1);
     test->threshold = memory_new(MEMORY_OUTPUT, T * N, sizeof(float));
@@ -67,6 +75,7 @@ void lsnn_test_sums(void *raw, int task, tally_list *list) {
     (void)task;
     tally_add_array(list, net->test->count, net->shape.neurons, true);
     if (net->classes) tally_add_array(list, net->test->confusion, net->classes * net->classes, true);
+    if (net->test->visits) tally_add_array(list, net->test->visits, 2 * (net->shape.reads + 1), true);
     if (net->test->error) tally_add_array(list, net->test->error, 2 * net->shape.reads, true);
 }
 
@@ -83,6 +92,10 @@ static void keep_first(lsnn *net) {
             test->shown[(size_t)t * (size_t)shape->inputs + (size_t)tile->input.channel[e]] = tile->input.lanes[e] & 1;
     for (size_t k = 0; test->value && k < T * (size_t)shape->inputs; k++) test->value[k] = tile->input.value[k * LANES];
     for (size_t k = 0; test->target && k < (size_t)(shape->reads * shape->outputs); k++) test->target[k] = tile->target[k * LANES];
+    for (int lane = 0; lane < LANES && test->path; lane++) {
+        for (int n = 0; n < 2 * (shape->reads + 1); n++) test->path[lane * 2 * (shape->reads + 1) + n] = tile->play.path[n * LANES + lane];
+        for (int d = 0; d < 2; d++) test->goal[lane * 2 + d] = tile->play.goal[d * LANES + lane];
+    }
     memcpy(test->threshold, net->scratch->trace_threshold, T * N * sizeof(float));
     memcpy(test->readout, net->scratch->trace_readout, T * (size_t)shape->outputs * sizeof(float));
     test->label = TASK_NO_LABEL;
@@ -107,6 +120,7 @@ status lsnn_test_trial(void *raw, const test_trial *trial, double *record) {
     for (int j = 0; j < net->shape.neurons; j++) spikes += net->count[j];
     for (int j = 0; j < net->shape.neurons && net->owned.mine; j++) test->count[j] += net->count[j];
     for (int k = 0; k < net->classes * net->classes && net->owned.mine; k++) test->confusion[k] += net->confusion[k];
+    for (int k = 0; test->visits && k < 2 * (net->shape.reads + 1) && net->owned.mine; k++) test->visits[k] += net->visits[k];
     for (int k = 0; test->error && k < 2 * net->shape.reads && net->owned.mine; k++) test->error[k] += net->error[k];
     if (trial->number == 0 && net->used && net->tile[0].traced) keep_first(net);
     record[RECORD_RATE] = (double)spikes / ((double)samples * (double)(net->shape.neurons - net->deleted) * net->shape.steps * net->dt / 1000);
@@ -131,6 +145,11 @@ void lsnn_test_task(void *raw, int task, const double *records, figure_list *fig
     figure_add(figures, NULL, "loss", weight > 0 ? total(net->test, records, RECORD_LOSS) / weight : NAN);
     figure_add(figures, NULL, "accuracy", labels > 0 ? total(net->test, records, RECORD_RIGHT) / labels : NAN);
     figure_add_count(figures, NULL, "windows", (int64_t)labels);
+    if (!net->shape.acts) return;
+    const lsnn_course course = lsnn_course_of(net, net->test->visits, (double)(net->test->setting.trials * lsnn_trial_samples(net)));
+    figure_add(figures, NULL, "goals", course.goals);
+    figure_add(figures, NULL, "first_moves", course.first);
+    figure_add(figures, NULL, "later_moves", course.later);
 }
 
 /** Rows of rank 0. */
@@ -154,6 +173,18 @@ static void write_targets(const lsnn *net, h5_file *file) {
     memory_free(error);
 }
 
+/** Where agents went, and how long they took. */
+static void write_paths(const lsnn *net, h5_file *file) {
+    const struct lsnn_test *test = net->test;
+    const int moves = net->shape.reads, samples = (int)fmin(LANES, (double)lsnn_trial_samples(net));
+    write_rows(net, file, "test/0/path", H5_FLOAT32, samples, 2 * (moves + 1), test->path);
+    h5_attribute_text(file, "test/0/path", "help", "of the first samples of the first trial: x, y at first and after each move [sample][x y]");
+    write_rows(net, file, "test/0/goal", H5_FLOAT32, samples, 2, test->goal);
+    h5_attribute_text(file, "test/0/goal", "help", "their goals [sample][x y]");
+    write_rows(net, file, "test/0/visits", H5_INT64, 2, moves + 1, test->visits);
+    h5_attribute_text(file, "test/0/visits", "help", "goals reached after 1, 2, .. moves: the first of an episode (the last column: none), later ones");
+}
+
 void lsnn_test_write(void *raw, int task, h5_file *file) {
     lsnn *net = raw;
     const struct lsnn_test *test = net->test;
@@ -169,6 +200,7 @@ void lsnn_test_write(void *raw, int task, h5_file *file) {
         h5_attribute_text(file, "test/0/confusion", "help", "windows by label and by what was read [label][class]");
     }
     if (net->shape.targets) write_targets(net, file);
+    if (net->shape.acts) write_paths(net, file);
     write_rows(net, file, "test/0/spikes", H5_UINT8, T, N, test->spikes);
     h5_attribute_text(file, "test/0/spikes", "help", "of the first sample of the first trial [step][neuron]");
     if (test->value) write_rows(net, file, "test/0/input", H5_FLOAT32, T, net->shape.inputs, test->value);
@@ -192,7 +224,8 @@ void lsnn_test_end(void *raw) {
     struct lsnn_test *test = net->test;
     if (!test) return;
     net->outcome = test->kept, net->rate_cost = test->rate_cost;
-    void *arrays[] = {test->count, test->confusion, test->error, test->spikes, test->shown, test->threshold, test->readout, test->value, test->target};
+    void *arrays[] = {test->count, test->confusion, test->error, test->spikes, test->shown, test->threshold, test->readout, test->value, test->target,
+                      test->visits, test->path, test->goal};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
     memory_free(test);
     net->test = NULL;

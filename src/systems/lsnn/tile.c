@@ -33,6 +33,18 @@ void scratch_clear(scratch *s) {
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
 }
 
+static void play_new(play *play, const shape *shape) {
+    const int64_t line = (int64_t)shape->reads * LANES;
+    *play = (struct play){.action = floats((shape->outputs - 1) * line), .log_chance = floats(line), .value = floats(line), .reward = floats(line),
+                          .advantage = floats(line), .due = floats(line), .path = floats(2 * (line + LANES)), .goal = floats(2 * LANES),
+                          .last = memory_new(MEMORY_STATE, 2 * LANES, sizeof(int))};
+}
+
+static void play_clear(play *play) {
+    void *arrays[] = {play->action, play->log_chance, play->value, play->reward, play->advantage, play->due, play->path, play->goal, play->last};
+    for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
+}
+
 void tile_new(tile *tile, const shape *shape, const slice *slice, const synapses *synapses, scratch *scratch) {
     const int64_t N = shape->neurons, T = shape->steps, expected = history_expected(shape);
     const int64_t adapting = (int64_t)(ACTIVE_EXPECTED * shape->stretch * shape->adaptive * LANES);
@@ -48,6 +60,7 @@ void tile_new(tile *tile, const shape *shape, const slice *slice, const synapses
     if (shape->stretch < T) tile->history.state = floats(stretches_of(shape) * state_floats(shape));
     tile->label = memory_new(MEMORY_STATE, (size_t)(LANES * shape->reads), sizeof(int));
     tile->slope = floats(shape->reads * shape->outputs * LANES);
+    if (shape->acts) play_new(&tile->play, shape);
     if (shape->values) tile->input.value = floats(T * shape->inputs * LANES);
     if (!shape->targets) return;
     tile->said = memory_new(MEMORY_STATE, 2 * LANES, sizeof(int));
@@ -60,6 +73,7 @@ void tile_clear(tile *tile) {
     void *arrays[] = {input->start, input->channel, input->lanes, input->event_start, input->event, h->spikes, h->active, h->event_start, h->event, h->voltage,
                       h->threshold, h->logit, h->state, h->count, h->of_step, tile->label, tile->slope, input->value, tile->said, tile->target, tile->weight};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
+    play_clear(&tile->play);
 }
 
 /** Four channels, if one of them spikes. */
@@ -69,12 +83,12 @@ static bool any_of_four(const uint16_t *masks) {
     return four != 0;
 }
 
-void tile_take_input(tile *tile) {
+void tile_take_steps(tile *tile, int from, int to) {
     enum { FOUR = 4 };
     const shape *shape = tile->shape;
     spike_input *input = &tile->input;
-    int count = 0;
-    for (int t = 0; t < shape->steps; t++) {
+    int count = from == 0 ? 0 : input->start[from];
+    for (int t = from; t < to; t++) {
         const uint16_t *shown = tile->scratch->shown + (size_t)t * (size_t)shape->inputs;
         input->start[t] = count;
         if (count + shape->inputs > input->room) {
@@ -88,7 +102,7 @@ void tile_take_input(tile *tile) {
             if (c < shape->inputs && shown[c]) input->channel[count] = c, input->lanes[count++] = shown[c];
         }
     }
-    input->start[shape->steps] = count;
+    input->start[to] = count;
 }
 
 void input_sort(spike_input *input, const shape *shape) {
