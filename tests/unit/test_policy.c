@@ -25,7 +25,8 @@ static double cost(lsnn *net, tile *tile) {
 static void test_slopes(void **state) {
     static const ppo_settings ppo = {.discount = 0.9, .trace = 0.8, .ratio = 0.2, .value_cost = 0.7, .noise = 0.5};
     static const float STEP = 0x1p-7f;
-    static float logit[READS * OUTPUTS * LANES], slope[READS * OUTPUTS * LANES], kept[READS * OUTPUTS * LANES], action[READS * 2 * LANES], line[4][READS * LANES];
+    static float logit[READS * OUTPUTS * LANES], slope[READS * OUTPUTS * LANES], kept[READS * OUTPUTS * LANES];
+    static float action[READS * 2 * LANES], line[4][READS * LANES];
     float bias[OUTPUTS] = {0.1f, -0.2f, 0.3f};
     (void)state;
     lsnn net = {.shape = {.outputs = OUTPUTS, .reads = READS}, .ppo = &ppo, .weight = bias, .samples = SAMPLES};
