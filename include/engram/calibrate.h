@@ -52,7 +52,7 @@ typedef struct {
 } calibration_loop;
 
 /** Build and run a network that is the system's default but for what a parameter file says; every rank a network of its own, all at the same time.
- *  Collective over the job; ends it where the text is wrong. @param count told after each loop what to count, [CALIBRATION_COUNTS], 0 before
+ *  Collective over the job; ends it where the text is wrong. @param count told after each loop what to count, [CALIBRATION_COUNTS], 0 before; NULL: nothing
  *  @param format of the text of the parameter file */
 calibration_loop calibration_run(calibration *calibration, const learning_system *system, void (*count)(const void *self, double *count),
                                  const char *format, ...) __attribute__((format(printf, 4, 5)));

@@ -293,7 +293,7 @@ calibration_loop calibration_run(calibration *calibration, const learning_system
         system->loop(self, &loop);
         if (n < 0) continue;
         seconds[n] = clock_seconds() - started;
-        count(self, counted);
+        if (count) count(self, counted);
         for (int c = 0; c < CALIBRATION_COUNTS; c++) measured.count[c] += counted[c] / CALIBRATION_REPEATS_LEAST;
     }
     measured.seconds = calibration_settle(calibration, seconds, CALIBRATION_REPEATS_LEAST);

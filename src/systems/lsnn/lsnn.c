@@ -273,8 +273,8 @@ static const metric metrics[METRICS] = {
     {"cosine", NULL, "1", "of the gradient that was followed and the exact one, where they differ", 4},
     {"difficulty", NULL, "1", "of the samples, where the task has a curriculum", 4},
     {"goals", "  goals %s", "1", "that an episode reached, where a task has actions", 2},
-    {"first_moves", "  first after %s", "moves", "to the first goal of an episode, median; one more than there are: none", 0},
-    {"later_moves", "  later after %s", "moves", "from one goal to the next, median", 0},
+    {"first_moves", "  first after %s", "1", "moves to the first goal of an episode, median; one more than there are: none", 0},
+    {"later_moves", "  later after %s", "1", "moves from one goal to the next, median", 0},
 };
 
 static void measure(void *raw, const loop *loop, double *value) {
