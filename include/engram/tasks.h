@@ -12,6 +12,7 @@
 #define ENGRAM_TASKS_H
 
 #include "engram/config.h"
+#include "engram/lanes.h"
 #include "engram/state.h"
 
 #define TASK_SECTION "task" /**< section of the parameter file */
@@ -53,7 +54,7 @@ typedef struct {
     int64_t epoch;                /**< how often it has; task_draw() sets it */
 } task_pick;
 
-enum { TASK_NO_LABEL = -1, TASK_LANES = 16, TASK_TEXT_BYTES = 256 };
+enum { TASK_NO_LABEL = -1, TASK_LANES = LANES, TASK_TEXT_BYTES = 256 };
 
 /** Where samples go: lanes side by side. */
 typedef struct {

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "engram/gradient.h"
+#include "engram/lanes.h"
 #include "engram/plan.h"
 #include "engram/sum.h"
 #include "engram/system.h"
@@ -18,7 +19,6 @@
 #include "model.h"
 
 enum {
-    LANES = TASK_LANES, /* samples of a tile */
     ROWS = 8,           /* rows of a matrix side by side in memory */
     CELLS = 4,          /* rows and columns of gradients that are added up side by side */
     BLOCK = 40,         /* steps of a stretch of the way back; the order of sums depends on it */

@@ -4,7 +4,7 @@
 #ifndef ENGRAM_DIFFERENTIABLE_PRODUCTS_H
 #define ENGRAM_DIFFERENTIABLE_PRODUCTS_H
 
-#include "lanes.h"
+#include "zones.h"
 
 /** y += P x. @param pack [groups][columns][ROWS] @param x [columns][LANES] @param[in,out] y [groups ROWS][LANES] */
 void add_product(const float *pack, int groups, int columns, const float *x, float *y);

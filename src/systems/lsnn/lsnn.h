@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "engram/gradient.h"
+#include "engram/lanes.h"
 #include "engram/plan.h"
 #include "engram/sum.h"
 #include "engram/system.h"
@@ -20,7 +21,6 @@
 #include "rewire.h"
 
 enum {
-    LANES = TASK_LANES,  /* samples of a tile */
     POSTS = 8,           /* posts side by side in the gradient */
     SEGMENT = 50,        /* steps of a backward window; the order of sums depends on it */
 };

@@ -30,7 +30,7 @@ static double log_chance(const tile *tile, int number, int lane) {
 }
 
 /** What a sample does behind window @p number. */
-static void choose(tile *tile, int number, int lane, double *action) {
+static void decide(tile *tile, int number, int lane, double *action) {
     const lsnn *net = tile->net;
     const int actions = tile->shape->outputs - 1;
     play *play = &tile->play;
@@ -61,7 +61,7 @@ void policy_act(tile *tile, int number) {
         const task_pick pick = {.set = tile->pick.set, .number = tile->pick.number + lane};
         double action[ACTIONS_MAX];
         if (number == 0) play->last[lane] = play->last[LANES + lane] = 0;
-        if (number > 0) choose(tile, number - 1, lane, action);
+        if (number > 0) decide(tile, number - 1, lane, action);
         const task_moved moved = task_move(tile->net->task, pick, &sample, number, number > 0 ? action : NULL);
         for (int d = 0; d < 2; d++)
             play->path[(number * 2 + d) * LANES + lane] = (float)moved.place[d], play->goal[d * LANES + lane] = (float)moved.goal[d];

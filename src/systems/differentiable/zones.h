@@ -1,64 +1,10 @@
-/** @file lanes.h
- *  LANES floats side by side, and the functions of model.h on them.
+/** @file zones.h
+ *  The functions of model.h, of LANES neurons side by side.
  */
-#ifndef ENGRAM_DIFFERENTIABLE_LANES_H
-#define ENGRAM_DIFFERENTIABLE_LANES_H
-
-#include <string.h>
-#ifdef __AVX512F__
-#include <immintrin.h>
-#endif
+#ifndef ENGRAM_DIFFERENTIABLE_ZONES_H
+#define ENGRAM_DIFFERENTIABLE_ZONES_H
 
 #include "differentiable.h"
-
-typedef float reals __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float))));
-typedef int32_t whole __attribute__((vector_size(LANES * sizeof(int32_t)), aligned(sizeof(int32_t))));
-
-static inline reals reals_at(const float *from) {
-    return *(const reals *)(const void *)from;
-}
-
-static inline void reals_put(float *to, reals v) {
-    *(reals *)(void *)to = v;
-}
-
-static inline reals reals_all(float x) {
-    return (reals){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
-}
-
-static inline whole bits_of(reals v) {
-    whole bits;
-    memcpy(&bits, &v, sizeof v);
-    return bits;
-}
-
-static inline reals of_bits(whole bits) {
-    reals v;
-    memcpy(&v, &bits, sizeof v);
-    return v;
-}
-
-/** v where lanes are -1, 0 where they are 0. */
-static inline reals keep(whole lanes, reals v) {
-    return of_bits(bits_of(v) & lanes);
-}
-
-static inline reals choose(whole lanes, reals yes, reals no) {
-    return of_bits((bits_of(yes) & lanes) | (bits_of(no) & ~lanes));
-}
-
-/** The lanes that are not 0, as a mask. */
-static inline unsigned mask_of(whole lanes) {
-#ifdef __AVX512F__
-    __m512i v;
-    memcpy(&v, &lanes, sizeof v);
-    return _mm512_test_epi32_mask(v, v);
-#else
-    unsigned mask = 0;
-    for (int q = 0; q < LANES; q++) mask |= (unsigned)(lanes[q] & 1) << q;
-    return mask;
-#endif
-}
 
 /** sin y and cos y, |y| <= 1.7: Taylor polynomials, error below 2e-7. */
 static inline void sine_cosine(reals y, reals *sine, reals *cosine) {

@@ -1,0 +1,77 @@
+/** @file lanes.h
+ *  Sixteen floats side by side, one of each sample of a tile, for systems that follow gradients. The same bits whatever vectors the processor has.
+ *  Not collective.
+ */
+#ifndef ENGRAM_LANES_H
+#define ENGRAM_LANES_H
+
+#include <stdint.h>
+#include <string.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
+enum { LANES = 16 }; /**< samples of a tile */
+
+typedef float reals __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float))));
+typedef int32_t whole __attribute__((vector_size(LANES * sizeof(int32_t)), aligned(sizeof(int32_t))));
+
+static inline reals reals_at(const float *from) {
+    return *(const reals *)(const void *)from;
+}
+
+static inline void reals_put(float *to, reals v) {
+    *(reals *)(void *)to = v;
+}
+
+static inline reals reals_all(float x) {
+    return (reals){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+}
+
+static inline whole bits_of(reals v) {
+    whole bits;
+    memcpy(&bits, &v, sizeof v);
+    return bits;
+}
+
+static inline reals of_bits(whole bits) {
+    reals v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+/** v where lanes are -1, 0 where they are 0. */
+static inline reals keep(whole lanes, reals v) {
+    return of_bits(bits_of(v) & lanes);
+}
+
+static inline reals choose(whole lanes, reals yes, reals no) {
+    return of_bits((bits_of(yes) & lanes) | (bits_of(no) & ~lanes));
+}
+
+static inline reals magnitude(reals v) {
+    return of_bits(bits_of(v) & 0x7fffffff);
+}
+
+/** -1 in the lanes of a mask, 0 elsewhere. */
+static inline whole lanes_of(unsigned mask) {
+    const whole bit = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768};
+    const int32_t m = (int32_t)mask;
+    const whole all = {m, m, m, m, m, m, m, m, m, m, m, m, m, m, m, m};
+    return (all & bit) != 0;
+}
+
+/** The lanes that are not 0, as a mask. */
+static inline unsigned mask_of(whole lanes) {
+#ifdef __AVX512F__
+    __m512i v;
+    memcpy(&v, &lanes, sizeof v);
+    return _mm512_test_epi32_mask(v, v);
+#else
+    unsigned mask = 0;
+    for (int q = 0; q < LANES; q++) mask |= (unsigned)(lanes[q] & 1) << q;
+    return mask;
+#endif
+}
+
+#endif
