@@ -54,6 +54,12 @@ typedef struct {
     int64_t epoch;                /**< how often it has; task_draw() sets it */
 } task_pick;
 
+/** A number of its own for each sample of both sets: the id of random draws. */
+static inline uint64_t task_sample_id(task_pick pick) {
+    enum { SET_BIT = 47 };
+    return (uint64_t)pick.set << SET_BIT | (uint64_t)pick.number;
+}
+
 enum { TASK_NO_LABEL = -1, TASK_LANES = LANES, TASK_TEXT_BYTES = 256 };
 
 /** Where samples go: lanes side by side. */

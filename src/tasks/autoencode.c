@@ -56,7 +56,7 @@ static status open_task(const task_setting *setting, const void *raw, const task
 
 static void draw_sample(void *raw, task_pick pick, const task_sample *sample) {
     const autoencode *task = raw;
-    const uint64_t id = encoder_sample(pick);
+    const uint64_t id = task_sample_id(pick);
     double drawn[DRAW_SENSE + 1];
     for (int d = 0; d <= DRAW_SENSE; d++) drawn[d] = random_uniform(task->seed, RANDOM_TASK, id, (uint64_t)d);
     const double frequency = (task->is.slowest + (task->is.fastest - task->is.slowest) * drawn[DRAW_FREQUENCY]) / 1000;

@@ -76,7 +76,7 @@ static void add_pulse(const delayed_xor *task, float *to, int stride, int first,
 
 static void draw_sample(void *raw, task_pick pick, const task_sample *sample) {
     const delayed_xor *task = raw;
-    const uint64_t id = encoder_sample(pick);
+    const uint64_t id = task_sample_id(pick);
     double drawn[DRAW_WHICH + 1], sign[2];
     for (int d = 0; d <= DRAW_WHICH; d++) drawn[d] = random_uniform(task->seed, RANDOM_TASK, id, (uint64_t)d);
     const double most = (pick.set == TASK_TEST ? task->is.gap_to : task->longest) - task->is.gap_from;

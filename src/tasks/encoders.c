@@ -2,11 +2,6 @@
 
 #include <math.h>
 
-uint64_t encoder_sample(task_pick pick) {
-    enum { SET_BIT = 47 };
-    return (uint64_t)pick.set << SET_BIT | (uint64_t)pick.number;
-}
-
 static void spike(const task_sample *sample, int inputs, int step, int channel) {
     sample->spikes[(int64_t)step * inputs + channel] |= (uint16_t)(1u << sample->lane);
 }

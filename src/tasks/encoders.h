@@ -28,9 +28,6 @@ typedef struct {
  *  @param span its channel is not used @param place of the value, 0 .. 1 in what the population codes */
 void encode_population(const task_sample *sample, encoder_span span, encoder_population population, double place, encoder_draws draws);
 
-/** A number for each sample of both sets. */
-uint64_t encoder_sample(task_pick pick);
-
 /** Population of thresholds k/(thresholds - 1), k = 0 .. thresholds - 1, one value a step: at step n channel 2k spikes where the value goes up through
  *  threshold k on the way to step n + 1, channel 2k + 1 where it goes down, of k < thresholds - 1; channel 2 (thresholds - 1) where the value is 1 (Bellec
  *  et al. 2018). @param value [count] the first for step 0; the last has no crossing */

@@ -83,7 +83,7 @@ static void show(const evidence *task, const task_sample *sample, uint64_t numbe
 
 static void draw_sample(void *raw, task_pick pick, const task_sample *sample) {
     const evidence *task = raw;
-    const uint64_t number = encoder_sample(pick);
+    const uint64_t number = task_sample_id(pick);
     const int side = random_uniform(task->seed, RANDOM_TASK, number, DRAW_SIDE) < 0.5, each = task->cue + task->gap;
     const int cues_end = task->cues * each - task->gap, recall = cues_end + task->delay;
     int right = 0;

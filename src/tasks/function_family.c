@@ -110,7 +110,7 @@ static void show(const function_family *task, const task_sample *sample, uint64_
 
 static void draw_sample(void *raw, task_pick pick, const task_sample *sample) {
     const function_family *task = raw;
-    const episode episode = {task, encoder_sample(pick)};
+    const episode episode = {task, task_sample_id(pick)};
     const int arguments = arguments_of(&task->is);
     double before = NAN;
     for (int example = 0; example < task->is.examples; example++) {

@@ -85,8 +85,8 @@ static void draw_sample(void *raw, task_pick pick, const task_sample *sample) {
     navigation *task = raw;
     agent *agent = &task->agent[sample->lane];
     agent->visits = 0;
-    for (int d = 0; d < 2; d++) agent->goal[d] = between(task, encoder_sample(pick), DRAW_GOAL + (uint64_t)d);
-    put(task, agent, encoder_sample(pick));
+    for (int d = 0; d < 2; d++) agent->goal[d] = between(task, task_sample_id(pick), DRAW_GOAL + (uint64_t)d);
+    put(task, agent, task_sample_id(pick));
 }
 
 /** Spikes of the steps of a move. */
@@ -136,8 +136,8 @@ static task_moved move(void *raw, task_pick pick, const task_sample *sample, int
         moved.reward = (moved.reached ? 1 : 0) - (wall ? p->penalty : 0);
     }
     for (int d = 0; d < 2; d++) moved.place[d] = agent->place[d], moved.goal[d] = agent->goal[d];
-    if (moved.reached) agent->visits++, put(task, agent, encoder_sample(pick));
-    if (number < p->moves) show(task, sample, encoder_sample(pick), number, action, &moved);
+    if (moved.reached) agent->visits++, put(task, agent, task_sample_id(pick));
+    if (number < p->moves) show(task, sample, task_sample_id(pick), number, action, &moved);
     return moved;
 }
 

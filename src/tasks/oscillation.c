@@ -108,7 +108,7 @@ static void close_task(void *raw) {
 
 static void draw_sample(void *raw, task_pick pick, const task_sample *sample) {
     const oscillation *task = raw;
-    const encoder_draws draws = {task->seed, encoder_sample(pick)};
+    const encoder_draws draws = {task->seed, task_sample_id(pick)};
     for (int group = 0; group < task->groups; group++)
         for (int c = 0; c < task->channels; c++) {
             const int64_t first = (int64_t)task->steps * group / task->groups, end = (int64_t)task->steps * (group + 1) / task->groups;

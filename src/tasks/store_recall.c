@@ -108,7 +108,7 @@ static void show(const store_recall *task, const task_sample *sample, uint64_t n
 static void draw_sample(void *raw, task_pick pick, const task_sample *sample) {
     const store_recall *task = raw;
     uint8_t symbol[SYMBOLS_MAX];
-    string string = {.task = task, .sample = encoder_sample(pick)};
+    string string = {.task = task, .sample = task_sample_id(pick)};
     while (!compose(string, symbol)) string.attempt++;
     int stored = 0;
     for (int s = 0; s < task->symbols; s++) {

@@ -81,8 +81,9 @@ static void show(differentiable *net, tile *tile, task_set set, int64_t first) {
     for (int lane = 0; lane < LANES; lane++) tile->label[lane] = TASK_NO_LABEL;
     for (int lane = 0; lane < tile->samples; lane++) {
         const task_sample sample = sample_of(tile, lane);
-        task_draw(net->task, (task_pick){.set = set, .number = first + lane}, &sample);
-        set_start(net, tile, lane, (uint64_t)set << 47 | (uint64_t)(first + lane));
+        const task_pick pick = {.set = set, .number = first + lane};
+        task_draw(net->task, pick, &sample);
+        set_start(net, tile, lane, task_sample_id(pick));
     }
 }
 

@@ -34,7 +34,7 @@ static void decide(tile *tile, int number, int lane, double *action) {
     const lsnn *net = tile->net;
     const int actions = tile->shape->outputs - 1;
     play *play = &tile->play;
-    const uint64_t id = (uint64_t)tile->pick.set << 47 | (uint64_t)(tile->pick.number + lane);
+    const uint64_t id = task_sample_id(tile->pick) + (uint64_t)lane;
     for (int d = 0; d < actions; d++) {
         const double noise = random_normal(net->seed, RANDOM_ACTION, id, (uint64_t)number * ACTIONS_MAX + (uint64_t)d);
         float *kept = &play->action[(number * actions + d) * LANES + lane];
