@@ -7,11 +7,24 @@
 #include <stdint.h>
 
 #include "engram/context.h"
+#include "engram/lanes.h"
 #include "engram/state.h"
 
 /** Which tiles of a batch a rank computes: contiguous, sizes differ by one at most, rank 0 has the first. Not collective. */
 static inline int64_t gradient_first(int64_t tiles, int ranks, int rank) {
     return (tiles * rank + ranks - 1) / ranks;
+}
+
+/** Of LANES samples each. Not collective. */
+static inline int64_t gradient_tiles(int64_t samples) {
+    return (samples + LANES - 1) / LANES;
+}
+
+/** This rank's tiles of so many samples. Not collective. @param[out] tiles how many @return the first */
+static inline int gradient_share(const context *context, int64_t samples, int *tiles) {
+    const int64_t all = gradient_tiles(samples), first = gradient_first(all, context->ranks, context->rank);
+    *tiles = (int)(gradient_first(all, context->ranks, context->rank + 1) - first);
+    return (int)first;
 }
 
 /** Sums of tiles' partial gradients, in the order of tiles, whatever rank has them. */

@@ -9,21 +9,10 @@ enum { BITS = 8 };
 enum { COUNT_RIGHT, COUNT_LABELS, COUNT_SPIKES, COUNT_COARSE, COUNTS };
 static const double SUM_MOST = 1e6; /* of a sample: keeps exact sums in their range */
 
-static int tiles_of(int64_t samples) {
-    return (int)((samples + LANES - 1) / LANES);
-}
-
-/** This rank's share of so many samples. @return its first tile */
-static int share_of(const differentiable *net, int64_t samples, int *tiles) {
-    const int first = (int)gradient_first(tiles_of(samples), net->context.ranks, net->context.rank);
-    *tiles = (int)gradient_first(tiles_of(samples), net->context.ranks, net->context.rank + 1) - first;
-    return first;
-}
-
 /** Room for so many samples. */
 static void make_tiles(differentiable *net, int64_t samples, bool learns) {
     int tiles;
-    share_of(net, samples, &tiles);
+    gradient_share(&net->context, samples, &tiles);
     if (tiles <= net->tiles) return;
     net->tile = memory_resize(MEMORY_STATE, net->tile, (size_t)tiles, sizeof *net->tile);
     for (; net->tiles < tiles; net->tiles++) differentiable_tile_new(&net->tile[net->tiles], &net->shape, &net->matrices, &net->scratch, learns);
@@ -45,7 +34,7 @@ void differentiable_batch_new(differentiable *net, int64_t samples, bool learns)
     if (!learns) return;
     net->gradient = memory_new(MEMORY_WEIGHTS, (size_t)net->parameters, sizeof *net->gradient);
     net->partial = memory_new(MEMORY_BUFFERS, (size_t)net->tiles * (size_t)net->parameters, sizeof *net->partial);
-    net->sum = gradient_sum_new(&net->context, tiles_of(samples), net->parameters);
+    net->sum = gradient_sum_new(&net->context, gradient_tiles(samples), net->parameters);
 }
 
 void differentiable_batch_clear(differentiable *net) {
@@ -132,7 +121,7 @@ static void share_outcome(differentiable *net) {
 void differentiable_forward(differentiable *net, task_set set, int64_t first, int64_t samples, unsigned *bits) {
     const int N = net->shape.neurons, K = net->shape.steps, classes = task_sizes(net->task)->classes;
     int64_t *count = net->count, *raised = count + N + K, *counts = raised + BITS;
-    int tiles, at = share_of(net, samples, &tiles);
+    int tiles, at = gradient_share(&net->context, samples, &tiles);
     make_tiles(net, samples, net->sum != NULL);
     net->samples = samples, net->used = tiles;
     net->outcome = (outcome){0};

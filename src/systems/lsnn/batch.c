@@ -7,21 +7,10 @@
 
 enum { BIT_LANES = 8 };
 
-static int tiles_of(int64_t samples) {
-    return (int)((samples + LANES - 1) / LANES);
-}
-
-/** This rank's share of so many samples. @return its first tile */
-static int share_of(const lsnn *net, int64_t samples, int *tiles) {
-    const int first = (int)gradient_first(tiles_of(samples), net->data.ranks, net->data.rank);
-    *tiles = (int)gradient_first(tiles_of(samples), net->data.ranks, net->data.rank + 1) - first;
-    return first;
-}
-
 /** Room for so many samples. */
 static void make_tiles(lsnn *net, int64_t samples) {
     int tiles;
-    share_of(net, samples, &tiles);
+    gradient_share(&net->data, samples, &tiles);
     if (tiles <= net->tiles) return;
     net->tile = memory_resize(MEMORY_STATE, net->tile, (size_t)tiles, sizeof *net->tile);
     for (; net->tiles < tiles; net->tiles++) tile_new(&net->tile[net->tiles], &net->shape, net->slice, &net->synapses, net->scratch);
@@ -46,7 +35,7 @@ void lsnn_batch_new(lsnn *net, int64_t samples, bool learns) {
     if (!learns) return;
     net->gradient = memory_new(MEMORY_WEIGHTS, (size_t)net->parameters, sizeof *net->gradient);
     net->partial = memory_new(MEMORY_BUFFERS, (size_t)net->tiles * (size_t)net->parameters, sizeof *net->partial);
-    net->sum = gradient_sum_new(&net->data, tiles_of(samples), net->parameters);
+    net->sum = gradient_sum_new(&net->data, gradient_tiles(samples), net->parameters);
 }
 
 void lsnn_batch_clear(lsnn *net) {
@@ -111,7 +100,7 @@ static void clear_counts(lsnn *net) {
 }
 
 void lsnn_forward(lsnn *net, task_set set, int64_t first, int64_t samples, unsigned *bits) {
-    int tiles, at = share_of(net, samples, &tiles);
+    int tiles, at = gradient_share(&net->data, samples, &tiles);
     make_tiles(net, samples);
     net->samples = samples, net->used = tiles;
     clear_counts(net);
