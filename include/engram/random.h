@@ -61,8 +61,8 @@ typedef enum {
     RANDOM_CONNECT = 48,         /**< id: matrix,     counter: draw << 1 (pre), draw << 1 | 1 (post) */
     RANDOM_FEEDBACK = 49,        /**< id: neuron,     counter: readout */
     RANDOM_DIFFERENTIABLE_WEIGHT = 51, /**< id: matrix (slow, fast, input, current, readout), counter: entry, row by row */
-    RANDOM_ACTION = 66,          /**< id: set << 47 | number of the sample, counter: window * 8 + component */
     RANDOM_DIFFERENTIABLE_START = 52,  /**< id: neuron, counter: 0 (once for all samples), 1 + (set << 47 | number of the sample) */
+    RANDOM_ACTION = 66,          /**< id: set << 47 | number of the sample, counter: window * 8 + component */
 } random_purpose;
 
 /** The four words of one block. */
