@@ -367,6 +367,19 @@ def test_undefined(bench):
     assert tested(1, each.index(None)) is None
 
 
+def test_large_loss(bench):
+    """A loss that grew large is what it is, over few images and over many; one beyond all numbers that sums hold is left out, not another number."""
+    def tested(rate, images):
+        out = train(bench, "large_loss", {"learning.rule": "somatic", "learning.loops": 1, "learning.decoder_rate": rate, "learning.input_rate": 1e-9, "learning.inhibition_rate": 1e-9,
+                                          "guards.min_rate": 0, "guards.max_rate": 0, "protocol.images": images, "stimulus.pair_probability": 0})
+        bench.succeed(["test", out, "--trials", "1", "-o", bench.path("large_loss.h5"), "--overwrite"])
+        with open(bench.path("large_loss.json"), encoding="utf-8") as file:
+            return json.load(file)["tasks"][0]["loss"]
+    few, many = tested(0.2, 10), tested(0.2, 3000)
+    assert few > 2.5 and 0.5 < many / few < 2, (few, many)
+    assert tested(0.5, 10) is None
+
+
 def test_refused(bench):
     """One message, exit code 2, before any work."""
     for parameters, words_of_it in [({"learning.update_every": 3}, "update_every"), ({"simulation.loop_duration": "150 ms"}, "loop_duration"), ({"simulation.reset": "loop"}, "reset"),
@@ -386,4 +399,4 @@ def test_refused(bench):
         assert code == 2 and f"{option}: the system dendritic" in err and len(err.strip().splitlines()) == 1 and not os.path.exists(bench.path("refused.h5")), (option, code, err)
 
 
-run_tests([test_fast_against_literal, test_strong_decay, test_identities, test_annealing, test_trace, test_decoder_by_steps, test_somatic_inhibition, test_single_neuron, test_independent_program, test_ranks_and_resume, test_choices, test_deleted_neurons, test_undefined, test_refused])
+run_tests([test_fast_against_literal, test_strong_decay, test_identities, test_annealing, test_trace, test_decoder_by_steps, test_somatic_inhibition, test_single_neuron, test_independent_program, test_ranks_and_resume, test_choices, test_deleted_neurons, test_undefined, test_large_loss, test_refused])

@@ -107,9 +107,9 @@ status dendritic_test_trial(void *raw, const test_trial *trial, double *record) 
     const bool whole = coding_images(d, images + 1, trial->pulse);
     d->observer = NULL;
     if (!whole) return STATUS_RESUMABLE;
-    for (int tile = 0; tile < d->decoder.mine; tile++) sum_add(&sum, across(load(test->error + tile * TILE)));
+    for (int tile = 0; tile < d->decoder.mine; tile++) sum_add(&sum, across(load(test->error + tile * TILE)) / (double)test->steps);
     if (d->context.ranks > 1) sum = sum_all(&d->context, sum);
-    record[RECORD_LOSS] = sum_value(sum) / ((double)test->steps * 2 * d->inputs);
+    record[RECORD_LOSS] = sum_value(sum) / (2 * d->inputs);
     record[RECORD_RATE] = (double)test->spikes / ((double)test->steps * d->dt / 1000 * (double)(d->neurons - d->silenced));
     record[RECORD_COINCIDENCE] = test->spikes ? (double)test->together / (double)test->spikes : NAN;
     return STATUS_OK;
