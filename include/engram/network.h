@@ -17,6 +17,7 @@ typedef struct {
     char population[256];                  /**< not a parameter: what a file of the network calls its neurons; "": nothing */
     double tau_excitatory, tau_inhibitory; /**< ms, filters of static excitatory and inhibitory input */
     cells cells;                           /**< not a parameter: made by network_resolve(), given back by network_forget() */
+    double dt;                             /**< not a parameter: ms, time step, known after network_resolve() */
 } network_settings;
 
 extern const param_table network_common;
@@ -47,6 +48,8 @@ typedef struct {
     double variance;  /**< of that number over neurons */
     bool any;         /**< false: there are no static synapses */
     bool typed;       /**< weights depend on the two types only and cost no memory */
+    int longest;      /**< delay in steps; 0: all are one step */
+    bool own_delays;  /**< synapses have delays of their own; else all have the longest */
 } network_size;
 
 typedef struct network_kind {
@@ -105,6 +108,7 @@ typedef struct {
     int64_t group_size; /**< consecutive neurons that share inputs and P */
     bool shared;        /**< what plastic_synapses.shared will be */
     bool takes_static;  /**< the static synapses of trained neurons become plastic */
+    int longest;        /**< delay in steps; 0: all are one step */
 } plastic_size;
 
 typedef struct plastic_kind {

@@ -56,7 +56,7 @@ typedef enum {
     RANDOM_TASK_SPIKE = 43,      /**< id: as RANDOM_TASK, counter: draw << 48 | channel << 32 | first step */
     RANDOM_TASK_ORDER = 44,      /**< id: 0 (pixels), 1 + epoch (samples), counter: draw */
     RANDOM_WEIGHT = 45,          /**< id: presynaptic unit, inputs first, counter: postsynaptic unit, readouts last */
-    RANDOM_DELAY = 46,           /**< id, counter: as RANDOM_WEIGHT */
+    RANDOM_DELAY = 46,           /**< id, counter: as RANDOM_WEIGHT; counter 1 << 32 (static), 2 << 32 (plastic): of all synapses of the source */
     RANDOM_SIGN = 47,            /**< id: 0 (inputs), 1 (neurons), counter: draw */
     RANDOM_CONNECT = 48,         /**< id: matrix,     counter: draw << 1 (pre), draw << 1 | 1 (post) */
     RANDOM_FEEDBACK = 49,        /**< id: neuron,     counter: readout */

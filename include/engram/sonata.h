@@ -96,8 +96,9 @@ typedef struct {
     const char *population; /**< "" picks the only one in the file */
     const char *types;      /**< table of edge types, edge_types.csv; "" for none */
     const char *section;    /**< of the parameter file that names it, for messages: "network" */
-    double dt;              /**< ms: what delays must be */
-    bool ignore_delays;     /**< they may be anything */
+    double dt;              /**< ms */
+    bool ignore_delays;     /**< they may be anything, and are taken as one step */
+    bool keep_delays;       /**< they count, rounded to whole steps of at least one; neither: they must be one step */
     int64_t neurons;        /**< ids must be below; 0: not known yet, but ids far beyond the number of edges are mistakes */
 } sonata_input;
 
@@ -122,6 +123,7 @@ typedef struct {
     int64_t *targets; /**< [count] */
     int64_t *sources; /**< [count] */
     double *weights;  /**< [count] */
+    uint16_t *delays; /**< [count] time steps; 1 unless they are kept */
 } sonata_synapses;
 
 /** Read the edges whose target is mine, in blocks, so that no rank holds the whole file. Collective: the targets of all ranks together are 0 .. neurons-1.

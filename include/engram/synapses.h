@@ -1,6 +1,7 @@
 /** @file synapses.h
  *  Static and plastic synapses of a rank and the delivery of spikes through them. All synapses live with their target (postsynaptic) neuron.
  *  Nothing here is collective. Source ids: neurons 0 .. N-1, then feed-forward units N .. N+units-1.
+ *  Delays are in time steps: a spike of step s through a synapse of delay d first acts in step s + d. flight.h delivers what takes more than one step.
  */
 #ifndef ENGRAM_SYNAPSES_H
 #define ENGRAM_SYNAPSES_H
@@ -16,7 +17,12 @@ typedef struct {
     int64_t *start;   /**< [targets+1] */
     int32_t *source;  /**< [start[targets]] gid, ascending within a target */
     double *weight;   /**< [start[targets]] */
+    uint16_t *delay;  /**< [start[targets]] time steps, 1 .. DELAY_MAX; NULL: longest for all */
+    int longest;      /**< of the delays, on any rank; 0: all are one step */
 } synapse_rows;
+
+/** Longest delay, in steps: 16 bits, and what a ring of them takes, set the limit. */
+enum { DELAY_MAX = 16383 };
 
 void synapse_rows_free(synapse_rows *rows);
 
@@ -33,6 +39,8 @@ typedef struct {
     double *weight;            /**< [start[sources]] or NULL, owned */
     double type_weight[2][2];  /**< [target inhibitory][source inhibitory] when weight is NULL */
     int64_t largest_in_degree; /**< of this rank's targets */
+    uint16_t *delay;           /**< [start[sources]] time steps, owned; NULL: longest for all */
+    int longest;               /**< of the delays, the same on all ranks, 1 or more */
 } static_synapses;
 
 /** Transpose; the weights are copied. */
@@ -72,7 +80,7 @@ typedef struct {
     double *inhibitory;         /**< [mine] summed weights <= 0 */
 } static_input;
 
-/** Add the spikes of one step. @param spike [count] gids, ascending: the order of summation */
+/** Add the spikes of one step, whatever the delays. @param spike [count] gids, ascending: the order of summation */
 void static_deliver(const static_synapses *synapses, const int32_t *spike, int count, static_input *input);
 
 /** Updates of plastic weights that are not written yet: whoever holds them adds what they do to the delivery of spikes. */
@@ -113,6 +121,9 @@ typedef struct {
     int64_t *out_start;     /**< [sources+1] stretches by source, for delivery */
     uint32_t *out_target;   /**< [group_start[groups]] group; the member's local neuron where all are alone */
     uint32_t *out_slot;     /**< [group_start[groups]] the stretch's first weight */
+    uint16_t *delay;        /**< [neurons] time steps, one for all synapses of a source, so that w.r stays the drive at fixed weights; NULL: longest for all;
+                                 owned. Feed-forward units have one step */
+    int longest;            /**< of the delays, 1 or more, the same on all ranks */
 } plastic_synapses;
 
 /** What plastic_synapses are made of; the same names there say more. All arrays are taken (memory_new). */
@@ -168,7 +179,7 @@ int64_t plastic_largest(const plastic_synapses *plastic);
 /** List the weights: row by row, in their precision. */
 void plastic_state(plastic_synapses *plastic, state_list *list);
 
-/** Add the weights of the synapses that the spikes reach. @param spike [count] source ids, ascending @param[in,out] input [mine] */
+/** Add the weights of the synapses that the spikes reach, whatever the delays. @param spike [count] source ids, ascending @param[in,out] input [mine] */
 void plastic_deliver(const plastic_synapses *plastic, const int32_t *spike, int count, double *input);
 
 #endif

@@ -368,15 +368,22 @@ static status refuse_values(const sonata_reader *in, int64_t first, int64_t i) {
         snprintf(what, sizeof what, "weight %g times %g synapses is not a finite number", weight, nsyns);
         return fail_value(in, first, i, SONATA_WEIGHT, what);
     }
-    snprintf(what, sizeof what, "a delay of %g ms, but here a spike takes one time step, simulation.dt = %g ms; %s.delay: ignore takes all delays as that",
-             delay, in->input->dt, in->input->section);
+    if (in->input->keep_delays && delay > in->input->dt)
+        snprintf(what, sizeof what, "a delay of %g ms is more than can be kept, %d time steps, simulation.dt = %g ms", delay, SONATA_DELAY_MAX, in->input->dt);
+    else if (in->input->keep_delays)
+        snprintf(what, sizeof what, "a delay of %g ms, which is no number from the time step on, simulation.dt = %g ms; %s.delay: ignore takes all as that",
+                 delay, in->input->dt, in->input->section);
+    else
+        snprintf(what, sizeof what, "a delay of %g ms is not one time step, simulation.dt = %g ms; %s.delay: file takes delays as they are, ignore all as that",
+                 delay, in->input->dt, in->input->section);
     return fail_value(in, first, i, SONATA_DELAY, what);
 }
 
 static status check_values(const sonata_reader *in, int64_t first, int64_t i) {
     const double weight = in->value[SONATA_WEIGHT][i], nsyns = in->value[SONATA_NSYNS][i], delay = in->value[SONATA_DELAY][i], dt = in->input->dt;
     bool good = in->given[i] & 1 << SONATA_WEIGHT && isfinite(weight * nsyns) && nsyns >= 1 && nsyns <= 1e9 && nsyns == floor(nsyns);
-    if (!in->input->ignore_delays) good = good && fabs(delay - dt) <= 1e-6 * dt; /* it may have been a float32 */
+    if (in->input->keep_delays) good = good && delay >= dt * (1 - 1e-6) && delay < dt * (SONATA_DELAY_MAX + 0.5); /* it may have been a float32 */
+    else if (!in->input->ignore_delays) good = good && fabs(delay - dt) <= 1e-6 * dt;
     return good ? STATUS_OK : refuse_values(in, first, i);
 }
 

@@ -59,6 +59,7 @@ status sonata_choose_population(foreign_file *file, const char *root, const char
 
 enum { SONATA_TARGETS, SONATA_SOURCES, SONATA_GROUPS, SONATA_INDICES, SONATA_TYPES, SONATA_IDS };
 enum { SONATA_WEIGHT, SONATA_NSYNS, SONATA_DELAY, SONATA_VALUES };
+enum { SONATA_DELAY_MAX = 16383 }; /* steps: synapses.h has the same limit */
 
 /** An edge group: columns of those edges that have it. */
 typedef struct {

@@ -15,6 +15,7 @@ typedef struct {
     double neurons;
     double typed, grouped;                             /**< 1: weights were taken from there */
     double nameless_delay;                             /**< 1: a delay was not a number */
+    double rounded;                                    /**< steps by which the delay that is farthest from a whole number of them is off */
 } seen;
 
 static double most(double a, double b) {
@@ -30,6 +31,7 @@ static void see_block(const sonata_reader *in, int64_t count, seen *seen) {
         if (in->given[i] & 1 << SONATA_DELAY) {
             if (delay == delay) seen->longest = most(delay, seen->longest), seen->shortest = most(-delay, seen->shortest);
             else seen->nameless_delay = 1;
+            seen->rounded = most(fabs(delay / in->input->dt - round(delay / in->input->dt)), seen->rounded);
         }
         seen->neurons = most((double)last + 1, seen->neurons);
         *(grouped ? &seen->grouped : &seen->typed) = 1;
@@ -91,7 +93,10 @@ static void tell(const context *job, const sonata_reader *in, const seen *seen) 
     const char *of_types = seen->typed > 0 ? "syn_weight of edge types" : "none";
     const char *from = seen->grouped == 0 ? of_types : seen->typed > 0 ? "syn_weight of groups and types" : "syn_weight";
     if (seen->most_nsyns > 0) snprintf(nsyns, sizeof nsyns, " times nsyns (%g to %g)", -seen->least_nsyns, seen->most_nsyns);
-    if (seen->longest > -INFINITY && !input->ignore_delays) snprintf(delays, sizeof delays, ", delays of one time step");
+    if (seen->longest > -INFINITY && input->keep_delays)
+        snprintf(delays, sizeof delays, ", delays of %.0f to %.0f time steps%s", round(-seen->shortest / input->dt), round(seen->longest / input->dt),
+                 seen->rounded > 1e-6 * seen->longest / input->dt ? " (rounded)" : "");
+    else if (seen->longest > -INFINITY && !input->ignore_delays) snprintf(delays, sizeof delays, ", delays of one time step");
     log_line(job, "%s: %s: %" PRId64 " edges of population %s%s%s, weights: %s%s%s", input->section, input->path, in->edges, in->population,
              in->nodes[0] ? " inside " : "", in->nodes, from, nsyns, delays);
     if (input->ignore_delays && seen->longest > -INFINITY)
@@ -147,6 +152,7 @@ static void make_room(keeper *keep, int64_t room) {
     to->targets = memory_resize(MEMORY_BUFFERS, to->targets, (size_t)room, sizeof *to->targets);
     to->sources = memory_resize(MEMORY_BUFFERS, to->sources, (size_t)room, sizeof *to->sources);
     to->weights = memory_resize(MEMORY_BUFFERS, to->weights, (size_t)room, sizeof *to->weights);
+    to->delays = memory_resize(MEMORY_BUFFERS, to->delays, (size_t)room, sizeof *to->delays);
     keep->room = room;
 }
 
@@ -168,6 +174,7 @@ static status keep_edges(keeper *keep, int64_t first, int64_t count, const sonat
             keep->result->targets[at] = target;
             keep->result->sources[at] = in->id[SONATA_SOURCES][i];
             keep->result->weights[at] = in->value[SONATA_WEIGHT][i] * in->value[SONATA_NSYNS][i];
+            keep->result->delays[at] = in->input->keep_delays ? (uint16_t)llround(in->value[SONATA_DELAY][i] / in->input->dt) : 1;
             keep->result->count++;
         }
     }
@@ -229,6 +236,7 @@ static status read_all(const context *job, keeper *keep) {
 typedef struct {
     int64_t target, source, order;
     double weight;
+    uint16_t delay;
 } synapse;
 
 static int compare_synapses(const void *left, const void *right) {
@@ -244,11 +252,11 @@ static void sort_synapses(sonata_synapses *all) {
     while (i < n && (t[i - 1] < t[i] || (t[i - 1] == t[i] && s[i - 1] <= s[i]))) i++;
     if (i >= n) return; /* as our own files are */
     synapse *list = memory_new(MEMORY_BUFFERS, (size_t)n, sizeof *list);
-    for (i = 0; i < n; i++) list[i] = (synapse){t[i], s[i], i, all->weights[i]};
+    for (i = 0; i < n; i++) list[i] = (synapse){t[i], s[i], i, all->weights[i], all->delays[i]};
     qsort(list, (size_t)n, sizeof *list, compare_synapses);
     for (i = 0; i < n; i++) {
         t[i] = list[i].target, s[i] = list[i].source;
-        all->weights[i] = list[i].weight;
+        all->weights[i] = list[i].weight, all->delays[i] = list[i].delay;
     }
     memory_free(list);
 }
@@ -267,7 +275,7 @@ status sonata_read_edges(const context *job, const sonata_input *input, int64_t 
         sort_synapses(result);
         return STATUS_OK;
     }
-    memory_free(result->targets), memory_free(result->sources), memory_free(result->weights);
+    memory_free(result->targets), memory_free(result->sources), memory_free(result->weights), memory_free(result->delays);
     *result = (sonata_synapses){0};
     return read;
 }

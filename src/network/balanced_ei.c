@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "delays.h"
 #include "engram/memory.h"
 #include "engram/network.h"
 #include "engram/random.h"
@@ -13,6 +14,7 @@
 typedef struct {
     double probability, g, w_ee, w_ie, w_ei, w_ii, drive, drive_e, drive_i;
     int64_t in_degree;
+    delay_settings delay;
 } balanced_parameters;
 
 #define NUMBER(key, fallback, low, high, help, member) {key, PARAM_NUMBER, UNIT_NONE, fallback, low, high, NULL, help, offsetof(balanced_parameters, member)}
@@ -27,6 +29,8 @@ static const param parameters[] = {
     NUMBER("external_drive", "0.08", -1e3, 1e3, "c_x; constant input is x c_x sqrt(K) g", drive),
     NUMBER("external_excitatory", "1.5", -1e3, 1e3, "x of excitatory neurons", drive_e),
     NUMBER("external_inhibitory", "1", -1e3, 1e3, "x of inhibitory neurons", drive_i),
+    DELAY_PARAMETERS(balanced_parameters, delay, "each static synapse"),
+    DELAY_BY_PARAMETER(balanced_parameters, delay),
 };
 #undef NUMBER
 static const param_table table = {"balanced_ei", "balanced excitatory-inhibitory network (Arthur et al. 2023)", parameters,
@@ -38,6 +42,8 @@ static int64_t in_degree_of(const balanced_parameters *p, const network_settings
 
 static status check(const config *config, const void *raw, const network_settings *settings) {
     int64_t k = in_degree_of(raw, settings);
+    status delays = delays_check(config, "network", &((const balanced_parameters *)raw)->delay, settings->dt);
+    if (delays != STATUS_OK) return delays;
     if (k < 1)
         return config_complain(config, "network", "static_probability", "gives an in-degree of 0 for %lld neurons; kind none has no static synapses",
                                (long long)settings->neurons);
@@ -121,14 +127,26 @@ static static_synapses *connect(const network *network, int64_t out_degree) {
     return synapses;
 }
 
+static void draw_delays(const network *network, const delay_rule *rule, static_synapses *synapses) {
+    synapses->longest = rule->longest;
+    if (!rule->drawn) return;
+    synapses->delay = memory_new(MEMORY_STATIC, (size_t)synapses->start[synapses->sources], sizeof(uint16_t));
+    for (int64_t source = 0; source < synapses->sources; source++)
+        for (int64_t s = synapses->start[source]; s < synapses->start[source + 1]; s++)
+            synapses->delay[s] = (uint16_t)delays_draw(rule, network->seed, DELAYS_STATIC, source, source >= synapses->excitatory,
+                                                       network->part.first + synapses->target[s]);
+}
+
 static status build(const context *context, const config *config, const void *raw, network *network) {
-    (void)context;
     const balanced_parameters *p = raw;
     const network_settings *settings = config_common((struct config *)(uintptr_t)config, "network");
     int64_t k = in_degree_of(p, settings);
     double root = sqrt((double)k), j = 2 * network->membrane_tau * p->g / root, external = p->drive * root * p->g;
     network->in_degree = (double)k;
     network->synapses = connect(network, 2 * k);
+    const delay_rule delays = delays_rule(&p->delay, network->dt);
+    draw_delays(network, &delays, network->synapses);
+    delays_tell(context, "network", &p->delay, network->dt);
     double weights[2][2] = {{p->w_ee * j, p->w_ei * j}, {p->w_ie * j, p->w_ii * j}};
     for (int to = 0; to < 2; to++)
         for (int from = 0; from < 2; from++) network->synapses->type_weight[to][from] = weights[to][from];
@@ -140,7 +158,9 @@ static status build(const context *context, const config *config, const void *ra
 static status size(const config *config, const void *raw, const network_settings *settings, network_size *size) {
     (void)config;
     double k = (double)in_degree_of(raw, settings);
+    const delay_rule delays = delays_rule(&((const balanced_parameters *)raw)->delay, settings->dt);
     *size = (network_size){.in_degree = k, .inputs = 2 * k, .variance = 2 * k, .any = true, .typed = true}; /* out-degrees are fixed */
+    size->longest = delays.longest, size->own_delays = delays.drawn;
     return STATUS_OK;
 }
 

@@ -13,6 +13,7 @@ status network_resolve(const context *context, config *config, double dt) {
     const plastic_kind *plastic = plastic_kinds[config_variant_index(config, "plastic")];
     status counted = STATUS_OK;
     if (settings->cells.total) return STATUS_OK;
+    settings->dt = dt;
     if (kind->count) {
         counted = kind->count(context, config, config_variant(config, "network"), settings, dt);
     } else {
@@ -39,9 +40,11 @@ status network_build(const context *context, config *config, double dt, double m
     if (mine == STATUS_OK && result->synapses && !result->synapses->weight && result->synapses->largest_in_degree > UINT16_MAX)
         mine = status_fail(STATUS_INPUT, "network: a neuron has %lld static inputs; at most %d are supported",
                            (long long)result->synapses->largest_in_degree, UINT16_MAX);
+    if (mine == STATUS_OK && result->synapses && result->synapses->longest < 1) result->synapses->longest = 1;
     if (mine == STATUS_OK && result->synapses) static_pack(result->synapses, static_best_form(result->synapses, result->part.mine), result->part.mine);
     status agreed = status_agree(context, mine);
     if (agreed != STATUS_OK) network_clear(result);
+    else if (result->synapses) CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &result->synapses->longest, 1, MPI_INT, MPI_MAX, context->comm));
     return agreed;
 }
 

@@ -1,19 +1,26 @@
 /* Every neuron learns from every neuron (autapses included): all rows have the same sources and share one inverse correlation matrix. */
 #include <math.h>
 
+#include "delays.h"
 #include "engram/memory.h"
 #include "engram/network.h"
 #include "engram/random.h"
 
-typedef struct { double sigma; } all_parameters;
+typedef struct { double sigma; delay_settings delay; } all_parameters;
 
 static const param parameters[] = {
     {"sigma", PARAM_NUMBER, UNIT_NONE, "0", 0, 1e6, NULL, "initial weights are N(0, sigma^2/N)", offsetof(all_parameters, sigma)},
+    DELAY_PARAMETERS(all_parameters, delay, "all plastic synapses of a neuron"),
 };
-static const param_table table = {"all_to_all", "every neuron learns from every neuron", parameters, 1, sizeof(all_parameters)};
+static const param_table table = {"all_to_all", "every neuron learns from every neuron", parameters, sizeof parameters / sizeof *parameters,
+                                  sizeof(all_parameters)};
+
+static status check(const config *config, const void *raw, const network_settings *settings) {
+    return delays_check(config, "plastic", &((const all_parameters *)raw)->delay, settings->dt);
+}
 
 static status build(const context *context, const config *config, const void *raw, plastic_request *request, network *network, plastic_synapses **result) {
-    (void)context, (void)config;
+    (void)config;
     const all_parameters *p = raw;
     int64_t total = network->part.total;
     row_list list = row_list_new();
@@ -34,13 +41,15 @@ static status build(const context *context, const config *config, const void *ra
     *result = row_list_finish(&list, request);
     (*result)->shared = true;
     (*result)->signs_differ = p->sigma > 0;
+    plastic_draw_delays(context, &p->delay, network, *result);
     return STATUS_OK;
 }
 
 static status size(const config *config, const void *raw, const network_settings *settings, const network_size *network, plastic_size *size) {
-    (void)config, (void)raw, (void)network;
+    (void)config, (void)network;
     *size = (plastic_size){.inputs = (double)settings->neurons, .group_size = settings->neurons, .shared = true};
+    size->longest = delays_rule(&((const all_parameters *)raw)->delay, settings->dt).longest;
     return STATUS_OK;
 }
 
-const plastic_kind plastic_all_to_all = {.parameters = &table, .build = build, .size = size};
+const plastic_kind plastic_all_to_all = {.parameters = &table, .check = check, .build = build, .size = size};

@@ -2,6 +2,7 @@
  * from the static network to the plastic set with their weights; those of untrained neurons stay static. */
 #include <string.h>
 
+#include "delays.h"
 #include "engram/memory.h"
 #include "engram/network.h"
 
@@ -19,11 +20,14 @@ static void keep_untrained(const synapse_rows *rows, const plastic_request *requ
     synapse_rows kept = {.targets = rows->targets,
                          .start = memory_new(MEMORY_BUFFERS, (size_t)rows->targets + 1, sizeof(int64_t)),
                          .source = memory_new(MEMORY_BUFFERS, (size_t)rows->start[rows->targets], sizeof(int32_t)),
-                         .weight = memory_new(MEMORY_BUFFERS, (size_t)rows->start[rows->targets], sizeof(double))};
+                         .weight = memory_new(MEMORY_BUFFERS, (size_t)rows->start[rows->targets], sizeof(double)),
+                         .delay = rows->delay ? memory_new(MEMORY_BUFFERS, (size_t)rows->start[rows->targets], sizeof(uint16_t)) : NULL,
+                         .longest = rows->longest};
     for (int i = 0; i < rows->targets; i++) {
         int64_t count = request->trained[network->part.first + i] ? 0 : rows->start[i + 1] - rows->start[i];
         memcpy(kept.source + kept.start[i], rows->source + rows->start[i], (size_t)count * sizeof(int32_t));
         memcpy(kept.weight + kept.start[i], rows->weight + rows->start[i], (size_t)count * sizeof(double));
+        if (kept.delay) memcpy(kept.delay + kept.start[i], rows->delay + rows->start[i], (size_t)count * sizeof(uint16_t));
         kept.start[i + 1] = kept.start[i] + count;
     }
     static_free(network->synapses);
@@ -32,7 +36,7 @@ static void keep_untrained(const synapse_rows *rows, const plastic_request *requ
 }
 
 static status build(const context *context, const config *config, const void *raw, plastic_request *request, network *network, plastic_synapses **result) {
-    (void)context, (void)config, (void)raw;
+    (void)config, (void)raw;
     synapse_rows rows = static_to_rows(network->synapses, network->part.mine, network->part.first);
     row_list list = row_list_new();
     int64_t longest = 0; /* may exceed N: a file may have several synapses between a pair */
@@ -53,14 +57,16 @@ static status build(const context *context, const config *config, const void *ra
     memory_free(source);
     memory_free(weight);
     *result = row_list_finish(&list, request);
+    status delays = plastic_take_delays(context, &rows, request, ": network.delay_by: source", *result);
     keep_untrained(&rows, request, network);
     synapse_rows_free(&rows);
-    return STATUS_OK;
+    return delays;
 }
 
 static status size(const config *config, const void *raw, const network_settings *settings, const network_size *network, plastic_size *size) {
     (void)config, (void)raw, (void)settings;
-    *size = (plastic_size){.inputs = network->inputs, .variance = network->variance, .group_size = 1, .takes_static = true};
+    *size = (plastic_size){.inputs = network->inputs, .variance = network->variance, .group_size = 1, .takes_static = true,
+                           .longest = network->longest};
     return STATUS_OK;
 }
 

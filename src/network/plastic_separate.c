@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "delays.h"
 #include "engram/memory.h"
 #include "engram/network.h"
 #include "engram/random.h"
@@ -13,6 +14,7 @@ typedef struct {
     int64_t degree_e, degree_i, group_size;
     double weight_e, weight_i, active_fraction;
     int partners;
+    delay_settings delay;
 } separate_parameters;
 
 static const param parameters[] = {
@@ -30,6 +32,7 @@ static const param parameters[] = {
      "draw partners only from this fraction of cells of each type, the most active in the baseline run", offsetof(separate_parameters, active_fraction)},
     {"group_size", PARAM_INTEGER, UNIT_NONE, "1", 1, 1 << 24, NULL, "consecutive neurons that share partners and so one inverse correlation matrix",
      offsetof(separate_parameters, group_size)},
+    DELAY_PARAMETERS(separate_parameters, delay, "all plastic synapses of a neuron"),
 };
 static const param_table table = {"separate", "a sparse plastic set beside the static synapses (Arthur et al. 2023)", parameters,
                                   sizeof parameters / sizeof *parameters, sizeof(separate_parameters)};
@@ -139,8 +142,11 @@ static void add_rows(row_list *list, plastic_request *request, const separate_pa
     memory_free(source), memory_free(weight), memory_free(partners), memory_free(chosen);
 }
 
+static status check(const config *config, const void *raw, const network_settings *settings) {
+    return delays_check(config, "plastic", &((const separate_parameters *)raw)->delay, settings->dt);
+}
+
 static status build(const context *context, const config *config, const void *raw, plastic_request *request, network *network, plastic_synapses **result) {
-    (void)context, (void)network;
     separate_parameters *p = (separate_parameters *)(uintptr_t)raw; /* auto values are resolved in place, so that the files show them */
     resolve_auto(p, request->network);
     pool pools[2] = {pool_of(request, p, 0), pool_of(request, p, 1)};
@@ -150,6 +156,7 @@ static status build(const context *context, const config *config, const void *ra
         add_rows(&list, request, p, pools);
         *result = row_list_finish(&list, request);
         (*result)->shared = p->group_size > 1;
+        plastic_draw_delays(context, &p->delay, network, *result);
     }
     memory_free(pools[0].gid);
     memory_free(pools[1].gid);
@@ -161,13 +168,14 @@ static int wants_activity(const void *raw) {
 }
 
 static status size(const config *config, const void *raw, const network_settings *settings, const network_size *network, plastic_size *size) {
-    (void)config, (void)settings;
+    (void)config;
     const separate_parameters *p = raw;
     int64_t degree = degree_auto(network->in_degree);
     size->inputs = (double)((p->degree_e == PARAM_AUTO_INTEGER ? degree : p->degree_e) + (p->degree_i == PARAM_AUTO_INTEGER ? degree : p->degree_i));
     size->group_size = p->group_size;
     size->shared = p->group_size > 1;
+    size->longest = delays_rule(&p->delay, settings->dt).longest;
     return STATUS_OK;
 }
 
-const plastic_kind plastic_separate = {.parameters = &table, .build = build, .needs_activity = wants_activity, .size = size};
+const plastic_kind plastic_separate = {.parameters = &table, .check = check, .build = build, .needs_activity = wants_activity, .size = size};

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "delays.h"
 #include "engram/memory.h"
 #include "engram/network.h"
 #include "engram/random.h"
@@ -15,6 +16,7 @@ typedef struct {
     double probability, sigma, strength, g, bias;
     int wiring, weights;
     bool zero_row_sums;
+    delay_settings delay;
 } random_parameters;
 
 #define NUMBER(key, fallback, low, high, help, member) {key, PARAM_NUMBER, UNIT_NONE, fallback, low, high, NULL, help, offsetof(random_parameters, member)}
@@ -30,6 +32,8 @@ static const param parameters[] = {
     {"zero_row_sums", PARAM_FLAG, UNIT_NONE, "false", 0, 0, NULL, "gaussian weights: subtract the mean of each neuron's inputs",
      offsetof(random_parameters, zero_row_sums)},
     NUMBER("bias", "0", -1e6, 1e6, "constant input of every neuron", bias),
+    DELAY_PARAMETERS(random_parameters, delay, "each static synapse"),
+    DELAY_BY_PARAMETER(random_parameters, delay),
 };
 #undef NUMBER
 static const param_table table = {"random", "sparse random network (Kim & Chow 2018)", parameters, sizeof parameters / sizeof *parameters,
@@ -39,7 +43,7 @@ static status check(const config *config, const void *raw, const network_setting
     const random_parameters *p = raw;
     if (p->probability * (double)settings->neurons <= 0)
         return config_complain(config, "network", "probability", "must be above 0; kind none has no static synapses");
-    return STATUS_OK;
+    return delays_check(config, "network", &p->delay, settings->dt);
 }
 
 /** Sources of @p gid, ascending. @return their number */
@@ -85,14 +89,30 @@ static void choose_weights(const network *network, const random_parameters *p, i
         for (int s = 0; s < count; s++) weight[s] -= sum / count;
 }
 
+/** @param[out] delay [count] */
+static void choose_delays(const network *network, const delay_rule *rule, int64_t gid, int count, const int32_t *source, uint16_t *delay) {
+    for (int s = 0; s < count; s++)
+        delay[s] = (uint16_t)delays_draw(rule, network->seed, DELAYS_STATIC, source[s], source[s] >= network->cells->excitatory, gid);
+}
+
+static void make_room(synapse_rows *rows, int64_t room) {
+    rows->source = memory_resize(MEMORY_BUFFERS, rows->source, (size_t)room, sizeof(int32_t));
+    rows->weight = memory_resize(MEMORY_BUFFERS, rows->weight, (size_t)room, sizeof(double));
+    if (rows->delay) rows->delay = memory_resize(MEMORY_BUFFERS, rows->delay, (size_t)room, sizeof(uint16_t));
+}
+
 static status build(const context *context, const config *config, const void *raw, network *network) {
-    (void)context, (void)config;
+    (void)config;
     const random_parameters *p = raw;
+    const delay_rule delays = delays_rule(&p->delay, network->dt);
+    delays_tell(context, "network", &p->delay, network->dt);
     int64_t total = network->part.total, room = total;
     synapse_rows rows = {.targets = network->part.mine,
                          .start = memory_new(MEMORY_BUFFERS, (size_t)network->part.mine + 1, sizeof(int64_t)),
                          .source = memory_new(MEMORY_BUFFERS, (size_t)room, sizeof(int32_t)),
-                         .weight = memory_new(MEMORY_BUFFERS, (size_t)room, sizeof(double))};
+                         .weight = memory_new(MEMORY_BUFFERS, (size_t)room, sizeof(double)),
+                         .longest = delays.longest};
+    if (delays.drawn) rows.delay = memory_new(MEMORY_BUFFERS, (size_t)room, sizeof(uint16_t));
     int32_t *source = memory_new(MEMORY_BUFFERS, (size_t)total, sizeof(int32_t));
     int64_t *chosen = memory_new(MEMORY_BUFFERS, (size_t)total, sizeof(int64_t));
     for (int i = 0; i < network->part.mine; i++) {
@@ -102,11 +122,11 @@ static status build(const context *context, const config *config, const void *ra
                         : choose_by_in_degree(network->seed, gid, total, network->cells->excitatory, p->probability, chosen, source);
         if (at + count > room) {
             room = (at + count) * 3 / 2 + 64;
-            rows.source = memory_resize(MEMORY_BUFFERS, rows.source, (size_t)room, sizeof(int32_t));
-            rows.weight = memory_resize(MEMORY_BUFFERS, rows.weight, (size_t)room, sizeof(double));
+            make_room(&rows, room);
         }
         memcpy(rows.source + at, source, (size_t)count * sizeof(int32_t));
         choose_weights(network, p, gid, count, source, rows.weight + at);
+        if (rows.delay) choose_delays(network, &delays, gid, count, source, rows.delay + at);
         rows.start[i + 1] = at + count;
         network->bias[i] = p->bias;
     }
@@ -122,7 +142,8 @@ static status size(const config *config, const void *raw, const network_settings
     (void)config;
     const random_parameters *p = raw;
     double excitatory = (double)settings->cells.excitatory, inhibitory = (double)settings->neurons - excitatory, pairs = (double)settings->neurons - 1;
-    *size = (network_size){.in_degree = p->probability * excitatory, .any = true};
+    const delay_rule delays = delays_rule(&p->delay, settings->dt);
+    *size = (network_size){.in_degree = p->probability * excitatory, .any = true, .longest = delays.longest, .own_delays = delays.drawn};
     if (p->wiring == WIRING_IN_DEGREE)
         size->inputs = fmin(round(p->probability * excitatory) + round(p->probability * inhibitory), pairs);
     else

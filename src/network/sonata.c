@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "delays.h"
 #include "engram/memory.h"
 #include "engram/network.h"
 #include "engram/sonata.h"
@@ -12,7 +13,7 @@ typedef struct {
     double bias;
 } sonata_parameters;
 
-enum { DELAY_STEP, DELAY_IGNORE };
+enum { DELAY_FILE, DELAY_STEP, DELAY_IGNORE };
 
 #define EDGES(what)                                                                                                                                           \
     {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, what, offsetof(sonata_parameters, path), MAY_TEST},                                                     \
@@ -20,8 +21,8 @@ enum { DELAY_STEP, DELAY_IGNORE };
     {"edge_types", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL,                                                                                                     \
      "table of edge types (edge_types.csv) with syn_weight, nsyns or delay where the edges have none; left out: edge_types.csv beside edges.h5, "             \
      "NAME_edge_types.csv beside NAME_edges.h5 or NAME.h5, if there is one", offsetof(sonata_parameters, types)},                                             \
-    {"delay", PARAM_CHOICE, UNIT_NONE, "step", 0, 0, "step ignore",                                                                                           \
-     "delays of the file: step: must be one time step, as all are here; ignore: are taken as one",                                                            \
+    {"delay", PARAM_CHOICE, UNIT_NONE, "file", 0, 0, "file step ignore",                                                                                      \
+     "delays of the file: file: count, rounded to whole time steps (one, where none is given); step: must be one time step; ignore: are taken as one",        \
      offsetof(sonata_parameters, delay)}
 
 static const param network_parameters[] = {
@@ -60,6 +61,7 @@ static sonata_input input_of(const config *config, const sonata_parameters *p, c
                           .section = section,
                           .dt = dt,
                           .ignore_delays = p->delay == DELAY_IGNORE,
+                          .keep_delays = p->delay == DELAY_FILE,
                           .neurons = neurons};
 }
 
@@ -156,6 +158,20 @@ static status network_count_sonata(const context *context, const config *config,
 
 /* ---- synapses ---- */
 
+/** Delays of their own, unless all synapses of the network have the same. Collective. */
+static void take_delays(const context *context, const sonata_synapses *read, synapse_rows *rows) {
+    int ends[2] = {1, -DELAY_MAX}; /* longest, shortest of all */
+    for (int64_t s = 0; s < read->count; s++) {
+        if (read->delays[s] > ends[0]) ends[0] = read->delays[s];
+        if (-read->delays[s] > ends[1]) ends[1] = -read->delays[s];
+    }
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, ends, 2, MPI_INT, MPI_MAX, context->comm));
+    rows->longest = ends[0];
+    if (ends[0] <= -ends[1]) return;
+    rows->delay = memory_new(MEMORY_BUFFERS, (size_t)read->count, sizeof(uint16_t));
+    for (int64_t s = 0; s < read->count; s++) rows->delay[s] = read->delays[s];
+}
+
 static status read_rows(const context *context, const config *config, const sonata_parameters *p, const char *section, const network *network,
                         synapse_rows *rows) {
     char *path, *types;
@@ -167,6 +183,7 @@ static status read_rows(const context *context, const config *config, const sona
                                .start = memory_new(MEMORY_BUFFERS, (size_t)network->part.mine + 1, sizeof(int64_t)),
                                .source = memory_new(MEMORY_BUFFERS, (size_t)read.count, sizeof(int32_t)),
                                .weight = memory_new(MEMORY_BUFFERS, (size_t)read.count, sizeof(double))};
+        take_delays(context, &read, rows);
         for (int64_t s = 0; s < read.count; s++) {
             rows->start[read.targets[s] - network->part.first + 1]++;
             rows->source[s] = (int32_t)read.sources[s];
@@ -177,6 +194,7 @@ static status read_rows(const context *context, const config *config, const sona
     memory_free(read.targets);
     memory_free(read.sources);
     memory_free(read.weights);
+    memory_free(read.delays);
     free(path), free(types);
     return result;
 }
@@ -274,8 +292,9 @@ static status plastic_build_sonata(const context *context, const config *config,
     }
     memory_free(source);
     memory_free(weight);
-    synapse_rows_free(&rows);
     *result = row_list_finish(&list, request);
+    code = status_worse(code, plastic_take_delays(context, &rows, request, "; plastic.delay: ignore takes all as one time step", *result));
+    synapse_rows_free(&rows);
     return code;
 }
 

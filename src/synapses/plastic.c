@@ -42,7 +42,7 @@ plastic_synapses *plastic_new(const plastic_parts *parts) {
     plastic_synapses *plastic = memory_new(MEMORY_WEIGHTS, 1, sizeof *plastic);
     *plastic = (plastic_synapses){.sources = parts->sources, .neurons = parts->neurons, .rows = parts->rows, .row_neuron = parts->row_neuron,
                                   .groups = parts->groups, .group_row = parts->group_row, .group_start = parts->group_start,
-                                  .source = parts->source, .single = parts->single};
+                                  .source = parts->source, .single = parts->single, .longest = 1};
     plastic->row_start = memory_new(MEMORY_WEIGHTS, (size_t)parts->rows + 1, sizeof(int64_t));
     for (int g = 0; g < parts->groups; g++)
         for (int row = parts->group_row[g]; row < parts->group_row[g + 1]; row++)
@@ -69,6 +69,7 @@ void plastic_free(plastic_synapses *plastic) {
     memory_free(plastic->out_start);
     memory_free(plastic->out_target);
     memory_free(plastic->out_slot);
+    memory_free(plastic->delay);
     memory_free(plastic);
 }
 

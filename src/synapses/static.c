@@ -10,6 +10,7 @@ void synapse_rows_free(synapse_rows *rows) {
     memory_free(rows->start);
     memory_free(rows->source);
     memory_free(rows->weight);
+    memory_free(rows->delay);
     memset(rows, 0, sizeof *rows);
 }
 
@@ -21,6 +22,8 @@ static_synapses *static_from_rows(const synapse_rows *rows, int64_t sources, int
     synapses->start = memory_new(MEMORY_STATIC, (size_t)sources + 1, sizeof(int64_t));
     synapses->target = memory_new(MEMORY_STATIC, (size_t)count, sizeof(uint32_t));
     synapses->weight = memory_new(MEMORY_STATIC, (size_t)count, sizeof(double));
+    synapses->longest = rows->longest > 0 ? rows->longest : 1;
+    if (rows->delay) synapses->delay = memory_new(MEMORY_STATIC, (size_t)count, sizeof(uint16_t));
     for (int64_t s = 0; s < count; s++) synapses->start[rows->source[s] + 1]++;
     for (int64_t j = 0; j < sources; j++) synapses->start[j + 1] += synapses->start[j];
     int64_t *next = memory_new(MEMORY_BUFFERS, (size_t)sources + 1, sizeof(int64_t));
@@ -32,6 +35,8 @@ static_synapses *static_from_rows(const synapse_rows *rows, int64_t sources, int
             int64_t at = next[rows->source[s]]++;
             synapses->target[at] = (uint32_t)i;
             synapses->weight[at] = rows->weight[s];
+            if (rows->delay) synapses->delay[at] = rows->delay[s];
+            if (rows->delay && rows->delay[s] > synapses->longest) synapses->longest = rows->delay[s];
         }
     }
     memory_free(next);
@@ -43,7 +48,9 @@ synapse_rows static_to_rows(const static_synapses *synapses, int targets, int64_
     synapse_rows rows = {.targets = targets,
                          .start = memory_new(MEMORY_BUFFERS, (size_t)targets + 1, sizeof(int64_t)),
                          .source = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof(int32_t)),
-                         .weight = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof(double))};
+                         .weight = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof(double)),
+                         .delay = synapses->delay ? memory_new(MEMORY_BUFFERS, (size_t)count, sizeof(uint16_t)) : NULL,
+                         .longest = synapses->longest};
     uint32_t *scratch = memory_new(MEMORY_BUFFERS, (size_t)static_largest_out_degree(synapses), sizeof(uint32_t));
     for (int64_t j = 0; j < synapses->sources; j++) {
         const uint32_t *target = static_targets(synapses, j, scratch);
@@ -58,6 +65,7 @@ synapse_rows static_to_rows(const static_synapses *synapses, int targets, int64_
             uint32_t i = target[s - synapses->start[j]];
             int64_t at = next[i]++;
             rows.source[at] = (int32_t)j;
+            if (rows.delay) rows.delay[at] = synapses->delay[s];
             rows.weight[at] = synapses->weight ? synapses->weight[s]
                                                : synapses->type_weight[first_gid + i >= synapses->excitatory][j >= synapses->excitatory];
         }
@@ -74,6 +82,7 @@ void static_free(static_synapses *synapses) {
     memory_free(synapses->narrow);
     memory_free(synapses->bits);
     memory_free(synapses->weight);
+    memory_free(synapses->delay);
     memory_free(synapses);
 }
 
@@ -124,7 +133,7 @@ static_form static_form_for(double synapses, double sources, int64_t targets) {
 }
 
 static_form static_best_form(const static_synapses *synapses, int targets) {
-    if (synapses->weight) return STATIC_LISTS;
+    if (synapses->weight || synapses->delay) return STATIC_LISTS;
     static_form form = static_form_for((double)synapses->start[synapses->sources], (double)synapses->sources, targets);
     bool single = form != STATIC_BITS || synapses->bits || (synapses->target && all_single(synapses));
     return single ? form : targets <= UINT16_MAX + 1 ? STATIC_NARROW : STATIC_LISTS;

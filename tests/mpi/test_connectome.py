@@ -133,10 +133,10 @@ def test_types_beside(bench):
         path = edges_file(bench, name, **data)
         told(bench, path, 2, "/edges/p/0/syn_weight' is missing, and no table of edge types is given", "network.edge_types: FILE.csv")
         with open(bench.path(table), "w") as file:
-            file.write("edge_type_id,syn_weight,delay\n101,-0.5,2.0\n100,0.5,\n")
-        told(bench, path, 2, "column 'delay' of type 101", "a delay of 2 ms", "network.delay: ignore")
+            file.write("edge_type_id,syn_weight,delay\n101,-0.5,0.02\n100,0.5,\n")
+        told(bench, path, 2, "column 'delay' of type 101", "a delay of 0.02 ms", "network.delay: ignore")
         out, _, err = train(bench, path, os.path.basename(name), 1, ["network.delay=ignore"])
-        assert "delays of 2 to 2 ms" in err and read_static(out) == expected(weights=[0.5, 0.5, -0.5, -0.5]), err
+        assert "delays of 0.02 to 0.02 ms" in err and read_static(out) == expected(weights=[0.5, 0.5, -0.5, -0.5]), err
     wrong = {"edge_type_id\n100\n": "has no column syn_weight with a value", "type syn_weight\n100 1\n": "t.csv:1: there is no column edge_type_id", "": "the table is empty",
              "edge_type_id syn_weight\n100 1\n100 2\n": "t.csv:3: type 100 again, after line 2", "edge_type_id syn_weight\n100 x\n": "t.csv:2: column 'syn_weight': 'x' is not a finite number",
              "edge_type_id syn_weight\n100 1\n": "type 101 is not in", "edge_type_id syn_weight\n100 1\n101 NULL\n": "edge 2 of type 101 has no syn_weight", "edge_type_id syn_weight\n100 1 2\n": "t.csv:2: 3 fields, but",
@@ -164,6 +164,25 @@ def test_delays_are_ignored(bench):
     out, err = told(bench, path, 0, "delays of 1 to 20 ms and some that are no numbers", overrides=["network.delay=ignore"])
     assert err.count("engram: warning") == 1, err
     told(bench, path, 2, "plastic.delay: ignore", overrides=["network.kind=none", "network.neurons=4", "plastic.kind=sonata", f"plastic.path={path}"])
+
+
+def test_delays(bench):
+    """Delays of a file count, in whole steps, are written again, and are those of the next run; plastic synapses of a source have one."""
+    path = edges_file(bench, "delayed.h5", source_node_id=[1, 1, 3, 0], g0_delay=[0.1, 0.52, 3.0, 0.1])
+    for ranks in (1, 2):
+        out, _, err = train(bench, path, f"delays{ranks}", ranks, ["network.neurons=4"])
+        with h5py.File(os.path.join(out, "edges.h5")) as file:
+            group = file["edges/static"]
+            found = sorted(zip(group["source_node_id"][:], group["target_node_id"][:], np.rint(group["0/delay"][:] / 0.1)))
+        assert found == [(0, 3, 1), (1, 0, 1), (1, 1, 5), (3, 2, 30)], found
+    told(bench, path, 0, "delays of 1 to 30 time steps (rounded)")
+    told(bench, path, 2, "0/delay' at [1]: a delay of 0.52 ms is not one time step", overrides=["network.delay=step"])
+    plastic = ["network.kind=none", "network.neurons=4", "plastic.kind=sonata"]
+    told(bench, path, 2, "synapses of neuron 1 have delays from 1 to 5 time steps, but plastic ones of a source have one delay", overrides=plastic + [f"plastic.path={path}"])
+    same = edges_file(bench, "same.h5", source_node_id=[1, 1, 3, 0], g0_delay=[0.5, 0.5, 3.0, 0.1])
+    out, _, err = train(bench, same, "plastic-delays", 2, plastic + [f"plastic.path={same}"])
+    with h5py.File(os.path.join(out, "edges.h5")) as file:
+        assert np.rint(file["edges/plastic/0/delay"][:] / 0.1).tolist() == [5, 5, 30, 1]
 
 
 def test_neurons_follow_the_file(bench):
@@ -281,4 +300,4 @@ def test_missing_filters(bench):
 
 
 if __name__ == "__main__":
-    run_tests([test_wrong_index, test_weights, test_shared_rows, test_populations, test_types_beside, test_delays_are_ignored, test_neurons_follow_the_file, test_round_trip, test_file_is_busy, test_missing_filters])
+    run_tests([test_wrong_index, test_weights, test_shared_rows, test_populations, test_types_beside, test_delays_are_ignored, test_delays, test_neurons_follow_the_file, test_round_trip, test_file_is_busy, test_missing_filters])

@@ -71,6 +71,14 @@ CASES = {
     "current_noise_alone": merged(BASE, NO_NETWORK, {"neuron": {"noise": "current", "noise_sd": 0.5}, "simulation": {"reset": "never"}, "stimulus": {"kind": "none"}}),
     "feedforward": merged(BASE, LIF, {"feedforward": {"units": 9, "rate": "50 Hz", "weight": 0.3}, "plastic": {"tau_range": "[20, 60]", "group_size": 4}, "targets": {"tasks": 2}, "learning": {"precision": "half"}}),
     "readout_lif": merged(BASE, LIF, {"plastic": {"drive": "readout"}, "learning": {"no_gain": "true"}, "stimulus": {"kind": "constant"}, "output": {"timers": "detailed"}}),
+    "delays_fixed": merged(BASE, LIF, {"network": {"delay": "1.5 ms"}, "plastic": {"delay": "4 ms"}, "feedforward": {"units": 4, "rate": "50 Hz", "weight": 0.3}, "test": {"trials": 1, "every": 1}}),
+    "delays_drawn": merged(BASE, LIF, {"network": {"delay": "[1.5 ms, 1 ms]", "delay_sd": "1 ms"}, "plastic": {"delay_range": "[0.5 ms, 5 ms]"}, "simulation": {"reset": "never"},
+                                       "learning": {"loops": 3}, "test": {"trials": 1, "every": 1}}),
+    "delays_weighted": merged(BASE, LIF, {"network": {"kind": "random", "neurons": 50, "bias": 1.1, "sigma": 3, "delay_range": "[0.5 ms, 6 ms]"}, "simulation": {"reset": "never"},
+                                          "plastic": {"kind": "separate", "excitatory_in_degree": 5, "inhibitory_in_degree": 4, "delay": "2 ms", "delay_sd": "1 ms"}}),
+    "delays_theta": merged(BASE, THETA, targets("sines"), {"network": {"delay": "6 ms", "delay_sd": "3 ms", "delay_by": "source"}, "plastic": {"trained": "excitatory"}, "learning": {"loops": 3},
+                                                           "test": {"trials": 1, "every": 1}}),
+    "delays_shared": merged(BASE, NO_NETWORK, LIF, {"learning": {"mu": 0, "store": "distributed"}, "plastic": {"kind": "all_to_all", "sigma": 2, "tau": "50 ms", "delay": "[3 ms, 2 ms]"}}, targets("sines")),
     "plastic_none": merged(BASE, LIF, {"plastic": {"kind": "none"}, "learning": {"rule": "none"}}),
     "rule_none": merged(BASE, LIF, {"learning": {"rule": "none", "every": "5 ms", "loops": 2}}),
     "ou_network_none": merged(BASE, NO_NETWORK, LIF, targets("ou", tasks=2)),
@@ -96,6 +104,10 @@ CASES = {
     "surrogate_theta": merged(BASE, THETA, targets("surrogate", length="100 ms", conditions=1), PHI),
     "sonata": merged(BASE, LIF, {"network": {"kind": "sonata", "path": "source/edges.h5", "population": "static", "bias": 0.8},
                                  "plastic": {"kind": "sonata", "path": "source/edges.h5", "population": "plastic"}}),
+    "sonata_delays": merged(BASE, LIF, {"network": {"kind": "sonata", "path": "delayed/edges.h5", "population": "static", "bias": 0.8}, "simulation": {"reset": "never"},
+                                        "plastic": {"kind": "sonata", "path": "delayed/edges.h5", "population": "plastic"}}),
+    "sonata_one_step": merged(BASE, LIF, {"network": {"kind": "sonata", "path": "source/edges.h5", "population": "static", "bias": 0.8, "delay": "step"},
+                                          "plastic": {"kind": "sonata", "path": "source/edges.h5", "population": "plastic", "delay": "step"}}),
     "five_neurons_lif": merged(BASE, LIF, {"network": {"neurons": 5, "in_degree": 1}, "plastic": {"excitatory_in_degree": 1, "inhibitory_in_degree": 2}, "test": {"trials": 2}}),
     "five_neurons_theta": merged(BASE, THETA, targets("innate", settle="50 ms"), {"network": {"neurons": 5, "probability": 0.8}}),
     "glif1": merged(BASE, RATE, {"neuron": {"model": "glif1", "noise_sd": "[0.5, 0.3]", "start": "uniform"}}),
@@ -231,6 +243,7 @@ def test_identity(bench):
     write_data(bench)
     source = merged(CASES["balanced"], {"learning": {"precision": "double"}})
     bench.train(bench.config("source.yaml", as_yaml(source)), "source", 2)
+    bench.train(bench.config("delayed.yaml", as_yaml(merged(CASES["delays_drawn"], {"learning": {"precision": "double"}}))), "delayed", 2)
     lock = threading.Lock()
 
     cases = all_cases(bench)

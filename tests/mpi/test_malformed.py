@@ -685,8 +685,10 @@ def edge_files():
         yield f"{shown} synapses", edges(**{"0__nsyns": np.where(np.arange(10) == 6, value, 1)}), n + f" at [6]: {shown} synapses; allowed are whole numbers from 1", 1
     yield "synapses short", edges(**{"0__nsyns": np.ones(9, int)}), n + " has 9 values", 1
     yield "synapses are text", edges(**{"0__nsyns": np.full(10, b"1")}), n + " holds the wrong type", 1
-    for value, shown in ((2, "2"), (0, "0"), (np.nan, "nan"), (-0.5, "-0.5"), (0.50001, "0.50001")):
-        yield f"delay {shown}", edges(**{"0__delay": np.where(np.arange(10) == 6, value, 0.5)}), d + f" at [6]: a delay of {shown} ms, but here a spike takes one time step, simulation.dt = 0.5 ms", 1
+    for value, shown in ((0, "0"), (np.nan, "nan"), (-0.5, "-0.5"), (0.4999, "0.4999")):
+        yield f"delay {shown}", edges(**{"0__delay": np.where(np.arange(10) == 6, value, 0.5)}), d + f" at [6]: a delay of {shown} ms, which is no number from the time step on, simulation.dt = 0.5 ms", 1
+    for value, shown in ((8192, "8192"), (np.inf, "inf")):
+        yield f"delay {shown}", edges(**{"0__delay": np.where(np.arange(10) == 6, value, 0.5)}), d + f" at [6]: a delay of {shown} ms is more than can be kept, 16383 time steps", 1
     yield "delay in s", edges(lambda file: file["edges/n_to_n/0/delay"].attrs.__setitem__("units", "s"), **{"0__delay": np.full(10, 0.5)}), d + " has delays in 's'", 1
 
     def populations(file):

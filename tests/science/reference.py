@@ -12,7 +12,7 @@ import os
 import h5py
 import numpy as np
 
-INITIAL, NOISE, STIMULUS, UNIT_RATE, UNIT_SPIKE = 8, 9, 10, 14, 15  # purposes of random.h
+INITIAL, NOISE, STIMULUS, UNIT_RATE, UNIT_SPIKE, DELAY = 8, 9, 10, 14, 15, 46  # purposes of random.h
 
 
 # ---- random numbers ----------------------------------------------------------------------------------------------------------------------
@@ -75,6 +75,8 @@ class Given:
         self.neurons = len(self.bias)
         with h5py.File(os.path.join(out, "edges.h5")) as file:
             self.static = self.dense(file["edges/static"], "syn_weight", self.neurons)
+            self.static_delay = self.dense(file["edges/static"], "delay", self.neurons)  # ms, [i][j], 0 where there is no synapse
+            self.plastic_delay = self.dense(file["edges/plastic"], "delay", self.neurons)
             self.units = 0
             populations = ["plastic"]
             if "feedforward" in file["edges"]:
@@ -98,6 +100,32 @@ class Given:
         np.add.at(matrix, place, population["0"][dataset][:] if dataset else 1.0)
         assert dataset or matrix.max(initial=0) <= 1, "a synapse is listed twice"
         return matrix
+
+
+class Flight:
+    """Spikes under way (2.1): deliver(fired) is called at the end of a step, and says what arrives then."""
+
+    def __init__(self, given, dt):
+        steps = np.rint(given.static_delay / dt).astype(int)
+        of_source = np.rint(given.plastic_delay / dt).astype(int)
+        assert ((of_source == 0) | (of_source == of_source.max(axis=0))).all(), "plastic synapses of a source differ in delay"
+        self.source = np.maximum(of_source.max(axis=0, initial=0), 1)
+        self.longest = int(max(steps.max(initial=1), self.source.max(initial=1)))
+        self.excitatory, self.inhibitory = np.maximum(given.static, 0), np.minimum(given.static, 0)
+        self.static, self.ago, self.all = given.static.any(), np.maximum(steps - 1, 0), np.arange(len(self.source))
+        self.reset()
+
+    def reset(self):
+        self.past = np.zeros((self.longest, len(self.source)))  # [d - 1]: who fired d - 1 steps ago
+
+    def deliver(self, fired):
+        """(excitatory, inhibitory static input [i], whose plastic synapses get a spike [j])."""
+        self.past = np.vstack([np.asarray(fired, dtype=float), self.past[:-1]])
+        excitatory, inhibitory = np.zeros(len(fired)), np.zeros(len(fired))
+        if self.static and self.past.any():
+            spikes = self.past[self.ago, self.all]  # [i][j]: 1 where one arrives from j at i
+            excitatory, inhibitory = (self.excitatory * spikes).sum(axis=1), (self.inhibitory * spikes).sum(axis=1)
+        return excitatory, inhibitory, self.past[self.source - 1, self.all]
 
 
 # ---- learning (3) ------------------------------------------------------------------------------------------------------------------
@@ -309,7 +337,7 @@ def run_lif(given, learner, seed, dt, loops, loop_ms, on_ms, off_ms, every_ms, t
     rate: keywords of unit_rates(). carry: state runs on from loop to loop. streams: random streams of the loops, by default 1, 2, ..."""
     record, count, units, tau_p = Record(), given.neurons, given.units, given.tau_plastic
     steps, on, off, every = (round(ms / dt) for ms in (loop_ms, on_ms, off_ms, every_ms))
-    static_e, static_i = np.maximum(given.static, 0), np.minimum(given.static, 0)
+    flight = Flight(given, dt)
     tau_r = np.concatenate([tau_p, np.full(units, tau_p[0])])
     noisy = np.any(np.asarray(noise_sd) > 0)
     rates = [unit_rates(seed, task, units, steps - off, dt, **(rate or {})) for task in range(len(given.targets))]
@@ -320,7 +348,8 @@ def run_lif(given, learner, seed, dt, loops, loop_ms, on_ms, off_ms, every_ms, t
             v = {"normal": normal, "uniform": uniform}[start](seed, INITIAL, np.arange(count), stream << 8)
             u_e, u_i, u_p, u_bal = (np.zeros(count) for _ in range(4))
             in_e, in_i, in_p = (np.zeros(count) for _ in range(3))
-            r, spike = np.zeros(count + units), np.zeros(count + units)  # spike: *_prev flags of neurons and units
+            r, spike = np.zeros(count + units), np.zeros(count + units)  # spike: *_prev flags of neurons and units, as they reach plastic synapses
+            flight.reset()
             last_step = np.full(count, -10**9)
             if cell:
                 cell.reset(seed, count, stream, dt)
@@ -347,11 +376,12 @@ def run_lif(given, learner, seed, dt, loops, loop_ms, on_ms, off_ms, every_ms, t
                 v = np.where(now - last_step > n_ref, v + dt / tau_m * (X + u - v), v)
                 fired = (now - last_step > n_ref) & (v > 1)
                 v[fired], last_step[fired] = 0, now
-            spike = np.concatenate([fired, np.zeros(units)])
+            in_e, in_i, arrived = flight.deliver(fired)                                                                  # 7, 9; 2.1
+            spike = np.concatenate([arrived, np.zeros(units)])
             if units and ti > off:                                                                                       # 1.4 (b)
                 p = rates[task][ti - off - 1] * dt / 1000
                 spike[count:] = uniform(seed, UNIT_SPIKE, np.arange(units), (stream << 40) + ti) < p
-            in_e, in_i, in_p = static_e @ fired, static_i @ fired, learner.weights @ spike                               # 7, 8, 9
+            in_p = learner.weights @ spike                                                                               # 7, 8, 9
             record.fired(now, fired)
             total += fired.sum()
             if ti > off and round((ti - off) * dt * 1e6) % 10**6 == 0:
@@ -373,7 +403,7 @@ def rk4(slope, x, h):
 
 def run_theta(given, learner, seed, dt, loops, loop_ms, on_ms, off_ms, every_ms, tasks=None, tau_s=20.0, tau_m=10.0, rates=False, carry=True, cell=None):
     """Kim & Chow 2018. The numbers in comments are the steps of 1.1; by default, state runs on from loop to loop (carry). cell: other neurons than theta."""
-    record, count, h, b = Record(), given.neurons, dt / tau_m, tau_m / tau_s
+    record, count, h, b, flight = Record(), given.neurons, dt / tau_m, tau_m / tau_s, Flight(given, dt)
     steps, on, off, every = (round(ms / dt) for ms in (loop_ms, on_ms, off_ms, every_ms))
     for loop in range(1, loops + 1):
         task = tasks[loop - 1] if tasks else 0
@@ -381,6 +411,7 @@ def run_theta(given, learner, seed, dt, loops, loop_ms, on_ms, off_ms, every_ms,
         if loop == 1 or not carry:
             theta = 2 * np.pi * uniform(seed, INITIAL, np.arange(count), loop << 8)
             r, u = np.zeros(count), np.zeros(count)
+            flight.reset()
             if cell:
                 cell.reset(seed, count, loop, dt)
         samples, total, learner.gains = [], 0, []
@@ -391,7 +422,7 @@ def run_theta(given, learner, seed, dt, loops, loop_ms, on_ms, off_ms, every_ms,
             r = r + rk4(lambda x: -b * x, r, h)                                                                          # 3
             delta = (np.pi - theta % (2 * np.pi)) % (2 * np.pi)                                                          # 4
             fired = cell.step(J) if cell else (d > 0) & (d > delta)
-            r = r + b * fired                                                                                            # 5
+            r = r + b * flight.deliver(fired)[2]                                                                         # 5; 2.1
             theta = theta + d                                                                                            # 6
             u = learner.weights @ r                                                                                      # 7
             if step > off + 1 and step % every == 0 and (step - off) // every <= len(target):                            # 8; 3.4

@@ -166,6 +166,41 @@ def test_no_gain(bench):
     assert relative(without.final, with_gain.final) > 1e-3
 
 
+def check_delays(given, dt, static, plastic):
+    """Steps that occur: (shortest, longest) of static synapses, of plastic ones."""
+    for delay, there, (low, high) in ((given.static_delay, given.static != 0, static), (given.plastic_delay, given.plastic[:, :given.neurons], plastic)):
+        steps = np.rint(delay[there] / dt)
+        assert np.abs(delay[there] - steps * dt).max() < 1e-9 and steps.min() == low and steps.max() == high, (steps.min(), steps.max())
+
+
+def test_delays_fixed(bench):
+    """One delay for all static synapses, another, longer one for the plastic ones (2.1), rounded to whole steps; feed-forward units keep one step."""
+    _, given, _ = lif(bench, "delay_fixed", {**BALANCED, "delay": "1.52 ms"}, {**SEPARATE, "delay": "3 ms"}, feedforward={"units": 20, "rate": "50 Hz", "weight": 1.5, "sigma": 2},
+                      reference_keys=dict(rate=dict(rate=50.0, sigma=2.0)))
+    check_delays(given, 0.1, (15, 15), (30, 30))
+
+
+def test_delays_drawn(bench):
+    """Normal delays of single static synapses, clipped at a step, other ones of inhibitory sources; uniform ones of the sources of plastic synapses. Draws as random.h has them.
+    State runs on: spikes in flight reach the next loop."""
+    _, given, _ = lif(bench, "delay_drawn", {**BALANCED, "delay": "[1.5 ms, 0.8 ms]", "delay_sd": "[0.75 ms, 0.4 ms]"}, {**SEPARATE, "delay_range": "[0.3 ms, 4 ms]"}, loops=3, reset="never",
+                      reference_keys=dict(carry=True))
+    target, source = np.nonzero(given.static)
+    drawn = reference.normal(SEED, reference.DELAY, source, target)
+    steps = np.where(source < 120, 15 + 7.5 * drawn, 8 + 4 * drawn)
+    assert np.array_equal(np.maximum(np.rint(steps), 1), np.rint(given.static_delay[target, source] / 0.1)) and (steps < 0.5).sum() > 100
+    i, j = np.nonzero(given.plastic)
+    assert np.array_equal(np.rint(3 + 37 * reference.uniform(SEED, reference.DELAY, j, 2 << 32)), np.rint(given.plastic_delay[i, j] / 0.1))
+
+
+def test_delays_weighted(bench):
+    """Uniform delays of weighted synapses, of either sign from every neuron, one of a source; single plastic synapses with no delay."""
+    _, given, _ = lif(bench, "delay_weighted", {"kind": "random", "neurons": 200, "probability": 0.1, "sigma": 6, "bias": 0.9, "tau_excitatory": "4 ms", "tau_inhibitory": "7 ms",
+                                                "delay_range": "[0.1 ms, 2 ms]", "delay_by": "source"}, SEPARATE, reference_keys=dict(tau_e=4.0, tau_i=7.0))
+    check_delays(given, 0.1, (1, 20), (1, 1))
+    assert (given.static_delay.max(axis=0) == np.where(given.static != 0, given.static_delay, given.static_delay.max(axis=0)).min(axis=0)).all()
+
+
 def test_state_carried_over(bench):
     """simulation.reset: never. Drive, r and refractory neurons live through the pause between the last update of a loop and the first of the next."""
     lif(bench, "carried", BALANCED, {**SEPARATE, "tau": "120 ms"}, loops=3, reset="never", reference_keys=dict(carry=True))
@@ -257,6 +292,12 @@ def test_theta_rate(bench):
 def test_theta_tasks(bench):
     """Two tasks, four loops, state carried over."""
     theta(bench, "theta_tasks", {"tasks": 2}, loops=4, window=100, tasks=[0, 1, 0, 1])
+
+
+def test_theta_delays(bench):
+    """The readout form (1.1) with delays: r is that of spikes that have arrived, u = W r; state runs on with spikes in flight. The network's delays go with its synapses."""
+    _, given = theta(bench, "theta_delays", {}, network={"delay": "6 ms", "delay_sd": "3 ms", "delay_by": "source"}, loops=3)
+    assert len(np.unique(given.plastic_delay)) > 8 and given.plastic_delay.max() > 10
 
 
 def test_other_cells(bench):

@@ -94,6 +94,19 @@ static void make_drive(simulation *sim) {
                                             .unit = time_unit(sim)});
 }
 
+/** What delays need, of static synapses and of plastic ones, if there are any yet. The plastic set may have taken synapses out of the network. */
+static void make_flight(simulation *sim) {
+    const static_synapses *synapses = sim->network.synapses;
+    const int of_static = synapses ? synapses->longest : 1, of_plastic = sim->plastic ? sim->plastic->longest : 1;
+    const int longest = of_static > of_plastic ? of_static : of_plastic;
+    flight_free(sim->flight), delay_ring_free(sim->ring);
+    sim->flight = longest > 1 ? flight_new(sim->part.total, longest) : NULL;
+    sim->ring = longest > 1 ? delay_ring_new(synapses, sim->part.mine) : NULL;
+    if (sim->arrived != sim->spikes) memory_free(sim->arrived);
+    sim->arrived = sim->spikes;
+    if (of_plastic > 1) sim->arrived = memory_new(MEMORY_BUFFERS, (size_t)sim->plastic->sources, sizeof(int32_t));
+}
+
 /** Times in steps; the targets are open. */
 static status set_window(simulation *sim) {
     simulation_settings *simulation = config_common(sim->config, "simulation");
@@ -166,7 +179,8 @@ static status make_plastic(simulation *sim, const baseline *baseline) {
     draw_time_constants(sim, feedforward->units);
     make_drive(sim);
     sim->feedforward = feedforward_new(feedforward, sim->targets.tasks, sim->seed, sim->dt, sim->window, sim->loop_steps);
-    sim->spikes = memory_resize(MEMORY_BUFFERS, sim->spikes, (size_t)(sim->part.total + feedforward->units), sizeof(int32_t));
+    sim->arrived = sim->spikes = memory_resize(MEMORY_BUFFERS, sim->spikes, (size_t)(sim->part.total + feedforward->units), sizeof(int32_t));
+    make_flight(sim);
     sim->filter = filter_new(sim->plastic->sources, readout_form(sim), sim->dt, sim->tau, plastic_of(sim)->tau, time_unit(sim), 2 * sim->loop_steps);
     int64_t rows = sim->plastic->rows;
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &rows, 1, MPI_INT64_T, MPI_SUM, sim->context.comm));
@@ -313,7 +327,8 @@ status simulation_build(const system_setting *setting, simulation **result) {
     if (checked == STATUS_OK) checked = network_build(context, config, sim->dt, sim->neurons->model->membrane_tau(sim->neurons), &sim->network);
     if (checked == STATUS_OK) {
         make_drive(sim);
-        sim->spikes = memory_new(MEMORY_BUFFERS, (size_t)sim->part.total, sizeof(int32_t));
+        sim->arrived = sim->spikes = memory_new(MEMORY_BUFFERS, (size_t)sim->part.total, sizeof(int32_t));
+        make_flight(sim);
         checked = build_learning(sim);
     }
     if (checked == STATUS_OK && (purpose == BUILD_TRAIN || purpose == BUILD_CHECK)) silence_warn(sim);
@@ -344,6 +359,8 @@ void simulation_free(simulation *sim) {
     memory_free(sim->current_noise);
     memory_free(sim->input);
     memory_free(sim->fired);
+    flight_free(sim->flight), delay_ring_free(sim->ring);
+    if (sim->arrived != sim->spikes) memory_free(sim->arrived);
     memory_free(sim->spikes);
     memory_free(sim);
 }

@@ -34,6 +34,7 @@ static int64_t thin_static(simulation *sim, const perturbation_settings *setting
             if (removed(sim, settings, KIND_STATIC, part.first + synapses->target[s], j)) continue;
             synapses->target[kept] = synapses->target[s];
             if (synapses->weight) synapses->weight[kept] = synapses->weight[s];
+            if (synapses->delay) synapses->delay[kept] = synapses->delay[s];
             kept++;
         }
         begin = end;

@@ -20,6 +20,8 @@ typedef struct {
     uint32_t *scratch; /**< [largest out-degree] targets of a source */
     int32_t *source;  /**< [room] */
     double *weight;   /**< [room]; NULL when weights are typed */
+    uint16_t *delay;  /**< [room]; NULL when all have the same */
+    double dt;        /**< ms */
 } static_window;
 
 static int64_t *starts_of(const static_synapses *synapses, int targets, uint32_t *scratch) {
@@ -36,7 +38,7 @@ static int64_t *starts_of(const static_synapses *synapses, int targets, uint32_t
 static static_window *static_window_new(const simulation *sim) {
     const static_synapses *synapses = sim->network.synapses;
     static_window *window = memory_new(MEMORY_OUTPUT, 1, sizeof *window);
-    *window = (static_window){.synapses = synapses, .first_gid = sim->part.first, .targets = sim->part.mine};
+    *window = (static_window){.synapses = synapses, .first_gid = sim->part.first, .targets = sim->part.mine, .dt = sim->dt};
     if (synapses) window->scratch = memory_new(MEMORY_OUTPUT, (size_t)static_largest_out_degree(synapses), sizeof(uint32_t));
     window->start = starts_of(synapses, sim->part.mine, window->scratch);
     if (!synapses) return window;
@@ -47,13 +49,14 @@ static static_window *static_window_new(const simulation *sim) {
     window->place = memory_new(MEMORY_OUTPUT, (size_t)window->targets, sizeof(int64_t));
     window->source = memory_new(MEMORY_OUTPUT, held, sizeof(int32_t));
     if (synapses->weight) window->weight = memory_new(MEMORY_OUTPUT, held, sizeof(double));
+    if (synapses->delay) window->delay = memory_new(MEMORY_OUTPUT, held, sizeof(uint16_t));
     return window;
 }
 
 static void static_window_free(void *self) {
     static_window *window = self;
     memory_free(window->start), memory_free(window->scratch), memory_free(window->next);
-    memory_free(window->place), memory_free(window->source), memory_free(window->weight);
+    memory_free(window->place), memory_free(window->source), memory_free(window->weight), memory_free(window->delay);
     memory_free(window);
 }
 
@@ -68,6 +71,7 @@ static void fill_window(static_window *window) {
             int64_t at = window->place[target[s - first]]++;
             window->source[at] = (int32_t)j;
             if (window->weight) window->weight[at] = synapses->weight[s];
+            if (window->delay) window->delay[at] = synapses->delay[s];
         }
         window->next[j] = s;
     }
@@ -118,6 +122,14 @@ static void make_static_weights(void *self, int64_t from, int64_t count, double 
     }
 }
 
+static void make_static_delays(void *self, int64_t from, int64_t count, double *values) {
+    static_window *window = self;
+    for (int64_t at, here; count > 0; from += here, count -= here, values += here) {
+        here = window_stretch(window, from, count, &at);
+        for (int64_t k = 0; k < here; k++) values[k] = window->delay[at + k] * window->dt;
+    }
+}
+
 /* ---- plastic: stored by group of targets ---- */
 
 /** Where the plastic synapses of a target are. */
@@ -130,6 +142,7 @@ typedef struct {
     int64_t *start;    /**< [targets+1] first synapse of each target of this rank */
     target_row *of;    /**< [targets]; undefined where there are no synapses */
     int64_t target;    /**< of the last synapse that was made */
+    double dt;         /**< ms */
 } plastic_columns;
 
 static plastic_columns *plastic_columns_new(const simulation *sim, bool from_units) {
@@ -138,6 +151,7 @@ static plastic_columns *plastic_columns_new(const simulation *sim, bool from_uni
     plastic_columns *columns = memory_new(MEMORY_OUTPUT, 1, sizeof *columns);
     *columns = (plastic_columns){.plastic = plastic,
                                  .first_id = from_units ? plastic->neurons : 0,
+                                 .dt = sim->dt,
                                  .start = memory_new(MEMORY_OUTPUT, targets + 1, sizeof(int64_t)),
                                  .of = memory_new(MEMORY_OUTPUT, targets, sizeof(target_row))};
     for (int g = 0; g < plastic->groups; g++) {
@@ -194,6 +208,17 @@ static void make_plastic_initial(void *self, int64_t from, int64_t count, double
     make_plastic_reals(self, from, count, values, plastic_initial);
 }
 
+/** Of neurons as sources: units have none of their own. */
+static void make_plastic_delays(void *self, int64_t from, int64_t count, double *values) {
+    plastic_columns *columns = self;
+    target_row row;
+    for (int64_t first, here; count > 0; from += here, count -= here, values += here) {
+        here = row_stretch(columns, from, count, &row, &first);
+        const int32_t *source = columns->plastic->source + columns->plastic->group_start[row.group] + first;
+        for (int64_t k = 0; k < here; k++) values[k] = columns->plastic->delay[source[k]] * columns->dt;
+    }
+}
+
 /* ---- the populations ---- */
 
 static void add_plastic(const simulation *sim, edge_list *list, bool from_units, int64_t sources) {
@@ -211,7 +236,8 @@ static void add_plastic(const simulation *sim, edge_list *list, bool from_units,
                             .sources = make_plastic_sources,
                             .weights = make_plastic_weights,
                             .initial_weights = make_plastic_initial,
-                            .delay = sim->dt,
+                            .delays = sim->plastic->delay && !from_units ? make_plastic_delays : NULL,
+                            .delay = sim->dt * (from_units ? 1 : sim->plastic->longest),
                             .wide = !sim->plastic->single},
              plastic_columns_free);
 }
@@ -229,7 +255,8 @@ static void add_static(const simulation *sim, edge_list *list) {
                             .self = window,
                             .sources = make_static_sources,
                             .weights = make_static_weights,
-                            .delay = sim->dt,
+                            .delays = window->delay ? make_static_delays : NULL,
+                            .delay = sim->dt * (window->synapses ? window->synapses->longest : 1),
                             .wide = 1},
              static_window_free);
 }

@@ -8,6 +8,7 @@
 #include "engram/drive.h"
 #include "engram/exchange.h"
 #include "engram/feedforward.h"
+#include "engram/flight.h"
 #include "engram/guard_settings.h"
 #include "engram/network.h"
 #include "engram/neurons.h"
@@ -59,6 +60,10 @@ typedef struct simulation {
     double baseline_settled;  /**< Hz of all neurons there, once settled; NAN without one */
     double baseline_sd;       /**< temporal SD of the static drive there (patterns/README.md 3.6), NAN without */
     timers *timers;           /**< borrowed */
+    spike_flight *flight;     /**< spikes under way through delayed synapses; NULL: all delays are one step */
+    delay_ring *ring;         /**< of static synapses with delays of their own, else NULL */
+    int32_t *arrived;         /**< [N + units] sources whose spikes reached plastic synapses in the last step: `spikes`, where those have no delays */
+    int arrived_count;
 } simulation;
 
 /** Build everything that the configuration describes: network, baseline run, plastic synapses, targets, P. It is resolved and checked. Collective;

@@ -19,8 +19,9 @@ static void list_loop(simulation *sim, state_list *list) {
     drive_state(sim->drive, list);
     filter_state(sim->filter, list);
     state_add(list, "trial", "filter_age", H5_INT64, LAYOUT_SHARED, 1, &sim->filter_age);
-    state_add(list, "trial", "spike_count", H5_INT32, LAYOUT_SHARED, 1, &sim->spike_count);
-    state_add(list, "trial", "spikes", H5_INT32, LAYOUT_SHARED, sim->plastic->sources, sim->spikes);
+    state_add(list, "trial", "spike_count", H5_INT32, LAYOUT_SHARED, 1, &sim->arrived_count); /* what r has yet to take up */
+    state_add(list, "trial", "spikes", H5_INT32, LAYOUT_SHARED, sim->plastic->sources, sim->arrived);
+    if (sim->flight) flight_state(sim->flight, sim->context.rank == 0, list);
 }
 
 void patterns_state(void *raw, state_part part, state_list *list) {

@@ -5,7 +5,9 @@
  *   r and drive take up the last step's spikes         neurons advance
  *   neurons advance                                    spikes are exchanged and delivered
  *   spikes are exchanged and delivered                 r and drive take them up
- *                                                      learn; the new weights move the drive at the end of the next step */
+ *                                                      learn; the new weights move the drive at the end of the next step
+ *
+ * What is delivered at the end of step t through a synapse of delay d are spikes of step t - d + 1 (flight.h); r takes up what reaches plastic synapses. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,7 +58,7 @@ enum { STRETCH = 512 };
 static void filter_take_up(simulation *sim, const trial *trial, int64_t step) {
     if (!trial->learn) return;
     int64_t from = sim->drive->readout ? step : step + 1; /* the first step that could learn from what enters r now */
-    filter_spikes(sim->filter, sim->spikes, sim->spike_count, next_instant(sim, from) - from);
+    filter_spikes(sim->filter, sim->arrived, sim->arrived_count, next_instant(sim, from) - from);
     sim->filter_age++;
 }
 
@@ -133,6 +135,21 @@ static int delete_spike(simulation *sim, int64_t step, int count, int *fired, tr
     return sim->spikes_of_neurons = count - 1;
 }
 
+/** Through static and plastic synapses, whatever reaches them in this step. @param count of neurons' spikes */
+static void deliver(simulation *sim, const trial *trial, int count) {
+    const static_synapses *synapses = sim->network.synapses;
+    if (sim->flight) flight_push(sim->flight, sim->spikes, count);
+    if (synapses && sim->flight) flight_deliver_static(sim->flight, synapses, sim->ring, &sim->drive->arriving);
+    else if (synapses) static_deliver(synapses, sim->spikes, count, &sim->drive->arriving);
+    sim->arrived_count = sim->spike_count;
+    if (sim->arrived != sim->spikes) { /* units' spikes behind those of neurons, as in `spikes` */
+        const int neurons = flight_arrive_plastic(sim->flight, sim->plastic, sim->arrived), units = sim->spike_count - count;
+        if (units) memcpy(sim->arrived + neurons, sim->spikes + count, (size_t)units * sizeof(int32_t));
+        sim->arrived_count = neurons + units;
+    }
+    if (trial->plastic) plastic_deliver(sim->plastic, sim->arrived, sim->arrived_count, sim->drive->plastic_arriving);
+}
+
 static void count_spikes(const simulation *sim, int64_t step, int count, trial_result *result) {
     int excitatory = 0, trained = 0;
     for (int k = 0; k < count; k++) excitatory += cell_is_excitatory(sim->network.cells, sim->spikes[k]);
@@ -150,7 +167,8 @@ static void begin(simulation *sim, const trial *trial) {
     drive_reset(sim->drive);
     if (sim->filter) filter_reset(sim->filter);
     sim->filter_age = 0;
-    sim->spike_count = 0;
+    sim->spike_count = sim->arrived_count = 0;
+    if (sim->flight) flight_reset(sim->flight);
     if (trial->learn && sim->rule_state && sim->rule->trial_begin) sim->rule->trial_begin(sim->rule_state);
 }
 
@@ -182,8 +200,7 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
         unsigned raised = exchange_raised(sim->exchange);
         if (raised && !pulse_heed(pulse, raised, step)) break;
 
-        if (sim->network.synapses) static_deliver(sim->network.synapses, sim->spikes, from_neurons, &sim->drive->arriving);
-        if (trial->plastic) plastic_deliver(sim->plastic, sim->spikes, sim->spike_count, sim->drive->plastic_arriving);
+        deliver(sim, trial, from_neurons);
         count_spikes(sim, step, from_neurons, result);
         stopwatch_charge(&watch, PHASE_DELIVER);
 

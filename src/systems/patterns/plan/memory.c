@@ -26,14 +26,24 @@ static double bytes_of_state(const plan_network *network, double mine) {
     return mine * (neurons + drive + others) + filter + known + all; /* and who is trained */
 }
 
+/** Spikes in flight: lists of the last steps, grown by half, and the ring of sums to come. */
+static double bytes_of_flight(const plan_network *network, const plan_share *share, double spikes) {
+    const double lists = network->longest * (16 + 4 * (1.5 * (spikes + 3 * sqrt(spikes)) + 8)), slots = network->network.longest * (double)share->mine;
+    const bool summed = network->network.own_delays && share->static_synapses > 0;
+    const double sums = summed ? 2 * slots * (double)(plan_is_typed(network) ? sizeof(uint16_t) : sizeof(double)) : 0;
+    return network->longest > 1 ? lists + sums : 0;
+}
+
 bool plan_is_typed(const plan_network *network) {
     return network->network.typed && !network->plastic.takes_static;
 }
 
 double plan_static_bytes(const plan_network *network, const plan_share *share) {
     const double lists = sizeof(uint32_t), narrow = sizeof(uint16_t), words = ceil((double)share->mine / 32);
+    const double delays = network->network.own_delays ? sizeof(uint16_t) : 0;
     if (!network->network.any) return 0;
-    if (!plan_is_typed(network)) return (lists + sizeof(double)) * share->static_synapses;
+    if (!plan_is_typed(network)) return (lists + sizeof(double) + delays) * share->static_synapses;
+    if (delays > 0) return (lists + delays) * share->static_synapses;
     switch (static_form_for(share->static_synapses, (double)network->neurons, share->mine)) {
     case STATIC_BITS: return (double)network->neurons * words * lists;
     case STATIC_NARROW: return narrow * share->static_synapses;
@@ -124,9 +134,10 @@ void patterns_memory(const void *sizes, int64_t ranks, double rate, plan_bytes *
     held[MEMORY_P] = store.p;
     held[MEMORY_WEIGHTS] = bytes_of_weights(network, &share);
     held[MEMORY_STATIC] = bytes_of_static(network, &share);
-    held[MEMORY_STATE] = bytes_of_state(network, mine);
+    held[MEMORY_STATE] = bytes_of_state(network, mine) + bytes_of_flight(network, &share, spikes);
     held[MEMORY_TARGETS] = bytes_of_targets(network, mine);
-    held[MEMORY_BUFFERS] = 4 * mine + 4 * sources + plan_spike_exchange_bytes(network->neurons, ranks, spikes) + store.buffers;
+    held[MEMORY_BUFFERS] = 4 * mine + 4 * sources * (network->plastic.longest > 1 ? 2 : 1) + store.buffers;
+    held[MEMORY_BUFFERS] += plan_spike_exchange_bytes(network->neurons, ranks, spikes);
     held[MEMORY_OUTPUT] = bytes_of_output(network, mine);
     bytes->building = bytes_while_built(network, &share, held, store.building);
     bytes->writing = bytes_to_write(network, ranks);

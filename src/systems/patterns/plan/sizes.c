@@ -42,6 +42,8 @@ static status read_synapses(config *config, plan_network *network) {
     network->units = feedforward->units;
     network->unit_rate = feedforward->rate;
     network->inputs = network->plastic.inputs + (double)network->units;
+    const int of_static = network->network.longest, of_plastic = network->plastic.longest;
+    network->longest = of_static > of_plastic ? of_static : of_plastic > 1 ? of_plastic : 1;
     if (result == STATUS_OK && rule->size)
         result = rule->size(config, config_variant(config, "learning"), network->plastic.shared, llround(network->inputs), &network->rule);
     return result;

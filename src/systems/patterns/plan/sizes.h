@@ -41,6 +41,7 @@ typedef struct {
     const output_settings *output;
     const added_output *measured;
     const test_settings *test;
+    int longest;               /**< delay of any synapse, in steps */
 } plan_network;
 
 /** Read what is wanted of the configuration and of the files that it names: recorded targets, sizes of edge files. @return not agreed */

@@ -1,0 +1,180 @@
+/* Spikes in flight: the ring of delays against a sum over all synapses in the order that flight.h states, bit for bit; put aside and brought back in
+ * mid-flight. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engram/flight.h"
+#include "engram/memory.h"
+#include "engram/random.h"
+
+enum { SOURCES = 70, TARGETS = 23, STEPS = 120, LONGEST = 19 };
+
+static double draw(int what, int a, int b) {
+    return random_uniform(5, RANDOM_TARGET, (uint64_t)what, (uint64_t)a << 32 | (uint64_t)b);
+}
+
+static synapse_rows make_rows(void) {
+    enum { ROOM = TARGETS * 2 * SOURCES };
+    synapse_rows rows = {.targets = TARGETS, .longest = LONGEST,
+                         .start = memory_new(MEMORY_BUFFERS, TARGETS + 1, sizeof(int64_t)), .source = memory_new(MEMORY_BUFFERS, ROOM, sizeof(int32_t)),
+                         .weight = memory_new(MEMORY_BUFFERS, ROOM, sizeof(double)), .delay = memory_new(MEMORY_BUFFERS, ROOM, sizeof(uint16_t))};
+    for (int i = 0; i < TARGETS; i++) {
+        int64_t at = rows.start[i];
+        for (int j = 0; j < SOURCES; j++)
+            for (int twin = 0; twin < 2; twin++) { /* some pairs have two synapses */
+                if (draw(0, i, 2 * j + twin) > 0.4) continue;
+                rows.source[at] = j;
+                rows.weight[at] = draw(1, i, 2 * j + twin) - 0.5;
+                rows.delay[at++] = (uint16_t)(1 + (int)(draw(2, i, 2 * j + twin) * LONGEST));
+            }
+        rows.start[i + 1] = at;
+    }
+    return rows;
+}
+
+static int fired(int step, int32_t *gid) {
+    int count = 0;
+    for (int j = 0; j < SOURCES && step > 0; j++)
+        if (draw(3, step, j) < 0.1) gid[count++] = j;
+    return count;
+}
+
+/** What arrives at the end of a step, as written. */
+static void literal(const synapse_rows *rows, int step, double excitatory[TARGETS], double inhibitory[TARGETS]) {
+    int32_t gid[SOURCES];
+    for (int i = 0; i < TARGETS; i++) excitatory[i] = inhibitory[i] = 0;
+    for (int emitted = step - LONGEST + 1; emitted <= step; emitted++)
+        for (int k = 0, count = fired(emitted, gid); k < count; k++)
+            for (int i = 0; i < TARGETS; i++)
+                for (int64_t s = rows->start[i]; s < rows->start[i + 1]; s++) {
+                    double *sum = rows->weight[s] > 0 ? &excitatory[i] : &inhibitory[i];
+                    if (rows->source[s] == gid[k] && rows->delay[s] == step - emitted + 1) *sum += rows->weight[s];
+                }
+}
+
+/** Another list of spikes, which has no business here. */
+static void disturb(spike_flight *flight, const static_synapses *synapses, delay_ring *ring) {
+    const int32_t gid[] = {2, 3, 69};
+    static double nowhere[2][TARGETS];
+    flight_reset(flight);
+    for (int step = 0; step < 5; step++) {
+        flight_push(flight, gid, 3);
+        if (ring) flight_deliver_static(flight, synapses, ring, &(static_input){.excitatory = nowhere[0], .inhibitory = nowhere[1]});
+    }
+}
+
+static void test_ring(void **state) {
+    (void)state;
+    synapse_rows rows = make_rows();
+    static_synapses *synapses = static_from_rows(&rows, SOURCES, SOURCES / 2);
+    const partition part = {.total = TARGETS, .mine = TARGETS, .ranks = 1};
+    assert_int_equal(synapses->longest, LONGEST);
+    delay_ring *ring = delay_ring_new(synapses, TARGETS);
+    spike_flight *flight = flight_new(SOURCES, LONGEST + 3); /* plastic synapses may have longer ones */
+    double found[2][TARGETS] = {{0}}, expected[2][TARGETS];
+    int different = 0;
+    for (int step = 1; step <= STEPS; step++) {
+        int32_t gid[SOURCES];
+        if (step % 13 == 0) { /* a test between loops, in mid-flight */
+            state_list list = {0};
+            flight_state(flight, true, &list);
+            state_copy *aside = state_put_aside(&list, &part);
+            state_clear(&list);
+            disturb(flight, synapses, ring);
+            state_bring_back(aside);
+        }
+        flight_push(flight, gid, fired(step, gid));
+        flight_deliver_static(flight, synapses, ring, &(static_input){.excitatory = found[0], .inhibitory = found[1]});
+        literal(&rows, step, expected[0], expected[1]);
+        assert_memory_equal(found, expected, sizeof found);
+        for (int i = 0; i < TARGETS; i++) different += found[0][i] != 0 && found[1][i] != 0;
+    }
+    assert_true(different > STEPS * TARGETS / 2); /* something arrived */
+    flight_free(flight), delay_ring_free(ring), static_free(synapses), synapse_rows_free(&rows);
+}
+
+/** Typed weights: counts; and there and back by target with delays. */
+static void test_counts(void **state) {
+    (void)state;
+    synapse_rows rows = make_rows();
+    static_synapses *synapses = static_from_rows(&rows, SOURCES, SOURCES / 2);
+    synapse_rows again = static_to_rows(synapses, TARGETS, 0);
+    assert_memory_equal(again.delay, rows.delay, (size_t)rows.start[TARGETS] * sizeof *rows.delay);
+    assert_int_equal(again.longest, LONGEST);
+    memory_free(synapses->weight);
+    synapses->weight = NULL;
+    assert_int_equal(static_best_form(synapses, TARGETS), STATIC_LISTS);
+    delay_ring *ring = delay_ring_new(synapses, TARGETS);
+    spike_flight *flight = flight_new(SOURCES, LONGEST);
+    uint16_t found[2][TARGETS] = {{0}};
+    for (int64_t s = 0; s < rows.start[TARGETS]; s++) rows.weight[s] = rows.source[s] < SOURCES / 2 ? 1 : -1;
+    for (int step = 1; step <= STEPS; step++) {
+        int32_t gid[SOURCES];
+        double expected[2][TARGETS];
+        flight_push(flight, gid, fired(step, gid));
+        flight_deliver_static(flight, synapses, ring, &(static_input){.excitatory_count = found[0], .inhibitory_count = found[1]});
+        literal(&rows, step, expected[0], expected[1]);
+        for (int i = 0; i < TARGETS; i++) assert_true(found[0][i] == expected[0][i] && found[1][i] == -expected[1][i]);
+    }
+    flight_free(flight), delay_ring_free(ring), static_free(synapses), synapse_rows_free(&rows), synapse_rows_free(&again);
+}
+
+/** One delay for all needs no ring: the list of that step is delivered. */
+static void test_same_delay(void **state) {
+    (void)state;
+    synapse_rows rows = make_rows();
+    memory_free(rows.delay);
+    rows.delay = NULL, rows.longest = 4;
+    static_synapses *synapses = static_from_rows(&rows, SOURCES, SOURCES / 2);
+    assert_true(synapses->delay == NULL && synapses->longest == 4 && delay_ring_new(synapses, TARGETS) == NULL);
+    spike_flight *flight = flight_new(SOURCES, 4);
+    for (int step = 1; step <= STEPS; step++) {
+        int32_t gid[SOURCES];
+        double found[2][TARGETS] = {{0}}, expected[2][TARGETS] = {{0}};
+        flight_push(flight, gid, fired(step, gid));
+        flight_deliver_static(flight, synapses, NULL, &(static_input){.excitatory = found[0], .inhibitory = found[1]});
+        static_deliver(synapses, gid, fired(step - 3, gid), &(static_input){.excitatory = expected[0], .inhibitory = expected[1]});
+        assert_memory_equal(found, expected, sizeof found);
+    }
+    flight_free(flight), static_free(synapses), synapse_rows_free(&rows);
+}
+
+/** Plastic synapses get a source's spikes as late as the source says, in the order of sources. */
+static void test_plastic(void **state) {
+    (void)state;
+    uint16_t delay[SOURCES];
+    plastic_synapses plastic = {.neurons = SOURCES, .sources = SOURCES, .longest = LONGEST, .delay = delay};
+    for (int j = 0; j < SOURCES; j++) delay[j] = (uint16_t)(1 + (int)(draw(4, j, 0) * LONGEST));
+    spike_flight *flight = flight_new(SOURCES, LONGEST);
+    int all = 0;
+    for (int step = 1; step <= STEPS; step++) {
+        int32_t gid[SOURCES], arrived[SOURCES];
+        flight_push(flight, gid, fired(step, gid));
+        const int count = flight_arrive_plastic(flight, &plastic, arrived);
+        int next = 0;
+        for (int j = 0; j < SOURCES; j++)
+            if (step - delay[j] + 1 > 0 && draw(3, step - delay[j] + 1, j) < 0.1) {
+                assert_true(next < count && arrived[next] == j);
+                next++;
+            }
+        assert_int_equal(next, count);
+        all += count;
+    }
+    assert_true(all > STEPS * SOURCES / 20);
+    plastic.delay = NULL, plastic.longest = 3;
+    for (int step = 1; step <= 3; step++) flight_push(flight, (int32_t[]){step, 40 + step}, 2);
+    int32_t arrived[SOURCES];
+    assert_int_equal(flight_arrive_plastic(flight, &plastic, arrived), 2);
+    assert_true(arrived[0] == 1 && arrived[1] == 41);
+    flight_free(flight);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ring), cmocka_unit_test(test_counts), cmocka_unit_test(test_same_delay),
+                                       cmocka_unit_test(test_plastic)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
