@@ -1,5 +1,6 @@
 /* Spikes in flight: the ring of delays against a sum over all synapses in the order that flight.h states, bit for bit; put aside and brought back in
  * mid-flight. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "engram/flight.h"
+#include "engram/blocks.h"
 #include "engram/memory.h"
 #include "engram/random.h"
 
@@ -123,6 +124,98 @@ static void test_counts(void **state) {
     flight_free(flight), delay_ring_free(ring), static_free(synapses), synapse_rows_free(&rows), synapse_rows_free(&again);
 }
 
+/** The same synapses in blocks. @param slice_size of targets @param unit of BLOCKS_FIXED */
+static static_blocks *make_blocks(const static_synapses *synapses, blocks_form form, int slice_size, double unit, bool together) {
+    static_blocks *blocks = blocks_new(&(blocks_setting){.form = form, .sources = SOURCES, .excitatory = SOURCES / 2, .longest = LONGEST, .mine = TARGETS,
+                                                         .slice_size = slice_size, .unit = unit, .together = together});
+    for (int v = 0; v < blocks->slices; v++) {
+        blocks_slice *slice = &blocks->slice[v];
+        if (v % 2) blocks_reserve(blocks, v, 100);
+        for (int64_t j = 0; j < SOURCES; j++) {
+            blocks_synapse row[2 * TARGETS];
+            int count = 0;
+            for (int64_t s = synapses->start[j]; s < synapses->start[j + 1]; s++)
+                if ((int)synapses->target[s] >= slice->first && (int)synapses->target[s] < slice->first + slice->count)
+                    row[count++] = (blocks_synapse){synapses->target[s], synapses->delay[s], synapses->weight ? synapses->weight[s] : 0};
+            blocks_append(blocks, v, row, count);
+        }
+    }
+    blocks_finish(blocks);
+    return blocks;
+}
+
+/** Blocks against the ring, bit for bit, brought back in the middle of a block too. @param scale of weights, which are whole numbers times that; 0: any */
+static void check_blocks(blocks_form form, int slice_size, double scale, bool together) {
+    synapse_rows rows = make_rows();
+    for (int64_t s = 0; s < rows.start[TARGETS] && scale > 0; s++) rows.weight[s] = scale * rint(rows.weight[s] * 2 * BLOCKS_WEIGHT_MAX);
+    static_synapses *synapses = static_from_rows(&rows, SOURCES, SOURCES / 2);
+    static_blocks *blocks = make_blocks(synapses, form, slice_size, scale, together);
+    if (slice_size) assert_int_equal(blocks->slices, (TARGETS + slice_size - 1) / slice_size);
+    if (form == BLOCKS_COUNTED) memory_free(synapses->weight), synapses->weight = NULL;
+    delay_ring *ring = delay_ring_new(synapses, TARGETS);
+    block_sums *sums = block_sums_new(blocks);
+    spike_flight *flight = flight_new(SOURCES, LONGEST + 3);
+    const partition part = {.total = TARGETS, .mine = TARGETS, .ranks = 1};
+    double real[2][2][TARGETS] = {{{0}}};
+    uint16_t count[2][2][TARGETS] = {{{0}}};
+    int64_t arrived = 0;
+    for (int step = 1; step <= STEPS; step++) {
+        int32_t gid[SOURCES];
+        static_input of_ring = {count[0][0], count[0][1], real[0][0], real[0][1]}, of_blocks = {count[1][0], count[1][1], real[1][0], real[1][1]};
+        if (step % 29 == 0) {
+            state_list list = {0};
+            flight_state(flight, true, &list);
+            state_copy *aside = state_put_aside(&list, &part);
+            state_clear(&list);
+            flight_reset(flight);
+            flight_push(flight, (int32_t[]){2, 3, 69}, 3);
+            blocks_deliver(blocks, sums, flight, &of_blocks);
+            state_bring_back(aside);
+        }
+        flight_push(flight, gid, fired(step, gid));
+        flight_deliver_static(flight, synapses, ring, &of_ring);
+        blocks_deliver(blocks, sums, flight, &of_blocks);
+        if (form == BLOCKS_COUNTED) assert_memory_equal(count[0], count[1], sizeof count[0]);
+        for (int i = 0; i < TARGETS && together; i++) real[0][0][i] += real[0][1][i], real[0][1][i] = 0; /* exact */
+        for (int k = 0; k < 2 * TARGETS && form != BLOCKS_COUNTED; k++) assert_true(real[0][k / TARGETS][k % TARGETS] == real[1][k / TARGETS][k % TARGETS]);
+        for (int i = 0; i < TARGETS; i++) arrived += count[1][0][i] + (real[1][0][i] != 0);
+    }
+    assert_true(arrived > STEPS * TARGETS / 2);
+    flight_free(flight), delay_ring_free(ring), block_sums_free(sums), blocks_free(blocks), static_free(synapses), synapse_rows_free(&rows);
+}
+
+static void test_blocks(void **state) {
+    (void)state;
+    static const int slice_size[] = {0, 23, 12, 5};
+    for (int k = 0; k < 4; k++) {
+        check_blocks(BLOCKS_COUNTED, slice_size[k], 0, false);
+        check_blocks(BLOCKS_FIXED, slice_size[k], 0x1p-9, false); /* representable: sums in double are exact, too */
+        check_blocks(BLOCKS_FIXED, slice_size[k], 0x1p-9, true);
+        check_blocks(BLOCKS_DOUBLE, slice_size[k], 0, false);
+    }
+}
+
+/** What is not representable is rounded to the nearest, and clipped. */
+static void test_rounding(void **state) {
+    (void)state;
+    const double weights[] = {0.26, -0.26, 0.24, 3000, -3000, 0};
+    const double expected[] = {0.5, -0.5, 0, BLOCKS_WEIGHT_MAX * 0.5, -BLOCKS_WEIGHT_MAX * 0.5, 0};
+    static_blocks *blocks = blocks_new(&(blocks_setting){.form = BLOCKS_FIXED, .sources = 1, .excitatory = 1, .longest = 3, .mine = 6, .unit = 0.5});
+    blocks_synapse row[6];
+    for (int i = 0; i < 6; i++) row[i] = (blocks_synapse){(uint32_t)i, (uint16_t)(1 + i % 3), weights[i]};
+    blocks_append(blocks, 0, row, 6);
+    blocks_finish(blocks);
+    block_sums *sums = block_sums_new(blocks);
+    spike_flight *flight = flight_new(1, 3);
+    for (int step = 0; step < 3; step++) {
+        double excitatory[6] = {0}, inhibitory[6] = {0};
+        flight_push(flight, (int32_t[]){0}, step == 0);
+        blocks_deliver(blocks, sums, flight, &(static_input){.excitatory = excitatory, .inhibitory = inhibitory});
+        for (int i = 0; i < 6; i++) assert_true(excitatory[i] + inhibitory[i] == (i % 3 == step ? expected[i] : 0));
+    }
+    flight_free(flight), block_sums_free(sums), blocks_free(blocks);
+}
+
 /** One delay for all needs no ring: the list of that step is delivered. */
 static void test_same_delay(void **state) {
     (void)state;
@@ -175,6 +268,6 @@ static void test_plastic(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_ring), cmocka_unit_test(test_counts), cmocka_unit_test(test_same_delay),
-                                       cmocka_unit_test(test_plastic)};
+                                       cmocka_unit_test(test_plastic), cmocka_unit_test(test_blocks), cmocka_unit_test(test_rounding)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

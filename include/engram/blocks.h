@@ -1,0 +1,91 @@
+/** @file blocks.h
+ *  Static synapses with delays, delivered in blocks of steps: the form in which delays cost next to nothing.
+ *
+ *  A source's synapses are sorted by delay. What its spike does in the next BLOCK_STEPS steps is then one contiguous run, which is added to as many slabs of
+ *  sums that stay in the caches; what comes later is delivered in later blocks, from who has fired (flight.h). Nothing is written to memory for the future, as
+ *  a ring does.
+ *
+ *  A synapse is a word of 4 bytes: the target within a slice of the rank's neurons (at most 65,536), 3 bits of the delay, and in form BLOCKS_FIXED a weight of
+ *  13 bits in units of `unit`; then sums are integers, and the same in whatever order they are made. BLOCKS_COUNTED is for weights that depend on types only:
+ *  spikes are counted. BLOCKS_DOUBLE has 8 bytes more, the weight, and sums in the order that flight.h states, so that all bits are those of the ring.
+ *
+ *  Nothing is collective. Built slice by slice, source by source, without anything else in memory.
+ */
+#ifndef ENGRAM_BLOCKS_H
+#define ENGRAM_BLOCKS_H
+
+#include "engram/flight.h"
+
+enum {
+    BLOCK_STEPS = 8,
+    BLOCKS_LONGEST = 255,       /**< delay, in steps: a source has a list of where each begins */
+    BLOCKS_ROW_MAX = UINT16_MAX,/**< synapses of a source in a slice */
+    BLOCKS_WEIGHT_MAX = 4095,   /**< units, of either sign */
+};
+
+typedef enum { BLOCKS_COUNTED, BLOCKS_FIXED, BLOCKS_DOUBLE } blocks_form;
+
+/** Neurons first .. first+count-1 (local indices) as targets. */
+typedef struct {
+    int first, count;
+    int bits;         /**< of a target in a word */
+    int64_t *start;   /**< [sources+1] */
+    uint16_t *offset; /**< [sources][longest+1] in the source's synapses: those of delay d are offset[d-1] .. offset[d]-1 */
+    uint32_t *word;   /**< [room]; start[sources] of them are used once it is complete */
+    double *weight;   /**< [room], or NULL */
+    int64_t room, done; /**< done: sources that were appended */
+} blocks_slice;
+
+typedef struct {
+    blocks_form form;
+    int64_t sources;
+    int64_t excitatory;  /**< gids below are excitatory: whose spikes are counted apart (BLOCKS_COUNTED) */
+    int longest;         /**< delay in steps */
+    double unit;         /**< of weights (BLOCKS_FIXED) */
+    bool together;       /**< one sum for weights of both signs, taken as excitatory (BLOCKS_FIXED) */
+    int slices;
+    blocks_slice *slice; /**< [slices] */
+} static_blocks;
+
+/** One synapse, while they are built. */
+typedef struct {
+    uint32_t target; /**< local index */
+    uint16_t delay;  /**< steps, 1 .. longest */
+    double weight;   /**< of no matter if they are counted; multiples of unit, up to BLOCKS_WEIGHT_MAX of them, are kept exactly, others rounded and clipped */
+} blocks_synapse;
+
+typedef struct {
+    blocks_form form;
+    int64_t sources, excitatory;
+    int longest;     /**< at most BLOCKS_LONGEST */
+    int mine;        /**< local neurons */
+    int slice_size;  /**< neurons of a slice at most, up to 65,536; 0: as fits the caches */
+    double unit;
+    bool together;   /**< whoever takes the sums up filters both signs in the same way: half of what has to stay in the caches */
+} blocks_setting;
+
+/** Empty: rows are to be appended to each slice. @return owned */
+static_blocks *blocks_new(const blocks_setting *setting);
+void blocks_free(static_blocks *blocks);
+
+/** Make room for @p synapses in a slice at once; else it grows by half. */
+void blocks_reserve(static_blocks *blocks, int slice, int64_t synapses);
+
+/** The next source's synapses onto a slice, in any order; those of the same delay are kept in theirs. @param synapse [count], at most BLOCKS_ROW_MAX */
+void blocks_append(static_blocks *blocks, int slice, const blocks_synapse *synapse, int count);
+
+/** All sources are there: give back what is left of the room. */
+void blocks_finish(static_blocks *blocks);
+
+/** Sums of the block that is under way. */
+typedef struct block_sums block_sums;
+
+/** @return owned */
+block_sums *block_sums_new(const static_blocks *blocks);
+void block_sums_free(block_sums *sums);
+
+/** What reaches the synapses at the end of the step that was pushed last: flight_deliver_static() by blocks. To be called once a step.
+ *  @param input all 0; counts (BLOCKS_COUNTED), else doubles */
+void blocks_deliver(const static_blocks *blocks, block_sums *sums, const spike_flight *flight, static_input *input);
+
+#endif

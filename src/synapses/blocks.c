@@ -1,0 +1,260 @@
+#include "engram/blocks.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "engram/context.h"
+#include "engram/memory.h"
+
+enum { WORD_WEIGHT = 19, SLICE_MAX = 1 << 16, DELAY_MASK = BLOCK_STEPS - 1 };
+
+/* Neurons of a slice whose slabs fit a second-level cache beside what streams through it. */
+enum { SLICE_COUNTED = 1 << 15, SLICE_FIXED = 1 << 14, SLICE_DOUBLE = 1 << 13 };
+
+/* ---- building ---- */
+
+static int bits_for(int count) {
+    int bits = 4;
+    while (1 << bits < count) bits++;
+    return bits;
+}
+
+static int most_of(const blocks_setting *setting) {
+    static const int fits[] = {[BLOCKS_COUNTED] = SLICE_COUNTED, [BLOCKS_FIXED] = SLICE_FIXED, [BLOCKS_DOUBLE] = SLICE_DOUBLE};
+    const int most = setting->slice_size > 0 ? setting->slice_size : fits[setting->form] << setting->together;
+    return most < SLICE_MAX ? most : SLICE_MAX;
+}
+
+static_blocks *blocks_new(const blocks_setting *setting) {
+    static_blocks *blocks = memory_new(MEMORY_STATIC, 1, sizeof *blocks);
+    const int most = most_of(setting), slices = setting->mine ? (setting->mine + most - 1) / most : 1;
+    *blocks = (static_blocks){.form = setting->form, .sources = setting->sources, .excitatory = setting->excitatory, .longest = setting->longest,
+                              .unit = setting->unit, .together = setting->together, .slices = slices};
+    blocks->slice = memory_new(MEMORY_STATIC, (size_t)slices, sizeof *blocks->slice);
+    for (int v = 0; v < slices; v++) {
+        blocks_slice *slice = &blocks->slice[v];
+        slice->first = (int)((int64_t)setting->mine * v / slices);
+        slice->count = (int)((int64_t)setting->mine * (v + 1) / slices) - slice->first;
+        slice->bits = bits_for(slice->count);
+        slice->start = memory_new(MEMORY_STATIC, (size_t)setting->sources + 1, sizeof *slice->start);
+        slice->offset = memory_new(MEMORY_STATIC, (size_t)(setting->sources * (setting->longest + 1)), sizeof *slice->offset);
+    }
+    return blocks;
+}
+
+void blocks_free(static_blocks *blocks) {
+    if (!blocks) return;
+    for (int v = 0; v < blocks->slices; v++) {
+        blocks_slice *slice = &blocks->slice[v];
+        memory_free(slice->start), memory_free(slice->offset), memory_free(slice->word), memory_free(slice->weight);
+    }
+    memory_free(blocks->slice);
+    memory_free(blocks);
+}
+
+static void set_room(const static_blocks *blocks, blocks_slice *slice, int64_t room) {
+    slice->word = memory_resize(MEMORY_STATIC, slice->word, (size_t)room, sizeof *slice->word);
+    if (blocks->form == BLOCKS_DOUBLE) slice->weight = memory_resize(MEMORY_STATIC, slice->weight, (size_t)room, sizeof *slice->weight);
+    slice->room = room;
+}
+
+void blocks_reserve(static_blocks *blocks, int slice, int64_t synapses) {
+    if (synapses > blocks->slice[slice].room) set_room(blocks, &blocks->slice[slice], synapses);
+}
+
+void blocks_finish(static_blocks *blocks) {
+    for (int v = 0; v < blocks->slices; v++) {
+        const long long done = blocks->slice[v].done, wanted = blocks->sources;
+        if (done != wanted) context_abort("blocks: %lld sources of %lld", done, wanted);
+        set_room(blocks, &blocks->slice[v], blocks->slice[v].start[blocks->sources]);
+    }
+}
+
+static uint32_t word_of(const static_blocks *blocks, const blocks_slice *slice, const blocks_synapse *synapse) {
+    uint32_t word = synapse->target - (uint32_t)slice->first;
+    word |= (uint32_t)(synapse->delay & DELAY_MASK) << slice->bits;
+    if (blocks->form != BLOCKS_FIXED) return word;
+    const double units = fmax(-BLOCKS_WEIGHT_MAX, fmin(rint(synapse->weight / blocks->unit), BLOCKS_WEIGHT_MAX));
+    return word | (uint32_t)(int32_t)units << WORD_WEIGHT;
+}
+
+void blocks_append(static_blocks *blocks, int v, const blocks_synapse *synapse, int count) {
+    blocks_slice *slice = &blocks->slice[v];
+    const int64_t source = slice->done++, begin = slice->start[source];
+    uint16_t *offset = slice->offset + source * (blocks->longest + 1);
+    if (count > BLOCKS_ROW_MAX) context_abort("blocks: %d synapses of a source", count);
+    if (begin + count > slice->room) set_room(blocks, slice, (begin + count) + (begin + count) / 2 + 1024);
+    for (int k = 0; k < count; k++) offset[synapse[k].delay]++;
+    for (int d = 1; d <= blocks->longest; d++) offset[d] = (uint16_t)(offset[d] + offset[d - 1]);
+    for (int k = count - 1; k >= 0; k--) { /* from behind, so that equal ones keep their order: offset[d] then is where those of d begin */
+        const int64_t at = begin + --offset[synapse[k].delay];
+        slice->word[at] = word_of(blocks, slice, &synapse[k]);
+        if (slice->weight) slice->weight[at] = synapse[k].weight;
+    }
+    for (int d = 0; d < blocks->longest; d++) offset[d] = offset[d + 1];
+    offset[blocks->longest] = (uint16_t)count;
+    slice->start[source + 1] = begin + count;
+}
+
+/* ---- delivery ---- */
+
+/** Synapses of a source that a spike reaches within the block. */
+typedef struct {
+    int64_t begin;
+    int count;
+    uint32_t turn; /**< added to a word it gives the slab */
+    bool inhibitory; /**< source */
+} run;
+
+struct block_sums {
+    int slices, phase; /**< step of the block that is delivered next */
+    unsigned loads;    /**< of the flight */
+    size_t size;       /**< bytes of a sum */
+    char **sum;        /**< [slices] [2][BLOCK_STEPS][1 << bits]: excitatory, inhibitory */
+    size_t *slab;      /**< [slices] bytes of [BLOCK_STEPS][1 << bits] */
+    run *run;
+    int room;
+};
+
+block_sums *block_sums_new(const static_blocks *blocks) {
+    static const size_t sizes[] = {[BLOCKS_COUNTED] = sizeof(uint16_t), [BLOCKS_FIXED] = sizeof(int32_t), [BLOCKS_DOUBLE] = sizeof(double)};
+    block_sums *sums = memory_new(MEMORY_STATE, 1, sizeof *sums);
+    sums->slices = blocks->slices;
+    sums->size = sizes[blocks->form];
+    sums->sum = memory_new(MEMORY_STATE, (size_t)blocks->slices, sizeof *sums->sum);
+    sums->slab = memory_new(MEMORY_STATE, (size_t)blocks->slices, sizeof *sums->slab);
+    for (int v = 0; v < blocks->slices; v++) {
+        sums->slab[v] = BLOCK_STEPS * sums->size << blocks->slice[v].bits;
+        sums->sum[v] = memory_new(MEMORY_STATE, 2 * sums->slab[v], 1);
+    }
+    return sums;
+}
+
+void block_sums_free(block_sums *sums) {
+    if (!sums) return;
+    for (int v = 0; v < sums->slices; v++) memory_free(sums->sum[v]);
+    memory_free(sums->sum), memory_free(sums->slab), memory_free(sums->run);
+    memory_free(sums);
+}
+
+/** Append the runs of spikes of the step @p ago steps before this one. @return the new number of runs */
+static int list_spikes(const static_blocks *blocks, const blocks_slice *slice, block_sums *sums, const spike_flight *flight, int ago, int runs) {
+    enum { AHEAD = 12 };
+    const int left = BLOCK_STEPS - sums->phase, row = blocks->longest + 1; /* steps of the block, this one among them */
+    const int low = ago + 1, high = ago + left < blocks->longest ? ago + left : blocks->longest; /* delays */
+    int count;
+    const int32_t *spike = flight_spikes(flight, ago, &count);
+    if (low > high) return runs;
+    if (runs + count > sums->room) {
+        sums->room = (runs + count) * 3 / 2 + 64;
+        sums->run = memory_resize(MEMORY_STATE, sums->run, (size_t)sums->room, sizeof *sums->run);
+    }
+    const uint32_t turn = (uint32_t)((sums->phase - ago - 1) & DELAY_MASK) << slice->bits;
+    for (int k = 0; k < count; k++) {
+        if (k + AHEAD < count) {
+            __builtin_prefetch(slice->start + spike[k + AHEAD]);
+            __builtin_prefetch(slice->offset + (int64_t)spike[k + AHEAD] * row + low - 1);
+        }
+        const uint16_t *offset = slice->offset + (int64_t)spike[k] * row;
+        const int begin = offset[low - 1], end = offset[high];
+        sums->run[runs] = (run){slice->start[spike[k]] + begin, end - begin, turn, spike[k] >= blocks->excitatory};
+        runs += end > begin;
+    }
+    return runs;
+}
+
+/** Where the stream of synapses is fetched from, some lines before they are needed. */
+typedef struct {
+    const run *run, *end;
+    int64_t at, behind; /**< of the run: next synapse, one behind its last */
+} cursor;
+
+enum { LINE = 16, LINES_AHEAD = 24 }; /* LINE: words of a cache line */
+
+static inline void cursor_next(cursor *ahead, const uint32_t *word, const double *weight) {
+    if (ahead->run == ahead->end) return;
+    __builtin_prefetch(word + ahead->at);
+    if (weight) __builtin_prefetch(weight + ahead->at), __builtin_prefetch(weight + ahead->at + LINE / 2);
+    ahead->at += LINE;
+    if (ahead->at < ahead->behind) return;
+    if (++ahead->run == ahead->end) return;
+    ahead->at = ahead->run->begin, ahead->behind = ahead->at + ahead->run->count;
+}
+
+static cursor cursor_begin(const run *runs, int count, const uint32_t *word, const double *weight) {
+    cursor ahead = {runs, runs + count, runs->begin, runs->begin + runs->count};
+    for (int line = 0; line < LINES_AHEAD; line++) cursor_next(&ahead, word, weight);
+    return ahead;
+}
+
+/* ADD adds synapse k, word w, of run r to the sum at (w + turn) & mask. */
+#define DELIVER(name, type, ADD)                                                                                                                              \
+    static void name(const blocks_slice *slice, const run *runs, int count, type *sums) {                                                                     \
+        const uint32_t mask = ((uint32_t)BLOCK_STEPS << slice->bits) - 1;                                                                                     \
+        const double *const weights = slice->weight;                                                                                                          \
+        cursor ahead = cursor_begin(runs, count, slice->word, weights);                                                                                       \
+        for (const run *r = runs; r < runs + count; r++) {                                                                                                    \
+            const uint32_t *word = slice->word + r->begin, turn = r->turn;                                                                                    \
+            const double *weight = weights ? weights + r->begin : NULL;                                                                                       \
+            type *const to = sums + (size_t)(r->inhibitory ? mask + 1 : 0);                                                                                   \
+            int left = r->count;                                                                                                                              \
+            for (; left >= LINE; left -= LINE, word += LINE, weight = weight ? weight + LINE : NULL) {                                                        \
+                cursor_next(&ahead, slice->word, weights);                                                                                                    \
+                _Pragma("GCC unroll 16") for (int k = 0; k < LINE; k++) ADD;                                                                                  \
+            }                                                                                                                                                 \
+            if (left) cursor_next(&ahead, slice->word, weights);                                                                                              \
+            for (int k = 0; k < left; k++) ADD;                                                                                                               \
+            (void)weight, (void)to;                                                                                                                           \
+        }                                                                                                                                                     \
+    }
+DELIVER(deliver_counted, uint16_t, to[(word[k] + turn) & mask]++)
+DELIVER(deliver_together, int32_t, sums[(word[k] + turn) & mask] += (int32_t)word[k] >> WORD_WEIGHT)
+DELIVER(deliver_fixed, int32_t, sums[((word[k] + turn) & mask) | ((word[k] >> 31) * (mask + 1))] += (int32_t)word[k] >> WORD_WEIGHT)
+DELIVER(deliver_double, double, (weight[k] > 0 ? sums : sums + mask + 1)[(word[k] + turn) & mask] += weight[k])
+
+static void deliver_runs(const static_blocks *blocks, int v, block_sums *sums, int runs) {
+    const blocks_slice *slice = &blocks->slice[v];
+    void *to = sums->sum[v];
+    if (!runs) return;
+    switch (blocks->form) {
+    case BLOCKS_COUNTED: deliver_counted(slice, sums->run, runs, to); break;
+    case BLOCKS_FIXED: (blocks->together ? deliver_together : deliver_fixed)(slice, sums->run, runs, to); break;
+    case BLOCKS_DOUBLE: deliver_double(slice, sums->run, runs, to); break;
+    }
+}
+
+static void move_units(int32_t *restrict from, int count, double unit, double *restrict to) {
+    for (int i = 0; i < count; i++) to[i] = unit * (double)from[i];
+}
+
+/** What this step gets, and nothing left of it. */
+static void move_out(const static_blocks *blocks, int v, block_sums *sums, static_input *input) {
+    const blocks_slice *slice = &blocks->slice[v];
+    for (int inhibitory = 0; inhibitory < 2 - blocks->together; inhibitory++) {
+        char *from = sums->sum[v] + (size_t)inhibitory * sums->slab[v] + ((size_t)sums->phase * sums->size << slice->bits);
+        uint16_t *counts = inhibitory ? input->inhibitory_count : input->excitatory_count;
+        double *values = inhibitory ? input->inhibitory : input->excitatory;
+        const size_t bytes = (size_t)slice->count * sums->size;
+        if (blocks->form == BLOCKS_COUNTED) memcpy(counts + slice->first, from, bytes);
+        else if (blocks->form == BLOCKS_DOUBLE) memcpy(values + slice->first, from, bytes);
+        else move_units((int32_t *)(void *)from, slice->count, blocks->unit, values + slice->first);
+        memset(from, 0, bytes);
+    }
+}
+
+void blocks_deliver(const static_blocks *blocks, block_sums *sums, const spike_flight *flight, static_input *input) {
+    if (sums->loads != flight->loads) { /* a block begins here, and what is in flight is delivered anew */
+        for (int v = 0; v < sums->slices; v++) memset(sums->sum[v], 0, 2 * sums->slab[v]);
+        sums->loads = flight->loads;
+        sums->phase = 0;
+    }
+    for (int v = 0; v < blocks->slices; v++) {
+        int runs = 0;
+        if (!blocks->slice[v].count) continue;
+        for (int ago = sums->phase == 0 ? flight->longest - 1 : 0; ago >= 0; ago--)
+            if (ago < blocks->longest) runs = list_spikes(blocks, &blocks->slice[v], sums, flight, ago, runs);
+        deliver_runs(blocks, v, sums, runs);
+        move_out(blocks, v, sums, input);
+    }
+    sums->phase = (sums->phase + 1) & DELAY_MASK;
+}
