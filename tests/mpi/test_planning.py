@@ -40,6 +40,8 @@ CONFIGURATIONS = {  # name: (ranks, parameters beside COMMON)
     "phi_rates": ((1,), {**RANDOM, "plastic.kind": "existing", "targets.kind": "ou", "targets.quantity": "rate"}),
     "feedforward": ((2,), {**BALANCED, "feedforward.units": 50}),
     "own_time_constants": ((2,), {**NOISY, "plastic.tau_range": "[50 ms, 150 ms]"}),
+    "delays": ((2,), {**BALANCED, "network.delay": "1.5 ms", "network.delay_sd": "0.75 ms", "plastic.delay": "3 ms", "output.edges": "all"}),
+    "delays_weighted": ((1,), {**RANDOM, "plastic.kind": "all_to_all", "targets.kind": "ou", "network.delay_range": "[1 ms, 30 ms]", "plastic.delay_range": "[1 ms, 9 ms]"}),
     "glif5": ((2,), {**BALANCED, "neuron.model": "glif5"}),
     "many_targets": ((2,), {**BALANCED, "targets.tasks": 4, "targets.duration": "400 ms", "learning.loops": 4, "plastic.excitatory_in_degree": 10, "plastic.inhibitory_in_degree": 10}),
     "outputs": ((2,), {**NOISY, "test.trials": 2, "output.spikes": "all", "output.report": "[drive, v]", "output.report_neurons": 2000, "test.psth_bin": "5 ms"}),
