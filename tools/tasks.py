@@ -11,7 +11,8 @@ import numpy as np
 import codes
 from codes import STYLE, CodesRun, number
 
-__all__ = ["STYLE", "BLUE", "ORANGE", "GREY", "TaskRun", "table", "number", "draw_confusion", "draw_frames", "draw_learning", "draw_metric", "draw_sample", "smooth"]
+__all__ = ["STYLE", "BLUE", "GREEN", "ORANGE", "GREY", "TaskRun", "table", "number", "draw_confusion", "draw_frames", "draw_learning", "draw_metric", "draw_sample", "median", "restricted_mean", "smooth",
+           "survival", "survival_alike"]
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8C8C8C"  # Okabe & Ito
 
 
@@ -35,6 +36,33 @@ def smooth(values, window):
     ends = np.arange(1, len(values) + 1)
     begins = np.maximum(0, ends - window)
     return (sums[ends] - sums[begins]) / (ends - begins)
+
+
+def survival(moves, reached, longest):
+    """Part of the searches that last longer than 0, 1 .. @p longest moves, where some are cut off before they end (Kaplan & Meier 1958); NaN behind the last that was watched.
+    @param moves that each was watched for @param reached did it end with them"""
+    moves, reached = np.asarray(moves), np.asarray(reached, bool)
+    ended, watched = (np.bincount(of, minlength=longest + 1)[:longest + 1] for of in (moves[reached], moves))
+    left = len(moves) - np.concatenate([[0], np.cumsum(watched)[:-1]])  # that were watched for so many moves, or more
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.concatenate([[1], np.cumprod(1 - ended[1:] / left[1:])])
+
+
+def survival_alike(moves, reached, kind, parts, longest):
+    """The same of searches of several kinds: the mean of their curves, weighted by @p parts, so that two groups in which kinds are not equally frequent can be compared (Makuch 1982).
+    @param kind of each search, 0 .. @param parts of each kind"""
+    return np.average([survival(moves[kind == k], reached[kind == k], longest) for k in range(len(parts))], axis=0, weights=parts)
+
+
+def median(survived):
+    """Moves behind which half of the searches have ended; NaN if it is not seen that half of them end."""
+    ended = np.flatnonzero(np.nan_to_num(survived, nan=1) <= 0.5)
+    return float(ended[0]) if len(ended) else float("nan")
+
+
+def restricted_mean(survived, most):
+    """Mean moves of a search, longer ones counted as @p most; NaN if some were not watched for so long."""
+    return float(survived[:most].sum())
 
 
 def draw_learning(axes, curves, chance, window=10):

@@ -330,17 +330,28 @@ def apart(a, b):
 
 def test_navigation(bench):
     """Actions, rewards and places of episodes; the same bits however ranks share samples and neurons."""
-    parameters = {"learning.rule": "ppo", "learning.loops": 2, "learning.batch": 20, "network.neurons": 30, "task.kind": "navigation", "task.moves": 12, "task.grid": 4, "task.channels": 4,
+    parameters = {"learning.rule": "ppo", "learning.loops": 2, "learning.batch": 20, "network.neurons": 30, "task.kind": "navigation", "task.moves": 40, "task.duration": "3 ms", "task.grid": 4, "task.channels": 4,
                   "task.goal": 0.6, "task.step": 0.3, "protocol.samples": 20}
     out = train(bench, "episodes", parameters)
-    path, goal, visits = read(out, "test.h5", "test/0/path").reshape(16, 13, 2), read(out, "test.h5", "test/0/goal"), read(out, "test.h5", "test/0/visits")
+    path, goal, visits = read(out, "test.h5", "test/0/path").reshape(16, 41, 2), read(out, "test.h5", "test/0/goal")[:16], read(out, "test.h5", "test/0/visits")
     steps, reached = np.diff(path, axis=1), np.hypot(*(path[:, 1:] - goal[:, None]).transpose(2, 0, 1)) < 0.6
     assert (np.abs(path) <= 1).all() and reached.any()
     after = np.zeros_like(reached)
     after[:, 1:] = reached[:, :-1]  # the agent was put elsewhere
     assert (np.hypot(steps[..., 0], steps[..., 1])[~after] < 0.3 + 1e-6).all() and np.ptp(goal) > 0.5
-    first = [np.flatnonzero(row)[0] if row.any() else 12 for row in reached]
-    assert visits[0].sum() == 40 and (visits[0] >= np.bincount(first, minlength=13)).all(), (visits, first)
+    first = [np.flatnonzero(row)[0] if row.any() else 40 for row in reached]
+    assert visits[0].sum() == 40 and (visits[0] >= np.bincount(first, minlength=41)).all(), (visits, first)
+    search = read(out, "test.h5", "test/0/search")
+    known = [[episode, begin, end - begin, int(end <= 40 and row[end - 1])] for episode, row in enumerate(reached)
+             for begin, end in zip([0, *(np.flatnonzero(row) + 1)], [*(np.flatnonzero(row) + 1), 40]) if begin < 40]
+    assert (search[search[:, 0] < 16] == known).all() and max(len(np.flatnonzero(row)) for row in reached) > 1, (search[:20], known[:20])
+    for row, later in zip(visits, (False, True)):
+        mine = search[(search[:, 1] > 0) == later]
+        assert (np.bincount(mine[mine[:, 3] == 1, 2] - 1, minlength=40) == row[:40]).all() and (later or (mine[:, 3] == 0).sum() == row[40]), (mine, row)
+    assert (np.bincount(search[:, 0], search[:, 2]) == 40).all() and len(np.unique(search[:, 0])) == 40, "episodes are no whole"
+    bench.succeed(["test", out, "--ranks-per-trial", "1", "-o", bench.path("groups.h5")], 2)
+    for name in ("search", "goal"):
+        assert (read(bench.work, "groups.h5", f"test/0/{name}") == read(out, "test.h5", f"test/0/{name}")).all(), name
     for groups, ranks in ((1, 3), (2, 2)):
         wrong = apart(out, train(bench, f"episodes.{ranks}", {**parameters, "learning.neuron_groups": groups}, ranks))
         assert not wrong, f"{groups} of {ranks} ranks: {wrong[:6]}"

@@ -225,6 +225,11 @@ typedef struct {
 } lsnn_course;
 /** From what happened in a batch's episodes: advantages, and net->visits of all ranks. Collective. */
 void lsnn_episodes_end(lsnn *net);
+/** What is known of each episode of a batch: its goal, x and y, and which moves reached it, EPISODE_MOVES bits a number. Collective.
+ *  @param first number of the first sample @param[in,out] told [columns][samples], 0 before */
+void lsnn_episodes_tell(const lsnn *net, int64_t first, double *told);
+enum { EPISODE_MOVES = 32 };
+int lsnn_episode_columns(const lsnn *net);
 /** Of counts of visits in so many episodes. */
 lsnn_course lsnn_course_of(const lsnn *net, const int64_t *visits, double episodes);
 /* results.c */

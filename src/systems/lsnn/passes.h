@@ -53,6 +53,7 @@ typedef struct play {
     float *due;                   /* [reads][LANES] what value should have been */
     float *path, *goal;           /* [reads + 1][2][LANES], [2][LANES] */
     int *last;                    /* [2][LANES] move of the last visit of the goal; how many there were */
+    uint8_t *reached;             /* [reads][LANES] moves that ended at the goal */
 } play;
 
 /** LANES samples. */

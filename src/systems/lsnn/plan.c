@@ -94,7 +94,7 @@ static double tile_bytes(const shape *s, double rate, double dt) {
     const double events = fmin(N * (T + 1), 1.25 * spikes), shown = 0.15 * T * s->inputs;
     const double kept = room * (1 + (double)s->adaptive / N);
     const double more = LANES * 4 * ((s->values ? T * s->inputs : 0) + (s->targets ? s->reads * (1 + s->outputs) + 2 : 0) +
-                                      (s->acts ? s->reads * (s->outputs + 6) + 6 : 0));
+                                      (s->acts ? s->reads * (s->outputs + 6.25) + 6 : 0));
     return (T + 1) * 12 + s->inputs * 4 + 4 * (T + 1) * N + N * 12 + begun_bytes(s) + LANES * s->reads * (4 + 8 * s->outputs) + 4 * kept + 4 * events +
            (s->values ? 0 : 10 * shown) + more + sizeof(tile);
 }

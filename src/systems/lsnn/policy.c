@@ -65,7 +65,7 @@ void policy_act(tile *tile, int number) {
         const task_moved moved = task_move(tile->net->task, pick, &sample, number, number > 0 ? action : NULL);
         for (int d = 0; d < 2; d++)
             play->path[(number * 2 + d) * LANES + lane] = (float)moved.place[d], play->goal[d * LANES + lane] = (float)moved.goal[d];
-        if (number > 0) play->reward[(number - 1) * LANES + lane] = (float)moved.reward;
+        if (number > 0) play->reward[(number - 1) * LANES + lane] = (float)moved.reward, play->reached[(number - 1) * LANES + lane] = moved.reached;
         if (moved.reached) visit(tile, lane, number);
         if (number == shape->reads && play->last[LANES + lane] == 0 && tile->slice->rank == 0) tile->net->visits[shape->reads]++;
     }
@@ -131,6 +131,25 @@ void policy_judge(lsnn *net, tile *tile) {
             }
             slope[actions * LANES] = (float)(2 * ppo->value_cost * off * share);
         }
+}
+
+int lsnn_episode_columns(const lsnn *net) {
+    return 2 + (net->shape.reads + EPISODE_MOVES - 1) / EPISODE_MOVES;
+}
+
+void lsnn_episodes_tell(const lsnn *net, int64_t first, double *told) {
+    const int64_t samples = net->samples;
+    for (int k = 0; k < net->used && net->slice->rank == 0; k++)
+        for (int lane = 0; lane < net->tile[k].samples; lane++) {
+            const tile *tile = &net->tile[k];
+            double *at = told + tile->pick.number + lane - first;
+            for (int d = 0; d < 2; d++) at[d * samples] = (double)tile->play.goal[d * LANES + lane];
+            for (int n = 0; n < net->shape.reads; n++)
+                if (tile->play.reached[n * LANES + lane]) at[(2 + n / EPISODE_MOVES) * samples] += (double)(UINT32_C(1) << n % EPISODE_MOVES);
+        }
+    if (net->context.ranks == 1) return;
+    for (int c = 0; c < lsnn_episode_columns(net); c++) /* others have 0 */
+        CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, told + c * samples, (int)samples, MPI_DOUBLE, MPI_SUM, net->context.comm));
 }
 
 /** The middle one of so many. */

@@ -4,7 +4,9 @@
 #include "engram/memory.h"
 #include "passes.h"
 
+/* Of a trial; of tasks with actions lsnn_episodes_tell() comes behind it. */
 enum { RECORD_RATE, RECORD_RIGHT, RECORD_LABELS, RECORD_LOSS, RECORD_WEIGHT, RECORDS };
+enum { SEARCH_EPISODE, SEARCH_BEFORE, SEARCH_MOVES, SEARCH_REACHED, SEARCH };
 
 const metric lsnn_scores[LSNN_SCORES] = {
     {"loss", NULL, "1", "cross entropy of the readouts, mean over windows with a label; of tasks with targets the mean squared error", 4,
@@ -15,13 +17,16 @@ const metric lsnn_scores[LSNN_SCORES] = {
 
 struct lsnn_test {
     test_setting setting;
+    int columns;                /* of a record */
     outcome kept;               /* of the last training loop */
     double rate_cost;
     int64_t *count;             /* [N] spikes of all trials; in a group: on its first rank */
     int64_t *confusion;         /* [classes][classes] of all trials, by label; as count */
     int64_t *error;             /* as that of a batch; as count */
     int64_t *visits;            /* as that of a batch; as count */
-    float *path, *goal;         /* [LANES][reads + 1][2], [LANES][2] of the first samples of the first trial */
+    float *path;                /* [LANES][reads + 1][2] of the first samples of the first trial */
+    float *goal;                /* [trials][samples][2] */
+    int64_t *search, searches;  /* [searches][SEARCH] of all episodes, in their order */
     /* the first sample of the first trial */
     uint8_t *spikes, *shown;    /* [T][N], [T][inputs] */
     float *threshold, *readout; /* [T][N], [T][outputs] */
@@ -49,6 +54,9 @@ status lsnn_test_begin(void *raw, const test_setting *setting, int *columns) {
     lsnn *net = raw;
     const size_t N = (size_t)net->shape.neurons, T = (size_t)net->shape.steps, outputs = (size_t)net->shape.outputs;
     if (!isnan(setting->delete_spike)) return status_fail(STATUS_INPUT, "test: --delete-spike: the system lsnn has no trial without a spike");
+    const int64_t told = net->shape.acts ? lsnn_trial_samples(net) * lsnn_episode_columns(net) : 0;
+    if (told > INT32_MAX - RECORDS)
+        return status_fail(STATUS_INPUT, "test: trials of %lld episodes are too large (protocol.samples)", (long long)lsnn_trial_samples(net));
     struct lsnn_test *test = net->test = memory_new(MEMORY_OUTPUT, 1, sizeof *test);
     test->setting = *setting;
     test->kept = net->outcome, test->rate_cost = net->rate_cost;
@@ -60,13 +68,13 @@ status lsnn_test_begin(void *raw, const test_setting *setting, int *columns) {
     if (net->shape.acts) {
         test->visits = memory_new(MEMORY_OUTPUT, 2 * (size_t)(net->shape.reads + 1), sizeof *test->visits);
         test->path = memory_new(MEMORY_OUTPUT, 2 * LANES * (size_t)(net->shape.reads + 1), sizeof(float));
-        test->goal = memory_new(MEMORY_OUTPUT, 2 * LANES, sizeof(float));
+        test->goal = memory_new(MEMORY_OUTPUT, 2 * (size_t)(setting->trials * lsnn_trial_samples(net)), sizeof(float));
     }
     test->spikes = memory_new(MEMORY_OUTPUT, T * N, 1);
     test->shown = memory_new(MEMORY_OUTPUT, T * (size_t)net->shape.inputs, 1);
     test->threshold = memory_new(MEMORY_OUTPUT, T * N, sizeof(float));
     test->readout = memory_new(MEMORY_OUTPUT, T * outputs, sizeof(float));
-    *columns = RECORDS;
+    *columns = test->columns = RECORDS + (int)told;
     return STATUS_OK;
 }
 
@@ -92,10 +100,8 @@ static void keep_first(lsnn *net) {
             test->shown[(size_t)t * (size_t)shape->inputs + (size_t)tile->input.channel[e]] = tile->input.lanes[e] & 1;
     for (size_t k = 0; test->value && k < T * (size_t)shape->inputs; k++) test->value[k] = tile->input.value[k * LANES];
     for (size_t k = 0; test->target && k < (size_t)(shape->reads * shape->outputs); k++) test->target[k] = tile->target[k * LANES];
-    for (int lane = 0; lane < LANES && test->path; lane++) {
+    for (int lane = 0; lane < LANES && test->path; lane++)
         for (int n = 0; n < 2 * (shape->reads + 1); n++) test->path[lane * 2 * (shape->reads + 1) + n] = tile->play.path[n * LANES + lane];
-        for (int d = 0; d < 2; d++) test->goal[lane * 2 + d] = tile->play.goal[d * LANES + lane];
-    }
     memcpy(test->threshold, net->scratch->trace_threshold, T * N * sizeof(float));
     memcpy(test->readout, net->scratch->trace_readout, T * (size_t)shape->outputs * sizeof(float));
     test->label = TASK_NO_LABEL;
@@ -111,7 +117,8 @@ status lsnn_test_trial(void *raw, const test_trial *trial, double *record) {
     unsigned bits;
     pulse_begin(trial->pulse);
     bits = pulse_bits(trial->pulse);
-    lsnn_forward(net, TASK_TEST, (trial->number + test->setting.skip) * samples, samples, &bits);
+    const int64_t first = (trial->number + test->setting.skip) * samples;
+    lsnn_forward(net, TASK_TEST, first, samples, &bits);
     if (bits && !pulse_heed(trial->pulse, bits, 0)) return STATUS_RESUMABLE;
     lsnn_tell(net, trial->pulse);
     bits = lsnn_raise(net, pulse_bits(trial->pulse));
@@ -128,17 +135,49 @@ status lsnn_test_trial(void *raw, const test_trial *trial, double *record) {
     record[RECORD_LABELS] = (double)net->outcome.labels;
     record[RECORD_LOSS] = sum_value(net->outcome.loss);
     record[RECORD_WEIGHT] = net->outcome.weight;
+    if (net->shape.acts) lsnn_episodes_tell(net, first, record + RECORDS);
     return STATUS_OK;
 }
 
 static double total(const struct lsnn_test *test, const double *records, int column) {
     double sum = 0;
-    for (int64_t n = 0; n < test->setting.trials; n++) sum += records[n * RECORDS + column];
+    for (int64_t n = 0; n < test->setting.trials; n++) sum += records[n * test->columns + column];
     return sum;
 }
 
+/** Searches of an episode, the last of which its end may cut off. @param told its numbers of lsnn_episodes_tell(), so many apart
+ *  @param search [][SEARCH] NULL: they are counted only @return how many */
+static int64_t list_searches(const lsnn *net, int64_t episode, const double *told, int64_t apart, int64_t *search) {
+    const int reads = net->shape.reads;
+    int64_t count = 0;
+    for (int n = 0, before = 0; n < reads; n++) {
+        const bool reached = (uint32_t)told[(2 + n / EPISODE_MOVES) * apart] >> n % EPISODE_MOVES & 1;
+        if (!reached && n < reads - 1) continue;
+        if (search) {
+            int64_t *at = search + count * SEARCH;
+            at[SEARCH_EPISODE] = episode, at[SEARCH_BEFORE] = before, at[SEARCH_MOVES] = n + 1 - before, at[SEARCH_REACHED] = reached;
+        }
+        before = n + 1, count++;
+    }
+    return count;
+}
+
+static void list_episodes(lsnn *net, const double *records) {
+    struct lsnn_test *test = net->test;
+    const int64_t samples = lsnn_trial_samples(net), episodes = test->setting.trials * samples;
+    for (int pass = 0; pass < 2; pass++) {
+        test->searches = 0;
+        for (int64_t e = 0; e < episodes; e++) {
+            const double *told = records + e / samples * test->columns + RECORDS + e % samples;
+            for (int d = 0; d < 2; d++) test->goal[2 * e + d] = (float)told[d * samples];
+            test->searches += list_searches(net, e, told, samples, pass ? test->search + test->searches * SEARCH : NULL);
+        }
+        if (pass == 0) test->search = memory_new(MEMORY_OUTPUT, (size_t)(test->searches * SEARCH), sizeof *test->search);
+    }
+}
+
 void lsnn_test_task(void *raw, int task, const double *records, figure_list *figures) {
-    const lsnn *net = raw;
+    lsnn *net = raw;
     const double labels = total(net->test, records, RECORD_LABELS), weight = total(net->test, records, RECORD_WEIGHT);
     (void)task;
     figure_add(figures, NULL, "rate_hz", total(net->test, records, RECORD_RATE) / (double)net->test->setting.trials);
@@ -146,6 +185,7 @@ void lsnn_test_task(void *raw, int task, const double *records, figure_list *fig
     figure_add(figures, NULL, "accuracy", labels > 0 ? total(net->test, records, RECORD_RIGHT) / labels : NAN);
     figure_add_count(figures, NULL, "windows", (int64_t)labels);
     if (!net->shape.acts) return;
+    list_episodes(net, records);
     const lsnn_course course = lsnn_course_of(net, net->test->visits, (double)(net->test->setting.trials * lsnn_trial_samples(net)));
     figure_add(figures, NULL, "goals", course.goals);
     figure_add(figures, NULL, "first_moves", course.first);
@@ -153,7 +193,7 @@ void lsnn_test_task(void *raw, int task, const double *records, figure_list *fig
 }
 
 /** Rows of rank 0. */
-static void write_rows(const lsnn *net, h5_file *file, const char *name, h5_type type, int rows, int columns, const void *data) {
+static void write_rows(const lsnn *net, h5_file *file, const char *name, h5_type type, int64_t rows, int columns, const void *data) {
     const h5_dataset shape = {.type = type, .dimensions = 2, .shape = {rows, columns}, .axis = 0, .first = net->owned.mine ? 0 : rows,
                               .mine = net->owned.mine ? rows : 0};
     h5_write(file, name, shape, data);
@@ -176,11 +216,13 @@ static void write_targets(const lsnn *net, h5_file *file) {
 /** Where agents went, and how long they took. */
 static void write_paths(const lsnn *net, h5_file *file) {
     const struct lsnn_test *test = net->test;
-    const int moves = net->shape.reads, samples = (int)fmin(LANES, (double)lsnn_trial_samples(net));
-    write_rows(net, file, "test/0/path", H5_FLOAT32, samples, 2 * (moves + 1), test->path);
+    const int moves = net->shape.reads, samples = (int)lsnn_trial_samples(net), drawn = samples < LANES ? samples : LANES;
+    write_rows(net, file, "test/0/path", H5_FLOAT32, drawn, 2 * (moves + 1), test->path);
     h5_attribute_text(file, "test/0/path", "help", "of the first samples of the first trial: x, y at first and after each move [sample][x y]");
-    write_rows(net, file, "test/0/goal", H5_FLOAT32, samples, 2, test->goal);
-    h5_attribute_text(file, "test/0/goal", "help", "their goals [sample][x y]");
+    write_rows(net, file, "test/0/goal", H5_FLOAT32, test->setting.trials * samples, 2, test->goal);
+    h5_attribute_text(file, "test/0/goal", "help", "of all episodes, trial by trial [episode][x y]");
+    write_rows(net, file, "test/0/search", H5_INT64, test->searches, SEARCH, test->search);
+    h5_attribute_text(file, "test/0/search", "help", "of all episodes [search][episode, moves before it, moves, was the goal reached (0: the episode ended)]");
     write_rows(net, file, "test/0/visits", H5_INT64, 2, moves + 1, test->visits);
     h5_attribute_text(file, "test/0/visits", "help", "goals reached after 1, 2, .. moves: the first of an episode (the last column: none), later ones");
 }
@@ -225,7 +267,7 @@ void lsnn_test_end(void *raw) {
     if (!test) return;
     net->outcome = test->kept, net->rate_cost = test->rate_cost;
     void *arrays[] = {test->count, test->confusion, test->error, test->spikes, test->shown, test->threshold, test->readout, test->value, test->target,
-                      test->visits, test->path, test->goal};
+                      test->visits, test->path, test->goal, test->search};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
     memory_free(test);
     net->test = NULL;

@@ -37,11 +37,12 @@ static void play_new(play *play, const shape *shape) {
     const int64_t line = (int64_t)shape->reads * LANES;
     *play = (struct play){.action = floats((shape->outputs - 1) * line), .log_chance = floats(line), .value = floats(line), .reward = floats(line),
                           .advantage = floats(line), .due = floats(line), .path = floats(2 * (line + LANES)), .goal = floats(2 * LANES),
-                          .last = memory_new(MEMORY_STATE, 2 * LANES, sizeof(int))};
+                          .last = memory_new(MEMORY_STATE, 2 * LANES, sizeof(int)), .reached = memory_new(MEMORY_STATE, (size_t)line, 1)};
 }
 
 static void play_clear(play *play) {
-    void *arrays[] = {play->action, play->log_chance, play->value, play->reward, play->advantage, play->due, play->path, play->goal, play->last};
+    void *arrays[] = {play->action, play->log_chance, play->value, play->reward, play->advantage, play->due, play->path, play->goal, play->last,
+                      play->reached};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
 }
 
