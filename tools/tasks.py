@@ -6,13 +6,16 @@
     run.first("spikes")          of the first sample of the first trial: spikes, input, threshold, readout [step][...]
     table("…/quick")             runs of a study that are done, a dictionary each, with the run itself as `of`
 """
+import os
+
 import numpy as np
+import yaml
 
 import codes
 from codes import STYLE, CodesRun, number
 
-__all__ = ["STYLE", "BLUE", "GREEN", "ORANGE", "GREY", "TaskRun", "table", "number", "draw_confusion", "draw_frames", "draw_learning", "draw_metric", "draw_sample", "median", "restricted_mean", "smooth",
-           "survival", "survival_alike"]
+__all__ = ["STYLE", "BLUE", "GREEN", "ORANGE", "GREY", "TaskRun", "table", "number", "draw_confusion", "draw_frames", "draw_learning", "draw_metric", "draw_sample", "first_and_later", "median", "restricted_mean",
+           "smooth", "survival", "survival_alike"]
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8C8C8C"  # Okabe & Ito
 
 
@@ -21,6 +24,11 @@ class TaskRun(CodesRun):
 
     def first(self, what):
         return self.data("test.h5", f"test/0/{what}")
+
+    def settings(self):
+        """{section: {key: value}}, the configuration as used."""
+        with open(os.path.join(self.folder, "parameters.yaml"), encoding="utf-8") as file:
+            return yaml.safe_load(file)
 
     def confusion(self):
         return self.data("test.h5", "test/0/confusion")
@@ -63,6 +71,14 @@ def median(survived):
 def restricted_mean(survived, most):
     """Mean moves of a search, longer ones counted as @p most; NaN if some were not watched for so long."""
     return float(survived[:most].sum())
+
+
+def first_and_later(episode, moves, reached):
+    """Of episodes in which two searches or more ended: moves of the first, and the mean of the others that ended. If an agent keeps nothing from one search for the next both have the
+    same mean, whatever the goals of its episodes are and wherever these end: searches of an episode that ended can change places."""
+    done = [moves[(episode == one) & reached] for one in np.unique(episode[reached])]
+    done = [some for some in done if len(some) > 1]
+    return np.array([some[0] for some in done], float), np.array([some[1:].mean() for some in done])
 
 
 def draw_learning(axes, curves, chance, window=10):

@@ -7,7 +7,7 @@ import numpy as np
 from engram_test import run_tests
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
-from tasks import median, restricted_mean, survival, survival_alike  # noqa: E402
+from tasks import first_and_later, median, restricted_mean, survival, survival_alike  # noqa: E402
 
 
 def test_by_hand(bench):
@@ -30,20 +30,35 @@ def test_cut_off(bench):
     assert np.median(moves[reached]) < 0.7 * half and np.median(moves) < 0.8 * half, "the example has nothing to correct"
 
 
-def test_alike(bench):
-    """Episodes of an agent that learns nothing, with goals that are easy or hard to find: later searches seem shorter, since they are of easy goals; of goals alike they are as long."""
+def episodes(sooner):
+    """Of 100 moves, with two kinds of goals. @param sooner by which factor later searches end sooner @return of each search: episode, kind of goal, is it a later one, moves, reached"""
     draw, rows = np.random.default_rng(2), []
     for episode in range(3000):
-        kind, at = episode % 2, 0
+        at = 0
         while at < 100:
-            needed = draw.geometric((0.03, 0.008)[kind])
-            rows.append((kind, at > 0, min(needed, 100 - at), needed <= 100 - at))
+            needed = draw.geometric((0.03, 0.008)[episode % 2] * (sooner if at else 1))
+            rows.append((episode, episode % 2, at > 0, min(needed, 100 - at), needed <= 100 - at))
             at += needed
-    kind, later, moves, reached = np.array(rows).T
+    return np.array(rows).T
+
+
+def test_alike(bench):
+    """Episodes of an agent that learns nothing, with goals that are easy or hard to find: later searches seem shorter, since they are of easy goals; of goals alike they are as long."""
+    _, kind, later, moves, reached = episodes(1)
     first, second = (survival(moves[later == which], reached[later == which], 100) for which in (0, 1))
     assert median(second) < 0.75 * median(first), (median(first), median(second))
     first, second = (survival_alike(moves[later == which], reached[later == which], kind[later == which], [0.5, 0.5], 80) for which in (0, 1))
     assert abs(restricted_mean(second, 60) / restricted_mean(first, 60) - 1) < 0.05 and abs(median(second) / median(first) - 1) < 0.12, (median(first), median(second))
 
 
-run_tests([test_by_hand, test_cut_off, test_alike])
+def test_exchanged(bench):
+    """Searches of an episode that ended: as long in the mean if nothing is kept, although goals differ and the end cuts searches off; shorter if something is."""
+    first, later = first_and_later(np.array([0, 0, 0, 1, 1, 2, 3, 3]), np.array([5, 2, 4, 7, 9, 20, 6, 1]), np.array([1, 1, 1, 1, 0, 0, 1, 1], bool))
+    assert (first == [5, 6]).all() and (later == [3, 1]).all(), (first, later)
+    for sooner, least, most in ((1, 0.94, 1.06), (3, 0, 0.75)):
+        episode, _, _, moves, reached = episodes(sooner)
+        first, later = first_and_later(episode, moves, reached == 1)
+        assert len(first) > 1000 and least < later.mean() / first.mean() < most, (sooner, later.mean() / first.mean())
+
+
+run_tests([test_by_hand, test_cut_off, test_alike, test_exchanged])
