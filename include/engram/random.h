@@ -76,6 +76,9 @@ double random_uniform(uint64_t seed, random_purpose purpose, uint64_t id, uint64
 /** Standard normal, Box & Muller 1958: sqrt(-2 ln U1) cos(2 pi U2), U1 from w1:w0 and U2 from w3:w2 as in random_uniform(). */
 double random_normal(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter);
 
+/** random_normal() of @p count consecutive counters, the same bits. @param[out] normals [count] */
+void random_normals(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter, int count, double *normals);
+
 /** Integer uniform on 0 .. bound-1, bound > 0 (multiply-shift of w1:w0; bias below bound/2^64). */
 uint64_t random_below(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter, uint64_t bound);
 

@@ -57,7 +57,14 @@ typedef struct table {
  *  @return STATUS_INPUT, or STATUS_FAILURE if the file is there but cannot be read; agreed by all ranks and printed */
 status table_read(const context *context, const char *path, const table_reading *how, table *result);
 
-/** One line of log that says how the table was read, and warnings about what was left out or looks odd. Not collective.
+/** As table_read(), but the table stays where it was read: all of it on rank 0, nothing on the others, until table_share(). Collective; agreed. */
+status table_read_first(const context *context, const char *path, const table_reading *how, table *result);
+
+/** Of what rank 0 has read everyone receives times, names and a block of units with all their values. Collective.
+ *  @param firsts  [ranks + 1] rank r keeps units firsts[r] to firsts[r + 1]; `values` is then [conditions][times][as many], `units` all there are */
+void table_share(const context *context, const int *firsts, table *all);
+
+/** One line of log that says how the table was read, and warnings about what was left out or looks odd. Not collective; before table_share().
  *  @param quantity  unit of its values, for people */
 void table_tell(const context *context, const char *path, const char *quantity, const table *table);
 
@@ -65,5 +72,8 @@ void table_clear(table *table);
 
 /** Linear interpolation of one unit at time @p t (ms); constant beyond the ends. */
 double table_at(const table *table, int condition, int unit, double t);
+
+/** The same of one series. @param time [times] increasing @param values [times], @p stride apart */
+double table_interpolate(const double *time, int times, const double *values, int64_t stride, double t);
 
 #endif

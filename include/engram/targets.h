@@ -66,6 +66,7 @@ typedef struct target_kind {
     /** Targets of one task, @p rows [instants][mine]: rates in Hz if gives_rates, else drives (or inputs of phi1 when rates are asked for). Collective.
      *  @param paired [N]; a neuron without a unit gets what the kind says (auxiliary targets) and paired = -2, or keeps 0 and -1 */
     status (*fill)(const target_request *request, const void *parameters, void *state, int task, int32_t *paired, double *rows);
+    double (*draws)(const void *parameters); /**< random numbers that a neuron's target of one task takes, for plans; NULL: some for each value */
     struct table *(*recorded)(void *state); /**< the recorded data behind the state, whose names are taken over after open(); NULL: there are none */
     bool gives_rates;
 } target_kind;
@@ -114,11 +115,5 @@ static inline const double *targets_at(const targets *targets, int mine, int tas
 double transfer_phi1(double x);
 double transfer_phi2(double x);
 double transfer_phi2_slope(double x); /**< d phi2/dx */
-
-/** Rate (Hz) of a LIF neuron with threshold 1, reset 0, time constant @p tau ms under mean input mu and white noise sigma (Siegert 1951, Ricciardi 1977;
- *  patterns/README.md 3.6); sigma = 0: the noiseless neuron. */
-double siegert_rate(double mu, double sigma, double tau);
-/** The mean input that gives @p rate Hz: regula falsi with bisection on the monotone rate. @pre rate > 0. */
-double siegert_input(double rate, double sigma, double tau);
 
 #endif

@@ -177,14 +177,14 @@ static char **receive_names(const context *job, char **mine, int count) {
     return mine;
 }
 
-static void broadcast_table(const context *job, table *all) {
+/** All but the values. */
+static void broadcast_head(const context *job, table *all) {
     int sizes[3] = {all->conditions, all->times, all->units};
     broadcast(job, sizes, sizeof sizes);
     all->conditions = sizes[0];
     all->times = sizes[1];
     all->units = sizes[2];
     all->time = receive(job, all->time, (int64_t)sizeof(double) * all->times);
-    all->values = receive(job, all->values, (int64_t)sizeof(double) * all->conditions * all->times * all->units);
     all->condition = receive_names(job, all->condition, all->conditions);
     all->unit = receive_names(job, all->unit, all->units);
     broadcast(job, &all->bin, sizeof all->bin);
@@ -192,13 +192,46 @@ static void broadcast_table(const context *job, table *all) {
     broadcast(job, &all->resolution, sizeof all->resolution);
 }
 
-status table_read(const context *job, const char *path, const table_reading *how, table *result) {
+status table_read_first(const context *job, const char *path, const table_reading *how, table *result) {
     *result = (table){0};
     status mine = job->rank == 0 ? read_file(path, how, result) : STATUS_OK;
     status agreed = status_agree(job, mine);
-    if (agreed == STATUS_OK) broadcast_table(job, result);
-    else table_clear(result);
+    if (agreed != STATUS_OK) table_clear(result);
     return agreed;
+}
+
+status table_read(const context *job, const char *path, const table_reading *how, table *result) {
+    status agreed = table_read_first(job, path, how, result);
+    if (agreed != STATUS_OK) return agreed;
+    broadcast_head(job, result);
+    result->values = receive(job, result->values, (int64_t)sizeof(double) * result->conditions * result->times * result->units);
+    return STATUS_OK;
+}
+
+/** Rank 0 keeps its columns, at the front, and gives the rest of the memory back. */
+static void keep_block(table *all, int units) {
+    int64_t rows = (int64_t)all->conditions * all->times;
+    for (int64_t row = 1; row < rows; row++) memmove(all->values + row * units, all->values + row * all->units, (size_t)units * sizeof(double));
+    all->values = memory_resize(MEMORY_TARGETS, all->values, (size_t)(rows * units), sizeof(double));
+}
+
+void table_share(const context *job, const int *firsts, table *all) {
+    broadcast_head(job, all);
+    int64_t rows = (int64_t)all->conditions * all->times; /* values of a table are fewer than 2^31 */
+    int mine = firsts[job->rank + 1] - firsts[job->rank];
+    if (job->rank != 0) {
+        all->values = memory_new(MEMORY_TARGETS, (size_t)(rows * mine), sizeof(double));
+        CHECK_MPI(MPI_Recv(all->values, (int)(rows * mine), MPI_DOUBLE, 0, 0, job->comm, MPI_STATUS_IGNORE));
+        return;
+    }
+    for (int rank = 1; rank < job->ranks; rank++) {
+        MPI_Datatype columns;
+        CHECK_MPI(MPI_Type_vector((int)rows, firsts[rank + 1] - firsts[rank], all->units, MPI_DOUBLE, &columns));
+        CHECK_MPI(MPI_Type_commit(&columns));
+        CHECK_MPI(MPI_Send(all->values + firsts[rank], 1, columns, rank, 0, job->comm));
+        CHECK_MPI(MPI_Type_free(&columns));
+    }
+    keep_block(all, mine);
 }
 
 void table_tell(const context *job, const char *path, const char *quantity, const table *all) {
@@ -230,16 +263,19 @@ void table_clear(table *all) {
     *all = (table){0};
 }
 
-double table_at(const table *all, int condition, int unit, double t) {
-    const double *values = all->values + (int64_t)condition * all->times * all->units + unit; /* [times], a stride of units apart */
-    int low = 0, high = all->times - 1;
-    if (t <= all->time[low]) return values[0];
-    if (t >= all->time[high]) return values[(int64_t)high * all->units];
+double table_interpolate(const double *time, int times, const double *values, int64_t stride, double t) {
+    int low = 0, high = times - 1;
+    if (t <= time[low]) return values[0];
+    if (t >= time[high]) return values[high * stride];
     while (high - low > 1) {
         int middle = low + (high - low) / 2;
-        if (all->time[middle] <= t) low = middle;
+        if (time[middle] <= t) low = middle;
         else high = middle;
     }
-    double before = values[(int64_t)low * all->units], after = values[(int64_t)high * all->units];
-    return before + (after - before) * ((t - all->time[low]) / (all->time[high] - all->time[low]));
+    double before = values[low * stride], after = values[high * stride];
+    return before + (after - before) * ((t - time[low]) / (time[high] - time[low]));
+}
+
+double table_at(const table *all, int condition, int unit, double t) {
+    return table_interpolate(all->time, all->times, all->values + (int64_t)condition * all->times * all->units + unit, all->units, t);
 }

@@ -95,4 +95,7 @@ const char machine_builtin[] =
     "  build_typed: 25.33\n"
     "  build_weighted: 77.28\n"
     "  build_plastic: 53.4\n"
-    "  build_p: 3.389\n";
+    "  build_p: 3.389\n"
+    "  build_value: 30\n"
+    "  build_rate: 250\n"
+    "  build_draw: 20\n";

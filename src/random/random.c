@@ -40,10 +40,9 @@ uint64_t random_below(uint64_t seed, random_purpose purpose, uint64_t id, uint64
     return scale((uint64_t)block.word[1] << 32 | block.word[0], bound);
 }
 
-/** random_bits() of LANES consecutive counters: words 0 and 1 as one integer each. */
+/** random_bits() of LANES consecutive counters. */
 enum { LANES = 16 };
-static void bits_lanes(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter, uint64_t bits[LANES]) {
-    uint32_t word[4][LANES];
+static void words_lanes(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter, uint32_t word[4][LANES]) {
     for (int i = 0; i < LANES; i++) {
         word[0][i] = (uint32_t)(counter + (uint64_t)i);
         word[1][i] = (uint32_t)((counter + (uint64_t)i) >> 32);
@@ -51,7 +50,22 @@ static void bits_lanes(uint64_t seed, random_purpose purpose, uint64_t id, uint6
         word[3][i] = (uint32_t)(id >> 32 & 0xffff) | (uint32_t)purpose << 16;
     }
     philox_rounds(seed, LANES, word[0], word[1], word[2], word[3]);
+}
+
+/** Words 0 and 1 as one integer each. */
+static void bits_lanes(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter, uint64_t bits[LANES]) {
+    uint32_t word[4][LANES];
+    words_lanes(seed, purpose, id, counter, word);
     for (int i = 0; i < LANES; i++) bits[i] = (uint64_t)word[1][i] << 32 | word[0][i];
+}
+
+void random_normals(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter, int count, double *normals) {
+    uint32_t word[4][LANES];
+    for (int begin = 0; begin < count; begin += LANES) {
+        words_lanes(seed, purpose, id, counter + (uint64_t)begin, word);
+        for (int i = 0; i < LANES && begin + i < count; i++)
+            normals[begin + i] = sqrt(-2.0 * log(unit_interval(word[0][i], word[1][i]))) * cos(2.0 * M_PI * unit_interval(word[2][i], word[3][i]));
+    }
 }
 
 static int compare_integers(const void *a, const void *b) {

@@ -1,5 +1,6 @@
 /* Recorded targets from a CSV or HDF5 table: conditions become tasks, units are paired with neurons, time is resampled to the learning interval. */
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "engram/memory.h"
@@ -35,19 +36,24 @@ static status open_file(target_request *request, const void *raw, void **state) 
     bool rates = ((const target_settings *)config_common(request->config, "targets"))->quantity == QUANTITY_RATE;
     static const double unit[] = {[TIME_UNIT_AUTO] = NAN, [TIME_UNIT_US] = 1e-3, [TIME_UNIT_MS] = 1, [TIME_UNIT_S] = 1e3};
     const table_reading how = {.dataset = p->dataset, .time_unit = unit[p->time_unit], .nonnegative = rates};
-    status result = table_read(request->context, path, &how, &opened->table);
+    bool shared = request->part.ranks > 1;
+    status result = (shared ? table_read_first : table_read)(request->context, path, &how, &opened->table);
     if (result == STATUS_OK && request->simulation) table_tell(request->context, path, rates ? " Hz" : "", &opened->table);
     free(path);
     if (result != STATUS_OK) {
         memory_free(opened);
         return result;
     }
-    const table *table = &opened->table;
+    table *table = &opened->table;
+    int units = table->units;
+    CHECK_MPI(MPI_Bcast(&units, 1, MPI_INT, 0, request->context->comm));
+    recorded_begin(opened, request, units);
+    if (shared) table_share(request->context, opened->firsts, table);
     if (isnan(p->origin)) p->origin = table->time[0] - (table->times > 1 ? table->bin : request->every);
     opened->origin = p->origin;
     opened->every = request->every;
     opened->auxiliary_filter = ((const plastic_settings *)config_common(request->config, "plastic"))->tau;
-    recorded_prepare(opened, &p->recorded);
+    recorded_prepare(opened, request, &p->recorded);
     *state = opened;
     return STATUS_OK;
 }

@@ -7,50 +7,114 @@
 #include "engram/network.h"
 #include "engram/random.h"
 
-static double mean_of(const table *table, int condition, int unit) {
-    double sum = 0;
-    for (int t = 0; t < table->times; t++) sum += table->values[((int64_t)condition * table->times + t) * table->units + unit];
-    return sum / table->times;
+void recorded_begin(recorded_state *state, const target_request *request, int units) {
+    state->ranks = request->part.ranks;
+    state->rank = state->ranks > 1 ? request->context->rank : 0; /* one: who plans has all of them, on whatever rank */
+    state->firsts = memory_new(MEMORY_TARGETS, (size_t)state->ranks + 1, sizeof(int));
+    for (int rank = 0; rank <= state->ranks; rank++) state->firsts[rank] = (int)partition_first(units, state->ranks, rank);
+}
+
+static int first_of(const recorded_state *state) {
+    return state->firsts[state->rank];
+}
+
+static int mine_of(const recorded_state *state) {
+    return state->firsts[state->rank + 1] - first_of(state);
+}
+
+/** A unit of my block in a condition: drawn, or where the file's values are. @param buffer [times] @param[out] stride between values */
+static const double *series_of(const recorded_state *state, int condition, int unit, double *buffer, int64_t *stride) {
+    if (state->draw) {
+        *stride = 1;
+        state->draw(state, condition, state->drawn ? state->drawn[unit] : unit, buffer);
+        return buffer;
+    }
+    *stride = mine_of(state);
+    return state->table.values + (int64_t)condition * state->table.times * *stride + (unit - first_of(state));
+}
+
+/** From every rank its units'. Collective. @param all [units] of @p size bytes each */
+static void gather(const recorded_state *state, const context *context, void *all, int size) {
+    if (state->ranks == 1) return;
+    int *counts = memory_new(MEMORY_BUFFERS, 2 * (size_t)state->ranks, sizeof(int)), *offsets = counts + state->ranks;
+    for (int rank = 0; rank < state->ranks; rank++) counts[rank] = state->firsts[rank + 1] - state->firsts[rank], offsets[rank] = state->firsts[rank];
+    MPI_Datatype type = size == 1 ? MPI_UINT8_T : MPI_DOUBLE;
+    CHECK_MPI(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all, counts, offsets, type, context->comm));
+    memory_free(counts);
+}
+
+/** Means of my block, and which of its units are above minimum_rate in every condition; from the other ranks theirs. */
+static void measure(recorded_state *state, const context *context, double minimum_rate, uint8_t *keep) {
+    const table *table = &state->table;
+    double *buffer = memory_new(MEMORY_BUFFERS, (size_t)table->times, sizeof(double));
+    state->mean = memory_new(MEMORY_TARGETS, (size_t)table->units, sizeof(double));
+    for (int u = first_of(state); u < state->firsts[state->rank + 1]; u++) {
+        for (int c = 0; c < table->conditions; c++) {
+            int64_t stride;
+            const double *values = series_of(state, c, u, buffer, &stride);
+            double sum = 0;
+            for (int t = 0; t < table->times; t++) sum += values[t * stride];
+            if (minimum_rate > 0) keep[u] &= sum / table->times > minimum_rate;
+            state->mean[u] += sum / table->times;
+        }
+        state->mean[u] /= table->conditions;
+    }
+    memory_free(buffer);
+    gather(state, context, keep, 1);
+    gather(state, context, state->mean, sizeof(double));
+}
+
+/** Keep the values of units marked in @p keep. */
+static void select_values(recorded_state *state, const uint8_t *keep) {
+    double *values = state->table.values;
+    int first = first_of(state), mine = mine_of(state);
+    int64_t write = 0, rows = (int64_t)state->table.conditions * state->table.times;
+    for (int64_t row = 0; row < rows; row++)
+        for (int u = 0; u < mine; u++)
+            if (keep[first + u]) values[write++] = values[row * mine + u];
 }
 
 /** Keep the units marked in @p keep. */
-static void select_units(table *table, const uint8_t *keep) {
-    int kept = 0;
+static void select_units(recorded_state *state, const uint8_t *keep) {
+    table *table = &state->table;
+    int kept = 0, rank = 0;
+    if (state->draw) state->drawn = memory_new(MEMORY_TARGETS, (size_t)table->units, sizeof(int));
+    else select_values(state, keep);
     for (int u = 0; u < table->units; u++) {
-        if (keep[u])
+        while (rank <= state->ranks && state->firsts[rank] == u) state->firsts[rank++] = kept;
+        if (keep[u]) {
+            if (state->drawn) state->drawn[kept] = u;
+            if (state->mean) state->mean[kept] = state->mean[u];
             table->unit[kept++] = table->unit[u];
-        else
+        } else {
             free(table->unit[u]);
+        }
     }
-    int64_t write = 0, rows = (int64_t)table->conditions * table->times;
-    for (int64_t row = 0; row < rows; row++)
-        for (int u = 0; u < table->units; u++)
-            if (keep[u]) table->values[write++] = table->values[row * table->units + u];
+    while (rank <= state->ranks) state->firsts[rank++] = kept;
     table->units = kept;
 }
 
-void recorded_prepare(recorded_state *state, const recorded_parameters *p) {
+void recorded_prepare(recorded_state *state, const target_request *request, const recorded_parameters *p) {
     table *table = &state->table;
     uint8_t *keep = memory_new(MEMORY_BUFFERS, (size_t)table->units, 1);
-    int64_t left = p->maximum_units == PARAM_AUTO_INTEGER ? table->units : p->maximum_units;
+    for (int u = 0; u < table->units; u++) keep[u] = 1;
+    if (p->minimum_rate > 0 || p->pairing == PAIRING_RATE) measure(state, request->context, p->minimum_rate, keep);
+    int64_t left = p->maximum_units == PARAM_AUTO_INTEGER ? table->units : p->maximum_units, kept = 0;
     for (int u = 0; u < table->units; u++) {
-        keep[u] = left > 0;
-        for (int c = 0; c < table->conditions && p->minimum_rate > 0; c++) keep[u] &= mean_of(table, c, u) > p->minimum_rate;
+        keep[u] &= left > 0;
         left -= keep[u];
+        kept += keep[u];
     }
-    select_units(table, keep);
+    if (kept < table->units) select_units(state, keep);
     memory_free(keep);
-    state->mean = memory_new(MEMORY_TARGETS, (size_t)table->units, sizeof(double));
-    for (int u = 0; u < table->units; u++) {
-        for (int c = 0; c < table->conditions; c++) state->mean[u] += mean_of(table, c, u);
-        state->mean[u] /= table->conditions;
-    }
 }
 
 void recorded_close(void *raw) {
     recorded_state *state = raw;
     if (!state) return;
     table_clear(&state->table);
+    memory_free(state->firsts);
+    memory_free(state->drawn);
     memory_free(state->mean);
     memory_free(state);
 }
@@ -164,16 +228,103 @@ static void fill_auxiliary(const target_request *request, const recorded_paramet
     }
 }
 
+/** What ranks exchange: series of units, from the ranks whose blocks they are in to those whose neurons are paired with them. */
+typedef struct {
+    int *sent, *sent_at, *received, *received_at; /**< [ranks] series to and from each, and where they begin */
+    int *place;                                   /**< [of my block] where in what is sent; -1: with no neuron */
+    int sends, receives;
+} routes;
+
+static routes routes_new(const target_request *request, const recorded_state *state, const int32_t *paired) {
+    const partition *part = &request->part;
+    int *table = memory_new(MEMORY_BUFFERS, 4 * (size_t)state->ranks, sizeof(int));
+    routes routes = {table, table + state->ranks, table + 2 * state->ranks, table + 3 * state->ranks,
+                     .place = memory_new(MEMORY_BUFFERS, (size_t)mine_of(state), sizeof(int))};
+    for (int u = 0; u < mine_of(state); u++) routes.place[u] = -1;
+    for (int to = 0; to < state->ranks; to++) { /* in the order of neurons */
+        routes.sent_at[to] = routes.sends;
+        for (int64_t gid = partition_first(part->total, state->ranks, to); gid < partition_first(part->total, state->ranks, to + 1); gid++) {
+            int unit = paired[gid] - first_of(state);
+            if (unit >= 0 && unit < mine_of(state)) routes.place[unit] = routes.sends++;
+        }
+        routes.sent[to] = routes.sends - routes.sent_at[to];
+    }
+    for (int from = 0; from < state->ranks; from++) {
+        routes.received_at[from] = routes.receives;
+        for (int i = 0; i < part->mine; i++) {
+            int unit = paired[part->first + i];
+            routes.receives += unit >= state->firsts[from] && unit < state->firsts[from + 1];
+        }
+        routes.received[from] = routes.receives - routes.received_at[from];
+    }
+    return routes;
+}
+
+/** Rank whose block a unit is in. */
+static int owner_of(const recorded_state *state, int unit) {
+    int low = 0, high = state->ranks;
+    while (high - low > 1) {
+        int middle = low + (high - low) / 2;
+        if (state->firsts[middle] <= unit) low = middle;
+        else high = middle;
+    }
+    return low;
+}
+
+/** Series of the units of my neurons, those of a rank after the other, each rank's in the order of my neurons. Collective. @return [receives][times] */
+static double *exchange_series(const target_request *request, const recorded_state *state, const routes *routes, int task) {
+    const table *table = &state->table;
+    int mine = mine_of(state), times = table->times;
+    double *sent = memory_new(MEMORY_BUFFERS, (size_t)routes->sends * (size_t)times, sizeof(double));
+    double *received = memory_new(MEMORY_BUFFERS, (size_t)routes->receives * (size_t)times, sizeof(double));
+    for (int t = 0; t < times; t++) {
+        const double *row = table->values + ((int64_t)task * times + t) * mine;
+        for (int u = 0; u < mine; u++)
+            if (routes->place[u] >= 0) sent[(int64_t)routes->place[u] * times + t] = row[u];
+    }
+    MPI_Datatype series;
+    CHECK_MPI(MPI_Type_contiguous(times, MPI_DOUBLE, &series));
+    CHECK_MPI(MPI_Type_commit(&series));
+    CHECK_MPI(MPI_Alltoallv(sent, routes->sent, routes->sent_at, series, received, routes->received, routes->received_at, series, request->context->comm));
+    CHECK_MPI(MPI_Type_free(&series));
+    memory_free(sent);
+    return received;
+}
+
+/** Resample one unit to the instants. @param rows [instants], @p mine apart */
+static void resample(const target_request *request, const recorded_state *state, const double *values, int64_t stride, double *rows) {
+    for (int k = 0; k < request->instants; k++)
+        rows[(int64_t)k * request->part.mine] =
+            table_interpolate(state->table.time, state->table.times, values, stride, state->origin + (k + 1) * request->every);
+}
+
+/** From the blocks of a file's units. */
+static void fill_exchanged(const target_request *request, const recorded_state *state, int task, const int32_t *paired, double *rows) {
+    routes routes = routes_new(request, state, paired);
+    double *received = exchange_series(request, state, &routes, task);
+    for (int i = 0; i < request->part.mine; i++) {
+        int unit = paired[request->part.first + i];
+        if (unit >= 0) resample(request, state, received + (int64_t)routes.received_at[owner_of(state, unit)]++ * state->table.times, 1, rows + i);
+    }
+    memory_free(received);
+    memory_free(routes.place);
+    memory_free(routes.sent);
+}
+
 status recorded_fill(const target_request *request, const void *parameters, void *raw, int task, int32_t *paired, double *rows) {
     const recorded_parameters *p = parameters;
     const recorded_state *state = raw;
     int mine = request->part.mine;
+    bool here = state->draw || state->ranks == 1;
+    double *buffer = memory_new(MEMORY_BUFFERS, (size_t)state->table.times, sizeof(double));
     for (int i = 0; i < mine; i++) {
-        int64_t gid = request->part.first + i;
+        int64_t gid = request->part.first + i, stride;
         if (paired[gid] == -2) fill_auxiliary(request, p, state->auxiliary_filter, task, gid, mine, rows + i);
-        if (paired[gid] < 0) continue;
-        for (int k = 0; k < request->instants; k++)
-            rows[(int64_t)k * mine + i] = table_at(&state->table, task, paired[gid], state->origin + (k + 1) * request->every);
+        if (paired[gid] < 0 || !here) continue;
+        const double *values = series_of(state, task, paired[gid], buffer, &stride);
+        resample(request, state, values, stride, rows + i);
     }
+    memory_free(buffer);
+    if (!here) fill_exchanged(request, state, task, paired, rows);
     return STATUS_OK;
 }

@@ -31,17 +31,25 @@ typedef struct {
     {"maximum_units", PARAM_INTEGER, UNIT_NONE, "auto", 1, 1 << 24, NULL, "use only so many of these units, the first of the table; auto: all", \
      offsetof(type, recorded.maximum_units)}
 
-/** State of both kinds. */
-typedef struct {
-    table table;
+/** State of both kinds; first member of what a kind adds to it. No rank holds all values: units are read, or drawn for their means, in blocks as neurons are,
+ *  and at last a rank has those that its neurons are paired with. */
+typedef struct recorded_state {
+    table table;        /**< names and times; of a file, values [conditions][times][of my block] */
+    int *firsts;        /**< [ranks + 1] rank r has units firsts[r] to firsts[r + 1]; with one rank all of them */
+    int ranks, rank;    /**< that share units out */
+    int *drawn;         /**< [units] number before minimum_rate and maximum_units; NULL: their own */
     double origin;      /**< ms of the table that is the end of the stimulus */
     double every;       /**< ms between learning instants, 0: not known */
-    double *mean;       /**< [units] mean rate over conditions and times */
+    double *mean;       /**< [units] mean rate over conditions and times; NULL: nobody asks */
     double auxiliary_filter; /**< ms, low-pass of auxiliary rates: the plastic time constant */
+    /** Draw a unit in a condition, [times]; NULL: units are those of the file. @param unit its number before minimum_rate and maximum_units */
+    void (*draw)(const struct recorded_state *state, int condition, int unit, double *values);
 } recorded_state;
 
-/** Drop units below minimum_rate and those beyond maximum_units, and compute means. Not collective. */
-void recorded_prepare(recorded_state *state, const recorded_parameters *p);
+/** Share units out, as table->units says. Not collective. */
+void recorded_begin(recorded_state *state, const target_request *request, int units);
+/** Drop units below minimum_rate and those beyond maximum_units, and compute means if they are asked for. Collective. */
+void recorded_prepare(recorded_state *state, const target_request *request, const recorded_parameters *p);
 void recorded_close(void *state);
 
 /* Hooks of both kinds: their parameter structs begin with recorded_parameters. */

@@ -1,5 +1,6 @@
 /* A stand-in for recorded cortical rates with the statistics of Kim et al. 2023's table (patterns/README.md 4.8): log-normal mean rates, smoothed
- * Ornstein-Uhlenbeck log-rates, rescaled to each unit's mean and temporal SD. Every rank draws the whole table.
+ * Ornstein-Uhlenbeck log-rates, rescaled to each unit's mean and temporal SD. A rank draws the units of its neurons;
+ * where means of all are asked for, ranks draw a part of the units each for them.
  *
  * Recorded units resemble each other. With targets.components = K all units share K such paths: the log-rate of a unit is
  *     sqrt(1 - shared) own + sqrt(shared) common ,  common ~ sum over k of load_k component_k ,  load_k ~ N(0, COMPONENT_DECAY^k)
@@ -45,11 +46,11 @@ static const param parameters[] = {
 static const param_table surrogate_table = {"surrogate", "a stand-in for recorded cortical rates (statistics of Kim et al. 2023)", parameters,
                                             sizeof parameters / sizeof *parameters, sizeof(surrogate_parameters)};
 
-/** What a table is drawn with. */
+/** What units are drawn with. */
 typedef struct {
+    recorded_state recorded;
     const surrogate_parameters *parameters;
     uint64_t seed;
-    table *table;
     double *sum;        /* of a path in steps of 1 ms */
     double *path;       /* [times] */
     double *common;     /* [times] */
@@ -58,17 +59,23 @@ typedef struct {
 
 /** Boxcar-smoothed unit OU in 1 ms steps, at the times of the table. @param id of its random numbers @param[out] path [times] */
 static void draw_path(const drawing *d, int condition, uint64_t id, double *path) {
+    enum { PIECE = 256 };
     const surrogate_parameters *p = d->parameters;
     int64_t half = llround(p->smoothing / 2), length = llround(p->length) + 2 * half + 1;
     uint64_t draw = ((uint64_t)condition + 1) << 32;
-    double *sum = d->sum, decay = exp(-1 / p->tau), x = random_normal(d->seed, RANDOM_SURROGATE, id, draw++);
+    double *sum = d->sum, decay = exp(-1 / p->tau), step = sqrt(1 - decay * decay), x = random_normal(d->seed, RANDOM_SURROGATE, id, draw++);
+    double normals[PIECE];
     sum[0] = 0;
     for (int64_t ms = 0; ms < length; ms++) {
+        if (ms % PIECE == 0) {
+            random_normals(d->seed, RANDOM_SURROGATE, id, draw, length - ms < PIECE ? (int)(length - ms) : PIECE, normals);
+            draw += PIECE;
+        }
         sum[ms + 1] = sum[ms] + x;
-        x = decay * x + sqrt(1 - decay * decay) * random_normal(d->seed, RANDOM_SURROGATE, id, draw++);
+        x = decay * x + step * normals[ms % PIECE];
     }
-    for (int t = 0; t < d->table->times; t++) {
-        int64_t centre = llround(d->table->time[t]) + half;
+    for (int t = 0; t < d->recorded.table.times; t++) {
+        int64_t centre = llround(d->recorded.table.time[t]) + half;
         path[t] = (sum[centre + half + 1 < length ? centre + half + 1 : length] - sum[centre - half]) / (double)(2 * half + 1);
     }
 }
@@ -87,9 +94,9 @@ static void standardize(double *path, int times) {
 }
 
 static void draw_components(drawing *d) {
-    int times = d->table->times, components = (int)d->parameters->components;
-    d->components = memory_new(MEMORY_BUFFERS, (size_t)d->table->conditions * (size_t)components * (size_t)times + 1, sizeof(double));
-    for (int c = 0; c < d->table->conditions; c++)
+    int times = d->recorded.table.times, components = (int)d->parameters->components;
+    d->components = memory_new(MEMORY_TARGETS, (size_t)d->recorded.table.conditions * (size_t)components * (size_t)times + 1, sizeof(double));
+    for (int c = 0; c < d->recorded.table.conditions; c++)
         for (int k = 0; k < components; k++) {
             double *path = d->components + ((int64_t)c * components + k) * times;
             draw_path(d, c, COMPONENT_ID + (uint64_t)k, path);
@@ -99,7 +106,7 @@ static void draw_components(drawing *d) {
 
 /** A unit's own path becomes one that it shares with the others in part. */
 static void share_path(const drawing *d, int condition, int unit) {
-    int times = d->table->times, components = (int)d->parameters->components;
+    int times = d->recorded.table.times, components = (int)d->parameters->components;
     for (int t = 0; t < times; t++) d->common[t] = 0;
     for (int k = 0; k < components; k++) {
         const double *path = d->components + ((int64_t)condition * components + k) * times;
@@ -113,14 +120,29 @@ static void share_path(const drawing *d, int condition, int unit) {
 }
 
 /** One unit in one condition: its path, z-scored over the window, as variation of an exponential around the mean. */
-static void draw_unit(const drawing *d, int condition, int unit, double mean) {
-    const table *table = d->table;
-    double *value = table->values + (int64_t)condition * table->times * table->units + unit, average, sd;
+static void draw_unit(const recorded_state *state, int condition, int unit, double *value) {
+    const drawing *d = (const drawing *)state; /* its first member */
+    const surrogate_parameters *p = d->parameters;
+    double mean = exp(p->log_mean + p->log_sd * random_normal(d->seed, RANDOM_SURROGATE, (uint64_t)unit, 0)), average, sd;
     draw_path(d, condition, (uint64_t)unit, d->path);
-    if (d->parameters->components) share_path(d, condition, unit);
-    measure(d->path, table->times, &average, &sd);
-    double log_sd = sqrt(log1p(d->parameters->variation * d->parameters->variation));
-    for (int t = 0; t < table->times; t++) value[(int64_t)t * table->units] = mean * exp(log_sd * (d->path[t] - average) / sd - log_sd * log_sd / 2);
+    if (p->components) share_path(d, condition, unit);
+    measure(d->path, state->table.times, &average, &sd);
+    double log_sd = sqrt(log1p(p->variation * p->variation));
+    for (int t = 0; t < state->table.times; t++) value[t] = mean * exp(log_sd * (d->path[t] - average) / sd - log_sd * log_sd / 2);
+}
+
+static void close_surrogate(void *raw) {
+    drawing *d = raw;
+    if (!d) return;
+    memory_free(d->sum), memory_free(d->path), memory_free(d->common), memory_free(d->components);
+    recorded_close(d);
+}
+
+/** Each in steps of 1 ms; again where means of all units are asked for. */
+static double draws(const void *raw) {
+    const surrogate_parameters *p = raw;
+    int times = p->recorded.minimum_rate > 0 || p->recorded.pairing == PAIRING_RATE ? 2 : 1;
+    return times * (p->length + p->smoothing);
 }
 
 static status open_surrogate(target_request *request, const void *raw, void **state) {
@@ -130,44 +152,42 @@ static status open_surrogate(target_request *request, const void *raw, void **st
     if (p->bin > p->length)
         return status_agree(request->context, config_complain(request->config, "targets", "bin", "%g ms is longer than the table, %g ms", p->bin, p->length));
     if (p->units == PARAM_AUTO_INTEGER) p->units = p->recorded.pairing == PAIRING_RATE ? request->cells->excitatory : request->part.total;
-    recorded_state *opened = memory_new(MEMORY_TARGETS, 1, sizeof *opened);
+    drawing *d = memory_new(MEMORY_TARGETS, 1, sizeof *d);
+    recorded_state *opened = &d->recorded;
     table *table = &opened->table;
     *table = (struct table){.conditions = (int)p->conditions, .times = (int)floor(p->length / p->bin * (1 + 1e-9)), .units = (int)p->units};
     table->time = memory_new(MEMORY_TARGETS, (size_t)table->times, sizeof(double));
-    table->values = memory_new(MEMORY_TARGETS, (size_t)table->conditions * (size_t)table->times * (size_t)table->units, sizeof(double));
     table->condition = calloc((size_t)table->conditions, sizeof(char *));
     table->unit = calloc((size_t)table->units, sizeof(char *));
-    drawing d = {p,
-                 request->seed,
-                 table,
-                 .sum = memory_new(MEMORY_BUFFERS, (size_t)(p->length + p->smoothing) + 8, sizeof(double)),
-                 .path = memory_new(MEMORY_BUFFERS, (size_t)table->times, sizeof(double)),
-                 .common = memory_new(MEMORY_BUFFERS, (size_t)table->times, sizeof(double))};
     if (!table->condition || !table->unit) context_abort("memory: no room for surrogate rates");
     for (int t = 0; t < table->times; t++) table->time[t] = (t + 1) * p->bin;
     for (int c = 0; c < table->conditions; c++)
         if (asprintf(&table->condition[c], "condition%d", c) < 0) context_abort("memory: no room for a name");
-    draw_components(&d);
-    for (int u = 0; u < table->units; u++) {
+    for (int u = 0; u < table->units; u++)
         if (asprintf(&table->unit[u], "unit%d", u) < 0) context_abort("memory: no room for a name");
-        double mean = exp(p->log_mean + p->log_sd * random_normal(request->seed, RANDOM_SURROGATE, (uint64_t)u, 0));
-        for (int c = 0; c < table->conditions; c++) draw_unit(&d, c, u, mean);
-    }
-    memory_free(d.sum), memory_free(d.path), memory_free(d.common), memory_free(d.components);
+    d->parameters = p;
+    d->seed = request->seed;
+    d->sum = memory_new(MEMORY_TARGETS, (size_t)(p->length + p->smoothing) + 8, sizeof(double));
+    d->path = memory_new(MEMORY_TARGETS, (size_t)table->times, sizeof(double));
+    d->common = memory_new(MEMORY_TARGETS, (size_t)table->times, sizeof(double));
+    draw_components(d);
+    opened->draw = draw_unit;
     opened->auxiliary_filter = ((const plastic_settings *)config_common(request->config, "plastic"))->tau;
-    recorded_prepare(opened, &p->recorded);
-    *state = opened;
+    recorded_begin(opened, request, table->units);
+    recorded_prepare(opened, request, &p->recorded);
+    *state = d;
     return STATUS_OK;
 }
 
 const target_kind targets_surrogate = {.parameters = &surrogate_table,
                                        .open = open_surrogate,
-                                       .close = recorded_close,
+                                       .close = close_surrogate,
                                        .tasks = recorded_tasks,
                                        .duration = recorded_duration,
                                        .needs = recorded_needs,
                                        .check = recorded_check,
                                        .pair = recorded_pair,
                                        .fill = recorded_fill,
+                                       .draws = draws,
                                        .recorded = recorded_table,
                                        .gives_rates = true};

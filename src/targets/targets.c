@@ -6,6 +6,7 @@
 
 #include "engram/memory.h"
 #include "engram/random.h"
+#include "engram/siegert.h"
 #include "engram/table.h"
 
 /** Names outlive the table, which is freed once there are targets. */
@@ -75,22 +76,23 @@ static double rate_of(const target_kind *kind, double value, double time_unit) {
     return kind->gives_rates ? value : transfer_phi1(value) * 1000 / time_unit;
 }
 
-/** Turn one rate into a target drive; keep track of how well that went. */
-static double drive_of_rate(targets *targets, double rate, double sigma, double bias, double tau) {
+/** The mean input that gives a rate; keep track of how well that went. */
+static double drive_of_rate(targets *targets, const siegert *siegert, double rate, double sigma, double tau) {
     if (rate == 0) {
         rate = 0.1;
         targets->raised_rates++;
     }
-    double mu = siegert_input(rate, sigma, tau);
-    double error = fabs(siegert_rate(mu, sigma, tau) - rate) / fmax(rate, 1);
+    double mu = siegert_input(siegert, rate, sigma, tau);
+    double error = fabs(siegert_rate(siegert, mu, sigma, tau) - rate) / fmax(rate, 1);
     if (!(error <= targets->inversion_error)) targets->inversion_error = error;
-    return mu - bias;
+    return mu;
 }
 
 static void convert_rates(target_request *request, targets *targets, int form, const double *sigma, const double *bias, double tau) {
     int mine = request->part.mine;
     int64_t count = (int64_t)targets->tasks * targets->instants * mine;
     targets->rate = memory_new(MEMORY_TARGETS, (size_t)count, sizeof(double));
+    siegert *siegert = form == RATE_SIEGERT ? siegert_new() : NULL;
     for (int64_t n = 0; n < count; n++) {
         int i = (int)(n % mine);
         int64_t gid = request->part.first + i;
@@ -98,10 +100,11 @@ static void convert_rates(target_request *request, targets *targets, int form, c
         if (form == RATE_PHI)
             targets->value[n] = targets->rate[n] * request->time_unit / 1000;
         else if (request->trained[gid])
-            targets->value[n] = drive_of_rate(targets, targets->rate[n], sigma[i], bias[i], tau);
+            targets->value[n] = drive_of_rate(targets, siegert, targets->rate[n], sigma[i], tau) - bias[i];
         else
             targets->value[n] = NAN; /* no target */
     }
+    siegert_free(siegert);
     if (form == RATE_SIEGERT) targets->quantity = QUANTITY_DRIVE;
     double error = isnan(targets->inversion_error) ? -1 : targets->inversion_error;
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &error, 1, MPI_DOUBLE, MPI_MAX, request->context->comm));
@@ -149,7 +152,7 @@ status targets_fill(target_request *request, targets *targets, const double *sig
     result = status_agree(request->context, result);
     if (result == STATUS_OK) share_targets(request, settings->distinct, targets);
     if (result == STATUS_OK && settings->quantity == QUANTITY_RATE) convert_rates(request, targets, settings->rate_form, sigma, bias, membrane_tau);
-    close_state(targets); /* a table of recordings is large, and every rank has all of it */
+    close_state(targets); /* recordings are large */
     return result;
 }
 

@@ -50,6 +50,19 @@ static void test_scalars(void **state) {
     assert_int_equal(random_below(1, RANDOM_TARGET, 0, 0, 1), 0);
 }
 
+/** Many at once are those of one at a time, to the bit, wherever a stretch begins and ends. */
+static void test_normals(void **state) {
+    (void)state;
+    double normals[70];
+    for (int count = 0; count < 68; count += 3) {
+        uint64_t id = 7 + ((uint64_t)count << 33), counter = ((uint64_t)1 << 32) - 20 + (uint64_t)count;
+        normals[count] = 12345;
+        random_normals(99, RANDOM_SURROGATE, id, counter, count, normals);
+        for (int i = 0; i < count; i++) assert_true(normals[i] == random_normal(99, RANDOM_SURROGATE, id, counter + (uint64_t)i));
+        assert_true(normals[count] == 12345);
+    }
+}
+
 static void test_noise_formula(void **state) {
     (void)state;
     enum { COUNT = 300000 };
@@ -231,7 +244,7 @@ static void test_hypergeometric(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known_answers), cmocka_unit_test(test_scalars), cmocka_unit_test(test_noise_formula),
+        cmocka_unit_test(test_known_answers), cmocka_unit_test(test_scalars), cmocka_unit_test(test_normals), cmocka_unit_test(test_noise_formula),
         cmocka_unit_test(test_noise_splitting), cmocka_unit_test(test_short),
         cmocka_unit_test(test_noise_moments), cmocka_unit_test(test_choose), cmocka_unit_test(test_hypergeometric),
     };

@@ -394,6 +394,23 @@ static void measure_recording(calibration *calibration) {
     others->score = tracked.score / 4 / 16384 * 1e9;
 }
 
+/** Noisy neurons with targets and nothing to learn. */
+static double build_targets(calibration *calibration, const char *targets) {
+    return measure(calibration, 0, "simulation: {dt: 1 ms}\nnetwork: {kind: none, neurons: 4096}\nneuron: {noise: voltage, noise_sd: 0.65}\n"
+                                   "plastic: {kind: none}\ntargets: {%s}\nlearning: {rule: none, every: 10 ms}\n", targets).build;
+}
+
+static void measure_targets(calibration *calibration) {
+    const double values = 4096 * 48.0, draws = 4096 * (1000 + 300.0);
+    machine_others *others = costs_of(&calibration->machine).others;
+    double few = build_targets(calibration, "kind: ou, duration: 20 ms"), ou = build_targets(calibration, "kind: ou, duration: 500 ms");
+    double rates = build_targets(calibration, "kind: surrogate, quantity: rate, conditions: 1, length: 1000 ms, duration: 500 ms");
+    double fewer = build_targets(calibration, "kind: surrogate, quantity: rate, conditions: 1, length: 1000 ms, duration: 20 ms");
+    others->build_value = fmax((ou - few) / values * 1e9, 1);
+    others->build_rate = fmax((rates - fewer) / values * 1e9 - others->build_value, 1);
+    others->build_draw = fmax((fewer - few) / draws * 1e9, 1);
+}
+
 void costs_measure(calibration *calibration) {
     calibration_say(calibration, "neurons");
     measure_update(calibration);
@@ -403,4 +420,5 @@ void costs_measure(calibration *calibration) {
     measure_stores(calibration);
     measure_sources(calibration);
     measure_recording(calibration);
+    measure_targets(calibration);
 }

@@ -53,6 +53,9 @@ typedef struct {
     double score;            /**< of a neuron and instant at the end of a loop */
     double build_typed, build_weighted, build_plastic; /**< of a synapse */
     double build_p;          /**< of an element of P */
+    double build_value;      /**< of a value of a target */
+    double build_rate;       /**< of a rate that becomes a drive */
+    double build_draw;       /**< of a random number that a target is made from */
 } machine_others;
 
 /** All of them. Borrowed from the machine. */

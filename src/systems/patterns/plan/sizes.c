@@ -4,6 +4,7 @@
 
 #include "../build.h"
 #include "engram/memory.h"
+#include "engram/table.h"
 #include "sizes.h"
 
 /** Does any neuron have noise? */
@@ -104,6 +105,9 @@ static status read_targets(const context *context, config *config, plan_network 
     network->keeps_rates = settings->quantity == QUANTITY_RATE;
     network->rate_targets = network->keeps_rates && (settings->rate_form == RATE_AUTO ? network->model->phi_applies : settings->rate_form == RATE_PHI);
     network->target_rate = NAN;
+    network->target_draws = targets.kind->draws ? targets.kind->draws(targets.parameters) : 0;
+    const table *recorded = targets.kind->recorded ? targets.kind->recorded(targets.state) : NULL;
+    if (recorded && recorded->values) network->table_bytes = 8.0 * recorded->conditions * recorded->times * recorded->units;
     if (targets.kind->pair) result = read_pairs(&request, &targets, network);
     if (result == STATUS_OK) count_trained(config, &targets, network);
     targets_clear(&targets);

@@ -37,6 +37,8 @@ typedef struct {
     double baseline;           /**< ms of the run before training, 0: none */
     int64_t tracked;           /**< values of a neuron that the rolling average holds, tracker_rows() */
     double unit_rate;          /**< Hz of feed-forward units */
+    double target_draws;       /**< random numbers that a neuron's target takes, beside those of its values */
+    double table_bytes;        /**< recorded values of all units, 0: no file */
     double target_rate;        /**< Hz, mean of the targets of trained neurons; NAN: unknown */
     const output_settings *output;
     const added_output *measured;

@@ -184,7 +184,9 @@ static double building(const timing *timing) {
     const machine_others *others = timing->costs.others;
     double statics = network->network.inputs * (double)share->mine * (network->network.typed ? others->build_typed : others->build_weighted);
     double p = network->rule.store ? plan_store_bytes(network, share, 0).p / plan_real(network) : 0;
-    return NS * (statics + share->plastic_synapses * others->build_plastic + p * others->build_p);
+    double by_siegert = network->keeps_rates && !network->rate_targets ? others->build_rate : 0, targets = network->tasks * (double)share->mine;
+    targets *= network->instants * (others->build_value + by_siegert) + network->target_draws * others->build_draw;
+    return NS * (statics + share->plastic_synapses * others->build_plastic + p * others->build_p + targets);
 }
 
 void patterns_time(const void *sizes, const machine *machine, plan_ranks ranks, double rate, plan_seconds *s) {
