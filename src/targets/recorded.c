@@ -228,38 +228,6 @@ static void fill_auxiliary(const target_request *request, const recorded_paramet
     }
 }
 
-/** What ranks exchange: series of units, from the ranks whose blocks they are in to those whose neurons are paired with them. */
-typedef struct {
-    int *sent, *sent_at, *received, *received_at; /**< [ranks] series to and from each, and where they begin */
-    int *place;                                   /**< [of my block] where in what is sent; -1: with no neuron */
-    int sends, receives;
-} routes;
-
-static routes routes_new(const target_request *request, const recorded_state *state, const int32_t *paired) {
-    const partition *part = &request->part;
-    int *table = memory_new(MEMORY_BUFFERS, 4 * (size_t)state->ranks, sizeof(int));
-    routes routes = {table, table + state->ranks, table + 2 * state->ranks, table + 3 * state->ranks,
-                     .place = memory_new(MEMORY_BUFFERS, (size_t)mine_of(state), sizeof(int))};
-    for (int u = 0; u < mine_of(state); u++) routes.place[u] = -1;
-    for (int to = 0; to < state->ranks; to++) { /* in the order of neurons */
-        routes.sent_at[to] = routes.sends;
-        for (int64_t gid = partition_first(part->total, state->ranks, to); gid < partition_first(part->total, state->ranks, to + 1); gid++) {
-            int unit = paired[gid] - first_of(state);
-            if (unit >= 0 && unit < mine_of(state)) routes.place[unit] = routes.sends++;
-        }
-        routes.sent[to] = routes.sends - routes.sent_at[to];
-    }
-    for (int from = 0; from < state->ranks; from++) {
-        routes.received_at[from] = routes.receives;
-        for (int i = 0; i < part->mine; i++) {
-            int unit = paired[part->first + i];
-            routes.receives += unit >= state->firsts[from] && unit < state->firsts[from + 1];
-        }
-        routes.received[from] = routes.receives - routes.received_at[from];
-    }
-    return routes;
-}
-
 /** Rank whose block a unit is in. */
 static int owner_of(const recorded_state *state, int unit) {
     int low = 0, high = state->ranks;
@@ -269,6 +237,48 @@ static int owner_of(const recorded_state *state, int unit) {
         else high = middle;
     }
     return low;
+}
+
+/** What ranks exchange: series of units, from the ranks whose blocks they are in to those whose neurons are paired with them. */
+typedef struct {
+    int *sent, *sent_at, *received, *received_at; /**< [ranks] series to and from each, and where they begin */
+    int *place;                                   /**< [of my block] where in what is sent; -1: with no neuron */
+    int sends, receives;
+} routes;
+
+/** Neurons of a rank are served in pieces, so that what is exchanged is little beside what is held. */
+typedef struct { int number, count; } piece;
+
+enum { PIECE_BYTES = 4 << 20 };
+
+/** First neuron of a piece of a rank's; that of the next piece is where it ends. */
+static int64_t piece_first(const target_request *request, const recorded_state *state, int rank, int number, int count) {
+    int64_t first = partition_first(request->part.total, state->ranks, rank), next = partition_first(request->part.total, state->ranks, rank + 1);
+    return first + (next - first) * number / count;
+}
+
+static routes routes_new(const target_request *request, const recorded_state *state, const int32_t *paired, piece piece) {
+    int *table = memory_new(MEMORY_BUFFERS, 4 * (size_t)state->ranks, sizeof(int));
+    routes routes = {table, table + state->ranks, table + 2 * state->ranks, table + 3 * state->ranks,
+                     .place = memory_new(MEMORY_BUFFERS, (size_t)mine_of(state), sizeof(int))};
+    for (int u = 0; u < mine_of(state); u++) routes.place[u] = -1;
+    for (int to = 0; to < state->ranks; to++) { /* in the order of neurons */
+        routes.sent_at[to] = routes.sends;
+        int64_t end = piece_first(request, state, to, piece.number + 1, piece.count);
+        for (int64_t gid = piece_first(request, state, to, piece.number, piece.count); gid < end; gid++) {
+            int unit = paired[gid] - first_of(state);
+            if (unit >= 0 && unit < mine_of(state)) routes.place[unit] = routes.sends++;
+        }
+        routes.sent[to] = routes.sends - routes.sent_at[to];
+    }
+    int64_t end = piece_first(request, state, state->rank, piece.number + 1, piece.count);
+    for (int64_t gid = piece_first(request, state, state->rank, piece.number, piece.count); gid < end; gid++)
+        if (paired[gid] >= 0) routes.received[owner_of(state, paired[gid])]++;
+    for (int from = 0; from < state->ranks; from++) {
+        routes.received_at[from] = routes.receives;
+        routes.receives += routes.received[from];
+    }
+    return routes;
 }
 
 /** Series of the units of my neurons, those of a rank after the other, each rank's in the order of my neurons. Collective. @return [receives][times] */
@@ -298,17 +308,25 @@ static void resample(const target_request *request, const recorded_state *state,
             table_interpolate(state->table.time, state->table.times, values, stride, state->origin + (k + 1) * request->every);
 }
 
-/** From the blocks of a file's units. */
-static void fill_exchanged(const target_request *request, const recorded_state *state, int task, const int32_t *paired, double *rows) {
-    routes routes = routes_new(request, state, paired);
+/** A piece of my neurons, from the blocks of a file's units. Collective. */
+static void fill_piece(const target_request *request, const recorded_state *state, int task, const int32_t *paired, piece piece, double *rows) {
+    routes routes = routes_new(request, state, paired, piece);
     double *received = exchange_series(request, state, &routes, task);
-    for (int i = 0; i < request->part.mine; i++) {
-        int unit = paired[request->part.first + i];
-        if (unit >= 0) resample(request, state, received + (int64_t)routes.received_at[owner_of(state, unit)]++ * state->table.times, 1, rows + i);
+    int64_t end = piece_first(request, state, state->rank, piece.number + 1, piece.count);
+    for (int64_t gid = piece_first(request, state, state->rank, piece.number, piece.count); gid < end; gid++) {
+        if (paired[gid] < 0) continue;
+        int64_t place = routes.received_at[owner_of(state, paired[gid])]++;
+        resample(request, state, received + place * state->table.times, 1, rows + (gid - request->part.first));
     }
     memory_free(received);
     memory_free(routes.place);
     memory_free(routes.sent);
+}
+
+/** As many pieces on every rank. */
+static int pieces_of(const target_request *request, const recorded_state *state) {
+    double neurons = (double)request->part.total / state->ranks, bytes = neurons * state->table.times * (double)sizeof(double);
+    return 1 + (int)fmin(neurons, bytes / PIECE_BYTES);
 }
 
 status recorded_fill(const target_request *request, const void *parameters, void *raw, int task, int32_t *paired, double *rows) {
@@ -325,6 +343,7 @@ status recorded_fill(const target_request *request, const void *parameters, void
         resample(request, state, values, stride, rows + i);
     }
     memory_free(buffer);
-    if (!here) fill_exchanged(request, state, task, paired, rows);
+    piece piece = {0, here ? 0 : pieces_of(request, state)};
+    for (; piece.number < piece.count; piece.number++) fill_piece(request, state, task, paired, piece, rows);
     return STATUS_OK;
 }

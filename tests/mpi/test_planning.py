@@ -5,10 +5,11 @@ import os
 import re
 import subprocess
 
+import h5py
 import numpy as np
 
 import engram_test
-from engram_test import run_tests
+from engram_test import read, run_tests
 
 SANITIZED = bool(os.environ.get("ENGRAM_TEST_SANITIZED"))
 ALL = bool(os.environ.get("ENGRAM_TEST_ALL"))  # calibrate measures the exchange of two ranks, too, which takes both cores for as long
@@ -181,6 +182,35 @@ def test_edges_of_a_file(bench):
     assert code == 2 and "there is no population 'none'" in err, err
 
 
+def test_recordings(bench):
+    """Of a table of recordings rank 0 reads everything, and every rank keeps a block: on four ranks the others never have half of it. The plan knows of both."""
+    conditions, times, units = 2, 1250, 2000
+    rates = np.exp(np.random.default_rng(3).standard_normal((conditions, times, units)))
+    with h5py.File(bench.path("rates.h5"), "w") as file:
+        file["rate"], file["time"] = rates, np.arange(1, times + 1.0)
+        file["time"].attrs["units"] = "ms"
+    mib = rates.nbytes / 2**20
+    config, wrong, values = bench.config("empty.yaml", ""), [], []
+    parameters = {**COMMON, **BALANCED, "targets.kind": "file", "targets.path": bench.path("rates.h5"), "targets.quantity": "rate", "targets.pairing": "rate", "plastic.trained": "targets",
+                  "plastic.excitatory_in_degree": 5, "plastic.inhibitory_in_degree": 5}
+    for ranks in (1, 4):
+        wrong += compare(bench, "recordings", ranks, parameters, config)
+        values.append([read(bench.path(f"recordings-{ranks}"), "targets.h5", f"targets/{task}/rate") for task in range(conditions)])
+    assert not wrong, "\n" + "\n".join(wrong)
+    with open(bench.path("recordings-4", "run.json")) as file:
+        memory = json.load(file)["memory_mib"]
+    assert memory["peak"]["min"] < memory["held"]["max"] + mib / 2 < memory["peak"]["max"], memory
+    assert all((one == four).all() for one, four in zip(*values)), "targets depend on the number of ranks"
+
+
+def test_time_to_build(bench):
+    """What targets cost to make is planned: as many more seconds as there are more values to be inverted."""
+    config = bench.config("large.yaml", "network: {kind: none, neurons: 12000}\nneuron: {noise: voltage, noise_sd: 0.65}\ntargets: {kind: surrogate, quantity: rate, duration: 2 s}\nlearning: {every: 1 ms}\n"
+                                        "plastic: {kind: none}\n")
+    seconds = [float(re.search(r"building (\d+)s", plan(bench, config, {"learning.rule": "none", "targets.conditions": tasks}, 2)[1])[1]) for tasks in (4, 8)]
+    assert seconds[0] > 5 and abs(seconds[1] / seconds[0] - 2) < 0.2, seconds
+
+
 def test_table_of_ranks(bench):
     """Where communication takes over; and what the table says of a number of ranks is what is said when it is asked for."""
     config = bench.config("large.yaml", "network: {neurons: 1000000, in_degree: 500}\nplastic: {group_size: 10}\n")
@@ -307,5 +337,5 @@ def test_wrong_input(bench):
     assert code == 2 and "cannot be written" in err, err
 
 
-counted = [] if SANITIZED else [test_memory_of_every_kind, test_memory_of_balanced, test_memory_of_codes, test_rate_of_balanced, test_edges_of_a_file]  # sanitizers have memory of their own
-run_tests(counted + [test_table_of_ranks, test_job_script, test_site_of_job_script, test_machine_files, test_wrong_input])
+counted = [] if SANITIZED else [test_memory_of_every_kind, test_memory_of_balanced, test_memory_of_codes, test_rate_of_balanced, test_edges_of_a_file, test_recordings]  # sanitizers have memory of their own
+run_tests(counted + [test_time_to_build, test_table_of_ranks, test_job_script, test_site_of_job_script, test_machine_files, test_wrong_input])

@@ -167,7 +167,7 @@ static void test_siegert_inverse(void **state) { /* V13, V14 */
 }
 
 /** Within what the oracle itself is good to: it stops at 1e-12 of the rate or of the interval; its 16 points per unit of y lose digits where e^(y^2) rises
- *  fast (3e-8 at y = 25), and its ends where they are far from 0 beside the 1/sigma between them (1e-11 at mu = 700 sigma); above 1e4 sigma it leaves noise out. */
+ *  fast (3e-8 at y = 25), and its ends where they are far from 0 beside the 1/sigma between them (1e-11 at 700); above 1e4 sigma it leaves noise out. */
 static void test_siegert_oracle(void **state) {
     const siegert *table = *state;
     double worst_rate = 0, worst_input = 0, worst_back = 0;

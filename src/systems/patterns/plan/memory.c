@@ -110,7 +110,7 @@ static double bytes_to_write(const plan_network *network, int64_t ranks) {
 }
 
 /** The most until the first loop: while static synapses are made, while recordings are read (all of them by rank 0), while plastic synapses are made,
- *  while targets are (what is learned and what ranks give each other, a task at a time, beside the block of recordings), and while P(0) is. @param scratch of P(0) */
+ *  while targets are (beside a block of recordings), and while P(0) is. @param scratch of P(0) */
 static double bytes_while_built(const plan_network *network, const plan_share *share, const double *end, double scratch) {
     double all = network->network.inputs * (double)share->mine, plastic = share->plastic_synapses, held = 0;
     bool typed = network->network.typed, any = network->network.any;
@@ -120,9 +120,9 @@ static double bytes_while_built(const plan_network *network, const plan_share *s
     double static_stage = end[MEMORY_STATE] + (any ? unpacked + 8 * (double)network->neurons : 0) + rows + packed;
     double statics = network->plastic.takes_static ? 12 * all + unpacked : end[MEMORY_STATIC];
     double lists = 12 * 1.25 * plastic; /* sources, and weights as doubles */
-    double block = network->table_bytes / (double)share->ranks, read = end[MEMORY_STATE] + end[MEMORY_STATIC] + network->table_bytes + block;
+    double block = network->table_bytes / (double)share->ranks, read = end[MEMORY_STATE] + end[MEMORY_STATIC] + network->table_bytes;
     double plastic_stage = end[MEMORY_STATE] + lists + statics + 2 * plastic * plan_real(network) + block;
-    double filled = end[MEMORY_STATE] + end[MEMORY_STATIC] + end[MEMORY_WEIGHTS] + end[MEMORY_TARGETS] + block * (1 + 2.0 / network->tasks);
+    double filled = end[MEMORY_STATE] + end[MEMORY_STATIC] + end[MEMORY_WEIGHTS] + end[MEMORY_TARGETS] + block;
     for (int c = 0; c < MEMORY_CATEGORIES; c++) held += c == MEMORY_OUTPUT ? 0 : end[c];
     return fmax(fmax(fmax(static_stage, read), fmax(plastic_stage, filled)), held + scratch);
 }
