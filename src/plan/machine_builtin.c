@@ -96,6 +96,6 @@ const char machine_builtin[] =
     "  build_weighted: 77.28\n"
     "  build_plastic: 53.4\n"
     "  build_p: 3.389\n"
-    "  build_value: 30\n"
-    "  build_rate: 250\n"
-    "  build_draw: 20\n";
+    "  build_value: 25\n"
+    "  build_rate: 210\n"
+    "  build_draw: 26\n";

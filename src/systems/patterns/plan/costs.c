@@ -33,9 +33,9 @@ static const param others_params[] = {
     MACHINE_NUMBER(machine_others, "build_weighted", NULL, 0, MACHINE_HUGE_NS, "ns to make a static synapse of a random network", build_weighted),
     MACHINE_NUMBER(machine_others, "build_plastic", NULL, 0, MACHINE_HUGE_NS, "ns to make a plastic synapse", build_plastic),
     MACHINE_NUMBER(machine_others, "build_p", NULL, 0, MACHINE_HUGE_NS, "ns to make an element of P", build_p),
-    MACHINE_NUMBER(machine_others, "build_value", "30", 0, MACHINE_HUGE_NS, "ns to make a value of a target", build_value),
-    MACHINE_NUMBER(machine_others, "build_rate", "250", 0, MACHINE_HUGE_NS, "ns to turn a rate into a drive", build_rate),
-    MACHINE_NUMBER(machine_others, "build_draw", "20", 0, MACHINE_HUGE_NS, "ns of a random number that a recorded stand-in is made from", build_draw),
+    MACHINE_NUMBER(machine_others, "build_value", "25", 0, MACHINE_HUGE_NS, "ns to make a value of a target", build_value),
+    MACHINE_NUMBER(machine_others, "build_rate", "210", 0, MACHINE_HUGE_NS, "ns to turn a rate into a drive", build_rate),
+    MACHINE_NUMBER(machine_others, "build_draw", "26", 0, MACHINE_HUGE_NS, "ns of a random number that a recorded stand-in is made from", build_draw),
 };
 MACHINE_TABLE(others_table, "others", "what is measured, and building", others_params, machine_others);
 
