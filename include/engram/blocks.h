@@ -36,7 +36,7 @@ typedef struct {
     int64_t room, done; /**< done: sources that were appended */
 } blocks_slice;
 
-typedef struct {
+typedef struct static_blocks {
     blocks_form form;
     int64_t sources;
     int64_t excitatory;  /**< gids below are excitatory: whose spikes are counted apart (BLOCKS_COUNTED) */
@@ -76,6 +76,15 @@ void blocks_append(static_blocks *blocks, int slice, const blocks_synapse *synap
 
 /** All sources are there: give back what is left of the room. */
 void blocks_finish(static_blocks *blocks);
+
+/** The synapses of a source onto a slice, by delay. @param[out] row [BLOCKS_ROW_MAX or as many as there are] @return their number */
+int blocks_row(const static_blocks *blocks, int slice, int64_t source, blocks_synapse *row);
+
+/** Slices that a rank's neurons are divided into. */
+int blocks_slices(const blocks_setting *setting);
+/** Bytes of so many synapses, and of sums, for "engram plan". */
+double blocks_bytes(const blocks_setting *setting, double synapses);
+double block_sums_bytes(const blocks_setting *setting);
 
 /** Sums of the block that is under way. */
 typedef struct block_sums block_sums;

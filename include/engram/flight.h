@@ -51,7 +51,7 @@ typedef struct delay_ring {
     unsigned loads;       /**< of the flight that it was made from */
 } delay_ring;
 
-/** @return owned; NULL for synapses that need none, as all have the same delay, or there are none */
+/** @return owned; NULL for synapses that need none, as all have the same delay, or there are none, or they are in blocks (block_sums) */
 delay_ring *delay_ring_new(const static_synapses *synapses, int mine);
 void delay_ring_free(delay_ring *ring);
 

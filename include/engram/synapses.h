@@ -27,12 +27,12 @@ enum { DELAY_MAX = 16383 };
 void synapse_rows_free(synapse_rows *rows);
 
 /** Static synapses ordered by source, for delivery. Weights that depend only on the two types cost no memory:
- *  then weight is NULL and delivery counts spikes per source type. */
+ *  then weight is NULL and delivery counts spikes per source type: static_typed(). */
 typedef struct {
     int64_t sources;           /**< N */
     int64_t excitatory;        /**< gids below are excitatory */
     int64_t *start;            /**< [sources+1], owned */
-    uint32_t *target;          /**< [start[sources]] local index, ascending within a source, owned; NULL in the other two forms of static_pack() */
+    uint32_t *target;          /**< [start[sources]] local index, ascending within a source, owned; NULL in the other forms of static_pack() */
     uint16_t *narrow;          /**< the same in two bytes each, or NULL; owned */
     uint32_t *bits;            /**< [sources][words] bit i % 32 of word i / 32: local neuron i is a target; or NULL; owned */
     int words, whole_words;    /**< of a source's bits; those among them all of whose bits are neurons */
@@ -41,6 +41,7 @@ typedef struct {
     int64_t largest_in_degree; /**< of this rank's targets */
     uint16_t *delay;           /**< [start[sources]] time steps, owned; NULL: longest for all */
     int longest;               /**< of the delays, the same on all ranks, 1 or more */
+    struct static_blocks *blocks; /**< form STATIC_BLOCKS: targets, delays and weights are there (blocks.h), and their arrays here NULL; owned */
 } static_synapses;
 
 /** Transpose; the weights are copied. */
@@ -49,15 +50,23 @@ static_synapses *static_from_rows(const synapse_rows *rows, int64_t sources, int
 synapse_rows static_to_rows(const static_synapses *synapses, int targets, int64_t first_gid);
 void static_free(static_synapses *synapses);
 
-/** What delivery reads. Any but LISTS is for typed weights. */
+/** What delivery reads. Any but LISTS and BLOCKS is for typed weights and the same delay for all. */
 typedef enum {
     STATIC_LISTS,  /**< targets in 4 bytes */
     STATIC_NARROW, /**< targets in 2 bytes: at most 65,536 neurons on the rank */
     STATIC_BITS,   /**< a bit per neuron of the rank, for dense networks without multiple synapses */
+    STATIC_BLOCKS, /**< synapses with delays of their own, and weights of theirs or not, sorted by delay: flight.h delivers them */
 } static_form;
 
 /** The form in which delivery is fastest, of so many typed synapses no two of which connect the same pair. @param targets local neurons */
 static_form static_form_for(double synapses, double sources, int64_t targets);
+
+/** The form of so many synapses with delays of their own: BLOCKS, unless the lists of where the delays of sources begin were longer than the synapses, or
+ *  delays exceed BLOCKS_LONGEST steps. @param targets local neurons */
+static_form static_delayed_form(double synapses, double sources, int64_t targets, int longest, bool typed);
+
+/** Do weights depend on the two types only? */
+bool static_typed(const static_synapses *synapses);
 
 /** The form in which delivery is fastest. @param targets local neurons */
 static_form static_best_form(const static_synapses *synapses, int targets);
@@ -65,8 +74,8 @@ static_form static_best_form(const static_synapses *synapses, int targets);
 /** Store the targets in another form. @param form possible for these synapses; STATIC_LISTS always is @param targets local neurons */
 void static_pack(static_synapses *synapses, static_form form, int targets);
 
-/** Targets of a source, whatever the form. @param scratch [largest_out_degree] @return [start[source+1] - start[source]] local indices, ascending: in place or
- *  in @p scratch */
+/** Targets of a source, in any form but BLOCKS. @param scratch [largest_out_degree]
+ *  @return [start[source+1] - start[source]] local indices, ascending: in place or in @p scratch */
 const uint32_t *static_targets(const static_synapses *synapses, int64_t source, uint32_t *scratch);
 
 /** Largest number of targets of a source. */

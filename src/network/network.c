@@ -37,14 +37,17 @@ status network_build(const context *context, config *config, double dt, double m
                         .cells = &settings->cells};
     result->bias = memory_new(MEMORY_STATE, (size_t)result->part.mine, sizeof(double));
     status mine = kind->build(context, config, config_variant(config, "network"), result);
-    if (mine == STATUS_OK && result->synapses && !result->synapses->weight && result->synapses->largest_in_degree > UINT16_MAX)
+    if (mine == STATUS_OK && result->synapses && static_typed(result->synapses) && result->synapses->largest_in_degree > UINT16_MAX)
         mine = status_fail(STATUS_INPUT, "network: a neuron has %lld static inputs; at most %d are supported",
                            (long long)result->synapses->largest_in_degree, UINT16_MAX);
     if (mine == STATUS_OK && result->synapses && result->synapses->longest < 1) result->synapses->longest = 1;
-    if (mine == STATUS_OK && result->synapses) static_pack(result->synapses, static_best_form(result->synapses, result->part.mine), result->part.mine);
     status agreed = status_agree(context, mine);
-    if (agreed != STATUS_OK) network_clear(result);
-    else if (result->synapses) CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &result->synapses->longest, 1, MPI_INT, MPI_MAX, context->comm));
+    if (agreed != STATUS_OK) {
+        network_clear(result);
+    } else if (result->synapses) {
+        CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &result->synapses->longest, 1, MPI_INT, MPI_MAX, context->comm));
+        static_pack(result->synapses, static_best_form(result->synapses, result->part.mine), result->part.mine);
+    }
     return agreed;
 }
 

@@ -32,6 +32,7 @@ static void keep_untrained(const synapse_rows *rows, const plastic_request *requ
     }
     static_free(network->synapses);
     network->synapses = static_from_rows(&kept, network->part.total, network->cells->excitatory);
+    static_pack(network->synapses, static_best_form(network->synapses, network->part.mine), network->part.mine);
     synapse_rows_free(&kept);
 }
 

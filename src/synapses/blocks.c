@@ -25,9 +25,14 @@ static int most_of(const blocks_setting *setting) {
     return most < SLICE_MAX ? most : SLICE_MAX;
 }
 
+int blocks_slices(const blocks_setting *setting) {
+    const int most = most_of(setting);
+    return setting->mine ? (setting->mine + most - 1) / most : 1;
+}
+
 static_blocks *blocks_new(const blocks_setting *setting) {
     static_blocks *blocks = memory_new(MEMORY_STATIC, 1, sizeof *blocks);
-    const int most = most_of(setting), slices = setting->mine ? (setting->mine + most - 1) / most : 1;
+    const int slices = blocks_slices(setting);
     *blocks = (static_blocks){.form = setting->form, .sources = setting->sources, .excitatory = setting->excitatory, .longest = setting->longest,
                               .unit = setting->unit, .together = setting->together, .slices = slices};
     blocks->slice = memory_new(MEMORY_STATIC, (size_t)slices, sizeof *blocks->slice);
@@ -96,6 +101,34 @@ void blocks_append(static_blocks *blocks, int v, const blocks_synapse *synapse, 
     slice->start[source + 1] = begin + count;
 }
 
+int blocks_row(const static_blocks *blocks, int v, int64_t source, blocks_synapse *row) {
+    const blocks_slice *slice = &blocks->slice[v];
+    const int64_t begin = slice->start[source];
+    const int count = (int)(slice->start[source + 1] - begin);
+    const uint16_t *offset = slice->offset + source * (blocks->longest + 1);
+    const uint32_t mask = ((uint32_t)1 << slice->bits) - 1;
+    for (int k = 0, delay = 1; k < count; k++) {
+        const uint32_t word = slice->word[begin + k];
+        while (offset[delay] <= k) delay++;
+        row[k] = (blocks_synapse){.target = (word & mask) + (uint32_t)slice->first, .delay = (uint16_t)delay};
+        if (blocks->form == BLOCKS_DOUBLE) row[k].weight = slice->weight[begin + k];
+        else if (blocks->form == BLOCKS_FIXED) row[k].weight = blocks->unit * ((int32_t)word >> WORD_WEIGHT);
+    }
+    return count;
+}
+
+static const size_t sum_bytes[] = {[BLOCKS_COUNTED] = sizeof(uint16_t), [BLOCKS_FIXED] = sizeof(int32_t), [BLOCKS_DOUBLE] = sizeof(double)};
+
+double blocks_bytes(const blocks_setting *setting, double synapses) {
+    const double of_source = 8 + 2.0 * (setting->longest + 1), each = 4 + (setting->form == BLOCKS_DOUBLE ? 8 : 0);
+    return blocks_slices(setting) * (double)setting->sources * of_source + each * synapses;
+}
+
+double block_sums_bytes(const blocks_setting *setting) {
+    const int slices = blocks_slices(setting), count = (setting->mine + slices - 1) / slices;
+    return 2.0 * slices * BLOCK_STEPS * (double)(sum_bytes[setting->form] << bits_for(count));
+}
+
 /* ---- delivery ---- */
 
 /** Synapses of a source that a spike reaches within the block. */
@@ -117,10 +150,9 @@ struct block_sums {
 };
 
 block_sums *block_sums_new(const static_blocks *blocks) {
-    static const size_t sizes[] = {[BLOCKS_COUNTED] = sizeof(uint16_t), [BLOCKS_FIXED] = sizeof(int32_t), [BLOCKS_DOUBLE] = sizeof(double)};
     block_sums *sums = memory_new(MEMORY_STATE, 1, sizeof *sums);
     sums->slices = blocks->slices;
-    sums->size = sizes[blocks->form];
+    sums->size = sum_bytes[blocks->form];
     sums->sum = memory_new(MEMORY_STATE, (size_t)blocks->slices, sizeof *sums->sum);
     sums->slab = memory_new(MEMORY_STATE, (size_t)blocks->slices, sizeof *sums->slab);
     for (int v = 0; v < blocks->slices; v++) {
@@ -191,6 +223,7 @@ static cursor cursor_begin(const run *runs, int count, const uint32_t *word, con
 #define DELIVER(name, type, ADD)                                                                                                                              \
     static void name(const blocks_slice *slice, const run *runs, int count, type *sums) {                                                                     \
         const uint32_t mask = ((uint32_t)BLOCK_STEPS << slice->bits) - 1;                                                                                     \
+        const int sign = slice->bits + 3; /* of BLOCK_STEPS: where inhibitory sums begin */                                                                   \
         const double *const weights = slice->weight;                                                                                                          \
         cursor ahead = cursor_begin(runs, count, slice->word, weights);                                                                                       \
         for (const run *r = runs; r < runs + count; r++) {                                                                                                    \
@@ -204,12 +237,12 @@ static cursor cursor_begin(const run *runs, int count, const uint32_t *word, con
             }                                                                                                                                                 \
             if (left) cursor_next(&ahead, slice->word, weights);                                                                                              \
             for (int k = 0; k < left; k++) ADD;                                                                                                               \
-            (void)weight, (void)to;                                                                                                                           \
+            (void)weight, (void)to, (void)sign;                                                                                                                \
         }                                                                                                                                                     \
     }
 DELIVER(deliver_counted, uint16_t, to[(word[k] + turn) & mask]++)
 DELIVER(deliver_together, int32_t, sums[(word[k] + turn) & mask] += (int32_t)word[k] >> WORD_WEIGHT)
-DELIVER(deliver_fixed, int32_t, sums[((word[k] + turn) & mask) | ((word[k] >> 31) * (mask + 1))] += (int32_t)word[k] >> WORD_WEIGHT)
+DELIVER(deliver_fixed, int32_t, sums[((word[k] + turn) & mask) | (word[k] >> 31 << sign)] += (int32_t)word[k] >> WORD_WEIGHT)
 DELIVER(deliver_double, double, (weight[k] > 0 ? sums : sums + mask + 1)[(word[k] + turn) & mask] += weight[k])
 
 static void deliver_runs(const static_blocks *blocks, int v, block_sums *sums, int runs) {

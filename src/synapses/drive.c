@@ -28,7 +28,7 @@ drive *drive_new(const drive_setting *setting) {
     if (synapses) {
         drive->from_excitatory = zeros(mine);
         if (setting->tau_excitatory != setting->tau_inhibitory) drive->from_inhibitory = zeros(mine);
-        if (synapses->weight) {
+        if (!static_typed(synapses)) {
             drive->arriving.excitatory = zeros(mine);
             drive->arriving.inhibitory = zeros(mine);
         } else {

@@ -3,8 +3,8 @@
 #include <immintrin.h>
 #endif
 
+#include "engram/blocks.h"
 #include "engram/memory.h"
-#include "engram/synapses.h"
 
 void synapse_rows_free(synapse_rows *rows) {
     memory_free(rows->start);
@@ -43,14 +43,41 @@ static_synapses *static_from_rows(const synapse_rows *rows, int64_t sources, int
     return synapses;
 }
 
+/** From blocks: sources ascend within a target, several synapses of a pair by delay. @param[in,out] rows with room */
+static void rows_of_blocks(const static_synapses *synapses, int64_t first_gid, synapse_rows *rows) {
+    const static_blocks *blocks = synapses->blocks;
+    blocks_synapse *row = memory_new(MEMORY_BUFFERS, (size_t)static_largest_out_degree(synapses), sizeof *row);
+    for (int64_t j = 0; j < blocks->sources; j++)
+        for (int v = 0; v < blocks->slices; v++)
+            for (int k = 0, count = blocks_row(blocks, v, j, row); k < count; k++) rows->start[row[k].target + 1]++;
+    for (int i = 0; i < rows->targets; i++) rows->start[i + 1] += rows->start[i];
+    int64_t *next = memory_new(MEMORY_BUFFERS, (size_t)rows->targets + 1, sizeof(int64_t));
+    memcpy(next, rows->start, ((size_t)rows->targets + 1) * sizeof(int64_t));
+    for (int64_t j = 0; j < blocks->sources; j++)
+        for (int v = 0; v < blocks->slices; v++)
+            for (int k = 0, count = blocks_row(blocks, v, j, row); k < count; k++) {
+                const uint32_t i = row[k].target;
+                const int64_t at = next[i]++;
+                const double typed = synapses->type_weight[first_gid + i >= synapses->excitatory][j >= synapses->excitatory];
+                rows->source[at] = (int32_t)j;
+                rows->delay[at] = row[k].delay;
+                rows->weight[at] = blocks->form == BLOCKS_COUNTED ? typed : row[k].weight;
+            }
+    memory_free(next), memory_free(row);
+}
+
 synapse_rows static_to_rows(const static_synapses *synapses, int targets, int64_t first_gid) {
     int64_t count = synapses->start[synapses->sources];
     synapse_rows rows = {.targets = targets,
                          .start = memory_new(MEMORY_BUFFERS, (size_t)targets + 1, sizeof(int64_t)),
                          .source = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof(int32_t)),
                          .weight = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof(double)),
-                         .delay = synapses->delay ? memory_new(MEMORY_BUFFERS, (size_t)count, sizeof(uint16_t)) : NULL,
+                         .delay = synapses->delay || synapses->blocks ? memory_new(MEMORY_BUFFERS, (size_t)count, sizeof(uint16_t)) : NULL,
                          .longest = synapses->longest};
+    if (synapses->blocks) {
+        rows_of_blocks(synapses, first_gid, &rows);
+        return rows;
+    }
     uint32_t *scratch = memory_new(MEMORY_BUFFERS, (size_t)static_largest_out_degree(synapses), sizeof(uint32_t));
     for (int64_t j = 0; j < synapses->sources; j++) {
         const uint32_t *target = static_targets(synapses, j, scratch);
@@ -83,6 +110,7 @@ void static_free(static_synapses *synapses) {
     memory_free(synapses->bits);
     memory_free(synapses->weight);
     memory_free(synapses->delay);
+    blocks_free(synapses->blocks);
     memory_free(synapses);
 }
 
@@ -132,15 +160,71 @@ static_form static_form_for(double synapses, double sources, int64_t targets) {
     return targets <= UINT16_MAX + 1 ? STATIC_NARROW : STATIC_LISTS;
 }
 
+static blocks_setting setting_of(int64_t sources, int64_t excitatory, int longest, bool typed, int targets) {
+    return (blocks_setting){.form = typed ? BLOCKS_COUNTED : BLOCKS_DOUBLE, .sources = sources, .excitatory = excitatory, .longest = longest, .mine = targets};
+}
+
+static_form static_delayed_form(double synapses, double sources, int64_t targets, int longest, bool typed) {
+    if (longest > BLOCKS_LONGEST || targets > INT32_MAX) return STATIC_LISTS;
+    const blocks_setting setting = setting_of((int64_t)sources, 0, longest, typed, (int)targets);
+    return blocks_bytes(&setting, 0) <= (double)sizeof(uint32_t) * synapses ? STATIC_BLOCKS : STATIC_LISTS;
+}
+
+bool static_typed(const static_synapses *synapses) {
+    return synapses->blocks ? synapses->blocks->form == BLOCKS_COUNTED : !synapses->weight;
+}
+
 static_form static_best_form(const static_synapses *synapses, int targets) {
-    if (synapses->weight || synapses->delay) return STATIC_LISTS;
+    if (synapses->delay || synapses->blocks) {
+        const bool fits = static_largest_out_degree(synapses) <= BLOCKS_ROW_MAX;
+        const double count = (double)synapses->start[synapses->sources];
+        return fits ? static_delayed_form(count, (double)synapses->sources, targets, synapses->longest, static_typed(synapses)) : STATIC_LISTS;
+    }
+    if (synapses->weight) return STATIC_LISTS;
     static_form form = static_form_for((double)synapses->start[synapses->sources], (double)synapses->sources, targets);
     bool single = form != STATIC_BITS || synapses->bits || (synapses->target && all_single(synapses));
     return single ? form : targets <= UINT16_MAX + 1 ? STATIC_NARROW : STATIC_LISTS;
 }
 
+/** By delay, slice by slice. */
+static void to_blocks(static_synapses *synapses, int targets) {
+    const blocks_setting setting = setting_of(synapses->sources, synapses->excitatory, synapses->longest, !synapses->weight, targets);
+    static_blocks *blocks = blocks_new(&setting);
+    blocks_synapse *row = memory_new(MEMORY_BUFFERS, (size_t)static_largest_out_degree(synapses), sizeof *row);
+    for (int v = 0; v < blocks->slices; v++) {
+        const blocks_slice *slice = &blocks->slice[v];
+        if (blocks->slices == 1) blocks_reserve(blocks, v, synapses->start[synapses->sources]);
+        for (int64_t j = 0; j < synapses->sources; j++) {
+            int count = 0;
+            for (int64_t s = synapses->start[j]; s < synapses->start[j + 1]; s++)
+                if (synapses->target[s] - (uint32_t)slice->first < (uint32_t)slice->count)
+                    row[count++] = (blocks_synapse){synapses->target[s], synapses->delay[s], synapses->weight ? synapses->weight[s] : 0};
+            blocks_append(blocks, v, row, count);
+        }
+    }
+    blocks_finish(blocks);
+    memory_free(row);
+    memory_free(synapses->target), memory_free(synapses->weight), memory_free(synapses->delay);
+    synapses->target = NULL, synapses->weight = NULL, synapses->delay = NULL;
+    synapses->blocks = blocks;
+}
+
+static void from_blocks(static_synapses *synapses, int targets) {
+    const bool typed = static_typed(synapses);
+    synapse_rows rows = static_to_rows(synapses, targets, 0);
+    static_synapses *lists = static_from_rows(&rows, synapses->sources, synapses->excitatory);
+    synapse_rows_free(&rows);
+    blocks_free(synapses->blocks);
+    synapses->blocks = NULL;
+    synapses->target = lists->target, synapses->delay = lists->delay;
+    if (typed) memory_free(lists->weight);
+    else synapses->weight = lists->weight;
+    memory_free(lists->start), memory_free(lists);
+}
+
 /** Back to lists of four bytes. */
-static void unpack(static_synapses *synapses) {
+static void unpack(static_synapses *synapses, int targets) {
+    if (synapses->blocks) from_blocks(synapses, targets);
     if (synapses->target) return;
     uint32_t *target = memory_new(MEMORY_STATIC, (size_t)synapses->start[synapses->sources], sizeof *target);
     for (int64_t j = 0; j < synapses->sources; j++) static_targets(synapses, j, target + synapses->start[j]);
@@ -150,8 +234,13 @@ static void unpack(static_synapses *synapses) {
 }
 
 void static_pack(static_synapses *synapses, static_form form, int targets) {
-    unpack(synapses);
+    if (form == STATIC_BLOCKS && synapses->blocks) return;
+    unpack(synapses, targets);
     if (form == STATIC_LISTS) return;
+    if (form == STATIC_BLOCKS) {
+        to_blocks(synapses, targets);
+        return;
+    }
     const int64_t count = synapses->start[synapses->sources];
     if (form == STATIC_NARROW) {
         synapses->narrow = memory_new(MEMORY_STATIC, (size_t)count, sizeof *synapses->narrow);

@@ -33,6 +33,17 @@ learning:    {every: 5 ms, loops: 4}
 output:      {correlation_window: 10 ms}
 test:        {trials: 3, psth_bin: 5 ms}
 """
+DELAYED = """\
+simulation:  {dt: 0.5 ms, seed: 3}
+network:     {kind: random, neurons: 61, probability: 0.5, sigma: 4, bias: 1.1, delay_range: [0.5 ms, 3 ms]}
+neuron:      {model: lif, noise_sd: 0.5}
+plastic:     {excitatory_in_degree: 6, inhibitory_in_degree: 5, delay: 2 ms, delay_sd: 1 ms}
+stimulus:    {start: 20 ms, stop: 40 ms}
+targets:     {kind: sinusoid, duration: 100 ms, period: 100 ms}
+learning:    {every: 5 ms, loops: 2}
+output:      {correlation_window: 10 ms}
+test:        {trials: 3, psth_bin: 5 ms}
+"""
 GROUPINGS = ((1, None), (2, 2), (2, 1), (3, 2), (4, 4), (4, 2), (4, 1))  # ranks, ranks of a group; 3 by 2 leaves one idle
 FEWER = ((1, None), (3, None), (4, 2))  # for tests without a perturbation
 if os.environ.get("ENGRAM_TEST_SANITIZED"):
@@ -87,12 +98,12 @@ def assert_same(one, other, what):
 
 def test_same_bits(bench):
     all_at_once = ("--delete-neurons", "0.1", "--delete-synapses", "0.05", "--shuffle-synapses", "0.3", "--noise", "0.2", "--delete-spike", "30")
-    for name, text in (("theta", THETA), ("lif", LIF)):
+    for name, text in (("theta", THETA), ("lif", LIF), ("delayed", DELAYED)):
         run = trained(bench, name, text)
         truth, perturbed = {(): os.path.join(run, "test.h5")}, test(bench, run, f"{name}.perturbed", *all_at_once)
         truth[all_at_once] = perturbed
         for options, one in truth.items():
-            for ranks, size in GROUPINGS if options else FEWER:
+            for ranks, size in GROUPINGS if options and text != DELAYED else FEWER:
                 path = test(bench, run, f"{name}.{ranks}.{size}", *options, ranks=ranks, size=size)
                 assert_same(one, path, f"{name}: {ranks} ranks by {size}, options {options}, against {'one rank' if options else 'the run itself'}")
         differs = [k for k, v in contents(perturbed).items() if contents(truth[()]).get(k) != v]
@@ -321,6 +332,16 @@ def test_deleted_spike(bench):
     assert numbers(late, at + "trial_rms_difference")[:, :-1].max() == 0
 
 
+def test_deleted_spike_with_delays(bench):
+    """Nothing hears of a spike before the delay has passed: at the end of step t + d - 1 the drives have it, and all that comes later; others in flight are not touched."""
+    run = trained(bench, "theta_delayed", THETA.replace("sigma: 1}", "sigma: 1, delay: 7 ms}"))
+    path, at = test(bench, run, "spike_delayed", "--delete-spike", "100"), "0/delete_spike/"
+    time, difference, when = (numbers(path, at + name) for name in ("time", "trial_rms_difference", "spike_time"))
+    for n, t in enumerate(when):
+        assert difference[n][time < t + 6].max() == 0, f"trial {n}: the drives differ before the spike arrives"
+        assert difference[n][time >= t + 6].min() > 0, f"trial {n}: the drives do not differ when the spike has arrived"
+
+
 def test_errors(bench):
     run = trained(bench, "theta", THETA)
     elsewhere = bench.path("untouched.h5")
@@ -403,5 +424,5 @@ def test_between_loops(bench):
 
 
 if __name__ == "__main__":
-    run_tests([test_between_loops, test_same_bits, test_trials, test_nothing_done_is_nothing, test_deleted_neurons, test_deleted_synapses, test_shuffled_synapses, test_recorded_and_auxiliary, test_noise, test_deleted_spike, test_errors,
+    run_tests([test_between_loops, test_same_bits, test_trials, test_nothing_done_is_nothing, test_deleted_neurons, test_deleted_synapses, test_shuffled_synapses, test_recorded_and_auxiliary, test_noise, test_deleted_spike, test_deleted_spike_with_delays, test_errors,
                test_failures_are_agreed])

@@ -108,7 +108,7 @@ static void test_counts(void **state) {
     assert_int_equal(again.longest, LONGEST);
     memory_free(synapses->weight);
     synapses->weight = NULL;
-    assert_int_equal(static_best_form(synapses, TARGETS), STATIC_LISTS);
+    assert_int_equal(static_best_form(synapses, TARGETS), STATIC_BLOCKS);
     delay_ring *ring = delay_ring_new(synapses, TARGETS);
     spike_flight *flight = flight_new(SOURCES, LONGEST);
     uint16_t found[2][TARGETS] = {{0}};
@@ -195,6 +195,46 @@ static void test_blocks(void **state) {
     }
 }
 
+/** Packed into blocks by the program, and back: the same synapses, but that several of a pair are by delay. */
+static void check_form(bool typed) {
+    synapse_rows rows = make_rows();
+    static_synapses *synapses = static_from_rows(&rows, SOURCES, SOURCES / 2);
+    for (int k = 0; k < 4; k++) synapses->type_weight[k / 2][k % 2] = k + 1;
+    if (typed) memory_free(synapses->weight), synapses->weight = NULL;
+    assert_true(static_typed(synapses) == typed);
+    assert_int_equal(static_best_form(synapses, TARGETS), STATIC_BLOCKS);
+    assert_int_equal(static_delayed_form(SOURCES * 11, SOURCES, TARGETS, LONGEST, typed), STATIC_LISTS); /* the list of delays would be longer */
+    assert_int_equal(static_delayed_form(SOURCES * 12, SOURCES, TARGETS, LONGEST, typed), STATIC_BLOCKS);
+    assert_int_equal(static_delayed_form(1e12, SOURCES, TARGETS, BLOCKS_LONGEST + 1, typed), STATIC_LISTS);
+    for (int turn = 0; turn < 2; turn++) {
+        static_pack(synapses, turn ? STATIC_LISTS : STATIC_BLOCKS, TARGETS);
+        assert_true(static_typed(synapses) == typed && (synapses->blocks == NULL) == turn && (synapses->target != NULL) == turn);
+        synapse_rows back = static_to_rows(synapses, TARGETS, 1); /* the first target is neuron 1 */
+        assert_memory_equal(back.start, rows.start, (TARGETS + 1) * sizeof *rows.start);
+        assert_memory_equal(back.source, rows.source, (size_t)rows.start[TARGETS] * sizeof *rows.source);
+        for (int i = 0; i < TARGETS; i++)
+            for (int64_t s = rows.start[i]; s < rows.start[i + 1]; s++) {
+                int64_t same = s;
+                if (s > rows.start[i] && rows.source[s - 1] == rows.source[s]) continue; /* looked at with its twin */
+                const bool twins = s + 1 < rows.start[i + 1] && rows.source[s + 1] == rows.source[s];
+                if (twins && rows.delay[s] > rows.delay[s + 1]) same = s + 1;
+                const int64_t other = 2 * s + 1 - same;
+                assert_int_equal(back.delay[s], rows.delay[same]);
+                if (twins) assert_int_equal(back.delay[s + 1], rows.delay[other]);
+                const double weight = typed ? synapses->type_weight[1 + i >= SOURCES / 2][rows.source[s] >= SOURCES / 2] : rows.weight[same];
+                assert_true(back.weight[s] == weight && (!twins || typed || back.weight[s + 1] == rows.weight[other]));
+            }
+        synapse_rows_free(&back);
+    }
+    static_free(synapses), synapse_rows_free(&rows);
+}
+
+static void test_form(void **state) {
+    (void)state;
+    check_form(false);
+    check_form(true);
+}
+
 /** What is not representable is rounded to the nearest, and clipped. */
 static void test_rounding(void **state) {
     (void)state;
@@ -268,6 +308,7 @@ static void test_plastic(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_ring), cmocka_unit_test(test_counts), cmocka_unit_test(test_same_delay),
-                                       cmocka_unit_test(test_plastic), cmocka_unit_test(test_blocks), cmocka_unit_test(test_rounding)};
+                                       cmocka_unit_test(test_plastic), cmocka_unit_test(test_blocks), cmocka_unit_test(test_rounding),
+                                       cmocka_unit_test(test_form)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,9 +99,10 @@ static void make_flight(simulation *sim) {
     const static_synapses *synapses = sim->network.synapses;
     const int of_static = synapses ? synapses->longest : 1, of_plastic = sim->plastic ? sim->plastic->longest : 1;
     const int longest = of_static > of_plastic ? of_static : of_plastic;
-    flight_free(sim->flight), delay_ring_free(sim->ring);
+    flight_free(sim->flight), delay_ring_free(sim->ring), block_sums_free(sim->sums);
     sim->flight = longest > 1 ? flight_new(sim->part.total, longest) : NULL;
     sim->ring = longest > 1 ? delay_ring_new(synapses, sim->part.mine) : NULL;
+    sim->sums = synapses && synapses->blocks ? block_sums_new(synapses->blocks) : NULL;
     if (sim->arrived != sim->spikes) memory_free(sim->arrived);
     sim->arrived = sim->spikes;
     if (of_plastic > 1) sim->arrived = memory_new(MEMORY_BUFFERS, (size_t)sim->plastic->sources, sizeof(int32_t));
@@ -359,7 +360,7 @@ void simulation_free(simulation *sim) {
     memory_free(sim->current_noise);
     memory_free(sim->input);
     memory_free(sim->fired);
-    flight_free(sim->flight), delay_ring_free(sim->ring);
+    flight_free(sim->flight), delay_ring_free(sim->ring), block_sums_free(sim->sums);
     if (sim->arrived != sim->spikes) memory_free(sim->arrived);
     memory_free(sim->spikes);
     memory_free(sim);

@@ -99,7 +99,8 @@ static int64_t shuffle_inputs(const simulation *sim, int kind, neuron_inputs inp
 /** Weights that depend on the two types only are the same after any shuffle: they take no part. */
 static int64_t shuffle_static(simulation *sim, double probability) {
     static_synapses *synapses = sim->network.synapses;
-    if (!synapses || !synapses->weight) return 0;
+    if (!synapses || static_typed(synapses)) return 0;
+    static_pack(synapses, STATIC_LISTS, sim->part.mine);
     synapse_rows rows = static_to_rows(synapses, sim->part.mine, sim->part.first);
     int32_t *chosen = memory_new(MEMORY_BUFFERS, (size_t)rows.start[rows.targets], sizeof(int32_t));
     int64_t shuffled = 0;
@@ -115,6 +116,7 @@ static int64_t shuffle_static(simulation *sim, double probability) {
     static_free(again);
     synapse_rows_free(&rows);
     memory_free(chosen);
+    static_pack(synapses, static_best_form(synapses, sim->part.mine), sim->part.mine);
     return shuffled;
 }
 

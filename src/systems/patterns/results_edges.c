@@ -18,28 +18,48 @@ typedef struct {
     int64_t *place;   /**< [targets] where the next synapse of a target goes, while the window is filled */
     int first, end, targets;
     uint32_t *scratch; /**< [largest out-degree] targets of a source */
+    blocks_synapse *row; /**< [the same] synapses of a source, where they are in blocks */
     int32_t *source;  /**< [room] */
     double *weight;   /**< [room]; NULL when weights are typed */
     uint16_t *delay;  /**< [room]; NULL when all have the same */
     double dt;        /**< ms */
 } static_window;
 
+/** Numbers of synapses, each behind its target, to where each target's begin. */
+static int64_t *sums_of(int64_t *start, int targets) {
+    for (int i = 0; i < targets; i++) start[i + 1] += start[i];
+    return start;
+}
+
+static void count_in_blocks(const static_synapses *synapses, int64_t *start) {
+    blocks_synapse *row = memory_new(MEMORY_OUTPUT, (size_t)static_largest_out_degree(synapses), sizeof *row);
+    for (int64_t j = 0; j < synapses->sources; j++)
+        for (int v = 0; v < synapses->blocks->slices; v++)
+            for (int k = 0, count = blocks_row(synapses->blocks, v, j, row); k < count; k++) start[row[k].target + 1]++;
+    memory_free(row);
+}
+
 static int64_t *starts_of(const static_synapses *synapses, int targets, uint32_t *scratch) {
     int64_t *start = memory_new(MEMORY_OUTPUT, (size_t)targets + 1, sizeof(int64_t));
     if (!synapses) return start;
+    if (synapses->blocks) {
+        count_in_blocks(synapses, start);
+        return sums_of(start, targets);
+    }
     for (int64_t j = 0; j < synapses->sources; j++) {
         const uint32_t *target = static_targets(synapses, j, scratch);
         for (int64_t k = 0; k < synapses->start[j + 1] - synapses->start[j]; k++) start[target[k] + 1]++;
     }
-    for (int i = 0; i < targets; i++) start[i + 1] += start[i];
-    return start;
+    return sums_of(start, targets);
 }
 
 static static_window *static_window_new(const simulation *sim) {
     const static_synapses *synapses = sim->network.synapses;
     static_window *window = memory_new(MEMORY_OUTPUT, 1, sizeof *window);
     *window = (static_window){.synapses = synapses, .first_gid = sim->part.first, .targets = sim->part.mine, .dt = sim->dt};
-    if (synapses) window->scratch = memory_new(MEMORY_OUTPUT, (size_t)static_largest_out_degree(synapses), sizeof(uint32_t));
+    const size_t most = synapses ? (size_t)static_largest_out_degree(synapses) : 0;
+    if (synapses && synapses->blocks) window->row = memory_new(MEMORY_OUTPUT, most, sizeof *window->row);
+    else if (synapses) window->scratch = memory_new(MEMORY_OUTPUT, most, sizeof(uint32_t));
     window->start = starts_of(synapses, sim->part.mine, window->scratch);
     if (!synapses) return window;
     int64_t count = window->start[window->targets], room = synapses->largest_in_degree > WINDOW ? synapses->largest_in_degree : WINDOW;
@@ -48,22 +68,44 @@ static static_window *static_window_new(const simulation *sim) {
     window->next = memory_new(MEMORY_OUTPUT, (size_t)synapses->sources, sizeof(int64_t));
     window->place = memory_new(MEMORY_OUTPUT, (size_t)window->targets, sizeof(int64_t));
     window->source = memory_new(MEMORY_OUTPUT, held, sizeof(int32_t));
-    if (synapses->weight) window->weight = memory_new(MEMORY_OUTPUT, held, sizeof(double));
-    if (synapses->delay) window->delay = memory_new(MEMORY_OUTPUT, held, sizeof(uint16_t));
+    if (!static_typed(synapses)) window->weight = memory_new(MEMORY_OUTPUT, held, sizeof(double));
+    if (synapses->delay || synapses->blocks) window->delay = memory_new(MEMORY_OUTPUT, held, sizeof(uint16_t));
     return window;
 }
 
 static void static_window_free(void *self) {
     static_window *window = self;
-    memory_free(window->start), memory_free(window->scratch), memory_free(window->next);
+    memory_free(window->start), memory_free(window->scratch), memory_free(window->row), memory_free(window->next);
     memory_free(window->place), memory_free(window->source), memory_free(window->weight), memory_free(window->delay);
     memory_free(window);
+}
+
+/** Several synapses of a pair are in the order of their delays. */
+static void fill_from_blocks(static_window *window) {
+    const static_synapses *synapses = window->synapses;
+    for (int64_t j = 0; j < synapses->sources; j++)
+        for (int v = 0; v < synapses->blocks->slices; v++) {
+            const blocks_slice *slice = &synapses->blocks->slice[v];
+            if (slice->first >= window->end || slice->first + slice->count <= window->first) continue;
+            for (int k = 0, count = blocks_row(synapses->blocks, v, j, window->row); k < count; k++) {
+                const blocks_synapse *synapse = &window->row[k];
+                if ((int)synapse->target < window->first || (int)synapse->target >= window->end) continue;
+                int64_t at = window->place[synapse->target]++;
+                window->source[at] = (int32_t)j;
+                window->delay[at] = synapse->delay;
+                if (window->weight) window->weight[at] = synapse->weight;
+            }
+        }
 }
 
 static void fill_window(static_window *window) {
     const static_synapses *synapses = window->synapses;
     int64_t begin = window->start[window->first];
     for (int i = window->first; i < window->end; i++) window->place[i] = window->start[i] - begin;
+    if (synapses->blocks) {
+        fill_from_blocks(window);
+        return;
+    }
     for (int64_t j = 0; j < synapses->sources; j++) {
         int64_t s = window->next[j], first = synapses->start[j];
         const uint32_t *target = static_targets(synapses, j, window->scratch);

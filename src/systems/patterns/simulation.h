@@ -4,11 +4,11 @@
 #ifndef ENGRAM_PATTERNS_SIMULATION_H
 #define ENGRAM_PATTERNS_SIMULATION_H
 
+#include "engram/blocks.h"
 #include "engram/clock.h"
 #include "engram/drive.h"
 #include "engram/exchange.h"
 #include "engram/feedforward.h"
-#include "engram/flight.h"
 #include "engram/guard_settings.h"
 #include "engram/network.h"
 #include "engram/neurons.h"
@@ -61,7 +61,8 @@ typedef struct simulation {
     double baseline_sd;       /**< temporal SD of the static drive there (patterns/README.md 3.6), NAN without */
     timers *timers;           /**< borrowed */
     spike_flight *flight;     /**< spikes under way through delayed synapses; NULL: all delays are one step */
-    delay_ring *ring;         /**< of static synapses with delays of their own, else NULL */
+    delay_ring *ring;         /**< of static synapses with delays of their own in lists, else NULL */
+    block_sums *sums;         /**< of those in blocks, else NULL */
     int32_t *arrived;         /**< [N + units] sources whose spikes reached plastic synapses in the last step: `spikes`, where those have no delays */
     int arrived_count;
 } simulation;

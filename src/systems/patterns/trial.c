@@ -139,7 +139,8 @@ static int delete_spike(simulation *sim, int64_t step, int count, int *fired, tr
 static void deliver(simulation *sim, const trial *trial, int count) {
     const static_synapses *synapses = sim->network.synapses;
     if (sim->flight) flight_push(sim->flight, sim->spikes, count);
-    if (synapses && sim->flight) flight_deliver_static(sim->flight, synapses, sim->ring, &sim->drive->arriving);
+    if (sim->sums) blocks_deliver(synapses->blocks, sim->sums, sim->flight, &sim->drive->arriving);
+    else if (synapses && sim->flight) flight_deliver_static(sim->flight, synapses, sim->ring, &sim->drive->arriving);
     else if (synapses) static_deliver(synapses, sim->spikes, count, &sim->drive->arriving);
     sim->arrived_count = sim->spike_count;
     if (sim->arrived != sim->spikes) { /* units' spikes behind those of neurons, as in `spikes` */

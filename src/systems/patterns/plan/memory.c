@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "engram/blocks.h"
 #include "engram/memory.h"
 #include "sizes.h"
 
@@ -26,10 +27,21 @@ static double bytes_of_state(const plan_network *network, double mine) {
     return mine * (neurons + drive + others) + filter + known + all; /* and who is trained */
 }
 
+/** Blocks of a rank's static synapses with delays of their own, if that is their form. */
+static bool in_blocks(const plan_network *network, const plan_share *share, blocks_setting *setting) {
+    const bool typed = plan_is_typed(network);
+    *setting = (blocks_setting){.form = typed ? BLOCKS_COUNTED : BLOCKS_DOUBLE, .sources = network->neurons, .longest = network->network.longest,
+                                .mine = (int)share->mine};
+    return network->network.own_delays && share->static_synapses > 0 &&
+           static_delayed_form(share->static_synapses, (double)network->neurons, share->mine, network->network.longest, typed) == STATIC_BLOCKS;
+}
+
 /** Spikes in flight: lists of the last steps, grown by half, and the ring of sums to come. */
 static double bytes_of_flight(const plan_network *network, const plan_share *share, double spikes) {
     const double lists = network->longest * (16 + 4 * (1.5 * (spikes + 3 * sqrt(spikes)) + 8)), slots = network->network.longest * (double)share->mine;
     const bool summed = network->network.own_delays && share->static_synapses > 0;
+    blocks_setting setting;
+    if (in_blocks(network, share, &setting)) return lists + block_sums_bytes(&setting);
     const double sums = summed ? 2 * slots * (double)(plan_is_typed(network) ? sizeof(uint16_t) : sizeof(double)) : 0;
     return network->longest > 1 ? lists + sums : 0;
 }
@@ -41,7 +53,9 @@ bool plan_is_typed(const plan_network *network) {
 double plan_static_bytes(const plan_network *network, const plan_share *share) {
     const double lists = sizeof(uint32_t), narrow = sizeof(uint16_t), words = ceil((double)share->mine / 32);
     const double delays = network->network.own_delays ? sizeof(uint16_t) : 0;
+    blocks_setting setting;
     if (!network->network.any) return 0;
+    if (in_blocks(network, share, &setting)) return blocks_bytes(&setting, share->static_synapses);
     if (!plan_is_typed(network)) return (lists + sizeof(double) + delays) * share->static_synapses;
     if (delays > 0) return (lists + delays) * share->static_synapses;
     switch (static_form_for(share->static_synapses, (double)network->neurons, share->mine)) {
@@ -114,10 +128,12 @@ static double bytes_to_write(const plan_network *network, int64_t ranks) {
 static double bytes_while_built(const plan_network *network, const plan_share *share, const double *end, double scratch) {
     double all = network->network.inputs * (double)share->mine, plastic = share->plastic_synapses, held = 0;
     bool typed = network->network.typed, any = network->network.any;
-    double rows = any && !typed ? 12 * 1.25 * all : 0; /* sorted by target first, in arrays that grow by half */
-    double packed = plan_is_typed(network) ? plan_static_bytes(network, share) : 0; /* made beside the lists */
-    double unpacked = (typed ? 4.0 : 12.0) * all;
-    double static_stage = end[MEMORY_STATE] + (any ? unpacked + 8 * (double)network->neurons : 0) + rows + packed;
+    blocks_setting setting;
+    const double delay = network->network.own_delays ? sizeof(uint16_t) : 0;
+    double rows = any && !typed ? (12 + delay) * 1.25 * all : 0; /* sorted by target first, in arrays that grow by half */
+    double packed = plan_is_typed(network) || in_blocks(network, share, &setting) ? plan_static_bytes(network, share) : 0; /* made beside the lists, then */
+    double unpacked = ((typed ? 4.0 : 12.0) + delay) * all;
+    double static_stage = end[MEMORY_STATE] + (any ? unpacked + 8 * (double)network->neurons : 0) + fmax(rows, packed);
     double statics = network->plastic.takes_static ? 12 * all + unpacked : end[MEMORY_STATIC];
     double lists = 12 * 1.25 * plastic; /* sources, and weights as doubles */
     double block = network->table_bytes / (double)share->ranks, read = end[MEMORY_STATE] + end[MEMORY_STATIC] + network->table_bytes;

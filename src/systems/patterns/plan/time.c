@@ -64,8 +64,8 @@ static void deliver_static(const timing *timing, double touched, delivery *deliv
     const plan_network *network = timing->network;
     const machine_delivery *costs = timing->costs.delivery;
     const plan_share *share = &timing->share;
-    bool typed = plan_is_typed(network) && !network->network.own_delays; /* a ring of sums costs as weights do */
-    if (typed && static_form_for(share->static_synapses, (double)network->neurons, share->mine) == STATIC_BITS) {
+    bool typed = plan_is_typed(network);
+    if (typed && !network->network.own_delays && static_form_for(share->static_synapses, (double)network->neurons, share->mine) == STATIC_BITS) {
         double words = ceil((double)share->mine / 32);
         delivery->statics = timing->spikes * words * machine_curve(&costs->bytes, &costs->bits, touched) * NS;
         return;
