@@ -178,6 +178,7 @@ static bool store_text(const value_reader *reader, const tree_node *node, char *
     if (!check_scalar(reader, node)) return false;
     if (reader->param->type == PARAM_PATH && node->text[0] == '~')
         return reject(reader, node, "begins with '~', which only a shell expands: write it in full (or ./~ for such a name)");
+    if (reader->param->type == PARAM_PATH && !reader->param->fallback && !*node->text) return reject(reader, node, "is empty");
     free(*target);
     *target = config_text_copy(node->text);
     return true;

@@ -146,8 +146,8 @@ static status read_sets(const image_setting *setting, const parameters *p, bool 
         if (read != STATUS_OK) return read;
     }
     if (sets[0].each != sets[1].each)
-        return config_complain(setting->config, IMAGES_SECTION, "test_dataset", "has %lld pixels, but images to train with have %lld", (long long)sets[1].each,
-                               (long long)sets[0].each);
+        return config_complain(setting->config, IMAGES_SECTION, "test_dataset", "'%s' has %lld pixels, but those of '%s', to train with, have %lld",
+                               p->test_dataset, (long long)sets[1].each, p->dataset, (long long)sets[0].each);
     return find_shape(setting, p, shape[IMAGES_TRAIN], rows, columns);
 }
 

@@ -59,24 +59,26 @@ static status open_path(const image_setting *setting, const char *name, int axes
     return idx_open(*path, file_open_input(*path), axes, file);
 }
 
-/** Which images of a set are chosen by label. @param[out] keep [count of the images], memory_free(); NULL: all @param[out] kept number of them */
+/** Which images of a set are chosen by label. Labels that are given are looked at, too, where none are chosen: they may be those of other images.
+ *  @param[out] keep [count of the images], memory_free(); NULL: all @param[out] kept number of them */
 static status choose(const image_setting *setting, const parameters *p, image_set set, const idx_file *images, bool **keep, int64_t *kept) {
+    const char *name = set == IMAGES_TEST ? p->test_labels_path : p->labels_path;
     *keep = NULL, *kept = images->count;
-    if (!p->labels.count) return STATUS_OK;
+    if (!*name) return STATUS_OK;
     bool wanted[LABELS] = {false};
     for (int i = 0; i < p->labels.count; i++) wanted[(int)p->labels.values[i]] = true;
     idx_file file;
     char *path;
     uint8_t *labels = NULL;
-    status read = open_path(setting, set == IMAGES_TEST ? p->test_labels_path : p->labels_path, IDX_LABELS, &path, &file);
+    status read = open_path(setting, name, IDX_LABELS, &path, &file);
     if (read == STATUS_OK) {
         if (file.count != images->count)
             read = status_fail(STATUS_INPUT, "%s: has %lld labels, but %s has %lld images", path, (long long)file.count, images->path,
                                (long long)images->count);
-        else read = idx_read_labels(&file, &labels);
+        else if (p->labels.count) read = idx_read_labels(&file, &labels);
         idx_close(&file);
     }
-    if (read == STATUS_OK) {
+    if (read == STATUS_OK && labels) {
         *keep = memory_new(MEMORY_BUFFERS, (size_t)images->count, sizeof **keep);
         *kept = 0;
         for (int64_t n = 0; n < images->count; n++) *kept += (*keep)[n] = wanted[labels[n]];

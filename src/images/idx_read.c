@@ -104,7 +104,7 @@ status idx_open(const char *path, int descriptor, int axes, idx_file *file) {
     struct stat about = {0};
     int error = errno; /* why there is no descriptor */
     if (descriptor >= 0 && fstat(descriptor, &about) != 0) error = errno, close(descriptor), descriptor = -1;
-    if (descriptor < 0) return status_fail(status_unreadable(error), "%s: cannot be read: %s", path, file_why(error));
+    if (descriptor < 0) return status_fail(error == FILE_IRREGULAR ? STATUS_INPUT : status_unreadable(error), "%s: cannot be read: %s", path, file_why(error));
     file->file_bytes = about.st_size;
     file->stream = gzdopen(descriptor, "rb");
     if (!file->stream) {

@@ -85,7 +85,7 @@ static status read_pixels(const char *path, png_image *image, double **grey) {
 status png_read(const char *path, int *height, int *width, double **grey) {
     if (grey) *grey = NULL;
     int descriptor = file_open_input(path);
-    if (descriptor < 0) return status_fail(status_unreadable(errno), "%s: cannot be read: %s", path, file_why(errno));
+    if (descriptor < 0) return status_fail(errno == FILE_IRREGULAR ? STATUS_INPUT : status_unreadable(errno), "%s: cannot be read: %s", path, file_why(errno));
     struct stat about = {0};
     FILE *file = fstat(descriptor, &about) == 0 ? fdopen(descriptor, "rb") : NULL;
     if (!file) {

@@ -309,9 +309,12 @@ static void test_idx_damaged(void **state) {
     uint8_t labels[8 + COUNT];
     make_labels(labels, COUNT - 1);
     write_bytes("train-labels", labels, 8 + COUNT - 1, false), assert_refused(idx_text(with_labels(", labels: 1")), "has 49 labels, but");
+    assert_refused(idx_text(with_labels("")), "has 49 labels, but"); /* of other images, though none are chosen */
+    unlink(in_folder("train-labels")), assert_refused(idx_text(with_labels("")), "train-labels: cannot be read: No such file");
+    assert_refused("stimulus: {kind: idx, path: '', test_path: a}\n", "stimulus.path = '' is empty");
     unlink(in_folder("test")), assert_refused(idx_text(""), "cannot be read: No such file");
     assert_int_equal(mkfifo(in_folder("test"), 0600), 0);
-    assert_told(idx_text(""), true, STATUS_FAILURE, "is not a regular file");
+    assert_refused(idx_text(""), "is not a regular file");
     unlink(in_folder("test"));
     write_bytes("test", (uint8_t[]){0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 2, 7, 9}, 14, false), assert_refused(idx_text(""), "has images of 1 x 2, but");
 }
@@ -374,7 +377,7 @@ static void test_hdf5(void **state) {
     assert_told(hdf5_text(""), false, STATUS_OK, "values of the images go from 0 to 89");
     assert_refused(hdf5_text(", dataset: nan"), "nan at sample 2, pixel 4");
     assert_refused(hdf5_text(", dataset: flat"), "has 1 axes");
-    assert_refused(hdf5_text(", dataset: short"), "has 18 pixels, but images to train with have 17");
+    assert_refused(hdf5_text(", dataset: short"), "'test' has 18 pixels, but those of 'short', to train with, have 17");
     assert_refused(hdf5_text(", dataset: absent"), "absent");
     assert_refused(hdf5_text(", dataset: test"), "test_dataset: 'test' is the dataset to train with, too");
     assert_refused(hdf5_text(", rows: 4"), "rows: 4 does not divide the 18 pixels");
@@ -532,6 +535,9 @@ static void test_patches_damaged(void **state) {
     uLong sum = crc32(0, bytes + 12, 17);
     put(bytes, 29, (uint32_t)sum);
     write_bytes("scenes/a.png", bytes, size, false), assert_refused(patches_text(ROOM), "a.png");
+    unlink(in_folder("scenes/a.png"));
+    assert_int_equal(mkfifo(in_folder("scenes/a.png"), 0600), 0);
+    assert_refused(patches_text(ROOM), "a.png: cannot be read: is not a regular file");
     unlink(in_folder("scenes/a.png"));
     assert_int_equal(symlink("b.PNG", in_folder("scenes/a.png")), 0); /* a link to an image is one */
     images_close(opened(patches_text(", side: 3, border: 2")));
