@@ -348,6 +348,8 @@ static void test_hdf5(void **state) {
     write_dataset(file, "floats", 2, (hsize_t[]){5, 18}, values);
     values[40] = NAN;
     write_dataset(file, "nan", 2, (hsize_t[]){5, 18}, values);
+    values[2 * 18 + 4] = 1e300;
+    write_dataset(file, "far", 2, (hsize_t[]){5, 18}, values);
     hid_t space = H5Screate_simple(2, (hsize_t[]){(hsize_t)1 << 52, 64}, NULL), how = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_chunk(how, 2, (hsize_t[]){1, 64}); /* chunks that are nowhere */
     H5Dclose(H5Dcreate2(file, "endless", H5T_NATIVE_UCHAR, space, H5P_DEFAULT, how, H5P_DEFAULT));
@@ -376,6 +378,7 @@ static void test_hdf5(void **state) {
     }
     assert_told(hdf5_text(""), false, STATUS_OK, "values of the images go from 0 to 89");
     assert_refused(hdf5_text(", dataset: nan"), "nan at sample 2, pixel 4");
+    assert_told(hdf5_text(", dataset: far, divisor: 1e-20"), false, STATUS_INPUT, "stimulus.divisor: divided by it, values of the images go from 0 to inf");
     assert_refused(hdf5_text(", dataset: flat"), "has 1 axes");
     assert_refused(hdf5_text(", dataset: short"), "'test' has 18 pixels, but those of 'short', to train with, have 17");
     assert_refused(hdf5_text(", dataset: absent"), "absent");

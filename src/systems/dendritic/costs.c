@@ -7,14 +7,15 @@
 static const double NS = 1e-9, LEAST_NS = 1e-3;
 
 static const param params[] = {
-    MACHINE_NUMBER(dendritic_costs, "step", "15", 0, MACHINE_HUGE_NS, "ns of a step on every rank", step),
-    MACHINE_NUMBER(dendritic_costs, "neuron", "0.8", 0, MACHINE_HUGE_NS, "ns of a neuron in a step, on every rank", neuron),
-    MACHINE_NUMBER(dendritic_costs, "event", "150", 0, MACHINE_HUGE_NS, "ns of a step with spikes, on every rank", event),
-    MACHINE_NUMBER(dendritic_costs, "row", "2", 0, MACHINE_HUGE_NS, "ns of a neuron in a step with spikes, on every rank", row),
-    MACHINE_NUMBER(dendritic_costs, "synapse", "0.06", 0, MACHINE_HUGE_NS, "ns of a synapse of the soma in a step with spikes", synapse),
-    MACHINE_NUMBER(dendritic_costs, "pixel", "0.08", 0, MACHINE_HUGE_NS, "ns of a decoding weight in a step with spikes", pixel),
-    MACHINE_NUMBER(dendritic_costs, "compartment", "0.4", 0, MACHINE_HUGE_NS, "ns of a compartment in an update", compartment),
-    MACHINE_NUMBER(dendritic_costs, "dendrite", "0.4", 0, MACHINE_HUGE_NS, "ns of a synapse on a compartment at a spike of its neuron", dendrite),
+    MACHINE_NUMBER(dendritic_costs, "step", "12.6", 0, MACHINE_HUGE_NS, "ns of a step on every rank", step),
+    MACHINE_NUMBER(dendritic_costs, "neuron", "0.61", 0, MACHINE_HUGE_NS, "ns of a neuron in a step, on every rank", neuron),
+    MACHINE_NUMBER(dendritic_costs, "event", "73", 0, MACHINE_HUGE_NS, "ns of a step with spikes, on every rank", event),
+    MACHINE_NUMBER(dendritic_costs, "row", "1.6", 0, MACHINE_HUGE_NS, "ns of a neuron in a step with spikes, on every rank", row),
+    MACHINE_NUMBER(dendritic_costs, "synapse", "0.058", 0, MACHINE_HUGE_NS, "ns of a synapse of the soma in a step with spikes", synapse),
+    MACHINE_NUMBER(dendritic_costs, "pixel", "0.075", 0, MACHINE_HUGE_NS, "ns of a decoding weight in a step with spikes", pixel),
+    MACHINE_NUMBER(dendritic_costs, "soma", "11", 0, MACHINE_HUGE_NS, "ns of a neuron with compartments in an update", soma),
+    MACHINE_NUMBER(dendritic_costs, "compartment", "0.29", 0, MACHINE_HUGE_NS, "ns of a compartment in an update", compartment),
+    MACHINE_NUMBER(dendritic_costs, "dendrite", "0.36", 0, MACHINE_HUGE_NS, "ns of a synapse on a compartment at a spike of its neuron", dendrite),
     MACHINE_NUMBER(dendritic_costs, "literal", "1", 0, MACHINE_HUGE_NS, "ns of a weight in a step of literal stepping", literal),
 };
 MACHINE_TABLE(table, "dendritic", "networks that code images", params, dendritic_costs);
@@ -87,10 +88,12 @@ void dendritic_calibrate(calibration *calibration) {
     const double some = of_event(&several, &several_rest) - SEVERAL * SMALL * SMALL * costs->pixel;
     divide_event(costs, some - costs->event, of_event(&lateral, &lateral_rest) - WIDE * SMALL * SMALL * costs->pixel - costs->event);
     const calibration_loop compartments = bars(calibration, FEW, LARGE, QUIET, "rule: dendritic_simultaneous");
-    costs->compartment = positive((ns_of(&compartments) / compartments.steps - costs->step - FEW * costs->neuron) / (FEW * LARGE * LARGE));
+    const calibration_loop somata = bars(calibration, FEW, SMALL, QUIET, "rule: dendritic_simultaneous");
+    costs->compartment = positive((ns_of(&compartments) / compartments.steps - ns_of(&somata) / somata.steps) / (FEW * LARGE * LARGE - few));
+    costs->soma = positive((ns_of(&somata) / somata.steps - costs->step - few * costs->compartment) / FEW - costs->neuron);
     const calibration_loop tensor = bars(calibration, 64, 16, 20, "rule: dendritic_simultaneous");
     const double synapses = 64 * 16 * 16;
-    const double quiet = tensor.steps * (costs->step + 64 * costs->neuron + synapses * costs->compartment);
+    const double quiet = tensor.steps * (costs->step + 64 * (costs->neuron + costs->soma) + synapses * costs->compartment);
     costs->dendrite = positive((ns_of(&tensor) - quiet - tensor.count[COUNT_EVENTS] * (costs->event + synapses * costs->pixel)) /
                                (tensor.count[COUNT_SPIKES] * synapses));
     const calibration_loop literal = bars(calibration, 64, 16, 20, "rule: somatic, stepping: literal");

@@ -361,7 +361,7 @@ typedef struct {
     double step, neuron;         /* of a step; of a neuron in it: on every rank */
     double event, row;           /* of a step with spikes; of a neuron in it: on every rank */
     double synapse, pixel;       /* of a weight of W and of D in a step with spikes */
-    double compartment;          /* of a compartment in an update */
+    double soma, compartment;    /* of a neuron with compartments, and of each of them, in an update */
     double dendrite;             /* of a synapse on a compartment at a spike of its neuron */
     double literal;              /* of a weight in a step of literal stepping */
 } dendritic_costs;
