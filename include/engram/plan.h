@@ -9,6 +9,7 @@
 #include "engram/config.h"
 #include "engram/machine.h"
 #include "engram/memory.h"
+#include "engram/test_settings.h"
 
 typedef struct calibration calibration; /**< calibrate.h */
 
@@ -64,6 +65,7 @@ typedef struct {
     double build;    /**< of a run */
     double baseline; /**< of a run: what is measured of the network before it learns */
     double tests;    /**< those behind the last loop; plan_time_of(), src/plan/plan.h, adds those between loops */
+    double between;  /**< one between loops, where it is another test; else 0 */
 } plan_seconds;
 
 /** What a system tells of itself. open, close and facts are needed; any other hook may be NULL. */
@@ -106,6 +108,9 @@ double plan_message(const machine *machine, plan_ranks ranks, double bytes);
 
 /** s of an exchange of spikes (exchange.h). @param spikes of the network in a step */
 double plan_spike_exchange(const machine *machine, plan_ranks ranks, int64_t neurons, double spikes);
+
+/** Trials of a test between loops by those of the last one. @param validation system_facts.validation */
+double plan_between(const test_settings *test, int64_t validation);
 
 /** Bytes that an exchange of spikes holds on a rank. @param spikes of the network in a step */
 double plan_spike_exchange_bytes(int64_t neurons, int64_t ranks, double spikes);

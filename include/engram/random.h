@@ -54,7 +54,7 @@ typedef enum {
     RANDOM_REWIRE_WALK = 41,     /**< id: entry,      counter: iteration */
     RANDOM_TASK = 42,            /**< id: set << 47 | number of the sample, counter: what the task draws */
     RANDOM_TASK_SPIKE = 43,      /**< id: as RANDOM_TASK, counter: draw << 48 | channel << 32 | first step */
-    RANDOM_TASK_ORDER = 44,      /**< id: 0 (pixels), 1 + epoch (samples), counter: draw */
+    RANDOM_TASK_ORDER = 44,      /**< id: 0 (pixels), 1 + epoch (samples), 2^64 - 1 (which are kept to validate with), counter: draw */
     RANDOM_WEIGHT = 45,          /**< id: presynaptic unit, inputs first, counter: postsynaptic unit, readouts last */
     RANDOM_DELAY = 46,           /**< id, counter: as RANDOM_WEIGHT; counter 1 << 32 (static), 2 << 32 (plastic): of all synapses of the source */
     RANDOM_SIGN = 47,            /**< id: 0 (inputs), 1 (neurons), counter: draw */

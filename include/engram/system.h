@@ -60,6 +60,7 @@ typedef struct {
     int64_t loop_steps;  /**< of dt; every loop has as many, and a trial, unless test_trial() says otherwise in its pulse (steps) */
     int64_t samples;     /**< networks that a loop runs side by side: the batch; 1 */
     int64_t look_every;  /**< steps between looks at the clock and the guarded variables (pulse.h) */
+    int64_t validation;  /**< trials of tests between loops, if these have samples of their own, to choose by; 0: such tests are those behind the last loop */
 } system_facts;
 
 /** Independent repetitions: they pick initial states, noise and samples (random.h). Training loop l has stream l. */
@@ -78,6 +79,7 @@ typedef struct {
 typedef struct {
     int64_t trials;      /**< of each task */
     int64_t skip;        /**< trials of each task that are passed over */
+    bool between;        /**< loops: on samples kept for that, where there are any (facts.validation) */
     double psth_bin;     /**< ms */
     double delete_spike; /**< ms from the start of a trial; every trial is run again without the first spike from then on. NAN: no */
 } test_setting;

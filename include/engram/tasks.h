@@ -5,7 +5,7 @@
  *  the other up to the end, and each window has a label or none. Or it is a value of each channel in each step, and what each readout should be after each
  *  step, with a weight of the error there; if such a kind has windows, too, readouts are averaged over them, and the target and the weight at the last step of
  *  each count. Which of these a kind gives is in `gives`; a system lists the kinds that it can take, task_variants(). Samples to
- *  train with are never those to test with; a sample is a pure function of (seed, set, number) and of how far its curriculum is, where the kind has one; the
+ *  train with are never those to test with, nor those kept to choose by (task.validation of kinds that are read); a sample is a pure function of (seed, set, number) and of how far its curriculum is, where the kind has one; the
  *  same on all ranks. Not collective but where it says so.
  */
 #ifndef ENGRAM_TASKS_H
@@ -24,7 +24,8 @@ typedef struct task_setting {
     double dt;              /**< ms */
 } task_setting;
 
-typedef enum { TASK_TRAIN, TASK_TEST, TASK_SETS } task_set;
+/** What samples are for; those kept for tests between loops are of the files to train with (order.h). */
+typedef enum { TASK_TRAIN, TASK_TEST, TASK_VALIDATE, TASK_SETS, TASK_FILES = TASK_VALIDATE } task_set;
 
 /** What the samples of a kind are, added up. */
 enum {
@@ -43,7 +44,7 @@ typedef struct {
     int steps;                    /**< T */
     int reads, read_steps;        /**< windows and steps of each: the last ends with step T */
     unsigned gives;               /**< TASK_*; task_shape_of() sets it */
-    int64_t count[TASK_SETS];     /**< distinct samples; 0: drawn, without end */
+    int64_t count[TASK_SETS];     /**< distinct samples; 0: drawn, without end; of TASK_VALIDATE 0: there are none, tests between loops take those to test with */
     int64_t bytes, building;      /**< that a rank holds while it is open (MEMORY_TARGETS); and beside that while files are read (MEMORY_BUFFERS) */
 } task_shape;
 
@@ -54,7 +55,7 @@ typedef struct {
     int64_t epoch;                /**< how often it has; task_draw() sets it */
 } task_pick;
 
-/** A number of its own for each sample of both sets: the id of random draws. */
+/** A number of its own for each sample of all sets: the id of random draws. */
 static inline uint64_t task_sample_id(task_pick pick) {
     enum { SET_BIT = 47 };
     return (uint64_t)pick.set << SET_BIT | (uint64_t)pick.number;
@@ -133,5 +134,9 @@ int task_said(const task *task, const task_sample *sample, const float *output);
 void task_learned(task *task, double right);
 void task_state(task *task, state_list *list);
 double task_difficulty(const task *task);
+/** Samples that a test takes. @param between loops: not behind the last one */
+task_set task_test_set(const task *task, bool between);
+/** Trials of so many samples that show all that are kept for tests between loops; 0: none are. */
+int64_t task_validation_trials(const task_shape *shape, int64_t samples);
 
 #endif

@@ -87,10 +87,14 @@ static double checkpoints(const plan *plan, double loops) {
     return 1 + fmax(0, fmax(by_loops, by_time));
 }
 
-/** How often a run tests: between loops, and behind the last one. */
-static double rounds_of_tests(const plan *plan) {
+double plan_between(const test_settings *test, int64_t validation) {
+    return validation && validation < test->trials ? (double)validation / (double)test->trials : 1;
+}
+
+/** How often a run tests between loops. */
+static double tests_between(const plan *plan) {
     const test_settings *test = config_common(plan->config, "test");
-    return 1 + (test->every ? floor((double)plan->facts.loops / (double)test->every) : 0);
+    return test->every ? floor((double)plan->facts.loops / (double)test->every) : 0;
 }
 
 plan_time plan_time_of(const plan *plan, int64_t ranks) {
@@ -99,7 +103,7 @@ plan_time plan_time_of(const plan *plan, int64_t ranks) {
     plan_output output = plan_output_of(plan);
     double disk = plan->machine.about.disk * 1e6; /* bytes/s */
     if (plan->system->time) plan->system->time(plan->sizes, &plan->machine, (plan_ranks){ranks, plan->ranks.per_node}, plan->rate, of);
-    of->tests *= rounds_of_tests(plan);
+    of->tests += tests_between(plan) * (of->between > 0 ? of->between : of->tests);
     time.loop = of->update + of->deliver + of->learn + of->record + of->transfer + of->waiting;
     time.checkpoint = output.files.checkpoint / disk;
     time.write = (output.sum - 2 * output.files.checkpoint) / disk;

@@ -11,9 +11,9 @@ enum { PART_FEATURES, PART_LABELS, PARTS, CLASSES_MAX = 10000 };
 
 typedef struct {
     char *path, *test_path;
-    char *dataset[TASK_SETS][PARTS];
+    char *dataset[TASK_FILES][PARTS];
     double scale;
-    int64_t frame_steps, classes;
+    int64_t frame_steps, classes, validation;
 } parameters;
 
 static const param params[] = {
@@ -30,11 +30,12 @@ static const param params[] = {
     {"classes", PARAM_INTEGER, UNIT_NONE, "12", 2, CLASSES_MAX, NULL, "that labels tell", offsetof(parameters, classes)},
     {"scale", PARAM_NUMBER, UNIT_NONE, "1", -1e9, 1e9, NULL, "that features are multiplied by", offsetof(parameters, scale)},
     {"frame_steps", PARAM_INTEGER, UNIT_NONE, "5", 1, 65535, NULL, "steps that a frame is held", offsetof(parameters, frame_steps)},
+    ORDER_VALIDATION(parameters),
 };
 static const param_table table = {"frames", "a label for every frame of an HDF5 file", params, sizeof params / sizeof *params, sizeof(parameters)};
 
 typedef struct {
-    sequences part[TASK_SETS][PARTS];
+    sequences part[TASK_FILES][PARTS];
     sample_order order;
     int frame_steps;
     float scale;
@@ -64,9 +65,9 @@ static status check_labels(sequence_source source, const sequences *labels, int6
 }
 
 /** All parts of both sets, of which the shapes agree. */
-static status read_parts(const task_setting *setting, const parameters *p, bool values, sequences part[TASK_SETS][PARTS]) {
+static status read_parts(const task_setting *setting, const parameters *p, bool values, sequences part[TASK_FILES][PARTS]) {
     status read = STATUS_OK;
-    for (int s = 0; s < TASK_SETS && read == STATUS_OK; s++) {
+    for (int s = 0; s < TASK_FILES && read == STATUS_OK; s++) {
         const sequence_source features = source_of(p, (task_set)s, PART_FEATURES), labels = source_of(p, (task_set)s, PART_LABELS);
         read = sequences_read(setting, features, values, &part[s][PART_FEATURES]);
         if (read == STATUS_OK) read = sequences_read(setting, labels, values, &part[s][PART_LABELS]);
@@ -80,7 +81,7 @@ static status read_parts(const task_setting *setting, const parameters *p, bool 
 
 static status shape_of(const task_setting *setting, const void *raw, task_shape *shape) {
     const parameters *p = raw;
-    sequences part[TASK_SETS][PARTS] = {{{0}}};
+    sequences part[TASK_FILES][PARTS] = {{{0}}};
     const status read = read_parts(setting, p, false, part);
     const sequences *features = &part[TASK_TRAIN][PART_FEATURES];
     if (read != STATUS_OK) return read;
@@ -88,43 +89,42 @@ static status shape_of(const task_setting *setting, const void *raw, task_shape 
         return config_complain(setting->config, TASK_SECTION, "frame_steps", "%d frames of %lld steps; less than 65536 steps are possible", features->rows,
                                (long long)p->frame_steps);
     *shape = (task_shape){.inputs = features->columns, .outputs = (int)p->classes, .steps = features->rows * (int)p->frame_steps, .reads = features->rows,
-                          .read_steps = (int)p->frame_steps, .bytes = (int64_t)sizeof(frames) + 8 * features->count};
-    for (int s = 0; s < TASK_SETS; s++) {
-        shape->count[s] = part[s][PART_FEATURES].count;
-        for (int k = 0; k < PARTS; k++) shape->bytes += sequences_bytes(&part[s][k]);
-    }
-    shape->building = 8 << 20;
-    return STATUS_OK;
+                          .read_steps = (int)p->frame_steps, .bytes = (int64_t)sizeof(frames)};
+    for (int k = 0; k < TASK_FILES * PARTS; k++) shape->bytes += sequences_bytes(&part[k / PARTS][k % PARTS]);
+    shape->count[TASK_TEST] = part[TASK_TEST][PART_FEATURES].count, shape->building = 8 << 20;
+    return order_split(setting, p->validation, part[TASK_TRAIN][PART_FEATURES].count, shape);
 }
 
 static void close_task(void *raw) {
     frames *task = raw;
-    for (int k = 0; k < TASK_SETS * PARTS; k++) memory_free(task->part[k / PARTS][k % PARTS].value);
+    for (int k = 0; k < TASK_FILES * PARTS; k++) memory_free(task->part[k / PARTS][k % PARTS].value);
     order_clear(&task->order);
     memory_free(task);
 }
 
 static status open_task(const task_setting *setting, const void *raw, const task_shape *shape, void **self, char about[TASK_TEXT_BYTES]) {
     const parameters *p = raw;
+    char kept[ORDER_TEXT_BYTES];
     frames *task = memory_new(MEMORY_TARGETS, 1, sizeof *task);
     const status agreed = status_agree(setting->context, setting->context->rank == 0 ? read_parts(setting, p, true, task->part) : STATUS_OK);
     if (agreed != STATUS_OK) {
         close_task(task);
         return agreed;
     }
-    for (int k = 0; k < TASK_SETS * PARTS; k++) sequences_share(setting->context, &task->part[k / PARTS][k % PARTS]);
+    for (int k = 0; k < TASK_FILES * PARTS; k++) sequences_share(setting->context, &task->part[k / PARTS][k % PARTS]);
     task->frame_steps = (int)p->frame_steps, task->scale = (float)p->scale;
-    order_new(&task->order, setting->seed, shape->count[TASK_TRAIN]);
-    snprintf(about, TASK_TEXT_BYTES, "%lld utterances to train with, %lld to test with, of %d frames of %d features", (long long)shape->count[TASK_TRAIN],
-             (long long)shape->count[TASK_TEST], shape->reads, shape->inputs);
+    order_new(&task->order, setting->seed, shape), order_tell(shape, kept);
+    snprintf(about, TASK_TEXT_BYTES, "%lld utterances to train with, %s%lld to test with, of %d frames of %d features", (long long)shape->count[TASK_TRAIN],
+             kept, (long long)shape->count[TASK_TEST], shape->reads, shape->inputs);
     *self = task;
     return STATUS_OK;
 }
 
 static void draw_sample(void *raw, task_pick pick, const task_sample *sample) {
     frames *task = raw;
-    const sequences *features = &task->part[pick.set][PART_FEATURES], *labels = &task->part[pick.set][PART_LABELS];
     const int64_t number = order_of(&task->order, pick);
+    const task_set file = order_file(pick.set);
+    const sequences *features = &task->part[file][PART_FEATURES], *labels = &task->part[file][PART_LABELS];
     for (int t = 0; t < features->rows * task->frame_steps; t++)
         for (int c = 0; c < features->columns; c++)
             sample->values[((size_t)t * (size_t)features->columns + (size_t)c) * TASK_LANES + (size_t)sample->lane] =

@@ -11,9 +11,9 @@ enum { PART_INPUT, PART_TARGET, PART_MASK, PARTS };
 
 typedef struct {
     char *path, *test_path;
-    char *dataset[TASK_SETS][PARTS];
+    char *dataset[TASK_FILES][PARTS];
     double scale;
-    int64_t row_steps;
+    int64_t row_steps, validation;
 } parameters;
 
 static const param params[] = {
@@ -29,11 +29,12 @@ static const param params[] = {
     {"test_mask", PARAM_TEXT, UNIT_NONE, "", 0, 0, NULL, "as mask, to test with", offsetof(parameters, dataset[TASK_TEST][PART_MASK]), MAY_TEST},
     {"scale", PARAM_NUMBER, UNIT_NONE, "1", -1e9, 1e9, NULL, "that inputs are multiplied by", offsetof(parameters, scale)},
     {"row_steps", PARAM_INTEGER, UNIT_NONE, "1", 1, 65535, NULL, "steps that a row is held", offsetof(parameters, row_steps)},
+    ORDER_VALIDATION(parameters),
 };
 static const param_table table = {"regression", "values that follow from values, of an HDF5 file", params, sizeof params / sizeof *params, sizeof(parameters)};
 
 typedef struct {
-    sequences part[TASK_SETS][PARTS];
+    sequences part[TASK_FILES][PARTS];
     sample_order order;
     int row_steps;
     float scale;
@@ -60,9 +61,9 @@ static status check_mask(sequence_source source, const sequences *mask) {
 }
 
 /** All parts of both sets, of which the shapes agree. */
-static status read_parts(const task_setting *setting, const parameters *p, bool values, sequences part[TASK_SETS][PARTS]) {
+static status read_parts(const task_setting *setting, const parameters *p, bool values, sequences part[TASK_FILES][PARTS]) {
     status read = STATUS_OK;
-    for (int s = 0; s < TASK_SETS; s++)
+    for (int s = 0; s < TASK_FILES; s++)
         for (int k = 0; k < PARTS && read == STATUS_OK; k++) {
             const sequence_source source = source_of(p, (task_set)s, k), input = source_of(p, (task_set)s, PART_INPUT), train = source_of(p, TASK_TRAIN, k);
             if (k == PART_MASK && !*source.dataset) continue;
@@ -76,7 +77,7 @@ static status read_parts(const task_setting *setting, const parameters *p, bool 
 
 static status shape_of(const task_setting *setting, const void *raw, task_shape *shape) {
     const parameters *p = raw;
-    sequences part[TASK_SETS][PARTS] = {{{0}}};
+    sequences part[TASK_FILES][PARTS] = {{{0}}};
     status read = read_parts(setting, p, false, part);
     const sequences *input = &part[TASK_TRAIN][PART_INPUT];
     if (read != STATUS_OK) return read;
@@ -84,43 +85,42 @@ static status shape_of(const task_setting *setting, const void *raw, task_shape 
         return config_complain(setting->config, TASK_SECTION, "row_steps", "%d rows of %lld steps; less than 65536 steps are possible", input->rows,
                                (long long)p->row_steps);
     *shape = (task_shape){.inputs = input->columns, .outputs = part[TASK_TRAIN][PART_TARGET].columns, .steps = input->rows * (int)p->row_steps,
-                          .reads = input->rows, .read_steps = (int)p->row_steps, .bytes = (int64_t)sizeof(regression) + 8 * input->count};
-    for (int s = 0; s < TASK_SETS; s++) {
-        shape->count[s] = part[s][PART_INPUT].count;
-        for (int k = 0; k < PARTS; k++) shape->bytes += sequences_bytes(&part[s][k]);
-    }
-    shape->building = 8 << 20;
-    return STATUS_OK;
+                          .reads = input->rows, .read_steps = (int)p->row_steps, .bytes = (int64_t)sizeof(regression)};
+    for (int k = 0; k < TASK_FILES * PARTS; k++) shape->bytes += sequences_bytes(&part[k / PARTS][k % PARTS]);
+    shape->count[TASK_TEST] = part[TASK_TEST][PART_INPUT].count, shape->building = 8 << 20;
+    return order_split(setting, p->validation, part[TASK_TRAIN][PART_INPUT].count, shape);
 }
 
 static void close_task(void *raw) {
     regression *task = raw;
-    for (int k = 0; k < TASK_SETS * PARTS; k++) memory_free(task->part[k / PARTS][k % PARTS].value);
+    for (int k = 0; k < TASK_FILES * PARTS; k++) memory_free(task->part[k / PARTS][k % PARTS].value);
     order_clear(&task->order);
     memory_free(task);
 }
 
 static status open_task(const task_setting *setting, const void *raw, const task_shape *shape, void **self, char about[TASK_TEXT_BYTES]) {
     const parameters *p = raw;
+    char kept[ORDER_TEXT_BYTES];
     regression *task = memory_new(MEMORY_TARGETS, 1, sizeof *task);
     const status agreed = status_agree(setting->context, setting->context->rank == 0 ? read_parts(setting, p, true, task->part) : STATUS_OK);
     if (agreed != STATUS_OK) {
         close_task(task);
         return agreed;
     }
-    for (int k = 0; k < TASK_SETS * PARTS; k++) sequences_share(setting->context, &task->part[k / PARTS][k % PARTS]);
+    for (int k = 0; k < TASK_FILES * PARTS; k++) sequences_share(setting->context, &task->part[k / PARTS][k % PARTS]);
     task->row_steps = (int)p->row_steps, task->scale = (float)p->scale;
-    order_new(&task->order, setting->seed, shape->count[TASK_TRAIN]);
-    snprintf(about, TASK_TEXT_BYTES, "%lld samples to train with, %lld to test with, of %d rows", (long long)shape->count[TASK_TRAIN],
-             (long long)shape->count[TASK_TEST], shape->reads);
+    order_new(&task->order, setting->seed, shape), order_tell(shape, kept);
+    snprintf(about, TASK_TEXT_BYTES, "%lld samples to train with, %s%lld to test with, of %d rows", (long long)shape->count[TASK_TRAIN],
+             kept, (long long)shape->count[TASK_TEST], shape->reads);
     *self = task;
     return STATUS_OK;
 }
 
 static void draw_sample(void *raw, task_pick pick, const task_sample *sample) {
     regression *task = raw;
-    const sequences *input = &task->part[pick.set][PART_INPUT], *target = &task->part[pick.set][PART_TARGET], *mask = &task->part[pick.set][PART_MASK];
     const int64_t number = order_of(&task->order, pick);
+    const task_set file = order_file(pick.set);
+    const sequences *input = &task->part[file][PART_INPUT], *target = &task->part[file][PART_TARGET], *mask = &task->part[file][PART_MASK];
     for (int t = 0; t < input->rows * task->row_steps; t++) {
         const int row = t / task->row_steps;
         const size_t step = (size_t)t;

@@ -16,7 +16,7 @@ static const float GREYS = 255;
 
 typedef struct {
     char *path, *labels_path, *test_path, *test_labels_path;
-    int64_t thresholds, cue_steps, read_steps, classes, samples;
+    int64_t thresholds, cue_steps, read_steps, classes, samples, validation;
     int order;
 } parameters;
 
@@ -34,6 +34,7 @@ static const param params[] = {
     {"order", PARAM_CHOICE, UNIT_NONE, "raster", 0, 0, "raster permuted", "of pixels: as they are, or one drawn order for all images",
      offsetof(parameters, order)},
     {"samples", PARAM_INTEGER, UNIT_NONE, "auto", 1, 1 << 30, NULL, "to train with, the first of the file; auto: all", offsetof(parameters, samples)},
+    ORDER_VALIDATION(parameters),
 };
 static const param_table table = {"sequential_images", "images of IDX files (MNIST), pixel by pixel", params, sizeof params / sizeof *params,
                                   sizeof(parameters)};
@@ -42,8 +43,8 @@ typedef struct {
     uint64_t seed;
     task_shape shape;
     int pixels, thresholds, cue_steps;
-    image_data image[TASK_SETS];
-    uint8_t *label[TASK_SETS];
+    image_data image[TASK_FILES];
+    uint8_t *label[TASK_FILES];
     int64_t *pixel;               /* [pixels] order they are shown in */
     sample_order order;           /* of the training set */
     float *value;                 /* [pixels] scratch */
@@ -68,7 +69,7 @@ static status look(const task_setting *setting, const parameters *p, task_set se
 static status shape_of(const task_setting *setting, const void *raw, task_shape *shape) {
     const parameters *p = raw;
     int pixels = 0;
-    int64_t count[TASK_SETS];
+    int64_t count[TASK_FILES];
     status read = look(setting, p, TASK_TRAIN, &pixels, &count[TASK_TRAIN]);
     if (read == STATUS_OK) read = look(setting, p, TASK_TEST, &pixels, &count[TASK_TEST]);
     if (read != STATUS_OK) return read;
@@ -79,10 +80,8 @@ static status shape_of(const task_setting *setting, const void *raw, task_shape 
         return config_complain(setting->config, TASK_SECTION, "cue_steps", "%lld steps in all; less than 65536 are possible", (long long)steps);
     *shape = (task_shape){.inputs = 2 * (int)p->thresholds, .outputs = (int)p->classes, .steps = (int)steps, .reads = 1, .read_steps = (int)p->read_steps};
     shape->bytes = (int64_t)sizeof(sequential_images) + (count[TASK_TRAIN] + count[TASK_TEST]) * (pixels + 1) + pixels * 12;
-    shape->count[TASK_TRAIN] = p->samples == PARAM_AUTO_INTEGER ? count[TASK_TRAIN] : p->samples;
     shape->count[TASK_TEST] = count[TASK_TEST];
-    shape->bytes += shape->count[TASK_TRAIN] * 8;
-    return STATUS_OK;
+    return order_split(setting, p->validation, p->samples == PARAM_AUTO_INTEGER ? count[TASK_TRAIN] : p->samples, shape);
 }
 
 static status check(const task_setting *setting, const void *raw) {
@@ -127,7 +126,7 @@ static status read_set(const task_setting *setting, const parameters *p, task_se
 
 static void close_task(void *raw) {
     sequential_images *task = raw;
-    for (int s = 0; s < TASK_SETS; s++) memory_free(task->image[s].values), memory_free(task->label[s]);
+    for (int s = 0; s < TASK_FILES; s++) memory_free(task->image[s].values), memory_free(task->label[s]);
     memory_free(task->pixel), memory_free(task->value);
     order_clear(&task->order);
     memory_free(task);
@@ -137,13 +136,14 @@ static status open_task(const task_setting *setting, const void *raw, const task
     const parameters *p = raw;
     sequential_images *task = memory_new(MEMORY_TARGETS, 1, sizeof *task);
     status mine = STATUS_OK;
-    for (int s = 0; s < TASK_SETS && mine == STATUS_OK && setting->context->rank == 0; s++) mine = read_set(setting, p, (task_set)s, task);
+    char kept[ORDER_TEXT_BYTES];
+    for (int s = 0; s < TASK_FILES && mine == STATUS_OK && setting->context->rank == 0; s++) mine = read_set(setting, p, (task_set)s, task);
     mine = status_agree(setting->context, mine);
     if (mine != STATUS_OK) {
         close_task(task);
         return mine;
     }
-    for (int s = 0; s < TASK_SETS; s++) {
+    for (int s = 0; s < TASK_FILES; s++) {
         data_share(setting->context, &task->image[s]);
         if (!task->label[s]) task->label[s] = memory_new(MEMORY_TARGETS, (size_t)task->image[s].count, 1);
         data_share_bytes(setting->context, task->label[s], (size_t)task->image[s].count);
@@ -152,11 +152,11 @@ static status open_task(const task_setting *setting, const void *raw, const task
     task->pixels = shape->steps - (int)p->cue_steps, task->thresholds = (int)p->thresholds, task->cue_steps = (int)p->cue_steps;
     task->pixel = memory_new(MEMORY_TARGETS, (size_t)task->pixels, sizeof *task->pixel);
     task->value = memory_new(MEMORY_TARGETS, (size_t)task->pixels, sizeof *task->value);
-    order_new(&task->order, task->seed, shape->count[TASK_TRAIN]);
+    order_new(&task->order, task->seed, shape), order_tell(shape, kept);
     for (int i = 0; i < task->pixels; i++) task->pixel[i] = i;
     if (p->order == ORDER_PERMUTED) order_shuffle(task->seed, 0, task->pixels, task->pixel);
-    snprintf(about, TASK_TEXT_BYTES, "%lld images to train with, %lld to test with, of %d pixels%s, %d classes", (long long)shape->count[TASK_TRAIN],
-             (long long)shape->count[TASK_TEST], task->pixels, p->order == ORDER_PERMUTED ? " in a drawn order" : "", shape->outputs);
+    snprintf(about, TASK_TEXT_BYTES, "%lld images to train with, %s%lld to test with, of %d pixels%s, %d classes", (long long)shape->count[TASK_TRAIN],
+             kept, (long long)shape->count[TASK_TEST], task->pixels, p->order == ORDER_PERMUTED ? " in a drawn order" : "", shape->outputs);
     *self = task;
     return STATUS_OK;
 }
@@ -164,12 +164,13 @@ static status open_task(const task_setting *setting, const void *raw, const task
 static void draw_sample(void *raw, task_pick pick, const task_sample *sample) {
     sequential_images *task = raw;
     const int64_t number = order_of(&task->order, pick);
-    const uint8_t *image = (const uint8_t *)task->image[pick.set].values + number * task->pixels;
+    const task_set file = order_file(pick.set);
+    const uint8_t *image = (const uint8_t *)task->image[file].values + number * task->pixels;
     for (int i = 0; i < task->pixels; i++) task->value[i] = (float)image[task->pixel[i]] / GREYS;
     encode_crossings(sample, task->shape.inputs, task->thresholds, task->value, task->pixels);
     for (int t = task->pixels; t < task->shape.steps; t++)
         sample->spikes[(int64_t)t * task->shape.inputs + 2 * task->thresholds - 1] |= (uint16_t)(1u << sample->lane);
-    sample->label[0] = task->label[pick.set][number];
+    sample->label[0] = task->label[file][number];
 }
 
 const task_kind task_sequential_images = {.parameters = &table, .check = check, .shape = shape_of, .open = open_task, .close = close_task, .draw = draw_sample};

@@ -116,6 +116,14 @@ void task_state(task *task, state_list *list) {
     if (task->kind->state) task->kind->state(task->self, list);
 }
 
+task_set task_test_set(const task *task, bool between) {
+    return between && task->shape.count[TASK_VALIDATE] ? TASK_VALIDATE : TASK_TEST;
+}
+
+int64_t task_validation_trials(const task_shape *shape, int64_t samples) {
+    return (shape->count[TASK_VALIDATE] + samples - 1) / samples;
+}
+
 double task_difficulty(const task *task) {
     return task->kind->difficulty ? task->kind->difficulty(task->self) : NAN;
 }

@@ -44,9 +44,13 @@ int64_t best_ends(const best_tests *tests, const learning_system *system, int64_
     return ends < loops ? ends : loops;
 }
 
-void best_say(const learning_system *system, const scored_test *test, char *text, size_t size) {
+const char *best_prefix(bool validates) {
+    return validates ? "validation_" : "test_";
+}
+
+void best_say(const best_tests *tests, const learning_system *system, const scored_test *test, char *text, size_t size) {
     const metric *score = &system->scores[test->score];
-    snprintf(text, size, "test_%s %.*f after loop %lld", score->name, score->decimals, test->value, (long long)test->loop);
+    snprintf(text, size, "%s%s %.*f after loop %lld", best_prefix(tests->validates), score->name, score->decimals, test->value, (long long)test->loop);
 }
 
 static void save_test(h5_file *file, const learning_system *system, const char *group, const scored_test *test) {

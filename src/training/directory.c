@@ -224,7 +224,7 @@ static char *without_slashes(char *directory) {
     return directory;
 }
 
-static void begin(char *directory, const learning_system *system, bool tests, results *results) {
+static void begin(char *directory, const learning_system *system, const char *tests, results *results) {
     *results = (struct results){.directory = without_slashes(directory),
                                 .metrics = -1,
                                 .digest = METRICS_NO_LINES,

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "best.h"
 #include "engram/clock.h"
 #include "engram/files.h"
 #include "engram/memory.h"
@@ -21,7 +22,7 @@ static const struct { const char *name; int column; } common_columns[] = {
     {"loop", COLUMN_LOOP}, {"task", COLUMN_TASK}, {"seconds", COLUMN_SECONDS}, {"rate_hz", COLUMN_RATE}, {"memory_mib", COLUMN_MEMORY}};
 
 /** The first line of metrics.csv: the score stands behind the rate (metrics_digest()). @return owned by the caller, free() */
-char *metrics_make_header(const learning_system *system, bool tests) {
+char *metrics_make_header(const learning_system *system, const char *tests) {
     char *text = NULL;
     size_t bytes;
     const int columns = (int)(sizeof common_columns / sizeof *common_columns) + system->metric_count + system->score_count;
@@ -30,7 +31,7 @@ char *metrics_make_header(const learning_system *system, bool tests) {
     if (!line) context_abort("memory: no room for a line of metrics.csv");
     fputs("loop,task,seconds,rate_hz", line);
     for (int m = 0; m < system->metric_count; m++) fprintf(line, ",%s", system->metrics[m].name);
-    for (int m = 0; tests && m < system->score_count; m++) fprintf(line, ",test_%s", system->scores[m].name);
+    for (int m = 0; tests && m < system->score_count; m++) fprintf(line, ",%s%s", tests, system->scores[m].name);
     fputs(",memory_mib\n", line);
     fclose(line);
     return text;
@@ -41,10 +42,14 @@ static int column_of(const learning_system *system, const char *name, size_t len
         if (strlen(common_columns[k].name) == length && strncmp(common_columns[k].name, name, length) == 0) return common_columns[k].column;
     for (int m = 0; m < system->metric_count; m++)
         if (strlen(system->metrics[m].name) == length && strncmp(system->metrics[m].name, name, length) == 0) return m;
-    for (int m = 0; m < system->score_count; m++)
-        if (length > 5 && strlen(system->scores[m].name) == length - 5 && strncmp(system->scores[m].name, name + 5, length - 5) == 0 &&
-            strncmp(name, "test_", 5) == 0)
-            return system->metric_count + m;
+    for (int validates = 0; validates < 2; validates++) {
+        const char *prefix = best_prefix(validates);
+        const size_t before = strlen(prefix);
+        for (int m = 0; m < system->score_count; m++)
+            if (length > before && strlen(system->scores[m].name) == length - before && strncmp(name, prefix, before) == 0 &&
+                strncmp(system->scores[m].name, name + before, length - before) == 0)
+                return system->metric_count + m;
+    }
     return COLUMN_UNKNOWN;
 }
 

@@ -4,9 +4,9 @@
 
 #include "results.h"
 
-/** The first line of metrics.csv: the score stands behind the rate (metrics_digest()). @param tests with columns for tests between loops
+/** The first line of metrics.csv: the score stands behind the rate (metrics_digest()). @param tests results_begin.tests
  *  @return owned by the caller, free() */
-char *metrics_make_header(const learning_system *system, bool tests);
+char *metrics_make_header(const learning_system *system, const char *tests);
 
 /** What the columns of a header hold, whatever version began the file. */
 void metrics_read_columns(results *results, const char *header);

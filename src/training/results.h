@@ -47,7 +47,7 @@ status results_check_directory(const config *config, const char *given);
 /** With what a run begins, or goes on. */
 typedef struct {
     const learning_system *system;
-    bool tests;             /* metrics.csv has columns for tests between loops */
+    const char *tests;      /* what names of columns of metrics.csv for tests between loops begin with, best_prefix(); NULL: there are none; borrowed */
     const char *parameters; /* text of parameters.yaml */
     bool overwrite;
 } results_begin;

@@ -109,7 +109,8 @@ static void print_tests(FILE *file, const testing *tests) {
 static void print_best(FILE *file, const learning_system *system, const best_tests *tests) {
     const scored_test *best = &tests->best;
     if (!best->loop) return;
-    fprintf(file, "  \"best_test\": {\"loop\": %lld, \"%s\": ", (long long)best->loop, system->scores[best->score].name);
+    fprintf(file, "  \"best_test\": {\"loop\": %lld, \"%s%s\": ", (long long)best->loop, tests->validates ? best_prefix(true) : "",
+            system->scores[best->score].name);
     json_print_number(file, best->value);
     if (tests->kept) fprintf(file, ", \"checkpoint\": \"checkpoint/best-%010lld.h5\"", (long long)best->loop);
     fputs("},\n", file);

@@ -123,12 +123,14 @@ static run_subject subject_of(const training *training) {
     return (run_subject){training->context, training->system, training->self, &training->facts};
 }
 
-/** Trials with frozen weights, the same as "engram test" runs. Collective. @param watch what may end them; NULL: nothing @param[out] tests owned by the caller
- *  @return agreed and printed */
-static status run_trials(training *training, run_watch *watch, testing **tests) {
+/** Trials with frozen weights, the same as "engram test" runs; between loops on samples kept for that, where there are any. Collective.
+ *  @param watch what may end them; NULL: nothing @param[out] tests owned by the caller @return agreed and printed */
+static status run_trials(training *training, bool between, run_watch *watch, testing **tests) {
     const test_settings *settings = config_common(training->config, "test");
+    const int64_t kept = between ? training->facts.validation : 0, trials = kept && kept < settings->trials ? kept : settings->trials;
     const run_subject subject = subject_of(training);
-    const test_plan plan = {.setting = {.trials = settings->trials, .psth_bin = settings->psth_bin, .delete_spike = NAN}, .groups = 1, .watch = watch};
+    const test_plan plan = {.setting = {.trials = trials, .between = between, .psth_bin = settings->psth_bin, .delete_spike = NAN}, .groups = 1,
+                            .watch = watch};
     return status_agree(training->context, testing_run(&subject, &plan, tests));
 }
 
@@ -144,14 +146,14 @@ static status test_between(training *training, metrics_row *row) {
     state_copy *kept = state_put_aside(&list, &training->facts.part);
     state_clear(&list);
     testing *tests;
-    status tested = run_trials(training, NULL, &tests);
+    status tested = run_trials(training, true, NULL, &tests);
     char shown[256] = "";
     for (int m = 0; m < system->score_count && tested == STATUS_OK; m++) {
         double *value = &row->value[system->metric_count + m];
         *value = testing_mean_figure(tests, system->scores[m].name);
         if (system->scores[m].label) show_metric(&system->scores[m], *value, shown, sizeof shown);
     }
-    if (*shown) log_line(training->context, "test after loop %lld:%s", (long long)row->loop, shown);
+    if (*shown) log_line(training->context, "%s after loop %lld:%s", training->facts.validation ? "validation" : "test", (long long)row->loop, shown);
     testing_free(tests);
     state_bring_back(kept);
     if (system->settle) system->settle(training->self);
@@ -214,7 +216,7 @@ static status heed_scores(training *training, const metrics_row *row) {
     int64_t ends = best_ends(best, training->system, training->loops, training->facts.tasks);
     if (best->reached.loop != reached && ends < training->loops) {
         char text[128];
-        best_say(training->system, &best->reached, text, sizeof text);
+        best_say(best, training->system, &best->reached, text, sizeof text);
         log_line(context, "%s: test.stop_at = %g is reached; loop %lld is the last one", text, best->stop_at, (long long)ends);
     }
     training->loops = ends;
@@ -325,7 +327,7 @@ static status run_tests(training *training) {
     const test_settings *settings = config_common(training->config, "test");
     if (settings->trials == 0 || !training->system->test_trial) return STATUS_OK;
     if (training->watch.asked) return STATUS_RESUMABLE;
-    status tested = run_trials(training, &training->watch, &training->tests);
+    status tested = run_trials(training, false, &training->watch, &training->tests);
     if (tested == STATUS_OK) describe_tests(training);
     return tested;
 }
@@ -420,7 +422,8 @@ static status go_on(training *training, const resume_point *point) {
 
 static results_begin begin_of(const training *training, bool overwrite) {
     const test_settings *test = config_common(training->config, "test");
-    return (results_begin){.system = training->system, .tests = test->every > 0, .parameters = training->parameters, .overwrite = overwrite};
+    return (results_begin){.system = training->system, .tests = test->every > 0 ? best_prefix(training->facts.validation > 0) : NULL,
+                           .parameters = training->parameters, .overwrite = overwrite};
 }
 
 /** Before anything is built: can results go where they shall? The run to go on with is locked from here on. @return agreed and printed */
@@ -543,7 +546,9 @@ static status train(training *training, const run_options *options, const resume
 static status build(training *training, build_purpose purpose) {
     const system_setting setting = {training->context, training->config, purpose, &training->timers};
     training->timers.wait_timed = training->output->timers == TIMERS_DETAILED;
-    return training->system->build(&setting, &training->facts, &training->self);
+    const status built = training->system->build(&setting, &training->facts, &training->self);
+    training->progress.best.validates = training->facts.validation > 0;
+    return built;
 }
 
 /** @return agreed and printed */

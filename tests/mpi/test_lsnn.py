@@ -249,6 +249,43 @@ def test_sequences(bench):
     assert abs(figures(out)["loss"] - np.log(4)) < 1e-6
 
 
+def test_validation(bench):
+    """Samples kept for tests between loops are never trained on; the last test, and engram test, take those to test with; the same bits on any number of ranks, and resumed."""
+    power = np.repeat(2.0 ** np.ceil(np.arange(12) / 2)[:, None], 2, 1)  # sample k: squares of both targets are 2^k in the mean, so that a sum tells which samples there were
+    power[1::2, 1] = 0
+    path, data = sequences(bench, "powers.h5", input=np.zeros((12, 12, 3)), target=np.repeat(power[:, None], 12, 1), mask=np.ones((12, 12)), labels=np.zeros((12, 12)), test_mask=np.ones((9, 12)))
+    regression, frames = of_files(path)
+    still = {"learning.rate": 0, "learning.batch": 1, "guards.min_rate": 0, "protocol.samples": 1, "test.trials": 9, "test.every": 1, "checkpoint.keep_best": "true", "learning.loops": 24 - 8}
+    out = train(bench, "powers", {**regression, **SILENT, **still, "task.validation": 4})
+    rows = metrics(out)
+    shown, kept = [[row["loss"] for row in rows[k:k + 8]] for k in (0, 8)], {4 * row["validation_loss"] for row in rows}
+    assert len(kept) == 1 and all(sum(epoch) + sum(kept) == 2 ** 12 - 1 and len(set(epoch)) == 8 for epoch in shown), (shown, kept)
+    assert bin(int(sum(kept))).count("1") == 4 and shown[0] != shown[1] and not any(name.startswith("test_") for name in rows[0])
+    with open(os.path.join(out, "run.json")) as file:
+        ended = json.load(file)
+    wanted = (data["test_target"].astype(np.float32) ** 2).mean()
+    assert abs(ended["test"][0]["loss"] / wanted - 1) < 1e-6 and ended["best_test"]["validation_loss"] == rows[0]["validation_loss"], ended
+    bench.succeed(["test", out, "--best", "--trials", "9", "-o", bench.path("best.h5")])
+    with open(bench.path("best.json")) as file:
+        assert abs(json.load(file)["tasks"][0]["loss"] / wanted - 1) < 1e-6
+    other = train(bench, "powers.2", {**regression, **SILENT, **still, "task.validation": 4, "simulation.seed": 2})
+    assert {4 * row["validation_loss"] for row in metrics(other)} != kept, "not drawn"
+    pictures, _, _ = images(bench)
+    zero = np.random.default_rng(4).integers(0, 2, 12)
+    pictures |= {"task.labels_path": idx(bench, "bits.idx", zero), "task.samples": 11, "task.validation": 5, **still, "learning.loops": 6, "neuron.threshold": 1e6}
+    rows = metrics(train(bench, "bits", pictures))
+    assert round(sum(row["accuracy"] for row in rows) + 5 * rows[0]["validation_accuracy"]) == (zero[:11] == 0).sum()
+    assert 0 < sum(row["accuracy"] for row in rows) < 6
+    learns = {**of_files(sequences(bench)[0])[1], "task.validation": 7, "test.every": 1, "checkpoint.keep_best": "true", "protocol.samples": 4, "learning.loops": 4}
+    truth = train(bench, "validated", learns)
+    wrong = difference(contents(truth), contents(train(bench, "validated.3", learns, 3)))
+    assert not wrong, wrong[:6]
+    part = train(bench, "validated.part", {**learns, "learning.loops": 2})
+    text = bench.succeed(["train", "--resume", part, "-P", "learning.loops=4"], 2)
+    wrong = difference(contents(truth), contents(part))
+    assert not wrong and "validation after loop 4:" in text and "14 utterances to train with, 7 to validate with, 9 to test with" in text, (wrong[:6], text)
+
+
 def test_tasks_of_values(bench):
     """Of every kind the same bits when it is resumed after the first loop; of one that is read, and one that is drawn, on other ranks."""
     path, _ = sequences(bench)
@@ -315,6 +352,7 @@ def wrong_tasks(bench):
                 ({**oscillation, "task.ignored": "1 s"}, "no error would count"), ({**oscillation, "task.duration": "10.5 ms"}, "task.duration"),
                 ({**regression, "task.test_input": "input"}, "train with, too"), ({**regression, "task.row_steps": 6000}, "12 rows of 6000"), ({**regression, "task.target": "nothing"}, "nothing"),
                 ({**regression, "task.target": "mask"}, "'mask'"), ({**regression, "task.path": "/nowhere"}, "/nowhere"), ({**frames, "task.classes": 3}, "label 3"),
+                ({**frames, "task.validation": 21}, "21 of 21 samples"), ({**regression, "task.validation": 22}, "22 of 21"), ({**regression, "task.validation": -1}, "task.validation"),
                 ({**frames, "task.test_features": "input"}, "train with, too"), ({**frames, "task.frame_steps": 6000}, "12 frames of 6000"))
     changes = (("target", data["target"][:20], regression, "20 samples, but 'input' has 21"), ("mask", -data["mask"], regression, "weights are 0 and more"),
                ("test_input", data["test_input"][:, :, :2], regression, "12 rows of 2"), ("labels", data["labels"][:, :5], frames, "have 5 rows"),
@@ -392,7 +430,7 @@ def test_refused(bench):
                               ({"task.recall_delay": 0}, "recall_delay"), ({"task.symbols": 200, "task.recall_delay": 0.5}, "recall_delay"), ({"task.rate": "1000 Hz"}, "spikes a step"),
                               ({"task.duration": "1500 ms", "task.symbols": 100}, "at most 65535"), ({**EVIDENCE, "task.cues": 4}, "odd"),
                               ({**pictures, "task.classes": 2}, "label 2 of image 2"), ({**pictures, "task.labels_path": wrong}, "label 3"), ({**pictures, "task.read_steps": 9}, "read_steps"),
-                              ({**pictures, "task.samples": 13}, "12 images"), ({**pictures, "task.path": "/nowhere"}, "/nowhere"), ({**pictures, "task.test_labels_path": wrong}, "12 labels"), *wrong_tasks(bench)):
+                              ({**pictures, "task.samples": 13}, "12 images"), ({**pictures, "task.samples": 5, "task.validation": 5}, "5 of 5 samples"), ({**pictures, "task.path": "/nowhere"}, "/nowhere"), ({**pictures, "task.test_labels_path": wrong}, "12 labels"), *wrong_tasks(bench)):
         for ranks in (1, 2) if "label" in words and not SANITIZED else (1,):
             code, _, error = bench.run(["train", config, "-o", bench.path("refused")] + [word for text in given({**SMALL, **parameters}) for word in ("-P", text)], ranks)
             assert code == 2 and words in error and error.count("engram: error") == 1 and not os.path.exists(bench.path("refused")), (parameters, code, error)
@@ -403,6 +441,6 @@ def test_refused(bench):
 
 
 if __name__ == "__main__":
-    run_tests([test_independent_program, test_store_recall, test_skipped, test_evidence, test_images, test_function_family, test_oscillation, test_sequences, test_tasks_of_values, test_learns, test_updates,
+    run_tests([test_independent_program, test_store_recall, test_skipped, test_evidence, test_images, test_function_family, test_oscillation, test_sequences, test_validation, test_tasks_of_values, test_learns, test_updates,
                test_ranks, test_navigation, test_neuron_groups,
                test_refused])

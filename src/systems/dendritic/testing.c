@@ -9,7 +9,7 @@
 enum { RECORD_RATE, RECORD_LOSS, RECORD_COINCIDENCE, RECORDS, SHOWN = 16 };
 
 const metric dendritic_scores[DENDRITIC_SCORES] = {
-    {"loss", "  test loss %s", "1", "|x - D z|^2/(2M), mean over all steps, fades included", 5, .better = BETTER_LOWER},
+    {"loss", "  loss %s", "1", "|x - D z|^2/(2M), mean over all steps, fades included", 5, .better = BETTER_LOWER},
     {"coincidence", NULL, "1", "part of the spikes in steps in which another neuron fires, too, mean over trials with spikes", 3},
 };
 

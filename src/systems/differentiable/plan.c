@@ -121,6 +121,7 @@ static void seconds_of(const void *raw, const machine *machine, plan_ranks ranks
     if (ranks.count > 1)
         s->transfer = plan_message(machine, ranks, 8 * sizes->parameters) + plan_message(machine, ranks, 8.0 * (sizes->shape.neurons + sizes->shape.steps));
     s->tests = (double)sizes->test->trials * FORWARD * iteration(sizes, machine, tiles_of((double)sizes->samples, (double)ranks.count));
+    s->between = s->tests * plan_between(sizes->test, task_validation_trials(&sizes->task, sizes->samples));
 }
 
 /* ---- measuring ---- */

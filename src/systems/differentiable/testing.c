@@ -7,8 +7,8 @@
 enum { RECORD_RATE, RECORD_OFF, RECORD_ALL, RECORD_RIGHT, RECORD_LABELS, RECORDS };
 
 const metric differentiable_scores[DIFFERENTIABLE_SCORES] = {
-    {"error", "  test error %s", "1", "squared error of the readouts by the square of what they should be, weighted", 4, .better = BETTER_LOWER},
-    {"accuracy", "  test accuracy %s", "1", "part of the samples that are read right, of tasks that tell", 4, .better = BETTER_HIGHER},
+    {"error", "  error %s", "1", "squared error of the readouts by the square of what they should be, weighted", 4, .better = BETTER_LOWER},
+    {"accuracy", "  accuracy %s", "1", "part of the samples that are read right, of tasks that tell", 4, .better = BETTER_HIGHER},
 };
 
 struct differentiable_test {
@@ -93,7 +93,7 @@ status differentiable_test_trial(void *raw, const test_trial *trial, double *rec
     unsigned bits;
     pulse_begin(trial->pulse);
     bits = pulse_bits(trial->pulse);
-    differentiable_forward(net, TASK_TEST, (trial->number + test->setting.skip) * samples, samples, &bits);
+    differentiable_forward(net, task_test_set(net->task, test->setting.between), (trial->number + test->setting.skip) * samples, samples, &bits);
     if (bits && !pulse_heed(trial->pulse, bits, 0)) return STATUS_RESUMABLE;
     differentiable_tell(net, trial->pulse);
     bits = differentiable_raise(net, pulse_bits(trial->pulse));

@@ -139,7 +139,8 @@ static status build(const system_setting *setting, system_facts *facts, void **r
     if (learns) lsnn_initial(net);
     lsnn_spread(net);
     *facts = (system_facts){.part = net->part, .owned = net->owned, .dt = net->dt, .seed = net->seed, .tasks = 1, .loop_steps = net->shape.steps,
-                            .samples = samples, .look_every = net->shape.steps};
+                            .samples = samples, .look_every = net->shape.steps,
+                            .validation = task_validation_trials(task_sizes(net->task), lsnn_trial_samples(net))};
     *result = net;
     stopwatch_charge(&watch, PHASE_BUILD);
     return STATUS_OK;

@@ -173,6 +173,7 @@ static void seconds_of(const void *raw, const machine *machine, plan_ranks ranks
     if (ranks.count > 1) s->transfer = plan_message(machine, ranks, 8 * sizes->parameters) + plan_message(machine, ranks, told);
     s->transfer += sharing_seconds(sizes, machine, ranks, tiles, true);
     s->tests = (double)sizes->test->trials * (pass(sizes, machine, tested, rate, false) / share + sharing_seconds(sizes, machine, ranks, tested, false));
+    s->between = s->tests * plan_between(sizes->test, task_validation_trials(&sizes->task, sizes->samples));
 }
 
 /* ---- measuring ---- */

@@ -11,8 +11,8 @@ enum { SEARCH_EPISODE, SEARCH_BEFORE, SEARCH_MOVES, SEARCH_REACHED, SEARCH };
 const metric lsnn_scores[LSNN_SCORES] = {
     {"loss", NULL, "1", "cross entropy of the readouts, mean over windows with a label; of tasks with targets the mean squared error", 4,
      .better = BETTER_LOWER},
-    {"goals", "  test goals %s", "1", "that an episode reached, where the task has actions", 2, .better = BETTER_HIGHER},
-    {"accuracy", "  test accuracy %s", "1", "part of the windows with a label that are read right", 4, .better = BETTER_HIGHER},
+    {"goals", "  goals %s", "1", "that an episode reached, where the task has actions", 2, .better = BETTER_HIGHER},
+    {"accuracy", "  accuracy %s", "1", "part of the windows with a label that are read right", 4, .better = BETTER_HIGHER},
 };
 
 struct lsnn_test {
@@ -118,7 +118,7 @@ status lsnn_test_trial(void *raw, const test_trial *trial, double *record) {
     pulse_begin(trial->pulse);
     bits = pulse_bits(trial->pulse);
     const int64_t first = (trial->number + test->setting.skip) * samples;
-    lsnn_forward(net, TASK_TEST, first, samples, &bits);
+    lsnn_forward(net, task_test_set(net->task, test->setting.between), first, samples, &bits);
     if (bits && !pulse_heed(trial->pulse, bits, 0)) return STATUS_RESUMABLE;
     lsnn_tell(net, trial->pulse);
     bits = lsnn_raise(net, pulse_bits(trial->pulse));
