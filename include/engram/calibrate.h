@@ -42,11 +42,12 @@ double calibration_median(double *values, int count);
 guard *calibration_guard(const calibration *calibration, const learning_system *system, void *self, const system_facts *facts);
 void calibration_guard_free(guard *guard);
 
-enum { CALIBRATION_COUNTS = 4 };
+enum { CALIBRATION_COUNTS = 12 };
 
 /** A loop of a small network: the fastest of several, mean over ranks. */
 typedef struct {
     double seconds, build; /**< s of the loop, and of building */
+    double processor;      /**< s of the processor in the loop: what others do on the machine meanwhile counts little */
     double steps;
     double count[CALIBRATION_COUNTS]; /**< what the system counted in a loop, mean over repeats */
 } calibration_loop;

@@ -44,6 +44,7 @@ typedef struct {
     int steps;                    /**< T */
     int reads, read_steps;        /**< windows and steps of each: the last ends with step T */
     unsigned gives;               /**< TASK_*; task_shape_of() sets it */
+    double shown;                 /**< of spikes: about how many of a channel in a step, mean over channels and steps; of values 0 */
     int64_t count[TASK_SETS];     /**< distinct samples; 0: drawn, without end; of TASK_VALIDATE 0: there are none, tests between loops take those to test with */
     int64_t bytes, building;      /**< that a rank holds while it is open (MEMORY_TARGETS); and beside that while files are read (MEMORY_BUFFERS) */
 } task_shape;

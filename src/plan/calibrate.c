@@ -278,7 +278,7 @@ calibration_loop calibration_run(calibration *calibration, const learning_system
     const system_setting setting = {alone, config, BUILD_TRAIN, &timers};
     system_facts facts;
     void *self;
-    double started = clock_seconds(), seconds[CALIBRATION_REPEATS_LEAST];
+    double started = clock_seconds(), seconds[CALIBRATION_REPEATS_LEAST], processor[CALIBRATION_REPEATS_LEAST];
     if ((system->resolve && system->resolve(alone, config) != STATUS_OK) || system->check(alone, config) != STATUS_OK ||
         system->build(&setting, &facts, &self) != STATUS_OK)
         context_abort("calibrate: a network of its own is wrong:\n%s", text);
@@ -289,14 +289,17 @@ calibration_loop calibration_run(calibration *calibration, const learning_system
         loop loop = {.number = n + 2, .pulse = &pulse};
         double counted[CALIBRATION_COUNTS] = {0};
         CHECK_MPI(MPI_Barrier(calibration->job.comm));
+        const double before = clock_processor_seconds();
         started = clock_seconds();
         system->loop(self, &loop);
         if (n < 0) continue;
-        seconds[n] = clock_seconds() - started;
+        seconds[n] = clock_seconds() - started, processor[n] = clock_processor_seconds() - before;
         if (count) count(self, counted);
         for (int c = 0; c < CALIBRATION_COUNTS; c++) measured.count[c] += counted[c] / CALIBRATION_REPEATS_LEAST;
     }
     measured.seconds = calibration_settle(calibration, seconds, CALIBRATION_REPEATS_LEAST);
+    calibration_median(processor, CALIBRATION_REPEATS_LEAST);
+    measured.processor = calibration_mean(calibration, processor[0]);
     calibration_guard_free(guard);
     system->free(self);
     config_free(config);

@@ -61,6 +61,8 @@ static status shape_of(const task_setting *setting, const void *raw, task_shape 
     const int steps = (int)p->cues * (steps_of(setting, p->cue) + steps_of(setting, p->gap)) - steps_of(setting, p->gap) + steps_of(setting, p->delay) + recall;
     *shape = (task_shape){.inputs = GROUPS * (int)p->channels, .outputs = 2, .steps = steps, .reads = 1, .read_steps = recall,
                           .bytes = (int64_t)sizeof(evidence)};
+    const double cued = (double)p->cues * steps_of(setting, p->cue) + recall;
+    shape->shown = (p->rate * cued / steps + p->noise_rate) / GROUPS / 1000 * setting->dt;
     return STATUS_OK;
 }
 

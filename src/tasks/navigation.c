@@ -10,6 +10,7 @@
 #include "engram/memory.h"
 
 enum { GRID_MAX = 100, DRAW_GOAL = 0, DRAW_PLACE = 2 };
+static const double CODED = 0.1; /* width of what tells actions */
 
 typedef struct {
     int64_t moves, grid, channels;
@@ -61,6 +62,9 @@ static status shape_of(const task_setting *setting, const void *raw, task_shape 
     const int steps = (int)llround(p->duration / setting->dt);
     *shape = (task_shape){.inputs = inputs_of(p), .outputs = 2 + 1, .steps = (int)p->moves * steps, .reads = (int)p->moves, .read_steps = steps,
                           .bytes = (int64_t)sizeof(navigation)};
+    const double placed = (double)(p->grid * p->grid) * fmin(1, M_PI / 2 * p->width * p->width);
+    const double moved = 2 * (double)p->channels * fmin(1, CODED * sqrt(2 * M_PI));
+    shape->shown = p->rate / 1000 * setting->dt * (placed + moved) / shape->inputs;
     return STATUS_OK;
 }
 
@@ -91,7 +95,7 @@ static void draw_sample(void *raw, task_pick pick, const task_sample *sample) {
 
 /** Spikes of the steps of a move. */
 static void show(const navigation *task, const task_sample *sample, uint64_t number, int move, const double action[2], const task_moved *moved) {
-    static const double FURTHEST = 5, CODED = 0.1;
+    static const double FURTHEST = 5;
     const parameters *p = &task->is;
     const agent *agent = &task->agent[sample->lane];
     const encoder_draws draws = {task->seed, number};

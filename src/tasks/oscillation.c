@@ -65,6 +65,7 @@ static status shape_of(const task_setting *setting, const void *raw, task_shape 
     const parameters *p = raw;
     const int groups = p->input == INPUT_CLOCK ? (int)p->parts : 1;
     *shape = (task_shape){.inputs = groups * (int)p->channels, .outputs = (int)p->outputs, .steps = (int)llround(p->duration / setting->dt)};
+    shape->shown = p->rate / 1000 * setting->dt * (p->input == INPUT_PULSE ? p->pulse / p->duration : 1.0 / groups);
     shape->bytes = (int64_t)sizeof(oscillation) + (int64_t)shape->steps * shape->outputs * (int64_t)sizeof(float);
     return STATUS_OK;
 }

@@ -62,7 +62,7 @@ static status shape_of(const task_setting *setting, const void *raw, task_shape 
     const parameters *p = raw;
     const int steps = (int)llround(p->duration / setting->dt);
     *shape = (task_shape){.inputs = GROUPS * (int)p->channels, .outputs = 2, .steps = (int)p->symbols * steps, .reads = (int)p->symbols, .read_steps = steps,
-                          .bytes = (int64_t)sizeof(store_recall)};
+                          .bytes = (int64_t)sizeof(store_recall), .shown = 0.27 * p->rate / 1000 * setting->dt}; /* little more than one of GROUPS is on */
     return STATUS_OK;
 }
 

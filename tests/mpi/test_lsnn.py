@@ -421,6 +421,25 @@ def test_neuron_groups(bench):
     assert code == 2 and "learning.neuron_groups" in error and error.count("engram: error") == 1, error
 
 
+def test_plan(bench):
+    """Bytes of networks whose neurons ranks share, of which a part is connected, are as planned; rates and connections cost."""
+    sparse = {"network.neurons": 600, "learning.connectivity": 0.2, "learning.neuron_groups": 2, "learning.loops": 1, "learning.batch": 16, "guards.max_rate": 0, "test.trials": 0, "task.symbols": 3}
+    out = train(bench, "planned", sparse, 2)
+    with open(os.path.join(out, "run.json")) as file:
+        counted = {name: figure["max"] for name, figure in json.load(file)["memory_mib"].items()}
+    rate = metrics(out)[0]["rate_hz"]
+
+    def plan(parameters, ranks, *more):
+        lines = bench.succeed(["plan", bench.config("empty.yaml", "{}"), "--ranks", str(ranks), *more] + [word for text in given({**SMALL, **parameters}) for word in ("-P", text)]).splitlines()
+        at, loop = (next(n for n, line in enumerate(lines) if line.startswith(what)) for what in ("memory at end, MiB", "seconds"))
+        return {**dict(zip(lines[at].split()[4:], map(float, lines[at + 1].split()[4:]))), "s": dict(zip(lines[loop].split()[1:], lines[loop + 1].split()[2:])), "run": lines[loop + 2]}
+    planned = plan(sparse, 2, "--rate", f"{rate:.3f}")
+    for name in ("weights", "state", "buffers"):
+        assert abs(planned[name] / counted[name] - 1) < 0.1, (name, planned, counted)
+    loop = [float(plan({**sparse, **more}, 1, "--rate", str(hz))["s"]["loop"]) for more, hz in (({}, 5), ({}, 50), ({"learning.connectivity": 0.9}, 50))]
+    assert loop[0] < loop[1] < loop[2], loop
+
+
 def test_refused(bench):
     """One message, with what is allowed, and exit code 2."""
     config, (pictures, _, _) = bench.config("empty.yaml", "{}"), images(bench)
@@ -442,5 +461,5 @@ def test_refused(bench):
 
 if __name__ == "__main__":
     run_tests([test_independent_program, test_store_recall, test_skipped, test_evidence, test_images, test_function_family, test_oscillation, test_sequences, test_validation, test_tasks_of_values, test_learns, test_updates,
-               test_ranks, test_navigation, test_neuron_groups,
+               test_ranks, test_navigation, test_neuron_groups, test_plan,
                test_refused])

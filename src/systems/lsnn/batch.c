@@ -53,8 +53,7 @@ static task_sample sample_of(const lsnn *net, const tile *tile, int lane) {
                          .weight = net->scratch->weight, .label = tile->label + lane * net->shape.reads, .window = tile->said ? tile->said + 2 * lane : NULL};
 }
 
-/** Samples of a tile. */
-static void show(lsnn *net, tile *tile, task_set set, int64_t first) {
+void lsnn_show(lsnn *net, tile *tile, task_set set, int64_t first) {
     const shape *shape = &net->shape;
     const size_t T = (size_t)shape->steps, line = LANES * sizeof(float);
     scratch *scratch = net->scratch;
@@ -111,7 +110,7 @@ void lsnn_forward(lsnn *net, task_set set, int64_t first, int64_t samples, unsig
         tile->samples = (int)(samples - before < LANES ? samples - before : LANES);
         tile->traced = at + k == 0;
         tile->net = net, tile->act = net->shape.acts ? policy_act : NULL, tile->pick = (task_pick){.set = set, .number = first + before};
-        show(net, tile, set, first + before);
+        lsnn_show(net, tile, set, first + before);
         tile_forward(tile);
         count_tile(net, tile);
     }

@@ -47,6 +47,7 @@ typedef struct {
 typedef struct {
     int *start;                   /* [inputs + N + 1] */
     int *readouts;                /* [inputs + N] */
+    size_t room;                  /* of entries */
     int *at;                      /* [entries] where they end */
     float *value;                 /* [entries] weights */
 } synapse_rows;
@@ -206,6 +207,8 @@ void lsnn_grid_clear(lsnn *net);
 /* batch.c: samples of all ranks through the network and back */
 void lsnn_batch_new(lsnn *net, int64_t samples, bool learns);
 void lsnn_batch_clear(lsnn *net);
+/** Samples of a tile are drawn. Not collective. */
+void lsnn_show(lsnn *net, tile *tile, task_set set, int64_t first);
 /** Forwards. Collective. @param first number of the sample with which the batch begins @param bits in, out: pulse_bits(), or'ed over ranks */
 void lsnn_forward(lsnn *net, task_set set, int64_t first, int64_t samples, unsigned *bits);
 /** The same batch forwards once more, with what was shown and done. Collective. */
@@ -253,6 +256,18 @@ void lsnn_test_task(void *self, int task, const double *records, figure_list *fi
 void lsnn_test_write(void *self, int task, h5_file *file);
 void lsnn_test_figures(const void *self, figure_list *figures);
 void lsnn_test_end(void *self);
+/* costs.c: what networks cost on a machine */
+typedef struct {
+    double forward, backward;     /* ns of a neuron in a step of a tile */
+    double spike;                 /* ns of a synapse in a step of a tile in which its unit fires in any sample */
+    double back;                  /* ns of a synapse in a step of a tile in which psi of its unit is not 0 in any sample */
+    double gradient;              /* ns of a post at a spike of a unit in a sample, connected or not */
+    double input, shown;          /* ns of a channel in a step of a tile; of a spike of a channel in a sample */
+    double sum;                   /* ns of the gradient of an entry of the matrices, for each tile */
+    double update, rewire;        /* ns of an entry in an iteration; of one that may be rewired, instead */
+} lsnn_costs;
+const param_section *lsnn_cost_sections(int *count);
+void lsnn_calibrate(calibration *calibration);
 /* plan.c */
 extern const plan_hooks lsnn_plan;
 /* lsnn.c */

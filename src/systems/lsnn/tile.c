@@ -120,9 +120,16 @@ void input_sort(spike_input *input, const shape *shape) {
     memory_free(next);
 }
 
-static void rows_resize(synapse_rows *rows, size_t units, size_t entries) {
+/** Room for the entries onto posts @p first to @p next. */
+static void rows_resize(synapse_rows *rows, const synapses *synapses, const shape *shape, int first, int next) {
+    const size_t units = (size_t)(shape->inputs + shape->neurons);
+    size_t entries = 3 * units; /* that rows are padded with */
+    for (size_t pre = 0; pre < units; pre++)
+        for (int post = first; post < next; post++) entries += synapses->weight[pre * (size_t)shape->posts + (size_t)post] != 0;
     rows->start = memory_resize(MEMORY_WEIGHTS, rows->start, units + 1, sizeof(int));
     rows->readouts = memory_resize(MEMORY_WEIGHTS, rows->readouts, units, sizeof(int));
+    if (entries <= rows->room) return;
+    rows->room = entries;
     rows->at = memory_resize(MEMORY_WEIGHTS, rows->at, entries, sizeof(int));
     rows->value = memory_resize(MEMORY_WEIGHTS, rows->value, entries, sizeof(float));
 }
@@ -148,7 +155,7 @@ static void index_rows(synapses *synapses, const shape *shape, const slice *slic
     synapse_rows *rows = forward ? &synapses->forward : &synapses->backward;
     const int units = shape->inputs + shape->neurons, N = shape->neurons, ends = N + shape->outputs;
     int count = 0;
-    rows_resize(rows, (size_t)units, (size_t)units * (size_t)(slice->next - slice->first + 4));
+    rows_resize(rows, synapses, shape, slice->first, slice->next);
     for (int pre = 0; pre < units; pre++) {
         rows->start[pre] = count;
         count = add_entries(synapses, shape, pre, slice->first > N ? slice->first : N, slice_to(slice, ends), forward, count);
