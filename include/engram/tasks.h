@@ -4,9 +4,9 @@
  *  A sample is spikes of input channels over T steps, and what the readouts should say: readouts are averaged over windows of read_steps steps, one behind
  *  the other up to the end, and each window has a label or none. Or it is a value of each channel in each step, and what each readout should be after each
  *  step, with a weight of the error there; if such a kind has windows, too, readouts are averaged over them, and the target and the weight at the last step of
- *  each count. Which of these a kind gives is in `gives`; a system lists the kinds that it can take, task_variants(). Samples to
- *  train with are never those to test with, nor those kept to choose by (task.validation of kinds that are read); a sample is a pure function of (seed, set, number) and of how far its curriculum is, where the kind has one; the
- *  same on all ranks. Not collective but where it says so.
+ *  each count. Which of these a kind gives is in `gives`; a system lists the kinds that it can take, task_variants(). Samples to train with are never those to
+ *  test with, nor those kept to choose by (task.validation); a sample is a pure function of (seed, set, number) and of how far its curriculum is, where there
+ *  is one; the same on all ranks. Not collective but where it says so.
  */
 #ifndef ENGRAM_TASKS_H
 #define ENGRAM_TASKS_H
@@ -45,7 +45,7 @@ typedef struct {
     int reads, read_steps;        /**< windows and steps of each: the last ends with step T */
     unsigned gives;               /**< TASK_*; task_shape_of() sets it */
     double shown;                 /**< of spikes: about how many of a channel in a step, mean over channels and steps; of values 0 */
-    int64_t count[TASK_SETS];     /**< distinct samples; 0: drawn, without end; of TASK_VALIDATE 0: there are none, tests between loops take those to test with */
+    int64_t count[TASK_SETS];     /**< distinct samples; 0: drawn, without end; of TASK_VALIDATE: none are kept */
     int64_t bytes, building;      /**< that a rank holds while it is open (MEMORY_TARGETS); and beside that while files are read (MEMORY_BUFFERS) */
 } task_shape;
 

@@ -66,7 +66,8 @@ static status shape_of(const task_setting *setting, const void *raw, task_shape 
     const parameters *p = raw;
     const int steps = (int)llround(p->duration / setting->dt);
     *shape = (task_shape){.inputs = (arguments_of(p) + 1) * (int)p->channels, .outputs = 1, .steps = (int)p->examples * steps, .reads = (int)p->examples,
-                          .read_steps = steps, .bytes = (int64_t)sizeof(function_family), .shown = p->rate / 1000 * setting->dt * fmin(1, p->width * sqrt(2 * M_PI))};
+                          .read_steps = steps, .bytes = (int64_t)sizeof(function_family),
+                          .shown = p->rate / 1000 * setting->dt * fmin(1, p->width * sqrt(2 * M_PI))};
     return STATUS_OK;
 }
 
