@@ -751,6 +751,22 @@ def sample(bench):
             ([config, "-P", "plastic.kind=sonata", "-P", f"plastic.path={bench.path('bad_edges.h5')}"], "id 99 is not in 0 .. 19", 2)]
 
 
+def test_delays(bench):
+    """Delays that no step has, in every section that draws them."""
+    config = bench.config("small.yaml", SMALL)
+    sections = {"network": [["network.kind=balanced_ei", "network.in_degree=3"], ["network.kind=random"]], "plastic": [["plastic.kind=separate"], ["plastic.kind=all_to_all"]]}
+    wrong = [("delay=0.4 ms", "0.4 ms is below the time step, 0.5 ms"), ("delay=[1 ms, 0.4 ms]", "0.4 ms is below the time step"), ("delay=0", "0 ms is below the time step"),
+             ("delay=nan", "is not a number"), ("delay=-1 ms", "is out of range"), ("delay=[1, 2, 3]", "3 values; give one, or two"), ("delay=8192 ms", "16384 time steps of 0.5 ms; at most 16383"),
+             ("delay_sd=1 ms", "needs delay, the mean"), ("delay_range=[1 ms]", "1 value; needs two, [low, high]"), ("delay_range=[3 ms, 2 ms]", "is the wrong way round"),
+             ("delay_range=[0.1 ms, 2 ms]", "0.1 ms is below the time step"), ("delay_range=[1 ms, 9 s]", "18000 time steps of 0.5 ms; at most 16383")]
+    both = [(["delay=1 ms", "delay_sd=2 s"], "24002 time steps"), (["delay=1 ms", "delay_range=[1 ms, 2 ms]"], "is given beside delay"), (["delay=1 ms", "delay_sd=[1, 2, 3]"], "3 values; give one, or two")]
+    for section, kinds in sections.items():
+        for number, (keys, told) in enumerate([([key], told) for key, told in wrong] + both):
+            words = kinds[number % 2] + [f"{section}.{key}" for key in keys]
+            refuse(bench, ["check", config] + [word for key in words for word in ("-P", key)], told)
+    refuse(bench, ["check", config, "-P", "network.kind=random", "-P", "plastic.kind=existing", "-P", "network.delay=3 ms", "-P", "network.delay_sd=1 ms"], "time steps, but plastic ones of a source have one delay: network.delay_by: source")
+
+
 def test_ranks(bench):
     for ranks in (2, 3):
         for arguments, told, code in sample(bench)[ranks - 2::2]:
@@ -776,4 +792,4 @@ def test_enough(bench):
 
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    run_tests([test_every_parameter, test_keys, test_overrides, test_documents, test_not_files, test_csv, test_hdf5, test_edges, test_ranks, test_nothing_is_touched, test_enough])
+    run_tests([test_every_parameter, test_keys, test_overrides, test_documents, test_not_files, test_csv, test_hdf5, test_edges, test_delays, test_ranks, test_nothing_is_touched, test_enough])
