@@ -124,9 +124,21 @@ double blocks_bytes(const blocks_setting *setting, double synapses) {
     return blocks_slices(setting) * (double)setting->sources * of_source + each * synapses;
 }
 
+/* Sums are added to here and there: in small pages the translation of addresses takes longer than the addition. From SMALL bytes on they lie in huge pages. */
+enum { HUGE_PAGE = 2 << 20, SMALL = 256 << 10 };
+
+static size_t room_for(size_t bytes) {
+    return bytes < SMALL ? bytes : (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE + HUGE_PAGE;
+}
+
 double block_sums_bytes(const blocks_setting *setting) {
-    const int slices = blocks_slices(setting), count = (setting->mine + slices - 1) / slices;
-    return 2.0 * slices * BLOCK_STEPS * (double)(sum_bytes[setting->form] << bits_for(count));
+    size_t bytes = 0;
+    const int slices = blocks_slices(setting);
+    for (int v = 0; v < slices; v++) {
+        const int64_t count = (int64_t)setting->mine * (v + 1) / slices - (int64_t)setting->mine * v / slices;
+        bytes += 2 * BLOCK_STEPS * sum_bytes[setting->form] << bits_for((int)count);
+    }
+    return (double)room_for(bytes);
 }
 
 /* ---- delivery ---- */
@@ -143,7 +155,8 @@ struct block_sums {
     int slices, phase; /**< step of the block that is delivered next */
     unsigned loads;    /**< of the flight */
     size_t size;       /**< bytes of a sum */
-    char **sum;        /**< [slices] [2][BLOCK_STEPS][1 << bits]: excitatory, inhibitory */
+    char *block;       /**< all sums */
+    char **sum;        /**< [slices] in it: [2][BLOCK_STEPS][1 << bits]: excitatory, inhibitory */
     size_t *slab;      /**< [slices] bytes of [BLOCK_STEPS][1 << bits] */
     run *run;
     int room;
@@ -155,17 +168,24 @@ block_sums *block_sums_new(const static_blocks *blocks) {
     sums->size = sum_bytes[blocks->form];
     sums->sum = memory_new(MEMORY_STATE, (size_t)blocks->slices, sizeof *sums->sum);
     sums->slab = memory_new(MEMORY_STATE, (size_t)blocks->slices, sizeof *sums->slab);
+    size_t bytes = 0;
     for (int v = 0; v < blocks->slices; v++) {
         sums->slab[v] = BLOCK_STEPS * sums->size << blocks->slice[v].bits;
-        sums->sum[v] = memory_new(MEMORY_STATE, 2 * sums->slab[v], 1);
+        bytes += 2 * sums->slab[v];
+    }
+    sums->block = memory_new(MEMORY_STATE, room_for(bytes), 1);
+    char *at = sums->block;
+    if (bytes >= SMALL) at += (HUGE_PAGE - (uintptr_t)at % HUGE_PAGE) % HUGE_PAGE;
+    for (int v = 0; v < blocks->slices; v++) {
+        sums->sum[v] = at;
+        at += 2 * sums->slab[v];
     }
     return sums;
 }
 
 void block_sums_free(block_sums *sums) {
     if (!sums) return;
-    for (int v = 0; v < sums->slices; v++) memory_free(sums->sum[v]);
-    memory_free(sums->sum), memory_free(sums->slab), memory_free(sums->run);
+    memory_free(sums->block), memory_free(sums->sum), memory_free(sums->slab), memory_free(sums->run);
     memory_free(sums);
 }
 
@@ -256,38 +276,46 @@ static void deliver_runs(const static_blocks *blocks, int v, block_sums *sums, i
     }
 }
 
-static void move_units(int32_t *restrict from, int count, double unit, double *restrict to) {
-    for (int i = 0; i < count; i++) to[i] = unit * (double)from[i];
-}
-
-/** What this step gets, and nothing left of it. */
-static void move_out(const static_blocks *blocks, int v, block_sums *sums, static_input *input) {
-    const blocks_slice *slice = &blocks->slice[v];
-    for (int inhibitory = 0; inhibitory < 2 - blocks->together; inhibitory++) {
-        char *from = sums->sum[v] + (size_t)inhibitory * sums->slab[v] + ((size_t)sums->phase * sums->size << slice->bits);
-        uint16_t *counts = inhibitory ? input->inhibitory_count : input->excitatory_count;
-        double *values = inhibitory ? input->inhibitory : input->excitatory;
-        const size_t bytes = (size_t)slice->count * sums->size;
-        if (blocks->form == BLOCKS_COUNTED) memcpy(counts + slice->first, from, bytes);
-        else if (blocks->form == BLOCKS_DOUBLE) memcpy(values + slice->first, from, bytes);
-        else move_units((int32_t *)(void *)from, slice->count, blocks->unit, values + slice->first);
-        memset(from, 0, bytes);
-    }
-}
-
-void blocks_deliver(const static_blocks *blocks, block_sums *sums, const spike_flight *flight, static_input *input) {
+void blocks_add(const static_blocks *blocks, block_sums *sums, const spike_flight *flight) {
     if (sums->loads != flight->loads) { /* a block begins here, and what is in flight is delivered anew */
         for (int v = 0; v < sums->slices; v++) memset(sums->sum[v], 0, 2 * sums->slab[v]);
         sums->loads = flight->loads;
         sums->phase = 0;
     }
     for (int v = 0; v < blocks->slices; v++) {
-        int runs = 0;
+        int runs = 0, oldest = sums->phase == 0 ? blocks->longest - 1 : 0;
         if (!blocks->slice[v].count) continue;
-        for (int ago = sums->phase == 0 ? flight->longest - 1 : 0; ago >= 0; ago--)
-            if (ago < blocks->longest) runs = list_spikes(blocks, &blocks->slice[v], sums, flight, ago, runs);
+        if (oldest > flight->longest - 1) oldest = flight->longest - 1;
+        for (int ago = oldest; ago >= 0; ago--) runs = list_spikes(blocks, &blocks->slice[v], sums, flight, ago, runs);
         deliver_runs(blocks, v, sums, runs);
-        move_out(blocks, v, sums, input);
     }
+}
+
+void *blocks_taken(const static_blocks *blocks, block_sums *sums, int v, bool inhibitory) {
+    return sums->sum[v] + (inhibitory ? sums->slab[v] : 0) + ((size_t)sums->phase * sums->size << blocks->slice[v].bits);
+}
+
+void blocks_next(block_sums *sums) {
     sums->phase = (sums->phase + 1) & DELAY_MASK;
+}
+
+static void move_units(const int32_t *restrict from, int count, double unit, double *restrict to) {
+    for (int i = 0; i < count; i++) to[i] = unit * (double)from[i];
+}
+
+void blocks_deliver(const static_blocks *blocks, block_sums *sums, const spike_flight *flight, static_input *input) {
+    blocks_add(blocks, sums, flight);
+    for (int v = 0; v < blocks->slices; v++)
+        for (int inhibitory = 0; inhibitory < 2 - blocks->together; inhibitory++) {
+            const blocks_slice *slice = &blocks->slice[v];
+            const size_t bytes = (size_t)slice->count * sums->size;
+            void *from = blocks_taken(blocks, sums, v, inhibitory);
+            uint16_t *counts = inhibitory ? input->inhibitory_count : input->excitatory_count;
+            double *values = inhibitory ? input->inhibitory : input->excitatory;
+            if (blocks->form == BLOCKS_COUNTED) memcpy(counts + slice->first, from, bytes);
+            else if (blocks->form == BLOCKS_DOUBLE) memcpy(values + slice->first, from, bytes);
+            else move_units(from, slice->count, blocks->unit, values + slice->first);
+            memset(from, 0, bytes);
+        }
+    blocks_next(sums);
 }
