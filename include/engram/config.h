@@ -36,6 +36,8 @@ typedef enum {
     UNIT_TIME,    /**< ms; also s, us, min, h */
     UNIT_RATE,    /**< Hz; also kHz, 1/s, 1/ms */
     UNIT_VOLTAGE, /**< mV; also V */
+    UNIT_CURRENT, /**< pA; also nA */
+    UNIT_CAPACITANCE, /**< pF; also nF */
 } param_unit;
 
 typedef struct { int count; double *values; } param_numbers; /**< owned by the config */

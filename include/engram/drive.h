@@ -39,11 +39,10 @@ typedef struct {
     int64_t first;                   /**< gid of the first one */
     const static_synapses *synapses; /**< NULL: none; their filters then cost nothing */
     bool readout;
-    double dt;                       /**< ms */
+    filter_form form;
     double tau_excitatory, tau_inhibitory; /**< ms, of static input */
     double tau_plastic;              /**< ms, where all neurons have the same */
     const double *tau_plastic_own;   /**< [mine] ms; NULL: they do */
-    double unit;                     /**< ms, see filter.h */
 } drive_setting;
 
 /** @return owned */

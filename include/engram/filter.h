@@ -5,6 +5,7 @@
  *      r_j  <-  A_j r_j + s_j ,   A_j = a_j^n over the n steps of the interval,   s_j = sum over its spikes of jump_j a_j^(steps since it entered r).
  *  a and jump per step (patterns/README.md 2):  Euler (Arthur et al.)  a = 1 - dt/tau, jump = unit/tau;
  *  RK4 (Kim & Chow)  a = 1 - x + x^2/2 - x^3/6 + x^4/24 with x = dt/tau, jump = unit/tau.  unit: the model's time unit, 1 or 10 ms.
+ *  Exact (Rotter & Diesmann 1999)  a = e^(-dt/tau), jump = f unit/tau, where f = filter_within_step().
  *  Every rank filters all sources. Not collective.
  */
 #ifndef ENGRAM_FILTER_H
@@ -17,8 +18,20 @@
 /** Decay and jump of one step of a first-order filter. */
 typedef struct { double decay, jump; } filter_step;
 
-/** @param runge_kutta the Kim & Chow form; else Euler. @param dt, tau, unit in ms */
-filter_step filter_step_of(int runge_kutta, double dt, double tau, double unit);
+typedef enum { FILTER_EULER, FILTER_RUNGE_KUTTA, FILTER_EXACT } filter_method;
+
+/** How a filter is stepped. */
+typedef struct {
+    filter_method method;
+    double dt;           /**< ms */
+    double unit;         /**< ms: filtered spikes have area 1 in it; NAN: they begin with 1 */
+    double membrane_tau; /**< ms, of the neurons that the filtered spikes drive; FILTER_EXACT only */
+} filter_form;
+
+filter_step filter_step_of(const filter_form *form, double tau);
+
+/** The constant input over a step that moves a leaky membrane of @p membrane_tau as one does that begins as 1 and decays with @p tau; all in ms. */
+double filter_within_step(double dt, double tau, double membrane_tau);
 
 typedef struct {
     int64_t sources;
@@ -36,7 +49,7 @@ typedef struct {
 } spike_filter;
 
 /** @param tau [sources] ms, or NULL: tau_all for all; @param longest number of steps for which powers are kept ready */
-spike_filter *filter_new(int64_t sources, int runge_kutta, double dt, const double *tau, double tau_all, double unit, int64_t longest);
+spike_filter *filter_new(int64_t sources, const filter_form *form, const double *tau, double tau_all, int64_t longest);
 void filter_free(spike_filter *filter);
 
 /** Forget all spikes: r = 0. */

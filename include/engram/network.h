@@ -5,6 +5,9 @@
 #ifndef ENGRAM_NETWORK_H
 #define ENGRAM_NETWORK_H
 
+#include <math.h>
+
+#include "engram/background.h"
 #include "engram/cells.h"
 #include "engram/config.h"
 #include "engram/partition.h"
@@ -16,6 +19,7 @@ typedef struct {
     double excitatory_fraction;            /**< of cells, after network_resolve() */
     char population[256];                  /**< not a parameter: what a file of the network calls its neurons; "": nothing */
     double tau_excitatory, tau_inhibitory; /**< ms, filters of static excitatory and inhibitory input */
+    struct projections *projections;       /**< not a parameter: of kind populations; as cells */
     cells cells;                           /**< not a parameter: made by network_resolve(), given back by network_forget() */
     double dt;                             /**< not a parameter: ms, time step, known after network_resolve() */
 } network_settings;
@@ -39,6 +43,8 @@ typedef struct {
     double in_degree;          /**< K: mean number of excitatory (= inhibitory) static inputs; 0 without static synapses */
     static_synapses *synapses; /**< NULL: none; owned */
     double *bias;              /**< [mine] constant input X_bal, owned */
+    background *background;    /**< Poisson spikes from outside, NULL: none; owned. There are static synapses then, if only an empty list */
+    double unit;               /**< ms: the drive after a spike of weight 1 has this area; NAN: that of a current that begins with 1 */
 } network;
 
 /** How large a static network will be, known without building it. */
@@ -50,6 +56,8 @@ typedef struct {
     bool typed;       /**< weights depend on the two types only and cost no memory */
     int longest;      /**< delay in steps; 0: all are one step */
     bool own_delays;  /**< synapses have delays of their own; else all have the longest */
+    double background;/**< Poisson spikes from outside of a neuron, in a step: mean; 0: none */
+    const double *population_inputs; /**< [cells.populations] mean of static inputs, borrowed from the settings; NULL: neurons are alike */
 } network_size;
 
 typedef struct network_kind {
@@ -76,6 +84,12 @@ extern const network_kind *const network_kinds[];
 /** Build the network that the configuration, resolved, describes. Collective. @return agreed; on failure nothing to free */
 status network_build(const context *context, config *config, double dt, double membrane_tau, network *result);
 void network_clear(network *network);
+
+/** Names of the cells' populations, if there are any. Borrowed. */
+const char *const *network_population_names(const network_settings *settings);
+
+/** Integral of the drive after a spike of weight 1, in units of the input times ms. @param tau of its filter, ms */
+static inline double network_area(const network *network, double tau) { return isnan(network->unit) ? tau : network->unit; }
 
 /** Section `plastic`: which synapses learn. */
 typedef struct {

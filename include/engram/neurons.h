@@ -44,12 +44,13 @@ struct neuron_model {
     const neuron_field *fields;     /**< [field_count] */
     int field_count;
     int unit_is_tau;                /**< 1: filtered spikes have area 1 per membrane time constant (Kim & Chow 2018); 0: per ms (patterns/README.md 2) */
+    int unit_is_peak;               /**< 1: a spike of weight w moves the drive by w: filtered spikes begin with 1 (Rotter & Diesmann 1999) */
     int readout_drive;              /**< 1: the natural drive is u = W r recomputed with the current weights; 0: weights filtered at spike time */
     int keeps_state;                /**< 1: state runs on from loop to loop unless the user says otherwise */
     int phi_applies;                /**< 1: phi2 of targets.h is its transfer function, so rates can be learned through it (theta, qif) */
 
-    /** Check parameters against dt (ms) and the number of neurons of the network. Remembers messages with config_complain(). */
-    status (*check)(const config *config, void *parameters, double dt, int64_t total);
+    /** Check parameters against dt (ms) and the neurons of the network. Remembers messages with config_complain(). */
+    status (*check)(const config *config, void *parameters, double dt, const cells *cells);
 
     /** Random initial state. @param stream tells repetitions apart (loop or trial); draws use RANDOM_INITIAL, counter stream << 8 | draw. */
     void (*reset)(neurons *neurons, uint64_t stream);
@@ -67,6 +68,7 @@ struct neuron_model {
     double (*membrane_tau)(const neurons *neurons); /**< ms; rates of transfer functions are spikes per this time */
     void (*phase)(const neurons *neurons, double *phase); /**< [mine] rad, of period 2 pi: where each neuron is on its way from spike to spike;
                                                                NULL: the model has none */
+    int (*exact)(const neurons *neurons); /**< does it take what drives do within a step exactly (patterns/README.md 1.7)? NULL: no */
     int (*siegert_applies)(const neurons *neurons); /**< is its rate that of siegert_rate() (threshold 1, reset 0)? NULL: no */
 };
 

@@ -63,6 +63,13 @@ typedef enum {
     RANDOM_DIFFERENTIABLE_WEIGHT = 51, /**< id: matrix (slow, fast, input, current, readout), counter: entry, row by row */
     RANDOM_DIFFERENTIABLE_START = 52,  /**< id: neuron, counter: 0 (once for all samples), 1 + (set << 47 | number of the sample) */
     RANDOM_ACTION = 66,          /**< id: set << 47 | number of the sample, counter: window * 8 + component */
+    RANDOM_BACKGROUND = 67,      /**< id: neuron,     counter: stream * 2^40 + step/4 (random_words) */
+    RANDOM_PROJECTION_SPLIT = 68,/**< id: projection, counter: node of the splitting tree; id: target (each pair by itself) or source (out-degree),
+                                      counter: (projection + 1) << 52 | node */
+    RANDOM_PROJECTION_SOURCE = 69,/**< id: target,    counter: projection << 40 | draw */
+    RANDOM_PROJECTION_TARGET = 70,/**< id: source,    counter: (projection + 1) << 52 | (block + 1) << 24 | draw */
+    RANDOM_PROJECTION_WEIGHT = 71,/**< id: draw/4,    counter: target << 16 | projection (random_noise) */
+    RANDOM_PROJECTION_WEIGHT_AGAIN = 72, /**< id: target, counter: projection << 48 | draw << 8 | attempt */
 } random_purpose;
 
 /** The four words of one block. */
@@ -95,6 +102,14 @@ void random_noise(uint64_t seed, random_purpose purpose, uint64_t first, int cou
  *  @param[out] draws [8][count]; member m of neuron i at m*count + i */
 void random_short(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, uint16_t *draws);
 
+/** Words for many neurons at once: member w of an id is word w of the block (id, counter).
+ *  @param first  id of the first neuron; ids are first .. first+count-1
+ *  @param[out] words [4][stride]; member m of neuron i at m*stride + i; stride >= count */
+void random_words(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, int stride, uint32_t *words);
+
+/** random_below() of counters base .. base+draws-1. @param[out] chosen [draws] */
+void random_below_each(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t base, int64_t bound, int draws, int64_t *chosen);
+
 /** Draw @p draws distinct integers of 0 .. bound-1 without replacement, ascending (Floyd's algorithm, then sorted).
  *  Draw d uses counter base + d. @param[out] chosen [draws] @pre 0 <= draws <= bound */
 void random_choose(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t base, int64_t bound, int draws, int64_t *chosen);
@@ -102,5 +117,8 @@ void random_choose(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t 
 /** Hypergeometric: how many of @p draws, taken without replacement from @p total, fall in the first @p marked.
  *  Inversion from the mode with one uniform (seed, purpose, id, counter). */
 int64_t random_hypergeometric(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter, int64_t total, int64_t marked, int64_t draws);
+
+/** Binomial: how many of @p draws succeed, each with probability @p p. Inversion from the mode with one uniform (seed, purpose, id, counter). */
+int64_t random_binomial(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter, int64_t draws, double p);
 
 #endif

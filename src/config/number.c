@@ -20,7 +20,8 @@ static const unit_spelling spellings[] = {
     {"ms", UNIT_TIME, 0, 1},    {"s", UNIT_TIME, 3, 1},    {"us", UNIT_TIME, -3, 1},   {"min", UNIT_TIME, 4, 6},   {"h", UNIT_TIME, 5, 36},
     {"Hz", UNIT_RATE, 0, 1},    {"kHz", UNIT_RATE, 3, 1},  {"1/s", UNIT_RATE, 0, 1},   {"1/ms", UNIT_RATE, 3, 1},  {"/s", UNIT_RATE, 0, 1},
     {"/ms", UNIT_RATE, 3, 1}, /* "/ms": so that "1/ms" and "5/ms" are numbers with a unit */
-    {"mV", UNIT_VOLTAGE, 0, 1}, {"V", UNIT_VOLTAGE, 3, 1},
+    {"mV", UNIT_VOLTAGE, 0, 1}, {"V", UNIT_VOLTAGE, 3, 1}, {"pA", UNIT_CURRENT, 0, 1}, {"nA", UNIT_CURRENT, 3, 1},
+    {"pF", UNIT_CAPACITANCE, 0, 1}, {"nF", UNIT_CAPACITANCE, 3, 1},
 };
 
 enum { SPELLINGS = sizeof spellings / sizeof *spellings };
@@ -31,6 +32,8 @@ static const struct { const char *first, *all, *kind; } kinds[] = {
     [UNIT_TIME] = {"ms", "ms (also s, us, min, h)", "a time"},
     [UNIT_RATE] = {"Hz", "Hz (also kHz, 1/s, 1/ms)", "a rate"},
     [UNIT_VOLTAGE] = {"mV", "mV (also V)", "a voltage"},
+    [UNIT_CURRENT] = {"pA", "pA (also nA)", "a current"},
+    [UNIT_CAPACITANCE] = {"pF", "pF (also nF)", "a capacitance"},
 };
 
 const char *number_unit(param_unit unit) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engram/memory.h"
+#include "populations.h"
 
 enum { NEURONS_AUTO = 4096 };
 
@@ -26,6 +27,9 @@ status network_resolve(const context *context, config *config, double dt) {
 void network_forget(config *config) {
     network_settings *settings = config_common(config, "network");
     memory_free(settings->cells.inhibitory);
+    memory_free(settings->cells.border);
+    projections_free(settings->projections);
+    settings->projections = NULL;
     settings->cells = (cells){0};
 }
 
@@ -33,7 +37,8 @@ status network_build(const context *context, config *config, double dt, double m
     const network_settings *settings = config_common(config, "network");
     const network_kind *kind = network_kinds[config_variant_index(config, "network")];
     uint64_t seed = result->seed;
-    *result = (network){.part = partition_of(context, settings->neurons), .seed = seed, .dt = dt, .membrane_tau = membrane_tau,
+    const double unit = result->unit;
+    *result = (network){.part = partition_of(context, settings->neurons), .seed = seed, .dt = dt, .unit = unit, .membrane_tau = membrane_tau,
                         .cells = &settings->cells};
     result->bias = memory_new(MEMORY_STATE, (size_t)result->part.mine, sizeof(double));
     status mine = kind->build(context, config, config_variant(config, "network"), result);
@@ -51,9 +56,15 @@ status network_build(const context *context, config *config, double dt, double m
     return agreed;
 }
 
+const char *const *network_population_names(const network_settings *settings) {
+    return (const char *const *)settings->projections->name;
+}
+
 void network_clear(network *network) {
     static_free(network->synapses);
     memory_free(network->bias);
+    background_free(network->background);
+    network->background = NULL;
     network->synapses = NULL;
     network->bias = NULL;
 }

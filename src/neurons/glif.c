@@ -111,8 +111,8 @@ static status check_rules(const config *config, const glif_parameters *p, double
     return result;
 }
 
-static status check(const config *config, const glif_parameters *p, double dt, int64_t total, int level) {
-    status result = membrane_check_noise(config, &p->noise_sd, total);
+static status check(const config *config, const glif_parameters *p, double dt, const cells *cells, int level) {
+    status result = membrane_check_noise(config, &p->noise_sd, cells->total);
     double tau = p->resistance * p->capacitance;
     if (tau < dt)
         result = config_complain(config, "neuron", "capacitance", "%g times the resistance %g is a time constant of %g ms, below the time step %g ms",
@@ -233,7 +233,7 @@ static int siegert_applies(const neurons *neurons) {
     static const param parameters_##level[] = {__VA_ARGS__};                                                                                \
     static const param_table table_##level = {"glif" #level, summary, parameters_##level,                                                   \
                                               sizeof parameters_##level / sizeof *parameters_##level, sizeof(glif_parameters)};             \
-    static status check_##level(const config *config, void *raw, double dt, int64_t total) { return check(config, raw, dt, total, level); } \
+    static status check_##level(const config *config, void *raw, double dt, const cells *cells) { return check(config, raw, dt, cells, level); } \
     static void reset_##level(neurons *neurons, uint64_t stream) { reset(neurons, stream, level); }                                         \
     static void step_##level(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise) {            \
         advance(neurons, first, end, input, noise, level);                                                                                  \

@@ -86,8 +86,8 @@ static status check_custom(const config *config, const char *key, const param_nu
     return config_complain(config, "neuron", key, "%d values; the class custom needs one%s", numbers->count, wanted > 1 ? ", or one per mention" : "");
 }
 
-static status check(const config *config, void *raw, double dt, int64_t total) {
-    (void)total;
+static status check(const config *config, void *raw, double dt, const cells *cells) {
+    (void)cells;
     const izhikevich_parameters *p = raw;
     if (p->classes.count < 1 || p->classes.count > CLASSES_MAX)
         return config_complain(config, "neuron", "classes", "%d classes; at least 1 and at most %d are allowed", p->classes.count, CLASSES_MAX);

@@ -3,13 +3,15 @@
 #include <math.h>
 #include <stdbool.h>
 
+#include "leaky.h"
 #include "membrane.h"
 
 enum { V };
+enum { INTEGRATION_EULER, INTEGRATION_EXACT };
 
 typedef struct {
     double tau, refractory, threshold, reset;
-    int noise, start;
+    int noise, start, integration;
     param_numbers noise_sd;
 } lif_parameters;
 
@@ -25,6 +27,9 @@ static const param parameters[] = {
      offsetof(lif_parameters, noise_sd)},
     {"start", PARAM_CHOICE, UNIT_NONE, "normal", 0, 0, "normal uniform reset",
      "v at the start of a loop: N(0,1) or U(0,1) times (threshold - reset), plus reset; or reset", offsetof(lif_parameters, start)},
+    {"integration", PARAM_CHOICE, UNIT_NONE, "euler", 0, 0, "euler exact",
+     "euler: explicit, as Arthur et al. 2023; exact: of the membrane and of drives that decay within a step (Rotter & Diesmann 1999)",
+     offsetof(lif_parameters, integration)},
 };
 
 static const param_table table = {"lif", "leaky integrate-and-fire, dimensionless voltage (Arthur et al. 2023)", parameters,
@@ -32,12 +37,12 @@ static const param_table table = {"lif", "leaky integrate-and-fire, dimensionles
 
 static const neuron_field fields[] = {{"v", "1", "membrane potential"}};
 
-static status check(const config *config, void *raw, double dt, int64_t total) {
+static status check(const config *config, void *raw, double dt, const cells *cells) {
     const lif_parameters *p = raw;
     status result = STATUS_OK;
     if (p->tau < dt) result = config_complain(config, "neuron", "membrane_tau", "%g ms is below the time step %g ms", p->tau, dt);
     if (p->reset >= p->threshold) result = config_complain(config, "neuron", "reset", "%g must be below the threshold %g", p->reset, p->threshold);
-    return status_worse(result, membrane_check_noise(config, &p->noise_sd, total));
+    return status_worse(result, membrane_check_noise(config, &p->noise_sd, cells->total));
 }
 
 static void reset(neurons *neurons, uint64_t stream) {
@@ -57,64 +62,26 @@ static double membrane_tau(const neurons *neurons) {
     return ((const lif_parameters *)neurons->parameters)->tau;
 }
 
+static int exact(const neurons *neurons) {
+    return ((const lif_parameters *)neurons->parameters)->integration == INTEGRATION_EXACT;
+}
+
 static int siegert_applies(const neurons *neurons) {
     const lif_parameters *p = neurons->parameters;
     return p->threshold == 1 && p->reset == 0;
 }
 
-/** What a step needs to know, in the form in which it does. */
-typedef struct {
-    double rate, threshold, reset;
-    int32_t refractory, rest; /* steps; from rest on a neuron's since_spike is not counted any further */
-} lif_step;
-
-/** Some of these neurons have just fired or are refractory. Those have rate 0 and no threshold, which compiles to less than keeping them apart. */
-static void advance_resting(lif_step step, int count, const double *restrict input, double *restrict v, int32_t *restrict since) {
-    for (int i = 0; i < count; i++) { /* branch-free vector code */
-        const double before = v[i];
-        const int32_t waited = since[i], longer = waited < step.rest ? waited + 1 : waited;
-        const double next = before + (waited >= step.refractory ? step.rate : 0) * (input[i] - before);
-        const double limit = waited >= step.refractory ? step.threshold : HUGE_VAL;
-        v[i] = next > limit ? step.reset : next;
-        since[i] = next > limit ? 0 : longer;
-    }
-}
-
-/** None has: their since_spike, once at rest, is written only where one fires, as stores are what this loop takes. */
-static void advance_rested(lif_step step, int count, const double *restrict input, double *restrict v, int32_t *restrict since) {
-    int64_t above = 0; /* as wide as v, so that lanes stay lanes */
-    for (int i = 0; i < count; i++) {
-        const double next = v[i] + step.rate * (input[i] - v[i]);
-        v[i] = next;
-        above |= next > step.threshold;
-    }
-    for (int i = 0; i < count && above; i++) {
-        if (!(v[i] > step.threshold)) continue;
-        v[i] = step.reset;
-        since[i] = 0;
-    }
-}
-
-static bool any_resting(const int32_t *since, int count, int32_t rest) {
-    int32_t any = 0;
-    for (int i = 0; i < count; i++) any |= since[i] < rest;
-    return any;
-}
-
 static void step(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise) {
-    enum { BLOCK = 256 }; /* so many that one of them rarely rests */
     const lif_parameters *p = neurons->parameters;
-    if (noise) membrane_add_noise(neurons, &p->noise_sd, sqrt(neurons->dt / p->tau), first, end, noise, neurons->field[V]);
-    lif_step to = {.rate = neurons->dt / p->tau, .threshold = p->threshold, .reset = p->reset, .refractory = membrane_refractory_steps(neurons, p->refractory)};
-    to.rest = to.refractory > 1 ? to.refractory : 1; /* whoever fired must stop being 0 */
-    for (int begin = first; begin < end; begin += BLOCK) {
-        const int count = end - begin < BLOCK ? end - begin : BLOCK;
-        int32_t *since = neurons->since_spike + begin;
-        (any_resting(since, count, to.rest) ? advance_resting : advance_rested)(to, count, input + (begin - first), neurons->field[V] + begin, since);
-    }
+    const double x = neurons->dt / p->tau;
+    const bool exactly = p->integration == INTEGRATION_EXACT; /* then the noise, which decays with what was there, leaves sigma^2/2 of variance */
+    if (noise) membrane_add_noise(neurons, &p->noise_sd, sqrt(exactly ? expm1(2 * x) / 2 : x), first, end, noise, neurons->field[V]);
+    leaky_step to = {.rate = exactly ? -expm1(-x) : x, .threshold = p->threshold, .reset = p->reset,
+                     .refractory = membrane_refractory_steps(neurons, p->refractory)};
+    leaky_advance(&to, end - first, input, neurons->field[V] + first, neurons->since_spike + first);
 }
 
 const neuron_model neuron_lif = {
     .parameters = &table, .fields = fields, .field_count = 1, .check = check, .reset = reset, .step = step,
-    .noise_sd = noise_sd, .noise_is_current = noise_is_current, .membrane_tau = membrane_tau, .siegert_applies = siegert_applies,
+    .noise_sd = noise_sd, .noise_is_current = noise_is_current, .membrane_tau = membrane_tau, .exact = exact, .siegert_applies = siegert_applies,
 };

@@ -25,8 +25,8 @@ static const param_table table = {"lif_mv", "leaky integrate-and-fire in mV, dri
 
 static const neuron_field fields[] = {{"v", "mV", "membrane potential"}};
 
-static status check(const config *config, void *raw, double dt, int64_t total) {
-    (void)total;
+static status check(const config *config, void *raw, double dt, const cells *cells) {
+    (void)cells;
     const lif_mv_parameters *p = raw;
     status result = STATUS_OK;
     if (p->tau < dt) result = config_complain(config, "neuron", "membrane_tau", "%g ms is below the time step %g ms", p->tau, dt);

@@ -26,8 +26,8 @@ static const param_table table = {"qif", "quadratic integrate-and-fire: the thet
 
 static const neuron_field fields[] = {{"v", "1", "voltage, tan(theta/2)"}};
 
-static status check(const config *config, void *raw, double dt, int64_t total) {
-    (void)total;
+static status check(const config *config, void *raw, double dt, const cells *cells) {
+    (void)cells;
     const qif_parameters *p = raw;
     if (dt > p->tau / 2) return config_complain(config, "simulation", "dt", "%g ms is too coarse for a qif neuron of %g ms; at most half of it", dt, p->tau);
     return STATUS_OK;

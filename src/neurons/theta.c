@@ -19,8 +19,8 @@ static const param_table table = {"theta", "theta neuron, dimensionless input wi
 
 static const neuron_field fields[] = {{"theta", "rad", "phase, in [0, 2 pi)"}};
 
-static status check(const config *config, void *raw, double dt, int64_t total) {
-    (void)total;
+static status check(const config *config, void *raw, double dt, const cells *cells) {
+    (void)cells;
     const theta_parameters *p = raw;
     if (dt > p->tau / 2) return config_complain(config, "simulation", "dt", "%g ms is too coarse for a theta neuron of %g ms; at most half of it", dt, p->tau);
     return STATUS_OK;

@@ -78,6 +78,16 @@ void random_noise(uint64_t seed, random_purpose purpose, uint64_t first, int cou
     }
 }
 
+void random_words(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, int stride, uint32_t *words) {
+    uint32_t word[4][LANES];
+    for (int begin = 0; begin < count; begin += LANES) {
+        const int lanes = count - begin < LANES ? count - begin : LANES;
+        philox_lanes(seed, purpose, first + (uint64_t)begin, counter, word);
+        for (int member = 0; member < 4; member++)
+            memcpy(words + (size_t)member * (size_t)stride + begin, word[member], (size_t)lanes * sizeof(uint32_t));
+    }
+}
+
 typedef struct { uint64_t seed, first, counter; random_purpose purpose; int count; } short_request;
 
 /** @p take of @p lanes ids from first + begin on. @param lanes a constant */

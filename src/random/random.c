@@ -102,6 +102,14 @@ static int set_add(integer_set *set, int64_t value) {
     return 1;
 }
 
+void random_below_each(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t base, int64_t bound, int draws, int64_t *chosen) {
+    uint64_t bits[LANES];
+    for (int d = 0; d < draws; d++) {
+        if (d % LANES == 0) bits_lanes(seed, purpose, id, base + (uint64_t)d, bits);
+        chosen[d] = (int64_t)scale(bits[d % LANES], (uint64_t)bound);
+    }
+}
+
 void random_choose(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t base, int64_t bound, int draws, int64_t *chosen) {
     uint64_t size = 16;
     while (size < 2 * (uint64_t)draws) size *= 2;
@@ -148,6 +156,32 @@ int64_t random_hypergeometric(uint64_t seed, random_purpose purpose, uint64_t id
         }
         if (down > low) {
             p_down *= (double)down * (double)(total - marked - draws + down) / ((double)(marked - down + 1) * (double)(draws - down + 1));
+            down--;
+            if ((left -= p_down) <= 0) return down;
+        }
+    }
+    return mode; /* rounding left a sliver of probability */
+}
+
+int64_t random_binomial(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter, int64_t draws, double p) {
+    if (draws <= 0 || p <= 0) return 0;
+    if (p >= 1) return draws;
+    const double odds = p / (1 - p);
+    int64_t mode = (int64_t)floor((double)(draws + 1) * p);
+    if (mode > draws) mode = draws;
+    double at_mode = exp(log_choose(draws, mode) + (double)mode * log(p) + (double)(draws - mode) * log1p(-p));
+    double left = random_uniform(seed, purpose, id, counter) - at_mode;
+    if (left <= 0) return mode;
+    int64_t up = mode, down = mode;
+    double p_up = at_mode, p_down = at_mode;
+    while ((up < draws && p_up > 0) || (down > 0 && p_down > 0)) {
+        if (up < draws) {
+            p_up *= (double)(draws - up) / (double)(up + 1) * odds;
+            up++;
+            if ((left -= p_up) <= 0) return up;
+        }
+        if (down > 0) {
+            p_down *= (double)down / ((double)(draws - down + 1) * odds);
             down--;
             if ((left -= p_down) <= 0) return down;
         }

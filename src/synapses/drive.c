@@ -9,7 +9,7 @@ static double *zeros(int count) {
 }
 
 static filter_step step_of(const drive_setting *setting, double tau) {
-    return filter_step_of(setting->readout, setting->dt, tau, setting->unit);
+    return filter_step_of(&setting->form, tau);
 }
 
 drive *drive_new(const drive_setting *setting) {

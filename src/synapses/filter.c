@@ -5,22 +5,31 @@
 
 #include "engram/memory.h"
 
-filter_step filter_step_of(int runge_kutta, double dt, double tau, double unit) {
-    double x = dt / tau;
-    double decay = runge_kutta ? 1 - x + x * x / 2 - x * x * x / 6 + x * x * x * x / 24 : 1 - x;
-    return (filter_step){.decay = decay, .jump = unit / tau};
+double filter_within_step(double dt, double tau, double membrane_tau) {
+    const double x = dt / tau, y = dt / membrane_tau, d = y - x;
+    const double decaying = d == 0 ? y : y * expm1(d) / d; /* y times the integral of e^(d s) over s from 0 to 1 */
+    return decaying * exp(-y) / -expm1(-y);
 }
 
-spike_filter *filter_new(int64_t sources, int runge_kutta, double dt, const double *tau, double tau_all, double unit, int64_t longest) {
+filter_step filter_step_of(const filter_form *form, double tau) {
+    const double x = form->dt / tau, jump = isnan(form->unit) ? 1 : form->unit / tau;
+    switch (form->method) {
+    case FILTER_EXACT: return (filter_step){.decay = exp(-x), .jump = jump * filter_within_step(form->dt, tau, form->membrane_tau)};
+    case FILTER_RUNGE_KUTTA: return (filter_step){.decay = 1 - x + x * x / 2 - x * x * x / 6 + x * x * x * x / 24, .jump = jump};
+    default: return (filter_step){.decay = 1 - x, .jump = jump};
+    }
+}
+
+spike_filter *filter_new(int64_t sources, const filter_form *form, const double *tau, double tau_all, int64_t longest) {
     spike_filter *filter = memory_new(MEMORY_STATE, 1, sizeof *filter);
     filter->sources = sources;
     filter->uniform = !tau;
-    filter->step = filter_step_of(runge_kutta, dt, tau_all, unit);
+    filter->step = filter_step_of(form, tau_all);
     if (tau) {
         filter->decay = memory_new(MEMORY_STATE, (size_t)sources, sizeof(double));
         filter->jump = memory_new(MEMORY_STATE, (size_t)sources, sizeof(double));
         for (int64_t j = 0; j < sources; j++) {
-            filter_step step = filter_step_of(runge_kutta, dt, tau[j], unit);
+            filter_step step = filter_step_of(form, tau[j]);
             filter->decay[j] = step.decay;
             filter->jump[j] = step.jump;
         }

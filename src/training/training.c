@@ -316,7 +316,7 @@ static void describe_tests(const training *training) {
         const figure_list *figures = testing_figures(tests, task);
         char text[256];
         size_t used = 0;
-        for (int f = 1; f < figures->count && f < 5 && used < sizeof text; f++)
+        for (int f = 1; f < figures->count && f < 5 && !figures->entry[f].group && used < sizeof text; f++)
             used += (size_t)snprintf(text + used, sizeof text - used, ", %s %.3f", figures->entry[f].name, figures->entry[f].value);
         log_line(training->context, "test: task %d, %d trials, weights frozen: %.3f Hz%s", task, testing_trials_each(tests), figures->entry[0].value, text);
     }

@@ -62,6 +62,15 @@ def targets(kind, **keys):
 
 RATE = {"targets": {"quantity": "rate", "rate_form": "siegert"}}
 PHI = {"targets": {"quantity": "rate", "rate_form": "phi"}}
+POPULATIONS = {"network": {"kind": "populations", "names": "[E, I]", "sizes": "[40, 20]", "types": "[excitatory, inhibitory]", "weight": "[87.8, -351.2]", "background_rate": "8 Hz",
+                           "background_inputs": "[1150, 1050]", "background_weight": 87.8, "tau_excitatory": "0.5 ms", "tau_inhibitory": "0.5 ms"},
+               "neuron": {"model": "iaf_psc_exp"}}
+PROJECTIONS = """source,target,probability,in_degree,out_degree,synapses,weight,weight_cv,distribution,multapses,autapses
+E,E,0.2,,,,87.8,0.1,,false,false
+E,I,,5,,,87.8,0.5,lognormal,,
+I,E,,,3,,-351.2,,,true,
+I,I,,,,100,-351.2,0.1,normal,false,true
+"""
 CASES = {
     "balanced": merged(BASE, LIF, {"output": {"report": "[drive, v, input]"}, "test": {"trials": 2, "psth_bin": "5 ms"}}),
     "groups_current_noise": merged(BASE, {"neuron": {"noise": "current", "noise_sd": "[0.5, 0]", "start": "uniform", "refractory": "1 ms"}, "simulation": {"reset": "every_loop"},
@@ -119,6 +128,16 @@ CASES = {
     "izhikevich": merged(BASE, THETA, {"neuron": {"model": "izhikevich"}, "network": {"bias": 5}, "output": {"report": "[v, w]"}, "test": {"trials": 1}}),
     "izhikevich_classes": merged(BASE, THETA, {"neuron": {"model": "izhikevich", "classes": "[custom, LTS, FS, CH, IB, RS]", "fractions": "[3, 1, 1, 1, 1, 2]", "a": 0.05, "b": 0.22, "c": -60,
                                                           "d": 5, "substep": "0.3 ms"}, "network": {"bias": 5}, "simulation": {"reset": "every_loop"}}),
+    "exact": merged(BASE, LIF, {"neuron": {"integration": "exact"}, "network": {"tau_excitatory": "1 ms", "tau_inhibitory": "10 ms"}, "output": {"report": "[drive, v, input]"}}),
+    "populations": merged(BASE, POPULATIONS, {"network": {"connections": "[0.1, 0.2, 0.15, 0]", "weight_cv": 0.1, "autapses": "false"}, "test": {"trials": 1},
+                                              "output": {"report": "[drive, v, input]"}}),
+    "populations_table": merged(BASE, POPULATIONS, {"network": {"projections": "projections.csv", "background": "current"}, "plastic": {"kind": "existing", "trained": "excitatory"}}),
+    "populations_in_degree": merged(BASE, POPULATIONS, {"network": {"connections": "[4, 3, 5, 2]", "wiring": "in_degree", "weight_cv": 0.8, "distribution": "lognormal"},
+                                                        "neuron": {"threshold": "[-50, -52]", "refractory": "[2, 1]", "start_mean": "[-58, -60]"}}),
+    "populations_out_degree": merged(BASE, POPULATIONS, LIF, {"network": {"connections": "[4, 3, 5, 2]", "wiring": "out_degree", "multapses": "false", "weight": "[0.5, -1]", "background_weight": 0.3,
+                                                                          "background_inputs": 100, "bias": "[0.5, 0.4]"}, "plastic": {"drive": "readout"}}),
+    "populations_scaled": merged(BASE, POPULATIONS, {"network": {"sizes": "[80, 40]", "connections": "[700, 300, 300, 200]", "wiring": "synapses", "scale": 0.5, "input_scale": 0.5,
+                                                                 "full_rates": "[3, 5]"}}),
     "lif_mv": merged(BASE, THETA, {"neuron": {"model": "lif_mv"}, "output": {"report": "[v, input]"}}),
     "qif": merged(BASE, THETA, {"neuron": {"model": "qif"}, "output": {"report": "[v, drive]"}, "test": {"trials": 1}}),
     "qif_rate": merged(BASE, THETA, targets("sines"), {"neuron": {"model": "qif", "cutoff": 100}, "targets": {"quantity": "rate"}}),
@@ -145,6 +164,8 @@ def write_data(bench):
     """Recorded rates (CSV, two conditions, eight units) and drives (HDF5)."""
     random = np.random.default_rng(5)
     times = np.arange(5, 205, 5)
+    with open(bench.path("projections.csv"), "w") as file:
+        file.write(PROJECTIONS)
     with open(bench.path("rates.csv"), "w") as file:
         file.write("condition,time_ms," + ",".join(f"cell{u}" for u in range(8)) + "\n")
         for condition in ("left", "right"):

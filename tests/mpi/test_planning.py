@@ -46,6 +46,10 @@ CONFIGURATIONS = {  # name: (ranks, parameters beside COMMON)
     "glif5": ((2,), {**BALANCED, "neuron.model": "glif5"}),
     "many_targets": ((2,), {**BALANCED, "targets.tasks": 4, "targets.duration": "400 ms", "learning.loops": 4, "plastic.excitatory_in_degree": 10, "plastic.inhibitory_in_degree": 10}),
     "outputs": ((2,), {**NOISY, "test.trials": 2, "output.spikes": "all", "output.report": "[drive, v]", "output.report_neurons": 2000, "test.psth_bin": "5 ms"}),
+    "populations": ((1, 3), {"network.kind": "populations", "network.names": "[A, B, C]", "network.sizes": "[2000, 500, 1500]", "network.types": "[excitatory, inhibitory, excitatory]",
+                             "network.connections": "[0.1, 0.1, 0, 0.1, 0.1, 0.1, 0, 0.3, 0.05]", "network.weight": "[50, -200, 50]", "network.background_rate": "8 Hz",
+                             "network.background_inputs": 2000, "network.background_weight": 87.8, "network.tau_excitatory": "0.5 ms", "network.tau_inhibitory": "0.5 ms",
+                             "neuron.model": "iaf_psc_exp", "plastic.kind": "none", "learning.rule": "none"}),
     "simulate_only": ((2,), {**BALANCED, "network.in_degree": 400, "plastic.kind": "none", "learning.rule": "none"}),
 }
 

@@ -331,15 +331,24 @@ def unit_rates(seed, task, units, samples, dt, rate=5.0, tau=400.0, sigma=0.2, s
     return np.maximum([raw[max(n - half, 0):n + half + 1].mean(axis=0) for n in range(samples)], 0)
 
 
+def propagators(dt, tau_m, tau_s):
+    """Exact step of a membrane under a current that decays (Rotter & Diesmann 1999): what is left of the current, and by how much a current of 1 moves v."""
+    left = np.exp(-dt / tau_s)
+    return left, tau_s / (tau_s - tau_m) * (left - np.exp(-dt / tau_m))
+
+
 def run_lif(given, learner, seed, dt, loops, loop_ms, on_ms, off_ms, every_ms, tasks=None, noise_sd=0.0, noise_kind="voltage", rate=None,
-            tau_m=10.0, tau_e=3.0, tau_i=3.0, n_ref=1, start="normal", learn=True, carry=False, streams=None, cell=None):
-    """Arthur et al. 2023. The numbers in comments are the steps of 1.3. cell: neurons other than lif, a Glif.
+            tau_m=10.0, tau_e=3.0, tau_i=3.0, n_ref=1, start="normal", learn=True, carry=False, streams=None, cell=None, exact=False):
+    """Arthur et al. 2023. The numbers in comments are the steps of 1.3. cell: neurons other than lif, a Glif. exact: currents and membrane by their
+    propagators; what is learned from is then what each of them is to v as a constant input.
     rate: keywords of unit_rates(). carry: state runs on from loop to loop. streams: random streams of the loops, by default 1, 2, ..."""
     record, count, units, tau_p = Record(), given.neurons, given.units, given.tau_plastic
     steps, on, off, every = (round(ms / dt) for ms in (loop_ms, on_ms, off_ms, every_ms))
     flight = Flight(given, dt)
     tau_r = np.concatenate([tau_p, np.full(units, tau_p[0])])
     noisy = np.any(np.asarray(noise_sd) > 0)
+    kept, taus = np.exp(-dt / tau_m), (tau_e, tau_i, tau_p, tau_r)
+    steps_of = [propagators(dt, tau_m, tau) for tau in taus]
     rates = [unit_rates(seed, task, units, steps - off, dt, **(rate or {})) for task in range(len(given.targets))]
     for loop in range(1, loops + 1):
         task, stream = tasks[loop - 1] if tasks else 0, streams[loop - 1] if streams else loop
@@ -351,6 +360,7 @@ def run_lif(given, learner, seed, dt, loops, loop_ms, on_ms, off_ms, every_ms, t
             r, spike = np.zeros(count + units), np.zeros(count + units)  # spike: *_prev flags of neurons and units, as they reach plastic synapses
             flight.reset()
             last_step = np.full(count, -10**9)
+            currents = [np.zeros(count), np.zeros(count), np.zeros(count), np.zeros(count + units)]
             if cell:
                 cell.reset(seed, count, stream, dt)
         xi = noise(seed, NOISE, count, stream, steps) if noisy else None
@@ -362,18 +372,22 @@ def run_lif(given, learner, seed, dt, loops, loop_ms, on_ms, off_ms, every_ms, t
             u_e = u_e + (-dt * u_e + in_e) / tau_e                                                                       # 3
             u_i = u_i + (-dt * u_i + in_i) / tau_i
             u_p = u_p + (-dt * u_p + in_p) / tau_p
+            if exact:
+                currents = [left * old + new / tau for (left, _), old, new, tau in zip(steps_of, currents, (in_e, in_i, in_p, spike), taus)]
+                u_e, u_i, u_p = (move / (1 - kept) * now_in for (_, move), now_in in zip(steps_of, currents[:3]))
             u_bal = u_e + u_i
             if noisy and noise_kind == "current":
                 u_bal = u_bal + noise_sd * np.sqrt(tau_m / dt) * xi[ti - 1]
             u = u_bal + u_p
-            r = r + (-dt * r + spike) / tau_r                                                                            # 4; 1.4 (a)
+            r = steps_of[3][1] / (1 - kept) * currents[3] if exact else r + (-dt * r + spike) / tau_r                                                                            # 4; 1.4 (a)
             X = given.bias + (stimulus[ti - on - 1] if stimulus is not None and on < ti < off else 0)                    # 5
             kick = noise_sd * np.sqrt(dt / tau_m) * xi[ti - 1] if noisy and noise_kind == "voltage" else np.zeros(count)  # 6
             if cell:
                 fired = cell.step(X + u, kick)
             else:
-                v = v + kick
-                v = np.where(now - last_step > n_ref, v + dt / tau_m * (X + u - v), v)
+                v = v + kick * (np.sqrt((np.exp(2 * dt / tau_m) - 1) / 2 * tau_m / dt) if exact else 1)
+                after = kept * v + (1 - kept) * X + sum(move * now_in for (_, move), now_in in zip(steps_of, currents[:3])) if exact else v + dt / tau_m * (X + u - v)
+                v = np.where(now - last_step > n_ref, after, v)
                 fired = (now - last_step > n_ref) & (v > 1)
                 v[fired], last_step[fired] = 0, now
             in_e, in_i, arrived = flight.deliver(fired)                                                                  # 7, 9; 2.1

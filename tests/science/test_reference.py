@@ -129,6 +129,13 @@ def test_weighted_static_synapses(bench):
         reference_keys=dict(tau_e=4.0, tau_i=7.0, n_ref=3, start="uniform", tau_m=12.0))
 
 
+def test_exact_integration(bench):
+    """integration: exact (1.7): static and plastic currents of time constants of their own, with noise, while weights are learned."""
+    lif(bench, "exact", {"kind": "random", "neurons": 200, "probability": 0.1, "sigma": 6, "bias": 0.9, "tau_excitatory": "0.5 ms", "tau_inhibitory": "2 ms"},
+        SEPARATE, neuron={"refractory": "0.3 ms", "start": "uniform", "membrane_tau": "12 ms", "integration": "exact", "noise_sd": 0.3},
+        reference_keys=dict(tau_e=0.5, tau_i=2.0, n_ref=3, start="uniform", tau_m=12.0, noise_sd=0.3, exact=True))
+
+
 def test_voltage_noise(bench):
     """No static network, voltage noise (1.3, step 6)."""
     lif(bench, "voltage", NO_STATIC, SEPARATE, neuron={"noise_sd": 0.5}, reference_keys=dict(noise_sd=0.5))

@@ -23,9 +23,11 @@ static void same(double a, double b) {
     if (!(fabs(a - b) <= 1e-12 * (fabs(a) + fabs(b)) + 1e-300)) fail_msg("%.17g is not %.17g", a, b);
 }
 
+#define FORM(by, step, area) ((filter_form){.method = (by) ? FILTER_RUNGE_KUTTA : FILTER_EULER, .dt = (step), .unit = (area)})
+
 static void test_step(void **state) {
     (void)state;
-    filter_step euler = filter_step_of(0, 0.1, 150, 1), kutta = filter_step_of(1, 1, 20, 10);
+    filter_step euler = filter_step_of(&FORM(0, 0.1, 1), 150), kutta = filter_step_of(&FORM(1, 1, 10), 20);
     same(euler.decay, 1 - 0.1 / 150);
     same(euler.jump, 1.0 / 150);
     same(kutta.jump, 0.5);
@@ -40,12 +42,12 @@ static void check_one_spike(int kutta, const double *tau, double dt, double unit
     double tau_of[3] = {tau ? tau[0] : 20, tau ? tau[1] : 20, tau ? tau[2] : 20};
     const int32_t spike[1] = {1};
     for (int64_t m = 0; m < 3000; m = m * 3 / 2 + 1) { /* beyond the powers kept ready, too */
-        spike_filter *filter = filter_new(3, kutta, dt, tau, 20, unit, 1000);
+        spike_filter *filter = filter_new(3, &FORM(kutta, dt, unit), tau, 20, 1000);
         filter_spikes(filter, spike, 1, m);
         assert_int_equal(filter->touched_count, 1);
         assert_int_equal(filter->touched[0], 1);
         filter_advance(filter, m + 7);
-        filter_step step = filter_step_of(kutta, dt, tau_of[1], unit);
+        filter_step step = filter_step_of(&FORM(kutta, dt, unit), tau_of[1]);
         same(filter->r[1], step.jump * pow(step.decay, (double)m));
         assert_true(filter->r[0] == 0 && filter->r[2] == 0);
         filter_clear_interval(filter);
@@ -61,7 +63,7 @@ static void check_one_spike(int kutta, const double *tau, double dt, double unit
     }
     if (kutta) return;
     double area = 0;
-    spike_filter *filter = filter_new(3, 0, dt, tau, 20, unit, 10);
+    spike_filter *filter = filter_new(3, &FORM(0, dt, unit), tau, 20, 10);
     filter_spikes(filter, spike, 1, 0);
     for (int64_t m = 0; m < llround(60 * tau_of[1] / dt); m++) {
         filter_advance(filter, m > 0);
@@ -83,7 +85,7 @@ static void test_one_spike(void **state) {
 
 /** Random spikes and random learning instants against r <- decay r + jump spike at every step. */
 static void check_brute_force(int kutta, const double *tau, int sources, double dt) {
-    spike_filter *filter = filter_new(sources, kutta, dt, tau, 30, 1, 64);
+    spike_filter *filter = filter_new(sources, &FORM(kutta, dt, 1), tau, 30, 64);
     double r[64] = {0}, worst = 0;
     int32_t spike[64];
     int64_t age = 0, left = 5; /* steps to the next instant */
@@ -91,7 +93,7 @@ static void check_brute_force(int kutta, const double *tau, int sources, double 
         int count = 0;
         left--;
         for (int j = 0; j < sources; j++) {
-            filter_step one = filter_step_of(kutta, dt, tau ? tau[j] : 30, 1);
+            filter_step one = filter_step_of(&FORM(kutta, dt, 1), tau ? tau[j] : 30);
             int fires = uniform((uint64_t)j, step) < 0.003 * j; /* source 0 never */
             r[j] = one.decay * r[j] + (fires ? one.jump : 0);
             if (fires) spike[count++] = j;
@@ -168,8 +170,9 @@ static void advance(drive *u, const double *noise, const double *noise_sd) {
 /** V6: with frozen weights the plastic drive is w.r, in both forms; with own time constants each target filters with its own. */
 static void check_plastic_drive(bool readout, const double *tau) {
     plastic_synapses *plastic = make_plastic();
-    drive *u = drive_new(&(drive_setting){.mine = MINE, .first = FIRST, .readout = readout, .dt = 0.5, .tau_excitatory = 3, .tau_inhibitory = 3,
-                                          .tau_plastic_own = tau, .tau_plastic = 40, .unit = readout ? 10 : 1});
+    drive *u = drive_new(&(drive_setting){.mine = MINE, .first = FIRST, .readout = readout, .form = FORM(readout, 0.5, readout ? 10 : 1), .tau_excitatory = 3,
+                                          .tau_inhibitory = 3,
+                                          .tau_plastic_own = tau, .tau_plastic = 40});
     double r[MINE][SOURCES] = {{0}}, worst = 0;
     int32_t spike[SOURCES];
     for (uint64_t step = 0; step < 3000; step++) {
@@ -178,7 +181,7 @@ static void check_plastic_drive(bool readout, const double *tau) {
         plastic_deliver(plastic, spike, count, u->plastic_arriving);
         advance(u, NULL, NULL);
         for (int i = 0; i < MINE; i++) {
-            filter_step one = filter_step_of(readout, 0.5, tau ? tau[i] : 40, readout ? 10 : 1);
+            filter_step one = filter_step_of(&FORM(readout, 0.5, readout ? 10 : 1), tau ? tau[i] : 40);
             for (int j = 0; j < SOURCES; j++) r[i][j] *= one.decay;
             for (int k = 0; k < count; k++) r[i][spike[k]] += one.jump;
             double wanted = 0, size = 1e-30;
@@ -197,7 +200,7 @@ static void check_plastic_drive(bool readout, const double *tau) {
         u->plastic_sum[3] = 2.5;
         assert_true(u->learned[3] == before);
         advance(u, NULL, NULL);
-        same(u->learned[3], 2.5 * filter_step_of(1, 0.5, tau ? tau[3] : 40, 10).decay);
+        same(u->learned[3], 2.5 * filter_step_of(&FORM(1, 0.5, 10), tau ? tau[3] : 40).decay);
     }
     drive_reset(u);
     for (int i = 0; i < MINE; i++) assert_true(u->learned[i] == 0 && u->plastic_sum[i] == 0 && u->total[i] == 0);
@@ -235,11 +238,11 @@ static void check_static_drive(int64_t first, int64_t excitatory, double tau_inh
     memory_free(typed->weight);
     typed->weight = NULL;
     memcpy(typed->type_weight, type_weight, sizeof type_weight);
-    drive *a = drive_new(&(drive_setting){.mine = MINE, .first = first, .synapses = weighted, .dt = 0.1, .tau_excitatory = 3,
-                                          .tau_inhibitory = tau_inhibitory, .tau_plastic = 150, .unit = 1});
-    drive *b = drive_new(&(drive_setting){.mine = MINE, .first = first, .synapses = typed, .dt = 0.1, .tau_excitatory = 3,
-                                          .tau_inhibitory = tau_inhibitory, .tau_plastic = 150, .unit = 1});
-    filter_step e = filter_step_of(0, 0.1, 3, 1), h = filter_step_of(0, 0.1, tau_inhibitory, 1);
+    drive *a = drive_new(&(drive_setting){.mine = MINE, .first = first, .synapses = weighted, .form = FORM(0, 0.1, 1), .tau_excitatory = 3,
+                                          .tau_inhibitory = tau_inhibitory, .tau_plastic = 150});
+    drive *b = drive_new(&(drive_setting){.mine = MINE, .first = first, .synapses = typed, .form = FORM(0, 0.1, 1), .tau_excitatory = 3,
+                                          .tau_inhibitory = tau_inhibitory, .tau_plastic = 150});
+    filter_step e = filter_step_of(&FORM(0, 0.1, 1), 3), h = filter_step_of(&FORM(0, 0.1, 1), tau_inhibitory);
     double u[MINE][2] = {{0}}, noise[MINE], sd[MINE];
     int32_t spike[SOURCES];
     for (uint64_t step = 0; step < 2000; step++) {
@@ -289,7 +292,7 @@ static void test_static_drive(void **state) {
 /** Current noise without static synapses is fresh in every step. */
 static void test_noise_alone(void **state) {
     (void)state;
-    drive *u = drive_new(&(drive_setting){.mine = 2, .first = 0, .dt = 0.1, .tau_excitatory = 3, .tau_inhibitory = 3, .tau_plastic = 150, .unit = 1});
+    drive *u = drive_new(&(drive_setting){.mine = 2, .first = 0, .form = FORM(0, 0.1, 1), .tau_excitatory = 3, .tau_inhibitory = 3, .tau_plastic = 150});
     for (int step = 0; step < 5; step++) {
         advance(u, (double[]){step, 1}, (double[]){2, 0.5});
         assert_true(u->fixed[0] == 2 * step && u->fixed[1] == 0.5 && u->total[0] == 2 * step);

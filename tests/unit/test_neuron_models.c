@@ -6,6 +6,7 @@
 #include "neuron_bench.h"
 
 #include "../../src/neurons/quadratic.h"
+#include "engram/filter.h"
 
 /** Neurons under constant input. Periods are means over all intervals but the first @p skip. */
 typedef struct { int64_t spikes, first, last; double shortest, longest; } train;
@@ -418,6 +419,112 @@ static void test_izhikevich_classes(void **state) {
     config_free(config), config_free(plain);
 }
 
+// ---- exact steps (1.7) -----------------------------------------------------------------------------------------------------------------------------
+
+/** v of a membrane at rest 0 and of resistance 1, @p t after a current began with 1. */
+static double psp(double t, double tau, double tau_m) {
+    const double apart = tau_m - tau; /* tau/(tau_m - tau) (e^(-t/tau_m) - e^(-t/tau)), where they are close, too */
+    return exp(-t / tau_m) * (apart == 0 ? t / tau_m : -expm1(-t * apart / (tau * tau_m)) * tau / apart);
+}
+
+/** One spike of weight @p weight into a cell that is at @p rest: its v against the analytic time course, of times @p scale. */
+static void check_psp(config *config, const filter_form *form, double tau, double weight, double rest, double scale) {
+    neurons *cell = make(config, 1, 0, 1, 1, form->dt);
+    const filter_step step = filter_step_of(form, tau);
+    double drive = step.jump * weight, peak = 0, worst = 0;
+    neurons_reset(cell, 1);
+    cell->field[0][0] = rest;
+    for (int n = 1; n <= 2000; n++, drive *= step.decay) {
+        neurons_step(cell, 1, n - 1, 0, 1, &drive);
+        const double wanted = scale * psp(n * form->dt, tau, form->membrane_tau), got = cell->field[0][0] - rest;
+        worst = fmax(worst, fabs(got - wanted));
+        peak = fmax(peak, got);
+    }
+    print_message("%s, dt %g, tau %g: peak %.6g, largest error %.2g\n", cell->model->parameters->name, form->dt, tau, peak, worst);
+    assert_true(peak > 0 && worst <= 1e-12 * peak + 1e-13 * fabs(rest));
+    neurons_free(cell);
+    config_free(config);
+}
+
+/** The neuron of Potjans & Diesmann 2014: C = 250 pF, tau_m = 10 ms, tau_s = 0.5 ms; a PSP of 0.15 mV is one of 87.8 pA. */
+static void test_psp_of_microcircuit(void **state) {
+    (void)state;
+    const double tau = 0.5, tau_m = 10, resistance = tau_m / 250;
+    const double at = log(tau_m / tau) * tau * tau_m / (tau_m - tau), per_mv = 1 / (resistance * psp(at, tau, tau_m));
+    print_message("%.4f pA per mV of PSP, 0.15 mV: %.4f pA\n", per_mv, 0.15 * per_mv);
+    assert_true(fabs(per_mv - 585) < 0.5 && fabs(0.15 * per_mv - 87.8) < 0.02);
+    for (double dt = 0.1; dt < 1.1; dt += 0.9)
+        check_psp(CONFIGURE("neuron.model=iaf_psc_exp"), &(filter_form){FILTER_EXACT, dt, NAN, tau_m}, tau, 0.15 * per_mv, -65, 0.15 * per_mv * resistance);
+}
+
+static void test_psp_of_lif(void **state) {
+    (void)state;
+    const double taus[4] = {0.5, 10 * (1 - 1e-9), 10, 150};
+    for (int k = 0; k < 4; k++) /* a spike of weight w moves the drive by w/tau */
+        check_psp(CONFIGURE("neuron.model=lif", "neuron.integration=exact"), &(filter_form){FILTER_EXACT, 0.1, 1, 10}, taus[k], 3, 0, 3 / taus[k]);
+}
+
+/** Intervals under constant input, noise of the free membrane: closed forms at a step that Euler cannot take. */
+static void test_exact_lif(void **state) {
+    (void)state;
+    enum { CELLS = 20000 };
+    const double dt = 2, x = 1.5, never = -1e6;
+    config *config = CONFIGURE("neuron.model=lif", "neuron.integration=exact", "neuron.refractory=0 ms");
+    struct config *noisy = CONFIGURE("neuron.model=lif", "neuron.integration=exact", "neuron.noise_sd=0.6", "neuron.threshold=1e6",
+                                     "neuron.reset=-1e6", "neuron.start=reset");
+    neurons *cell = make(config, 1, 0, 1, 1, dt), *unbound = make(noisy, CELLS, 0, CELLS, CELLS, dt);
+    neurons_reset(cell, 0), neurons_reset(unbound, 0);
+    cell->field[0][0] = 0;
+    int steps = 1;
+    for (; neurons_step(cell, 0, steps - 1, 0, 1, &x), !neuron_fired(cell, 0); steps++)
+        assert_true(fabs(cell->field[0][0] - x * (1 - exp(-steps * dt / 10))) < 1e-13);
+    assert_int_equal(steps, (int)ceil(10 * log(x / (x - 1)) / dt));
+    double *zeros = calloc(CELLS, sizeof *zeros), square = 0;
+    for (int i = 0; i < CELLS; i++) assert_true(unbound->field[0][i] == never), unbound->field[0][i] = 0;
+    for (int step = 0; step < 60; step++) neurons_step(unbound, 0, step, 0, CELLS, zeros);
+    for (int i = 0; i < CELLS; i++) square += unbound->field[0][i] * unbound->field[0][i] / CELLS;
+    print_message("free membrane: SD %.4f, wanted %.4f\n", sqrt(square), 0.6 / sqrt(2));
+    assert_true(fabs(sqrt(square) / (0.6 / sqrt(2)) - 1) < 0.02); /* SD of an estimate 0.005; with Euler's noise it would be 0.82 of it */
+    neurons_free(cell), neurons_free(unbound);
+    free(zeros);
+    config_free(config), config_free(noisy);
+}
+
+/** Values of populations: three of them, with borders anywhere in stretches and ranks. */
+static void test_iaf_populations(void **state) {
+    (void)state;
+    enum { CELLS = 700 };
+    int64_t border[4] = {0, 300, 310, CELLS};
+    config *config = CONFIGURE("neuron.model=iaf_psc_exp", "neuron.threshold=[-50, -52, -40]", "neuron.reset=[-65, -60, -70]", "neuron.rest=[-65, -64, -63]",
+                               "neuron.capacitance=[250, 200, 100]", "neuron.current=[400, 0, 0.3 nA]", "neuron.refractory=[2, 0.5, 5]", "neuron.start_sd=0",
+                               "neuron.start_mean=[-65, -61, -66]");
+    double input[CELLS];
+    neurons *cells = make(config, CELLS, 0, CELLS, CELLS, 0.1);
+    cells->cells.populations = 3, cells->cells.border = border;
+    const double threshold[3] = {-50, -52, -40}, back[3] = {-65, -60, -70}, rest[3] = {-65, -64, -63}, c[3] = {250, 200, 100}, current[3] = {400, 0, 300};
+    const double wait[3] = {2, 0.5, 5}, start[3] = {-65, -61, -66};
+    train trains[CELLS];
+    neurons_reset(cells, 1);
+    for (int i = 0; i < CELLS; i++) input[i] = 300 + 0.1 * i;
+    for (int i = 0, p = 0; i < CELLS; i++) {
+        while (i >= border[p + 1]) p++;
+        assert_true(cells->field[0][i] == start[p]);
+    }
+    run_constant(cells, input, 20000, 2, trains);
+    for (int i = 0, p = 0; i < CELLS; i++) {
+        while (i >= border[p + 1]) p++;
+        const double goal = rest[p] + 10 / c[p] * (current[p] + input[i]), climb = 10 * log((goal - back[p]) / (goal - threshold[p]));
+        if (!(goal > threshold[p])) {
+            assert_true(trains[i].spikes == 0);
+            continue;
+        }
+        assert_true(trains[i].spikes > 100 && trains[i].longest == trains[i].shortest);
+        assert_true(fabs(trains[i].longest - (ceil(climb / 0.1) + wait[p] / 0.1)) < 0.5);
+    }
+    neurons_free(cells);
+    config_free(config);
+}
+
 // ---- all -------------------------------------------------------------------------------------------------------------------------------------------
 
 /** The same neurons as part of a large block and of a small one: every field, bit for bit, and repetitions of their own. */
@@ -454,12 +561,14 @@ static void test_partition(void **state) {
     check_partition(CONFIGURE("neuron.model=izhikevich"), 8, 8, 1);
     check_partition(CONFIGURE("neuron.model=lif_mv"), 0.3, 1, 1);
     check_partition(CONFIGURE("neuron.model=qif"), 0.3, 1, 1);
+    check_partition(CONFIGURE("neuron.model=lif", "neuron.integration=exact", "neuron.noise_sd=0.5"), 1, 1, 0.5);
+    check_partition(CONFIGURE("neuron.model=iaf_psc_exp"), 400, 300, 0.5);
 }
 
 #define REFUSED(dt, wanted, ...) check_refused(CONFIGURE(__VA_ARGS__), dt, wanted)
 static void check_refused(config *config, double dt, const char *wanted) {
     const neuron_model *model = neuron_models[config_variant_index(config, "neuron")];
-    assert_int_equal(model->check(config, config_variant(config, "neuron"), dt, 5), STATUS_INPUT);
+    assert_int_equal(model->check(config, config_variant(config, "neuron"), dt, &(cells){.total = 5, .excitatory = 5}), STATUS_INPUT);
     if (!strstr(status_message(), wanted)) print_error("told '%s', wanted '%s'\n", status_message(), wanted);
     assert_non_null(strstr(status_message(), wanted));
     status_forget();
@@ -481,6 +590,9 @@ static void test_check(void **state) {
     REFUSED(0.1, "current_added", "neuron.model=glif5", "neuron.current_added=[1, 1]");
     REFUSED(0.1, "threshold_relaxation", "neuron.model=glif5", "neuron.threshold_relaxation=20/ms");
     REFUSED(0.1, "neuron.reset", "neuron.model=lif_mv", "neuron.reset=-40 mV");
+    REFUSED(0.1, "2 values; without populations", "neuron.model=iaf_psc_exp", "neuron.threshold=[-50, -51]");
+    REFUSED(0.1, "must be below the threshold", "neuron.model=iaf_psc_exp", "neuron.reset=-50 mV");
+    REFUSED(0.1, "time step", "neuron.model=iaf_psc_exp", "neuron.membrane_tau=0.05 ms");
     REFUSED(0.1, "time step", "neuron.model=lif_mv", "neuron.membrane_tau=0.05 ms");
     REFUSED(6, "too coarse", "neuron.model=qif");
     REFUSED(2, "too coarse", "neuron.model=izhikevich");
@@ -499,7 +611,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_glif1_is_lif), cmocka_unit_test(test_glif3_currents), cmocka_unit_test(test_glif2_rules), cmocka_unit_test(test_glif5_following),
         cmocka_unit_test(test_glif_units), cmocka_unit_test(test_glif_levels), cmocka_unit_test(test_lif_mv_rate), cmocka_unit_test(test_quadratic_time),
         cmocka_unit_test(test_qif_rate), cmocka_unit_test(test_qif_extremes), cmocka_unit_test(test_qif_is_theta), cmocka_unit_test(test_izhikevich_reference),
-        cmocka_unit_test(test_izhikevich_facts), cmocka_unit_test(test_izhikevich_classes), cmocka_unit_test(test_partition), cmocka_unit_test(test_check),
+        cmocka_unit_test(test_izhikevich_facts), cmocka_unit_test(test_izhikevich_classes), cmocka_unit_test(test_psp_of_microcircuit),
+        cmocka_unit_test(test_psp_of_lif), cmocka_unit_test(test_exact_lif), cmocka_unit_test(test_iaf_populations), cmocka_unit_test(test_partition),
+        cmocka_unit_test(test_check),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();

@@ -209,7 +209,7 @@ static void test_partition(void **state) {
 static void check_refused(const char *override, double dt, const char *wanted) {
     config *config = CONFIGURE(override, strstr(override, "neuron.model") ? "simulation.seed=1" : "neuron.model=lif");
     const neuron_model *model = neuron_models[config_variant_index(config, "neuron")];
-    assert_int_equal(model->check(config, config_variant(config, "neuron"), dt, 5), STATUS_INPUT);
+    assert_int_equal(model->check(config, config_variant(config, "neuron"), dt, &(cells){.total = 5, .excitatory = 5}), STATUS_INPUT);
     if (!strstr(status_message(), wanted)) print_error("told '%s'\n", status_message());
     assert_non_null(strstr(status_message(), wanted));
     status_forget();

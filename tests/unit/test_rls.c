@@ -141,7 +141,7 @@ typedef struct {
 
 static trainee begin(const rls_store_kind *kind, rls_settings settings, plastic_synapses *plastic) {
     context job = {.comm = MPI_COMM_SELF, .ranks = 1};
-    trainee t = {kind, plastic, kind->create(&job, plastic, &settings), filter_new(SOURCES, 0, 1, NULL, 100, 10, 64)};
+    trainee t = {kind, plastic, kind->create(&job, plastic, &settings), filter_new(SOURCES, &(filter_form){.dt = 1, .unit = 10}, NULL, 100, 64)};
     if (kind->trial_begin) kind->trial_begin(t.store);
     return t;
 }
@@ -362,7 +362,7 @@ static double check_signs(const rls_store_kind *kind, rls_settings settings, boo
     enum { ROWS = 3, UPDATES = 600 };
     trainee t = begin(kind, settings, make_plastic(ROWS, 1, false, single));
     filter_free(t.filter);
-    t.filter = filter_new(SOURCES, 0, 1, NULL, tau, 10, 64);
+    t.filter = filter_new(SOURCES, &(filter_form){.dt = 1, .unit = 10}, NULL, tau, 64);
     t.plastic->frozen = memory_new(MEMORY_WEIGHTS, ROWS * N, 1);
     signed_row rows[ROWS];
     for (int g = 0; g < ROWS; g++) begin_signed_row(&rows[g], t.plastic, g, &settings);
@@ -373,7 +373,7 @@ static double check_signs(const rls_store_kind *kind, rls_settings settings, boo
         if (n % 150 == 149) settle(kind, t.store, n % 300 == 299 ? NULL : t.filter->r);
         if (n % 300 == 299) {
             filter_free(t.filter);
-            t.filter = filter_new(SOURCES, 0, 1, NULL, tau, 10, 64);
+            t.filter = filter_new(SOURCES, &(filter_form){.dt = 1, .unit = 10}, NULL, tau, 64);
             if (kind->trial_begin) kind->trial_begin(t.store);
         }
         rls_activity activity = next_activity(t.filter, n);

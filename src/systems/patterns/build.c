@@ -23,8 +23,15 @@ static bool readout_form(const simulation *sim) {
 
 static double time_unit(const simulation *sim) {
     double unit = plastic_of(sim)->time_unit;
-    if (!isnan(unit)) return unit;
+    if (!isnan(unit) || sim->neurons->model->unit_is_peak) return unit;
     return sim->neurons->model->unit_is_tau ? sim->neurons->model->membrane_tau(sim->neurons) : 1.0;
+}
+
+static filter_form form_of_filters(const simulation *sim) {
+    const neuron_model *model = sim->neurons->model;
+    bool exact = model->exact && model->exact(sim->neurons);
+    return (filter_form){.method = exact ? FILTER_EXACT : readout_form(sim) ? FILTER_RUNGE_KUTTA : FILTER_EULER, .dt = sim->dt, .unit = time_unit(sim),
+                         .membrane_tau = exact ? model->membrane_tau(sim->neurons) : NAN};
 }
 
 /** Put values in the place of "auto", so that the files show what was used. */
@@ -88,10 +95,9 @@ static void make_drive(simulation *sim) {
     const network_settings *network = config_common(sim->config, "network");
     drive_free(sim->drive);
     sim->drive = drive_new(&(drive_setting){.mine = sim->part.mine, .first = sim->part.first, .synapses = sim->network.synapses,
-                                            .readout = readout_form(sim), .dt = sim->dt, .tau_excitatory = network->tau_excitatory,
+                                            .readout = readout_form(sim), .form = form_of_filters(sim), .tau_excitatory = network->tau_excitatory,
                                             .tau_inhibitory = network->tau_inhibitory,
-                                            .tau_plastic_own = sim->tau ? sim->tau + sim->part.first : NULL, .tau_plastic = plastic_of(sim)->tau,
-                                            .unit = time_unit(sim)});
+                                            .tau_plastic_own = sim->tau ? sim->tau + sim->part.first : NULL, .tau_plastic = plastic_of(sim)->tau});
 }
 
 /** What delays need, of static synapses and of plastic ones, if there are any yet. The plastic set may have taken synapses out of the network. */
@@ -182,7 +188,8 @@ static status make_plastic(simulation *sim, const baseline *baseline) {
     sim->feedforward = feedforward_new(feedforward, sim->targets.tasks, sim->seed, sim->dt, sim->window, sim->loop_steps);
     sim->arrived = sim->spikes = memory_resize(MEMORY_BUFFERS, sim->spikes, (size_t)(sim->part.total + feedforward->units), sizeof(int32_t));
     make_flight(sim);
-    sim->filter = filter_new(sim->plastic->sources, readout_form(sim), sim->dt, sim->tau, plastic_of(sim)->tau, time_unit(sim), 2 * sim->loop_steps);
+    const filter_form form = form_of_filters(sim);
+    sim->filter = filter_new(sim->plastic->sources, &form, sim->tau, plastic_of(sim)->tau, 2 * sim->loop_steps);
     int64_t rows = sim->plastic->rows;
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &rows, 1, MPI_INT64_T, MPI_SUM, sim->context.comm));
     bool without = strcmp(kind->parameters->name, "none") == 0;
@@ -324,6 +331,7 @@ status simulation_build(const system_setting *setting, simulation **result) {
     make_neurons(sim);
     resolve_auto(sim);
     sim->network.seed = sim->seed;
+    sim->network.unit = time_unit(sim);
     status checked = status_agree(context, check_rate_form(sim));
     if (checked == STATUS_OK) checked = network_build(context, config, sim->dt, sim->neurons->model->membrane_tau(sim->neurons), &sim->network);
     if (checked == STATUS_OK) {

@@ -68,7 +68,7 @@ status build_check(const context *context, config *config) {
     const neuron_model *model = neuron_models[config_variant_index(config, "neuron")];
     const network_kind *kind = network_kinds[config_variant_index(config, "network")];
     const plastic_kind *plastic = plastic_kinds[config_variant_index(config, "plastic")];
-    if (model->check) result = status_worse(result, model->check(config, config_variant(config, "neuron"), simulation->dt, network->neurons));
+    if (model->check) result = status_worse(result, model->check(config, config_variant(config, "neuron"), simulation->dt, &network->cells));
     const stimulus_kind *stimulus = stimulus_kinds[config_variant_index(config, "stimulus")];
     if (stimulus->check) result = status_worse(result, stimulus->check(config, config_variant(config, "stimulus"), simulation->dt));
     if (kind->check) result = status_worse(result, kind->check(config, config_variant(config, "network"), network));

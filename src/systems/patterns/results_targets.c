@@ -9,13 +9,14 @@
 
 /* ---- nodes ---- */
 
-enum { EXCITATORY, BIAS, TRAINED, UNIT, TAU };
+enum { EXCITATORY, POPULATION, BIAS, TRAINED, UNIT, TAU };
 
 static double value_of(const void *self, int column, int64_t node) {
     const simulation *sim = self;
     int64_t gid = sim->part.first + node;
     switch (column) {
     case EXCITATORY: return cell_is_excitatory(sim->network.cells, gid);
+    case POPULATION: return population_of(sim->network.cells, gid);
     case BIAS: return sim->network.bias[node];
     case TRAINED: return sim->trained[gid];
     case UNIT: return sim->targets.unit[gid];
@@ -36,6 +37,7 @@ void patterns_nodes(void *self, node_list *list) {
     node_population *neurons = node_add(list, (node_population){.name = NEURON_POPULATION, .part = sim->part, .self = sim, .type = type_of,
                                                                 .type_name = {patterns->type_name[0], patterns->type_name[1]}, .types = 2});
     node_column_add(neurons, "excitatory", EXCITATORY, value_of);
+    if (sim->network.cells->populations) node_column_add(neurons, "population", POPULATION, value_of);
     node_column_add(neurons, "dynamics_params/bias", BIAS, value_of);
     node_column_add(neurons, "trained", TRAINED, value_of);
     node_column_add(neurons, "recorded_unit", UNIT, value_of);
@@ -59,6 +61,9 @@ void patterns_write_names(const simulation *sim, h5_file *file, const char *grou
     if (targets->unit_name) h5_write_texts(file, name, targets->units, (const char *const *)targets->unit_name);
     snprintf(name, sizeof name, "%s/condition_name", group);
     if (targets->condition_name) h5_write_texts(file, name, targets->tasks, (const char *const *)targets->condition_name);
+    const network_settings *network = config_common(sim->config, "network");
+    snprintf(name, sizeof name, "%s/population_name", group);
+    if (network->projections) h5_write_texts(file, name, network->cells.populations, network_population_names(network));
 }
 
 static void write_ids(const simulation *sim, h5_file *file) {

@@ -129,6 +129,10 @@ static void write_task(const simulation *sim, h5_file *file, int task, const tes
     h5_write(file, name, h5_neurons(H5_FLOAT64, &sim->part), test->neuron_score);
     snprintf(name, sizeof name, "test/%d/neuron_single_trial_correlation", task);
     h5_write(file, name, h5_neurons(H5_FLOAT64, &sim->part), test->single_score);
+    for (int measure = 0; test->firing && measure < FIRING_MEASURES; measure++) {
+        snprintf(name, sizeof name, "test/%d/%s", task, firing_names[measure]);
+        write_record(file, name, test, test->firing + measure * sim->network.cells->populations, sim->network.cells->populations, 1);
+    }
     if (test->rate_fit) write_rate_fit(sim, file, task, test->rate_fit);
     if (test->samples) write_deletion(file, task, test);
 }

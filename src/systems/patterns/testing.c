@@ -84,12 +84,14 @@ status patterns_test_trial(void *raw, const test_trial *asked, double *record) {
     pulse_observe(asked->pulse, test->tracker, tracker_step);
     pulse_observe(asked->pulse, &sums->psth, psth_step);
     if (test->deletion) pulse_observe(asked->pulse, test->deletion, spike_deletion_watch_intact);
+    if (test->firing) firing_begin(test->firing), pulse_observe(asked->pulse, test->firing, firing_step);
     trial_result result;
     trial_run(sim, &trial, &result);
     if (!asked->pulse->whole) return STATUS_RESUMABLE;
     const double *values = tracker_finish(test->tracker);
     score score = score_values(sim, asked->task, values, test->each);
     memcpy(record + RECORD_SCORE, score.mean, sizeof score.mean);
+    if (test->firing) firing_finish(test->firing, sim, record + test->firing_column);
     record[RECORD_SPIKES] = (double)(result.spikes[0] + result.spikes[1]);
     for (int i = 0; i < sim->part.mine; i++)
         if (!isnan(test->each[i])) sums->score[i] += llrint(test->each[i] * SCORE_SCALE), sums->defined[i]++;
@@ -147,6 +149,7 @@ static void finish_task(const patterns *self, int task, const double *records, t
     if (result->rate_fit) memcpy(result->rate_score, score_mean(sim, result->rate_fit->correlation).mean, sizeof result->rate_score);
     result->hz_per_spike = 1000 / ((double)neurons * (double)sim->loop_steps * sim->dt);
     result->rate_hz = testing_mean(result, RECORD_SPIKES, NULL) * result->hz_per_spike;
+    result->firing = test->firing_column;
     set_times(test->deletion, result);
 }
 
@@ -171,11 +174,23 @@ void testing_scores(const simulation *sim, const test_result *test, figure_list 
         }
 }
 
+/** Means over trials, where there are not too many populations to be listed. */
+static void add_activity(const simulation *sim, const test_result *test, figure_list *figures) {
+    enum { LISTED = 10 };
+    const network_settings *network = config_common(sim->config, "network");
+    const int populations = network->cells.populations;
+    if (!test->firing || populations > LISTED) return;
+    for (int measure = 0; measure < FIRING_MEASURES; measure++)
+        for (int p = 0; p < populations; p++)
+            figure_add(figures, firing_names[measure], network_population_names(network)[p], testing_mean(test, test->firing + measure * populations + p, NULL));
+}
+
 void patterns_test_task(void *raw, int task, const double *records, figure_list *figures) {
     const patterns *self = raw;
     test_result *test = &self->test->results[task];
     finish_task(self, task, records, test);
     testing_scores(self->sim, test, figures);
+    add_activity(self->sim, test, figures);
     if (!test->samples) return;
     figure_add(figures, NULL, "correlation_without_spike", testing_mean(test, RECORD_CUT_SCORE, NULL));
     figure_add(figures, NULL, "agreement", testing_mean(test, RECORD_AGREEMENT, NULL));
@@ -205,6 +220,22 @@ static void describe_times(const test_result *test, int column, char *text, size
     if (count) snprintf(text + used, size - (size_t)used, ", mean %.4g ms", testing_mean(test, column, NULL));
 }
 
+static void describe_populations(const patterns *self) {
+    const network_settings *network = config_common(self->sim->config, "network");
+    const int populations = network->cells.populations;
+    if (!self->test->firing) return;
+    log_line(&self->sim->context, "populations in the target window, means over trials:\ntask  %-16s  %8s  %12s  %9s", "population", "Hz", "irregularity",
+             "synchrony");
+    for (int task = 0; task < self->sim->targets.tasks; task++)
+        for (int p = 0; p < populations; p++) {
+            const test_result *test = &self->test->results[task];
+            double mean[FIRING_MEASURES];
+            for (int k = 0; k < FIRING_MEASURES; k++) mean[k] = testing_mean(test, test->firing + k * populations + p, NULL);
+            log_line(&self->sim->context, "%4d  %-16s  %8.3f  %12.3f  %9.3f", task, network_population_names(network)[p], mean[FIRING_RATE],
+                     mean[FIRING_IRREGULARITY], mean[FIRING_SYNCHRONY]);
+        }
+}
+
 void patterns_test_describe(const void *raw) {
     const patterns *self = raw;
     const context *context = &self->sim->context;
@@ -215,6 +246,7 @@ void patterns_test_describe(const void *raw) {
                  (long long)scored[SCORE_AUXILIARY]);
     else
         log_line(context, "scores are means over %lld %s", (long long)scored[SCORE_GIVEN], given);
+    describe_populations(self);
     if (!self->test->deletion) return;
     log_line(context, "without one spike (times from the deletion on):\ntask  corr   agreement  largest RMS difference  %-24s  %-24s  %-24s", "diverged",
              "reconverged", "spikes differ");
@@ -245,6 +277,11 @@ status patterns_test_begin(void *raw, const test_setting *setting, int *columns)
         const spike_deletion *deletion = test->deletion = spike_deletion_new(sim, setting->delete_spike, setting->psth_bin);
         test->columns = RECORD_SERIES + spike_deletion_samples(deletion) + spike_deletion_bins(deletion) + spike_deletion_phases(deletion);
     }
+    test->firing = firing_new(sim);
+    if (test->firing) {
+        test->firing_column = test->columns;
+        test->columns += FIRING_MEASURES * sim->network.cells->populations;
+    }
     for (int task = 0; task < sim->targets.tasks; task++) sums_init(self, &test->sums[task]);
     *columns = test->columns;
     return STATUS_OK;
@@ -265,6 +302,7 @@ void patterns_test_end(void *raw) {
     memory_free(test->sums), memory_free(test->results), memory_free(test->each);
     tracker_free(test->tracker);
     spike_deletion_free(test->deletion);
+    firing_free(test->firing);
     memory_free(test);
     self->test = NULL;
 }

@@ -2,6 +2,7 @@
 #ifndef ENGRAM_PATTERNS_TESTING_H
 #define ENGRAM_PATTERNS_TESTING_H
 
+#include "firing.h"
 #include "patterns.h"
 #include "rate_fit.h"
 #include "spike_deletion.h"
@@ -37,6 +38,7 @@ typedef struct {
     psth psth;
     double delete_spike;    /**< as planned */
     int samples, bins;      /**< of the series; 0 without a deleted spike */
+    int firing;             /**< column of FIRING_MEASURES times populations; 0: there are none */
     int phases;             /**< samples of the phase deviation: as many, or 0 if the neurons have no phase */
     double *sample_time;    /**< [samples] ms from the start of a trial */
     double *bin_end;        /**< [bins] ms from the start of a trial */
@@ -56,6 +58,8 @@ typedef struct patterns_test {
     int columns;
     tracker *tracker;
     spike_deletion *deletion; /**< NULL: no spike is deleted */
+    firing *firing;            /**< of populations, NULL: there are none */
+    int firing_column;      /**< of the record, where it begins */
     double *each;             /**< [mine] scratch */
     test_sums *sums;          /**< [tasks] */
     test_result *results;     /**< [tasks], once a task is finished */

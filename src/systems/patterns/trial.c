@@ -65,6 +65,8 @@ static void filter_take_up(simulation *sim, const trial *trial, int64_t step) {
 /** The same for the drive of a stretch. @param outside [end - first] @param[out] input [end - first] with what comes from outside */
 static void drive_take_up(simulation *sim, const trial *trial, int64_t step, int first, int end, const double *outside, double *input) {
     const double *noise = sim->current_noise ? neurons_noise(sim->neurons, trial->stream, step - 1, first, end) : NULL;
+    static_input *arriving = &sim->drive->arriving;
+    if (sim->network.background) background_add(sim->network.background, trial->stream, step - 1, first, end, arriving->excitatory, arriving->inhibitory);
     drive_advance(sim->drive, first, end, noise, sim->current_noise, outside, input);
 }
 

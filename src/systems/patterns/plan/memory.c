@@ -21,6 +21,7 @@ static double bytes_of_state(const plan_network *network, double mine) {
     double neurons = 8.0 * network->model->field_count + 4 + (network->noise ? 32 : 0); /* fields, since_spike, normals */
     double drive = 4 * 8 + (network->readout ? 8 : 0) + (network->own_tau ? 16 : 0);        /* plastic_arriving, fixed, plastic_sum, total */
     if (network->network.any) drive += (network->own_static_tau ? 16 : 8) + (plan_is_typed(network) ? 4 : 16);
+    if (network->network.background > 0) neurons += 16; /* words of four steps */
     double others = (reports_input(network) ? 8 : 0) + 8 + 4 + (network->current_noise ? 8 : 0); /* input, bias, the guard's counts */
     double filter = 20 * sources + (network->own_tau ? 16 * sources + 8 * sources : 8.0 * (double)(2 * network->loop_steps + 1));
     double known = network->cells->inhibitory ? all : 0; /* which neurons are excitatory */
@@ -85,8 +86,9 @@ static double bytes_of_targets(const plan_network *network, double mine) {
 /** Averages, PSTH and scores of test trials. */
 static double bytes_of_tests(const plan_network *network, double mine) {
     if (!network->test->trials) return 0;
-    double bins = floor((double)network->instants * (double)network->every * network->dt / network->test->psth_bin);
-    return network->tasks * (mine * (8.0 * network->instants + 16 + 4 * bins) + 16.0 * (double)network->test->trials);
+    double window = (double)network->instants * (double)network->every * network->dt, bins = floor(window / network->test->psth_bin);
+    double populations = network->cells->populations, activity = populations ? 37 * mine + 8 * populations * (1 + window / 3) : 0;
+    return network->tasks * (mine * (8.0 * network->instants + 16 + 4 * bins) + (16.0 + 24 * populations) * (double)network->test->trials) + activity;
 }
 
 /** A value of every neuron at every instant of every task. */
@@ -126,7 +128,7 @@ static double bytes_to_write(const plan_network *network, int64_t ranks) {
 /** The most until the first loop: while static synapses are made, while recordings are read (all of them by rank 0), while plastic synapses are made,
  *  while targets are (beside a block of recordings), and while P(0) is. @param scratch of P(0) */
 static double bytes_while_built(const plan_network *network, const plan_share *share, const double *end, double scratch) {
-    double all = network->network.inputs * (double)share->mine, plastic = share->plastic_synapses, held = 0;
+    double all = share->static_inputs, plastic = share->plastic_synapses, held = 0;
     bool typed = network->network.typed, any = network->network.any;
     blocks_setting setting;
     const double delay = network->network.own_delays ? sizeof(uint16_t) : 0;

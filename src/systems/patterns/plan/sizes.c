@@ -163,7 +163,8 @@ static plan_share share_of(const plan_network *network, int64_t ranks, double mi
         .plastic_inputs = network->inputs,
     };
     double trained = network->neurons ? rows / fmax(mine, 1) : 0;
-    share.static_synapses = network->network.inputs * mine * (network->plastic.takes_static ? 1 - trained : 1);
+    share.static_inputs = network->network.inputs * mine;
+    share.static_synapses = share.static_inputs * (network->plastic.takes_static ? 1 - trained : 1);
     share.plastic_synapses = rows * network->inputs;
     return share;
 }
@@ -173,11 +174,33 @@ plan_share plan_share_mean(const plan_network *network, int64_t ranks) {
     return share_of(network, ranks, (double)network->neurons / parts, (double)network->trained / parts);
 }
 
+/** Static inputs of the neurons of the rank that has most of them. */
+static double most_inputs(const plan_network *network, int64_t ranks) {
+    const cells *cells = network->cells;
+    const double *inputs = network->network.population_inputs;
+    double most = 0;
+    for (int64_t rank = 0; rank < ranks && inputs; rank++) {
+        const int64_t first = partition_first(network->neurons, (int)ranks, (int)rank), past = partition_first(network->neurons, (int)ranks, (int)rank + 1);
+        double sum = 0;
+        for (int p = 0; p < cells->populations; p++) {
+            const int64_t from = first > cells->border[p] ? first : cells->border[p], to = past < cells->border[p + 1] ? past : cells->border[p + 1];
+            if (from < to) sum += (double)(to - from) * inputs[p];
+        }
+        most = fmax(most, sum);
+    }
+    return most;
+}
+
 plan_share plan_share_of(const plan_network *network, int64_t ranks) {
     int64_t mine = (network->neurons + ranks - 1) / ranks;
     double rows = network->trained_first ? (double)(network->trained < mine ? network->trained : mine)
                                          : fmin((double)mine, ceil((double)network->trained / (double)network->neurons * (double)mine));
     plan_share share = share_of(network, ranks, (double)mine, rows);
+    if (network->network.population_inputs && share.static_inputs > 0) {
+        const double most = most_inputs(network, ranks);
+        share.static_synapses *= most / share.static_inputs;
+        share.static_inputs = most;
+    }
     if (network->plastic.takes_static && network->trained < network->neurons) { /* the rank with most static synapses is another */
         double untrained = fmin((double)mine, (double)(network->neurons - network->trained));
         share.static_synapses = network->network.inputs * untrained * (network->trained_first ? 1 : 0.5);

@@ -62,6 +62,7 @@ typedef struct {
     double groups;         /**< of them */
     double members;        /**< of a group, those that are here */
     double plastic_inputs; /**< of a group, feed-forward units among them */
+    double static_inputs;  /**< of its neurons, those that become plastic among them */
     double static_synapses;
     double plastic_synapses;
 } plan_share;

@@ -32,6 +32,7 @@ static double step_of_neurons(const timing *timing) {
     while (neuron_models[model] != network->model) model++;
     double mine = (double)timing->share.mine, counted = fmax(mine, update->neurons.values[0]); /* a step has its price for no neuron, too */
     double ns = machine_curve(&update->neurons, &update->model[model], counted);
+    if (network->network.background > 0) ns += 0.4 * machine_curve(&update->neurons, &update->noise, counted); /* words as of noise, and comparisons */
     if (network->noise) ns += machine_curve(&update->neurons, &update->noise, counted);
     if (network->network.any) ns += machine_curve(&update->neurons, plan_is_typed(network) ? &update->typed : &update->weighted, counted);
     if (network->inputs > 0) ns += machine_curve(&update->neurons, &update->plastic, counted);
@@ -182,7 +183,7 @@ static double building(const timing *timing) {
     const plan_network *network = timing->network;
     const plan_share *share = &timing->share;
     const machine_others *others = timing->costs.others;
-    double statics = network->network.inputs * (double)share->mine * (network->network.typed ? others->build_typed : others->build_weighted);
+    double statics = share->static_inputs * (network->network.typed ? others->build_typed : others->build_weighted);
     double p = network->rule.store ? plan_store_bytes(network, share, 0).p / plan_real(network) : 0;
     double by_siegert = network->keeps_rates && !network->rate_targets ? others->build_rate : 0, targets = network->tasks * (double)share->mine;
     targets *= network->instants * (others->build_value + by_siegert) + network->target_draws * others->build_draw;

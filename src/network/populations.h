@@ -1,0 +1,83 @@
+/* Populations and what connects them: what kind populations is made of. */
+#ifndef ENGRAM_NETWORK_POPULATIONS_H
+#define ENGRAM_NETWORK_POPULATIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engram/network.h"
+
+/** In what the number of a projection is given. */
+typedef enum { WIRING_PROBABILITY, WIRING_IN_DEGREE, WIRING_OUT_DEGREE, WIRING_SYNAPSES } wiring;
+enum { PROJECTIONS_MOST = 4096 - 1 }; /* 12 bits of the counters of draws */
+enum { DISTRIBUTION_NORMAL, DISTRIBUTION_LOGNORMAL };
+
+/** Synapses from one population onto another, of a rule. */
+typedef struct {
+    int target, source;  /**< populations */
+    wiring wiring;
+    double number;       /**< as wiring says, of the network at full size */
+    double weight, cv;   /**< mean at full size, and SD as a part of it */
+    int distribution;    /**< DISTRIBUTION_* */
+    bool multapses, autapses;
+    double delay;        /**< ms */
+    int64_t line;        /**< of the table; 0: the parameter file has it */
+    double in_degree;    /**< mean of its targets, as the network is built */
+} projection;
+
+typedef struct projections {
+    int populations;
+    char **name;          /**< [populations] borrowed */
+    const int64_t *border;/**< [populations+1] gids, borrowed from cells */
+    int64_t *full;        /**< [populations] sizes before network.scale */
+    double *inputs;       /**< [populations] mean number of static inputs */
+    bool *inhibitory;     /**< [populations] */
+    int count;
+    projection *all;      /**< [count] in their order */
+} projections;
+
+typedef struct {
+    param_texts names, types;
+    param_numbers sizes, connections, weight, weight_cv, delay, background_rate, background_inputs, background_weight, bias, full_rates;
+    double scale, input_scale;
+    int wiring, distribution, background;
+    bool multapses, autapses;
+    char *projections;
+} populations_parameters;
+
+/** The value of a population: lists have one value, or one for each. */
+static inline double population_value(const param_numbers *values, int population) {
+    return values->values[values->count == 1 ? 0 : population];
+}
+
+static inline int64_t population_size(const projections *all, int population) {
+    return all->border[population + 1] - all->border[population];
+}
+
+/** What the parameter file, or the table that it names, says of projections; checked. Collective. @param[in,out] all its populations are known
+ *  @return not yet agreed */
+status projections_read(const context *context, const config *config, const populations_parameters *p, double dt, projections *all);
+void projections_free(projections *all);
+
+/** Mean in-degree of the targets of a projection in the network at full size. */
+double projection_full_in_degree(const projections *all, const projection *one);
+
+/** Which sources the neurons of a rank have by a projection: a pure function of the seed, whatever the rank has. */
+typedef struct {
+    int first, targets; /**< local index of its first target, and how many there are */
+    int32_t *degree;    /**< [targets] */
+    int64_t *start;     /**< [targets+1], and */
+    int32_t *source;    /**< [start[targets]] gids: rules by out-degree, which are drawn at once; else NULL */
+} drawn_projection;
+
+drawn_projection projection_draw(const projections *all, int index, partition part, uint64_t seed);
+void drawn_projection_free(drawn_projection *drawn);
+
+/** Sources of target @p i of those drawn. @param scratch [degree] @param[out] source [degree] gids, in the order drawn */
+void projection_sources(const projections *all, int index, const drawn_projection *drawn, int i, uint64_t seed, int64_t gid, int32_t *source);
+
+/** Weights of @p count synapses of target @p gid, times @p scale. @param scratch [4 * ((count + 3) / 4)] */
+typedef struct { const projection *one; int index; uint64_t seed; int64_t gid; double scale; } projection_target;
+void projection_weights(const projection_target *of, int count, double *scratch, double *weight);
+
+#endif

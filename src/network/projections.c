@@ -1,0 +1,245 @@
+/* What connects populations, as the user says it: a matrix in the parameter file, or a table with a line a projection. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "engram/memory.h"
+#include "engram/text_table.h"
+#include "populations.h"
+
+void projections_free(projections *all) {
+    if (!all) return;
+    memory_free(all->full), memory_free(all->inputs), memory_free(all->inhibitory), memory_free(all->all);
+    memory_free(all);
+}
+
+/* ---- a matrix ---- */
+
+/** A list of one value, of one for each source population, or of one for each projection, row by row: a row for each target. */
+static double matrix_value(const param_numbers *values, int populations, int target, int source) {
+    return values->values[values->count == 1 ? 0 : values->count == populations ? source : target * populations + source];
+}
+
+static status check_matrix(const config *config, const char *key, const param_numbers *values, int populations) {
+    if (values->count == 1 || values->count == populations || values->count == populations * populations) return STATUS_OK;
+    return config_complain(config, "network", key,
+                           "%d values; allowed are 1, one per source population (%d), or one per projection (%d), row by row, a row for each target",
+                           values->count, populations, populations * populations);
+}
+
+static status read_matrix(const config *config, const populations_parameters *p, double dt, projections *all) {
+    const int n = all->populations;
+    status result = STATUS_OK;
+    if (p->connections.count == 0) return STATUS_OK;
+    if (p->connections.count != n * n)
+        return config_complain(config, "network", "connections",
+                               "%d values; needed are %d for %d populations, row by row: a row for each target, a value for each source",
+                               p->connections.count, n * n, n);
+    if (p->weight.count == 0) return config_complain(config, "network", "weight", "is needed for the projections of network.connections");
+    result = status_worse(result, check_matrix(config, "weight", &p->weight, n));
+    result = status_worse(result, check_matrix(config, "weight_cv", &p->weight_cv, n));
+    if (p->delay.count) result = status_worse(result, check_matrix(config, "delay", &p->delay, n));
+    if (result != STATUS_OK) return result;
+    all->all = memory_new(MEMORY_BUFFERS, (size_t)(n * n), sizeof *all->all);
+    for (int target = 0; target < n; target++)
+        for (int source = 0; source < n; source++) {
+            const double number = p->connections.values[target * n + source];
+            if (number == 0) continue;
+            all->all[all->count++] = (projection){
+                .target = target, .source = source, .wiring = (wiring)p->wiring, .number = number, .weight = matrix_value(&p->weight, n, target, source),
+                .cv = matrix_value(&p->weight_cv, n, target, source), .distribution = p->distribution, .multapses = p->multapses, .autapses = p->autapses,
+                .delay = p->delay.count ? matrix_value(&p->delay, n, target, source) : dt};
+        }
+    return STATUS_OK;
+}
+
+/* ---- a table ---- */
+
+enum { SOURCE, TARGET, PROBABILITY, IN_DEGREE, OUT_DEGREE, SYNAPSES, WEIGHT, WEIGHT_CV, DISTRIBUTION, DELAY, MULTAPSES, AUTAPSES, COLUMNS };
+static const char *const column_names[COLUMNS] = {"source", "target", "probability", "in_degree", "out_degree", "synapses", "weight", "weight_cv",
+                                                  "distribution", "delay", "multapses", "autapses"};
+
+typedef struct {
+    const char *path;
+    const projections *all;
+    const text_table *table;
+    int place[COLUMNS]; /**< -1: the table has no such column */
+    int64_t row;
+} reading;
+
+static const char *cell_of(const reading *in, int column) {
+    return in->place[column] < 0 ? "" : in->table->cell[in->row * in->table->columns + in->place[column]];
+}
+
+static status complain(const reading *in, int column, const char *allowed) {
+    return status_fail(STATUS_INPUT, "%s:%lld: column '%s': '%.60s'; %s", in->path, (long long)in->table->line[in->row], column_names[column],
+                       cell_of(in, column), allowed);
+}
+
+/** @param fallback where the cell is empty or there is no column; NAN: it must be there */
+static status take_number(const reading *in, int column, double fallback, double low, double *value) {
+    const char *text = cell_of(in, column);
+    char *end, allowed[80];
+    *value = fallback;
+    if (!*text && !isnan(fallback)) return STATUS_OK;
+    *value = strtod(text, &end);
+    if (*text && !*end && isfinite(*value) && *value >= low && strspn(text, "0123456789+-.eE") == strlen(text)) return STATUS_OK;
+    snprintf(allowed, sizeof allowed, low == 0 ? "allowed is a number that is not negative" : "allowed is a number");
+    return complain(in, column, allowed);
+}
+
+static status take_flag(const reading *in, int column, bool fallback, bool *value) {
+    const char *text = cell_of(in, column);
+    *value = *text ? strcasecmp(text, "true") == 0 : fallback;
+    return !*text || *value || strcasecmp(text, "false") == 0 ? STATUS_OK : complain(in, column, "allowed are true and false");
+}
+
+static status take_population(const reading *in, int column, int *value) {
+    const char *text = cell_of(in, column);
+    char allowed[200];
+    for (*value = 0; *value < in->all->populations; ++*value)
+        if (strcmp(text, in->all->name[*value]) == 0) return STATUS_OK;
+    const char *nearest = config_nearest(text, (const char *const *)in->all->name, in->all->populations);
+    snprintf(allowed, sizeof allowed, "no population of network.names%s%.100s%s", nearest ? ": did you mean '" : "", nearest ? nearest : "",
+             nearest ? "'?" : "");
+    return complain(in, column, allowed);
+}
+
+static status take_wiring(const reading *in, projection *one) {
+    int given = -1;
+    for (int k = PROBABILITY; k <= SYNAPSES; k++) {
+        if (!*cell_of(in, k)) continue;
+        if (given >= 0) return complain(in, k, "a projection has one of probability, in_degree, out_degree and synapses, and this line has two");
+        given = k;
+    }
+    if (given < 0)
+        return status_fail(STATUS_INPUT, "%s:%lld: needs a value in one of the columns probability, in_degree, out_degree and synapses", in->path,
+                           (long long)in->table->line[in->row]);
+    one->wiring = (wiring)(given - PROBABILITY);
+    return take_number(in, given, NAN, 0, &one->number);
+}
+
+static status take_row(const reading *in, const populations_parameters *p, double dt, projection *one) {
+    const char *distribution = cell_of(in, DISTRIBUTION);
+    *one = (projection){.line = in->table->line[in->row], .distribution = p->distribution};
+    status result = take_population(in, SOURCE, &one->source);
+    result = status_worse(result, take_population(in, TARGET, &one->target));
+    result = status_worse(result, take_wiring(in, one));
+    result = status_worse(result, take_number(in, WEIGHT, NAN, -HUGE_VAL, &one->weight));
+    result = status_worse(result, take_number(in, WEIGHT_CV, p->weight_cv.values[0], 0, &one->cv));
+    result = status_worse(result, take_number(in, DELAY, p->delay.count ? p->delay.values[0] : dt, 0, &one->delay));
+    result = status_worse(result, take_flag(in, MULTAPSES, p->multapses, &one->multapses));
+    result = status_worse(result, take_flag(in, AUTAPSES, p->autapses, &one->autapses));
+    if (strcmp(distribution, "lognormal") == 0) one->distribution = DISTRIBUTION_LOGNORMAL;
+    else if (strcmp(distribution, "normal") == 0) one->distribution = DISTRIBUTION_NORMAL;
+    else if (*distribution) result = status_worse(result, complain(in, DISTRIBUTION, "allowed are normal and lognormal"));
+    return result;
+}
+
+static status find_columns(reading *in) {
+    status result = STATUS_OK;
+    for (int k = 0; k < COLUMNS; k++) in->place[k] = text_table_column(in->table, column_names[k]);
+    for (int c = 0; c < in->table->columns; c++) {
+        bool known = false;
+        for (int k = 0; k < COLUMNS; k++) known |= strcmp(in->table->name[c], column_names[k]) == 0;
+        if (known) continue;
+        const char *nearest = config_nearest(in->table->name[c], column_names, COLUMNS);
+        result = status_fail(STATUS_INPUT, "%s:1: column '%.60s' is not known%s%s%s; allowed are source, target, probability, in_degree, out_degree, synapses, "
+                             "weight, weight_cv, distribution, delay, multapses, autapses", in->path, in->table->name[c], nearest ? ": did you mean '" : "",
+                             nearest ? nearest : "", nearest ? "'?" : "");
+    }
+    for (int k = 0; k < COLUMNS && result == STATUS_OK; k++)
+        if (in->place[k] < 0 && (k == SOURCE || k == TARGET || k == WEIGHT))
+            result = status_fail(STATUS_INPUT, "%s:1: there is no column '%s'", in->path, column_names[k]);
+    return result;
+}
+
+static status read_table(const context *context, const config *config, const populations_parameters *p, double dt, projections *all) {
+    char *path = config_resolve_path(config, p->projections);
+    text_table table;
+    status result = text_table_read(context, path, &table);
+    reading in = {.path = path, .all = all, .table = &table};
+    if (result == STATUS_OK) result = find_columns(&in);
+    if (result == STATUS_OK && table.rows == 0) result = status_fail(STATUS_INPUT, "%s: no projections below the names of columns", path);
+    if (result == STATUS_OK && table.rows > PROJECTIONS_MOST)
+        result = status_fail(STATUS_INPUT, "%s: %lld projections; at most %d are supported", path, (long long)table.rows, PROJECTIONS_MOST);
+    if (result == STATUS_OK) {
+        all->all = memory_new(MEMORY_BUFFERS, (size_t)table.rows, sizeof *all->all);
+        for (; in.row < table.rows; in.row++) result = status_worse(result, take_row(&in, p, dt, &all->all[all->count++]));
+    }
+    text_table_clear(&table);
+    free(path);
+    return result;
+}
+
+/* ---- either ---- */
+
+double projection_full_in_degree(const projections *all, const projection *one) {
+    const double sources = (double)all->full[one->source], targets = (double)all->full[one->target];
+    switch (one->wiring) {
+    case WIRING_IN_DEGREE: return one->number;
+    case WIRING_OUT_DEGREE: return one->number * sources / targets;
+    case WIRING_SYNAPSES: return one->number / targets;
+    default: /* of pairs that have a synapse, one or several */
+        if (one->multapses) return log1p(-one->number) / log1p(-1 / (sources * targets)) / targets;
+        return one->number * (sources - (one->source == one->target && !one->autapses));
+    }
+}
+
+/** @param key of the parameter file @param column of the table */
+static status complain_of(const config *config, const populations_parameters *p, const projections *all, const projection *one, const char *key,
+                          const char *what) {
+    if (!one->line) return config_complain(config, "network", key, "%s to %s: %s", all->name[one->source], all->name[one->target], what);
+    char *path = config_resolve_path(config, p->projections);
+    status_fail(STATUS_INPUT, "%s:%lld: %s to %s: %s", path, (long long)one->line, all->name[one->source], all->name[one->target], what);
+    free(path);
+    return STATUS_INPUT;
+}
+
+/** What cannot be: told once for a projection. */
+static status check_projection(const config *config, const populations_parameters *p, double dt, const projections *all, const projection *one) {
+    const char *number = one->line ? "" : "connections", *weight = "weight";
+    const int64_t available = population_size(all, one->source) - (one->source == one->target && !one->autapses);
+    const int64_t reachable = population_size(all, one->target) - (one->source == one->target && !one->autapses);
+    const double out = one->in_degree * (double)population_size(all, one->target) / (double)population_size(all, one->source);
+    char text[200] = "";
+    const char *key = number;
+    if (one->wiring == WIRING_PROBABILITY && (one->number > 1 || (one->multapses && one->number == 1)))
+        snprintf(text, sizeof text, "probability %g; allowed are 0 to 1%s", one->number, one->multapses ? ", without 1 where there are multapses" : "");
+    else if (one->wiring != WIRING_PROBABILITY && one->number != floor(one->number))
+        snprintf(text, sizeof text, "%g is no whole number", one->number);
+    else if (one->in_degree > 0 && (available < 1 || reachable < 1))
+        snprintf(text, sizeof text, "a population of one neuron has nobody but itself to connect to; give autapses: true");
+    else if (!one->multapses && one->wiring != WIRING_OUT_DEGREE && ceil(one->in_degree - 1e-9) > (double)available)
+        snprintf(text, sizeof text, "without multapses a neuron can have %lld inputs, and is to have %g", (long long)available, one->in_degree);
+    else if (!one->multapses && one->wiring == WIRING_OUT_DEGREE && round(out) > (double)reachable)
+        snprintf(text, sizeof text, "without multapses a neuron can have %lld targets, and is to have %g", (long long)reachable, out);
+    else if (one->in_degree > 1e6)
+        snprintf(text, sizeof text, "%g inputs of a neuron; at most 1000000 are supported", one->in_degree);
+    else if (all->inhibitory[one->source] ? one->weight > 0 : one->weight < 0)
+        key = weight, snprintf(text, sizeof text, "weight %g has the wrong sign: %s is %s", one->weight, all->name[one->source],
+                               all->inhibitory[one->source] ? "inhibitory" : "excitatory");
+    else if (fabs(one->delay - dt) > 1e-9 * dt)
+        key = "delay", snprintf(text, sizeof text, "delay %g ms; allowed is the time step, %g ms, as all delays are", one->delay, dt);
+    return *text ? complain_of(config, p, all, one, key, text) : STATUS_OK;
+}
+
+status projections_read(const context *context, const config *config, const populations_parameters *p, double dt, projections *all) {
+    status result = STATUS_OK;
+    if (*p->projections && p->connections.count)
+        result = config_complain(config, "network", "projections", "a table and network.connections are both given; a network has one of them");
+    else if (*p->projections)
+        result = read_table(context, config, p, dt, all);
+    else
+        result = read_matrix(config, p, dt, all);
+    if (result == STATUS_OK && all->count > PROJECTIONS_MOST)
+        result = config_complain(config, "network", "connections", "%d projections; at most %d are supported", all->count, PROJECTIONS_MOST);
+    for (int k = 0; k < all->count && result == STATUS_OK; k++) {
+        projection *one = &all->all[k];
+        one->in_degree = projection_full_in_degree(all, one) * p->input_scale;
+        all->inputs[one->target] += one->in_degree;
+        result = check_projection(config, p, dt, all, one);
+    }
+    return result;
+}
