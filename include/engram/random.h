@@ -69,6 +69,7 @@ typedef enum {
     RANDOM_PROJECTION_SOURCE = 69,/**< id: target,    counter: projection << 40 | draw */
     RANDOM_PROJECTION_TARGET = 70,/**< id: source,    counter: (projection + 1) << 52 | (block + 1) << 24 | draw */
     RANDOM_PROJECTION_WEIGHT = 71,/**< id: draw/4,    counter: target << 16 | projection (random_noise) */
+    RANDOM_PROJECTION_DELAY = 73,/**< id, counter: as RANDOM_PROJECTION_WEIGHT */
     RANDOM_PROJECTION_WEIGHT_AGAIN = 72, /**< id: target, counter: projection << 48 | draw << 8 | attempt */
 } random_purpose;
 

@@ -25,7 +25,7 @@ static const param parameters[] = {
          full_rates),
     {"projections", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL,
      "table with a line a projection (CSV): source, target, one of probability, in_degree, out_degree and synapses, weight; if wanted weight_cv, "
-     "distribution, delay, multapses, autapses", offsetof(populations_parameters, projections)},
+     "distribution, delay, delay_sd, multapses, autapses", offsetof(populations_parameters, projections)},
     LIST("connections", UNIT_NONE, "[]", 0, 1e15,
          "instead of a table: a number for each projection, row by row, a row for each target, a value for each source; 0: none",
          connections),
@@ -36,7 +36,9 @@ static const param parameters[] = {
     LIST("weight_cv", UNIT_NONE, "0", 0, 100, "standard deviation of weights as a part of their mean; shapes as of weight", weight_cv),
     {"distribution", PARAM_CHOICE, UNIT_NONE, "normal", 0, 0, "normal lognormal", "of weights; normal ones of the wrong sign are drawn again",
      offsetof(populations_parameters, distribution)},
-    LIST("delay", UNIT_TIME, "[]", 0, 1e4, "of connections, shapes as of weight; [], and all that is supported: the time step", delay),
+    LIST("delay", UNIT_TIME, "[]", 0, 1e4, "of synapses, in whole time steps, at least one; shapes as of weight; []: one time step", delay),
+    LIST("delay_sd", UNIT_TIME, "0", 0, 1e4,
+         "delays are drawn from N(delay, delay_sd^2) and clipped at one time step and at delay + 6 delay_sd; shapes as of weight", delay_sd),
     FLAG("multapses", "true", "a pair may have several synapses: probability is then that it has one at least, and their number is that of its expectation",
          multapses),
     FLAG("autapses", "true", "a neuron may connect to itself", autapses),
@@ -161,13 +163,15 @@ static status count(const context *context, const config *config, void *raw, net
 /* ---- synapses ---- */
 
 /** The number of inputs of each target. */
-static synapse_rows rows_for(const network *network, const drawn_projection *drawn, int projections) {
-    synapse_rows rows = {.targets = network->part.mine, .start = memory_new(MEMORY_BUFFERS, (size_t)network->part.mine + 1, sizeof(int64_t))};
-    for (int k = 0; k < projections; k++)
+static synapse_rows rows_for(const network *network, const projections *all, const drawn_projection *drawn) {
+    synapse_rows rows = {.targets = network->part.mine, .longest = all->longest,
+                         .start = memory_new(MEMORY_BUFFERS, (size_t)network->part.mine + 1, sizeof(int64_t))};
+    for (int k = 0; k < all->count; k++)
         for (int i = 0; i < drawn[k].targets; i++) rows.start[drawn[k].first + i + 1] += drawn[k].degree[i];
     for (int i = 0; i < rows.targets; i++) rows.start[i + 1] += rows.start[i];
     rows.source = memory_new(MEMORY_BUFFERS, (size_t)rows.start[rows.targets], sizeof(int32_t));
     rows.weight = memory_new(MEMORY_BUFFERS, (size_t)rows.start[rows.targets], sizeof(double));
+    if (all->own_delays) rows.delay = memory_new(MEMORY_BUFFERS, (size_t)rows.start[rows.targets], sizeof(uint16_t));
     return rows;
 }
 
@@ -189,6 +193,7 @@ static void fill_rows(const network *network, const projections *all, const draw
             of.gid = network->part.first + local;
             projection_sources(all, k, &drawn[k], i, network->seed, of.gid, rows->source + next[local]);
             projection_weights(&of, degree, scratch, rows->weight + next[local]);
+            if (rows->delay) projection_delays(&of, network->dt, degree, scratch, rows->delay + next[local]);
             next[local] += degree;
         }
         memory_free(scratch);
@@ -239,7 +244,7 @@ static status build(const context *context, const config *config, const void *ra
     const projections *all = settings->projections;
     drawn_projection *drawn = memory_new(MEMORY_BUFFERS, (size_t)all->count, sizeof *drawn);
     for (int k = 0; k < all->count; k++) drawn[k] = projection_draw(all, k, network->part, network->seed);
-    synapse_rows rows = rows_for(network, drawn, all->count);
+    synapse_rows rows = rows_for(network, all, drawn);
     fill_rows(network, all, drawn, 1 / sqrt(p->input_scale), &rows);
     for (int k = 0; k < all->count; k++) drawn_projection_free(&drawn[k]);
     memory_free(drawn);
@@ -273,6 +278,8 @@ static status size(const config *config, const void *raw, const network_settings
             background += part * population_value(&p->background_rate, target) * population_value(&p->background_inputs, target);
     }
     size->any = true;
+    size->longest = all->longest;
+    size->own_delays = all->own_delays;
     size->inputs = synapses / total;
     size->variance = fmax(0, square / total - size->inputs * size->inputs);
     size->in_degree = size->inputs / 2;

@@ -20,9 +20,10 @@ typedef struct {
     double weight, cv;   /**< mean at full size, and SD as a part of it */
     int distribution;    /**< DISTRIBUTION_* */
     bool multapses, autapses;
-    double delay;        /**< ms */
+    double delay, delay_sd; /**< ms */
     int64_t line;        /**< of the table; 0: the parameter file has it */
     double in_degree;    /**< mean of its targets, as the network is built */
+    int delay_most;      /**< steps: drawn delays are clipped there, and at one step */
 } projection;
 
 typedef struct projections {
@@ -34,11 +35,13 @@ typedef struct projections {
     bool *inhibitory;     /**< [populations] */
     int count;
     projection *all;      /**< [count] in their order */
+    int longest;          /**< delay, steps */
+    bool own_delays;      /**< synapses have delays of their own; else all have the longest */
 } projections;
 
 typedef struct {
     param_texts names, types;
-    param_numbers sizes, connections, weight, weight_cv, delay, background_rate, background_inputs, background_weight, bias, full_rates;
+    param_numbers sizes, connections, weight, weight_cv, delay, delay_sd, background_rate, background_inputs, background_weight, bias, full_rates;
     double scale, input_scale;
     int wiring, distribution, background;
     bool multapses, autapses;
@@ -79,5 +82,8 @@ void projection_sources(const projections *all, int index, const drawn_projectio
 /** Weights of @p count synapses of target @p gid, times @p scale. @param scratch [4 * ((count + 3) / 4)] */
 typedef struct { const projection *one; int index; uint64_t seed; int64_t gid; double scale; } projection_target;
 void projection_weights(const projection_target *of, int count, double *scratch, double *weight);
+
+/** Delays of the same, in steps. @param dt ms */
+void projection_delays(const projection_target *of, double dt, int count, double *scratch, uint16_t *delay);
 
 #endif

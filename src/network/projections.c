@@ -40,6 +40,7 @@ static status read_matrix(const config *config, const populations_parameters *p,
     result = status_worse(result, check_matrix(config, "weight", &p->weight, n));
     result = status_worse(result, check_matrix(config, "weight_cv", &p->weight_cv, n));
     if (p->delay.count) result = status_worse(result, check_matrix(config, "delay", &p->delay, n));
+    result = status_worse(result, check_matrix(config, "delay_sd", &p->delay_sd, n));
     if (result != STATUS_OK) return result;
     all->all = memory_new(MEMORY_BUFFERS, (size_t)(n * n), sizeof *all->all);
     for (int target = 0; target < n; target++)
@@ -49,16 +50,16 @@ static status read_matrix(const config *config, const populations_parameters *p,
             all->all[all->count++] = (projection){
                 .target = target, .source = source, .wiring = (wiring)p->wiring, .number = number, .weight = matrix_value(&p->weight, n, target, source),
                 .cv = matrix_value(&p->weight_cv, n, target, source), .distribution = p->distribution, .multapses = p->multapses, .autapses = p->autapses,
-                .delay = p->delay.count ? matrix_value(&p->delay, n, target, source) : dt};
+                .delay = p->delay.count ? matrix_value(&p->delay, n, target, source) : dt, .delay_sd = matrix_value(&p->delay_sd, n, target, source)};
         }
     return STATUS_OK;
 }
 
 /* ---- a table ---- */
 
-enum { SOURCE, TARGET, PROBABILITY, IN_DEGREE, OUT_DEGREE, SYNAPSES, WEIGHT, WEIGHT_CV, DISTRIBUTION, DELAY, MULTAPSES, AUTAPSES, COLUMNS };
+enum { SOURCE, TARGET, PROBABILITY, IN_DEGREE, OUT_DEGREE, SYNAPSES, WEIGHT, WEIGHT_CV, DISTRIBUTION, DELAY, DELAY_SD, MULTAPSES, AUTAPSES, COLUMNS };
 static const char *const column_names[COLUMNS] = {"source", "target", "probability", "in_degree", "out_degree", "synapses", "weight", "weight_cv",
-                                                  "distribution", "delay", "multapses", "autapses"};
+                                                  "distribution", "delay", "delay_sd", "multapses", "autapses"};
 
 typedef struct {
     const char *path;
@@ -129,6 +130,7 @@ static status take_row(const reading *in, const populations_parameters *p, doubl
     result = status_worse(result, take_number(in, WEIGHT, NAN, -HUGE_VAL, &one->weight));
     result = status_worse(result, take_number(in, WEIGHT_CV, p->weight_cv.values[0], 0, &one->cv));
     result = status_worse(result, take_number(in, DELAY, p->delay.count ? p->delay.values[0] : dt, 0, &one->delay));
+    result = status_worse(result, take_number(in, DELAY_SD, p->delay_sd.values[0], 0, &one->delay_sd));
     result = status_worse(result, take_flag(in, MULTAPSES, p->multapses, &one->multapses));
     result = status_worse(result, take_flag(in, AUTAPSES, p->autapses, &one->autapses));
     if (strcmp(distribution, "lognormal") == 0) one->distribution = DISTRIBUTION_LOGNORMAL;
@@ -146,7 +148,8 @@ static status find_columns(reading *in) {
         if (known) continue;
         const char *nearest = config_nearest(in->table->name[c], column_names, COLUMNS);
         result = status_fail(STATUS_INPUT, "%s:1: column '%.60s' is not known%s%s%s; allowed are source, target, probability, in_degree, out_degree, synapses, "
-                             "weight, weight_cv, distribution, delay, multapses, autapses", in->path, in->table->name[c], nearest ? ": did you mean '" : "",
+                             "weight, weight_cv, distribution, delay, delay_sd, multapses, autapses", in->path, in->table->name[c],
+                             nearest ? ": did you mean '" : "",
                              nearest ? nearest : "", nearest ? "'?" : "");
     }
     for (int k = 0; k < COLUMNS && result == STATUS_OK; k++)
@@ -197,6 +200,12 @@ static status complain_of(const config *config, const populations_parameters *p,
     return STATUS_INPUT;
 }
 
+/** Steps. */
+static double longest_of(const projection *one, double dt) {
+    enum { SPREAD = 6 }; /* standard deviations above the mean at which a draw is clipped: one of 1e9 is */
+    return round((one->delay + SPREAD * one->delay_sd) / dt);
+}
+
 /** What cannot be: told once for a projection. */
 static status check_projection(const config *config, const populations_parameters *p, double dt, const projections *all, const projection *one) {
     const char *number = one->line ? "" : "connections", *weight = "weight";
@@ -220,8 +229,10 @@ static status check_projection(const config *config, const populations_parameter
     else if (all->inhibitory[one->source] ? one->weight > 0 : one->weight < 0)
         key = weight, snprintf(text, sizeof text, "weight %g has the wrong sign: %s is %s", one->weight, all->name[one->source],
                                all->inhibitory[one->source] ? "inhibitory" : "excitatory");
-    else if (fabs(one->delay - dt) > 1e-9 * dt)
-        key = "delay", snprintf(text, sizeof text, "delay %g ms; allowed is the time step, %g ms, as all delays are", one->delay, dt);
+    else if (one->delay < dt * (1 - 1e-9))
+        key = "delay", snprintf(text, sizeof text, "delay %g ms is below the time step, %g ms", one->delay, dt);
+    else if (longest_of(one, dt) > DELAY_MAX)
+        key = "delay", snprintf(text, sizeof text, "delays of up to %.0f time steps of %g ms; at most %d are kept", longest_of(one, dt), dt, DELAY_MAX);
     return *text ? complain_of(config, p, all, one, key, text) : STATUS_OK;
 }
 
@@ -240,6 +251,11 @@ status projections_read(const context *context, const config *config, const popu
         one->in_degree = projection_full_in_degree(all, one) * p->input_scale;
         all->inputs[one->target] += one->in_degree;
         result = check_projection(config, p, dt, all, one);
+        if (result != STATUS_OK) break;
+        one->delay_most = (int)fmax(1, longest_of(one, dt));
+        all->own_delays |= one->delay_sd > 0 || (k > 0 && one->delay_most != all->all[0].delay_most);
+        if (one->delay_most > all->longest) all->longest = one->delay_most;
     }
+    if (all->longest == 0) all->longest = 1;
     return result;
 }

@@ -179,7 +179,18 @@ void projection_sources(const projections *all, int index, const drawn_projectio
     if (chosen != some) memory_free(chosen);
 }
 
-/* ---- weights ---- */
+/* ---- weights and delays ---- */
+
+void projection_delays(const projection_target *of, double dt, int count, double *scratch, uint16_t *delay) {
+    const projection *one = of->one;
+    const int blocks = (count + 3) / 4;
+    const double mean = one->delay / dt, sd = one->delay_sd / dt;
+    if (sd > 0) random_noise(of->seed, RANDOM_PROJECTION_DELAY, 0, blocks, (uint64_t)of->gid << 16 | (uint64_t)of->index, blocks, scratch);
+    for (int d = 0; d < count; d++) {
+        const double steps = sd > 0 ? mean + sd * scratch[(d & 3) * blocks + (d >> 2)] : mean;
+        delay[d] = (uint16_t)(steps < 1.5 ? 1 : steps < one->delay_most ? llround(steps) : one->delay_most);
+    }
+}
 
 /** A weight of the wrong sign is drawn again. */
 static double weight_again(const projection_target *of, int d) {

@@ -65,11 +65,11 @@ PHI = {"targets": {"quantity": "rate", "rate_form": "phi"}}
 POPULATIONS = {"network": {"kind": "populations", "names": "[E, I]", "sizes": "[40, 20]", "types": "[excitatory, inhibitory]", "weight": "[87.8, -351.2]", "background_rate": "8 Hz",
                            "background_inputs": "[1150, 1050]", "background_weight": 87.8, "tau_excitatory": "0.5 ms", "tau_inhibitory": "0.5 ms"},
                "neuron": {"model": "iaf_psc_exp"}}
-PROJECTIONS = """source,target,probability,in_degree,out_degree,synapses,weight,weight_cv,distribution,multapses,autapses
-E,E,0.2,,,,87.8,0.1,,false,false
-E,I,,5,,,87.8,0.5,lognormal,,
-I,E,,,3,,-351.2,,,true,
-I,I,,,,100,-351.2,0.1,normal,false,true
+PROJECTIONS = """source,target,probability,in_degree,out_degree,synapses,weight,weight_cv,distribution,multapses,autapses,delay
+E,E,0.2,,,,87.8,0.1,,false,false,
+E,I,,5,,,87.8,0.5,lognormal,,,2
+I,E,,,3,,-351.2,,,true,,
+I,I,,,,100,-351.2,0.1,normal,false,true,3.5
 """
 CASES = {
     "balanced": merged(BASE, LIF, {"output": {"report": "[drive, v, input]"}, "test": {"trials": 2, "psth_bin": "5 ms"}}),
@@ -129,7 +129,7 @@ CASES = {
     "izhikevich_classes": merged(BASE, THETA, {"neuron": {"model": "izhikevich", "classes": "[custom, LTS, FS, CH, IB, RS]", "fractions": "[3, 1, 1, 1, 1, 2]", "a": 0.05, "b": 0.22, "c": -60,
                                                           "d": 5, "substep": "0.3 ms"}, "network": {"bias": 5}, "simulation": {"reset": "every_loop"}}),
     "exact": merged(BASE, LIF, {"neuron": {"integration": "exact"}, "network": {"tau_excitatory": "1 ms", "tau_inhibitory": "10 ms"}, "output": {"report": "[drive, v, input]"}}),
-    "populations": merged(BASE, POPULATIONS, {"network": {"connections": "[0.1, 0.2, 0.15, 0]", "weight_cv": 0.1, "autapses": "false"}, "test": {"trials": 1},
+    "populations": merged(BASE, POPULATIONS, {"network": {"connections": "[0.1, 0.2, 0.15, 0]", "weight_cv": 0.1, "autapses": "false", "delay": "[1.5, 1]", "delay_sd": "[0.75, 0.5]"}, "test": {"trials": 1},
                                               "output": {"report": "[drive, v, input]"}}),
     "populations_table": merged(BASE, POPULATIONS, {"network": {"projections": "projections.csv", "background": "current"}, "plastic": {"kind": "existing", "trained": "excitatory"}}),
     "populations_in_degree": merged(BASE, POPULATIONS, {"network": {"connections": "[4, 3, 5, 2]", "wiring": "in_degree", "weight_cv": 0.8, "distribution": "lognormal"},

@@ -278,11 +278,41 @@ static void test_weights(void **state) {
     }
 }
 
+static void test_delays(void **state) {
+    (void)state;
+    enum { COUNT = 20001 };
+    static uint16_t delay[COUNT], again[COUNT];
+    static double scratch[COUNT + 4];
+    const double dt = 0.1, mean = 1.5, sd = 0.75;
+    projection one = {.delay = mean, .delay_sd = sd, .delay_most = 60};
+    const projection_target of = {.one = &one, .index = 2, .seed = SEED, .gid = 99, .scale = 1};
+    projection_delays(&of, dt, COUNT, scratch, delay);
+    projection_delays(&of, dt, COUNT / 3, scratch, again);
+    assert_memory_equal(delay, again, COUNT / 3 * sizeof *delay);
+    double seen[62] = {0};
+    for (int d = 0; d < COUNT; d++) assert_true(delay[d] >= 1 && delay[d] <= 60), seen[delay[d]]++;
+    double chi = 0;
+    int cells = 0;
+    for (int k = 1; k <= 60; k++) { /* whole steps: what is rounded to them, and below the first the rest */
+        const double low = k == 1 ? 0 : 0.5 * erfc((mean - (k - 0.5) * dt) / (sd * sqrt(2))), high = 0.5 * erfc((mean - (k + 0.5) * dt) / (sd * sqrt(2)));
+        const double wanted = (high - low) * COUNT;
+        if (wanted < 5) continue;
+        chi += (seen[k] - wanted) * (seen[k] - wanted) / wanted, cells++;
+    }
+    print_message("delays: chi square %.1f of %d, %.2f %% of one step\n", chi, cells, 100 * seen[1] / COUNT);
+    assert_true(cells > 30 && fabs(chi - cells) < 4.5 * sqrt(2.0 * cells));
+    one.delay_sd = 0;
+    one.delay = 0.14;
+    projection_delays(&of, dt, 3, scratch, delay);
+    assert_true(delay[0] == 1 && delay[2] == 1);
+}
+
 int main(int argc, char **argv) {
     MPI_Init(&argc, &argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_binomial), cmocka_unit_test(test_bulk), cmocka_unit_test(test_background_moments), cmocka_unit_test(test_background_law),
         cmocka_unit_test(test_total_number), cmocka_unit_test(test_probability), cmocka_unit_test(test_degrees), cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_delays),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();

@@ -182,7 +182,8 @@ static void add_activity(const simulation *sim, const test_result *test, figure_
     if (!test->firing || populations > LISTED) return;
     for (int measure = 0; measure < FIRING_MEASURES; measure++)
         for (int p = 0; p < populations; p++)
-            figure_add(figures, firing_names[measure], network_population_names(network)[p], testing_mean(test, test->firing + measure * populations + p, NULL));
+            figure_add(figures, firing_names[measure], network_population_names(network)[p],
+                       testing_mean(test, test->firing + measure * populations + p, NULL));
 }
 
 void patterns_test_task(void *raw, int task, const double *records, figure_list *figures) {

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""network.kind populations at the command line: what is wrong with lists and tables is said once, with place, value and what is allowed; both ways of saying a network
+give the same one."""
+import os
+import sys
+
+import h5py
+import numpy as np
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from engram_test import run_tests  # noqa: E402
+
+BASE = """\
+simulation: {baseline: 10 ms}
+network:
+  kind: populations
+  names: [L4E, L4I]
+  sizes: [40, 10]
+  types: [excitatory, inhibitory]
+%s
+neuron: {model: iaf_psc_exp}
+plastic: {kind: none}
+stimulus: {kind: none, start: 1 ms, stop: 2 ms}
+targets: {duration: 20 ms}
+guards: {min_rate: 0 Hz, max_rate: 0 Hz}
+learning: {rule: none, loops: 1}
+test: {trials: 0}
+output: {edges: all}
+"""
+MATRIX = "  wiring: in_degree\n  connections: [3, 2, 4, 0]\n  weight: [87.8, -351.2]\n  delay: [1.5, 0.8]\n"
+TABLE = "source,target,in_degree,weight,delay\nL4E,L4E,3,87.8,1.5\nL4I,L4E,2,-351.2,0.8\nL4E,L4I,4,87.8,1.5\n"
+
+
+def refused(bench, text, *wanted, overrides=()):
+    code, _, err = bench.run(["check", bench.config("refused.yaml", text)] + [word for o in overrides for word in ("-P", o)])
+    lines = [line for line in err.splitlines() if line.startswith("engram: error:")]
+    assert code == 2 and len(lines) == 1, f"code {code}: {err}"
+    for word in wanted:
+        assert word in err, f"'{word}' is not in: {err}"
+
+
+def test_lists(bench):
+    matrix = BASE % MATRIX
+    bench.succeed(["check", bench.config("good.yaml", matrix)])
+    for override, *wanted in (("network.sizes=[40]", "network.sizes", "1 value for 2 populations"),
+                              ("network.sizes=[40, 10.5]", "10.5 is no whole number"),
+                              ("network.names=[A, A]", "two populations have the name 'A'"),
+                              ("network.names=[A, B/C]", "'B/C'"),
+                              ("network.types=[excitatory, inhibitor]", "'inhibitor'", "inhibitory"),
+                              ("network.connections=[3, 2, 4]", "3 values; needed are 4 for 2 populations"),
+                              ("network.weight=[]", "network.weight", "needed for the projections"),
+                              ("network.weight=[87.8, 351.2]", "L4I to L4E: weight 351.2 has the wrong sign"),
+                              ("network.connections=[3.5, 2, 4, 0]", "L4E to L4E: 3.5 is no whole number"),
+                              ("network.delay=0.05 ms", "delay 0.05 ms is below the time step, 0.1 ms"),
+                              ("network.delay=3000 ms", "delays of up to 30000 time steps"),
+                              ("network.neurons=51", "51, but the populations have 50"),
+                              ("network.scale=0.01", "leaves no neuron of L4E"),
+                              ("network.background_rate=[8, 8, 8]", "3 values for 2 populations"),
+                              ("network.full_rates=[1]", "full_rates", "1 value for 2 populations"),
+                              ("neuron.threshold=[-50, -51, -52]", "allowed are 1, or one per population (2)"),
+                              ("neuron.reset=[-65, -50]", "must be below the threshold")):
+        refused(bench, matrix, *wanted, overrides=[override])
+    refused(bench, matrix, "without multapses a neuron can have 10 inputs, and is to have 11", overrides=["network.multapses=false", "network.connections=[3, 11, 4, 0]"])
+    refused(bench, matrix, "1001", "background: current", overrides=["network.background_rate=10010 Hz", "network.background_inputs=1000", "network.background_weight=1"])
+    refused(bench, matrix, "probability 1", overrides=["network.wiring=probability", "network.connections=[1, 0, 0, 0]"])
+    bench.succeed(["check", bench.config("full.yaml", matrix), "-P", "network.wiring=probability", "-P", "network.connections=[1, 0, 0, 0]", "-P", "network.multapses=false"])
+
+
+def test_tables(bench):
+    with open(bench.path("table.csv"), "w") as file:
+        file.write(TABLE)
+    text = BASE % "  projections: table.csv\n"
+    refused(bench, BASE % (MATRIX + "  projections: table.csv\n"), "network.projections", "both given")
+    refused(bench, BASE % "  projections: none.csv\n", "none.csv: cannot be read")
+    for changed, *wanted in ((TABLE.replace("L4I,L4E", "L4i,L4E"), "table.csv:3: column 'source': 'L4i'", "did you mean 'L4I'?"),
+                             (TABLE.replace("weight", "wieght"), "table.csv:1: column 'wieght' is not known", "did you mean 'weight'?"),
+                             (TABLE.replace("87.8,1.5\nL4I", "heavy,1.5\nL4I"), "table.csv:2: column 'weight': 'heavy'", "allowed is a number"),
+                             (TABLE.replace("3,87.8", "-3,87.8"), "table.csv:2: column 'in_degree': '-3'", "not negative"),
+                             (TABLE.replace("-351.2", "351.2"), "table.csv:3: L4I to L4E: weight 351.2 has the wrong sign"),
+                             (TABLE.replace("in_degree", "probability"), "table.csv:2: L4E to L4E: probability 3"),
+                             (TABLE.replace("3,87.8", ",87.8"), "table.csv:2: needs a value in one of the columns probability"),
+                             (TABLE.replace(",0.8", ""), "table.csv:3: 4 fields, but the line of names has 5"),
+                             (TABLE.replace(",0.8", ",0.01"), "table.csv:3: L4I to L4E: delay 0.01 ms is below the time step"),
+                             (TABLE.replace(",0.8", ',"0.8'), "table.csv:3: a quote that is not closed"),
+                             (TABLE.splitlines()[0] + "\n", "no projections"),
+                             ("", "the table is empty"),
+                             (TABLE.replace("in_degree,weight", "weight,weight"), "two columns have the name 'weight'"),
+                             (TABLE.replace("in_degree", "in_degree,synapses").replace("3,87.8", "3,5,87.8").replace(",2,-", ",2,,-").replace(",4,", ",4,,"),
+                              "table.csv:2: column 'synapses': '5'", "this line has two")):
+        with open(bench.path("table.csv"), "w") as file:
+            file.write(changed)
+        refused(bench, text, *wanted)
+
+
+def synapses(out):
+    with h5py.File(os.path.join(out, "edges.h5")) as file:
+        group = file["edges/static"]
+        return [group[name][:] for name in ("source_node_id", "target_node_id", "0/syn_weight", "0/delay")]
+
+
+def test_both_ways(bench):
+    """A table says the same as a matrix: the same synapses, on other numbers of ranks, with other separators, a byte order mark and quotes."""
+    matrix = bench.train(bench.config("matrix.yaml", BASE % MATRIX), "matrix", 1)
+    with open(bench.path("table.csv"), "w") as file:
+        file.write("\ufeff" + TABLE.replace(",", " ; ").replace("L4I", '"L4I"').replace("\n", "\r\n") + "\r\n")
+    table = bench.train(bench.config("table.yaml", BASE % "  projections: table.csv\n"), "table", 3)
+    for a, b in zip(synapses(matrix), synapses(table)):
+        assert len(a) == 40 * 5 + 10 * 4 and np.array_equal(a, b)
+    with h5py.File(os.path.join(table, "nodes.h5")) as file:
+        assert file["nodes/neurons/0/population"][:].tolist() == [0] * 40 + [1] * 10
+
+
+if __name__ == "__main__":
+    run_tests([f for name, f in list(globals().items()) if name.startswith("test_")])
