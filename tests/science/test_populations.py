@@ -42,7 +42,7 @@ targets: {{duration: 180 ms}}
 learning: {{rule: none, loops: 1, every: 10 ms}}
 test: {{trials: 1}}
 guards: {{max_rate: 0, min_rate: 0}}
-output: {{spikes: all, edges: all, report: [v], report_neurons: {sum(SIZES)}, report_every: 1 ms, correlation_window: 5 ms}}
+output: {{spikes: all, edges: all, report: [drive, v], report_neurons: {sum(SIZES)}, report_every: 1 ms, correlation_window: 5 ms}}
 """
 
 
