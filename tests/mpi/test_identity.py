@@ -25,6 +25,7 @@ FEW_CASES = ("balanced", "groups_current_noise", "feedforward", "signs_kept", "s
              "all_to_all_distributed")
 UNTESTED_CHOICES = {("output", "spikes", "none"), ("output", "spikes", "last"), ("output", "edges", "none"),  # less of what is compared
                     ("targets", "time_unit", "us"), ("targets", "time_unit", "ms"), ("targets", "time_unit", "s"),  # of one reader (test_tables.py)
+                    ("network", "types", "excitatory"), ("network", "types", "inhibitory"),  # members of a list
                     ("network", "delay", "ignore"), ("plastic", "delay", "ignore"), ("guards", "silent_window", "stop")}  # whether a run is refused or ended
 STORES = re.compile(r"^    store +choice +- +\w+ +(\w+(?: \| \w+)*)  ", re.MULTILINE)
 
