@@ -85,7 +85,8 @@ status images_open(const image_setting *setting, images **result) {
     }
     look_through(setting->context, images);
     if (!isfinite(images->low) || !isfinite(images->high)) {
-        status mine = config_complain(setting->config, IMAGES_SECTION, "divisor", "divided by it, values of the images go from %g to %g", images->low, images->high);
+        status mine = config_complain(setting->config, IMAGES_SECTION, "divisor", "divided by it, values of the images go from %g to %g", images->low,
+                                      images->high);
         images_close(images);
         return status_agree(setting->context, mine);
     }
