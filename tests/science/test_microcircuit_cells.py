@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """A network of populations against an independent integration in mV and pA (patterns/README.md 1.7, 2.1, 5.1): every spike and voltage of a run with delays, drawn
-weights and Poisson background, by the propagators of Rotter & Diesmann 1999. Usage: test_populations.py --engram PATH --work DIR"""
+weights and Poisson background, by the propagators of Rotter & Diesmann 1999. Usage: test_microcircuit_cells.py --engram PATH --work DIR"""
 import math
 import os
 import sys
