@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from engram_test import ENVIRONMENT, MPIRUN, run_tests
 
-SECONDS = 60  # no refusal takes longer, sanitized and on a busy machine
+SECONDS = 240  # no refusal takes longer, sanitized and on a busy machine
 SANITIZED = bool(os.environ.get("ENGRAM_TEST_SANITIZED"))  # a process takes twice as long
 SMALL = """\
 simulation: {dt: 0.5 ms}
@@ -154,19 +154,24 @@ def selections(sections, parameters):
         yield chosen, [p for p in parameters if (p.variant is None and i == 0) or (p.variant is not None and fresh[p.section] and chosen[p.section] == p.variant)]
 
 
+# What a variant cannot do without, where no mistake stands in its place.
+REQUIRED = {("network", "sonata"): {"path": "nowhere"}, ("plastic", "sonata"): {"path": "nowhere"}, ("targets", "file"): {"path": "nowhere"},
+            ("network", "populations"): {"names": "[one]", "sizes": "[1]", "types": "[excitatory]"}}
+
+
 def write_mistakes(bench, name, sections, chosen, lines, given=True):
     """A file with the selectors and, of each section, its lines [(parameter, text)]; return (path, line number of each).
 
-    A required path is put in unless it is `given` among the lines."""
+    What is required is put in unless it is `given` among the lines."""
     text, where = [], []
-    required = {("network", "sonata"), ("plastic", "sonata"), ("targets", "file")}
     for section, (selector, _) in sections.items():
         mine = [(p, line) for p, line in lines if p.section == section]
         text.append(f"{section}:" if selector or mine else f"{section}: {{}}")
         if selector:
             text.append(f"  {selector}: {chosen[section]}")
-        if (section, chosen[section]) in required and not (given and any(p.key == "path" for p, _ in mine)):
-            text.append("  path: nowhere")
+        for key, value in REQUIRED.get((section, chosen[section]), {}).items():
+            if not (given and any(p.key == key for p, _ in mine)):
+                text.append(f"  {key}: {value}")
         for p, line in mine:
             text += [f"  {one}" for one in line.split("\n  ")]
             where.append((p, len(text)))
@@ -191,6 +196,7 @@ def batches(items, size=50):
 
 def test_every_parameter(bench):
     sections, parameters = list_parameters(bench)
+    assert {(p.section, p.variant, p.key) for p in parameters if p.default == "(required)"} == {(*where, key) for where, keys in REQUIRED.items() for key in keys}
     assert len(parameters) > 100 and all(p.kind != "choice" or p.choices for p in parameters), len(parameters)
     work = []
     for kind, (mistake, applies, value, told) in enumerate(MISTAKES):
