@@ -346,7 +346,7 @@ def test_kill(bench):
         with open(bench.path("killed.log"), "w") as log:
             process = crash.start(bench.engram, ["train", bench.path("base.yaml"), "-o", out] + [word for o in words(parameters) for word in ("-P", o)], 2, log)
             folder = os.path.join(out, "checkpoint")
-            wait_until(lambda: process.poll() is not None or (os.path.exists(folder) and os.listdir(folder)), 60, pause=0.002)
+            wait_until(lambda: process.poll() is not None or (os.path.exists(folder) and os.listdir(folder)), 240, pause=0.002)
             time.sleep(chance.uniform(0, 0.05))
             pids = crash.ranks_of(process)
             running = process.poll() is None

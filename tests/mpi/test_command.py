@@ -30,7 +30,7 @@ output:
 RATES = SMALL.replace("targets:\n", "targets:\n  kind: file\n  quantity: rate\n  path: rates.csv\n")
 
 
-def expect(bench, arguments, code, *wanted, ranks=1, absent=(), timeout=60):
+def expect(bench, arguments, code, *wanted, ranks=1, absent=(), timeout=240):
     """Run; check the exit code and that the output holds every text of `wanted`; return (stdout, stderr)."""
     got, out, err = bench.run(arguments, ranks, timeout)
     told = f"engram {' '.join(map(os.fsdecode, arguments))} on {ranks} ranks: exit code {got}, wanted {code}\n--- stdout\n{out}\n--- stderr\n{err}"
@@ -219,7 +219,7 @@ def test_damaged_edges(bench):
             overrides = ["-P", f"{kind}.kind=sonata", "-P", f"{kind}.path={bench.path('edges.h5')}", "-P", f"{kind}.population={population}"]
             for ranks in (1, 2) if SANITIZED else (1, 2, 4):
                 _, err = expect(bench, ["check", bench.config("plain.yaml", SMALL.replace("  in_degree: 3\n", "")), "-P", "plastic.excitatory_in_degree=3",
-                                        "-P", "plastic.inhibitory_in_degree=3", "-P", "network.static_probability=0.3"] + overrides, 2, "syn_weight", "nan", ranks=ranks, timeout=30)
+                                        "-P", "plastic.inhibitory_in_degree=3", "-P", "network.static_probability=0.3"] + overrides, 2, "syn_weight", "nan", ranks=ranks, timeout=120)
                 assert err.count("engram: error: ") == 1, err
 
 
@@ -373,7 +373,7 @@ def test_launcher_of_another_mpi(bench):
     """Two ranks that each take themselves for the only one would train into one folder."""
     config = bench.config("launched.yaml", SMALL)
     foreign = "PMI_SIZE" if "Open MPI" in bench.succeed(["--version"]) else "OMPI_COMM_WORLD_SIZE"
-    done = subprocess.run([bench.engram, "train", config, "-o", bench.path("launched")], env=dict(bench.single(), **{foreign: "2"}), capture_output=True, text=True, timeout=60)
+    done = subprocess.run([bench.engram, "train", config, "-o", bench.path("launched")], env=dict(bench.single(), **{foreign: "2"}), capture_output=True, text=True, timeout=240)
     assert done.returncode == 2 and f"started as one of 2 ranks ({foreign})" in done.stderr and "another MPI" in done.stderr, done.stderr
     assert not os.path.exists(bench.path("launched"))
 

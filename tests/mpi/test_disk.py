@@ -58,7 +58,7 @@ def full(bench, place):
         out = os.path.join(place, "run")
         shutil.rmtree(out, ignore_errors=True)
         remount(place, f"size={int(size * megabytes) + 65536}")
-        code, text, err = bench.run(["train", config, "--resume", out], ranks, timeout=90)
+        code, text, err = bench.run(["train", config, "--resume", out], ranks, timeout=360)
         assert code == 1, f"{ranks} ranks, {megabytes}: exit code {code}\n{text}\n{err}"
         assert "No space left on device" in err and "engram: error: " in err, err
         check_left_behind(out)

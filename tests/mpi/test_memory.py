@@ -99,7 +99,7 @@ def refused(bench, ranks, overrides, before, wanted):
     config = bench.config("refused.yaml", NETWORK)
     command = ["bash", "-c", f'{before}; exec "$@"', "engram", bench.engram, "train", config, "-o", bench.path("never")] + [word for o in overrides for word in ("-P", o)]
     launcher = [] if ranks == 1 else [MPIRUN, "-n", str(ranks)]
-    done = subprocess.run(launcher + command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(launcher + command, env=ENVIRONMENT, capture_output=True, text=True, timeout=240)
     told = f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert done.returncode == 1, told
     assert re.search(r"engram: fatal \(rank \d\): memory: cannot allocate [\d.]+ [MG]iB for " + wanted, done.stderr), told

@@ -286,7 +286,7 @@ def test_site_of_job_script(bench):
 
     def played(body):
         command = f'mpirun() {{ {body}; }}; scontrol() {{ echo "requeued $2"; }}; export -f mpirun scontrol; unset ENGRAM_MPIRUN; SLURM_JOB_ID=7 exec bash {script}'
-        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=240)
         return done.returncode, done.stdout.split("\n")[:-1], done.stderr
     assert played('echo "$*"; return 3') == (3, ["loading modules", f"-n 16 --bind-to core /opt/engram train {config} --resume {bench.path('of_site')}"], "")
     assert played('trap "exit 75" USR1; kill -USR1 $$; for n in {1..100}; do sleep 0.1; done') == (75, ["loading modules", "requeued 7"], ""), "a signal is not passed on"
@@ -300,7 +300,7 @@ def test_machine_files(bench):
     """calibrate writes what plan reads; what is wrong with a file is told."""
     config, path = bench.config("small.yaml", "network: {neurons: 1000}\n"), bench.path("machine.yaml")
     if not SANITIZED:  # a minute becomes ten
-        bench.succeed(["calibrate", "-o", path, "--name", "test machine", "--memory-per-node", "32"], ranks=2 if ALL else 1, timeout=600)
+        bench.succeed(["calibrate", "-o", path, "--name", "test machine", "--memory-per-node", "32"], ranks=2 if ALL else 1, timeout=1200)
         assert "machine: test machine" in bench.succeed(["plan", config, "--machine", path])
         assert "of 32.0 GiB a node" in bench.succeed(["plan", config, "--machine", path])
         code, _, err = bench.run(["calibrate", "-o", path])

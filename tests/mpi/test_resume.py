@@ -24,7 +24,7 @@ def small(bench, **changes):
 
 
 def refuse(bench, arguments, *wanted, ranks=1):
-    code, out, err = bench.run(arguments, ranks, timeout=60)
+    code, out, err = bench.run(arguments, ranks, timeout=240)
     assert code == 2, f"exit code {code}\n{out}\n{err}"
     for text in wanted:
         assert text in err, f"'{text}' is missing in\n{err}"
@@ -47,7 +47,7 @@ def stopped(bench, config, name, ranks, how):
             def found():
                 log.seek(0)
                 return re.search(what, log.read(), re.MULTILINE) or process.poll() is not None
-            engram_test.wait_until(found, 60, 0.01)
+            engram_test.wait_until(found, 240, 0.01)
         printed("^network: ")
         pids = crash.ranks_of(process) if ranks > 1 else [process.pid]
         printed(r"^loop +2/")
@@ -382,7 +382,7 @@ def test_bad_lines(bench):
     with open(os.path.join(out, "metrics.csv"), "a") as file:
         file.write("7,0,what?\n")
     script = os.path.join(os.path.dirname(crash.__file__), "..", "tools", "plot")
-    done = subprocess.run([script, out], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([script, out], capture_output=True, text=True, timeout=480)
     assert done.returncode == 0 and "line 8 of metrics.csv" in done.stdout + done.stderr, done.stdout + done.stderr
 
 

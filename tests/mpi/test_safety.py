@@ -142,7 +142,7 @@ def test_semaphores_of_the_dead(bench):
         for name in left:
             assert libc.sem_open(name, os.O_CREAT, 0o600, 0), os.strerror(ctypes.get_errno())  # taken, and nobody will give it back
         for ranks in (1, 2):
-            code, _, error = bench.run(["train", config, "-o", out, "--overwrite", "--quiet"], ranks, timeout=60)
+            code, _, error = bench.run(["train", config, "-o", out, "--overwrite", "--quiet"], ranks, timeout=240)
             assert code == 0, error
         with open(bench.path("log"), "w") as log:
             run, seen, until = crash.start(bench.engram, ["train", config, "-o", out, "--overwrite", "--quiet", "-P", "learning.loops=12"], 2, log), set(), time.time() + 60
@@ -208,7 +208,7 @@ def test_lock_that_fails(bench):
     if not shim or os.environ.get("ENGRAM_TEST_SANITIZED"):
         return print("  no cc, or a sanitizer: skipped")
     environment = dict(bench.single(), LD_PRELOAD=shim, FAULT_CALL="flock", FAULT_NTH="1", FAULT_ERRNO="37", FAULT_FOLDER="unlocked", FAULT_LOG=bench.path("flock.log"))
-    done = subprocess.run([bench.engram, "train", config, "-o", out, "--quiet"], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([bench.engram, "train", config, "-o", out, "--quiet"], env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0 and "cannot be locked (No locks available)" in done.stderr, done.stderr
 
 
@@ -230,7 +230,7 @@ def test_job_script(bench):
     expect(bench, ["plan", config, "--machine", machine, "--ranks", "2", "--sbatch", script, "-o", os.path.join(place, "out"), "-P", "targets.path=a'$(touch hacked)\nb"], 0)
     notes = bench.path("notes")
     environment = dict(os.environ, PATH=stubs + ":" + os.environ["PATH"], NOTES=notes, SLURM_JOB_ID="7", ENGRAM_LAUNCHER="srun")
-    done = subprocess.run(["bash", script], cwd=bench.work, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["bash", script], cwd=bench.work, env=environment, capture_output=True, text=True, timeout=240)
     words = open(notes).read().split("\0")
     assert config in words and os.path.join(place, "out") in words and "targets.path=a'$(touch hacked)\nb" in words, (words, done.stderr)
     assert done.returncode == 1 and "did not say" in done.stderr, "a launcher's 0 without a run.json was believed"
@@ -247,7 +247,7 @@ if [[ $2 ]]; then printf '  "exit_code": %s,\\n  "stopped_by": "%s",\\n' "$2" "$
 job_believe '{out}' "$told"
 echo "$job_code/$job_stopped"'''
     for launcher, code, why, said in ((0, "75", "SIGUSR1", "75/"), (137, "75", "the file 'stop'", "75/1"), (0, "", "", "1/"), (137, "", "", "137/"), (0, "0", "", "0/")):
-        done = subprocess.run(["bash", "-c", ask, "bash", str(launcher), code, why], capture_output=True, text=True, timeout=20)
+        done = subprocess.run(["bash", "-c", ask, "bash", str(launcher), code, why], capture_output=True, text=True, timeout=80)
         assert done.stdout.strip() == said, (launcher, code, why, done.stdout, done.stderr)
 
 

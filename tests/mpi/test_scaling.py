@@ -22,7 +22,7 @@ learning: {every: 5 ms, loops: 9}
 
 
 def tool(bench, *arguments, code=0, environment=None):
-    done = subprocess.run([sys.executable, TOOL, *arguments], env=environment or dict(ENVIRONMENT, ENGRAM=bench.engram), capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, TOOL, *arguments], env=environment or dict(ENVIRONMENT, ENGRAM=bench.engram), capture_output=True, text=True, timeout=1200)
     assert done.returncode == code, f"scaling {' '.join(arguments)}: exit code {done.returncode}, wanted {code}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr
 
@@ -103,7 +103,7 @@ def test_scripts(bench):
         os.chmod(path, os.stat(path).st_mode | stat.S_IXUSR)
     environment = dict(ENVIRONMENT, ENGRAM=bench.engram, PATH=f"{bench.work}:{os.environ['PATH']}", ENGRAM_LAUNCHER="srun")
     assert tool(bench, "submit", folder, "--slurm", "--", "--partition=x", environment=environment).count("submitted --partition=x") == 3
-    done = subprocess.run(["bash", os.path.join(folder, "ranks_2.sbatch")], env=dict(environment, SLURM_ARRAY_TASK_ID="3", SLURM_NTASKS="2", SLURM_JOB_NUM_NODES="1"), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["bash", os.path.join(folder, "ranks_2.sbatch")], env=dict(environment, SLURM_ARRAY_TASK_ID="3", SLURM_NTASKS="2", SLURM_JOB_NUM_NODES="1"), capture_output=True, text=True, timeout=480)
     assert done.returncode == 0 and "strong_2_seed2: done" in done.stdout, done.stdout + done.stderr
     assert json.load(open(os.path.join(folder, "strong_2_seed2", "run.json")))["ranks"] == 2
 

@@ -170,9 +170,9 @@ def test_needs_no_mpi(bench):
     """It runs where MPI cannot begin."""
     out = bench.train(bench.config("small.yaml", SMALL), "done")
     environment = dict(ENVIRONMENT, OMPI_MCA_pml="nonesuch", OMPI_MCA_btl="nonesuch")
-    broken = subprocess.run([bench.engram, "check", bench.path("small.yaml")], env=environment, capture_output=True, text=True, timeout=60)
+    broken = subprocess.run([bench.engram, "check", bench.path("small.yaml")], env=environment, capture_output=True, text=True, timeout=240)
     assert broken.returncode != 0, "MPI was meant to fail here"
-    done = subprocess.run([bench.engram, "status", out], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([bench.engram, "status", out], env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0 and "4/4" in done.stdout, done.stderr
 
 

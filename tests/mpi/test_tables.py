@@ -240,7 +240,7 @@ JOBS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "job
 
 
 def call_check(job, *arguments):
-    done = subprocess.run([os.path.join(JOBS, job, "check"), *arguments], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([os.path.join(JOBS, job, "check"), *arguments], capture_output=True, text=True, timeout=240)
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, done.stdout, done.stderr
 

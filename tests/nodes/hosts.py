@@ -44,11 +44,11 @@ def enter_rack(script):
     missing = [program for program in PROGRAMS if not shutil.which(program)]
     if missing:
         skip(f"no {', '.join(missing)}: install Debian's iproute2, mount, util-linux and openmpi-bin (tools/packages)")
-    if "open-mpi.org" not in subprocess.run([MPIRUN, "--version"], capture_output=True, text=True, timeout=60).stdout:
+    if "open-mpi.org" not in subprocess.run([MPIRUN, "--version"], capture_output=True, text=True, timeout=240).stdout:
         skip(f"{MPIRUN} is not that of Open MPI")
     rack = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child=KILL", *NAMESPACES]
     probe = "ip link add name rack type bridge && ip link add name probe0 type veth peer name probe1 && mount -t tmpfs tmpfs /tmp"
-    tried = subprocess.run(rack + ["sh", "-c", probe], capture_output=True, text=True, timeout=60)
+    tried = subprocess.run(rack + ["sh", "-c", probe], capture_output=True, text=True, timeout=240)
     if tried.returncode != 0:
         skip(f"this machine does not allow it: {tried.stderr.strip()}")
     sys.stdout.flush()
@@ -57,7 +57,7 @@ def enter_rack(script):
 
 
 def ip(*words):
-    done = subprocess.run(["ip", *words], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(["ip", *words], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, f"ip {' '.join(words)}: {done.stderr}"
     return done.stdout
 
@@ -105,7 +105,7 @@ class Hosts:
         ip("link", "set", name, "master", "rack", "up")
         inside = self.prefix(name)
         for words in (["link", "set", "lo", "up"], ["address", "add", f"{self.address(name)}/24", "dev", "eth0"], ["link", "set", "eth0", "up"]):
-            subprocess.run([*inside, "ip", *words], check=True, timeout=30)
+            subprocess.run([*inside, "ip", *words], check=True, timeout=120)
 
     def processes(self, name, program=None):
         """Ids of the processes on a host; of those that run a program, if one is named. Its holder counts as one."""
@@ -123,12 +123,12 @@ class Hosts:
         """All processes of a host, at once, and the host itself: nobody says good-bye. What it has on the shared file system stays."""
         self.plug(name, False)  # so that not even the kernel does
         holder = self.holders.pop(name)
-        assert wait_until(lambda: not [signal_to(pid) for pid in self.processes(name)] and not self.processes(name), 20, 0.01), f"processes of {name} do not end"
+        assert wait_until(lambda: not [signal_to(pid) for pid in self.processes(name)] and not self.processes(name), 80, 0.01), f"processes of {name} do not end"
         holder.wait(20)
         for pipe in (holder.stdin, holder.stdout):
             pipe.close()
-        subprocess.run(["ip", "link", "delete", name], stderr=subprocess.DEVNULL, timeout=30)  # it goes with the host's namespace, sooner or later
-        assert wait_until(lambda: name not in self.traffic(), 20), f"the cable of {name} stays"
+        subprocess.run(["ip", "link", "delete", name], stderr=subprocess.DEVNULL, timeout=120)  # it goes with the host's namespace, sooner or later
+        assert wait_until(lambda: name not in self.traffic(), 80), f"the cable of {name} stays"
 
     def plug(self, name, connected):
         """Put the host's cable in, or pull it out."""
@@ -146,7 +146,7 @@ class Hosts:
         """Words before a command that is to run on a host."""
         return ["nsenter", "-t", str(self.holders[name].pid), *NAMESPACES, "--"]
 
-    def run(self, name, command, environment=None, timeout=120):
+    def run(self, name, command, environment=None, timeout=480):
         """@return exit code, stdout + stderr"""
         done = subprocess.run(self.prefix(name) + command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout)
         return done.returncode, done.stdout
@@ -168,7 +168,7 @@ def signal_to(pid):
 
 
 def mount(*words):
-    subprocess.run(["mount", *words], check=True, timeout=30)
+    subprocess.run(["mount", *words], check=True, timeout=120)
 
 
 def hold(name, folder, keep):
@@ -181,7 +181,7 @@ def hold(name, folder, keep):
         mount("-t", "tmpfs", "-o", "mode=1777", "tmpfs", own)
     for path, descriptor in kept:
         os.makedirs(path, exist_ok=True)
-        subprocess.run(["mount", "--no-canonicalize", "--bind", f"/proc/self/fd/{descriptor}", path], pass_fds=[descriptor], check=True, timeout=30)
+        subprocess.run(["mount", "--no-canonicalize", "--bind", f"/proc/self/fd/{descriptor}", path], pass_fds=[descriptor], check=True, timeout=120)
         os.close(descriptor)
     print("ready", flush=True)
     sys.stdin.read()

@@ -58,7 +58,7 @@ def under_way(bench, job, results):
 
 
 def recovered(bench):
-    assert wait_until(lambda: set(bench.slurm.states().values()) == {"idle"}, 60), f"{bench.slurm.states()}\n{bench.slurm.logs()}"
+    assert wait_until(lambda: set(bench.slurm.states().values()) == {"idle"}, 240), f"{bench.slurm.states()}\n{bench.slurm.logs()}"
 
 
 def test_two_nodes(bench):

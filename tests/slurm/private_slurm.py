@@ -85,7 +85,7 @@ def find(program):
 def ask(command, environment):
     """What a command prints, "" if it fails or does not end."""
     try:
-        return subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20).stdout
+        return subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=80).stdout
     except subprocess.TimeoutExpired:
         return ""
 
@@ -143,7 +143,7 @@ class PrivateSlurm:
 
     def _launch(self, command, prefix=()):
         """Start a daemon, which puts itself into the background."""
-        done = subprocess.run([*prefix, find(command[0])] + command[1:], env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+        done = subprocess.run([*prefix, find(command[0])] + command[1:], env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
         if done.returncode != 0:
             raise NoSlurm(f"{command[0]} does not start: {done.stdout}{done.stderr}\n{self.logs()}")
 
@@ -186,7 +186,7 @@ class PrivateSlurm:
 
     def run(self, command, cwd=None, code=0, **environment):
         """Run a command of Slurm or one that uses it; return stdout + stderr. It must exit with `code` (None: any)."""
-        done = subprocess.run([*self.prefix(cwd or os.getcwd()), *command], env={**self.environment, **environment}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+        done = subprocess.run([*self.prefix(cwd or os.getcwd()), *command], env={**self.environment, **environment}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=480)
         assert code is None or done.returncode == code, f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
 
@@ -202,14 +202,14 @@ class PrivateSlurm:
     def state(self, job):
         return self.show(job).get("JobState", "UNKNOWN").strip()
 
-    def wait_for(self, job, states, seconds=60):
+    def wait_for(self, job, states, seconds=240):
         """Wait until the job is in one of these states; return which."""
         wait_until(lambda: self.state(job) in states, seconds)
         state = self.state(job)
         assert state in states, f"job {job} is {state}, not one of {states}, after {seconds} s\n{self.ask('scontrol', 'show', 'job', job)}\n{self.ask('squeue')}"
         return state
 
-    def wait_done(self, job, seconds=60):
+    def wait_done(self, job, seconds=240):
         """Wait until the job has ended for good; requeued, it does not wait for its turn. @return state, exit code "code:signal" """
         def ended():
             about = self.show(job)

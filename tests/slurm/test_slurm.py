@@ -42,7 +42,7 @@ def log(bench, job):
     return ""
 
 
-def ended(bench, job, state, code, *said, seconds=150):
+def ended(bench, job, state, code, *said, seconds=500):
     """Wait for the end of a job, which is to be as given; its log is to hold what is said. Return the log."""
     found = bench.slurm.wait_done(job, seconds)
     text = log(bench, job)
@@ -69,7 +69,7 @@ def reference(bench, name="whole", job="million", file="small.yaml", arguments=N
     return out
 
 
-def wait_loops(bench, job, count, seconds=60):
+def wait_loops(bench, job, count, seconds=240):
     assert wait_until(lambda: re.search(rf"^loop +{count}/", log(bench, job), re.MULTILINE), seconds, 0.02), f"job {job} does not come to loop {count}\n{log(bench, job)}"
 
 
@@ -120,21 +120,20 @@ def test_same_bits(bench):
 
 
 def test_time_limit(bench):
-    """Checkpoint, exit code 75, the queue again, resumed, until done: the bits of the uninterrupted run."""
+    """Checkpoint, exit code 75, the queue again, resumed, until done: the bits of the uninterrupted run. (With mpirun: test_signal.)"""
     longer, started = PLAIN + words("learning.loops=400"), time.time()
     whole = reference(bench, "whole_400", arguments=longer[1:])
     seconds = time.time() - started
-    for launcher in ("srun", "mpirun"):
-        for share in (1.5, 3, 6, 12):  # of a machine whose load comes and goes: one turn may do what took longer before, and many may be needed
-            shutil.rmtree(bench.path(f"limit_{launcher}"), ignore_errors=True)
-            job = submit(bench, "million", f"limit_{launcher}", longer + ["--max-hours", f"{seconds / share / 3600:.8f}"], launcher=launcher)
-            text = ended(bench, job, "COMPLETED", "0:0", f"started by {launcher}", "loop 400/400", seconds=300)
-            if len(turns(text)) > 1:
-                break
-        assert turns(text) == list(range(1, max(len(turns(text)), 2) + 1)), turns(text)
-        for said in ("stopped by the time limit after loop", f"job {job}: goes into the queue again, to go on from loop-0", "going on after loop "):
-            assert text.count(said) == len(turns(text)) - 1, f"'{said}' is not said once a turn\n{text}"
-        same(whole, bench.path(f"limit_{launcher}", "million_small"))
+    for share in (1.5, 3, 6, 12):  # of a machine whose load comes and goes: one turn may do what took longer before, and many may be needed
+        shutil.rmtree(bench.path("limit"), ignore_errors=True)
+        job = submit(bench, "million", "limit", longer + ["--max-hours", f"{seconds / share / 3600:.8f}"])
+        text = ended(bench, job, "COMPLETED", "0:0", "started by srun", "loop 400/400")
+        if len(turns(text)) > 1:
+            break
+    assert turns(text) == list(range(1, max(len(turns(text)), 2) + 1)), turns(text)
+    for said in ("stopped by the time limit after loop", f"job {job}: goes into the queue again, to go on from loop-0", "going on after loop "):
+        assert text.count(said) == len(turns(text)) - 1, f"'{said}' is not said once a turn\n{text}"
+    same(whole, bench.path("limit", "million_small"))
 
 
 def test_member_of_array(bench):
@@ -199,7 +198,7 @@ def test_planned_script(bench):
         file.write("export SBATCH_PARTITION=main OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1\nENGRAM_LAUNCHER=mpirun\n")
     bench.slurm.run([bench.engram, "plan", os.path.join(JOBS, "million", "small.yaml"), "--ranks", "2", "--sbatch", script, "-o", out] + PLAIN[1:], bench.work, ENGRAM_SITE=site, **ALONE)
     job = bench.slurm.submit([script], bench.work)
-    assert wait_until(lambda: os.path.exists(os.path.join(out, "metrics.csv")) and len(metrics(out)) >= 20, 60, 0.02), log(bench, job)
+    assert wait_until(lambda: os.path.exists(os.path.join(out, "metrics.csv")) and len(metrics(out)) >= 20, 240, 0.02), log(bench, job)
     bench.slurm.run(["scancel", "--signal=USR1", "--batch", job])
     ended(bench, job, "COMPLETED", "0:0", "stopped by (SIGUSR1|a signal to another rank) after loop", "going on after loop", f"loop {LOOPS}/{LOOPS}")
     same(whole, out)
@@ -223,7 +222,7 @@ def test_cancelled(bench):
     wait_loops(bench, job, 20)
     bench.slurm.run(["scancel", job])
     bench.slurm.wait_for(job, ["CANCELLED"])
-    wait_until(lambda: not ranks_of(bench, job), 20)
+    wait_until(lambda: not ranks_of(bench, job), 240)
     assert re.search(r"stopped by SIGTERM after loop \d+", log(bench, job)), log(bench, job)[-3000:]
     ended(bench, submit(bench, "million", "cancelled", PLAIN), "COMPLETED", "0:0", r"going on after loop [2-9]\d of")
     same(whole, out)
@@ -246,8 +245,8 @@ def test_killed_rank(bench):
         assert len(ranks) == 2, ranks
         os.kill(ranks[1], signal.SIGKILL)
         killed = time.time()
-        text = ended(bench, job, "FAILED", "137:0", "[Kk]illed", r"engram ended with exit code 137; .* it goes on from checkpoint loop-0", seconds=90)
-        assert time.time() - killed < 60 and not ranks_of(bench, job), "ranks survive"
+        text = ended(bench, job, "FAILED", "137:0", "[Kk]illed", r"engram ended with exit code 137; .* it goes on from checkpoint loop-0", seconds=200)
+        assert time.time() - killed < 150 and not ranks_of(bench, job), "ranks survive"
         kept = re.search(r"goes on from checkpoint loop-0*(\d+)", text)[1]
         assert int(kept) >= 20, text
         ended(bench, submit(bench, "million", f"killed_{launcher}", PLAIN + words("checkpoint.every_loops=0"), launcher=launcher), "COMPLETED", "0:0", f"going on after loop {kept} of")
@@ -292,9 +291,9 @@ def test_sweep(bench):
                             "--", "--mem-per-cpu=200M"], bench.work, ENGRAM=bench.engram, OMPI_MCA_btl="self,vader", OMPI_MCA_oob_tcp_if_include="lo", OMPI_MCA_mpi_yield_when_idle="1")
     array, collect = re.findall(r"^job (\d+): ", text, re.MULTILINE)
     first = bench.path("swept", "lambda0.5_seed1")
-    assert wait_until(lambda: os.path.exists(os.path.join(first, "metrics.csv")) and len(metrics(first)) > 20, 60), log(bench, f"{array}_0")
+    assert wait_until(lambda: os.path.exists(os.path.join(first, "metrics.csv")) and len(metrics(first)) > 20, 240), log(bench, f"{array}_0")
     bench.slurm.run(["scancel", "--signal=USR1", "--batch", f"{array}_0"])
-    assert wait_until(lambda: queued_again(bench, f"{array}_0"), 30), log(bench, f"{array}_0")
+    assert wait_until(lambda: queued_again(bench, f"{array}_0"), 120), log(bench, f"{array}_0")
     text = ended(bench, f"{array}_0", "COMPLETED", "0:0", "SIGUSR1: 1 runs save themselves", "0 done, 0 done before, 2 stopped", "2 done, 0 done before")
     ended(bench, collect, "COMPLETED", "0:0", "4 runs, 4 done", "ranks +2 ")
     assert turns(text) == [1, 2], text
@@ -307,7 +306,7 @@ def test_collect_waits(bench):
     collect = bench.slurm.submit([f"--dependency=afterok:{job}", "--output=behind-%j.log", "--wrap", f"grep exit_code '{bench.path('behind', 'million_small', 'run.json')}'"], bench.work)
     wait_loops(bench, job, 20)
     bench.slurm.run(["scancel", "--signal=USR1", job])
-    wait_until(lambda: queued_again(bench, job), 30)
+    wait_until(lambda: queued_again(bench, job), 120)
     assert (bench.slurm.state(job), bench.slurm.state(collect)) == ("PENDING", "PENDING"), bench.slurm.run(["scontrol", "show", "job"])
     ended(bench, job, "COMPLETED", "0:0")
     ended(bench, collect, "COMPLETED", "0:0", '"exit_code": 0')
@@ -362,7 +361,7 @@ def test_no_space(bench):
 def test_limits(bench):
     """Both jobs of test_limits_begin saved in time and stand in the queue again: one knew when Slurm would end it, the other was warned by Slurm."""
     for job, results, why in ((bench.limited, "limited", "the time limit"), (bench.warned, "warned", "SIGUSR1")):
-        back = wait_until(lambda j=job: bench.slurm.show(j).get("Restarts", "0") != "0", 90)
+        back = wait_until(lambda j=job: bench.slurm.show(j).get("Restarts", "0") != "0", 240)
         text = log(bench, job)
         assert back, f"job {job} is {bench.slurm.state(job)}\n{text[-2000:]}"
         assert "Slurm ends job" in text and f"stopped by {why} after loop" in text and "into the queue again" in text, text[-2000:]

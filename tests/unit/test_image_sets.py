@@ -18,7 +18,7 @@ TOOL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "too
 def call(bench, *arguments, path=None):
     """@return (code, what it prints)"""
     environment = dict(os.environ, **({"PATH": path} if path else {}))
-    done = subprocess.run([sys.executable, TOOL, *arguments], cwd=bench.work, env=environment, capture_output=True, text=True, timeout=100)
+    done = subprocess.run([sys.executable, TOOL, *arguments], cwd=bench.work, env=environment, capture_output=True, text=True, timeout=400)
     return done.returncode, done.stdout + done.stderr
 
 

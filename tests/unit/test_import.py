@@ -44,7 +44,7 @@ def expected(spikes, smooth=0):
 
 
 def run(*arguments):
-    done = subprocess.run([TOOL, *arguments], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([TOOL, *arguments], capture_output=True, text=True, timeout=240)
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, done.stdout, done.stderr
 

@@ -18,7 +18,7 @@ output:     {correlation_window: 10 ms}
 
 def call(command, **more):
     """Run; return stdout. Nothing may be said on stderr."""
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, **more)
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=480, **more)
     assert done.returncode == 0 and not done.stderr, f"{command}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -90,7 +90,7 @@ def test_installed_job(bench):
     """A job finds the moved program and leaves its results where it is called; the check has a word on 2 loops."""
     done = subprocess.run([installed(bench, "share", "engram", "jobs", "sinusoids", "run"), "2", "-P", "network.neurons=200", "-P", "network.in_degree=10", "-P", "learning.loops=2",
                            "-P", "simulation.baseline=100 ms", "-P", "plastic.excitatory_in_degree=5", "-P", "plastic.inhibitory_in_degree=5"], cwd=bench.work,
-                          env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+                          env=ENVIRONMENT, capture_output=True, text=True, timeout=480)
     assert "the run has 2 loops, 100 are needed" in done.stderr, f"{done.stdout}\n{done.stderr}"
     assert os.path.isfile(bench.path("engram-jobs", "sinusoids", "figure.png"))
 
@@ -102,7 +102,7 @@ FEW = [word for change in ("network.neurons=200", "network.in_degree=10", "learn
 def run_copy(bench, command, **variables):
     """A script of a copied job, called in a folder of its own. @return exit code, stdout + stderr"""
     os.makedirs(bench.path("called"), exist_ok=True)
-    done = subprocess.run(command, cwd=bench.path("called"), env={**ENVIRONMENT, **variables}, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=bench.path("called"), env={**ENVIRONMENT, **variables}, capture_output=True, text=True, timeout=480)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -55,7 +55,7 @@ def process(bench, *arguments, **variables):
 def tool(bench, *arguments, code=0, **variables):
     """Run it, with this exit code; return stdout and stderr."""
     with process(bench, *arguments, **variables) as done:
-        out, err = done.communicate(timeout=200)
+        out, err = done.communicate(timeout=800)
     assert done.returncode == code, f"sweep {' '.join(arguments)}: exit code {done.returncode}, wanted {code}\n{out}\n{err}"
     return out + err
 
@@ -237,7 +237,7 @@ def begun(bench, *words):
             return len(metrics(folder))
         except (OSError, ValueError):
             return 0
-    assert wait_until(lambda: loops() > 5 or running.poll() is not None, 60) and running.poll() is None, running.communicate()
+    assert wait_until(lambda: loops() > 5 or running.poll() is not None, 240) and running.poll() is None, running.communicate()
     return running
 
 
@@ -250,11 +250,11 @@ def test_stopped_and_killed(bench):
         with begun(bench) as running:
             running.send_signal(number)
             if number == signal.SIGKILL:
-                running.communicate(timeout=60)
+                running.communicate(timeout=240)
                 text = tool(bench, "run", path, "--jobs", "2")  # waits for what still saves itself
                 assert "2 done, 0 done before" in text, text
             else:
-                out, err = running.communicate(timeout=60)
+                out, err = running.communicate(timeout=240)
                 assert running.returncode == 75 and "0 done, 0 done before, 2 stopped" in out and "the same command goes on" in err, (out, err)
                 collected = [sweep_state(path, k) for k in range(2)]
                 assert "stopped" in collected and set(collected) <= {"stopped", "missing"}, collected
@@ -278,8 +278,8 @@ def test_two_sweeps(bench):
     """Two at the same time share the work: each run is run once, and while one is at work it is said."""
     path = study(bench, "shared", LONG.replace("[50, 100]", "[50, 60, 70, 80, 90, 100]").replace("16", "8"))
     with process(bench, "run", path, "--jobs", "1") as one, process(bench, "run", path, "--jobs", "1") as other:
-        assert wait_until(lambda: "running" in [sweep_state(path, k) for k in range(6)], 60)
-        outs = [running.communicate(timeout=120)[0] for running in (one, other)]
+        assert wait_until(lambda: "running" in [sweep_state(path, k) for k in range(6)], 240)
+        outs = [running.communicate(timeout=480)[0] for running in (one, other)]
         assert one.returncode == other.returncode == 0, outs
     assert sum(int(out.split("results: ")[1].split(" done")[0]) for out in outs) == 6, outs
 
@@ -344,7 +344,7 @@ def test_submit(bench):
     with open(os.open(bench.path("scontrol"), os.O_CREAT | os.O_WRONLY, 0o755), "w") as file:
         file.write(f'#!/bin/sh\nif [ "$1" = show ]; then echo "   Command=$SCRIPT x"; else echo "$*" >>{bench.path("asked")}; fi\n')
     for script, words in (("job.sbatch", ["-o", bench.path("slurm", "results"), "--block", "4"]), ("collect.sbatch", ["--block", "4"])):
-        done = subprocess.run(["bash", os.path.join(jobs, script), path, *words], capture_output=True, text=True, timeout=100,
+        done = subprocess.run(["bash", os.path.join(jobs, script), path, *words], capture_output=True, text=True, timeout=400,
                               env=dict(ENVIRONMENT, **there, ENGRAM=bench.engram, SLURM_JOB_ID="20", ENVIRONMENT="BATCH", SLURM_ARRAY_JOB_ID="17", SLURM_ARRAY_TASK_ID="2", SCRIPT=os.path.join(jobs, script)))
         assert done.returncode == (0 if script == "job.sbatch" else 1), done
     rows = table(bench.path("slurm", "results", "table.csv"))
