@@ -43,7 +43,7 @@ class Bench:
             file.write(text)
         return path
 
-    def run(self, arguments, ranks=1, timeout=300):
+    def run(self, arguments, ranks=1, timeout=1200):
         """Run engram; return (exit code, stdout, stderr)."""
         # a launcher called by its path puts its own folder first in the PATH of the ranks: a test's programs would not be found there
         launcher = [] if ranks == 1 else [MPIRUN, "-n", str(ranks), "env", f"PATH={ENVIRONMENT['PATH']}"]
@@ -61,14 +61,14 @@ class Bench:
         os.makedirs(session, exist_ok=True)
         return dict(ENVIRONMENT, **ALONE, OMPI_MCA_orte_tmpdir_base=session)
 
-    def train(self, config, name, ranks=1, overrides=(), timeout=300):
+    def train(self, config, name, ranks=1, overrides=(), timeout=1200):
         """Train into the folder `name`; return its path."""
         out = self.path(name)
         shutil.rmtree(out, ignore_errors=True)
         self.succeed(["train", config, "-o", out] + [word for o in overrides for word in ("-P", o)], ranks, timeout)
         return out
 
-    def succeed(self, arguments, ranks=1, timeout=300):
+    def succeed(self, arguments, ranks=1, timeout=1200):
         """Run engram, which must exit with 0; return stdout."""
         code, stdout, stderr = self.run(arguments, ranks, timeout)
         assert code == 0, f"engram {' '.join(arguments)} exited with {code}\n{stdout}\n{stderr}"

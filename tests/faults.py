@@ -48,7 +48,7 @@ class Faults:
         else:
             environment.update(fault)
         try:
-            done = subprocess.run(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=120)
+            done = subprocess.run(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=480)
             code, text = done.returncode, done.stdout
         except subprocess.TimeoutExpired as hung:
             code, text = "hangs", str(hung.stdout)
