@@ -112,6 +112,16 @@ def beyond(bound, up):
     return f"{value + step if up else value - step:.17g}"
 
 
+# What a variant cannot do without, where no mistake stands in its place.
+REQUIRED = {("network", "sonata"): {"path": "nowhere"}, ("plastic", "sonata"): {"path": "nowhere"}, ("targets", "file"): {"path": "nowhere"},
+            ("network", "populations"): {"names": "[one]", "sizes": "[1]", "types": "[excitatory]"}}
+
+
+def usual(p):
+    """A value that is allowed."""
+    return REQUIRED[p.section, p.variant][p.key] if p.default == "(required)" else p.default or "x"
+
+
 def wrong_unit(p):
     return {"ms": "3 mV", "Hz": "3 ms", "mV": "3 ms"}.get(p.unit, "3 ms")
 
@@ -140,9 +150,9 @@ MISTAKES = [
     ("unknown unit", Parameter.numeric, lambda p: "3 parsec", None),
     ("choice", lambda p: p.kind == "choice", lambda p: p.choices[-1] + "x", "did you mean"),
     ("flag", lambda p: p.kind == "flag", lambda p: "yes", "is neither true nor false"),
-    ("anchor", lambda p: True, lambda p: f"&a {p.default if p.default not in ('(required)', '') else 'x'}", "anchor"),
+    ("anchor", lambda p: True, lambda p: f"&a {usual(p)}", "anchor"),
     ("alias", lambda p: True, lambda p: "*a", "alias"),
-    ("tag", lambda p: True, lambda p: f"!!str {p.default if p.default not in ('(required)', '') else 'x'}", "tag"),
+    ("tag", lambda p: True, lambda p: f"!!str {usual(p)}", "tag"),
 ]
 
 
@@ -152,11 +162,6 @@ def selections(sections, parameters):
         chosen = {name: variants[min(i, len(variants) - 1)] if variants else None for name, (_, variants) in sections.items()}
         fresh = {name: i < len(variants) or i == 0 for name, (_, variants) in sections.items()}
         yield chosen, [p for p in parameters if (p.variant is None and i == 0) or (p.variant is not None and fresh[p.section] and chosen[p.section] == p.variant)]
-
-
-# What a variant cannot do without, where no mistake stands in its place.
-REQUIRED = {("network", "sonata"): {"path": "nowhere"}, ("plastic", "sonata"): {"path": "nowhere"}, ("targets", "file"): {"path": "nowhere"},
-            ("network", "populations"): {"names": "[one]", "sizes": "[1]", "types": "[excitatory]"}}
 
 
 def write_mistakes(bench, name, sections, chosen, lines, given=True):
@@ -221,8 +226,7 @@ def test_keys(bench):
         return next(w for w in (p.key[:-1] + "q", p.key + "q") if len(w) > 1 and (p.section, w) not in keys)
 
     def twice(p):
-        good = {"(required)": "x", '""': '""', "auto": "auto"}.get(p.default, p.default)
-        return f"{p.key}: {good}\n  {p.key}: {good}"
+        return f"{p.key}: {usual(p)}\n  {p.key}: {usual(p)}"
 
     def one(item):
         n, chosen, m, batch = item
