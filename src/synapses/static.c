@@ -334,6 +334,7 @@ static void deliver_weighted(const static_synapses *synapses, const int32_t *spi
 }
 
 void static_deliver(const static_synapses *synapses, const int32_t *spike, int count, static_input *input) {
+    if (!count) return; /* then there may be no list */
     if (synapses->weight) {
         deliver_weighted(synapses, spike, count, input);
         return;
