@@ -11,7 +11,8 @@
 
 enum {
     CALIBRATION_REPEATS = 7,       /**< of a measurement, at most */
-    CALIBRATION_REPEATS_LEAST = 3, /**< and at least */
+    CALIBRATION_REPEATS_LEAST = 3, /**< and at least, but for those that take CALIBRATION_LONG */
+    CALIBRATION_LONG = 1,          /**< s after which no more repeats of a network are needed */
     CALIBRATION_SPREADS_MAX = 1024,
 };
 

@@ -45,7 +45,7 @@ double calibration_mean(const calibration *calibration, double value) {
 
 double calibration_settle(calibration *calibration, double *seconds, int count) {
     double middle = calibration_median(seconds, count), fastest = seconds[0];
-    if (fastest > 1e-5 && calibration->spreads < CALIBRATION_SPREADS_MAX) calibration->spread[calibration->spreads++] = middle / fastest - 1;
+    if (count > 1 && fastest > 1e-5 && calibration->spreads < CALIBRATION_SPREADS_MAX) calibration->spread[calibration->spreads++] = middle / fastest - 1;
     return calibration_mean(calibration, fastest);
 }
 
@@ -278,13 +278,14 @@ calibration_loop calibration_run(calibration *calibration, const learning_system
     const system_setting setting = {alone, config, BUILD_TRAIN, &timers};
     system_facts facts;
     void *self;
-    double started = clock_seconds(), seconds[CALIBRATION_REPEATS_LEAST], processor[CALIBRATION_REPEATS_LEAST];
+    double started = clock_seconds(), took = 0, seconds[CALIBRATION_REPEATS_LEAST], processor[CALIBRATION_REPEATS_LEAST];
     if ((system->resolve && system->resolve(alone, config) != STATUS_OK) || system->check(alone, config) != STATUS_OK ||
         system->build(&setting, &facts, &self) != STATUS_OK)
         context_abort("calibrate: a network of its own is wrong:\n%s", text);
     calibration_loop measured = {.build = calibration_mean(calibration, clock_seconds() - started), .steps = (double)facts.loop_steps};
     guard *guard = calibration_guard(calibration, system, self, &facts);
-    for (int n = -1; n < CALIBRATION_REPEATS_LEAST; n++) { /* the first one warms up */
+    int repeats = 0;
+    for (int n = -1; n < CALIBRATION_REPEATS_LEAST && took < CALIBRATION_LONG; n++) { /* the first one warms up */
         pulse pulse = {.steps = facts.loop_steps, .look_every = facts.look_every, .guard = guard};
         loop loop = {.number = n + 2, .pulse = &pulse};
         double counted[CALIBRATION_COUNTS] = {0};
@@ -295,10 +296,13 @@ calibration_loop calibration_run(calibration *calibration, const learning_system
         if (n < 0) continue;
         seconds[n] = clock_seconds() - started, processor[n] = clock_processor_seconds() - before;
         if (count) count(self, counted);
-        for (int c = 0; c < CALIBRATION_COUNTS; c++) measured.count[c] += counted[c] / CALIBRATION_REPEATS_LEAST;
+        for (int c = 0; c < CALIBRATION_COUNTS; c++) measured.count[c] += counted[c];
+        took += calibration_mean(calibration, seconds[n]); /* the same on all ranks: so is their number of repeats */
+        repeats++;
     }
-    measured.seconds = calibration_settle(calibration, seconds, CALIBRATION_REPEATS_LEAST);
-    calibration_median(processor, CALIBRATION_REPEATS_LEAST);
+    for (int c = 0; c < CALIBRATION_COUNTS; c++) measured.count[c] /= repeats;
+    measured.seconds = calibration_settle(calibration, seconds, repeats);
+    calibration_median(processor, repeats);
     measured.processor = calibration_mean(calibration, processor[0]);
     calibration_guard_free(guard);
     system->free(self);
