@@ -100,7 +100,7 @@ def test_time_limit(bench):
         code, text, err = bench.run(["train", config, "--resume", out, "--max-hours", f"{hours:.8f}"], 1 + part % 2)
         parts.append(len(metrics(out)))
         assert code in (0, 75), f"exit code {code}\n{text}\n{err}"
-        assert time.time() - started < hours * 3600 + 20, "far beyond the limit"
+        assert time.time() - started < hours * 3600 + 100, "far beyond the limit"
         if code == 0:
             break
         assert "stopped by the time limit" in text, text
