@@ -46,6 +46,20 @@ typedef struct {
 
 /** Transpose; the weights are copied. */
 static_synapses *static_from_rows(const synapse_rows *rows, int64_t sources, int64_t excitatory);
+
+/** Rows that are made for some targets at a time. */
+typedef struct {
+    synapse_rows (*make)(void *of, int first, int count); /**< of local targets first .. first+count-1: row 0 is that of the first. Freed by who asks */
+    void *of;
+    int64_t sources, excitatory;
+    int targets, longest; /**< of the rank; steps, no delay is longer */
+    bool own_delays;      /**< rows have delays */
+    double synapses;      /**< of all targets */
+} static_parts;
+
+/** static_from_rows() of all rows; with delays in form STATIC_BLOCKS, where that is the best, and then without all rows in memory at once. */
+static_synapses *static_from_parts(const static_parts *parts);
+
 /** Transpose back; typed weights are written out. */
 synapse_rows static_to_rows(const static_synapses *synapses, int targets, int64_t first_gid);
 void static_free(static_synapses *synapses);

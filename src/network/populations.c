@@ -162,19 +162,6 @@ static status count(const context *context, const config *config, void *raw, net
 
 /* ---- synapses ---- */
 
-/** The number of inputs of each target. */
-static synapse_rows rows_for(const network *network, const projections *all, const drawn_projection *drawn) {
-    synapse_rows rows = {.targets = network->part.mine, .longest = all->longest,
-                         .start = memory_new(MEMORY_BUFFERS, (size_t)network->part.mine + 1, sizeof(int64_t))};
-    for (int k = 0; k < all->count; k++)
-        for (int i = 0; i < drawn[k].targets; i++) rows.start[drawn[k].first + i + 1] += drawn[k].degree[i];
-    for (int i = 0; i < rows.targets; i++) rows.start[i + 1] += rows.start[i];
-    rows.source = memory_new(MEMORY_BUFFERS, (size_t)rows.start[rows.targets], sizeof(int32_t));
-    rows.weight = memory_new(MEMORY_BUFFERS, (size_t)rows.start[rows.targets], sizeof(double));
-    if (all->own_delays) rows.delay = memory_new(MEMORY_BUFFERS, (size_t)rows.start[rows.targets], sizeof(uint16_t));
-    return rows;
-}
-
 static int largest_degree(const drawn_projection *drawn) {
     int32_t largest = 0;
     for (int i = 0; i < drawn->targets; i++)
@@ -182,23 +169,57 @@ static int largest_degree(const drawn_projection *drawn) {
     return largest;
 }
 
-static void fill_rows(const network *network, const projections *all, const drawn_projection *drawn, double scale, synapse_rows *rows) {
+/** What rows are made of. */
+typedef struct {
+    const network *network;
+    const projections *all;
+    const drawn_projection *drawn; /* [all->count] */
+    double scale;                  /* of weights */
+} row_maker;
+
+/** Those of the targets first .. past-1 of the rank that a projection has, as its targets. */
+static void stretch_of(const drawn_projection *drawn, int first, int past, int stretch[2]) {
+    stretch[0] = first > drawn->first ? first - drawn->first : 0;
+    stretch[1] = past < drawn->first + drawn->targets ? past - drawn->first : drawn->targets;
+}
+
+static void fill_rows(const row_maker *maker, int first, synapse_rows *rows) {
+    const network *network = maker->network;
     int64_t *next = memory_new(MEMORY_BUFFERS, (size_t)rows->targets, sizeof *next);
     if (rows->targets) memcpy(next, rows->start, (size_t)rows->targets * sizeof *next);
-    for (int k = 0; k < all->count; k++) {
-        projection_target of = {.one = &all->all[k], .index = k, .seed = network->seed, .scale = scale};
-        double *scratch = memory_new(MEMORY_BUFFERS, (size_t)largest_degree(&drawn[k]) + 4, sizeof *scratch);
-        for (int i = 0; i < drawn[k].targets; i++) {
-            const int local = drawn[k].first + i, degree = drawn[k].degree[i];
+    for (int k = 0, stretch[2]; k < maker->all->count; k++) {
+        const drawn_projection *drawn = &maker->drawn[k];
+        projection_target of = {.one = &maker->all->all[k], .index = k, .seed = network->seed, .scale = maker->scale};
+        double *scratch = memory_new(MEMORY_BUFFERS, (size_t)largest_degree(drawn) + 4, sizeof *scratch);
+        stretch_of(drawn, first, first + rows->targets, stretch);
+        for (int i = stretch[0]; i < stretch[1]; i++) {
+            const int local = drawn->first + i, degree = drawn->degree[i];
+            const int64_t at = next[local - first];
             of.gid = network->part.first + local;
-            projection_sources(all, k, &drawn[k], i, network->seed, of.gid, rows->source + next[local]);
-            projection_weights(&of, degree, scratch, rows->weight + next[local]);
-            if (rows->delay) projection_delays(&of, network->dt, degree, scratch, rows->delay + next[local]);
-            next[local] += degree;
+            projection_sources(maker->all, k, drawn, i, network->seed, of.gid, rows->source + at);
+            projection_weights(&of, degree, scratch, rows->weight + at);
+            if (rows->delay) projection_delays(&of, network->dt, degree, scratch, rows->delay + at);
+            next[local - first] += degree;
         }
         memory_free(scratch);
     }
     memory_free(next);
+}
+
+static synapse_rows make_rows(void *of, int first, int count) {
+    const row_maker *maker = of;
+    synapse_rows rows = {.targets = count, .longest = maker->all->longest, .start = memory_new(MEMORY_BUFFERS, (size_t)count + 1, sizeof(int64_t))};
+    for (int k = 0, stretch[2]; k < maker->all->count; k++) {
+        const drawn_projection *drawn = &maker->drawn[k];
+        stretch_of(drawn, first, first + count, stretch);
+        for (int i = stretch[0]; i < stretch[1]; i++) rows.start[drawn->first + i - first + 1] += drawn->degree[i];
+    }
+    for (int i = 0; i < count; i++) rows.start[i + 1] += rows.start[i];
+    rows.source = memory_new(MEMORY_BUFFERS, (size_t)rows.start[count], sizeof(int32_t));
+    rows.weight = memory_new(MEMORY_BUFFERS, (size_t)rows.start[count], sizeof(double));
+    if (maker->all->own_delays) rows.delay = memory_new(MEMORY_BUFFERS, (size_t)rows.start[count], sizeof(uint16_t));
+    fill_rows(maker, first, &rows);
+    return rows;
 }
 
 /* ---- input from outside ---- */
@@ -244,12 +265,14 @@ static status build(const context *context, const config *config, const void *ra
     const projections *all = settings->projections;
     drawn_projection *drawn = memory_new(MEMORY_BUFFERS, (size_t)all->count, sizeof *drawn);
     for (int k = 0; k < all->count; k++) drawn[k] = projection_draw(all, k, network->part, network->seed);
-    synapse_rows rows = rows_for(network, all, drawn);
-    fill_rows(network, all, drawn, 1 / sqrt(p->input_scale), &rows);
+    row_maker maker = {.network = network, .all = all, .drawn = drawn, .scale = 1 / sqrt(p->input_scale)};
+    static_parts parts = {.make = make_rows, .of = &maker, .sources = network->part.total, .excitatory = network->cells->excitatory,
+                          .targets = network->part.mine, .longest = all->longest, .own_delays = all->own_delays};
+    for (int k = 0; k < all->count; k++)
+        for (int i = 0; i < drawn[k].targets; i++) parts.synapses += drawn[k].degree[i];
+    network->synapses = static_from_parts(&parts);
     for (int k = 0; k < all->count; k++) drawn_projection_free(&drawn[k]);
     memory_free(drawn);
-    network->synapses = static_from_rows(&rows, network->part.total, network->cells->excitatory);
-    synapse_rows_free(&rows);
     for (int k = 0; k < all->count; k++)
         network->in_degree += all->all[k].in_degree * (double)population_size(all, all->all[k].target) / (double)network->part.total / 2;
     give_input(network, p, settings);

@@ -186,27 +186,74 @@ static_form static_best_form(const static_synapses *synapses, int targets) {
     return single ? form : targets <= UINT16_MAX + 1 ? STATIC_NARROW : STATIC_LISTS;
 }
 
-/** By delay, slice by slice. */
+/** Those of the lists that a slice has, by delay. @param shift added to a target of the lists it is a local index @param row room for a source's */
+static void append_lists(static_blocks *blocks, int v, const static_synapses *lists, int shift, blocks_synapse *row) {
+    const blocks_slice *slice = &blocks->slice[v];
+    for (int64_t j = 0; j < lists->sources; j++) {
+        int count = 0;
+        for (int64_t s = lists->start[j]; s < lists->start[j + 1]; s++) {
+            const uint32_t target = lists->target[s] + (uint32_t)shift;
+            if (target - (uint32_t)slice->first < (uint32_t)slice->count)
+                row[count++] = (blocks_synapse){target, lists->delay[s], lists->weight ? lists->weight[s] : 0};
+        }
+        blocks_append(blocks, v, row, count);
+    }
+}
+
 static void to_blocks(static_synapses *synapses, int targets) {
     const blocks_setting setting = setting_of(synapses->sources, synapses->excitatory, synapses->longest, !synapses->weight, targets);
     static_blocks *blocks = blocks_new(&setting);
     blocks_synapse *row = memory_new(MEMORY_BUFFERS, (size_t)static_largest_out_degree(synapses), sizeof *row);
     for (int v = 0; v < blocks->slices; v++) {
-        const blocks_slice *slice = &blocks->slice[v];
         if (blocks->slices == 1) blocks_reserve(blocks, v, synapses->start[synapses->sources]);
-        for (int64_t j = 0; j < synapses->sources; j++) {
-            int count = 0;
-            for (int64_t s = synapses->start[j]; s < synapses->start[j + 1]; s++)
-                if (synapses->target[s] - (uint32_t)slice->first < (uint32_t)slice->count)
-                    row[count++] = (blocks_synapse){synapses->target[s], synapses->delay[s], synapses->weight ? synapses->weight[s] : 0};
-            blocks_append(blocks, v, row, count);
-        }
+        append_lists(blocks, v, synapses, 0, row);
     }
     blocks_finish(blocks);
     memory_free(row);
     memory_free(synapses->target), memory_free(synapses->weight), memory_free(synapses->delay);
     synapses->target = NULL, synapses->weight = NULL, synapses->delay = NULL;
     synapses->blocks = blocks;
+}
+
+/** Rows and lists of the targets of one slice, which become blocks before the next ones are made.
+ *  @param[in,out] synapses empty, sources and longest known @return false: a source has more synapses onto a slice than blocks hold */
+static bool blocks_from_parts(const static_parts *parts, static_synapses *synapses) {
+    const blocks_setting setting = setting_of(parts->sources, parts->excitatory, parts->longest, false, parts->targets);
+    static_blocks *blocks = synapses->blocks = blocks_new(&setting);
+    bool fits = true;
+    for (int v = 0; v < blocks->slices && fits; v++) {
+        const blocks_slice *slice = &blocks->slice[v];
+        synapse_rows rows = parts->make(parts->of, slice->first, slice->count);
+        static_synapses *lists = static_from_rows(&rows, parts->sources, parts->excitatory);
+        synapse_rows_free(&rows);
+        const int64_t largest = static_largest_out_degree(lists);
+        fits = largest <= BLOCKS_ROW_MAX;
+        if (fits) {
+            blocks_synapse *row = memory_new(MEMORY_BUFFERS, (size_t)largest, sizeof *row);
+            blocks_reserve(blocks, v, lists->start[lists->sources]);
+            append_lists(blocks, v, lists, slice->first, row);
+            memory_free(row);
+        }
+        for (int64_t j = 0; j < lists->sources; j++) synapses->start[j + 1] += lists->start[j + 1];
+        if (lists->largest_in_degree > synapses->largest_in_degree) synapses->largest_in_degree = lists->largest_in_degree;
+        static_free(lists);
+    }
+    if (fits) blocks_finish(blocks);
+    return fits;
+}
+
+static_synapses *static_from_parts(const static_parts *parts) {
+    if (parts->own_delays && static_delayed_form(parts->synapses, (double)parts->sources, parts->targets, parts->longest, false) == STATIC_BLOCKS) {
+        static_synapses *synapses = memory_new(MEMORY_STATIC, 1, sizeof *synapses);
+        *synapses = (static_synapses){.sources = parts->sources, .excitatory = parts->excitatory, .longest = parts->longest};
+        synapses->start = memory_new(MEMORY_STATIC, (size_t)parts->sources + 1, sizeof *synapses->start);
+        if (blocks_from_parts(parts, synapses)) return synapses;
+        static_free(synapses);
+    }
+    synapse_rows rows = parts->make(parts->of, 0, parts->targets);
+    static_synapses *synapses = static_from_rows(&rows, parts->sources, parts->excitatory);
+    synapse_rows_free(&rows);
+    return synapses;
 }
 
 static void from_blocks(static_synapses *synapses, int targets) {
