@@ -136,6 +136,8 @@ static double bytes_while_built(const plan_network *network, const plan_share *s
     double packed = plan_is_typed(network) || in_blocks(network, share, &setting) ? plan_static_bytes(network, share) : 0; /* made beside the lists, then */
     double unpacked = ((typed ? 4.0 : 12.0) + delay) * all;
     double static_stage = end[MEMORY_STATE] + (any ? unpacked + 8 * (double)network->neurons : 0) + fmax(rows, packed);
+    if (network->network.population_inputs && in_blocks(network, share, &setting)) /* kind populations: rows and lists of one slice beside the blocks */
+        static_stage = end[MEMORY_STATE] + 8 * (double)network->neurons + plan_static_bytes(network, share) + 2 * unpacked / blocks_slices(&setting);
     double statics = network->plastic.takes_static ? 12 * all + unpacked : end[MEMORY_STATIC];
     double lists = 12 * 1.25 * plastic; /* sources, and weights as doubles */
     double block = network->table_bytes / (double)share->ranks, read = end[MEMORY_STATE] + end[MEMORY_STATIC] + network->table_bytes;
