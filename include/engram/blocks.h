@@ -9,7 +9,7 @@
  *  13 bits in units of `unit`; then sums are integers, and the same in whatever order they are made. BLOCKS_COUNTED is for weights that depend on types only:
  *  spikes are counted. BLOCKS_DOUBLE has 8 bytes more, the weight, and sums in the order that flight.h states, so that all bits are those of the ring.
  *
- *  Nothing is collective. Built slice by slice, source by source, without anything else in memory.
+ *  Nothing is collective. Built slice by slice: source by source, from synapses that are in memory already, or target by target, from rows that need not be.
  */
 #ifndef ENGRAM_BLOCKS_H
 #define ENGRAM_BLOCKS_H
@@ -22,8 +22,6 @@ enum {
     BLOCKS_ROW_MAX = UINT16_MAX,/**< synapses of a source in a slice */
     BLOCKS_WEIGHT_MAX = 4095,   /**< units, of either sign */
 };
-
-typedef enum { BLOCKS_COUNTED, BLOCKS_FIXED, BLOCKS_DOUBLE } blocks_form;
 
 /** Neurons first .. first+count-1 (local indices) as targets. */
 typedef struct {
@@ -74,6 +72,20 @@ void blocks_reserve(static_blocks *blocks, int slice, int64_t synapses);
 /** The next source's synapses onto a slice, in any order; those of the same delay are kept in theirs. @param synapse [count], at most BLOCKS_ROW_MAX */
 void blocks_append(static_blocks *blocks, int slice, const blocks_synapse *synapse, int count);
 
+/** Rows of a slice's targets, as they come: 7 bytes a synapse in form BLOCKS_FIXED, 13 in BLOCKS_DOUBLE (what is counted has no rows). */
+typedef struct blocks_rows blocks_rows;
+
+/** @param start [slice.count+1] synapses of the rank's targets before; borrowed @return owned */
+blocks_rows *blocks_rows_new(const static_blocks *blocks, int slice, const int64_t *start);
+void blocks_rows_free(blocks_rows *kept);
+
+/** Take rows of targets first .. of the slice; as many synapses each as start says. */
+void blocks_rows_take(blocks_rows *kept, int first, const synapse_rows *rows);
+
+/** Instead of blocks_append() for each source: the same words in the same order. @return false: a source has more than BLOCKS_ROW_MAX,
+ *  and the blocks are of no use */
+bool blocks_fill(static_blocks *blocks, int slice, const blocks_rows *kept);
+
 /** All sources are there: give back what is left of the room. */
 void blocks_finish(static_blocks *blocks);
 
@@ -84,6 +96,8 @@ int blocks_row(const static_blocks *blocks, int slice, int64_t source, blocks_sy
 int blocks_slices(const blocks_setting *setting);
 /** Bytes of so many synapses, and of sums, for "engram plan". */
 double blocks_bytes(const blocks_setting *setting, double synapses);
+/** Of the rows that are kept while a slice is built, of a rank with so many synapses. */
+double blocks_rows_bytes(const blocks_setting *setting, double synapses);
 double block_sums_bytes(const blocks_setting *setting);
 
 /** Sums of the block that is under way. */

@@ -56,6 +56,7 @@ typedef struct {
     bool typed;       /**< weights depend on the two types only and cost no memory */
     int longest;      /**< delay in steps; 0: all are one step */
     bool own_delays;  /**< synapses have delays of their own; else all have the longest */
+    double weight_unit; /**< weights are multiples of it; 0: any */
     double background;/**< Poisson spikes from outside of a neuron, in a step: mean; 0: none */
     const double *population_inputs; /**< [cells.populations] mean of static inputs, borrowed from the settings; NULL: neurons are alike */
 } network_size;

@@ -19,6 +19,7 @@ typedef struct {
     double *weight;   /**< [start[targets]] */
     uint16_t *delay;  /**< [start[targets]] time steps, 1 .. DELAY_MAX; NULL: longest for all */
     int longest;      /**< of the delays, on any rank; 0: all are one step */
+    double unit;      /**< weights are multiples of it, at most BLOCKS_WEIGHT_MAX of them (blocks.h); a power of two, so that their sums are exact; 0: any */
 } synapse_rows;
 
 /** Longest delay, in steps: 16 bits, and what a ring of them takes, set the limit. */
@@ -41,6 +42,7 @@ typedef struct {
     int64_t largest_in_degree; /**< of this rank's targets */
     uint16_t *delay;           /**< [start[sources]] time steps, owned; NULL: longest for all */
     int longest;               /**< of the delays, the same on all ranks, 1 or more */
+    double unit;               /**< of weights, as synapse_rows have it */
     struct static_blocks *blocks; /**< form STATIC_BLOCKS: targets, delays and weights are there (blocks.h), and their arrays here NULL; owned */
 } static_synapses;
 
@@ -51,10 +53,11 @@ static_synapses *static_from_rows(const synapse_rows *rows, int64_t sources, int
 typedef struct {
     synapse_rows (*make)(void *of, int first, int count); /**< of local targets first .. first+count-1: row 0 is that of the first. Freed by who asks */
     void *of;
+    const int64_t *start; /**< [targets+1] synapses of the targets before, of all of them */
     int64_t sources, excitatory;
     int targets, longest; /**< of the rank; steps, no delay is longer */
     bool own_delays;      /**< rows have delays */
-    double synapses;      /**< of all targets */
+    double unit;          /**< of weights, as synapse_rows have it */
 } static_parts;
 
 /** static_from_rows() of all rows; with delays in form STATIC_BLOCKS, where that is the best, and then without all rows in memory at once. */
@@ -75,9 +78,15 @@ typedef enum {
 /** The form in which delivery is fastest, of so many typed synapses no two of which connect the same pair. @param targets local neurons */
 static_form static_form_for(double synapses, double sources, int64_t targets);
 
+/** Weights in blocks (blocks.h): by type, multiples of a unit, any. */
+typedef enum { BLOCKS_COUNTED, BLOCKS_FIXED, BLOCKS_DOUBLE } blocks_form;
+
+/** @param unit as static_synapses have it */
+blocks_form static_blocks_form(bool typed, double unit);
+
 /** The form of so many synapses with delays of their own: BLOCKS, unless the lists of where the delays of sources begin were longer than the synapses, or
  *  delays exceed BLOCKS_LONGEST steps. @param targets local neurons */
-static_form static_delayed_form(double synapses, double sources, int64_t targets, int longest, bool typed);
+static_form static_delayed_form(double synapses, double sources, int64_t targets, int longest, blocks_form form);
 
 /** Do weights depend on the two types only? */
 bool static_typed(const static_synapses *synapses);

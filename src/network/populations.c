@@ -39,6 +39,9 @@ static const param parameters[] = {
     LIST("delay", UNIT_TIME, "[]", 0, 1e4, "of synapses, in whole time steps, at least one; shapes as of weight; []: one time step", delay),
     LIST("delay_sd", UNIT_TIME, "0", 0, 1e4,
          "delays are drawn from N(delay, delay_sd^2) and clipped at one time step and at delay + 6 delay_sd; shapes as of weight", delay_sd),
+    {"weight_precision", PARAM_CHOICE, UNIT_NONE, "double", 0, 0, "double fixed",
+     "fixed: rounded to multiples of a power of two, the largest up to 4095 of it, where they are clipped: 4 bytes a synapse with a delay of its own, not 12",
+     offsetof(populations_parameters, weight_precision)},
     FLAG("multapses", "true", "a pair may have several synapses: probability is then that it has one at least, and their number is that of its expectation",
          multapses),
     FLAG("autapses", "true", "a neuron may connect to itself", autapses),
@@ -183,13 +186,24 @@ static void stretch_of(const drawn_projection *drawn, int first, int past, int s
     stretch[1] = past < drawn->first + drawn->targets ? past - drawn->first : drawn->targets;
 }
 
+/** Synapses of the targets before, from target @p first on. @return [count+1], owned */
+static int64_t *starts(const projections *all, const drawn_projection *drawn, int first, int count) {
+    int64_t *start = memory_new(MEMORY_BUFFERS, (size_t)count + 1, sizeof *start);
+    for (int k = 0, stretch[2]; k < all->count; k++) {
+        stretch_of(&drawn[k], first, first + count, stretch);
+        for (int i = stretch[0]; i < stretch[1]; i++) start[drawn[k].first + i - first + 1] += drawn[k].degree[i];
+    }
+    for (int i = 0; i < count; i++) start[i + 1] += start[i];
+    return start;
+}
+
 static void fill_rows(const row_maker *maker, int first, synapse_rows *rows) {
     const network *network = maker->network;
     int64_t *next = memory_new(MEMORY_BUFFERS, (size_t)rows->targets, sizeof *next);
     if (rows->targets) memcpy(next, rows->start, (size_t)rows->targets * sizeof *next);
     for (int k = 0, stretch[2]; k < maker->all->count; k++) {
         const drawn_projection *drawn = &maker->drawn[k];
-        projection_target of = {.one = &maker->all->all[k], .index = k, .seed = network->seed, .scale = maker->scale};
+        projection_target of = {.one = &maker->all->all[k], .index = k, .seed = network->seed, .scale = maker->scale, .unit = maker->all->weight_unit};
         double *scratch = memory_new(MEMORY_BUFFERS, (size_t)largest_degree(drawn) + 4, sizeof *scratch);
         stretch_of(drawn, first, first + rows->targets, stretch);
         for (int i = stretch[0]; i < stretch[1]; i++) {
@@ -208,13 +222,7 @@ static void fill_rows(const row_maker *maker, int first, synapse_rows *rows) {
 
 static synapse_rows make_rows(void *of, int first, int count) {
     const row_maker *maker = of;
-    synapse_rows rows = {.targets = count, .longest = maker->all->longest, .start = memory_new(MEMORY_BUFFERS, (size_t)count + 1, sizeof(int64_t))};
-    for (int k = 0, stretch[2]; k < maker->all->count; k++) {
-        const drawn_projection *drawn = &maker->drawn[k];
-        stretch_of(drawn, first, first + count, stretch);
-        for (int i = stretch[0]; i < stretch[1]; i++) rows.start[drawn->first + i - first + 1] += drawn->degree[i];
-    }
-    for (int i = 0; i < count; i++) rows.start[i + 1] += rows.start[i];
+    synapse_rows rows = {.targets = count, .longest = maker->all->longest, .start = starts(maker->all, maker->drawn, first, count)};
     rows.source = memory_new(MEMORY_BUFFERS, (size_t)rows.start[count], sizeof(int32_t));
     rows.weight = memory_new(MEMORY_BUFFERS, (size_t)rows.start[count], sizeof(double));
     if (maker->all->own_delays) rows.delay = memory_new(MEMORY_BUFFERS, (size_t)rows.start[count], sizeof(uint16_t));
@@ -265,12 +273,12 @@ static status build(const context *context, const config *config, const void *ra
     const projections *all = settings->projections;
     drawn_projection *drawn = memory_new(MEMORY_BUFFERS, (size_t)all->count, sizeof *drawn);
     for (int k = 0; k < all->count; k++) drawn[k] = projection_draw(all, k, network->part, network->seed);
-    row_maker maker = {.network = network, .all = all, .drawn = drawn, .scale = 1 / sqrt(p->input_scale)};
-    static_parts parts = {.make = make_rows, .of = &maker, .sources = network->part.total, .excitatory = network->cells->excitatory,
-                          .targets = network->part.mine, .longest = all->longest, .own_delays = all->own_delays};
-    for (int k = 0; k < all->count; k++)
-        for (int i = 0; i < drawn[k].targets; i++) parts.synapses += drawn[k].degree[i];
-    network->synapses = static_from_parts(&parts);
+    row_maker maker = {.network = network, .all = all, .drawn = drawn, .scale = projections_scale(p)};
+    int64_t *start = starts(all, drawn, 0, network->part.mine);
+    network->synapses = static_from_parts(&(static_parts){.make = make_rows, .of = &maker, .start = start, .sources = network->part.total,
+                                                          .excitatory = network->cells->excitatory, .targets = network->part.mine,
+                                                          .longest = all->longest, .own_delays = all->own_delays, .unit = all->weight_unit});
+    memory_free(start);
     for (int k = 0; k < all->count; k++) drawn_projection_free(&drawn[k]);
     memory_free(drawn);
     for (int k = 0; k < all->count; k++)
@@ -303,6 +311,7 @@ static status size(const config *config, const void *raw, const network_settings
     size->any = true;
     size->longest = all->longest;
     size->own_delays = all->own_delays;
+    size->weight_unit = all->weight_unit;
     size->inputs = synapses / total;
     size->variance = fmax(0, square / total - size->inputs * size->inputs);
     size->in_degree = size->inputs / 2;

@@ -11,6 +11,7 @@
 typedef enum { WIRING_PROBABILITY, WIRING_IN_DEGREE, WIRING_OUT_DEGREE, WIRING_SYNAPSES } wiring;
 enum { PROJECTIONS_MOST = 4096 - 1 }; /* 12 bits of the counters of draws */
 enum { DISTRIBUTION_NORMAL, DISTRIBUTION_LOGNORMAL };
+enum { WEIGHT_DOUBLE, WEIGHT_FIXED };
 
 /** Synapses from one population onto another, of a rule. */
 typedef struct {
@@ -37,13 +38,14 @@ typedef struct projections {
     projection *all;      /**< [count] in their order */
     int longest;          /**< delay, steps */
     bool own_delays;      /**< synapses have delays of their own; else all have the longest */
+    double weight_unit;   /**< weights are rounded to multiples of it, a power of two; 0: as drawn */
 } projections;
 
 typedef struct {
     param_texts names, types;
     param_numbers sizes, connections, weight, weight_cv, delay, delay_sd, background_rate, background_inputs, background_weight, bias, full_rates;
     double scale, input_scale;
-    int wiring, distribution, background;
+    int wiring, distribution, weight_precision, background;
     bool multapses, autapses;
     char *projections;
 } populations_parameters;
@@ -62,6 +64,9 @@ static inline int64_t population_size(const projections *all, int population) {
 status projections_read(const context *context, const config *config, const populations_parameters *p, double dt, projections *all);
 void projections_free(projections *all);
 
+/** What weights at full size are multiplied by. */
+double projections_scale(const populations_parameters *p);
+
 /** Mean in-degree of the targets of a projection in the network at full size. */
 double projection_full_in_degree(const projections *all, const projection *one);
 
@@ -79,8 +84,8 @@ void drawn_projection_free(drawn_projection *drawn);
 /** Sources of target @p i of those drawn. @param scratch [degree] @param[out] source [degree] gids, in the order drawn */
 void projection_sources(const projections *all, int index, const drawn_projection *drawn, int i, uint64_t seed, int64_t gid, int32_t *source);
 
-/** Weights of @p count synapses of target @p gid, times @p scale. @param scratch [4 * ((count + 3) / 4)] */
-typedef struct { const projection *one; int index; uint64_t seed; int64_t gid; double scale; } projection_target;
+/** Weights of @p count synapses of target @p gid, times @p scale, as multiples of @p unit. @param scratch [4 * ((count + 3) / 4)] */
+typedef struct { const projection *one; int index; uint64_t seed; int64_t gid; double scale, unit; } projection_target;
 void projection_weights(const projection_target *of, int count, double *scratch, double *weight);
 
 /** Delays of the same, in steps. @param dt ms */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "engram/blocks.h"
 #include "engram/memory.h"
 #include "engram/text_table.h"
 #include "populations.h"
@@ -236,6 +237,36 @@ static status check_projection(const config *config, const populations_parameter
     return *text ? complain_of(config, p, all, one, key, text) : STATUS_OK;
 }
 
+double projections_scale(const populations_parameters *p) {
+    return 1 / sqrt(p->input_scale);
+}
+
+/** The weight that one of 1e9 exceeds, of lognormal ones one of 3e4: their tail would leave few units to the others. */
+static double largest_weight(const projection *one) {
+    enum { SPREAD = 6, SPREAD_OF_LOG = 4 };
+    const double variance = log1p(one->cv * one->cv);
+    return fabs(one->weight) * (one->distribution == DISTRIBUTION_LOGNORMAL ? exp(SPREAD_OF_LOG * sqrt(variance) - variance / 2) : 1 + SPREAD * one->cv);
+}
+
+/** The least power of two of which all weights have BLOCKS_WEIGHT_MAX at most. What has few of them would be rounded to something else. */
+static status set_unit(const config *config, const populations_parameters *p, projections *all) {
+    enum { FEWEST = 16 };
+    double most = 0;
+    for (int k = 0; k < all->count; k++) most = fmax(most, largest_weight(&all->all[k]) * projections_scale(p));
+    int exponent;
+    const double part = frexp(most / BLOCKS_WEIGHT_MAX, &exponent);
+    all->weight_unit = ldexp(1, part == 0.5 ? exponent - 1 : exponent);
+    for (int k = 0; k < all->count; k++) {
+        const double mean = all->all[k].weight * projections_scale(p);
+        char text[200];
+        if (mean == 0 || fabs(mean) >= FEWEST * all->weight_unit) continue;
+        snprintf(text, sizeof text, "weight %g is to be a multiple of %g (weight_precision: fixed), as weights reach up to %g: less than %d of them; give weight_precision: double",
+                 mean, all->weight_unit, most, FEWEST);
+        return complain_of(config, p, all, &all->all[k], "weight", text);
+    }
+    return STATUS_OK;
+}
+
 status projections_read(const context *context, const config *config, const populations_parameters *p, double dt, projections *all) {
     status result = STATUS_OK;
     if (*p->projections && p->connections.count)
@@ -257,5 +288,8 @@ status projections_read(const context *context, const config *config, const popu
         if (one->delay_most > all->longest) all->longest = one->delay_most;
     }
     if (all->longest == 0) all->longest = 1;
+    if (result == STATUS_OK && p->weight_precision == WEIGHT_FIXED) result = set_unit(config, p, all);
+    if (result == STATUS_OK && all->weight_unit > 0)
+        log_line(context, "network.weight_precision: fixed: weights are multiples of %g, up to %g, where larger ones are clipped", all->weight_unit, BLOCKS_WEIGHT_MAX * all->weight_unit);
     return result;
 }

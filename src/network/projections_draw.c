@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "engram/blocks.h"
 #include "engram/memory.h"
 #include "engram/random.h"
 #include "populations.h"
@@ -201,18 +202,23 @@ static double weight_again(const projection_target *of, int d) {
     return fmax(part, 0);
 }
 
-void projection_weights(const projection_target *of, int count, double *scratch, double *weight) {
+static void draw_weights(const projection_target *of, int count, double *scratch, double *weight) {
     const projection *one = of->one;
     const int blocks = (count + 3) / 4;
     const double mean = one->weight * of->scale, variance = log1p(one->cv * one->cv), sigma = sqrt(variance);
-    if (one->cv == 0) {
-        for (int d = 0; d < count; d++) weight[d] = mean;
-        return;
-    }
     random_noise(of->seed, RANDOM_PROJECTION_WEIGHT, 0, blocks, (uint64_t)of->gid << 16 | (uint64_t)of->index, blocks, scratch);
     for (int d = 0; d < count; d++) {
         const double xi = scratch[(d & 3) * blocks + (d >> 2)], part = 1 + one->cv * xi;
         if (one->distribution == DISTRIBUTION_LOGNORMAL) weight[d] = mean * exp(sigma * xi - variance / 2);
         else weight[d] = mean * (part > 0 ? part : weight_again(of, d));
     }
+}
+
+void projection_weights(const projection_target *of, int count, double *scratch, double *weight) {
+    const double unit = of->unit, most = BLOCKS_WEIGHT_MAX;
+    if (of->one->cv > 0) draw_weights(of, count, scratch, weight);
+    else
+        for (int d = 0; d < count; d++) weight[d] = of->one->weight * of->scale;
+    if (unit > 0)
+        for (int d = 0; d < count; d++) weight[d] = unit * fmax(-most, fmin(rint(weight[d] / unit), most));
 }

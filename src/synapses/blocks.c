@@ -67,6 +67,10 @@ void blocks_reserve(static_blocks *blocks, int slice, int64_t synapses) {
     if (synapses > blocks->slice[slice].room) set_room(blocks, &blocks->slice[slice], synapses);
 }
 
+static int16_t units_of(const static_blocks *blocks, double weight) {
+    return (int16_t)fmax(-BLOCKS_WEIGHT_MAX, fmin(rint(weight / blocks->unit), BLOCKS_WEIGHT_MAX));
+}
+
 void blocks_finish(static_blocks *blocks) {
     for (int v = 0; v < blocks->slices; v++) {
         const long long done = blocks->slice[v].done, wanted = blocks->sources;
@@ -79,8 +83,7 @@ static uint32_t word_of(const static_blocks *blocks, const blocks_slice *slice, 
     uint32_t word = synapse->target - (uint32_t)slice->first;
     word |= (uint32_t)(synapse->delay & DELAY_MASK) << slice->bits;
     if (blocks->form != BLOCKS_FIXED) return word;
-    const double units = fmax(-BLOCKS_WEIGHT_MAX, fmin(rint(synapse->weight / blocks->unit), BLOCKS_WEIGHT_MAX));
-    return word | (uint32_t)(int32_t)units << WORD_WEIGHT;
+    return word | (uint32_t)units_of(blocks, synapse->weight) << WORD_WEIGHT;
 }
 
 void blocks_append(static_blocks *blocks, int v, const blocks_synapse *synapse, int count) {
@@ -99,6 +102,80 @@ void blocks_append(static_blocks *blocks, int v, const blocks_synapse *synapse, 
     for (int d = 0; d < blocks->longest; d++) offset[d] = offset[d + 1];
     offset[blocks->longest] = (uint16_t)count;
     slice->start[source + 1] = begin + count;
+}
+
+struct blocks_rows {
+    const static_blocks *blocks;
+    const int64_t *start; /* [targets+1], less start[0] they are places in: */
+    int targets;
+    int32_t *source;
+    uint8_t *delay;
+    int16_t *units; /* BLOCKS_FIXED */
+    double *weight; /* BLOCKS_DOUBLE */
+};
+
+blocks_rows *blocks_rows_new(const static_blocks *blocks, int v, const int64_t *start) {
+    blocks_rows *kept = memory_new(MEMORY_BUFFERS, 1, sizeof *kept);
+    *kept = (blocks_rows){.blocks = blocks, .start = start, .targets = blocks->slice[v].count};
+    const size_t count = (size_t)(start[kept->targets] - start[0]);
+    kept->source = memory_new(MEMORY_BUFFERS, count, sizeof *kept->source);
+    kept->delay = memory_new(MEMORY_BUFFERS, count, sizeof *kept->delay);
+    if (blocks->form == BLOCKS_FIXED) kept->units = memory_new(MEMORY_BUFFERS, count, sizeof *kept->units);
+    else kept->weight = memory_new(MEMORY_BUFFERS, count, sizeof *kept->weight);
+    return kept;
+}
+
+void blocks_rows_free(blocks_rows *kept) {
+    memory_free(kept->source), memory_free(kept->delay), memory_free(kept->units), memory_free(kept->weight);
+    memory_free(kept);
+}
+
+void blocks_rows_take(blocks_rows *kept, int first, const synapse_rows *rows) {
+    const int64_t at = kept->start[first] - kept->start[0], count = rows->start[rows->targets];
+    if (count != kept->start[first + rows->targets] - kept->start[first]) context_abort("blocks: %lld synapses", (long long)count);
+    memcpy(kept->source + at, rows->source, (size_t)count * sizeof *rows->source);
+    for (int64_t s = 0; s < count; s++) kept->delay[at + s] = (uint8_t)rows->delay[s];
+    if (kept->weight) memcpy(kept->weight + at, rows->weight, (size_t)count * sizeof *rows->weight);
+    else
+        for (int64_t s = 0; s < count; s++) kept->units[at + s] = units_of(kept->blocks, rows->weight[s]);
+}
+
+/** offset[d] becomes the number of the source's synapses with delays up to d, its start what the sources before have. @return false: too many of a source */
+static bool count_sources(const static_blocks *blocks, blocks_slice *slice, const blocks_rows *kept, int64_t count) {
+    for (int64_t s = 0; s < count; s++) slice->start[kept->source[s] + 1]++;
+    bool fits = true;
+    for (int64_t j = 0; j < blocks->sources; j++) {
+        fits &= slice->start[j + 1] <= BLOCKS_ROW_MAX;
+        slice->start[j + 1] += slice->start[j];
+    }
+    if (!fits) return false;
+    const int row = blocks->longest + 1;
+    for (int64_t s = 0; s < count; s++) slice->offset[(int64_t)kept->source[s] * row + kept->delay[s]]++;
+    for (int64_t j = 0; j < blocks->sources; j++)
+        for (uint16_t *offset = slice->offset + j * row, *last = offset + blocks->longest; offset < last; offset++) offset[1] = (uint16_t)(offset[1] + offset[0]);
+    return true;
+}
+
+bool blocks_fill(static_blocks *blocks, int v, const blocks_rows *kept) {
+    blocks_slice *slice = &blocks->slice[v];
+    const int64_t count = kept->start[kept->targets] - kept->start[0];
+    const int row = blocks->longest + 1;
+    if (!count_sources(blocks, slice, kept, count)) return false;
+    set_room(blocks, slice, count);
+    for (int i = kept->targets - 1; i >= 0; i--) /* from behind, as blocks_append() does it */
+        for (int64_t s = kept->start[i + 1] - kept->start[0] - 1; s >= kept->start[i] - kept->start[0]; s--) {
+            const int64_t source = kept->source[s], at = slice->start[source] + --slice->offset[source * row + kept->delay[s]];
+            slice->word[at] = (uint32_t)i | (uint32_t)(kept->delay[s] & DELAY_MASK) << slice->bits;
+            if (kept->units) slice->word[at] |= (uint32_t)kept->units[s] << WORD_WEIGHT;
+            else slice->weight[at] = kept->weight[s];
+        }
+    for (int64_t j = 0; j < blocks->sources; j++) {
+        uint16_t *offset = slice->offset + j * row;
+        memmove(offset, offset + 1, (size_t)blocks->longest * sizeof *offset);
+        offset[blocks->longest] = (uint16_t)(slice->start[j + 1] - slice->start[j]);
+    }
+    slice->done = blocks->sources;
+    return true;
 }
 
 int blocks_row(const static_blocks *blocks, int v, int64_t source, blocks_synapse *row) {
@@ -122,6 +199,10 @@ static const size_t sum_bytes[] = {[BLOCKS_COUNTED] = sizeof(uint16_t), [BLOCKS_
 double blocks_bytes(const blocks_setting *setting, double synapses) {
     const double of_source = 8 + 2.0 * (setting->longest + 1), each = 4 + (setting->form == BLOCKS_DOUBLE ? 8 : 0);
     return blocks_slices(setting) * (double)setting->sources * of_source + each * synapses;
+}
+
+double blocks_rows_bytes(const blocks_setting *setting, double synapses) {
+    return (5 + (setting->form == BLOCKS_FIXED ? 2 : 8)) * synapses / blocks_slices(setting);
 }
 
 /* Sums are added to here and there: in small pages the translation of addresses takes longer than the addition. From SMALL bytes on they lie in huge pages. */

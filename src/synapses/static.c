@@ -23,6 +23,7 @@ static_synapses *static_from_rows(const synapse_rows *rows, int64_t sources, int
     synapses->target = memory_new(MEMORY_STATIC, (size_t)count, sizeof(uint32_t));
     synapses->weight = memory_new(MEMORY_STATIC, (size_t)count, sizeof(double));
     synapses->longest = rows->longest > 0 ? rows->longest : 1;
+    synapses->unit = rows->unit;
     if (rows->delay) synapses->delay = memory_new(MEMORY_STATIC, (size_t)count, sizeof(uint16_t));
     for (int64_t s = 0; s < count; s++) synapses->start[rows->source[s] + 1]++;
     for (int64_t j = 0; j < sources; j++) synapses->start[j + 1] += synapses->start[j];
@@ -73,7 +74,8 @@ synapse_rows static_to_rows(const static_synapses *synapses, int targets, int64_
                          .source = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof(int32_t)),
                          .weight = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof(double)),
                          .delay = synapses->delay || synapses->blocks ? memory_new(MEMORY_BUFFERS, (size_t)count, sizeof(uint16_t)) : NULL,
-                         .longest = synapses->longest};
+                         .longest = synapses->longest,
+                         .unit = synapses->unit};
     if (synapses->blocks) {
         rows_of_blocks(synapses, first_gid, &rows);
         return rows;
@@ -160,14 +162,18 @@ static_form static_form_for(double synapses, double sources, int64_t targets) {
     return targets <= UINT16_MAX + 1 ? STATIC_NARROW : STATIC_LISTS;
 }
 
-static blocks_setting setting_of(int64_t sources, int64_t excitatory, int longest, bool typed, int targets) {
-    return (blocks_setting){.form = typed ? BLOCKS_COUNTED : BLOCKS_DOUBLE, .sources = sources, .excitatory = excitatory, .longest = longest, .mine = targets};
+blocks_form static_blocks_form(bool typed, double unit) {
+    return typed ? BLOCKS_COUNTED : unit > 0 ? BLOCKS_FIXED : BLOCKS_DOUBLE;
 }
 
-static_form static_delayed_form(double synapses, double sources, int64_t targets, int longest, bool typed) {
+static_form static_delayed_form(double synapses, double sources, int64_t targets, int longest, blocks_form form) {
     if (longest > BLOCKS_LONGEST || targets > INT32_MAX) return STATIC_LISTS;
-    const blocks_setting setting = setting_of((int64_t)sources, 0, longest, typed, (int)targets);
+    const blocks_setting setting = {.form = form, .sources = (int64_t)sources, .longest = longest, .mine = (int)targets};
     return blocks_bytes(&setting, 0) <= (double)sizeof(uint32_t) * synapses ? STATIC_BLOCKS : STATIC_LISTS;
+}
+
+static blocks_form form_in_blocks(const static_synapses *synapses) {
+    return static_blocks_form(static_typed(synapses), synapses->unit);
 }
 
 bool static_typed(const static_synapses *synapses) {
@@ -178,7 +184,7 @@ static_form static_best_form(const static_synapses *synapses, int targets) {
     if (synapses->delay || synapses->blocks) {
         const bool fits = static_largest_out_degree(synapses) <= BLOCKS_ROW_MAX;
         const double count = (double)synapses->start[synapses->sources];
-        return fits ? static_delayed_form(count, (double)synapses->sources, targets, synapses->longest, static_typed(synapses)) : STATIC_LISTS;
+        return fits ? static_delayed_form(count, (double)synapses->sources, targets, synapses->longest, form_in_blocks(synapses)) : STATIC_LISTS;
     }
     if (synapses->weight) return STATIC_LISTS;
     static_form form = static_form_for((double)synapses->start[synapses->sources], (double)synapses->sources, targets);
@@ -186,71 +192,66 @@ static_form static_best_form(const static_synapses *synapses, int targets) {
     return single ? form : targets <= UINT16_MAX + 1 ? STATIC_NARROW : STATIC_LISTS;
 }
 
-/** Those of the lists that a slice has, by delay. @param shift added to a target of the lists it is a local index @param row room for a source's */
-static void append_lists(static_blocks *blocks, int v, const static_synapses *lists, int shift, blocks_synapse *row) {
-    const blocks_slice *slice = &blocks->slice[v];
-    for (int64_t j = 0; j < lists->sources; j++) {
-        int count = 0;
-        for (int64_t s = lists->start[j]; s < lists->start[j + 1]; s++) {
-            const uint32_t target = lists->target[s] + (uint32_t)shift;
-            if (target - (uint32_t)slice->first < (uint32_t)slice->count)
-                row[count++] = (blocks_synapse){target, lists->delay[s], lists->weight ? lists->weight[s] : 0};
-        }
-        blocks_append(blocks, v, row, count);
-    }
-}
-
+/** By delay, slice by slice. */
 static void to_blocks(static_synapses *synapses, int targets) {
-    const blocks_setting setting = setting_of(synapses->sources, synapses->excitatory, synapses->longest, !synapses->weight, targets);
-    static_blocks *blocks = blocks_new(&setting);
+    static_blocks *blocks = blocks_new(&(blocks_setting){.form = form_in_blocks(synapses), .sources = synapses->sources, .excitatory = synapses->excitatory,
+                                                         .longest = synapses->longest, .mine = targets, .unit = synapses->unit});
     blocks_synapse *row = memory_new(MEMORY_BUFFERS, (size_t)static_largest_out_degree(synapses), sizeof *row);
     for (int v = 0; v < blocks->slices; v++) {
+        const blocks_slice *slice = &blocks->slice[v];
         if (blocks->slices == 1) blocks_reserve(blocks, v, synapses->start[synapses->sources]);
-        append_lists(blocks, v, synapses, 0, row);
+        for (int64_t j = 0; j < synapses->sources; j++) {
+            int count = 0;
+            for (int64_t s = synapses->start[j]; s < synapses->start[j + 1]; s++)
+                if (synapses->target[s] - (uint32_t)slice->first < (uint32_t)slice->count)
+                    row[count++] = (blocks_synapse){synapses->target[s], synapses->delay[s], synapses->weight ? synapses->weight[s] : 0};
+            blocks_append(blocks, v, row, count);
+        }
     }
     blocks_finish(blocks);
     memory_free(row);
-    memory_free(synapses->target), memory_free(synapses->weight), memory_free(synapses->delay);
-    synapses->target = NULL, synapses->weight = NULL, synapses->delay = NULL;
+    memory_free(synapses->target), memory_free(synapses->delay), memory_free(synapses->weight);
+    synapses->target = NULL, synapses->delay = NULL, synapses->weight = NULL;
     synapses->blocks = blocks;
 }
 
-/** Rows and lists of the targets of one slice, which become blocks before the next ones are made.
- *  @param[in,out] synapses empty, sources and longest known @return false: a source has more synapses onto a slice than blocks hold */
+/** Rows of some targets at a time, and of one slice of the blocks until it is complete.
+ *  @param[in,out] synapses empty, sources, longest and unit known @return false: a source has more synapses onto a slice than blocks hold */
 static bool blocks_from_parts(const static_parts *parts, static_synapses *synapses) {
-    const blocks_setting setting = setting_of(parts->sources, parts->excitatory, parts->longest, false, parts->targets);
-    static_blocks *blocks = synapses->blocks = blocks_new(&setting);
+    enum { TARGETS = 512 }; /* together: rows of some megabytes */
+    static_blocks *blocks = blocks_new(&(blocks_setting){.form = static_blocks_form(false, parts->unit), .sources = parts->sources, .excitatory = parts->excitatory,
+                                                         .longest = parts->longest, .mine = parts->targets, .unit = parts->unit});
+    synapses->blocks = blocks;
     bool fits = true;
     for (int v = 0; v < blocks->slices && fits; v++) {
         const blocks_slice *slice = &blocks->slice[v];
-        synapse_rows rows = parts->make(parts->of, slice->first, slice->count);
-        static_synapses *lists = static_from_rows(&rows, parts->sources, parts->excitatory);
-        synapse_rows_free(&rows);
-        const int64_t largest = static_largest_out_degree(lists);
-        fits = largest <= BLOCKS_ROW_MAX;
-        if (fits) {
-            blocks_synapse *row = memory_new(MEMORY_BUFFERS, (size_t)largest, sizeof *row);
-            blocks_reserve(blocks, v, lists->start[lists->sources]);
-            append_lists(blocks, v, lists, slice->first, row);
-            memory_free(row);
+        blocks_rows *kept = blocks_rows_new(blocks, v, parts->start + slice->first);
+        for (int first = 0; first < slice->count; first += TARGETS) {
+            synapse_rows rows = parts->make(parts->of, slice->first + first, slice->count - first < TARGETS ? slice->count - first : TARGETS);
+            blocks_rows_take(kept, first, &rows);
+            synapse_rows_free(&rows);
         }
-        for (int64_t j = 0; j < lists->sources; j++) synapses->start[j + 1] += lists->start[j + 1];
-        if (lists->largest_in_degree > synapses->largest_in_degree) synapses->largest_in_degree = lists->largest_in_degree;
-        static_free(lists);
+        fits = blocks_fill(blocks, v, kept);
+        for (int64_t j = 0; j < parts->sources && fits; j++) synapses->start[j + 1] += slice->start[j + 1];
+        blocks_rows_free(kept);
     }
-    if (fits) blocks_finish(blocks);
+    for (int i = 0; i < parts->targets; i++)
+        if (parts->start[i + 1] - parts->start[i] > synapses->largest_in_degree) synapses->largest_in_degree = parts->start[i + 1] - parts->start[i];
     return fits;
 }
 
 static_synapses *static_from_parts(const static_parts *parts) {
-    if (parts->own_delays && static_delayed_form(parts->synapses, (double)parts->sources, parts->targets, parts->longest, false) == STATIC_BLOCKS) {
+    const double count = (double)parts->start[parts->targets];
+    const blocks_form form = static_blocks_form(false, parts->unit);
+    if (parts->own_delays && static_delayed_form(count, (double)parts->sources, parts->targets, parts->longest, form) == STATIC_BLOCKS) {
         static_synapses *synapses = memory_new(MEMORY_STATIC, 1, sizeof *synapses);
-        *synapses = (static_synapses){.sources = parts->sources, .excitatory = parts->excitatory, .longest = parts->longest};
+        *synapses = (static_synapses){.sources = parts->sources, .excitatory = parts->excitatory, .longest = parts->longest, .unit = parts->unit};
         synapses->start = memory_new(MEMORY_STATIC, (size_t)parts->sources + 1, sizeof *synapses->start);
         if (blocks_from_parts(parts, synapses)) return synapses;
         static_free(synapses);
     }
     synapse_rows rows = parts->make(parts->of, 0, parts->targets);
+    rows.unit = parts->unit;
     static_synapses *synapses = static_from_rows(&rows, parts->sources, parts->excitatory);
     synapse_rows_free(&rows);
     return synapses;

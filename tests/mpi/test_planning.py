@@ -19,6 +19,10 @@ COMMON = {"simulation.baseline": "20 ms", "stimulus.start": "20 ms", "stimulus.s
 BALANCED = {"network.neurons": 4000, "network.in_degree": 100, "plastic.excitatory_in_degree": 30, "plastic.inhibitory_in_degree": 30}
 NOISY = {"network.kind": "none", "network.neurons": 4000, "neuron.noise_sd": 0.9, "neuron.noise": "current", "plastic.excitatory_in_degree": 40, "plastic.inhibitory_in_degree": 40}
 RANDOM = {"network.kind": "random", "network.neurons": 1200, "network.probability": 0.1, "network.strength": 0, "neuron.model": "theta", "learning.mu": 0}
+POPULATIONS = {"network.kind": "populations", "network.names": "[A, B, C]", "network.sizes": "[2000, 500, 1500]", "network.types": "[excitatory, inhibitory, excitatory]",
+               "network.connections": "[0.1, 0.1, 0, 0.1, 0.1, 0.1, 0, 0.3, 0.05]", "network.weight": "[50, -200, 50]", "network.background_rate": "8 Hz",
+               "network.background_inputs": 2000, "network.background_weight": 87.8, "network.tau_excitatory": "0.5 ms", "network.tau_inhibitory": "0.5 ms",
+               "neuron.model": "iaf_psc_exp", "plastic.kind": "none", "learning.rule": "none"}
 CONFIGURATIONS = {  # name: (ranks, parameters beside COMMON)
     "balanced": ((1, 2, 3), {**BALANCED, "output.edges": "all"}),
     "double": ((2,), {**BALANCED, "learning.precision": "double"}),
@@ -46,10 +50,10 @@ CONFIGURATIONS = {  # name: (ranks, parameters beside COMMON)
     "glif5": ((2,), {**BALANCED, "neuron.model": "glif5"}),
     "many_targets": ((2,), {**BALANCED, "targets.tasks": 4, "targets.duration": "400 ms", "learning.loops": 4, "plastic.excitatory_in_degree": 10, "plastic.inhibitory_in_degree": 10}),
     "outputs": ((2,), {**NOISY, "test.trials": 2, "output.spikes": "all", "output.report": "[drive, v]", "output.report_neurons": 2000, "test.psth_bin": "5 ms"}),
-    "populations": ((1, 3), {"network.kind": "populations", "network.names": "[A, B, C]", "network.sizes": "[2000, 500, 1500]", "network.types": "[excitatory, inhibitory, excitatory]",
-                             "network.connections": "[0.1, 0.1, 0, 0.1, 0.1, 0.1, 0, 0.3, 0.05]", "network.weight": "[50, -200, 50]", "network.background_rate": "8 Hz",
-                             "network.background_inputs": 2000, "network.background_weight": 87.8, "network.tau_excitatory": "0.5 ms", "network.tau_inhibitory": "0.5 ms",
-                             "neuron.model": "iaf_psc_exp", "plastic.kind": "none", "learning.rule": "none"}),
+    "populations": ((1, 3), POPULATIONS),
+    "populations_delays": ((2,), {**POPULATIONS, "network.delay": "[1.5, 0.8, 1.5]", "network.delay_sd": "0.3"}),
+    "populations_fixed": ((1, 3), {**POPULATIONS, "network.sizes": "[22000, 3000, 1500]", "network.connections": "[0.01, 0.1, 0, 0.1, 0.1, 0.1, 0, 0.3, 0.05]", "network.delay": "1 ms",
+                                   "network.delay_sd": "0.3", "network.weight_cv": 0.1, "network.weight_precision": "fixed"}),  # on one rank two slices
     "simulate_only": ((2,), {**BALANCED, "network.in_degree": 400, "plastic.kind": "none", "learning.rule": "none"}),
 }
 

@@ -110,5 +110,31 @@ def test_both_ways(bench):
         assert file["nodes/neurons/0/population"][:].tolist() == [0] * 40 + [1] * 10
 
 
+def weights_of(bench, name, text, overrides=()):
+    out = bench.path(name)
+    said = bench.succeed(["train", bench.config(f"{name}.yaml", text), "-o", out] + [word for o in overrides for word in ("-P", o)])
+    with h5py.File(os.path.join(out, "edges.h5")) as file:
+        return said, file["edges/static/0/syn_weight"][:]
+
+
+def test_fixed(bench):
+    """weight_precision: fixed: the nearest multiples of a power of two of which the largest weight has 4095 at most; what would be rounded to something else is refused."""
+    spread = (BASE % MATRIX).replace("delay: [1.5, 0.8]", "delay: [1.5, 0.8]\n  delay_sd: 0.2\n  weight_cv: 0.2")
+    _, drawn = weights_of(bench, "drawn", spread)
+    said, fixed = weights_of(bench, "fixed", spread, ["network.weight_precision=fixed"])
+    unit = 0.25  # 351.2 (1 + 6 * 0.2) = 772.6 is between 4095 / 8 and 4095 / 4
+    assert "network.weight_precision: fixed: weights are multiples of 0.25, up to 1023.75" in said, said
+    assert len(set(drawn)) > 100 and np.array_equal(fixed, unit * np.rint(drawn / unit)), (drawn[:8], fixed[:8])
+    scaled = BASE % "  wiring: in_degree\n  connections: [30, 20, 4, 0]\n  weight: [87.8, -351.2]\n  weight_cv: 0.8\n  distribution: lognormal\n  input_scale: 0.25\n"
+    said, fixed = weights_of(bench, "scaled", scaled, ["network.weight_precision=fixed"])
+    _, drawn = weights_of(bench, "as_drawn", scaled)
+    most = 2 * 351.2 * np.exp(4 * np.sqrt(np.log1p(0.64)) - np.log1p(0.64) / 2)
+    unit = 2 ** np.ceil(np.log2(most / 4095))
+    assert f"multiples of {unit:g}, up to {4095 * unit:g}" in said, (most, said)
+    assert np.array_equal(fixed, unit * np.rint(drawn / unit)), (drawn[:8], fixed[:8])
+    refused(bench, (BASE % MATRIX).replace("weight: [87.8,", "weight: [0.5,"), "L4E to L4E", "weight 0.5 is to be a multiple of 0.125", "less than 16 of them", "weight_precision: double",
+            overrides=["network.weight_precision=fixed"])
+
+
 if __name__ == "__main__":
     run_tests([f for name, f in list(globals().items()) if name.startswith("test_")])

@@ -195,20 +195,102 @@ static void test_blocks(void **state) {
     }
 }
 
-/** Packed into blocks by the program, and back: the same synapses, but that several of a pair are by delay. */
-static void check_form(bool typed) {
+static void in_units(synapse_rows *rows, double unit) {
+    for (int64_t s = 0; s < rows->start[TARGETS]; s++) rows->weight[s] = unit * rint(rows->weight[s] * 2 * BLOCKS_WEIGHT_MAX);
+    rows->unit = unit;
+}
+
+static synapse_rows some_rows(void *of, int first, int count) {
+    const synapse_rows *all = of;
+    const int64_t begin = all->start[first], synapses = all->start[first + count] - begin;
+    synapse_rows rows = {.targets = count, .longest = LONGEST, .start = memory_new(MEMORY_BUFFERS, (size_t)count + 1, sizeof(int64_t)),
+                         .source = memory_new(MEMORY_BUFFERS, (size_t)synapses, sizeof(int32_t)), .weight = memory_new(MEMORY_BUFFERS, (size_t)synapses, sizeof(double)),
+                         .delay = memory_new(MEMORY_BUFFERS, (size_t)synapses, sizeof(uint16_t))};
+    for (int i = 0; i <= count; i++) rows.start[i] = all->start[first + i] - begin;
+    memcpy(rows.source, all->source + begin, (size_t)synapses * sizeof *rows.source);
+    memcpy(rows.weight, all->weight + begin, (size_t)synapses * sizeof *rows.weight);
+    memcpy(rows.delay, all->delay + begin, (size_t)synapses * sizeof *rows.delay);
+    return rows;
+}
+
+static void assert_same_slice(const blocks_slice *one, const blocks_slice *other) {
+    const size_t count = (size_t)one->start[SOURCES];
+    assert_memory_equal(one->start, other->start, (SOURCES + 1) * sizeof *one->start);
+    assert_memory_equal(one->offset, other->offset, SOURCES * (LONGEST + 1) * sizeof *one->offset);
+    assert_memory_equal(one->word, other->word, count * sizeof *one->word);
+    assert_true((one->weight == NULL) == (other->weight == NULL));
+    if (one->weight) assert_memory_equal(one->weight, other->weight, count * sizeof *one->weight);
+}
+
+/** Rows that come some targets at a time give the blocks that all synapses together give. */
+static void check_parts(double unit) {
     synapse_rows rows = make_rows();
+    if (unit > 0) in_units(&rows, unit);
+    const blocks_form form = static_blocks_form(false, unit);
+    static_synapses *synapses = static_from_rows(&rows, SOURCES, SOURCES / 2);
+    const static_parts parts = {.make = some_rows, .of = &rows, .start = rows.start, .sources = SOURCES, .excitatory = SOURCES / 2, .targets = TARGETS,
+                                .longest = LONGEST, .own_delays = true, .unit = unit};
+    static_synapses *made = static_from_parts(&parts);
+    static_blocks *whole = make_blocks(synapses, form, 0, unit, false), *sliced = make_blocks(synapses, form, 9, unit, false);
+    assert_memory_equal(made->start, synapses->start, (SOURCES + 1) * sizeof *made->start);
+    assert_true(made->unit == unit && made->largest_in_degree == synapses->largest_in_degree && made->blocks->form == form);
+    assert_same_slice(made->blocks->slice, whole->slice);
+    static_blocks *again = blocks_new(&(blocks_setting){.form = form, .sources = SOURCES, .excitatory = SOURCES / 2, .longest = LONGEST, .mine = TARGETS,
+                                                        .slice_size = 9, .unit = unit});
+    assert_int_equal(again->slices, 3);
+    for (int v = 0; v < 3; v++) {
+        const blocks_slice *slice = &again->slice[v];
+        blocks_rows *kept = blocks_rows_new(again, v, rows.start + slice->first);
+        for (int first = 0; first < slice->count; first += 3) {
+            synapse_rows some = some_rows(&rows, slice->first + first, slice->count - first < 3 ? slice->count - first : 3);
+            blocks_rows_take(kept, first, &some);
+            synapse_rows_free(&some);
+        }
+        assert_true(blocks_fill(again, v, kept));
+        blocks_rows_free(kept);
+        assert_same_slice(slice, &sliced->slice[v]);
+    }
+    blocks_free(whole), blocks_free(sliced), blocks_free(again), static_free(made), static_free(synapses), synapse_rows_free(&rows);
+}
+
+static void test_parts(void **state) {
+    (void)state;
+    check_parts(0);
+    check_parts(0.25);
+}
+
+/** More synapses of a source than blocks hold: lists, with the same synapses. */
+static void test_too_many_of_a_source(void **state) {
+    (void)state;
+    enum { MANY = BLOCKS_ROW_MAX + 1 };
+    synapse_rows rows = {.targets = 1, .longest = 2, .start = memory_new(MEMORY_BUFFERS, 2, sizeof(int64_t)), .source = memory_new(MEMORY_BUFFERS, MANY, sizeof(int32_t)),
+                         .weight = memory_new(MEMORY_BUFFERS, MANY, sizeof(double)), .delay = memory_new(MEMORY_BUFFERS, MANY, sizeof(uint16_t))};
+    rows.start[1] = MANY;
+    for (int s = 0; s < MANY; s++) rows.weight[s] = s, rows.delay[s] = (uint16_t)(1 + s % 2);
+    static_synapses *made = static_from_parts(&(static_parts){.make = some_rows, .of = &rows, .start = rows.start, .sources = 1, .excitatory = 1, .targets = 1,
+                                                              .longest = 2, .own_delays = true});
+    assert_true(made->blocks == NULL && made->start[1] == MANY && made->largest_in_degree == MANY);
+    assert_memory_equal(made->weight, rows.weight, MANY * sizeof *made->weight);
+    static_free(made), synapse_rows_free(&rows);
+}
+
+/** Packed into blocks by the program, and back: the same synapses, but that several of a pair are by delay. */
+static void check_form(blocks_form form) {
+    const bool typed = form == BLOCKS_COUNTED;
+    synapse_rows rows = make_rows();
+    if (form == BLOCKS_FIXED) in_units(&rows, 0.25);
     static_synapses *synapses = static_from_rows(&rows, SOURCES, SOURCES / 2);
     for (int k = 0; k < 4; k++) synapses->type_weight[k / 2][k % 2] = k + 1;
     if (typed) memory_free(synapses->weight), synapses->weight = NULL;
     assert_true(static_typed(synapses) == typed);
     assert_int_equal(static_best_form(synapses, TARGETS), STATIC_BLOCKS);
-    assert_int_equal(static_delayed_form(SOURCES * 11, SOURCES, TARGETS, LONGEST, typed), STATIC_LISTS); /* the list of delays would be longer */
-    assert_int_equal(static_delayed_form(SOURCES * 12, SOURCES, TARGETS, LONGEST, typed), STATIC_BLOCKS);
-    assert_int_equal(static_delayed_form(1e12, SOURCES, TARGETS, BLOCKS_LONGEST + 1, typed), STATIC_LISTS);
+    assert_int_equal(static_delayed_form(SOURCES * 11, SOURCES, TARGETS, LONGEST, form), STATIC_LISTS); /* the list of delays would be longer */
+    assert_int_equal(static_delayed_form(SOURCES * 12, SOURCES, TARGETS, LONGEST, form), STATIC_BLOCKS);
+    assert_int_equal(static_delayed_form(1e12, SOURCES, TARGETS, BLOCKS_LONGEST + 1, form), STATIC_LISTS);
     for (int turn = 0; turn < 2; turn++) {
         static_pack(synapses, turn ? STATIC_LISTS : STATIC_BLOCKS, TARGETS);
         assert_true(static_typed(synapses) == typed && (synapses->blocks == NULL) == turn && (synapses->target != NULL) == turn);
+        assert_true(synapses->unit == rows.unit && (!synapses->blocks || synapses->blocks->form == form));
         synapse_rows back = static_to_rows(synapses, TARGETS, 1); /* the first target is neuron 1 */
         assert_memory_equal(back.start, rows.start, (TARGETS + 1) * sizeof *rows.start);
         assert_memory_equal(back.source, rows.source, (size_t)rows.start[TARGETS] * sizeof *rows.source);
@@ -231,8 +313,9 @@ static void check_form(bool typed) {
 
 static void test_form(void **state) {
     (void)state;
-    check_form(false);
-    check_form(true);
+    check_form(BLOCKS_COUNTED);
+    check_form(BLOCKS_FIXED);
+    check_form(BLOCKS_DOUBLE);
 }
 
 /** What is not representable is rounded to the nearest, and clipped. */
@@ -309,6 +392,6 @@ static void test_plastic(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_ring), cmocka_unit_test(test_counts), cmocka_unit_test(test_same_delay),
                                        cmocka_unit_test(test_plastic), cmocka_unit_test(test_blocks), cmocka_unit_test(test_rounding),
-                                       cmocka_unit_test(test_form)};
+                                       cmocka_unit_test(test_form), cmocka_unit_test(test_parts), cmocka_unit_test(test_too_many_of_a_source)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,11 +30,11 @@ static double bytes_of_state(const plan_network *network, double mine) {
 
 /** Blocks of a rank's static synapses with delays of their own, if that is their form. */
 static bool in_blocks(const plan_network *network, const plan_share *share, blocks_setting *setting) {
-    const bool typed = plan_is_typed(network);
-    *setting = (blocks_setting){.form = typed ? BLOCKS_COUNTED : BLOCKS_DOUBLE, .sources = network->neurons, .longest = network->network.longest,
+    const blocks_form form = static_blocks_form(plan_is_typed(network), network->network.weight_unit);
+    *setting = (blocks_setting){.form = form, .sources = network->neurons, .longest = network->network.longest,
                                 .mine = (int)share->mine};
     return network->network.own_delays && share->static_synapses > 0 &&
-           static_delayed_form(share->static_synapses, (double)network->neurons, share->mine, network->network.longest, typed) == STATIC_BLOCKS;
+           static_delayed_form(share->static_synapses, (double)network->neurons, share->mine, network->network.longest, form) == STATIC_BLOCKS;
 }
 
 /** Spikes in flight: lists of the last steps, grown by half, and the ring of sums to come. */
@@ -136,8 +136,8 @@ static double bytes_while_built(const plan_network *network, const plan_share *s
     double packed = plan_is_typed(network) || in_blocks(network, share, &setting) ? plan_static_bytes(network, share) : 0; /* made beside the lists, then */
     double unpacked = ((typed ? 4.0 : 12.0) + delay) * all;
     double static_stage = end[MEMORY_STATE] + (any ? unpacked + 8 * (double)network->neurons : 0) + fmax(rows, packed);
-    if (network->network.population_inputs && in_blocks(network, share, &setting)) /* kind populations: rows and lists of one slice beside the blocks */
-        static_stage = end[MEMORY_STATE] + 8 * (double)network->neurons + plan_static_bytes(network, share) + 2 * unpacked / blocks_slices(&setting);
+    if (network->network.population_inputs && in_blocks(network, share, &setting)) /* kind populations: rows of one slice beside the blocks */
+        static_stage = end[MEMORY_STATE] + 8 * (double)network->neurons + plan_static_bytes(network, share) + blocks_rows_bytes(&setting, all);
     double statics = network->plastic.takes_static ? 12 * all + unpacked : end[MEMORY_STATIC];
     double lists = 12 * 1.25 * plastic; /* sources, and weights as doubles */
     double block = network->table_bytes / (double)share->ranks, read = end[MEMORY_STATE] + end[MEMORY_STATIC] + network->table_bytes;
