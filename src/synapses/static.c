@@ -219,8 +219,9 @@ static void to_blocks(static_synapses *synapses, int targets) {
  *  @param[in,out] synapses empty, sources, longest and unit known @return false: a source has more synapses onto a slice than blocks hold */
 static bool blocks_from_parts(const static_parts *parts, static_synapses *synapses) {
     enum { TARGETS = 512 }; /* together: rows of some megabytes */
-    static_blocks *blocks = blocks_new(&(blocks_setting){.form = static_blocks_form(false, parts->unit), .sources = parts->sources, .excitatory = parts->excitatory,
-                                                         .longest = parts->longest, .mine = parts->targets, .unit = parts->unit});
+    static_blocks *blocks = blocks_new(&(blocks_setting){.form = static_blocks_form(false, parts->unit), .sources = parts->sources,
+                                                         .excitatory = parts->excitatory, .longest = parts->longest, .mine = parts->targets,
+                                                         .unit = parts->unit});
     synapses->blocks = blocks;
     bool fits = true;
     for (int v = 0; v < blocks->slices && fits; v++) {
