@@ -1,4 +1,4 @@
-"""What comments cite is in the repository: files by their names, sections of the READMEs of systems by their numbers, checks by theirs."""
+"""What comments and guides cite is in the repository: files by their names, sections of the READMEs of systems by their numbers, checks by theirs, pages by links."""
 import os
 import re
 
@@ -90,4 +90,40 @@ def test_checks(bench):
             assert any(os.path.exists(os.path.join(ROOT, folder, name)) for folder in ("", "tests")), f"{names}: there is no {name}"
 
 
-run_tests([test_files, test_sections, test_checks])
+def anchors(path):
+    """What a link to a heading of this page may end in."""
+    headings = re.findall(r"^#+ (.*)$", text_of(path), re.M)
+    return {re.sub(r"[^\w -]", "", heading.replace("`", "")).strip().lower().replace(" ", "-") for heading in headings}
+
+
+def test_links(bench):
+    """Every link of a guide leads to a file, or heading, of the repository; what is installed keeps the folders (tools/share/CMakeLists.txt), so that the links hold there, too."""
+    missing, seen = [], 0
+    for path in [path for path in files(".") if path.endswith(".md")]:
+        for target in re.findall(r"\]\(([^()\s]+)\)", re.sub(r"`[^`\n]*`", "", text_of(path))):
+            if not re.match(r"https?:", target):
+                name, _, heading = target.partition("#")
+                to = os.path.normpath(os.path.join(os.path.dirname(path), name)) if name else path
+                seen += 1
+                if not os.path.isfile(os.path.join(ROOT, to)) or (heading and heading not in anchors(to)):
+                    missing.append(f"{path}: there is no {target}")
+    assert seen > 60, f"only {seen} links were found"
+    assert not missing, "\n".join(missing)
+
+
+def test_front_door(bench):
+    """README.md stays two pages; it leads to every system and guide, its parameter file is that of the job, and scripts that guides show are there."""
+    text = text_of("README.md")
+    assert len(text.split()) <= 1200, f"README.md has {len(text.split())} words: what is long goes into the guides"
+    for path in files("jobs", "src", "tests", "tools"):
+        if re.fullmatch(r"(jobs|src|src/systems(/\w+)?|tests|tools|tools/bench)/README\.md", path):
+            assert f"]({path})" in text, f"README.md has no link to {path}"
+    shown = "".join(re.findall(r"^    (\w+: +\{.*\}\n)", text, re.M))
+    assert shown and shown in text_of("jobs/sinusoids/parameters.yaml"), f"README.md shows another file than jobs/sinusoids/parameters.yaml:\n{shown}"
+    for path in files("."):
+        if path.endswith(".md"):
+            for name in re.findall(r"^    (?:[A-Z_]+=\S+ )*((?:tools|jobs)/[\w/-]+(?:\.\w+)?)", text_of(path), re.M):
+                assert os.path.exists(os.path.join(ROOT, name)), f"{path} shows {name}, which is not there"
+
+
+run_tests([test_files, test_sections, test_checks, test_links, test_front_door])
