@@ -50,15 +50,22 @@ def test_install_and_move(bench):
 
 
 def test_documents(bench):
-    """README.md, the model of every system as systems/NAME.md, and an index that names each of them once, and nothing else."""
+    """Every README.md of the sources, in the folder that it has there, so that links hold; and an index that names each of them once, with its title, and nothing else."""
     folder = installed(bench, "share", "doc", "engram")
     found = sorted(os.path.relpath(os.path.join(where, name), folder) for where, _, names in os.walk(folder) for name in names)
-    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "src", "systems")
-    models = [f"systems/{name}.md" for name in sorted(os.listdir(source)) if os.path.isfile(os.path.join(source, name, "README.md"))]
-    assert "systems/patterns.md" in models and found == sorted(["README.md", "index.md", *models]), found
+    source, sources = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."), ["README.md"]
+    for top in ("jobs", "src", "tests", "tools"):
+        sources += [os.path.relpath(os.path.join(where, "README.md"), source) for where, _, names in os.walk(os.path.join(source, top)) if "README.md" in names]
+    assert {"src/systems/patterns/README.md", "tools/bench/README.md", "jobs/bars/README.md"} <= set(sources) and found == sorted(["index.md", *sources]), (found, sources)
     with open(os.path.join(folder, "index.md")) as file:
-        listed = re.findall(r"^- \[(\S+)\]\((\S+)\): \S.*$", file.read(), re.M)
-    assert listed == [(name, name) for name in ["README.md", *models]], listed
+        listed = re.findall(r"^- \[(\S+)\]\((\S+)\): (\S.*)$", file.read(), re.M)
+    assert sorted(name for name, _, _ in listed) == sorted(sources) and all(name == link for name, link, _ in listed), listed
+    for name, _, title in listed[1:]:
+        with open(os.path.join(folder, name)) as file:
+            text = file.read()
+        assert text.startswith(f"# {title}\n"), name
+        for link in re.findall(r"\]\(([^()\s#:]+)(?:#[\w-]*)?\)", re.sub(r"`[^`\n]*`", "", text)):
+            assert os.path.isfile(os.path.join(folder, os.path.dirname(name), link)), f"{name}: {link} is not installed"
 
 
 def test_installed_program(bench):
