@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command_help.h"
 #include "command_plan.h"
 #include "command_test.h"
 #include "engram/schema.h"
@@ -11,36 +12,6 @@
 #include "engram/system.h"
 #include "engram/training.h"
 #include "engram/version.h"
-
-static const char usage[] =
-    "engram trains recurrent networks of spiking neurons.\n"
-    "\n"
-    "  engram train CONFIG [-o DIR] [-P section.key=value]... [--overwrite] [--max-hours H] [--quiet]\n"
-    "      train the network that the parameter file describes; results go to DIR (default: output.directory)\n"
-    "  engram train [CONFIG] --resume DIR [-P section.key=value]... [--quiet]\n"
-    "      go on with the run in DIR after its last checkpoint, on any number of ranks; with CONFIG, start it there if there is none yet\n"
-    "      --max-hours H: save and end with code 75 in time before H hours; so do SIGTERM, SIGINT, SIGUSR1, a file DIR/stop, and the end of a Slurm job\n"
-    "  engram test DIR [--best] [--trials N] [-P section.key=value]... [-o FILE.h5] [--overwrite] [--ranks-per-trial N] [--quiet]\n"
-    "      [--skip-trials N] [--delete-neurons F] [--delete-synapses F] [--delete-unit-synapses F] [--shuffle-synapses F]\n"
-    "      [--noise SD] [--delete-spike MS]\n"
-    "      trials of a trained network with frozen weights, spread over groups of ranks; results go to DIR/test.h5 and DIR/test.json;\n"
-    "      --best: with those of the best test between loops (checkpoint.keep_best), not the newest ones\n"
-    "  engram check CONFIG [-P section.key=value]...\n"
-    "      read, validate and build; see whether the untrained network fires; train and write nothing; print the configuration as used\n"
-    "  engram plan CONFIG [--ranks N] [--ranks-per-node N] [--memory-per-node GIB] [--machine FILE] [--rate HZ] [-P section.key=value]...\n"
-    "      [--sbatch FILE [-o DIR]] [--csv FILE] [--overwrite]\n"
-    "      what the run needs, without building it: memory, nodes, disk, seconds per loop, and where communication takes over; a job script\n"
-    "  engram calibrate -o FILE [--name NAME] [--memory-per-node GIB] [--overwrite] [--quiet]\n"
-    "      measure this machine on the ranks of the job, a minute and a half on a quiet one, for engram plan\n"
-    "  engram status DIR...\n"
-    "      how runs get on: loop, rate, correlation, time left, last checkpoint, memory; DIR holds a run, or runs below it; reads files only, needs no MPI\n"
-    "  engram list [NAME]\n"
-    "      every parameter with unit, default and range; NAME: those of a learning system, with what it measures, of a section (networks, neurons,\n"
-    "      targets, rules, ...), or of a kind, model or rule (engram list lif)\n"
-    "  engram --help | --version\n"
-    "\n"
-    "Start ranks with a launcher: mpirun -n 4 engram train CONFIG, or srun engram train CONFIG.\n"
-    "Exit codes: 0 done, 1 failure (machine), 2 usage or input, 4 numeric, 75 stopped and resumable.\n";
 
 /** The command line, taken apart. */
 typedef struct {
@@ -127,6 +98,14 @@ static const char *command_of(int argc, char **argv) {
     return "";
 }
 
+/** The text of a command, or that of all where there is none of that name. */
+static void print_help(const context *context, const char *command) {
+    const help_text *found = NULL;
+    for (const help_text *text = help_texts; text->name; text++)
+        if (strcmp(text->name, command) == 0 || (!found && strcmp(text->name, "engram") == 0)) found = text;
+    for (const char *const *line = found->lines; *line; line++) log_line(context, "%s", *line);
+}
+
 /** Which file, and whether there is something to resume. @param[out] path owned by the caller, free() @return agreed and printed */
 static status choose_run(const context *context, command_line *line, char **path) {
     const char *directory = line->run.resume;
@@ -209,7 +188,7 @@ static status launched_by_ours(const context *context) {
 int command_run(context *context, int argc, char **argv) {
     version_blas_one_thread();
     if (has(argc, argv, "--help", "-h")) {
-        log_line(context, "%s", usage);
+        print_help(context, command_of(argc, argv));
         return STATUS_OK;
     }
     if (has(argc, argv, "--version", "-V")) {

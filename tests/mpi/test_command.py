@@ -63,7 +63,9 @@ def files(out):
 def test_usage(bench):
     out, err = expect(bench, ["--help"], 0, "engram train CONFIG", "Exit codes")
     assert not err, err
-    expect(bench, ["train", "x.yaml", "-h"], 0, "engram train CONFIG")
+    expect(bench, ["train", "x.yaml", "-h"], 0, "engram train CONFIG", "--max-hours H\n", "Exit codes", absent=["engram calibrate"])
+    expect(bench, ["status", "--help"], 0, "engram status DIR")
+    expect(bench, ["trian", "--help"], 0, "engram calibrate -o FILE")
     expect(bench, ["--version"], 0, "engram 0.", "MPI", "HDF5", "BLAS")
     assert expect(bench, ["--help"], 0, ranks=2)[0].count("Exit codes") == 1
     expect(bench, [], 2)

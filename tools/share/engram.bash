@@ -2,7 +2,7 @@
 # Completion of engram in bash: commands, options, what can be listed, and parameters with their choices as `engram list` shows them.
 # Needs nothing of the bash-completion package, which finds it in share/bash-completion/completions; else: source it.
 
-# Options of a command, as engram --help has them.
+# Options of a command, as engram COMMAND --help has them.
 _engram_options() {
   case $1 in
     train) echo '-o -P --overwrite --resume --max-hours --quiet' ;;
