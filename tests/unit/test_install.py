@@ -70,7 +70,9 @@ def test_documents(bench):
 
 def test_installed_program(bench):
     engram, config = installed(bench, "bin", "engram"), bench.config("tiny.yaml", CONFIG)
-    assert call([engram, "--version"]).startswith("engram 0.")
+    with open(installed(bench, "share", "doc", "engram", "src", "README.md")) as file:
+        newest = re.search(r"^## Changes\n+### (\S+)$", file.read(), re.M)[1]
+    assert call([engram, "--version"]).startswith(f"engram {newest}, "), newest
     assert "model: lif" in call([engram, "list", "neurons"])
     call([MPIRUN, "-n", "2", engram, "train", config, "-o", bench.path("out")])
     call([installed(bench, "share", "engram", "tools", "plot"), bench.path("out")])

@@ -2,8 +2,8 @@
 #   spack repo add tools/packaging/spack
 #   spack dev-build -d $PWD engram@0.1.0
 #
-# Tried: the phases by hand, with the options that cmake_args() gives, on Debian 12 in an empty prefix (configure, build, install, engram --version); that Python reads this file.
-# Could not be tried: Spack itself, so neither names and versions of dependencies nor compilers other than gcc.
+# Tried: configuration by hand with the options that cmake_args() gives, on Debian 12 for an empty prefix; that Python reads this file.
+# Could not be tried: Spack itself, so neither names and versions of dependencies nor the build in its environment.
 from spack.package import *
 
 
