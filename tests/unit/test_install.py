@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 from engram_test import ALONE, ENVIRONMENT, MPIRUN, run_tests
 
@@ -79,6 +80,14 @@ def test_installed_program(bench):
     assert os.path.getsize(bench.path("out", "figure.png")) > 10000
     study, sweep = bench.config("study.yaml", "parameters: tiny.yaml\nresults: swept\nseeds: 1..2\ncollect: {correlation: last}\n"), installed(bench, "share", "engram", "tools", "sweep")
     assert "2 done, 0 done before" in call([sweep, "run", study]) and "2 runs, 2 done" in call([sweep, "collect", study])
+
+
+def test_installed_module(bench):
+    """Runs are read by Python from the folder that PYTHONPATH names, which has nothing else to import, and the examples stand there."""
+    folder = installed(bench, "share", "engram", "python")
+    assert sorted(os.listdir(folder)) == ["engram.py", "examples"] and "learning_curve.py" in os.listdir(os.path.join(folder, "examples"))
+    said = call(["env", f"PYTHONPATH={folder}", sys.executable, "-Bc", f"import engram; print(engram.__file__); print(engram.load('{bench.path('out')}'))"], cwd=bench.work)
+    assert said.splitlines()[0] == os.path.join(folder, "engram.py") and "patterns, done, 2 of 2 loops" in said, said
 
 
 def test_one_mpi(bench):
@@ -268,5 +277,5 @@ def test_completion(bench):
 
 if os.environ.get("ENGRAM_TEST_FEW"):  # tools/check: another compiler, another MPI
     run_tests([test_install_and_move, test_installed_program, test_one_mpi])
-run_tests([test_install_and_move, test_documents, test_installed_program, test_one_mpi, test_installed_job, test_copied_job, test_copied_submit, test_installed_reproduce, test_pages_do_not_drift,
+run_tests([test_install_and_move, test_documents, test_installed_program, test_installed_module, test_one_mpi, test_installed_job, test_copied_job, test_copied_submit, test_installed_reproduce, test_pages_do_not_drift,
            test_manual_renders, test_completion])
