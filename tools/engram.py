@@ -113,10 +113,13 @@ class Parameters(dict):
             found = re.fullmatch(r"( *)(\w+):\s*(.*?)\s*", line)
             if found and not found[1] and not found[3]:
                 section = found[2]
-            elif found and found[1] and section:
-                self[f"{section}.{found[2]}"] = self.value(found[3])
             elif line.strip():
-                raise EngramError(f"{where}: line {number} is not one of engram's: {line[:60]!r}")
+                try:
+                    if not (found and found[1] and section):
+                        raise ValueError
+                    self[f"{section}.{found[2]}"] = self.value(found[3])
+                except ValueError:
+                    raise EngramError(f"{where}: line {number} is not one of engram's: {line[:60]!r}") from None
 
     @classmethod
     def value(cls, text):
@@ -124,8 +127,7 @@ class Parameters(dict):
         if text.startswith("["):
             return [cls.value(item) for item in re.findall(r'"(?:\\.|[^"\\])*"|[^\s,][^,]*', text[1:-1])]
         if text.startswith('"'):
-            plain = re.sub(r"\\x([0-9A-F]{2})", r"\\u00\1", text)
-            return json.loads(plain)
+            return json.loads(re.sub(r"\\(x([0-9A-F]{2})|.)", lambda escape: f"\\u00{escape[2]}" if escape[2] else escape[0], text))
         if re.fullmatch(r"-?\d+", text):
             return int(text)
         number = re.fullmatch(r"(-?\d+(?:\.\d*)?(?:e[-+]?\d+)?)(?: (\S+))?", text)

@@ -112,6 +112,17 @@ def test_parameters_as_used(bench, system, out):
     assert "ms" in units and run.parameters["simulation.dt"].unit == "ms" and float(run.parameters["simulation.dt"]) == run.dt
 
 
+def test_values(bench):
+    """Everything that a parameter can be written as."""
+    value = engram.Parameters.value
+    for text, wanted in ((r'"a \"b\" \\x41 \x07 \x85 \u2028 ü, [1]"', 'a "b" \\x41 \x07 \x85 \u2028 ü, [1]'), ('["a, b", "]"]', ["a, b", "]"]), ("[]", []), ('""', ""), ("true", True), ("false", False),
+                         ("auto", "auto"), ("-3", -3), ("1e-05", 1e-5), ("-0.5 mV", -0.5), ("[1 ms, 2.5 ms]", [1, 2.5]), ("[-1, auto]", [-1, "auto"])):
+        assert value(text) == wanted, (text, value(text), wanted)
+    assert repr(value("0.10000000000000001 ms")) == "0.1 ms" and value("[1 ms, 2.5 ms]")[1].unit == "ms" and isinstance(value("3"), int)
+    for wrong in ("- what", '  dt: "1 m', "dt: 1 ms"):
+        refused(lambda: engram.Parameters("file.yaml", f"simulation:\n  dt: 1 ms\n{wrong}\n"), "file.yaml: line 3")
+
+
 @each
 def test_synapses(bench, system, out):
     """In the order of ids, whole; the product with a vector is a sum over edges."""
@@ -424,7 +435,7 @@ def test_runs(bench):
         path = os.path.join(folder, "deep", "b", name)
         if name == "nodes.h5":
             with h5py.File(path, "r+") as file:
-                file.attrs["configuration"] = file.attrs["configuration"].replace("mu: 0.01", "mu: 0.5").replace("every: 5 ms", "every: 2.5 ms")
+                file.attrs["configuration"] = file.attrs["configuration"].replace("mu: 0.01", "mu: 0.5").replace("every: 5 ms", "every: 2.5 ms").replace('directory: "out"', 'directory: "elsewhere"')
     os.truncate(os.path.join(folder, "c", "nodes.h5"), 100)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
@@ -465,5 +476,5 @@ def test_examples(bench):
     assert not long, f"{long}: examples are short"
 
 
-run_tests([test_run, test_parameters_as_used, test_synapses, test_spikes, test_neo, test_what_a_system_has, test_by_name, test_psth, test_names, test_bad_paths, test_unfinished, test_damaged,
+run_tests([test_run, test_parameters_as_used, test_values, test_synapses, test_spikes, test_neo, test_what_a_system_has, test_by_name, test_psth, test_names, test_bad_paths, test_unfinished, test_damaged,
            test_without_packages, test_runs, test_examples])
