@@ -86,8 +86,9 @@ def test_installed_module(bench):
     """Runs are read by Python from the folder that PYTHONPATH names, which has nothing else to import, and the examples stand there."""
     folder = installed(bench, "share", "engram", "python")
     assert sorted(os.listdir(folder)) == ["engram.py", "examples"] and "learning_curve.py" in os.listdir(os.path.join(folder, "examples"))
-    said = call(["env", f"PYTHONPATH={folder}", sys.executable, "-Bc", f"import engram; print(engram.__file__); print(engram.load('{bench.path('out')}'))"], cwd=bench.work)
-    assert said.splitlines()[0] == os.path.join(folder, "engram.py") and "patterns, done, 2 of 2 loops" in said, said
+    read = "import engram\nprint(engram.__file__)\ntry: engram.load('nowhere')\nexcept engram.EngramError as error: print(error)"
+    said = call(["env", f"PYTHONPATH={folder}", sys.executable, "-Bc", read], cwd=bench.work)
+    assert said.splitlines() == [os.path.join(folder, "engram.py"), "nowhere: there is no such folder"], said
 
 
 def test_one_mpi(bench):
