@@ -22,6 +22,7 @@ typedef struct {
     struct projections *projections;       /**< not a parameter: of kind populations; as cells */
     cells cells;                           /**< not a parameter: made by network_resolve(), given back by network_forget() */
     double dt;                             /**< not a parameter: ms, time step, known after network_resolve() */
+    uint8_t *learns;                       /**< not a parameter: [cells.populations] does plastic.trained name it? as cells; NULL: it names none */
 } network_settings;
 
 extern const param_table network_common;
@@ -98,11 +99,22 @@ typedef struct {
     param_numbers tau_range;/**< [] or [low, high] ms: uniform per neuron */
     int drive;              /**< PLASTIC_DRIVE_* */
     double time_unit;       /**< ms or auto */
-    int trained;            /**< TRAINED_* */
+    param_texts trained;    /**< a word of TRAINED_*, or names of populations: network_settings.learns */
 } plastic_settings;
 
 enum { PLASTIC_DRIVE_AUTO, PLASTIC_DRIVE_SPIKE_TIME, PLASTIC_DRIVE_READOUT };
-enum { TRAINED_ALL, TRAINED_EXCITATORY, TRAINED_TARGETS };
+enum { TRAINED_ALL, TRAINED_EXCITATORY, TRAINED_TARGETS, TRAINED_POPULATIONS };
+
+/** Which of TRAINED_* it is. The network is resolved. */
+int plastic_trained(const plastic_settings *settings);
+
+/** May the neuron have a recorded unit? Not where plastic.trained names other populations than its own. */
+static inline bool network_may_learn(const network_settings *settings, int64_t gid) {
+    return !settings->learns || settings->learns[population_of(&settings->cells, gid)];
+}
+
+/** How many neurons that is true for. */
+int64_t network_count_learning(const network_settings *settings);
 
 extern const param_table plastic_common;
 

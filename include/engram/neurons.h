@@ -38,6 +38,12 @@ typedef struct neurons {
     double *noise;                     /**< [4][mine] unit normals of four steps, NULL if the model has no noise now; owned */
 } neurons;
 
+/** A model's units beside those of Siegert's formula, whose neuron goes from 0 to a threshold of 1: an input of zero + unit mu is its mean input mu. */
+typedef struct {
+    double unit, zero;
+    double refractory; /**< ms without integration behind a spike */
+} neuron_scale;
+
 /** What a neuron model provides. Hooks act on many neurons of the rank and are not collective. */
 struct neuron_model {
     const param_table *parameters;  /**< its name is the model's name */
@@ -69,7 +75,8 @@ struct neuron_model {
     void (*phase)(const neurons *neurons, double *phase); /**< [mine] rad, of period 2 pi: where each neuron is on its way from spike to spike;
                                                                NULL: the model has none */
     int (*exact)(const neurons *neurons); /**< does it take what drives do within a step exactly (patterns/README.md 1.7)? NULL: no */
-    int (*siegert_applies)(const neurons *neurons); /**< is its rate that of siegert_rate() (threshold 1, reset 0)? NULL: no */
+    int (*siegert_applies)(const neurons *neurons); /**< is its rate that of siegert_rate() (threshold 1, reset 0; in units of scale())? NULL: no */
+    neuron_scale (*scale)(const neurons *neurons, int64_t gid); /**< units of a neuron; NULL: unit 1, zero 0, and rates in which no refractory period counts */
 };
 
 /** All models, NULL-terminated; the first is the default. */

@@ -97,11 +97,19 @@ status targets_open(target_request *request, targets *targets);
 /** Pair neurons with units; afterwards targets->unit is known. Not collective; the same on all ranks; not yet agreed. */
 status targets_pair(target_request *request, targets *targets);
 
+/** How a neuron's rates become drives (patterns/README.md 3.6): target = zero + unit (mu + colour) - bias, mu from Siegert's formula. */
+typedef struct {
+    double sigma;      /**< input noise, in units of the formula */
+    double colour;     /**< what the time constant of that noise adds to mu */
+    double unit, zero; /**< of the neuron's input */
+    double refractory; /**< ms */
+} transfer;
+
 /** Draw or read all targets and convert rates. Collective; agreed.
- *  @param sigma  [mine] input noise of each neuron for Siegert's formula (patterns/README.md 3.6)
+ *  @param transfer [mine]
  *  @param bias   [mine] constant input, subtracted because Siegert's mu is the total mean input
  *  @param membrane_tau ms */
-status targets_fill(target_request *request, targets *targets, const double *sigma, const double *bias, double membrane_tau);
+status targets_fill(target_request *request, targets *targets, const transfer *transfer, const double *bias, double membrane_tau);
 
 void targets_clear(targets *targets);
 

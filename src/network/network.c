@@ -8,6 +8,65 @@
 
 enum { NEURONS_AUTO = 4096 };
 
+/* ---- who learns ---- */
+
+static const char *const trained_words[] = {[TRAINED_ALL] = "all", [TRAINED_EXCITATORY] = "excitatory", [TRAINED_TARGETS] = "targets"};
+
+static int find_text(const char *text, const char *const *texts, int count) {
+    int at = 0;
+    while (at < count && strcmp(text, texts[at]) != 0) at++;
+    return at;
+}
+
+int plastic_trained(const plastic_settings *settings) {
+    return find_text(settings->trained.values[0], trained_words, TRAINED_POPULATIONS);
+}
+
+/** plastic.trained has a word that is none. */
+static status complain_of_name(const config *config, const char *name, const char *const *names, int count) {
+    const char **all = memory_new(MEMORY_BUFFERS, (size_t)(count + TRAINED_POPULATIONS), sizeof *all);
+    for (int k = 0; k < count; k++) all[k] = names[k];
+    for (int k = 0; k < TRAINED_POPULATIONS; k++) all[count + k] = trained_words[k];
+    const char *near = config_nearest(name, all, count + TRAINED_POPULATIONS);
+    status result = config_complain(config, "plastic", "trained", "'%.80s' is none of them%s%s%s; allowed are all, excitatory, targets%s", name,
+                                    near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "",
+                                    count ? ", and names of populations (network.names)" : "; populations have names in network.kind: populations only");
+    memory_free(all);
+    return result;
+}
+
+/** From plastic.trained to the populations that it names, if it does. */
+static status settle_trained(const config *config, const plastic_settings *plastic, network_settings *settings) {
+    const param_texts *given = &plastic->trained;
+    const int count = settings->projections ? settings->cells.populations : 0;
+    const char *const *names = count ? network_population_names(settings) : NULL;
+    if (given->count == 0) return config_complain(config, "plastic", "trained", "names nobody; allowed are all, excitatory, targets, or populations");
+    for (int k = 0; k < given->count; k++) {
+        const char *name = given->values[k];
+        const int population = find_text(name, names, count);
+        const bool word = find_text(name, trained_words, TRAINED_POPULATIONS) < TRAINED_POPULATIONS;
+        if (word && population < count)
+            return config_complain(config, "plastic", "trained", "'%s' means neurons of any population, and is the name of one: give it another", name);
+        if (word && given->count > 1) return config_complain(config, "plastic", "trained", "'%s' stands alone, or there are names of populations", name);
+        if (word) return STATUS_OK;
+        if (population == count) return complain_of_name(config, name, names, count);
+        if (find_text(name, (const char *const *)given->values, k) < k) return config_complain(config, "plastic", "trained", "has '%s' twice", name);
+        if (!settings->learns) settings->learns = memory_new(MEMORY_STATE, (size_t)count, 1);
+        settings->learns[population] = 1;
+    }
+    return STATUS_OK;
+}
+
+int64_t network_count_learning(const network_settings *settings) {
+    const cells *cells = &settings->cells;
+    if (!settings->learns) return cells->total;
+    int64_t count = 0;
+    for (int k = 0; k < cells->populations; k++) count += settings->learns[k] ? cells->border[k + 1] - cells->border[k] : 0;
+    return count;
+}
+
+/* ---- the network ---- */
+
 status network_resolve(const context *context, config *config, double dt) {
     network_settings *settings = config_common(config, "network");
     const network_kind *kind = network_kinds[config_variant_index(config, "network")];
@@ -21,6 +80,7 @@ status network_resolve(const context *context, config *config, double dt) {
         if (settings->neurons == PARAM_AUTO_INTEGER) settings->neurons = NEURONS_AUTO;
         settings->cells = (cells){.total = settings->neurons, .excitatory = (int64_t)floor((double)settings->neurons * settings->excitatory_fraction)};
     }
+    if (counted == STATUS_OK) counted = status_agree(context, settle_trained(config, config_common(config, "plastic"), settings));
     return counted == STATUS_OK && plastic->look ? plastic->look(context, config, config_variant(config, "plastic"), settings, dt) : counted;
 }
 
@@ -28,6 +88,8 @@ void network_forget(config *config) {
     network_settings *settings = config_common(config, "network");
     memory_free(settings->cells.inhibitory);
     memory_free(settings->cells.border);
+    memory_free(settings->learns);
+    settings->learns = NULL;
     projections_free(settings->projections);
     settings->projections = NULL;
     settings->cells = (cells){0};

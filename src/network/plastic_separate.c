@@ -22,9 +22,10 @@ static const param parameters[] = {
      "L excitatory partners of a neuron; auto: round(2 sqrt(K)) of the static network", offsetof(separate_parameters, degree_e)},
     {"inhibitory_in_degree", PARAM_INTEGER, UNIT_NONE, "auto", 0, 1 << 24, NULL, "L inhibitory partners; auto as above",
      offsetof(separate_parameters, degree_i)},
-    {"excitatory_weight", PARAM_NUMBER, UNIT_NONE, "auto", -1e6, 1e6, NULL, "initial weight; auto: 2 tau_m / (2 sqrt(L)), or 0 without partners",
+    {"excitatory_weight", PARAM_NUMBER, UNIT_NONE, "auto", -1e6, 1e6, NULL,
+     "initial weight; auto: 2 tau_m / (2 sqrt(L)), or 0 without partners and where it is a current in pA",
      offsetof(separate_parameters, weight_e)},
-    {"inhibitory_weight", PARAM_NUMBER, UNIT_NONE, "auto", -1e6, 1e6, NULL, "initial weight; auto: -2 tau_m / (2 sqrt(L))",
+    {"inhibitory_weight", PARAM_NUMBER, UNIT_NONE, "auto", -1e6, 1e6, NULL, "initial weight; auto: -2 tau_m / (2 sqrt(L)), or 0 as above",
      offsetof(separate_parameters, weight_i)},
     {"excitatory_partners", PARAM_CHOICE, UNIT_NONE, "any", 0, 0, "any trained", "from which excitatory neurons partners are drawn (Kim et al. 2023: trained)",
      offsetof(separate_parameters, partners)},
@@ -84,8 +85,9 @@ static void resolve_auto(separate_parameters *p, const network *network) {
     int64_t degree = degree_auto(network->in_degree);
     if (p->degree_e == PARAM_AUTO_INTEGER) p->degree_e = degree;
     if (p->degree_i == PARAM_AUTO_INTEGER) p->degree_i = degree;
-    if (isnan(p->weight_e)) p->weight_e = p->degree_e ? network->membrane_tau / sqrt((double)p->degree_e) : 0;
-    if (isnan(p->weight_i)) p->weight_i = p->degree_i ? -network->membrane_tau / sqrt((double)p->degree_i) : 0;
+    const bool current = isnan(network->unit); /* in pA, of which the rule, for voltages with a threshold of 1, knows nothing */
+    if (isnan(p->weight_e)) p->weight_e = p->degree_e && !current ? network->membrane_tau / sqrt((double)p->degree_e) : 0;
+    if (isnan(p->weight_i)) p->weight_i = p->degree_i && !current ? -network->membrane_tau / sqrt((double)p->degree_i) : 0;
 }
 
 static status check_pools(const config *config, const separate_parameters *p, const pool pools[2]) {

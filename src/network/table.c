@@ -36,7 +36,8 @@ static const param plastic_params[] = {
      "filtered spikes, static and plastic, have area 1 in this unit; auto: 1 ms (lif, glif), membrane_tau (theta, qif, lif_mv), 10 ms (izhikevich); "
      "iaf_psc_exp: they begin with 1, so that weights are currents in pA",
      offsetof(plastic_settings, time_unit)},
-    {"trained", PARAM_CHOICE, UNIT_NONE, "all", 0, 0, "all excitatory targets",
-     "neurons that learn: all, the excitatory ones, or those that a recorded unit is paired with", offsetof(plastic_settings, trained)},
+    {"trained", PARAM_TEXTS, UNIT_NONE, "[all]", 0, 0, NULL,
+     "neurons that learn: all, the excitatory ones (excitatory), or those that a recorded unit is paired with (targets); or those of populations by their "
+     "names, [L5E, L5I], with which alone recorded units are then paired", offsetof(plastic_settings, trained)},
 };
 const param_table plastic_common = {"plastic", "synapses that learn", plastic_params, sizeof plastic_params / sizeof *plastic_params, sizeof(plastic_settings)};

@@ -117,7 +117,22 @@ static int exact(const neurons *neurons) {
     return 1;
 }
 
+static int siegert_applies(const neurons *neurons) {
+    (void)neurons;
+    return 1;
+}
+
+/** v = V_reset + (V_th - V_reset) times Siegert's, at E_L + tau_m/C (I_e + input) without a threshold. */
+static neuron_scale scale(const neurons *neurons, int64_t gid) {
+    const iaf_parameters *p = neurons->parameters;
+    const int k = neurons->cells.populations ? population_of(&neurons->cells, gid) : 0;
+    const double conductance = value_of(&p->capacitance, k) / p->tau, reset = value_of(&p->reset, k);
+    return (neuron_scale){.unit = conductance * (value_of(&p->threshold, k) - reset),
+                          .zero = conductance * (reset - value_of(&p->rest, k)) - value_of(&p->current, k),
+                          .refractory = neurons->dt * membrane_refractory_steps(neurons, value_of(&p->refractory, k))};
+}
+
 const neuron_model neuron_iaf_psc_exp = {
     .parameters = &table, .fields = fields, .field_count = 1, .unit_is_peak = 1, .check = check, .reset = reset, .step = step,
-    .membrane_tau = membrane_tau, .exact = exact,
+    .membrane_tau = membrane_tau, .exact = exact, .siegert_applies = siegert_applies, .scale = scale,
 };

@@ -155,16 +155,28 @@ static int find_free(int *next, int at) {
     return at;
 }
 
-/** Units by mean rate, descending; each takes the free excitatory neuron whose baseline rate is closest (patterns/README.md 4.8).
- *  Neurons are sorted by rate; free neighbours to either side are found through path-compressed links. */
+/** Neurons that units may be paired with. */
+static int64_t count_room(const target_request *request, int pairing) {
+    const network_settings *network = config_common(request->config, "network");
+    return network->learns ? network_count_learning(network) : pairing == PAIRING_RATE ? request->cells->excitatory : request->part.total;
+}
+
+/** Is it one of them? */
+static bool has_room(const target_request *request, int pairing, int64_t gid) {
+    const network_settings *network = config_common(request->config, "network");
+    return network->learns ? network_may_learn(network, gid) : pairing != PAIRING_RATE || cell_is_excitatory(request->cells, gid);
+}
+
+/** Units by mean rate, descending; each takes the free neuron, of the excitatory ones or of the populations that learn, whose baseline rate is
+ *  closest (patterns/README.md 4.8). Neurons are sorted by rate; free neighbours to either side are found through path-compressed links. */
 static void pair_by_rate(const target_request *request, const recorded_state *state, int32_t *paired) {
-    int units = state->table.units, cells = (int)request->cells->excitatory, next = 0;
+    int units = state->table.units, cells = (int)count_room(request, PAIRING_RATE), next = 0;
     rated *unit = memory_new(MEMORY_BUFFERS, (size_t)units, sizeof *unit), *cell = memory_new(MEMORY_BUFFERS, (size_t)cells, sizeof *cell);
     int *above = memory_new(MEMORY_BUFFERS, (size_t)cells + 2, sizeof(int)), *below = memory_new(MEMORY_BUFFERS, (size_t)cells + 2, sizeof(int));
     double baseline_hz = request->activity_seconds > 0 ? 1 / request->activity_seconds : 0;
     for (int u = 0; u < units; u++) unit[u] = (rated){state->mean[u], u};
     for (int gid = 0; gid < request->part.total; gid++)
-        if (cell_is_excitatory(request->cells, gid)) cell[next++] = (rated){request->activity[gid] * baseline_hz, gid};
+        if (has_room(request, PAIRING_RATE, gid)) cell[next++] = (rated){request->activity[gid] * baseline_hz, gid};
     qsort(unit, (size_t)units, sizeof *unit, ascending);
     qsort(cell, (size_t)cells, sizeof *cell, ascending);
     for (int c = 0; c < cells + 2; c++) above[c] = below[c] = c; /* shifted by one: 0 and cells+1 are the ends */
@@ -189,14 +201,16 @@ static void pair_by_rate(const target_request *request, const recorded_state *st
 status recorded_check(const target_request *request, const void *parameters, const void *raw) {
     const recorded_parameters *p = parameters;
     const recorded_state *state = raw;
-    int64_t room = p->pairing == PAIRING_RATE ? request->cells->excitatory : request->part.total;
+    const network_settings *network = config_common(request->config, "network");
+    int64_t room = count_room(request, p->pairing);
     bool rates = ((const target_settings *)config_common(request->config, "targets"))->quantity == QUANTITY_RATE;
     if (!rates && (p->others == OTHERS_OU || p->pairing == PAIRING_RATE))
         return config_complain(request->config, "targets", "quantity", "auxiliary targets and pairing by rate need quantity: rate");
     if (state->table.units == 0) return config_complain(request->config, "targets", "minimum_rate", "leaves no unit");
     if (state->table.units > room)
-        return config_complain(request->config, "network", "neurons", "%d recorded units, but only %lld %sneurons to take them", state->table.units,
-                               (long long)room, p->pairing == PAIRING_RATE ? "excitatory " : "");
+        return config_complain(request->config, network->learns ? "plastic" : "network", network->learns ? "trained" : "neurons",
+                               "%d recorded units, but only %lld %sneurons to take them", state->table.units, (long long)room,
+                               network->learns ? "of these " : p->pairing == PAIRING_RATE ? "excitatory " : "");
     return STATUS_OK;
 }
 
@@ -206,10 +220,11 @@ status recorded_pair(const target_request *request, const void *parameters, void
     if (p->pairing == PAIRING_RATE)
         pair_by_rate(request, state, paired);
     else
-        for (int u = 0; u < state->table.units; u++) paired[u] = u;
+        for (int64_t gid = 0, unit = 0; unit < state->table.units; gid++)
+            if (has_room(request, PAIRING_ORDER, gid)) paired[gid] = (int32_t)unit++;
     if (p->others == OTHERS_OU)
         for (int64_t gid = 0; gid < request->part.total; gid++)
-            if (paired[gid] == -1) paired[gid] = -2;
+            if (paired[gid] == -1 && network_may_learn(config_common(request->config, "network"), gid)) paired[gid] = -2;
     return STATUS_OK;
 }
 

@@ -18,7 +18,8 @@ typedef struct {
 
 #define RECORDED_PARAMETERS(type)                                                                                                              \
     {"pairing", PARAM_CHOICE, UNIT_NONE, "order", 0, 0, "order rate",                                                                          \
-     "unit n to neuron n; or by mean rate to the free excitatory neuron whose baseline rate is closest (Kim et al. 2023)",                     \
+     "unit n to neuron n; or by mean rate to the free excitatory neuron whose baseline rate is closest (Kim et al. 2023); of the "             \
+     "populations that plastic.trained names, if it does",                                                                                     \
      offsetof(type, recorded.pairing)},                                                                                                        \
     {"others", PARAM_CHOICE, UNIT_NONE, "untrained", 0, 0, "untrained auxiliary",                                                              \
      "neurons without a unit: no target, or an auxiliary Ornstein-Uhlenbeck target (Kim & Chow 2018, Fig. 5)", offsetof(type, recorded.others)}, \

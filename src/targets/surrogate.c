@@ -27,7 +27,8 @@ typedef struct {
 
 #define NUMBER(key, unit, fallback, low, high, help, member) {key, PARAM_NUMBER, unit, fallback, low, high, NULL, help, offsetof(surrogate_parameters, member)}
 static const param parameters[] = {
-    {"units", PARAM_INTEGER, UNIT_NONE, "auto", 1, 1 << 24, NULL, "units; auto: one for each neuron (each excitatory one with pairing by rate)",
+    {"units", PARAM_INTEGER, UNIT_NONE, "auto", 1, 1 << 24, NULL,
+     "units; auto: one for each neuron (each excitatory one with pairing by rate; each of the populations that plastic.trained names)",
      offsetof(surrogate_parameters, units)},
     {"conditions", PARAM_INTEGER, UNIT_NONE, "2", 1, 1000, NULL, "conditions, each a task", offsetof(surrogate_parameters, conditions)},
     NUMBER("length", UNIT_TIME, "2000 ms", 20, 1e9, "length of the table", length),
@@ -151,7 +152,9 @@ static status open_surrogate(target_request *request, const void *raw, void **st
         return status_agree(request->context, config_complain(request->config, "targets", "quantity", "surrogate targets are rates: give quantity: rate"));
     if (p->bin > p->length)
         return status_agree(request->context, config_complain(request->config, "targets", "bin", "%g ms is longer than the table, %g ms", p->bin, p->length));
-    if (p->units == PARAM_AUTO_INTEGER) p->units = p->recorded.pairing == PAIRING_RATE ? request->cells->excitatory : request->part.total;
+    const network_settings *network = config_common(request->config, "network");
+    if (p->units == PARAM_AUTO_INTEGER)
+        p->units = network->learns ? network_count_learning(network) : p->recorded.pairing == PAIRING_RATE ? request->cells->excitatory : request->part.total;
     drawing *d = memory_new(MEMORY_TARGETS, 1, sizeof *d);
     recorded_state *opened = &d->recorded;
     table *table = &opened->table;

@@ -76,19 +76,33 @@ static double rate_of(const target_kind *kind, double value, double time_unit) {
     return kind->gives_rates ? value : transfer_phi1(value) * 1000 / time_unit;
 }
 
-/** The mean input that gives a rate; keep track of how well that went. */
-static double drive_of_rate(targets *targets, const siegert *siegert, double rate, double sigma, double tau) {
+/** The input that gives a rate; keep track of how well that went. */
+static double input_of_rate(targets *targets, const siegert *siegert, double rate, const transfer *transfer, double tau) {
     if (rate == 0) {
         rate = 0.1;
         targets->raised_rates++;
     }
-    double mu = siegert_input(siegert, rate, sigma, tau);
-    double error = fabs(siegert_rate(siegert, mu, sigma, tau) - rate) / fmax(rate, 1);
+    rate /= 1 - rate * transfer->refractory / 1000; /* of the neuron that integrates at once */
+    double mu = siegert_input(siegert, rate, transfer->sigma, tau);
+    double error = fabs(siegert_rate(siegert, mu, transfer->sigma, tau) - rate) / fmax(rate, 1);
     if (!(error <= targets->inversion_error)) targets->inversion_error = error;
-    return mu;
+    return transfer->zero + transfer->unit * (mu + transfer->colour);
 }
 
-static void convert_rates(target_request *request, targets *targets, int form, const double *sigma, const double *bias, double tau) {
+/** No neuron fires faster than its refractory period lets it. */
+static status check_rates(const target_request *request, const targets *targets, const transfer *transfer) {
+    int mine = request->part.mine;
+    int64_t count = (int64_t)targets->tasks * targets->instants * mine;
+    for (int64_t n = 0; n < count; n++) {
+        const double rate = rate_of(targets->kind, targets->value[n], request->time_unit), refractory = transfer[n % mine].refractory;
+        if (request->trained[request->part.first + n % mine] && rate * refractory >= 1000)
+            return status_fail(STATUS_INPUT, "targets: the target of neuron %lld is %g Hz; with a refractory period of %g ms it can fire at less than %g Hz",
+                               (long long)(request->part.first + n % mine), rate, refractory, 1000 / refractory);
+    }
+    return STATUS_OK;
+}
+
+static void convert_rates(target_request *request, targets *targets, int form, const transfer *transfer, const double *bias, double tau) {
     int mine = request->part.mine;
     int64_t count = (int64_t)targets->tasks * targets->instants * mine;
     targets->rate = memory_new(MEMORY_TARGETS, (size_t)count, sizeof(double));
@@ -100,7 +114,7 @@ static void convert_rates(target_request *request, targets *targets, int form, c
         if (form == RATE_PHI)
             targets->value[n] = targets->rate[n] * request->time_unit / 1000;
         else if (request->trained[gid])
-            targets->value[n] = drive_of_rate(targets, siegert, targets->rate[n], sigma[i], tau) - bias[i];
+            targets->value[n] = input_of_rate(targets, siegert, targets->rate[n], &transfer[i], tau) - bias[i];
         else
             targets->value[n] = NAN; /* no target */
     }
@@ -137,7 +151,7 @@ static void share_targets(const target_request *request, double distinct, target
     memory_free(shared);
 }
 
-status targets_fill(target_request *request, targets *targets, const double *sigma, const double *bias, double membrane_tau) {
+status targets_fill(target_request *request, targets *targets, const transfer *transfer, const double *bias, double membrane_tau) {
     const target_settings *settings = config_common(request->config, "targets");
     int mine = request->part.mine;
     int64_t task_size = (int64_t)targets->instants * mine;
@@ -151,7 +165,9 @@ status targets_fill(target_request *request, targets *targets, const double *sig
                                  targets->value[n]);
     result = status_agree(request->context, result);
     if (result == STATUS_OK) share_targets(request, settings->distinct, targets);
-    if (result == STATUS_OK && settings->quantity == QUANTITY_RATE) convert_rates(request, targets, settings->rate_form, sigma, bias, membrane_tau);
+    const bool rates = settings->quantity == QUANTITY_RATE;
+    if (result == STATUS_OK && rates && settings->rate_form == RATE_SIEGERT) result = status_agree(request->context, check_rates(request, targets, transfer));
+    if (result == STATUS_OK && rates) convert_rates(request, targets, settings->rate_form, transfer, bias, membrane_tau);
     close_state(targets); /* recordings are large */
     return result;
 }

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """network.kind populations at the command line: what is wrong with lists and tables is said once, with place, value and what is allowed; both ways of saying a network
 give the same one."""
+import json
+import math
 import os
 import sys
 
@@ -134,6 +136,98 @@ def test_fixed(bench):
     assert np.array_equal(fixed, unit * np.rint(drawn / unit)), (drawn[:8], fixed[:8])
     refused(bench, (BASE % MATRIX).replace("weight: [87.8,", "weight: [0.5,"), "L4E to L4E", "weight 0.5 is to be a multiple of 0.125", "less than 16 of them", "weight_precision: double",
             overrides=["network.weight_precision=fixed"])
+
+
+TRAINED = """\
+simulation: {baseline: 400 ms}
+network:
+  kind: populations
+  names: [I, E, U]
+  sizes: [40, 60, 20]
+  types: [inhibitory, excitatory, inhibitory]
+  wiring: in_degree
+  connections: [5, 10, 0, 5, 5, 0, 0, 10, 0]
+  weight: [-350, 87.8, -350]
+  background_rate: 8 Hz
+  background_inputs: 1300
+  background_weight: 87.8
+  tau_excitatory: 0.5 ms
+  tau_inhibitory: 0.5 ms
+neuron: {model: iaf_psc_exp, threshold: [-50, -52, -50], refractory: [2, 3, 2], rest: [-65, -66, -65], current: [0, 20, 0]}
+plastic: {kind: separate, trained: [E], excitatory_in_degree: 8, inhibitory_in_degree: 4, tau: 50 ms}
+stimulus: {kind: none, start: 1 ms, stop: 2 ms}
+targets: {kind: surrogate, quantity: rate, conditions: 1, length: 100 ms}
+guards: {min_rate: 0 Hz, max_rate: 0 Hz}
+learning: {loops: 1, mu: 0, lambda: 100}
+test: {trials: 0}
+output: {edges: all}
+"""
+
+
+def siegert(mu, sigma, tau):
+    """Hz; threshold 1, reset 0: the integral of e^(y^2) (1 + erf y) by the trapezoidal rule."""
+    y = np.linspace(-mu / sigma, (1 - mu) / sigma, 20001)
+    f = np.array([math.exp(v * v) * math.erfc(-v) for v in y])
+    return 1000 / (tau * math.sqrt(math.pi) * np.sum((f[1:] + f[:-1]) / 2 * np.diff(y)))
+
+
+def test_trained_names(bench):
+    """plastic.trained has names of populations, or one of three words."""
+    for override, *wanted in (("plastic.trained=[Ex]", "'Ex' is none of them (did you mean 'E'?)"), ("plastic.trained=exitatory", "did you mean 'excitatory'?"),
+                              ("plastic.trained=[E, all]", "'all' stands alone"), ("plastic.trained=[E, E]", "has 'E' twice"), ("plastic.trained=[]", "names nobody"),
+                              ("targets.units=61", "plastic.trained", "61 recorded units, but only 60 of these neurons"),
+                              ("network.tau_inhibitory=1 ms", "tau_inhibitory", "one time constant"),
+                              ("targets.log_mean=9", "with a refractory period of 3 ms it can fire at less than 333.333 Hz")):
+        refused(bench, TRAINED, *wanted, overrides=[override])
+    refused(bench, TRAINED, "'all' means neurons of any population, and is the name of one", overrides=["network.names=[I, all, U]", "plastic.trained=all"])
+    refused(bench, "network: {kind: balanced_ei, neurons: 100, in_degree: 5}\nplastic: {trained: [L5E]}\n", "'L5E' is none of them; allowed are all, excitatory, targets; populations")
+
+
+def test_trained_population(bench):
+    """Only its neurons learn, from all populations by sign, with recorded units of their own; their rates become currents (patterns/README.md 3.6)."""
+    out = bench.train(bench.config("trained.yaml", TRAINED), "trained", 1)
+    learns = np.array([0] * 40 + [1] * 60 + [0] * 20, dtype=bool)
+    with h5py.File(os.path.join(out, "nodes.h5")) as file:
+        group = file["nodes/neurons/0"]
+        assert np.array_equal(group["trained"][:] == 1, learns)
+        assert group["recorded_unit"][:].tolist() == [-1] * 40 + list(range(60)) + [-1] * 20
+    with h5py.File(os.path.join(out, "edges.h5")) as file:
+        group = file["edges/plastic"]
+        source, target, begun = group["source_node_id"][:].astype(int), group["target_node_id"][:].astype(int), group["0/initial_weight"][:]
+        assert np.array_equal(np.bincount(target, minlength=120), 12 * learns) and not begun.any()
+        assert {int(s) // 20 for s in source} == set(range(6)), "inputs come from every population"
+        excitatory = (source >= 40) & (source < 100)
+        assert np.array_equal(np.bincount(target[excitatory], minlength=120), 8 * learns)
+    with open(os.path.join(out, "run.json")) as file:
+        sd = json.load(file)["baseline_drive_sd"]
+    with h5py.File(os.path.join(out, "targets.h5")) as file:
+        drive, rate = file["targets/0/target"][:][:, learns], file["targets/0/rate"][:][:, learns]
+    conductance, tau, tau_s = 250 / 10, 10, 0.5
+    unit = conductance * (-52 + 65)
+    sigma = math.sqrt(2 * tau_s / tau) * sd / unit
+    for x, wanted in list(zip(drive.ravel(), rate.ravel()))[::97]:
+        mu = (x - conductance * (-65 + 66) + 20) / unit - 1.0325 * math.sqrt(tau_s / tau) * sigma
+        integrating = siegert(mu, sigma, tau)
+        assert abs(1 / (1 / integrating + 0.003) - wanted) < 1e-4 * wanted, (x, wanted, 1 / (1 / integrating + 0.003))
+
+
+def test_rate_of_a_current(bench):
+    """The formula is that of the neuron: unconnected neurons with Poisson input fire at the rate that it gives for mean and fluctuation of their input:
+    within 2 % at 30 Hz, within 15 % at 3 Hz (the time constant of the noise counts in first order only; without it 3 Hz would be 5.2)."""
+    rates = []
+    for inputs in (900, 1100):
+        out = bench.train(bench.config("alone.yaml", TRAINED), f"alone-{inputs}", 1, ["network.connections=[0, 0, 0, 0, 0, 0, 0, 1, 0]", f"network.background_inputs={inputs}", "simulation.baseline=6 s",
+                                                                                   "neuron.current=0", "neuron.rest=-65", "neuron.threshold=-50", "neuron.refractory=2"])
+        with open(os.path.join(out, "run.json")) as file:
+            figures = json.load(file)
+        unit, mean = 250 / 10 * 15, 8 * inputs / 1000 * 87.8 * 0.5
+        sigma = math.sqrt(0.1) * figures["baseline_drive_sd"] / unit
+        assert abs(figures["baseline_drive_sd"] / (87.8 * math.sqrt(8 * inputs / 1000 * 0.25)) - 1) < 0.02
+        wanted = 1 / (1 / siegert(mean / unit - 1.0325 * math.sqrt(0.05) * sigma, sigma, 10) + 0.002)
+        rates.append((figures["baseline_excitatory_hz"], wanted))
+    print("  rate, Hz, and that of the formula:", rates)
+    for (got, wanted), tolerance in zip(rates, (0.15, 0.02)):
+        assert abs(got / wanted - 1) < tolerance, rates
 
 
 if __name__ == "__main__":

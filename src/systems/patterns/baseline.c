@@ -41,6 +41,23 @@ static double mean_sd(const simulation *sim, const baseline_watch *watch) {
     return measured ? sum_value(sum_all(&sim->context, sum)) / (double)measured : NAN;
 }
 
+/** The same for each population, over all of its neurons. Collective. @return [populations] owned; NULL without populations */
+static double *sd_by_population(const simulation *sim, const baseline_watch *watch) {
+    const cells *cells = sim->network.cells;
+    if (!cells->populations) return NULL;
+    double *sd = memory_new(MEMORY_STATE, (size_t)cells->populations, sizeof *sd);
+    for (int p = 0; p < cells->populations; p++) {
+        exact_sum sum = {0};
+        for (int i = 0; i < sim->part.mine; i++) {
+            if (sim->part.first + i < cells->border[p] || sim->part.first + i >= cells->border[p + 1]) continue;
+            const double mean = watch->sum[i] / (double)watch->samples;
+            sum_add(&sum, sqrt(fmax(watch->square[i] / (double)watch->samples - mean * mean, 0)));
+        }
+        sd[p] = sum_value(sum_all(&sim->context, sum)) / (double)(cells->border[p + 1] - cells->border[p]);
+    }
+    return sd;
+}
+
 static void gather_activity(const simulation *sim, const uint32_t *mine, uint32_t *all) {
     int ranks = sim->context.ranks;
     int *counts = memory_new(MEMORY_BUFFERS, (size_t)ranks, sizeof(int)), *offsets = memory_new(MEMORY_BUFFERS, (size_t)ranks, sizeof(int));
@@ -60,6 +77,7 @@ static void finish(simulation *sim, const baseline_watch *watch, const trial_res
     int64_t counts[2] = {sim->network.cells->excitatory, sim->part.total - sim->network.cells->excitatory};
     for (int type = 0; type < 2; type++) sim->baseline_rate[type] = counts[type] ? (double)spikes->spikes[type] / ((double)counts[type] * seconds) : NAN;
     sim->baseline_sd = mean_sd(sim, watch);
+    sim->population_sd = sd_by_population(sim, watch);
     sim->baseline_settled = (double)watch->settled * 1000 / ((double)sim->part.total * (double)watch->samples * sim->dt);
     for (int i = 0; i < sim->part.mine; i++) result->mean_drive[i] = watch->sum[i] / (double)watch->samples;
     gather_activity(sim, watch->spikes, result->activity);

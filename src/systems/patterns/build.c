@@ -51,8 +51,14 @@ static status check_rate_form(const simulation *sim) {
     const neuron_model *model = sim->neurons->model;
     bool siegert = model->siegert_applies && model->siegert_applies(sim->neurons);
     if (targets->quantity == QUANTITY_RATE && targets->rate_form == RATE_SIEGERT && !siegert)
-        return config_complain(sim->config, "targets", "rate_form", "siegert needs lif neurons (or glif1 with their numbers) of threshold 1 and reset 0; %s",
+        return config_complain(sim->config, "targets", "rate_form",
+                               "siegert needs lif neurons (or glif1 with their numbers) of threshold 1 and reset 0, or iaf_psc_exp; %s",
                                model->phi_applies ? "use phi" : "other neurons can only learn drives: targets.quantity: drive");
+    const network_settings *network = config_common(sim->config, "network");
+    if (targets->quantity == QUANTITY_RATE && targets->rate_form == RATE_SIEGERT && model->scale && network->tau_inhibitory != network->tau_excitatory)
+        return config_complain(sim->config, "network", "tau_inhibitory",
+                               "%g ms, but tau_excitatory is %g ms: rates of neurons in pA are learned through one time constant of the noise in their input",
+                               network->tau_inhibitory, network->tau_excitatory);
     if (targets->quantity == QUANTITY_RATE && targets->rate_form == RATE_PHI && !model->phi_applies)
         return config_complain(sim->config, "targets", "rate_form", "phi is the transfer function of theta and qif neurons; %s",
                                siegert ? "use siegert" : "these can only learn drives: targets.quantity: drive");
@@ -159,9 +165,10 @@ bool build_learns(config *config, const targets *targets, int64_t gid) {
     const plastic_settings *plastic = config_common(config, "plastic");
     int32_t unit = targets->unit ? targets->unit[gid] : -1;
     if (targets->kind->pair && unit == -1) return false; /* without a target */
-    switch (plastic->trained) {
+    switch (plastic_trained(plastic)) {
     case TRAINED_ALL: return true;
     case TRAINED_EXCITATORY: return cell_is_excitatory(&network->cells, gid);
+    case TRAINED_POPULATIONS: return network_may_learn(network, gid);
     default: return unit >= 0;
     }
 }
@@ -200,22 +207,38 @@ static status make_plastic(simulation *sim, const baseline *baseline) {
     return status_agree(&sim->context, made);
 }
 
-/** Input noise that Siegert's formula sees (patterns/README.md 3.6): fluctuations of the static drive, and the neuron's own noise. */
-static double *siegert_noise(const simulation *sim) {
+/** Temporal SD of the static drive of a neuron (patterns/README.md 3.6). */
+static double drive_sd(const simulation *sim, int64_t gid) {
+    const double sd = sim->population_sd ? sim->population_sd[population_of(sim->network.cells, gid)] : sim->baseline_sd;
+    return isnan(sd) || !sim->network.synapses ? 0 : sd; /* no baseline run, or nothing that fluctuates */
+}
+
+/** How rates of my neurons become drives (patterns/README.md 3.6): with the fluctuations of the static drive, and the neuron's own noise. */
+static transfer *transfer_new(const simulation *sim) {
+    const double half_alpha = 1.0325; /* sqrt(2) |zeta(1/2)|/2 (Fourcaud & Brunel 2002) */
     const network_settings *network = config_common(sim->config, "network");
-    double *sigma = memory_new(MEMORY_BUFFERS, (size_t)sim->part.mine, sizeof(double));
-    double from_network = isnan(sim->baseline_sd) || !sim->network.synapses ? 0 : sim->baseline_sd / sqrt(1.3 * network->tau_excitatory);
+    const neuron_model *model = sim->neurons->model;
+    transfer *all = memory_new(MEMORY_BUFFERS, (size_t)sim->part.mine, sizeof *all);
     for (int i = 0; i < sim->part.mine; i++) {
-        double own = sim->neurons->model->noise_sd ? sim->neurons->model->noise_sd(sim->neurons, sim->part.first + i) : 0;
-        sigma[i] = sqrt(from_network * from_network + own * own);
+        const int64_t gid = sim->part.first + i;
+        const double own = model->noise_sd ? model->noise_sd(sim->neurons, gid) : 0;
+        if (model->scale) {
+            const neuron_scale scale = model->scale(sim->neurons, gid);
+            const double ratio = network->tau_excitatory / model->membrane_tau(sim->neurons), sigma = sqrt(2 * ratio) * drive_sd(sim, gid) / scale.unit;
+            all[i] = (transfer){.sigma = sigma, .colour = half_alpha * sqrt(ratio) * sigma, .unit = scale.unit, .zero = scale.zero,
+                                .refractory = scale.refractory};
+        } else {
+            const double from_network = drive_sd(sim, gid) / sqrt(1.3 * network->tau_excitatory);
+            all[i] = (transfer){.sigma = sqrt(from_network * from_network + own * own), .unit = 1};
+        }
     }
-    return sigma;
+    return all;
 }
 
 static status make_targets(simulation *sim, target_request *request) {
-    double *sigma = siegert_noise(sim);
-    status filled = targets_fill(request, &sim->targets, sigma, sim->network.bias, sim->neurons->model->membrane_tau(sim->neurons));
-    memory_free(sigma);
+    transfer *transfer = transfer_new(sim);
+    status filled = targets_fill(request, &sim->targets, transfer, sim->network.bias, sim->neurons->model->membrane_tau(sim->neurons));
+    memory_free(transfer);
     if (filled == STATUS_OK && !sim->dry && !isnan(sim->targets.inversion_error))
         log_line(&sim->context, "rates turned into drives: inversion good to %.1e of the rate; %lld zero rates taken as 0.1 Hz", sim->targets.inversion_error,
                  (long long)sim->targets.raised_rates);
@@ -364,6 +387,7 @@ void simulation_free(simulation *sim) {
     network_clear(&sim->network);
     neurons_free(sim->neurons);
     memory_free(sim->trained);
+    memory_free(sim->population_sd);
     memory_free(sim->tau);
     memory_free(sim->current_noise);
     memory_free(sim->input);

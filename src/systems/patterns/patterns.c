@@ -53,12 +53,26 @@ static void count_synapses(const simulation *sim, int64_t counts[4]) {
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, counts, 4, MPI_INT64_T, MPI_SUM, sim->context.comm));
 }
 
+/** " (L5E, L5I)": the populations that learn, if plastic.trained names them; else nothing. @return buffer */
+static const char *list_trained(const simulation *sim, char *buffer, size_t size) {
+    const network_settings *network = config_common(sim->config, "network");
+    const char *const *names = network->learns ? network_population_names(network) : NULL;
+    size_t used = 0;
+    buffer[0] = 0;
+    for (int p = 0; names && p < network->cells.populations && used < size; p++)
+        if (network->learns[p]) used += (size_t)snprintf(buffer + used, size - used, "%s%s", used ? ", " : " (", names[p]);
+    if (used && used < size) snprintf(buffer + used, size - used, ")");
+    return buffer;
+}
+
 static void describe(const void *raw, int64_t loops) {
     const simulation *sim = ((const patterns *)raw)->sim;
     int64_t synapses[4];
+    char trained[512];
     count_synapses(sim, synapses);
-    log_line(&sim->context, "network: %lld neurons on %d rank%s, %lld static and %lld plastic synapses onto %lld trained neurons", (long long)sim->part.total,
-             sim->context.ranks, sim->context.ranks > 1 ? "s" : "", (long long)synapses[0], (long long)synapses[1], (long long)synapses[3]);
+    log_line(&sim->context, "network: %lld neurons on %d rank%s, %lld static and %lld plastic synapses onto %lld trained neurons%s", (long long)sim->part.total,
+             sim->context.ranks, sim->context.ranks > 1 ? "s" : "", (long long)synapses[0], (long long)synapses[1], (long long)synapses[3],
+             list_trained(sim, trained, sizeof trained));
     log_line(&sim->context, "training: %lld loops of %g ms, %d task%s, %d learning instants each", (long long)loops, (double)sim->loop_steps * sim->dt,
              sim->targets.tasks, sim->targets.tasks > 1 ? "s" : "", sim->targets.instants);
     if (sim->scored[SCORE_AUXILIARY])

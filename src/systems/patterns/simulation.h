@@ -65,6 +65,7 @@ typedef struct simulation {
     block_sums *sums;         /**< of those in blocks, else NULL */
     int32_t *arrived;         /**< [N + units] sources whose spikes reached plastic synapses in the last step: `spikes`, where those have no delays */
     int arrived_count;
+    double *population_sd;    /**< [populations] baseline_sd of each; NULL: there are none, or there was no baseline run */
 } simulation;
 
 /** Build everything that the configuration describes: network, baseline run, plastic synapses, targets, P. It is resolved and checked. Collective;

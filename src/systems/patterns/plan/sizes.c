@@ -21,6 +21,7 @@ static void read_neurons(config *config, plan_network *network) {
     network->model = neuron_models[config_variant_index(config, "neuron")];
     network->neurons = settings->neurons;
     network->cells = &settings->cells;
+    network->learns = settings->learns;
     neurons none = {.model = network->model, .part = {.total = settings->neurons, .ranks = 1}, .cells = settings->cells, .dt = simulation->dt,
                     .parameters = config_variant(config, "neuron")};
     network->noise = has_noise(&none);
@@ -191,10 +192,28 @@ static double most_inputs(const plan_network *network, int64_t ranks) {
     return most;
 }
 
+/** Trained neurons of the rank that has most of them, where populations learn: one rank may have all. */
+static double most_trained(const plan_network *network, int64_t ranks) {
+    const cells *cells = network->cells;
+    int64_t most = 0, all = 0;
+    for (int p = 0; p < cells->populations; p++) all += network->learns[p] ? cells->border[p + 1] - cells->border[p] : 0;
+    for (int64_t rank = 0; rank < ranks; rank++) {
+        const int64_t first = partition_first(network->neurons, (int)ranks, (int)rank), past = partition_first(network->neurons, (int)ranks, (int)rank + 1);
+        int64_t some = 0;
+        for (int p = 0; p < cells->populations; p++) {
+            const int64_t from = first > cells->border[p] ? first : cells->border[p], to = past < cells->border[p + 1] ? past : cells->border[p + 1];
+            if (network->learns[p] && from < to) some += to - from;
+        }
+        if (some > most) most = some;
+    }
+    return all ? (double)most * (double)network->trained / (double)all : 0; /* those without a unit do not learn */
+}
+
 plan_share plan_share_of(const plan_network *network, int64_t ranks) {
     int64_t mine = (network->neurons + ranks - 1) / ranks;
     double rows = network->trained_first ? (double)(network->trained < mine ? network->trained : mine)
                                          : fmin((double)mine, ceil((double)network->trained / (double)network->neurons * (double)mine));
+    if (network->learns) rows = fmin((double)mine, ceil(most_trained(network, ranks)));
     plan_share share = share_of(network, ranks, (double)mine, rows);
     if (network->network.population_inputs && share.static_inputs > 0) {
         const double most = most_inputs(network, ranks);

@@ -44,6 +44,7 @@ typedef struct {
     const added_output *measured;
     const test_settings *test;
     int longest;               /**< delay of any synapse, in steps */
+    const uint8_t *learns; /**< [cells.populations] those that plastic.trained names, borrowed from the settings; NULL: it names none */
 } plan_network;
 
 /** Read what is wanted of the configuration and of the files that it names: recorded targets, sizes of edge files. @return not agreed */
