@@ -260,7 +260,8 @@ static status set_unit(const config *config, const populations_parameters *p, pr
         const double mean = all->all[k].weight * projections_scale(p);
         char text[200];
         if (mean == 0 || fabs(mean) >= FEWEST * all->weight_unit) continue;
-        snprintf(text, sizeof text, "weight %g is to be a multiple of %g (weight_precision: fixed), as weights reach up to %g: less than %d of them; give weight_precision: double",
+        snprintf(text, sizeof text,
+                 "weight %g is to be a multiple of %g (weight_precision: fixed), as weights reach up to %g: less than %d of them; give weight_precision: double",
                  mean, all->weight_unit, most, FEWEST);
         return complain_of(config, p, all, &all->all[k], "weight", text);
     }
@@ -290,6 +291,7 @@ status projections_read(const context *context, const config *config, const popu
     if (all->longest == 0) all->longest = 1;
     if (result == STATUS_OK && p->weight_precision == WEIGHT_FIXED) result = set_unit(config, p, all);
     if (result == STATUS_OK && all->weight_unit > 0)
-        log_line(context, "network.weight_precision: fixed: weights are multiples of %g, up to %g, where larger ones are clipped", all->weight_unit, BLOCKS_WEIGHT_MAX * all->weight_unit);
+        log_line(context, "network.weight_precision: fixed: weights are multiples of %g, up to %g, where larger ones are clipped", all->weight_unit,
+                 BLOCKS_WEIGHT_MAX * all->weight_unit);
     return result;
 }

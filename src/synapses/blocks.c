@@ -151,8 +151,10 @@ static bool count_sources(const static_blocks *blocks, blocks_slice *slice, cons
     if (!fits) return false;
     const int row = blocks->longest + 1;
     for (int64_t s = 0; s < count; s++) slice->offset[(int64_t)kept->source[s] * row + kept->delay[s]]++;
-    for (int64_t j = 0; j < blocks->sources; j++)
-        for (uint16_t *offset = slice->offset + j * row, *last = offset + blocks->longest; offset < last; offset++) offset[1] = (uint16_t)(offset[1] + offset[0]);
+    for (int64_t j = 0; j < blocks->sources; j++) {
+        uint16_t *offset = slice->offset + j * row;
+        for (int d = 0; d < blocks->longest; d++) offset[d + 1] = (uint16_t)(offset[d + 1] + offset[d]);
+    }
     return true;
 }
 

@@ -265,7 +265,8 @@ static void test_too_many_of_a_source(void **state) {
     (void)state;
     enum { MANY = BLOCKS_ROW_MAX + 1 };
     synapse_rows rows = {.targets = 1, .longest = 2, .start = memory_new(MEMORY_BUFFERS, 2, sizeof(int64_t)),
-                         .source = memory_new(MEMORY_BUFFERS, MANY, sizeof(int32_t)), .weight = memory_new(MEMORY_BUFFERS, MANY, sizeof(double)), .delay = memory_new(MEMORY_BUFFERS, MANY, sizeof(uint16_t))};
+                         .source = memory_new(MEMORY_BUFFERS, MANY, sizeof(int32_t)), .weight = memory_new(MEMORY_BUFFERS, MANY, sizeof(double)),
+                         .delay = memory_new(MEMORY_BUFFERS, MANY, sizeof(uint16_t))};
     rows.start[1] = MANY;
     for (int s = 0; s < MANY; s++) rows.weight[s] = s, rows.delay[s] = (uint16_t)(1 + s % 2);
     static_synapses *made = static_from_parts(&(static_parts){.make = some_rows, .of = &rows, .start = rows.start, .sources = 1, .excitatory = 1, .targets = 1,
