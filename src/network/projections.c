@@ -261,7 +261,7 @@ static status set_unit(const config *config, const populations_parameters *p, pr
         char text[200];
         if (mean == 0 || fabs(mean) >= FEWEST * all->weight_unit) continue;
         snprintf(text, sizeof text,
-                 "weight %g is to be a multiple of %g (weight_precision: fixed), as weights reach up to %g: less than %d of them; give weight_precision: double",
+                 "weight %g is to be a multiple of %g (weight_precision: fixed), as weights reach up to %g: less than %d; give weight_precision: double",
                  mean, all->weight_unit, most, FEWEST);
         return complain_of(config, p, all, &all->all[k], "weight", text);
     }

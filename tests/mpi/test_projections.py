@@ -134,7 +134,7 @@ def test_fixed(bench):
     unit = 2 ** np.ceil(np.log2(most / 4095))
     assert f"multiples of {unit:g}, up to {4095 * unit:g}" in said, (most, said)
     assert np.array_equal(fixed, unit * np.rint(drawn / unit)), (drawn[:8], fixed[:8])
-    refused(bench, (BASE % MATRIX).replace("weight: [87.8,", "weight: [0.5,"), "L4E to L4E", "weight 0.5 is to be a multiple of 0.125", "less than 16 of them", "weight_precision: double",
+    refused(bench, (BASE % MATRIX).replace("weight: [87.8,", "weight: [0.5,"), "L4E to L4E", "weight 0.5 is to be a multiple of 0.125", "less than 16; give", "weight_precision: double",
             overrides=["network.weight_precision=fixed"])
 
 
