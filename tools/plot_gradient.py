@@ -1,0 +1,124 @@
+"""Panels of tools/plot for runs of the systems `lsnn` and `differentiable`: each prepares its data, raises Skip if they are missing, and returns a Panel that draws them."""
+import numpy as np
+from plot_curves import LINES, learning_curve
+from plot_dendritic import rates
+from plot_run import plural
+from plot_style import EXCITATORY, GREY, NETWORK, TARGET, Panel, Skip, few_ticks, legend_above, titled
+from tasks import draw_confusion
+
+READOUTS = 3  # that are drawn
+SHOWN = 60    # neurons with a voltage or threshold of their own line, at most
+PATHS = 6     # of an agent
+
+
+def first(run, name):
+    return run.data("test.h5", f"test/0/{name}")[:]
+
+
+def rows_of_sample(run):
+    """What test.h5 has of the first sample: [(label, kind, values [step][...])]"""
+    rows = [("Input", "values" if first(run, "input").dtype.kind == "f" else "spikes", first(run, "input"))]
+    rows.append(("Neuron", "spikes", first(run, "spikes")))
+    for name, label in (("threshold", "Threshold"), ("voltage", "Voltage")):
+        if run.has("test.h5", f"test/0/{name}"):
+            values = first(run, name)
+            changes = np.ptp(values, axis=0) > 0
+            if changes.any():
+                rows.append((label, "lines", values[:, changes][:, :SHOWN]))
+    rows.append(("Readout", "readout", first(run, "readout")))
+    return rows
+
+
+def sample(run, options):
+    rows = rows_of_sample(run)
+    ms = run.number("simulation.dt")
+    steps = len(rows[1][2])
+    time = (np.arange(steps) + 1) * ms / 1000
+    target = first(run, "target") if run.has("test.h5", "test/0/target") else None
+    target = target if target is not None and len(target) == steps else None
+
+    def draw(figure):
+        grid = figure.subplots(len(rows), 1, sharex=True)
+        for axes, (label, kind, values) in zip(grid, rows):
+            if kind == "spikes":
+                at, unit = np.nonzero(values)
+                axes.scatter(time[at], unit, s=max(0.4, min(4, 160 / values.shape[1])), marker="|", color=TARGET, linewidth=0.5, rasterized=True, gid=f"spikes {label}")
+                axes.set_ylim(-0.5, values.shape[1] - 0.5)
+            elif kind == "values" and values.shape[1] > READOUTS:
+                axes.imshow(values.T, aspect="auto", cmap="Greys", interpolation="nearest", extent=(time[0] - ms / 1000, time[-1], -0.5, values.shape[1] - 0.5), origin="lower")
+            elif kind == "lines":
+                axes.plot(time, values, color=GREY, linewidth=0.3, alpha=0.7, rasterized=True)
+                axes.plot(time, values.mean(axis=1), color=TARGET, linewidth=0.9, label="mean")
+                axes.plot([], [], color=GREY, linewidth=0.5, label=plural(values.shape[1], "neuron"))
+                legend_above(axes)
+            else:
+                name = "class" if kind == "readout" and run.has("test.h5", "test/0/confusion") and values.shape[1] > 1 else label.lower()
+                for k in range(min(READOUTS, values.shape[1])):
+                    axes.plot(time, values[:, k], linestyle=LINES[k][1], color=LINES[k][0], label=f"{name} {k}" if values.shape[1] > 1 else label.lower(), gid=f"{label} {k}")
+                    if kind == "readout" and target is not None:
+                        axes.plot(time, target[:, k], color=TARGET, linewidth=0.6, linestyle=(0, (3, 1.5)), label="target" if k == 0 else None, gid=f"target {k}")
+                if values.shape[1] > 1 or (kind == "readout" and target is not None):
+                    legend_above(axes)
+            axes.set_ylabel(label)
+            few_ticks(axes.yaxis, 3)
+        grid[-1].set_xlim(0, time[-1])
+        grid[-1].set_xlabel("Time (s)")
+        figure.align_ylabels()
+        titled(figure, "Frozen weights: the first sample of the test")
+    return Panel(draw, 24 + 17 * len(rows))
+
+
+def confusion(run, options):
+    counts = first(run, "confusion")
+    right = np.trace(counts) / max(1, counts.sum())
+
+    def draw(figure):
+        axes = figure.subplots()
+        draw_confusion(axes, counts)
+        axes.set(xlabel="Read as class", ylabel="Class")
+        for side in axes.spines.values():
+            side.set_visible(True)
+        titled(figure, f"Frozen weights: {100 * right:.1f} % of {counts.sum():,} are read right (% of each class)")
+    return Panel(draw, 56)
+
+
+def paths(run, options):
+    path = first(run, "path")
+    path = path.reshape(len(path), -1, 2)[:PATHS]
+
+    def draw(figure):
+        axes = figure.subplots()
+        for k, one in enumerate(path):
+            colour, line = LINES[k % len(LINES)]
+            axes.plot(one[:, 0], one[:, 1], linestyle=line, color=colour, linewidth=0.7)
+        axes.plot(path[:, 0, 0], path[:, 0, 1], "o", color=TARGET, markersize=3, markerfacecolor="none", label="start")
+        axes.plot(path[:, -1, 0], path[:, -1, 1], "s", color=EXCITATORY, markersize=3, label="end")
+        axes.set(xlabel="x", ylabel="y")
+        axes.set_aspect("equal", "datalim")
+        legend_above(axes)
+        titled(figure, f"Frozen weights: paths of {plural(len(path), 'episode')}")
+    return Panel(draw, 62)
+
+
+def weights(run, options):
+    found = [(name, run.data("edges.h5", f"edges/{name}/0/syn_weight")[:]) for name in sorted(run.file("edges.h5")["edges"])]
+    found = [(name, values[np.isfinite(values)]) for name, values in found if len(values)]
+    if not found:
+        raise Skip("there is no synapse")
+
+    def draw(figure):
+        axes = figure.subplots()
+        low, high = np.percentile(np.concatenate([values for _, values in found]), [0.2, 99.8])
+        edges = np.linspace(low, high if high > low else low + 1, 61)
+        looks = LINES + [(NETWORK, ":"), (EXCITATORY, "-"), (TARGET, "--")]
+        for (name, values), (colour, line) in zip(found, looks):
+            axes.hist(values, edges, weights=np.full(len(values), 100 / len(values)), histtype="step", color=colour, linestyle=line, linewidth=1, label=f"{name} ({len(values):,})")
+        axes.set(xlabel="Weight", ylabel="Synapses of a kind\n(% per bin)")
+        few_ticks(axes.yaxis)
+        legend_above(axes, 3)
+        titled(figure, "Weights after training")
+    return Panel(draw, 54)
+
+
+PANELS = [("learning", learning_curve), ("sample", sample), ("confusion", confusion), ("paths", paths), ("rates", rates), ("weights", weights)]
+COMPARED = [("learning", learning_curve)]

@@ -1,0 +1,308 @@
+"""The files of a run as tools/plot reads them: metrics.csv, run.json, the configuration, datasets; which of its neurons are shown, by name."""
+import csv
+import difflib
+import json
+import os
+import re
+import sys
+
+import h5py
+import numpy as np
+from plot_style import Skip
+
+SYSTEM_OF = {"rls": "patterns", "none": "patterns", "balanced": "balanced", "bptt": "lsnn", "eprop": "lsnn", "ppo": "lsnn", "exact_gradient": "differentiable"}
+DENDRITIC = ("somatic", "dendritic")  # how the names of its rules begin
+LONGEST_NAME = 16  # characters of a name in a figure
+BAD_LINES_TOLD = 5
+
+
+def fail(message):
+    """One clear message, exit code 2."""
+    print(f"plot: {message}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def correlation(a, b):
+    good = np.isfinite(a) & np.isfinite(b)
+    a, b = a[good], b[good]
+    if len(a) < 2 or any(side.std() <= 1e-12 * abs(side).max() for side in (a, b)):  # constant but for rounding
+        return float("nan")
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def slope(target, values):
+    """Of the regression of values on the target: below 1 they vary less than they should."""
+    good = np.isfinite(target) & np.isfinite(values)
+    target, values = target[good], values[good]
+    if len(target) < 2 or target.std() <= 1e-12 * abs(target).max():
+        return float("nan")
+    return float(np.mean((target - target.mean()) * (values - values.mean())) / target.var())
+
+
+def r_squared(target, values):
+    """1 - sum of squared errors / variation of the target: what r forgives, a wrong mean or size, counts here."""
+    good = np.isfinite(target) & np.isfinite(values)
+    target, values = target[good], values[good]
+    if len(target) < 2 or target.std() <= 1e-12 * abs(target).max():
+        return float("nan")
+    return float(1 - np.sum((values - target)**2) / np.sum((target - target.mean())**2))
+
+
+def signed(value, form=".2f"):
+    return "undefined" if np.isnan(value) else format(value, form).replace("-", "\N{MINUS SIGN}")
+
+
+def plural(count, noun):
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def nearest(name, known):
+    close = difflib.get_close_matches(name, known, 1, 0.5) or difflib.get_close_matches(name.lower(), known, 1, 0.3)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+class Run:
+    """The files of a run, opened when first asked for."""
+
+    def __init__(self, directory):
+        self.directory, self.files, self.ranked = directory, {}, None
+        self.metrics = self.read_metrics(os.path.join(directory, "metrics.csv"))
+        self.about = self.read_json("run.json")
+        self.settings = self.read_settings()
+        self.group = [self]  # runs that are compared, this one first
+
+    # ---- files ----
+
+    def file(self, name):
+        if name not in self.files:
+            path = os.path.join(self.directory, name)
+            if not os.path.exists(path):
+                raise Skip(f"there is no {name}")
+            try:
+                self.files[name] = h5py.File(path, "r")
+            except OSError as error:
+                raise Skip(f"{name} cannot be read ({error})") from error
+        return self.files[name]
+
+    def has(self, name, path):
+        try:
+            return path in self.file(name)
+        except Skip:
+            return False
+
+    def data(self, name, path):
+        file = self.file(name)
+        if path not in file:
+            raise Skip(f"{name} has no {path}")
+        return file[path]
+
+    @staticmethod
+    def read_metrics(path, quiet=False):
+        """Columns of a CSV file with a header as arrays of floats, NaN where a field is empty; lines that are none are left out, and said so; {} without the file."""
+        if not os.path.exists(path):
+            return {}
+        with open(path, newline="", encoding="utf-8", errors="replace") as file:
+            lines = [(number, line) for number, line in enumerate(file.read().replace("\0", "?").splitlines(), 1) if line.strip() and not line.startswith("#")]
+        cells = list(csv.reader(line for _, line in lines))
+        names, rows, bad, name = [name.strip() for name in cells[0]] if cells else [], [], [], os.path.basename(path)
+        for (number, _), values in zip(lines[1:], cells[1:]):
+            try:
+                if len(values) != len(names):
+                    raise ValueError(f"{len(values)} of {len(names)} cells")
+                rows.append([float(value or "nan") for value in values])
+            except ValueError as error:
+                bad.append(f"line {number} of {name} is left out: {error}")
+        for message in [] if quiet else bad[:BAD_LINES_TOLD]:
+            print(f"plot: {message}", file=sys.stderr)
+        if len(bad) > BAD_LINES_TOLD and not quiet:
+            print(f"plot: {len(bad) - BAD_LINES_TOLD} more lines of {name} are left out", file=sys.stderr)
+        if len(cells) > 1 and not rows and not quiet:
+            fail(f"{path} is not a table of numbers")
+        return {name: column for name, column in zip(names, np.array(rows).T) if name} if rows else {}
+
+    def read_json(self, name):
+        try:
+            with open(os.path.join(self.directory, name), encoding="utf-8") as file:
+                return json.load(file)
+        except (OSError, ValueError):
+            return {}
+
+    def read_settings(self):
+        """{'stimulus.start': '800 ms', ...}: the configuration as used, that every HDF5 file carries, or parameters.yaml of a run that has none yet; {} without one."""
+        texts = []
+        for name in ("targets.h5", "nodes.h5", "spikes.h5", "test.h5", "edges.h5"):
+            try:
+                texts.append(self.file(name).attrs["configuration"])
+                break
+            except (Skip, KeyError):
+                continue
+        if not texts:
+            try:
+                with open(os.path.join(self.directory, "parameters.yaml"), encoding="utf-8", errors="replace") as file:
+                    texts.append(file.read())
+            except OSError:
+                return {}
+        settings, section = {}, ""
+        for line in (texts[0].decode() if isinstance(texts[0], bytes) else str(texts[0])).splitlines():
+            match = re.match(r"(\s*)(\w+):\s*(.*?)\s*$", line)
+            if match and not match[1]:
+                section = match[2]
+            elif match:
+                settings[f"{section}.{match[2]}"] = match[3].strip('"')
+        return settings
+
+    def number(self, key):
+        """A setting as a number in its unit (ms, Hz), NaN if unknown."""
+        match = re.match(r"[-+0-9.eE]+", self.settings.get(key, ""))
+        return float(match[0]) if match else float("nan")
+
+    # ---- what it is ----
+
+    def system(self):
+        rule = self.settings.get("learning.rule", "")
+        return self.about.get("system") or ("dendritic" if rule.startswith(DENDRITIC) else SYSTEM_OF.get(rule, ""))
+
+    def loops_done(self):
+        return int(self.metrics["loop"].max()) if len(self.metrics.get("loop", [])) else 0
+
+    def excitatory(self, gids=None):
+        """Whether neurons are excitatory."""
+        values = self.data("nodes.h5", "nodes/neurons/0/excitatory")[:] > 0.5
+        return values if gids is None else values[gids]
+
+    def stimulus(self):
+        """Its start and end in s from the start of a loop, None without one."""
+        start, stop = self.number("stimulus.start"), self.number("stimulus.stop")
+        return (start / 1000, stop / 1000) if self.settings.get("stimulus.kind") != "none" and stop > start else None
+
+    def unit_of_drive(self):
+        unit = self.settings.get("plastic.time_unit", "1 ms")
+        return "drive × ms" if unit == "1 ms" else f"drive × {unit}"
+
+    def times(self):
+        """Instants of the target in s from the start of a loop."""
+        return self.data("targets.h5", "targets/time")[:] / 1000
+
+    def window_start(self):
+        """Of the targets, in s from the start of a loop."""
+        every = self.number("learning.every") / 1000
+        return self.times()[0] - (every if np.isfinite(every) else 0)
+
+    def time_axis(self):
+        """(seconds to add to the time in a loop, label of the axis): that of the table which targets were read from, where they were."""
+        if self.settings.get("targets.kind") == "file" and np.isfinite(self.number("targets.origin")):
+            return self.number("targets.origin") / 1000 - self.window_start(), "Time (s)"
+        return 0.0, "Time from start of loop (s)"
+
+    # ---- names ----
+
+    def names(self, kind):
+        """Names of recorded units or conditions; [] where there are none."""
+        try:
+            return [name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in self.data("targets.h5", f"targets/{kind}_name")[:]]
+        except Skip:
+            return []
+
+    def task(self, task):
+        """A task as it is told of: by the name of its condition, if it has one."""
+        names = self.names("condition")
+        if task >= len(names):
+            return f"task {task}"
+        name = names[task] if len(names[task]) <= LONGEST_NAME else names[task][:LONGEST_NAME - 1] + "…"
+        return f"condition {name}" if re.fullmatch(r"[-+0-9.]+", name) else name
+
+    def tasks(self, options):
+        """The tasks asked for, or all."""
+        known = sorted(int(key) for key in self.file("targets.h5")["targets"] if key.isdigit())
+        return known if options.tasks is None else [task for task in options.tasks if task in known]
+
+    def over(self):
+        """Over what a mean score is."""
+        return "recorded units" if "recorded" in self.about.get("scored", {}) else "neurons"
+
+    def paired(self):
+        """Of each neuron its recorded unit; below 0: it has none (-2: an auxiliary target)."""
+        return self.data("targets.h5", "targets/recorded_unit")[:].astype(int)
+
+    def trained(self):
+        trained = np.flatnonzero(self.data("targets.h5", "targets/trained")[:])
+        if not len(trained):
+            raise Skip("no neuron was trained")
+        return trained
+
+    def scores(self):
+        """r of each neuron, mean over tasks: of the mean of the test's trials, or of the last loop where there is no test."""
+        tasks = sorted(int(key) for key in self.file("targets.h5")["targets"] if key.isdigit())
+        if all(self.has("test.h5", f"test/{task}/neuron_correlation") for task in tasks):
+            each = np.array([self.data("test.h5", f"test/{task}/neuron_correlation")[:] for task in tasks])
+        else:
+            each = np.array([[correlation(a, b) for a, b in zip(self.data("targets.h5", f"targets/{task}/target")[:].T, self.data("targets.h5", f"targets/{task}/drive")[:].T)]
+                             for task in tasks if self.has("targets.h5", f"targets/{task}/drive")])
+        if not len(each):
+            raise Skip("no neuron has a score")
+        return each.mean(axis=0)
+
+    def shown(self, options):
+        """[(gid, word)] of neurons that are shown: those of --units, or those that do best, median and worst, with --neurons more between them; of those with a recorded unit, if there are."""
+        if self.ranked is None:
+            self.ranked = self.choose_named(options.units) if options.units else self.choose_ranked(options.neurons)
+        return self.ranked
+
+    def choose_named(self, wanted):
+        names, paired, trained = self.names("unit"), self.paired(), self.trained()
+        known = {names[paired[gid]]: int(gid) for gid in trained[::-1] if 0 <= paired[gid] < len(names)} or {str(gid): int(gid) for gid in trained}
+        for name in wanted:
+            if name not in known:
+                what = f"recorded unit that a neuron of {self.directory} learned" if names else f"trained neuron of {self.directory}, whose neurons go by their numbers"
+                fail(f"--units: '{name}' is no {what}{nearest(name, list(known))}")
+        return [(known[name], "") for name in wanted]
+
+    def choose_ranked(self, count):
+        candidates, paired, score = self.trained(), self.paired(), self.scores()
+        if (paired >= 0).any():
+            candidates = candidates[paired[candidates] >= 0]
+        candidates = candidates[np.isfinite(score[candidates])]
+        if not len(candidates):
+            raise Skip("no neuron has a score")
+        ranked = candidates[np.argsort(-score[candidates], kind="stable")]
+        places = np.unique(np.round(np.linspace(0, len(ranked) - 1, min(count, len(ranked)))).astype(int)) if count > 1 else np.array([(len(ranked) - 1) // 2])
+        words = {0: "best", len(ranked) - 1: "worst", **({(len(ranked) - 1) // 2: "median"} if len(ranked) > 2 else {})}
+        if count == 3 and len(places) == 3:
+            places[1] = (len(ranked) - 1) // 2
+        return [(int(ranked[place]), words.get(int(place), "")) for place in places]
+
+    def unit_title(self, gid, word):
+        """As a neuron is told of in a figure: best: cell_12 (E)"""
+        names, paired = self.names("unit"), int(self.paired()[gid])
+        name = names[paired] if 0 <= paired < len(names) else f"neuron {gid}"
+        name = name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME - 1] + "…"
+        try:
+            name += " (E)" if self.excitatory([gid])[0] else " (I)"
+        except Skip:
+            pass
+        return f"{word}: {name}" if word else name
+
+
+def choose(candidates, count):
+    """count of them, evenly spread."""
+    candidates = np.asarray(candidates)
+    if len(candidates) <= count:
+        return candidates
+    return candidates[((np.arange(count) + 0.5) * len(candidates) / count).astype(int)]
+
+
+def columns(dataset, gids):
+    """Of a [time][neuron] dataset, in the order of gids."""
+    return np.stack([dataset[:, int(gid)] for gid in gids], axis=1)
+
+
+def smoothed(values, sd):
+    """Along the first axis by a Gaussian of sd samples, whose weights at the ends are those that are inside."""
+    if sd <= 0:
+        return np.asarray(values, float)
+    reach = max(1, int(np.ceil(4 * sd)))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sd)**2)
+
+    def one(series):
+        return np.convolve(series, kernel)[reach:reach + len(series)] / np.convolve(np.ones(len(series)), kernel)[reach:reach + len(series)]
+    return np.apply_along_axis(one, 0, np.asarray(values, float))
