@@ -243,7 +243,8 @@ def latest_spikes(state):
             inside = times > (loop - 1) * length
             return f"loop {loop if end > length else state.loop}" if "checkpoint" not in path else f"loop {loop}", length, times[inside] - (loop - 1) * length, ids[inside]
         inside = times > end - 1000
-        return "the last second", min(1000.0, end), times[inside] - max(0.0, end - 1000), ids[inside]
+        last = re.search(r"(\d+)\.h5$", path)  # of what was put aside; spikes.h5 has none
+        return "the last second" + (f" of loop {int(last[1])}" if last else ""), min(1000.0, end), times[inside] - max(0.0, end - 1000), ids[inside]
     return None
 
 

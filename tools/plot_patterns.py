@@ -251,8 +251,8 @@ def loop_rates(run, options):
     for task in tasks:
         loops, loop, time, neuron = found[task]
         for gid in gids:
-            mine = neuron == gid
-            counts, _, _ = np.histogram2d(time[mine], np.searchsorted(loops, loop[mine]), [edges, np.arange(len(loops) + 1) - 0.5])
+            mine = neuron == gid  # a bin has its end, not its beginning, as that of a test
+            counts, _, _ = np.histogram2d(time[mine] - 1e-7, np.searchsorted(loops, loop[mine]), [edges, np.arange(len(loops) + 1) - 0.5])
             each = smoothed(counts / (width / 1000), sd)
             rates[gid, task] = each.mean(axis=1), each.std(axis=1, ddof=1) / np.sqrt(len(loops))
     target = {task: columns(run.data("targets.h5", f"targets/{task}/rate"), gids) if run.has("targets.h5", f"targets/{task}/rate") else None for task in tasks}

@@ -300,7 +300,7 @@ def smoothed(values, sd):
     """Along the first axis by a Gaussian of sd samples, whose weights at the ends are those that are inside."""
     if sd <= 0:
         return np.asarray(values, float)
-    reach = max(1, int(np.ceil(4 * sd)))
+    reach = max(1, int(np.ceil(8 * sd)))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sd)**2)
 
     def one(series):

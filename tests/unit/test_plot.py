@@ -1,0 +1,454 @@
+"""tools/plot: what its figures show is what the run's files hold, in the size that was asked for; what it refuses; the live page, opened in a browser where there is one."""
+import argparse
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as tree
+import zlib
+
+import engram_test
+import numpy as np
+from engram_test import metrics, run_tests
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+SCRIPT = os.path.join(ROOT, "tools", "plot")
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+import plot_compare  # noqa: E402 (its folder is known now)
+import plot_curves  # noqa: E402
+import plot_live  # noqa: E402
+import plot_patterns  # noqa: E402
+from plot_run import Run, smoothed  # noqa: E402
+from plot_style import new_figure, plt, save, style  # noqa: E402
+
+UNITS = ["cell_3", "cell_12", "cell_40", "Zelle ä<&>"]
+TIMES = np.arange(-100, 101, 10)  # ms
+LOOPS = 60
+PLACE = {"left": 0, "right": 1}
+RECORDED = """\
+simulation: {dt: 1 ms, seed: 1}
+network:    {kind: none, neurons: 16}
+neuron:     {noise: voltage, noise_sd: 0.65}
+plastic:    {excitatory_in_degree: 6, inhibitory_in_degree: 6, tau: 50 ms}
+stimulus:   {kind: ou, start: 20 ms, stop: 40 ms}
+targets:    {kind: file, path: rates.csv, quantity: rate, others: auxiliary}
+learning:   {rule: rls, lambda: 0.5, every: 10 ms, loops: 60}
+output:     {spikes: all, correlation_window: 20 ms}
+test:       {trials: 5}
+"""
+OTHERS = {
+    "balanced": "{simulation: {dt: 0.1 ms, loop_duration: 400 ms}, learning: {rule: balanced, fast_rate: 0.02, loops: 3}, network: {neurons: 20, fast: random}, protocol: {duration: 700 ms}, test: {trials: 2}}",
+    "dendritic": "{simulation: {dt: 1 ms, loop_duration: 400 ms}, stimulus: {duration: 40 ms, side: 4}, learning: {rule: somatic, loops: 3}, network: {neurons: 10}, neuron: {rate: 40 Hz}, protocol: {images: 9}, "
+                 "test: {trials: 2}, output: {spikes: last}}",
+    "lsnn": "{simulation: {dt: 1 ms}, learning: {rule: bptt, batch: 16, loops: 30}, network: {neurons: 14, adaptive: 0.5}, neuron: {threshold: 0.005}, "
+            "task: {kind: evidence, cues: 3, cue: 20 ms, gap: 10 ms, delay: 30 ms, recall: 20 ms, rate: 100 Hz}, protocol: {samples: 8}, test: {trials: 2}}",
+    "differentiable": "{simulation: {dt: 1 ms}, learning: {rule: exact_gradient, batch: 16, loops: 3}, network: {neurons: 14, slow_weight: 0.3, start: fixed, start_range: [0, 0.5]}, neuron: {model: theta, tau_fast: 4 ms}, "
+                      "task: {kind: delayed_xor, pulse: 10 ms, gap_to: 12 ms}, protocol: {samples: 8}, test: {trials: 2}}",
+}
+PANELS = {"balanced": {"learning", "state", "phase", "raster", "weights", "balance"}, "dendritic": {"learning", "fields", "reconstructions", "raster", "rates"},
+          "lsnn": {"learning", "sample", "confusion", "rates", "weights"}, "differentiable": {"learning", "sample", "confusion", "rates", "weights"}}
+
+
+def rates():
+    """Hz [condition][time][unit]"""
+    at, unit = TIMES[:, None], np.arange(len(UNITS))[None, :]
+    return np.array([12 + 5 * unit + 6 * np.sin((at + 40 * unit * (1 + condition)) / (25 + 5 * unit)) for condition in range(2)])
+
+
+def recorded(bench, seed=1, extra=()):
+    """A run that learned the table's units, done once for each seed."""
+    out = bench.path(f"recorded_{seed}")
+    if not os.path.exists(out):
+        lines = ["condition,time_ms," + ",".join(UNITS)]
+        for condition, table in zip(PLACE, rates()):
+            lines += [f"{condition},{ms}," + ",".join(f"{value:.6f}" for value in row) for ms, row in zip(TIMES, table)]
+        bench.config("rates.csv", "\n".join(lines) + "\n")
+        bench.train(bench.config("recorded.yaml", RECORDED), os.path.basename(out), 1, [f"simulation.seed={seed}", *extra])
+    return out
+
+
+def plot(*words, code=0):
+    """Run tools/plot; return what it prints."""
+    done = subprocess.run([SCRIPT, *words], env=engram_test.ENVIRONMENT, capture_output=True, text=True, timeout=900)
+    assert done.returncode == code, f"{words}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr and (code or not done.stderr), done.stderr
+    return done.stdout + done.stderr
+
+
+def the_script():
+    """tools/plot as a module."""
+    loader = importlib.machinery.SourceFileLoader("plot_script", SCRIPT)
+    script = importlib.util.module_from_spec(importlib.util.spec_from_loader("plot_script", loader))
+    loader.exec_module(script)
+    return script
+
+
+def refused(script, *words):
+    """What it says when it ends with 2, in this process, which has what it needs loaded already."""
+    said, before = io.StringIO(), sys.argv
+    sys.argv = ["plot", *words]
+    try:
+        with contextlib.redirect_stderr(said):
+            script.main()
+        raise AssertionError(f"{words}: not refused")
+    except SystemExit as end:
+        assert end.code == 2, f"{words}: exit code {end.code}"
+    finally:
+        sys.argv = before
+    return said.getvalue()
+
+
+def options(**given):
+    return argparse.Namespace(**{"panels": None, "compare": [], "tasks": None, "units": None, "neurons": 3, "smooth": None, "width": None, "published": None, **given})
+
+
+def drawn(run, panel, chosen=None):
+    """The figure of a panel, and its lines and areas by the names that they have in an SVG."""
+    with plt.rc_context(style()):
+        figure = new_figure(89, 60)
+        panel(run, chosen or options()).draw(figure)
+        figure.canvas.draw()
+    artists = {artist.get_gid(): artist for axes in figure.axes for artist in axes.get_children() if artist.get_gid()}
+    plt.close(figure)
+    return figure, artists
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
+
+
+def band(area):
+    """Lowest and highest values of a filled area, at its places from left to right."""
+    corners = area.get_paths()[0].vertices
+    places = np.unique(corners[:, 0])
+    return places, np.array([corners[corners[:, 0] == at, 1].min() for at in places]), np.array([corners[corners[:, 0] == at, 1].max() for at in places])
+
+
+def near(values, wanted, what):
+    values, wanted = np.asarray(values, float), np.asarray(wanted, float)
+    assert values.shape == wanted.shape and np.allclose(values, wanted, rtol=1e-9, atol=1e-9), f"{what}: {values} for {wanted}"
+
+
+def averaged(values, window):
+    half = window // 2
+    return [np.mean(values[max(0, k - half):k + half + 1]) for k in range(len(values))]
+
+
+# ---- figures against files ----
+
+def test_learning_curve(bench):
+    """Thin lines are the file's numbers, thick ones their running mean, recorded and auxiliary neurons apart."""
+    out = recorded(bench)
+    figure, artists = drawn(Run(out), plot_curves.learning_curve)
+    lines = metrics(out)
+    for name in ("correlation", "auxiliary_correlation", "rate_hz", "window_hz"):
+        for task in PLACE.values():
+            rows = [line for line in lines if line["task"] == task]
+            near(artists[f"raw {name} {task}"].get_xdata(), [row["loop"] for row in rows], name)
+            near(artists[f"raw {name} {task}"].get_ydata(), [row[name] for row in rows], name)
+            near(artists[f"mean {name} {task}"].get_ydata(), averaged([row[name] for row in rows], 3), name)
+            assert artists[f"raw {name} {task}"].get_linewidth() < 0.5 < artists[f"mean {name} {task}"].get_linewidth()
+    assert artists["mean correlation 0"].axes is not artists["mean auxiliary_correlation 0"].axes
+    assert artists["mean correlation 0"].get_linestyle() != artists["mean correlation 1"].get_linestyle()
+    assert {"left", "right", "r, auxiliary", "Rate (Hz)"} <= set(texts(figure)) and any("mean of 3" in text for text in texts(figure)), texts(figure)
+
+
+def test_units(bench):
+    """The best, the median and the worst, or those that are named, in their order; targets as the table has them, on its own time axis; PSTHs smoothed, with r and slope of test.h5."""
+    out = recorded(bench)
+    run = Run(out)
+    pairs = engram_test.read(out, "targets.h5", "targets/recorded_unit").astype(int)
+    score = np.mean([engram_test.read(out, "test.h5", f"test/{task}/neuron_correlation") for task in PLACE.values()], axis=0)
+    ranked = sorted((gid for gid in range(16) if pairs[gid] >= 0), key=lambda gid: -score[gid])
+    assert len(ranked) == 4 and run.shown(options()) == [(ranked[0], "best"), (ranked[1], "median"), (ranked[3], "worst")], (run.shown(options()), ranked)
+    named = Run(out)
+    chosen = options(units=["Zelle ä<&>", "cell_12"], smooth=15)
+    gids = [int(np.flatnonzero(pairs == UNITS.index(name))[0]) for name in chosen.units]
+    assert named.shown(chosen) == [(gid, "") for gid in gids]
+    figure, artists = drawn(named, plot_patterns.tested_rates, chosen)
+    for gid, name in zip(gids, chosen.units):
+        for condition, task in PLACE.items():
+            line = artists[f"target {gid} {task}"]
+            near(line.get_xdata(), TIMES / 1000, "the table's times")
+            wanted = rates()[task][:, UNITS.index(name)]
+            assert np.abs(line.get_ydata() - wanted).max() < 1e-3, f"{name} {condition}: {line.get_ydata()} for {wanted}"
+            rate = engram_test.read(out, "test.h5", f"test/{task}/psth")[:, gid]
+            weight = np.exp(-0.5 * (20 * np.subtract.outer(np.arange(len(rate)), np.arange(len(rate))) / 15)**2)
+            near(artists[f"psth {gid} {task}"].get_ydata(), weight @ rate / weight.sum(axis=1), "PSTH")
+            near(artists[f"psth {gid} {task}"].get_xdata(), (-110 + 20 * (np.arange(len(rate)) + 0.5)) / 1000, "its bins")
+            r, slope = (engram_test.read(out, "test.h5", f"test/{task}/rate_{what}")[gid] for what in ("correlation", "slope"))
+            told = f"r = {r:.2f}, slope {slope:.2f}".replace("-", "\N{MINUS SIGN}")
+            assert any(told in text for text in texts(figure)), (told, texts(figure))
+    near(smoothed(np.arange(5.0), 0), np.arange(5.0), "no smoothing")
+    figure, artists = drawn(named, plot_patterns.tested_drive, chosen)
+    near(artists[f"test_drive {gids[1]} 1"].get_ydata(), engram_test.read(out, "test.h5", "test/1/drive")[:, gids[1]], "drive")
+
+
+def test_loops(bench):
+    """Rasters of loops have every spike; the PSTH over loops has the SEM over loops."""
+    out = recorded(bench)
+    run, chosen = Run(out), options(units=["cell_12"], smooth=0)
+    gid = run.shown(chosen)[0][0]
+    at, ids = engram_test.spikes(out)
+    loops = [int(line["loop"]) for line in metrics(out) if line["task"] == 1][-20:]
+    each = [at[(ids == gid) & (at > (loop - 1) * 250) & (at <= loop * 250)] - (loop - 1) * 250 for loop in loops]  # ms in the loop
+    counts = np.array([[np.sum((one > 40 + 20 * b) & (one <= 60 + 20 * b)) for b in range(10)] for one in each]) / 0.02
+    assert counts.sum() > 20
+    _, artists = drawn(run, plot_patterns.loop_rates, chosen)
+    near(artists[f"loop_psth {gid} 1"].get_ydata(), counts.mean(axis=0), "PSTH")
+    _, low, high = band(artists[f"sem {gid} 1"])
+    near((high - low) / 2, counts.std(axis=0, ddof=1) / np.sqrt(20), "SEM")
+    figure, _ = drawn(run, plot_patterns.trials, chosen)
+    shown = [axes.collections for axes in figure.axes if len(axes.collections) == 20]
+    assert len(shown) == 2
+    for row, one in zip(shown[1], each):
+        near(sorted(row.get_positions()), (np.sort(one) - 150) / 1000, "spikes of a loop")  # the table's 0 is 150 ms behind the start
+
+
+def test_excitatory_in_grey(bench):
+    """E and I differ by a quarter of the way from black to white at least, and in style."""
+    _, artists = drawn(Run(recorded(bench)), plot_patterns.raster)
+    grey = [np.dot(plt.matplotlib.colors.to_rgb(artists[f"rate {name}"].get_color()), (0.299, 0.587, 0.114)) for name in "EI"]
+    assert abs(grey[0] - grey[1]) > 0.25 and artists["rate E"].get_linestyle() != artists["rate I"].get_linestyle()
+    at, ids = engram_test.spikes(recorded(bench))
+    last = at > (LOOPS - 1) * 250
+    with plt.rc_context(style()):
+        excitatory = Run(recorded(bench)).excitatory()
+    assert len(artists["raster E"].get_offsets()) == np.sum(excitatory[ids[last]]) and len(artists["raster I"].get_offsets()) == np.sum(~excitatory[ids[last]])
+
+
+def test_spectrum(bench):
+    """The circle is where eigenvalues of a random matrix end, whatever the means and SDs of the two types; the figure has the network's eigenvalues."""
+    random = np.random.default_rng(3)
+    excitatory = np.arange(400) < 300
+    matrix = np.where(excitatory, random.normal(0.5, 0.05, (400, 400)), random.normal(-0.5, 0.2, (400, 400)))
+    radius, values = plot_patterns.circle_radius(matrix, excitatory), np.sort(np.abs(np.linalg.eigvals(matrix)))
+    assert abs(values[-2] / radius - 1) < 0.08, (values[-4:], radius)  # the last one is the means'
+    out = recorded(bench)
+    figure, artists = drawn(Run(out), plot_patterns.spectrum)
+    source, target, weight, _ = engram_test.edges(out, "plastic")
+    matrix = np.zeros((16, 16))
+    np.add.at(matrix, (target, source), weight)
+    wanted = np.linalg.eigvals(matrix)
+    shown = artists["eigenvalues after"].get_offsets()
+    near(np.sort_complex(np.round(shown[:, 0] + 1j * shown[:, 1], 9)).real, np.sort_complex(np.round(wanted, 9)).real, "eigenvalues")
+    assert any("Eigenvalues of the weights between all 16 neurons (plastic)" in text.replace("\n", " ") for text in texts(figure)), texts(figure)
+    x, y = artists["girko after"].get_data()
+    near(np.hypot(x, y), np.full(len(x), plot_patterns.circle_radius(matrix, Run(out).excitatory())), "circle")
+
+
+def test_compare(bench):
+    """Mean and SD over seeds; what differs in shape, in a parameter, or not at all is refused."""
+    outs = [recorded(bench, seed) for seed in (1, 2)]
+    run = plot_compare.group(Run(outs[0]), outs[1:])
+    _, artists = drawn(run, plot_curves.learning_curve)
+    each = np.array([averaged([line["correlation"] for line in metrics(out) if line["task"] == 1], 3) for out in outs])
+    near(artists["mean correlation 1"].get_ydata(), each.mean(axis=0), "mean over runs")
+    _, low, high = band(artists["sd correlation 1"])
+    near((high - low) / 2, each.std(axis=0, ddof=1), "SD over runs")
+    _, artists = drawn(run, plot_patterns.tested_rates, options(units=["cell_3"], smooth=0))
+    each = np.array([engram_test.read(out, "test.h5", "test/0/psth")[:, np.flatnonzero(engram_test.read(out, "targets.h5", "targets/recorded_unit") == 0)[0]] for out in outs])
+    line = next(artist for name, artist in artists.items() if re.fullmatch(r"psth \d+ 0", name))
+    near(line.get_ydata(), each.mean(axis=0), "PSTH over runs")
+    other = bench.train(bench.path("recorded.yaml"), "recorded_other", 1, ["simulation.seed=3", "learning.mu=0.5"])
+    short = bench.train(bench.path("recorded.yaml"), "recorded_short", 1, ["simulation.seed=4", "learning.loops=4"])
+    for second, wanted in ((other, "learning.mu (0"), (short, "loops in metrics.csv (60 and 4)"), (outs[0], "the same seed, 1"), (bench.path("none"), "there is no directory")):
+        said = refused(the_script(), outs[0], "--compare", second)
+        assert wanted in said, (wanted, said)
+
+
+# ---- files ----
+
+def png_size(path):
+    """Pixels across, and per metre."""
+    with open(path, "rb") as file:
+        content = file.read()
+    at = content.index(b"pHYs") + 4
+    return struct.unpack(">I", content[16:20])[0], struct.unpack(">I", content[at:at + 4])[0]
+
+
+def test_files(bench):
+    """Every format in the width asked for; text of an SVG is text, and has the names of units; the same bytes again; lines bear the names that a reader needs to find them."""
+    out = recorded(bench)
+    said = plot(out, "-o", bench.path("drawn", "f.png"), "--format", "svg", "pdf", "png", "--width", "89mm", "--dpi", "100", "--units", "cell_40", "Zelle ä<&>", "--panels", "learning", "psth")
+    assert "units: cell_40" in said and said.count("skipped") == 0, said
+    names = sorted(os.path.basename(name)[:-4] for name in os.listdir(bench.path("drawn", "figures")) if name.endswith(".svg"))
+    assert names == ["learning", "psth"], names
+    for path in (bench.path("drawn", "f"), bench.path("drawn", "figures", "psth")):
+        root = tree.parse(path + ".svg").getroot()
+        assert abs(float(root.get("width")[:-2]) / 72 * 25.4 - 89) < 0.01, root.get("width")
+        shown = ["".join(text.itertext()) for text in root.iter("{http://www.w3.org/2000/svg}text")]
+        assert any("cell_40" in text for text in shown) and any("Zelle ä<&>" in text for text in shown) and "Firing rate (Hz)" in shown and "Time (s)" in shown, shown
+        with open(path + ".pdf", "rb") as file:
+            box = re.search(rb"/MediaBox \[ ?0 0 ([0-9.]+)", file.read())
+        assert abs(float(box[1]) / 72 * 25.4 - 89) < 0.05, box[1]
+        pixels, per_metre = png_size(path + ".png")
+        assert abs(per_metre - 100 / 0.0254) < 1 and abs(pixels / per_metre * 1000 - 89) < 0.3, (pixels, per_metre)
+    sizes = [float(size) for size in re.findall(r"font: (?:bold )?([0-9.]+)px", open(bench.path("drawn", "figures", "psth.svg"), encoding="utf-8").read())]
+    assert sizes and min(sizes) >= 6 and max(sizes) <= 8, sizes
+    before = {name: zlib.crc32(open(bench.path("drawn", "figures", name), "rb").read()) for name in ("psth.svg", "psth.pdf")}
+    with plt.rc_context(style()):
+        run, chosen = Run(out), options(units=["cell_40", "Zelle ä<&>"], width=89.0)
+        panel = plot_patterns.tested_rates(run, chosen)
+        figure = new_figure(89, panel.height)
+        panel.draw(figure)
+        save(figure, bench.path("again"), ["svg", "pdf"], 100)
+    assert before == {f"psth.{ending}": zlib.crc32(open(bench.path(f"again.{ending}"), "rb").read()) for ending in ("svg", "pdf")}
+
+
+def test_other_systems(bench):
+    """Runs of every system are drawn; their learning curves are the file's numbers."""
+    script = the_script()
+    for system, text in OTHERS.items():
+        out = bench.train(bench.config(f"{system}.yaml", text), system)
+        run = Run(out)
+        assert run.system() == system
+        with plt.rc_context(style()):
+            ready = dict(script.prepare(run, options()))
+        assert PANELS[system] <= set(ready), f"{system}: {sorted(ready)}"
+        for name in PANELS[system]:
+            figure, artists = drawn(run, lambda *_, name=name: ready[name])
+            assert figure.axes and len([text for text in texts(figure) if text]) > 1 or name in ("fields", "reconstructions"), f"{system} {name}"
+            if name == "learning":
+                column = plot_curves.rows_of(run)[0][2][0][0]
+                near(artists[f"raw {column} 0"].get_ydata(), [line[column] for line in metrics(out)], f"{system} {column}")
+    assert "no neurons that are shown by name" in refused(script, bench.path("lsnn"), "--units", "3")
+    said = plot(bench.path("dendritic"), "-o", bench.path("d", "f.svg"), "--units", "3", "7", "--panels", "fields")
+    assert os.path.exists(bench.path("d", "f.svg")) and not os.path.exists(bench.path("d", "f.png")), said
+
+
+def test_plot_refusals(bench):
+    out, script = recorded(bench), the_script()
+    for words, wanted in ((["--panels", "pst"], "did you mean psth?"), (["--units", "cell_13"], "'cell_13' is no recorded unit that a neuron of"), (["--units", "cel_40"], "did you mean cell_40?"), (["--width", "20mm"], "outside of 60 to 500 mm"),
+                          (["--width", "89 miles"], "no width, such as 89mm"), (["--dpi", "3"], "outside of 30 to 2400"), (["--neurons", "0"], "1 or more"), (["--smooth", "-1"], "--smooth"), (["--once"], "--live"),
+                          (["--live", "-o", bench.path("x.png")], ".html"), (["--published", bench.path("none.csv")], "there is no file"), (["--format", "gif"], "svg")):
+        said = refused(script, out, *words)
+        assert wanted in said, (words, wanted, said)
+    os.makedirs(bench.path("empty"), exist_ok=True)
+    assert "holds no run" in plot(bench.path("empty"), code=2) and "there is no directory" in refused(script, bench.path("none"))
+
+
+# ---- the live page ----
+
+def dom(bench, path):
+    """Text of the elements with ids, and how many marks the figures have: of the page in a browser that is there, else of the file."""
+    browser = next((found for found in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if found), None)
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    if browser:
+        words = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", f"--user-data-dir={bench.path('browser')}", "--virtual-time-budget=500"]
+        still = bench.path("still.html")  # it would load itself again meanwhile
+        with open(still, "w", encoding="utf-8") as file:
+            file.write(re.sub(r'<meta http-equiv="refresh"[^>]*>\n', "", text))
+        text = subprocess.run([*words, "--dump-dom", "file://" + still], capture_output=True, text=True, timeout=240).stdout
+        subprocess.run([*words, "--window-size=720,1000", f"--screenshot={bench.path('live.png')}", "file://" + still], capture_output=True, timeout=240)
+        assert len(set(plt.imread(bench.path("live.png")).reshape(-1)[::7].round(2))) > 10, "the page is empty"
+    else:
+        print("the live page was not opened in a browser: there is no chromium (tools/packages, packages_browser)")
+    found = {name: re.sub("<[^>]*>", "", inner) for name, inner in re.findall(r'<(?:dd|span|p) id="([\w-]+)"[^>]*>(.*?)</(?:dd|span|p)>', text)}
+    found["svg"] = {name: inner for name, inner in re.findall(r'<svg id="([\w-]+)".*?>(.*?)</svg>', text, re.S)}
+    return found
+
+
+def wait_for(what, seconds=240):
+    assert engram_test.wait_until(what, seconds, 0.2) is not False and what(), "waited in vain"
+
+
+def test_live(bench):
+    """While a run goes on the page tells what its files do; it is replaced as a whole, and the watcher ends with the run."""
+    recorded(bench)
+    out, page = bench.path("watched"), bench.path("watched.html")
+    shutil.rmtree(out, ignore_errors=True)
+    os.makedirs(out)
+    words = [bench.engram, "train", bench.path("recorded.yaml"), "-o", out, "-P", "learning.loops=4000", "-P", "checkpoint.every_loops=5", "-P", "test.trials=0"]
+    with open(bench.path("watched.log"), "w") as log:
+        run = subprocess.Popen(words, env=bench.single(), stdout=log, stderr=log)
+    watcher = None
+    try:
+        wait_for(lambda: os.path.exists(os.path.join(out, "metrics.csv")) and len(metrics(out)) > 12)
+        watcher = subprocess.Popen([SCRIPT, "--live", out, "-o", page, "--every", "0.3"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        wait_for(lambda: os.path.exists(page))
+        run.send_signal(signal.SIGSTOP)
+        time.sleep(1)  # no line is being written any more
+        lines = metrics(out)
+        wait_for(lambda: f">{len(lines)} of 4000<" in open(page, encoding="utf-8").read())
+        text = open(page, encoding="utf-8").read()
+        assert '<meta http-equiv="refresh" content="1">' in text and not re.search(r'(src|href)=|https?:|@import|url\(', text), "the page needs something else"
+        seen = dom(bench, page)
+        assert seen["state"] == "running" and seen["loop"] == f"{len(lines)} of 4000", seen
+        assert seen["rate"] == f"{lines[-1]['rate_hz']:.3g} Hz" and seen["score"] == f"{lines[-1]['correlation']:.3g}".replace("-", "\N{MINUS SIGN}"), seen
+        left = np.mean([line["seconds"] for line in lines[-20:]]) * (4000 - len(lines))
+        assert seen["left"] == plot_live.duration(left), (seen["left"], left)
+        assert len(seen["svg"]["curve-correlation"]) > 200 and seen["svg"]["raster"].count("v") > 20, seen["svg"]
+        points = sum(line.count(",") for line in re.findall(r'<polyline points="([^"]*)"', seen["svg"]["curve-rate_hz"]))
+        assert points == sum(len(rows) if len(rows) < plot_curves.FEW else 2 * len(rows) for rows in ([line for line in lines if line["task"] == task] for task in (0, 1))), points
+        run.send_signal(signal.SIGCONT)
+        open(os.path.join(out, "stop"), "w").close()
+        assert run.wait(240) == 75
+        said, err = watcher.communicate(timeout=240)
+        assert watcher.returncode == 0 and not err and "stopped" in said, (said, err)
+    finally:
+        for process in (run, watcher):
+            if process and process.poll() is None:
+                process.kill()
+    assert '"refresh"' not in open(page, encoding="utf-8").read() and dom(bench, page)["state"] == "stopped"
+    assert not [name for name in os.listdir(bench.work) if name.endswith(".part")]
+
+
+def test_states(bench):
+    """The page says of a run what engram status says of it: done, failed, stale, starting."""
+    done = recorded(bench)
+
+    def state(name, change):
+        out = bench.path("state_" + name)
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(done, out, copy_function=shutil.copy2)
+        change(out)
+        page = bench.path(f"{name}.html")
+        plot_live.watch(argparse.Namespace(run=out, output=page, once=True, every=5))
+        status = bench.succeed(["status", out]).splitlines()[1]
+        return plot_live.State(out).phase, open(page, encoding="utf-8").read(), status
+
+    def old(out):
+        for folder, _, names in os.walk(out):
+            for name in names:
+                os.utime(os.path.join(folder, name), (1e9, 1e9))
+
+    def rewrite(out, code):
+        path = os.path.join(out, "run.json")
+        with open(path) as file:
+            text = file.read()
+        with open(path, "w") as file:
+            file.write(re.sub(r'"exit_code": \d+', f'"exit_code": {code}', text))
+
+    def dead(out):
+        os.remove(os.path.join(out, "run.json"))
+        with open(os.path.join(out, "metrics.csv")) as file:
+            lines = file.readlines()
+        with open(os.path.join(out, "metrics.csv"), "w") as file:
+            file.writelines(lines[:31])
+        old(out)
+
+    def begun(out):
+        os.remove(os.path.join(out, "run.json"))
+        with open(os.path.join(out, "metrics.csv")) as file:
+            header = file.readline()
+        with open(os.path.join(out, "metrics.csv"), "w") as file:
+            file.write(header)
+
+    for name, change, word, status_word in (("done", lambda out: None, "done", "done"), ("failed", lambda out: rewrite(out, 4), "failed", "failed (4)"), ("dead", dead, "stale", "silent"),
+                                            ("begun", begun, "starting", "starting?")):
+        phase, text, status = state(name, change)
+        assert phase == word and f'class="{word}">{word}<' in text and f" {status_word} " in status, (name, phase, status)
+    assert "exit code 4" in open(bench.path("failed.html"), encoding="utf-8").read() and "30 of 60" in open(bench.path("dead.html"), encoding="utf-8").read()
+
+
+run_tests([test_learning_curve, test_units, test_loops, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_plot_refusals, test_live, test_states])
