@@ -26,6 +26,7 @@ import plot_compare  # noqa: E402 (its folder is known now)
 import plot_curves  # noqa: E402
 import plot_live  # noqa: E402
 import plot_patterns  # noqa: E402
+import plot_units  # noqa: E402
 from plot_run import Run, smoothed  # noqa: E402
 from plot_style import new_figure, plt, save, style  # noqa: E402
 
@@ -173,7 +174,7 @@ def test_units(bench):
     chosen = options(units=["Zelle ä<&>", "cell_12"], smooth=15)
     gids = [int(np.flatnonzero(pairs == UNITS.index(name))[0]) for name in chosen.units]
     assert named.shown(chosen) == [(gid, "") for gid in gids]
-    figure, artists = drawn(named, plot_patterns.tested_rates, chosen)
+    figure, artists = drawn(named, plot_units.tested_rates, chosen)
     for gid, name in zip(gids, chosen.units):
         for condition, task in PLACE.items():
             line = artists[f"target {gid} {task}"]
@@ -188,7 +189,7 @@ def test_units(bench):
             told = f"r = {r:.2f}, slope {slope:.2f}".replace("-", "\N{MINUS SIGN}")
             assert any(told in text for text in texts(figure)), (told, texts(figure))
     near(smoothed(np.arange(5.0), 0), np.arange(5.0), "no smoothing")
-    figure, artists = drawn(named, plot_patterns.tested_drive, chosen)
+    figure, artists = drawn(named, plot_units.tested_drive, chosen)
     near(artists[f"test_drive {gids[1]} 1"].get_ydata(), engram_test.read(out, "test.h5", "test/1/drive")[:, gids[1]], "drive")
 
 
@@ -202,11 +203,11 @@ def test_loops(bench):
     each = [at[(ids == gid) & (at > (loop - 1) * 250) & (at <= loop * 250)] - (loop - 1) * 250 for loop in loops]  # ms in the loop
     counts = np.array([[np.sum((one > 40 + 20 * b) & (one <= 60 + 20 * b)) for b in range(10)] for one in each]) / 0.02
     assert counts.sum() > 20
-    _, artists = drawn(run, plot_patterns.loop_rates, chosen)
+    _, artists = drawn(run, plot_units.loop_rates, chosen)
     near(artists[f"loop_psth {gid} 1"].get_ydata(), counts.mean(axis=0), "PSTH")
     _, low, high = band(artists[f"sem {gid} 1"])
     near((high - low) / 2, counts.std(axis=0, ddof=1) / np.sqrt(20), "SEM")
-    figure, _ = drawn(run, plot_patterns.trials, chosen)
+    figure, _ = drawn(run, plot_units.trials, chosen)
     shown = [axes.collections for axes in figure.axes if len(axes.collections) == 20]
     assert len(shown) == 2
     for row, one in zip(shown[1], each):
@@ -254,7 +255,7 @@ def test_compare(bench):
     near(artists["mean correlation 1"].get_ydata(), each.mean(axis=0), "mean over runs")
     _, low, high = band(artists["sd correlation 1"])
     near((high - low) / 2, each.std(axis=0, ddof=1), "SD over runs")
-    _, artists = drawn(run, plot_patterns.tested_rates, options(units=["cell_3"], smooth=0))
+    _, artists = drawn(run, plot_units.tested_rates, options(units=["cell_3"], smooth=0))
     each = np.array([engram_test.read(out, "test.h5", "test/0/psth")[:, np.flatnonzero(engram_test.read(out, "targets.h5", "targets/recorded_unit") == 0)[0]] for out in outs])
     line = next(artist for name, artist in artists.items() if re.fullmatch(r"psth \d+ 0", name))
     near(line.get_ydata(), each.mean(axis=0), "PSTH over runs")
@@ -297,7 +298,7 @@ def test_files(bench):
     before = {name: zlib.crc32(open(bench.path("drawn", "figures", name), "rb").read()) for name in ("psth.svg", "psth.pdf")}
     with plt.rc_context(style()):
         run, chosen = Run(out), options(units=["cell_40", "Zelle ä<&>"], width=89.0)
-        panel = plot_patterns.tested_rates(run, chosen)
+        panel = plot_units.tested_rates(run, chosen)
         figure = new_figure(89, panel.height)
         panel.draw(figure)
         save(figure, bench.path("again"), ["svg", "pdf"], 100)
