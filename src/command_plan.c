@@ -81,8 +81,10 @@ static status parse_calibrate(int argc, char **argv, calibrate_options *options)
             result = status_worse(result, option_set(option, option_value(argc, argv, &at, strlen(option->name)), options));
         else if (strcmp(word, "--overwrite") == 0)
             options->overwrite = true;
+        else if (strcmp(word, "--quick") == 0)
+            options->quick = true;
         else if (word[0] == '-' && strcmp(word, "--quiet") != 0 && strcmp(word, "-q") != 0)
-            result = status_fail(STATUS_INPUT, "unknown option '%.100s' of engram calibrate; allowed are -o, --name, --memory-per-node, --overwrite, "
+            result = status_fail(STATUS_INPUT, "unknown option '%.100s' of engram calibrate; allowed are -o, --name, --memory-per-node, --quick, --overwrite, "
                                                "--quiet", word);
         else if (word[0] != '-' && seen)
             result = status_fail(STATUS_INPUT, "'%.100s' is one argument too many", word);

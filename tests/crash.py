@@ -11,7 +11,7 @@ import numpy as np
 from engram_test import ENVIRONMENT, MPIRUN
 
 CONFIG = """\
-simulation: {{dt: 0.2 ms, seed: 5, reset: {reset}}}
+simulation: {{dt: 0.5 ms, seed: 5, reset: {reset}}}
 network: {{kind: balanced_ei, neurons: {neurons}, in_degree: 20, external_drive: 0.25}}
 plastic: {{kind: separate, excitatory_in_degree: {degree}, inhibitory_in_degree: {degree}}}
 stimulus: {{kind: ou, start: 40 ms, stop: 60 ms}}

@@ -11,8 +11,7 @@
 
 enum {
     CALIBRATION_REPEATS = 7,       /**< of a measurement, at most */
-    CALIBRATION_REPEATS_LEAST = 3, /**< and at least, but for those that take CALIBRATION_LONG */
-    CALIBRATION_LONG = 1,          /**< s after which no more repeats of a network are needed */
+    CALIBRATION_REPEATS_LEAST = 3, /**< and at least, but for those that take calibration_long() */
     CALIBRATION_SPREADS_MAX = 1024,
 };
 
@@ -21,9 +20,13 @@ typedef struct calibration {
     context alone;   /**< this rank as a job of its own, that logs nothing */
     machine machine; /**< what has been measured; machine_costs() */
     double started;  /**< clock_seconds() */
+    bool quick;      /**< less exact in less time: fewer repeats, smaller networks where only their size takes time */
     double spread[CALIBRATION_SPREADS_MAX];
     int spreads;
 } calibration;
+
+/** s of repeats after which no more of a network are needed. */
+double calibration_long(const calibration *calibration);
 
 /** Log what is measured next. */
 void calibration_say(const calibration *calibration, const char *what);

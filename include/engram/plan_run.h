@@ -28,7 +28,7 @@ typedef struct {
     const char *output;          /**< machine file to write */
     const char *name;            /**< of the machine; NULL: its processor and host */
     double memory;               /**< GiB of a node, NAN: what this one has */
-    bool overwrite;
+    bool overwrite, quick;       /**< quick: less exact, in a fraction of the time */
 } calibrate_options;
 
 /** Measure this machine on the ranks of the job, a minute and a half, and write the file. Collective. @return agreed and printed */

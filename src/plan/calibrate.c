@@ -250,6 +250,10 @@ static status check_output(const context *context, const calibrate_options *opti
     return result;
 }
 
+double calibration_long(const calibration *calibration) {
+    return calibration->quick ? 0.1 : 1;
+}
+
 void calibration_say(const calibration *calibration, const char *what) {
     log_line(&calibration->job, "%5.1f s  %s", clock_seconds() - calibration->started, what);
 }
@@ -285,7 +289,7 @@ calibration_loop calibration_run(calibration *calibration, const learning_system
     calibration_loop measured = {.build = calibration_mean(calibration, clock_seconds() - started), .steps = (double)facts.loop_steps};
     guard *guard = calibration_guard(calibration, system, self, &facts);
     int repeats = 0;
-    for (int n = -1; n < CALIBRATION_REPEATS_LEAST && took < CALIBRATION_LONG; n++) { /* the first one warms up */
+    for (int n = -1; n < CALIBRATION_REPEATS_LEAST && took < calibration_long(calibration); n++) { /* the first one warms up */
         pulse pulse = {.steps = facts.loop_steps, .look_every = facts.look_every, .guard = guard};
         loop loop = {.number = n + 2, .pulse = &pulse};
         double counted[CALIBRATION_COUNTS] = {0};
@@ -348,7 +352,7 @@ static status measure_all(calibration *calibration, const calibrate_options *opt
 
 status calibrate_run(const context *job, const calibrate_options *options) {
     machine built_in;
-    calibration calibration = {.job = *job, .alone = context_of(MPI_COMM_SELF)};
+    calibration calibration = {.job = *job, .alone = context_of(MPI_COMM_SELF), .quick = options->quick};
     calibration.alone.quiet = true;
     status result = status_agree(job, check_output(job, options));
     if (result == STATUS_OK) result = machine_open(job, NULL, &built_in);

@@ -16,7 +16,6 @@ import crash
 from choices import missing
 from engram_test import contents, difference, edges, read, run_tests, wait_until
 
-SANITIZED = bool(os.environ.get("ENGRAM_TEST_SANITIZED"))
 DT = 0.1  # ms
 LITERAL = {"learning.stepping": "literal"}
 
@@ -95,7 +94,7 @@ def golden_value(out, what, literal):
 def test_golden_traces(bench):
     """The first spikes, the last one and how many: all the same. Sums and weights to the digits that are given."""
     for name, (parameters, count, last, first, sums) in GOLDEN.items():
-        for literal in (False, True) if name == "G1" or not SANITIZED else (False,):
+        for literal in (False, True):
             out = train(bench, "golden", {**parameters, **(LITERAL if literal else {})})
             fired, where = spikes(out), f"{name}, {'literal' if literal else 'closed'}"
             assert " ".join(f"{step},{neuron}" for step, neuron in fired[:12]) == first, (where, fired[:12])
@@ -165,10 +164,9 @@ def compare(bench, name, parameters, tolerance):
 
 
 def test_closed_against_literal(bench):
-    for name, parameters in list(CASES.items())[::6 if SANITIZED else 1]:
+    for name, parameters in CASES.items():
         compare(bench, name, parameters, 1e-10 if "neuron.basis" in parameters else 1e-12)
-    if not SANITIZED:  # 1e5 steps
-        compare(bench, "long", {**CASES["spread"], "simulation.loop_duration": "10 s", "learning.loops": 1, "stimulus.scale": "auto"}, 1e-12)
+    compare(bench, "long", {**CASES["spread"], "simulation.loop_duration": "10 s", "learning.loops": 1, "stimulus.scale": "auto"}, 1e-12)  # 1e5 steps
 
 
 # ---- the step in a program of its own ----
@@ -245,13 +243,13 @@ def same(truth, bench, name, parameters, ranks):
 def test_same_bits(bench):
     """On 1, 2, 3, 4 and 7 ranks, whatever the length of blocks."""
     shorter = {"simulation.loop_duration": "300 ms"}
-    for name, parameters in list(CASES.items())[::12 if SANITIZED else 2]:  # the others: test_identity_of_kinds
+    for name, parameters in list(CASES.items())[::2]:  # the others: test_identity_of_kinds
         parameters = {**parameters, **shorter, "learning.settle": "10 ms"}
         truth = everything(train(bench, "one", parameters))
         same(truth, bench, name, {**parameters, "learning.speculation": 0.01}, 1)
         same(truth, bench, name, {**parameters, "learning.speculation": 5}, 2)
     counts = {"fast_noise": 3, "spread_delay": 4, "basis_fast": 7}
-    for name, ranks in list(counts.items())[::2 if SANITIZED else 1]:
+    for name, ranks in counts.items():
         truth = everything(train(bench, "one", {**TOGETHER[name], **shorter}))
         same(truth, bench, name, {**TOGETHER[name], **shorter}, ranks)
     literal = {**TOGETHER["fast_noise"], **shorter, **LITERAL}  # the step as it is written, too
@@ -309,7 +307,7 @@ def test_every_choice_has_a_case(bench):
 def test_identity_of_kinds(bench):
     """Of every kind and every choice: one rank, and saved on 2 and resumed on 3; a third of them on 4 or 7, and with blocks of another length; tests with it."""
     write_tables(bench)
-    for number, (name, parameters) in enumerate(list(KINDS.items())[::11 if SANITIZED else 1]):
+    for number, (name, parameters) in enumerate(KINDS.items()):
         parameters = {key: bench.path(value) if key.endswith(".path") else value for key, value in {**SMALL, **parameters}.items()}
         truth = everything(train(bench, "one", parameters))
         assert {"spikes.h5:spikes/neurons/timestamps", "balanced.h5:decoded"} <= set(truth) and any(key.startswith("test.h5:") for key in truth), (name, sorted(truth)[:20])
@@ -329,7 +327,7 @@ def test_going_on(bench):
     cases = {"fast_noise": {**TOGETHER["fast_noise"], **continued}, "spread_delay": {**TOGETHER["spread_delay"], **continued}, "basis_fast": {**TOGETHER["basis_fast"], **continued},
              "feedforward": {**TOGETHER["feedforward_random"], **continued}, "fresh": {**CASES["projected"], **continued, "simulation.reset": "every_loop"},
              "literal": {**TOGETHER["fast_noise"], **continued, **LITERAL, "neuron.delay": 1}}
-    for name, parameters in list(cases.items())[::3 if SANITIZED else 1]:
+    for name, parameters in cases.items():
         whole = train(bench, "whole", parameters)
         parts = train(bench, "parts", {**parameters, "learning.loops": 2})
         bench.succeed(["train", "--resume", parts, "-P", "learning.loops=4"], 3 if name in ("basis_fast", "literal") else 1)
@@ -397,7 +395,7 @@ def test_refusals(bench):
         (from_file, {"network.path": bench.path("zeros.csv")}, "network.path", "zeros only"),
         (base, {"network.dimensions": 129}, "network.dimensions", "128"),
     ]
-    for config, parameters, key, message in cases[::4] if SANITIZED else cases:
+    for config, parameters, key, message in cases:
         if parameters.get("network.kind") == "alternating":  # a ring's angle is not one of its keys; nor is the path of a file
             config = bench.config("alternating.yaml", "network: {kind: alternating}\nlearning: {rule: balanced}\ntargets: {kind: oscillator}\n")
         code, _, err = bench.run(["check", config] + [word for o in words(parameters) for word in ("-P", o)])

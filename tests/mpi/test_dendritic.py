@@ -12,7 +12,6 @@ import numpy as np
 from choices import missing
 from engram_test import contents, difference, edges, metrics, read, run_tests
 
-SANITIZED = bool(os.environ.get("ENGRAM_TEST_SANITIZED"))
 BARS = {"stimulus.side": 4, "stimulus.pair_probability": 0.7, "network.neurons": 9}
 RATES = {  # ten times those of the paper, as in its bars of 4 x 4
     "dendritic": {},
@@ -71,7 +70,7 @@ CASES = {"plain": {}, "outside": {"neuron.bias": "outside", "neuron.stochasticit
 def test_fast_against_literal(bench):
     """All spikes the same, weights to rounding. Rules with sgn(F) for 2 s only: where a weight goes through 0, which happens later, rounding decides how it goes on."""
     for rule in RATES:
-        for case, more in list(CASES.items())[:1 if SANITIZED else None]:
+        for case, more in CASES.items():
             if case in ("queue", "winner") and rule not in ("dendritic", "somatic", "dendritic_slow")[:2 if case == "queue" else 3]:
                 continue
             parameters = of_rule(rule, {**more, **({"simulation.loop_duration": "1 s"} if rule in ("dendritic_simultaneous", "dendritic_decay") else {})})
@@ -286,7 +285,6 @@ REPLAYED = {  # rule: how long, and what else; rules with sgn(F) until a weight 
 def test_independent_program(bench):
     """All spikes of 20,000 steps and all weights to 1e-10 of the largest, in a program that has nothing but README.md and the generator in common."""
     for rule, more in REPLAYED.items():
-        more = {"loops": 1, "images": 10, **more} if SANITIZED else more
         rates = {"F": RATES[rule].get("learning.input_rate"), "W": RATES[rule].get("learning.inhibition_rate"), "Fb": RATES[rule].get("learning.average_rate", 0), "D": 5e-4, "B": 4e-2}
         theirs, *weights = program(rule, rates, **more)
         ours = train(bench, "ours", of_rule(rule, {"learning.loops": more.get("loops", 4), "simulation.loop_duration": f"{more.get('images', 50) * 100} ms", "learning.update_every": more.get("every", 1),
@@ -313,10 +311,10 @@ KINDS = {
 
 def test_ranks_and_resume(bench):
     """The same bits on other ranks, and resumed there after the first loop."""
-    for number, (name, parameters) in enumerate(list(KINDS.items())[::3 if SANITIZED else 1]):
+    for number, (name, parameters) in enumerate(KINDS.items()):
         parameters = {**parameters, "simulation.loop_duration": "1 s", "neuron.rate": "40 Hz", "learning.loops": 3}
         one = contents(train(bench, "one", parameters))
-        for ranks in ((2,) if SANITIZED else (2, 7) if number % 2 else (3, 4)):
+        for ranks in ((2, 7) if number % 2 else (3, 4)):
             other = contents(train(bench, "other", parameters, ranks))
             assert not difference(one, other), f"{name} on {ranks} ranks: {difference(one, other)}"
         part = train(bench, "part", {**parameters, "learning.loops": 1})

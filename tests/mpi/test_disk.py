@@ -11,7 +11,6 @@ import time
 import crash
 from engram_test import metrics, run_tests
 
-SANITIZED = bool(os.environ.get("ENGRAM_TEST_SANITIZED"))  # several times slower: half of the sizes
 
 LARGE = dict(neurons=300, degree=60, loops=8, every=1, trials=1)  # a checkpoint of 9 MB
 
@@ -54,7 +53,7 @@ def full(bench, place):
     config = bench.config("large.yaml", crash.config_text(**LARGE))
     whole = bench.train(config, "disk_whole", 2)
     size = os.path.getsize(os.path.join(whole, "checkpoint", "loop-0000000008.h5"))
-    for ranks, megabytes in ((1, 2.4), (2, 1.5), (3, 0.5), (2, 0.02))[::2 if SANITIZED else 1]:
+    for ranks, megabytes in ((1, 2.4), (2, 1.5), (3, 0.5), (2, 0.02)):
         out = os.path.join(place, "run")
         shutil.rmtree(out, ignore_errors=True)
         remount(place, f"size={int(size * megabytes) + 65536}")

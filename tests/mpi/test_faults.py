@@ -9,8 +9,6 @@ STEP = int(os.environ.get("ENGRAM_FAULT_STEP", "0"))  # tools/fault-test sets it
 
 
 def test_faults(bench):
-    if os.environ.get("ENGRAM_TEST_SANITIZED"):
-        return print("  a sanitizer wants to be loaded first: skipped")
     if not faults.build_shim(bench):
         return print("  no C compiler cc: skipped")
     sweep = faults.Faults(bench)

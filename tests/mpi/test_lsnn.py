@@ -9,7 +9,6 @@ import numpy as np
 
 from engram_test import contents, difference, metrics, read, run_tests
 
-SANITIZED = bool(os.environ.get("ENGRAM_TEST_SANITIZED"))  # several times slower: less of what only other numbers of ranks would show
 SMALL = {"simulation.dt": "1 ms", "learning.rule": "bptt", "learning.loops": 3, "learning.batch": 40, "network.neurons": 24, "task.symbols": 6, "task.duration": "40 ms", "task.channels": 8,
          "task.recall_delay": 2, "test.trials": 2, "protocol.samples": 40, "output.spikes": "none"}
 EVIDENCE = {"task.kind": "evidence", "task.cues": 3, "task.cue": "20 ms", "task.gap": "10 ms", "task.delay": "30 ms", "task.recall": "20 ms", "task.rate": "100 Hz"}
@@ -294,8 +293,6 @@ def test_tasks_of_values(bench):
     for name, parameters in (("regression", regression), ("frames", {**frames, "learning.rule": "eprop"}), ("family", family), ("oscillation", {"task.kind": "oscillation", "task.duration": "100 ms"}),
                              ("delayed_xor", {"task.kind": "delayed_xor", "task.raise_at": 0})):
         one = contents(train(bench, f"{name}.whole", parameters))
-        if SANITIZED and name not in ("regression", "family"):
-            continue
         part = train(bench, f"{name}.part", {**parameters, "learning.loops": 1})
         bench.succeed(["train", os.path.join(part, "parameters.yaml"), "--resume", part, "-P", "learning.loops=3"], 2 if name in ("regression", "family") else 1)
         assert not difference(one, contents(part)), f"{name} resumed: {difference(one, contents(part))}"
@@ -404,7 +401,7 @@ def test_neuron_groups(bench):
     a test takes any number of ranks."""
     parameters = {**images(bench)[0], "network.neurons": 30, "learning.batch": 40, "learning.connectivity": 0.3}
     truth = train(bench, "whole", parameters)
-    for groups, ranks in ((2, 4),) if SANITIZED else ((2, 2), (2, 4), (7, 7)):
+    for groups, ranks in ((2, 2), (2, 4), (7, 7)):
         out = train(bench, f"shared.{groups}.{ranks}", {**parameters, "learning.neuron_groups": groups, "learning.history": 9 if ranks == 4 else 0}, ranks)
         wrong = apart(truth, out)
         assert not wrong, f"{groups} of {ranks} ranks: {wrong[:6]}"
@@ -450,7 +447,7 @@ def test_refused(bench):
                               ({"task.duration": "1500 ms", "task.symbols": 100}, "at most 65535"), ({**EVIDENCE, "task.cues": 4}, "odd"),
                               ({**pictures, "task.classes": 2}, "label 2 of image 2"), ({**pictures, "task.labels_path": wrong}, "label 3"), ({**pictures, "task.read_steps": 9}, "read_steps"),
                               ({**pictures, "task.samples": 13}, "12 images"), ({**pictures, "task.samples": 5, "task.validation": 5}, "5 of 5 samples"), ({**pictures, "task.path": "/nowhere"}, "/nowhere"), ({**pictures, "task.test_labels_path": wrong}, "12 labels"), *wrong_tasks(bench)):
-        for ranks in (1, 2) if "label" in words and not SANITIZED else (1,):
+        for ranks in (1, 2) if "label" in words else (1,):
             code, _, error = bench.run(["train", config, "-o", bench.path("refused")] + [word for text in given({**SMALL, **parameters}) for word in ("-P", text)], ranks)
             assert code == 2 and words in error and error.count("engram: error") == 1 and not os.path.exists(bench.path("refused")), (parameters, code, error)
     out = train(bench, "asked")

@@ -11,7 +11,6 @@ import numpy as np
 import engram_test
 from engram_test import read, run_tests
 
-SANITIZED = bool(os.environ.get("ENGRAM_TEST_SANITIZED"))
 ALL = bool(os.environ.get("ENGRAM_TEST_ALL"))  # calibrate measures the exchange of two ranks, too, which takes both cores for as long
 CATEGORIES = ["P", "weights", "static", "state", "targets", "buffers", "output", "libraries"]
 COMMON = {"simulation.baseline": "20 ms", "stimulus.start": "20 ms", "stimulus.stop": "30 ms", "targets.duration": "100 ms", "learning.every": "10 ms", "learning.loops": 2,
@@ -129,14 +128,12 @@ def compare(bench, name, ranks, parameters, config):
     held = counted["held"]["max"]
     wrong = []
     for figure in CATEGORIES + ["held"]:
-        if SANITIZED and figure in ("libraries", "held"):
-            continue  # the sanitizer's own
         real = counted[figure]["max"]
         if real > 0.05 * held and abs(planned[figure] / real - 1) > 0.1:
             wrong.append(f"{figure}: {planned[figure]} MiB planned, {real:.2f} counted")
     print(f"  {name}, {ranks}: {rate:.1f} Hz, held {planned['held']} planned, {held:.1f} counted; peak {planned['peak']}, {counted['peak']['max']:.1f}; " +
           ", ".join(f"{c} {planned[c]} {counted[c]['max']:.1f}" for c in CATEGORIES if counted[c]["max"] > 0.02 * held), flush=True)
-    if not SANITIZED and not -0.1 <= planned["peak"] / counted["peak"]["max"] - 1 <= 0.5:
+    if not -0.1 <= planned["peak"] / counted["peak"]["max"] - 1 <= 0.5:
         wrong.append(f"peak: {planned['peak']} MiB planned, {counted['peak']['max']:.2f} counted")
     wrong += compare_output(text, out, FILES["codes" if name in IN_CODES else "balanced" if parameters.get("learning.rule") == "balanced" else "patterns"])
     return [f"{name} on {ranks}: {what}" for what in wrong]
@@ -154,7 +151,7 @@ def test_memory_of_every_kind(bench):
 def test_memory_of_balanced(bench):
     config = bench.config("empty.yaml", "")
     wrong = []
-    for number, (name, (counts, parameters)) in enumerate(list(IN_BALANCE.items())[::3 if SANITIZED else 1]):
+    for number, (name, (counts, parameters)) in enumerate(list(IN_BALANCE.items())):
         wrong += compare(bench, name, counts[-1 - number % len(counts)], {**LEARNS_BALANCE, **parameters}, config)
     assert not wrong, "\n" + "\n".join(wrong)
 
@@ -306,16 +303,13 @@ def test_site_of_job_script(bench):
 def test_machine_files(bench):
     """calibrate writes what plan reads; what is wrong with a file is told."""
     config, path = bench.config("small.yaml", "network: {neurons: 1000}\n"), bench.path("machine.yaml")
-    if not SANITIZED:  # a minute becomes ten
-        bench.succeed(["calibrate", "-o", path, "--name", "test machine", "--memory-per-node", "32"], ranks=2 if ALL else 1, timeout=1200)
-        assert "machine: test machine" in bench.succeed(["plan", config, "--machine", path])
-        assert "of 32.0 GiB a node" in bench.succeed(["plan", config, "--machine", path])
-        code, _, err = bench.run(["calibrate", "-o", path])
-        assert code == 2 and "is there already" in err, err
-        with open(path) as file:
-            good = file.read()
-    else:
-        return
+    bench.succeed(["calibrate", "-o", path, "--name", "test machine", "--memory-per-node", "32", "--quick"], ranks=2 if ALL else 1, timeout=1200)
+    assert "machine: test machine" in bench.succeed(["plan", config, "--machine", path])
+    assert "of 32.0 GiB a node" in bench.succeed(["plan", config, "--machine", path])
+    code, _, err = bench.run(["calibrate", "-o", path])
+    assert code == 2 and "is there already" in err, err
+    with open(path) as file:
+        good = file.read()
     cases = [("  libraries:", "  # libraries:", r"machine\.libraries"), (r"  memory: 32", "  memory: auto", r"says no machine\.memory: give --memory-per-node GIB"),
              (r"  disk: [\d.e+]+", "  disk: -3", r"disk"), (r"  ranks: [12] ", "  ranks: 0 ", r"ranks"), (r"  latency: \[[^]]*\]", "  latency: [1, 2, 3]", r"exchange\.latency: has 3 values; needs 1, as many as exchange\.ranks"),
              (r"  latency: 1.5", "  latencies: 1.5", r"latencies.*latency"), (r"  inputs: \[32, 64", "  inputs: [64, 32", r"rls\.inputs: must ascend, but 32 follows 64"),
@@ -337,7 +331,7 @@ def test_wrong_input(bench):
                             (["-P", "learning.keep_signs=true", "-P", "plastic.group_size=4"], r"keep_signs=true: is for neurons with a P of their own"),
                             (["-P", "plastic.kind=all_to_all", "-P", "learning.store=distributed", "-P", "learning.grid_columns=3", "--ranks", "4"], r"grid_columns, 3, must divide"),
                             (["-P", "network.neuron=5"], r"network\.neuron.*neurons"), (["-P", "plastic.excitatory_in_degree=0", "-P", "plastic.inhibitory_in_degree=0"], r"no neuron to train")):
-        for ranks in (1,) if SANITIZED else (2,):  # two that agree
+        for ranks in (2,):  # two that agree
             code, out, err = bench.run(["plan", config] + words_, ranks)
             assert code == 2 and re.search(message, err) and err.count("engram: error") == 1, f"{words_} on {ranks}: exit {code}\n{out}\n{err}"
     code, _, err = bench.run(["plan"])
@@ -348,5 +342,5 @@ def test_wrong_input(bench):
     assert code == 2 and "cannot be written" in err, err
 
 
-counted = [] if SANITIZED else [test_memory_of_every_kind, test_memory_of_balanced, test_memory_of_codes, test_rate_of_balanced, test_edges_of_a_file, test_recordings]  # sanitizers have memory of their own
-run_tests(counted + [test_time_to_build, test_table_of_ranks, test_job_script, test_site_of_job_script, test_machine_files, test_wrong_input])
+run_tests([test_memory_of_every_kind, test_memory_of_balanced, test_memory_of_codes, test_rate_of_balanced, test_edges_of_a_file, test_recordings, test_time_to_build,
+           test_table_of_ranks, test_job_script, test_site_of_job_script, test_machine_files, test_wrong_input])

@@ -16,7 +16,6 @@ import crash
 import engram_test
 from engram_test import metrics, run_tests
 
-SANITIZED = bool(os.environ.get("ENGRAM_TEST_SANITIZED"))
 
 
 def small(bench, **changes):
@@ -71,11 +70,11 @@ def test_stops(bench):
         open(os.path.join(out, "stop"), "w").close()
 
     for reset in ("every_loop", "never"):
-        config = bench.config("stops.yaml", crash.config_text(neurons=200, degree=20, loops=60 if SANITIZED else 100, every=7, reset=reset))
+        config = bench.config("stops.yaml", crash.config_text(neurons=200, degree=20, loops=60, every=7, reset=reset))
         whole = bench.train(config, f"whole_{reset}", 2)
         ways = [("SIGTERM", 2, send(signal.SIGTERM, 0), "SIGTERM"), ("SIGUSR1", 2, send(signal.SIGUSR1, 1), "a signal to another rank"), ("SIGINT", 1, send(signal.SIGINT, 0), "SIGINT"),
                 ("stop_file", 2, stop_file, "the file 'stop'")]
-        for name, ranks, how, said in ways if reset == "every_loop" and not SANITIZED else ways[-1:]:
+        for name, ranks, how, said in ways if reset == "every_loop" else ways[-1:]:
             out = bench.path(f"{name}_{reset}")
             code, text = stopped(bench, config, f"{name}_{reset}", ranks, how)
             assert code == 75, f"{name}: exit code {code}\n{text}"
@@ -533,6 +532,5 @@ def damage_only(bench):
 
 if "ENGRAM_CRASH_ROUNDS" in os.environ:
     run_tests([crash_only, damage_only])
-of_time = [] if SANITIZED else [test_kill, test_time_limit, test_slurm_limit]  # no matter of memory, and half of what all take
-run_tests([*of_time, test_stops, test_stop_in_tests, test_untrained, test_left_behind, test_config_key_limits, test_more_loops, test_old_names, test_refused, test_changed_input_file,
-           test_start_from, test_other_runs, test_bad_lines, test_guards, test_two_at_once, test_damaged_checkpoint])
+run_tests([test_kill, test_time_limit, test_slurm_limit, test_stops, test_stop_in_tests, test_untrained, test_left_behind, test_config_key_limits, test_more_loops, test_old_names, test_refused,
+           test_changed_input_file, test_start_from, test_other_runs, test_bad_lines, test_guards, test_two_at_once, test_damaged_checkpoint])

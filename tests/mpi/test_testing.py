@@ -46,8 +46,6 @@ test:        {trials: 3, psth_bin: 5 ms}
 """
 GROUPINGS = ((1, None), (2, 2), (2, 1), (3, 2), (4, 4), (4, 2), (4, 1))  # ranks, ranks of a group; 3 by 2 leaves one idle
 FEWER = ((1, None), (3, None), (4, 2))  # for tests without a perturbation
-if os.environ.get("ENGRAM_TEST_SANITIZED"):
-    GROUPINGS, FEWER = ((2, 1), (3, 2)), ((2, None),)
 
 
 def trained(bench, name, text):

@@ -20,7 +20,7 @@ def words(*overrides):
 
 
 # Networks of a few hundred neurons whose loops take hundredths of a second.
-SMALL = words("simulation.dt=0.2 ms", "simulation.baseline=100 ms", "network.neurons=300", "network.external_drive=0.25", "plastic.excitatory_in_degree=20",
+SMALL = words("simulation.dt=0.5 ms", "simulation.baseline=100 ms", "network.neurons=300", "network.external_drive=0.25", "plastic.excitatory_in_degree=20",
               "plastic.inhibitory_in_degree=20", "stimulus.start=40 ms", "stimulus.stop=60 ms", "targets.duration=200 ms", "targets.period=200 ms",
               "output.correlation_window=20 ms", "output.spikes=all", "output.edges=all")
 MAIN = SMALL + words("learning.loops=20")  # of jobs/sinusoids, which draws a figure

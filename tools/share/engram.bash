@@ -9,7 +9,7 @@ _engram_options() {
     test) echo '-o -P --overwrite --best --trials --skip-trials --ranks-per-trial --delete-neurons --delete-synapses --delete-unit-synapses --shuffle-synapses --noise --delete-spike --quiet' ;;
     check) echo '-P' ;;
     plan) echo '-P --ranks --ranks-per-node --memory-per-node --machine --rate --sbatch --csv -o --overwrite' ;;
-    calibrate) echo '-o --name --memory-per-node --overwrite --quiet' ;;
+    calibrate) echo '-o --name --memory-per-node --quick --overwrite --quiet' ;;
     status | list) ;;
     *) echo '--help --version' ;;
   esac

@@ -43,7 +43,7 @@ static void run_trials(calibration *calibration, simulation *sim, guard *guard, 
     tracker *tracker = how & TRACK ? tracker_new(sim, 5) : NULL;
     int repeats = 0;
     /* initial states are drawn once: that is not what a step takes */
-    for (bool warm = false; !repeats || (took < CALIBRATION_LONG && repeats < CALIBRATION_REPEATS && (repeats < CALIBRATION_REPEATS_LEAST || took < ENOUGH));
+    for (bool warm = false; !repeats || (took < calibration_long(calibration) && repeats < CALIBRATION_REPEATS && (repeats < CALIBRATION_REPEATS_LEAST || took < ENOUGH));
          warm = true) {
         pulse pulse = {.look_every = sim->every, .guard = guard};
         trial trial = {
@@ -331,7 +331,7 @@ static void measure_stores(calibration *calibration) {
     machine_rls *rls = costs_of(&calibration->machine).rls;
     rls->inputs = calibration_list(RLS_INPUTS, rls_inputs);
     rls->cached_bytes = 1 << 20;
-    rls->large_bytes = 256 << 20; /* several times a core's share of the last cache */
+    rls->large_bytes = calibration->quick ? 48 << 20 : 256 << 20; /* several times a core's share of the last cache */
     for (int s = 0; rls_store_kinds[s]; s++) {
         if (rls_store_kinds[s]->divided) continue;
         for (int p = 0; p < PRECISIONS; p++) {
