@@ -43,7 +43,8 @@ static void run_trials(calibration *calibration, simulation *sim, guard *guard, 
     tracker *tracker = how & TRACK ? tracker_new(sim, 5) : NULL;
     int repeats = 0;
     /* initial states are drawn once: that is not what a step takes */
-    for (bool warm = false; !repeats || (took < calibration_long(calibration) && repeats < CALIBRATION_REPEATS && (repeats < CALIBRATION_REPEATS_LEAST || took < ENOUGH));
+    for (bool warm = false; !repeats || (took < calibration_long(calibration) && repeats < CALIBRATION_REPEATS &&
+                                     (repeats < CALIBRATION_REPEATS_LEAST || took < ENOUGH));
          warm = true) {
         pulse pulse = {.look_every = sim->every, .guard = guard};
         trial trial = {
