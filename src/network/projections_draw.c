@@ -219,6 +219,8 @@ void projection_weights(const projection_target *of, int count, double *scratch,
     if (of->one->cv > 0) draw_weights(of, count, scratch, weight);
     else
         for (int d = 0; d < count; d++) weight[d] = of->one->weight * of->scale;
-    if (unit > 0)
-        for (int d = 0; d < count; d++) weight[d] = unit * fmax(-most, fmin(rint(weight[d] / unit), most));
+    for (int d = 0; d < count && unit > 0; d++) {
+        const double units = rint(weight[d] / unit);
+        weight[d] = unit * (units > most ? most : units < -most ? -most : units);
+    }
 }

@@ -68,7 +68,8 @@ void blocks_reserve(static_blocks *blocks, int slice, int64_t synapses) {
 }
 
 static int16_t units_of(const static_blocks *blocks, double weight) {
-    return (int16_t)fmax(-BLOCKS_WEIGHT_MAX, fmin(rint(weight / blocks->unit), BLOCKS_WEIGHT_MAX));
+    const double units = rint(weight / blocks->unit), most = BLOCKS_WEIGHT_MAX; /* fmin() would be called */
+    return (int16_t)(units > most ? most : units < -most ? -most : units);
 }
 
 void blocks_finish(static_blocks *blocks) {

@@ -218,7 +218,7 @@ static void to_blocks(static_synapses *synapses, int targets) {
 /** Rows of some targets at a time, and of one slice of the blocks until it is complete.
  *  @param[in,out] synapses empty, sources, longest and unit known @return false: a source has more synapses onto a slice than blocks hold */
 static bool blocks_from_parts(const static_parts *parts, static_synapses *synapses) {
-    enum { TARGETS = 512 }; /* together: rows of some megabytes */
+    enum { TOGETHER = 1 << 16 }; /* synapses, about: rows that stay in the caches, and in memory that is not given back */
     static_blocks *blocks = blocks_new(&(blocks_setting){.form = static_blocks_form(false, parts->unit), .sources = parts->sources,
                                                          .excitatory = parts->excitatory, .longest = parts->longest, .mine = parts->targets,
                                                          .unit = parts->unit});
@@ -227,8 +227,10 @@ static bool blocks_from_parts(const static_parts *parts, static_synapses *synaps
     for (int v = 0; v < blocks->slices && fits; v++) {
         const blocks_slice *slice = &blocks->slice[v];
         blocks_rows *kept = blocks_rows_new(blocks, v, parts->start + slice->first);
-        for (int first = 0; first < slice->count; first += TARGETS) {
-            synapse_rows rows = parts->make(parts->of, slice->first + first, slice->count - first < TARGETS ? slice->count - first : TARGETS);
+        for (int first = 0, past; first < slice->count; first = past) {
+            const int64_t *start = parts->start + slice->first;
+            for (past = first + 1; past < slice->count && start[past + 1] - start[first] <= TOGETHER; past++) continue;
+            synapse_rows rows = parts->make(parts->of, slice->first + first, past - first);
             blocks_rows_take(kept, first, &rows);
             synapse_rows_free(&rows);
         }
