@@ -157,6 +157,10 @@ def test_learning_curve(bench):
             near(artists[f"raw {name} {task}"].get_ydata(), [row[name] for row in rows], name)
             near(artists[f"mean {name} {task}"].get_ydata(), averaged([row[name] for row in rows], 3), name)
             assert artists[f"raw {name} {task}"].get_linewidth() < 0.5 < artists[f"mean {name} {task}"].get_linewidth()
+    published = {"loop": np.array([10.0, 60.0]), "correlation": np.array([0.2, 0.7])}
+    figure_with, beside = drawn(Run(out), plot_curves.learning_curve, options(tasks=[1], published=published))
+    near(beside["published"].get_ydata(), published["correlation"], "published")
+    assert {"this run", "published"} <= set(texts(figure_with)) and "mean correlation 0" not in beside, texts(figure_with)
     assert artists["mean correlation 0"].axes is not artists["mean auxiliary_correlation 0"].axes
     assert artists["mean correlation 0"].get_linestyle() != artists["mean correlation 1"].get_linestyle()
     assert {"left", "right", "r, auxiliary", "Rate (Hz)"} <= set(texts(figure)) and any("mean of 3" in text for text in texts(figure)), texts(figure)
