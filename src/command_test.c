@@ -17,6 +17,7 @@ static const valued_option valued_options[] = {
     {"--delete-unit-synapses", "a probability from 0 to 1", 0, 1, false, false, offsetof(test_options, perturbation.delete_unit_synapses)},
     {"--shuffle-synapses", "a probability from 0 to 1", 0, 1, false, false, offsetof(test_options, perturbation.shuffle_synapses)},
     {"--noise", "a standard deviation from 0 to 1e6, in units of the neurons' input", 0, 1e6, false, false, offsetof(test_options, perturbation.noise)},
+    {"--spikes", "all or none", 0, 0, false, false, offsetof(test_options, spikes)},
     {"--delete-spike", "a time from 0 to 1e9 ms from the start of a trial, without a unit", 0, 1e9, false, false, offsetof(test_options, delete_spike)},
 };
 
@@ -35,7 +36,7 @@ static status parse_option(int argc, char **argv, int *at, test_options *options
     } else if (strcmp(word, "--quiet") != 0 && strcmp(word, "-q") != 0) {
         return status_fail(STATUS_INPUT,
                            "unknown option '%.100s' of engram test; allowed are --best, --trials, --skip-trials, -P, -o, --overwrite, --ranks-per-trial, "
-                           "--delete-neurons, --delete-synapses, --delete-unit-synapses, --shuffle-synapses, --noise, --delete-spike, --quiet",
+                           "--delete-neurons, --delete-synapses, --delete-unit-synapses, --shuffle-synapses, --noise, --delete-spike, --spikes, --quiet",
                            word);
     }
     return STATUS_OK;
@@ -54,6 +55,8 @@ static status parse(int argc, char **argv, test_options *options, const char **o
         else
             result = status_fail(STATUS_INPUT, "'%.100s' is one argument too many", argv[at]);
     }
+    if (result == STATUS_OK && options->spikes && strcmp(options->spikes, "all") != 0 && strcmp(options->spikes, "none") != 0)
+        result = status_fail(STATUS_INPUT, "--spikes %.100s: must be all or none", options->spikes);
     if (result == STATUS_OK && (!options->directory || !options->directory[0])) result = status_fail(STATUS_INPUT, "engram test needs the directory of a run");
     return result;
 }

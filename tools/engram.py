@@ -503,9 +503,10 @@ class Run:
         return float(self.parameters["simulation.dt"])
 
     def spikes(self, task=None, test=False):
-        """Spikes of the last loop or of all, as output.spikes says, of all tasks or one; test: those that the test kept, of its first trial."""
+        """Spikes of the last loop or of all, as output.spikes says, of all tasks or one; test: those of a task of a test, True or the file that engram test -o
+        named: of all trials (engram test --spikes all), or of the first, of which some systems keep them."""
         if test:
-            return self.spikes_of_test(0 if task is None else self.task(task))
+            return self.spikes_of_test(0 if task is None else self.task(task), "test.h5" if test is True else test)
         if "loop_model_ms" not in self.about:
             raise EngramError(f"{self.folder}: no spikes yet, the run is {self.state}; there is {', '.join(self.files())}")
         columns, duration = self.columns, float(self.about["loop_model_ms"])
@@ -522,18 +523,24 @@ class Run:
         found = Spikes((step - trial * steps) * self.dt, ids, trial, loops=np.asarray(loops), tasks=np.asarray(tasks), duration=duration, dt=self.dt, neurons=self.populations["neurons"])
         return found if task is None else found.of(np.flatnonzero(found.tasks == self.task(task)))
 
-    def spikes_of_test(self, task):
-        of = self.test[task]
-        if "spikes/timestamps" in of:  # balanced
+    def spikes_of_test(self, task, file):
+        of, trials = self.tested(file)[task], 1
+        trial = None
+        if "raster/timestamps" in of:
+            with self.opened(file) as opened:
+                steps = round(float(self.inside(opened, file, f"test/{task}/raster").attrs["duration_ms"]) / self.dt)
+            times, ids, trial = (np.asarray(of[f"raster/{name}"]) for name in ("timestamps", "node_ids", "trial"))
+            trials = int(self.tested(file).about["trials"])
+        elif "spikes/timestamps" in of:  # balanced
             times, ids, steps = np.asarray(of["spikes/timestamps"]), np.asarray(of["spikes/node_ids"]), round(float(self.parameters["protocol.duration"]) / self.dt)
         elif "spikes" in of:  # [step][neuron]
             raster = of["spikes"]
             (step, ids), steps = np.nonzero(raster), len(raster)
             times = (step + 1) * self.dt
         else:
-            raise missing(f"{self.folder}: test.h5, task {task}", "entry", "spikes", of)
-        return Spikes(times, ids.astype(np.int64), np.zeros(len(ids), dtype=np.int64), loops=np.zeros(1, dtype=int), tasks=np.array([task]), duration=steps * self.dt, dt=self.dt,
-                      neurons=self.populations["neurons"])
+            raise missing(f"{self.folder}: {file}, task {task}: engram test --spikes all keeps spikes:", "entry", "raster", of)
+        return Spikes(times, ids.astype(np.int64), np.zeros(len(ids), dtype=np.int64) if trial is None else trial.astype(np.int64), loops=np.zeros(trials, dtype=int),
+                      tasks=np.full(trials, task), duration=steps * self.dt, dt=self.dt, neurons=self.populations["neurons"])
 
     @property
     def reports(self):
@@ -555,10 +562,10 @@ class Run:
         @param smooth  SD of a Gaussian, ms
         @param neurons ids; None: all
         @param of      'test': trials with frozen weights, of which test.h5 keeps the mean, so that there is no SEM; 'loops': training loops in spikes.h5, over which
-                       there is one; None: the test if it has a PSTH"""
+                       there is one; a file that engram test --spikes all wrote: its trials; None: the test if it has a PSTH"""
         number = self.task(task)
-        if of not in (None, "test", "loops"):
-            raise missing(self.folder, "source of a PSTH", of, ("test", "loops"))
+        if of not in (None, "test", "loops") and not str(of).endswith(".h5"):
+            raise missing(self.folder, "source of a PSTH", of, ("test", "loops", "a file of engram test"))
         if of is None:
             of = "test" if os.path.isfile(self.path("test.h5")) and number < len(self.test) and "psth" in self.test[number] else "loops"
         wanted = self.parameters["test.psth_bin"] if bin is None else bin
@@ -569,7 +576,7 @@ class Run:
         ids = np.arange(self.populations["neurons"]) if neurons is None else np.atleast_1d(np.asarray(neurons))
         if len(ids) and not (ids.dtype.kind in "iu" and 0 <= ids.min() and ids.max() < self.populations["neurons"]):
             raise EngramError(f"{self.folder}: neurons are ids from 0 to {self.populations['neurons'] - 1}")
-        return self.psth_of_test(number, bin, smooth, ids) if of == "test" else self.psth_of_loops(number, round(wanted / self.dt), smooth, ids)
+        return self.psth_of_test(number, bin, smooth, ids) if of == "test" else self.psth_of_spikes(number, of, round(wanted / self.dt), smooth, ids)
 
     def psth_of_test(self, task, bin, smooth, ids):
         with self.opened("test.h5") as file:
@@ -586,8 +593,8 @@ class Run:
         trials = int(self.test.about["trials"])
         return Psth(start + width * many * np.arange(bins + 1), ids, trials, f"test.h5, {trials} trials with frozen weights", rates[None], smooth)
 
-    def psth_of_loops(self, task, bin, smooth, ids):
-        spikes = self.spikes(task)
+    def psth_of_spikes(self, task, of, bin, smooth, ids):
+        spikes = self.spikes(task, test=False if of == "loops" else of)
         if not len(spikes.loops):
             raise EngramError(f"{self.folder}: spikes.h5 has no loop of task {self.tasks[task]} (output.spikes: {self.parameters['output.spikes']})")
         steps = round(spikes.duration / self.dt)
@@ -599,7 +606,7 @@ class Run:
         counts = np.zeros((len(spikes.loops), bins, len(ids)))
         np.add.at(counts, (spikes.trial[kept], at, place[spikes.ids[kept]]), 1)
         rates = counts / (np.diff(edges) * self.dt / 1000)[None, :, None]
-        return Psth(edges * self.dt, ids, len(counts), f"spikes.h5, {len(counts)} training loops", rates, smooth)
+        return Psth(edges * self.dt, ids, len(counts), f"spikes.h5, {len(counts)} training loops" if of == "loops" else f"{of}, {len(counts)} trials with frozen weights", rates, smooth)
 
     # ---- what was to be learned, and what came out ----
 

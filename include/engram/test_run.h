@@ -19,6 +19,7 @@ typedef struct {
     int64_t ranks_per_trial;  /**< 0: as few as keep all ranks busy */
     perturbation_settings perturbation;
     double delete_spike;      /**< ms from the start of a trial, NAN: no */
+    const char *spikes;       /**< --spikes: "all" or "none"; NULL: none */
     const char *const *overrides; /**< [override_count] -P section.key=value */
     int override_count;
 } test_options;

@@ -223,7 +223,8 @@ static status run_mine(test_job *job) {
         .groups = job->groups.groups,
         .group = job->groups.mine.group,
         .between = job->groups.between,
-        .progress = true};
+        .progress = true,
+        .spikes = options->spikes && strcmp(options->spikes, "all") == 0};
     return testing_run(&subject, &plan, &job->results);
 }
 

@@ -6,6 +6,7 @@
 
 #include "engram/clock.h"
 #include "engram/memory.h"
+#include "trial_spikes.h"
 
 struct testing {
     run_subject subject;
@@ -14,6 +15,7 @@ struct testing {
     int64_t trials;        /* of each task */
     double *record;        /* [tasks][trials][columns]; 0 where another group ran the trial */
     figure_list *figures;  /* [tasks] */
+    trial_spikes *spikes;  /* of this group's trials; NULL: not asked for */
     double started, shown; /* clock */
 };
 
@@ -34,6 +36,7 @@ static status run_trial(testing *testing, int task, int64_t n) {
     const system_facts *facts = testing->subject.facts;
     uint64_t skipped = (uint64_t)facts->tasks * (uint64_t)plan->setting.skip;
     pulse pulse = {.rank = testing->subject.context->rank, .watch = plan->watch, .steps = facts->loop_steps, .look_every = facts->look_every};
+    if (testing->spikes) trial_spikes_begin(testing->spikes, &pulse, task * testing->trials + n);
     const test_trial trial = {.task = task, .number = n, .stream = STREAM_TEST + skipped + (uint64_t)(task * testing->trials + n), .pulse = &pulse};
     return testing->subject.system->test_trial(testing->subject.self, &trial, record_of(testing, task, n));
 }
@@ -93,6 +96,7 @@ static void combine_groups(testing *testing) {
         for (int k = 0; k < sums.count; k++)
             combine(testing->plan, sums.entry[k].data, sums.entry[k].count, sums.entry[k].wide ? MPI_INT64_T : MPI_UINT32_T, MPI_SUM);
     }
+    if (testing->spikes) trial_spikes_gather(testing->spikes, testing->plan->between);
     combine(testing->plan, testing->record, testing->tasks * testing->trials * testing->columns, MPI_UINT64_T,
             MPI_BOR); /* bits: one group has them, the others 0 */
 }
@@ -114,9 +118,11 @@ status testing_run(const run_subject *subject, const test_plan *plan, testing **
     *testing = (struct testing){.subject = *subject, .plan = plan, .tasks = subject->facts->tasks, .columns = columns, .trials = plan->setting.trials};
     testing->record = memory_new(MEMORY_OUTPUT, (size_t)(testing->tasks * testing->trials * columns), sizeof(double));
     testing->figures = memory_new(MEMORY_OUTPUT, (size_t)testing->tasks, sizeof(figure_list));
+    if (plan->spikes) testing->spikes = trial_spikes_new(subject->facts);
     mine = run_mine(testing, &anywhere);
     if (plan->groups > 1) anywhere = worst_of(plan->between, anywhere);
     if (anywhere == STATUS_OK && plan->groups > 1) combine_groups(testing);
+    else if (anywhere == STATUS_OK && testing->spikes) trial_spikes_gather(testing->spikes, MPI_COMM_NULL);
     for (int task = 0; task < testing->tasks && anywhere == STATUS_OK && plan->group == 0; task++)
         subject->system->test_task(subject->self, task, record_of(testing, task, 0), &testing->figures[task]);
     testing->plan = NULL;
@@ -130,6 +136,7 @@ void testing_free(testing *testing) {
     if (testing->subject.system->test_end) testing->subject.system->test_end(testing->subject.self);
     memory_free(testing->record);
     memory_free(testing->figures);
+    trial_spikes_free(testing->spikes);
     memory_free(testing);
 }
 
@@ -159,6 +166,9 @@ status testing_write(const testing *testing, const char *path, const char *confi
         const char *called = subject->system->task_name ? subject->system->task_name(subject->self, task) : NULL;
         if (called) h5_attribute_text(file, name, "condition", called);
         if (subject->system->test_write) subject->system->test_write(subject->self, task, file);
+        if (!testing->spikes) continue;
+        snprintf(name, sizeof name, "test/%d/raster", task);
+        trial_spikes_write(testing->spikes, subject->context, file, name, task * testing->trials, testing->trials);
     }
     return h5_commit(file);
 }

@@ -11,6 +11,7 @@ typedef struct {
     int groups, group;   /* groups of ranks that hold the whole network each; trial k trials + n is for group (k trials + n) mod groups */
     MPI_Comm between;    /* ranks of equal place in all groups, ordered by group; not looked at with one group */
     bool progress;       /* log a line now and then */
+    bool spikes;         /* keep them, for testing_write() */
     run_watch *watch;    /* what may end the tests; NULL: nothing */
 } test_plan;
 

@@ -10,6 +10,7 @@ import re
 import shutil
 
 import crash
+import h5py
 from engram_test import contents, difference, file_contents, metrics, run_tests
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
@@ -286,6 +287,14 @@ def test_asked(bench, system, config, parameters):
             assert difference(file_contents(os.path.join(out, "test.h5"), "test", ("configuration",)), file_contents(asked, "test", ("configuration",))), options
         else:
             assert code == 2 and options[0] in err and len(err.strip().splitlines()) == 1, (options, code, err)
+    bench.succeed(["test", out, "-o", asked, "--overwrite", "--spikes", "all"], 2)
+    kept = file_contents(asked, "test", ("configuration",))
+    assert not difference({name: data for name, data in kept.items() if "/raster" not in name}, file_contents(os.path.join(out, "test.h5"), "test", ("configuration",))), "spikes that are kept change others"
+    with h5py.File(asked) as file:
+        for task in (name for name in file["test"] if name.isdigit()):
+            ids, trial = file[f"test/{task}/raster/node_ids"][:], file[f"test/{task}/raster/trial"][:]
+            assert file[f"test/{task}/raster/timestamps"][:].max() <= file[f"test/{task}/raster"].attrs["duration_ms"] + 1e-9, system
+            assert set(trial) == set(range(TRIALS)) and len(ids) == len(file[f"test/{task}/raster/timestamps"]), (task, set(trial))
 
 
 @each

@@ -122,6 +122,37 @@ def test_trials(bench):
     assert summary["trials"] == 2 and summary["loop"] == 12 and abs(summary["tasks"][0]["rate_hz"] - attribute(two, "rate_hz", "/0")) < 1e-9, summary
 
 
+def test_spikes(bench):
+    """--spikes all keeps every trial's spikes: those of the PSTH and of the rate, in an order in which no grouping shows; nothing else changes."""
+    for name, text, bin, start, ranks, size in (("theta", THETA, 10, 50, 4, 2), ("lif", LIF, 5, 40, 3, 1)):
+        run = trained(bench, name, text)
+        without = test(bench, run, f"{name}.without")
+        one = test(bench, run, f"{name}.rasters", "--spikes", "all")
+        assert_same(one, test(bench, run, f"{name}.rasters.{ranks}", "--spikes", "all", ranks=ranks, size=size), f"{name}: {ranks} ranks by {size}")
+        kept = contents(one)
+        added = {key for key in kept if key.split("/")[-2:-1] == ["raster"] or key.split("@")[0].endswith(("/timestamps", "/raster"))}
+        assert {key: value for key, value in kept.items() if key not in added} == contents(without), "what is measured depends on whether spikes are kept"
+        tasks, trials = (2, 3) if name == "lif" else (1, 5)
+        assert len(added) == tasks * 5, added  # three columns, a unit and the duration of trials
+        duration = {"theta": 500, "lif": 140}[name]
+        for task in range(tasks):
+            ids, trial, times = (numbers(one, f"{task}/raster/{column}") for column in ("node_ids", "trial", "timestamps"))
+            order = np.lexsort((times, trial, ids))
+            assert np.array_equal(order, np.arange(len(ids))) and set(trial) == set(range(trials)), "not by id, trial and time"
+            assert attribute(one, "duration_ms", f"/{task}/raster") == duration and 0 < times.min() and times.max() <= duration + 1e-9
+            psth = numbers(one, f"{task}/psth")
+            counts = np.zeros(psth.shape)
+            inside = (times > start + 1e-6) & (times < start + bin * len(psth) + 1e-6)
+            np.add.at(counts, (np.ceil((times[inside] - start) / bin - 1e-6).astype(int) - 1, ids[inside].astype(int)), 1)
+            assert np.allclose(counts / trials / (bin / 1000), psth, rtol=1e-9) and counts.sum() > 0, "not the spikes of the PSTH"
+        other = test(bench, run, f"{name}.rasters.last", "--spikes", "all", "--trials", "1", "--skip-trials", "1") if tasks == 1 else None
+        if other:  # one task: the second trial, which is the first of those that run
+            mine = trial == 1
+            assert np.array_equal(times[mine], numbers(other, "0/raster/timestamps")) and np.array_equal(ids[mine], numbers(other, "0/raster/node_ids"))
+            assert set(numbers(other, "0/raster/trial")) == {0}
+    assert_same(test(bench, run, "none", "--spikes=none"), without, "--spikes none")
+
+
 def test_nothing_done_is_nothing(bench):
     run = trained(bench, "theta", THETA)
     plain = os.path.join(run, "test.h5")
@@ -346,7 +377,7 @@ def test_errors(bench):
     refused = {
         "--trials 0": "1048576", "--trials 2.5": "whole", "--skip-trials -1": "whole", "--trials": "--trials needs", "--ranks-per-trial 3": "the job has", "--delete-neurons 1": "below 1",
         "--delete-neurons -0.1": "fraction", "--delete-neurons 5%": "5%", "--delete-synapses 1.5": "probability", "--delete-unit-synapses 2": "probability", "--delete-unit-synapses 0.5": "no recorded units", "--shuffle-synapses -1": "probability", "--noise nan": "standard deviation",
-        "--delete-spike 501": "500 ms", "--delete-spike 10ms": "without a unit", "--frobnicate": "unknown option '--frobnicate'", "-P network.neurons=50": "output.*",
+        "--delete-spike 501": "500 ms", "--delete-spike 10ms": "without a unit", "--spikes last": "must be all or none", "--frobnicate": "unknown option '--frobnicate'", "-P network.neurons=50": "output.*",
         "-P simulation.seed=2": "belongs to the training", "-P stimulus.stop=60 ms": "stimulus.stop", "-P output.psth_bin=0.7 ms": "psth_bin", "-P test.psth_bin=0.7 ms": "psth_bin", "-P output.frob=1": "frob",
         "twice": "one argument too many",
     }
@@ -422,5 +453,5 @@ def test_between_loops(bench):
 
 
 if __name__ == "__main__":
-    run_tests([test_between_loops, test_same_bits, test_trials, test_nothing_done_is_nothing, test_deleted_neurons, test_deleted_synapses, test_shuffled_synapses, test_recorded_and_auxiliary, test_noise, test_deleted_spike, test_deleted_spike_with_delays, test_errors,
+    run_tests([test_between_loops, test_same_bits, test_trials, test_spikes, test_nothing_done_is_nothing, test_deleted_neurons, test_deleted_synapses, test_shuffled_synapses, test_recorded_and_auxiliary, test_noise, test_deleted_spike, test_deleted_spike_with_delays, test_errors,
                test_failures_are_agreed])

@@ -294,6 +294,14 @@ def test_psth(bench):
     assert psth.edges[0] == 20 and len(psth.edges) == len(stored) + 1 and psth.edges[1] == 30  # behind the stimulus, in bins of test.psth_bin
     wide = run.psth("right", bin=20)
     assert abs(wide.rate - (stored[0:-1:2] + stored[1::2])[:len(wide.rate)] / 2).max() < 1e-9 and len(wide.rate) == len(stored) // 2
+    bench.succeed(["test", out, "-o", os.path.join(out, "rasters.h5"), "--overwrite", "--spikes", "all", "--trials", "3"])
+    spikes = run.spikes("right", test="rasters.h5")
+    assert spikes.counts().shape == (3, 40) and spikes.duration == duration and np.array_equal(spikes.trial, read(out, "rasters.h5", "test/1/raster/trial")) and len(spikes) > 0
+    trials = run.psth("right", bin=10, of="rasters.h5")
+    assert trials.trials == 3 and trials.sem.max() > 0 and abs((trials.rate * np.diff(trials.edges)[:, None]).sum(axis=0) / 1000 - spikes.counts().mean(axis=0)).max() < 1e-9
+    same = run.tested("rasters.h5")["right"]["psth"]  # begins behind the stimulus, 20 ms
+    assert abs(trials.rate[2:2 + len(same)] - same).max() < 1e-9
+    refused(lambda: run.spikes("right", test=True), "engram test --spikes all", "raster")
     refused(lambda: run.psth("up"), "'up'", "left, right")
     refused(lambda: run.psth(2), "'2'", "left, right")
     refused(lambda: run.psth("left", bin=15), "10 ms", "of='loops'")

@@ -6,7 +6,7 @@
 _engram_options() {
   case $1 in
     train) echo '-o -P --overwrite --resume --max-hours --quiet' ;;
-    test) echo '-o -P --overwrite --best --trials --skip-trials --ranks-per-trial --delete-neurons --delete-synapses --delete-unit-synapses --shuffle-synapses --noise --delete-spike --quiet' ;;
+    test) echo '-o -P --overwrite --best --trials --skip-trials --ranks-per-trial --delete-neurons --delete-synapses --delete-unit-synapses --shuffle-synapses --noise --delete-spike --spikes --quiet' ;;
     check) echo '-P' ;;
     plan) echo '-P --ranks --ranks-per-node --memory-per-node --machine --rate --sbatch --csv -o --overwrite' ;;
     calibrate) echo '-o --name --memory-per-node --quick --overwrite --quiet' ;;
@@ -61,7 +61,7 @@ _engram() {
   for ((at = 1; at < last; at++)); do # what stands before the word
     previous=${words[at]}
     case $previous in
-      -o | -P | --ranks | --ranks-per-node | --memory-per-node | --machine | --rate | --sbatch | --csv | --name | --resume | --max-hours | --trials | --skip-trials | --ranks-per-trial | --delete-neurons | --delete-synapses | --delete-unit-synapses | --shuffle-synapses | --noise | --delete-spike) ((++at < last)) && previous='' ;;
+      -o | -P | --ranks | --ranks-per-node | --memory-per-node | --machine | --rate | --sbatch | --csv | --name | --resume | --max-hours | --trials | --skip-trials | --ranks-per-trial | --delete-neurons | --delete-synapses | --delete-unit-synapses | --shuffle-synapses | --noise | --delete-spike | --spikes) ((++at < last)) && previous='' ;;
       -*) previous='' ;;
       *) if [[ -z $command ]]; then command=$previous; else argument=1; fi; previous='' ;;
     esac
@@ -75,6 +75,7 @@ _engram() {
     --machine | --sbatch)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       compopt -o filenames 2>/dev/null ;;
+    --spikes) mapfile -t COMPREPLY < <(compgen -W 'all none' -- "$word") ;;
     -*) ;; # a number
     *)
       if [[ $word == -* ]]; then
