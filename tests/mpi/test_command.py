@@ -317,6 +317,16 @@ def test_unwritable_directory(bench):
     assert open(bench.path("file")).read() == "kept"
 
 
+def test_refused_before_the_network(bench):
+    """What targets, times and rules say is looked at before static synapses are made: of these there are more than any machine holds."""
+    huge = ["network.kind=random", "network.neurons=1000000", "network.probability=1"]
+    for override, message in (("targets.duration=15 ms", "15 ms is not a multiple of learning.every"), ("simulation.loop_duration=20 ms", "20 ms ends before the target window does"),
+                              ("learning.store=distributed", "for neurons that share P"), ("targets.kind=file", "targets.path")):
+        code, out, err = bench.run(["train", bench.config("huge.yaml", "simulation: {dt: 1 ms}\nstimulus: {start: 10 ms, stop: 20 ms}\n"), "-o", bench.path("huge")] +
+                                   [word for o in huge + [override] for word in ("-P", o)], timeout=120)
+        assert code == 2 and message in err and err.count("engram: error") == 1, (override, code, err)
+
+
 def test_check_writes_nothing(bench):
     folder = bench.path("checked")
     os.mkdir(folder)
@@ -380,6 +390,6 @@ def test_launcher_of_another_mpi(bench):
     assert not os.path.exists(bench.path("launched"))
 
 
-run_tests([test_usage, test_launcher_of_another_mpi, test_silence, test_list, test_neuron_refusals, test_bad_values, test_combinations, test_error_is_printed_once, test_data, test_damaged_edges, test_output_directory, test_refused_before_work,
+run_tests([test_usage, test_launcher_of_another_mpi, test_silence, test_list, test_neuron_refusals, test_bad_values, test_combinations, test_error_is_printed_once, test_data, test_damaged_edges, test_output_directory, test_refused_before_work, test_refused_before_the_network,
            test_names_that_are_no_text, test_edges,
            test_overwriting_leaves_nothing_behind, test_unwritable_directory, test_check_writes_nothing, test_numeric_failure])

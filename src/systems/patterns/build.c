@@ -279,39 +279,43 @@ static status check_rule_fits(const simulation *sim) {
     return result == STATUS_OK ? sim->rule->size(sim->config, config_variant(sim->config, "learning"), size.shared, inputs, &rule) : result;
 }
 
-/** Everything that depends on targets, in the order in which things become known. */
-static status build_learning(simulation *sim) {
+/** What does not fit is said before the network is built, which may take minutes. @return agreed and printed */
+static status open_targets(simulation *sim, target_request *request) {
     const learning_settings *learning = config_common(sim->config, "learning");
     const stimulus_settings *stimulus = config_common(sim->config, "stimulus");
-    target_request request = {.context = &sim->context,
-                              .config = sim->config,
-                              .part = sim->part,
-                              .cells = sim->network.cells,
-                              .seed = sim->seed,
-                              .every = learning->every,
-                              .start = stimulus->stop,
-                              .time_unit = sim->neurons->model->membrane_tau(sim->neurons),
-                              .simulation = sim,
-                              .record_untrained = record_untrained};
-    status result = targets_open(&request, &sim->targets);
-    if (result != STATUS_OK) return result;
-    if ((result = status_agree(&sim->context, set_window(sim))) != STATUS_OK) return result;
-    if (!sim->frozen && (result = status_agree(&sim->context, check_rule_fits(sim))) != STATUS_OK) return result;
+    const network_settings *network = config_common(sim->config, "network");
+    *request = (target_request){.context = &sim->context,
+                                .config = sim->config,
+                                .part = sim->part,
+                                .cells = &network->cells,
+                                .seed = sim->seed,
+                                .every = learning->every,
+                                .start = stimulus->stop,
+                                .time_unit = sim->neurons->model->membrane_tau(sim->neurons),
+                                .simulation = sim,
+                                .record_untrained = record_untrained};
+    status result = targets_open(request, &sim->targets);
+    if (result == STATUS_OK) result = status_agree(&sim->context, set_window(sim));
+    return result == STATUS_OK && !sim->frozen ? status_agree(&sim->context, check_rule_fits(sim)) : result;
+}
+
+/** Everything that depends on targets, in the order in which things become known. */
+static status build_learning(simulation *sim, target_request *request) {
     baseline baseline = {0};
     measure_baseline(sim, &baseline);
-    request.mean_drive = baseline.mean_drive;
-    request.activity = baseline.activity;
-    request.activity_seconds = baseline.seconds;
-    result = status_agree(&sim->context, targets_pair(&request, &sim->targets));
+    request->mean_drive = baseline.mean_drive;
+    request->activity = baseline.activity;
+    request->activity_seconds = baseline.seconds;
+    status result = status_agree(&sim->context, targets_pair(request, &sim->targets));
     if (result == STATUS_OK) {
         choose_trained(sim);
-        request.trained = sim->trained;
+        request->trained = sim->trained;
         sim->stimulus = stimulus_new(sim->config, sim->part, sim->seed, sim->dt);
         if (sim->targets.tasks > 1 && (!sim->stimulus->kind->next || sim->stimulus->on == sim->stimulus->off))
             log_warning(&sim->context, "%d tasks without a stimulus to tell them apart: the network can only learn their average", sim->targets.tasks);
         result = make_plastic(sim, &baseline);
     }
-    if (result == STATUS_OK) result = make_targets(sim, &request);
+    if (result == STATUS_OK) result = make_targets(sim, request);
     if (result == STATUS_OK) result = make_rule(sim);
     baseline_clear(&baseline);
     return result;
@@ -356,12 +360,14 @@ status simulation_build(const system_setting *setting, simulation **result) {
     sim->network.seed = sim->seed;
     sim->network.unit = time_unit(sim);
     status checked = status_agree(context, check_rate_form(sim));
+    target_request request;
+    if (checked == STATUS_OK) checked = open_targets(sim, &request);
     if (checked == STATUS_OK) checked = network_build(context, config, sim->dt, sim->neurons->model->membrane_tau(sim->neurons), &sim->network);
     if (checked == STATUS_OK) {
         make_drive(sim);
         sim->arrived = sim->spikes = memory_new(MEMORY_BUFFERS, (size_t)sim->part.total, sizeof(int32_t));
         make_flight(sim);
-        checked = build_learning(sim);
+        checked = build_learning(sim, &request);
     }
     if (checked == STATUS_OK && (purpose == BUILD_TRAIN || purpose == BUILD_CHECK)) silence_warn(sim);
     sim->timers->seconds[PHASE_BUILD] = clock_seconds() - started - sim->timers->seconds[PHASE_BASELINE];

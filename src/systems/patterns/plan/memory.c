@@ -125,8 +125,8 @@ static double bytes_to_write(const plan_network *network, int64_t ranks) {
     return fmin(MOST, fmax(bytes_of_edges(network), bytes_of_checkpoint(network)) / (double)ranks);
 }
 
-/** The most until the first loop: while static synapses are made, while recordings are read (all of them by rank 0), while plastic synapses are made,
- *  while targets are (beside a block of recordings), and while P(0) is. @param scratch of P(0) */
+/** The most until the first loop: while recordings are read (all of them by rank 0), while static synapses are made, while plastic ones are,
+ *  while targets are (all three beside a block of recordings), and while P(0) is. @param scratch of P(0) */
 static double bytes_while_built(const plan_network *network, const plan_share *share, const double *end, double scratch) {
     double all = share->static_inputs, plastic = share->plastic_synapses, held = 0;
     bool typed = network->network.typed, any = network->network.any;
@@ -140,11 +140,11 @@ static double bytes_while_built(const plan_network *network, const plan_share *s
         static_stage = end[MEMORY_STATE] + 8 * (double)network->neurons + plan_static_bytes(network, share) + blocks_rows_bytes(&setting, all);
     double statics = network->plastic.takes_static ? 12 * all + unpacked : end[MEMORY_STATIC];
     double lists = 12 * 1.25 * plastic; /* sources, and weights as doubles */
-    double block = network->table_bytes / (double)share->ranks, read = end[MEMORY_STATE] + end[MEMORY_STATIC] + network->table_bytes;
+    double block = network->table_bytes / (double)share->ranks, read = end[MEMORY_STATE] + network->table_bytes;
     double plastic_stage = end[MEMORY_STATE] + lists + statics + 2 * plastic * plan_real(network) + block;
     double filled = end[MEMORY_STATE] + end[MEMORY_STATIC] + end[MEMORY_WEIGHTS] + end[MEMORY_TARGETS] + block;
     for (int c = 0; c < MEMORY_CATEGORIES; c++) held += c == MEMORY_OUTPUT ? 0 : end[c];
-    return fmax(fmax(fmax(static_stage, read), fmax(plastic_stage, filled)), held + scratch);
+    return fmax(fmax(fmax(static_stage + block, read), fmax(plastic_stage, filled)), held + scratch);
 }
 
 void patterns_memory(const void *sizes, int64_t ranks, double rate, plan_bytes *bytes) {
