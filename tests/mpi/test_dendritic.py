@@ -145,7 +145,7 @@ def test_decoder_by_steps(bench):
     fired, ours, x = spikes(out), read(out, "dendritic.h5", "decoder").T, x[0]
     s = np.zeros((1000, 5))
     s[tuple(np.array(fired).T)] = 1
-    D, extra, z, since = np.zeros((M, 5)), np.zeros((M, 5)), np.zeros(5), None
+    D, extra, z, since, memory, after = np.zeros((M, 5)), np.zeros((M, 5)), np.zeros(5), None, None, None
     events = np.flatnonzero(s.any(1))
     for step in range(events[-1] + 1):
         if since is not None:

@@ -9,7 +9,7 @@ from hosts import Hosts, enter_rack
 
 enter_rack(__file__)
 import crash  # noqa: E402
-from engram_test import Bench, metrics, run_tests, wait_until  # noqa: E402
+from engram_test import metrics, run_tests, wait_until  # noqa: E402
 from slurm_on_hosts import NoSlurm, SlurmOnHosts  # noqa: E402
 
 JOBS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "jobs")

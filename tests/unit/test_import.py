@@ -142,7 +142,7 @@ def test_round_trips(bench):
         told = bench.succeed(["check", config, "-P", f"targets.path={output}"])
         mean = expected(spikes).mean()
         assert re.search(rf": 2 conditions x 20 times x 3 units .*bins of 20 ms, 10 to 390 ms .*; mean {mean:.3g} Hz", told) and " 40 learning instants each" in told, f"{name}: {told}"
-        assert f"2 conditions x 20 times x 3 units" in out, out
+        assert "2 conditions x 20 times x 3 units" in out, out
 
 
 def test_smoothing_and_names(bench):
