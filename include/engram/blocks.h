@@ -14,6 +14,8 @@
 #ifndef ENGRAM_BLOCKS_H
 #define ENGRAM_BLOCKS_H
 
+#include <math.h>
+
 #include "engram/flight.h"
 
 enum {
@@ -61,6 +63,12 @@ typedef struct {
     double unit;
     bool together;   /**< whoever takes the sums up filters both signs in the same way: half of what has to stay in the caches */
 } blocks_setting;
+
+/** A weight in form BLOCKS_FIXED: the nearest whole number of units, clipped at BLOCKS_WEIGHT_MAX. */
+static inline int16_t blocks_units(double weight, double unit) {
+    const double units = rint(weight / unit), most = BLOCKS_WEIGHT_MAX; /* fmin() would be called */
+    return (int16_t)(units > most ? most : units < -most ? -most : units);
+}
 
 /** Empty: rows are to be appended to each slice. @return owned */
 static_blocks *blocks_new(const blocks_setting *setting);

@@ -46,7 +46,7 @@ typedef struct {
     struct static_blocks *blocks; /**< form STATIC_BLOCKS: targets, delays and weights are there (blocks.h), and their arrays here NULL; owned */
 } static_synapses;
 
-/** Transpose; the weights are copied. */
+/** Transpose; the weights are copied. Several synapses of a pair are by delay. */
 static_synapses *static_from_rows(const synapse_rows *rows, int64_t sources, int64_t excitatory);
 
 /** Rows that are made for some targets at a time. */

@@ -165,9 +165,9 @@ static status count(const context *context, const config *config, void *raw, net
 
 /* ---- synapses ---- */
 
-static int largest_degree(const drawn_projection *drawn) {
+static int largest_degree(const drawn_projection *drawn, const int stretch[2]) {
     int32_t largest = 0;
-    for (int i = 0; i < drawn->targets; i++)
+    for (int i = stretch[0]; i < stretch[1]; i++)
         if (drawn->degree[i] > largest) largest = drawn->degree[i];
     return largest;
 }
@@ -204,8 +204,8 @@ static void fill_rows(const row_maker *maker, int first, synapse_rows *rows) {
     for (int k = 0, stretch[2]; k < maker->all->count; k++) {
         const drawn_projection *drawn = &maker->drawn[k];
         projection_target of = {.one = &maker->all->all[k], .index = k, .seed = network->seed, .scale = maker->scale, .unit = maker->all->weight_unit};
-        double *scratch = memory_new(MEMORY_BUFFERS, (size_t)largest_degree(drawn) + 4, sizeof *scratch);
         stretch_of(drawn, first, first + rows->targets, stretch);
+        double *scratch = memory_new(MEMORY_BUFFERS, (size_t)largest_degree(drawn, stretch) + 4, sizeof *scratch);
         for (int i = stretch[0]; i < stretch[1]; i++) {
             const int local = drawn->first + i, degree = drawn->degree[i];
             const int64_t at = next[local - first];

@@ -215,12 +215,8 @@ static void draw_weights(const projection_target *of, int count, double *scratch
 }
 
 void projection_weights(const projection_target *of, int count, double *scratch, double *weight) {
-    const double unit = of->unit, most = BLOCKS_WEIGHT_MAX;
     if (of->one->cv > 0) draw_weights(of, count, scratch, weight);
     else
         for (int d = 0; d < count; d++) weight[d] = of->one->weight * of->scale;
-    for (int d = 0; d < count && unit > 0; d++) {
-        const double units = rint(weight[d] / unit);
-        weight[d] = unit * (units > most ? most : units < -most ? -most : units);
-    }
+    for (int d = 0; d < count && of->unit > 0; d++) weight[d] = of->unit * blocks_units(weight[d], of->unit);
 }

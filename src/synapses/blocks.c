@@ -1,6 +1,5 @@
 #include "engram/blocks.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "engram/context.h"
@@ -67,11 +66,6 @@ void blocks_reserve(static_blocks *blocks, int slice, int64_t synapses) {
     if (synapses > blocks->slice[slice].room) set_room(blocks, &blocks->slice[slice], synapses);
 }
 
-static int16_t units_of(const static_blocks *blocks, double weight) {
-    const double units = rint(weight / blocks->unit), most = BLOCKS_WEIGHT_MAX; /* fmin() would be called */
-    return (int16_t)(units > most ? most : units < -most ? -most : units);
-}
-
 void blocks_finish(static_blocks *blocks) {
     for (int v = 0; v < blocks->slices; v++) {
         const long long done = blocks->slice[v].done, wanted = blocks->sources;
@@ -84,7 +78,7 @@ static uint32_t word_of(const static_blocks *blocks, const blocks_slice *slice, 
     uint32_t word = synapse->target - (uint32_t)slice->first;
     word |= (uint32_t)(synapse->delay & DELAY_MASK) << slice->bits;
     if (blocks->form != BLOCKS_FIXED) return word;
-    return word | (uint32_t)units_of(blocks, synapse->weight) << WORD_WEIGHT;
+    return word | (uint32_t)blocks_units(synapse->weight, blocks->unit) << WORD_WEIGHT;
 }
 
 void blocks_append(static_blocks *blocks, int v, const blocks_synapse *synapse, int count) {
@@ -138,7 +132,7 @@ void blocks_rows_take(blocks_rows *kept, int first, const synapse_rows *rows) {
     for (int64_t s = 0; s < count; s++) kept->delay[at + s] = (uint8_t)rows->delay[s];
     if (kept->weight) memcpy(kept->weight + at, rows->weight, (size_t)count * sizeof *rows->weight);
     else
-        for (int64_t s = 0; s < count; s++) kept->units[at + s] = units_of(kept->blocks, rows->weight[s]);
+        for (int64_t s = 0; s < count; s++) kept->units[at + s] = blocks_units(rows->weight[s], kept->blocks->unit);
 }
 
 /** offset[d] becomes the number of the source's synapses with delays up to d, its start what the sources before have. @return false: too many of a source */

@@ -14,6 +14,17 @@ void synapse_rows_free(synapse_rows *rows) {
     memset(rows, 0, sizeof *rows);
 }
 
+/** Several synapses of a pair, the last one at @p at: by delay, as blocks have them, so that it does not show which form a rank has.
+ *  @param begin of the source's synapses */
+static void settle_twin(static_synapses *synapses, int64_t begin, int64_t at) {
+    const double weight = synapses->weight[at];
+    const uint16_t delay = synapses->delay[at];
+    for (; at > begin && synapses->target[at - 1] == synapses->target[at] && synapses->delay[at - 1] > delay; at--) {
+        synapses->weight[at] = synapses->weight[at - 1], synapses->weight[at - 1] = weight;
+        synapses->delay[at] = synapses->delay[at - 1], synapses->delay[at - 1] = delay;
+    }
+}
+
 static_synapses *static_from_rows(const synapse_rows *rows, int64_t sources, int64_t excitatory) {
     static_synapses *synapses = memory_new(MEMORY_STATIC, 1, sizeof *synapses);
     int64_t count = rows->start[rows->targets];
@@ -38,6 +49,7 @@ static_synapses *static_from_rows(const synapse_rows *rows, int64_t sources, int
             synapses->weight[at] = rows->weight[s];
             if (rows->delay) synapses->delay[at] = rows->delay[s];
             if (rows->delay && rows->delay[s] > synapses->longest) synapses->longest = rows->delay[s];
+            if (rows->delay) settle_twin(synapses, synapses->start[rows->source[s]], at);
         }
     }
     memory_free(next);
@@ -210,8 +222,8 @@ static void to_blocks(static_synapses *synapses, int targets) {
     }
     blocks_finish(blocks);
     memory_free(row);
-    memory_free(synapses->target), memory_free(synapses->delay), memory_free(synapses->weight);
-    synapses->target = NULL, synapses->delay = NULL, synapses->weight = NULL;
+    memory_free(synapses->target), memory_free(synapses->weight), memory_free(synapses->delay);
+    synapses->target = NULL, synapses->weight = NULL, synapses->delay = NULL;
     synapses->blocks = blocks;
 }
 

@@ -18,6 +18,11 @@ static double draw(int what, int a, int b) {
     return random_uniform(5, RANDOM_TARGET, (uint64_t)what, (uint64_t)a << 32 | (uint64_t)b);
 }
 
+static void swap_delays(synapse_rows *rows, int64_t at) {
+    const uint16_t delay = rows->delay[at];
+    rows->delay[at] = rows->delay[at + 1], rows->delay[at + 1] = delay;
+}
+
 static synapse_rows make_rows(void) {
     enum { ROOM = TARGETS * 2 * SOURCES };
     synapse_rows rows = {.targets = TARGETS, .longest = LONGEST,
@@ -30,7 +35,9 @@ static synapse_rows make_rows(void) {
                 if (draw(0, i, 2 * j + twin) > 0.4) continue;
                 rows.source[at] = j;
                 rows.weight[at] = draw(1, i, 2 * j + twin) - 0.5;
-                rows.delay[at++] = (uint16_t)(1 + (int)(draw(2, i, 2 * j + twin) * LONGEST));
+                rows.delay[at] = (uint16_t)(1 + (int)(draw(2, i, 2 * j + twin) * LONGEST));
+                if (at > rows.start[i] && rows.source[at - 1] == j && rows.delay[at - 1] > rows.delay[at]) swap_delays(&rows, at - 1); /* as they are kept */
+                at++;
             }
         rows.start[i + 1] = at;
     }
@@ -260,6 +267,27 @@ static void test_parts(void **state) {
     check_parts(0.25);
 }
 
+/** Several synapses of a pair, in whatever order they come, are by delay, those of the same delay in theirs: in lists, in blocks, and back. */
+static void test_twins(void **state) {
+    (void)state;
+    enum { TWINS = 5 };
+    const uint16_t delay[TWINS] = {3, 1, 2, 1, 3};
+    const double weight[TWINS] = {1, 2, 3, 4, 5}, expected[TWINS] = {2, 4, 3, 1, 5};
+    synapse_rows rows = {.targets = 2, .longest = 3, .start = memory_new(MEMORY_BUFFERS, 3, sizeof(int64_t)),
+                         .source = memory_new(MEMORY_BUFFERS, 2 * TWINS, sizeof(int32_t)),
+                         .weight = memory_new(MEMORY_BUFFERS, 2 * TWINS, sizeof(double)), .delay = memory_new(MEMORY_BUFFERS, 2 * TWINS, sizeof(uint16_t))};
+    for (int s = 0; s < 2 * TWINS; s++) rows.weight[s] = weight[s % TWINS], rows.delay[s] = delay[s % TWINS];
+    rows.start[1] = TWINS, rows.start[2] = 2 * TWINS;
+    static_synapses *synapses = static_from_rows(&rows, 1, 1);
+    for (int turn = 0; turn < 2; turn++) {
+        static_pack(synapses, turn ? STATIC_BLOCKS : STATIC_LISTS, 2);
+        synapse_rows back = static_to_rows(synapses, 2, 0);
+        for (int s = 0; s < 2 * TWINS; s++) assert_true(back.weight[s] == expected[s % TWINS] && back.delay[s] == delay[(int)expected[s % TWINS] - 1]);
+        synapse_rows_free(&back);
+    }
+    static_free(synapses), synapse_rows_free(&rows);
+}
+
 /** More synapses of a source than blocks hold: lists, with the same synapses. */
 static void test_too_many_of_a_source(void **state) {
     (void)state;
@@ -268,7 +296,7 @@ static void test_too_many_of_a_source(void **state) {
                          .source = memory_new(MEMORY_BUFFERS, MANY, sizeof(int32_t)), .weight = memory_new(MEMORY_BUFFERS, MANY, sizeof(double)),
                          .delay = memory_new(MEMORY_BUFFERS, MANY, sizeof(uint16_t))};
     rows.start[1] = MANY;
-    for (int s = 0; s < MANY; s++) rows.weight[s] = s, rows.delay[s] = (uint16_t)(1 + s % 2);
+    for (int s = 0; s < MANY; s++) rows.weight[s] = s, rows.delay[s] = (uint16_t)(1 + s / (MANY / 2));
     static_synapses *made = static_from_parts(&(static_parts){.make = some_rows, .of = &rows, .start = rows.start, .sources = 1, .excitatory = 1, .targets = 1,
                                                               .longest = 2, .own_delays = true});
     assert_true(made->blocks == NULL && made->start[1] == MANY && made->largest_in_degree == MANY);
@@ -394,6 +422,7 @@ static void test_plastic(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_ring), cmocka_unit_test(test_counts), cmocka_unit_test(test_same_delay),
                                        cmocka_unit_test(test_plastic), cmocka_unit_test(test_blocks), cmocka_unit_test(test_rounding),
-                                       cmocka_unit_test(test_form), cmocka_unit_test(test_parts), cmocka_unit_test(test_too_many_of_a_source)};
+                                       cmocka_unit_test(test_form), cmocka_unit_test(test_parts), cmocka_unit_test(test_twins),
+                                       cmocka_unit_test(test_too_many_of_a_source)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

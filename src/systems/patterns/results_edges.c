@@ -80,17 +80,6 @@ static void static_window_free(void *self) {
     memory_free(window);
 }
 
-/** Several synapses of a pair are in the order of their delays, as blocks have them: which of both forms a rank has is its own affair.
- *  @param begin of the target's synapses @param at the last one that came */
-static void settle_twin(static_window *window, int64_t begin, int64_t at) {
-    const uint16_t delay = window->delay[at];
-    const double weight = window->weight ? window->weight[at] : 0;
-    for (; at > begin && window->source[at - 1] == window->source[at] && window->delay[at - 1] > delay; at--) {
-        window->delay[at] = window->delay[at - 1], window->delay[at - 1] = delay;
-        if (window->weight) window->weight[at] = window->weight[at - 1], window->weight[at - 1] = weight;
-    }
-}
-
 static void fill_from_blocks(static_window *window) {
     const static_synapses *synapses = window->synapses;
     for (int64_t j = 0; j < synapses->sources; j++)
@@ -124,7 +113,6 @@ static void fill_window(static_window *window) {
             window->source[at] = (int32_t)j;
             if (window->weight) window->weight[at] = synapses->weight[s];
             if (window->delay) window->delay[at] = synapses->delay[s];
-            if (window->delay) settle_twin(window, window->start[target[s - first]] - begin, at);
         }
         window->next[j] = s;
     }
