@@ -138,7 +138,7 @@ def learning_curve(run, options):
             if column in published:
                 if not axes.get_legend_handles_labels()[1]:
                     axes.lines[-1].set_label("this run")
-                axes.plot(published["loop"], published[column], color=TARGET, linestyle="none", marker=MARKERS[3], markersize=3, markerfacecolor="none", markeredgewidth=0.6, label="published", gid="published")
+                axes.plot(published["loop"], published[column], color=TARGET, linestyle="none", marker=MARKERS[3], markersize=3, markerfacecolor="none", markeredgewidth=0.6, label="published", gid="published", clip_on=False)
             axes.set_ylabel(row[0] if len(rows) < 4 or len(row[0]) < 14 else row[0].replace(" ", "\n", 1))
             if row[1] and decades(axes) > 1:
                 axes.set_yscale("log")
