@@ -39,13 +39,15 @@ def differences(a, b):
     """What the results of two complete runs differ in, checkpoints included: a list of names."""
     wrong = []
     for folder in ("", "checkpoint"):
-        names = [sorted(n for n in os.listdir(os.path.join(out, folder)) if n.endswith((".h5", ".csv", ".part"))) for out in (a, b)]
+        names = [sorted(n for n in os.listdir(os.path.join(out, folder)) if n.endswith((".h5", ".csv", ".part", "_config.json"))) for out in (a, b)]
         if names[0] != names[1]:
             wrong.append(f"files {names}")
         for name in names[0]:
             if name.endswith(".h5") and name in names[1]:
                 left, right = (datasets(os.path.join(out, folder, name)) for out in (a, b))
                 wrong += [f"{name}:{n}" for n in sorted(left.keys() | right.keys()) if left.get(n) != right.get(n)]
+            elif name.endswith(("_types.csv", "_config.json")) and name in names[1] and len({open(os.path.join(out, name)).read() for out in (a, b)}) > 1:
+                wrong.append(name)
     rows = [[{k: v for k, v in row.items() if k not in NOT_OF_THE_RUN} for row in csv.DictReader(open(os.path.join(out, "metrics.csv")))] for out in (a, b)]
     if rows[0] != rows[1]:
         wrong.append("metrics.csv")

@@ -128,6 +128,9 @@ def contents(out):
     for name in sorted(os.listdir(out)):
         if name.endswith(".h5"):
             found.update(file_contents(os.path.join(out, name), name))
+        elif name == "circuit_config.json" or name.endswith("_types.csv"):
+            with open(os.path.join(out, name), "rb") as file:
+                found[name] = file.read()
     newest = max(os.listdir(os.path.join(out, "checkpoint")))
     found.update(file_contents(os.path.join(out, "checkpoint", newest), "checkpoint", ("seconds", "revision")))
     with open(os.path.join(out, "metrics.csv")) as file:

@@ -86,6 +86,12 @@ typedef struct {
 /** Write edges.h5 with the target_to_source index (and singular hard links), one group /edges/<population> each. */
 status sonata_write_edges(const context *context, const char *path, const char *configuration, int population_count, const sonata_edges *edges);
 
+/** Write what readers of SONATA open a network by: circuit_config.json, which names nodes.h5, edges.h5, their tables of types and their populations, by
+ *  paths from its own folder, and edge_types.csv, with the only type that written edges have (rank 0). Of nodes and edges it reads names and types.
+ *  @param edge_count 0: there is no edges.h5 */
+status sonata_write_circuit(const context *context, const char *directory, int node_count, const sonata_nodes *nodes, int edge_count,
+                            const sonata_edges *edges);
+
 /** How many edges a population has, from the shape of its arrays. Not collective. @param population "" picks the only one in the file
  *  @return STATUS_INPUT, with a message, for a file that is malformed; not agreed */
 status sonata_count_edges(const char *path, const char *population, int64_t *edges);
@@ -142,7 +148,7 @@ enum { SONATA_NODE_UNKNOWN, SONATA_NODE_EXCITATORY, SONATA_NODE_INHIBITORY };
 status sonata_read_nodes(const context *context, const char *path, const char *population, const char *types, int64_t *neurons, uint8_t **sort);
 
 /** The table of types that belongs to a file by its name: edge_types.csv beside edges.h5, NAME_edge_types.csv beside NAME_edges.h5 or NAME.h5. Collective;
- *  rank 0 looks.
+ *  rank 0 looks. Not that which a run writes: it gives edges nothing.
  *  @param what "edge" or "node" @return its path, owned by the caller, free(); NULL if there is none */
 char *sonata_types_beside(const context *context, const char *path, const char *what);
 

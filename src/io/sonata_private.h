@@ -12,6 +12,9 @@
 
 enum { SONATA_NAME_BYTES = FOREIGN_TEXT_BYTES + 128, SONATA_BLOCK = 1 << 18, SONATA_COLUMNS = 4 };
 
+/** The edge_types.csv of a run: what readers of SONATA want to be there. It gives edges nothing. */
+#define SONATA_EDGE_TYPES "edge_type_id target_query source_query model_template\n0 NULL NULL NULL\n"
+
 /** A type of edges or nodes. */
 typedef struct {
     int64_t id, line;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engram/files.h"
 #include "engram/memory.h"
 #include "sonata_private.h"
 #include "table_private.h"
@@ -214,9 +215,21 @@ static bool is_beside(const char *path, const char *what, bool whole, char found
     return access(guess, R_OK) == 0 && realpath(guess, found);
 }
 
+/** Is it that of a run? Nobody need read it: edges of a run mean the same with it and without, and so does the configuration that names them. */
+static bool is_of_run(const char *path) {
+    char text[sizeof SONATA_EDGE_TYPES + 1] = "";
+    int descriptor = file_open_input(path);
+    FILE *file = descriptor < 0 ? NULL : fdopen(descriptor, "rb");
+    if (!file) return false;
+    size_t length = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    return length == sizeof SONATA_EDGE_TYPES - 1 && strcmp(text, SONATA_EDGE_TYPES) == 0;
+}
+
 char *sonata_types_beside(const context *job, const char *path, const char *what) {
     char found[PATH_MAX] = "";
     if (job->rank == 0 && !is_beside(path, what, false, found) && !is_beside(path, what, true, found)) found[0] = '\0';
+    if (found[0] && is_of_run(found)) found[0] = '\0';
     CHECK_MPI(MPI_Bcast(found, sizeof found, MPI_CHAR, 0, job->comm));
     char *copy = found[0] ? strdup(found) : NULL;
     if (found[0] && !copy) context_abort("memory: no room for a path");

@@ -10,6 +10,7 @@
 #include "engram/files.h"
 #include "engram/h5.h"
 #include "engram/memory.h"
+#include "sonata_private.h"
 
 enum { NAME_BYTES = 1024, SORTING_BY_ID = 1 };
 
@@ -332,4 +333,65 @@ status sonata_write_edges(const context *job, const char *path, const char *conf
     h5_group(file, "/edges");
     for (int i = 0; i < population_count; i++) write_population(job, file, &edges[i]);
     return h5_commit(file);
+}
+
+/* ---- circuit ---- */
+
+/** One text file of a folder, complete or not at all. */
+static status write_listed(const char *directory, const char *name, void (*print)(FILE *file, const void *self), const void *self) {
+    char *path;
+    if (asprintf(&path, "%s/%s", directory, name) < 0) context_abort("memory: no room for a path");
+    FILE *file = file_begin(path, 0666);
+    if (file) print(file, self);
+    int error = file ? file_end(file, path) : errno;
+    status result = error ? status_fail(STATUS_FAILURE, "cannot write %s: %s", path, file_why(error)) : STATUS_OK;
+    free(path);
+    return result;
+}
+
+static void print_edge_type(FILE *csv, const void *self) {
+    (void)self;
+    fputs(SONATA_EDGE_TYPES, csv);
+}
+
+typedef struct {
+    int node_count, edge_count;
+    const sonata_nodes *nodes;
+    const sonata_edges *edges;
+} circuit;
+
+/** Names are words of the program: nothing in them is to be escaped. */
+static void print_populations(FILE *json, const char *what, int count, const circuit *circuit) {
+    bool nodes = strcmp(what, "node") == 0;
+    fprintf(json, "      {\"%ss_file\": \"$BASE_DIR/%ss.h5\", \"%s_types_file\": \"$BASE_DIR/%s_types.csv\", \"populations\": {", what, what, what, what);
+    for (int p = 0; p < count; p++) {
+        const sonata_nodes *of = &circuit->nodes[p];
+        const char *type = !nodes ? "chemical" : of->type_count == 1 && strcmp(of->type_names[0], "virtual") == 0 ? "virtual" : "point_neuron";
+        fprintf(json, "%s\n        \"%s\": {\"type\": \"%s\"}", p ? "," : "", nodes ? of->population : circuit->edges[p].population, type);
+    }
+    fputs("}}", json);
+}
+
+static void print_circuit(FILE *json, const void *self) {
+    const circuit *circuit = self;
+    fputs("{\n  \"manifest\": {\"$BASE_DIR\": \".\"},\n  \"networks\": {\n    \"nodes\": [\n", json);
+    print_populations(json, "node", circuit->node_count, circuit);
+    fputs("\n    ],\n    \"edges\": [", json);
+    if (circuit->edge_count) {
+        fputc('\n', json);
+        print_populations(json, "edge", circuit->edge_count, circuit);
+        fputs("\n    ", json);
+    }
+    fputs("]\n  }\n}\n", json);
+}
+
+status sonata_write_circuit(const context *job, const char *directory, int node_count, const sonata_nodes *nodes, int edge_count, const sonata_edges *edges) {
+    const circuit circuit = {.node_count = node_count, .edge_count = edge_count, .nodes = nodes, .edges = edges};
+    int code = STATUS_OK;
+    if (job->rank == 0) {
+        if (edge_count) code = write_listed(directory, "edge_types.csv", print_edge_type, NULL);
+        code = status_worse((status)code, write_listed(directory, "circuit_config.json", print_circuit, &circuit));
+    }
+    CHECK_MPI(MPI_Bcast(&code, 1, MPI_INT, 0, job->comm));
+    return (status)code;
 }

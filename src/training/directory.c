@@ -48,7 +48,8 @@ static int make_directories(const char *directory) {
 /** What a run leaves beside metrics.csv, parameters.yaml and checkpoints, whatever its system: a folder may have had a run of another one.
  *  @return a name from index 0 on, NULL behind the last */
 static const char *result_file(int index) {
-    static const char *const common[] = {"run.json", "spikes.h5", "report.h5", "nodes.h5", "node_types.csv", "edges.h5", "test.h5", "test.json"};
+    static const char *const common[] = {"run.json", "spikes.h5", "report.h5", "nodes.h5", "node_types.csv", "edges.h5", "edge_types.csv",
+                                         "circuit_config.json", "test.h5", "test.json"};
     enum { COMMON = sizeof common / sizeof *common };
     if (index < COMMON) return common[index];
     index -= COMMON;

@@ -80,9 +80,8 @@ status results_sync(results *results);
 /** @return path of a file in the directory, owned by the caller (free) */
 char *results_path(const results *results, const char *name);
 
-status results_write_nodes(const results *results, const char *configuration);
-/** @param plastic_only without synapses that stay as they are */
-status results_write_edges(const results *results, const char *configuration, bool plastic_only);
+/** Nodes, edges, and what readers of SONATA open them by. @param kept EDGES_...: which edges */
+status results_write_network(const results *results, const char *configuration, int kept);
 /** The file that is the system's own. */
 status results_write_own(const results *results, const char *configuration);
 /** Spikes from the @p from-th recorded one on. @param name file in the directory */

@@ -35,32 +35,46 @@ static sonata_nodes fill_nodes(const node_population *population, int first_type
                           .columns = arrays->columns};
 }
 
-status results_write_nodes(const results *results, const char *configuration) {
-    node_list list = {0};
+/** @param[out] populations of which names and types stay, whose texts are those of the list */
+static status write_nodes(const results *results, const char *configuration, const node_list *list, sonata_nodes *populations) {
     node_arrays arrays[POPULATIONS_MAX];
-    sonata_nodes populations[POPULATIONS_MAX];
     int types = 0;
-    results->system->nodes(results->self, &list);
-    for (int p = 0; p < list.count; p++) {
-        populations[p] = fill_nodes(&list.entry[p], types, &arrays[p]);
-        types += list.entry[p].types;
+    for (int p = 0; p < list->count; p++) {
+        populations[p] = fill_nodes(&list->entry[p], types, &arrays[p]);
+        types += list->entry[p].types;
     }
     char *path = results_path(results, "nodes.h5");
-    status written = sonata_write_nodes(results->context, path, configuration, list.count, populations);
+    status written = sonata_write_nodes(results->context, path, configuration, list->count, populations);
     free(path);
-    for (int p = 0; p < list.count; p++) memory_free(arrays[p].type), memory_free(arrays[p].value);
+    for (int p = 0; p < list->count; p++) memory_free(arrays[p].type), memory_free(arrays[p].value);
     return written;
 }
 
-status results_write_edges(const results *results, const char *configuration, bool plastic_only) {
-    edge_list list = {0};
-    results->system->edges(results->self, plastic_only, &list);
+static status write_edges(const results *results, const char *configuration, const edge_list *list) {
     char *path = results_path(results, "edges.h5");
-    status written = sonata_write_edges(results->context, path, configuration, list.count, list.entry);
+    status written = sonata_write_edges(results->context, path, configuration, list->count, list->entry);
     free(path);
-    for (int p = 0; p < list.count; p++)
-        if (list.release[p]) list.release[p](list.entry[p].self);
+    for (int p = 0; p < list->count; p++)
+        if (list->release[p]) list->release[p](list->entry[p].self);
     return written;
+}
+
+status results_write_network(const results *results, const char *configuration, int kept) {
+    const learning_system *system = results->system;
+    node_list nodes = {0};
+    edge_list edges = {0};
+    sonata_nodes populations[POPULATIONS_MAX];
+    status written = STATUS_OK;
+    if (system->nodes) {
+        system->nodes(results->self, &nodes);
+        written = write_nodes(results, configuration, &nodes, populations);
+    }
+    if (kept != EDGES_NONE && system->edges) {
+        system->edges(results->self, kept == EDGES_PLASTIC, &edges);
+        written = status_worse(written, write_edges(results, configuration, &edges));
+    }
+    if (nodes.count == 0) return written;
+    return status_worse(written, sonata_write_circuit(results->context, results->directory, nodes.count, populations, edges.count, edges.entry));
 }
 
 status results_write_own(const results *results, const char *configuration) {

@@ -339,9 +339,7 @@ static status write_results(training *training) {
     double started = clock_seconds();
     char *configuration = config_as_used(training->config);
     bool trained_here = training->progress.loop > training->resumed_from; /* else spikes and traces of the last loop are there already */
-    status written = training->system->nodes ? results_write_nodes(results, configuration) : STATUS_OK;
-    if (output->edges != EDGES_NONE && training->system->edges)
-        written = status_worse(written, results_write_edges(results, configuration, output->edges == EDGES_PLASTIC));
+    status written = results_write_network(results, configuration, output->edges);
     if (training->system->results) written = status_worse(written, results_write_own(results, configuration));
     if (output->spikes == SPIKES_ALL || (output->spikes == SPIKES_LAST && (trained_here || training->loops == 0)))
         written = status_worse(written, results_write_spikes(results, "spikes.h5", configuration, &training->spikes, 0));

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Connectomes as others write them: SONATA files of which the index, the groups, the types or the order of neurons are not what Engram writes itself."""
+import json
 import os
 import signal
 import subprocess
@@ -159,6 +160,26 @@ def test_types_beside(bench):
     told(bench, path, 0, "syn_weight of edge types", overrides=[f"network.edge_types={bench.path('t.csv')}", "network.delay=ignore"])
 
 
+def test_types_of_a_run(bench):
+    """The edge_types.csv that a run leaves gives edges nothing, and is not read: a run is the same, in identity and configuration, with it and without. One that gives something is."""
+    before, _, _ = train(bench, edges_file(bench, "of_run.h5"), "of-run")
+    table, types = os.path.join(before, "edge_types.csv"), open(os.path.join(before, "edge_types.csv")).read()
+
+    def again(name):
+        out, said, err = train(bench, os.path.join(before, "edges.h5"), name, 2, ["network.population=static", "network.neurons=4"])
+        with h5py.File(os.path.join(out, "edges.h5")) as file, open(os.path.join(out, "run.json")) as run:
+            return json.load(run)["identity"], file.attrs["configuration"], "which lies beside" in said + err
+
+    beside = again("beside-run")
+    os.remove(table)
+    assert again("alone") == beside and not beside[2] and table not in str(beside[1]), beside
+    for number, text in enumerate((types + "1 NULL NULL NULL\n", types.replace("\n", " delay\n", 1).replace("NULL\n", "NULL 0.1\n"))):
+        with open(table, "w") as file:
+            file.write(text)
+        _, configuration, said = again(f"other-types{number}")
+        assert said and table in str(configuration), configuration
+
+
 def test_delays_are_ignored(bench):
     path = edges_file(bench, "delays.h5", g0_delay=[1.0, 5.0, 20.0, np.nan])
     out, err = told(bench, path, 0, "delays of 1 to 20 ms and some that are no numbers", overrides=["network.delay=ignore"])
@@ -300,4 +321,4 @@ def test_missing_filters(bench):
 
 
 if __name__ == "__main__":
-    run_tests([test_wrong_index, test_weights, test_shared_rows, test_populations, test_types_beside, test_delays_are_ignored, test_delays, test_neurons_follow_the_file, test_round_trip, test_file_is_busy, test_missing_filters])
+    run_tests([test_wrong_index, test_weights, test_shared_rows, test_populations, test_types_beside, test_types_of_a_run, test_delays_are_ignored, test_delays, test_neurons_follow_the_file, test_round_trip, test_file_is_busy, test_missing_filters])

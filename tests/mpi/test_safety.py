@@ -35,13 +35,15 @@ def test_overwrite_removes_its_own(bench):
     for arguments in (["-o", out, "--overwrite"], ["--resume", out]):
         expect(bench, ["train", config, *arguments], 2, "checkpoint is a symbolic link")
     expect(bench, ["train", config, "-o", other, "--overwrite", "--quiet"], 0)  # no result stands in its way
-    assert sorted(os.listdir(other))[0:2] == ["checkpoint", "diary.txt"]
+    assert {"checkpoint", "diary.txt"} < set(os.listdir(other)) and open(os.path.join(other, "diary.txt")).read() == "precious"
     shutil.rmtree(other)
-    os.makedirs(other)
-    open(os.path.join(other, "edges.h5"), "w").write("precious")
-    for words in ([], ["--overwrite"]):
-        expect(bench, ["train", config, "-o", other, *words], 2, "holds no run", "edges.h5")
-    assert open(os.path.join(other, "edges.h5")).read() == "precious" and os.listdir(other) == ["edges.h5"]
+    for name in ("edges.h5", "edge_types.csv", "circuit_config.json"):
+        os.makedirs(other)
+        open(os.path.join(other, name), "w").write("precious")
+        for words in ([], ["--overwrite"]):
+            expect(bench, ["train", config, "-o", other, *words], 2, "holds no run", name)
+        assert open(os.path.join(other, name)).read() == "precious" and os.listdir(other) == [name]
+        shutil.rmtree(other)
 
 
 def test_links_and_pipes(bench):

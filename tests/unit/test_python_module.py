@@ -1,4 +1,5 @@
 """tools/engram.py: what it gives of small runs of every system against h5py, yaml and closed forms; what is not there, unfinished or damaged; what need not be installed; the examples."""
+import csv
 import importlib
 import json
 import os
@@ -240,6 +241,33 @@ def test_what_a_system_has(bench, system, out):
         refused(lambda: run.report("v"), "report.h5", "output.report")
 
 
+@each
+def test_circuit(bench, system, out):
+    """What readers of SONATA open a run by: every file and population that it names is there, none is left out, and every type of a node or an edge is in its table."""
+    with open(os.path.join(out, "circuit_config.json")) as file:
+        circuit = json.load(file)
+    assert circuit["manifest"] == {"$BASE_DIR": "."} and sorted(circuit["networks"]) == ["edges", "nodes"]
+    for what in ("node", "edge"):
+        network, = circuit["networks"][f"{what}s"]
+        paths = {key: os.path.normpath(network[key].replace("$BASE_DIR", out)) for key in (f"{what}s_file", f"{what}_types_file")}
+        with open(paths[f"{what}_types_file"], newline="") as table, h5py.File(paths[f"{what}s_file"]) as file:
+            types = {int(row[f"{what}_type_id"]): row for row in csv.DictReader(table, delimiter=" ")}
+            assert sorted(file[f"{what}s"]) == sorted(network["populations"]) and len(types) > 0, network
+            for name, group in file[f"{what}s"].items():
+                found = {types[number].get("model_type") for number in group[f"{what}_type_id"][:]}
+                assert network["populations"][name]["type"] == {"point_neuron": "point_neuron", "virtual": "virtual", None: "chemical"}[found.pop()] and not found, (name, found)
+
+
+def test_circuit_of_nodes(bench):
+    """Without edges the circuit has none, and no table of their types; with them, a second run takes the place of the first."""
+    config, out = bench.config("two.yaml", TWO.replace("kind: file, path", "kind: sinusoid} #")), bench.path("bare")
+    for kept, files in (("none", set()), ("plastic", {"edges.h5", "edge_types.csv"}), ("none", set())):
+        bench.succeed(["train", config, "-o", out, "--overwrite", "-P", "learning.loops=1", "-P", "test.trials=0", "-P", f"output.edges={kept}"])
+        with open(os.path.join(out, "circuit_config.json")) as file:
+            edges = json.load(file)["networks"]["edges"]
+        assert {"edges.h5", "edge_types.csv"} & set(os.listdir(out)) == files and [list(of["populations"]) for of in edges] == ([["plastic"]] if files else []), (kept, edges)
+
+
 def test_by_name(bench):
     """Tasks by their conditions' names; units; reports with their time axis."""
     out = two_tasks(bench)
@@ -342,7 +370,7 @@ def test_unfinished(bench):
     """A run that is at work, or was killed: what it has already can be read, and the rest is refused with its state."""
     out = copy(bench, "unfinished")
     for name in os.listdir(out):
-        if name.endswith((".h5", ".json")) or name == "node_types.csv":
+        if name.endswith((".h5", ".json")) or name.endswith("_types.csv"):
             os.remove(os.path.join(out, name))
     with open(os.path.join(out, "metrics.csv"), "a") as file:
         file.write("4,0,0.0")  # a line that is being written
@@ -484,5 +512,5 @@ def test_examples(bench):
     assert not long, f"{long}: examples are short"
 
 
-run_tests([test_run, test_parameters_as_used, test_values, test_synapses, test_spikes, test_neo, test_what_a_system_has, test_by_name, test_psth, test_names, test_bad_paths, test_unfinished, test_damaged,
+run_tests([test_run, test_parameters_as_used, test_values, test_synapses, test_spikes, test_neo, test_what_a_system_has, test_circuit, test_circuit_of_nodes, test_by_name, test_psth, test_names, test_bad_paths, test_unfinished, test_damaged,
            test_without_packages, test_runs, test_examples])
