@@ -96,11 +96,39 @@ def text_of(value):
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
+def nearest(name, known):
+    """The one among known names that may be meant, or None."""
+    known = [str(other) for other in known]
+    close = difflib.get_close_matches(str(name), known, 1, 0.5) or difflib.get_close_matches(str(name).lower(), known, 1, 0.3)
+    return close[0] if close else None
+
+
 def missing(where, what, name, known):
     """The error of a name that is not there."""
-    known = [str(other) for other in known]
-    near = difflib.get_close_matches(str(name), known, 1)
-    return EngramError(f"{where}: no {what} '{name}'{f' (did you mean {near[0]!r}?)' if near else ''}; there is {', '.join(known) or 'none'}")
+    known, near = [str(other) for other in known], nearest(name, known)
+    return EngramError(f"{where}: no {what} '{name}'{f' (did you mean {near!r}?)' if near else ''}; there is {', '.join(known) or 'none'}")
+
+
+def system_of(rule):
+    return OF_RULE.get(rule, OF_RULE["somatic"] if rule.startswith("dendritic") else rule)
+
+
+def read_columns(path, text, bad=None):
+    """{column: array} of a table of numbers with a line of names, NaN where a cell is empty; lines that are empty or begin with # are none.
+    @param bad  list that takes what is wrong with lines, which are left out; None: that is an EngramError"""
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith("#")]
+    cells, rows = list(csv.reader(line for _, line in lines)), []
+    names = [name.strip() for name in cells[0]] if cells else []
+    for (number, _), values in zip(lines[1:], cells[1:]):
+        try:
+            if len(values) != len(names):
+                raise ValueError(f"{len(values)} cells, {len(names)} are wanted")
+            rows.append([float(value or "nan") for value in values])
+        except ValueError as error:
+            if bad is None:
+                raise EngramError(f"{path}: line {number} is damaged: {error}") from None
+            bad.append(f"line {number} of {os.path.basename(path)} is left out: {error}")
+    return dict(zip(names, np.array(rows).reshape(len(rows), len(names)).T))
 
 
 class Parameters(dict):
@@ -279,8 +307,7 @@ class Psth:
     def __init__(self, edges, ids, trials, source, single, smooth):
         """@param single  rates [trial][bin][neuron], or one that is a mean over trials"""
         self.edges, self.time, self.ids, self.trials, self.source = Array(edges, "ms"), Array((edges[1:] + edges[:-1]) / 2, "ms"), ids, trials, source
-        if smooth > 0:
-            single = smoothed(single, smooth / (edges[1] - edges[0]))
+        single = smoothed(single, smooth / (edges[1] - edges[0]), axis=1)
         self.rate, self.sem = self.over_trials(single)
         self.mean, self.mean_sem = self.over_trials(single.mean(axis=2))
 
@@ -299,12 +326,15 @@ class Psth:
         return pandas.DataFrame(np.asarray(self.rate), index=pandas.Index(np.asarray(self.time), name="time_ms"), columns=pandas.Index(self.ids, name="neuron"))
 
 
-def smoothed(values, sd):
-    """A Gaussian of sd bins along axis 1, reflected at the ends: sums over bins stay."""
-    radius = int(np.ceil(4 * sd))
-    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sd) ** 2)
-    padded = np.pad(values, ((0, 0), (radius, radius), (0, 0)), mode="symmetric")
-    return sum(weight * padded[:, k:k + values.shape[1]] for k, weight in enumerate(kernel / kernel.sum()))
+def smoothed(values, sd, axis=0):
+    """By a Gaussian of sd bins along an axis, reflected at the ends: sums over bins stay. @param sd  0: as they are"""
+    values = np.moveaxis(np.asarray(values, float), axis, 0)
+    if sd > 0:
+        radius, count = int(np.ceil(4 * sd)), len(values)
+        kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sd) ** 2)
+        padded = np.pad(values, [(radius, radius)] + [(0, 0)] * (values.ndim - 1), mode="symmetric")
+        values = sum(weight * padded[k:k + count] for k, weight in enumerate(kernel / kernel.sum()))
+    return np.moveaxis(values, 0, axis)
 
 
 class Run:
@@ -320,8 +350,7 @@ class Run:
                               f"{self.folder}: holds no run of engram (parameters.yaml and metrics.csv); there is {some(sorted(os.listdir(self.folder)))}")
         self.about = self.read_json("run.json")
         self.parameters = Parameters(*self.configuration())
-        rule = str(self.parameters["learning.rule"])
-        self.system = self.about.get("system") or OF_RULE.get(rule, OF_RULE["somatic"] if rule.startswith("dendritic") else rule)
+        self.system = self.about.get("system") or system_of(str(self.parameters["learning.rule"]))
 
     # ---- files ----
 
@@ -393,19 +422,11 @@ class Run:
     def columns(self):
         """{column of metrics.csv: array}, NaN where nothing was measured. A last line that is being written is left out."""
         text = self.read_text("metrics.csv")
-        lines = list(csv.reader(text[:text.rfind("\n") + 1].splitlines()))
-        names, rows = lines[0] if lines else [], []
-        if "\0" in text or (names and names[:2] != ["loop", "task"]):
+        whole = text[:text.rfind("\n") + 1]
+        if "\0" in text or (whole and whole.split("\n", 1)[0].rstrip("\r").split(",")[:2] != ["loop", "task"]):
             raise EngramError(f"{self.path('metrics.csv')}: is damaged, or not of engram")
-        for number, cells in enumerate(lines[1:], 2):
-            try:
-                rows.append([float(cell or "nan") for cell in cells])
-                if len(cells) != len(names):
-                    raise ValueError(f"{len(cells)} cells, {len(names)} are wanted")
-            except ValueError as error:
-                raise EngramError(f"{self.path('metrics.csv')}: line {number} is damaged: {error}") from None
-        values = np.array(rows).reshape(len(rows), len(names)).T
-        return {name: column.astype(int) if name in ("loop", "task") and np.isfinite(column).all() else column for name, column in zip(names, values)}
+        columns = read_columns(self.path("metrics.csv"), whole)
+        return {name: column.astype(int) if name in ("loop", "task") and np.isfinite(column).all() else column for name, column in columns.items()}
 
     @property
     def metrics(self):

@@ -35,19 +35,19 @@ def window_of(count):
 
 def rows_of(run):
     """Those of ROWS that the run has numbers of. A system that has no line there: the column behind the rate, and the rate."""
-    first = next((name for name in run.metrics if name not in NOT_SHOWN), None)
-    wanted = ROWS.get(run.system(), ([(first, False, [(first, "")])] if first else []) + [("Rate (Hz)", False, [("rate_hz", "")])])
-    rows = [(label, log, [(name, text) for name, text in lines if np.isfinite(run.metrics.get(name, np.array([np.nan]))).any()]) for label, log, lines in wanted]
+    first = next((name for name in run.columns if name not in NOT_SHOWN), None)
+    wanted = ROWS.get(run.system, ([(first, False, [(first, "")])] if first else []) + [("Rate (Hz)", False, [("rate_hz", "")])])
+    rows = [(label, log, [(name, text) for name, text in lines if np.isfinite(run.columns.get(name, np.array([np.nan]))).any()]) for label, log, lines in wanted]
     return [row for row in rows if row[2]]
 
 
 def series(run, name, task):
     """(loops, values) of a column where it is a number."""
-    values = run.metrics.get(name)
+    values = run.columns.get(name)
     if values is None:
         return np.array([]), np.array([])
-    good = np.isfinite(values) & (run.metrics["task"] == task)
-    return run.metrics["loop"][good], values[good]
+    good = np.isfinite(values) & (run.columns["task"] == task)
+    return run.columns["loop"][good], values[good]
 
 
 def mean_over_runs(runs, name, task):
@@ -96,7 +96,7 @@ def draw_row(axes, run, row, tasks, unit):
     window, many = 1, len(tasks) > 1
     for k, (name, text) in enumerate(row[2]):
         for task in tasks:
-            look = (*colour_of(task, tasks), run.task(task) if k == 0 and len(tasks) <= len(TASKS) else "") if many else (*LINES[k % len(LINES)], text if len(row[2]) > 1 else "")
+            look = (*colour_of(task, tasks), run.task_title(task) if k == 0 and len(tasks) <= len(TASKS) else "") if many else (*LINES[k % len(LINES)], text if len(row[2]) > 1 else "")
             if many and k:  # the first column has the lines of the tasks, others are dotted
                 look = (look[0], ":", "")
             draw = draw_many if len(run.group) > 1 else draw_one
@@ -114,9 +114,9 @@ def decades(axes):
 
 
 def learning_curve(run, options):
-    if not len(run.metrics.get("loop", [])):
+    if not len(run.columns.get("loop", [])):
         raise Skip("metrics.csv holds no loop")
-    tasks = sorted({int(task) for task in run.metrics["task"]})
+    tasks = sorted({int(task) for task in run.columns["task"]})
     tasks = tasks if options.tasks is None else [task for task in tasks if task in options.tasks]
     rows = rows_of(run)
     if not tasks or not rows:
@@ -126,7 +126,7 @@ def learning_curve(run, options):
             for task in tasks:
                 mean_over_runs([run, other], name, task)
     seconds = run.about.get("loop_model_ms", float("nan")) / 1000
-    unit = seconds if run.system() == "balanced" and np.isfinite(seconds) else 1
+    unit = seconds if run.system == "balanced" and np.isfinite(seconds) else 1
     published = options.published or {}
 
     def draw(figure):
@@ -154,7 +154,7 @@ def learning_curve(run, options):
         if unit == 1:
             grid[-1].xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
         figure.align_ylabels()
-        told = [f"mean over {run.over()}"] if run.system() == "patterns" else []
+        told = [f"mean over {run.over()}"] if run.system == "patterns" else []
         if len(run.group) > 1:
             told.append(f"mean ± SD over {len(run.group)} runs" + (f" of running means of {window} loops" if window > 1 else ""))
         elif window > 1:

@@ -43,13 +43,9 @@ class State:
 
     def __init__(self, directory):
         self.directory, self.now = directory, time.time()
-        self.run = Run.__new__(Run)  # its files one by one: there may be few yet
-        self.run.directory, self.run.files, self.run.group = directory, {}, [self.run]
-        self.run.about = self.run.read_json("run.json")
-        self.run.settings = self.run.read_settings()
-        self.run.metrics = Run.read_metrics(os.path.join(directory, "metrics.csv"), quiet=True)
-        metrics = self.run.metrics
-        self.loop = self.run.loops_done()
+        self.run = Run(directory, quiet=True)
+        metrics = self.run.columns
+        self.loop = self.run.loops
         self.loops = self.whole("learning.loops")
         self.columns = list(metrics)
         self.score = self.columns[4] if len(self.columns) > 4 else None
@@ -98,7 +94,7 @@ class State:
         return "finishing" if self.loops is not None and self.loop >= self.loops else "running" if self.loop else "starting"
 
     def last(self, name):
-        values = self.run.metrics.get(name, np.array([]))
+        values = self.run.columns.get(name, np.array([]))
         values = values[np.isfinite(values)]
         return float(values[-1]) if len(values) else math.nan
 
@@ -191,7 +187,7 @@ def thinned(x, y):
 
 def curve(state, column, label):
     """A column of metrics.csv against the loop: thin as it is, thick its running mean; tests as rings."""
-    metrics = state.run.metrics
+    metrics = state.run.columns
     good = np.isfinite(metrics[column])
     if not good.any():
         return ""
@@ -251,7 +247,7 @@ def latest_spikes(state):
 def raster(state):
     found = latest_spikes(state)
     if not found:
-        keeps = state.run.settings.get("output.spikes", "none")
+        keeps = state.run.parameters.get("output.spikes", "none")
         when = {"last": "spikes of the last loop are written when the run ends", "all": "the first spikes are written with the first checkpoint"}.get(keeps, "this run keeps none (output.spikes)")
         return f'<h2>Spikes</h2><p id="no-raster">There are no spikes to show: {when}.</p>'
     what, length, times, ids = found

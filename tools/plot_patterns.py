@@ -25,7 +25,7 @@ def raster(run, options):
         raise Skip("no neuron fired")
     groups = by_type(run)
     length = run.number("simulation.loop_duration") / 1000
-    if run.settings.get("output.spikes") == "all" and length > 0:
+    if run.parameters.get("output.spikes") == "all" and length > 0:
         loop = max(run.about.get("loops", 0), int(np.ceil(times.max() / length))) - 1
         times, ids = times[times > loop * length] - loop * length, ids[times > loop * length]
     end = length if np.isfinite(length) else times.max()
@@ -84,7 +84,7 @@ def scores_of(run, tasks, which, what):
 def scores(run, options):
     """Histograms of r, and of the slope beside it; recorded units above, auxiliary neurons below."""
     run.file("test.h5")
-    tasks, unit = run.tasks(options), run.paired()
+    tasks, unit = run.chosen_tasks(options), run.paired()
     trained = np.zeros(len(unit), bool)
     trained[run.trained()] = True
     groups = [(trained & (unit != -2), "Recorded units" if (unit >= 0).any() else "Neurons"), (trained & (unit == -2), "Auxiliary neurons")]
@@ -253,7 +253,7 @@ def spectrum(run, options):
 
 def mean_rates(run, options):
     run.file("test.h5")
-    tasks, gids, unit = run.tasks(options), run.trained(), run.paired()
+    tasks, gids, unit = run.chosen_tasks(options), run.trained(), run.paired()
     recorded = (unit[gids] >= 0).any()
     if recorded:
         gids = gids[unit[gids] >= 0]
@@ -275,7 +275,7 @@ def mean_rates(run, options):
         for k, (task, wanted, fired) in enumerate(points):
             label = f"r = {signed(correlation(wanted, fired))}, slope {signed(slope(wanted, fired))}"
             axes.scatter(wanted, fired, s=7, marker=MARKERS[k % len(MARKERS)], linewidths=0.5, facecolors="none" if k % 2 else colour_of(task, tasks)[0], edgecolors=colour_of(task, tasks)[0], alpha=0.8,
-                         label=f"{run.task(task)}: {label}" if len(tasks) > 1 else label, rasterized=len(gids) > 500, gid=f"rates {task}")
+                         label=f"{run.task_title(task)}: {label}" if len(tasks) > 1 else label, rasterized=len(gids) > 500, gid=f"rates {task}")
         axes.plot([low, high], [low, high], color=TARGET, linewidth=0.6, zorder=3)
         axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), xlabel="Target: mean rate (Hz)", ylabel="Trained network:\nmean rate (Hz)")
         axes.set_aspect("equal", "box")

@@ -1,17 +1,14 @@
 """The files of a run as tools/plot reads them: metrics.csv, run.json, the configuration, datasets; which of its neurons are shown, by name."""
-import csv
-import difflib
-import json
+import functools
 import os
 import re
 import sys
 
+import engram
 import h5py
 import numpy as np
 from plot_style import Skip
 
-SYSTEM_OF = {"rls": "patterns", "none": "patterns", "balanced": "balanced", "bptt": "lsnn", "eprop": "lsnn", "ppo": "lsnn", "exact_gradient": "differentiable"}
-DENDRITIC = ("somatic", "dendritic")  # how the names of its rules begin
 LONGEST_NAME = 16  # characters of a name in a figure
 BAD_LINES_TOLD = 5
 
@@ -57,32 +54,87 @@ def plural(count, noun):
 
 
 def nearest(name, known):
-    close = difflib.get_close_matches(name, known, 1, 0.5) or difflib.get_close_matches(name.lower(), known, 1, 0.3)
-    return f"; did you mean {close[0]}?" if close else ""
+    """Behind a message about a name that is not known."""
+    found = engram.nearest(name, known)
+    return f"; did you mean {found}?" if found else ""
 
 
-class Run:
-    """The files of a run, opened when first asked for."""
+def tell(messages, more):
+    for message in messages[:BAD_LINES_TOLD]:
+        print(f"plot: {message}", file=sys.stderr)
+    if len(messages) > BAD_LINES_TOLD:
+        print(f"plot: {len(messages) - BAD_LINES_TOLD} {more}", file=sys.stderr)
 
-    def __init__(self, directory):
-        self.directory, self.files, self.ranked = directory, {}, None
-        self.metrics = self.read_metrics(os.path.join(directory, "metrics.csv"))
-        self.about = self.read_json("run.json")
-        self.settings = self.read_settings()
+
+def read_table(path, text=None, quiet=False):
+    """{column: array} of a CSV file; lines that are not of it are left out, and said so, unless quiet."""
+    bad = []
+    if text is None:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+    found = engram.read_columns(path, text.replace("\0", "?"), bad)
+    if not quiet:
+        tell(bad, f"more lines of {os.path.basename(path)} are left out")
+        if bad and not len(next(iter(found.values()))):
+            fail(f"{path} is not a table of numbers")
+    return found
+
+
+def told(value):
+    """A parameter as a figure or a message has it."""
+    return f"{value:g} {value.unit}".rstrip() if isinstance(value, engram.Number) else str(value)
+
+
+class Run(engram.Run):
+    """A run as panels read it. Its files may be few yet, or damaged: what cannot be read is told of, and panels that need it are left out."""
+
+    def __init__(self, directory, quiet=False):
+        """@param quiet  nothing is told: the run is at work"""
+        self.folder = self.directory = directory
+        self.quiet, self.open, self.ranked = quiet, {}, None
         self.group = [self]  # runs that are compared, this one first
+        self.about = self.read(lambda: self.read_json("run.json"), {})
+        self.parameters = self.read(lambda: engram.Parameters(*self.configuration()), engram.Parameters(directory, ""))
+        self.system = self.about.get("system") or engram.system_of(str(self.parameters.get("learning.rule", "")))
 
     # ---- files ----
 
+    def read(self, what, otherwise):
+        """What can be read of it, else something that stands for it."""
+        try:
+            return what()
+        except engram.EngramError as error:
+            if not self.quiet:
+                tell([str(error)], "")
+            return otherwise
+
+    def configuration(self):
+        """That which is whole; of a run without one nothing."""
+        try:
+            return super().configuration()
+        except engram.EngramError:
+            path = self.path("parameters.yaml")
+            return path, self.read_text("parameters.yaml") if os.path.exists(path) else ""
+
+    @functools.cached_property
+    def columns(self):
+        """Of metrics.csv, without lines that are damaged."""
+        path = self.path("metrics.csv")
+        if not os.path.exists(path):
+            return {}
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+        return read_table(path, text[:text.rfind("\n") + 1], self.quiet)
+
     def file(self, name):
-        if name not in self.files:
-            path = os.path.join(self.directory, name)
-            if not os.path.exists(path):
+        if name not in self.open:
+            if not os.path.exists(self.path(name)):
                 raise Skip(f"there is no {name}")
             try:
-                self.files[name] = h5py.File(path, "r")
+                self.open[name] = h5py.File(self.path(name), "r")
             except OSError as error:
                 raise Skip(f"{name} cannot be read ({error})") from error
-        return self.files[name]
+        return self.open[name]
 
     def has(self, name, path):
         try:
@@ -96,74 +148,12 @@ class Run:
             raise Skip(f"{name} has no {path}")
         return file[path]
 
-    @staticmethod
-    def read_metrics(path, quiet=False):
-        """Columns of a CSV file with a header as arrays of floats, NaN where a field is empty; lines that are none are left out, and said so; {} without the file."""
-        if not os.path.exists(path):
-            return {}
-        with open(path, newline="", encoding="utf-8", errors="replace") as file:
-            lines = [(number, line) for number, line in enumerate(file.read().replace("\0", "?").splitlines(), 1) if line.strip() and not line.startswith("#")]
-        cells = list(csv.reader(line for _, line in lines))
-        names, rows, bad, name = [name.strip() for name in cells[0]] if cells else [], [], [], os.path.basename(path)
-        for (number, _), values in zip(lines[1:], cells[1:]):
-            try:
-                if len(values) != len(names):
-                    raise ValueError(f"{len(values)} of {len(names)} cells")
-                rows.append([float(value or "nan") for value in values])
-            except ValueError as error:
-                bad.append(f"line {number} of {name} is left out: {error}")
-        for message in [] if quiet else bad[:BAD_LINES_TOLD]:
-            print(f"plot: {message}", file=sys.stderr)
-        if len(bad) > BAD_LINES_TOLD and not quiet:
-            print(f"plot: {len(bad) - BAD_LINES_TOLD} more lines of {name} are left out", file=sys.stderr)
-        if len(cells) > 1 and not rows and not quiet:
-            fail(f"{path} is not a table of numbers")
-        return {name: column for name, column in zip(names, np.array(rows).T) if name} if rows else {}
-
-    def read_json(self, name):
-        try:
-            with open(os.path.join(self.directory, name), encoding="utf-8") as file:
-                return json.load(file)
-        except (OSError, ValueError):
-            return {}
-
-    def read_settings(self):
-        """{'stimulus.start': '800 ms', ...}: the configuration as used, that every HDF5 file carries, or parameters.yaml of a run that has none yet; {} without one."""
-        texts = []
-        for name in ("targets.h5", "nodes.h5", "spikes.h5", "test.h5", "edges.h5"):
-            try:
-                texts.append(self.file(name).attrs["configuration"])
-                break
-            except (Skip, KeyError):
-                continue
-        if not texts:
-            try:
-                with open(os.path.join(self.directory, "parameters.yaml"), encoding="utf-8", errors="replace") as file:
-                    texts.append(file.read())
-            except OSError:
-                return {}
-        settings, section = {}, ""
-        for line in (texts[0].decode() if isinstance(texts[0], bytes) else str(texts[0])).splitlines():
-            match = re.match(r"(\s*)(\w+):\s*(.*?)\s*$", line)
-            if match and not match[1]:
-                section = match[2]
-            elif match:
-                settings[f"{section}.{match[2]}"] = match[3].strip('"')
-        return settings
-
     def number(self, key):
-        """A setting as a number in its unit (ms, Hz), NaN if unknown."""
-        match = re.match(r"[-+0-9.eE]+", self.settings.get(key, ""))
-        return float(match[0]) if match else float("nan")
+        """A parameter in its unit (ms, Hz), NaN if unknown."""
+        value = self.parameters.get(key)
+        return float(value) if isinstance(value, (int, float)) else float("nan")
 
     # ---- what it is ----
-
-    def system(self):
-        rule = self.settings.get("learning.rule", "")
-        return self.about.get("system") or ("dendritic" if rule.startswith(DENDRITIC) else SYSTEM_OF.get(rule, ""))
-
-    def loops_done(self):
-        return int(self.metrics["loop"].max()) if len(self.metrics.get("loop", [])) else 0
 
     def excitatory(self, gids=None):
         """Whether neurons are excitatory."""
@@ -173,10 +163,10 @@ class Run:
     def stimulus(self):
         """Its start and end in s from the start of a loop, None without one."""
         start, stop = self.number("stimulus.start"), self.number("stimulus.stop")
-        return (start / 1000, stop / 1000) if self.settings.get("stimulus.kind") != "none" and stop > start else None
+        return (start / 1000, stop / 1000) if self.parameters.get("stimulus.kind") != "none" and stop > start else None
 
     def unit_of_drive(self):
-        unit = self.settings.get("plastic.time_unit", "1 ms")
+        unit = told(self.parameters.get("plastic.time_unit", "1 ms"))
         return "drive × ms" if unit == "1 ms" else f"drive × {unit}"
 
     def times(self):
@@ -190,7 +180,7 @@ class Run:
 
     def time_axis(self):
         """(seconds to add to the time in a loop, label of the axis): that of the table which targets were read from, where they were."""
-        if self.settings.get("targets.kind") == "file" and np.isfinite(self.number("targets.origin")):
+        if self.parameters.get("targets.kind") == "file" and np.isfinite(self.number("targets.origin")):
             return self.number("targets.origin") / 1000 - self.window_start(), "Time (s)"
         return 0.0, "Time from start of loop (s)"
 
@@ -203,7 +193,7 @@ class Run:
         except Skip:
             return []
 
-    def task(self, task):
+    def task_title(self, task):
         """A task as it is told of: by the name of its condition, if it has one."""
         names = self.names("condition")
         if task >= len(names):
@@ -211,7 +201,7 @@ class Run:
         name = names[task] if len(names[task]) <= LONGEST_NAME else names[task][:LONGEST_NAME - 1] + "…"
         return f"condition {name}" if re.fullmatch(r"[-+0-9.]+", name) else name
 
-    def tasks(self, options):
+    def chosen_tasks(self, options):
         """The tasks asked for, or all."""
         known = sorted(int(key) for key in self.file("targets.h5")["targets"] if key.isdigit())
         return known if options.tasks is None else [task for task in options.tasks if task in known]
@@ -294,15 +284,3 @@ def choose(candidates, count):
 def columns(dataset, gids):
     """Of a [time][neuron] dataset, in the order of gids."""
     return np.stack([dataset[:, int(gid)] for gid in gids], axis=1)
-
-
-def smoothed(values, sd):
-    """Along the first axis by a Gaussian of sd samples, whose weights at the ends are those that are inside."""
-    if sd <= 0:
-        return np.asarray(values, float)
-    reach = max(1, int(np.ceil(8 * sd)))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sd)**2)
-
-    def one(series):
-        return np.convolve(series, kernel)[reach:reach + len(series)] / np.convolve(np.ones(len(series)), kernel)[reach:reach + len(series)]
-    return np.apply_along_axis(one, 0, np.asarray(values, float))

@@ -1,6 +1,7 @@
 """Panels of tools/plot with curves of single units of the system `patterns`: a grid [unit][task], under a line for the legend. Each prepares its data, raises Skip if they are missing."""
 import numpy as np
-from plot_run import columns, correlation, plural, r_squared, signed, slope, smoothed
+from engram import smoothed
+from plot_run import columns, correlation, plural, r_squared, signed, slope, told
 from plot_style import NETWORK, PAGE, STIMULUS, TARGET, Panel, Skip, few_ticks, titled, width_of
 
 SMOOTH_BINS = 2   # SD of the Gaussian that smooths a PSTH, where --smooth says nothing
@@ -9,7 +10,7 @@ LOOPS_SHOWN = 20  # in a raster of loops, and in their PSTH
 
 def shown_tasks(run, options, panel):
     """Tasks side by side: as many as have room, unless asked for."""
-    tasks = run.tasks(options)
+    tasks = run.chosen_tasks(options)
     most = 3 if (options.width or 0) >= PAGE - 40 else 2
     if options.tasks is None and len(tasks) > most:
         print(f"{panel}: tasks 0 to {most - 1} of {len(tasks)}; --tasks chooses others")
@@ -43,7 +44,7 @@ class Grid:
     def name(self, n, c, score):
         """Above axes: the condition in the first row, the unit in the first column, and the score."""
         room = width_of(self.figure) / len(self.tasks) / 25.4 * 72 / (0.5 * 6)  # characters
-        condition = f"{self.run.task(self.tasks[c])}\n" if n == 0 and len(self.tasks) > 1 else ""
+        condition = f"{self.run.task_title(self.tasks[c])}\n" if n == 0 and len(self.tasks) > 1 else ""
         unit = self.run.unit_title(*self.shown[n]) if c == 0 else ""
         between = "\n" if len(unit) + len(score) + 6 > room else "\N{EM SPACE}"
         if len(self.tasks) > 1 and between == "\n" and c:
@@ -84,7 +85,7 @@ def drive_panel(run, options, panel, file):
     quantity = run.data("targets.h5", f"targets/{tasks[0]}/target").attrs.get("quantity", "drive")
     rate = (quantity.decode() if isinstance(quantity, bytes) else str(quantity)) == "rate"
     what = "rate φ(drive)" if rate else "drive" if tested or run.number("output.correlation_window") == 0 else "averaged drive"
-    label = f"Rate φ(drive) (spikes per {run.settings.get('plastic.time_unit', 'time unit')})" if rate else "Synaptic drive"
+    label = f"Rate φ(drive) (spikes per {told(run.parameters.get('plastic.time_unit', 'time unit'))})" if rate else "Synaptic drive"
     trials = len(run.data("test.h5", f"test/{tasks[0]}/trial_correlation")) if tested else 0
 
     def draw(figure):
@@ -183,11 +184,11 @@ def other_gid(other, run, gid):
 def loop_spikes(run, tasks):
     """Of each task {task: (its last loops, of each spike in them the loop, s from its start, neuron)}."""
     length = run.number("simulation.loop_duration") / 1000
-    if run.settings.get("output.spikes") != "all" or not length > 0:
+    if run.parameters.get("output.spikes") != "all" or not length > 0:
         raise Skip("spikes.h5 does not have the spikes of every loop (output.spikes: all)")
     times, ids = run.data("spikes.h5", "spikes/neurons/timestamps")[:] / 1000, run.data("spikes.h5", "spikes/neurons/node_ids")[:].astype(int)
     loop = np.maximum(np.ceil(times / length - 1e-9), 1).astype(int)  # a spike at the end of a step is that step's
-    task_of = dict(zip(run.metrics.get("loop", np.array([])).astype(int), run.metrics.get("task", np.array([])).astype(int)))
+    task_of = dict(zip(run.columns.get("loop", np.array([])).astype(int), run.columns.get("task", np.array([])).astype(int)))
     found = {}
     for task in tasks:
         loops = np.array([number for number in sorted(task_of) if task_of[number] == task][-LOOPS_SHOWN:])
@@ -201,7 +202,7 @@ def loop_spikes(run, tasks):
 def loops_told(run, found):
     """What loops are, for a title."""
     many = max(len(loops) for loops, *_ in found.values())
-    return f"the last {plural(many, 'loop')}, without learning" if run.settings.get("learning.rule") == "none" else f"the last {plural(many, 'training loop')}" + (" of a task" if len(found) > 1 else "")
+    return f"the last {plural(many, 'loop')}, without learning" if run.parameters.get("learning.rule") == "none" else f"the last {plural(many, 'training loop')}" + (" of a task" if len(found) > 1 else "")
 
 
 def trials(run, options):

@@ -27,7 +27,8 @@ import plot_curves  # noqa: E402
 import plot_live  # noqa: E402
 import plot_patterns  # noqa: E402
 import plot_units  # noqa: E402
-from plot_run import Run, smoothed  # noqa: E402
+from engram import smoothed  # noqa: E402
+from plot_run import Run  # noqa: E402
 from plot_style import new_figure, plt, save, style  # noqa: E402
 
 UNITS = ["cell_3", "cell_12", "cell_40", "Zelle ä<&>"]
@@ -186,8 +187,10 @@ def test_units(bench):
             wanted = rates()[task][:, UNITS.index(name)]
             assert np.abs(line.get_ydata() - wanted).max() < 1e-3, f"{name} {condition}: {line.get_ydata()} for {wanted}"
             rate = engram_test.read(out, "test.h5", f"test/{task}/psth")[:, gid]
-            weight = np.exp(-0.5 * (20 * np.subtract.outer(np.arange(len(rate)), np.arange(len(rate))) / 15)**2)
+            here, count = np.arange(len(rate)), len(rate)
+            weight = sum(np.where(abs(apart) <= 3, np.exp(-0.5 * (20 * apart / 15)**2), 0) for apart in (np.subtract.outer(here, mirrored) for mirrored in (here, -1 - here, 2 * count - 1 - here)))
             near(artists[f"psth {gid} {task}"].get_ydata(), weight @ rate / weight.sum(axis=1), "PSTH")
+            near(artists[f"psth {gid} {task}"].get_ydata(), named.psth(task, smooth=15, neurons=[gid]).rate[:, 0], "PSTH of engram.py")
             near(artists[f"psth {gid} {task}"].get_xdata(), (-110 + 20 * (np.arange(len(rate)) + 0.5)) / 1000, "its bins")
             r, slope = (engram_test.read(out, "test.h5", f"test/{task}/rate_{what}")[gid] for what in ("correlation", "slope"))
             told = f"r = {r:.2f}, slope {slope:.2f}".replace("-", "\N{MINUS SIGN}")
@@ -315,7 +318,7 @@ def test_other_systems(bench):
     for system, text in OTHERS.items():
         out = bench.train(bench.config(f"{system}.yaml", text), system)
         run = Run(out)
-        assert run.system() == system
+        assert run.system == system
         with plt.rc_context(style()):
             ready = dict(script.prepare(run, options()))
         assert PANELS[system] <= set(ready), f"{system}: {sorted(ready)}"

@@ -315,7 +315,7 @@ def test_psth(bench):
     single = np.zeros((1, 101, 1))
     single[0, 50] = 1
     gaussian = np.exp(-0.5 * (np.arange(-50, 51) / 3) ** 2)
-    assert abs(engram.smoothed(single, 3)[0, :, 0] - gaussian / gaussian.sum()).max() < 1e-4
+    assert abs(engram.smoothed(single, 3, axis=1)[0, :, 0] - gaussian / gaussian.sum()).max() < 1e-4
     stored, trials = read(out, "test.h5", "test/1/psth"), 3
     psth = run.psth("right")
     assert np.array_equal(psth.rate, stored) and psth.trials == trials and np.isnan(psth.sem).all() and "frozen" in psth.source
