@@ -5,7 +5,8 @@ from plot_run import columns, correlation, plural, r_squared, signed, slope, tol
 from plot_style import NETWORK, PAGE, STIMULUS, TARGET, Panel, Skip, few_ticks, titled, width_of
 
 SMOOTH_BINS = 2   # SD of the Gaussian that smooths a PSTH, where --smooth says nothing
-LOOPS_SHOWN = 20  # in a raster of loops, and in their PSTH
+LOOPS_SHOWN = 20  # loops or trials in a raster, and in their PSTH
+RASTERS = ("test.h5", "rasters.h5")  # files of a run's folder in which tests may have kept spikes of trials
 
 
 def shown_tasks(run, options, panel):
@@ -179,7 +180,36 @@ def other_gid(other, run, gid):
     return int(found[0])
 
 
-# ---- loops as trials: where output.spikes is all, spikes.h5 has those of each loop ----
+# ---- trials: of a test that kept their spikes, or loops, of which spikes.h5 has those of each where output.spikes is all ----
+
+def rasters_of(run, tasks):
+    """(file, what loop_spikes() gives) of trials with frozen weights, if engram test --spikes all kept them for these tasks; None without."""
+    for file in RASTERS:
+        if not all(run.has(file, f"test/{task}/raster/timestamps") for task in tasks):
+            continue
+        found = {}
+        for task in tasks:
+            spikes = run.spikes(task, test=file)
+            count = min(len(spikes.loops), LOOPS_SHOWN)
+            mine = spikes.trial < count
+            found[task] = np.arange(1, count + 1), spikes.trial[mine] + 1, np.asarray(spikes.times)[mine] / 1000, spikes.ids[mine]
+        return file, found
+    return None
+
+
+class Trials:
+    """Of each task of which spikes are shown: .found (loop_spikes()), .noun, .told for a title."""
+
+    def __init__(self, run, tasks):
+        tested = rasters_of(run, tasks)
+        if tested:
+            self.noun, self.found = "trial", tested[1]
+            each = " of a task" if len(tasks) > 1 else ""
+            self.told = f"{plural(max(len(trials) for trials, *_ in self.found.values()), 'trial')}{each}, frozen weights ({tested[0]})"
+        else:
+            self.noun, self.found = "loop", loop_spikes(run, tasks)
+            self.told = loops_told(run, self.found)
+
 
 def loop_spikes(run, tasks):
     """Of each task {task: (its last loops, of each spike in them the loop, s from its start, neuron)}."""
@@ -206,10 +236,11 @@ def loops_told(run, found):
 
 
 def trials(run, options):
-    """Spikes of the units shown, loop by loop."""
+    """Spikes of the units shown, trial by trial or loop by loop."""
     tasks, shown = shown_tasks(run, options, "trials"), run.shown(options)
     shift, time_label = run.time_axis()
-    found = loop_spikes(run, tasks)
+    shows = Trials(run, tasks)
+    found = shows.found
 
     def draw(figure):
         grid = Grid(figure, run, shown, tasks)
@@ -219,8 +250,8 @@ def trials(run, options):
                 mine, axes = neuron == gid, grid.axes[n][c]
                 axes.eventplot([time[mine & (loop == one)] + shift for one in loops], lineoffsets=np.arange(1, len(loops) + 1), linelengths=0.8, linewidths=0.5, colors=[TARGET])
                 axes.axvspan(run.window_start() + shift, run.times()[-1] + shift, color=STIMULUS, alpha=0.6, linewidth=0, zorder=0, label="target window" if n == c == 0 else None)
-                grid.name(n, c, f"{mine.sum() / len(loops):.1f} spikes a loop")
-        grid.finish(time_label, "Loop", f"Spikes of {loops_told(run, found)}")
+                grid.name(n, c, f"{mine.sum() / len(loops):.1f} spikes a {shows.noun}")
+        grid.finish(time_label, shows.noun.capitalize(), f"Spikes of {shows.told}")
         for row in grid.axes:
             for axes, task in list(zip(row, tasks))[:1]:
                 loops = found[task][0]
@@ -230,13 +261,14 @@ def trials(run, options):
 
 
 def loop_rates(run, options):
-    """PSTHs of the units shown over loops, smoothed, with SEM over loops."""
+    """PSTHs of the units shown over trials or loops, smoothed, with SEM over them."""
     tasks, shown = shown_tasks(run, options, "loop_psth"), run.shown(options)
     gids = [gid for gid, _ in shown]
     shift, time_label = run.time_axis()
-    found = loop_spikes(run, tasks)
+    shows = Trials(run, tasks)
+    found = shows.found
     if min(len(loops) for loops, *_ in found.values()) < 2:
-        raise Skip("there is one loop of a task only")
+        raise Skip(f"there is one {shows.noun} of a task only")
     width = run.number("test.psth_bin")
     sd, milliseconds = smooth_bins(options, width)
     count = max(1, int((run.times()[-1] - run.window_start()) * 1000 / width + 1e-6))
@@ -258,7 +290,7 @@ def loop_rates(run, options):
             for c, task in enumerate(tasks):
                 axes, (mean, sem), wanted = grid.axes[n][c], rates[gid, task], target[task]
                 axes.fill_between(bins + shift, mean - sem, mean + sem, color=NETWORK, alpha=0.25, linewidth=0, gid=f"sem {gid} {task}")
-                axes.plot(bins + shift, mean, color=NETWORK, linewidth=1.2, label="PSTH ± SEM over loops", gid=f"loop_psth {gid} {task}")
+                axes.plot(bins + shift, mean, color=NETWORK, linewidth=1.2, label=f"PSTH ± SEM over {shows.noun}s", gid=f"loop_psth {gid} {task}")
                 score = f"mean {mean.mean():.3g} Hz"
                 if wanted is not None:
                     axes.plot(run.times() + shift, wanted[:, n], color=TARGET, linewidth=0.7, linestyle=(0, (3, 1.5)), label="target", gid=f"target {gid} {task}")
@@ -267,5 +299,5 @@ def loop_rates(run, options):
                 grid.name(n, c, score)
         for row in grid.axes:
             row[0].set_ylim(bottom=0)
-        grid.finish(time_label, "Firing rate (Hz)", f"PSTH of {loops_told(run, found)}, {smoothing(milliseconds, width)}")
+        grid.finish(time_label, "Firing rate (Hz)", f"PSTH of {shows.told}, {smoothing(milliseconds, width)}")
     return Panel(draw, grid_height(len(shown)))

@@ -16,6 +16,7 @@ import xml.etree.ElementTree as tree
 import zlib
 
 import engram_test
+import h5py
 import numpy as np
 from engram_test import metrics, run_tests
 
@@ -219,6 +220,35 @@ def test_loops(bench):
     assert len(shown) == 2
     for row, one in zip(shown[1], each):
         near(sorted(row.get_positions()), (np.sort(one) - 150) / 1000, "spikes of a loop")  # the table's 0 is 150 ms behind the start
+
+
+def test_rasters(bench):
+    """Where a test kept the spikes of its trials, panels of trials show those, and say so; their PSTH is that of the file."""
+    out = bench.path("rastered")
+    if not os.path.exists(out):
+        shutil.copytree(recorded(bench), out)
+        bench.succeed(["test", out, "--trials", "4", "-o", os.path.join(out, "rasters.h5"), "--spikes", "all"])
+    run, chosen = Run(out), options(units=["cell_12"], smooth=0)
+    gid = run.shown(chosen)[0][0]
+    at, ids, trial = (engram_test.read(out, "rasters.h5", f"test/1/raster/{name}") for name in ("timestamps", "node_ids", "trial"))
+    each = [at[(ids == gid) & (trial == number)] for number in range(4)]
+    assert sum(map(len, each)) > 3
+    figure, _ = drawn(run, plot_units.trials, chosen)
+    shown = [axes.collections for axes in figure.axes if len(axes.collections) == 4]
+    assert len(shown) == 2
+    for row, one in zip(shown[1], each):
+        near(sorted(row.get_positions()), (np.sort(one) - 150) / 1000, "spikes of a trial")
+    assert any("4 trials of a task, frozen weights (rasters.h5)" in text.replace("\n", " ") for text in texts(figure)) and "Trial" in texts(figure), texts(figure)
+    figure, artists = drawn(run, plot_units.loop_rates, chosen)
+    near(artists[f"loop_psth {gid} 1"].get_ydata(), engram_test.read(out, "rasters.h5", "test/1/psth")[:, gid], "PSTH")
+    assert any("frozen weights (rasters.h5)" in text.replace("\n", " ") for text in texts(figure)) and "PSTH ± SEM over trials" in texts(figure), texts(figure)
+    for file in run.open.values():
+        file.close()
+    with h5py.File(os.path.join(out, "rasters.h5"), "r+") as file:
+        del file["test/1/raster"]  # not of every task
+    figure, _ = drawn(Run(out), plot_units.trials, chosen)
+    assert any("training loops" in text for text in texts(figure)), texts(figure)
+    shutil.rmtree(out)
 
 
 def test_excitatory_in_grey(bench):
@@ -459,4 +489,4 @@ def test_states(bench):
     assert "exit code 4" in open(bench.path("failed.html"), encoding="utf-8").read() and "30 of 60" in open(bench.path("dead.html"), encoding="utf-8").read()
 
 
-run_tests([test_learning_curve, test_units, test_loops, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_plot_refusals, test_live, test_states])
+run_tests([test_learning_curve, test_units, test_loops, test_rasters, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_plot_refusals, test_live, test_states])
