@@ -109,12 +109,16 @@ class Run(engram.Run):
             return otherwise
 
     def configuration(self):
-        """That which is whole; of a run without one nothing."""
+        """That which is whole: without parameters.yaml of a file that has it, too; of a run without any nothing."""
         try:
             return super().configuration()
         except engram.EngramError:
-            path = self.path("parameters.yaml")
-            return path, self.read_text("parameters.yaml") if os.path.exists(path) else ""
+            if os.path.exists(self.path("parameters.yaml")):
+                return self.path("parameters.yaml"), self.read_text("parameters.yaml")
+            for name in ("nodes.h5", "targets.h5", "test.h5"):
+                if self.has(name, "/") and "configuration" in self.file(name).attrs:
+                    return self.path(name), engram.text_of(self.file(name).attrs["configuration"])
+            return self.path("parameters.yaml"), ""
 
     @functools.cached_property
     def columns(self):

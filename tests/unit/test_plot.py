@@ -251,6 +251,34 @@ def test_rasters(bench):
     shutil.rmtree(out)
 
 
+def test_incomplete_runs(bench):
+    """What is damaged or gone is told of, and the rest is drawn: a line of metrics.csv, parameters.yaml, run.json, nodes.h5."""
+    out = bench.path("incomplete")
+    shutil.rmtree(out, ignore_errors=True)
+    shutil.copytree(recorded(bench), out)
+    with open(os.path.join(out, "metrics.csv")) as file:
+        lines = file.readlines()
+    lines[7] = lines[7].replace(",", ",x", 1)
+    with open(os.path.join(out, "metrics.csv"), "w") as file:
+        file.writelines(lines)
+    whole, said = dict(Run(recorded(bench)).parameters), io.StringIO()
+    os.remove(os.path.join(out, "parameters.yaml"))
+    with contextlib.redirect_stderr(said):
+        run = Run(out)
+        assert run.parameters == whole and run.system == "patterns" and len(run.columns["loop"]) == LOOPS - 1 and 7 not in run.columns["loop"], run.columns["loop"]
+    assert "line 8 of metrics.csv is left out" in said.getvalue(), said.getvalue()
+    for file in run.open.values():
+        file.close()
+    for name in ("run.json", "nodes.h5"):
+        with open(os.path.join(out, name), "w") as file:
+            file.write("{")
+    with contextlib.redirect_stderr(said):
+        run = Run(out)
+    assert run.system == "patterns" and run.parameters == whole and "run.json: is damaged" in said.getvalue(), said.getvalue()
+    _, artists = drawn(run, plot_units.trained_traces)
+    assert any(name.startswith("targets ") for name in artists), list(artists)
+
+
 def test_excitatory_in_grey(bench):
     """E and I differ by a quarter of the way from black to white at least, and in style."""
     _, artists = drawn(Run(recorded(bench)), plot_patterns.raster)
@@ -489,4 +517,4 @@ def test_states(bench):
     assert "exit code 4" in open(bench.path("failed.html"), encoding="utf-8").read() and "30 of 60" in open(bench.path("dead.html"), encoding="utf-8").read()
 
 
-run_tests([test_learning_curve, test_units, test_loops, test_rasters, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_plot_refusals, test_live, test_states])
+run_tests([test_learning_curve, test_units, test_loops, test_rasters, test_incomplete_runs, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_plot_refusals, test_live, test_states])
