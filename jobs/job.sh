@@ -261,17 +261,21 @@ job_test() {
 }
 
 # job_sweep STUDY.yaml [options of tools/sweep run]: the runs of a study; in a batch job each on all ranks of it, and as a member of an array those of its index (--block 10: ten an index).
-# Ends the script if they are not all done: what was stopped goes into the queue again.
+# Ends the script if they are not all done: what was stopped goes into the queue again. With job_findings=1 runs that failed do not end it: that they do is what the study finds. With job_whole=1
+# a member of an array does the whole study, because members differ otherwise.
 job_sweep() {
+  local index=${SLURM_ARRAY_TASK_ID-}
+  if [[ ${job_whole-} ]]; then index=''; fi
   local words=("$job_tools/sweep" run --engram "$(command -v "$engram")")
   if ! job_in_batch; then
     if [[ ${JOB_PROCESSES-} ]]; then words+=(--jobs "$JOB_PROCESSES"); fi
     job_code=0
     "${words[@]}" "$@" || job_code=$?
   else
-    job_run "${words[@]}" --jobs 1 --ranks "$ranks" --launcher "${job_launcher[*]}" "$@" ${SLURM_ARRAY_TASK_ID:+"$SLURM_ARRAY_TASK_ID"}
+    job_run "${words[@]}" --jobs 1 --ranks "$ranks" --launcher "${job_launcher[*]}" "$@" ${index:+"$index"}
     if ((job_code == 75 && ${SLURM_RESTART_COUNT:-0} < 20)); then scontrol requeue "$(job_id)"; fi
   fi
+  if ((job_code == 1)) && [[ ${job_findings-} ]]; then return; fi
   if ((job_code)); then exit "$job_code"; fi
 }
 

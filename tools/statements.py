@@ -4,6 +4,7 @@
     report.judge("drive recalls the cued set", "u follows the cued targets", scores, least=0.7)
     report.show("score against the set that was not cued", "", wrong)
     report.figure("figure.png", "What one sees in it.")
+    report.table("What it costs", ("rule", "bytes"), [("rls", "4 N"), ("eprop", "8")])
     report.finish()         # prints, writes FOLDER/report.json, exits with 1 if a statement is not met
 
 Judged is the mean over seeds; the spread is the standard deviation over seeds (n - 1). Values that are not finite are not met.
@@ -49,7 +50,7 @@ sys.excepthook = tell
 class Report:
     def __init__(self, folder, title, source):
         self.folder = folder
-        self.contents = {"title": title, "source": source, "statements": [], "figures": []}
+        self.contents = {"title": title, "source": source, "statements": [], "figures": [], "tables": []}
 
     def _add(self, verdict, statement, published, values, least, most, form, note):
         values = [float(value) for value in np.atleast_1d(np.asarray(values, float))]
@@ -68,9 +69,15 @@ class Report:
         """A measured value for which no threshold is known."""
         self._add("shown", statement, published, values, None, None, form, note)
 
-    def figure(self, name, caption):
-        """A picture in the folder."""
+    def figure(self, name, caption, first=False):
+        """A picture in the folder. @param first the first one stands before the statements, because it answers the question"""
+        if first and not self.contents["figures"]:
+            self.contents["first"] = "figure"
         self.contents["figures"].append({"file": name, "caption": caption})
+
+    def table(self, caption, head, rows):
+        """Words and numbers as texts, under the figures."""
+        self.contents["tables"].append({"caption": caption, "head": list(map(str, head)), "rows": [list(map(str, row)) for row in rows]})
 
     def finish(self):
         print(f"{self.contents['title']}  ({self.contents['source']})")

@@ -151,8 +151,9 @@ static status test_between(training *training, metrics_row *row) {
     for (int m = 0; m < system->score_count && tested == STATUS_OK; m++) {
         double *value = &row->value[system->metric_count + m];
         *value = testing_mean_figure(tests, system->scores[m].name);
-        if (system->scores[m].label) show_metric(&system->scores[m], *value, shown, sizeof shown);
+        if (system->scores[m].label && !isnan(*value)) show_metric(&system->scores[m], *value, shown, sizeof shown);
     }
+    if (tested == STATUS_OK && !*shown) snprintf(shown, sizeof shown, "  all scores undefined");
     if (*shown) log_line(training->context, "%s after loop %lld:%s", training->facts.validation ? "validation" : "test", (long long)row->loop, shown);
     testing_free(tests);
     state_bring_back(kept);
@@ -309,15 +310,17 @@ static status run_loops(training *training) {
     return STATUS_OK;
 }
 
-/** A test's table: the first figures of every task. */
+/** A test's table: the first figures of every task, as far as they are defined. */
 static void describe_tests(const training *training) {
     const testing *tests = training->tests;
     for (int task = 0; task < testing_tasks(tests); task++) {
         const figure_list *figures = testing_figures(tests, task);
-        char text[256];
+        char text[256] = "";
         size_t used = 0;
-        for (int f = 1; f < figures->count && f < 5 && !figures->entry[f].group && used < sizeof text; f++)
-            used += (size_t)snprintf(text + used, sizeof text - used, ", %s %.3f", figures->entry[f].name, figures->entry[f].value);
+        for (int f = 1; f < figures->count && f < 5 && !figures->entry[f].group && used < sizeof text; f++) {
+            const double value = figures->entry[f].value;
+            if (!isnan(value)) used += (size_t)snprintf(text + used, sizeof text - used, ", %s %.3f", figures->entry[f].name, value);
+        }
         log_line(training->context, "test: task %d, %d trials, weights frozen: %.3f Hz%s", task, testing_trials_each(tests), figures->entry[0].value, text);
     }
 }

@@ -33,7 +33,8 @@ with open(os.path.join(sys.argv[1], "figure.png"), "wb") as file:
 report = Report(sys.argv[1], "A < B", "Fig. 9")
 report.judge("rises", "more & more", [0.5, 0.7], least={least})
 report.show("value", "", [3.0])
-report.figure("figure.png", "A dot.")
+report.figure("figure.png", "A dot.", first="apart" in sys.argv[1])
+report.table("Costs", ("rule", "bytes"), [("<rls>", 4)])
 report.finish()
 """
 
@@ -90,6 +91,9 @@ def test_findings(bench):
     for said in ("A &lt; B", "more &amp; more", "0.60 ± 0.14 (2 seeds) (at least 0.90)", "each seed: 0.50, 0.70", '<span class="verdict not-met">not met</span>', "data:image/png;base64,iVBOR", "A dot.",
                  "not run", "tools/reproduce --only apart innate --seeds 3", "revision"):
         assert said in page, f"'{said}' is not on the page"
+    assert page.count("<td>&lt;rls&gt;</td><td>4</td>") == 2, "the tables are not on the page"
+    parts = {name: page.split(f'<h2 id="{name}">')[1].split("<h2")[0] for name in ("apart", "innate")}
+    assert {name: part.index("<figure>") < part.index("<table") for name, part in parts.items()} == {"apart": True, "innate": False}, "a figure that answers the question stands first, others behind"
     assert "<script" not in page and "http" not in page, "the page is not self-contained"
     with open(os.path.join(out, "reproduction", "quick", "apart.log")) as file:
         assert sorted(re.findall(r"(\d) is run", file.read())) == ["1", "2", "3"]

@@ -9,7 +9,7 @@ enum { RECORD_RATE, RECORD_RIGHT, RECORD_LABELS, RECORD_LOSS, RECORD_WEIGHT, REC
 enum { SEARCH_EPISODE, SEARCH_BEFORE, SEARCH_MOVES, SEARCH_REACHED, SEARCH };
 
 const metric lsnn_scores[LSNN_SCORES] = {
-    {"loss", NULL, "1", "cross entropy of the readouts, mean over windows with a label; of tasks with targets the mean squared error", 4,
+    {"loss", "  loss %s", "1", "cross entropy of the readouts, mean over windows with a label; of tasks with targets the mean squared error", 4,
      .better = BETTER_LOWER},
     {"goals", "  goals %s", "1", "that an episode reached, where the task has actions", 2, .better = BETTER_HIGHER},
     {"accuracy", "  accuracy %s", "1", "part of the windows with a label that are read right", 4, .better = BETTER_HIGHER},

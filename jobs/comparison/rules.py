@@ -1,0 +1,179 @@
+#!/usr/bin/python3
+"""What is compared: rules, tasks, the tries that choose a rule's parameters, and the studies (tools/sweep) that this makes. Used by jobs/comparison/run and check.
+
+    rules.py tries TASKS FOLDER RULE...             writes FOLDER/tries/RULE.yaml: TRIES sets of parameters for each task, with a seed of their own
+    rules.py runs TASKS FOLDER quick|full RULE...   writes FOLDER/RULE.yaml, with the parameters that were best in FOLDER/tries/RULE/table.csv
+    rules.py others FOLDER RULE...                  prints runs that are tested on other inputs than those of training, with the options of that test
+
+A study that was written before with other contents is replaced; tools/sweep refuses to mix its runs with those of another."""
+import csv
+import math
+import os
+import sys
+
+import yaml
+
+here = os.path.dirname(os.path.abspath(__file__))
+sys.dont_write_bytecode = True
+sys.path[:0] = [os.path.join(here, "..", "..", "tools"), here]
+import measure  # noqa: E402
+
+TASKS = {"dynamics": {"oscillator": "damped oscillator, driven", "van_der_pol": "van der Pol, driven", "lorenz": "Lorenz", "recorded": "recorded rates, 6 components"},
+         "codes": {"bars": "correlated bars", "scenes": "natural scenes"}}
+TRIES, TRY_SEEDS = 6, [101]
+SIZES = {"quick": [100, 400], "full": [100, 400, 1600]}
+LOST = [0.1, 0.25, 0.5]
+
+
+class Rule:
+    """@param group of tasks @param base parameter file @param fixed {key: value} @param tries {key: values}, crossed: TRIES sets in all @param tasks {task: {key: value}}; TASKS and SIZE stand for
+    the folder of tasks and the number of neurons @param tests {name: options of engram test}; other: only of tasks that have other inputs @param score what says which of the tries is best,
+    and whether more of it is better @param measure (run, test) -> error @param between column of metrics.csv with the score of tests between loops @param every loops between those
+    @param ladder {key: values} lengths of training, where such tests do not tell the error @param quick neurons of the quick size"""
+
+    def __init__(self, name, label, group, base, fixed, tries, tasks, tests, score, most, measure, between="", every=None, ladder=None, quick=(100,)):
+        self.name, self.label, self.group, self.base, self.fixed, self.tries, self.tasks, self.tests = name, label, group, base, fixed, tries, tasks, tests
+        self.score, self.most, self.measure, self.between, self.every, self.ladder, self.quick = score, most, measure, between, every, ladder, quick
+        assert TRIES == math.prod(map(len, tries.values()))
+
+    def sizes(self, size):
+        return list(self.quick) if size == "quick" else SIZES[size]
+
+
+def deleted(options):
+    return {f"deleted_{part}": f"{options} --delete-neurons {part}" for part in LOST}
+
+
+RASTERS = "--trials 8 --spikes all"
+OF_RLS = {"group": "dynamics", "base": "rls.yaml", "tries": {"learning.lambda": ["0.1", "1"], "plastic.tau": ["20 ms", "50 ms", "100 ms"]},
+          "tasks": {task: {"targets.path": f"TASKS/{task}_SIZE.h5"} for task in TASKS["dynamics"]}, "tests": {"rasters": RASTERS, **deleted(RASTERS), "noise_0.1": f"{RASTERS} --noise 0.1"},
+          "score": "test single_trial_correlation", "most": True, "measure": measure.of_drives, "ladder": {"learning.loops": [8, 24, 80]}, "quick": (100, 400)}
+OF_FILES = {task: {"task.path": f"TASKS/{task}.h5"} for task in TASKS["dynamics"]}
+OTHER = "--trials 1 -P task.test_input=other_input -P task.test_target=other_target -P task.test_mask=other_mask"
+OF_LSNN = {"group": "dynamics", "base": "lsnn.yaml", "tries": {"learning.rate": ["0.002", "0.005", "0.02"], "network.adaptive": ["0", "0.5"]}, "tasks": OF_FILES,
+           "tests": {**deleted("--trials 1"), "other": OTHER}, "score": "test loss", "most": False, "measure": measure.of_loss, "between": "test_loss", "every": 10}
+OF_IMAGES = {task: {"stimulus.path": f"TASKS/{task}.h5"} for task in TASKS["codes"]}
+OF_DENDRITIC = {"group": "codes", "base": "images.yaml", "tasks": OF_IMAGES, "tests": deleted("--trials 1"), "score": "test loss", "most": False, "measure": measure.of_images,
+                "between": "test_loss", "every": 2, "quick": (100, 400)}
+TANH = {"learning.slow": "basis", "neuron.basis": "tanh"}
+STEEP = {**TANH, "neuron.basis_units": "400", "neuron.basis_gain": "6", "stimulus.kind": "none"}
+
+RULES = {rule.name: rule for rule in (
+    Rule("rls", "RLS, each neuron its own P", fixed={"network.kind": "random", "network.probability": "0.3", "plastic.kind": "existing"}, **OF_RLS),
+    Rule("shared", "RLS, one P for all (FORCE)", fixed={"network.kind": "none", "plastic.kind": "all_to_all"}, **OF_RLS),
+    Rule("balanced", "tight balance, local", "dynamics", "balanced.yaml", {}, {"network.norm": ["0.05", "0.1", "0.2"], "learning.anneal": ["0 s", "100 s"]}, {
+        "oscillator": {"targets.kind": "oscillator", "learning.slow": "projected"},
+        "van_der_pol": {"targets.kind": "van_der_pol", "targets.frequency": "1.4 Hz", "stimulus.tau": "100 ms", "stimulus.scale": "1", **TANH},
+        "lorenz": {"targets.kind": "lorenz", **STEEP},
+        "recorded": {"targets.kind": "trajectory", "targets.path": "TASKS/rates.csv", "targets.components": "6", "simulation.loop_duration": "auto", "learning.settle": "20 ms",
+                     "protocol.settle": "20 ms", "protocol.duration": "auto", **STEEP}},
+         {**deleted("--trials 32"), "noise_0.1": "--trials 32 --noise 0.1", "noise_0.3": "--trials 32 --noise 0.3", "other": "--trials 32 -P stimulus.tau=200ms"},
+         "test nerr", False, measure.of_states, "test_nerr", 25, quick=(100, 400)),
+    Rule("exact_gradient", "exact gradient", "dynamics", "gradient.yaml", {}, {"learning.rate": ["0.001", "0.002", "0.005"], "neuron.tau": ["20 ms", "50 ms"]}, OF_FILES,
+         {**deleted("--trials 1"), "other": OTHER}, "test error", False, measure.of_ratio, "test_error", 10),
+    Rule("bptt", "LSNN, BPTT", fixed={"learning.rule": "bptt"}, **OF_LSNN),
+    Rule("eprop", "LSNN, e-prop", fixed={"learning.rule": "eprop"}, **OF_LSNN),
+    Rule("somatic", "somatic balance", fixed={"learning.rule": "somatic", "learning.decoder_rate": "[5e-4, 1e-4]", "learning.input_rate": "[5e-4, 1e-4]"},
+         tries={"neuron.rate": ["2 Hz", "5 Hz", "10 Hz"], "learning.inhibition_rate": ["[1.2e-3, 2.5e-4]", "[5e-4, 1e-4]"]}, **OF_DENDRITIC),
+    Rule("dendritic", "dendritic balance", fixed={"learning.rule": "dendritic"}, tries={"neuron.rate": ["2 Hz", "5 Hz", "10 Hz"], "learning.decoder_rate": ["[5e-4, 1e-4]", "[2e-4, 5e-5]"]}, **OF_DENDRITIC),
+    Rule("fast", "tight balance, FAST", "codes", "codes.yaml", {}, {"learning.feedforward_gain": ["0.1", "0.3", "0.5"], "learning.feedforward_rate": ["1e-3", "1e-2"]}, {
+        "bars": {"network.dimensions": "64", "stimulus.path": "TASKS/bars.h5"}, "scenes": {"network.dimensions": "128", "stimulus.path": "TASKS/scenes.h5"}},
+         deleted("--trials 1 -P stimulus.dataset=test_command"), "test shown nerr", False, measure.of_decoded, quick=(100, 400)),
+    Rule("autoencoder", "exact gradient, autoencoder", "codes", "autoencoder.yaml", {}, {"learning.rate": ["0.002", "0.005"], "learning.activity_cost": ["0.1", "0.3", "1"]},
+         {task: {"task.path": f"TASKS/{task}.h5"} for task in TASKS["codes"]}, deleted("--trials 1"), "test error", False, measure.of_images_ratio, "test_error", 10),
+)}
+RULES["fast"].tests["shown"] = "--trials 1 -P stimulus.dataset=test_command"
+
+# What a rule does not do, and why.
+NOT_FOR = {}
+# What a synapse knows; what is sent to all; bytes of a synapse while it learns; bits sent a step; operations of learning a step.
+COSTS = {
+    "rls": ("error of its neuron's drive, P of all K inputs of its neuron", "nothing: each neuron has a target of its own", "4 + 4 K (row of P)", "32 a spike", "about 4 K² N at an instant of learning (every 2 ms)"),
+    "shared": ("error of its neuron's drive, P of all neurons", "the gain P r: N numbers", "4 + 4 (P has N², as many as there are synapses)", "32 a spike", "about 4 N² + 2 N² at an instant"),
+    "balanced": ("what its presynaptic side carries (F x^ or ψ), the current of the fed-back error on its neuron", "the error e: J numbers", "8 Q J/N², Q = N or P: W = F G is never written out", "32 a spike, at most one a step",
+                 "N J at a spike, J P at nodes of the basis; nothing else"),
+    "exact_gradient": ("all that happens behind it in the network and in time", "slopes of all neurons, backwards in time", "16 (weight, gradient, Adam), and 4 N T B of history", "–", "about 12 N² B (forwards, backwards, gradient)"),
+    "bptt": ("the same, through a stand-in for the slope of a spike", "the same", "16, and about (1 + p 8) N T B bytes of history, p: part of steps near threshold", "–", "2 N² B times spikes, forwards; the same where slopes are not 0, backwards"),
+    "eprop": ("a trace of its presynaptic neuron, its neuron's distance from threshold, errors of readouts weighted for its neuron", "errors of readouts: J numbers", "16 and a trace of 4 to 8 of each sample", "32 a spike, 32 J",
+              "as BPTT forwards; 2 J N B for errors"),
+    "somatic": ("its input x_i and its neuron's trace; its neuron's potential and a trace (inhibition)", "nothing", "4", "32 a spike", "N (N + M) at a spike"),
+    "dendritic": ("the potential of its compartment: x_i less what the others code of it", "nothing", "4 in closed form; 4 N with compartments", "32 a spike", "N (N + M) at a spike"),
+    "fast": ("the potential of its neuron when its presynaptic neuron fires; inputs when its own fires (F)", "nothing", "8", "32 a spike, at most one a step", "N + M at a spike"),
+    "autoencoder": ("all that happens behind it in the network and in time", "slopes of all neurons, backwards in time", "16, and 4 N T B of history", "–", "about 12 N (N + M) B"),
+}
+
+
+def settings(rule, task, tasks, size):
+    """What a case sets, with folder and size in their places."""
+    return {key: str(value).replace("TASKS", tasks).replace("SIZE", str(size)) for key, value in rule.tasks[task].items()}
+
+
+def write(path, study):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(f"{path}.part.{os.getpid()}", "w", encoding="utf-8") as file:
+        yaml.safe_dump(study, file, sort_keys=False, width=200)
+    os.replace(f"{path}.part.{os.getpid()}", path)
+
+
+def study_of(rule, folder, grids, tests, names=None):
+    return {"parameters": os.path.join(here, rule.base), "results": folder, "set": dict(rule.fixed), "grids": grids, **({"names": names} if names else {}), **({"tests": tests} if tests else {}),
+            "collect": {"score": rule.score, "rate_hz": "test rate_hz", "seconds": "run seconds"}}
+
+
+def tries(rule, tasks, folder):
+    """TRIES sets of parameters, tasks and seeds of their own, at N = 100."""
+    grids = [{"vary": rule.tries, "cases": {task: settings(rule, task, tasks, 100) for task in rule.tasks}, "seeds": TRY_SEEDS}]
+    return study_of(rule, os.path.join(folder, "tries", rule.name), grids, {name: options for name, options in rule.tests.items() if name in rule.score})
+
+
+def best(rule, task, table):
+    """{key: value} of the tries that scored best, mean over seeds; those without a score (a run that failed) count as worst."""
+    scores = {}
+    with open(table, encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["case"] == task:
+                scores.setdefault(tuple(row[key] for key in rule.tries), []).append(float(row["score"] or "nan"))
+    found = {values: sum(ones) / len(ones) for values, ones in scores.items() if all(one == one for one in ones)}
+    if not found:
+        sys.exit(f"{table}: no try of {task} has a score: jobs/comparison/run makes them")
+    return dict(zip(rule.tries, (max if rule.most else min)(found, key=found.get)))
+
+
+def runs(rule, tasks, folder, size):
+    """Seeds 1 .. 5 of every task and size; at N = 100 with errors while they learn."""
+    grids = []
+    for neurons in rule.sizes(size):
+        cases = {}
+        for task in rule.tasks:
+            cases[task] = {**settings(rule, task, tasks, neurons), **best(rule, task, os.path.join(folder, "tries", rule.name, "table.csv"))}
+        short = rule.ladder if neurons == 100 and rule.ladder else {}
+        grid = {"vary": {"network.neurons": [neurons], **short}, "cases": cases, "seeds": ["1..5"]}
+        if neurons == 100 and rule.every:
+            grid["set"] = {**rule.fixed, "test.every": rule.every}
+        grids.append(grid)
+    return study_of(rule, os.path.join(folder, rule.name), grids, {name: options for name, options in rule.tests.items() if name != "other"}, {"network.neurons": "N"})
+
+
+def others(rule, folder):
+    """Runs of tasks that have other inputs, as lines: folder, options of engram test."""
+    with open(os.path.join(folder, rule.name, "table.csv"), encoding="utf-8", newline="") as file:
+        return [f"{os.path.join(folder, rule.name, row['name'])} {rule.tests['other']}" for row in csv.DictReader(file) if row["case"] in measure.WITH_OTHER and row["state"] == "done"]
+
+
+def main():
+    usage = "usage: jobs/comparison/rules.py tries TASKS FOLDER RULE... | runs TASKS FOLDER quick|full RULE... | others FOLDER RULE..."
+    words = sys.argv[1:]
+    fixed = {"tries": 3, "runs": 4, "others": 2}.get(words[0] if words else "")
+    if not fixed or len(words) <= fixed or any(name not in RULES for name in words[fixed:]) or (words[0] == "runs" and words[3] not in SIZES):
+        sys.exit(f"{usage}\n{', '.join(RULES)}")
+    for rule in (RULES[name] for name in words[fixed:]):
+        if words[0] == "tries":
+            write(os.path.join(words[2], "tries", f"{rule.name}.yaml"), tries(rule, *words[1:3]))
+        elif words[0] == "runs":
+            write(os.path.join(words[2], f"{rule.name}.yaml"), runs(rule, *words[1:4]))
+        elif "other" in rule.tests:
+            print("\n".join(others(rule, words[1])))
+
+
+if __name__ == "__main__":
+    main()
