@@ -38,6 +38,17 @@ void gradient_sum_free(gradient_sum *sum); /**< NULL is fine */
 /** Collective. @param partial [mine][count], one tile behind the other @param[out] whole [count] the same on all ranks */
 void gradient_sum_tiles(gradient_sum *sum, const float *partial, float *whole);
 
+/** White noise that `engram test --noise` adds to the input of every neuron (perturbation_settings.h). */
+typedef struct gradient_noise {
+    double sd;             /**< of what is added in a step; 0: none */
+    uint64_t seed;
+    const uint8_t *silent; /**< [N] neurons that have none; NULL: all have; borrowed */
+} gradient_noise;
+
+/** Adds sd xi to the input of a neuron in a step: a function of (seed, sample, neuron, step), whoever computes it. Not collective.
+ *  @param id of the samples (task_sample_id()) @param samples lanes that are used @param[in,out] current of a neuron */
+void gradient_noise_add(const gradient_noise *noise, const uint64_t id[LANES], int samples, int neuron, int64_t step, float current[LANES]);
+
 /** Adam (Kingma & Ba 2015, algorithm 1, with the bias correction folded into the rate as in section 2 there), in single precision:
  *      m = b1 m + (1 - b1) g ;  s = b2 s + (1 - b2) g^2 ;  w -= rate sqrt(1 - b2^n)/(1 - b1^n) m/(sqrt(s) + epsilon)
  *  Nothing of it is collective: ranks that hold the same do the same. */

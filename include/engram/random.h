@@ -70,6 +70,7 @@ typedef enum {
     RANDOM_PROJECTION_TARGET = 70,/**< id: source,    counter: (projection + 1) << 52 | (block + 1) << 24 | draw */
     RANDOM_PROJECTION_WEIGHT = 71,/**< id: draw/4,    counter: target << 16 | projection (random_noise) */
     RANDOM_PROJECTION_DELAY = 73,/**< id, counter: as RANDOM_PROJECTION_WEIGHT */
+    RANDOM_TEST_NOISE = 74,      /**< id: set << 47 | number of the sample, counter: neuron << 24 | step */
     RANDOM_PROJECTION_WEIGHT_AGAIN = 72, /**< id: target, counter: projection << 48 | draw << 8 | attempt */
 } random_purpose;
 

@@ -64,6 +64,23 @@ def test_independent_program(bench):
         assert (np.diag(read(out, "differentiable.h5", "fast")) == 0).all() and (np.diag(read(out, "differentiable.h5", "slow")) == 0).all()
 
 
+def test_noise(bench):
+    """A leaky neuron that noise alone drives has a standard deviation of SD tau_v/sqrt(2); deleted ones have none; the same bits on any number of ranks."""
+    quiet = {"neuron.model": "lif", "network.slow": "none", "network.fast": "none", "network.input_weight": 0, "network.start_range": "[0, 0]", "network.current": 0, "learning.loops": 1,
+             "learning.rate": 0, "network.neurons": 200, "guards.min_rate": 0, "protocol.samples": 33, "test.trials": 1}
+    out, sd = train(bench, "quiet", quiet), 0.01
+    noisy = [bench.path("quiet", f"noise_{ranks}.h5") for ranks in (1, 3)]
+    for ranks, path in zip((1, 3), noisy):
+        bench.succeed(["test", out, "-o", path, "--trials", "1", "--noise", str(sd), "--delete-neurons", "0.1"], ranks)
+    with h5py.File(noisy[0]) as file:
+        voltage = file["test/0/voltage"][:]
+    silent = (voltage == 0).all(0)
+    measured = voltage[80:, ~silent].std()  # tau_v is 20 ms, 40 steps
+    assert silent.sum() == 20 and abs(measured / (sd * 20 / np.sqrt(2) * np.sqrt(40 / 39.5)) - 1) < 0.05, (silent.sum(), measured)
+    assert not difference(contents(noisy[0]), contents(noisy[1]))
+    assert (read(out, "test.h5", "test/0/voltage") == 0).all()
+
+
 def test_without(bench):
     """Trials without fast synapses, or slow ones: as if there were none."""
     out = bench.path("nif")
@@ -126,4 +143,4 @@ def test_refused(bench):
 
 
 if __name__ == "__main__":
-    run_tests([test_independent_program, test_without, test_tasks, test_learns, test_ranks, test_refused])
+    run_tests([test_independent_program, test_noise, test_without, test_tasks, test_learns, test_ranks, test_refused])

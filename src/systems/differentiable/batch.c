@@ -72,7 +72,8 @@ static void show(differentiable *net, tile *tile, task_set set, int64_t first) {
         const task_sample sample = sample_of(tile, lane);
         const task_pick pick = {.set = set, .number = first + lane};
         task_draw(net->task, pick, &sample);
-        set_start(net, tile, lane, task_sample_id(pick));
+        tile->id[lane] = task_sample_id(pick);
+        set_start(net, tile, lane, tile->id[lane]);
     }
 }
 
@@ -132,6 +133,7 @@ void differentiable_forward(differentiable *net, task_set set, int64_t first, in
         const int64_t before = (int64_t)(at + k) * LANES;
         tile->samples = (int)(samples - before < LANES ? samples - before : LANES);
         tile->traced = at + k == 0;
+        tile->noise = (gradient_noise){.sd = net->noise, .seed = net->seed, .silent = net->silent};
         show(net, tile, set, first + before);
         differentiable_tile_forward(tile);
         judge(net, tile, counts);

@@ -63,6 +63,8 @@ typedef struct tile {
     const matrices *matrices;
     scratch *scratch;
     int samples;                         /* lanes that are used, the first ones */
+    uint64_t id[LANES];                  /* of the samples */
+    gradient_noise noise;                /* in the currents */
     bool traced;                         /* its first sample leaves traces */
     /* what is shown and wanted, README.md 5 */
     float *input, *target, *weight;      /* as task_sample has them */

@@ -1,6 +1,6 @@
 /* A tile forwards (README.md 3). Step k = 0 .. K - 1 of all neurons:
  *
- *   1. currents: matrices times s_k, F_k, inputs and 1 (add_product())
+ *   1. currents: matrices times s_k, F_k, inputs and 1 (add_product()); in tests, noise
  *   2. voltages u_k, charge q_k, s_k+1 and F_k+1, reset (advance())
  *   3. readouts of s_k+1
  */
@@ -90,6 +90,7 @@ void differentiable_tile_forward(tile *tile) {
         memcpy(x + kept, tile->input + (size_t)k * shown, shown * sizeof *x);
         memset(I, 0, (size_t)padded * LANES * sizeof *I);
         add_product(tile->matrices->currents, padded / ROWS, shape->columns - shape->first, x + shape->first * LANES, I);
+        for (int i = 0; tile->noise.sd > 0 && i < N; i++) gradient_noise_add(&tile->noise, tile->id, tile->samples, i, k, I + (size_t)i * LANES);
         if (shape->model.kind == MODEL_NIF) advance(tile, k, I, x, MODEL_NIF);
         else if (shape->model.kind == MODEL_LIF) advance(tile, k, I, x, MODEL_LIF);
         else advance(tile, k, I, x, MODEL_THETA);

@@ -31,12 +31,15 @@ int64_t differentiable_trial_samples(const differentiable *net) {
 
 status differentiable_perturb(void *raw, const perturbation_settings *settings) {
     differentiable *net = raw;
-    const char *beyond = perturbation_beyond(settings, false);
-    if (beyond) return status_fail(STATUS_INPUT, "test: %s: the system differentiable cannot be asked for that: allowed is --delete-neurons", beyond);
+    const char *beyond = perturbation_beyond(settings, true);
+    if (beyond)
+        return status_fail(STATUS_INPUT, "test: %s: the system differentiable cannot be asked for that: allowed are --delete-neurons and --noise", beyond);
+    const double tau = net->shape.model.kind == MODEL_NIF ? net->shape.tau : net->shape.model.tau;
+    net->noise = settings->noise * sqrt(tau / net->dt);
     net->deleted = perturbation_count(settings->delete_neurons, net->shape.neurons);
     net->silent = memory_new(MEMORY_STATE, (size_t)net->shape.neurons, 1);
     perturbation_choose(net->seed, net->shape.neurons, net->deleted, net->silent);
-    log_line(&net->context, "perturbed: %lld of %d neurons silent", (long long)net->deleted, net->shape.neurons);
+    log_line(&net->context, "perturbed: %lld of %d neurons silent, noise %g in I", (long long)net->deleted, net->shape.neurons, settings->noise);
     differentiable_spread(net);
     return STATUS_OK;
 }

@@ -110,6 +110,7 @@ void lsnn_forward(lsnn *net, task_set set, int64_t first, int64_t samples, unsig
         tile->samples = (int)(samples - before < LANES ? samples - before : LANES);
         tile->traced = at + k == 0;
         tile->net = net, tile->act = net->shape.acts ? policy_act : NULL, tile->pick = (task_pick){.set = set, .number = first + before};
+        tile->noise = (gradient_noise){.sd = net->noise, .seed = net->seed, .silent = net->silent};
         lsnn_show(net, tile, set, first + before);
         tile_forward(tile);
         count_tile(net, tile);

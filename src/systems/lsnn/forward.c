@@ -4,6 +4,7 @@
  *   2  readouts: y = kappa y + (1 - kappa) (what arrived) ; where they are read, y is added to a logit                                        readout()
  *      behind a window of a task with actions they act, and the input of the next window is drawn                                             act()
  *   3  so do x_t of the input
+ *      and, in tests, noise                                                                                                               disturb()
  *   4  neurons: b = rho b + (1 - rho) z_t ; Th = threshold + beta b ; z_{t+1} = v_t > Th unless one of z_t .. z_{t-nref+1} is 1 ;
  *      v_{t+1} = alpha v_t + (1 - alpha) J - z_t Th ; where psi is not 0 (0 < v < 2 Th), v and Th are kept for the backward pass              advance()
  *
@@ -138,10 +139,21 @@ static void arrive_input(tile *tile, int t) {
     if (shape->values) values_deliver(tile, t);
 }
 
+/** Currents of a step have noise. */
+static void disturb(tile *tile, int t) {
+    const shape *shape = tile->shape;
+    const int to = slice_to(tile->slice, shape->neurons);
+    uint64_t id[LANES];
+    for (int l = 0; l < tile->samples; l++) id[l] = task_sample_id((task_pick){.set = tile->pick.set, .number = tile->pick.number + l});
+    float *now = tile->scratch->ring + (size_t)(t % shape->delays) * (size_t)shape->posts * LANES;
+    for (int j = tile->slice->first; j < to; j++) gradient_noise_add(&tile->noise, id, tile->samples, j, t, now + (size_t)j * LANES);
+}
+
 static void advance_all(tile *tile, int t, streams *streams) {
     const slice *slice = tile->slice;
     const int N = tile->shape->neurons, fixed = N - tile->shape->adaptive;
     make_room(tile, streams);
+    if (tile->noise.sd > 0) disturb(tile, t);
     advance(tile, t, slice->first, slice_to(slice, fixed), false, streams);
     advance(tile, t, slice->first > fixed ? slice->first : fixed, slice_to(slice, N), true, streams);
 }

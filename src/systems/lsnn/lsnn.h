@@ -175,6 +175,7 @@ struct lsnn {
     float *reported, *reported_threshold; /* [N] v and Th of the first sample */
     int told;                     /* step that the pulse is told */
     uint8_t *silent;              /* [N] deleted neurons; NULL: none */
+    double noise;                 /* SD of what tests add to J in a step */
     int64_t deleted;
     /* the last loop */
     outcome outcome;

@@ -78,6 +78,7 @@ struct tile {
     void (*act)(tile *tile, int number);
     const lsnn *net;              /* whose act() is asked */
     task_pick pick;               /* of its first sample */
+    gradient_noise noise;         /* in the currents */
 };
 
 /** Lines of a post in the backward window. */

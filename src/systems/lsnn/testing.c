@@ -40,12 +40,13 @@ int64_t lsnn_trial_samples(const lsnn *net) {
 
 status lsnn_perturb(void *raw, const perturbation_settings *settings) {
     lsnn *net = raw;
-    const char *beyond = perturbation_beyond(settings, false);
-    if (beyond) return status_fail(STATUS_INPUT, "test: %s: the system lsnn cannot be asked for that: allowed is --delete-neurons", beyond);
+    const char *beyond = perturbation_beyond(settings, true);
+    if (beyond) return status_fail(STATUS_INPUT, "test: %s: the system lsnn cannot be asked for that: allowed are --delete-neurons and --noise", beyond);
+    net->noise = settings->noise * sqrt(net->neuron->tau / net->dt);
     net->deleted = perturbation_count(settings->delete_neurons, net->shape.neurons);
     net->silent = memory_new(MEMORY_STATE, (size_t)net->shape.neurons, 1);
     perturbation_choose(net->seed, net->shape.neurons, net->deleted, net->silent);
-    log_line(&net->context, "perturbed: %lld of %d neurons silent", (long long)net->deleted, net->shape.neurons);
+    log_line(&net->context, "perturbed: %lld of %d neurons silent, noise %g in J", (long long)net->deleted, net->shape.neurons, settings->noise);
     lsnn_spread(net);
     return STATUS_OK;
 }
