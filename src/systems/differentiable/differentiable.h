@@ -162,6 +162,7 @@ typedef struct {
     float *reported;                     /* [N] v of the first sample */
     int told;                            /* step that the pulse is told */
     uint8_t *silent;                     /* [N] deleted neurons; NULL: none */
+    double noise;                        /* SD of what tests add to I in a step, 1/ms */
     int64_t deleted;
     /* the last loop */
     outcome outcome;
