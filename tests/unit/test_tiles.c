@@ -397,29 +397,27 @@ static void test_adam(void **state) {
     adam_clear(&adam);
 }
 
-/* Noise of a test is that of the equation, from the numbers of (seed, sample, neuron, step); deleted neurons have none; a stretch that is computed again has the same. */
+/* Noise of a test is that of the equation, from the numbers of (seed, sample, neuron, step); deleted neurons have none. */
 static void test_noise(void **state) {
     enum { STEPS = 60, N = 6, SILENT = 4 };
     static const double sd = 0.02;
     const uint8_t silent[N] = {[SILENT] = 1};
     (void)state;
-    for (int stretch = 0; stretch <= 17; stretch += 17) {
-        bench *b = open_bench((make){N, STEPS, 3, 0, 2, false, stretch}, 0xffff);
-        b->shape.threshold = 1e6;
-        b->tile.samples = LANES, b->tile.traced = true;
-        b->tile.pick = (task_pick){.set = TASK_TEST, .number = 32};
-        b->tile.noise = (gradient_noise){.sd = sd, .seed = SEED, .silent = silent};
-        tile_forward(&b->tile);
-        for (int j = 0; j < N; j++) {
-            double v = 0;
-            for (int t = 0; t < STEPS; t++) {
-                const uint64_t id = task_sample_id(b->tile.pick), counter = (uint64_t)j << 24 | (uint64_t)t;
-                assert_true(fabs(b->scratch.trace[t * N + j] - (j == SILENT ? 0 : v)) < 1e-6); /* v_t made the spikes of step t + 1 */
-                v = b->shape.alpha * v + (1 - b->shape.alpha) * sd * random_normal(SEED, RANDOM_TEST_NOISE, id, counter);
-            }
+    bench *b = open_bench((make){N, STEPS, 3, 0, 2, false}, 0xffff);
+    b->shape.threshold = 1e6;
+    b->tile.samples = LANES, b->tile.traced = true;
+    b->tile.pick = (task_pick){.set = TASK_TEST, .number = 32};
+    b->tile.noise = (gradient_noise){.sd = sd, .seed = SEED, .silent = silent};
+    tile_forward(&b->tile);
+    for (int j = 0; j < N; j++) {
+        double v = 0;
+        for (int t = 0; t < STEPS; t++) {
+            const uint64_t id = task_sample_id(b->tile.pick), counter = (uint64_t)j << 24 | (uint64_t)t;
+            v = b->shape.alpha * v + (1 - b->shape.alpha) * sd * random_normal(SEED, RANDOM_TEST_NOISE, id, counter);
+            assert_true(fabs(b->scratch.trace[t * N + j] - (j == SILENT ? 0 : v)) < 1e-6);
         }
-        close_bench(b);
     }
+    close_bench(b);
 }
 
 int main(void) {
