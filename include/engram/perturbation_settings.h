@@ -14,7 +14,8 @@ typedef struct {
     double shuffle_synapses;/**< probability with which each synapse takes part in a permutation of the weights of its target's synapses of the same kind
                                  (static, plastic) and presynaptic type; recorded targets: only synapses from and onto neurons that have one */
     double noise;           /**< sd of external white noise: sd sqrt(membrane_tau/dt) xi is added to the input of every neuron at every step;
-                                 of model nif, which has no leak, with the time constant of its synapses; balanced: sd of V that it alone gives, in thresholds */
+                                 of model nif, which has no leak, with the time constant of its synapses;
+                                 balanced: sd of V that it alone gives, in thresholds */
 } perturbation_settings;
 
 /** The first option asked for that a system has to refuse which can only delete neurons. Not collective.
