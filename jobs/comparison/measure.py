@@ -35,6 +35,9 @@ class ComparedRun:
     def file(self, test):
         return os.path.join(self.folder, f"{test or 'test'}.h5")
 
+    def has(self, test):
+        return os.path.exists(self.file(test))
+
     def scores(self, test, key):
         """Of all tasks (conditions)."""
         about = self.run.read_json(f"{test}.json")["tasks"] if test else self.run.read_json("run.json")["test"]
