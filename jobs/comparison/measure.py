@@ -84,6 +84,17 @@ def runs_of(rule, folder):
     return runs
 
 
+def failed(folder):
+    """{(task, neurons): runs that failed}: a network that ran away, or fell silent."""
+    found = {}
+    with open(os.path.join(folder, "table.csv"), encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["state"] == "failed":
+                place = row["case"], int(row["network.neurons"])
+                found[place] = found.get(place, 0) + 1
+    return found
+
+
 # ---- errors ----
 
 def of_drives(run, test):

@@ -85,8 +85,15 @@ RULES = {rule.name: rule for rule in (
 )}
 RULES["fast"].tests["shown"] = "--trials 1 -P stimulus.dataset=test_command"
 
-# What a rule does not do, and why.
-NOT_FOR = {}
+# What rules are not asked for, and why.
+NOT_FOR = (
+    ("RLS (both)", "new inputs, other inputs", "nothing comes in while it learns: a cue before tells conditions apart, and those that were trained are tested"),
+    ("RLS (both)", "codes", "every neuron needs a target; what a neuron of a code should do is what is looked for"),
+    ("FORCE on top of a random network", "all", "targets are of the whole drive, so that what the fixed connections do is trained away; without fixed connections it is the rule shared (W = F D at all times)"),
+    ("LSNN (both)", "codes", "readouts follow what is shown within a time constant: nothing is to be remembered, nor adapted to"),
+    ("somatic and dendritic balance; FAST", "dynamics", "they code what is shown; slow synapses, which make a state go on by itself, are what rule balanced adds"),
+    ("somatic and dendritic balance", "white noise", "their neurons are stochastic as they are"),
+)
 # What a synapse knows; what is sent to all; bytes of a synapse while it learns; bits sent a step; operations of learning a step.
 COSTS = {
     "rls": ("error of its neuron's drive, P of all K inputs of its neuron", "nothing: each neuron has a target of its own", "4 + 4 K (row of P)", "32 a spike", "about 4 K² N at an instant of learning (every 2 ms)"),
