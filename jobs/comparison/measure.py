@@ -14,13 +14,12 @@ WITH_OTHER = ("oscillator", "van_der_pol")
 class ComparedRun:
     """One run of one rule."""
 
-    def __init__(self, rule, folder, row):
-        self.rule, self.folder, self.task, self.seed = rule, folder, row["case"], int(row["seed"])
+    def __init__(self, rule, folder, row, whole=True):
+        self.rule, self.folder, self.task, self.seed, self.whole = rule, folder, row["case"], int(row["seed"]), whole
         self.run = engram.load(folder)
         self.parameters = self.run.parameters
         self.neurons = int(self.parameters["network.neurons"])
         self.loops = int(self.parameters["learning.loops"])
-        self.whole = True
         self.known = {}
 
     def setting(self, key):
@@ -76,12 +75,10 @@ class ComparedRun:
         return [(np.array(at) + 1) * self.sample_seconds(), seconds[at], values * self.error(None) / values[-1]]
 
 
-def runs_of(rule, folder):
+def runs_of(rule, folder, whole=True):
+    """Of a study's folder. @param whole they have the full length"""
     with open(os.path.join(folder, "table.csv"), encoding="utf-8", newline="") as file:
-        runs = [ComparedRun(rule, os.path.join(folder, row["name"]), row) for row in csv.DictReader(file) if row["state"] == "done"]
-    for run in runs:
-        run.whole = run.loops == max(other.loops for other in runs)
-    return runs
+        return [ComparedRun(rule, os.path.join(folder, row["name"]), row, whole) for row in csv.DictReader(file) if row["state"] == "done"]
 
 
 def failed(folder):

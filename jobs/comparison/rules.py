@@ -2,7 +2,7 @@
 """What is compared: rules, tasks, the tries that choose a rule's parameters, and the studies (tools/sweep) that this makes. Used by jobs/comparison/run and check.
 
     rules.py tries TASKS FOLDER RULE...             writes FOLDER/tries/RULE.yaml: TRIES sets of parameters for each task, with a seed of their own
-    rules.py runs TASKS FOLDER quick|full RULE...   writes FOLDER/RULE.yaml, with the parameters that were best in FOLDER/tries/RULE/table.csv
+    rules.py runs TASKS FOLDER quick|full RULE...   writes FOLDER/RULE.yaml, with the parameters that were best in FOLDER/tries/RULE/table.csv, and of some FOLDER/RULE_short.yaml
     rules.py others FOLDER RULE...                  prints runs that are tested on other inputs than those of training, with the options of that test
 
 A study that was written before with other contents is replaced; tools/sweep refuses to mix its runs with those of another."""
@@ -30,7 +30,7 @@ class Rule:
     """@param group of tasks @param base parameter file @param fixed {key: value} @param tries {key: values}, crossed: TRIES sets in all @param tasks {task: {key: value}}; TASKS and SIZE stand for
     the folder of tasks and the number of neurons @param tests {name: options of engram test}; other: only of tasks that have other inputs @param score what says which of the tries is best,
     and whether more of it is better @param measure (run, test) -> error @param between column of metrics.csv with the score of tests between loops @param every loops between those
-    @param ladder {key: values} lengths of training, where such tests do not tell the error @param quick neurons of the quick size"""
+    @param ladder {key: values} shorter lengths of training, where such tests do not tell the error @param quick neurons of the quick size"""
 
     def __init__(self, name, label, group, base, fixed, tries, tasks, tests, score, most, measure, between="", every=None, ladder=None, quick=(100,)):
         self.name, self.label, self.group, self.base, self.fixed, self.tries, self.tasks, self.tests = name, label, group, base, fixed, tries, tasks, tests
@@ -48,7 +48,7 @@ def deleted(options):
 RASTERS = "--trials 8 --spikes all"
 OF_RLS = {"group": "dynamics", "base": "rls.yaml", "tries": {"learning.lambda": ["0.1", "1"], "plastic.tau": ["20 ms", "50 ms", "100 ms"]},
           "tasks": {task: {"targets.path": f"TASKS/{task}_SIZE.h5"} for task in TASKS["dynamics"]}, "tests": {"rasters": RASTERS, **deleted(RASTERS), "noise": f"{RASTERS} --noise 0.1"},
-          "score": "test single_trial_correlation", "most": True, "measure": measure.of_drives, "ladder": {"learning.loops": [8, 24, 80]}, "quick": (100, 400)}
+          "score": "test single_trial_correlation", "most": True, "measure": measure.of_drives, "ladder": {"learning.loops": [8, 24]}, "quick": (100, 400)}
 OF_FILES = {task: {"task.path": f"TASKS/{task}.h5"} for task in TASKS["dynamics"]}
 OTHER = "--trials 1 -P task.test_input=other_input -P task.test_target=other_target -P task.test_mask=other_mask"
 OF_LSNN = {"group": "dynamics", "base": "lsnn.yaml", "tries": {"learning.rate": ["0.002", "0.005", "0.02"], "network.adaptive": ["0", "0.5"]}, "tasks": OF_FILES,
@@ -154,12 +154,18 @@ def runs(rule, tasks, folder, size):
         cases = {}
         for task in rule.tasks:
             cases[task] = {**settings(rule, task, tasks, neurons), **best(rule, task, os.path.join(folder, "tries", rule.name, "table.csv"))}
-        short = rule.ladder if neurons == 100 and rule.ladder else {}
-        grid = {"vary": {"network.neurons": [neurons], **short}, "cases": cases, "seeds": ["1..5"]}
+        grid = {"vary": {"network.neurons": [neurons]}, "cases": cases, "seeds": ["1..5"]}
         if neurons == 100 and rule.every:
             grid["set"] = {**rule.fixed, "test.every": rule.every}
         grids.append(grid)
     return study_of(rule, os.path.join(folder, rule.name), grids, {name: options for name, options in rule.tests.items() if name != "other"}, {"network.neurons": "N"})
+
+
+def short(rule, tasks, folder):
+    """Shorter runs, at N = 100, of rules whose error tests between loops do not tell."""
+    cases = {task: {**settings(rule, task, tasks, 100), **best(rule, task, os.path.join(folder, "tries", rule.name, "table.csv"))} for task in rule.tasks}
+    grids = [{"vary": {"network.neurons": [100], **rule.ladder}, "cases": cases, "seeds": ["1..5"]}]
+    return study_of(rule, os.path.join(folder, f"{rule.name}_short"), grids, {"rasters": rule.tests["rasters"]}, {"network.neurons": "N"})
 
 
 def others(rule, folder):
@@ -179,6 +185,8 @@ def main():
             write(os.path.join(words[2], "tries", f"{rule.name}.yaml"), tries(rule, *words[1:3]))
         elif words[0] == "runs":
             write(os.path.join(words[2], f"{rule.name}.yaml"), runs(rule, *words[1:4]))
+            if rule.ladder:
+                write(os.path.join(words[2], f"{rule.name}_short.yaml"), short(rule, *words[1:3]))
         elif "other" in rule.tests:
             print("\n".join(others(rule, words[1])))
 
