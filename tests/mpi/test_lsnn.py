@@ -7,7 +7,7 @@ import os
 import h5py
 import numpy as np
 
-from engram_test import contents, difference, metrics, read, run_tests
+from engram_test import contents, difference, file_contents, metrics, read, run_tests
 
 SMALL = {"simulation.dt": "1 ms", "learning.rule": "bptt", "learning.loops": 3, "learning.batch": 40, "network.neurons": 24, "task.symbols": 6, "task.duration": "40 ms", "task.channels": 8,
          "task.recall_delay": 2, "test.trials": 2, "protocol.samples": 40, "output.spikes": "none"}
@@ -396,6 +396,21 @@ def test_navigation(bench):
         assert code == 2 and "learning" in error and error.count("engram: error") == 1, error
 
 
+def test_noise(bench):
+    """Noise of tests is the same for one rank, samples shared out to ranks, and neurons shared out, and is not none."""
+    tested = []
+    for groups, ranks in ((1, 1), (1, 3), (2, 2)):
+        out = train(bench, f"noise.{groups}.{ranks}", {"learning.neuron_groups": groups, "protocol.samples": 37}, ranks)
+        bench.succeed(["test", out, "-o", os.path.join(out, "noise.h5"), "--noise", "0.01", "--delete-neurons", "0.2"], ranks)
+        bench.succeed(["test", out, "-o", os.path.join(out, "quiet.h5"), "--delete-neurons", "0.2"], ranks)
+        noise = file_contents(os.path.join(out, "noise.h5"), "noise", ("configuration",))
+        tested.append({name[len("noise"):]: values for name, values in noise.items()})
+        silent = read(out, "noise.h5", "test/0/rate_hz") == 0
+        assert (read(out, "noise.h5", "test/0/spikes") != read(out, "quiet.h5", "test/0/spikes")).any() and silent.sum() >= 4, silent.sum()
+    for other in tested[1:]:
+        assert not difference(tested[0], other)
+
+
 def test_neuron_groups(bench):
     """The same bits however ranks share samples and neurons, of which a rank may have none, and where steps are computed again, also where a run goes on with others;
     a test takes any number of ranks."""
@@ -451,12 +466,12 @@ def test_refused(bench):
             code, _, error = bench.run(["train", config, "-o", bench.path("refused")] + [word for text in given({**SMALL, **parameters}) for word in ("-P", text)], ranks)
             assert code == 2 and words in error and error.count("engram: error") == 1 and not os.path.exists(bench.path("refused")), (parameters, code, error)
     out = train(bench, "asked")
-    for options in (["--delete-spike", "20"], ["--noise", "1"], ["--delete-synapses", "0.1"], ["--shuffle-synapses", "0.1"]):
+    for options in (["--delete-spike", "20"], ["--delete-synapses", "0.1"], ["--shuffle-synapses", "0.1"]):
         code, _, error = bench.run(["test", out, "-o", bench.path("asked.h5"), "--overwrite"] + options)
         assert code == 2 and f"{options[0]}: the system lsnn" in error, (options, code, error)
 
 
 if __name__ == "__main__":
     run_tests([test_independent_program, test_store_recall, test_skipped, test_evidence, test_images, test_function_family, test_oscillation, test_sequences, test_validation, test_tasks_of_values, test_learns, test_updates,
-               test_ranks, test_navigation, test_neuron_groups, test_plan,
+               test_ranks, test_noise, test_navigation, test_neuron_groups, test_plan,
                test_refused])
