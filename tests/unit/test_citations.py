@@ -100,7 +100,7 @@ def test_links(bench):
     """Every link of a guide leads to a file, or heading, of the repository; what is installed keeps the folders (tools/share/CMakeLists.txt), so that the links hold there, too."""
     missing, seen = [], 0
     for path in [path for path in files(".") if path.endswith(".md")]:
-        for target in re.findall(r"\]\(([^()\s]+)\)", re.sub(r"`[^`\n]*`", "", text_of(path))):
+        for target in re.findall(r"(?:\]\(|<img src=\")([^()\s\"]+)[)\"]", re.sub(r"`[^`\n]*`", "", text_of(path))):
             if not re.match(r"https?:", target):
                 name, _, heading = target.partition("#")
                 to = os.path.normpath(os.path.join(os.path.dirname(path), name)) if name else path

@@ -57,7 +57,8 @@ def test_documents(bench):
     source, sources = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."), ["README.md"]
     for top in ("jobs", "src", "tests", "tools"):
         sources += [os.path.relpath(os.path.join(where, "README.md"), source) for where, _, names in os.walk(os.path.join(source, top)) if "README.md" in names]
-    assert {"src/systems/patterns/README.md", "tools/bench/README.md", "jobs/bars/README.md"} <= set(sources) and found == sorted(["index.md", *sources]), (found, sources)
+    pictures = [f"tools/share/pictures/{name}" for name in os.listdir(os.path.join(source, "tools", "share", "pictures"))]
+    assert {"src/systems/patterns/README.md", "tools/bench/README.md", "jobs/bars/README.md"} <= set(sources) and found == sorted(["index.md", *pictures, *sources]), (found, sources)
     with open(os.path.join(folder, "index.md")) as file:
         listed = re.findall(r"^- \[(\S+)\]\((\S+)\): (\S.*)$", file.read(), re.M)
     assert sorted(name for name, _, _ in listed) == sorted(sources) and all(name == link for name, link, _ in listed), listed
@@ -65,7 +66,7 @@ def test_documents(bench):
         with open(os.path.join(folder, name)) as file:
             text = file.read()
         assert text.startswith(f"# {title}\n"), name
-        for link in re.findall(r"\]\(([^()\s#:]+)(?:#[\w-]*)?\)", re.sub(r"`[^`\n]*`", "", text)):
+        for link in re.findall(r"(?:\]\(|<img src=\")([^()\s#:\"]+)(?:#[\w-]*)?[)\"]", re.sub(r"`[^`\n]*`", "", text)):
             assert os.path.isfile(os.path.join(folder, os.path.dirname(name), link)), f"{name}: {link} is not installed"
 
 
