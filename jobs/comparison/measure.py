@@ -5,6 +5,7 @@ import os
 import engram
 import h5py
 import numpy as np
+from scipy import signal
 
 # Of the best rule's error, 100 neurons.
 BOUNDS = {"oscillator": 0.1, "van_der_pol": 0.1, "lorenz": 0.5, "recorded": 0.1, "bars": 0.3, "scenes": 0.6}
@@ -113,12 +114,8 @@ def of_drives(run, test):
                 mine = trials == trial
                 spikes = np.zeros((stop + every * wanted.shape[1] + 1, run.neurons))
                 np.add.at(spikes, (times[mine], ids[mine]), 1)
-                r, made = np.zeros(run.neurons), []
-                for step, fired in enumerate(spikes):
-                    r = decay * r + jump * fired
-                    if step > stop and (step - stop) % every == 0:
-                        made.append(r)
-                made = decoder @ (weights @ np.array(made).T)
+                r = signal.lfilter([jump], [1, -decay], spikes, axis=0)[stop + every::every]
+                made = decoder @ (weights @ r.T)
                 off, size = off + ((made - wanted) ** 2).sum(), size + (wanted**2).sum()
     return off / size
 
