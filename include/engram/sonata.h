@@ -86,10 +86,11 @@ typedef struct {
 /** Write edges.h5 with the target_to_source index (and singular hard links), one group /edges/<population> each. */
 status sonata_write_edges(const context *context, const char *path, const char *configuration, int population_count, const sonata_edges *edges);
 
-/** Write what readers of SONATA open a network by: circuit_config.json, which names nodes.h5, edges.h5, their tables of types and their populations, by
- *  paths from its own folder, and edge_types.csv, with the only type that written edges have (rank 0). Of nodes and edges it reads names and types.
- *  @param edge_count 0: there is no edges.h5 */
-status sonata_write_circuit(const context *context, const char *directory, int node_count, const sonata_nodes *nodes, int edge_count,
+/** Write, beside nodes.h5 and edges.h5, what readers of SONATA open a network by: circuit_config.json, which names these files, their tables of types and
+ *  their populations, by paths from its own folder, and edge_types.csv, with the only type that written edges have. Collective; rank 0 writes.
+ *  @param path of nodes.h5 @param nodes, edges of which names and types are read; borrowed @param edge_count 0: there is no edges.h5
+ *  @return STATUS_FAILURE, with a message, if a file cannot be written; the same on all ranks */
+status sonata_write_circuit(const context *context, const char *path, int node_count, const sonata_nodes *nodes, int edge_count,
                             const sonata_edges *edges);
 
 /** How many edges a population has, from the shape of its arrays. Not collective. @param population "" picks the only one in the file

@@ -157,10 +157,19 @@ static void print_field(FILE *csv, const char *text) {
     fputc('"', csv);
 }
 
-static void print_types(FILE *csv, int population_count, const sonata_nodes *nodes) {
+/** Populations of a run: names and types. */
+typedef struct {
+    int node_count, edge_count;
+    const sonata_nodes *nodes;
+    const sonata_edges *edges;
+} circuit;
+
+static void print_types(FILE *csv, const void *self) {
+    const circuit *circuit = self;
+    const sonata_nodes *nodes = circuit->nodes;
     int id = 0;
     fputs("node_type_id population model_type model_template\n", csv);
-    for (int p = 0; p < population_count; p++)
+    for (int p = 0; p < circuit->node_count; p++)
         for (int i = 0; i < nodes[p].type_count; i++) {
             const char *name = nodes[p].type_names[i];
             bool is_virtual = strcmp(name, "virtual") == 0;
@@ -172,16 +181,16 @@ static void print_types(FILE *csv, int population_count, const sonata_nodes *nod
         }
 }
 
-/** Write node_types.csv beside @p path, complete or not at all. Only on rank 0. */
-static status write_types(const char *path, int population_count, const sonata_nodes *nodes) {
-    const char *slash = strrchr(path, '/');
-    char *name;
-    if (asprintf(&name, "%.*snode_types.csv", slash ? (int)(slash - path + 1) : 0, path) < 0) context_abort("memory: no room for a path");
-    FILE *csv = file_begin(name, 0666);
-    if (csv) print_types(csv, population_count, nodes);
-    int error = csv ? file_end(csv, name) : errno;
-    status result = error ? status_fail(STATUS_FAILURE, "cannot write %s: %s", name, file_why(error)) : STATUS_OK;
-    free(name);
+/** A text file beside another, complete or not at all. Only on rank 0. */
+static status write_text(const char *beside, const char *name, void (*print)(FILE *file, const void *self), const void *self) {
+    const char *slash = strrchr(beside, '/');
+    char *path;
+    if (asprintf(&path, "%.*s%s", slash ? (int)(slash - beside + 1) : 0, beside, name) < 0) context_abort("memory: no room for a path");
+    FILE *file = file_begin(path, 0666);
+    if (file) print(file, self);
+    int error = file ? file_end(file, path) : errno;
+    status result = error ? status_fail(STATUS_FAILURE, "cannot write %s: %s", path, file_why(error)) : STATUS_OK;
+    free(path);
     return result;
 }
 
@@ -203,7 +212,8 @@ status sonata_write_nodes(const context *job, const char *path, const char *conf
     for (int p = 0; p < population_count; p++) write_nodes(job, file, &nodes[p]);
     status result = h5_commit(file);
     if (result != STATUS_OK) return result;
-    int code = job->rank == 0 ? (int)write_types(path, population_count, nodes) : 0;
+    const circuit circuit = {.node_count = population_count, .nodes = nodes};
+    int code = job->rank == 0 ? (int)write_text(path, "node_types.csv", print_types, &circuit) : 0;
     CHECK_MPI(MPI_Bcast(&code, 1, MPI_INT, 0, job->comm));
     return (status)code;
 }
@@ -337,28 +347,10 @@ status sonata_write_edges(const context *job, const char *path, const char *conf
 
 /* ---- circuit ---- */
 
-/** One text file of a folder, complete or not at all. */
-static status write_listed(const char *directory, const char *name, void (*print)(FILE *file, const void *self), const void *self) {
-    char *path;
-    if (asprintf(&path, "%s/%s", directory, name) < 0) context_abort("memory: no room for a path");
-    FILE *file = file_begin(path, 0666);
-    if (file) print(file, self);
-    int error = file ? file_end(file, path) : errno;
-    status result = error ? status_fail(STATUS_FAILURE, "cannot write %s: %s", path, file_why(error)) : STATUS_OK;
-    free(path);
-    return result;
-}
-
 static void print_edge_type(FILE *csv, const void *self) {
     (void)self;
     fputs(SONATA_EDGE_TYPES, csv);
 }
-
-typedef struct {
-    int node_count, edge_count;
-    const sonata_nodes *nodes;
-    const sonata_edges *edges;
-} circuit;
 
 /** Names are words of the program: nothing in them is to be escaped. */
 static void print_populations(FILE *json, const char *what, int count, const circuit *circuit) {
@@ -385,12 +377,12 @@ static void print_circuit(FILE *json, const void *self) {
     fputs("]\n  }\n}\n", json);
 }
 
-status sonata_write_circuit(const context *job, const char *directory, int node_count, const sonata_nodes *nodes, int edge_count, const sonata_edges *edges) {
+status sonata_write_circuit(const context *job, const char *path, int node_count, const sonata_nodes *nodes, int edge_count, const sonata_edges *edges) {
     const circuit circuit = {.node_count = node_count, .edge_count = edge_count, .nodes = nodes, .edges = edges};
     int code = STATUS_OK;
     if (job->rank == 0) {
-        if (edge_count) code = write_listed(directory, "edge_types.csv", print_edge_type, NULL);
-        code = status_worse((status)code, write_listed(directory, "circuit_config.json", print_circuit, &circuit));
+        if (edge_count) code = write_text(path, "edge_types.csv", print_edge_type, NULL);
+        code = status_worse((status)code, write_text(path, "circuit_config.json", print_circuit, &circuit));
     }
     CHECK_MPI(MPI_Bcast(&code, 1, MPI_INT, 0, job->comm));
     return (status)code;

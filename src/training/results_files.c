@@ -74,7 +74,10 @@ status results_write_network(const results *results, const char *configuration, 
         written = status_worse(written, write_edges(results, configuration, &edges));
     }
     if (nodes.count == 0) return written;
-    return status_worse(written, sonata_write_circuit(results->context, results->directory, nodes.count, populations, edges.count, edges.entry));
+    char *path = results_path(results, "nodes.h5");
+    written = status_worse(written, sonata_write_circuit(results->context, path, nodes.count, populations, edges.count, edges.entry));
+    free(path);
+    return written;
 }
 
 status results_write_own(const results *results, const char *configuration) {
