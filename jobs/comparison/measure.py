@@ -1,10 +1,10 @@
 """What runs of jobs/comparison left, measured in the same way for all rules. Used by check."""
-import csv
 import os
 
 import engram
 import h5py
 import numpy as np
+from codes import read_table
 from scipy import signal
 
 # Of the best rule's error, 100 neurons.
@@ -47,10 +47,6 @@ class ComparedRun:
         """A second, of all neurons, in the test."""
         return self.neurons * self.scores(None, "rate_hz").mean()
 
-    def columns(self):
-        with open(os.path.join(self.folder, "metrics.csv"), encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-
     def sample_seconds(self):
         """Model time of a loop, of all samples together."""
         return self.run.read_json("run.json")["loop_model_ms"] / 1000 * int(self.parameters.get("learning.batch", 1))
@@ -60,36 +56,31 @@ class ComparedRun:
 
     def seconds(self):
         """Of training loops."""
-        return sum(float(row["seconds"]) for row in self.columns())
+        return self.run.columns["seconds"].sum()
 
     def course(self, ladder):
         """Model seconds, seconds and errors while it learned: of tests between loops, or of shorter runs. None if there are neither."""
         if self.rule.ladder:
             steps = sorted((run for run in ladder if run.seed == self.seed), key=lambda run: run.loops)
             return [[run.model_seconds() for run in steps], [run.seconds() for run in steps], [run.error(None) for run in steps]] if len(steps) > 1 else None
-        rows = self.columns()
-        at = [k for k, row in enumerate(rows) if row.get(self.rule.between)]
-        if not at:
-            return None
-        seconds = np.cumsum([float(row["seconds"]) for row in rows])
-        values = np.array([float(rows[k][self.rule.between]) for k in at])
-        return [(np.array(at) + 1) * self.sample_seconds(), seconds[at], values * self.error(None) / values[-1]]
+        columns = self.run.columns
+        values = columns.get(self.rule.between, np.array([]))
+        at = np.flatnonzero(np.isfinite(values))
+        return [(at + 1) * self.sample_seconds(), np.cumsum(columns["seconds"])[at], values[at] * self.error(None) / values[at[-1]]] if len(at) else None
 
 
 def runs_of(rule, folder, whole=True):
     """Of a study's folder. @param whole they have the full length"""
-    with open(os.path.join(folder, "table.csv"), encoding="utf-8", newline="") as file:
-        return [ComparedRun(rule, os.path.join(folder, row["name"]), row, whole) for row in csv.DictReader(file) if row["state"] == "done"]
+    return [ComparedRun(rule, os.path.join(folder, row["name"]), row, whole) for row in read_table(folder, "table.csv") if row["state"] == "done"]
 
 
 def failed(folder):
     """{(task, neurons): runs that failed}: a network that ran away, or fell silent."""
     found = {}
-    with open(os.path.join(folder, "table.csv"), encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["state"] == "failed":
-                place = row["case"], int(row["network.neurons"])
-                found[place] = found.get(place, 0) + 1
+    for row in read_table(folder, "table.csv"):
+        if row["state"] == "failed":
+            place = row["case"], int(row["network.neurons"])
+            found[place] = found.get(place, 0) + 1
     return found
 
 
@@ -97,10 +88,10 @@ def failed(folder):
 
 def of_drives(run, test):
     """Rules rls and shared: x^ = F^+ u, u = W r, from spikes of every trial (equations of Kim & Chow 2018, src/systems/patterns/README.md, 1.1 and 2), at the learning instants."""
-    p, weights = run.parameters, run.run.weights("plastic")
-    path = p["targets.path"]
-    with h5py.File(path, "r") as file:
-        decoder = np.linalg.pinv(file["encoder"][:])
+    p = run.parameters
+    with h5py.File(p["targets.path"], "r") as file:
+        decoder = np.linalg.pinv(file["encoder"][:]).astype(float)
+    readout = decoder @ run.run.weights("plastic")  # F+ W: spikes are filtered behind it, which is the same for fewer numbers
     x = float(p["simulation.dt"]) / float(p["plastic.tau"])
     decay, jump = 1 - x + x**2 / 2 - x**3 / 6 + x**4 / 24, float(p["neuron.membrane_tau"]) / float(p["plastic.tau"])
     stop, every = round(float(p["stimulus.stop"])), round(float(p["learning.every"]))
@@ -114,8 +105,7 @@ def of_drives(run, test):
                 mine = trials == trial
                 spikes = np.zeros((stop + every * wanted.shape[1] + 1, run.neurons))
                 np.add.at(spikes, (times[mine], ids[mine]), 1)
-                r = signal.lfilter([jump], [1, -decay], spikes, axis=0)[stop + every::every]
-                made = decoder @ (weights @ r.T)
+                made = signal.lfilter([jump], [1, -decay], spikes @ readout.T, axis=0)[stop + every::every].T
                 off, size = off + ((made - wanted) ** 2).sum(), size + (wanted**2).sum()
     return off / size
 

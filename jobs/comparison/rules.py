@@ -6,7 +6,6 @@
     rules.py others FOLDER RULE...                  prints runs that are tested on other inputs than those of training, with the options of that test
 
 A study that was written before with other contents is replaced; tools/sweep refuses to mix its runs with those of another."""
-import csv
 import math
 import os
 import sys
@@ -17,6 +16,7 @@ here = os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True
 sys.path[:0] = [os.path.join(here, "..", "..", "tools"), os.path.join(here, "..", "..", "python"), here]  # python: where engram.py is installed
 import measure  # noqa: E402
+from codes import number, read_table  # noqa: E402
 
 TASKS = {"dynamics": {"oscillator": "damped oscillator, driven", "van_der_pol": "van der Pol, driven", "lorenz": "Lorenz", "recorded": "recorded rates, 6 components"},
          "codes": {"bars": "correlated bars", "scenes": "natural scenes"}}
@@ -134,27 +134,29 @@ def tries(rule, tasks, folder):
     return study_of(rule, os.path.join(folder, "tries", rule.name), grids, {name: options for name, options in rule.tests.items() if name in rule.score})
 
 
-def best(rule, task, table):
+def best(rule, task, folder):
     """{key: value} of the tries that scored best, mean over seeds; those without a score (a run that failed) count as worst."""
     scores = {}
-    with open(table, encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["case"] == task:
-                scores.setdefault(tuple(row[key] for key in rule.tries), []).append(float(row["score"] or "nan"))
+    for row in read_table(folder, "table.csv"):
+        if row["case"] == task:
+            scores.setdefault(tuple(row[key] for key in rule.tries), []).append(number(row["score"]))
     found = {values: sum(ones) / len(ones) for values, ones in scores.items() if all(one == one for one in ones)}
     if not found:
-        sys.exit(f"{table}: no try of {task} has a score: jobs/comparison/run makes them")
+        sys.exit(f"{folder}/table.csv: no try of {task} has a score: jobs/comparison/run makes them")
     return dict(zip(rule.tries, (max if rule.most else min)(found, key=found.get)))
 
 
+def grid_of(rule, tasks, folder, neurons):
+    """Seeds 1 .. 5 of every task, with the parameters that were best."""
+    cases = {task: {**settings(rule, task, tasks, neurons), **best(rule, task, os.path.join(folder, "tries", rule.name))} for task in rule.tasks}
+    return {"vary": {"network.neurons": [neurons]}, "cases": cases, "seeds": ["1..5"]}
+
+
 def runs(rule, tasks, folder, size):
-    """Seeds 1 .. 5 of every task and size; at N = 100 with errors while they learn."""
+    """All sizes; at N = 100 with errors while they learn."""
     grids = []
     for neurons in rule.sizes(size):
-        cases = {}
-        for task in rule.tasks:
-            cases[task] = {**settings(rule, task, tasks, neurons), **best(rule, task, os.path.join(folder, "tries", rule.name, "table.csv"))}
-        grid = {"vary": {"network.neurons": [neurons]}, "cases": cases, "seeds": ["1..5"]}
+        grid = grid_of(rule, tasks, folder, neurons)
         if neurons == 100 and rule.every:
             grid["set"] = {**rule.fixed, "test.every": rule.every}
         grids.append(grid)
@@ -163,15 +165,15 @@ def runs(rule, tasks, folder, size):
 
 def short(rule, tasks, folder):
     """Shorter runs, at N = 100, of rules whose error tests between loops do not tell."""
-    cases = {task: {**settings(rule, task, tasks, 100), **best(rule, task, os.path.join(folder, "tries", rule.name, "table.csv"))} for task in rule.tasks}
-    grids = [{"vary": {"network.neurons": [100], **rule.ladder}, "cases": cases, "seeds": ["1..5"]}]
-    return study_of(rule, os.path.join(folder, f"{rule.name}_short"), grids, {"rasters": rule.tests["rasters"]}, {"network.neurons": "N"})
+    grid = grid_of(rule, tasks, folder, 100)
+    grid["vary"].update(rule.ladder)
+    return study_of(rule, os.path.join(folder, f"{rule.name}_short"), [grid], {"rasters": rule.tests["rasters"]}, {"network.neurons": "N"})
 
 
 def others(rule, folder):
     """Runs of tasks that have other inputs, as lines: folder, options of engram test."""
-    with open(os.path.join(folder, rule.name, "table.csv"), encoding="utf-8", newline="") as file:
-        return [f"{os.path.join(folder, rule.name, row['name'])} {rule.tests['other']}" for row in csv.DictReader(file) if row["case"] in measure.WITH_OTHER and row["state"] == "done"]
+    rows = read_table(os.path.join(folder, rule.name), "table.csv")
+    return [f"{os.path.join(folder, rule.name, row['name'])} {rule.tests['other']}" for row in rows if row["case"] in measure.WITH_OTHER and row["state"] == "done"]
 
 
 def main():
