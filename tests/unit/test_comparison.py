@@ -2,6 +2,7 @@
 import importlib.machinery
 import importlib.util
 import os
+import subprocess
 import sys
 
 import h5py
@@ -25,13 +26,13 @@ learning:   {rule: rls, lambda: 1, mu: 0, every: 2 ms, loops: 8}
 output:     {spikes: none, report: [], correlation_window: 0 ms}
 test:       {trials: 1}
 """
+TEACHERS = {"van_der_pol": "kind: van_der_pol, frequency: 1.4 Hz", "oscillator": "kind: oscillator, frequency: 2 Hz, damping: 0.16", "lorenz": "kind: lorenz"}
 TEACHER = """\
 simulation: {dt: 0.1 ms, loop_duration: 1.1 s}
-network:    {neurons: 40}
+network:    {kind: directions, neurons: 40}
 stimulus:   {kind: none}
-targets:    {kind: van_der_pol, frequency: 1.4 Hz}
-learning:   {rule: balanced, loops: 1, slow: basis}
-neuron:     {basis: tanh}
+targets:    {%s, initial: %s}
+learning:   {rule: balanced, loops: 1, slow: none}
 protocol:   {balance: off, constant: off, tuning: off}
 output:     {spikes: none, report: []}
 test:       {trials: 1}
@@ -79,14 +80,35 @@ def test_drives(bench):
 
 
 def test_teacher(bench):
-    """Paths of the tasks are those of the program's teachers."""
-    bench.succeed(["train", write(bench, "teacher.yaml", TEACHER), "-o", bench.path("teacher")])
-    x, _ = data().paths("van_der_pol", np.random.RandomState(1), 1, driven=False)
-    with h5py.File(bench.path("teacher", "test.h5")) as file:
-        state, time = file["test/0/state"][0], file["test/time"][:]
-    rows = np.rint(time).astype(int)
-    kept = rows < x.shape[1]
-    assert kept.sum() > 1000 and np.abs(state[kept] - x[0, rows[kept]]).max() < 1e-6, np.abs(state[kept] - x[0, rows[kept]]).max()
+    """Paths of the tasks are those of the program's teachers; numbers of the studies are those of the tasks."""
+    script = data()
+    for name, words in TEACHERS.items():
+        field, dimensions, command, _ = script.SYSTEMS[name]
+        first = [0.8, 0.2, -0.3][:dimensions]
+        script.SYSTEMS[name] = field, dimensions, command, lambda draw, samples, first=first: np.tile(first, (samples, 1))
+        bench.succeed(["train", write(bench, f"{name}.yaml", TEACHER % (words, first)), "-o", bench.path(name)])
+        x, _ = script.paths(name, np.random.RandomState(1), 1, driven=False)
+        with h5py.File(bench.path(name, "test.h5")) as file:
+            state, time = file["test/0/state"][0], file["test/time"][:]
+        rows = np.rint(time).astype(int)
+        kept = rows < x.shape[1]
+        assert kept.sum() > 1000 and np.abs(state[kept] - x[0, rows[kept]]).max() < 1e-6, (name, np.abs(state[kept] - x[0, rows[kept]]).max())
+    assert set(script.SIZES) == set(rules.SIZES["full"])
+    with open(os.path.join(JOB, "run"), encoding="utf-8") as file:
+        assert f"all=({' '.join(rules.RULES)})" in file.read()
+
+
+def test_tables(bench):
+    """Recorded rates that cannot be used get one message with file and line, and exit code 2, before any work."""
+    good = ["condition,time_ms," + ",".join(f"u{unit}" for unit in range(7))] + [f"{name},{time},{','.join(str(unit * time) for unit in range(7))}" for name in "ab" for time in (20, 40, 60)]
+    for lines, said in (([], "line 1"), (["condition,time_ms,u0", "a,20,1"], "6 units"), (good[:2] + ["a,40,x" + ",1" * 6], "line 3"), (good[:2] + ["a,40,1"], "line 3"), (good[:-1], "same times"), (good[:4], "6 components"), (good[:1], "none")):
+        os.makedirs(bench.path("tasks"), exist_ok=True)
+        write(bench, "tasks/rates.csv", "\n".join(lines) + "\n" * bool(lines))
+        done = subprocess.run([sys.executable, "-c", f"import runpy; runpy.run_path({os.path.join(JOB, 'data')!r})['components']({bench.path('tasks', 'rates.csv')!r})"], capture_output=True, text=True)
+        assert done.returncode == 2 and said in done.stderr and "rates.csv" in done.stderr and len(done.stderr.splitlines()) == 1, (lines, done)
+    write(bench, "tasks/rates.csv", "\n".join(good) + "\n")
+    x = data().components(bench.path("tasks", "rates.csv"))
+    assert x.shape == (2, 100 + 41, 6) and np.isfinite(x).all()
 
 
 def test_studies(bench):
@@ -116,4 +138,4 @@ def test_studies(bench):
         assert {int(run.overrides["network.neurons"]) for run in study.runs} == {100, 400, 1600}
 
 
-run_tests([test_drives, test_teacher, test_studies])
+run_tests([test_drives, test_teacher, test_tables, test_studies])
