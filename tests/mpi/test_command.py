@@ -6,7 +6,7 @@ import subprocess
 
 import h5py
 import numpy as np
-from engram_test import edges, metrics, run_tests, spikes
+from engram_test import edges, metrics, run_tests, some, spikes
 
 SMALL = """\
 simulation:
@@ -152,7 +152,7 @@ def test_combinations(bench):
         "targets.bin": ["targets.kind=surrogate", "targets.quantity=rate", "targets.bin=100 ms", "targets.length=50 ms"],
         "targets.duration": ["targets.kind=surrogate", "targets.quantity=rate", "targets.length=40 ms"],
     }
-    for ranks in (1, 3):
+    for ranks in some((1, 3)):
         for key, overrides in list(refused.items())[::1 if ranks == 1 else 4]:
             expect(bench, ["check", config] + [w for o in overrides for w in ("-P", o)], 2, key, ranks=ranks)
     phi = [w for o in ("targets.quantity=rate", "targets.rate_form=phi") for w in ("-P", o)]
@@ -178,7 +178,7 @@ def test_numeric_failure(bench):
 
 def test_error_is_printed_once(bench):
     config = bench.config("small.yaml", SMALL)
-    for ranks in (2, 3):
+    for ranks in some((2, 3)):
         for override in ("learning.lops=3", "targets.duration=52 ms", "plastic.excitatory_in_degree=11", "targets.path=x"):
             arguments = ["train", config, "-o", bench.path("never"), "-P", override]
             if override == "targets.path=x":
@@ -218,7 +218,7 @@ def test_damaged_edges(bench):
             with h5py.File(bench.path("edges.h5"), "r+") as file:
                 file[f"edges/{population}/0/syn_weight"][place] = np.nan
             overrides = ["-P", f"{kind}.kind=sonata", "-P", f"{kind}.path={bench.path('edges.h5')}", "-P", f"{kind}.population={population}"]
-            for ranks in (1, 2, 4):
+            for ranks in some((1, 2, 4)):
                 _, err = expect(bench, ["check", bench.config("plain.yaml", SMALL.replace("  in_degree: 3\n", "")), "-P", "plastic.excitatory_in_degree=3",
                                         "-P", "plastic.inhibitory_in_degree=3", "-P", "network.static_probability=0.3"] + overrides, 2, "syn_weight", "nan", ranks=ranks, timeout=120)
                 assert err.count("engram: error: ") == 1, err

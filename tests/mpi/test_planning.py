@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 import engram_test
-from engram_test import read, run_tests
+from engram_test import SLOW, read, run_tests, some
 
 ALL = bool(os.environ.get("ENGRAM_TEST_ALL"))  # more kinds of networks; and calibrate measures the exchange of two ranks, too, which takes both cores for as long
 CATEGORIES = ["P", "weights", "static", "state", "targets", "buffers", "output", "libraries"]
@@ -142,7 +142,7 @@ def compare(bench, name, ranks, parameters, config):
 def test_memory_of_every_kind(bench):
     config = bench.config("empty.yaml", "")
     wrong = []
-    for number, (name, (counts, parameters)) in enumerate(list(CONFIGURATIONS.items())[::1 if ALL else 3]):
+    for number, (name, (counts, parameters)) in enumerate(some(list(CONFIGURATIONS.items())[::1 if ALL else 3])):
         ranks = counts[-1 - number % len(counts)]  # one of its numbers each; neighbours, which are alike, have different ones
         wrong += compare(bench, name, ranks, {**COMMON, **parameters}, config)
     assert not wrong, "\n" + "\n".join(wrong)
@@ -151,7 +151,7 @@ def test_memory_of_every_kind(bench):
 def test_memory_of_balanced(bench):
     config = bench.config("empty.yaml", "")
     wrong = []
-    for number, (name, (counts, parameters)) in enumerate(list(IN_BALANCE.items())[::1 if ALL else 2]):
+    for number, (name, (counts, parameters)) in enumerate(some(list(IN_BALANCE.items())[::1 if ALL else 2])):
         wrong += compare(bench, name, counts[-1 - number % len(counts)], {**LEARNS_BALANCE, **parameters}, config)
     assert not wrong, "\n" + "\n".join(wrong)
 
@@ -343,4 +343,4 @@ def test_wrong_input(bench):
 
 
 run_tests([test_memory_of_every_kind, test_memory_of_balanced, test_memory_of_codes, test_rate_of_balanced, test_edges_of_a_file, test_recordings, test_time_to_build,
-           test_table_of_ranks, test_job_script, test_site_of_job_script, test_machine_files, test_wrong_input])
+           test_table_of_ranks, test_job_script, test_site_of_job_script, *([] if SLOW else [test_machine_files]), test_wrong_input])

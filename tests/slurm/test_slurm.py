@@ -8,7 +8,7 @@ import sys
 import time
 
 import crash
-from engram_test import ALONE, Bench, metrics, run_tests, wait_until
+from engram_test import ALONE, SLOW, Bench, metrics, run_tests, wait_until
 from private_slurm import NoSlurm, PrivateSlurm
 
 JOBS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "jobs")
@@ -386,6 +386,8 @@ def test_logs(bench):
 if __name__ == "__main__":
     try:
         with PrivateSlurm() as Bench.slurm:
+            if SLOW:  # what others show, too, in other ways is left out
+                run_tests([test_only_loopback, test_bad_input, test_no_progress, test_array, test_same_bits, test_time_limit, test_signal, test_planned_script, test_stop_file, test_killed_rank])
             run_tests([test_only_loopback, test_limits_begin, test_bad_input, test_no_space, test_no_progress, test_array, test_limits, test_same_bits, test_time_limit, test_member_of_array,
                        test_signal, test_own_script, test_copied_job, test_planned_script, test_stop_file, test_cancelled, test_killed_rank, test_sweep, test_collect_waits, test_logs])
     except NoSlurm as reason:
