@@ -17,7 +17,6 @@ import numpy as np
 from engram_test import contents, difference, read, run_tests, some
 
 
-
 # ---- files ----
 
 def write_idx(path, values):
