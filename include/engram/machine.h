@@ -30,10 +30,11 @@ typedef struct {
 /** Section `exchange`: on one node. */
 typedef struct {
     param_numbers ranks;   /**< ascending, from 2 */
-    param_numbers latency; /**< us of an exchange of few spikes, waiting for each other included */
-    param_numbers per_kib; /**< us for each KiB that every rank sends */
+    param_numbers latency; /**< us of a collective by MPI of few bytes, waiting for each other included */
+    param_numbers per_kib; /**< us for each KiB that every rank sends by it */
+    param_numbers shared;  /**< us of an exchange of few spikes through shared memory, waiting for each other included */
     double spike;          /**< ns of a spike of the network on its way through a rank */
-    double block;          /**< ns of looking at a rank's block */
+    double block;          /**< ns of looking at a block */
 } machine_exchange;
 
 enum { MACHINE_SECTIONS_MAX = 32 };

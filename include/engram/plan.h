@@ -7,6 +7,7 @@
 #define ENGRAM_PLAN_H
 
 #include "engram/config.h"
+#include "engram/exchange.h"
 #include "engram/machine.h"
 #include "engram/memory.h"
 #include "engram/test_settings.h"
@@ -103,16 +104,17 @@ static inline double plan_per_step(double rate, double dt) {
 /** Expected maximum of @p count independent normals, in standard deviations above the mean: how far the slowest of several ranks is behind the average. */
 double plan_slowest(double count);
 
-/** s of one exchange in which every rank sends @p bytes to all. */
+/** s of one collective by MPI in which every rank sends @p bytes to all. */
 double plan_message(const machine *machine, plan_ranks ranks, double bytes);
 
 /** s of an exchange of spikes (exchange.h). @param spikes of the network in a step */
-double plan_spike_exchange(const machine *machine, plan_ranks ranks, int64_t neurons, double spikes);
+double plan_spike_exchange(const machine *machine, plan_ranks ranks, int64_t neurons, double spikes, exchange_way way);
 
 /** Trials of a test between loops by those of the last one. @param validation system_facts.validation */
 double plan_between(const test_settings *test, int64_t validation);
 
-/** Bytes that an exchange of spikes holds on a rank. @param spikes of the network in a step */
-double plan_spike_exchange_bytes(int64_t neurons, int64_t ranks, double spikes);
+/** Bytes that an exchange of spikes holds on a rank, as if there were several nodes and it led one: some tens of bytes a rank of the job more than others.
+ *  @param spikes of the network in a step */
+double plan_spike_exchange_bytes(int64_t neurons, int64_t ranks, double spikes, exchange_way way);
 
 #endif

@@ -2,135 +2,215 @@
 
 #include <string.h>
 
+#include "blocks.h"
+#include "board.h"
 #include "engram/memory.h"
 
 struct spike_exchange {
     context context;
     int64_t total;
-    int capacity;
-    int32_t *send;     /* [HEAD + capacity] */
-    int32_t *receive;  /* [ranks][HEAD + capacity] */
-    int32_t *rest;     /* [room for the overflow of all ranks], grows */
-    int64_t rest_room;
-    int *counts, *offsets; /* [ranks] of the second collective */
-    int32_t *spikes;   /* [total], grows */
-    int64_t spikes_room;
+    int32_t first;     /* gid of my first neuron */
+    int32_t *spikes;   /* [room] of all ranks, grows */
+    int64_t room;
     int64_t overflows;
-    int pressure;      /* rises with every step that did not fit, falls with every one that did; the same on all ranks */
     unsigned raise, raised; /* bits to go with my next spikes; bits that came with the last */
+    MPI_Comm node;     /* ranks of my node; MPI_COMM_NULL: flat, or one rank */
+    int node_ranks;
+    int nodes;         /* that exchange by leaders, 0: flat */
+    MPI_Comm leaders;  /* MPI_COMM_NULL: I am none, or there is one node */
+    board *board;      /* of my node; NULL: flat */
+    blocks *blocks;    /* of all ranks, or of all leaders; NULL: I am no leader, or there is one node */
+    block_run *runs;   /* [run_count] whose blocks have which ranks' spikes; with blocks */
+    int run_count;
 };
 
-enum { COUNT, RAISED, HEAD }; /* what stands before the spikes of a block */
-
-static void make_payload(spike_exchange *exchange, int capacity) {
-    memory_free(exchange->send);
-    memory_free(exchange->receive);
-    exchange->capacity = capacity;
-    exchange->send = memory_new(MEMORY_BUFFERS, (size_t)capacity + HEAD, sizeof(int32_t));
-    exchange->receive = memory_new(MEMORY_BUFFERS, ((size_t)capacity + HEAD) * (size_t)exchange->context.ranks, sizeof(int32_t));
+static void reserve(spike_exchange *exchange, int64_t needed) {
+    if (needed <= exchange->room) return;
+    exchange->room = needed + needed / 2 + 64;
+    memory_free(exchange->spikes);
+    exchange->spikes = memory_new(MEMORY_BUFFERS, (size_t)exchange->room, sizeof(int32_t));
 }
 
-static void reserve(int32_t **array, int64_t *room, int64_t needed) {
-    if (needed <= *room) return;
-    *room = needed + needed / 2 + 64;
-    memory_free(*array);
-    *array = memory_new(MEMORY_BUFFERS, (size_t)*room, sizeof(int32_t));
+/** Without @p member_of, which has the number of every rank's leader, every rank is a member. */
+static void make_runs(spike_exchange *exchange, const int *member_of) {
+    int ranks = exchange->context.ranks, count = 0;
+    for (int rank = 0; rank < ranks; rank++) count += !member_of || rank == 0 || member_of[rank] != member_of[rank - 1];
+    exchange->runs = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof *exchange->runs);
+    for (int rank = 0; rank < ranks; rank++) {
+        int member = member_of ? member_of[rank] : rank;
+        if (rank > 0 && member == exchange->runs[exchange->run_count - 1].member) exchange->run_count--;
+        exchange->runs[exchange->run_count++] = (block_run){.member = member, .end = partition_first(exchange->total, ranks, rank + 1)};
+    }
 }
 
-spike_exchange *exchange_new(const context *context, int64_t total, int capacity) {
+static void make_flat(spike_exchange *exchange, int capacity) {
+    exchange->blocks = blocks_new(exchange->context.comm, capacity);
+    make_runs(exchange, NULL);
+}
+
+/** Blocks of leaders: of the largest node, since all are as long. */
+static void make_leaders(spike_exchange *exchange, int capacity, bool leads) {
+    const context *context = &exchange->context;
+    int number = 0, largest = exchange->node_ranks, *member_of = memory_new(MEMORY_BUFFERS, (size_t)context->ranks, sizeof(int));
+    CHECK_MPI(MPI_Comm_split(context->comm, leads ? 0 : MPI_UNDEFINED, context->rank, &exchange->leaders));
+    if (leads) CHECK_MPI(MPI_Comm_rank(exchange->leaders, &number));
+    CHECK_MPI(MPI_Bcast(&number, 1, MPI_INT, 0, exchange->node));
+    CHECK_MPI(MPI_Allgather(&number, 1, MPI_INT, member_of, 1, MPI_INT, context->comm));
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_INT, MPI_MAX, context->comm));
+    if (leads) {
+        int64_t of_node = (int64_t)capacity * largest;
+        exchange->blocks = blocks_new(exchange->leaders, (int)(of_node < exchange->total ? of_node : exchange->total));
+        make_runs(exchange, member_of);
+    }
+    memory_free(member_of);
+}
+
+/** Who is on a node with whom, agreed. @param node its ranks, in their order; taken */
+static void make_nodes(spike_exchange *exchange, int capacity, MPI_Comm node) {
+    const context *context = &exchange->context;
+    int rank;
+    CHECK_MPI(MPI_Comm_rank(node, &rank));
+    CHECK_MPI(MPI_Comm_size(node, &exchange->node_ranks));
+    int nodes = rank == 0;
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &nodes, 1, MPI_INT, MPI_SUM, context->comm));
+    if (nodes == context->ranks) { /* all are leaders */
+        CHECK_MPI(MPI_Comm_free(&node));
+        make_flat(exchange, capacity);
+        return;
+    }
+    exchange->node = node;
+    exchange->nodes = nodes;
+    exchange->board = board_new(node, (exchange->total + context->ranks - 1) / context->ranks, nodes > 1);
+    if (nodes > 1) make_leaders(exchange, capacity, rank == 0);
+}
+
+static spike_exchange *begin(const context *context, int64_t total) {
     spike_exchange *exchange = memory_new(MEMORY_BUFFERS, 1, sizeof *exchange);
     exchange->context = *context;
     exchange->total = total;
-    make_payload(exchange, capacity);
-    reserve(&exchange->spikes, &exchange->spikes_room, 1);
-    exchange->counts = memory_new(MEMORY_BUFFERS, (size_t)context->ranks, sizeof(int));
-    exchange->offsets = memory_new(MEMORY_BUFFERS, (size_t)context->ranks, sizeof(int));
+    exchange->first = (int32_t)partition_first(total, context->ranks, context->rank);
+    exchange->node = exchange->leaders = MPI_COMM_NULL;
+    reserve(exchange, 1);
+    return exchange;
+}
+
+spike_exchange *exchange_new(const context *context, int64_t total, int capacity, exchange_way way) {
+    spike_exchange *exchange = begin(context, total);
+    MPI_Comm node;
+    if (context->ranks == 1) return exchange;
+    if (way == EXCHANGE_FLAT) {
+        make_flat(exchange, capacity);
+    } else {
+        CHECK_MPI(MPI_Comm_split_type(context->comm, MPI_COMM_TYPE_SHARED, context->rank, MPI_INFO_NULL, &node));
+        make_nodes(exchange, capacity, node);
+    }
+    return exchange;
+}
+
+spike_exchange *exchange_new_on(const context *context, int64_t total, int capacity, int node_number) {
+    spike_exchange *exchange = begin(context, total);
+    MPI_Comm node;
+    if (context->ranks == 1) return exchange;
+    CHECK_MPI(MPI_Comm_split(context->comm, node_number, context->rank, &node));
+    make_nodes(exchange, capacity, node);
     return exchange;
 }
 
 void exchange_free(spike_exchange *exchange) {
     if (!exchange) return;
-    memory_free(exchange->send);
-    memory_free(exchange->receive);
-    memory_free(exchange->rest);
-    memory_free(exchange->counts);
-    memory_free(exchange->offsets);
+    blocks_free(exchange->blocks);
+    board_free(exchange->board);
+    if (exchange->leaders != MPI_COMM_NULL) CHECK_MPI(MPI_Comm_free(&exchange->leaders));
+    if (exchange->node != MPI_COMM_NULL) CHECK_MPI(MPI_Comm_free(&exchange->node));
+    memory_free(exchange->runs);
     memory_free(exchange->spikes);
     memory_free(exchange);
 }
 
-/** The second collective: what did not fit, from every rank that had more than the capacity. */
-static void gather_rest(spike_exchange *exchange, const int32_t *local, int count) {
-    int64_t total_rest = 0;
-    for (int rank = 0; rank < exchange->context.ranks; rank++) {
-        int theirs = exchange->receive[(int64_t)rank * (exchange->capacity + HEAD)];
-        exchange->counts[rank] = theirs > exchange->capacity ? theirs - exchange->capacity : 0;
-        exchange->offsets[rank] = (int)total_rest;
-        total_rest += exchange->counts[rank]; /* at most N < 2^31 */
-    }
-    reserve(&exchange->rest, &exchange->rest_room, total_rest);
-    CHECK_MPI(MPI_Allgatherv(count > exchange->capacity ? local + exchange->capacity : local, exchange->counts[exchange->context.rank], MPI_INT32_T,
-                             exchange->rest, exchange->counts, exchange->offsets, MPI_INT32_T, exchange->context.comm));
-    exchange->overflows++;
+/** What is in my block goes to all members; theirs into my list. @return spikes of all */
+static int64_t gather(spike_exchange *exchange, int64_t count) {
+    int64_t all = blocks_exchange(exchange->blocks, count, &exchange->raised);
+    reserve(exchange, all);
+    blocks_take(exchange->blocks, exchange->runs, exchange->run_count, exchange->spikes);
+    exchange->overflows = blocks_overflows(exchange->blocks);
+    return all;
 }
 
-/** Local indices of all ranks to gids; ranks own ascending blocks, so the result ascends. */
-static int unpack(spike_exchange *exchange, int64_t all, int largest) {
-    reserve(&exchange->spikes, &exchange->spikes_room, all);
-    int at = 0;
-    for (int rank = 0; rank < exchange->context.ranks; rank++) {
-        const int32_t *block = exchange->receive + (int64_t)rank * (exchange->capacity + HEAD);
-        int32_t first = (int32_t)partition_first(exchange->total, exchange->context.ranks, rank);
-        int here = block[COUNT] < exchange->capacity ? block[COUNT] : exchange->capacity;
-        for (int k = 0; k < here; k++) exchange->spikes[at++] = first + block[HEAD + k];
-        if (largest > exchange->capacity)
-            for (int k = 0; k < exchange->counts[rank]; k++) exchange->spikes[at++] = first + exchange->rest[exchange->offsets[rank] + k];
-    }
-    return at;
+static int64_t exchange_flat(spike_exchange *exchange, const int32_t *local, int count) {
+    int32_t *mine = blocks_mine(exchange->blocks, count);
+    for (int k = 0; k < count; k++) mine[k] = exchange->first + local[k];
+    return gather(exchange, count);
 }
 
-/** A burst now and then, as when a trial begins, is left to the second collective: room for it would be sent in every step.
- *  Steps that keep overflowing make the payload larger. */
-static void adapt(spike_exchange *exchange, int largest) {
-    enum { CALM = 64, PATIENCE = 2 }; /* more than PATIENCE overflows with fewer than CALM steps for each of them */
-    if (largest <= exchange->capacity) {
-        if (exchange->pressure > 0) exchange->pressure--;
-        return;
+/** What the ranks of the node have put, one behind the other: ascending. @return how many */
+static int64_t count_of_node(spike_exchange *exchange) {
+    int64_t count = 0;
+    for (int rank = 0; rank < exchange->node_ranks; rank++) {
+        board_post post = board_of(exchange->board, rank);
+        count += post.count;
+        exchange->raised |= post.raised;
     }
-    exchange->pressure += CALM;
-    if (exchange->pressure <= PATIENCE * CALM) return;
-    exchange->pressure = 0;
-    make_payload(exchange, largest + largest / 4 + 8);
+    return count;
+}
+
+static void copy_of_node(const spike_exchange *exchange, int32_t *spikes) {
+    for (int rank = 0; rank < exchange->node_ranks; rank++) {
+        board_post post = board_of(exchange->board, rank);
+        memcpy(spikes, post.spikes, (size_t)post.count * sizeof(int32_t));
+        spikes += post.count;
+    }
+}
+
+/** What does not go at once goes in more exchanges, in which nobody has spikes: the leader may write when all have read. */
+static int64_t lead(spike_exchange *exchange) {
+    int64_t count = count_of_node(exchange), all, from = 0;
+    copy_of_node(exchange, blocks_mine(exchange->blocks, count));
+    all = gather(exchange, count);
+    for (;;) {
+        int64_t left = all - from, here = left < BOARD_ROOM ? left : BOARD_ROOM;
+        board_hand_out(exchange->board, &(board_part){.total = all, .overflows = exchange->overflows, .raised = exchange->raised,
+                                                      .spikes = exchange->spikes + from, .count = here});
+        from += here;
+        if (from >= all) return all;
+        board_put(exchange->board, NULL, 0, 0, 0);
+        board_wait(exchange->board);
+    }
+}
+
+static int64_t follow(spike_exchange *exchange) {
+    for (int64_t from = 0;;) {
+        board_part part = board_receive(exchange->board);
+        reserve(exchange, part.total); /* nothing to keep: the first part says the total */
+        memcpy(exchange->spikes + from, part.spikes, (size_t)part.count * sizeof(int32_t));
+        exchange->raised = part.raised;
+        exchange->overflows = part.overflows;
+        from += part.count;
+        if (from >= part.total) return part.total;
+        board_put(exchange->board, NULL, 0, 0, 0);
+    }
+}
+
+static int64_t exchange_by_nodes(spike_exchange *exchange, const int32_t *local, int count) {
+    board_put(exchange->board, local, count, exchange->first, exchange->raised);
+    if (exchange->nodes > 1 && !exchange->blocks) return follow(exchange);
+    board_wait(exchange->board);
+    if (exchange->nodes > 1) return lead(exchange);
+    int64_t all = count_of_node(exchange);
+    reserve(exchange, all);
+    copy_of_node(exchange, exchange->spikes);
+    return all;
 }
 
 int exchange_spikes(spike_exchange *exchange, const int32_t *local, int count, const int32_t **spikes) {
-    unsigned raise = exchange->raise;
+    exchange->raised = exchange->raise;
     exchange->raise = 0;
-    exchange->raised = raise;
     if (exchange->context.ranks == 1) {
         *spikes = local; /* one rank: local indices are gids */
         return count;
     }
-    exchange->send[COUNT] = count;
-    exchange->send[RAISED] = (int32_t)raise;
-    int here = count < exchange->capacity ? count : exchange->capacity;
-    memcpy(exchange->send + HEAD, local, (size_t)here * sizeof(int32_t));
-    CHECK_MPI(MPI_Allgather(exchange->send, exchange->capacity + HEAD, MPI_INT32_T, exchange->receive, exchange->capacity + HEAD, MPI_INT32_T,
-                            exchange->context.comm));
-    int64_t all = 0;
-    int largest = 0;
-    for (int rank = 0; rank < exchange->context.ranks; rank++) {
-        const int32_t *block = exchange->receive + (int64_t)rank * (exchange->capacity + HEAD);
-        int theirs = block[COUNT];
-        all += theirs;
-        exchange->raised |= (unsigned)block[RAISED];
-        if (theirs > largest) largest = theirs;
-    }
-    if (largest > exchange->capacity) gather_rest(exchange, local, count);
-    int got = unpack(exchange, all, largest);
+    int64_t all = exchange->board ? exchange_by_nodes(exchange, local, count) : exchange_flat(exchange, local, count);
     *spikes = exchange->spikes;
-    adapt(exchange, largest);
-    return got;
+    return (int)all;
 }
 
 void exchange_raise(spike_exchange *exchange, unsigned bits) {
@@ -143,4 +223,12 @@ unsigned exchange_raised(const spike_exchange *exchange) {
 
 int64_t exchange_overflows(const spike_exchange *exchange) {
     return exchange->overflows;
+}
+
+int exchange_nodes(const spike_exchange *exchange) {
+    return exchange->nodes;
+}
+
+int64_t exchange_shared_bytes(int64_t neurons) {
+    return board_bytes(neurons);
 }

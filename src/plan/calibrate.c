@@ -130,12 +130,12 @@ static void work(void) {
 
 /** s of an exchange of @p spikes spikes of each rank in blocks of @p capacity: the median of many short batches, since waiting for each other is part of it;
  *  mean over ranks. */
-static double time_exchange(calibration *calibration, const context *ranks, int capacity, int spikes, int steps) {
+static double time_exchange(calibration *calibration, const context *ranks, exchange_way way, int capacity, int spikes, int steps) {
     enum { BATCHES = 40 };
     double seconds[BATCHES];
     int32_t *local = memory_new(MEMORY_BUFFERS, (size_t)capacity + 1, sizeof(int32_t));
     const int32_t *all;
-    spike_exchange *exchange = exchange_new(ranks, (int64_t)capacity * ranks->ranks, capacity);
+    spike_exchange *exchange = exchange_new(ranks, (int64_t)capacity * ranks->ranks, capacity, way);
     for (int k = 0; k < spikes; k++) local[k] = k;
     for (int batch = 0; batch < BATCHES; batch++) {
         CHECK_MPI(MPI_Barrier(ranks->comm));
@@ -178,22 +178,25 @@ static double block_cost(calibration *calibration) {
 static void measure_exchange(calibration *calibration, const machine *built_in) {
     machine_exchange *costs = &calibration->machine.exchange;
     int most = calibration->job.ranks, count = 0;
-    double ranks[32], latency[32], per_kib[32];
+    double ranks[32], latency[32], per_kib[32], shared[32];
     costs->block = block_cost(calibration);
     costs->spike = built_in->exchange.spike;
     for (int size = 2; size <= most && count < 32; size = size < most && 2 * size > most ? most : 2 * size) {
         MPI_Comm comm;
         CHECK_MPI(MPI_Comm_split(calibration->job.comm, calibration->job.rank < size ? 0 : MPI_UNDEFINED, 0, &comm));
-        double times[3] = {0};
+        double times[5] = {0};
         if (comm != MPI_COMM_NULL) {
             enum { SMALL = 16, LARGE = 4096 };
             context some = context_of(comm);
-            times[0] = time_exchange(calibration, &some, SMALL, 1, 100);
-            times[1] = time_exchange(calibration, &some, LARGE, 1, 30);
-            times[2] = time_exchange(calibration, &some, LARGE, LARGE, 20);
-            per_kib[count] = fmax((times[1] - times[0]) / ((LARGE - SMALL) * 4 / 1024.0) * 1e6, 1e-3);
-            costs->spike = fmax((times[2] - times[1]) / ((double)LARGE * size) * 1e9, 0.01);
+            times[0] = time_exchange(calibration, &some, EXCHANGE_FLAT, SMALL, 1, 100);
+            times[1] = time_exchange(calibration, &some, EXCHANGE_FLAT, LARGE, 1, 30);
+            times[2] = time_exchange(calibration, &some, EXCHANGE_NODES, SMALL, 1, 100);
+            times[3] = time_exchange(calibration, &some, EXCHANGE_NODES, LARGE, 1, 30);
+            times[4] = time_exchange(calibration, &some, EXCHANGE_NODES, LARGE, LARGE, 20);
             latency[count] = times[0] * 1e6;
+            per_kib[count] = fmax((times[1] - times[0]) / ((LARGE - SMALL) * 4 / 1024.0) * 1e6, 1e-3);
+            shared[count] = times[2] * 1e6;
+            costs->spike = fmax((times[4] - times[3]) / ((double)LARGE * size) * 1e9, 0.01);
             CHECK_MPI(MPI_Comm_free(&comm));
         }
         ranks[count++] = size;
@@ -202,6 +205,7 @@ static void measure_exchange(calibration *calibration, const machine *built_in) 
     costs->ranks = count ? calibration_list(count, ranks) : calibration_list(built_in->exchange.ranks.count, built_in->exchange.ranks.values);
     costs->latency = count ? calibration_list(count, latency) : calibration_list(built_in->exchange.latency.count, built_in->exchange.latency.values);
     costs->per_kib = count ? calibration_list(count, per_kib) : calibration_list(built_in->exchange.per_kib.count, built_in->exchange.per_kib.values);
+    costs->shared = count ? calibration_list(count, shared) : calibration_list(built_in->exchange.shared.count, built_in->exchange.shared.values);
     if (!count)
         log_warning(&calibration->job, "one rank cannot measure the exchange between ranks: that of the built-in machine is taken; "
                                        "start as many ranks as a node runs");

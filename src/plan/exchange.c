@@ -12,7 +12,7 @@ double plan_slowest(double count) {
     return t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308)));
 }
 
-/** Between the ranks of a node: a tree of messages; every rank receives what all send. */
+/** Between the ranks of a node by MPI: a tree of messages; every rank receives what all send. */
 static double message_in_node(const machine_exchange *costs, double here, double bytes) {
     double most = costs->ranks.values[costs->ranks.count - 1];
     double latency = machine_curve(&costs->ranks, &costs->latency, here);
@@ -36,22 +36,36 @@ double plan_message(const machine *machine, plan_ranks ranks, double bytes) {
     return seconds;
 }
 
-/** Words of a rank's block: its head, and room for the spikes of a step, which are few. */
-static double block_words(int64_t neurons, double ranks) {
+/** Bytes of a block of @p ranks ranks: its head, and room for the spikes of a step, which are few. */
+static double block_bytes(int64_t neurons, double all, double ranks) {
     const double head = 2;
-    return head + 16 + floor((double)neurons / ranks / 100);
+    return sizeof(int32_t) * (head + ranks * (16 + floor((double)neurons / all / 100)));
 }
 
-double plan_spike_exchange(const machine *machine, plan_ranks ranks, int64_t neurons, double spikes) {
+/** Between the ranks of a node, through shared memory. Beyond what was measured: as a tree would grow, and every rank looks at every block. */
+static double shared_in_node(const machine_exchange *costs, double here) {
+    double most = costs->ranks.values[costs->ranks.count - 1], shared = machine_curve(&costs->ranks, &costs->shared, here) * US;
+    return here > most ? shared * log2(here) / log2(most) + (here - most) * costs->block * NS : shared;
+}
+
+double plan_spike_exchange(const machine *machine, plan_ranks ranks, int64_t neurons, double spikes, exchange_way way) {
     const machine_exchange *costs = &machine->exchange;
-    double count = (double)ranks.count;
-    double handling = spikes * costs->spike * NS + (count > 1 ? count * costs->block * NS : 0);
-    return handling + plan_message(machine, ranks, sizeof(int32_t) * block_words(neurons, count));
+    const machine_network *network = &machine->network;
+    double count = (double)ranks.count, here = fmin(count, (double)ranks.per_node), nodes = ceil(count / (double)ranks.per_node);
+    double seconds = spikes * costs->spike * NS;
+    if (count < 2) return seconds;
+    if (way == EXCHANGE_FLAT || here < 2) return seconds + count * costs->block * NS + plan_message(machine, ranks, block_bytes(neurons, count, 1));
+    seconds += shared_in_node(costs, here);
+    if (nodes > 1) { /* the leaders, and what they have then goes to all */
+        seconds += network->latency * US * ceil(log2(nodes)) + (nodes - 1) * block_bytes(neurons, count, here) / (network->bandwidth * 1e9);
+        seconds += nodes * costs->block * NS + shared_in_node(costs, here);
+    }
+    return seconds;
 }
 
-double plan_spike_exchange_bytes(int64_t neurons, int64_t ranks, double spikes) {
-    double count = (double)ranks, block = sizeof(int32_t) * block_words(neurons, count);
-    double offsets = 2 * sizeof(int) * count;
-    double unpacked = sizeof(int32_t) * (1.5 * spikes + 64);
-    return block * (1 + count) + offsets + unpacked;
+double plan_spike_exchange_bytes(int64_t neurons, int64_t ranks, double spikes, exchange_way way) {
+    double count = (double)ranks, unpacked = sizeof(int32_t) * (1.5 * spikes + 64);
+    if (ranks < 2) return sizeof(int32_t) * 64;
+    double blocks = block_bytes(neurons, count, 1) * (1 + count) + (3 * sizeof(int) + 16) * count; /* counts, offsets, what was taken; runs */
+    return unpacked + blocks + (way == EXCHANGE_FLAT ? 0 : (double)exchange_shared_bytes((neurons + ranks - 1) / ranks));
 }

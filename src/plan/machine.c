@@ -30,13 +30,14 @@ static const char network_help[] = "between nodes; not measured by engram calibr
 MACHINE_TABLE(network_table, "network", network_help, network_params, machine_network);
 
 static const param exchange_params[] = {
-    MACHINE_LIST(machine_exchange, "ranks", NULL, 2, 1 << 20, "on one node; the next two lists are for these", ranks),
-    MACHINE_LIST(machine_exchange, "latency", NULL, MACHINE_TINY, MACHINE_HUGE_NS, "us of an exchange of few spikes, waiting for each other included", latency),
-    MACHINE_LIST(machine_exchange, "per_kib", NULL, MACHINE_TINY, MACHINE_HUGE_NS, "us for each KiB that every rank sends", per_kib),
+    MACHINE_LIST(machine_exchange, "ranks", NULL, 2, 1 << 20, "on one node; the next lists are for these", ranks),
+    MACHINE_LIST(machine_exchange, "latency", NULL, MACHINE_TINY, MACHINE_HUGE_NS, "us of a collective of few bytes by MPI, waiting included", latency),
+    MACHINE_LIST(machine_exchange, "per_kib", NULL, MACHINE_TINY, MACHINE_HUGE_NS, "us for each KiB that every rank sends by it", per_kib),
+    MACHINE_LIST(machine_exchange, "shared", NULL, MACHINE_TINY, MACHINE_HUGE_NS, "us of an exchange of few spikes by shared memory, waiting included", shared),
     MACHINE_NUMBER(machine_exchange, "spike", NULL, 0, MACHINE_HUGE_NS, "ns of a spike of the network on every rank", spike),
-    MACHINE_NUMBER(machine_exchange, "block", NULL, 0, MACHINE_HUGE_NS, "ns of every rank's block on every rank", block),
+    MACHINE_NUMBER(machine_exchange, "block", NULL, 0, MACHINE_HUGE_NS, "ns of a block, of a rank or a node, where all are looked at", block),
 };
-static const char exchange_help[] = "exchange of spikes within a node";
+static const char exchange_help[] = "between ranks of a node";
 MACHINE_TABLE(exchange_table, "exchange", exchange_help, exchange_params, machine_exchange);
 
 static const param_section about_section = {.name = "machine", .plural = "machine", .help = about_help, .common = &about_table};

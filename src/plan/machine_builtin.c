@@ -86,6 +86,7 @@ const char machine_builtin[] =
     "  ranks: [2]\n"
     "  latency: [0.5422]\n"
     "  per_kib: [0.2418]\n"
+    "  shared: [0.3]\n"
     "  spike: 0.1168\n"
     "  block: 1.442\n"
     "others:\n"

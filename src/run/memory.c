@@ -33,6 +33,7 @@ _Static_assert(sizeof(block_header) <= ALIGNMENT, "header fits in front of the b
 
 static int64_t held[MEMORY_CATEGORIES]; /**< that of MEMORY_LIBRARIES: what was private to the process at the start */
 static int64_t total, peak;             /**< of what is ours */
+static int64_t shared_counted;          /**< bytes of shared segments that are counted as ours, or as those of other ranks */
 static int64_t made_unseen;             /**< bytes of pages made since what is left was looked at */
 static int node_ranks = 1;
 
@@ -209,6 +210,13 @@ void memory_free(void *pointer) {
         free(block);
 }
 
+void memory_count_shared(memory_category category, int64_t mine, int64_t whole) {
+    held[category] += mine;
+    total += mine;
+    if (total > peak) peak = total;
+    shared_counted += whole;
+}
+
 void memory_trim(void) {
 #ifdef __GLIBC__
     malloc_trim(0);
@@ -219,7 +227,10 @@ void memory_trim(void) {
 
 int64_t memory_held(memory_category category) {
     int64_t shared = 0;
-    if (category == MEMORY_LIBRARIES) resident(&shared);
+    if (category == MEMORY_LIBRARIES) {
+        resident(&shared);
+        shared = shared > shared_counted ? shared - shared_counted : 0; /* some may have been swapped out */
+    }
     return held[category] + shared;
 }
 

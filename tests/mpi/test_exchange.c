@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engram/exchange.h"
 #include "engram/schema.h"
@@ -43,30 +44,116 @@ static int fires(int64_t gid, int64_t total, int step) {
     return step % 10 == 9 ? 0 : step % 10 == 8 ? 1 : random_uniform(2, RANDOM_TARGET, (uint64_t)gid, (uint64_t)step) < rate;
 }
 
+/** Bits that a rank raises with its spikes of a step: mostly none. */
+static unsigned raises(int rank, int step) {
+    return step % 3 ? 0 : (unsigned)random_below(3, RANDOM_TARGET, (uint64_t)rank, (uint64_t)step, 4) << (rank % 8);
+}
+
+/* Ways of exchanging: ranks are spread over nodes that they only pretend to be on. */
+enum { FLAT, NODES, ONE, HALVES, IN_TURN, UNEVEN, BY_ONE, WAYS };
+static const char *const way_names[WAYS] = {"flat", "as they are", "one node", "halves", "in turn", "uneven", "a node each"};
+
+static int node_of(int way, int rank, int ranks) {
+    switch (way) {
+    case HALVES: return 2 * rank / ranks;
+    case IN_TURN: return rank % 3;
+    case UNEVEN: return rank == 1;
+    case BY_ONE: return ranks - rank; /* numbers of nodes are in no order */
+    default: return 0;
+    }
+}
+
+static spike_exchange *new_exchange(const context *job, int64_t total, int capacity, int way) {
+    if (way == FLAT || way == NODES) return exchange_new(job, total, capacity, way == FLAT ? EXCHANGE_FLAT : EXCHANGE_NODES);
+    return exchange_new_on(job, total, capacity, node_of(way, job->rank, job->ranks));
+}
+
+static int count_nodes(int way, int ranks) {
+    int count = 0;
+    for (int rank = 0; rank < ranks; rank++) {
+        int first = 1;
+        for (int before = 0; before < rank; before++) first &= node_of(way, before, ranks) != node_of(way, rank, ranks);
+        count += first;
+    }
+    return count;
+}
+
+/** Spikes of the member that has most, of those that speak: ranks, or nodes. @param[out] largest node's ranks */
+static int most_of_member(const context *job, int way, const int *count, int *largest) {
+    int flat = way == FLAT || count_nodes(way, job->ranks) == job->ranks, most = 0;
+    *largest = 1;
+    for (int rank = 0; rank < job->ranks; rank++) {
+        int sum = 0, ranks = 0;
+        for (int other = 0; other < job->ranks; other++)
+            if (flat ? other == rank : node_of(way, other, job->ranks) == node_of(way, rank, job->ranks)) sum += count[other], ranks++;
+        if (sum > most) most = sum;
+        if (ranks > *largest) *largest = ranks;
+    }
+    return most;
+}
+
+/** What a step's exchange is to give, found by every rank for itself. */
+typedef struct {
+    int32_t *spikes, *local; /* of all; mine */
+    int *count;              /* [ranks] */
+    int all;
+    unsigned raised;
+} truth;
+
+static truth truth_new(const context *job, int64_t total) {
+    size_t bytes = (size_t)total * sizeof(int32_t);
+    return (truth){.spikes = malloc(bytes), .local = malloc(bytes), .count = malloc((size_t)job->ranks * sizeof(int))};
+}
+
+static void truth_clear(truth *truth) {
+    free(truth->spikes), free(truth->local), free(truth->count);
+}
+
+static void find_truth(truth *truth, const context *job, int64_t total, int step) {
+    truth->all = 0;
+    truth->raised = 0;
+    for (int rank = 0; rank < job->ranks; rank++) {
+        int64_t first = partition_first(total, job->ranks, rank), end = partition_first(total, job->ranks, rank + 1);
+        int before = truth->all;
+        for (int64_t gid = first; gid < end; gid++) {
+            if (!fires(gid, total, step)) continue;
+            if (rank == job->rank) truth->local[truth->all - before] = (int32_t)(gid - first);
+            truth->spikes[truth->all++] = (int32_t)gid;
+        }
+        truth->count[rank] = truth->all - before;
+        truth->raised |= raises(rank, step);
+    }
+}
+
+/** One step, against the truth. */
+static void check_step(spike_exchange *exchange, const context *job, const truth *truth, int step, const char *way) {
+    const int32_t *spikes;
+    int before = failures;
+    exchange_raise(exchange, raises(job->rank, step));
+    int got = exchange_spikes(exchange, truth->local, truth->count[job->rank], &spikes);
+    CHECK(job, got == truth->all);
+    CHECK(job, got != truth->all || got == 0 || memcmp(spikes, truth->spikes, (size_t)got * sizeof *spikes) == 0);
+    CHECK(job, exchange_raised(exchange) == truth->raised);
+    if (failures > before) fprintf(stderr, "way '%s', step %d\n", way, step);
+    if (failures > 20) MPI_Abort(MPI_COMM_WORLD, 1);
+}
+
 /** From step @p start on, which is the first to overflow. */
-static void check_exchange(const context *job, int64_t total, int capacity, int start) {
-    spike_exchange *exchange = exchange_new(job, total, capacity);
-    partition part = partition_of(job, total);
-    int32_t *local = malloc(((size_t)part.mine + 1) * sizeof *local), *truth = malloc((size_t)total * sizeof *truth);
-    int overflowed = 0;
+static void check_exchange(const context *job, int64_t total, int capacity, int start, int way) {
+    spike_exchange *exchange = new_exchange(job, total, capacity, way);
+    truth truth = truth_new(job, total);
+    int overflowed = 0, largest, several = way == NODES ? 0 : way == FLAT || count_nodes(way, job->ranks) > 1;
     for (int step = start; step < start + 20; step++) {
-        int count = 0, wanted = 0, largest = 0;
-        for (int64_t gid = 0; gid < total; gid++)
-            if (fires(gid, total, step)) truth[wanted++] = (int32_t)gid;
-        for (int i = 0; i < part.mine; i++)
-            if (fires(part.first + i, total, step)) local[count++] = i;
-        const int32_t *spikes;
         int64_t before = exchange_overflows(exchange);
-        int got = exchange_spikes(exchange, local, count, &spikes);
-        CHECK(job, got == wanted);
-        CHECK(job, got != wanted || wanted == 0 || memcmp(spikes, truth, (size_t)wanted * sizeof *truth) == 0);
-        MPI_Allreduce(&count, &largest, 1, MPI_INT, MPI_MAX, job->comm);
-        if (largest <= capacity) CHECK(job, exchange_overflows(exchange) == before); /* capacities grow, and never shrink */
-        if (largest > capacity && job->ranks > 1) overflowed = 1;
+        find_truth(&truth, job, total, step);
+        check_step(exchange, job, &truth, step, way_names[way]);
+        int most = most_of_member(job, way, truth.count, &largest), fits = !several || job->ranks == 1 || most <= capacity * largest;
+        if (fits) CHECK(job, exchange_overflows(exchange) == before); /* capacities grow, and never shrink */
+        if (!fits) overflowed = 1;
     }
     CHECK(job, (exchange_overflows(exchange) > 0) == overflowed);
     exchange_free(exchange);
-    free(local), free(truth);
+    truth_clear(&truth);
 }
 
 /** Steps in which every rank has @p count spikes. @return how many of them overflowed */
@@ -79,17 +166,65 @@ static int64_t overflows_of(spike_exchange *exchange, int count, int steps) {
     return exchange_overflows(exchange) - before;
 }
 
-/** A burst now and then does not make the payload larger; one after the other do. */
+/** A burst now and then does not make the payload larger; one after the other do. Leaders have blocks for their nodes' ranks; within a node all fits. */
 static void test_bursts(const context *job) {
     if (job->ranks == 1) return;
-    spike_exchange *exchange = exchange_new(job, 64 * (int64_t)job->ranks, 4);
-    for (int burst = 0; burst < 5; burst++) {
-        CHECK(job, overflows_of(exchange, 40, 1) == 1);
-        CHECK(job, overflows_of(exchange, 4, 100) == 0);
+    for (int way = 0; way < WAYS; way++) {
+        spike_exchange *exchange = new_exchange(job, 64 * (int64_t)job->ranks, 4, way);
+        int apart = way != NODES && (way == FLAT || count_nodes(way, job->ranks) > 1);
+        for (int burst = 0; burst < 5; burst++) {
+            CHECK(job, overflows_of(exchange, 40, 1) == apart);
+            CHECK(job, overflows_of(exchange, 4, 100) == 0);
+        }
+        CHECK(job, overflows_of(exchange, 40, 100) == 3 * apart);
+        CHECK(job, overflows_of(exchange, 40, 100) == 0);
+        exchange_free(exchange);
     }
-    CHECK(job, overflows_of(exchange, 40, 100) == 3);
-    CHECK(job, overflows_of(exchange, 40, 100) == 0);
-    exchange_free(exchange);
+}
+
+static void test_nodes(const context *job) {
+    for (int way = 0; way < WAYS; way++) {
+        spike_exchange *exchange = new_exchange(job, 100, 4, way);
+        int nodes = way == NODES ? 1 : count_nodes(way, job->ranks);
+        CHECK(job, exchange_nodes(exchange) == (job->ranks == 1 || way == FLAT || nodes == job->ranks ? 0 : nodes));
+        exchange_free(exchange);
+    }
+}
+
+/** Many steps with nothing between them that keeps ranks together; now and then one of them is late, so that others sleep. */
+static void test_many_steps(const context *job) {
+    enum { TOTAL = 203, STEPS = 1000, LATE = 100 };
+    truth truth = truth_new(job, TOTAL);
+    spike_exchange *exchange[WAYS];
+    for (int way = 0; way < WAYS; way++) exchange[way] = new_exchange(job, TOTAL, 4, way);
+    for (int step = 0; step < STEPS; step++) {
+        find_truth(&truth, job, TOTAL, step);
+        if (step % LATE == 0 && step / LATE % job->ranks == job->rank) usleep(2500);
+        for (int way = 0; way < WAYS; way++) check_step(exchange[way], job, &truth, step, way_names[way]);
+    }
+    for (int way = 0; way < WAYS; way++) {
+        for (int step = 0; step < STEPS; step += 3) { /* one way alone: nothing else is exchanged in between */
+            find_truth(&truth, job, TOTAL, step);
+            check_step(exchange[way], job, &truth, step, way_names[way]);
+        }
+        exchange_free(exchange[way]);
+    }
+    truth_clear(&truth);
+}
+
+/** More spikes than a leader hands out at once. */
+static void test_parts(const context *job) {
+    enum { TOTAL = 40000 };
+    truth truth = truth_new(job, TOTAL);
+    for (int way = 0; way < WAYS; way++) {
+        spike_exchange *exchange = new_exchange(job, TOTAL, 20, way);
+        for (int step = 4; step < 14; step++) {
+            find_truth(&truth, job, TOTAL, step);
+            check_step(exchange, job, &truth, step, way_names[way]);
+        }
+        exchange_free(exchange);
+    }
+    truth_clear(&truth);
 }
 
 static void test_exchange(const context *job) {
@@ -97,7 +232,10 @@ static void test_exchange(const context *job) {
     const int capacities[] = {1, 4, 64, 6000};
     for (int t = 0; t < 4; t++)
         for (int c = 0; c < 4; c++)
-            for (int start = 0; start < 70; start += start % 10 ? 3 : 7) check_exchange(job, totals[t], capacities[c], start);
+            for (int start = 0, turn = t + c; start < 70; start += start % 10 ? 3 : 7, turn++) {
+                check_exchange(job, totals[t], capacities[c], start, FLAT);
+                check_exchange(job, totals[t], capacities[c], start, 1 + turn % (WAYS - 1));
+            }
 }
 
 /** The static network of a configuration as this job divides it. */
@@ -218,6 +356,9 @@ int main(int argc, char **argv) {
     test_partition(&job);
     test_exchange(&job);
     test_bursts(&job);
+    test_nodes(&job);
+    test_many_steps(&job);
+    test_parts(&job);
     test_networks(&job);
     MPI_Allreduce(MPI_IN_PLACE, &failures, 1, MPI_INT, MPI_SUM, job.comm);
     if (job.rank == 0) printf("test_exchange: %d ranks, %d failures\n", job.ranks, failures);

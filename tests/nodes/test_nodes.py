@@ -1,5 +1,6 @@
 """A run over several hosts: the bits of one host, hosts that die or are cut off in the middle of it, and going on without them. Without root or namespaces the test is skipped (exit code 77)."""
 import glob
+import json
 import os
 import re
 import subprocess
@@ -94,6 +95,25 @@ def test_bits(bench):
                 assert host not in slots or bytes - before[host] > 20000, f"{name} on {slots}: {host} sent {bytes - before[host]} bytes"
 
 
+def test_leaders(bench):
+    """Between hosts only one rank of each speaks when spikes are exchanged: the same bits, with fewer messages and bytes than when all ranks do."""
+    config = bench.config("leaders.yaml", identity.as_yaml(identity.merged(identity.CASES["balanced"], {"simulation": {"dt": "0.1 ms"}, "targets": {"duration": "200 ms"}, "learning": {"loops": 1}, "test": {"trials": 0}})))
+    slots, counted, found = slots_of((2, 2, 2)), {}, {}
+    for way, nodes in (("flat", 0), ("nodes", 3)):
+        out, before = bench.path("leaders." + way), bench.hosts.traffic()
+        succeed(bench, slots, ["train", config, "-o", out, "-P", f"simulation.exchange={way}"])
+        after = bench.hosts.traffic()
+        counted[way] = {key: sum(after[host][key] - before[host][key] for host in slots) for key in ("messages", "bytes")}
+        with open(os.path.join(out, "run.json")) as file:
+            said = json.load(file)
+        assert said["exchange_nodes"] == nodes, (way, said["exchange_nodes"])
+        found[way] = identity.contents(out)
+    print(f"  sent by three hosts with two ranks each: {counted}", flush=True)
+    same(found["flat"], bench.path("leaders.nodes"), "leaders against all ranks")
+    for key in ("messages", "bytes"):
+        assert counted["nodes"][key] < 0.7 * counted["flat"][key], (key, counted)
+
+
 def long_run(bench):
     """A run of LOOPS loops without interruption, made once. @return its parameter file, its contents"""
     config = bench.config("long.yaml", identity.as_yaml(identity.merged(identity.CASES["balanced"], {"learning": {"loops": LOOPS}, "checkpoint": {"every_loops": 4}, "test": {"trials": 1}})))
@@ -150,4 +170,4 @@ def test_cut_host(bench):
     assert bench.hosts.run("node1", [bench.hosts.agent, "node3", "hostname"]) == (0, "node3\n")
 
 
-run_tests([test_hosts, test_bits, test_killed_host, test_cut_host])
+run_tests([test_hosts, test_bits, test_leaders, test_killed_host, test_cut_host])

@@ -84,7 +84,8 @@ static void make_neurons(simulation *sim) {
         double factor = sqrt(model->membrane_tau(sim->neurons) / sim->dt);
         for (int i = 0; i < sim->part.mine; i++) sim->current_noise[i] = factor * model->noise_sd(sim->neurons, sim->part.first + i);
     }
-    sim->exchange = exchange_new(&sim->context, sim->part.total, 16 + (int)(sim->part.total / sim->context.ranks / 100));
+    sim->exchange = exchange_new(&sim->context, sim->part.total, 16 + (int)(sim->part.total / sim->context.ranks / 100),
+                                 (exchange_way)((const added_simulation *)config_added(sim->config, "simulation"))->exchange);
 }
 
 /** Plastic time constants of neurons and feed-forward units, when they differ. */

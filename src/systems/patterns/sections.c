@@ -1,9 +1,15 @@
 /* Sections of the parameter file that this system brings, from the tables of its parts. */
 #include "simulation.h"
 
-enum { VARIANTS_MAX = 32, SECTIONS = 9 };
+enum { VARIANTS_MAX = 32, SECTIONS = 10 };
 
 /* What this system adds to sections of every run. */
+static const param simulation_added[] = {
+    {"exchange", PARAM_CHOICE, UNIT_NONE, "nodes", 0, 0, "nodes flat",
+     "how spikes go between ranks: through memory that the ranks of a node share, and between nodes by one rank of each; flat: from every rank to every other "
+     "by MPI, for ranks that cannot share memory. The same bits",
+     offsetof(added_simulation, exchange), MAY_RESUME | MAY_TEST},
+};
 static const param guards_added[] = {
     {"min_window_rate", PARAM_NUMBER, UNIT_RATE, "0.1 Hz", 0, 1e6, NULL,
      "inside the target window a lower mean rate, of all neurons and feed-forward units or of the trained neurons, counts as silence; 0: none does",
@@ -22,6 +28,8 @@ static const param output_added[] = {
      "after every loop, by how much training has moved the plastic weights: Frobenius norm of W - W(0), in metrics.csv",
      offsetof(added_output, weight_change), MAY_RESUME | MAY_TEST},
 };
+static const param_table simulation_table = {"simulation", "how ranks exchange spikes", simulation_added, sizeof simulation_added / sizeof *simulation_added,
+                                             sizeof(added_simulation)};
 static const param_table guards_table = {"guards", "silence in the target window", guards_added, sizeof guards_added / sizeof *guards_added,
                                          sizeof(window_guards)};
 static const param_table output_table = {"output", "what is measured", output_added, sizeof output_added / sizeof *output_added, sizeof(added_output)};
@@ -52,6 +60,7 @@ const param_section *patterns_sections(int *count) {
             {"stimulus", "stimuli", "external input that cues a task", &stimulus_common, "kind", variants[3], n[3], .may = MAY_TEST},
             {"targets", "targets", "what the neurons are to learn", &targets_common, "kind", variants[4], n[4]},
             {"learning", "rules", "how synapses learn", &learning_common, "rule", variants[5], n[5]},
+            {"simulation", "simulation", "how ranks exchange spikes", &simulation_table},
             {"guards", "guards", "silence in the target window", &guards_table},
             {"output", "output", "what is measured", &output_table},
         };

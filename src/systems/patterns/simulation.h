@@ -122,4 +122,9 @@ typedef struct {
     bool weight_change;        /**< a column of metrics.csv */
 } added_output;
 
+/** What is added to section `simulation`. */
+typedef struct {
+    int exchange; /**< exchange_way */
+} added_simulation;
+
 #endif

@@ -135,6 +135,7 @@ static status read_times(config *config, plan_network *network) {
     network->baseline = build_baseline(config, by_siegert, (double)network->loop_steps * network->dt);
     network->output = config_common(config, "output");
     network->measured = config_added(config, "output");
+    network->exchange = (exchange_way)((const added_simulation *)config_added(config, "simulation"))->exchange;
     network->test = config_common(config, "test");
     network->tracked = tracker_rows(network->instants, learning->every, network->measured->correlation_window);
     return STATUS_OK;

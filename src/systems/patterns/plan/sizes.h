@@ -40,6 +40,7 @@ typedef struct {
     double target_draws;       /**< random numbers that a neuron's target takes, beside those of its values */
     double table_bytes;        /**< recorded values of all units, 0: no file */
     double target_rate;        /**< Hz, mean of the targets of trained neurons; NAN: unknown */
+    exchange_way exchange;
     const output_settings *output;
     const added_output *measured;
     const test_settings *test;

@@ -205,7 +205,7 @@ void patterns_time(const void *sizes, const machine *machine, plan_ranks ranks, 
     };
     const machine_update *update = timing.costs.update;
     double mine = (double)timing.share.mine, slowest = plan_slowest((double)ranks.count);
-    double neurons = step_of_neurons(&timing), exchange = plan_spike_exchange(machine, ranks, network->neurons, timing.spikes);
+    double neurons = step_of_neurons(&timing), exchange = plan_spike_exchange(machine, ranks, network->neurons, timing.spikes, network->exchange);
     delivery delivery = step_of_delivery(&timing, true), before = step_of_delivery(&timing, false);
     double stimulus = network->stimulus / network->dt * mine * machine_curve(&update->neurons, &update->noise, mine) * NS;
     double filter = network->rule.store ? timing.spikes * timing.costs.delivery->filter * NS : 0;
