@@ -113,8 +113,8 @@ double plan_spike_exchange(const machine *machine, plan_ranks ranks, int64_t neu
 /** Trials of a test between loops by those of the last one. @param validation system_facts.validation */
 double plan_between(const test_settings *test, int64_t validation);
 
-/** Bytes that an exchange of spikes holds on a rank, as if there were several nodes and it led one: some tens of bytes a rank of the job more than others.
- *  @param spikes of the network in a step */
+/** Bytes that an exchange of spikes holds on a rank, with the blocks of other ranks that only leaders of several nodes have: some tens of bytes a rank of the
+ *  job. Those hold 64 KiB more, to hand out. @param spikes of the network in a step */
 double plan_spike_exchange_bytes(int64_t neurons, int64_t ranks, double spikes, exchange_way way);
 
 #endif
