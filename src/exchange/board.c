@@ -76,9 +76,10 @@ static block *block_of(const board *board, int rank) {
 static bool has_cores(const board *board) {
     cpu_set_t cores;
     CPU_ZERO(&cores);
-    if (sched_getaffinity(0, sizeof cores, &cores) != 0) return sysconf(_SC_NPROCESSORS_ONLN) >= board->ranks; /* more of them than cpu_set_t can name */
+    if (sched_getaffinity(0, sizeof cores, &cores) != 0) CPU_ZERO(&cores); /* there are more than cpu_set_t can name */
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &cores, (int)sizeof cores, MPI_BYTE, MPI_BOR, board->node));
-    return CPU_COUNT(&cores) >= board->ranks;
+    int count = CPU_COUNT(&cores);
+    return (count ? count : sysconf(_SC_NPROCESSORS_ONLN)) >= board->ranks;
 }
 
 /* ---- waiting ---- */
