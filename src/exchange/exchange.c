@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "blocks.h"
+#include "allgather.h"
 #include "board.h"
 #include "engram/memory.h"
 
@@ -19,8 +19,8 @@ struct spike_exchange {
     int nodes;         /* that exchange by leaders, 0: flat */
     MPI_Comm leaders;  /* MPI_COMM_NULL: I am none, or there is one node */
     board *board;      /* of my node; NULL: flat */
-    blocks *blocks;    /* of all ranks, or of all leaders; NULL: I am no leader, or there is one node */
-    block_run *runs;   /* [run_count] whose blocks have which ranks' spikes; with blocks */
+    allgather *allgather;    /* of all ranks, or of all leaders; NULL: I am no leader, or there is one node */
+    block_run *runs;   /* [run_count] whose blocks have which ranks' spikes; with allgather */
     int run_count;
 };
 
@@ -44,7 +44,7 @@ static void make_runs(spike_exchange *exchange, const int *member_of) {
 }
 
 static void make_flat(spike_exchange *exchange, int capacity) {
-    exchange->blocks = blocks_new(exchange->context.comm, capacity);
+    exchange->allgather = allgather_new(exchange->context.comm, capacity);
     make_runs(exchange, NULL);
 }
 
@@ -59,7 +59,7 @@ static void make_leaders(spike_exchange *exchange, int capacity, bool leads) {
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_INT, MPI_MAX, context->comm));
     if (leads) {
         int64_t of_node = (int64_t)capacity * largest;
-        exchange->blocks = blocks_new(exchange->leaders, (int)(of_node < exchange->total ? of_node : exchange->total));
+        exchange->allgather = allgather_new(exchange->leaders, (int)(of_node < exchange->total ? of_node : exchange->total));
         make_runs(exchange, member_of);
     }
     memory_free(member_of);
@@ -118,7 +118,7 @@ spike_exchange *exchange_new_on(const context *context, int64_t total, int capac
 
 void exchange_free(spike_exchange *exchange) {
     if (!exchange) return;
-    blocks_free(exchange->blocks);
+    allgather_free(exchange->allgather);
     board_free(exchange->board);
     if (exchange->leaders != MPI_COMM_NULL) CHECK_MPI(MPI_Comm_free(&exchange->leaders));
     if (exchange->node != MPI_COMM_NULL) CHECK_MPI(MPI_Comm_free(&exchange->node));
@@ -129,15 +129,15 @@ void exchange_free(spike_exchange *exchange) {
 
 /** What is in my block goes to all members; theirs into my list. @return spikes of all */
 static int64_t gather(spike_exchange *exchange, int64_t count) {
-    int64_t all = blocks_exchange(exchange->blocks, count, &exchange->raised);
+    int64_t all = allgather_exchange(exchange->allgather, count, &exchange->raised);
     reserve(exchange, all);
-    blocks_take(exchange->blocks, exchange->runs, exchange->run_count, exchange->spikes);
-    exchange->overflows = blocks_overflows(exchange->blocks);
+    allgather_take(exchange->allgather, exchange->runs, exchange->run_count, exchange->spikes);
+    exchange->overflows = allgather_overflows(exchange->allgather);
     return all;
 }
 
 static int64_t exchange_flat(spike_exchange *exchange, const int32_t *local, int count) {
-    int32_t *mine = blocks_mine(exchange->blocks, count);
+    int32_t *mine = allgather_mine(exchange->allgather, count);
     for (int k = 0; k < count; k++) mine[k] = exchange->first + local[k];
     return gather(exchange, count);
 }
@@ -164,7 +164,7 @@ static void copy_of_node(const spike_exchange *exchange, int32_t *spikes) {
 /** What does not go at once goes in more exchanges, in which nobody has spikes: the leader may write when all have read. */
 static int64_t lead(spike_exchange *exchange) {
     int64_t count = count_of_node(exchange), all, from = 0;
-    copy_of_node(exchange, blocks_mine(exchange->blocks, count));
+    copy_of_node(exchange, allgather_mine(exchange->allgather, count));
     all = gather(exchange, count);
     for (;;) {
         int64_t left = all - from, here = left < BOARD_ROOM ? left : BOARD_ROOM;
@@ -192,7 +192,7 @@ static int64_t follow(spike_exchange *exchange) {
 
 static int64_t exchange_by_nodes(spike_exchange *exchange, const int32_t *local, int count) {
     board_put(exchange->board, local, count, exchange->first, exchange->raised);
-    if (exchange->nodes > 1 && !exchange->blocks) return follow(exchange);
+    if (exchange->nodes > 1 && !exchange->allgather) return follow(exchange);
     board_wait(exchange->board);
     if (exchange->nodes > 1) return lead(exchange);
     int64_t all = count_of_node(exchange);
