@@ -1,10 +1,10 @@
 /** @file exchange.h
- *  Spikes between ranks, every step: inside a node through memory that its ranks share, between nodes by one rank of each, its leader.
+ *  Spikes between ranks, every step, one of two ways that give the same spikes in the same order.
  *
- *  Leaders send a block of fixed size by one MPI_Allgather: the number of their node's spikes, what its ranks raise, then the spikes. If some node has more
- *  spikes than fit, all leaders see that in the numbers; the rest follows in one MPI_Allgatherv. If that happens again and again within some hundred steps,
- *  the block grows. In shared memory there is room for all neurons of a rank. `flat`: so it was before there were leaders, and so it is where every rank has a
- *  node of its own: all ranks do what leaders do. Which way, the spikes are the same.
+ *  Flat: every rank sends a block of fixed size to all by one MPI_Allgather: the number of its spikes, what it raises, then the spikes. If some rank has more
+ *  spikes than fit, all see that in the numbers; the rest follows in one MPI_Allgatherv. If that happens again and again within some hundred steps, the block
+ *  grows. By nodes: inside a node through memory that its ranks share, in which there is room for all neurons of a rank; between nodes the first rank of each,
+ *  its leader, does for its node what every rank does for itself in the flat way. Where every rank has a node of its own, that is the flat way.
  */
 #ifndef ENGRAM_EXCHANGE_H
 #define ENGRAM_EXCHANGE_H
@@ -14,15 +14,17 @@
 #include "engram/context.h"
 #include "engram/partition.h"
 
-typedef enum { EXCHANGE_NODES, EXCHANGE_FLAT } exchange_way;
+typedef enum { EXCHANGE_FLAT, EXCHANGE_NODES } exchange_way;
 
 typedef struct spike_exchange spike_exchange;
 
-/** Collective. @param capacity spikes per rank and step that the first collective carries; grows by itself. @return owned */
+/** Collective over the ranks of @p context. Ends the job (context_abort()) if the ranks of a node have to share memory and cannot.
+ *  @param context copied; its communicator must outlive the exchange @param total neurons of the network, divided as partition.h does
+ *  @param capacity spikes per rank and step that the first collective has room for, at least 1; grows by itself. @return owned, exchange_free() */
 spike_exchange *exchange_new(const context *context, int64_t total, int capacity, exchange_way way);
-/** As if ranks that say the same @p node were those of a node. They do have to share memory: for tests. Collective. */
+/** By nodes, as if ranks that say the same @p node (>= 0) were those of a node; in truth they must all be able to share memory: for tests. Else as above. */
 spike_exchange *exchange_new_on(const context *context, int64_t total, int capacity, int node);
-/** Collective. */
+/** Collective over the same ranks. NULL: nothing is done. */
 void exchange_free(spike_exchange *exchange);
 
 /** Give my spikes, get everyone's. Collective, every step.
@@ -37,13 +39,13 @@ void exchange_raise(spike_exchange *exchange, unsigned bits);
 /** What any rank had raised when it gave its spikes to the last exchange_spikes(): the same on every rank. */
 unsigned exchange_raised(const spike_exchange *exchange);
 
-/** Steps so far that needed the second collective; the same on every rank. None do inside a node. */
+/** Steps so far that needed the second collective: the same on every rank. None do where all ranks share memory. Not collective. */
 int64_t exchange_overflows(const spike_exchange *exchange);
 
-/** Nodes that exchange by leaders; 0: every rank speaks for itself. */
+/** Nodes that exchange by leaders, 1: all ranks share memory; 0: one rank, or every rank speaks for itself. The same on every rank. Not collective. */
 int exchange_nodes(const spike_exchange *exchange);
 
-/** Bytes of shared memory that a rank has for its spikes. @param neurons of the rank that has most */
+/** Bytes of shared memory that a rank has for its spikes, by nodes. Not collective. @param neurons of the rank that has most */
 int64_t exchange_shared_bytes(int64_t neurons);
 
 #endif

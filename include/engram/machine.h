@@ -32,7 +32,7 @@ typedef struct {
     param_numbers ranks;   /**< ascending, from 2 */
     param_numbers latency; /**< us of a collective by MPI of few bytes, waiting for each other included */
     param_numbers per_kib; /**< us for each KiB that every rank sends by it */
-    param_numbers shared;  /**< us of an exchange of few spikes through shared memory, waiting for each other included */
+    param_numbers shared;  /**< us of an exchange of few spikes through shared memory, waiting for each other included; none: not measured */
     double spike;          /**< ns of a spike of the network on its way through a rank */
     double block;          /**< ns of looking at a block */
 } machine_exchange;
@@ -59,8 +59,8 @@ double machine_curve(const param_numbers *at, const param_numbers *value, double
 #define MACHINE_HUGE_NS 1e9 /**< the most that a measured time can be */
 #define MACHINE_TINY 1e-6   /**< and the least, where it must be positive */
 
-/** Lines of a section's table. A number or list without a fallback has to be in every machine file. A system that comes later than files which have been
- *  measured gives fallbacks, so that these can still be read. */
+/** Lines of a section's table. A number or list without a fallback has to be in every machine file. What comes later than files which have been
+ *  measured has a fallback, so that these can still be read; a list that has one may be empty. */
 #define MACHINE_NUMBER(struct_type, key, fallback, low, high, help, member) \
     { key, PARAM_NUMBER, UNIT_NONE, fallback, low, high, NULL, help, offsetof(struct_type, member) }
 #define MACHINE_LIST(struct_type, key, fallback, low, high, help, member) \

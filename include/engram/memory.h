@@ -39,12 +39,8 @@ void memory_free(void *pointer);
 /** Give back to the system what the C library keeps though it is free: after work that allocated much in small pieces. Not collective. */
 void memory_trim(void);
 
-/** Count memory that ranks of a node share and that MPI made: @p mine bytes of it are this rank's; the @p whole, whose pages it has touched, would else be
- *  counted as the libraries'. Negative numbers take back. Not collective. */
-void memory_count_shared(memory_category category, int64_t mine, int64_t whole);
-
 /** Bytes now held in @p category on this rank. Not collective.
- *  MEMORY_LIBRARIES: what was private to the process at memory_begin(), and the pages of files and of others' shared segments that it has now. */
+ *  MEMORY_LIBRARIES: what was private to the process at memory_begin(), and the pages of files and shared segments that it has now. */
 int64_t memory_held(memory_category category);
 
 /** Resident size of this process, bytes (0 where the system does not say). Not collective. */

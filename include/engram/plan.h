@@ -28,6 +28,7 @@ typedef struct {
     int64_t loops;
     int64_t loop_steps;
     double dt;                      /**< ms */
+    exchange_way exchange;          /**< how its spikes go between ranks, if they go by exchange.h */
     double rate;                    /**< Hz that the neurons are expected to have, NAN: nothing tells */
     char network[PLAN_LINE_BYTES];  /**< behind "plan for N neurons ": of which model, how many synapses */
     char training[PLAN_LINE_BYTES]; /**< behind "training: L loops of T ms, ": tasks, what is learned how */

@@ -184,19 +184,18 @@ static void measure_exchange(calibration *calibration, const machine *built_in) 
     for (int size = 2; size <= most && count < 32; size = size < most && 2 * size > most ? most : 2 * size) {
         MPI_Comm comm;
         CHECK_MPI(MPI_Comm_split(calibration->job.comm, calibration->job.rank < size ? 0 : MPI_UNDEFINED, 0, &comm));
-        double times[5] = {0};
+        double times[4] = {0};
         if (comm != MPI_COMM_NULL) {
             enum { SMALL = 16, LARGE = 4096 };
             context some = context_of(comm);
             times[0] = time_exchange(calibration, &some, EXCHANGE_FLAT, SMALL, 1, 100);
             times[1] = time_exchange(calibration, &some, EXCHANGE_FLAT, LARGE, 1, 30);
-            times[2] = time_exchange(calibration, &some, EXCHANGE_NODES, SMALL, 1, 100);
-            times[3] = time_exchange(calibration, &some, EXCHANGE_NODES, LARGE, 1, 30);
-            times[4] = time_exchange(calibration, &some, EXCHANGE_NODES, LARGE, LARGE, 20);
+            times[2] = time_exchange(calibration, &some, EXCHANGE_FLAT, LARGE, LARGE, 20);
+            times[3] = time_exchange(calibration, &some, EXCHANGE_NODES, SMALL, 1, 100);
             latency[count] = times[0] * 1e6;
             per_kib[count] = fmax((times[1] - times[0]) / ((LARGE - SMALL) * 4 / 1024.0) * 1e6, 1e-3);
-            shared[count] = times[2] * 1e6;
-            costs->spike = fmax((times[4] - times[3]) / ((double)LARGE * size) * 1e9, 0.01);
+            shared[count] = times[3] * 1e6;
+            costs->spike = fmax((times[2] - times[1]) / ((double)LARGE * size) * 1e9, 0.01);
             CHECK_MPI(MPI_Comm_free(&comm));
         }
         ranks[count++] = size;

@@ -42,9 +42,11 @@ static double block_bytes(int64_t neurons, double all, double ranks) {
     return sizeof(int32_t) * (head + ranks * (16 + floor((double)neurons / all / 100)));
 }
 
-/** Between the ranks of a node, through shared memory. Beyond what was measured: as a tree would grow, and every rank looks at every block. */
+/** Between the ranks of a node, through shared memory. Beyond what was measured: as a tree would grow, and every rank looks at every block.
+ *  Not measured at all: what MPI takes for few bytes (the plan says so, report.c). */
 static double shared_in_node(const machine_exchange *costs, double here) {
-    double most = costs->ranks.values[costs->ranks.count - 1], shared = machine_curve(&costs->ranks, &costs->shared, here) * US;
+    double most = costs->ranks.values[costs->ranks.count - 1];
+    double shared = machine_curve(&costs->ranks, costs->shared.count ? &costs->shared : &costs->latency, here) * US;
     return here > most ? shared * log2(here) / log2(most) + (here - most) * costs->block * NS : shared;
 }
 

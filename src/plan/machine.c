@@ -33,7 +33,7 @@ static const param exchange_params[] = {
     MACHINE_LIST(machine_exchange, "ranks", NULL, 2, 1 << 20, "on one node; the next lists are for these", ranks),
     MACHINE_LIST(machine_exchange, "latency", NULL, MACHINE_TINY, MACHINE_HUGE_NS, "us of a collective of few bytes by MPI, waiting included", latency),
     MACHINE_LIST(machine_exchange, "per_kib", NULL, MACHINE_TINY, MACHINE_HUGE_NS, "us for each KiB that every rank sends by it", per_kib),
-    MACHINE_LIST(machine_exchange, "shared", NULL, MACHINE_TINY, MACHINE_HUGE_NS, "us of an exchange of few spikes by shared memory, waiting included", shared),
+    MACHINE_LIST(machine_exchange, "shared", "[]", MACHINE_TINY, MACHINE_HUGE_NS, "us of an exchange of few spikes by shared memory; []: not measured", shared),
     MACHINE_NUMBER(machine_exchange, "spike", NULL, 0, MACHINE_HUGE_NS, "ns of a spike of the network on every rank", spike),
     MACHINE_NUMBER(machine_exchange, "block", NULL, 0, MACHINE_HUGE_NS, "ns of a block, of a rank or a node, where all are looked at", block),
 };
@@ -105,7 +105,7 @@ static status check_ascending(const config *config, const char *section, const c
     return STATUS_OK;
 }
 
-/** Every list of the section is as long as its first. */
+/** Every list of the section is as long as its first, unless it may be empty and is. */
 static status check_section(const machine *machine, const param_section *section, const void *values) {
     const param_table *table = section->common;
     const param_numbers *first = NULL;
@@ -116,7 +116,7 @@ static status check_section(const machine *machine, const param_section *section
         const param_numbers *list = (const param_numbers *)((const char *)values + entry->offset);
         if (!first)
             result = check_ascending(machine->config, section->name, entry->key, first = list);
-        else if (list->count != first->count)
+        else if (list->count != first->count && !(entry->fallback && list->count == 0))
             result = status_worse(result, config_complain(machine->config, section->name, entry->key, "has %d values; needs %d, as many as %s.%s", list->count,
                                                           first->count, section->name, table->params[0].key));
     }

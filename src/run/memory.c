@@ -1,4 +1,4 @@
-#include "engram/memory.h"
+#include "engram/memory_shared.h"
 
 #include <stdbool.h>
 #include <stdio.h>

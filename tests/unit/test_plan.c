@@ -192,8 +192,8 @@ static void round_machine(machine *machine) {
 
 static void test_time(void **state) {
     (void)state;
-    plan plan = open_plan("network: {kind: balanced_ei, neurons: 10000, in_degree: 100}\nplastic: {excitatory_in_degree: 32, inhibitory_in_degree: 32}\n"
-                          "stimulus: {kind: none}\ntargets: {kind: ou}\noutput: {correlation_window: 0}\n");
+    plan plan = open_plan("simulation: {exchange: nodes}\nnetwork: {kind: balanced_ei, neurons: 10000, in_degree: 100}\n"
+                          "plastic: {excitatory_in_degree: 32, inhibitory_in_degree: 32}\nstimulus: {kind: none}\ntargets: {kind: ou}\noutput: {correlation_window: 0}\n");
     plan.rate = 10;
     plan.ranks.per_node = 2;
     round_machine(&plan.machine);
@@ -214,14 +214,18 @@ static void test_time(void **state) {
     plan.machine.network.bandwidth = 1;
     plan_seconds far = plan_time_of(&plan, 8).of; /* four nodes: two levels of a tree, and what 3 other leaders send; their ranks put and get it */
     near(far.transfer, steps * (spikes * 2 + 4 * 1 + 1000 * (3 + 2 * 10 + 3) + 3 * 4 * (2 + 2 * (16 + 12))) * 1e-9, 1e-9);
+    int measured = plan.machine.exchange.shared.count;
+    plan.machine.exchange.shared.count = 0; /* the time by MPI counts */
+    near(plan_time_of(&plan, 2).of.transfer, steps * (spikes * 2 + 1000 * 5) * 1e-9, 1e-9);
+    plan.machine.exchange.shared.count = measured;
     near(whole.loop, one.update + one.deliver + one.learn + one.record + one.transfer + one.waiting, 1e-12);
     close_plan(&plan);
 }
 
-/** Every rank to every other, by MPI. */
+/** Every rank to every other, by MPI: what is done unless a file says otherwise. */
 static void test_time_flat(void **state) {
     (void)state;
-    plan plan = open_plan("simulation: {exchange: flat}\nnetwork: {kind: balanced_ei, neurons: 10000, in_degree: 100}\nstimulus: {kind: none}\n"
+    plan plan = open_plan("network: {kind: balanced_ei, neurons: 10000, in_degree: 100}\nstimulus: {kind: none}\n"
                           "targets: {kind: ou}\n");
     plan.rate = 10;
     plan.ranks.per_node = 2;
@@ -234,6 +238,29 @@ static void test_time_flat(void **state) {
     near(two.transfer, steps * (spikes * 2 + 2 * 1 + 1000 * (5 + 4.0 * (18 + 50) / 1024)) * 1e-9, 1e-9);
     near(far.transfer, steps * (spikes * 2 + 8 * 1 + 1000 * (5 + bytes / 1024 + 2 * 10) + 6 * bytes * 2) * 1e-9, 1e-9);
     close_plan(&plan);
+}
+
+/** A line for exchange.shared, and one that earlier machine files had: read whole, without it, and refused where it does not go with its ranks. */
+static void test_machine_shared(void **state) {
+    (void)state;
+    const struct { const char *line; status result; int count; } cases[] = {
+        {"", STATUS_OK, 0}, {"  shared: []\n", STATUS_OK, 0}, {"  shared: [0.25]\n", STATUS_OK, 1}, {"  shared: [0.25, 0.5]\n", STATUS_INPUT, 0}};
+    const char *after = strstr(machine_builtin, "  spike: 0.1168\n");
+    assert_non_null(after);
+    assert_null(strstr(machine_builtin, "shared:"));
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        char path[] = "/tmp/engram_machine_XXXXXX";
+        int descriptor = mkstemp(path);
+        machine machine;
+        assert_true(descriptor >= 0);
+        dprintf(descriptor, "%.*s%s%s", (int)(after - machine_builtin), machine_builtin, cases[k].line, after);
+        close(descriptor);
+        assert_int_equal(machine_open(alone, path, &machine), cases[k].result);
+        unlink(path);
+        if (cases[k].result != STATUS_OK) continue;
+        assert_int_equal(machine.exchange.shared.count, cases[k].count);
+        machine_close(&machine);
+    }
 }
 
 /** What calibrate writes can be read, and says the same. */
@@ -264,7 +291,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_million), cmocka_unit_test(test_run),  cmocka_unit_test(test_more_ranks_than_neurons), cmocka_unit_test(test_divided_p),
         cmocka_unit_test(test_helpers), cmocka_unit_test(test_time), cmocka_unit_test(test_time_flat),
-        cmocka_unit_test(test_machine_file),
+        cmocka_unit_test(test_machine_file), cmocka_unit_test(test_machine_shared),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();

@@ -31,6 +31,7 @@ static void facts(const void *sizes, plan_facts *facts) {
         .loop_steps = network->loop_steps,
         .dt = network->dt,
         .rate = network->target_rate,
+        .exchange = network->exchange,
     };
     snprintf(facts->network, sizeof facts->network, "(%s), %.4g static and %.4g plastic synapses onto %lld trained neurons", network->model->parameters->name,
              all.static_synapses, all.plastic_synapses, (long long)network->trained);
