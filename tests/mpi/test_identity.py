@@ -8,6 +8,7 @@ ENGRAM_TEST_FEW=1 runs a few of them, on 1 and 2 ranks; with MPICH, whose ranks 
 Sanitized, where it is the memory that is looked at and a process takes twice as long, a third of the cases is compared with one rank, and those that are special; the others are saved, resumed
 and go on for two loops.
 """
+import json
 import os
 import re
 import threading
@@ -289,5 +290,22 @@ def test_identity(bench):
     assert not wrong, "\n" + "\n".join(wrong)
 
 
+def test_exchange_by_nodes(bench):
+    """Spikes through memory that ranks share: the bits of one rank, and of a run that goes on with the other exchange."""
+    for name in ("balanced",) if FEW else ("balanced", "delays_drawn", "populations"):
+        config = bench.config(f"nodes_{name}.yaml", as_yaml(CASES[name]))
+        truth = contents(bench.train(config, f"nodes_{name}.1"))
+        for way, ranks, resumed in (("nodes", 2, "flat"),) if FEW else (("nodes", 7, None), ("nodes", 2, "flat"), ("flat", 2, "nodes")):
+            loops = ["learning.loops=1"] if resumed else []
+            out = bench.train(config, f"nodes_{name}.{way}{ranks}", ranks, [f"simulation.exchange={way}"] + loops)
+            if resumed:
+                bench.succeed(["train", config, "--resume", out, "-P", f"simulation.exchange={resumed}"], 3)
+            with open(os.path.join(out, "run.json")) as file:
+                nodes = json.load(file)["exchange_nodes"]
+            assert nodes == ((resumed or way) == "nodes"), f"{name}, {way}, {resumed}: exchange_nodes is {nodes}"
+            differs = [what for what in difference(truth, contents(out)) if not what.endswith("@configuration")]  # which says the way
+            assert not differs, f"{name}, {way} on {ranks} ranks, then {resumed}: {', '.join(differs[:6])}"
+
+
 if __name__ == "__main__":
-    run_tests([test_every_kind_has_a_case, test_comparison_can_fail, test_identity])
+    run_tests([test_every_kind_has_a_case, test_comparison_can_fail, test_identity, test_exchange_by_nodes])

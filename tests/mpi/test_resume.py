@@ -207,6 +207,25 @@ def test_more_loops(bench):
     assert "loop 6/" not in text and not crash.differences(whole, out), text
 
 
+def test_other_exchange(bench):
+    """A rank is killed while the others wait for its spikes; the run goes on with another exchange and more ranks, and ends with the same bits."""
+    def kill_one(process, pids, out):
+        crash.kill(pids[-1], signal.SIGKILL)
+
+    config = small(bench, every=1)
+    whole = bench.train(config, "other_exchange_whole", 1)
+    for before, after in (("nodes", "flat"), ("flat", "nodes")):
+        with open(config) as file:
+            begun = bench.config(f"{before}.yaml", file.read().replace("seed: 5,", f"seed: 5, exchange: {before},"))
+        name = "other_exchange_" + before
+        code, text = stopped(bench, begun, name, 3, kill_one)
+        assert code != 0 and not re.search(r"^loop +6/", text, re.MULTILINE), text
+        bench.succeed(["train", "--resume", bench.path(name), "-P", f"simulation.exchange={after}"], 4)
+        with open(bench.path(name, "run.json")) as file:
+            assert json.load(file)["exchange_nodes"] == (after == "nodes")
+        assert not crash.differences(whole, bench.path(name)), crash.differences(whole, bench.path(name))
+
+
 def test_old_names(bench):
     """A run of an earlier program, which called test.trials output.test_trials, goes on as it was: no difference, the same bits."""
     config = small(bench)
@@ -531,5 +550,5 @@ def damage_only(bench):
 
 if "ENGRAM_CRASH_ROUNDS" in os.environ:
     run_tests([crash_only, damage_only])
-run_tests([test_kill, test_time_limit, test_slurm_limit, test_stops, test_stop_in_tests, test_untrained, test_left_behind, test_config_key_limits, test_more_loops, test_old_names, test_refused,
+run_tests([test_kill, test_time_limit, test_slurm_limit, test_stops, test_stop_in_tests, test_untrained, test_left_behind, test_config_key_limits, test_more_loops, test_other_exchange, test_old_names, test_refused,
            test_changed_input_file, test_start_from, test_other_runs, test_bad_lines, test_guards, test_two_at_once, test_damaged_checkpoint])
