@@ -124,7 +124,8 @@ static void print_time(const context *context, const plan *plan) {
     log_line(context, "the run: %s, of which building %s, baseline %s, tests %s; a checkpoint %.1f s, results %.1f s", run, build, baseline, tests,
              time.checkpoint, time.write);
     if (plan->facts.exchange == EXCHANGE_NODES && plan->ranks.count > 1 && plan->machine.exchange.shared.count == 0)
-        log_line(context, "the exchange of spikes through shared memory has not been measured on this machine: it counts as one by MPI (engram calibrate measures it)");
+        log_line(context, "the exchange of spikes through shared memory has not been measured on this machine: it counts as one by MPI; "
+                          "engram calibrate measures it");
 }
 
 /* ---- over numbers of ranks ---- */

@@ -193,7 +193,8 @@ static void round_machine(machine *machine) {
 static void test_time(void **state) {
     (void)state;
     plan plan = open_plan("simulation: {exchange: nodes}\nnetwork: {kind: balanced_ei, neurons: 10000, in_degree: 100}\n"
-                          "plastic: {excitatory_in_degree: 32, inhibitory_in_degree: 32}\nstimulus: {kind: none}\ntargets: {kind: ou}\noutput: {correlation_window: 0}\n");
+                          "plastic: {excitatory_in_degree: 32, inhibitory_in_degree: 32}\n"
+                          "stimulus: {kind: none}\ntargets: {kind: ou}\noutput: {correlation_window: 0}\n");
     plan.rate = 10;
     plan.ranks.per_node = 2;
     round_machine(&plan.machine);
