@@ -115,17 +115,17 @@ typedef struct block_sums block_sums;
 block_sums *block_sums_new(const static_blocks *blocks);
 void block_sums_free(block_sums *sums);
 
-/** Add what spikes up to the step that was pushed last do in this block. Once a step; then the sums of what reaches the synapses at its end are complete, are
- *  to be taken and cleared, and blocks_next() ends the step. */
-void blocks_add(const static_blocks *blocks, block_sums *sums, const spike_flight *flight);
+/** Add what spikes up to the last step do in this block. Once a step; then the sums of what reaches the synapses at its end are complete, are
+ *  to be taken and cleared, and blocks_next() ends the step. @param fresh steps that were pushed since the last call, as for flight_deliver_static() */
+void blocks_add(const static_blocks *blocks, block_sums *sums, const spike_flight *flight, int fresh);
 
 /** Sums of this step. @return [slice.count] uint16_t (BLOCKS_COUNTED), int32_t in units (BLOCKS_FIXED) or double; whoever takes them leaves 0 behind */
 void *blocks_taken(const static_blocks *blocks, block_sums *sums, int slice, bool inhibitory);
 
 void blocks_next(block_sums *sums);
 
-/** All of that: what reaches the synapses at the end of the step that was pushed last, as flight_deliver_static() does it. To be called once a step.
+/** All of that: what reaches the synapses at the end of the last step, as flight_deliver_static() does it. To be called once a step.
  *  @param input all 0; counts (BLOCKS_COUNTED), else doubles */
-void blocks_deliver(const static_blocks *blocks, block_sums *sums, const spike_flight *flight, static_input *input);
+void blocks_deliver(const static_blocks *blocks, block_sums *sums, const spike_flight *flight, int fresh, static_input *input);
 
 #endif

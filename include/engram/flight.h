@@ -13,15 +13,21 @@
 
 #include "engram/synapses.h"
 
+/* Who fired may become known some steps late, as ranks need not hear of each other before the first spike arrives: flight_wait(). */
 typedef struct { int32_t *gid; int count, room; } flight_step;
 
 typedef struct spike_flight {
     int64_t sources;
     int longest;       /**< delay, in steps, of any synapse on any rank */
     int at;            /**< the last step in `step` */
+    int lag;           /**< steps that have ended since that one: who fired in them is not known yet */
     flight_step *step; /**< [longest] ring */
     unsigned loads;    /**< how often it was brought back or reset: what is derived is made anew when this has changed */
 } spike_flight;
+
+/** Least delay of a rank's synapses, in steps: so long it need not hear who fired. INT_MAX: it has none. */
+int static_least_delay(const static_synapses *synapses);
+int plastic_least_delay(const plastic_synapses *plastic);
 
 /** @return owned */
 spike_flight *flight_new(int64_t sources, int longest);
@@ -33,12 +39,15 @@ void flight_reset(spike_flight *flight);
 /** What goes on from loop to loop; nothing where the longest delay is one step. @param writes this rank writes it, for all: true on one of them */
 void flight_state(spike_flight *flight, bool writes, state_list *list);
 
-/** A step has ended. @param spike [count] gids of neurons that fired in it, ascending */
+/** A step has ended, and who fired in it will be pushed later: before their spikes reach anybody, which no delay is shorter than. */
+void flight_wait(spike_flight *flight);
+
+/** A step has ended, or one that was waited for is known: the oldest of them. @param spike [count] gids of neurons that fired in it, ascending */
 void flight_push(spike_flight *flight, const int32_t *spike, int count);
 
-/** Who fired @p ago steps before the last one pushed, 0 .. longest-1. @return [*count], ascending; borrowed until the next push */
+/** Who fired @p ago steps before the last one that has ended, lag .. longest-1. @return [*count], ascending; borrowed until the next push */
 static inline const int32_t *flight_spikes(const spike_flight *flight, int ago, int *count) {
-    const flight_step *step = &flight->step[(flight->at + flight->longest - ago) % flight->longest];
+    const flight_step *step = &flight->step[(flight->at + flight->longest - ago + flight->lag) % flight->longest];
     *count = step->count;
     return step->gid;
 }
@@ -55,11 +64,12 @@ typedef struct delay_ring {
 delay_ring *delay_ring_new(const static_synapses *synapses, int mine);
 void delay_ring_free(delay_ring *ring);
 
-/** Deliver to static synapses what reaches them at the end of the step that was pushed last. To be called once a step.
- *  @param ring of these synapses @param input all 0, as the drive leaves it */
-void flight_deliver_static(const spike_flight *flight, const static_synapses *synapses, delay_ring *ring, static_input *input);
+/** Deliver to static synapses what reaches them at the end of the last step. To be called once a step.
+ *  @param ring of these synapses @param fresh steps that were pushed since the last call: 1, or all that were waited for, or 0 while they are
+ *  @param input all 0, as the drive leaves it */
+void flight_deliver_static(const spike_flight *flight, const static_synapses *synapses, delay_ring *ring, int fresh, static_input *input);
 
-/** Neurons whose spikes reach plastic synapses at the end of the step that was pushed last. @param[out] arrived [neurons] ascending @return how many */
+/** Neurons whose spikes reach plastic synapses at the end of the last step. @param[out] arrived [neurons] ascending @return how many */
 int flight_arrive_plastic(const spike_flight *flight, const plastic_synapses *plastic, int32_t *arrived);
 
 #endif

@@ -56,6 +56,7 @@ typedef struct {
     bool any;         /**< false: there are no static synapses */
     bool typed;       /**< weights depend on the two types only and cost no memory */
     int longest;      /**< delay in steps; 0: all are one step */
+    int least;        /**< no delay is shorter, in steps; 0: not known, or one */
     bool own_delays;  /**< synapses have delays of their own; else all have the longest */
     double weight_unit; /**< weights are multiples of it; 0: any */
     double background;/**< Poisson spikes from outside of a neuron, in a step: mean; 0: none */
@@ -136,6 +137,7 @@ typedef struct {
     bool shared;        /**< what plastic_synapses.shared will be */
     bool takes_static;  /**< the static synapses of trained neurons become plastic */
     int longest;        /**< delay in steps; 0: all are one step */
+    int least;          /**< no delay is shorter, in steps; 0: not known, or one */
 } plastic_size;
 
 typedef struct plastic_kind {

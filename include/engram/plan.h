@@ -108,14 +108,14 @@ double plan_slowest(double count);
 /** s of one collective by MPI in which every rank sends @p bytes to all. */
 double plan_message(const machine *machine, plan_ranks ranks, double bytes);
 
-/** s of an exchange of spikes (exchange.h). @param spikes of the network in a step */
+/** s of an exchange of spikes (exchange.h). @param spikes of the network that go at once */
 double plan_spike_exchange(const machine *machine, plan_ranks ranks, int64_t neurons, double spikes, exchange_way way);
 
 /** Trials of a test between loops by those of the last one. @param validation system_facts.validation */
 double plan_between(const test_settings *test, int64_t validation);
 
 /** Bytes that an exchange of spikes holds on a rank, with the blocks of other ranks that only leaders of several nodes have: some tens of bytes a rank of the
- *  job. Those hold 64 KiB more, to hand out. @param spikes of the network in a step */
-double plan_spike_exchange_bytes(int64_t neurons, int64_t ranks, double spikes, exchange_way way);
+ *  job. Those hold 64 KiB more, to hand out. @param spikes of the network that go at once @param steps that go at once */
+double plan_spike_exchange_bytes(int64_t neurons, int64_t ranks, double spikes, int steps, exchange_way way);
 
 #endif

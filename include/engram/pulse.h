@@ -52,8 +52,12 @@ unsigned pulse_bits(pulse *pulse);
 /** What some rank said with the exchange of @p step. The same on every rank. @return whether the loop goes on; false also sets `whole` */
 bool pulse_heed(pulse *pulse, unsigned raised, int64_t step);
 
+/** Has @p step to know the spikes of all ranks up to it? Else ranks may count them later, and give pulse_step() all of some steps in the last one of these.
+ *  The same on every rank. Not collective. */
+bool pulse_counts(const pulse *pulse, int64_t step);
+
 /** After a step: observers, guard, clock and stop file. Collective only where the guard finds a runaway, which it does on every rank.
- *  @param fired [count] local indices @param of_network spikes of all ranks' neurons in the step */
+ *  @param fired [count] local indices @param of_network spikes of all ranks' neurons in the step, and in those before that had none to give */
 void pulse_step(pulse *pulse, int64_t step, const int32_t *fired, int count, int64_t of_network);
 
 /** This rank found something wrong; all hear of it with the next exchange. The first fault counts. Not collective. */

@@ -18,6 +18,7 @@ struct allgather {
     int64_t rest_room;
     int *counts, *offsets; /* [members] of the second collective */
     int *taken;            /* [members] spikes of a block that are merged */
+    int32_t gid;           /* the bits of a spike that are its gid */
     int largest;           /* spikes of a member in the last exchange */
     int64_t overflows;
     int pressure;          /* rises with every exchange that did not fit, falls with every one that did; the same for all members */
@@ -32,9 +33,10 @@ static void make_receive(allgather *allgather, int capacity) {
     allgather->send = memory_resize(MEMORY_BUFFERS, allgather->send, (size_t)capacity + HEAD, sizeof(int32_t));
 }
 
-allgather *allgather_new(MPI_Comm comm, int capacity) {
+allgather *allgather_new(MPI_Comm comm, int capacity, int shift) {
     allgather *allgather = memory_new(MEMORY_BUFFERS, 1, sizeof *allgather);
     allgather->comm = comm;
+    allgather->gid = (int32_t)(((uint32_t)1 << shift) - 1);
     CHECK_MPI(MPI_Comm_rank(comm, &allgather->rank));
     CHECK_MPI(MPI_Comm_size(comm, &allgather->members));
     make_receive(allgather, capacity);
@@ -104,14 +106,14 @@ int64_t allgather_exchange(allgather *allgather, int64_t count, unsigned *raised
     return all;
 }
 
-/** Spikes of a member that are next, below @p end. @return how many */
+/** Spikes of a member that are next, with gids below @p end: those of a rank, or of several that follow one another. @return how many */
 static int take_run(allgather *allgather, int member, int64_t end, int32_t *spikes) {
-    const int32_t *block = block_of(allgather, member);
+    const int32_t *block = block_of(allgather, member), gid = allgather->gid;
     int count = block[COUNT], here = count < allgather->capacity ? count : allgather->capacity, at = allgather->taken[member], from = at;
-    while (at < here && block[HEAD + at] < end) spikes[at - from] = block[HEAD + at], at++;
+    while (at < here && (block[HEAD + at] & gid) < end) spikes[at - from] = block[HEAD + at], at++;
     if (at >= here && count > here) {
         const int32_t *rest = allgather->rest + allgather->offsets[member] - here;
-        while (at < count && rest[at] < end) spikes[at - from] = rest[at], at++;
+        while (at < count && (rest[at] & gid) < end) spikes[at - from] = rest[at], at++;
     }
     allgather->taken[member] = at;
     return at - from;

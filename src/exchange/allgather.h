@@ -18,16 +18,16 @@ typedef struct {
     int64_t end; /**< gid behind their neurons */
 } block_run;
 
-/** Not collective. @param comm not owned @param capacity spikes of a block, at first */
-allgather *allgather_new(MPI_Comm comm, int capacity);
+/** Not collective. @param comm not owned @param capacity spikes of a block, at first @param shift a spike's lowest so many bits are its gid */
+allgather *allgather_new(MPI_Comm comm, int capacity, int shift);
 void allgather_free(allgather *allgather);
 
-/** Where my spikes are to be written: gids, ascending. Not collective. @return [count] borrowed, until allgather_exchange() */
+/** Where my spikes are to be written: those of a rank behind those of the rank before. Not collective. @return [count] borrowed, until allgather_exchange() */
 int32_t *allgather_mine(allgather *allgather, int64_t count);
 /** Collective. @param count spikes that were written @param[in,out] raised mine; those of all. @return spikes of all members */
 int64_t allgather_exchange(allgather *allgather, int64_t count, unsigned *raised);
-/** Merge what the last exchange brought; the room of the next one may be another. Not collective.
- *  @param runs [count] all @param[out] spikes [as many as there are] gids, ascending */
+/** Bring what the last exchange brought into the order of ranks; the room of the next one may be another. Not collective.
+ *  @param runs [count] all @param[out] spikes [as many as there are] */
 void allgather_take(allgather *allgather, const block_run *runs, int count, int32_t *spikes);
 
 /** Exchanges so far that needed the second collective. */

@@ -60,12 +60,12 @@ static size_t whole(size_t bytes, size_t unit) {
     return (bytes + unit - 1) / unit * unit;
 }
 
-static size_t bytes_of_block(int64_t neurons) {
-    return whole(sizeof(block) + (size_t)neurons * sizeof(int32_t), LINE);
+static size_t bytes_of_block(int64_t room) {
+    return whole(sizeof(block) + (size_t)room * sizeof(int32_t), LINE);
 }
 
-int64_t board_bytes(int64_t neurons) {
-    return (int64_t)whole(2 * bytes_of_block(neurons), PAGE);
+int64_t board_bytes(int64_t room) {
+    return (int64_t)whole(2 * bytes_of_block(room), PAGE);
 }
 
 static block *block_of(const board *board, int rank) {
@@ -194,13 +194,13 @@ static char *share(board *board, size_t bytes) {
     return (char *)whole((size_t)(uintptr_t)base, PAGE);
 }
 
-board *board_new(MPI_Comm node, int64_t neurons, int several) {
+board *board_new(MPI_Comm node, int64_t room, int several) {
     board *board = memory_new(MEMORY_BUFFERS, 1, sizeof *board);
     board->node = node;
     CHECK_MPI(MPI_Comm_rank(node, &board->rank));
     CHECK_MPI(MPI_Comm_size(node, &board->ranks));
-    board->block_bytes = bytes_of_block(neurons);
-    board->rank_bytes = (size_t)board_bytes(neurons);
+    board->block_bytes = bytes_of_block(room);
+    board->rank_bytes = (size_t)board_bytes(room);
     board->spin = has_cores(board) ? SPIN : 0;
     size_t desk_bytes = whole(sizeof(desk) + (several ? BOARD_ROOM * sizeof(int32_t) : 0), PAGE);
     board->bytes = (int64_t)(desk_bytes + (size_t)board->ranks * board->rank_bytes);

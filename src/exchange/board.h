@@ -1,7 +1,7 @@
 /** @file board.h
  *  Where the ranks of a node leave spikes for each other: memory that they share, a window of MPI's.
  *
- *  A rank has two blocks, for exchanges of odd and even number, each with room for all of its neurons: nothing can overflow. The number of the exchange is
+ *  A rank has two blocks, for exchanges of odd and even number, each with room for all of its neurons in every step that goes at once: nothing can overflow. The number of the exchange is
  *  written last, and says that the block is there. One wait an exchange is enough: who has posted the next one has read the last one, so the block before
  *  that is free. Where there are several nodes the first rank of the node, its leader, also hands out what it has from the other leaders.
  *
@@ -35,13 +35,13 @@ typedef struct {
     int64_t count;         /**< of them here, at most BOARD_ROOM */
 } board_part;
 
-/** Collective over @p node. @param node the ranks of a node, not owned @param neurons of the rank that has most @param several nodes there are */
-board *board_new(MPI_Comm node, int64_t neurons, int several);
+/** Collective over @p node. @param node the ranks of a node, not owned @param room for spikes of a rank, that of the rank that has most neurons @param several nodes there are */
+board *board_new(MPI_Comm node, int64_t room, int several);
 /** Collective over the node. */
 void board_free(board *board);
 
-/** Bytes of this rank's blocks. @param neurons of the rank that has most */
-int64_t board_bytes(int64_t neurons);
+/** Bytes of this rank's blocks. @param room as for board_new() */
+int64_t board_bytes(int64_t room);
 
 /** Begin an exchange with my spikes. Wakes who waits for them. @param local [count] local indices @param first gid of index 0 */
 void board_put(board *board, const int32_t *local, int count, int32_t first, unsigned raise);

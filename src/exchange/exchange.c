@@ -12,6 +12,10 @@ struct spike_exchange {
     int32_t first;     /* gid of my first neuron */
     int32_t *spikes;   /* [room] of all ranks, grows */
     int64_t room;
+    int steps;         /* that go at once, at most */
+    int shift;         /* a spike of step s of those is s << shift | gid on its way; 0 .. 2^31 - 1 */
+    int32_t *keys;     /* [key_room] my spikes as they go, grows; by step what comes */
+    int64_t key_room;
     int64_t overflows;
     unsigned raise, raised; /* bits to go with my next spikes; bits that came with the last */
     MPI_Comm node;     /* ranks of my node; MPI_COMM_NULL: flat, or one rank */
@@ -24,11 +28,29 @@ struct spike_exchange {
     int run_count;
 };
 
+enum { STEPS_MOST = 16 };
+
+/** So that every gid is below 1 << shift. */
+static int shift_for(int64_t total) {
+    int shift = 0;
+    while ((int64_t)1 << shift < total) shift++;
+    return shift;
+}
+
+int exchange_most_steps(int64_t total) {
+    const int64_t fit = ((int64_t)1 << 31) >> shift_for(total);
+    return fit < STEPS_MOST ? (int)fit : STEPS_MOST;
+}
+
+static void grow(int32_t **list, int64_t *room, int64_t needed) {
+    if (needed <= *room) return;
+    *room = needed + needed / 2 + 64;
+    memory_free(*list);
+    *list = memory_new(MEMORY_BUFFERS, (size_t)*room, sizeof(int32_t));
+}
+
 static void reserve(spike_exchange *exchange, int64_t needed) {
-    if (needed <= exchange->room) return;
-    exchange->room = needed + needed / 2 + 64;
-    memory_free(exchange->spikes);
-    exchange->spikes = memory_new(MEMORY_BUFFERS, (size_t)exchange->room, sizeof(int32_t));
+    grow(&exchange->spikes, &exchange->room, needed);
 }
 
 /** Without @p member_of, which has the number of every rank's leader, every rank is a member. */
@@ -44,7 +66,7 @@ static void make_runs(spike_exchange *exchange, const int *member_of) {
 }
 
 static void make_flat(spike_exchange *exchange, int capacity) {
-    exchange->allgather = allgather_new(exchange->context.comm, capacity);
+    exchange->allgather = allgather_new(exchange->context.comm, capacity, exchange->shift);
     make_runs(exchange, NULL);
 }
 
@@ -59,7 +81,7 @@ static void make_leaders(spike_exchange *exchange, int capacity, bool leads) {
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_INT, MPI_MAX, context->comm));
     if (leads) {
         int64_t of_node = (int64_t)capacity * largest;
-        exchange->allgather = allgather_new(exchange->leaders, (int)(of_node < exchange->total ? of_node : exchange->total));
+        exchange->allgather = allgather_new(exchange->leaders, (int)(of_node < exchange->total ? of_node : exchange->total), exchange->shift);
         make_runs(exchange, member_of);
     }
     memory_free(member_of);
@@ -80,39 +102,41 @@ static void make_nodes(spike_exchange *exchange, int capacity, MPI_Comm node) {
     }
     exchange->node = node;
     exchange->nodes = nodes;
-    exchange->board = board_new(node, (exchange->total + context->ranks - 1) / context->ranks, nodes > 1);
+    exchange->board = board_new(node, exchange->steps * ((exchange->total + context->ranks - 1) / context->ranks), nodes > 1);
     if (nodes > 1) make_leaders(exchange, capacity, rank == 0);
 }
 
-static spike_exchange *begin(const context *context, int64_t total) {
+static spike_exchange *begin(const context *context, const exchange_setting *setting) {
     spike_exchange *exchange = memory_new(MEMORY_BUFFERS, 1, sizeof *exchange);
     exchange->context = *context;
-    exchange->total = total;
-    exchange->first = (int32_t)partition_first(total, context->ranks, context->rank);
+    exchange->total = setting->total;
+    exchange->steps = setting->steps;
+    exchange->shift = shift_for(setting->total);
+    exchange->first = (int32_t)partition_first(setting->total, context->ranks, context->rank);
     exchange->node = exchange->leaders = MPI_COMM_NULL;
     reserve(exchange, 1);
     return exchange;
 }
 
-spike_exchange *exchange_new(const context *context, int64_t total, int capacity, exchange_way way) {
-    spike_exchange *exchange = begin(context, total);
+spike_exchange *exchange_new(const context *context, const exchange_setting *setting) {
+    spike_exchange *exchange = begin(context, setting);
     MPI_Comm node;
     if (context->ranks == 1) return exchange;
-    if (way == EXCHANGE_FLAT) {
-        make_flat(exchange, capacity);
+    if (setting->way == EXCHANGE_FLAT) {
+        make_flat(exchange, setting->capacity);
     } else {
         CHECK_MPI(MPI_Comm_split_type(context->comm, MPI_COMM_TYPE_SHARED, context->rank, MPI_INFO_NULL, &node));
-        make_nodes(exchange, capacity, node);
+        make_nodes(exchange, setting->capacity, node);
     }
     return exchange;
 }
 
-spike_exchange *exchange_new_on(const context *context, int64_t total, int capacity, int node_number) {
-    spike_exchange *exchange = begin(context, total);
+spike_exchange *exchange_new_on(const context *context, const exchange_setting *setting, int node_number) {
+    spike_exchange *exchange = begin(context, setting);
     MPI_Comm node;
     if (context->ranks == 1) return exchange;
     CHECK_MPI(MPI_Comm_split(context->comm, node_number, context->rank, &node));
-    make_nodes(exchange, capacity, node);
+    make_nodes(exchange, setting->capacity, node);
     return exchange;
 }
 
@@ -124,6 +148,7 @@ void exchange_free(spike_exchange *exchange) {
     if (exchange->node != MPI_COMM_NULL) CHECK_MPI(MPI_Comm_free(&exchange->node));
     memory_free(exchange->runs);
     memory_free(exchange->spikes);
+    memory_free(exchange->keys);
     memory_free(exchange);
 }
 
@@ -201,16 +226,56 @@ static int64_t exchange_by_nodes(spike_exchange *exchange, const int32_t *local,
     return all;
 }
 
-int exchange_spikes(spike_exchange *exchange, const int32_t *local, int count, const int32_t **spikes) {
+/** @param local keys: of one step local indices. @return keys of all, those of a rank behind those of the rank before, in exchange->spikes */
+static int64_t exchange_keys(spike_exchange *exchange, const int32_t *local, int count) {
     exchange->raised = exchange->raise;
     exchange->raise = 0;
-    if (exchange->context.ranks == 1) {
-        *spikes = local; /* one rank: local indices are gids */
-        return count;
-    }
-    int64_t all = exchange->board ? exchange_by_nodes(exchange, local, count) : exchange_flat(exchange, local, count);
-    *spikes = exchange->spikes;
+    if (exchange->context.ranks == 1) return count;
+    return exchange->board ? exchange_by_nodes(exchange, local, count) : exchange_flat(exchange, local, count);
+}
+
+int exchange_spikes(spike_exchange *exchange, const int32_t *local, int count, const int32_t **spikes) {
+    const int64_t all = exchange_keys(exchange, local, count);
+    *spikes = exchange->context.ranks == 1 ? local : exchange->spikes; /* one rank: local indices are gids */
     return (int)all;
+}
+
+/** Local indices of some steps as keys. @return how many */
+static int make_keys(spike_exchange *exchange, const int32_t *local, const int *count, int steps) {
+    int64_t all = 0;
+    for (int s = 0; s < steps; s++) all += count[s];
+    grow(&exchange->keys, &exchange->key_room, all);
+    int32_t *key = exchange->keys;
+    for (int s = 0; s < steps; s++)
+        for (int k = 0; k < count[s]; k++) *key++ = (int32_t)((uint32_t)s << exchange->shift) | *local++;
+    return (int)all; /* at most 2^31 - 1: of every step and neuron one */
+}
+
+/** Keys of rank after rank, each by step, become gids by step, each of rank after rank, in exchange->keys. @param[out] counts [steps] */
+static void sort_by_step(spike_exchange *exchange, int64_t all, int steps, int *counts) {
+    const int shift = exchange->shift;
+    const int32_t gid = (int32_t)(((uint32_t)1 << shift) - 1);
+    int64_t at[STEPS_MOST] = {0};
+    memset(counts, 0, (size_t)steps * sizeof *counts);
+    for (int64_t k = 0; k < all; k++) counts[exchange->spikes[k] >> shift]++;
+    for (int s = 1; s < steps; s++) at[s] = at[s - 1] + counts[s - 1];
+    grow(&exchange->keys, &exchange->key_room, all);
+    for (int64_t k = 0; k < all; k++) exchange->keys[at[exchange->spikes[k] >> shift]++] = exchange->spikes[k] & gid;
+}
+
+void exchange_steps(spike_exchange *exchange, const int32_t *local, const int *count, int steps, const int32_t **spikes, int *counts) {
+    if (steps < 1 || steps > exchange->steps) context_abort("exchange: %d steps at once, made for %d", steps, exchange->steps);
+    if (steps == 1 || exchange->context.ranks == 1) { /* in their order already */
+        int all = 0;
+        for (int s = 0; s < steps; s++) all += counts[s] = count[s];
+        const int64_t of_all = exchange_keys(exchange, local, all);
+        if (exchange->context.ranks > 1) counts[0] = (int)of_all;
+        *spikes = exchange->context.ranks > 1 ? exchange->spikes : local;
+        return;
+    }
+    const int mine = make_keys(exchange, local, count, steps);
+    sort_by_step(exchange, exchange_keys(exchange, exchange->keys, mine), steps, counts);
+    *spikes = exchange->keys;
 }
 
 void exchange_raise(spike_exchange *exchange, unsigned bits) {
@@ -229,6 +294,6 @@ int exchange_nodes(const spike_exchange *exchange) {
     return exchange->nodes;
 }
 
-int64_t exchange_shared_bytes(int64_t neurons) {
-    return board_bytes(neurons);
+int64_t exchange_shared_bytes(int64_t neurons, int steps) {
+    return board_bytes(steps * neurons);
 }

@@ -160,7 +160,7 @@ static status size(const config *config, const void *raw, const network_settings
     double k = (double)in_degree_of(raw, settings);
     const delay_rule delays = delays_rule(&((const balanced_parameters *)raw)->delay, settings->dt);
     *size = (network_size){.in_degree = k, .inputs = 2 * k, .variance = 2 * k, .any = true, .typed = true}; /* out-degrees are fixed */
-    size->longest = delays.longest, size->own_delays = delays.drawn;
+    size->longest = delays.longest, size->least = delays.least, size->own_delays = delays.drawn;
     return STATUS_OK;
 }
 

@@ -65,7 +65,9 @@ delay_rule delays_rule(const delay_settings *settings, double dt) {
         rule.mean[type] = value_of(&settings->mean, type, dt) / dt;
         rule.sd[type] = value_of(&settings->sd, type, 0) / dt;
         rule.most[type] = rule.high > 0 ? steps_of(rule.high) : steps_of(rule.mean[type] + SPREAD * rule.sd[type]);
+        const int least = rule.high > 0 ? steps_of(rule.low) : rule.sd[type] > 0 ? 1 : rule.most[type];
         if (rule.most[type] > rule.longest) rule.longest = rule.most[type];
+        if (type == 0 || least < rule.least) rule.least = least;
     }
     rule.drawn = rule.sd[0] > 0 || rule.sd[1] > 0 || rule.most[0] != rule.most[1] || (rule.high > 0 && steps_of(rule.low) != steps_of(rule.high));
     return rule;

@@ -32,6 +32,7 @@ typedef struct {
     double low, high;       /**< of a uniform draw; high 0: there is none */
     int most[2];            /**< a delay is at most that */
     int longest;            /**< of both */
+    int least;              /**< no draw is shorter */
     bool drawn;             /**< sources or synapses differ; else all have the longest */
     bool by_source;
 } delay_rule;

@@ -48,7 +48,8 @@ static status build(const context *context, const config *config, const void *ra
 static status size(const config *config, const void *raw, const network_settings *settings, const network_size *network, plastic_size *size) {
     (void)config, (void)network;
     *size = (plastic_size){.inputs = (double)settings->neurons, .group_size = settings->neurons, .shared = true};
-    size->longest = delays_rule(&((const all_parameters *)raw)->delay, settings->dt).longest;
+    const delay_rule delays = delays_rule(&((const all_parameters *)raw)->delay, settings->dt);
+    size->longest = delays.longest, size->least = delays.least;
     return STATUS_OK;
 }
 

@@ -67,7 +67,7 @@ static status build(const context *context, const config *config, const void *ra
 static status size(const config *config, const void *raw, const network_settings *settings, const network_size *network, plastic_size *size) {
     (void)config, (void)raw, (void)settings;
     *size = (plastic_size){.inputs = network->inputs, .variance = network->variance, .group_size = 1, .takes_static = true,
-                           .longest = network->longest};
+                           .longest = network->longest, .least = network->least};
     return STATUS_OK;
 }
 

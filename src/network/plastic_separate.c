@@ -176,7 +176,8 @@ static status size(const config *config, const void *raw, const network_settings
     size->inputs = (double)((p->degree_e == PARAM_AUTO_INTEGER ? degree : p->degree_e) + (p->degree_i == PARAM_AUTO_INTEGER ? degree : p->degree_i));
     size->group_size = p->group_size;
     size->shared = p->group_size > 1;
-    size->longest = delays_rule(&p->delay, settings->dt).longest;
+    const delay_rule delays = delays_rule(&p->delay, settings->dt);
+    size->longest = delays.longest, size->least = delays.least;
     return STATUS_OK;
 }
 

@@ -310,6 +310,7 @@ static status size(const config *config, const void *raw, const network_settings
     }
     size->any = true;
     size->longest = all->longest;
+    size->least = all->least;
     size->own_delays = all->own_delays;
     size->weight_unit = all->weight_unit;
     size->inputs = synapses / total;

@@ -36,7 +36,7 @@ typedef struct projections {
     bool *inhibitory;     /**< [populations] */
     int count;
     projection *all;      /**< [count] in their order */
-    int longest;          /**< delay, steps */
+    int longest, least;   /**< delays, steps: none is longer, or shorter */
     bool own_delays;      /**< synapses have delays of their own; else all have the longest */
     double weight_unit;   /**< weights are rounded to multiples of it, a power of two; 0: as drawn */
 } projections;

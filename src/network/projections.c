@@ -287,6 +287,8 @@ status projections_read(const context *context, const config *config, const popu
         one->delay_most = (int)fmax(1, longest_of(one, dt));
         all->own_delays |= one->delay_sd > 0 || (k > 0 && one->delay_most != all->all[0].delay_most);
         if (one->delay_most > all->longest) all->longest = one->delay_most;
+        const int least = one->delay_sd > 0 ? 1 : one->delay_most;
+        if (k == 0 || least < all->least) all->least = least;
     }
     if (all->longest == 0) all->longest = 1;
     if (result == STATUS_OK && p->weight_precision == WEIGHT_FIXED) result = set_unit(config, p, all);

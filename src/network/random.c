@@ -143,7 +143,7 @@ static status size(const config *config, const void *raw, const network_settings
     const random_parameters *p = raw;
     double excitatory = (double)settings->cells.excitatory, inhibitory = (double)settings->neurons - excitatory, pairs = (double)settings->neurons - 1;
     const delay_rule delays = delays_rule(&p->delay, settings->dt);
-    *size = (network_size){.in_degree = p->probability * excitatory, .any = true, .longest = delays.longest, .own_delays = delays.drawn};
+    *size = (network_size){.in_degree = p->probability * excitatory, .any = true, .longest = delays.longest, .least = delays.least, .own_delays = delays.drawn};
     if (p->wiring == WIRING_IN_DEGREE)
         size->inputs = fmin(round(p->probability * excitatory) + round(p->probability * inhibitory), pairs);
     else

@@ -354,17 +354,17 @@ static void deliver_runs(const static_blocks *blocks, int v, block_sums *sums, i
     }
 }
 
-void blocks_add(const static_blocks *blocks, block_sums *sums, const spike_flight *flight) {
+void blocks_add(const static_blocks *blocks, block_sums *sums, const spike_flight *flight, int fresh) {
     if (sums->loads != flight->loads) { /* a block begins here, and what is in flight is delivered anew */
         for (int v = 0; v < sums->slices; v++) memset(sums->sum[v], 0, 2 * sums->slab[v]);
         sums->loads = flight->loads;
         sums->phase = 0;
     }
     for (int v = 0; v < blocks->slices; v++) {
-        int runs = 0, oldest = sums->phase == 0 ? blocks->longest - 1 : 0;
+        int runs = 0, oldest = sums->phase == 0 ? blocks->longest - 1 : flight->lag + fresh - 1;
         if (!blocks->slice[v].count) continue;
         if (oldest > flight->longest - 1) oldest = flight->longest - 1;
-        for (int ago = oldest; ago >= 0; ago--) runs = list_spikes(blocks, &blocks->slice[v], sums, flight, ago, runs);
+        for (int ago = oldest; ago >= flight->lag; ago--) runs = list_spikes(blocks, &blocks->slice[v], sums, flight, ago, runs);
         deliver_runs(blocks, v, sums, runs);
     }
 }
@@ -381,8 +381,8 @@ static void move_units(const int32_t *restrict from, int count, double unit, dou
     for (int i = 0; i < count; i++) to[i] = unit * (double)from[i];
 }
 
-void blocks_deliver(const static_blocks *blocks, block_sums *sums, const spike_flight *flight, static_input *input) {
-    blocks_add(blocks, sums, flight);
+void blocks_deliver(const static_blocks *blocks, block_sums *sums, const spike_flight *flight, int fresh, static_input *input) {
+    blocks_add(blocks, sums, flight, fresh);
     for (int v = 0; v < blocks->slices; v++)
         for (int inhibitory = 0; inhibitory < 2 - blocks->together; inhibitory++) {
             const blocks_slice *slice = &blocks->slice[v];

@@ -1,9 +1,43 @@
 #include "engram/flight.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engram/blocks.h"
 #include "engram/memory.h"
+
+/* ---- how long nobody needs to know ---- */
+
+static int least_in_blocks(const static_blocks *blocks) {
+    int least = INT_MAX;
+    for (int v = 0; v < blocks->slices; v++)
+        for (int64_t j = 0; j < blocks->sources; j++) {
+            const uint16_t *offset = blocks->slice[v].offset + j * (blocks->longest + 1); /* offset[d]: synapses of delays up to d */
+            for (int d = 1; d <= blocks->longest && d < least; d++)
+                if (offset[d]) least = d;
+        }
+    return least;
+}
+
+int static_least_delay(const static_synapses *synapses) {
+    int least = INT_MAX;
+    if (!synapses || !synapses->start[synapses->sources]) return least;
+    if (synapses->blocks) return least_in_blocks(synapses->blocks);
+    if (!synapses->delay) return synapses->longest;
+    for (int64_t s = 0; s < synapses->start[synapses->sources]; s++)
+        if (synapses->delay[s] < least) least = synapses->delay[s];
+    return least;
+}
+
+int plastic_least_delay(const plastic_synapses *plastic) {
+    int least = INT_MAX;
+    if (!plastic || !plastic->rows) return least;
+    if (!plastic->delay) return plastic->longest;
+    for (int64_t j = 0; j < plastic->neurons; j++)
+        if (plastic->delay[j] < least && plastic->out_start[j + 1] > plastic->out_start[j]) least = plastic->delay[j];
+    return least;
+}
 
 /* ---- who fired ---- */
 
@@ -24,6 +58,7 @@ void flight_free(spike_flight *flight) {
 
 void flight_reset(spike_flight *flight) {
     for (int s = 0; s < flight->longest; s++) flight->step[s].count = 0;
+    flight->lag = 0;
     flight->loads++;
 }
 
@@ -33,7 +68,12 @@ static void make_room(flight_step *step, int count) {
     step->gid = memory_resize(MEMORY_STATE, step->gid, (size_t)step->room, sizeof *step->gid);
 }
 
+void flight_wait(spike_flight *flight) {
+    flight->lag++;
+}
+
 void flight_push(spike_flight *flight, const int32_t *spike, int count) {
+    if (flight->lag) flight->lag--;
     flight->at = (flight->at + 1) % flight->longest;
     flight_step *step = &flight->step[flight->at];
     make_room(step, count);
@@ -129,12 +169,12 @@ static void clear(void *array, size_t count, size_t size) {
     if (array) memset(array, 0, count * size);
 }
 
-/** From who fired before the last step, oldest first, as it was when they fired. */
-static void make_anew(delay_ring *ring, const spike_flight *flight, const static_synapses *synapses) {
+/** From who fired before what is fresh, oldest first, as it was when they fired. */
+static void make_anew(delay_ring *ring, const spike_flight *flight, const static_synapses *synapses, int fresh) {
     const size_t size = (size_t)ring->slots * (size_t)ring->mine;
     clear(ring->excitatory_count, size, sizeof(uint16_t)), clear(ring->inhibitory_count, size, sizeof(uint16_t));
     clear(ring->excitatory, size, sizeof(double)), clear(ring->inhibitory, size, sizeof(double));
-    for (int ago = flight->longest - 1, count; ago > 0; ago--) {
+    for (int ago = flight->longest - 1, count; ago >= flight->lag + fresh; ago--) {
         const int32_t *spike = flight_spikes(flight, ago, &count);
         add_spikes(ring, synapses, spike, count, ago);
     }
@@ -148,16 +188,18 @@ static void move_out(void *slots, size_t slot, int mine, size_t size, void *to) 
     memset(from, 0, (size_t)mine * size);
 }
 
-void flight_deliver_static(const spike_flight *flight, const static_synapses *synapses, delay_ring *ring, static_input *input) {
+void flight_deliver_static(const spike_flight *flight, const static_synapses *synapses, delay_ring *ring, int fresh, static_input *input) {
     int count;
     if (!ring) {
         const int32_t *spike = flight_spikes(flight, synapses->longest - 1, &count);
         static_deliver(synapses, spike, count, input);
         return;
     }
-    if (ring->loads != flight->loads) make_anew(ring, flight, synapses);
-    const int32_t *spike = flight_spikes(flight, 0, &count);
-    add_spikes(ring, synapses, spike, count, 0);
+    if (ring->loads != flight->loads) make_anew(ring, flight, synapses, fresh);
+    for (int ago = flight->lag + fresh - 1; ago >= flight->lag; ago--) {
+        const int32_t *spike = flight_spikes(flight, ago, &count);
+        add_spikes(ring, synapses, spike, count, ago);
+    }
     const size_t at = (size_t)ring->at;
     move_out(ring->excitatory_count, at, ring->mine, sizeof(uint16_t), input->excitatory_count);
     move_out(ring->inhibitory_count, at, ring->mine, sizeof(uint16_t), input->inhibitory_count);
@@ -180,7 +222,7 @@ int flight_arrive_plastic(const spike_flight *flight, const plastic_synapses *pl
         if (count) memcpy(arrived, spike, (size_t)count * sizeof *spike);
         return count;
     }
-    for (int ago = 0; ago < plastic->longest; ago++) {
+    for (int ago = flight->lag; ago < plastic->longest; ago++) {
         const int32_t *spike = flight_spikes(flight, ago, &count);
         for (int k = 0; k < count; k++)
             if (plastic->delay[spike[k]] == ago + 1) arrived[all++] = spike[k];

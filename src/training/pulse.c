@@ -49,6 +49,10 @@ void pulse_fault(pulse *pulse, const char *format, ...) {
     va_end(arguments);
 }
 
+bool pulse_counts(const pulse *pulse, int64_t step) {
+    return pulse->guard && guard_window_ends(pulse->guard, step);
+}
+
 void pulse_step(pulse *pulse, int64_t step, const int32_t *fired, int count, int64_t of_network) {
     pulse->spikes += of_network;
     for (int o = 0; o < pulse->observers; o++) pulse->observer[o].step(pulse->observer[o].self, step, fired, count);

@@ -63,9 +63,13 @@ static int node_of(int way, int rank, int ranks) {
     }
 }
 
+static spike_exchange *new_exchange_of(const context *job, int64_t total, int capacity, int steps, int way) {
+    const exchange_setting setting = {.total = total, .capacity = capacity, .steps = steps, .way = way == FLAT ? EXCHANGE_FLAT : EXCHANGE_NODES};
+    return way == FLAT || way == NODES ? exchange_new(job, &setting) : exchange_new_on(job, &setting, node_of(way, job->rank, job->ranks));
+}
+
 static spike_exchange *new_exchange(const context *job, int64_t total, int capacity, int way) {
-    if (way == FLAT || way == NODES) return exchange_new(job, total, capacity, way == FLAT ? EXCHANGE_FLAT : EXCHANGE_NODES);
-    return exchange_new_on(job, total, capacity, node_of(way, job->rank, job->ranks));
+    return new_exchange_of(job, total, capacity, 1, way);
 }
 
 static int count_nodes(int way, int ranks) {
@@ -212,18 +216,61 @@ static void test_many_steps(const context *job) {
     truth_clear(&truth);
 }
 
+/** Some steps at once, now more, now fewer: of each what an exchange of its own would have given; and what was raised before any of them. */
+static void test_steps_at_once(const context *job) {
+    enum { MOST = 16, ROUNDS = 30 };
+    const int64_t totals[] = {1, 5, 203, 5000};
+    CHECK(job, exchange_most_steps(5000) == MOST && exchange_most_steps((int64_t)1 << 28) == 8 && exchange_most_steps(((int64_t)1 << 28) + 1) == 4);
+    CHECK(job, exchange_most_steps((int64_t)1 << 31) == 1);
+    for (int t = 0; t < 4; t++) {
+        const int64_t total = totals[t];
+        spike_exchange *exchange[WAYS];
+        for (int way = 0; way < WAYS; way++) exchange[way] = new_exchange_of(job, total, t % 2 ? 4 : 600, MOST, way);
+        truth truth = truth_new(job, total);
+        int32_t *local = malloc((size_t)total * MOST * sizeof *local), *expected = malloc((size_t)total * MOST * sizeof *expected);
+        for (int round = 0, first = 0; round < ROUNDS; round++) {
+            const int steps = 1 + (int)random_below(4, RANDOM_TARGET, (uint64_t)round, (uint64_t)t, MOST);
+            int mine[MOST], all[MOST], at = 0, of_all = 0;
+            for (int s = 0; s < steps; s++) {
+                find_truth(&truth, job, total, first + s);
+                mine[s] = truth.count[job->rank];
+                all[s] = truth.all;
+                memcpy(local + at, truth.local, (size_t)mine[s] * sizeof *local);
+                memcpy(expected + of_all, truth.spikes, (size_t)all[s] * sizeof *expected);
+                at += mine[s];
+                of_all += all[s];
+            }
+            unsigned raised = 0;
+            for (int rank = 0; rank < job->ranks; rank++) raised |= raises(rank, first);
+            for (int way = 0; way < WAYS; way++) {
+                const int32_t *spikes;
+                int got[MOST];
+                exchange_raise(exchange[way], raises(job->rank, first));
+                exchange_steps(exchange[way], local, mine, steps, &spikes, got);
+                CHECK(job, exchange_raised(exchange[way]) == raised);
+                CHECK(job, memcmp(got, all, (size_t)steps * sizeof *got) == 0);
+                CHECK(job, failures || of_all == 0 || memcmp(spikes, expected, (size_t)of_all * sizeof *spikes) == 0);
+                if (failures > 20) MPI_Abort(MPI_COMM_WORLD, 1);
+            }
+            first += steps;
+        }
+        for (int way = 0; way < WAYS; way++) exchange_free(exchange[way]);
+        free(local), free(expected);
+        truth_clear(&truth);
+    }
+}
+
 /** More spikes than a leader hands out at once. */
 static void test_parts(const context *job) {
     enum { TOTAL = 40000 };
     truth truth = truth_new(job, TOTAL);
-    for (int way = 0; way < WAYS; way++) {
-        spike_exchange *exchange = new_exchange(job, TOTAL, 20, way);
-        for (int step = 4; step < 14; step++) {
-            find_truth(&truth, job, TOTAL, step);
-            check_step(exchange, job, &truth, step, way_names[way]);
-        }
-        exchange_free(exchange);
+    spike_exchange *exchange[WAYS];
+    for (int way = 0; way < WAYS; way++) exchange[way] = new_exchange(job, TOTAL, 20, way);
+    for (int step = 4; step < 14; step++) {
+        find_truth(&truth, job, TOTAL, step);
+        for (int way = 0; way < WAYS; way++) check_step(exchange[way], job, &truth, step, way_names[way]);
     }
+    for (int way = 0; way < WAYS; way++) exchange_free(exchange[way]);
     truth_clear(&truth);
 }
 
@@ -358,6 +405,7 @@ int main(int argc, char **argv) {
     test_bursts(&job);
     test_nodes(&job);
     test_many_steps(&job);
+    test_steps_at_once(&job);
     test_parts(&job);
     test_networks(&job);
     MPI_Allreduce(MPI_IN_PLACE, &failures, 1, MPI_INT, MPI_SUM, job.comm);

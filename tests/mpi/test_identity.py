@@ -290,22 +290,23 @@ def test_identity(bench):
     assert not wrong, "\n" + "\n".join(wrong)
 
 
-def test_exchange_by_nodes(bench):
-    """Spikes through memory that ranks share: the bits of one rank, and of a run that goes on with the other exchange."""
-    for name in ("balanced",) if FEW else ("balanced", "delays_drawn", "populations"):
+def test_exchanges(bench):
+    """Spikes through memory that ranks share, and those of several steps at once where no delay is shorter: the bits of one rank, and of a run that goes on with the other exchange."""
+    for name, steps in (("balanced", 1), ("delays_fixed", 3)) if FEW else (("balanced", 1), ("delays_fixed", 3), ("delays_shared", 4), ("populations", 1)):
         config = bench.config(f"nodes_{name}.yaml", as_yaml(CASES[name]))
         truth = contents(bench.train(config, f"nodes_{name}.1"))
         for way, ranks, resumed in (("nodes", 2, "flat"),) if FEW else (("nodes", 7, None), ("nodes", 2, "flat"), ("flat", 2, "nodes")):
-            loops = ["learning.loops=1"] if resumed else []
+            loops = ["learning.loops=1", "simulation.exchange_every=step"] if resumed else []
             out = bench.train(config, f"nodes_{name}.{way}{ranks}", ranks, [f"simulation.exchange={way}"] + loops)
             if resumed:
-                bench.succeed(["train", config, "--resume", out, "-P", f"simulation.exchange={resumed}"], 3)
+                bench.succeed(["train", config, "--resume", out, "-P", f"simulation.exchange={resumed}", "-P", "simulation.exchange_every=delay"], 3)
             with open(os.path.join(out, "run.json")) as file:
-                nodes = json.load(file)["exchange_nodes"]
-            assert nodes == ((resumed or way) == "nodes"), f"{name}, {way}, {resumed}: exchange_nodes is {nodes}"
+                about = json.load(file)
+            assert about["exchange_nodes"] == ((resumed or way) == "nodes"), f"{name}, {way}, {resumed}: exchange_nodes is {about['exchange_nodes']}"
+            assert about["exchange_steps"] == steps, f"{name}: {about['exchange_steps']} steps at once, not {steps}"
             differs = [what for what in difference(truth, contents(out)) if not what.endswith("@configuration")]  # which says the way
             assert not differs, f"{name}, {way} on {ranks} ranks, then {resumed}: {', '.join(differs[:6])}"
 
 
 if __name__ == "__main__":
-    run_tests([test_every_kind_has_a_case, test_comparison_can_fail, test_identity, test_exchange_by_nodes])
+    run_tests([test_every_kind_has_a_case, test_comparison_can_fail, test_identity, test_exchanges])

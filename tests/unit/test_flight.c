@@ -1,5 +1,6 @@
 /* Spikes in flight: the ring of delays against a sum over all synapses in the order that flight.h states, bit for bit; put aside and brought back in
  * mid-flight. */
+#include <limits.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -71,7 +72,7 @@ static void disturb(spike_flight *flight, const static_synapses *synapses, delay
     flight_reset(flight);
     for (int step = 0; step < 5; step++) {
         flight_push(flight, gid, 3);
-        if (ring) flight_deliver_static(flight, synapses, ring, &(static_input){.excitatory = nowhere[0], .inhibitory = nowhere[1]});
+        if (ring) flight_deliver_static(flight, synapses, ring, 1, &(static_input){.excitatory = nowhere[0], .inhibitory = nowhere[1]});
     }
 }
 
@@ -96,7 +97,7 @@ static void test_ring(void **state) {
             state_bring_back(aside);
         }
         flight_push(flight, gid, fired(step, gid));
-        flight_deliver_static(flight, synapses, ring, &(static_input){.excitatory = found[0], .inhibitory = found[1]});
+        flight_deliver_static(flight, synapses, ring, 1, &(static_input){.excitatory = found[0], .inhibitory = found[1]});
         literal(&rows, step, expected[0], expected[1]);
         assert_memory_equal(found, expected, sizeof found);
         for (int i = 0; i < TARGETS; i++) different += found[0][i] != 0 && found[1][i] != 0;
@@ -124,7 +125,7 @@ static void test_counts(void **state) {
         int32_t gid[SOURCES];
         double expected[2][TARGETS];
         flight_push(flight, gid, fired(step, gid));
-        flight_deliver_static(flight, synapses, ring, &(static_input){.excitatory_count = found[0], .inhibitory_count = found[1]});
+        flight_deliver_static(flight, synapses, ring, 1, &(static_input){.excitatory_count = found[0], .inhibitory_count = found[1]});
         literal(&rows, step, expected[0], expected[1]);
         for (int i = 0; i < TARGETS; i++) assert_true(found[0][i] == expected[0][i] && found[1][i] == -expected[1][i]);
     }
@@ -176,12 +177,12 @@ static void check_blocks(blocks_form form, int slice_size, double scale, bool to
             state_clear(&list);
             flight_reset(flight);
             flight_push(flight, (int32_t[]){2, 3, 69}, 3);
-            blocks_deliver(blocks, sums, flight, &of_blocks);
+            blocks_deliver(blocks, sums, flight, 1, &of_blocks);
             state_bring_back(aside);
         }
         flight_push(flight, gid, fired(step, gid));
-        flight_deliver_static(flight, synapses, ring, &of_ring);
-        blocks_deliver(blocks, sums, flight, &of_blocks);
+        flight_deliver_static(flight, synapses, ring, 1, &of_ring);
+        blocks_deliver(blocks, sums, flight, 1, &of_blocks);
         if (form == BLOCKS_COUNTED) assert_memory_equal(count[0], count[1], sizeof count[0]);
         for (int i = 0; i < TARGETS && together; i++) real[0][0][i] += real[0][1][i], real[0][1][i] = 0; /* exact */
         for (int k = 0; k < 2 * TARGETS && form != BLOCKS_COUNTED; k++) assert_true(real[0][k / TARGETS][k % TARGETS] == real[1][k / TARGETS][k % TARGETS]);
@@ -363,7 +364,7 @@ static void test_rounding(void **state) {
     for (int step = 0; step < 3; step++) {
         double excitatory[6] = {0}, inhibitory[6] = {0};
         flight_push(flight, (int32_t[]){0}, step == 0);
-        blocks_deliver(blocks, sums, flight, &(static_input){.excitatory = excitatory, .inhibitory = inhibitory});
+        blocks_deliver(blocks, sums, flight, 1, &(static_input){.excitatory = excitatory, .inhibitory = inhibitory});
         for (int i = 0; i < 6; i++) assert_true(excitatory[i] + inhibitory[i] == (i % 3 == step ? expected[i] : 0));
     }
     flight_free(flight), block_sums_free(sums), blocks_free(blocks);
@@ -382,7 +383,7 @@ static void test_same_delay(void **state) {
         int32_t gid[SOURCES];
         double found[2][TARGETS] = {{0}}, expected[2][TARGETS] = {{0}};
         flight_push(flight, gid, fired(step, gid));
-        flight_deliver_static(flight, synapses, NULL, &(static_input){.excitatory = found[0], .inhibitory = found[1]});
+        flight_deliver_static(flight, synapses, NULL, 1, &(static_input){.excitatory = found[0], .inhibitory = found[1]});
         static_deliver(synapses, gid, fired(step - 3, gid), &(static_input){.excitatory = expected[0], .inhibitory = expected[1]});
         assert_memory_equal(found, expected, sizeof found);
     }
@@ -419,8 +420,84 @@ static void test_plastic(void **state) {
     flight_free(flight);
 }
 
+/** Who fired becomes known some steps late, at most as many as the least delay has: the same sums in every step, in every form, and the same arrivals.
+ *  @param form -1: lists and their ring, or of one delay for all */
+static void check_waiting(int form, bool one_delay, int least) {
+    synapse_rows rows = make_rows();
+    for (int64_t s = 0; s < rows.start[TARGETS]; s++) {
+        if (rows.delay[s] < least) rows.delay[s] = (uint16_t)least;
+        if (form == BLOCKS_FIXED) rows.weight[s] = 0x1p-9 * rint(rows.weight[s] * 2 * BLOCKS_WEIGHT_MAX);
+    }
+    if (one_delay) memory_free(rows.delay), rows.delay = NULL, rows.longest = least;
+    static_synapses *synapses = static_from_rows(&rows, SOURCES, SOURCES / 2);
+    assert_int_equal(static_least_delay(synapses), least);
+    static_blocks *blocks = form < 0 ? NULL : make_blocks(synapses, (blocks_form)form, 12, 0x1p-9, false);
+    static_synapses in_blocks = {.sources = SOURCES, .start = synapses->start, .blocks = blocks, .longest = LONGEST};
+    if (blocks) assert_int_equal(static_least_delay(&in_blocks), least);
+    if (form == BLOCKS_COUNTED) memory_free(synapses->weight), synapses->weight = NULL;
+    uint16_t delay[SOURCES];
+    plastic_synapses plastic = {.neurons = SOURCES, .sources = SOURCES, .longest = LONGEST, .delay = delay};
+    for (int j = 0; j < SOURCES; j++) delay[j] = (uint16_t)(least + j % (LONGEST - least + 1));
+    delay_ring *ring[2] = {blocks ? NULL : delay_ring_new(synapses, TARGETS), blocks ? NULL : delay_ring_new(synapses, TARGETS)};
+    block_sums *sums[2] = {blocks ? block_sums_new(blocks) : NULL, blocks ? block_sums_new(blocks) : NULL};
+    spike_flight *flight[2] = {flight_new(SOURCES, LONGEST), flight_new(SOURCES, LONGEST)}; /* told at once, told late */
+    int waiting = 0, arrived = 0;
+    for (int step = 1; step <= STEPS; step++) {
+        int32_t gid[SOURCES], reached[2][SOURCES];
+        double real[2][2][TARGETS] = {{{0}}};
+        uint16_t count[2][2][TARGETS] = {{{0}}};
+        waiting++;
+        const bool told = waiting == least || step == STEPS || draw(6, step, least) < 0.2;
+        for (int late = 0; late < 2; late++) {
+            static_input input = {count[late][0], count[late][1], real[late][0], real[late][1]};
+            const int fresh = !late ? 1 : told ? waiting : 0;
+            if (late) flight_wait(flight[late]);
+            for (int s = step - fresh + 1; s <= step; s++) flight_push(flight[late], gid, fired(s, gid));
+            assert_int_equal(flight[late]->lag, late && !told ? waiting : 0);
+            if (blocks) blocks_deliver(blocks, sums[late], flight[late], fresh, &input);
+            else flight_deliver_static(flight[late], synapses, ring[late], fresh, &input);
+            const int of_plastic = flight_arrive_plastic(flight[late], &plastic, reached[late]);
+            if (late) arrived += of_plastic;
+            for (int k = of_plastic; k < SOURCES; k++) reached[late][k] = -1;
+        }
+        if (told) waiting = 0;
+        assert_memory_equal(count[0], count[1], sizeof count[0]);
+        assert_memory_equal(real[0], real[1], sizeof real[0]);
+        assert_memory_equal(reached[0], reached[1], sizeof reached[0]);
+    }
+    assert_true(arrived > STEPS * SOURCES / 20);
+    for (int late = 0; late < 2; late++) flight_free(flight[late]), delay_ring_free(ring[late]), block_sums_free(sums[late]);
+    blocks_free(blocks), static_free(synapses), synapse_rows_free(&rows);
+}
+
+static void test_waiting(void **state) {
+    (void)state;
+    for (int least = 1; least < LONGEST; least += 3) {
+        check_waiting(-1, true, least);
+        check_waiting(-1, false, least);
+        check_waiting(BLOCKS_COUNTED, false, least);
+        check_waiting(BLOCKS_FIXED, false, least);
+        check_waiting(BLOCKS_DOUBLE, false, least);
+    }
+}
+
+/** Nobody waits for what no synapse needs. */
+static void test_least_delay(void **state) {
+    (void)state;
+    int64_t out_start[5] = {0, 1, 1, 3, 3};
+    uint16_t delay[4] = {5, 2, 4, 1};
+    plastic_synapses plastic = {.neurons = 4, .sources = 4, .longest = 5, .delay = delay, .out_start = out_start};
+    assert_int_equal(plastic_least_delay(&plastic), INT_MAX); /* no neuron is trained here */
+    plastic.rows = 1;
+    assert_int_equal(plastic_least_delay(&plastic), 4); /* of sources that have synapses */
+    plastic.delay = NULL;
+    assert_int_equal(plastic_least_delay(&plastic), 5);
+    assert_int_equal(plastic_least_delay(NULL), INT_MAX);
+    assert_int_equal(static_least_delay(NULL), INT_MAX);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ring), cmocka_unit_test(test_counts), cmocka_unit_test(test_same_delay),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ring), cmocka_unit_test(test_waiting), cmocka_unit_test(test_least_delay), cmocka_unit_test(test_counts), cmocka_unit_test(test_same_delay),
                                        cmocka_unit_test(test_plastic), cmocka_unit_test(test_blocks), cmocka_unit_test(test_rounding),
                                        cmocka_unit_test(test_form), cmocka_unit_test(test_parts), cmocka_unit_test(test_twins),
                                        cmocka_unit_test(test_too_many_of_a_source)};

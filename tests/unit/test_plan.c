@@ -242,6 +242,30 @@ static void test_time_flat(void **state) {
     close_plan(&plan);
 }
 
+/** Steps that go at once, where no delay is shorter: fewer exchanges, and waits of sums of as many steps. */
+static void test_time_of_delays(void **state) {
+    (void)state;
+    const struct { const char *more; int at_once; } cases[] = {
+        {"", 5}, {"simulation: {exchange_every: step}\n", 1}, {"plastic: {delay: 0.3 ms}\n", 3}, {"plastic: {kind: none}\nlearning: {rule: none}\n", 16},
+    };
+    double waiting[2];
+    for (int k = 0; k < 4; k++) {
+        char text[400];
+        snprintf(text, sizeof text, "network: {kind: balanced_ei, neurons: 10000, in_degree: 100, delay_range: [1.6 ms, 2 ms]}\nstimulus: {kind: none}\ntargets: {kind: ou}\n%s%s",
+                 strstr(cases[k].more, "plastic") ? "" : "plastic: {delay: 0.5 ms}\n", cases[k].more);
+        plan plan = open_plan(text);
+        plan.rate = 10;
+        plan.ranks.per_node = 2;
+        round_machine(&plan.machine);
+        const double steps = 20000, spikes = 10, exchanges = steps / cases[k].at_once;
+        plan_seconds two = plan_time_of(&plan, 2).of;
+        near(two.transfer, (steps * spikes * 2 + exchanges * (2 * 1 + 1000 * (5 + 4.0 * (18 + 50) / 1024))) * 1e-9, 1e-9);
+        if (k < 2) waiting[k] = two.waiting;
+        close_plan(&plan);
+    }
+    assert_true(waiting[0] < waiting[1]);
+}
+
 /** A line for exchange.shared, and one that earlier machine files had: read whole, without it, and refused where it does not go with its ranks. */
 static void test_machine_shared(void **state) {
     (void)state;
@@ -292,7 +316,7 @@ int main(int argc, char **argv) {
     alone = &context;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_million), cmocka_unit_test(test_run),  cmocka_unit_test(test_more_ranks_than_neurons), cmocka_unit_test(test_divided_p),
-        cmocka_unit_test(test_helpers), cmocka_unit_test(test_time), cmocka_unit_test(test_time_flat),
+        cmocka_unit_test(test_helpers), cmocka_unit_test(test_time), cmocka_unit_test(test_time_flat), cmocka_unit_test(test_time_of_delays),
         cmocka_unit_test(test_machine_file), cmocka_unit_test(test_machine_shared),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,14 +20,14 @@ static context job;
 /** What may differ when a run goes on. */
 static bool may_resume(const char *section, const char *key) {
     return strcmp(section, "output") == 0 || strcmp(section, "checkpoint") == 0 || strcmp(section, "guards") == 0 || strcmp(section, "test") == 0 ||
-           (strcmp(section, "simulation") == 0 && strcmp(key, "exchange") == 0) ||
+           (strcmp(section, "simulation") == 0 && strncmp(key, "exchange", 8) == 0) ||
            (strcmp(section, "learning") == 0 && (strcmp(key, "loops") == 0 || strcmp(key, "grid_columns") == 0));
 }
 
 /** What a test may change: what is measured and the cue, how ranks exchange spikes, and where a file is now. */
 static bool may_test(const char *section, const char *key) {
     if (strcmp(key, "path") == 0) return strcmp(section, "targets") == 0 || strcmp(section, "network") == 0 || strcmp(section, "plastic") == 0;
-    if (strcmp(section, "output") == 0 || strcmp(section, "test") == 0 || strcmp(key, "exchange") == 0) return true;
+    if (strcmp(section, "output") == 0 || strcmp(section, "test") == 0 || strncmp(key, "exchange", 8) == 0) return true;
     return strcmp(section, "stimulus") == 0 && strcmp(key, "start") != 0 && strcmp(key, "stop") != 0;
 }
 
@@ -72,10 +72,10 @@ static void test_changeable(void **state) {
     (void)state;
     config *config = defaults();
     char *text = config_changeable(config, MAY_TEST);
-    assert_string_equal(text, "simulation.exchange, network.path, plastic.path, stimulus.* (but start, stop), targets.path, output.*, test.*");
+    assert_string_equal(text, "simulation.exchange, simulation.exchange_every, network.path, plastic.path, stimulus.* (but start, stop), targets.path, output.*, test.*");
     free(text);
     text = config_changeable(config, MAY_RESUME);
-    assert_string_equal(text, "simulation.exchange, learning.loops, learning.grid_columns, checkpoint.*, guards.*, output.*, test.*");
+    assert_string_equal(text, "simulation.exchange, simulation.exchange_every, learning.loops, learning.grid_columns, checkpoint.*, guards.*, output.*, test.*");
     free(text);
     config_free(config);
 }
@@ -97,7 +97,7 @@ static void test_identity(void **state) {
     (void)state;
     expect_identity(NULL, "", "cb469a332722c133");
     expect_identity(OVERRIDES("learning.loops=7", "output.spikes=all", "checkpoint.every=1 h", "guards.max_rate=9 Hz"), "", "cb469a332722c133");
-    expect_identity(OVERRIDES("simulation.exchange=nodes"), "", "cb469a332722c133");
+    expect_identity(OVERRIDES("simulation.exchange=nodes", "simulation.exchange_every=step"), "", "cb469a332722c133");
     expect_identity(OVERRIDES("output.test_trials=3", "test.psth_bin=1 ms"), "", "cb469a332722c133");
     expect_identity(OVERRIDES("neuron.model=lif", "learning.rule=none", "stimulus.kind=constant"), "", "a51ceb17f4238fdf");
     expect_identity(OVERRIDES("targets.kind=file", "targets.path=a.csv", "plastic.kind=separate", "learning.lambda=0.3"),

@@ -7,7 +7,7 @@
 /** Observer: mean and variance of the static drive once the network has settled, and spikes of my neurons. */
 typedef struct {
     const simulation *sim;
-    int64_t settle, samples, settled; /* steps; spikes after them, all neurons */
+    int64_t settle, samples, settled; /* steps; spikes after them, of my neurons */
     double *sum, *square; /* [mine] */
     uint32_t *spikes;     /* [mine] */
 } baseline_watch;
@@ -18,7 +18,7 @@ static void watch_step(void *self, int64_t step, const int32_t *fired, int count
     for (int k = 0; k < count; k++) watch->spikes[fired[k]]++;
     if (step <= watch->settle) return;
     watch->samples++;
-    watch->settled += sim->spikes_of_neurons;
+    watch->settled += count;
     const drive *drive = sim->drive;
     if (!drive->from_excitatory) return; /* no static synapses: no static drive */
     for (int i = 0; i < sim->part.mine; i++) {
@@ -78,7 +78,9 @@ static void finish(simulation *sim, const baseline_watch *watch, const trial_res
     for (int type = 0; type < 2; type++) sim->baseline_rate[type] = counts[type] ? (double)spikes->spikes[type] / ((double)counts[type] * seconds) : NAN;
     sim->baseline_sd = mean_sd(sim, watch);
     sim->population_sd = sd_by_population(sim, watch);
-    sim->baseline_settled = (double)watch->settled * 1000 / ((double)sim->part.total * (double)watch->samples * sim->dt);
+    int64_t settled = watch->settled;
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &settled, 1, MPI_INT64_T, MPI_SUM, sim->context.comm));
+    sim->baseline_settled = (double)settled * 1000 / ((double)sim->part.total * (double)watch->samples * sim->dt);
     for (int i = 0; i < sim->part.mine; i++) result->mean_drive[i] = watch->sum[i] / (double)watch->samples;
     gather_activity(sim, watch->spikes, result->activity);
     exact_sum sum = {0}, square = {0};

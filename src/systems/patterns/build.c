@@ -84,8 +84,6 @@ static void make_neurons(simulation *sim) {
         double factor = sqrt(model->membrane_tau(sim->neurons) / sim->dt);
         for (int i = 0; i < sim->part.mine; i++) sim->current_noise[i] = factor * model->noise_sd(sim->neurons, sim->part.first + i);
     }
-    sim->exchange = exchange_new(&sim->context, sim->part.total, 16 + (int)(sim->part.total / sim->context.ranks / 100),
-                                 (exchange_way)((const added_simulation *)config_added(sim->config, "simulation"))->exchange);
 }
 
 /** Plastic time constants of neurons and feed-forward units, when they differ. */
@@ -107,7 +105,7 @@ static void make_drive(simulation *sim) {
                                             .tau_plastic_own = sim->tau ? sim->tau + sim->part.first : NULL, .tau_plastic = plastic_of(sim)->tau});
 }
 
-/** What delays need, of static synapses and of plastic ones, if there are any yet. The plastic set may have taken synapses out of the network. */
+/** What delays need, of static synapses and of plastic ones, if there are any yet. The plastic set may have taken synapses out of the network. Collective. */
 static void make_flight(simulation *sim) {
     const static_synapses *synapses = sim->network.synapses;
     const int of_static = synapses ? synapses->longest : 1, of_plastic = sim->plastic ? sim->plastic->longest : 1;
@@ -116,9 +114,7 @@ static void make_flight(simulation *sim) {
     sim->flight = longest > 1 ? flight_new(sim->part.total, longest) : NULL;
     sim->ring = longest > 1 ? delay_ring_new(synapses, sim->part.mine) : NULL;
     sim->sums = synapses && synapses->blocks ? block_sums_new(synapses->blocks) : NULL;
-    if (sim->arrived != sim->spikes) memory_free(sim->arrived);
-    sim->arrived = sim->spikes;
-    if (of_plastic > 1) sim->arrived = memory_new(MEMORY_BUFFERS, (size_t)sim->plastic->sources, sizeof(int32_t));
+    arrivals_make(sim);
 }
 
 /** Times in steps; the targets are open. */
@@ -194,7 +190,7 @@ static status make_plastic(simulation *sim, const baseline *baseline) {
     draw_time_constants(sim, feedforward->units);
     make_drive(sim);
     sim->feedforward = feedforward_new(feedforward, sim->targets.tasks, sim->seed, sim->dt, sim->window, sim->loop_steps);
-    sim->arrived = sim->spikes = memory_resize(MEMORY_BUFFERS, sim->spikes, (size_t)(sim->part.total + feedforward->units), sizeof(int32_t));
+    sim->arrived = memory_new(MEMORY_BUFFERS, (size_t)(sim->part.total + feedforward->units), sizeof(int32_t));
     make_flight(sim);
     const filter_form form = form_of_filters(sim);
     sim->filter = filter_new(sim->plastic->sources, &form, sim->tau, plastic_of(sim)->tau, 2 * sim->loop_steps);
@@ -366,7 +362,6 @@ status simulation_build(const system_setting *setting, simulation **result) {
     if (checked == STATUS_OK) checked = network_build(context, config, sim->dt, sim->neurons->model->membrane_tau(sim->neurons), &sim->network);
     if (checked == STATUS_OK) {
         make_drive(sim);
-        sim->arrived = sim->spikes = memory_new(MEMORY_BUFFERS, (size_t)sim->part.total, sizeof(int32_t));
         make_flight(sim);
         checked = build_learning(sim, &request);
     }
@@ -390,7 +385,7 @@ void simulation_free(simulation *sim) {
     filter_free(sim->filter);
     drive_free(sim->drive);
     plastic_free(sim->plastic);
-    exchange_free(sim->exchange);
+    arrivals_free(sim);
     network_clear(&sim->network);
     neurons_free(sim->neurons);
     memory_free(sim->trained);
@@ -400,7 +395,6 @@ void simulation_free(simulation *sim) {
     memory_free(sim->input);
     memory_free(sim->fired);
     flight_free(sim->flight), delay_ring_free(sim->ring), block_sums_free(sim->sums);
-    if (sim->arrived != sim->spikes) memory_free(sim->arrived);
-    memory_free(sim->spikes);
+    memory_free(sim->arrived);
     memory_free(sim);
 }

@@ -269,6 +269,7 @@ static void figures(const void *raw, figure_list *list) {
     figure_add(list, NULL, "baseline_drive_sd", sim->baseline_sd);
     figure_add(list, NULL, "rate_inversion_error", sim->targets.inversion_error);
     figure_add_count(list, NULL, "exchange_nodes", exchange_nodes(sim->exchange));
+    figure_add_count(list, NULL, "exchange_steps", sim->arrivals.most);
     figure_add_count(list, NULL, "exchange_overflows", exchange_overflows(sim->exchange));
     patterns_scored(sim, list);
 }

@@ -9,6 +9,9 @@ static const param simulation_added[] = {
      "how spikes go between ranks: flat: from every rank to every other by MPI; nodes: through memory that the ranks of a node share, and between nodes by one "
      "rank of each. The same bits",
      offsetof(added_simulation, exchange), MAY_RESUME | MAY_TEST},
+    {"exchange_every", PARAM_CHOICE, UNIT_NONE, "delay", 0, 0, "delay step",
+     "when spikes go between ranks: once in as many steps as the least delay of all synapses has (at most 16), or every step. The same bits",
+     offsetof(added_simulation, exchange_every), MAY_RESUME | MAY_TEST},
 };
 static const param guards_added[] = {
     {"min_window_rate", PARAM_NUMBER, UNIT_RATE, "0.1 Hz", 0, 1e6, NULL,

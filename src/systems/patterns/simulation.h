@@ -4,6 +4,7 @@
 #ifndef ENGRAM_PATTERNS_SIMULATION_H
 #define ENGRAM_PATTERNS_SIMULATION_H
 
+#include "arrivals.h"
 #include "engram/blocks.h"
 #include "engram/clock.h"
 #include "engram/drive.h"
@@ -49,9 +50,7 @@ typedef struct simulation {
     const double *stimulus_now; /**< [mine] external input of the last step, NULL: none; borrowed from the stimulus */
     double *input;            /**< [mine] total input of the last step, if output.report wants it; else NULL */
     int32_t *fired;           /**< [mine] scratch: local indices of this step's spikes */
-    int32_t *spikes;          /**< [N + units] spikes of all sources in the last step */
-    int spike_count;          /**< number of them */
-    int spikes_of_neurons;    /**< those of neurons among them */
+    arrivals arrivals;        /**< what other ranks have yet to hear of (arrivals.h) */
     int64_t loop_steps;       /**< steps of a loop */
     int64_t window;           /**< step at which the stimulus ends and the target window begins */
     int64_t every;            /**< steps between learning instants */
@@ -63,7 +62,7 @@ typedef struct simulation {
     spike_flight *flight;     /**< spikes under way through delayed synapses; NULL: all delays are one step */
     delay_ring *ring;         /**< of static synapses with delays of their own in lists, else NULL */
     block_sums *sums;         /**< of those in blocks, else NULL */
-    int32_t *arrived;         /**< [N + units] sources whose spikes reached plastic synapses in the last step: `spikes`, where those have no delays */
+    int32_t *arrived;         /**< [N + units] sources whose spikes reached plastic synapses in the last step, those of units behind those of neurons */
     int arrived_count;
     double *population_sd;    /**< [populations] baseline_sd of each; NULL: there are none, or there was no baseline run */
 } simulation;
@@ -82,7 +81,7 @@ status simulation_tasks(const context *context, config *config, int *tasks);
 void simulation_free(simulation *simulation);
 
 /** One passage through a loop's time. */
-typedef struct {
+typedef struct trial {
     int task;
     uint64_t stream;
     bool reset;     /**< begin from a fresh random state */
@@ -94,7 +93,7 @@ typedef struct {
     pulse *pulse;     /**< agreement of the ranks on going on, and who watches each step; never NULL */
 } trial;
 
-typedef struct {
+typedef struct trial_result {
     int64_t spikes[2];  /**< of all excitatory and all inhibitory neurons of the network */
     int64_t window_spikes, window_sources; /**< in the target window: of trained neurons; of all neurons and feed-forward units */
     double seconds;     /**< wall time on this rank */
@@ -124,7 +123,9 @@ typedef struct {
 
 /** What is added to section `simulation`. */
 typedef struct {
-    int exchange; /**< exchange_way */
+    int exchange;       /**< exchange_way */
+    int exchange_every; /**< EXCHANGE_EVERY_* */
 } added_simulation;
+enum { EXCHANGE_EVERY_DELAY, EXCHANGE_EVERY_STEP };
 
 #endif

@@ -7,7 +7,8 @@
  *   spikes are exchanged and delivered                 r and drive take them up
  *                                                      learn; the new weights move the drive at the end of the next step
  *
- * What is delivered at the end of step t through a synapse of delay d are spikes of step t - d + 1 (flight.h); r takes up what reaches plastic synapses. */
+ * What is delivered at the end of step t through a synapse of delay d are spikes of step t - d + 1 (flight.h); r takes up what reaches plastic synapses. Spikes of some
+ * steps are exchanged at once where no delay is shorter (arrivals.h). */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -114,65 +115,22 @@ static void take_up_by_readout(simulation *sim, const trial *trial, int64_t step
     }
 }
 
-/** Spikes of all sources into sim->spikes: neurons first, feed-forward units behind. @return number of neurons' spikes */
-static int gather_spikes(simulation *sim, const trial *trial, int64_t step, int fired) {
-    const int32_t *spikes;
-    exchange_raise(sim->exchange, pulse_bits(trial->pulse));
-    int count = exchange_spikes(sim->exchange, sim->fired, fired, &spikes);
-    if (count) memcpy(sim->spikes, spikes, (size_t)count * sizeof(int32_t));
-    sim->spike_count = sim->spikes_of_neurons = count;
-    if (sim->feedforward && trial->stimulate)
-        sim->spike_count += feedforward_spikes(sim->feedforward, trial->task, trial->stream, step, (int32_t)sim->part.total, sim->spikes + count);
-    return count;
-}
-
-/** The deletion of one spike: the neuron has fired, but neither another neuron nor an observer hears of it. @param[in,out] fired number of my spikes
- *  @return number of neurons' spikes that are left */
-static int delete_spike(simulation *sim, int64_t step, int count, int *fired, trial_result *result) {
-    int64_t gid = result->deleted_neuron = sim->spikes[0];
-    result->deleted_step = step;
-    memmove(sim->spikes, sim->spikes + 1, (size_t)--sim->spike_count * sizeof(int32_t));
-    if (gid >= sim->part.first && gid < sim->part.first + sim->part.mine) /* mine, and the first of my list as of all */
-        memmove(sim->fired, sim->fired + 1, (size_t)--*fired * sizeof(int32_t));
-    return sim->spikes_of_neurons = count - 1;
-}
-
-/** Through static and plastic synapses, whatever reaches them in this step. @param count of neurons' spikes */
-static void deliver(simulation *sim, const trial *trial, int count) {
-    const static_synapses *synapses = sim->network.synapses;
-    if (sim->flight) flight_push(sim->flight, sim->spikes, count);
-    if (sim->sums) blocks_deliver(synapses->blocks, sim->sums, sim->flight, &sim->drive->arriving);
-    else if (synapses && sim->flight) flight_deliver_static(sim->flight, synapses, sim->ring, &sim->drive->arriving);
-    else if (synapses) static_deliver(synapses, sim->spikes, count, &sim->drive->arriving);
-    sim->arrived_count = sim->spike_count;
-    if (sim->arrived != sim->spikes) { /* units' spikes behind those of neurons, as in `spikes` */
-        const int neurons = flight_arrive_plastic(sim->flight, sim->plastic, sim->arrived), units = sim->spike_count - count;
-        if (units) memcpy(sim->arrived + neurons, sim->spikes + count, (size_t)units * sizeof(int32_t));
-        sim->arrived_count = neurons + units;
-    }
-    if (trial->plastic) plastic_deliver(sim->plastic, sim->arrived, sim->arrived_count, sim->drive->plastic_arriving);
-}
-
-static void count_spikes(const simulation *sim, int64_t step, int count, trial_result *result) {
-    int excitatory = 0, trained = 0;
-    for (int k = 0; k < count; k++) excitatory += cell_is_excitatory(sim->network.cells, sim->spikes[k]);
-    result->spikes[0] += excitatory;
-    result->spikes[1] += count - excitatory;
-    if (!sim->trained || step <= sim->window || step > sim->window + sim->every * sim->targets.instants) return;
-    for (int k = 0; k < count; k++) trained += sim->trained[sim->spikes[k]];
-    result->window_spikes += trained;
-    result->window_sources += sim->spike_count;
-}
-
 static void begin(simulation *sim, const trial *trial) {
     if (!trial->reset) return;
     neurons_reset(sim->neurons, trial->stream);
     drive_reset(sim->drive);
     if (sim->filter) filter_reset(sim->filter);
     sim->filter_age = 0;
-    sim->spike_count = sim->arrived_count = 0;
+    sim->arrived_count = 0;
     if (sim->flight) flight_reset(sim->flight);
     if (trial->learn && sim->rule_state && sim->rule->trial_begin) sim->rule->trial_begin(sim->rule_state);
+}
+
+/** Where it is to be told apart from the exchange: until every rank is there. */
+static void wait_for_others(const simulation *sim, stopwatch *watch) {
+    if (!sim->timers->wait_timed) return;
+    CHECK_MPI(MPI_Barrier(sim->context.comm));
+    stopwatch_charge(watch, PHASE_WAIT);
 }
 
 void trial_run(simulation *sim, const trial *trial, trial_result *result) {
@@ -184,6 +142,7 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
     stopwatch watch = stopwatch_start(sim->timers);
     double started = watch.last;
     begin(sim, trial);
+    arrivals_begin(sim);
     sim->drive->plastic_used |= trial->plastic && sim->plastic->rows > 0;
     for (int64_t step = 1; step <= trial->steps; step++) {
         const double *stimulus = trial->stimulate ? stimulus_at(sim->stimulus, trial->task, step) : NULL;
@@ -191,20 +150,16 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
         if (!readout && learn_if_due(sim, trial, step, stimulus, result)) stopwatch_charge(&watch, PHASE_LEARN);
         int fired = advance_neurons(sim, trial, step, stimulus);
         stopwatch_charge(&watch, PHASE_UPDATE);
-        if (sim->timers->wait_timed) {
-            CHECK_MPI(MPI_Barrier(sim->context.comm));
-            stopwatch_charge(&watch, PHASE_WAIT);
+        int64_t heard = 0;
+        const bool exchange = arrivals_wait(sim, trial, step, fired);
+        if (exchange) {
+            wait_for_others(sim, &watch);
+            heard = arrivals_exchange(sim, trial, step, &fired, result);
+            stopwatch_charge(&watch, PHASE_EXCHANGE);
+            unsigned raised = exchange_raised(sim->exchange);
+            if (raised && !pulse_heed(pulse, raised, step)) break;
         }
-
-        int from_neurons = gather_spikes(sim, trial, step, fired);
-        if (trial->delete_from && step >= trial->delete_from && !result->deleted_step && from_neurons)
-            from_neurons = delete_spike(sim, step, from_neurons, &fired, result);
-        stopwatch_charge(&watch, PHASE_EXCHANGE);
-        unsigned raised = exchange_raised(sim->exchange);
-        if (raised && !pulse_heed(pulse, raised, step)) break;
-
-        deliver(sim, trial, from_neurons);
-        count_spikes(sim, step, from_neurons, result);
+        arrivals_deliver(sim, trial, step, exchange, result);
         stopwatch_charge(&watch, PHASE_DELIVER);
 
         if (readout) {
@@ -212,7 +167,7 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
             stopwatch_charge(&watch, PHASE_UPDATE);
             if (learn_if_due(sim, trial, step, stimulus, result)) stopwatch_charge(&watch, PHASE_LEARN);
         }
-        pulse_step(pulse, step, sim->fired, fired, sim->spikes_of_neurons);
+        pulse_step(pulse, step, sim->fired, fired, heard);
         stopwatch_charge(&watch, PHASE_RECORD);
     }
     drive_settle(sim->drive);

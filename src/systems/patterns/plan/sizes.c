@@ -32,6 +32,17 @@ static void read_neurons(config *config, plan_network *network) {
     network->own_static_tau = settings->tau_excitatory != settings->tau_inhibitory;
 }
 
+/** As arrivals.c does it, from what is known before synapses are there. */
+static int steps_at_once(config *config, const plan_network *network) {
+    const network_size *statics = &network->network;
+    const int most = exchange_most_steps(network->neurons);
+    int least = most;
+    if (((const added_simulation *)config_added(config, "simulation"))->exchange_every == EXCHANGE_EVERY_STEP) return 1;
+    if (statics->any && statics->least < least) least = statics->least;
+    if (network->plastic.inputs > 0 && network->plastic.least < least) least = network->plastic.least;
+    return least > 1 && (statics->any || network->plastic.inputs > 0) ? least : 1;
+}
+
 static status read_synapses(config *config, plan_network *network) {
     const network_settings *settings = config_common(config, "network");
     const network_kind *kind = network_kinds[config_variant_index(config, "network")];
@@ -46,6 +57,7 @@ static status read_synapses(config *config, plan_network *network) {
     network->inputs = network->plastic.inputs + (double)network->units;
     const int of_static = network->network.longest, of_plastic = network->plastic.longest;
     network->longest = of_static > of_plastic ? of_static : of_plastic > 1 ? of_plastic : 1;
+    network->at_once = steps_at_once(config, network);
     if (result == STATUS_OK && rule->size)
         result = rule->size(config, config_variant(config, "learning"), network->plastic.shared, llround(network->inputs), &network->rule);
     return result;

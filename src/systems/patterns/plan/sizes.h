@@ -45,6 +45,7 @@ typedef struct {
     const added_output *measured;
     const test_settings *test;
     int longest;               /**< delay of any synapse, in steps */
+    int at_once;               /**< steps whose spikes are exchanged at once, on more than one rank */
     const uint8_t *learns; /**< [cells.populations] those that plastic.trained names, borrowed from the settings; NULL: it names none */
 } plan_network;
 

@@ -205,7 +205,8 @@ void patterns_time(const void *sizes, const machine *machine, plan_ranks ranks, 
     };
     const machine_update *update = timing.costs.update;
     double mine = (double)timing.share.mine, slowest = plan_slowest((double)ranks.count);
-    double neurons = step_of_neurons(&timing), exchange = plan_spike_exchange(machine, ranks, network->neurons, timing.spikes, network->exchange);
+    double neurons = step_of_neurons(&timing), at_once = network->at_once;
+    double exchange = plan_spike_exchange(machine, ranks, network->neurons, at_once * timing.spikes, network->exchange) / at_once;
     delivery delivery = step_of_delivery(&timing, true), before = step_of_delivery(&timing, false);
     double stimulus = network->stimulus / network->dt * mine * machine_curve(&update->neurons, &update->noise, mine) * NS;
     double filter = network->rule.store ? timing.spikes * timing.costs.delivery->filter * NS : 0;
@@ -214,7 +215,7 @@ void patterns_time(const void *sizes, const machine *machine, plan_ranks ranks, 
     s->learn = learning(&timing, &deviation);
     s->record = recording(&timing);
     s->transfer = steps * exchange;
-    s->waiting = slowest * (steps * sqrt(delivery.variance) + sqrt(network->instants) * deviation);
+    s->waiting = slowest * (steps * sqrt(delivery.variance / at_once) + sqrt(network->instants) * deviation);
     s->build = building(&timing);
     s->baseline = network->baseline / network->dt * (neurons + before.fixed + before.statics + exchange + slowest * sqrt(before.variance));
     double trial = s->update + s->deliver + s->record + s->transfer + s->waiting;
