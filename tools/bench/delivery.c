@@ -134,8 +134,8 @@ static void measure(const network *net, const char *name, const static_synapses 
             const int count = fire(net, &state, spike);
             const double started = cpu_seconds();
             flight_push(flight, spike, count);
-            if (lists) flight_deliver_static(flight, lists, ring, &input);
-            else blocks_deliver(blocks, sums, flight, &input);
+            if (lists) flight_deliver_static(flight, lists, ring, 1, &input);
+            else blocks_deliver(blocks, sums, flight, 1, &input);
             seconds += cpu_seconds() - started, here += count;
             check += input.excitatory[step] + input.excitatory_count[step] + input.inhibitory[step];
         }
