@@ -3,8 +3,9 @@
  *
  *  Flat: every rank sends a block of fixed size to all by one MPI_Allgather: the number of its spikes, what it raises, then the spikes. If some rank has more
  *  spikes than fit, all see that in the numbers; the rest follows in one MPI_Allgatherv. If that happens again and again within some hundred steps, the block
- *  grows. By nodes: inside a node through memory that its ranks share, in which there is room for all neurons of a rank, in each of these steps; between nodes the first rank of each,
- *  its leader, does for its node what every rank does for itself in the flat way. Where every rank has a node of its own, that is the flat way.
+ *  grows. By nodes: inside a node through memory that its ranks share, in which there is room for all neurons of a rank, in each of these steps; between
+ *  nodes the first rank of each, its leader, does for its node what every rank does for itself in the flat way. Where every rank has a node of its own, that is
+ *  the flat way.
  */
 #ifndef ENGRAM_EXCHANGE_H
 #define ENGRAM_EXCHANGE_H

@@ -1,8 +1,8 @@
 /** @file board.h
  *  Where the ranks of a node leave spikes for each other: memory that they share, a window of MPI's.
  *
- *  A rank has two blocks, for exchanges of odd and even number, each with room for all of its neurons in every step that goes at once: nothing can overflow. The number of the exchange is
- *  written last, and says that the block is there. One wait an exchange is enough: who has posted the next one has read the last one, so the block before
+ *  A rank has two blocks, for exchanges of odd and even number, each with room for all of its neurons in every step that goes at once: nothing can overflow.
+ *  The number of the exchange is written last, and says that the block is there. One wait an exchange is enough: who has posted the next one has read the last one, so the block before
  *  that is free. Where there are several nodes the first rank of the node, its leader, also hands out what it has from the other leaders.
  *
  *  Who waits looks at the numbers for some microseconds if every rank of the node has a core, and then sleeps in the kernel (a futex): no rank takes from
@@ -35,7 +35,8 @@ typedef struct {
     int64_t count;         /**< of them here, at most BOARD_ROOM */
 } board_part;
 
-/** Collective over @p node. @param node the ranks of a node, not owned @param room for spikes of a rank, that of the rank that has most neurons @param several nodes there are */
+/** Collective over @p node. @param node the ranks of a node, not owned @param room for spikes of a rank, that of the rank that has most neurons
+ *  @param several nodes there are */
 board *board_new(MPI_Comm node, int64_t room, int several);
 /** Collective over the node. */
 void board_free(board *board);

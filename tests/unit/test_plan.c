@@ -251,7 +251,8 @@ static void test_time_of_delays(void **state) {
     double waiting[2];
     for (int k = 0; k < 4; k++) {
         char text[400];
-        snprintf(text, sizeof text, "network: {kind: balanced_ei, neurons: 10000, in_degree: 100, delay_range: [1.6 ms, 2 ms]}\nstimulus: {kind: none}\ntargets: {kind: ou}\n%s%s",
+        snprintf(text, sizeof text,
+                 "network: {kind: balanced_ei, neurons: 10000, in_degree: 100, delay_range: [1.6 ms, 2 ms]}\nstimulus: {kind: none}\ntargets: {kind: ou}\n%s%s",
                  strstr(cases[k].more, "plastic") ? "" : "plastic: {delay: 0.5 ms}\n", cases[k].more);
         plan plan = open_plan(text);
         plan.rate = 10;

@@ -72,10 +72,12 @@ static void test_changeable(void **state) {
     (void)state;
     config *config = defaults();
     char *text = config_changeable(config, MAY_TEST);
-    assert_string_equal(text, "simulation.exchange, simulation.exchange_every, network.path, plastic.path, stimulus.* (but start, stop), targets.path, output.*, test.*");
+    assert_string_equal(text, "simulation.exchange, simulation.exchange_every, "
+                              "network.path, plastic.path, stimulus.* (but start, stop), targets.path, output.*, test.*");
     free(text);
     text = config_changeable(config, MAY_RESUME);
-    assert_string_equal(text, "simulation.exchange, simulation.exchange_every, learning.loops, learning.grid_columns, checkpoint.*, guards.*, output.*, test.*");
+    assert_string_equal(text, "simulation.exchange, simulation.exchange_every, "
+                              "learning.loops, learning.grid_columns, checkpoint.*, guards.*, output.*, test.*");
     free(text);
     config_free(config);
 }

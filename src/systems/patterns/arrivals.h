@@ -1,8 +1,8 @@
 /** @file arrivals.h
  *  From spikes of this rank's neurons to what reaches its synapses: exchange between ranks, delays, delivery.
  *
- *  A spike reaches nobody before the least delay of all synapses has passed, and so long no rank needs to hear of it: spikes of as many steps go at once. They go
- *  earlier where a trial ends, or a guard wants to know them (pulse_counts()). Which steps go together changes no bit of what arrives.
+ *  A spike reaches nobody before the least delay of all synapses has passed, and so long no rank needs to hear of it: spikes of as many steps go at once.
+ *  They go earlier where a trial ends, or a guard wants to know them (pulse_counts()). Which steps go together changes no bit of what arrives.
  */
 #ifndef ENGRAM_PATTERNS_ARRIVALS_H
 #define ENGRAM_PATTERNS_ARRIVALS_H

@@ -7,8 +7,8 @@
  *   spikes are exchanged and delivered                 r and drive take them up
  *                                                      learn; the new weights move the drive at the end of the next step
  *
- * What is delivered at the end of step t through a synapse of delay d are spikes of step t - d + 1 (flight.h); r takes up what reaches plastic synapses. Spikes of some
- * steps are exchanged at once where no delay is shorter (arrivals.h). */
+ * What is delivered at the end of step t through a synapse of delay d are spikes of step t - d + 1 (flight.h); r takes up what reaches plastic synapses.
+ * Spikes of some steps are exchanged at once where no delay is shorter (arrivals.h). */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
