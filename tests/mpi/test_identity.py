@@ -85,7 +85,7 @@ CASES = {
     "delays_fixed": merged(BASE, LIF, {"network": {"delay": "1.5 ms"}, "plastic": {"delay": "4 ms"}, "feedforward": {"units": 4, "rate": "50 Hz", "weight": 0.3}, "test": {"trials": 1, "every": 1}}),
     "delays_drawn": merged(BASE, LIF, {"network": {"delay": "[1.5 ms, 1 ms]", "delay_sd": "1 ms"}, "plastic": {"delay_range": "[0.5 ms, 5 ms]"}, "simulation": {"reset": "never"},
                                        "learning": {"loops": 3}, "test": {"trials": 1, "every": 1}}),
-    "delays_weighted": merged(BASE, LIF, {"network": {"kind": "random", "neurons": 50, "bias": 1.1, "sigma": 3, "delay_range": "[0.5 ms, 6 ms]"}, "simulation": {"reset": "never"},
+    "delays_weighted": merged(BASE, LIF, {"network": {"kind": "random", "neurons": 50, "bias": 1.1, "sigma": 3, "delay_range": "[0.5 ms, 6 ms]"}, "simulation": {"reset": "never", "exchange_every": "step"},
                                           "plastic": {"kind": "separate", "excitatory_in_degree": 5, "inhibitory_in_degree": 4, "delay": "2 ms", "delay_sd": "1 ms"}}),
     "delays_theta": merged(BASE, THETA, targets("sines"), {"network": {"delay": "6 ms", "delay_sd": "3 ms", "delay_by": "source"}, "plastic": {"trained": "excitatory"}, "learning": {"loops": 3},
                                                            "test": {"trials": 1, "every": 1}}),
