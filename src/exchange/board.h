@@ -2,8 +2,9 @@
  *  Where the ranks of a node leave spikes for each other: memory that they share, a window of MPI's.
  *
  *  A rank has two blocks, for exchanges of odd and even number, each with room for all of its neurons in every step that goes at once: nothing can overflow.
- *  The number of the exchange is written last, and says that the block is there. One wait an exchange is enough: who has posted the next one has read the last one, so the block before
- *  that is free. Where there are several nodes the first rank of the node, its leader, also hands out what it has from the other leaders.
+ *  The number of the exchange is written last, and says that the block is there. One wait an exchange is enough: who has posted the next one has read the
+ *  last one, so the block before that is free. Where there are several nodes the first rank of the node, its leader, also hands out what it has from the
+ *  other leaders.
  *
  *  Who waits looks at the numbers for some microseconds if every rank of the node has a core, and then sleeps in the kernel (a futex): no rank takes from
  *  another the core that it waits for. Nobody is woken before all is there. A sleeper looks up now and then, and lets MPI send what an earlier
