@@ -228,16 +228,7 @@ static int64_t exchange_by_nodes(spike_exchange *exchange, const int32_t *local,
 
 /** @param local keys: of one step local indices. @return keys of all, those of a rank behind those of the rank before, in exchange->spikes */
 static int64_t exchange_keys(spike_exchange *exchange, const int32_t *local, int count) {
-    exchange->raised = exchange->raise;
-    exchange->raise = 0;
-    if (exchange->context.ranks == 1) return count;
     return exchange->board ? exchange_by_nodes(exchange, local, count) : exchange_flat(exchange, local, count);
-}
-
-int exchange_spikes(spike_exchange *exchange, const int32_t *local, int count, const int32_t **spikes) {
-    const int64_t all = exchange_keys(exchange, local, count);
-    *spikes = exchange->context.ranks == 1 ? local : exchange->spikes; /* one rank: local indices are gids */
-    return (int)all;
 }
 
 /** Local indices of some steps as keys. @return how many */
@@ -265,17 +256,27 @@ static void sort_by_step(spike_exchange *exchange, int64_t all, int steps, int *
 
 void exchange_steps(spike_exchange *exchange, const int32_t *local, const int *count, int steps, const int32_t **spikes, int *counts) {
     if (steps < 1 || steps > exchange->steps) context_abort("exchange: %d steps at once, made for %d", steps, exchange->steps);
-    if (steps == 1 || exchange->context.ranks == 1) { /* in their order already */
-        int all = 0;
-        for (int s = 0; s < steps; s++) all += counts[s] = count[s];
-        const int64_t of_all = exchange_keys(exchange, local, all);
-        if (exchange->context.ranks > 1) counts[0] = (int)of_all;
-        *spikes = exchange->context.ranks > 1 ? exchange->spikes : local;
+    exchange->raised = exchange->raise;
+    exchange->raise = 0;
+    if (exchange->context.ranks == 1) { /* local indices are gids */
+        memcpy(counts, count, (size_t)steps * sizeof *counts);
+        *spikes = local;
+        return;
+    }
+    if (steps == 1) { /* in their order already */
+        *counts = (int)exchange_keys(exchange, local, *count);
+        *spikes = exchange->spikes;
         return;
     }
     const int mine = make_keys(exchange, local, count, steps);
     sort_by_step(exchange, exchange_keys(exchange, exchange->keys, mine), steps, counts);
     *spikes = exchange->keys;
+}
+
+int exchange_spikes(spike_exchange *exchange, const int32_t *local, int count, const int32_t **spikes) {
+    int all;
+    exchange_steps(exchange, local, &count, 1, spikes, &all);
+    return all;
 }
 
 void exchange_raise(spike_exchange *exchange, unsigned bits) {
