@@ -1,14 +1,16 @@
 """Panels of tools/plot for runs of the systems `lsnn` and `differentiable`: each prepares its data, raises Skip if they are missing, and returns a Panel that draws them."""
+import matplotlib
 import numpy as np
 from plot_curves import LINES, learning_curve
 from plot_dendritic import rates
 from plot_run import plural
-from plot_style import EXCITATORY, GREY, NETWORK, TARGET, Panel, Skip, few_ticks, legend_above, titled
+from plot_style import EXCITATORY, GREY, INHIBITORY, NETWORK, TARGET, Panel, Skip, few_ticks, legend_above, titled
 from tasks import draw_confusion
 
 READOUTS = 3  # that are drawn
 SHOWN = 60    # neurons with a voltage or threshold of their own line, at most
 PATHS = 6     # of an agent
+BLOCKS = 240  # of a matrix, across and down, at most
 
 
 def first(run, name):
@@ -120,5 +122,47 @@ def weights(run, options):
     return Panel(draw, 54)
 
 
-PANELS = [("learning", learning_curve), ("sample", sample), ("confusion", confusion), ("paths", paths), ("rates", rates), ("weights", weights)]
+def share_of_signs(signs, width):
+    """Excitatory and inhibitory connections of blocks of a matrix of signs, at most `width` blocks wide and high, as parts of a block: [2][rows][columns]."""
+    step = -(-max(signs.shape) // width)
+    rows, columns = (-(-size // step) for size in signs.shape)
+    padded = np.zeros((rows * step, columns * step), np.int8)
+    padded[:signs.shape[0], :signs.shape[1]] = signs
+    blocks = padded.reshape(rows, step, columns, step)
+    return np.stack([(blocks > 0).mean(axis=(1, 3)), (blocks < 0).mean(axis=(1, 3))])
+
+
+def connections(run, options):
+    """Which connections there were before the first loop, and which there are after the last one."""
+    pairs = []
+    for name in ("input", "recurrent"):
+        begun = run.data("lsnn.h5", f"{name}_begun")[:]
+        pairs.append((name, begun, np.sign(run.data("lsnn.h5", name)[:]).astype(np.int8)))
+    count = sum(np.count_nonzero(begun) for _, begun, _ in pairs)
+    kept = sum(np.count_nonzero(begun * now) for _, begun, now in pairs)
+    heights = [max(begun.shape[0], 0.2 * pairs[-1][1].shape[0]) for _, begun, _ in pairs]
+    inks = [1 - np.array(matplotlib.colors.to_rgb(colour)) for colour in (EXCITATORY, INHIBITORY)]
+
+    def draw(figure):
+        grid = figure.subplots(len(pairs), 2, sharex=True, sharey="row", height_ratios=heights)
+        for row, (name, *matrices) in zip(grid, pairs):
+            shares = [share_of_signs(signs, BLOCKS) for signs in matrices]
+            most = max(1e-9, *(share.sum(axis=0).max() for share in shares))
+            for axes, share, signs, when in zip(row, shares, matrices, ("before", "after")):
+                picture = 1 - np.tensordot(share / most, inks, axes=(0, 0))
+                axes.imshow(picture, aspect="auto", interpolation="nearest", extent=(-0.5, signs.shape[1] - 0.5, signs.shape[0] - 0.5, -0.5), gid=f"{name} {when}")
+                axes.set_title(f"{when}: {np.count_nonzero(signs):,}")
+                few_ticks(axes.xaxis, integer=True)
+                few_ticks(axes.yaxis, integer=True)
+                for side in axes.spines.values():
+                    side.set_visible(True)
+            row[0].set_ylabel("From input" if name == "input" else "From neuron")
+        for axes in grid[-1]:
+            axes.set_xlabel("To neuron")
+        figure.align_ylabels()
+        titled(figure, f"Connections before and after training (light: excitatory, dark: inhibitory): {kept:,} of the {count:,} of the start are still there")
+    return Panel(draw, 110)
+
+
+PANELS = [("learning", learning_curve), ("sample", sample), ("confusion", confusion), ("paths", paths), ("rates", rates), ("weights", weights), ("connections", connections)]
 COMPARED = [("learning", learning_curve)]

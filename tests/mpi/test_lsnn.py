@@ -80,6 +80,24 @@ def test_independent_program(bench):
                 assert ((matrix >= 0).all(1) | (matrix <= 0).all(1)).all(), "a unit excites and inhibits"
 
 
+def test_connections_begun(bench):
+    """lsnn.h5 has which connections the first loop found: those of a run that changes nothing; behind an interruption, and of weights of another run, too."""
+    rewired = {"learning.connectivity": 0.3, "network.signs": "dale"}
+    begun = lambda out: [read(out, "lsnn.h5", f"{what}_begun") for what in ("input", "recurrent", "readout")]  # noqa: E731
+    signs = lambda out: [np.sign(read(out, "lsnn.h5", what)).astype(np.int8) for what in ("input", "recurrent", "readout")]  # noqa: E731
+    same = lambda ones, others: all(np.array_equal(one, other) for one, other in zip(ones, others))  # noqa: E731
+    still, moved = train(bench, "still", {**rewired, "learning.rate": 0}), train(bench, "moved", {**rewired, "learning.rate": 0.2, "learning.loops": 6}, ranks=2)
+    assert same(begun(still), signs(still)) and sum(np.count_nonzero(one) for one in begun(still)) > 50
+    assert same(begun(moved), begun(still)) and not same(begun(moved), signs(moved))
+    part = train(bench, "part", {**rewired, "learning.rate": 0.2, "learning.loops": 6, "learning.start_from": moved})
+    assert same(begun(part), signs(moved)) and not same(begun(part), signs(part))
+    resumed = train(bench, "resumed", {**rewired, "learning.rate": 0.2})
+    bench.succeed(["train", "--resume", resumed, "-P", "learning.loops=6"])
+    assert same(begun(resumed), begun(still)) and same(signs(resumed), signs(moved))
+    with h5py.File(os.path.join(train(bench, "dense"), "lsnn.h5")) as file:
+        assert not [name for name in file if name.endswith("_begun")]
+
+
 def shown(out, symbols, steps, channels):
     """Which of the groups are on at each symbol of the first sample."""
     x = read(out, "test.h5", "test/0/input")
@@ -472,6 +490,6 @@ def test_refused(bench):
 
 
 if __name__ == "__main__":
-    run_tests([test_independent_program, test_store_recall, test_skipped, test_evidence, test_images, test_function_family, test_oscillation, test_sequences, test_validation, test_tasks_of_values, test_learns, test_updates,
+    run_tests([test_independent_program, test_connections_begun, test_store_recall, test_skipped, test_evidence, test_images, test_function_family, test_oscillation, test_sequences, test_validation, test_tasks_of_values, test_learns, test_updates,
                test_ranks, test_noise, test_navigation, test_neuron_groups, test_plan,
                test_refused])

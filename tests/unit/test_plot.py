@@ -25,6 +25,7 @@ SCRIPT = os.path.join(ROOT, "tools", "plot")
 sys.path.insert(0, os.path.join(ROOT, "tools"))
 import plot_compare  # noqa: E402 (its folder is known now)
 import plot_curves  # noqa: E402
+import plot_gradient  # noqa: E402
 import plot_live  # noqa: E402
 import plot_patterns  # noqa: E402
 import plot_units  # noqa: E402
@@ -51,13 +52,13 @@ OTHERS = {
     "balanced": "{simulation: {dt: 0.1 ms, loop_duration: 400 ms}, learning: {rule: balanced, fast_rate: 0.02, loops: 3}, network: {neurons: 20, fast: random}, protocol: {duration: 700 ms}, test: {trials: 2}}",
     "dendritic": "{simulation: {dt: 1 ms, loop_duration: 400 ms}, stimulus: {duration: 40 ms, side: 4}, learning: {rule: somatic, loops: 3}, network: {neurons: 10}, neuron: {rate: 40 Hz}, protocol: {images: 9}, "
                  "test: {trials: 2}, output: {spikes: last}}",
-    "lsnn": "{simulation: {dt: 1 ms}, learning: {rule: bptt, batch: 16, loops: 30}, network: {neurons: 14, adaptive: 0.5}, neuron: {threshold: 0.005}, "
+    "lsnn": "{simulation: {dt: 1 ms}, learning: {rule: bptt, batch: 16, loops: 30, connectivity: 0.5}, network: {neurons: 14, adaptive: 0.5}, neuron: {threshold: 0.005}, "
             "task: {kind: evidence, cues: 3, cue: 20 ms, gap: 10 ms, delay: 30 ms, recall: 20 ms, rate: 100 Hz}, protocol: {samples: 8}, test: {trials: 2}}",
     "differentiable": "{simulation: {dt: 1 ms}, learning: {rule: exact_gradient, batch: 16, loops: 3}, network: {neurons: 14, slow_weight: 0.3, start: fixed, start_range: [0, 0.5]}, neuron: {model: theta, tau_fast: 4 ms}, "
                       "task: {kind: delayed_xor, pulse: 10 ms, gap_to: 12 ms}, protocol: {samples: 8}, test: {trials: 2}}",
 }
 PANELS = {"balanced": {"learning", "state", "phase", "raster", "weights", "balance"}, "dendritic": {"learning", "fields", "reconstructions", "raster", "rates"},
-          "lsnn": {"learning", "sample", "confusion", "rates", "weights"}, "differentiable": {"learning", "sample", "confusion", "rates", "weights"}}
+          "lsnn": {"learning", "sample", "confusion", "rates", "weights", "connections"}, "differentiable": {"learning", "sample", "confusion", "rates", "weights"}}
 
 
 def rates():
@@ -370,6 +371,16 @@ def test_files(bench):
     assert before == {f"psth.{ending}": zlib.crc32(open(bench.path(f"again.{ending}"), "rb").read()) for ending in ("svg", "pdf")}
 
 
+def check_connections(out, artists):
+    """A small matrix has a pixel an entry: white where there is no connection, light where it excites, dark where it inhibits."""
+    for name, source in (("recurrent before", "recurrent_begun"), ("recurrent after", "recurrent"), ("input before", "input_begun")):
+        signs, pixels = np.sign(engram_test.read(out, "lsnn.h5", source)), np.asarray(artists[name].get_array(), float).mean(axis=2)
+        assert pixels.shape == signs.shape and (signs > 0).any() and (signs < 0).any()
+        assert (pixels[signs == 0] > 0.99).all() and pixels[signs < 0].max() < pixels[signs > 0].min() < 0.9, name
+    wide = plot_gradient.share_of_signs(np.tile(np.array([[1, 0, -1, 0, 1]], np.int8), (700, 100)), 240)
+    assert wide.shape == (2, 234, 167) and abs(wide[:, :-1, :-1].sum() / (233 * 166) - 0.6) < 0.01 and wide[0].sum() > 1.9 * wide[1].sum()
+
+
 def test_other_systems(bench):
     """Runs of every system are drawn; their learning curves are the file's numbers."""
     script = the_script()
@@ -383,6 +394,8 @@ def test_other_systems(bench):
         for name in PANELS[system]:
             figure, artists = drawn(run, lambda *_, name=name: ready[name])
             assert figure.axes and len([text for text in texts(figure) if text]) > 1 or name in ("fields", "reconstructions"), f"{system} {name}"
+            if name == "connections":
+                check_connections(out, artists)
             if name == "learning":
                 column = plot_curves.rows_of(run)[0][2][0][0]
                 near(artists[f"raw {column} 0"].get_ydata(), [line[column] for line in metrics(out)], f"{system} {column}")

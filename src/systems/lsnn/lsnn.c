@@ -86,7 +86,7 @@ static void free_self(void *raw) {
     if (net->rewiring.count) rewire_clear(&net->rewiring);
     if (net->adam.count) adam_clear(&net->adam);
     task_close(net->task);
-    memory_free(net->feedback), memory_free(net->silent), memory_free(net->shape.decay);
+    memory_free(net->feedback), memory_free(net->silent), memory_free(net->shape.decay), memory_free(net->begun);
     memory_free(net);
 }
 
@@ -231,10 +231,18 @@ static void learn_again(lsnn *net, const loop *loop) {
     }
 }
 
+/** Connections before the first loop, for who looks at what became of them. */
+static void remember(lsnn *net) {
+    const int64_t count = net->first[MATRICES];
+    net->begun = memory_new(MEMORY_OUTPUT, (size_t)count, 1);
+    for (int64_t k = 0; k < count; k++) net->begun[k] = (int8_t)((net->weight[k] > 0) - (net->weight[k] < 0));
+}
+
 static void run_loop(void *raw, const loop *loop) {
     lsnn *net = raw;
     const int64_t batch = net->learning->batch;
     stopwatch watch = stopwatch_start(net->timers);
+    if (net->rewiring.count && loop->number == 1 && !net->begun) remember(net);
     pulse_begin(loop->pulse);
     unsigned bits = pulse_bits(loop->pulse);
     lsnn_forward(net, TASK_TRAIN, (loop->number - 1) * batch, batch, &bits);

@@ -154,6 +154,7 @@ struct lsnn {
     uint8_t *delay;               /* [inputs + N][N] */
     float *gradient;              /* [parameters] */
     rewiring rewiring;            /* count 0: off */
+    int8_t *begun;                /* [first[MATRICES]] signs of the connections that the first loop found, 0: none; NULL: no loop yet, or not rewired */
     int8_t *sign;                 /* [inputs + N] of presynaptic units, Dale's law; 0: mixed */
     adam adam;
     /* a batch: ranks are a grid, of groups that compute the same samples, in each of which every rank has a slice of the neurons */

@@ -105,6 +105,7 @@ static void memory(const void *raw, int64_t count, double rate, plan_bytes *byte
     held[MEMORY_WEIGHTS] = 4 * P * (sizes->rewires ? 5.25 : 4) + units + units * s->posts * 5 + units * N + 64 * units +
                            8 * sizes->connections * (1 + 1 / sharing(sizes, ranks)) +
                            (sizes->eprop ? 4 * N * s->outputs : 0);
+    held[MEMORY_OUTPUT] = sizes->rewires ? P : 0;
     held[MEMORY_TARGETS] = (double)sizes->task.bytes;
     held[MEMORY_BUFFERS] = 4 * P * tiles + (sizes->rewires ? 4 * P + 8 * N * fmax(N, s->inputs) : 0) +
                            (groups > 1 ? 4 * P * tiles + 4 * P * ceil((double)sizes->batch / LANES) / groups : 0);
@@ -115,7 +116,7 @@ static void memory(const void *raw, int64_t count, double rate, plan_bytes *byte
 
 static double checkpoint_bytes(const sizes *sizes) {
     const double P = sizes->parameters, units = sizes->shape.neurons + sizes->shape.inputs;
-    return 12 * P + units * sizes->shape.neurons + (sizes->rewires ? 5 * P : 0);
+    return 12 * P + units * sizes->shape.neurons + (sizes->rewires ? 6 * P : 0);
 }
 
 static void output(const void *raw, double rate, plan_files *files) {
@@ -123,7 +124,7 @@ static void output(const void *raw, double rate, plan_files *files) {
     (void)rate;
     plan_add_file(files, "nodes", 40.0 * (sizes->shape.neurons + sizes->shape.inputs));
     plan_add_file(files, "edges", sizes->output->edges == EDGES_NONE ? 0 : 36 * sizes->connections);
-    plan_add_file(files, "lsnn", 4 * sizes->parameters);
+    plan_add_file(files, "lsnn", (sizes->rewires ? 5 : 4) * sizes->parameters);
     files->checkpoint = checkpoint_bytes(sizes);
 }
 

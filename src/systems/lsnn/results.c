@@ -22,6 +22,7 @@ void lsnn_state(void *raw, state_part part, state_list *list) {
     if (net->feedback) state_add(list, "lsnn", "feedback", H5_FLOAT32, LAYOUT_SHARED, (int64_t)net->shape.neurons * net->shape.outputs, net->feedback);
     if (!net->rewiring.count) return;
     state_add(list, "lsnn", "sign", H5_INT8, LAYOUT_SHARED, net->rewiring.count, net->rewiring.sign);
+    state_add_optional(list, "lsnn", "begun", H5_INT8, LAYOUT_SHARED, net->first[MATRICES], &net->begun);
 }
 
 /* ---- variables: of the first sample of a batch ---- */
@@ -154,12 +155,23 @@ static void write_matrix(const lsnn *net, h5_file *file, const char *name, const
     h5_attribute_text(file, name, "help", help);
 }
 
+/** Of networks that are rewired: which connections there were at the start. */
+static void write_begun(const lsnn *net, h5_file *file, const char *name, int matrix, int rows, int columns) {
+    const h5_dataset shape = {.type = H5_INT8, .dimensions = 2, .shape = {rows, columns}, .axis = H5_UNDIVIDED};
+    if (!net->begun) return;
+    h5_write(file, name, shape, net->begun + net->first[matrix]);
+    h5_attribute_text(file, name, "help", "signs of the connections before the first loop; 0: none");
+}
+
 void lsnn_results(void *raw, h5_file *file) {
     const lsnn *net = raw;
     const shape *shape = &net->shape;
     write_matrix(net, file, "input", "weights [input][neuron]; 0: no connection", MATRIX_INPUT, shape->inputs, shape->neurons);
     write_matrix(net, file, "recurrent", "weights [presynaptic neuron][neuron]", MATRIX_RECURRENT, shape->neurons, shape->neurons);
     write_matrix(net, file, "readout", "weights [neuron][class]", MATRIX_READOUT, shape->neurons, shape->outputs);
+    write_begun(net, file, "input_begun", MATRIX_INPUT, shape->inputs, shape->neurons);
+    write_begun(net, file, "recurrent_begun", MATRIX_RECURRENT, shape->neurons, shape->neurons);
+    write_begun(net, file, "readout_begun", MATRIX_READOUT, shape->neurons, shape->outputs);
     h5_write(file, "bias", h5_whole(H5_FLOAT32, shape->outputs), net->weight + net->first[MATRICES]);
     h5_attribute_text(file, "bias", "help", "of readouts [class]");
 }
