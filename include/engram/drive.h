@@ -2,6 +2,9 @@
  *  Synaptic drive of the neurons of a rank (patterns/README.md 2): static excitatory and inhibitory input and plastic input, each filtered once,
  *  the first two together if their time constants are equal.
  *  One step of every filter is u <- decay u + jump input, with the coefficients of filter_step_of(). Not collective.
+ *
+ *  In single precision what is filtered is float, and a step is u <- u + (jump input - (1 - decay) u), whose rounding is that of u, not of 1 - decay; what has
+ *  decayed below 1e-30 is 0. What arrives, and what others read (fixed, learned, total), is double in either precision.
  */
 #ifndef ENGRAM_DRIVE_H
 #define ENGRAM_DRIVE_H
@@ -23,6 +26,8 @@ typedef struct drive {
     double *plastic_arriving; /**< [mine] of this step */
     double *from_excitatory;  /**< [mine] filtered static excitatory input u_E; NULL without static synapses */
     double *from_inhibitory;  /**< [mine] u_I; NULL where both time constants are equal: from_excitatory is then u_E + u_I, in one filter */
+    bool single;              /**< in single precision: the next three are there instead, and plastic_sum is as of drive_settle() */
+    float *single_excitatory, *single_inhibitory, *single_plastic;
     double *fixed;            /**< [mine] u_E + u_I (+ current noise): what learning cannot change; as of drive_settle() */
     double *plastic_sum;      /**< [mine] filtered plastic input; in readout form the exact W r, also after learning */
     double *learned;          /**< [mine] plastic drive that acts on the neurons */
@@ -39,6 +44,7 @@ typedef struct {
     int64_t first;                   /**< gid of the first one */
     const static_synapses *synapses; /**< NULL: none; their filters then cost nothing */
     bool readout;
+    bool single;                     /**< single precision; not in readout form, where learning moves the sums */
     filter_form form;
     double tau_excitatory, tau_inhibitory; /**< ms, of static input */
     double tau_plastic;              /**< ms, where all neurons have the same */
@@ -55,15 +61,30 @@ void drive_reset(drive *drive);
 /** What has to be kept to go on from here: filtered input, and what arrived in the last step. */
 void drive_state(drive *drive, state_list *list);
 
+/** Current noise, added to fixed. Borrowed. */
+typedef struct {
+    const double *normals; /**< [end - first] unit normals; NULL: none */
+    const double *sd;      /**< [mine] their factors */
+} drive_noise;
+
 /** One step of neurons first .. end-1 (local indices): filter what arrived and clear it. Leaves the arrays fixed and total behind.
- *  @param noise [end - first] added to fixed (current noise), or NULL @param noise_sd its factor per neuron [mine]
  *  @param outside [end - first] input besides the drive @param[out] input [end - first] outside + (fixed + learned) */
-void drive_advance(drive *drive, int first, int end, const double *noise, const double *noise_sd, const double *outside, double *input);
+void drive_advance(drive *drive, const drive_noise *noise, int first, int end, const double *outside, double *input);
+
+/** The same for a drive in single precision. */
+void drive_advance_single(drive *drive, const drive_noise *noise, int first, int end, const float *outside, float *input);
+
+/** Are there static synapses? */
+static inline bool drive_has_static(const drive *drive) { return drive->from_excitatory || drive->single_excitatory; }
 
 /** Static drive u_E + u_I of neuron @p i, without current noise. There are static synapses. */
 static inline double drive_static(const drive *drive, int i) {
+    if (drive->single) return drive->single_inhibitory ? drive->single_excitatory[i] + drive->single_inhibitory[i] : drive->single_excitatory[i];
     return drive->from_inhibitory ? drive->from_excitatory[i] + drive->from_inhibitory[i] : drive->from_excitatory[i];
 }
+
+/** The part of neurons first .. end-1 through plastic synapses, learned. @param[out] part [end - first] */
+void drive_learned(const drive *drive, int first, int end, double *restrict part);
 
 /** Drive of neurons first .. end-1, fixed + learned. @param[out] total [end - first] */
 void drive_total(const drive *drive, int first, int end, double *restrict total);

@@ -24,6 +24,8 @@ typedef struct {
 enum { NEURON_FIELDS_MAX = 8 };
 enum { NEURON_LONG_AGO = 1 << 30 }; /**< where since_spike stops at the latest: no spike yet */
 
+enum { NEURON_BLOCK = 256 }; /**< so many neurons that in most steps none of them rests */
+
 /** Neurons of this rank: structure of arrays. */
 typedef struct neurons {
     const neuron_model *model;
@@ -33,8 +35,12 @@ typedef struct neurons {
     uint64_t seed;
     void *parameters;                  /**< the model's parameter struct, borrowed from the config */
     double *field[NEURON_FIELDS_MAX];  /**< [mine] each, owned */
+    float *single[NEURON_FIELDS_MAX];  /**< [mine] each, owned: the state in single precision, where the model keeps it so (neurons_are_single()); then field is
+                                            as of neurons_settle() */
     int32_t *since_spike;              /**< [mine] steps since the last spike; 0: fired in this step; a model may stop counting where it no longer asks;
                                             owned */
+    uint8_t *stirred;                  /**< [blocks of NEURON_BLOCK neurons] 0: none of the block fired in the last step, and since_spike of all of them stands:
+                                            kept by models that can tell, else 1; owned */
     double *noise;                     /**< [4][mine] unit normals of four steps, NULL if the model has no noise now; owned */
 } neurons;
 
@@ -74,6 +80,8 @@ struct neuron_model {
     double (*membrane_tau)(const neurons *neurons); /**< ms; rates of transfer functions are spikes per this time */
     void (*phase)(const neurons *neurons, double *phase); /**< [mine] rad, of period 2 pi: where each neuron is on its way from spike to spike;
                                                                NULL: the model has none */
+    int (*single)(const void *parameters); /**< is the state kept in single precision, and advanced by step_single()? NULL: no. reset() writes field[] anyway */
+    void (*step_single)(neurons *neurons, int first, int end, const float *restrict input, const double *restrict noise); /**< as step() */
     int (*exact)(const neurons *neurons); /**< does it take what drives do within a step exactly (patterns/README.md 1.7)? NULL: no */
     int (*siegert_applies)(const neurons *neurons); /**< is its rate that of siegert_rate() (threshold 1, reset 0; in units of scale())? NULL: no */
     neuron_scale (*scale)(const neurons *neurons, int64_t gid); /**< units of a neuron; NULL: unit 1, zero 0, and rates in which no refractory period counts */
@@ -89,11 +97,23 @@ void neurons_free(neurons *neurons);
 /** Fresh random state of repetition @p stream; no spike remembered. */
 void neurons_reset(neurons *neurons, uint64_t stream);
 
+/** since_spike may have been changed from outside: look at it in the next step. */
+void neurons_stir(neurons *neurons);
+
 /** What has to be kept to go on from here: state variables, times since the last spikes. Not collective. */
 void neurons_state(neurons *neurons, state_list *list);
 
 /** Advance neurons @p first .. @p end - 1 by step @p step of repetition @p stream (which pick the noise). @param input [end - first] */
 void neurons_step(neurons *neurons, uint64_t stream, int64_t step, int first, int end, const double *input);
+
+/** Is the state in single precision? */
+static inline int neurons_are_single(const neurons *neurons) { return neurons->single[0] != NULL; }
+
+/** neurons_step() of those whose state is in single precision, whose input is narrowed there. @param input [end - first] */
+void neurons_step_single(neurons *neurons, uint64_t stream, int64_t step, int first, int end, const float *input);
+
+/** Bring field up to date, for whoever reads it: nothing to do in double precision. */
+void neurons_settle(neurons *neurons);
 
 /** Unit normals of neurons @p first .. @p end - 1 for this step, [end - first], or NULL if the model has no noise.
  *  Those of four steps are drawn in every fourth: whoever begins elsewhere gets those drawn last. */

@@ -88,17 +88,16 @@ static void reset(neurons *neurons, uint64_t stream) {
 }
 
 static void advance(neurons *neurons, stretch some, const double *restrict input) {
-    enum { BLOCK = 256 };
     const iaf_parameters *p = neurons->parameters;
     const int k = some.population;
     const double rest = value_of(&p->rest, k), resistance = p->tau / value_of(&p->capacitance, k), current = value_of(&p->current, k);
     const leaky_step to = {.rate = -expm1(-neurons->dt / p->tau), .threshold = value_of(&p->threshold, k), .reset = value_of(&p->reset, k),
                            .refractory = membrane_refractory_steps(neurons, value_of(&p->refractory, k))};
-    _Alignas(64) double goal[BLOCK];
-    for (int begin = some.first; begin < some.end; begin += BLOCK) {
-        const int count = some.end - begin < BLOCK ? some.end - begin : BLOCK;
-        for (int i = 0; i < count; i++) goal[i] = rest + resistance * (current + input[begin - some.first + i]);
-        leaky_advance(&to, count, goal, neurons->field[V] + begin, neurons->since_spike + begin);
+    _Alignas(64) double goal[NEURON_BLOCK];
+    for (int begin = some.first, next; begin < some.end; begin = next) {
+        next = (begin / NEURON_BLOCK + 1) * NEURON_BLOCK < some.end ? (begin / NEURON_BLOCK + 1) * NEURON_BLOCK : some.end;
+        for (int i = begin; i < next; i++) goal[i - begin] = rest + resistance * (current + input[i - some.first]);
+        leaky_advance(&to, neurons, begin, next, goal);
     }
 }
 

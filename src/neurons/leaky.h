@@ -2,7 +2,7 @@
 #ifndef ENGRAM_NEURONS_LEAKY_H
 #define ENGRAM_NEURONS_LEAKY_H
 
-#include <stdint.h>
+#include "engram/neurons.h"
 
 /** The same for all neurons of a call. */
 typedef struct {
@@ -11,7 +11,10 @@ typedef struct {
     int32_t refractory; /**< steps without integration after a spike */
 } leaky_step;
 
-/** v goes towards its input; above the threshold it is reset. @param input, v, since [count]; since: neurons.since_spike */
-void leaky_advance(const leaky_step *step, int count, const double *input, double *v, int32_t *since);
+/** v, their first field, goes towards its input; above the threshold it is reset. @param input [end - first] */
+void leaky_advance(const leaky_step *step, neurons *neurons, int first, int end, const double *input);
+
+/** The same of neurons in single precision. */
+void leaky_advance_single(const leaky_step *step, neurons *neurons, int first, int end, const float *input);
 
 #endif

@@ -8,10 +8,11 @@
 
 enum { V };
 enum { INTEGRATION_EULER, INTEGRATION_EXACT };
+enum { PRECISION_DOUBLE, PRECISION_SINGLE };
 
 typedef struct {
     double tau, refractory, threshold, reset;
-    int noise, start, integration;
+    int noise, start, integration, precision;
     param_numbers noise_sd;
 } lif_parameters;
 
@@ -30,6 +31,8 @@ static const param parameters[] = {
     {"integration", PARAM_CHOICE, UNIT_NONE, "euler", 0, 0, "euler exact",
      "euler: explicit, as Arthur et al. 2023; exact: of the membrane and of drives that decay within a step (Rotter & Diesmann 1999)",
      offsetof(lif_parameters, integration)},
+    {"precision", PARAM_CHOICE, UNIT_NONE, "double", 0, 0, "double single",
+     "of voltages, filtered input and their steps; weights, learning and results are what they are elsewhere", offsetof(lif_parameters, precision)},
 };
 
 static const param_table table = {"lif", "leaky integrate-and-fire, dimensionless voltage (Arthur et al. 2023)", parameters,
@@ -71,17 +74,42 @@ static int siegert_applies(const neurons *neurons) {
     return p->threshold == 1 && p->reset == 0;
 }
 
-static void step(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise) {
+static int single(const void *parameters) {
+    return ((const lif_parameters *)parameters)->precision == PRECISION_SINGLE;
+}
+
+/** @param[out] noise_factor of sigma times a unit normal that is added to v */
+static leaky_step step_of(const neurons *neurons, double *noise_factor) {
     const lif_parameters *p = neurons->parameters;
     const double x = neurons->dt / p->tau;
     const bool exactly = p->integration == INTEGRATION_EXACT; /* then the noise, which decays with what was there, leaves sigma^2/2 of variance */
-    if (noise) membrane_add_noise(neurons, &p->noise_sd, sqrt(exactly ? expm1(2 * x) / 2 : x), first, end, noise, neurons->field[V]);
-    leaky_step to = {.rate = exactly ? -expm1(-x) : x, .threshold = p->threshold, .reset = p->reset,
-                     .refractory = membrane_refractory_steps(neurons, p->refractory)};
-    leaky_advance(&to, end - first, input, neurons->field[V] + first, neurons->since_spike + first);
+    *noise_factor = sqrt(exactly ? expm1(2 * x) / 2 : x);
+    return (leaky_step){.rate = exactly ? -expm1(-x) : x, .threshold = p->threshold, .reset = p->reset,
+                        .refractory = membrane_refractory_steps(neurons, p->refractory)};
+}
+
+static void step(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise) {
+    const param_numbers *sd = &((const lif_parameters *)neurons->parameters)->noise_sd;
+    double factor;
+    const leaky_step to = step_of(neurons, &factor);
+    if (noise) membrane_add_noise(neurons, sd, factor, first, end, noise, neurons->field[V]);
+    leaky_advance(&to, neurons, first, end, input);
+}
+
+static void step_single(neurons *neurons, int first, int end, const float *restrict input, const double *restrict noise) {
+    const param_numbers *sd = &((const lif_parameters *)neurons->parameters)->noise_sd;
+    float *restrict v = neurons->single[V];
+    double factor;
+    const leaky_step to = step_of(neurons, &factor);
+    const double amplitude = sd->values[0] * factor;
+    for (int i = first; i < end && noise && sd->count == 1; i++) v[i] += (float)(amplitude * noise[i - first]);
+    for (int i = first; i < end && noise && sd->count > 1; i++)
+        v[i] += (float)(membrane_noise_sd(neurons, sd, neurons->part.first + i) * factor * noise[i - first]);
+    leaky_advance_single(&to, neurons, first, end, input);
 }
 
 const neuron_model neuron_lif = {
     .parameters = &table, .fields = fields, .field_count = 1, .check = check, .reset = reset, .step = step,
     .noise_sd = noise_sd, .noise_is_current = noise_is_current, .membrane_tau = membrane_tau, .exact = exact, .siegert_applies = siegert_applies,
+    .single = single, .step_single = step_single,
 };

@@ -1,5 +1,7 @@
 #include "engram/neurons.h"
 
+#include <string.h>
+
 #include "engram/memory.h"
 #include "engram/random.h"
 
@@ -20,27 +22,45 @@ neurons *neurons_new(const neuron_model *model, void *parameters, partition part
     neurons->seed = seed;
     neurons->parameters = parameters;
     for (int f = 0; f < model->field_count; f++) neurons->field[f] = memory_new(MEMORY_STATE, mine, sizeof(double));
+    const int single = model->single && model->single(parameters);
+    for (int f = 0; f < model->field_count && single; f++) neurons->single[f] = memory_new(MEMORY_STATE, mine, sizeof(float));
     neurons->since_spike = memory_new(MEMORY_STATE, mine, sizeof(int32_t));
+    neurons->stirred = memory_new(MEMORY_STATE, mine / NEURON_BLOCK + 1, 1);
+    neurons_stir(neurons);
     if (has_noise(neurons)) neurons->noise = memory_new(MEMORY_STATE, 4 * mine, sizeof(double));
     return neurons;
 }
 
 void neurons_free(neurons *neurons) {
     if (!neurons) return;
-    for (int f = 0; f < NEURON_FIELDS_MAX; f++) memory_free(neurons->field[f]);
+    for (int f = 0; f < NEURON_FIELDS_MAX; f++) memory_free(neurons->field[f]), memory_free(neurons->single[f]);
     memory_free(neurons->since_spike);
+    memory_free(neurons->stirred);
     memory_free(neurons->noise);
     memory_free(neurons);
 }
 
+void neurons_stir(neurons *neurons) {
+    memset(neurons->stirred, 1, (size_t)neurons->part.mine / NEURON_BLOCK + 1);
+}
+
 void neurons_reset(neurons *neurons, uint64_t stream) {
     for (int i = 0; i < neurons->part.mine; i++) neurons->since_spike[i] = NEURON_LONG_AGO;
+    neurons_stir(neurons);
     neurons->model->reset(neurons, stream);
+    for (int f = 0; f < neurons->model->field_count && neurons->single[f]; f++)
+        for (int i = 0; i < neurons->part.mine; i++) neurons->single[f][i] = (float)neurons->field[f][i];
+}
+
+void neurons_settle(neurons *neurons) {
+    for (int f = 0; f < neurons->model->field_count && neurons->single[f]; f++)
+        for (int i = 0; i < neurons->part.mine; i++) neurons->field[f][i] = neurons->single[f][i];
 }
 
 void neurons_state(neurons *neurons, state_list *list) {
     for (int f = 0; f < neurons->model->field_count; f++)
-        state_add(list, "neurons", neurons->model->fields[f].name, H5_FLOAT64, LAYOUT_NEURONS, 0, neurons->field[f]);
+        state_add(list, "neurons", neurons->model->fields[f].name, neurons->single[f] ? H5_FLOAT32 : H5_FLOAT64, LAYOUT_NEURONS, 0,
+                  neurons->single[f] ? (void *)neurons->single[f] : neurons->field[f]);
     state_add(list, "neurons", "since_spike", H5_INT32, LAYOUT_NEURONS, 0, neurons->since_spike);
 }
 
@@ -53,9 +73,28 @@ const double *neurons_noise(neurons *neurons, uint64_t stream, int64_t step, int
     return neurons->noise + (size_t)(step & 3) * (size_t)mine + first;
 }
 
+/** Of the membrane: none where noise is a current. */
+static const double *own_noise(neurons *neurons, uint64_t stream, int64_t step, int first, int end) {
+    const int current = neurons->model->noise_is_current && neurons->model->noise_is_current(neurons);
+    return current ? NULL : neurons_noise(neurons, stream, step, first, end);
+}
+
 void neurons_step(neurons *neurons, uint64_t stream, int64_t step, int first, int end, const double *input) {
-    int current = neurons->model->noise_is_current && neurons->model->noise_is_current(neurons);
-    neurons->model->step(neurons, first, end, input, current ? NULL : neurons_noise(neurons, stream, step, first, end));
+    enum { SOME = 512 };
+    if (!neurons_are_single(neurons)) {
+        neurons->model->step(neurons, first, end, input, own_noise(neurons, stream, step, first, end));
+        return;
+    }
+    for (int next; first < end; first = next) {
+        float narrow[SOME];
+        next = end - first < SOME ? end : first + SOME;
+        for (int i = first; i < next; i++) narrow[i - first] = (float)*input++;
+        neurons_step_single(neurons, stream, step, first, next, narrow);
+    }
+}
+
+void neurons_step_single(neurons *neurons, uint64_t stream, int64_t step, int first, int end, const float *input) {
+    neurons->model->step_single(neurons, first, end, input, own_noise(neurons, stream, step, first, end));
 }
 
 static int list_fired(const neurons *neurons, int first, int end, int32_t *list) {
@@ -67,11 +106,13 @@ static int list_fired(const neurons *neurons, int first, int end, int32_t *list)
 
 int neurons_collect(const neurons *neurons, int first, int end, int32_t *list) {
     enum { LOOK = 128 }; /* of which rarely one has fired */
-    int count = 0, begin = first;
-    for (; begin + LOOK <= end; begin += LOOK) {
+    int count = 0;
+    for (int begin = first, next; begin < end; begin = next) {
+        next = (begin / LOOK + 1) * LOOK < end ? (begin / LOOK + 1) * LOOK : end;
+        if (!neurons->stirred[begin / NEURON_BLOCK]) continue;
         int any = 0;
-        for (int i = begin; i < begin + LOOK; i++) any |= neuron_fired(neurons, i);
-        if (any) count += list_fired(neurons, begin, begin + LOOK, list + count);
+        for (int i = begin; i < next; i++) any |= neuron_fired(neurons, i);
+        if (any) count += list_fired(neurons, begin, next, list + count);
     }
-    return count + list_fired(neurons, begin, end, list + count);
+    return count;
 }

@@ -34,6 +34,7 @@ const char machine_builtin[] =
     "  weighted: [0.01, 0.2256, 0.247, 0.775]\n"
     "  plastic: [0.01, 0.1413, 0.1687, 0.4407]\n"
     "  spike: 114.7\n"
+    "  single: 0.65\n"
     "  learning: 1.056\n"
     "delivery:\n"
     "  bytes: [2.097e+06, 6.711e+07]\n"

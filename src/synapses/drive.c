@@ -1,11 +1,16 @@
 #include "engram/drive.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "engram/memory.h"
 
 static double *zeros(int count) {
     return memory_new(MEMORY_STATE, (size_t)count, sizeof(double));
+}
+
+static float *single_zeros(int count) {
+    return memory_new(MEMORY_STATE, (size_t)count, sizeof(float));
 }
 
 static filter_step step_of(const drive_setting *setting, double tau) {
@@ -17,7 +22,7 @@ drive *drive_new(const drive_setting *setting) {
     const static_synapses *synapses = setting->synapses;
     drive *drive = memory_new(MEMORY_STATE, 1, sizeof *drive);
     drive->mine = mine;
-    drive->readout = setting->readout;
+    drive->readout = setting->readout, drive->single = setting->single;
     drive->excitatory = step_of(setting, setting->tau_excitatory);
     drive->inhibitory = step_of(setting, setting->tau_inhibitory);
     drive->plastic = step_of(setting, setting->tau_plastic);
@@ -26,8 +31,14 @@ drive *drive_new(const drive_setting *setting) {
         for (int i = 0; i < mine; i++) drive->plastic_own[i] = step_of(setting, setting->tau_plastic_own[i]);
     }
     if (synapses) {
-        drive->from_excitatory = zeros(mine);
-        if (setting->tau_excitatory != setting->tau_inhibitory) drive->from_inhibitory = zeros(mine);
+        const bool apart = setting->tau_excitatory != setting->tau_inhibitory;
+        if (drive->single) {
+            drive->single_excitatory = single_zeros(mine);
+            if (apart) drive->single_inhibitory = single_zeros(mine);
+        } else {
+            drive->from_excitatory = zeros(mine);
+            if (apart) drive->from_inhibitory = zeros(mine);
+        }
         if (!static_typed(synapses)) {
             drive->arriving.excitatory = zeros(mine);
             drive->arriving.inhibitory = zeros(mine);
@@ -42,6 +53,7 @@ drive *drive_new(const drive_setting *setting) {
     drive->plastic_arriving = zeros(mine);
     drive->fixed = zeros(mine);
     drive->plastic_sum = zeros(mine);
+    if (drive->single) drive->single_plastic = single_zeros(mine);
     drive->learned = setting->readout ? zeros(mine) : drive->plastic_sum;
     drive->total = zeros(mine);
     drive->settled = true;
@@ -56,6 +68,11 @@ void drive_state(drive *drive, state_list *list) {
         {"learned", drive->readout ? drive->learned : NULL}, {"total", drive->total}};
     for (size_t k = 0; k < sizeof reals / sizeof *reals; k++)
         if (reals[k].values) state_add(list, "drive", reals[k].name, H5_FLOAT64, LAYOUT_NEURONS, 0, reals[k].values);
+    const struct { const char *name; float *values; } singles[] = {
+        {drive->single_inhibitory ? "from_excitatory" : "from_both", drive->single_excitatory}, {"from_inhibitory", drive->single_inhibitory},
+        {"plastic_single", drive->single_plastic}};
+    for (size_t k = 0; k < sizeof singles / sizeof *singles; k++)
+        if (singles[k].values) state_add(list, "drive", singles[k].name, H5_FLOAT32, LAYOUT_NEURONS, 0, singles[k].values);
     if (!drive->arriving.excitatory_count) return;
     state_add(list, "drive", "excitatory_count", H5_UINT16, LAYOUT_NEURONS, 0, drive->arriving.excitatory_count);
     state_add(list, "drive", "inhibitory_count", H5_UINT16, LAYOUT_NEURONS, 0, drive->arriving.inhibitory_count);
@@ -71,6 +88,7 @@ void drive_free(drive *drive) {
     memory_free(drive->plastic_arriving);
     memory_free(drive->from_excitatory);
     memory_free(drive->from_inhibitory);
+    memory_free(drive->single_excitatory), memory_free(drive->single_inhibitory), memory_free(drive->single_plastic);
     memory_free(drive->fixed);
     if (drive->learned != drive->plastic_sum) memory_free(drive->learned);
     memory_free(drive->plastic_sum);
@@ -90,6 +108,9 @@ void drive_reset(drive *drive) {
     clear(drive->plastic_arriving, drive->mine, sizeof(double));
     clear(drive->from_excitatory, drive->mine, sizeof(double));
     clear(drive->from_inhibitory, drive->mine, sizeof(double));
+    clear(drive->single_excitatory, drive->mine, sizeof(float));
+    clear(drive->single_inhibitory, drive->mine, sizeof(float));
+    clear(drive->single_plastic, drive->mine, sizeof(float));
     clear(drive->fixed, drive->mine, sizeof(double));
     clear(drive->plastic_sum, drive->mine, sizeof(double));
     clear(drive->learned, drive->mine, sizeof(double));
@@ -98,107 +119,65 @@ void drive_reset(drive *drive) {
     drive->settled = true;
 }
 
-/* A step of the filters of neurons first .. end-1. What arrived is taken up and cleared for the next step; sum [end - first] is what acts on the neurons. */
+/* ---- a step ---- */
 
-/** Static input counted by type, of neurons of one type. @param weight of a spike from excitatory and from inhibitory neurons
- *  @param outside NULL: nothing more to add */
-static void filter_counts(drive *drive, int first, int end, const double weight[2], const double *restrict outside, double *restrict sum) {
-    double *restrict from_excitatory = drive->from_excitatory, *restrict from_inhibitory = drive->from_inhibitory;
-    uint16_t *restrict excitatory = drive->arriving.excitatory_count, *restrict inhibitory = drive->arriving.inhibitory_count;
-    const double decay_e = drive->excitatory.decay, jump_e = drive->excitatory.jump * weight[0];
-    const double decay_i = drive->inhibitory.decay, jump_i = drive->inhibitory.jump * weight[1];
-    for (int i = first; i < end; i++) {
-        const double e = decay_e * from_excitatory[i] + jump_e * (double)excitatory[i], h = decay_i * from_inhibitory[i] + jump_i * (double)inhibitory[i];
-        from_excitatory[i] = e;
-        from_inhibitory[i] = h;
-        excitatory[i] = inhibitory[i] = 0;
-        sum[i - first] = outside ? outside[i - first] + (e + h) : e + h;
-    }
+static inline double take_up_double(double u, double decay, double added) { return decay * u + added; }
+
+/** What is left of a drive that nothing reaches any more would be denormal numbers, which take a hundred times as long. */
+static inline float take_up_single(float u, float loss, float added) {
+    const float next = u + (added - loss * u);
+    return fabsf(next) < 1e-30f ? 0 : next;
 }
 
-/** The same with one filter for both. */
-static void filter_counts_together(drive *drive, int first, int end, const double weight[2], const double *restrict outside, double *restrict sum) {
-    double *restrict from_both = drive->from_excitatory;
-    uint16_t *restrict excitatory = drive->arriving.excitatory_count, *restrict inhibitory = drive->arriving.inhibitory_count;
-    const double decay = drive->excitatory.decay, jump_e = drive->excitatory.jump * weight[0], jump_i = drive->inhibitory.jump * weight[1];
-    for (int i = first; i < end; i++) {
-        const double u = decay * from_both[i] + (jump_e * (double)excitatory[i] + jump_i * (double)inhibitory[i]);
-        from_both[i] = u;
-        excitatory[i] = inhibitory[i] = 0;
-        sum[i - first] = outside ? outside[i - first] + u : u;
-    }
+#define REAL double
+#define STEPS(name) name##_double
+#define KEEP(step) ((step).decay)
+#define KEPT(name) KEPT_##name
+#define KEPT_excitatory from_excitatory
+#define KEPT_inhibitory from_inhibitory
+#define KEPT_plastic plastic_sum
+#include "drive_steps.h"
+
+#define REAL float
+#define STEPS(name) name##_single
+#define KEEP(step) ((float)(1 - (step).decay))
+#define KEPT(name) single_##name
+#include "drive_steps.h"
+
+void drive_advance(drive *drive, const drive_noise *noise, int first, int end, const double *outside, double *input) {
+    advance_double(drive, noise, first, end, outside, input);
+    if (drive->readout && drive->plastic_used && first < end)
+        memcpy(drive->learned + first, drive->plastic_sum + first, (size_t)(end - first) * sizeof *drive->learned);
 }
 
-static void filter_weights(drive *drive, int first, int end, double *restrict sum) {
-    double *restrict from_excitatory = drive->from_excitatory, *restrict from_inhibitory = drive->from_inhibitory;
-    double *restrict excitatory = drive->arriving.excitatory, *restrict inhibitory = drive->arriving.inhibitory;
-    const filter_step step_e = drive->excitatory, step_i = drive->inhibitory;
-    for (int i = first; i < end; i++) {
-        if (from_inhibitory) {
-            from_excitatory[i] = step_e.decay * from_excitatory[i] + step_e.jump * excitatory[i];
-            from_inhibitory[i] = step_i.decay * from_inhibitory[i] + step_i.jump * inhibitory[i];
-        } else {
-            from_excitatory[i] = step_e.decay * from_excitatory[i] + step_e.jump * (excitatory[i] + inhibitory[i]);
-        }
-        excitatory[i] = inhibitory[i] = 0;
-        sum[i - first] = drive_static(drive, i);
-    }
+void drive_advance_single(drive *drive, const drive_noise *noise, int first, int end, const float *outside, float *input) {
+    advance_single(drive, noise, first, end, outside, input);
 }
 
-static void add_outside(int count, const double *restrict outside, double *restrict sum) {
-    for (int i = 0; i < count; i++) sum[i] = outside[i] + sum[i];
+/* ---- what others read ---- */
+
+void drive_learned(const drive *drive, int first, int end, double *restrict part) {
+    for (int i = first; i < end; i++) part[i - first] = drive->single ? drive->single_plastic[i] : drive->learned[i];
 }
 
-static void advance_static(drive *drive, int first, int end, const double *outside, double *sum) {
-    if (!drive->from_excitatory) {
-        if (first < end) memset(sum, 0, (size_t)(end - first) * sizeof *sum);
-    } else if (drive->arriving.excitatory_count) {
-        int border = drive->excitatory_neurons < first ? first : drive->excitatory_neurons < end ? drive->excitatory_neurons : end;
-        void (*filter)(struct drive *, int, int, const double *, const double *, double *) = drive->from_inhibitory ? filter_counts : filter_counts_together;
-        filter(drive, first, border, drive->type_weight[0], outside, sum);
-        filter(drive, border, end, drive->type_weight[1], outside ? outside + (border - first) : NULL, sum + (border - first));
-        outside = NULL;
-    } else {
-        filter_weights(drive, first, end, sum);
-    }
-    if (outside) add_outside(end - first, outside, sum);
-}
-
-/** Current noise, which is not kept, so that its sum with the static input is. */
-static void add_noise(drive *drive, int first, int end, const double *restrict noise, const double *restrict noise_sd, double *restrict sum) {
-    double *restrict fixed = drive->fixed;
-    for (int i = first; i < end; i++) fixed[i] = sum[i - first] += noise_sd[i] * noise[i - first];
-}
-
-static void advance_plastic(drive *drive, int first, int end, const double *restrict outside, double *restrict sum) {
-    double *restrict u = drive->plastic_sum, *restrict arriving = drive->plastic_arriving;
-    const filter_step all = drive->plastic, *restrict own = drive->plastic_own;
-    for (int i = first; i < end && own; i++) {
-        u[i] = own[i].decay * u[i] + own[i].jump * arriving[i];
-        arriving[i] = 0;
-        sum[i - first] = outside[i - first] + (sum[i - first] + u[i]);
-    }
-    for (int i = first; i < end && !own; i++) {
-        const double now = all.decay * u[i] + all.jump * arriving[i];
-        u[i] = now;
-        arriving[i] = 0;
-        sum[i - first] = outside[i - first] + (sum[i - first] + now);
-    }
-    if (drive->readout && first < end) memcpy(drive->learned + first, u + first, (size_t)(end - first) * sizeof *u);
-}
-
-void drive_advance(drive *drive, int first, int end, const double *noise, const double *noise_sd, const double *outside, double *input) {
-    const bool plastic = drive->plastic_used;
-    advance_static(drive, first, end, noise || plastic ? NULL : outside, input);
-    if (noise) add_noise(drive, first, end, noise, noise_sd, input);
-    if (plastic) advance_plastic(drive, first, end, outside, input);
-    else if (noise) add_outside(end - first, outside, input);
-    drive->noisy = noise != NULL;
-    drive->settled = false;
+/** Of a drive in single precision: its sum is the one that acts on the neurons. */
+static void total_single(const drive *drive, int first, int end, double *restrict total) {
+    const float *restrict learned = drive->single_plastic;
+    const double *restrict fixed = drive->fixed;
+    if (drive->noisy || drive->settled)
+        for (int i = first; i < end; i++) total[i - first] = (float)fixed[i] + learned[i];
+    else if (drive->single_excitatory)
+        for (int i = first; i < end; i++) total[i - first] = (float)drive_static(drive, i) + learned[i];
+    else
+        for (int i = first; i < end; i++) total[i - first] = learned[i];
 }
 
 void drive_total(const drive *drive, int first, int end, double *restrict total) {
     const double *restrict learned = drive->learned, *restrict fixed = drive->fixed;
+    if (drive->single) {
+        total_single(drive, first, end, total);
+        return;
+    }
     if (drive->noisy || drive->settled)
         for (int i = first; i < end; i++) total[i - first] = fixed[i] + learned[i];
     else if (drive->from_excitatory)
@@ -209,8 +188,9 @@ void drive_total(const drive *drive, int first, int end, double *restrict total)
 
 void drive_settle(drive *drive) {
     if (drive->settled) return;
-    if (!drive->noisy && drive->from_excitatory)
+    if (!drive->noisy && drive_has_static(drive))
         for (int i = 0; i < drive->mine; i++) drive->fixed[i] = drive_static(drive, i);
+    if (drive->single) drive_learned(drive, 0, drive->mine, drive->learned);
     drive_total(drive, 0, drive->mine, drive->total);
     drive->settled = true;
 }

@@ -142,6 +142,7 @@ def test_combinations(bench):
         "learning.grid_columns": ["plastic.group_size=4", "learning.store=distributed", "learning.grid_columns=2"],
         "targets.rate_form": theta + ["plastic.kind=all_to_all", "learning.mu=0"],
         "plastic.tau_range": theta[:2] + ["plastic.kind=existing", "plastic.tau_range=[10 ms, 20 ms]"],
+        "neuron.precision": ["neuron.precision=single", "plastic.drive=readout"],
         "plastic.kind": ["plastic.kind=none"],
         "plastic.trained": ["plastic.trained=targets"],
         "feedforward.units": ["plastic.kind=none", "learning.rule=none", "feedforward.units=3"],

@@ -75,6 +75,8 @@ I,I,,,,100,-351.2,0.1,normal,false,true,3.5
 """
 CASES = {
     "balanced": merged(BASE, LIF, {"output": {"report": "[drive, v, input]"}, "test": {"trials": 2, "psth_bin": "5 ms"}}),
+    "balanced_single": merged(BASE, LIF, {"neuron": {"precision": "single", "noise_sd": "[0.3, 0.2]", "refractory": "1 ms"}, "output": {"report": "[drive, v, input]"}, "test": {"trials": 2, "every": 1},
+                                          "simulation": {"reset": "never"}, "plastic": {"tau_range": "[20, 60]"}}),
     "groups_current_noise": merged(BASE, {"neuron": {"noise": "current", "noise_sd": "[0.5, 0]", "start": "uniform", "refractory": "1 ms"}, "simulation": {"reset": "every_loop"},
                                           "plastic": {"group_size": 7, "active_fraction": 0.5}, "targets": {"bias": "ou"}}),
     "excitatory_partners": merged(BASE, LIF, {"neuron": {"start": "reset"}, "plastic": {"trained": "excitatory", "excitatory_partners": "trained", "tau_range": "[20, 60]"},

@@ -25,6 +25,7 @@ POPULATIONS = {"network.kind": "populations", "network.names": "[A, B, C]", "net
 CONFIGURATIONS = {  # name: (ranks, parameters beside COMMON)
     "balanced": ((1, 2, 3), {**BALANCED, "output.edges": "all"}),
     "double": ((2,), {**BALANCED, "learning.precision": "double"}),
+    "neurons_single": ((2,), {**BALANCED, "neuron.precision": "single", "network.tau_inhibitory": "5 ms"}),
     "half": ((2,), {**BALANCED, "learning.precision": "half"}),
     "textbook": ((2,), {**BALANCED, "learning.store": "textbook"}),
     "packed": ((2,), {**BALANCED, "learning.store": "packed", "learning.precision": "double"}),

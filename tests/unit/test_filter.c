@@ -160,8 +160,8 @@ static void advance(drive *u, const double *noise, const double *noise_sd) {
     double input[MINE], later[MINE], outside[MINE];
     const int middle = u->mine / 2 - (u->mine > 3);
     for (int i = 0; i < MINE; i++) outside[i] = 1.25 * i;
-    drive_advance(u, 0, middle, noise, noise_sd, outside, input);
-    drive_advance(u, middle, u->mine, noise ? noise + middle : NULL, noise_sd, outside + middle, input + middle);
+    drive_advance(u, &(drive_noise){noise, noise_sd}, 0, middle, outside, input);
+    drive_advance(u, &(drive_noise){noise ? noise + middle : NULL, noise_sd}, middle, u->mine, outside + middle, input + middle);
     drive_total(u, 0, u->mine, later);
     drive_settle(u);
     for (int i = 0; i < u->mine; i++) assert_true(later[i] == u->total[i] && input[i] == outside[i] + u->total[i]);
@@ -289,6 +289,73 @@ static void test_static_drive(void **state) {
     }
 }
 
+/** A drive in single precision beside one in double, given the same: every part within rounding, whose size does not grow with time constants; what acts is
+ *  what is read. @param own [MINE] ms or NULL */
+static void check_single(bool static_apart, const double *own, bool noisy) {
+    synapse_rows rows = {.targets = MINE, .start = memory_new(MEMORY_BUFFERS, MINE + 1, sizeof(int64_t)),
+                         .source = memory_new(MEMORY_BUFFERS, MINE * SOURCES, sizeof(int32_t)),
+                         .weight = memory_new(MEMORY_BUFFERS, MINE * SOURCES, sizeof(double))};
+    for (int i = 0; i < MINE; i++) {
+        for (int j = 0; j < SOURCES; j++) rows.source[i * SOURCES + j] = j, rows.weight[i * SOURCES + j] = j < 20 ? 0.1 : -0.15;
+        rows.start[i + 1] = (int64_t)(i + 1) * SOURCES;
+    }
+    static_synapses *synapses = static_from_rows(&rows, SOURCES, 20);
+    plastic_synapses *plastic = make_plastic();
+    drive_setting setting = {.mine = MINE, .first = FIRST, .synapses = synapses, .form = FORM(0, 0.1, 1), .tau_excitatory = 3,
+                             .tau_inhibitory = static_apart ? 5 : 3, .tau_plastic = 150, .tau_plastic_own = own};
+    drive *exact = drive_new(&setting);
+    setting.single = true;
+    drive *narrow = drive_new(&setting);
+    assert_true(!narrow->from_excitatory && narrow->single_excitatory && (narrow->single_inhibitory != NULL) == static_apart);
+    double noise[MINE], sd[MINE], outside[MINE], worst[3] = {0};
+    float outside_single[MINE];
+    int32_t spike[SOURCES];
+    for (int i = 0; i < MINE; i++) outside[i] = 1.25 * i, outside_single[i] = 1.25f * (float)i, sd[i] = 0.1 * i;
+    for (uint64_t step = 0; step < 20000; step++) {
+        const int count = random_spikes(step, spike);
+        drive *both[] = {exact, narrow};
+        double input[MINE], later[MINE], part[MINE];
+        float input_single[MINE];
+        for (int i = 0; i < MINE; i++) noise[i] = uniform(70, step * MINE + (uint64_t)i);
+        for (int k = 0; k < 2; k++) {
+            both[k]->plastic_used = true;
+            static_deliver(synapses, spike, count, &both[k]->arriving), plastic_deliver(plastic, spike, count, both[k]->plastic_arriving);
+        }
+        drive_advance(exact, &(drive_noise){noisy ? noise : NULL, sd}, 0, MINE, outside, input);
+        drive_advance_single(narrow, &(drive_noise){noisy ? noise : NULL, sd}, 0, 3, outside_single, input_single);
+        drive_advance_single(narrow, &(drive_noise){noisy ? noise + 3 : NULL, sd}, 3, MINE, outside_single + 3, input_single + 3);
+        drive_total(narrow, 0, MINE, later), drive_learned(narrow, 0, MINE, part);
+        drive_settle(exact), drive_settle(narrow);
+        for (int i = 0; i < MINE; i++) {
+            assert_true(narrow->total[i] == later[i] && narrow->learned[i] == part[i] && narrow->plastic_arriving[i] == 0);
+            assert_true(input_single[i] == outside_single[i] + (float)narrow->total[i]);
+            worst[0] = fmax(worst[0], fabs(narrow->fixed[i] - exact->fixed[i])), worst[1] = fmax(worst[1], fabs(narrow->learned[i] - exact->learned[i]));
+            worst[2] = fmax(worst[2], fabs(input_single[i] - input[i]));
+        }
+    }
+    print_message("drive in single precision: static %.1e, plastic %.1e, input %.1e apart\n", worst[0], worst[1], worst[2]);
+    assert_true(worst[0] > 0 && worst[0] < 2e-6 && worst[1] > 0 && worst[1] < 2e-5 && worst[2] < 2e-5);
+    for (int step = 0; step < 200000; step++) /* nothing arrives any more: 0 in the end, and no denormal number on the way */
+        for (int k = 0; k < 2; k++) {
+            float input_single[MINE];
+            drive_advance_single(narrow, &(drive_noise){NULL, NULL}, k ? 3 : 0, k ? MINE : 3, outside_single + (k ? 3 : 0), input_single);
+            for (int i = k ? 3 : 0; i < (k ? MINE : 3) && step % 100 == 0; i++)
+                assert_true(narrow->single_plastic[i] == 0 || fabsf(narrow->single_plastic[i]) >= 1e-30f);
+        }
+    for (int i = 0; i < MINE; i++) assert_true(narrow->single_plastic[i] == 0 && narrow->single_excitatory[i] == 0);
+    drive_free(exact), drive_free(narrow);
+    static_free(synapses), plastic_free(plastic), synapse_rows_free(&rows);
+}
+
+static void test_single(void **state) {
+    (void)state;
+    double own[MINE];
+    for (int i = 0; i < MINE; i++) own[i] = 20 + 15 * i;
+    check_single(false, NULL, false);
+    check_single(true, NULL, true);
+    check_single(true, own, false);
+}
+
 /** Current noise without static synapses is fresh in every step. */
 static void test_noise_alone(void **state) {
     (void)state;
@@ -303,7 +370,7 @@ static void test_noise_alone(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_step), cmocka_unit_test(test_one_spike), cmocka_unit_test(test_brute_force), cmocka_unit_test(test_plastic_drive),
-        cmocka_unit_test(test_static_drive), cmocka_unit_test(test_noise_alone),
+        cmocka_unit_test(test_static_drive), cmocka_unit_test(test_single), cmocka_unit_test(test_noise_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

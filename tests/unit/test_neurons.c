@@ -154,6 +154,7 @@ static void test_collect(void **state) {
                 cells->since_spike[i] = fires ? 0 : i + 1;
                 wanted += fires;
             }
+            neurons_stir(cells);
             assert_int_equal(neurons_collect(cells, 0, mine, list), wanted);
             for (int i = 0; i < mine; i++)
                 if (neuron_fired(cells, i)) assert_int_equal(list[at++], i);
@@ -177,6 +178,7 @@ static void check_partition(config *config, int64_t total) {
         for (int64_t step = 0; step < 300; step++) {
             neurons_step(all, stream, step, 0, all->part.mine, input);
             neurons_step(some, stream, step, 0, some->part.mine, input + 3);
+            neurons_settle(all), neurons_settle(some);
             assert_memory_equal(all->field[0] + 3, some->field[0], 11 * sizeof(double));
             assert_memory_equal(all->since_spike + 3, some->since_spike, 11 * sizeof(int32_t));
             assert_memory_equal(all->since_spike + 3, some->since_spike, 11 * sizeof(int32_t));
@@ -193,6 +195,8 @@ static void test_partition(void **state) {
     check_partition(CONFIGURE("neuron.start=normal", "neuron.noise_sd=0.5"), 70);
     check_partition(CONFIGURE("neuron.start=uniform", "neuron.noise_sd=[0.5, 0]"), 20);
     check_partition(CONFIGURE("neuron.start=reset"), 20);
+    check_partition(CONFIGURE("neuron.precision=single", "neuron.noise_sd=0.5"), 70);
+    check_partition(CONFIGURE("neuron.precision=single", "neuron.noise_sd=[0.5, 0]"), 20);
     config *normal = CONFIGURE("neuron.start=normal", "neuron.threshold=3", "neuron.reset=1");
     neurons *cells = make(normal, 10000, 0, 10000, 5000, 0.1);
     double sum = 0, square = 0;
@@ -204,6 +208,77 @@ static void test_partition(void **state) {
     assert_true(cells->field[0][0] != first); /* a repetition of its own */
     neurons_free(cells);
     config_free(normal);
+}
+
+/** Blocks in which nobody rests are not looked at: whatever the pieces in which they are advanced, the same bits, the same who fire, and those who did. */
+static void check_blocks(const char *precision, const char *refractory) {
+    enum { CELLS = 3 * NEURON_BLOCK + 70 };
+    config *config = CONFIGURE("neuron.model=lif", precision, refractory);
+    neurons *whole = make(config, CELLS, 0, CELLS, 300, 0.1), *pieces = make(config, CELLS, 0, CELLS, 300, 0.1);
+    int32_t list[CELLS];
+    int64_t spikes = 0, quiet = 0;
+    double input[CELLS];
+    neurons_reset(whole, 1), neurons_reset(pieces, 1);
+    for (int64_t step = 0; step < 3000; step++) {
+        for (int i = 0; i < CELLS; i++) /* none, few and all fire */
+            input[i] = i < NEURON_BLOCK ? 0.99 : i < 2 * NEURON_BLOCK && i % 100 ? 0.5 : 1.01 + 0.0001 * i;
+        neurons_step(whole, 1, step, 0, CELLS, input);
+        for (int first = 0, end; first < CELLS; first = end) {
+            end = first + 1 + (int)((uint64_t)(step * 2654435761 + first * 40503) >> 4 & 511);
+            if (end > CELLS) end = CELLS;
+            neurons_step(pieces, 1, step, first, end, input + first);
+        }
+        neurons_settle(whole), neurons_settle(pieces);
+        assert_memory_equal(whole->field[0], pieces->field[0], sizeof input);
+        assert_memory_equal(whole->since_spike, pieces->since_spike, CELLS * sizeof(int32_t));
+        int count = neurons_collect(whole, 0, CELLS, list), at = 0;
+        for (int i = 0; i < CELLS; i++)
+            if (neuron_fired(whole, i)) assert_true(at < count && list[at++] == i);
+        assert_int_equal(at, count);
+        spikes += count;
+        for (int b = 0; b < 4; b++) quiet += !whole->stirred[b];
+    }
+    assert_true(spikes > 1000 && quiet > 3000 && quiet < 4 * 3000); /* nobody of the first block fires once it has settled */
+    memset(whole->since_spike, 0, NEURON_BLOCK * sizeof(int32_t)); /* as where a state is brought back */
+    neurons_stir(whole);
+    assert_true(neurons_collect(whole, 0, NEURON_BLOCK, list) == NEURON_BLOCK);
+    neurons_step(whole, 1, 3000, 0, CELLS, input);
+    assert_true(neurons_collect(whole, 0, NEURON_BLOCK, list) == 0 && whole->since_spike[7] == 1);
+    neurons_free(whole), neurons_free(pieces);
+    config_free(config);
+}
+
+static void test_blocks(void **state) {
+    (void)state;
+    check_blocks("neuron.precision=double", "neuron.refractory=0.1 ms");
+    check_blocks("neuron.precision=double", "neuron.refractory=0 ms");
+    check_blocks("neuron.precision=single", "neuron.refractory=2 ms");
+}
+
+/** Single precision beside double: the same spikes of neurons under constant input but for few that are a step apart, voltages close until then. */
+static void test_single(void **state) {
+    (void)state;
+    enum { CELLS = 500, STEPS = 20000 };
+    config *one = CONFIGURE("neuron.model=lif", "neuron.precision=double"), *other = CONFIGURE("neuron.model=lif", "neuron.precision=single");
+    neurons *exact = make(one, CELLS, 0, CELLS, 300, 0.1), *narrow = make(other, CELLS, 0, CELLS, 300, 0.1);
+    assert_true(!neurons_are_single(exact) && neurons_are_single(narrow));
+    double input[CELLS], worst = 0;
+    int64_t spikes[2] = {0, 0};
+    for (int i = 0; i < CELLS; i++) input[i] = 0.9 + 0.001 * i;
+    neurons_reset(exact, 5), neurons_reset(narrow, 5);
+    for (int64_t step = 0; step < STEPS; step++) {
+        neurons_step(exact, 5, step, 0, CELLS, input), neurons_step(narrow, 5, step, 0, CELLS, input);
+        neurons_settle(narrow);
+        for (int i = 0; i < CELLS; i++) {
+            spikes[0] += neuron_fired(exact, i), spikes[1] += neuron_fired(narrow, i);
+            if (step < 50 && exact->since_spike[i] == narrow->since_spike[i]) worst = fmax(worst, fabs(exact->field[0][i] - narrow->field[0][i]));
+        }
+    }
+    print_message("lif in single precision: voltages %.1e apart within 50 steps, %lld spikes for %lld\n", worst, (long long)spikes[1], (long long)spikes[0]);
+    assert_true(worst > 0 && worst < 2e-6 && spikes[0] > 10000);
+    assert_true(llabs(spikes[0] - spikes[1]) <= spikes[0] / 5000);
+    neurons_free(exact), neurons_free(narrow);
+    config_free(one), config_free(other);
 }
 
 static void check_refused(const char *override, double dt, const char *wanted) {
@@ -229,7 +304,8 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_theta_period), cmocka_unit_test(test_theta_silence), cmocka_unit_test(test_theta_is_qif),
         cmocka_unit_test(test_lif_interval), cmocka_unit_test(test_lif_noise),     cmocka_unit_test(test_noise_of_step),
-        cmocka_unit_test(test_collect),      cmocka_unit_test(test_partition),     cmocka_unit_test(test_check),
+        cmocka_unit_test(test_collect),      cmocka_unit_test(test_partition), cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_single),     cmocka_unit_test(test_check),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();

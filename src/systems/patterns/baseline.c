@@ -20,7 +20,7 @@ static void watch_step(void *self, int64_t step, const int32_t *fired, int count
     watch->samples++;
     watch->settled += count;
     const drive *drive = sim->drive;
-    if (!drive->from_excitatory) return; /* no static synapses: no static drive */
+    if (!drive_has_static(drive)) return; /* no static synapses: no static drive */
     for (int i = 0; i < sim->part.mine; i++) {
         double u = drive_static(drive, i); /* without current noise, which Siegert's formula gets apart */
         watch->sum[i] += u;

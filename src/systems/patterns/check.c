@@ -60,6 +60,13 @@ static status check_plastic(config *config) {
     return STATUS_OK;
 }
 
+/** Learning moves the sums of the readout form in double precision. */
+static status check_precision(config *config, const neuron_model *model) {
+    if (!model->single || !model->single(config_variant(config, "neuron")) || !build_readout_form(config)) return STATUS_OK;
+    return config_complain(config, "neuron", "precision",
+                           "single needs plastic.drive: spike_time; a drive read out as W r is a sum that learning moves: give double");
+}
+
 status build_check(const context *context, config *config) {
     (void)context;
     const network_settings *network = config_common(config, "network");
@@ -69,6 +76,7 @@ status build_check(const context *context, config *config) {
     const network_kind *kind = network_kinds[config_variant_index(config, "network")];
     const plastic_kind *plastic = plastic_kinds[config_variant_index(config, "plastic")];
     if (model->check) result = status_worse(result, model->check(config, config_variant(config, "neuron"), simulation->dt, &network->cells));
+    result = status_worse(result, check_precision(config, model));
     const stimulus_kind *stimulus = stimulus_kinds[config_variant_index(config, "stimulus")];
     if (stimulus->check) result = status_worse(result, stimulus->check(config, config_variant(config, "stimulus"), simulation->dt));
     if (kind->check) result = status_worse(result, kind->check(config, config_variant(config, "network"), network));

@@ -249,7 +249,9 @@ static void variables(void *raw, variable_list *list) {
 }
 
 static void refresh(void *raw) {
-    drive_settle(((patterns *)raw)->sim->drive);
+    const simulation *sim = ((patterns *)raw)->sim;
+    drive_settle(sim->drive);
+    neurons_settle(sim->neurons);
 }
 
 void patterns_scored(const simulation *sim, figure_list *figures) {

@@ -49,6 +49,7 @@ typedef struct simulation {
     struct perturbation *perturbation; /**< what a test does to the network (perturbation.h), NULL: nothing */
     const double *stimulus_now; /**< [mine] external input of the last step, NULL: none; borrowed from the stimulus */
     double *input;            /**< [mine] total input of the last step, if output.report wants it; else NULL */
+    float *bias_single;       /**< [mine] network.bias for neurons in single precision, else NULL */
     int32_t *fired;           /**< [mine] scratch: local indices of this step's spikes */
     arrivals arrivals;        /**< what other ranks have yet to hear of (arrivals.h) */
     int64_t loop_steps;       /**< steps of a loop */

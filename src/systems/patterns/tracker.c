@@ -105,8 +105,8 @@ static void add_values(const tracker *tracker, const simulation *sim, double *re
     for (int first = 0; first < tracker->mine; first += STRETCH) {
         const int end = tracker->mine - first < STRETCH ? tracker->mine : first + STRETCH;
         double total[STRETCH]; /* instead of drive_settle(), which would store it for all */
-        const double *restrict drive = tracker->total ? total : sim->drive->learned + first;
-        if (tracker->total) drive_total(sim->drive, first, end, total);
+        const double *restrict drive = total;
+        (tracker->total ? drive_total : drive_learned)(sim->drive, first, end, total);
         if (tracker->rates)
             for (int i = first; i < end; i++) to[i] += transfer_phi2(drive[i - first] + sim->network.bias[i] + (sim->stimulus_now ? sim->stimulus_now[i] : 0));
         else

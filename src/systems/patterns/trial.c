@@ -11,11 +11,10 @@
  * Spikes of some steps are exchanged at once where no delay is shorter (arrivals.h). */
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "engram/clock.h"
 #include "perturbation.h"
-#include "simulation.h"
+#include "stretch.h"
 
 /** Number (from 1) of the learning instant at @p step, or 0. */
 static int instant_at(const simulation *sim, int64_t step) {
@@ -52,9 +51,6 @@ static bool learn_if_due(simulation *sim, const trial *trial, int64_t step, cons
     return true;
 }
 
-/** Neurons are advanced in stretches: their state then passes from drive to spikes in the first-level cache, once a step. */
-enum { STRETCH = 512 };
-
 /** Filtered spikes take up those of the last step (spike-time form) or of this one (readout form). */
 static void filter_take_up(simulation *sim, const trial *trial, int64_t step) {
     if (!trial->learn) return;
@@ -63,43 +59,13 @@ static void filter_take_up(simulation *sim, const trial *trial, int64_t step) {
     sim->filter_age++;
 }
 
-/** The same for the drive of a stretch. @param outside [end - first] @param[out] input [end - first] with what comes from outside */
-static void drive_take_up(simulation *sim, const trial *trial, int64_t step, int first, int end, const double *outside, double *input) {
-    const double *noise = sim->current_noise ? neurons_noise(sim->neurons, trial->stream, step - 1, first, end) : NULL;
-    static_input *arriving = &sim->drive->arriving;
-    if (sim->network.background) background_add(sim->network.background, trial->stream, step - 1, first, end, arriving->excitatory, arriving->inhibitory);
-    drive_advance(sim->drive, first, end, noise, sim->current_noise, outside, input);
-}
-
-/** Input of a stretch with the drive of this step (spike-time form) or as the last step left it. @param[out] input [end - first] bias + stimulus + drive */
-static void find_input(simulation *sim, const trial *trial, int64_t step, const double *restrict stimulus, int first, int end, double *restrict input) {
-    const double *restrict bias = sim->network.bias;
-    _Alignas(64) double outside[STRETCH];
-    for (int i = first; i < end && stimulus; i++) outside[i - first] = bias[i] + stimulus[i];
-    const double *restrict constant = stimulus ? outside : bias + first;
-    if (sim->drive->readout) {
-        drive_total(sim->drive, first, end, input);
-        for (int i = 0; i < end - first; i++) input[i] = constant[i] + input[i];
-    } else {
-        drive_take_up(sim, trial, step, first, end, constant, input);
-    }
-    if (sim->perturbation) perturbation_add_noise(sim->perturbation, trial->stream, step - 1, first, end, input);
-    if (sim->input) memcpy(sim->input + first, input, (size_t)(end - first) * sizeof *input);
-}
-
-static int stretch_end(const simulation *sim, int first) {
-    return sim->part.mine - first < STRETCH ? sim->part.mine : first + STRETCH;
-}
-
 /** All neurons of the rank. @return how many fired, listed in sim->fired */
 static int advance_neurons(simulation *sim, const trial *trial, int64_t step, const double *stimulus) {
     int fired = 0;
     if (!sim->drive->readout) filter_take_up(sim, trial, step);
     for (int first = 0, end; first < sim->part.mine; first = end) {
-        _Alignas(64) double input[STRETCH]; /* whole cache lines, whole vectors */
         end = stretch_end(sim, first);
-        find_input(sim, trial, step, stimulus, first, end, input);
-        neurons_step(sim->neurons, trial->stream, step - 1, first, end, input);
+        stretch_advance(sim, trial, step, stimulus, first, end);
         fired += neurons_collect(sim->neurons, first, end, sim->fired + fired);
     }
     return sim->perturbation ? perturbation_silence(sim->perturbation, sim->fired, fired) : fired;
@@ -109,9 +75,8 @@ static int advance_neurons(simulation *sim, const trial *trial, int64_t step, co
 static void take_up_by_readout(simulation *sim, const trial *trial, int64_t step) {
     filter_take_up(sim, trial, step);
     for (int first = 0, end; first < sim->part.mine; first = end) {
-        _Alignas(64) double input[STRETCH]; /* not that of the next step: learning may still move the drive */
         end = stretch_end(sim, first);
-        drive_take_up(sim, trial, step, first, end, sim->network.bias + first, input);
+        stretch_take_up(sim, trial, step, first, end);
     }
 }
 
@@ -141,6 +106,7 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
     bool readout = sim->drive->readout;
     stopwatch watch = stopwatch_start(sim->timers);
     double started = watch.last;
+    neurons_stir(sim->neurons);
     begin(sim, trial);
     arrivals_begin(sim);
     sim->drive->plastic_used |= trial->plastic && sim->plastic->rows > 0;

@@ -117,7 +117,7 @@ static measured measure(calibration *calibration, int how, const char *format, .
 /* ---- update ---- */
 
 static const double update_sizes[] = {32, 1024, 16384, 262144};
-enum { UPDATE_SIZES = sizeof update_sizes / sizeof *update_sizes };
+enum { UPDATE_SIZES = sizeof update_sizes / sizeof *update_sizes, SINGLE_AT = 2 };
 
 /** ns of a neuron and step. */
 static double update_cost(calibration *calibration, double neurons, const char *network, const char *neuron, const char *plastic) {
@@ -160,6 +160,10 @@ static void measure_update(calibration *calibration) {
         }
         measure_additions(calibration, k, update_sizes[k], update->model[0].values[k]); /* lif */
     }
+    const char *balanced = "kind: balanced_ei, in_degree: 1, external_drive: 0", *none = "kind: none";
+    update->single = update_cost(calibration, update_sizes[SINGLE_AT], balanced, "model: lif, precision: single", none) /
+                     fmax(update_cost(calibration, update_sizes[SINGLE_AT], balanced, "model: lif", none), 0.01);
+    update->single = fmin(fmax(update->single, 0.05), 20);
     measured spiking = rest_and_spikes(calibration, "bias: 1.0005"), resting = rest_and_spikes(calibration, "bias: 0");
     update->spike = fmax((spiking.phase[PHASE_UPDATE] - resting.phase[PHASE_UPDATE]) / (spiking.spikes - resting.spikes) * 1e9, 0);
     costs.others->step = resting.phase[PHASE_RECORD] / resting.steps * 1e9;

@@ -13,6 +13,7 @@ typedef struct {
     param_numbers model[MACHINE_MODELS_MAX];    /**< in the order of neuron_models[]: without noise and synapses */
     param_numbers noise, typed, weighted, plastic; /**< what these add */
     double spike;                               /**< of a spike of the rank's neurons: its stretch of neurons is no longer advanced alike */
+    double single;                              /**< factor of neurons in single precision, of all but noise */
     double learning;                            /**< factor where the rank learns: P passes through the caches in between */
 } machine_update;
 

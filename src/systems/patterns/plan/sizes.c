@@ -24,6 +24,7 @@ static void read_neurons(config *config, plan_network *network) {
     network->learns = settings->learns;
     neurons none = {.model = network->model, .part = {.total = settings->neurons, .ranks = 1}, .cells = settings->cells, .dt = simulation->dt,
                     .parameters = config_variant(config, "neuron")};
+    network->single = network->model->single && network->model->single(config_variant(config, "neuron"));
     network->noise = has_noise(&none);
     network->current_noise = network->noise && network->model->noise_is_current && network->model->noise_is_current(&none);
     network->readout = build_readout_form(config);

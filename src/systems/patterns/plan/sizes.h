@@ -9,6 +9,7 @@
 /** A network as the configuration describes it. */
 typedef struct {
     const neuron_model *model;
+    bool single;               /**< neurons are in single precision */
     bool noise;                /**< some neuron has it */
     bool current_noise;        /**< it enters the drive */
     bool readout;              /**< the plastic drive is W r with the current weights */

@@ -33,9 +33,10 @@ static double step_of_neurons(const timing *timing) {
     double mine = (double)timing->share.mine, counted = fmax(mine, update->neurons.values[0]); /* a step has its price for no neuron, too */
     double ns = machine_curve(&update->neurons, &update->model[model], counted);
     if (network->network.background > 0) ns += 0.4 * machine_curve(&update->neurons, &update->noise, counted); /* words as of noise, and comparisons */
-    if (network->noise) ns += machine_curve(&update->neurons, &update->noise, counted);
     if (network->network.any) ns += machine_curve(&update->neurons, plan_is_typed(network) ? &update->typed : &update->weighted, counted);
     if (network->inputs > 0) ns += machine_curve(&update->neurons, &update->plastic, counted);
+    if (network->single) ns *= update->single;
+    if (network->noise) ns += machine_curve(&update->neurons, &update->noise, counted);
     return (counted * ns + mine * timing->own * update->spike) * NS;
 }
 

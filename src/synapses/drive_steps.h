@@ -1,0 +1,114 @@
+/* A step of the filters of neurons first .. end-1, in one precision: included by drive.c once for each, which defines
+ *     REAL           the type of what is filtered and of what acts on the neurons
+ *     STEPS(name)    functions of this precision
+ *     KEEP(step)     what take_up needs of a filter_step
+ *     KEPT(name)     the array of that part of the drive
+ * and take_up_...(u, keep, added), the step of one filter. What arrived is taken up and cleared for the next step; sum [end - first] is what acts on the
+ * neurons. */
+
+/** Static input counted by type, of neurons of one type. @param weight of a spike from excitatory and from inhibitory neurons
+ *  @param outside NULL: nothing more to add */
+static void STEPS(filter_counts)(drive *drive, int first, int end, const double weight[2], const REAL *restrict outside, REAL *restrict sum) {
+    REAL *restrict from_excitatory = drive->KEPT(excitatory), *restrict from_inhibitory = drive->KEPT(inhibitory);
+    uint16_t *restrict excitatory = drive->arriving.excitatory_count, *restrict inhibitory = drive->arriving.inhibitory_count;
+    const REAL keep_e = KEEP(drive->excitatory), jump_e = (REAL)(drive->excitatory.jump * weight[0]);
+    const REAL keep_i = KEEP(drive->inhibitory), jump_i = (REAL)(drive->inhibitory.jump * weight[1]);
+    for (int i = first; i < end; i++) {
+        const REAL e = STEPS(take_up)(from_excitatory[i], keep_e, jump_e * (REAL)excitatory[i]);
+        const REAL h = STEPS(take_up)(from_inhibitory[i], keep_i, jump_i * (REAL)inhibitory[i]);
+        from_excitatory[i] = e;
+        from_inhibitory[i] = h;
+        excitatory[i] = inhibitory[i] = 0;
+        sum[i - first] = outside ? outside[i - first] + (e + h) : e + h;
+    }
+}
+
+/** The same with one filter for both. */
+static void STEPS(filter_counts_together)(drive *drive, int first, int end, const double weight[2], const REAL *restrict outside, REAL *restrict sum) {
+    REAL *restrict from_both = drive->KEPT(excitatory);
+    uint16_t *restrict excitatory = drive->arriving.excitatory_count, *restrict inhibitory = drive->arriving.inhibitory_count;
+    const REAL keep = KEEP(drive->excitatory), jump_e = (REAL)(drive->excitatory.jump * weight[0]), jump_i = (REAL)(drive->inhibitory.jump * weight[1]);
+    for (int i = first; i < end; i++) {
+        const REAL u = STEPS(take_up)(from_both[i], keep, jump_e * (REAL)excitatory[i] + jump_i * (REAL)inhibitory[i]);
+        from_both[i] = u;
+        excitatory[i] = inhibitory[i] = 0;
+        sum[i - first] = outside ? outside[i - first] + u : u;
+    }
+}
+
+static void STEPS(filter_weights)(drive *drive, int first, int end, REAL *restrict sum) {
+    REAL *restrict from_excitatory = drive->KEPT(excitatory), *restrict from_inhibitory = drive->KEPT(inhibitory);
+    double *restrict excitatory = drive->arriving.excitatory, *restrict inhibitory = drive->arriving.inhibitory;
+    const REAL keep_e = KEEP(drive->excitatory), keep_i = KEEP(drive->inhibitory);
+    const double jump_e = drive->excitatory.jump, jump_i = drive->inhibitory.jump;
+    for (int i = first; i < end; i++) {
+        if (from_inhibitory) {
+            from_excitatory[i] = STEPS(take_up)(from_excitatory[i], keep_e, (REAL)(jump_e * excitatory[i]));
+            from_inhibitory[i] = STEPS(take_up)(from_inhibitory[i], keep_i, (REAL)(jump_i * inhibitory[i]));
+        } else {
+            from_excitatory[i] = STEPS(take_up)(from_excitatory[i], keep_e, (REAL)(jump_e * (excitatory[i] + inhibitory[i])));
+        }
+        excitatory[i] = inhibitory[i] = 0;
+        sum[i - first] = from_inhibitory ? from_excitatory[i] + from_inhibitory[i] : from_excitatory[i];
+    }
+}
+
+static void STEPS(add_outside)(int count, const REAL *restrict outside, REAL *restrict sum) {
+    for (int i = 0; i < count; i++) sum[i] = outside[i] + sum[i];
+}
+
+static void STEPS(advance_static)(drive *drive, int first, int end, const REAL *outside, REAL *sum) {
+    if (!drive->KEPT(excitatory)) {
+        if (first < end) memset(sum, 0, (size_t)(end - first) * sizeof *sum);
+    } else if (drive->arriving.excitatory_count) {
+        int border = drive->excitatory_neurons < first ? first : drive->excitatory_neurons < end ? drive->excitatory_neurons : end;
+        void (*filter)(struct drive *, int, int, const double *, const REAL *, REAL *) =
+            drive->KEPT(inhibitory) ? STEPS(filter_counts) : STEPS(filter_counts_together);
+        filter(drive, first, border, drive->type_weight[0], outside, sum);
+        filter(drive, border, end, drive->type_weight[1], outside ? outside + (border - first) : NULL, sum + (border - first));
+        outside = NULL;
+    } else {
+        STEPS(filter_weights)(drive, first, end, sum);
+    }
+    if (outside) STEPS(add_outside)(end - first, outside, sum);
+}
+
+/** Current noise, which is not kept, so that its sum with the static input is. */
+static void STEPS(add_noise)(drive *drive, int first, int end, const double *restrict noise, const double *restrict noise_sd, REAL *restrict sum) {
+    double *restrict fixed = drive->fixed;
+    for (int i = first; i < end; i++) fixed[i] = sum[i - first] += (REAL)(noise_sd[i] * noise[i - first]);
+}
+
+static void STEPS(advance_plastic)(drive *drive, int first, int end, const REAL *restrict outside, REAL *restrict sum) {
+    REAL *restrict u = drive->KEPT(plastic);
+    double *restrict arriving = drive->plastic_arriving;
+    const filter_step *restrict own = drive->plastic_own;
+    const REAL keep = KEEP(drive->plastic);
+    const double jump = drive->plastic.jump;
+    for (int i = first; i < end && own; i++) {
+        u[i] = STEPS(take_up)(u[i], KEEP(own[i]), (REAL)(own[i].jump * arriving[i]));
+        arriving[i] = 0;
+        sum[i - first] = outside[i - first] + (sum[i - first] + u[i]);
+    }
+    for (int i = first; i < end && !own; i++) {
+        const REAL now = STEPS(take_up)(u[i], keep, (REAL)(jump * arriving[i]));
+        u[i] = now;
+        arriving[i] = 0;
+        sum[i - first] = outside[i - first] + (sum[i - first] + now);
+    }
+}
+
+static void STEPS(advance)(drive *drive, const drive_noise *noise, int first, int end, const REAL *outside, REAL *input) {
+    const bool plastic = drive->plastic_used;
+    STEPS(advance_static)(drive, first, end, noise->normals || plastic ? NULL : outside, input);
+    if (noise->normals) STEPS(add_noise)(drive, first, end, noise->normals, noise->sd, input);
+    if (plastic) STEPS(advance_plastic)(drive, first, end, outside, input);
+    else if (noise->normals) STEPS(add_outside)(end - first, outside, input);
+    drive->noisy = noise->normals != NULL;
+    drive->settled = false;
+}
+
+#undef REAL
+#undef STEPS
+#undef KEEP
+#undef KEPT

@@ -1,0 +1,56 @@
+#include "stretch.h"
+
+#include <string.h>
+
+#include "perturbation.h"
+
+/** What else the drive takes up in a step: background, which arrives, and current noise, which is told. */
+static drive_noise from_outside(simulation *sim, const trial *trial, int64_t step, int first, int end) {
+    static_input *arriving = &sim->drive->arriving;
+    if (sim->network.background) background_add(sim->network.background, trial->stream, step - 1, first, end, arriving->excitatory, arriving->inhibitory);
+    const double *normals = sim->current_noise ? neurons_noise(sim->neurons, trial->stream, step - 1, first, end) : NULL;
+    return (drive_noise){normals, sim->current_noise};
+}
+
+void stretch_take_up(simulation *sim, const trial *trial, int64_t step, int first, int end) {
+    _Alignas(64) double input[STRETCH]; /* not that of the next step: learning may still move the drive */
+    const drive_noise noise = from_outside(sim, trial, step, first, end);
+    drive_advance(sim->drive, &noise, first, end, sim->network.bias + first, input);
+}
+
+static void advance_double(simulation *sim, const trial *trial, int64_t step, const double *restrict stimulus, int first, int end) {
+    const double *restrict bias = sim->network.bias;
+    _Alignas(64) double input[STRETCH], outside[STRETCH]; /* whole cache lines, whole vectors */
+    for (int i = first; i < end && stimulus; i++) outside[i - first] = bias[i] + stimulus[i];
+    const double *restrict constant = stimulus ? outside : bias + first;
+    if (sim->drive->readout) {
+        drive_total(sim->drive, first, end, input);
+        for (int i = 0; i < end - first; i++) input[i] = constant[i] + input[i];
+    } else {
+        const drive_noise noise = from_outside(sim, trial, step, first, end);
+        drive_advance(sim->drive, &noise, first, end, constant, input);
+    }
+    if (sim->perturbation) perturbation_add_noise(sim->perturbation, trial->stream, step - 1, first, end, input);
+    if (sim->input) memcpy(sim->input + first, input, (size_t)(end - first) * sizeof *input);
+    neurons_step(sim->neurons, trial->stream, step - 1, first, end, input);
+}
+
+/** The same in single precision, which the readout form has not. */
+static void advance_single(simulation *sim, const trial *trial, int64_t step, const double *restrict stimulus, int first, int end) {
+    const double *restrict bias = sim->network.bias;
+    _Alignas(64) float input[STRETCH], outside[STRETCH];
+    for (int i = first; i < end && stimulus; i++) outside[i - first] = (float)(bias[i] + stimulus[i]);
+    const drive_noise noise = from_outside(sim, trial, step, first, end);
+    drive_advance_single(sim->drive, &noise, first, end, stimulus ? outside : sim->bias_single + first, input);
+    if (sim->perturbation) {
+        double added[STRETCH] = {0};
+        perturbation_add_noise(sim->perturbation, trial->stream, step - 1, first, end, added);
+        for (int i = 0; i < end - first; i++) input[i] += (float)added[i];
+    }
+    for (int i = first; i < end && sim->input; i++) sim->input[i] = input[i - first];
+    neurons_step_single(sim->neurons, trial->stream, step - 1, first, end, input);
+}
+
+void stretch_advance(simulation *sim, const trial *trial, int64_t step, const double *stimulus, int first, int end) {
+    (neurons_are_single(sim->neurons) ? advance_single : advance_double)(sim, trial, step, stimulus, first, end);
+}
