@@ -68,11 +68,11 @@ typedef struct {
 } drive_noise;
 
 /** One step of neurons first .. end-1 (local indices): filter what arrived and clear it. Leaves the arrays fixed and total behind.
- *  @param outside [end - first] input besides the drive @param[out] input [end - first] outside + (fixed + learned) */
-void drive_advance(drive *drive, const drive_noise *noise, int first, int end, const double *outside, double *input);
+ *  @param outside [end - first] input besides the drive; NULL: @p constant for all of them @param[out] input [end - first] outside + (fixed + learned) */
+void drive_advance(drive *drive, const drive_noise *noise, int first, int end, const double *outside, double constant, double *input);
 
 /** The same for a drive in single precision. */
-void drive_advance_single(drive *drive, const drive_noise *noise, int first, int end, const float *outside, float *input);
+void drive_advance_single(drive *drive, const drive_noise *noise, int first, int end, const float *outside, float constant, float *input);
 
 /** Are there static synapses? */
 static inline bool drive_has_static(const drive *drive) { return drive->from_excitatory || drive->single_excitatory; }

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdbool.h>
 
+enum { FEW = 32 }; /* neurons that are looked at one by one where one of them fires */
+
 static bool any_resting(const int32_t *since, int count, int32_t rest) {
     int32_t any = 0;
     for (int i = 0; i < count; i++) any |= since[i] < rest;

@@ -26,10 +26,15 @@ static bool STEPS(advance_rested)(leaky_step step, int count, const REAL *restri
         v[i] = next;
         above |= next > threshold;
     }
-    for (int i = 0; i < count && above; i++) {
-        if (!(v[i] > threshold)) continue;
-        v[i] = reset;
-        since[i] = 0;
+    for (int some = 0; some < count && above; some += FEW) {
+        const int end = count - some < FEW ? count : some + FEW;
+        WHOLE here = 0;
+        for (int i = some; i < end; i++) here |= v[i] > threshold;
+        for (int i = some; i < end && here; i++) {
+            if (!(v[i] > threshold)) continue;
+            v[i] = reset;
+            since[i] = 0;
+        }
     }
     return above;
 }

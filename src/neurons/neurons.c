@@ -97,22 +97,26 @@ void neurons_step_single(neurons *neurons, uint64_t stream, int64_t step, int fi
     neurons->model->step_single(neurons, first, end, input, own_noise(neurons, stream, step, first, end));
 }
 
+/** Those of neurons first .. end-1, of one block. */
 static int list_fired(const neurons *neurons, int first, int end, int32_t *list) {
+    enum { LOOK = 32 }; /* of which rarely one has fired */
     int count = 0;
-    for (int i = first; i < end; i++)
-        if (neuron_fired(neurons, i)) list[count++] = i;
+    for (int begin = first, next; begin < end; begin = next) {
+        int any = 0;
+        next = end - begin < LOOK ? end : begin + LOOK;
+        for (int i = begin; i < next; i++) any |= neuron_fired(neurons, i);
+        for (int i = begin; i < next && any; i++)
+            if (neuron_fired(neurons, i)) list[count++] = i;
+    }
     return count;
 }
 
 int neurons_collect(const neurons *neurons, int first, int end, int32_t *list) {
-    enum { LOOK = 128 }; /* of which rarely one has fired */
     int count = 0;
     for (int begin = first, next; begin < end; begin = next) {
-        next = (begin / LOOK + 1) * LOOK < end ? (begin / LOOK + 1) * LOOK : end;
-        if (!neurons->stirred[begin / NEURON_BLOCK]) continue;
-        int any = 0;
-        for (int i = begin; i < next; i++) any |= neuron_fired(neurons, i);
-        if (any) count += list_fired(neurons, begin, next, list + count);
+        const int block = begin / NEURON_BLOCK;
+        next = (block + 1) * NEURON_BLOCK < end ? (block + 1) * NEURON_BLOCK : end;
+        if (neurons->stirred[block]) count += list_fired(neurons, begin, next, list + count);
     }
     return count;
 }

@@ -121,6 +121,8 @@ void drive_reset(drive *drive) {
 
 /* ---- a step ---- */
 
+static const double NOTHING = -0.0; /* whatever it is added to stays what it was, 0 and -0 too */
+
 static inline double take_up_double(double u, double decay, double added) { return decay * u + added; }
 
 /** What is left of a drive that nothing reaches any more would be denormal numbers, which take a hundred times as long. */
@@ -137,6 +139,9 @@ static inline float take_up_single(float u, float loss, float added) {
 #define KEPT_inhibitory from_inhibitory
 #define KEPT_plastic plastic_sum
 #include "drive_steps.h"
+#undef KEPT_excitatory
+#undef KEPT_inhibitory
+#undef KEPT_plastic
 
 #define REAL float
 #define STEPS(name) name##_single
@@ -144,14 +149,14 @@ static inline float take_up_single(float u, float loss, float added) {
 #define KEPT(name) single_##name
 #include "drive_steps.h"
 
-void drive_advance(drive *drive, const drive_noise *noise, int first, int end, const double *outside, double *input) {
-    advance_double(drive, noise, first, end, outside, input);
+void drive_advance(drive *drive, const drive_noise *noise, int first, int end, const double *outside, double constant, double *input) {
+    advance_double(drive, noise, first, end, outside, constant, input);
     if (drive->readout && drive->plastic_used && first < end)
         memcpy(drive->learned + first, drive->plastic_sum + first, (size_t)(end - first) * sizeof *drive->learned);
 }
 
-void drive_advance_single(drive *drive, const drive_noise *noise, int first, int end, const float *outside, float *input) {
-    advance_single(drive, noise, first, end, outside, input);
+void drive_advance_single(drive *drive, const drive_noise *noise, int first, int end, const float *outside, float constant, float *input) {
+    advance_single(drive, noise, first, end, outside, constant, input);
 }
 
 /* ---- what others read ---- */

@@ -7,8 +7,8 @@
  * neurons. */
 
 /** Static input counted by type, of neurons of one type. @param weight of a spike from excitatory and from inhibitory neurons
- *  @param outside NULL: nothing more to add */
-static void STEPS(filter_counts)(drive *drive, int first, int end, const double weight[2], const REAL *restrict outside, REAL *restrict sum) {
+ *  @param outside [end - first] is added, or NULL: @p constant */
+static void STEPS(filter_counts)(drive *drive, int first, int end, const double weight[2], const REAL *restrict outside, REAL constant, REAL *restrict sum) {
     REAL *restrict from_excitatory = drive->KEPT(excitatory), *restrict from_inhibitory = drive->KEPT(inhibitory);
     uint16_t *restrict excitatory = drive->arriving.excitatory_count, *restrict inhibitory = drive->arriving.inhibitory_count;
     const REAL keep_e = KEEP(drive->excitatory), jump_e = (REAL)(drive->excitatory.jump * weight[0]);
@@ -19,12 +19,13 @@ static void STEPS(filter_counts)(drive *drive, int first, int end, const double 
         from_excitatory[i] = e;
         from_inhibitory[i] = h;
         excitatory[i] = inhibitory[i] = 0;
-        sum[i - first] = outside ? outside[i - first] + (e + h) : e + h;
+        sum[i - first] = (outside ? outside[i - first] : constant) + (e + h);
     }
 }
 
 /** The same with one filter for both. */
-static void STEPS(filter_counts_together)(drive *drive, int first, int end, const double weight[2], const REAL *restrict outside, REAL *restrict sum) {
+static void STEPS(filter_counts_together)(drive *drive, int first, int end, const double weight[2], const REAL *restrict outside, REAL constant,
+                                          REAL *restrict sum) {
     REAL *restrict from_both = drive->KEPT(excitatory);
     uint16_t *restrict excitatory = drive->arriving.excitatory_count, *restrict inhibitory = drive->arriving.inhibitory_count;
     const REAL keep = KEEP(drive->excitatory), jump_e = (REAL)(drive->excitatory.jump * weight[0]), jump_i = (REAL)(drive->inhibitory.jump * weight[1]);
@@ -32,7 +33,7 @@ static void STEPS(filter_counts_together)(drive *drive, int first, int end, cons
         const REAL u = STEPS(take_up)(from_both[i], keep, jump_e * (REAL)excitatory[i] + jump_i * (REAL)inhibitory[i]);
         from_both[i] = u;
         excitatory[i] = inhibitory[i] = 0;
-        sum[i - first] = outside ? outside[i - first] + u : u;
+        sum[i - first] = (outside ? outside[i - first] : constant) + u;
     }
 }
 
@@ -53,24 +54,22 @@ static void STEPS(filter_weights)(drive *drive, int first, int end, REAL *restri
     }
 }
 
-static void STEPS(add_outside)(int count, const REAL *restrict outside, REAL *restrict sum) {
-    for (int i = 0; i < count; i++) sum[i] = outside[i] + sum[i];
+static void STEPS(add_outside)(int count, const REAL *restrict outside, REAL constant, REAL *restrict sum) {
+    for (int i = 0; i < count; i++) sum[i] = (outside ? outside[i] : constant) + sum[i];
 }
 
-static void STEPS(advance_static)(drive *drive, int first, int end, const REAL *outside, REAL *sum) {
-    if (!drive->KEPT(excitatory)) {
-        if (first < end) memset(sum, 0, (size_t)(end - first) * sizeof *sum);
-    } else if (drive->arriving.excitatory_count) {
+static void STEPS(advance_static)(drive *drive, int first, int end, const REAL *outside, REAL constant, REAL *sum) {
+    if (drive->KEPT(excitatory) && drive->arriving.excitatory_count) {
         int border = drive->excitatory_neurons < first ? first : drive->excitatory_neurons < end ? drive->excitatory_neurons : end;
-        void (*filter)(struct drive *, int, int, const double *, const REAL *, REAL *) =
+        void (*filter)(struct drive *, int, int, const double *, const REAL *, REAL, REAL *) =
             drive->KEPT(inhibitory) ? STEPS(filter_counts) : STEPS(filter_counts_together);
-        filter(drive, first, border, drive->type_weight[0], outside, sum);
-        filter(drive, border, end, drive->type_weight[1], outside ? outside + (border - first) : NULL, sum + (border - first));
-        outside = NULL;
-    } else {
-        STEPS(filter_weights)(drive, first, end, sum);
+        filter(drive, first, border, drive->type_weight[0], outside, constant, sum);
+        filter(drive, border, end, drive->type_weight[1], outside ? outside + (border - first) : NULL, constant, sum + (border - first));
+        return;
     }
-    if (outside) STEPS(add_outside)(end - first, outside, sum);
+    if (drive->KEPT(excitatory)) STEPS(filter_weights)(drive, first, end, sum);
+    else if (first < end) memset(sum, 0, (size_t)(end - first) * sizeof *sum);
+    STEPS(add_outside)(end - first, outside, constant, sum);
 }
 
 /** Current noise, which is not kept, so that its sum with the static input is. */
@@ -79,7 +78,7 @@ static void STEPS(add_noise)(drive *drive, int first, int end, const double *res
     for (int i = first; i < end; i++) fixed[i] = sum[i - first] += (REAL)(noise_sd[i] * noise[i - first]);
 }
 
-static void STEPS(advance_plastic)(drive *drive, int first, int end, const REAL *restrict outside, REAL *restrict sum) {
+static void STEPS(advance_plastic)(drive *drive, int first, int end, const REAL *restrict outside, REAL constant, REAL *restrict sum) {
     REAL *restrict u = drive->KEPT(plastic);
     double *restrict arriving = drive->plastic_arriving;
     const filter_step *restrict own = drive->plastic_own;
@@ -88,22 +87,22 @@ static void STEPS(advance_plastic)(drive *drive, int first, int end, const REAL 
     for (int i = first; i < end && own; i++) {
         u[i] = STEPS(take_up)(u[i], KEEP(own[i]), (REAL)(own[i].jump * arriving[i]));
         arriving[i] = 0;
-        sum[i - first] = outside[i - first] + (sum[i - first] + u[i]);
+        sum[i - first] = (outside ? outside[i - first] : constant) + (sum[i - first] + u[i]);
     }
     for (int i = first; i < end && !own; i++) {
         const REAL now = STEPS(take_up)(u[i], keep, (REAL)(jump * arriving[i]));
         u[i] = now;
         arriving[i] = 0;
-        sum[i - first] = outside[i - first] + (sum[i - first] + now);
+        sum[i - first] = (outside ? outside[i - first] : constant) + (sum[i - first] + now);
     }
 }
 
-static void STEPS(advance)(drive *drive, const drive_noise *noise, int first, int end, const REAL *outside, REAL *input) {
-    const bool plastic = drive->plastic_used;
-    STEPS(advance_static)(drive, first, end, noise->normals || plastic ? NULL : outside, input);
+static void STEPS(advance)(drive *drive, const drive_noise *noise, int first, int end, const REAL *outside, REAL constant, REAL *input) {
+    const bool plastic = drive->plastic_used, later = noise->normals || plastic;
+    STEPS(advance_static)(drive, first, end, later ? NULL : outside, later ? (REAL)NOTHING : constant, input);
     if (noise->normals) STEPS(add_noise)(drive, first, end, noise->normals, noise->sd, input);
-    if (plastic) STEPS(advance_plastic)(drive, first, end, outside, input);
-    else if (noise->normals) STEPS(add_outside)(end - first, outside, input);
+    if (plastic) STEPS(advance_plastic)(drive, first, end, outside, constant, input);
+    else if (noise->normals) STEPS(add_outside)(end - first, outside, constant, input);
     drive->noisy = noise->normals != NULL;
     drive->settled = false;
 }

@@ -160,8 +160,8 @@ static void advance(drive *u, const double *noise, const double *noise_sd) {
     double input[MINE], later[MINE], outside[MINE];
     const int middle = u->mine / 2 - (u->mine > 3);
     for (int i = 0; i < MINE; i++) outside[i] = 1.25 * i;
-    drive_advance(u, &(drive_noise){noise, noise_sd}, 0, middle, outside, input);
-    drive_advance(u, &(drive_noise){noise ? noise + middle : NULL, noise_sd}, middle, u->mine, outside + middle, input + middle);
+    drive_advance(u, &(drive_noise){noise, noise_sd}, 0, middle, outside, 0, input);
+    drive_advance(u, &(drive_noise){noise ? noise + middle : NULL, noise_sd}, middle, u->mine, outside + middle, 0, input + middle);
     drive_total(u, 0, u->mine, later);
     drive_settle(u);
     for (int i = 0; i < u->mine; i++) assert_true(later[i] == u->total[i] && input[i] == outside[i] + u->total[i]);
@@ -321,9 +321,9 @@ static void check_single(bool static_apart, const double *own, bool noisy) {
             both[k]->plastic_used = true;
             static_deliver(synapses, spike, count, &both[k]->arriving), plastic_deliver(plastic, spike, count, both[k]->plastic_arriving);
         }
-        drive_advance(exact, &(drive_noise){noisy ? noise : NULL, sd}, 0, MINE, outside, input);
-        drive_advance_single(narrow, &(drive_noise){noisy ? noise : NULL, sd}, 0, 3, outside_single, input_single);
-        drive_advance_single(narrow, &(drive_noise){noisy ? noise + 3 : NULL, sd}, 3, MINE, outside_single + 3, input_single + 3);
+        drive_advance(exact, &(drive_noise){noisy ? noise : NULL, sd}, 0, MINE, outside, 0, input);
+        drive_advance_single(narrow, &(drive_noise){noisy ? noise : NULL, sd}, 0, 3, outside_single, 0, input_single);
+        drive_advance_single(narrow, &(drive_noise){noisy ? noise + 3 : NULL, sd}, 3, MINE, outside_single + 3, 0, input_single + 3);
         drive_total(narrow, 0, MINE, later), drive_learned(narrow, 0, MINE, part);
         drive_settle(exact), drive_settle(narrow);
         for (int i = 0; i < MINE; i++) {
@@ -338,13 +338,45 @@ static void check_single(bool static_apart, const double *own, bool noisy) {
     for (int step = 0; step < 200000; step++) /* nothing arrives any more: 0 in the end, and no denormal number on the way */
         for (int k = 0; k < 2; k++) {
             float input_single[MINE];
-            drive_advance_single(narrow, &(drive_noise){NULL, NULL}, k ? 3 : 0, k ? MINE : 3, outside_single + (k ? 3 : 0), input_single);
+            drive_advance_single(narrow, &(drive_noise){NULL, NULL}, k ? 3 : 0, k ? MINE : 3, NULL, 0, input_single);
             for (int i = k ? 3 : 0; i < (k ? MINE : 3) && step % 100 == 0; i++)
                 assert_true(narrow->single_plastic[i] == 0 || fabsf(narrow->single_plastic[i]) >= 1e-30f);
         }
     for (int i = 0; i < MINE; i++) assert_true(narrow->single_plastic[i] == 0 && narrow->single_excitatory[i] == 0);
     drive_free(exact), drive_free(narrow);
     static_free(synapses), plastic_free(plastic), synapse_rows_free(&rows);
+}
+
+/** One number for all as if it were an array of it, bit for bit. */
+static void check_constant(bool single, bool noisy, bool plastic) {
+    const drive_setting setting = {.mine = MINE, .first = FIRST, .single = single, .form = FORM(0, 0.1, 1), .tau_excitatory = 3, .tau_inhibitory = 3,
+                                   .tau_plastic = 20};
+    drive *each = drive_new(&setting), *alike = drive_new(&setting);
+    double noise[MINE], sd[MINE], outside[MINE], input[2][MINE];
+    float outside_single[MINE], input_single[2][MINE];
+    for (int i = 0; i < MINE; i++) sd[i] = 0.1 * i, outside[i] = 0.7, outside_single[i] = 0.7f;
+    for (uint64_t step = 0; step < 50; step++) {
+        drive *both[] = {each, alike};
+        for (int i = 0; i < MINE; i++) noise[i] = uniform(70, step * MINE + (uint64_t)i) - 0.5;
+        const drive_noise told = {noisy ? noise : NULL, sd};
+        for (int k = 0; k < 2; k++) {
+            both[k]->plastic_used = plastic;
+            for (int i = 0; i < MINE; i++) both[k]->plastic_arriving[i] = plastic && i % 3 == 0 ? -0.1 : 0;
+            if (single) drive_advance_single(both[k], &told, 0, MINE, k ? NULL : outside_single, 0.7f, input_single[k]);
+            else drive_advance(both[k], &told, 0, MINE, k ? NULL : outside, 0.7, input[k]);
+            drive_settle(both[k]);
+        }
+        if (single) assert_memory_equal(input_single[0], input_single[1], sizeof input_single[0]);
+        else assert_memory_equal(input[0], input[1], sizeof input[0]);
+        assert_memory_equal(each->fixed, alike->fixed, sizeof sd);
+        assert_true(!single || input_single[0][1] != 0);
+    }
+    drive_free(each), drive_free(alike);
+}
+
+static void test_constant(void **state) {
+    (void)state;
+    for (int k = 0; k < 8; k++) check_constant(k & 1, k & 2, k & 4);
 }
 
 static void test_single(void **state) {
@@ -370,7 +402,7 @@ static void test_noise_alone(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_step), cmocka_unit_test(test_one_spike), cmocka_unit_test(test_brute_force), cmocka_unit_test(test_plastic_drive),
-        cmocka_unit_test(test_static_drive), cmocka_unit_test(test_single), cmocka_unit_test(test_noise_alone),
+        cmocka_unit_test(test_static_drive), cmocka_unit_test(test_single), cmocka_unit_test(test_constant), cmocka_unit_test(test_noise_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

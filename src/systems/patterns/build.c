@@ -6,6 +6,7 @@
 #include "engram/memory.h"
 #include "engram/random.h"
 #include "perturbation.h"
+#include "stretch.h"
 #include "tracker.h"
 
 static const plastic_settings *plastic_of(const simulation *sim) {
@@ -99,10 +100,7 @@ static void draw_time_constants(simulation *sim, int64_t units) {
 static void make_drive(simulation *sim) {
     const network_settings *network = config_common(sim->config, "network");
     drive_free(sim->drive);
-    if (neurons_are_single(sim->neurons) && !sim->bias_single) {
-        sim->bias_single = memory_new(MEMORY_STATE, (size_t)sim->part.mine, sizeof(float));
-        for (int i = 0; i < sim->part.mine; i++) sim->bias_single[i] = (float)sim->network.bias[i];
-    }
+    stretch_prepare(sim);
     sim->drive = drive_new(&(drive_setting){.mine = sim->part.mine, .first = sim->part.first, .synapses = sim->network.synapses,
                                             .readout = readout_form(sim), .single = neurons_are_single(sim->neurons),
                                             .form = form_of_filters(sim), .tau_excitatory = network->tau_excitatory,
@@ -398,7 +396,7 @@ void simulation_free(simulation *sim) {
     memory_free(sim->tau);
     memory_free(sim->current_noise);
     memory_free(sim->input);
-    memory_free(sim->bias_single);
+    memory_free(sim->bias_single), memory_free(sim->bias_alike);
     memory_free(sim->fired);
     flight_free(sim->flight), delay_ring_free(sim->ring), block_sums_free(sim->sums);
     memory_free(sim->arrived);

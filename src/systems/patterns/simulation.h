@@ -49,6 +49,7 @@ typedef struct simulation {
     struct perturbation *perturbation; /**< what a test does to the network (perturbation.h), NULL: nothing */
     const double *stimulus_now; /**< [mine] external input of the last step, NULL: none; borrowed from the stimulus */
     double *input;            /**< [mine] total input of the last step, if output.report wants it; else NULL */
+    bool *bias_alike;         /**< [stretches] is network.bias one number in it (stretch.h)? */
     float *bias_single;       /**< [mine] network.bias for neurons in single precision, else NULL */
     int32_t *fired;           /**< [mine] scratch: local indices of this step's spikes */
     arrivals arrivals;        /**< what other ranks have yet to hear of (arrivals.h) */

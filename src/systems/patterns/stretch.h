@@ -11,6 +11,9 @@ enum { STRETCH = 512 };
 /** End of the stretch that begins with neuron @p first of the rank. */
 static inline int stretch_end(const simulation *sim, int first) { return sim->part.mine - first < STRETCH ? sim->part.mine : first + STRETCH; }
 
+/** What stretches ask of the bias: once the network is built. Not collective. */
+void stretch_prepare(simulation *sim);
+
 /** A step of neurons first .. end-1 under bias, stimulus and the drive of this step (spike-time form) or as the last step left it (readout form). Not
  *  collective.
  *  @param stimulus [mine] or NULL */
