@@ -41,8 +41,7 @@ typedef struct static_blocks {
     int64_t sources;
     int64_t excitatory;  /**< gids below are excitatory: whose spikes are counted apart (BLOCKS_COUNTED) */
     int longest;         /**< delay in steps */
-    double unit;         /**< of weights (BLOCKS_FIXED) */
-    bool together;       /**< one sum for weights of both signs, taken as excitatory (BLOCKS_FIXED) */
+    double unit;         /**< of weights (BLOCKS_FIXED, BLOCKS_TOGETHER) */
     int slices;
     blocks_slice *slice; /**< [slices] */
 } static_blocks;
@@ -61,10 +60,9 @@ typedef struct {
     int mine;        /**< local neurons */
     int slice_size;  /**< neurons of a slice at most, up to 65,536; 0: as fits the caches */
     double unit;
-    bool together;   /**< whoever takes the sums up filters both signs in the same way: half of what has to stay in the caches */
 } blocks_setting;
 
-/** A weight in form BLOCKS_FIXED: the nearest whole number of units, clipped at BLOCKS_WEIGHT_MAX. */
+/** A weight in forms BLOCKS_FIXED and BLOCKS_TOGETHER: the nearest whole number of units, clipped at BLOCKS_WEIGHT_MAX. */
 static inline int16_t blocks_units(double weight, double unit) {
     const double units = rint(weight / unit), most = BLOCKS_WEIGHT_MAX; /* fmin() would be called */
     return (int16_t)(units > most ? most : units < -most ? -most : units);
@@ -80,7 +78,7 @@ void blocks_reserve(static_blocks *blocks, int slice, int64_t synapses);
 /** The next source's synapses onto a slice, in any order; those of the same delay are kept in theirs. @param synapse [count], at most BLOCKS_ROW_MAX */
 void blocks_append(static_blocks *blocks, int slice, const blocks_synapse *synapse, int count);
 
-/** Rows of a slice's targets, as they come: 7 bytes a synapse in form BLOCKS_FIXED, 13 in BLOCKS_DOUBLE (what is counted has no rows). */
+/** Rows of a slice's targets, as they come: 7 bytes a synapse in forms BLOCKS_FIXED and BLOCKS_TOGETHER, 13 in BLOCKS_DOUBLE (what is counted has no rows). */
 typedef struct blocks_rows blocks_rows;
 
 /** @param start [slice.count+1] synapses of the rank's targets before; borrowed @return owned */
@@ -119,7 +117,8 @@ void block_sums_free(block_sums *sums);
  *  to be taken and cleared, and blocks_next() ends the step. @param fresh steps that were pushed since the last call, as for flight_deliver_static() */
 void blocks_add(const static_blocks *blocks, block_sums *sums, const spike_flight *flight, int fresh);
 
-/** Sums of this step. @return [slice.count] uint16_t (BLOCKS_COUNTED), int32_t in units (BLOCKS_FIXED) or double; whoever takes them leaves 0 behind */
+/** Sums of this step. @return [slice.count] uint16_t (BLOCKS_COUNTED), int32_t in units (BLOCKS_FIXED, BLOCKS_TOGETHER) or double; whoever takes them leaves
+ *  0 behind */
 void *blocks_taken(const static_blocks *blocks, block_sums *sums, int slice, bool inhibitory);
 
 void blocks_next(block_sums *sums);

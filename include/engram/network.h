@@ -59,6 +59,7 @@ typedef struct {
     int least;        /**< no delay is shorter, in steps; 0: not known, or one */
     bool own_delays;  /**< synapses have delays of their own; else all have the longest */
     double weight_unit; /**< weights are multiples of it; 0: any */
+    bool together;      /**< as static_synapses have it */
     double background;/**< Poisson spikes from outside of a neuron, in a step: mean; 0: none */
     const double *population_inputs; /**< [cells.populations] mean of static inputs, borrowed from the settings; NULL: neurons are alike */
 } network_size;

@@ -20,6 +20,7 @@ typedef struct {
     uint16_t *delay;  /**< [start[targets]] time steps, 1 .. DELAY_MAX; NULL: longest for all */
     int longest;      /**< of the delays, on any rank; 0: all are one step */
     double unit;      /**< weights are multiples of it, at most BLOCKS_WEIGHT_MAX of them (blocks.h); a power of two, so that their sums are exact; 0: any */
+    bool together;    /**< where there is a unit: whoever takes the sums up filters both signs alike, so that they may be one, which is told as excitatory */
 } synapse_rows;
 
 /** Longest delay, in steps: 16 bits, and what a ring of them takes, set the limit. */
@@ -43,6 +44,7 @@ typedef struct {
     uint16_t *delay;           /**< [start[sources]] time steps, owned; NULL: longest for all */
     int longest;               /**< of the delays, the same on all ranks, 1 or more */
     double unit;               /**< of weights, as synapse_rows have it */
+    bool together;             /**< as synapse_rows have it: in every form, so that the same is rounded wherever background adds to it */
     struct static_blocks *blocks; /**< form STATIC_BLOCKS: targets, delays and weights are there (blocks.h), and their arrays here NULL; owned */
 } static_synapses;
 
@@ -58,6 +60,7 @@ typedef struct {
     int targets, longest; /**< of the rank; steps, no delay is longer */
     bool own_delays;      /**< rows have delays */
     double unit;          /**< of weights, as synapse_rows have it */
+    bool together;        /**< the same */
 } static_parts;
 
 /** static_from_rows() of all rows; with delays in form STATIC_BLOCKS, where that is the best, and then without all rows in memory at once. */
@@ -78,11 +81,11 @@ typedef enum {
 /** The form in which delivery is fastest, of so many typed synapses no two of which connect the same pair. @param targets local neurons */
 static_form static_form_for(double synapses, double sources, int64_t targets);
 
-/** Weights in blocks (blocks.h): by type, multiples of a unit, any. */
-typedef enum { BLOCKS_COUNTED, BLOCKS_FIXED, BLOCKS_DOUBLE } blocks_form;
+/** Weights in blocks (blocks.h): by type, multiples of a unit, the same with one sum for both signs, any. */
+typedef enum { BLOCKS_COUNTED, BLOCKS_FIXED, BLOCKS_TOGETHER, BLOCKS_DOUBLE } blocks_form;
 
-/** @param unit as static_synapses have it */
-blocks_form static_blocks_form(bool typed, double unit);
+/** @param unit, together as static_synapses have them */
+blocks_form static_blocks_form(bool typed, double unit, bool together);
 
 /** The form of so many synapses with delays of their own: BLOCKS, unless the lists of where the delays of sources begin were longer than the synapses, or
  *  delays exceed BLOCKS_LONGEST steps. @param targets local neurons */
@@ -109,7 +112,7 @@ typedef struct {
     uint16_t *excitatory_count; /**< [mine] spikes from excitatory sources (typed weights) */
     uint16_t *inhibitory_count; /**< [mine] */
     double *excitatory;         /**< [mine] summed weights > 0 (own weights), NULL when typed */
-    double *inhibitory;         /**< [mine] summed weights <= 0 */
+    double *inhibitory;         /**< [mine] summed weights <= 0; NULL where they are in excitatory (together) */
 } static_input;
 
 /** Add the spikes of one step, whatever the delays. @param spike [count] gids, ascending: the order of summation */

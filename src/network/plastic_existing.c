@@ -17,7 +17,7 @@ static status check(const config *config, const void *raw, const network_setting
 
 /** Keep only the rows of untrained neurons. */
 static void keep_untrained(const synapse_rows *rows, const plastic_request *request, network *network) {
-    synapse_rows kept = {.targets = rows->targets, .unit = rows->unit,
+    synapse_rows kept = {.targets = rows->targets, .unit = rows->unit, .together = rows->together,
                          .start = memory_new(MEMORY_BUFFERS, (size_t)rows->targets + 1, sizeof(int64_t)),
                          .source = memory_new(MEMORY_BUFFERS, (size_t)rows->start[rows->targets], sizeof(int32_t)),
                          .weight = memory_new(MEMORY_BUFFERS, (size_t)rows->start[rows->targets], sizeof(double)),

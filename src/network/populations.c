@@ -266,6 +266,11 @@ static void give_input(network *network, const populations_parameters *p, const 
     memory_free(stretches);
 }
 
+/** May excitatory and inhibitory input be one sum? */
+static bool together(const projections *all, const network_settings *settings) {
+    return all->weight_unit > 0 && settings->tau_excitatory == settings->tau_inhibitory;
+}
+
 static status build(const context *context, const config *config, const void *raw, network *network) {
     (void)context;
     const populations_parameters *p = raw;
@@ -277,7 +282,8 @@ static status build(const context *context, const config *config, const void *ra
     int64_t *start = starts(all, drawn, 0, network->part.mine);
     network->synapses = static_from_parts(&(static_parts){.make = make_rows, .of = &maker, .start = start, .sources = network->part.total,
                                                           .excitatory = network->cells->excitatory, .targets = network->part.mine,
-                                                          .longest = all->longest, .own_delays = all->own_delays, .unit = all->weight_unit});
+                                                          .longest = all->longest, .own_delays = all->own_delays, .unit = all->weight_unit,
+                                                          .together = together(all, settings)});
     memory_free(start);
     for (int k = 0; k < all->count; k++) drawn_projection_free(&drawn[k]);
     memory_free(drawn);
@@ -312,7 +318,7 @@ static status size(const config *config, const void *raw, const network_settings
     size->longest = all->longest;
     size->least = all->least;
     size->own_delays = all->own_delays;
-    size->weight_unit = all->weight_unit;
+    size->weight_unit = all->weight_unit, size->together = together(all, settings);
     size->inputs = synapses / total;
     size->variance = fmax(0, square / total - size->inputs * size->inputs);
     size->in_degree = size->inputs / 2;

@@ -12,6 +12,10 @@ enum { SLICE_COUNTED = 1 << 15, SLICE_FIXED = 1 << 14, SLICE_DOUBLE = 1 << 13 };
 
 /* ---- building ---- */
 
+static bool in_units(blocks_form form) {
+    return form == BLOCKS_FIXED || form == BLOCKS_TOGETHER;
+}
+
 static int bits_for(int count) {
     int bits = 4;
     while (1 << bits < count) bits++;
@@ -19,8 +23,9 @@ static int bits_for(int count) {
 }
 
 static int most_of(const blocks_setting *setting) {
-    static const int fits[] = {[BLOCKS_COUNTED] = SLICE_COUNTED, [BLOCKS_FIXED] = SLICE_FIXED, [BLOCKS_DOUBLE] = SLICE_DOUBLE};
-    const int most = setting->slice_size > 0 ? setting->slice_size : fits[setting->form] << setting->together;
+    static const int fits[] = {[BLOCKS_COUNTED] = SLICE_COUNTED, [BLOCKS_FIXED] = SLICE_FIXED, [BLOCKS_TOGETHER] = 2 * SLICE_FIXED,
+                               [BLOCKS_DOUBLE] = SLICE_DOUBLE};
+    const int most = setting->slice_size > 0 ? setting->slice_size : fits[setting->form];
     return most < SLICE_MAX ? most : SLICE_MAX;
 }
 
@@ -33,7 +38,7 @@ static_blocks *blocks_new(const blocks_setting *setting) {
     static_blocks *blocks = memory_new(MEMORY_STATIC, 1, sizeof *blocks);
     const int slices = blocks_slices(setting);
     *blocks = (static_blocks){.form = setting->form, .sources = setting->sources, .excitatory = setting->excitatory, .longest = setting->longest,
-                              .unit = setting->unit, .together = setting->together, .slices = slices};
+                              .unit = setting->unit, .slices = slices};
     blocks->slice = memory_new(MEMORY_STATIC, (size_t)slices, sizeof *blocks->slice);
     for (int v = 0; v < slices; v++) {
         blocks_slice *slice = &blocks->slice[v];
@@ -77,7 +82,7 @@ void blocks_finish(static_blocks *blocks) {
 static uint32_t word_of(const static_blocks *blocks, const blocks_slice *slice, const blocks_synapse *synapse) {
     uint32_t word = synapse->target - (uint32_t)slice->first;
     word |= (uint32_t)(synapse->delay & DELAY_MASK) << slice->bits;
-    if (blocks->form != BLOCKS_FIXED) return word;
+    if (!in_units(blocks->form)) return word;
     return word | (uint32_t)blocks_units(synapse->weight, blocks->unit) << WORD_WEIGHT;
 }
 
@@ -105,7 +110,7 @@ struct blocks_rows {
     int targets;
     int32_t *source;
     uint8_t *delay;
-    int16_t *units; /* BLOCKS_FIXED */
+    int16_t *units; /* of weights */
     double *weight; /* BLOCKS_DOUBLE */
 };
 
@@ -115,7 +120,7 @@ blocks_rows *blocks_rows_new(const static_blocks *blocks, int v, const int64_t *
     const size_t count = (size_t)(start[kept->targets] - start[0]);
     kept->source = memory_new(MEMORY_BUFFERS, count, sizeof *kept->source);
     kept->delay = memory_new(MEMORY_BUFFERS, count, sizeof *kept->delay);
-    if (blocks->form == BLOCKS_FIXED) kept->units = memory_new(MEMORY_BUFFERS, count, sizeof *kept->units);
+    if (in_units(blocks->form)) kept->units = memory_new(MEMORY_BUFFERS, count, sizeof *kept->units);
     else kept->weight = memory_new(MEMORY_BUFFERS, count, sizeof *kept->weight);
     return kept;
 }
@@ -186,12 +191,18 @@ int blocks_row(const static_blocks *blocks, int v, int64_t source, blocks_synaps
         while (offset[delay] <= k) delay++;
         row[k] = (blocks_synapse){.target = (word & mask) + (uint32_t)slice->first, .delay = (uint16_t)delay};
         if (blocks->form == BLOCKS_DOUBLE) row[k].weight = slice->weight[begin + k];
-        else if (blocks->form == BLOCKS_FIXED) row[k].weight = blocks->unit * ((int32_t)word >> WORD_WEIGHT);
+        else if (in_units(blocks->form)) row[k].weight = blocks->unit * ((int32_t)word >> WORD_WEIGHT);
     }
     return count;
 }
 
-static const size_t sum_bytes[] = {[BLOCKS_COUNTED] = sizeof(uint16_t), [BLOCKS_FIXED] = sizeof(int32_t), [BLOCKS_DOUBLE] = sizeof(double)};
+static const size_t sum_bytes[] = {[BLOCKS_COUNTED] = sizeof(uint16_t), [BLOCKS_FIXED] = sizeof(int32_t), [BLOCKS_TOGETHER] = sizeof(int32_t),
+                                    [BLOCKS_DOUBLE] = sizeof(double)};
+
+/** Sums of excitatory and inhibitory input, or of both. */
+static int signs_of(blocks_form form) {
+    return form == BLOCKS_TOGETHER ? 1 : 2;
+}
 
 double blocks_bytes(const blocks_setting *setting, double synapses) {
     const double of_source = 8 + 2.0 * (setting->longest + 1), each = 4 + (setting->form == BLOCKS_DOUBLE ? 8 : 0);
@@ -199,7 +210,7 @@ double blocks_bytes(const blocks_setting *setting, double synapses) {
 }
 
 double blocks_rows_bytes(const blocks_setting *setting, double synapses) {
-    return (5 + (setting->form == BLOCKS_FIXED ? 2 : 8)) * synapses / blocks_slices(setting);
+    return (5 + (in_units(setting->form) ? 2 : 8)) * synapses / blocks_slices(setting);
 }
 
 /* Sums are added to here and there: in small pages the translation of addresses takes longer than the addition. From SMALL bytes on they lie in huge pages. */
@@ -214,7 +225,7 @@ double block_sums_bytes(const blocks_setting *setting) {
     const int slices = blocks_slices(setting);
     for (int v = 0; v < slices; v++) {
         const int64_t count = (int64_t)setting->mine * (v + 1) / slices - (int64_t)setting->mine * v / slices;
-        bytes += 2 * BLOCK_STEPS * sum_bytes[setting->form] << bits_for((int)count);
+        bytes += (size_t)signs_of(setting->form) * BLOCK_STEPS * sum_bytes[setting->form] << bits_for((int)count);
     }
     return (double)room_for(bytes);
 }
@@ -249,14 +260,14 @@ block_sums *block_sums_new(const static_blocks *blocks) {
     size_t bytes = 0;
     for (int v = 0; v < blocks->slices; v++) {
         sums->slab[v] = BLOCK_STEPS * sums->size << blocks->slice[v].bits;
-        bytes += 2 * sums->slab[v];
+        bytes += (size_t)signs_of(blocks->form) * sums->slab[v];
     }
     sums->block = memory_new(MEMORY_STATE, room_for(bytes), 1);
     char *at = sums->block;
     if (bytes >= SMALL) at += (HUGE_PAGE - (uintptr_t)at % HUGE_PAGE) % HUGE_PAGE;
     for (int v = 0; v < blocks->slices; v++) {
         sums->sum[v] = at;
-        at += 2 * sums->slab[v];
+        at += (size_t)signs_of(blocks->form) * sums->slab[v];
     }
     return sums;
 }
@@ -349,14 +360,15 @@ static void deliver_runs(const static_blocks *blocks, int v, block_sums *sums, i
     if (!runs) return;
     switch (blocks->form) {
     case BLOCKS_COUNTED: deliver_counted(slice, sums->run, runs, to); break;
-    case BLOCKS_FIXED: (blocks->together ? deliver_together : deliver_fixed)(slice, sums->run, runs, to); break;
+    case BLOCKS_FIXED: deliver_fixed(slice, sums->run, runs, to); break;
+    case BLOCKS_TOGETHER: deliver_together(slice, sums->run, runs, to); break;
     case BLOCKS_DOUBLE: deliver_double(slice, sums->run, runs, to); break;
     }
 }
 
 void blocks_add(const static_blocks *blocks, block_sums *sums, const spike_flight *flight, int fresh) {
     if (sums->loads != flight->loads) { /* a block begins here, and what is in flight is delivered anew */
-        for (int v = 0; v < sums->slices; v++) memset(sums->sum[v], 0, 2 * sums->slab[v]);
+        for (int v = 0; v < sums->slices; v++) memset(sums->sum[v], 0, (size_t)signs_of(blocks->form) * sums->slab[v]);
         sums->loads = flight->loads;
         sums->phase = 0;
     }
@@ -384,7 +396,7 @@ static void move_units(const int32_t *restrict from, int count, double unit, dou
 void blocks_deliver(const static_blocks *blocks, block_sums *sums, const spike_flight *flight, int fresh, static_input *input) {
     blocks_add(blocks, sums, flight, fresh);
     for (int v = 0; v < blocks->slices; v++)
-        for (int inhibitory = 0; inhibitory < 2 - blocks->together; inhibitory++) {
+        for (int inhibitory = 0; inhibitory < signs_of(blocks->form); inhibitory++) {
             const blocks_slice *slice = &blocks->slice[v];
             const size_t bytes = (size_t)slice->count * sums->size;
             void *from = blocks_taken(blocks, sums, v, inhibitory);

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "engram/context.h"
 #include "engram/memory.h"
 
 static double *zeros(int count) {
@@ -41,7 +42,8 @@ drive *drive_new(const drive_setting *setting) {
         }
         if (!static_typed(synapses)) {
             drive->arriving.excitatory = zeros(mine);
-            drive->arriving.inhibitory = zeros(mine);
+            if (synapses->together && apart) context_abort("drive: excitatory and inhibitory input that arrive together have filters of their own");
+            if (!synapses->together) drive->arriving.inhibitory = zeros(mine);
         } else {
             drive->arriving.excitatory_count = memory_new(MEMORY_STATE, (size_t)mine, sizeof(uint16_t));
             drive->arriving.inhibitory_count = memory_new(MEMORY_STATE, (size_t)mine, sizeof(uint16_t));

@@ -42,7 +42,13 @@ static void STEPS(filter_weights)(drive *drive, int first, int end, REAL *restri
     double *restrict excitatory = drive->arriving.excitatory, *restrict inhibitory = drive->arriving.inhibitory;
     const REAL keep_e = KEEP(drive->excitatory), keep_i = KEEP(drive->inhibitory);
     const double jump_e = drive->excitatory.jump, jump_i = drive->inhibitory.jump;
-    for (int i = first; i < end; i++) {
+    for (int i = first; i < end && !inhibitory; i++) { /* both arrive together */
+        const REAL u = STEPS(take_up)(from_excitatory[i], keep_e, (REAL)(jump_e * excitatory[i]));
+        from_excitatory[i] = u;
+        excitatory[i] = 0;
+        sum[i - first] = u;
+    }
+    for (int i = first; i < end && inhibitory; i++) {
         if (from_inhibitory) {
             from_excitatory[i] = STEPS(take_up)(from_excitatory[i], keep_e, (REAL)(jump_e * excitatory[i]));
             from_inhibitory[i] = STEPS(take_up)(from_inhibitory[i], keep_i, (REAL)(jump_i * inhibitory[i]));

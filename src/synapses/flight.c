@@ -134,7 +134,7 @@ delay_ring *delay_ring_new(const static_synapses *synapses, int mine) {
     ring->slots = synapses->longest;
     if (synapses->weight) {
         ring->excitatory = memory_new(MEMORY_STATE, size, sizeof(double));
-        ring->inhibitory = memory_new(MEMORY_STATE, size, sizeof(double));
+        if (!synapses->together) ring->inhibitory = memory_new(MEMORY_STATE, size, sizeof(double));
     } else {
         ring->excitatory_count = memory_new(MEMORY_STATE, size, sizeof(uint16_t));
         ring->inhibitory_count = memory_new(MEMORY_STATE, size, sizeof(uint16_t));
@@ -159,7 +159,7 @@ static void add_spikes(delay_ring *ring, const static_synapses *synapses, const 
             if (ahead < 0) continue;
             const size_t to = (size_t)(slot < ring->slots ? slot : slot - ring->slots) * mine + synapses->target[s];
             if (!synapses->weight) counts[to]++;
-            else if (synapses->weight[s] > 0) ring->excitatory[to] += synapses->weight[s];
+            else if (synapses->weight[s] > 0 || synapses->together) ring->excitatory[to] += synapses->weight[s];
             else ring->inhibitory[to] += synapses->weight[s];
         }
     }

@@ -34,7 +34,7 @@ static_synapses *static_from_rows(const synapse_rows *rows, int64_t sources, int
     synapses->target = memory_new(MEMORY_STATIC, (size_t)count, sizeof(uint32_t));
     synapses->weight = memory_new(MEMORY_STATIC, (size_t)count, sizeof(double));
     synapses->longest = rows->longest > 0 ? rows->longest : 1;
-    synapses->unit = rows->unit;
+    synapses->unit = rows->unit, synapses->together = rows->together;
     if (rows->delay) synapses->delay = memory_new(MEMORY_STATIC, (size_t)count, sizeof(uint16_t));
     for (int64_t s = 0; s < count; s++) synapses->start[rows->source[s] + 1]++;
     for (int64_t j = 0; j < sources; j++) synapses->start[j + 1] += synapses->start[j];
@@ -87,7 +87,8 @@ synapse_rows static_to_rows(const static_synapses *synapses, int targets, int64_
                          .weight = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof(double)),
                          .delay = synapses->delay || synapses->blocks ? memory_new(MEMORY_BUFFERS, (size_t)count, sizeof(uint16_t)) : NULL,
                          .longest = synapses->longest,
-                         .unit = synapses->unit};
+                         .unit = synapses->unit,
+                         .together = synapses->together};
     if (synapses->blocks) {
         rows_of_blocks(synapses, first_gid, &rows);
         return rows;
@@ -174,8 +175,9 @@ static_form static_form_for(double synapses, double sources, int64_t targets) {
     return targets <= UINT16_MAX + 1 ? STATIC_NARROW : STATIC_LISTS;
 }
 
-blocks_form static_blocks_form(bool typed, double unit) {
-    return typed ? BLOCKS_COUNTED : unit > 0 ? BLOCKS_FIXED : BLOCKS_DOUBLE;
+blocks_form static_blocks_form(bool typed, double unit, bool together) {
+    if (typed) return BLOCKS_COUNTED;
+    return unit > 0 ? together ? BLOCKS_TOGETHER : BLOCKS_FIXED : BLOCKS_DOUBLE;
 }
 
 static_form static_delayed_form(double synapses, double sources, int64_t targets, int longest, blocks_form form) {
@@ -185,7 +187,7 @@ static_form static_delayed_form(double synapses, double sources, int64_t targets
 }
 
 static blocks_form form_in_blocks(const static_synapses *synapses) {
-    return static_blocks_form(static_typed(synapses), synapses->unit);
+    return static_blocks_form(static_typed(synapses), synapses->unit, synapses->together);
 }
 
 bool static_typed(const static_synapses *synapses) {
@@ -231,7 +233,7 @@ static void to_blocks(static_synapses *synapses, int targets) {
  *  @param[in,out] synapses empty, sources, longest and unit known @return false: a source has more synapses onto a slice than blocks hold */
 static bool blocks_from_parts(const static_parts *parts, static_synapses *synapses) {
     enum { TOGETHER = 1 << 16 }; /* synapses, about: rows that stay in the caches, and in memory that is not given back */
-    static_blocks *blocks = blocks_new(&(blocks_setting){.form = static_blocks_form(false, parts->unit), .sources = parts->sources,
+    static_blocks *blocks = blocks_new(&(blocks_setting){.form = static_blocks_form(false, parts->unit, parts->together), .sources = parts->sources,
                                                          .excitatory = parts->excitatory, .longest = parts->longest, .mine = parts->targets,
                                                          .unit = parts->unit});
     synapses->blocks = blocks;
@@ -257,16 +259,17 @@ static bool blocks_from_parts(const static_parts *parts, static_synapses *synaps
 
 static_synapses *static_from_parts(const static_parts *parts) {
     const double count = (double)parts->start[parts->targets];
-    const blocks_form form = static_blocks_form(false, parts->unit);
+    const blocks_form form = static_blocks_form(false, parts->unit, parts->together);
     if (parts->own_delays && static_delayed_form(count, (double)parts->sources, parts->targets, parts->longest, form) == STATIC_BLOCKS) {
         static_synapses *synapses = memory_new(MEMORY_STATIC, 1, sizeof *synapses);
-        *synapses = (static_synapses){.sources = parts->sources, .excitatory = parts->excitatory, .longest = parts->longest, .unit = parts->unit};
+        *synapses = (static_synapses){.sources = parts->sources, .excitatory = parts->excitatory, .longest = parts->longest, .unit = parts->unit,
+                                        .together = parts->together};
         synapses->start = memory_new(MEMORY_STATIC, (size_t)parts->sources + 1, sizeof *synapses->start);
         if (blocks_from_parts(parts, synapses)) return synapses;
         static_free(synapses);
     }
     synapse_rows rows = parts->make(parts->of, 0, parts->targets);
-    rows.unit = parts->unit;
+    rows.unit = parts->unit, rows.together = parts->together;
     static_synapses *synapses = static_from_rows(&rows, parts->sources, parts->excitatory);
     synapse_rows_free(&rows);
     return synapses;
@@ -392,7 +395,7 @@ static void deliver_weighted(const static_synapses *synapses, const int32_t *spi
     for (int k = 0; k < count; k++)
         for (int64_t s = synapses->start[spike[k]], end = synapses->start[spike[k] + 1]; s < end; s++) {
             double weight = synapses->weight[s];
-            (weight > 0 ? input->excitatory : input->inhibitory)[synapses->target[s]] += weight;
+            (weight > 0 || synapses->together ? input->excitatory : input->inhibitory)[synapses->target[s]] += weight;
         }
 }
 

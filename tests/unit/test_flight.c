@@ -132,10 +132,10 @@ static void test_counts(void **state) {
     flight_free(flight), delay_ring_free(ring), static_free(synapses), synapse_rows_free(&rows), synapse_rows_free(&again);
 }
 
-/** The same synapses in blocks. @param slice_size of targets @param unit of BLOCKS_FIXED */
-static static_blocks *make_blocks(const static_synapses *synapses, blocks_form form, int slice_size, double unit, bool together) {
+/** The same synapses in blocks. @param slice_size of targets @param unit of weights */
+static static_blocks *make_blocks(const static_synapses *synapses, blocks_form form, int slice_size, double unit) {
     static_blocks *blocks = blocks_new(&(blocks_setting){.form = form, .sources = SOURCES, .excitatory = SOURCES / 2, .longest = LONGEST, .mine = TARGETS,
-                                                         .slice_size = slice_size, .unit = unit, .together = together});
+                                                         .slice_size = slice_size, .unit = unit});
     for (int v = 0; v < blocks->slices; v++) {
         blocks_slice *slice = &blocks->slice[v];
         if (v % 2) blocks_reserve(blocks, v, 100);
@@ -153,13 +153,15 @@ static static_blocks *make_blocks(const static_synapses *synapses, blocks_form f
 }
 
 /** Blocks against the ring, bit for bit, brought back in the middle of a block too. @param scale of weights, which are whole numbers times that; 0: any */
-static void check_blocks(blocks_form form, int slice_size, double scale, bool together) {
+static void check_blocks(blocks_form form, int slice_size, double scale) {
+    const bool together = form == BLOCKS_TOGETHER;
     synapse_rows rows = make_rows();
     for (int64_t s = 0; s < rows.start[TARGETS] && scale > 0; s++) rows.weight[s] = scale * rint(rows.weight[s] * 2 * BLOCKS_WEIGHT_MAX);
     static_synapses *synapses = static_from_rows(&rows, SOURCES, SOURCES / 2);
-    static_blocks *blocks = make_blocks(synapses, form, slice_size, scale, together);
+    static_blocks *blocks = make_blocks(synapses, form, slice_size, scale);
     if (slice_size) assert_int_equal(blocks->slices, (TARGETS + slice_size - 1) / slice_size);
     if (form == BLOCKS_COUNTED) memory_free(synapses->weight), synapses->weight = NULL;
+    synapses->together = together && slice_size; /* lists do the same; where they do not, their sums are added here */
     delay_ring *ring = delay_ring_new(synapses, TARGETS);
     block_sums *sums = block_sums_new(blocks);
     spike_flight *flight = flight_new(SOURCES, LONGEST + 3);
@@ -196,10 +198,10 @@ static void test_blocks(void **state) {
     (void)state;
     static const int slice_size[] = {0, 23, 12, 5};
     for (int k = 0; k < 4; k++) {
-        check_blocks(BLOCKS_COUNTED, slice_size[k], 0, false);
-        check_blocks(BLOCKS_FIXED, slice_size[k], 0x1p-9, false); /* representable: sums in double are exact, too */
-        check_blocks(BLOCKS_FIXED, slice_size[k], 0x1p-9, true);
-        check_blocks(BLOCKS_DOUBLE, slice_size[k], 0, false);
+        check_blocks(BLOCKS_COUNTED, slice_size[k], 0);
+        check_blocks(BLOCKS_FIXED, slice_size[k], 0x1p-9); /* representable: sums in double are exact, too */
+        check_blocks(BLOCKS_TOGETHER, slice_size[k], 0x1p-9);
+        check_blocks(BLOCKS_DOUBLE, slice_size[k], 0);
     }
 }
 
@@ -232,15 +234,15 @@ static void assert_same_slice(const blocks_slice *one, const blocks_slice *other
 }
 
 /** Rows that come some targets at a time give the blocks that all synapses together give. */
-static void check_parts(double unit) {
+static void check_parts(double unit, bool together) {
     synapse_rows rows = make_rows();
     if (unit > 0) in_units(&rows, unit);
-    const blocks_form form = static_blocks_form(false, unit);
+    const blocks_form form = static_blocks_form(false, unit, together);
     static_synapses *synapses = static_from_rows(&rows, SOURCES, SOURCES / 2);
     const static_parts parts = {.make = some_rows, .of = &rows, .start = rows.start, .sources = SOURCES, .excitatory = SOURCES / 2, .targets = TARGETS,
-                                .longest = LONGEST, .own_delays = true, .unit = unit};
+                                .longest = LONGEST, .own_delays = true, .unit = unit, .together = together};
     static_synapses *made = static_from_parts(&parts);
-    static_blocks *whole = make_blocks(synapses, form, 0, unit, false), *sliced = make_blocks(synapses, form, 9, unit, false);
+    static_blocks *whole = make_blocks(synapses, form, 0, unit), *sliced = make_blocks(synapses, form, 9, unit);
     assert_memory_equal(made->start, synapses->start, (SOURCES + 1) * sizeof *made->start);
     assert_true(made->unit == unit && made->largest_in_degree == synapses->largest_in_degree && made->blocks->form == form);
     assert_same_slice(made->blocks->slice, whole->slice);
@@ -264,8 +266,9 @@ static void check_parts(double unit) {
 
 static void test_parts(void **state) {
     (void)state;
-    check_parts(0);
-    check_parts(0.25);
+    check_parts(0, false);
+    check_parts(0.25, false);
+    check_parts(0.25, true);
 }
 
 /** Several synapses of a pair, in whatever order they come, are by delay, those of the same delay in theirs: in lists, in blocks, and back. */
@@ -309,7 +312,8 @@ static void test_too_many_of_a_source(void **state) {
 static void check_form(blocks_form form) {
     const bool typed = form == BLOCKS_COUNTED;
     synapse_rows rows = make_rows();
-    if (form == BLOCKS_FIXED) in_units(&rows, 0.25);
+    if (form == BLOCKS_FIXED || form == BLOCKS_TOGETHER) in_units(&rows, 0.25);
+    rows.together = form == BLOCKS_TOGETHER;
     static_synapses *synapses = static_from_rows(&rows, SOURCES, SOURCES / 2);
     for (int k = 0; k < 4; k++) synapses->type_weight[k / 2][k % 2] = k + 1;
     if (typed) memory_free(synapses->weight), synapses->weight = NULL;
@@ -321,7 +325,7 @@ static void check_form(blocks_form form) {
     for (int turn = 0; turn < 2; turn++) {
         static_pack(synapses, turn ? STATIC_LISTS : STATIC_BLOCKS, TARGETS);
         assert_true(static_typed(synapses) == typed && (synapses->blocks == NULL) == turn && (synapses->target != NULL) == turn);
-        assert_true(synapses->unit == rows.unit && (!synapses->blocks || synapses->blocks->form == form));
+        assert_true(synapses->unit == rows.unit && synapses->together == rows.together && (!synapses->blocks || synapses->blocks->form == form));
         synapse_rows back = static_to_rows(synapses, TARGETS, 1); /* the first target is neuron 1 */
         assert_memory_equal(back.start, rows.start, (TARGETS + 1) * sizeof *rows.start);
         assert_memory_equal(back.source, rows.source, (size_t)rows.start[TARGETS] * sizeof *rows.source);
@@ -346,6 +350,7 @@ static void test_form(void **state) {
     (void)state;
     check_form(BLOCKS_COUNTED);
     check_form(BLOCKS_FIXED);
+    check_form(BLOCKS_TOGETHER);
     check_form(BLOCKS_DOUBLE);
 }
 
@@ -426,12 +431,12 @@ static void check_waiting(int form, bool one_delay, int least) {
     synapse_rows rows = make_rows();
     for (int64_t s = 0; s < rows.start[TARGETS]; s++) {
         if (rows.delay[s] < least) rows.delay[s] = (uint16_t)least;
-        if (form == BLOCKS_FIXED) rows.weight[s] = 0x1p-9 * rint(rows.weight[s] * 2 * BLOCKS_WEIGHT_MAX);
+        if (form == BLOCKS_FIXED || form == BLOCKS_TOGETHER) rows.weight[s] = 0x1p-9 * rint(rows.weight[s] * 2 * BLOCKS_WEIGHT_MAX);
     }
     if (one_delay) memory_free(rows.delay), rows.delay = NULL, rows.longest = least;
     static_synapses *synapses = static_from_rows(&rows, SOURCES, SOURCES / 2);
     assert_int_equal(static_least_delay(synapses), least);
-    static_blocks *blocks = form < 0 ? NULL : make_blocks(synapses, (blocks_form)form, 12, 0x1p-9, false);
+    static_blocks *blocks = form < 0 ? NULL : make_blocks(synapses, (blocks_form)form, 12, 0x1p-9);
     static_synapses in_blocks = {.sources = SOURCES, .start = synapses->start, .blocks = blocks, .longest = LONGEST};
     if (blocks) assert_int_equal(static_least_delay(&in_blocks), least);
     if (form == BLOCKS_COUNTED) memory_free(synapses->weight), synapses->weight = NULL;
@@ -477,6 +482,7 @@ static void test_waiting(void **state) {
         check_waiting(-1, false, least);
         check_waiting(BLOCKS_COUNTED, false, least);
         check_waiting(BLOCKS_FIXED, false, least);
+        check_waiting(BLOCKS_TOGETHER, false, least);
         check_waiting(BLOCKS_DOUBLE, false, least);
     }
 }

@@ -62,9 +62,9 @@ static void make_tables(double *drawn, uint16_t *delays, int *longest) {
     }
 }
 
-static static_blocks *make_blocks(const network *net, blocks_form form, bool together, const double *drawn, const uint16_t *delays) {
+static static_blocks *make_blocks(const network *net, blocks_form form, const double *drawn, const uint16_t *delays) {
     static_blocks *blocks = blocks_new(&(blocks_setting){.form = form, .sources = net->sources, .excitatory = net->sources * 4 / 5, .longest = net->longest,
-                                                         .mine = net->targets, .slice_size = net->slice_size, .unit = 0x1p-9, .together = together});
+                                                         .mine = net->targets, .slice_size = net->slice_size, .unit = 0x1p-9});
     blocks_synapse *row = memory_new(MEMORY_BUFFERS, 2 * (size_t)net->degree, sizeof *row), *part = row + net->degree;
     for (int v = 0; v < blocks->slices; v++) {
         const blocks_slice *slice = &blocks->slice[v];
@@ -157,7 +157,7 @@ static double argument(int count, char **text, int which, double fallback) {
 int main(int count, char **text) {
     static double drawn[1024];
     static uint16_t delays[1024];
-    static const char *const names[] = {"counted", "fixed", "double"};
+    static const char *const names[] = {"counted", "fixed", "together", "double"};
     const char *forms = count > 5 ? text[5] : "rcftd";
     network net = {.sources = (int64_t)argument(count, text, 1, 77169), .targets = (int)argument(count, text, 2, 38584),
                    .degree = (int64_t)argument(count, text, 3, 500), .probability = argument(count, text, 4, 4) * 1e-4,
@@ -172,9 +172,9 @@ int main(int count, char **text) {
             static_free(lists);
             continue;
         }
-        const blocks_form form = *forms == 'c' ? BLOCKS_COUNTED : *forms == 'd' ? BLOCKS_DOUBLE : BLOCKS_FIXED;
-        static_blocks *blocks = make_blocks(&net, form, *forms == 't', drawn, delays);
-        measure(&net, *forms == 't' ? "together" : names[blocks->form], NULL, blocks);
+        const blocks_form form = *forms == 'c' ? BLOCKS_COUNTED : *forms == 'd' ? BLOCKS_DOUBLE : *forms == 't' ? BLOCKS_TOGETHER : BLOCKS_FIXED;
+        static_blocks *blocks = make_blocks(&net, form, drawn, delays);
+        measure(&net, names[blocks->form], NULL, blocks);
         blocks_free(blocks);
     }
     return 0;

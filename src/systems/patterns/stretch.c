@@ -23,7 +23,8 @@ void stretch_prepare(simulation *sim) {
 /** What else the drive takes up in a step: background, which arrives, and current noise, which is told. */
 static drive_noise from_outside(simulation *sim, const trial *trial, int64_t step, int first, int end) {
     static_input *arriving = &sim->drive->arriving;
-    if (sim->network.background) background_add(sim->network.background, trial->stream, step - 1, first, end, arriving->excitatory, arriving->inhibitory);
+    double *negative = arriving->inhibitory ? arriving->inhibitory : arriving->excitatory;
+    if (sim->network.background) background_add(sim->network.background, trial->stream, step - 1, first, end, arriving->excitatory, negative);
     const double *normals = sim->current_noise ? neurons_noise(sim->neurons, trial->stream, step - 1, first, end) : NULL;
     return (drive_noise){normals, sim->current_noise};
 }

@@ -22,7 +22,7 @@ static double bytes_of_state(const plan_network *network, double mine) {
     double neurons = fields + 4 + (network->noise ? 32 : 0); /* and since_spike, normals */
     if (network->single) neurons += 8;                       /* plastic_sum once more, and the bias */
     double drive = 4 * 8 + (network->readout ? 8 : 0) + (network->own_tau ? 16 : 0);        /* plastic_arriving, fixed, plastic_sum, total */
-    if (network->network.any) drive += real * (network->own_static_tau ? 2 : 1) + (plan_is_typed(network) ? 4 : 16);
+    if (network->network.any) drive += real * (network->own_static_tau ? 2 : 1) + (plan_is_typed(network) ? 4 : network->network.together ? 8 : 16);
     if (network->network.background > 0) neurons += 16; /* words of four steps */
     double others = (reports_input(network) ? 8 : 0) + 8 + 4 + (network->current_noise ? 8 : 0); /* input, bias, the guard's counts */
     double filter = 20 * sources + (network->own_tau ? 16 * sources + 8 * sources : 8.0 * (double)(2 * network->loop_steps + 1));
@@ -32,7 +32,7 @@ static double bytes_of_state(const plan_network *network, double mine) {
 
 /** Blocks of a rank's static synapses with delays of their own, if that is their form. */
 static bool in_blocks(const plan_network *network, const plan_share *share, blocks_setting *setting) {
-    const blocks_form form = static_blocks_form(plan_is_typed(network), network->network.weight_unit);
+    const blocks_form form = static_blocks_form(plan_is_typed(network), network->network.weight_unit, network->network.together);
     *setting = (blocks_setting){.form = form, .sources = network->neurons, .longest = network->network.longest,
                                 .mine = (int)share->mine};
     return network->network.own_delays && share->static_synapses > 0 &&
@@ -45,7 +45,7 @@ static double bytes_of_flight(const plan_network *network, const plan_share *sha
     const bool summed = network->network.own_delays && share->static_synapses > 0;
     blocks_setting setting;
     if (in_blocks(network, share, &setting)) return lists + block_sums_bytes(&setting);
-    const double sums = summed ? 2 * slots * (double)(plan_is_typed(network) ? sizeof(uint16_t) : sizeof(double)) : 0;
+    const double sums = summed ? (network->network.together ? 1 : 2) * slots * (double)(plan_is_typed(network) ? sizeof(uint16_t) : sizeof(double)) : 0;
     return network->longest > 1 ? lists + sums : 0;
 }
 
