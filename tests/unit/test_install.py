@@ -50,6 +50,19 @@ def test_install_and_move(bench):
     assert "RUNPATH" not in call(["readelf", "-d", installed(bench, "bin/engram")])
 
 
+def test_tools_on_the_path(bench):
+    """engram-plot and the others are those of share/engram/tools, called by name from anywhere, through a link, too."""
+    tools, there = installed(bench, "share", "engram", "tools"), installed(bench, "bin")
+    found = sorted(name[len("engram-"):] for name in os.listdir(there) if name.startswith("engram-"))
+    assert found == ["images", "import", "plot", "reproduce", "scaling", "sweep"], found
+    os.makedirs(bench.path("links"), exist_ok=True)
+    os.symlink(os.path.join(there, "engram-plot"), bench.path("links", "engram-plot"))
+    for name in found:
+        by_name = subprocess.run([f"engram-{name}", "--help"], env={**ENVIRONMENT, "PATH": f"{there}:{ENVIRONMENT['PATH']}"}, capture_output=True, text=True, timeout=120, cwd=bench.path("links"))
+        assert by_name.returncode == 0 and not by_name.stderr and by_name.stdout == call([os.path.join(tools, name), "--help"]), by_name
+    assert call([bench.path("links", "engram-plot"), "--help"]) == call([os.path.join(tools, "plot"), "--help"])
+
+
 def test_documents(bench):
     """Every README.md of the sources, in the folder that it has there, so that links hold; and an index that names each of them once, with its title, and nothing else."""
     folder = installed(bench, "share", "doc", "engram")
@@ -278,6 +291,6 @@ def test_completion(bench):
 
 
 if os.environ.get("ENGRAM_TEST_FEW"):  # tools/check: another compiler, another MPI
-    run_tests([test_install_and_move, test_installed_program, test_one_mpi])
-run_tests([test_install_and_move, test_documents, test_installed_program, test_installed_module, test_one_mpi, test_installed_job, test_copied_job, test_copied_submit, test_installed_reproduce, test_pages_do_not_drift,
+    run_tests([test_install_and_move, test_tools_on_the_path, test_installed_program, test_one_mpi])
+run_tests([test_install_and_move, test_tools_on_the_path, test_documents, test_installed_program, test_installed_module, test_one_mpi, test_installed_job, test_copied_job, test_copied_submit, test_installed_reproduce, test_pages_do_not_drift,
            test_manual_renders, test_completion])

@@ -2,7 +2,8 @@
 #   spack repo add tools/packaging/spack
 #   spack dev-build -d $PWD engram@0.1.0
 #
-# Tried: configuration by hand with the options that cmake_args() gives, on Debian 12 for an empty prefix; that Python reads this file.
+# Tried: its phases by hand on Debian 12: cmake with the options that cmake_args() gives, build, install into an empty prefix, check_install(), a run; that Python
+# reads this file.
 # Could not be tried: Spack itself, so neither names and versions of dependencies nor the build in its environment.
 from spack.package import *
 
