@@ -97,7 +97,7 @@ void neurons_free(neurons *neurons);
 /** Fresh random state of repetition @p stream; no spike remembered. */
 void neurons_reset(neurons *neurons, uint64_t stream);
 
-/** since_spike may have been changed from outside: look at it in the next step. */
+/** since_spike may have been changed from outside: look at it in the next step. Not collective. */
 void neurons_stir(neurons *neurons);
 
 /** What has to be kept to go on from here: state variables, times since the last spikes. Not collective. */
@@ -109,10 +109,10 @@ void neurons_step(neurons *neurons, uint64_t stream, int64_t step, int first, in
 /** Is the state in single precision? */
 static inline int neurons_are_single(const neurons *neurons) { return neurons->single[0] != NULL; }
 
-/** neurons_step() of those whose state is in single precision, whose input is narrowed there. @param input [end - first] */
+/** neurons_step() of those whose state is in single precision, whose input is narrowed there. Not collective. @param input [end - first] */
 void neurons_step_single(neurons *neurons, uint64_t stream, int64_t step, int first, int end, const float *input);
 
-/** Bring field up to date, for whoever reads it: nothing to do in double precision. */
+/** Bring field up to date, for whoever reads it: nothing to do in double precision. Not collective. */
 void neurons_settle(neurons *neurons);
 
 /** Unit normals of neurons @p first .. @p end - 1 for this step, [end - first], or NULL if the model has no noise.

@@ -149,29 +149,26 @@ void lsnn_edges(void *raw, bool plastic_only, edge_list *list) {
 
 /* ---- lsnn.h5, run.json ---- */
 
-static void write_matrix(const lsnn *net, h5_file *file, const char *name, const char *help, int matrix, int rows, int columns) {
-    const h5_dataset shape = {.type = H5_FLOAT32, .dimensions = 2, .shape = {rows, columns}, .axis = H5_UNDIVIDED};
-    h5_write(file, name, shape, net->weight + net->first[matrix]);
+static void write_matrix(h5_file *file, const char *name, const char *help, h5_type type, int rows, int columns, const void *values) {
+    const h5_dataset shape = {.type = type, .dimensions = 2, .shape = {rows, columns}, .axis = H5_UNDIVIDED};
+    h5_write(file, name, shape, values);
     h5_attribute_text(file, name, "help", help);
 }
 
-/** Of networks that are rewired: which connections there were at the start. */
-static void write_begun(const lsnn *net, h5_file *file, const char *name, int matrix, int rows, int columns) {
-    const h5_dataset shape = {.type = H5_INT8, .dimensions = 2, .shape = {rows, columns}, .axis = H5_UNDIVIDED};
-    if (!net->begun) return;
-    h5_write(file, name, shape, net->begun + net->first[matrix]);
-    h5_attribute_text(file, name, "help", "signs of the connections before the first loop; 0: none");
-}
-
 void lsnn_results(void *raw, h5_file *file) {
+    static const struct { const char *name, *help, *begun; } of[MATRICES] = {
+        [MATRIX_INPUT] = {"input", "weights [input][neuron]; 0: no connection", "input_begun"},
+        [MATRIX_RECURRENT] = {"recurrent", "weights [presynaptic neuron][neuron]", "recurrent_begun"},
+        [MATRIX_READOUT] = {"readout", "weights [neuron][class]", "readout_begun"},
+    };
     const lsnn *net = raw;
     const shape *shape = &net->shape;
-    write_matrix(net, file, "input", "weights [input][neuron]; 0: no connection", MATRIX_INPUT, shape->inputs, shape->neurons);
-    write_matrix(net, file, "recurrent", "weights [presynaptic neuron][neuron]", MATRIX_RECURRENT, shape->neurons, shape->neurons);
-    write_matrix(net, file, "readout", "weights [neuron][class]", MATRIX_READOUT, shape->neurons, shape->outputs);
-    write_begun(net, file, "input_begun", MATRIX_INPUT, shape->inputs, shape->neurons);
-    write_begun(net, file, "recurrent_begun", MATRIX_RECURRENT, shape->neurons, shape->neurons);
-    write_begun(net, file, "readout_begun", MATRIX_READOUT, shape->neurons, shape->outputs);
+    for (int m = 0; m < MATRICES; m++) {
+        const int rows = m == MATRIX_INPUT ? shape->inputs : shape->neurons, columns = m == MATRIX_READOUT ? shape->outputs : shape->neurons;
+        write_matrix(file, of[m].name, of[m].help, H5_FLOAT32, rows, columns, net->weight + net->first[m]);
+        if (!net->begun) continue; /* not rewired */
+        write_matrix(file, of[m].begun, "signs of the connections before the first loop; 0: none", H5_INT8, rows, columns, net->begun + net->first[m]);
+    }
     h5_write(file, "bias", h5_whole(H5_FLOAT32, shape->outputs), net->weight + net->first[MATRICES]);
     h5_attribute_text(file, "bias", "help", "of readouts [class]");
 }
