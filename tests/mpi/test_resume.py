@@ -69,7 +69,7 @@ def test_stops(bench):
         open(os.path.join(out, "stop"), "w").close()
 
     for reset in ("every_loop", "never"):
-        config = bench.config("stops.yaml", crash.config_text(neurons=200, degree=20, loops=60, every=7, reset=reset))
+        config = bench.config("stops.yaml", crash.config_text(neurons=200, degree=20, loops=200, every=7, reset=reset))
         whole = bench.train(config, f"whole_{reset}", 2)
         ways = [("SIGTERM", 2, send(signal.SIGTERM, 0), "SIGTERM"), ("SIGUSR1", 2, send(signal.SIGUSR1, 1), "a signal to another rank"), ("SIGINT", 1, send(signal.SIGINT, 0), "SIGINT"),
                 ("stop_file", 2, stop_file, "the file 'stop'")]
