@@ -22,8 +22,8 @@ enum { BACKGROUND_MOST = 1000 };
 background *background_new(const background_stretch *stretches, int count, int mine, int64_t first, uint64_t seed);
 void background_free(background *background);
 
-/** Add what arrives in step @p step of repetition @p stream at neurons first .. end-1 (local indices). Words of four steps are drawn in every
- *  fourth, as noise is.
+/** Add what arrives in step @p step of repetition @p stream at neurons first .. end-1 (local indices). Numbers of eight steps are drawn in every
+ *  eighth.
  *  @param[in,out] excitatory, inhibitory [mine] summed weights > 0 and <= 0 */
 void background_add(background *background, uint64_t stream, int64_t step, int first, int end, double *excitatory, double *inhibitory);
 

@@ -113,18 +113,19 @@ typedef struct block_sums block_sums;
 block_sums *block_sums_new(const static_blocks *blocks);
 void block_sums_free(block_sums *sums);
 
-/** Add what spikes up to the last step do in this block. Once a step; then the sums of what reaches the synapses at its end are complete, are
- *  to be taken and cleared, and blocks_next() ends the step. @param fresh steps that were pushed since the last call, as for flight_deliver_static() */
+/** Add what spikes up to the last step do in this block. Once a step; then the sums of what reaches the synapses at its end are complete, and wait for
+ *  blocks_take(). @param fresh steps that were pushed since the last call, as for flight_deliver_static() */
 void blocks_add(const static_blocks *blocks, block_sums *sums, const spike_flight *flight, int fresh);
 
-/** Sums of this step. @return [slice.count] uint16_t (BLOCKS_COUNTED), int32_t in units (BLOCKS_FIXED, BLOCKS_TOGETHER) or double; whoever takes them leaves
- *  0 behind */
-void *blocks_taken(const static_blocks *blocks, block_sums *sums, int slice, bool inhibitory);
+/** Move the sums that wait, of neurons first .. end-1 (local indices), once; nothing where none do.
+ *  @param[out] input counts (BLOCKS_COUNTED), else doubles */
+void blocks_take(const static_blocks *blocks, block_sums *sums, int first, int end, static_input *input);
 
+/** All neurons have taken theirs. */
 void blocks_next(block_sums *sums);
 
 /** All of that: what reaches the synapses at the end of the last step, as flight_deliver_static() does it. To be called once a step.
- *  @param input all 0; counts (BLOCKS_COUNTED), else doubles */
+ *  @param[out] input counts (BLOCKS_COUNTED), else doubles */
 void blocks_deliver(const static_blocks *blocks, block_sums *sums, const spike_flight *flight, int fresh, static_input *input);
 
 #endif

@@ -63,7 +63,8 @@ typedef enum {
     RANDOM_DIFFERENTIABLE_WEIGHT = 51, /**< id: matrix (slow, fast, input, current, readout), counter: entry, row by row */
     RANDOM_DIFFERENTIABLE_START = 52,  /**< id: neuron, counter: 0 (once for all samples), 1 + (set << 47 | number of the sample) */
     RANDOM_ACTION = 66,          /**< id: set << 47 | number of the sample, counter: window * 8 + component */
-    RANDOM_BACKGROUND = 67,      /**< id: neuron,     counter: stream * 2^40 + step/4 (random_words) */
+    RANDOM_BACKGROUND = 75,      /**< id: neuron,     counter: stream * 2^40 + step/8 (random_short) */
+    RANDOM_BACKGROUND_LOWER = 76,/**< id: neuron,     counter: stream * 2^40 + step */
     RANDOM_PROJECTION_SPLIT = 68,/**< id: projection, counter: node of the splitting tree; id: target (each pair by itself) or source (out-degree),
                                       counter: (projection + 1) << 52 | node */
     RANDOM_PROJECTION_SOURCE = 69,/**< id: target,    counter: projection << 40 | draw */
@@ -101,13 +102,8 @@ void random_noise(uint64_t seed, random_purpose purpose, uint64_t first, int cou
 
 /** Integers of 16 bits for many neurons at once: member 2w of an id is the low half of word w of the block (id, counter), member 2w+1 its high half.
  *  @param first  id of the first neuron; ids are first .. first+count-1
- *  @param[out] draws [8][count]; member m of neuron i at m*count + i */
-void random_short(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, uint16_t *draws);
-
-/** Words for many neurons at once: member w of an id is word w of the block (id, counter).
- *  @param first  id of the first neuron; ids are first .. first+count-1
- *  @param[out] words [4][stride]; member m of neuron i at m*stride + i; stride >= count */
-void random_words(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, int stride, uint32_t *words);
+ *  @param[out] draws [8][stride]; member m of neuron i at m*stride + i; stride >= count */
+void random_short(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, int stride, uint16_t *draws);
 
 /** random_below() of counters base .. base+draws-1. @param[out] chosen [draws] */
 void random_below_each(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t base, int64_t bound, int draws, int64_t *chosen);

@@ -1,18 +1,28 @@
-/* A count is the number of thresholds that a 32-bit word has reached: thresholds are the cumulated probabilities of the counts in units of 2^-32, which is the
- * inversion of the distribution, and vector code without branches. What is beyond 2^-32 on either side does not happen. */
+/* A count is the number of thresholds that a 32-bit number has reached: thresholds are the cumulated probabilities of the counts in units of 2^-32, which is
+ * the inversion of the distribution, and vector code without branches. What is beyond 2^-32 on either side does not happen. Of a number only its upper half is
+ * drawn; the lower one where the upper one is a threshold's, too, so that it decides: for some of 10,000. */
 #include "engram/background.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
+#ifdef __AVX512BW__
+#include <immintrin.h>
+#endif
 
 #include "engram/memory.h"
 #include "engram/neurons.h"
 #include "engram/random.h"
 
+enum { LANES = 64, SEARCHED = 32 }; /* SEARCHED: halves that a vector holds */
+
 typedef struct {
     background_stretch where;
-    int least, thresholds; /**< the smallest count; how many thresholds there are */
-    uint32_t *threshold;   /**< [thresholds] a word from here on counts one more */
+    int least, thresholds, halves; /**< the smallest count; how many thresholds there are, with how many different upper halves */
+    uint32_t *threshold;           /**< [thresholds] a number from here on counts one more */
+    uint16_t *upper, *many;        /**< [halves] ascending, and how many thresholds have it */
+    uint16_t first[SEARCHED];      /**< of the halves; behind them UINT16_MAX */
+    uint16_t below[SEARCHED];      /**< counts of numbers that are above k halves */
 } source;
 
 struct background {
@@ -20,14 +30,18 @@ struct background {
     int64_t first;
     uint64_t seed;
     source *source;
-    uint32_t *word; /**< [4][mine] */
+    uint16_t *drawn; /**< [STEPS_AT_ONCE][mine] upper halves of numbers */
 };
+
+enum { STEPS_AT_ONCE = 8 };
 
 /** P(n <= k) for k = 0, 1, ... in units of 2^-32, those that are neither 0 nor 2^32. */
 static void find_thresholds(source *source) {
     const double mean = source->where.mean;
     const int most = (int)(mean + 12 * sqrt(mean) + 40);
-    source->threshold = memory_new(MEMORY_STATE, (size_t)most + 1, sizeof(uint32_t));
+    source->threshold = memory_new(MEMORY_STATE, (size_t)most + 1, sizeof *source->threshold);
+    source->upper = memory_new(MEMORY_STATE, (size_t)most + 1, sizeof *source->upper);
+    source->many = memory_new(MEMORY_STATE, (size_t)most + 1, sizeof *source->many);
     double below = 0;
     for (int k = 0; k <= most && mean > 0; k++) {
         below += exp(k * log(mean) - mean - lgamma(k + 1.0));
@@ -36,13 +50,23 @@ static void find_thresholds(source *source) {
         if (scaled < 1) source->least = k + 1;
         else source->threshold[source->thresholds++] = (uint32_t)scaled;
     }
+    for (int k = 0; k < source->thresholds; k++) {
+        const uint16_t upper = (uint16_t)(source->threshold[k] >> 16);
+        if (k == 0 || upper != source->upper[source->halves - 1]) source->upper[source->halves++] = upper;
+        source->many[source->halves - 1]++;
+    }
+    for (int k = 0, count = source->least; k < SEARCHED; k++) {
+        source->first[k] = k < source->halves ? source->upper[k] : UINT16_MAX;
+        source->below[k] = (uint16_t)count;
+        count += k < source->halves ? source->many[k] : 0;
+    }
 }
 
 background *background_new(const background_stretch *stretches, int count, int mine, int64_t first, uint64_t seed) {
     background *all = memory_new(MEMORY_STATE, 1, sizeof *all);
     *all = (background){.count = count, .mine = mine, .first = first, .seed = seed};
     all->source = memory_new(MEMORY_STATE, (size_t)count, sizeof *all->source);
-    all->word = memory_new(MEMORY_STATE, 4 * (size_t)mine, sizeof *all->word);
+    all->drawn = memory_new(MEMORY_STATE, STEPS_AT_ONCE * (size_t)mine, sizeof *all->drawn);
     for (int s = 0; s < count; s++) {
         all->source[s].where = stretches[s];
         find_thresholds(&all->source[s]);
@@ -52,36 +76,92 @@ background *background_new(const background_stretch *stretches, int count, int m
 
 void background_free(background *all) {
     if (!all) return;
-    for (int s = 0; s < all->count; s++) memory_free(all->source[s].threshold);
-    memory_free(all->source), memory_free(all->word);
+    for (int s = 0; s < all->count; s++) memory_free(all->source[s].threshold), memory_free(all->source[s].upper), memory_free(all->source[s].many);
+    memory_free(all->source), memory_free(all->drawn);
     memory_free(all);
 }
 
-/** @param input [count] of the sign of the weight */
-static void add_counts(const source *source, int count, const uint32_t *restrict word, double *restrict input) {
-    enum { LANES = 64 };
-    const double weight = source->where.weight;
-    for (int begin = 0; begin < count; begin += LANES) {
-        const int lanes = count - begin < LANES ? count - begin : LANES;
-        uint32_t words[LANES] = {0};
-        int32_t spikes[LANES];
-        memcpy(words, word + begin, (size_t)lanes * sizeof *words);
-        for (int i = 0; i < LANES; i++) spikes[i] = source->least;
-        for (int k = 0; k < source->thresholds; k++) {
-            const uint32_t threshold = source->threshold[k];
-            for (int i = 0; i < LANES; i++) spikes[i] += words[i] >= threshold;
+/** A step of some neurons, of which the first is @p first. */
+typedef struct { uint64_t stream; int64_t step; int first, end; } moment;
+
+/** Thresholds that the upper half of the neuron's number shares and that the whole number has reached. */
+static int decide(const background *all, const source *source, const moment *now, int neuron, uint16_t upper) {
+    const uint64_t gid = (uint64_t)(all->first + neuron), counter = now->stream << 40 | (uint64_t)now->step;
+    const uint32_t number = (uint32_t)upper << 16 | (random_bits(all->seed, RANDOM_BACKGROUND_LOWER, gid, counter).word[0] >> 16);
+    int reached = 0;
+    for (int k = 0; k < source->thresholds; k++) reached += source->threshold[k] >> 16 == upper && number >= source->threshold[k];
+    return reached;
+}
+
+/** Of all numbers, one threshold after the other. @param[out] spikes of numbers with these upper halves @param[out] open 1: one that is a threshold's
+ *  @return whether there is one */
+static bool count_each(const source *source, const uint16_t *restrict upper, uint16_t *restrict spikes, uint16_t *restrict open) {
+    uint16_t nearest[LANES], any = 0;
+    for (int i = 0; i < LANES; i++) spikes[i] = (uint16_t)source->least, nearest[i] = UINT16_MAX;
+    for (int k = 0; k < source->halves; k++) {
+        const uint16_t threshold = source->upper[k], many = source->many[k];
+        for (int i = 0; i < LANES; i++) {
+            const uint16_t apart = upper[i] ^ threshold;
+            spikes[i] = (uint16_t)(spikes[i] + (upper[i] > threshold ? many : 0));
+            nearest[i] = apart < nearest[i] ? apart : nearest[i];
         }
+    }
+    for (int i = 0; i < LANES; i++) any |= open[i] = nearest[i] == 0;
+    return any;
+}
+
+#ifdef __AVX512BW__
+/** The same by bisection, all lanes at once: thresholds lie in a vector, of which each lane picks its own. */
+static bool count_searched(const source *source, const uint16_t *upper, uint16_t *spikes, uint16_t *open) {
+    const __m512i threshold = _mm512_loadu_si512(source->first), count = _mm512_loadu_si512(source->below), one = _mm512_set1_epi16(1);
+    __mmask32 any = 0;
+    for (int i = 0; i < LANES; i += SEARCHED) {
+        const __m512i number = _mm512_loadu_si512(upper + i);
+        __m512i passed = _mm512_setzero_si512(); /* thresholds below the number: at most SEARCHED - 1 */
+        for (short half = SEARCHED / 2; half; half /= 2) {
+            const __m512i next = _mm512_add_epi16(passed, _mm512_set1_epi16(half));
+            const __mmask32 above = _mm512_cmpgt_epu16_mask(number, _mm512_permutexvar_epi16(_mm512_sub_epi16(next, one), threshold));
+            passed = _mm512_mask_mov_epi16(passed, above, next);
+        }
+        const __mmask32 same = _mm512_cmpeq_epi16_mask(number, _mm512_permutexvar_epi16(passed, threshold));
+        _mm512_storeu_si512(spikes + i, _mm512_permutexvar_epi16(passed, count));
+        _mm512_storeu_si512(open + i, _mm512_maskz_mov_epi16(same, one));
+        any |= same;
+    }
+    return any;
+}
+#endif
+
+static bool count_lanes(const source *source, const uint16_t *upper, uint16_t *spikes, uint16_t *open) {
+#ifdef __AVX512BW__
+    if (source->halves < SEARCHED) return count_searched(source, upper, spikes, open);
+#endif
+    return count_each(source, upper, spikes, open);
+}
+
+/** @param drawn [neurons of the moment] @param input [neurons of the rank] of the sign of the weight */
+static void add_counts(const background *all, const source *source, const moment *now, const uint16_t *drawn, double *restrict input) {
+    const double weight = source->where.weight;
+    for (int begin = now->first; begin < now->end; begin += LANES, drawn += LANES) {
+        const int lanes = now->end - begin < LANES ? now->end - begin : LANES;
+        uint16_t padded[LANES] = {0}, spikes[LANES], open[LANES];
+        const uint16_t *upper = lanes == LANES ? drawn : memcpy(padded, drawn, (size_t)lanes * sizeof *drawn);
+        const bool any = count_lanes(source, upper, spikes, open);
+        for (int i = 0; i < lanes && any; i++)
+            if (open[i]) spikes[i] = (uint16_t)(spikes[i] + decide(all, source, now, begin + i, upper[i]));
         for (int i = 0; i < lanes; i++) input[begin + i] += weight * spikes[i];
     }
 }
 
 void background_add(background *all, uint64_t stream, int64_t step, int first, int end, double *excitatory, double *inhibitory) {
-    if ((step & 3) == 0)
-        random_words(all->seed, RANDOM_BACKGROUND, (uint64_t)(all->first + first), end - first, noise_counter(stream, step), all->mine, all->word + first);
-    const uint32_t *word = all->word + (size_t)(step & 3) * (size_t)all->mine;
+    const uint16_t *drawn = all->drawn + (size_t)(step % STEPS_AT_ONCE) * (size_t)all->mine;
+    if (step % STEPS_AT_ONCE == 0)
+        random_short(all->seed, RANDOM_BACKGROUND, (uint64_t)(all->first + first), end - first, stream << 40 | (uint64_t)step / STEPS_AT_ONCE, all->mine,
+                     all->drawn + first);
     for (int s = 0; s < all->count; s++) {
         const background_stretch *where = &all->source[s].where;
         const int from = where->first > first ? where->first : first, to = where->end < end ? where->end : end;
-        if (from < to && where->mean > 0) add_counts(&all->source[s], to - from, word + from, (where->weight > 0 ? excitatory : inhibitory) + from);
+        const moment now = {stream, step, from, to};
+        if (from < to && where->mean > 0) add_counts(all, &all->source[s], &now, drawn + from, where->weight > 0 ? excitatory : inhibitory);
     }
 }

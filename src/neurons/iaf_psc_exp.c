@@ -9,9 +9,11 @@
 #include "membrane.h"
 
 enum { V };
+enum { PRECISION_DOUBLE, PRECISION_SINGLE };
 
 typedef struct {
     double tau;
+    int precision;
     param_numbers capacitance, rest, threshold, reset, refractory, current, start_mean, start_sd;
 } iaf_parameters;
 
@@ -27,6 +29,8 @@ static const param parameters[] = {
     VALUES("current", UNIT_CURRENT, "0 pA", -1e9, 1e9, "I_e, constant input", current),
     VALUES("start_mean", UNIT_VOLTAGE, "-58 mV", -1e6, 1e6, "v at the start of a loop is normal with this mean", start_mean),
     VALUES("start_sd", UNIT_VOLTAGE, "10 mV", 0, 1e6, "and this standard deviation", start_sd),
+    {"precision", PARAM_CHOICE, UNIT_NONE, "double", 0, 0, "double single",
+     "of voltages, filtered input and their steps; weights, learning and results are what they are elsewhere", offsetof(iaf_parameters, precision)},
 };
 #undef VALUES
 static const param_table table = {"iaf_psc_exp",
@@ -87,24 +91,52 @@ static void reset(neurons *neurons, uint64_t stream) {
     }
 }
 
-static void advance(neurons *neurons, stretch some, const double *restrict input) {
+/** What a population's step needs. */
+typedef struct { double rest, resistance, current; leaky_step to; } iaf_step;
+
+static iaf_step step_of(const neurons *neurons, int population) {
     const iaf_parameters *p = neurons->parameters;
-    const int k = some.population;
-    const double rest = value_of(&p->rest, k), resistance = p->tau / value_of(&p->capacitance, k), current = value_of(&p->current, k);
-    const leaky_step to = {.rate = -expm1(-neurons->dt / p->tau), .threshold = value_of(&p->threshold, k), .reset = value_of(&p->reset, k),
-                           .refractory = membrane_refractory_steps(neurons, value_of(&p->refractory, k))};
-    _Alignas(64) double goal[NEURON_BLOCK];
-    for (int begin = some.first, next; begin < some.end; begin = next) {
-        next = (begin / NEURON_BLOCK + 1) * NEURON_BLOCK < some.end ? (begin / NEURON_BLOCK + 1) * NEURON_BLOCK : some.end;
-        for (int i = begin; i < next; i++) goal[i - begin] = rest + resistance * (current + input[i - some.first]);
-        leaky_advance(&to, neurons, begin, next, goal);
-    }
+    const leaky_step to = {.rate = -expm1(-neurons->dt / p->tau), .threshold = value_of(&p->threshold, population), .reset = value_of(&p->reset, population),
+                           .refractory = membrane_refractory_steps(neurons, value_of(&p->refractory, population))};
+    return (iaf_step){.rest = value_of(&p->rest, population), .resistance = p->tau / value_of(&p->capacitance, population),
+                      .current = value_of(&p->current, population), .to = to};
+}
+
+/** End of the block that @p begin is in, or of the stretch. */
+static int block_end(int begin, int end) {
+    const int next = (begin / NEURON_BLOCK + 1) * NEURON_BLOCK;
+    return next < end ? next : end;
 }
 
 static void step(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise) {
+    _Alignas(64) double goal[NEURON_BLOCK];
     (void)noise;
-    for (stretch some = next_stretch(neurons, (stretch){.end = first}, end); some.first < some.end; some = next_stretch(neurons, some, end))
-        advance(neurons, some, input + (some.first - first));
+    for (stretch some = next_stretch(neurons, (stretch){.end = first}, end); some.first < some.end; some = next_stretch(neurons, some, end)) {
+        const iaf_step is = step_of(neurons, some.population);
+        for (int begin = some.first, next; begin < some.end; begin = next) {
+            next = block_end(begin, some.end);
+            for (int i = begin; i < next; i++) goal[i - begin] = is.rest + is.resistance * (is.current + input[i - first]);
+            leaky_advance(&is.to, neurons, begin, next, goal);
+        }
+    }
+}
+
+static void step_single(neurons *neurons, int first, int end, const float *restrict input, const double *restrict noise) {
+    _Alignas(64) float goal[NEURON_BLOCK];
+    (void)noise;
+    for (stretch some = next_stretch(neurons, (stretch){.end = first}, end); some.first < some.end; some = next_stretch(neurons, some, end)) {
+        const iaf_step is = step_of(neurons, some.population);
+        const float rest = (float)is.rest, resistance = (float)is.resistance, current = (float)is.current;
+        for (int begin = some.first, next; begin < some.end; begin = next) {
+            next = block_end(begin, some.end);
+            for (int i = begin; i < next; i++) goal[i - begin] = rest + resistance * (current + input[i - first]);
+            leaky_advance_single(&is.to, neurons, begin, next, goal);
+        }
+    }
+}
+
+static int single(const void *parameters) {
+    return ((const iaf_parameters *)parameters)->precision == PRECISION_SINGLE;
 }
 
 static double membrane_tau(const neurons *neurons) {
@@ -134,4 +166,5 @@ static neuron_scale scale(const neurons *neurons, int64_t gid) {
 const neuron_model neuron_iaf_psc_exp = {
     .parameters = &table, .fields = fields, .field_count = 1, .unit_is_peak = 1, .check = check, .reset = reset, .step = step,
     .membrane_tau = membrane_tau, .exact = exact, .siegert_applies = siegert_applies, .scale = scale,
+    .single = single, .step_single = step_single,
 };

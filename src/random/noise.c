@@ -78,17 +78,7 @@ void random_noise(uint64_t seed, random_purpose purpose, uint64_t first, int cou
     }
 }
 
-void random_words(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, int stride, uint32_t *words) {
-    uint32_t word[4][LANES];
-    for (int begin = 0; begin < count; begin += LANES) {
-        const int lanes = count - begin < LANES ? count - begin : LANES;
-        philox_lanes(seed, purpose, first + (uint64_t)begin, counter, word);
-        for (int member = 0; member < 4; member++)
-            memcpy(words + (size_t)member * (size_t)stride + begin, word[member], (size_t)lanes * sizeof(uint32_t));
-    }
-}
-
-typedef struct { uint64_t seed, first, counter; random_purpose purpose; int count; } short_request;
+typedef struct { uint64_t seed, first, counter; random_purpose purpose; int stride; } short_request;
 
 /** @p take of @p lanes ids from first + begin on. @param lanes a constant */
 static inline void short_block(int lanes, const short_request *ask, int begin, int take, uint16_t *draws) {
@@ -102,7 +92,7 @@ static inline void short_block(int lanes, const short_request *ask, int begin, i
     }
     philox_rounds(ask->seed, lanes, word[0], word[1], word[2], word[3]);
     for (int w = 0; w < 4; w++) {
-        uint16_t *low = draws + (size_t)(2 * w) * (size_t)ask->count + begin, *high = low + ask->count;
+        uint16_t *low = draws + (size_t)(2 * w) * (size_t)ask->stride + begin, *high = low + ask->stride;
         uint16_t lower[LANES], upper[LANES];
         for (int i = 0; i < lanes; i++) lower[i] = (uint16_t)word[w][i], upper[i] = (uint16_t)(word[w][i] >> 16);
         const size_t bytes = (size_t)take * sizeof *low;
@@ -111,9 +101,9 @@ static inline void short_block(int lanes, const short_request *ask, int begin, i
     }
 }
 
-void random_short(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, uint16_t *draws) {
+void random_short(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, int stride, uint16_t *draws) {
     enum { FEW = 16 };
-    const short_request ask = {.seed = seed, .first = first, .counter = counter, .purpose = purpose, .count = count};
+    const short_request ask = {.seed = seed, .first = first, .counter = counter, .purpose = purpose, .stride = stride};
     int begin = 0;
     for (; count - begin > FEW; begin += LANES) short_block(LANES, &ask, begin, count - begin < LANES ? count - begin : LANES, draws);
     if (begin < count) short_block(FEW, &ask, begin, count - begin, draws);

@@ -242,6 +242,7 @@ typedef struct {
 
 struct block_sums {
     int slices, phase; /**< step of the block that is delivered next */
+    bool waiting;      /**< its sums are complete, and not taken by all */
     unsigned loads;    /**< of the flight */
     size_t size;       /**< bytes of a sum */
     char *block;       /**< all sums */
@@ -379,33 +380,48 @@ void blocks_add(const static_blocks *blocks, block_sums *sums, const spike_fligh
         for (int ago = oldest; ago >= flight->lag; ago--) runs = list_spikes(blocks, &blocks->slice[v], sums, flight, ago, runs);
         deliver_runs(blocks, v, sums, runs);
     }
+    sums->waiting = true;
 }
 
-void *blocks_taken(const static_blocks *blocks, block_sums *sums, int v, bool inhibitory) {
+/** Sums of this step of a slice: uint16_t, int32_t in units, or double. */
+static void *sums_of(const static_blocks *blocks, const block_sums *sums, int v, bool inhibitory) {
     return sums->sum[v] + (inhibitory ? sums->slab[v] : 0) + ((size_t)sums->phase * sums->size << blocks->slice[v].bits);
-}
-
-void blocks_next(block_sums *sums) {
-    sums->phase = (sums->phase + 1) & DELAY_MASK;
 }
 
 static void move_units(const int32_t *restrict from, int count, double unit, double *restrict to) {
     for (int i = 0; i < count; i++) to[i] = unit * (double)from[i];
 }
 
+/** Local indices first .. end-1, of one slice. */
+static void take_of_slice(const static_blocks *blocks, block_sums *sums, int v, int first, int end, static_input *input) {
+    for (int inhibitory = 0; inhibitory < signs_of(blocks->form); inhibitory++) {
+        char *from = (char *)sums_of(blocks, sums, v, inhibitory) + (size_t)(first - blocks->slice[v].first) * sums->size;
+        const size_t bytes = (size_t)(end - first) * sums->size;
+        uint16_t *counts = inhibitory ? input->inhibitory_count : input->excitatory_count;
+        double *values = inhibitory ? input->inhibitory : input->excitatory;
+        if (blocks->form == BLOCKS_COUNTED) memcpy(counts + first, from, bytes);
+        else if (blocks->form == BLOCKS_DOUBLE) memcpy(values + first, from, bytes);
+        else move_units((const int32_t *)(const void *)from, end - first, blocks->unit, values + first);
+        memset(from, 0, bytes);
+    }
+}
+
+void blocks_take(const static_blocks *blocks, block_sums *sums, int first, int end, static_input *input) {
+    for (int v = 0; v < blocks->slices && sums->waiting; v++) {
+        const blocks_slice *slice = &blocks->slice[v];
+        const int from = slice->first > first ? slice->first : first, to = slice->first + slice->count < end ? slice->first + slice->count : end;
+        if (from < to) take_of_slice(blocks, sums, v, from, to, input);
+    }
+}
+
+void blocks_next(block_sums *sums) {
+    if (sums->waiting) sums->phase = (sums->phase + 1) & DELAY_MASK;
+    sums->waiting = false;
+}
+
 void blocks_deliver(const static_blocks *blocks, block_sums *sums, const spike_flight *flight, int fresh, static_input *input) {
+    const blocks_slice *last = &blocks->slice[blocks->slices - 1];
     blocks_add(blocks, sums, flight, fresh);
-    for (int v = 0; v < blocks->slices; v++)
-        for (int inhibitory = 0; inhibitory < signs_of(blocks->form); inhibitory++) {
-            const blocks_slice *slice = &blocks->slice[v];
-            const size_t bytes = (size_t)slice->count * sums->size;
-            void *from = blocks_taken(blocks, sums, v, inhibitory);
-            uint16_t *counts = inhibitory ? input->inhibitory_count : input->excitatory_count;
-            double *values = inhibitory ? input->inhibitory : input->excitatory;
-            if (blocks->form == BLOCKS_COUNTED) memcpy(counts + slice->first, from, bytes);
-            else if (blocks->form == BLOCKS_DOUBLE) memcpy(values + slice->first, from, bytes);
-            else move_units(from, slice->count, blocks->unit, values + slice->first);
-            memset(from, 0, bytes);
-        }
+    blocks_take(blocks, sums, 0, last->first + last->count, input);
     blocks_next(sums);
 }

@@ -216,7 +216,7 @@ def test_rate_of_a_current(bench):
     within 2 % at 30 Hz, within 15 % at 3 Hz (the time constant of the noise counts in first order only; without it 3 Hz would be 5.2)."""
     rates = []
     for inputs in (900, 1100):
-        out = bench.train(bench.config("alone.yaml", TRAINED), f"alone-{inputs}", 1, ["network.connections=[0, 0, 0, 0, 0, 0, 0, 1, 0]", f"network.background_inputs={inputs}", "simulation.baseline=6 s",
+        out = bench.train(bench.config("alone.yaml", TRAINED), f"alone-{inputs}", 1, ["network.connections=[0, 0, 0, 0, 0, 0, 0, 1, 0]", f"network.background_inputs={inputs}", "simulation.baseline=40 s",
                                                                                    "neuron.current=0", "neuron.rest=-65", "neuron.threshold=-50", "neuron.refractory=2"])
         with open(os.path.join(out, "run.json")) as file:
             figures = json.load(file)

@@ -197,6 +197,7 @@ static void test_partition(void **state) {
     check_partition(CONFIGURE("neuron.start=reset"), 20);
     check_partition(CONFIGURE("neuron.precision=single", "neuron.noise_sd=0.5"), 70);
     check_partition(CONFIGURE("neuron.precision=single", "neuron.noise_sd=[0.5, 0]"), 20);
+    check_partition(CONFIGURE("neuron.model=iaf_psc_exp", "neuron.precision=single"), 70);
     config *normal = CONFIGURE("neuron.start=normal", "neuron.threshold=3", "neuron.reset=1");
     neurons *cells = make(normal, 10000, 0, 10000, 5000, 0.1);
     double sum = 0, square = 0;
@@ -255,16 +256,16 @@ static void test_blocks(void **state) {
     check_blocks("neuron.precision=single", "neuron.refractory=2 ms");
 }
 
-/** Single precision beside double: the same spikes of neurons under constant input but for few that are a step apart, voltages close until then. */
-static void test_single(void **state) {
-    (void)state;
+/** Single precision beside double: the same spikes of neurons under constant input but for few that are a step apart, voltages close until then.
+ *  @param input of the first and of the last neuron @param close of voltages */
+static void check_single(const char *model, double first, double last, double close) {
     enum { CELLS = 500, STEPS = 20000 };
-    config *one = CONFIGURE("neuron.model=lif", "neuron.precision=double"), *other = CONFIGURE("neuron.model=lif", "neuron.precision=single");
+    config *one = CONFIGURE(model, "neuron.precision=double"), *other = CONFIGURE(model, "neuron.precision=single");
     neurons *exact = make(one, CELLS, 0, CELLS, 300, 0.1), *narrow = make(other, CELLS, 0, CELLS, 300, 0.1);
     assert_true(!neurons_are_single(exact) && neurons_are_single(narrow));
     double input[CELLS], worst = 0;
     int64_t spikes[2] = {0, 0};
-    for (int i = 0; i < CELLS; i++) input[i] = 0.9 + 0.001 * i;
+    for (int i = 0; i < CELLS; i++) input[i] = first + (last - first) * i / CELLS;
     neurons_reset(exact, 5), neurons_reset(narrow, 5);
     for (int64_t step = 0; step < STEPS; step++) {
         neurons_step(exact, 5, step, 0, CELLS, input), neurons_step(narrow, 5, step, 0, CELLS, input);
@@ -274,11 +275,18 @@ static void test_single(void **state) {
             if (step < 50 && exact->since_spike[i] == narrow->since_spike[i]) worst = fmax(worst, fabs(exact->field[0][i] - narrow->field[0][i]));
         }
     }
-    print_message("lif in single precision: voltages %.1e apart within 50 steps, %lld spikes for %lld\n", worst, (long long)spikes[1], (long long)spikes[0]);
-    assert_true(worst > 0 && worst < 2e-6 && spikes[0] > 10000);
+    print_message("%s in single precision: voltages %.1e apart within 50 steps, %lld spikes for %lld\n", model, worst, (long long)spikes[1],
+                  (long long)spikes[0]);
+    assert_true(worst > 0 && worst < close && spikes[0] > 10000);
     assert_true(llabs(spikes[0] - spikes[1]) <= spikes[0] / 5000);
     neurons_free(exact), neurons_free(narrow);
     config_free(one), config_free(other);
+}
+
+static void test_single(void **state) {
+    (void)state;
+    check_single("neuron.model=lif", 0.9, 1.4, 2e-6);
+    check_single("neuron.model=iaf_psc_exp", 340, 540, 1e-4); /* pA; mV */
 }
 
 static void check_refused(const char *override, double dt, const char *wanted) {

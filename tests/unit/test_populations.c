@@ -58,12 +58,8 @@ static void test_bulk(void **state) {
     (void)state;
     enum { COUNT = 133 };
     int64_t chosen[COUNT];
-    static uint32_t words[4][COUNT + 3];
     random_below_each(SEED, RANDOM_PROJECTION_SOURCE, 5, 1000, 77, COUNT, chosen);
     for (int d = 0; d < COUNT; d++) assert_int_equal(chosen[d], random_below(SEED, RANDOM_PROJECTION_SOURCE, 5, 1000 + (uint64_t)d, 77));
-    random_words(SEED, RANDOM_BACKGROUND, 9, COUNT, 12, COUNT + 3, words[0]);
-    for (int i = 0; i < COUNT; i++)
-        for (int w = 0; w < 4; w++) assert_int_equal(words[w][i], random_bits(SEED, RANDOM_BACKGROUND, 9 + (uint64_t)i, 12).word[w]);
 }
 
 /* ---- background ---- */
@@ -87,6 +83,36 @@ static void test_background_moments(void **state) {
             }
         }
         check_moments("background", values, CELLS * STEPS, means[k], means[k]);
+        background_free(drawn);
+    }
+}
+
+/** How many cumulated probabilities, in units of 2^-32, the neuron's number has reached: one by one, of the whole number. */
+static int inverted(double mean, uint64_t stream, int64_t step, uint64_t gid) {
+    const random_block upper = random_bits(SEED, RANDOM_BACKGROUND, gid, stream << 40 | (uint64_t)step / 8);
+    const uint32_t word = upper.word[step % 8 / 2], half = step % 2 ? word >> 16 : word & 0xffff;
+    const uint32_t number = half << 16 | random_bits(SEED, RANDOM_BACKGROUND_LOWER, gid, stream << 40 | (uint64_t)step).word[0] >> 16;
+    double below = 0;
+    for (int k = 0;; k++) {
+        below += exp(k * log(mean) - mean - lgamma(k + 1.0));
+        if (round(below * 0x1p32) > (double)number) return k;
+    }
+}
+
+/** Where half a number is enough, and where it is a threshold's, too, and does not decide: 1 of 100 for a mean of 1000. */
+static void test_background_inverts(void **state) {
+    (void)state;
+    enum { FIRST = 12345, FEW = 601, LONG = 17 };
+    const double means[] = {0.02, 1.28, 2.32, 60, 1000};
+    static double excitatory[FEW], inhibitory[FEW];
+    for (size_t k = 0; k < sizeof means / sizeof *means; k++) {
+        const background_stretch all = {.first = 0, .end = FEW, .mean = means[k], .weight = 1};
+        background *drawn = background_new(&all, 1, FEW, FIRST, SEED);
+        for (int step = 0; step < LONG; step++) {
+            memset(excitatory, 0, sizeof excitatory);
+            background_add(drawn, 3, step, 0, 130, excitatory, inhibitory), background_add(drawn, 3, step, 130, FEW, excitatory, inhibitory);
+            for (int i = 0; i < FEW; i++) assert_int_equal((int)excitatory[i], inverted(means[k], 3, step, FIRST + (uint64_t)i));
+        }
         background_free(drawn);
     }
 }
@@ -310,7 +336,8 @@ static void test_delays(void **state) {
 int main(int argc, char **argv) {
     MPI_Init(&argc, &argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_binomial), cmocka_unit_test(test_bulk), cmocka_unit_test(test_background_moments), cmocka_unit_test(test_background_law),
+        cmocka_unit_test(test_binomial), cmocka_unit_test(test_bulk), cmocka_unit_test(test_background_moments), cmocka_unit_test(test_background_inverts),
+        cmocka_unit_test(test_background_law),
         cmocka_unit_test(test_total_number), cmocka_unit_test(test_probability), cmocka_unit_test(test_degrees), cmocka_unit_test(test_weights),
         cmocka_unit_test(test_delays),
     };

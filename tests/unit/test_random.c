@@ -113,7 +113,7 @@ static void test_short(void **state) {
     for (int count = 0; count <= MOST; count++) {
         const uint64_t first = count % 2 ? 0xffffffffu - 20 : (uint64_t)count, counter = (uint64_t)count << 40 | 12345; /* ids that pass 2^32 too */
         memset(draw, 0xa5, sizeof draw);
-        random_short(77, RANDOM_ESCAPE, first, count, counter, draw);
+        random_short(77, RANDOM_ESCAPE, first, count, counter, count, draw);
         for (int i = 0; i < count; i++) {
             const random_block b = random_bits(77, RANDOM_ESCAPE, first + (uint64_t)i, counter);
             for (int w = 0; w < 4; w++) {

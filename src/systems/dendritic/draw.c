@@ -20,7 +20,7 @@ static int float_bits(float x) {
 
 void draw_block(dendritic *d, int64_t block) {
     const int padded = d->padded;
-    random_short(d->seed, RANDOM_ESCAPE, 0, padded, d->regime.stream << 40 | (uint64_t)block, d->draw);
+    random_short(d->seed, RANDOM_ESCAPE, 0, padded, d->regime.stream << 40 | (uint64_t)block, padded, d->draw);
     for (int e = 0; e < DRAWS * padded; e++) {
         const int draw = d->draw[e];
         d->least[e] = LN2 * ((float)(float_bits((float)draw) - float_bits((float)(65536 - draw))) * 0x1p-23f - LOG2_GAP);

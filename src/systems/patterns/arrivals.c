@@ -89,9 +89,22 @@ static void deliver_static(simulation *sim, int fresh) {
     const static_synapses *synapses = sim->network.synapses;
     const arrivals *arrivals = &sim->arrivals;
     static_input *input = &sim->drive->arriving;
-    if (sim->sums) blocks_deliver(synapses->blocks, sim->sums, sim->flight, fresh, input);
+    if (sim->sums) blocks_add(synapses->blocks, sim->sums, sim->flight, fresh);
     else if (synapses && sim->flight) flight_deliver_static(sim->flight, synapses, sim->ring, fresh, input);
     else if (synapses) static_deliver(synapses, arrivals->spikes, arrivals->heard[0], input); /* without delays every step is exchanged */
+}
+
+void arrivals_take(simulation *sim, int first, int end) {
+    if (sim->sums) blocks_take(sim->network.synapses->blocks, sim->sums, first, end, &sim->drive->arriving);
+}
+
+void arrivals_taken(simulation *sim) {
+    if (sim->sums) blocks_next(sim->sums);
+}
+
+void arrivals_settle(simulation *sim) {
+    arrivals_take(sim, 0, sim->part.mine);
+    arrivals_taken(sim);
 }
 
 /** Sources whose spikes reach plastic synapses now into sim->arrived: neurons, and behind them feed-forward units. @return spikes of units */

@@ -45,4 +45,12 @@ int64_t arrivals_exchange(struct simulation *simulation, const struct trial *tri
  *  @param exchanged arrivals_exchange() was called in this step */
 void arrivals_deliver(struct simulation *simulation, const struct trial *trial, int64_t step, bool exchanged, struct trial_result *result);
 
+/** Neurons first .. end-1 take what reached their static synapses at the end of the last step into simulation->drive->arriving, while that is in the
+ *  first-level cache, and once all have, arrivals_taken(). Not collective. */
+void arrivals_take(struct simulation *simulation, int first, int end);
+void arrivals_taken(struct simulation *simulation);
+
+/** All of them, behind the last step of a trial. Not collective. */
+void arrivals_settle(struct simulation *simulation);
+
 #endif

@@ -20,10 +20,11 @@ void stretch_prepare(simulation *sim) {
     for (int i = 0; i < sim->part.mine && sim->bias_single; i++) sim->bias_single[i] = (float)bias[i];
 }
 
-/** What else the drive takes up in a step: background, which arrives, and current noise, which is told. */
+/** What else the drive takes up in a step: what spikes and background bring, which arrives, and current noise, which is told. */
 static drive_noise from_outside(simulation *sim, const trial *trial, int64_t step, int first, int end) {
     static_input *arriving = &sim->drive->arriving;
     double *negative = arriving->inhibitory ? arriving->inhibitory : arriving->excitatory;
+    arrivals_take(sim, first, end);
     if (sim->network.background) background_add(sim->network.background, trial->stream, step - 1, first, end, arriving->excitatory, negative);
     const double *normals = sim->current_noise ? neurons_noise(sim->neurons, trial->stream, step - 1, first, end) : NULL;
     return (drive_noise){normals, sim->current_noise};

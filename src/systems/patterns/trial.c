@@ -68,6 +68,7 @@ static int advance_neurons(simulation *sim, const trial *trial, int64_t step, co
         stretch_advance(sim, trial, step, stimulus, first, end);
         fired += neurons_collect(sim->neurons, first, end, sim->fired + fired);
     }
+    if (!sim->drive->readout) arrivals_taken(sim);
     return sim->perturbation ? perturbation_silence(sim->perturbation, sim->fired, fired) : fired;
 }
 
@@ -78,6 +79,7 @@ static void take_up_by_readout(simulation *sim, const trial *trial, int64_t step
         end = stretch_end(sim, first);
         stretch_take_up(sim, trial, step, first, end);
     }
+    arrivals_taken(sim);
 }
 
 static void begin(simulation *sim, const trial *trial) {
@@ -136,6 +138,7 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
         pulse_step(pulse, step, sim->fired, fired, heard);
         stopwatch_charge(&watch, PHASE_RECORD);
     }
+    arrivals_settle(sim);
     drive_settle(sim->drive);
     result->seconds = clock_seconds() - started;
 }
