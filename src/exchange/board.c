@@ -16,7 +16,8 @@
 #include "engram/memory_shared.h"
 
 enum { LINE = 64, PAGE = 4096, LOOKS = 32 }; /* looks between two at the clock */
-static const double SPIN = 20e-6;            /* s that who has a core looks for what it waits for: about what it takes to sleep and be woken */
+static const double LOOK = 20e-6, STAY = 200e-6; /* s that who has a core looks for what it waits for; and goes on looking, giving way to others, before it
+                                                  * sleeps: ranks rarely wait longer, and whoever slept is woken late, in virtual machines above all */
 static const long NAP_FIRST = 1000000, NAP_LAST = 20000000; /* ns after which a sleeper looks up */
 
 /** Of a rank, for odd or even exchanges: with its first spikes it is one line of the cache. */
@@ -53,7 +54,7 @@ struct board {
     size_t block_bytes, rank_bytes;
     uint32_t number;     /* of the exchange that is under way */
     int seen;            /* ranks whose blocks of this exchange were seen, from the first on */
-    double spin;         /* s */
+    bool looks;          /* before it sleeps */
 };
 
 static size_t whole(size_t bytes, size_t unit) {
@@ -127,14 +128,15 @@ static void sleep_at(board *board, gate *gate, bool (*done)(struct board *board)
 
 static void wait_at(board *board, gate *gate, bool (*done)(struct board *board)) {
     if (done(board)) return;
-    if (board->spin > 0) {
-        double until = clock_seconds() + board->spin;
-        do {
+    if (board->looks) {
+        const double since = clock_seconds();
+        for (double now = since; now < since + STAY; now = clock_seconds()) {
+            if (now > since + LOOK) sched_yield();
             for (int look = 0; look < LOOKS; look++) {
                 pause_a_moment();
                 if (done(board)) return;
             }
-        } while (clock_seconds() < until);
+        }
     }
     sleep_at(board, gate, done);
 }
@@ -201,7 +203,7 @@ board *board_new(MPI_Comm node, int64_t room, int several) {
     CHECK_MPI(MPI_Comm_size(node, &board->ranks));
     board->block_bytes = bytes_of_block(room);
     board->rank_bytes = (size_t)board_bytes(room);
-    board->spin = has_cores(board) ? SPIN : 0;
+    board->looks = has_cores(board);
     size_t desk_bytes = whole(sizeof(desk) + (several ? BOARD_ROOM * sizeof(int32_t) : 0), PAGE);
     board->bytes = (int64_t)(desk_bytes + (size_t)board->ranks * board->rank_bytes);
     board->mine = (int64_t)(board->rank_bytes + (board->rank == 0 ? desk_bytes : 0));

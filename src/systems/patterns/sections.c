@@ -5,9 +5,9 @@ enum { VARIANTS_MAX = 32, SECTIONS = 10 };
 
 /* What this system adds to sections of every run. */
 static const param simulation_added[] = {
-    {"exchange", PARAM_CHOICE, UNIT_NONE, "flat", 0, 0, "flat nodes",
-     "how spikes go between ranks: flat: from every rank to every other by MPI; nodes: through memory that the ranks of a node share, and between nodes by one "
-     "rank of each. The same bits",
+    {"exchange", PARAM_CHOICE, UNIT_NONE, "nodes", 0, 0, "flat nodes",
+     "how spikes go between ranks: nodes: through memory that the ranks of a node share, and between nodes by one rank of each; flat: from every rank to every "
+     "other by MPI. The same bits",
      offsetof(added_simulation, exchange), MAY_RESUME | MAY_TEST},
     {"exchange_every", PARAM_CHOICE, UNIT_NONE, "delay", 0, 0, "delay step",
      "when spikes go between ranks: once in as many steps as the least delay of all synapses has (at most 16), or every step. The same bits",
