@@ -4,6 +4,7 @@
     rules.py tries TASKS FOLDER RULE...             writes FOLDER/tries/RULE.yaml: TRIES sets of parameters for each task, with a seed of their own
     rules.py runs TASKS FOLDER quick|full RULE...   writes FOLDER/RULE.yaml, with the parameters that were best in FOLDER/tries/RULE/table.csv, and of some FOLDER/RULE_short.yaml
     rules.py others FOLDER RULE...                  prints runs that are tested on other inputs than those of training, with the options of that test
+    ... --tasks TASK...                             of these tasks only; nothing is written of rules that have none of them
 
 A study that was written before with other contents is replaced; tools/sweep refuses to mix its runs with those of another."""
 import math
@@ -177,12 +178,20 @@ def others(rule, folder):
 
 
 def main():
-    usage = "usage: jobs/comparison/rules.py tries TASKS FOLDER RULE... | runs TASKS FOLDER quick|full RULE... | others FOLDER RULE..."
-    words = sys.argv[1:]
+    usage = "usage: jobs/comparison/rules.py tries TASKS FOLDER RULE... | runs TASKS FOLDER quick|full RULE... | others FOLDER RULE...   [--tasks TASK...]"
+    words, only = sys.argv[1:], []
+    if "--tasks" in words:
+        only = words[words.index("--tasks") + 1:]
+        words = words[:words.index("--tasks")]
+        if not only or any(task not in (*TASKS["dynamics"], *TASKS["codes"]) for task in only):
+            sys.exit(f"{usage}\ntasks: {', '.join((*TASKS['dynamics'], *TASKS['codes']))}")
     fixed = {"tries": 3, "runs": 4, "others": 2}.get(words[0] if words else "")
     if not fixed or len(words) <= fixed or any(name not in RULES for name in words[fixed:]) or (words[0] == "runs" and words[3] not in SIZES):
         sys.exit(f"{usage}\n{', '.join(RULES)}")
     for rule in (RULES[name] for name in words[fixed:]):
+        rule.tasks = {task: values for task, values in rule.tasks.items() if not only or task in only}
+        if not rule.tasks:
+            continue
         if words[0] == "tries":
             write(os.path.join(words[2], "tries", f"{rule.name}.yaml"), tries(rule, *words[1:3]))
         elif words[0] == "runs":

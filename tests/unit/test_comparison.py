@@ -138,4 +138,20 @@ def test_studies(bench):
         assert {int(run.overrides["network.neurons"]) for run in study.runs} == {100, 400, 1600}
 
 
-run_tests([test_drives, test_teacher, test_tables, test_studies])
+def test_some_tasks(bench):
+    """--tasks: studies of these only, and none of rules that have none of them; names that are none are refused before any work."""
+    script = os.path.join(JOB, "rules.py")
+    done = subprocess.run([sys.executable, script, "tries", "tasks", bench.path("part"), *rules.RULES, "--tasks", "recorded", "lorenz"], capture_output=True, text=True)
+    assert done.returncode == 0, done
+    for rule in rules.RULES.values():
+        path = bench.path("part", "tries", f"{rule.name}.yaml")
+        assert os.path.exists(path) == ("recorded" in rule.tasks), rule.name
+        if os.path.exists(path):
+            assert {run.case for run in Study(path).runs} == {"recorded", "lorenz"}, rule.name
+    for program, words, said in ((script, ["tries", "tasks", bench.path("no"), "rls", "--tasks", "record"], "tasks: oscillator"), (os.path.join(JOB, "run"), ["--tasks", "record"], "no task 'record'"),
+                                 (os.path.join(JOB, "run"), ["--tasks", "recorded", "--rules", "rsl"], "no rule 'rsl'"), (os.path.join(JOB, "run"), ["--rules", "rls", "--tasks"], "--tasks needs names")):
+        done = subprocess.run([program, *words], capture_output=True, text=True)
+        assert done.returncode != 0 and said in done.stderr and not os.path.exists(bench.path("no")), (words, done)
+
+
+run_tests([test_some_tasks, test_drives, test_teacher, test_tables, test_studies])
