@@ -17,8 +17,6 @@ import numpy as np
 
 # Okabe & Ito's colours, which colour-blind readers can tell apart; lines and markers differ, too, for grey.
 SOMATIC, DENDRITIC, OTHER = "#D55E00", "#0072B2", "#8C8C8C"
-STYLE = {"font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.fontsize": 7.5, "axes.spines.top": False, "axes.spines.right": False,
-         "axes.linewidth": 0.8, "lines.linewidth": 1.2, "lines.markersize": 4, "legend.frameon": False, "figure.constrained_layout.use": True, "savefig.dpi": 160}
 KINDS = {"somatic": ("somatic balance", SOMATIC, "--", "s"), "dendritic": ("dendritic balance", DENDRITIC, "-", "o")}
 
 

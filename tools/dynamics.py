@@ -16,8 +16,6 @@ import numpy as np
 
 # Okabe & Ito's colours, which colour-blind readers can tell apart. In grey: the teacher is black, the network lighter; lines differ in style, too.
 TEACHER, DECODED, BEFORE, SECOND, THIRD = "#000000", "#D55E00", "#8C8C8C", "#0072B2", "#009E73"
-STYLE = {"font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.fontsize": 7.5, "axes.spines.top": False, "axes.spines.right": False,
-         "axes.linewidth": 0.8, "lines.linewidth": 1.2, "lines.markersize": 4, "legend.frameon": False, "figure.constrained_layout.use": True, "savefig.dpi": 160}
 NORMS_READ = 20000 # weights that are drawn, at most
 
 

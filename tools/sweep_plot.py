@@ -4,6 +4,7 @@ import re
 
 import matplotlib
 import matplotlib.transforms
+from figure_style import STYLE
 from launch import fail
 from sweep_study import nearest
 from sweep_table import key_columns, rows_of, statistics_of
@@ -16,9 +17,7 @@ COLOURS = ["#000000", "#D55E00", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#5
 LINES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2))]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<"]
 MOST_LINES = 16
-STYLE = {"font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.fontsize": 8, "axes.spines.top": False, "axes.spines.right": False,
-         "axes.linewidth": 0.8, "lines.linewidth": 1.3, "lines.markersize": 5, "legend.frameon": False, "legend.handlelength": 3.4, "figure.constrained_layout.use": True, "pdf.fonttype": 42,
-         "savefig.dpi": 160}
+LOOK = {**STYLE, "lines.linewidth": 1.3, "lines.markersize": 5, "legend.handlelength": 3.4, "pdf.fonttype": 42}
 UNIT_IN_MS = {"ms": 1.0, "s": 1000.0}
 
 
@@ -115,7 +114,7 @@ def plot(study, options):
             fail(f"there is no score '{score}'{nearest(score, list(study.collect))}; the study collects {', '.join(study.collect)}")
     figure = Figure(study, rows, options)
     seeds = [sum(row["state"] == "done" for row in rows if all(row[key] == one[key] for key in key_columns(study))) for one in figure.rows]
-    with plt.rc_context(STYLE):
+    with plt.rc_context(LOOK):
         page, grid = plt.subplots(1, len(scores), figsize=(4.2 * len(scores) + (1.8 if figure.by else 0), 3.4), squeeze=False)
         for axes, score in zip(grid[0], scores):
             figure.draw(axes, score)

@@ -12,9 +12,9 @@ import numpy as np
 import yaml
 
 import codes
-from codes import STYLE, CodesRun, number
+from codes import CodesRun, number
 
-__all__ = ["STYLE", "BLUE", "GREEN", "ORANGE", "GREY", "TaskRun", "table", "number", "draw_confusion", "draw_frames", "draw_learning", "draw_metric", "draw_sample", "first_and_later", "median", "restricted_mean",
+__all__ = ["BLUE", "GREEN", "ORANGE", "GREY", "TaskRun", "table", "number", "draw_confusion", "draw_frames", "draw_learning", "draw_metric", "draw_sample", "first_and_later", "median", "restricted_mean",
            "smooth", "survival", "survival_alike"]
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8C8C8C"  # Okabe & Ito
 
