@@ -16,6 +16,7 @@ import numpy as np
 
 # Okabe & Ito's colours, which colour-blind readers can tell apart. In grey: the teacher is black, the network lighter; lines differ in style, too.
 TEACHER, DECODED, BEFORE, SECOND, THIRD = "#000000", "#D55E00", "#8C8C8C", "#0072B2", "#009E73"
+SHADE = "#D0D0D0"
 NORMS_READ = 20000 # weights that are drawn, at most
 
 
@@ -130,9 +131,10 @@ def draw_learning(axes, groups, loop_s, column="test_nerr", label="nerr without 
 
 
 def draw_raster(axes, run, test="test", span=None, most=60):
-    """Spikes of the first trial."""
+    """Spikes of the first trial. Rows of neurons that were deleted are shaded: their rate is undefined, not 0."""
     times, ids = run.test("spikes/timestamps", test) / 1000, run.test("spikes/node_ids", test).astype(int)
-    count = len(run.test("rate", test))
+    deleted = np.isnan(run.test("rate", test))
+    count = len(deleted)
     shown = np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
     place = np.full(count, -1)
     place[shown] = np.arange(len(shown))
@@ -140,6 +142,10 @@ def draw_raster(axes, run, test="test", span=None, most=60):
     if span is not None:
         rows &= (times >= span[0]) & (times <= span[1])
     axes.scatter(times[rows], place[ids[rows]], s=5, marker="|", color=TEACHER, linewidth=0.8, rasterized=True)
+    bands = [axes.axhspan(row - 0.5, row + 0.5, color=SHADE, linewidth=0, zorder=0, gid=f"deleted {shown[row]}") for row in np.flatnonzero(deleted[shown])]
+    if bands:
+        bands[0].set_label(f"deleted ({deleted.sum():,} of {count:,} neurons)")
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1))
     axes.set(xlabel="Time (s)", ylabel="Neuron" if len(shown) == count else f"Neuron ({len(shown)} of {count} shown)", ylim=(-1, len(shown)))
     step = max(1, round(len(shown) / 4))
     axes.set_yticks(range(0, len(shown), step), [str(gid) for gid in shown[::step]])

@@ -188,6 +188,10 @@ class Run(engram.Run):
             return self.number("targets.origin") / 1000 - self.window_start(), "Time (s)"
         return 0.0, "Time from start of loop (s)"
 
+    def deleted(self, name):
+        """Of each neuron whether the test of this file silenced it (engram test --delete-neurons); None where it silenced none."""
+        return self.data(name, "test/deleted")[:] > 0 if self.has(name, "test/deleted") else None
+
     # ---- names ----
 
     def names(self, kind):

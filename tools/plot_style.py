@@ -39,7 +39,7 @@ def style():
         "ytick.minor.width": 0.4, "xtick.major.pad": 2, "ytick.major.pad": 2, "legend.frameon": False, "legend.handlelength": 2.2, "legend.columnspacing": 1.2, "legend.handletextpad": 0.5,
         "legend.borderaxespad": 0.2, "legend.borderpad": 0.2, "legend.labelspacing": 0.25, "figure.constrained_layout.use": True, "figure.constrained_layout.w_pad": 0.04,
         "figure.constrained_layout.h_pad": 0.035, "figure.constrained_layout.hspace": 0, "figure.constrained_layout.wspace": 0, "pdf.fonttype": 42, "svg.fonttype": "none",
-        "svg.hashsalt": "engram", "path.simplify": True,
+        "svg.hashsalt": "engram", "path.simplify": True, "hatch.linewidth": 0.4,
     }
 
 

@@ -1,8 +1,9 @@
 """Panels of tools/plot with curves of single units of the system `patterns`: a grid [unit][task], under a line for the legend. Each prepares its data, raises Skip if they are missing."""
 import numpy as np
 from engram import smoothed
+from matplotlib.patches import Rectangle
 from plot_run import columns, correlation, plural, r_squared, signed, slope, told
-from plot_style import NETWORK, PAGE, STIMULUS, TARGET, Panel, Skip, few_ticks, titled, width_of
+from plot_style import GREY, NETWORK, PAGE, STIMULUS, TARGET, Panel, Skip, few_ticks, titled, width_of
 
 SMOOTH_BINS = 2   # SD of the Gaussian that smooths a PSTH, where --smooth says nothing
 LOOPS_SHOWN = 20  # loops or trials in a raster, and in their PSTH
@@ -22,9 +23,9 @@ def shown_tasks(run, options, panel):
 
 
 class Grid:
-    """Axes [unit][task] under a line for the legend."""
+    """Axes [unit][task] under a line for the legend. @param deleted  what Run.deleted() gives: rows of these neurons are hatched, as they are silent whatever the network does"""
 
-    def __init__(self, figure, run, shown, tasks):
+    def __init__(self, figure, run, shown, tasks, deleted=None):
         places = figure.add_gridspec(len(shown) + 1, len(tasks), height_ratios=[0.09] + [1] * len(shown))
         self.figure, self.above = figure, figure.add_subplot(places[0, :])
         self.above.axis("off")
@@ -41,9 +42,14 @@ class Grid:
                     row[c].tick_params(labelleft=False)
             self.axes.append(row)
         self.run, self.shown, self.tasks = run, shown, tasks
+        self.deleted, self.mark = deleted, None
 
     def name(self, n, c, score):
-        """Above axes: the condition in the first row, the unit in the first column, and the score."""
+        """Above axes: the condition in the first row, the unit in the first column, and the score; deleted neurons have none."""
+        if self.deleted is not None and self.deleted[self.shown[n][0]]:
+            score = "deleted"
+            axes = self.axes[n][c]
+            self.mark = axes.add_artist(Rectangle((0, 0), 1, 1, transform=axes.transAxes, facecolor="none", edgecolor=GREY, hatch="////", linewidth=0, zorder=0.5, gid=f"deleted {self.shown[n][0]} {self.tasks[c]}"))
         room = width_of(self.figure) / len(self.tasks) / 25.4 * 72 / (0.5 * 6)  # characters
         condition = f"{self.run.task_title(self.tasks[c])}\n" if n == 0 and len(self.tasks) > 1 else ""
         unit = self.run.unit_title(*self.shown[n]) if c == 0 else ""
@@ -54,6 +60,9 @@ class Grid:
 
     def finish(self, time_label, value_label, text):
         handles, labels = self.axes[0][0].get_legend_handles_labels()
+        if self.mark:
+            handles.append(self.mark)
+            labels.append(f"deleted ({self.deleted.sum():,} of {plural(len(self.deleted), 'neuron')})")
         self.above.legend(handles, labels, loc="center left", ncol=len(labels), borderaxespad=0, bbox_to_anchor=(0, 0.5))
         for row in self.axes:
             row[0].margins(x=0, y=0.08)
@@ -152,9 +161,10 @@ def tested_rates(run, options):
         curves.append(here)
     bins = bins + shift
     what = f"; mean ± SD over {len(run.group)} runs" if len(run.group) > 1 else ""
+    deleted = run.deleted("test.h5") if len(run.group) == 1 else None  # other seeds, other neurons
 
     def draw(figure):
-        grid = Grid(figure, run, shown, tasks)
+        grid = Grid(figure, run, shown, tasks, deleted)
         for n in range(len(shown)):
             for c in range(len(tasks)):
                 axes, (target, mean, spread, score) = grid.axes[n][c], curves[c][n]
@@ -198,16 +208,16 @@ def rasters_of(run, tasks):
 
 
 class Trials:
-    """Of each task of which spikes are shown: .found (loop_spikes()), .noun, .told for a title."""
+    """Of each task of which spikes are shown: .found (loop_spikes()), .noun, .told for a title, .deleted (Run.deleted())."""
 
     def __init__(self, run, tasks):
         tested = rasters_of(run, tasks)
         if tested:
-            self.noun, self.found = "trial", tested[1]
+            self.noun, self.found, self.deleted = "trial", tested[1], run.deleted(tested[0])
             each = " of a task" if len(tasks) > 1 else ""
             self.told = f"{plural(max(len(trials) for trials, *_ in self.found.values()), 'trial')}{each}, frozen weights ({tested[0]})"
         else:
-            self.noun, self.found = "loop", loop_spikes(run, tasks)
+            self.noun, self.found, self.deleted = "loop", loop_spikes(run, tasks), None
             self.told = loops_told(run, self.found)
 
 
@@ -243,7 +253,7 @@ def trials(run, options):
     found = shows.found
 
     def draw(figure):
-        grid = Grid(figure, run, shown, tasks)
+        grid = Grid(figure, run, shown, tasks, shows.deleted)
         for n, (gid, _) in enumerate(shown):
             for c, task in enumerate(tasks):
                 loops, loop, time, neuron = found[task]
@@ -285,7 +295,7 @@ def loop_rates(run, options):
     bins = (edges[:-1] + edges[1:]) / 2
 
     def draw(figure):
-        grid = Grid(figure, run, shown, tasks)
+        grid = Grid(figure, run, shown, tasks, shows.deleted)
         for n, gid in enumerate(gids):
             for c, task in enumerate(tasks):
                 axes, (mean, sem), wanted = grid.axes[n][c], rates[gid, task], target[task]

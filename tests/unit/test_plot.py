@@ -23,7 +23,8 @@ from engram_test import metrics, run_tests
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 SCRIPT = os.path.join(ROOT, "tools", "plot")
 sys.path.insert(0, os.path.join(ROOT, "tools"))
-import plot_compare  # noqa: E402 (its folder is known now)
+import plot_balanced  # noqa: E402 (its folder is known now)
+import plot_compare  # noqa: E402
 import plot_curves  # noqa: E402
 import plot_gradient  # noqa: E402
 import plot_live  # noqa: E402
@@ -252,6 +253,49 @@ def test_rasters(bench):
     shutil.rmtree(out)
 
 
+def grey_of(colour):
+    """0: black, 1: white"""
+    return np.dot(plt.matplotlib.colors.to_rgb(colour), (0.299, 0.587, 0.114))
+
+
+def test_deleted(bench):
+    """Rows of neurons that the test deleted are marked where its spikes are shown, and the legend has their number; rows of others, and spikes of training, are not."""
+    out = bench.path("lesioned")
+    shutil.rmtree(out, ignore_errors=True)
+    shutil.copytree(recorded(bench), out)
+    bench.succeed(["test", out, "--trials", "4", "-o", os.path.join(out, "rasters.h5"), "--spikes", "all", "--delete-neurons", "0.5"])
+    deleted, pairs = engram_test.read(out, "rasters.h5", "test/deleted") == 1, engram_test.read(out, "targets.h5", "targets/recorded_unit").astype(int)
+    gids = np.array([np.flatnonzero(pairs == unit)[0] for unit in range(len(UNITS))])
+    assert deleted.sum() == 8 and 0 < deleted[gids].sum() < 4, (deleted, gids)
+    chosen, wanted = options(units=UNITS, smooth=0), {f"deleted {gid} {task}" for gid in gids[deleted[gids]] for task in PLACE.values()}
+    for panel in (plot_units.trials, plot_units.loop_rates):
+        figure, artists = drawn(Run(out), panel, chosen)
+        assert {name for name in artists if name.startswith("deleted")} == wanted, (panel, list(artists))
+        assert -0.2 < figure.axes[1].get_xlim()[0] < figure.axes[1].get_xlim()[1] < 0.2, "the mark widens the axes"
+        assert all(artists[name].get_hatch() and grey_of(artists[name].get_edgecolor()[:3]) < 0.6 for name in wanted)
+        assert "deleted (8 of 16 neurons)" in texts(figure) and sum(text.endswith("deleted") for text in texts(figure)) == len(wanted), texts(figure)
+    for panel in (plot_units.trials, plot_units.tested_rates):  # without rasters.h5: loops, and a test of the whole network
+        figure, artists = drawn(Run(recorded(bench)), panel, chosen)
+        assert not any("deleted" in text for text in [*artists, *texts(figure)]), texts(figure)
+    bench.succeed(["test", out, "--trials", "4", "--overwrite", "--delete-neurons", "0.5"])
+    figure, artists = drawn(Run(out), plot_units.tested_rates, chosen)
+    assert {name for name in artists if name.startswith("deleted")} == wanted and "deleted (8 of 16 neurons)" in texts(figure), texts(figure)
+
+    out = bench.train(bench.config("balanced.yaml", OTHERS["balanced"]), "lesioned_balanced")
+    figure, artists = drawn(Run(out), plot_balanced.raster)
+    assert not any(name.startswith("deleted") for name in artists) and not any("deleted" in text for text in texts(figure)), texts(figure)
+    bench.succeed(["test", out, "--overwrite", "--delete-neurons", "0.25"])
+    silent = np.flatnonzero(np.isnan(engram_test.read(out, "test.h5", "test/0/rate")))
+    fired = engram_test.read(out, "test.h5", "test/0/spikes/node_ids").astype(int)
+    assert len(silent) == 5 and not set(silent) & set(fired)
+    figure, artists = drawn(Run(out), plot_balanced.raster)
+    assert {name for name in artists if name.startswith("deleted")} == {f"deleted {gid}" for gid in silent}, list(artists)
+    for gid in silent:
+        low, high = artists[f"deleted {gid}"].get_xy()[:, 1].min(), artists[f"deleted {gid}"].get_xy()[:, 1].max()
+        assert low < gid < high < low + 1.01 and 0.2 < grey_of(artists[f"deleted {gid}"].get_facecolor()[:3]) < 0.9, (gid, low, high)
+    assert "deleted (5 of 20 neurons)" in texts(figure), texts(figure)
+
+
 def test_incomplete_runs(bench):
     """What is damaged or gone is told of, and the rest is drawn: a line of metrics.csv, parameters.yaml, run.json, nodes.h5."""
     out = bench.path("incomplete")
@@ -283,7 +327,7 @@ def test_incomplete_runs(bench):
 def test_excitatory_in_grey(bench):
     """E and I differ by a quarter of the way from black to white at least, and in style."""
     _, artists = drawn(Run(recorded(bench)), plot_patterns.raster)
-    grey = [np.dot(plt.matplotlib.colors.to_rgb(artists[f"rate {name}"].get_color()), (0.299, 0.587, 0.114)) for name in "EI"]
+    grey = [grey_of(artists[f"rate {name}"].get_color()) for name in "EI"]
     assert abs(grey[0] - grey[1]) > 0.25 and artists["rate E"].get_linestyle() != artists["rate I"].get_linestyle()
     at, ids = engram_test.spikes(recorded(bench))
     last = at > (LOOPS - 1) * 250
@@ -530,4 +574,4 @@ def test_states(bench):
     assert "exit code 4" in open(bench.path("failed.html"), encoding="utf-8").read() and "30 of 60" in open(bench.path("dead.html"), encoding="utf-8").read()
 
 
-run_tests([test_learning_curve, test_units, test_loops, test_rasters, test_incomplete_runs, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_plot_refusals, test_live, test_states])
+run_tests([test_learning_curve, test_units, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_plot_refusals, test_live, test_states])
