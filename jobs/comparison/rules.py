@@ -199,7 +199,8 @@ def main():
             if rule.ladder:
                 write(os.path.join(words[2], f"{rule.name}_short.yaml"), short(rule, *words[1:3]))
         elif "other" in rule.tests:
-            print("\n".join(others(rule, words[1])))
+            for line in others(rule, words[1]):
+                print(line)
 
 
 if __name__ == "__main__":

@@ -63,8 +63,9 @@ bool guard_find_runaway(guard *guard, pulse *pulse, int64_t step) {
         for (int i = 0; i < guard->part.mine; i++)
             if (guard->count[i] > worst.rate) worst.rate = guard->count[i], worst.gid = (int)(guard->part.first + i);
         CHECK_MPI(MPI_Allreduce(&worst, &all, 1, MPI_DOUBLE_INT, MPI_MAXLOC, guard->context->comm));
-        pulse_fault(pulse, "%g ms: the network runs away: %.1f Hz over the last %g ms (allowed: guards.max_rate = %g Hz); neuron %d fires most, at %.1f Hz",
-                    (double)step * guard->dt, rate, window_ms, guard->max_rate, all.gid, all.rate * 1000 / (double)guard->samples / window_ms);
+        pulse_fault(pulse, "%g ms: the network runs away: %.1f Hz over the last %g ms (allowed: guards.max_rate = %g Hz); neuron %d fires most%s, at %.1f Hz",
+                    (double)step * guard->dt, rate, window_ms, guard->max_rate, all.gid, guard->samples > 1 ? " in the first sample" : "",
+                    all.rate * 1000 / window_ms);
     }
     guard_begin(guard);
     return runs_away;

@@ -1,6 +1,7 @@
 """The system differentiable: the first sample of a trial against a program of its own, written from src/systems/differentiable/README.md, sections 2 and 3; tasks; what is learned; the
 curriculum; bits on ranks and what is refused. Passes against the step as written, and the adjoint: tests/unit/test_differentiable.c."""
 import os
+import re
 
 import h5py
 import numpy as np
@@ -128,6 +129,15 @@ def test_ranks(bench):
     assert not wrong, wrong[:6]
 
 
+def test_runaway(bench):
+    """The neuron that fires most is counted in the first sample, whose spikes it is that observers see, and its rate is that of this sample: above the mean of all."""
+    config = bench.config("empty.yaml", "{}")
+    for ranks in (1, 2):
+        code, _, err = bench.run(["train", config, "-o", bench.path("runaway"), "--overwrite", *(word for value in given({**SMALL, "task.duration": "200 ms", "guards.max_rate": "1 Hz"}) for word in ("-P", value))], ranks)
+        told = re.search(r"the network runs away: ([0-9.]+) Hz .*; neuron \d+ fires most in the first sample, at ([0-9.]+) Hz", err)
+        assert code == 4 and told and float(told[2]) > float(told[1]) > 10, (code, err)
+
+
 def test_refused(bench):
     """One message, with what is allowed, and exit code 2."""
     config = bench.config("empty.yaml", "{}")
@@ -143,4 +153,4 @@ def test_refused(bench):
 
 
 if __name__ == "__main__":
-    run_tests([test_independent_program, test_noise, test_without, test_tasks, test_learns, test_ranks, test_refused])
+    run_tests([test_independent_program, test_noise, test_without, test_tasks, test_learns, test_ranks, test_runaway, test_refused])
