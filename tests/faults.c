@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -92,6 +93,13 @@ int unlinkat(int fd, const char *path, int flags) {
 
 int rename(const char *from, const char *to) {
     return due("rename", from) ? -1 : ((int (*)(const char *, const char *))next("rename"))(from, to);
+}
+
+/* It does not fail: what it tells of has no room left. */
+int statvfs(const char *path, struct statvfs *system) {
+    int full = due("statvfs", path), result = ((int (*)(const char *, struct statvfs *))next("statvfs"))(path, system);
+    if (full) system->f_bavail = 0;
+    return result;
 }
 
 /* Closed it is nevertheless: so Linux does. */

@@ -30,7 +30,8 @@ typedef struct {
     exchange_way way;
 } exchange_setting;
 
-/** Collective over the ranks of @p context. Ends the job (context_abort()) if the ranks of a node have to share memory and cannot.
+/** Collective over the ranks of @p context. Where a node has no room for what its ranks should share, there is a warning, and the exchange is flat;
+ *  where they cannot share it although it has, the job ends (context_abort()).
  *  @param context copied; its communicator must outlive the exchange @return owned, exchange_free() */
 spike_exchange *exchange_new(const context *context, const exchange_setting *setting);
 /** By nodes, as if ranks that say the same @p node (>= 0) were those of a node; in truth they must all be able to share memory: for tests. Else as above. */

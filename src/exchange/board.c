@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -182,6 +183,14 @@ board_part board_receive(board *board) {
 
 /* ---- the window ---- */
 
+/** Has the file system in which MPI keeps shared memory that much left? Asked before, as ranks that learn of it from MPI do not all return from there. */
+static bool has_room(const board *board, size_t bytes) {
+    struct statvfs system;
+    int fits = statvfs("/dev/shm", &system) != 0 || (double)system.f_bavail * (double)system.f_frsize > (double)(bytes + 2 * PAGE);
+    CHECK_MPI(MPI_Bcast(&fits, 1, MPI_INT, 0, board->node));
+    return fits;
+}
+
 /** One piece, where MPI puts it, from a border of pages on: the same place in every process, since they map whole pages. */
 static char *share(board *board, size_t bytes) {
     char *base;
@@ -189,8 +198,8 @@ static char *share(board *board, size_t bytes) {
     int unit;
     CHECK_MPI(MPI_Comm_set_errhandler(board->node, MPI_ERRORS_RETURN));
     if (MPI_Win_allocate_shared(board->rank == 0 ? (MPI_Aint)(bytes + PAGE) : 0, 1, MPI_INFO_NULL, board->node, &base, &board->window) != MPI_SUCCESS)
-        context_abort("ranks of this node cannot share %zu bytes for the exchange of spikes: is there room in /dev/shm? A run with simulation.exchange: flat "
-                      "needs none", bytes);
+        context_abort("ranks of this node cannot share %zu bytes for the exchange of spikes, though /dev/shm has room; a run with simulation.exchange: flat needs "
+                      "none", bytes);
     CHECK_MPI(MPI_Comm_set_errhandler(board->node, MPI_ERRORS_ARE_FATAL));
     CHECK_MPI(MPI_Win_shared_query(board->window, 0, &size, &unit, &base));
     return (char *)whole((size_t)(uintptr_t)base, PAGE);
@@ -207,6 +216,10 @@ board *board_new(MPI_Comm node, int64_t room, int several) {
     size_t desk_bytes = whole(sizeof(desk) + (several ? BOARD_ROOM * sizeof(int32_t) : 0), PAGE);
     board->bytes = (int64_t)(desk_bytes + (size_t)board->ranks * board->rank_bytes);
     board->mine = (int64_t)(board->rank_bytes + (board->rank == 0 ? desk_bytes : 0));
+    if (!has_room(board, (size_t)board->bytes)) {
+        memory_free(board);
+        return NULL;
+    }
     char *base = share(board, (size_t)board->bytes);
     board->desk = (desk *)(void *)base;
     board->blocks = base + desk_bytes;

@@ -6,7 +6,7 @@
  *  last one, so the block before that is free. Where there are several nodes the first rank of the node, its leader, also hands out what it has from the
  *  other leaders.
  *
- *  Who waits looks at the numbers for some microseconds if every rank of the node has a core, and then sleeps in the kernel (a futex): no rank takes from
+ *  Who waits looks at the numbers for a while if every rank of the node has a core, and then sleeps in the kernel (a futex): no rank takes from
  *  another the core that it waits for. Nobody is woken before all is there. A sleeper looks up now and then, and lets MPI send what an earlier
  *  collective may have left to be sent.
  */
@@ -37,7 +37,8 @@ typedef struct {
 } board_part;
 
 /** Collective over @p node. @param node the ranks of a node, not owned @param room for spikes of a rank, that of the rank that has most neurons
- *  @param several nodes there are */
+ *  @param several nodes there are @return owned; NULL on all ranks of the node if there is no room for that much.
+ *  Ends the job (context_abort()) if they cannot share it all the same */
 board *board_new(MPI_Comm node, int64_t room, int several);
 /** Collective over the node. */
 void board_free(board *board);

@@ -1,5 +1,6 @@
 #include "engram/exchange.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "allgather.h"
@@ -87,6 +88,21 @@ static void make_leaders(spike_exchange *exchange, int capacity, bool leads) {
     memory_free(member_of);
 }
 
+/** The boards of all nodes, or, where one cannot have it, none. @return whether they are there */
+static bool make_boards(spike_exchange *exchange, MPI_Comm node, int nodes) {
+    const context *context = &exchange->context;
+    const int64_t room = exchange->steps * ((exchange->total + context->ranks - 1) / context->ranks);
+    exchange->board = board_new(node, room, nodes > 1);
+    int all = exchange->board != NULL;
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT, MPI_MIN, context->comm));
+    if (all) return true;
+    log_warning(context, "the ranks of a node cannot share %.0f MiB for the exchange of spikes (is there room in /dev/shm?): they go from every rank to every "
+                         "other by MPI, as with simulation.exchange: flat", ceil((double)board_bytes(room) * exchange->node_ranks / (1 << 20)));
+    board_free(exchange->board);
+    exchange->board = NULL;
+    return false;
+}
+
 /** Who is on a node with whom, agreed. @param node its ranks, in their order; taken */
 static void make_nodes(spike_exchange *exchange, int capacity, MPI_Comm node) {
     const context *context = &exchange->context;
@@ -95,14 +111,14 @@ static void make_nodes(spike_exchange *exchange, int capacity, MPI_Comm node) {
     CHECK_MPI(MPI_Comm_size(node, &exchange->node_ranks));
     int nodes = rank == 0;
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &nodes, 1, MPI_INT, MPI_SUM, context->comm));
-    if (nodes == context->ranks) { /* all are leaders */
+    if (nodes == context->ranks || !make_boards(exchange, node, nodes)) { /* all are leaders, or each has to speak for itself */
         CHECK_MPI(MPI_Comm_free(&node));
+        exchange->node_ranks = 0;
         make_flat(exchange, capacity);
         return;
     }
     exchange->node = node;
     exchange->nodes = nodes;
-    exchange->board = board_new(node, exchange->steps * ((exchange->total + context->ranks - 1) / context->ranks), nodes > 1);
     if (nodes > 1) make_leaders(exchange, capacity, rank == 0);
 }
 

@@ -1,5 +1,6 @@
 """What a run must not touch: files of others, what links lead to, what a shell would make of a name; and what must not be lost: a stop file, a run whose folder vanishes."""
 import ctypes
+import json
 import os
 import shutil
 import subprocess
@@ -7,7 +8,7 @@ import time
 
 import crash
 import faults
-from engram_test import metrics, run_tests
+from engram_test import ENVIRONMENT, MPIRUN, metrics, run_tests
 
 JOBS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "jobs")
 TEXT = crash.config_text(neurons=60, degree=8, loops=2, trials=0)
@@ -214,6 +215,19 @@ def test_lock_that_fails(bench):
     assert done.returncode == 0 and "cannot be locked (No locks available)" in done.stderr, done.stderr
 
 
+def test_no_shared_memory(bench):
+    """Without room for what the ranks of a node share, the run says so, and spikes go by MPI: the same results."""
+    shim, config = faults.build_shim(bench), bench.config("safe.yaml", TEXT)
+    if not shim:
+        return print("  no cc: skipped")
+    whole, out = bench.train(config, "shared", 2), bench.path("unshared")
+    environment = dict(ENVIRONMENT, FAULT_CALL="statvfs", FAULT_NTH="1", FAULT_ERRNO="28", FAULT_FOLDER="/dev/shm", FAULT_LASTS="1", FAULT_LOG=bench.path("statvfs.log"))
+    done = subprocess.run([MPIRUN, "-n", "2", "env", f"LD_PRELOAD={shim}", bench.engram, "train", config, "-o", out], env=environment, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0 and done.stderr.count("cannot share") == 1 and "is there room in /dev/shm?" in done.stderr, done
+    ways = [json.load(open(os.path.join(folder, "run.json")))["exchange_nodes"] for folder in (whole, out)]
+    assert ways == [True, False] and not crash.differences(whole, out), ways
+
+
 def test_job_script(bench):
     """Nothing of a name becomes shell code: the script is run, with programs that only note what they are told."""
     place = bench.path("it's \"$ (x)\" `touch hacked`\nand\\more")
@@ -253,4 +267,4 @@ echo "$job_code/$job_stopped"'''
         assert done.stdout.strip() == said, (launcher, code, why, done.stdout, done.stderr)
 
 
-run_tests([test_overwrite_removes_its_own, test_links_and_pipes, test_folders_in_the_way, test_results_spare_what_is_read, test_names, test_semaphores_of_the_dead, test_vanished, test_stop_file, test_lock_that_fails, test_job_script, test_jobs_believe_run_json])
+run_tests([test_overwrite_removes_its_own, test_links_and_pipes, test_folders_in_the_way, test_results_spare_what_is_read, test_names, test_semaphores_of_the_dead, test_vanished, test_stop_file, test_lock_that_fails, test_no_shared_memory, test_job_script, test_jobs_believe_run_json])

@@ -224,7 +224,7 @@ static void test_time(void **state) {
     close_plan(&plan);
 }
 
-/** Every rank to every other, by MPI: what is done unless a file says otherwise. */
+/** Every rank to every other, by MPI. */
 static void test_time_flat(void **state) {
     (void)state;
     plan plan = open_plan("simulation: {exchange: flat}\nnetwork: {kind: balanced_ei, neurons: 10000, in_degree: 100}\nstimulus: {kind: none}\n"
