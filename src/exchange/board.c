@@ -198,8 +198,8 @@ static char *share(board *board, size_t bytes) {
     int unit;
     CHECK_MPI(MPI_Comm_set_errhandler(board->node, MPI_ERRORS_RETURN));
     if (MPI_Win_allocate_shared(board->rank == 0 ? (MPI_Aint)(bytes + PAGE) : 0, 1, MPI_INFO_NULL, board->node, &base, &board->window) != MPI_SUCCESS)
-        context_abort("ranks of this node cannot share %zu bytes for the exchange of spikes, though /dev/shm has room; a run with simulation.exchange: flat needs "
-                      "none", bytes);
+        context_abort("ranks of this node cannot share %zu bytes for the exchange of spikes, though /dev/shm has room; a run with simulation.exchange: flat "
+                      "needs none", bytes);
     CHECK_MPI(MPI_Comm_set_errhandler(board->node, MPI_ERRORS_ARE_FATAL));
     CHECK_MPI(MPI_Win_shared_query(board->window, 0, &size, &unit, &base));
     return (char *)whole((size_t)(uintptr_t)base, PAGE);
