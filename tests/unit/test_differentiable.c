@@ -307,8 +307,23 @@ static void test_passes(void **state) {
     }
 }
 
+/** Between the two calls they are 0 where the processor can do that, and behind them, and behind the passes above, they are not. */
+static void test_subnormals(void **state) {
+    (void)state;
+    volatile float tiny = 1e-39f, one = 1, product = tiny * one;
+    assert_true(product > 0);
+    const unsigned before = subnormals_vanish();
+    product = tiny * one;
+    subnormals_as(before);
+#ifdef __SSE__
+    assert_true(product == 0);
+#endif
+    product = tiny * one;
+    assert_true(product > 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_adjoint), cmocka_unit_test(test_charge), cmocka_unit_test(test_resolution),
-                                       cmocka_unit_test(test_passes)};
+                                       cmocka_unit_test(test_passes),  cmocka_unit_test(test_subnormals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,6 +124,7 @@ static void begin(tile *tile, int place) {
 }
 
 void differentiable_tile_backward(tile *tile) {
+    const unsigned subnormals = subnormals_vanish();
     const shape *shape = tile->shape;
     scratch *scratch = tile->scratch;
     const int K = shape->steps;
@@ -146,4 +147,5 @@ void differentiable_tile_backward(tile *tile) {
         add_outer(&outer, 0, shape->padded, shape->first, shape->columns);
         add_outer(&outer, shape->padded, shape->rows, 0, shape->padded);
     }
+    subnormals_as(subnormals);
 }

@@ -74,6 +74,7 @@ static void read_out(tile *tile, int k, const float *s) {
 }
 
 void differentiable_tile_forward(tile *tile) {
+    const unsigned subnormals = subnormals_vanish();
     const shape *shape = tile->shape;
     const int N = shape->neurons, padded = shape->padded;
     const size_t kept = (size_t)shape->inputs_at * LANES, shown = (size_t)shape->inputs * LANES;
@@ -97,4 +98,5 @@ void differentiable_tile_forward(tile *tile) {
         read_out(tile, k, x);
     }
     if (tile->kept && shape->steps % BLOCK == 0) memcpy(tile->kept + (size_t)(shape->steps / BLOCK) * kept, x, kept * sizeof *x);
+    subnormals_as(subnormals);
 }

@@ -113,6 +113,7 @@ static void collect_errors(const tile *tile, int t, int tau, slopes *s) {
 }
 
 void tile_backward(tile *tile) {
+    const unsigned subnormals = subnormals_vanish();
     const shape *shape = tile->shape;
     const size_t N = (size_t)shape->neurons;
     const int T = shape->steps;
@@ -144,4 +145,5 @@ void tile_backward(tile *tile) {
         if (t == t0 && shape->values) values_gradient(tile, t0);
         if (t == t0) tile_end_segment(tile, t0);
     }
+    subnormals_as(subnormals);
 }

@@ -212,6 +212,7 @@ static void act(tile *tile, int number) {
 }
 
 void tile_forward(tile *tile) {
+    const unsigned subnormals = subnormals_vanish();
     const shape *shape = tile->shape;
     history *h = &tile->history;
     const slice *slice = tile->slice;
@@ -245,4 +246,5 @@ void tile_forward(tile *tile) {
     if (!tile->act) slice_join(slice, h->logit, (int64_t)shape->reads * shape->outputs * LANES);
     if (tile->traced) join_traces(tile);
     sort_events(tile);
+    subnormals_as(subnormals);
 }
