@@ -63,8 +63,6 @@ typedef enum {
     RANDOM_DIFFERENTIABLE_WEIGHT = 51, /**< id: matrix (slow, fast, input, current, readout), counter: entry, row by row */
     RANDOM_DIFFERENTIABLE_START = 52,  /**< id: neuron, counter: 0 (once for all samples), 1 + (set << 47 | number of the sample) */
     RANDOM_ACTION = 66,          /**< id: set << 47 | number of the sample, counter: window * 8 + component */
-    RANDOM_BACKGROUND = 75,      /**< id: neuron,     counter: stream * 2^40 + step/8 (random_short) */
-    RANDOM_BACKGROUND_LOWER = 76,/**< id: neuron,     counter: stream * 2^40 + step */
     RANDOM_PROJECTION_SPLIT = 68,/**< id: projection, counter: node of the splitting tree; id: target (each pair by itself) or source (out-degree),
                                       counter: (projection + 1) << 52 | node */
     RANDOM_PROJECTION_SOURCE = 69,/**< id: target,    counter: projection << 40 | draw */
@@ -73,6 +71,8 @@ typedef enum {
     RANDOM_PROJECTION_DELAY = 73,/**< id, counter: as RANDOM_PROJECTION_WEIGHT */
     RANDOM_TEST_NOISE = 74,      /**< id: set << 47 | number of the sample, counter: neuron << 24 | step */
     RANDOM_PROJECTION_WEIGHT_AGAIN = 72, /**< id: target, counter: projection << 48 | draw << 8 | attempt */
+    RANDOM_BACKGROUND = 75,      /**< id: neuron,     counter: stream * 2^40 + step/8 (random_short); 67 was its own in earlier revisions */
+    RANDOM_BACKGROUND_LOWER = 76,/**< id: neuron,     counter: stream * 2^40 + step */
 } random_purpose;
 
 /** The four words of one block. */

@@ -113,7 +113,6 @@ static void make_nodes(spike_exchange *exchange, int capacity, MPI_Comm node) {
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &nodes, 1, MPI_INT, MPI_SUM, context->comm));
     if (nodes == context->ranks || !make_boards(exchange, node, nodes)) { /* all are leaders, or each has to speak for itself */
         CHECK_MPI(MPI_Comm_free(&node));
-        exchange->node_ranks = 0;
         make_flat(exchange, capacity);
         return;
     }

@@ -20,8 +20,7 @@ typedef struct {
     background_stretch where;
     int least, thresholds, halves; /**< the smallest count; how many thresholds there are, with how many different upper halves */
     uint32_t *threshold;           /**< [thresholds] a number from here on counts one more */
-    uint16_t *upper, *many;        /**< [halves] ascending, and how many thresholds have it */
-    uint16_t first[SEARCHED];      /**< of the halves; behind them UINT16_MAX */
+    uint16_t *upper, *many;        /**< [halves] ascending, behind them UINT16_MAX up to SEARCHED; and how many thresholds have it */
     uint16_t below[SEARCHED];      /**< counts of numbers that are above k halves */
 } source;
 
@@ -38,7 +37,7 @@ enum { STEPS_AT_ONCE = 8 };
 /** P(n <= k) for k = 0, 1, ... in units of 2^-32, those that are neither 0 nor 2^32. */
 static void find_thresholds(source *source) {
     const double mean = source->where.mean;
-    const int most = (int)(mean + 12 * sqrt(mean) + 40);
+    const int most = (int)(mean + 12 * sqrt(mean) + 40); /* above SEARCHED */
     source->threshold = memory_new(MEMORY_STATE, (size_t)most + 1, sizeof *source->threshold);
     source->upper = memory_new(MEMORY_STATE, (size_t)most + 1, sizeof *source->upper);
     source->many = memory_new(MEMORY_STATE, (size_t)most + 1, sizeof *source->many);
@@ -55,11 +54,9 @@ static void find_thresholds(source *source) {
         if (k == 0 || upper != source->upper[source->halves - 1]) source->upper[source->halves++] = upper;
         source->many[source->halves - 1]++;
     }
-    for (int k = 0, count = source->least; k < SEARCHED; k++) {
-        source->first[k] = k < source->halves ? source->upper[k] : UINT16_MAX;
-        source->below[k] = (uint16_t)count;
-        count += k < source->halves ? source->many[k] : 0;
-    }
+    source->below[0] = (uint16_t)source->least;
+    for (int k = source->halves; k < SEARCHED; k++) source->upper[k] = UINT16_MAX;
+    for (int k = 1; k < SEARCHED; k++) source->below[k] = (uint16_t)(source->below[k - 1] + source->many[k - 1]);
 }
 
 background *background_new(const background_stretch *stretches, int count, int mine, int64_t first, uint64_t seed) {
@@ -113,7 +110,7 @@ static bool count_each(const source *source, const uint16_t *restrict upper, uin
 #ifdef __AVX512BW__
 /** The same by bisection, all lanes at once: thresholds lie in a vector, of which each lane picks its own. */
 static bool count_searched(const source *source, const uint16_t *upper, uint16_t *spikes, uint16_t *open) {
-    const __m512i threshold = _mm512_loadu_si512(source->first), count = _mm512_loadu_si512(source->below), one = _mm512_set1_epi16(1);
+    const __m512i threshold = _mm512_loadu_si512(source->upper), count = _mm512_loadu_si512(source->below), one = _mm512_set1_epi16(1);
     __mmask32 any = 0;
     for (int i = 0; i < LANES; i += SEARCHED) {
         const __m512i number = _mm512_loadu_si512(upper + i);

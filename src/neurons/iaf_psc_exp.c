@@ -102,38 +102,25 @@ static iaf_step step_of(const neurons *neurons, int population) {
                       .current = value_of(&p->current, population), .to = to};
 }
 
-/** End of the block that @p begin is in, or of the stretch. */
-static int block_end(int begin, int end) {
-    const int next = (begin / NEURON_BLOCK + 1) * NEURON_BLOCK;
-    return next < end ? next : end;
-}
-
-static void step(neurons *neurons, int first, int end, const double *restrict input, const double *restrict noise) {
-    _Alignas(64) double goal[NEURON_BLOCK];
-    (void)noise;
-    for (stretch some = next_stretch(neurons, (stretch){.end = first}, end); some.first < some.end; some = next_stretch(neurons, some, end)) {
-        const iaf_step is = step_of(neurons, some.population);
-        for (int begin = some.first, next; begin < some.end; begin = next) {
-            next = block_end(begin, some.end);
-            for (int i = begin; i < next; i++) goal[i - begin] = is.rest + is.resistance * (is.current + input[i - first]);
-            leaky_advance(&is.to, neurons, begin, next, goal);
-        }
+/* In one precision. goal: where v goes as long as it does not fire. */
+#define STEP(name, real, advance)                                                                                                                              \
+    static void name(neurons *neurons, int first, int end, const real *restrict input, const double *restrict noise) {                                         \
+        _Alignas(64) real goal[NEURON_BLOCK];                                                                                                                  \
+        (void)noise;                                                                                                                                           \
+        for (stretch some = next_stretch(neurons, (stretch){.end = first}, end); some.first < some.end; some = next_stretch(neurons, some, end)) {             \
+            const iaf_step is = step_of(neurons, some.population);                                                                                             \
+            const real rest = (real)is.rest, resistance = (real)is.resistance, current = (real)is.current;                                                     \
+            for (int begin = some.first, next; begin < some.end; begin = next) {                                                                               \
+                next = (begin / NEURON_BLOCK + 1) * NEURON_BLOCK;                                                                                              \
+                if (next > some.end) next = some.end;                                                                                                          \
+                for (int i = begin; i < next; i++) goal[i - begin] = rest + resistance * (current + input[i - first]);                                         \
+                advance(&is.to, neurons, begin, next, goal);                                                                                                   \
+            }                                                                                                                                                  \
+        }                                                                                                                                                      \
     }
-}
-
-static void step_single(neurons *neurons, int first, int end, const float *restrict input, const double *restrict noise) {
-    _Alignas(64) float goal[NEURON_BLOCK];
-    (void)noise;
-    for (stretch some = next_stretch(neurons, (stretch){.end = first}, end); some.first < some.end; some = next_stretch(neurons, some, end)) {
-        const iaf_step is = step_of(neurons, some.population);
-        const float rest = (float)is.rest, resistance = (float)is.resistance, current = (float)is.current;
-        for (int begin = some.first, next; begin < some.end; begin = next) {
-            next = block_end(begin, some.end);
-            for (int i = begin; i < next; i++) goal[i - begin] = rest + resistance * (current + input[i - first]);
-            leaky_advance_single(&is.to, neurons, begin, next, goal);
-        }
-    }
-}
+STEP(step, double, leaky_advance)
+STEP(step_single, float, leaky_advance_single)
+#undef STEP
 
 static int single(const void *parameters) {
     return ((const iaf_parameters *)parameters)->precision == PRECISION_SINGLE;

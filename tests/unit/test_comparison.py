@@ -148,7 +148,7 @@ def test_some_tasks(bench):
         assert os.path.exists(path) == ("recorded" in rule.tasks), rule.name
         if os.path.exists(path):
             assert {run.case for run in Study(path).runs} == {"recorded", "lorenz"}, rule.name
-    for program, words, said in ((script, ["tries", "tasks", bench.path("no"), "rls", "--tasks", "record"], "tasks: oscillator"), (os.path.join(JOB, "run"), ["--tasks", "record"], "no task 'record'"),
+    for program, words, said in ((script, ["tries", "tasks", bench.path("no"), "rls", "--tasks", "record"], "tasks: oscillator"), (os.path.join(JOB, "run"), ["--tasks", "record"], f"no task 'record'; allowed are {' '.join(task for group in rules.TASKS.values() for task in group)}"),
                                  (os.path.join(JOB, "run"), ["--tasks", "recorded", "--rules", "rsl"], "no rule 'rsl'"), (os.path.join(JOB, "run"), ["--rules", "rls", "--tasks"], "--tasks needs names")):
         done = subprocess.run([program, *words], capture_output=True, text=True)
         assert done.returncode != 0 and said in done.stderr and not os.path.exists(bench.path("no")), (words, done)

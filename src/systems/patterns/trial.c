@@ -68,7 +68,7 @@ static int advance_neurons(simulation *sim, const trial *trial, int64_t step, co
         stretch_advance(sim, trial, step, stimulus, first, end);
         fired += neurons_collect(sim->neurons, first, end, sim->fired + fired);
     }
-    if (!sim->drive->readout) arrivals_taken(sim);
+    arrivals_taken(sim);
     return sim->perturbation ? perturbation_silence(sim->perturbation, sim->fired, fired) : fired;
 }
 
