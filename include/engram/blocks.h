@@ -19,10 +19,11 @@
 #include "engram/flight.h"
 
 enum {
-    BLOCK_STEPS = 8,
+    BLOCK_STEPS = 8, BLOCK_MASK = BLOCK_STEPS - 1,
     BLOCKS_LONGEST = 255,       /**< delay, in steps: a source has a list of where each begins */
     BLOCKS_ROW_MAX = UINT16_MAX,/**< synapses of a source in a slice */
     BLOCKS_WEIGHT_MAX = 4095,   /**< units, of either sign */
+    BLOCKS_WEIGHT = 19,         /**< bit of a word where its weight begins */
 };
 
 /** Neurons first .. first+count-1 (local indices) as targets. */
@@ -66,6 +67,13 @@ typedef struct {
 static inline int16_t blocks_units(double weight, double unit) {
     const double units = rint(weight / unit), most = BLOCKS_WEIGHT_MAX; /* fmin() would be called */
     return (int16_t)(units > most ? most : units < -most ? -most : units);
+}
+
+/** Bits of a target in a word of a slice of so many neurons. */
+static inline int blocks_bits(int count) {
+    int bits = 4;
+    while (1 << bits < count) bits++;
+    return bits;
 }
 
 /** Empty: rows are to be appended to each slice. @return owned */

@@ -5,21 +5,13 @@
 #include "engram/context.h"
 #include "engram/memory.h"
 
-enum { WORD_WEIGHT = 19, SLICE_MAX = 1 << 16, DELAY_MASK = BLOCK_STEPS - 1 };
+enum { SLICE_MAX = 1 << 16 };
 
 /* Neurons of a slice whose slabs fit a second-level cache beside what streams through it. */
-enum { SLICE_COUNTED = 1 << 15, SLICE_FIXED = 1 << 14, SLICE_DOUBLE = 1 << 13 };
-
-/* ---- building ---- */
+enum { SLICE_COUNTED = 1 << 15, SLICE_FIXED = 1 << 15, SLICE_DOUBLE = 1 << 13 };
 
 static bool in_units(blocks_form form) {
     return form == BLOCKS_FIXED || form == BLOCKS_TOGETHER;
-}
-
-static int bits_for(int count) {
-    int bits = 4;
-    while (1 << bits < count) bits++;
-    return bits;
 }
 
 static int most_of(const blocks_setting *setting) {
@@ -44,7 +36,7 @@ static_blocks *blocks_new(const blocks_setting *setting) {
         blocks_slice *slice = &blocks->slice[v];
         slice->first = (int)((int64_t)setting->mine * v / slices);
         slice->count = (int)((int64_t)setting->mine * (v + 1) / slices) - slice->first;
-        slice->bits = bits_for(slice->count);
+        slice->bits = blocks_bits(slice->count);
         slice->start = memory_new(MEMORY_STATIC, (size_t)setting->sources + 1, sizeof *slice->start);
         slice->offset = memory_new(MEMORY_STATIC, (size_t)(setting->sources * (setting->longest + 1)), sizeof *slice->offset);
     }
@@ -81,9 +73,9 @@ void blocks_finish(static_blocks *blocks) {
 
 static uint32_t word_of(const static_blocks *blocks, const blocks_slice *slice, const blocks_synapse *synapse) {
     uint32_t word = synapse->target - (uint32_t)slice->first;
-    word |= (uint32_t)(synapse->delay & DELAY_MASK) << slice->bits;
+    word |= (uint32_t)(synapse->delay & BLOCK_MASK) << slice->bits;
     if (!in_units(blocks->form)) return word;
-    return word | (uint32_t)blocks_units(synapse->weight, blocks->unit) << WORD_WEIGHT;
+    return word | (uint32_t)blocks_units(synapse->weight, blocks->unit) << BLOCKS_WEIGHT;
 }
 
 void blocks_append(static_blocks *blocks, int v, const blocks_synapse *synapse, int count) {
@@ -167,8 +159,8 @@ bool blocks_fill(static_blocks *blocks, int v, const blocks_rows *kept) {
     for (int i = kept->targets - 1; i >= 0; i--) /* from behind, as blocks_append() does it */
         for (int64_t s = kept->start[i + 1] - kept->start[0] - 1; s >= kept->start[i] - kept->start[0]; s--) {
             const int64_t source = kept->source[s], at = slice->start[source] + --slice->offset[source * row + kept->delay[s]];
-            slice->word[at] = (uint32_t)i | (uint32_t)(kept->delay[s] & DELAY_MASK) << slice->bits;
-            if (kept->units) slice->word[at] |= (uint32_t)kept->units[s] << WORD_WEIGHT;
+            slice->word[at] = (uint32_t)i | (uint32_t)(kept->delay[s] & BLOCK_MASK) << slice->bits;
+            if (kept->units) slice->word[at] |= (uint32_t)kept->units[s] << BLOCKS_WEIGHT;
             else slice->weight[at] = kept->weight[s];
         }
     for (int64_t j = 0; j < blocks->sources; j++) {
@@ -191,17 +183,9 @@ int blocks_row(const static_blocks *blocks, int v, int64_t source, blocks_synaps
         while (offset[delay] <= k) delay++;
         row[k] = (blocks_synapse){.target = (word & mask) + (uint32_t)slice->first, .delay = (uint16_t)delay};
         if (blocks->form == BLOCKS_DOUBLE) row[k].weight = slice->weight[begin + k];
-        else if (in_units(blocks->form)) row[k].weight = blocks->unit * ((int32_t)word >> WORD_WEIGHT);
+        else if (in_units(blocks->form)) row[k].weight = blocks->unit * ((int32_t)word >> BLOCKS_WEIGHT);
     }
     return count;
-}
-
-static const size_t sum_bytes[] = {[BLOCKS_COUNTED] = sizeof(uint16_t), [BLOCKS_FIXED] = sizeof(int32_t), [BLOCKS_TOGETHER] = sizeof(int32_t),
-                                    [BLOCKS_DOUBLE] = sizeof(double)};
-
-/** Sums of excitatory and inhibitory input, or of both. */
-static int signs_of(blocks_form form) {
-    return form == BLOCKS_TOGETHER ? 1 : 2;
 }
 
 double blocks_bytes(const blocks_setting *setting, double synapses) {
@@ -211,217 +195,4 @@ double blocks_bytes(const blocks_setting *setting, double synapses) {
 
 double blocks_rows_bytes(const blocks_setting *setting, double synapses) {
     return (5 + (in_units(setting->form) ? 2 : 8)) * synapses / blocks_slices(setting);
-}
-
-/* Sums are added to here and there: in small pages the translation of addresses takes longer than the addition. From SMALL bytes on they lie in huge pages. */
-enum { HUGE_PAGE = 2 << 20, SMALL = 256 << 10 };
-
-static size_t room_for(size_t bytes) {
-    return bytes < SMALL ? bytes : (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE + HUGE_PAGE;
-}
-
-double block_sums_bytes(const blocks_setting *setting) {
-    size_t bytes = 0;
-    const int slices = blocks_slices(setting);
-    for (int v = 0; v < slices; v++) {
-        const int64_t count = (int64_t)setting->mine * (v + 1) / slices - (int64_t)setting->mine * v / slices;
-        bytes += (size_t)signs_of(setting->form) * BLOCK_STEPS * sum_bytes[setting->form] << bits_for((int)count);
-    }
-    return (double)room_for(bytes);
-}
-
-/* ---- delivery ---- */
-
-/** Synapses of a source that a spike reaches within the block. */
-typedef struct {
-    int64_t begin;
-    int count;
-    uint32_t turn; /**< added to a word it gives the slab */
-    bool inhibitory; /**< source */
-} run;
-
-struct block_sums {
-    int slices, phase; /**< step of the block that is delivered next */
-    bool waiting;      /**< its sums are complete, and not taken by all */
-    unsigned loads;    /**< of the flight */
-    size_t size;       /**< bytes of a sum */
-    char *block;       /**< all sums */
-    char **sum;        /**< [slices] in it: [2][BLOCK_STEPS][1 << bits]: excitatory, inhibitory */
-    size_t *slab;      /**< [slices] bytes of [BLOCK_STEPS][1 << bits] */
-    run *run;
-    int room;
-};
-
-block_sums *block_sums_new(const static_blocks *blocks) {
-    block_sums *sums = memory_new(MEMORY_STATE, 1, sizeof *sums);
-    sums->slices = blocks->slices;
-    sums->size = sum_bytes[blocks->form];
-    sums->sum = memory_new(MEMORY_STATE, (size_t)blocks->slices, sizeof *sums->sum);
-    sums->slab = memory_new(MEMORY_STATE, (size_t)blocks->slices, sizeof *sums->slab);
-    size_t bytes = 0;
-    for (int v = 0; v < blocks->slices; v++) {
-        sums->slab[v] = BLOCK_STEPS * sums->size << blocks->slice[v].bits;
-        bytes += (size_t)signs_of(blocks->form) * sums->slab[v];
-    }
-    sums->block = memory_new(MEMORY_STATE, room_for(bytes), 1);
-    char *at = sums->block;
-    if (bytes >= SMALL) at += (HUGE_PAGE - (uintptr_t)at % HUGE_PAGE) % HUGE_PAGE;
-    for (int v = 0; v < blocks->slices; v++) {
-        sums->sum[v] = at;
-        at += (size_t)signs_of(blocks->form) * sums->slab[v];
-    }
-    return sums;
-}
-
-void block_sums_free(block_sums *sums) {
-    if (!sums) return;
-    memory_free(sums->block), memory_free(sums->sum), memory_free(sums->slab), memory_free(sums->run);
-    memory_free(sums);
-}
-
-/** Append the runs of spikes of the step @p ago steps before this one. @return the new number of runs */
-static int list_spikes(const static_blocks *blocks, const blocks_slice *slice, block_sums *sums, const spike_flight *flight, int ago, int runs) {
-    enum { AHEAD = 12 };
-    const int left = BLOCK_STEPS - sums->phase, row = blocks->longest + 1; /* steps of the block, this one among them */
-    const int low = ago + 1, high = ago + left < blocks->longest ? ago + left : blocks->longest; /* delays */
-    int count;
-    const int32_t *spike = flight_spikes(flight, ago, &count);
-    if (low > high) return runs;
-    if (runs + count > sums->room) {
-        sums->room = (runs + count) * 3 / 2 + 64;
-        sums->run = memory_resize(MEMORY_STATE, sums->run, (size_t)sums->room, sizeof *sums->run);
-    }
-    const uint32_t turn = (uint32_t)((sums->phase - ago - 1) & DELAY_MASK) << slice->bits;
-    for (int k = 0; k < count; k++) {
-        if (k + AHEAD < count) {
-            __builtin_prefetch(slice->start + spike[k + AHEAD]);
-            __builtin_prefetch(slice->offset + (int64_t)spike[k + AHEAD] * row + low - 1);
-        }
-        const uint16_t *offset = slice->offset + (int64_t)spike[k] * row;
-        const int begin = offset[low - 1], end = offset[high];
-        sums->run[runs] = (run){slice->start[spike[k]] + begin, end - begin, turn, spike[k] >= blocks->excitatory};
-        runs += end > begin;
-    }
-    return runs;
-}
-
-/** Where the stream of synapses is fetched from, some lines before they are needed. */
-typedef struct {
-    const run *run, *end;
-    int64_t at, behind; /**< of the run: next synapse, one behind its last */
-} cursor;
-
-enum { LINE = 16, LINES_AHEAD = 24 }; /* LINE: words of a cache line */
-
-static inline void cursor_next(cursor *ahead, const uint32_t *word, const double *weight) {
-    if (ahead->run == ahead->end) return;
-    __builtin_prefetch(word + ahead->at);
-    if (weight) __builtin_prefetch(weight + ahead->at), __builtin_prefetch(weight + ahead->at + LINE / 2);
-    ahead->at += LINE;
-    if (ahead->at < ahead->behind) return;
-    if (++ahead->run == ahead->end) return;
-    ahead->at = ahead->run->begin, ahead->behind = ahead->at + ahead->run->count;
-}
-
-static cursor cursor_begin(const run *runs, int count, const uint32_t *word, const double *weight) {
-    cursor ahead = {runs, runs + count, runs->begin, runs->begin + runs->count};
-    for (int line = 0; line < LINES_AHEAD; line++) cursor_next(&ahead, word, weight);
-    return ahead;
-}
-
-/* ADD adds synapse k, word w, of run r to the sum at (w + turn) & mask. */
-#define DELIVER(name, type, ADD)                                                                                                                              \
-    static void name(const blocks_slice *slice, const run *runs, int count, type *sums) {                                                                     \
-        const uint32_t mask = ((uint32_t)BLOCK_STEPS << slice->bits) - 1;                                                                                     \
-        const int sign = slice->bits + 3; /* of BLOCK_STEPS: where inhibitory sums begin */                                                                   \
-        const double *const weights = slice->weight;                                                                                                          \
-        cursor ahead = cursor_begin(runs, count, slice->word, weights);                                                                                       \
-        for (const run *r = runs; r < runs + count; r++) {                                                                                                    \
-            const uint32_t *word = slice->word + r->begin, turn = r->turn;                                                                                    \
-            const double *weight = weights ? weights + r->begin : NULL;                                                                                       \
-            type *const to = sums + (size_t)(r->inhibitory ? mask + 1 : 0);                                                                                   \
-            int left = r->count;                                                                                                                              \
-            for (; left >= LINE; left -= LINE, word += LINE, weight = weight ? weight + LINE : NULL) {                                                        \
-                cursor_next(&ahead, slice->word, weights);                                                                                                    \
-                _Pragma("GCC unroll 16") for (int k = 0; k < LINE; k++) ADD;                                                                                  \
-            }                                                                                                                                                 \
-            if (left) cursor_next(&ahead, slice->word, weights);                                                                                              \
-            for (int k = 0; k < left; k++) ADD;                                                                                                               \
-            (void)weight, (void)to, (void)sign;                                                                                                                \
-        }                                                                                                                                                     \
-    }
-DELIVER(deliver_counted, uint16_t, to[(word[k] + turn) & mask]++)
-DELIVER(deliver_together, int32_t, sums[(word[k] + turn) & mask] += (int32_t)word[k] >> WORD_WEIGHT)
-DELIVER(deliver_fixed, int32_t, sums[((word[k] + turn) & mask) | (word[k] >> 31 << sign)] += (int32_t)word[k] >> WORD_WEIGHT)
-DELIVER(deliver_double, double, (weight[k] > 0 ? sums : sums + mask + 1)[(word[k] + turn) & mask] += weight[k])
-
-static void deliver_runs(const static_blocks *blocks, int v, block_sums *sums, int runs) {
-    const blocks_slice *slice = &blocks->slice[v];
-    void *to = sums->sum[v];
-    if (!runs) return;
-    switch (blocks->form) {
-    case BLOCKS_COUNTED: deliver_counted(slice, sums->run, runs, to); break;
-    case BLOCKS_FIXED: deliver_fixed(slice, sums->run, runs, to); break;
-    case BLOCKS_TOGETHER: deliver_together(slice, sums->run, runs, to); break;
-    case BLOCKS_DOUBLE: deliver_double(slice, sums->run, runs, to); break;
-    }
-}
-
-void blocks_add(const static_blocks *blocks, block_sums *sums, const spike_flight *flight, int fresh) {
-    if (sums->loads != flight->loads) { /* a block begins here, and what is in flight is delivered anew */
-        for (int v = 0; v < sums->slices; v++) memset(sums->sum[v], 0, (size_t)signs_of(blocks->form) * sums->slab[v]);
-        sums->loads = flight->loads;
-        sums->phase = 0;
-    }
-    for (int v = 0; v < blocks->slices; v++) {
-        int runs = 0, oldest = sums->phase == 0 ? blocks->longest - 1 : flight->lag + fresh - 1;
-        if (!blocks->slice[v].count) continue;
-        if (oldest > flight->longest - 1) oldest = flight->longest - 1;
-        for (int ago = oldest; ago >= flight->lag; ago--) runs = list_spikes(blocks, &blocks->slice[v], sums, flight, ago, runs);
-        deliver_runs(blocks, v, sums, runs);
-    }
-    sums->waiting = true;
-}
-
-/** Sums of this step of a slice: uint16_t, int32_t in units, or double. */
-static void *sums_of(const static_blocks *blocks, const block_sums *sums, int v, bool inhibitory) {
-    return sums->sum[v] + (inhibitory ? sums->slab[v] : 0) + ((size_t)sums->phase * sums->size << blocks->slice[v].bits);
-}
-
-static void move_units(const int32_t *restrict from, int count, double unit, double *restrict to) {
-    for (int i = 0; i < count; i++) to[i] = unit * (double)from[i];
-}
-
-/** Local indices first .. end-1, of one slice. */
-static void take_of_slice(const static_blocks *blocks, block_sums *sums, int v, int first, int end, static_input *input) {
-    for (int inhibitory = 0; inhibitory < signs_of(blocks->form); inhibitory++) {
-        char *from = (char *)sums_of(blocks, sums, v, inhibitory) + (size_t)(first - blocks->slice[v].first) * sums->size;
-        const size_t bytes = (size_t)(end - first) * sums->size;
-        uint16_t *counts = inhibitory ? input->inhibitory_count : input->excitatory_count;
-        double *values = inhibitory ? input->inhibitory : input->excitatory;
-        if (blocks->form == BLOCKS_COUNTED) memcpy(counts + first, from, bytes);
-        else if (blocks->form == BLOCKS_DOUBLE) memcpy(values + first, from, bytes);
-        else move_units((const int32_t *)(const void *)from, end - first, blocks->unit, values + first);
-        memset(from, 0, bytes);
-    }
-}
-
-void blocks_take(const static_blocks *blocks, block_sums *sums, int first, int end, static_input *input) {
-    for (int v = 0; v < blocks->slices && sums->waiting; v++) {
-        const blocks_slice *slice = &blocks->slice[v];
-        const int from = slice->first > first ? slice->first : first, to = slice->first + slice->count < end ? slice->first + slice->count : end;
-        if (from < to) take_of_slice(blocks, sums, v, from, to, input);
-    }
-}
-
-void blocks_next(block_sums *sums) {
-    if (sums->waiting) sums->phase = (sums->phase + 1) & DELAY_MASK;
-    sums->waiting = false;
-}
-
-void blocks_deliver(const static_blocks *blocks, block_sums *sums, const spike_flight *flight, int fresh, static_input *input) {
-    const blocks_slice *last = &blocks->slice[blocks->slices - 1];
-    blocks_add(blocks, sums, flight, fresh);
-    blocks_take(blocks, sums, 0, last->first + last->count, input);
-    blocks_next(sums);
 }
