@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "engram/synapses.h"
+
 typedef struct background background;
 
 /** Neurons of a rank that have the same background. */
@@ -22,9 +24,9 @@ enum { BACKGROUND_MOST = 1000 };
 background *background_new(const background_stretch *stretches, int count, int mine, int64_t first, uint64_t seed);
 void background_free(background *background);
 
-/** Add what arrives in step @p step of repetition @p stream at neurons first .. end-1 (local indices). Numbers of eight steps are drawn in every
- *  eighth.
- *  @param[in,out] excitatory, inhibitory [mine] summed weights > 0 and <= 0 */
-void background_add(background *background, uint64_t stream, int64_t step, int first, int end, double *excitatory, double *inhibitory);
+/** Add what arrives in step @p step of repetition @p stream at neurons first .. end-1 (local indices), of which all are asked for once, ascending: numbers of
+ *  neighbours are drawn at once.
+ *  @param[in,out] input [end - first] summed weights, in either precision; those <= 0 in inhibitory ones where they are apart */
+void background_add(background *background, uint64_t stream, int64_t step, int first, int end, const static_input *input);
 
 #endif

@@ -126,8 +126,8 @@ void block_sums_free(block_sums *sums);
 void blocks_add(const static_blocks *blocks, block_sums *sums, const spike_flight *flight, int fresh);
 
 /** Move the sums that wait, of neurons first .. end-1 (local indices), once; nothing where none do.
- *  @param[out] input counts (BLOCKS_COUNTED), else doubles */
-void blocks_take(const static_blocks *blocks, block_sums *sums, int first, int end, static_input *input);
+ *  @param[out] input [end - first] counts (BLOCKS_COUNTED), else sums in either precision @return whether they waited */
+bool blocks_take(const static_blocks *blocks, block_sums *sums, int first, int end, const static_input *input);
 
 /** All neurons have taken theirs. */
 void blocks_next(block_sums *sums);

@@ -4,7 +4,7 @@
  *  One step of every filter is u <- decay u + jump input, with the coefficients of filter_step_of(). Not collective.
  *
  *  In single precision what is filtered is float, and a step is u <- u + (jump input - (1 - decay) u), whose rounding is that of u, not of 1 - decay; what has
- *  decayed below 1e-30 is 0. What arrives, and what others read (fixed, learned, total), is double in either precision.
+ *  decayed below 1e-30 is 0. What arrives is rounded before it is taken up; what others read (fixed, learned, total) is double in either precision.
  */
 #ifndef ENGRAM_DRIVE_H
 #define ENGRAM_DRIVE_H
@@ -61,18 +61,22 @@ void drive_reset(drive *drive);
 /** What has to be kept to go on from here: filtered input, and what arrived in the last step. */
 void drive_state(drive *drive, state_list *list);
 
-/** Current noise, added to fixed. Borrowed. */
+/** What a step takes up besides what the arrays hold. Borrowed. */
 typedef struct {
-    const double *normals; /**< [end - first] unit normals; NULL: none */
+    const double *normals; /**< [end - first] unit normals of current noise, added to fixed; NULL: none */
     const double *sd;      /**< [mine] their factors */
-} drive_noise;
+    const static_input *arrived; /**< [end - first] summed weights, in the drive's precision, in place of those in arriving, which are 0 then; NULL: those */
+} drive_told;
 
 /** One step of neurons first .. end-1 (local indices): filter what arrived and clear it. Leaves the arrays fixed and total behind.
  *  @param outside [end - first] input besides the drive; NULL: @p constant for all of them @param[out] input [end - first] outside + (fixed + learned) */
-void drive_advance(drive *drive, const drive_noise *noise, int first, int end, const double *outside, double constant, double *input);
+void drive_advance(drive *drive, const drive_told *told, int first, int end, const double *outside, double constant, double *input);
 
 /** The same for a drive in single precision. */
-void drive_advance_single(drive *drive, const drive_noise *noise, int first, int end, const float *outside, float constant, float *input);
+void drive_advance_single(drive *drive, const drive_told *told, int first, int end, const float *outside, float constant, float *input);
+
+/** Move summed weights that arrived at neurons first .. end-1 out of a drive in single precision. @param[out] taken [end - first], in single precision */
+void drive_take_single(drive *drive, int first, int end, const static_input *taken);
 
 /** Are there static synapses? */
 static inline bool drive_has_static(const drive *drive) { return drive->from_excitatory || drive->single_excitatory; }

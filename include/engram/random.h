@@ -71,8 +71,9 @@ typedef enum {
     RANDOM_PROJECTION_DELAY = 73,/**< id, counter: as RANDOM_PROJECTION_WEIGHT */
     RANDOM_TEST_NOISE = 74,      /**< id: set << 47 | number of the sample, counter: neuron << 24 | step */
     RANDOM_PROJECTION_WEIGHT_AGAIN = 72, /**< id: target, counter: projection << 48 | draw << 8 | attempt */
-    RANDOM_BACKGROUND = 75,      /**< id: neuron,     counter: stream * 2^40 + step/8 (random_short); 67 was its own in earlier revisions */
     RANDOM_BACKGROUND_LOWER = 76,/**< id: neuron,     counter: stream * 2^40 + step */
+    RANDOM_BACKGROUND = 77,      /**< id: L * (neuron / 8L) + neuron % L, member neuron / L % 8 (random_short, L = RANDOM_LANES), counter: stream * 2^40 + step;
+                                      67 and 75 were its own in earlier revisions */
 } random_purpose;
 
 /** The four words of one block. */
@@ -99,6 +100,8 @@ uint64_t random_below(uint64_t seed, random_purpose purpose, uint64_t id, uint64
  *  @param first  id of the first neuron; ids are first .. first+count-1
  *  @param[out] normals [4][stride]; member m of neuron i at m*stride + i; stride >= count */
 void random_noise(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, int stride, double *normals);
+
+enum { RANDOM_LANES = 64 }; /**< ids that numbers in bulk are made of at once */
 
 /** Integers of 16 bits for many neurons at once: member 2w of an id is the low half of word w of the block (id, counter), member 2w+1 its high half.
  *  @param first  id of the first neuron; ids are first .. first+count-1

@@ -109,11 +109,25 @@ int64_t static_largest_out_degree(const static_synapses *synapses);
 
 /** What reaches the static synapses of each neuron in one step. */
 typedef struct {
-    uint16_t *excitatory_count; /**< [mine] spikes from excitatory sources (typed weights) */
-    uint16_t *inhibitory_count; /**< [mine] */
-    double *excitatory;         /**< [mine] summed weights > 0 (own weights), NULL when typed */
-    double *inhibitory;         /**< [mine] summed weights <= 0; NULL where they are in excitatory (together) */
+    uint16_t *excitatory_count;  /**< [mine] spikes from excitatory sources (typed weights) */
+    uint16_t *inhibitory_count;  /**< [mine] */
+    double *excitatory;          /**< [mine] summed weights > 0 (own weights), NULL when typed */
+    double *inhibitory;          /**< [mine] summed weights <= 0; NULL where they are in excitatory (together) */
+    float *excitatory_single;    /**< the same in single precision, in place of those */
+    float *inhibitory_single;
 } static_input;
+
+/** The same from neuron @p first on. */
+static inline static_input static_input_from(const static_input *input, int first) {
+    static_input rest = *input;
+    if (rest.excitatory_count) rest.excitatory_count += first;
+    if (rest.inhibitory_count) rest.inhibitory_count += first;
+    if (rest.excitatory) rest.excitatory += first;
+    if (rest.inhibitory) rest.inhibitory += first;
+    if (rest.excitatory_single) rest.excitatory_single += first;
+    if (rest.inhibitory_single) rest.inhibitory_single += first;
+    return rest;
+}
 
 /** Add the spikes of one step, whatever the delays. @param spike [count] gids, ascending: the order of summation */
 void static_deliver(const static_synapses *synapses, const int32_t *spike, int count, static_input *input);

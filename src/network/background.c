@@ -15,6 +15,7 @@
 #include "engram/random.h"
 
 enum { LANES = 64, SEARCHED = 32 }; /* SEARCHED: halves that a vector holds */
+enum { AT_ONCE = 8 * RANDOM_LANES, NEURONS = 512 }; /* neurons whose numbers are drawn at once; that are looked at at once */
 
 typedef struct {
     background_stretch where;
@@ -29,10 +30,9 @@ struct background {
     int64_t first;
     uint64_t seed;
     source *source;
-    uint16_t *drawn; /**< [STEPS_AT_ONCE][mine] upper halves of numbers */
+    uint64_t counter, group;  /**< of `drawn` */
+    uint16_t drawn[AT_ONCE];  /**< upper halves of the numbers of neurons AT_ONCE group .., kept for whoever asks for the rest of them */
 };
-
-enum { STEPS_AT_ONCE = 8 };
 
 /** P(n <= k) for k = 0, 1, ... in units of 2^-32, those that are neither 0 nor 2^32. */
 static void find_thresholds(source *source) {
@@ -61,9 +61,8 @@ static void find_thresholds(source *source) {
 
 background *background_new(const background_stretch *stretches, int count, int mine, int64_t first, uint64_t seed) {
     background *all = memory_new(MEMORY_STATE, 1, sizeof *all);
-    *all = (background){.count = count, .mine = mine, .first = first, .seed = seed};
+    *all = (background){.count = count, .mine = mine, .first = first, .seed = seed, .group = UINT64_MAX};
     all->source = memory_new(MEMORY_STATE, (size_t)count, sizeof *all->source);
-    all->drawn = memory_new(MEMORY_STATE, STEPS_AT_ONCE * (size_t)mine, sizeof *all->drawn);
     for (int s = 0; s < count; s++) {
         all->source[s].where = stretches[s];
         find_thresholds(&all->source[s]);
@@ -74,7 +73,7 @@ background *background_new(const background_stretch *stretches, int count, int m
 void background_free(background *all) {
     if (!all) return;
     for (int s = 0; s < all->count; s++) memory_free(all->source[s].threshold), memory_free(all->source[s].upper), memory_free(all->source[s].many);
-    memory_free(all->source), memory_free(all->drawn);
+    memory_free(all->source);
     memory_free(all);
 }
 
@@ -111,11 +110,13 @@ static bool count_each(const source *source, const uint16_t *restrict upper, uin
 /** The same by bisection, all lanes at once: thresholds lie in a vector, of which each lane picks its own. */
 static bool count_searched(const source *source, const uint16_t *upper, uint16_t *spikes, uint16_t *open) {
     const __m512i threshold = _mm512_loadu_si512(source->upper), count = _mm512_loadu_si512(source->below), one = _mm512_set1_epi16(1);
+    const short most = source->halves < SEARCHED / 2 ? SEARCHED / 4 : SEARCHED / 2;
+    const __m512i middle = _mm512_set1_epi16((short)source->upper[most - 1]);
     __mmask32 any = 0;
     for (int i = 0; i < LANES; i += SEARCHED) {
         const __m512i number = _mm512_loadu_si512(upper + i);
-        __m512i passed = _mm512_setzero_si512(); /* thresholds below the number: at most SEARCHED - 1 */
-        for (short half = SEARCHED / 2; half; half /= 2) {
+        __m512i passed = _mm512_maskz_mov_epi16(_mm512_cmpgt_epu16_mask(number, middle), _mm512_set1_epi16(most)); /* thresholds below the number */
+        for (short half = most / 2; half; half /= 2) {
             const __m512i next = _mm512_add_epi16(passed, _mm512_set1_epi16(half));
             const __mmask32 above = _mm512_cmpgt_epu16_mask(number, _mm512_permutexvar_epi16(_mm512_sub_epi16(next, one), threshold));
             passed = _mm512_mask_mov_epi16(passed, above, next);
@@ -136,29 +137,64 @@ static bool count_lanes(const source *source, const uint16_t *upper, uint16_t *s
     return count_each(source, upper, spikes, open);
 }
 
-/** @param drawn [neurons of the moment] @param input [neurons of the rank] of the sign of the weight */
-static void add_counts(const background *all, const source *source, const moment *now, const uint16_t *drawn, double *restrict input) {
-    const double weight = source->where.weight;
-    for (int begin = now->first; begin < now->end; begin += LANES, drawn += LANES) {
-        const int lanes = now->end - begin < LANES ? now->end - begin : LANES;
-        uint16_t padded[LANES] = {0}, spikes[LANES], open[LANES];
-        const uint16_t *upper = lanes == LANES ? drawn : memcpy(padded, drawn, (size_t)lanes * sizeof *drawn);
-        const bool any = count_lanes(source, upper, spikes, open);
-        for (int i = 0; i < lanes && any; i++)
-            if (open[i]) spikes[i] = (uint16_t)(spikes[i] + decide(all, source, now, begin + i, upper[i]));
-        for (int i = 0; i < lanes; i++) input[begin + i] += weight * spikes[i];
+/** @param upper [lanes] @param[out] spikes [LANES] of each of them, drawn with a lower half where that decides */
+static void count_spikes(const background *all, const source *source, const moment *now, int first, int lanes, const uint16_t *upper, uint16_t *spikes) {
+    uint16_t padded[LANES] = {0}, open[LANES];
+    const bool any = count_lanes(source, lanes == LANES ? upper : memcpy(padded, upper, (size_t)lanes * sizeof *upper), spikes, open);
+    for (int i = 0; i < lanes && any; i++)
+        if (open[i]) spikes[i] = (uint16_t)(spikes[i] + decide(all, source, now, first + i, upper[i]));
+}
+
+/* drawn [neurons of the moment]; input [the same], of the sign of the weight */
+#define ADD_COUNTS(name, real)                                                                                                                                \
+    static void name(const background *all, const source *source, const moment *now, const uint16_t *drawn, real *restrict input) {                           \
+        const real weight = (real)source->where.weight;                                                                                                       \
+        for (int begin = now->first; begin < now->end; begin += LANES, drawn += LANES, input += LANES) {                                                      \
+            const int lanes = now->end - begin < LANES ? now->end - begin : LANES;                                                                            \
+            uint16_t spikes[LANES];                                                                                                                           \
+            count_spikes(all, source, now, begin, lanes, drawn, spikes);                                                                                      \
+            if (lanes == LANES)                                                                                                                               \
+                for (int i = 0; i < LANES; i++) input[i] += weight * (real)spikes[i];                                                                         \
+            else                                                                                                                                              \
+                for (int i = 0; i < lanes; i++) input[i] += weight * (real)spikes[i];                                                                         \
+        }                                                                                                                                                     \
+    }
+ADD_COUNTS(add_double, double)
+ADD_COUNTS(add_single, float)
+
+/** @param drawn [neurons of the moment] @param input of the first of them on */
+static void add_counts(const background *all, const source *source, const moment *now, const uint16_t *drawn, const static_input *input) {
+    const bool inhibitory = source->where.weight <= 0;
+    float *single = inhibitory && input->inhibitory_single ? input->inhibitory_single : input->excitatory_single;
+    if (single) add_single(all, source, now, drawn, single);
+    else add_double(all, source, now, drawn, inhibitory && input->inhibitory ? input->inhibitory : input->excitatory);
+}
+
+/** Upper halves of the numbers of neurons first .. end-1. @param[out] drawn [end - first] */
+static void draw(background *all, uint64_t counter, int first, int end, uint16_t *drawn) {
+    const uint64_t past = (uint64_t)(all->first + end);
+    for (uint64_t gid = (uint64_t)(all->first + first), next; gid < past; gid = next) {
+        const uint64_t group = gid / AT_ONCE;
+        next = (group + 1) * AT_ONCE < past ? (group + 1) * AT_ONCE : past;
+        if (group != all->group || counter != all->counter)
+            random_short(all->seed, RANDOM_BACKGROUND, group * RANDOM_LANES, RANDOM_LANES, counter, RANDOM_LANES, all->drawn);
+        all->group = group, all->counter = counter;
+        memcpy(drawn, all->drawn + gid % AT_ONCE, (size_t)(next - gid) * sizeof *drawn);
+        drawn += next - gid;
     }
 }
 
-void background_add(background *all, uint64_t stream, int64_t step, int first, int end, double *excitatory, double *inhibitory) {
-    const uint16_t *drawn = all->drawn + (size_t)(step % STEPS_AT_ONCE) * (size_t)all->mine;
-    if (step % STEPS_AT_ONCE == 0)
-        random_short(all->seed, RANDOM_BACKGROUND, (uint64_t)(all->first + first), end - first, stream << 40 | (uint64_t)step / STEPS_AT_ONCE, all->mine,
-                     all->drawn + first);
-    for (int s = 0; s < all->count; s++) {
-        const background_stretch *where = &all->source[s].where;
-        const int from = where->first > first ? where->first : first, to = where->end < end ? where->end : end;
-        const moment now = {stream, step, from, to};
-        if (from < to && where->mean > 0) add_counts(all, &all->source[s], &now, drawn + from, where->weight > 0 ? excitatory : inhibitory);
+void background_add(background *all, uint64_t stream, int64_t step, int first, int end, const static_input *input) {
+    _Alignas(64) uint16_t drawn[NEURONS];
+    for (int begin = first, next; begin < end; begin = next) {
+        next = end - begin < NEURONS ? end : begin + NEURONS;
+        draw(all, stream << 40 | (uint64_t)step, begin, next, drawn);
+        for (int s = 0; s < all->count; s++) {
+            const background_stretch *where = &all->source[s].where;
+            const moment now = {stream, step, where->first > begin ? where->first : begin, where->end < next ? where->end : next};
+            if (now.first >= now.end || where->mean <= 0) continue;
+            const static_input here = static_input_from(input, now.first - first);
+            add_counts(all, &all->source[s], &now, drawn + (now.first - begin), &here);
+        }
     }
 }

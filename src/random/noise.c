@@ -5,7 +5,7 @@
 #include "engram/random.h"
 #include "lanes.h"
 
-enum { LANES = 64 };
+enum { LANES = RANDOM_LANES };
 
 /** Philox4x32-10 for LANES consecutive ids; the same numbers as random_bits(). */
 static void philox_lanes(uint64_t seed, random_purpose purpose, uint64_t first, uint64_t counter, uint32_t word[4][LANES]) {

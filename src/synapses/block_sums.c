@@ -166,8 +166,9 @@ static cursor cursor_begin(const run *runs, int count, const uint32_t *word, con
     return ahead;
 }
 
-/* ADD adds synapse k of run r, a word; SLAB is its place in the slabs, UNITS its weight. @return whether sums did not fit */
+/* ADD adds synapse k of run r, a word; SLAB is its place in the slabs, SIGNED_SLAB with inhibitory ones behind, UNITS its weight. @return whether sums did not fit */
 #define SLAB ((word[k] + turn) & mask)
+#define SIGNED_SLAB (SLAB | (word[k] >> 31 << sign))
 #define UNITS ((int32_t)word[k] >> BLOCKS_WEIGHT)
 #define DELIVER(name, type, ADD)                                                                                                                              \
     static bool name(const blocks_slice *slice, const run *runs, int count, type *sums) {                                                                     \
@@ -193,10 +194,9 @@ static cursor cursor_begin(const run *runs, int count, const uint32_t *word, con
     }
 DELIVER(deliver_counted, uint16_t, to[SLAB]++)
 DELIVER(deliver_together, int32_t, sums[SLAB] += UNITS)
-DELIVER(deliver_fixed, int32_t, sums[SLAB | (word[k] >> 31 << sign)] += UNITS)
-DELIVER(deliver_together_narrow, int16_t, if (__builtin_expect(__builtin_add_overflow(sums[SLAB], (int16_t)UNITS, &sums[SLAB]), 0)) over = true)
-DELIVER(deliver_fixed_narrow, int16_t,
-        over |= __builtin_add_overflow(sums[SLAB | (word[k] >> 31 << sign)], (int16_t)UNITS, &sums[SLAB | (word[k] >> 31 << sign)]))
+DELIVER(deliver_fixed, int32_t, sums[SIGNED_SLAB] += UNITS)
+DELIVER(deliver_together_narrow, int16_t, if (__builtin_add_overflow(sums[SLAB], (int16_t)UNITS, &sums[SLAB])) over = true)
+DELIVER(deliver_fixed_narrow, int16_t, if (__builtin_add_overflow(sums[SIGNED_SLAB], (int16_t)UNITS, &sums[SIGNED_SLAB])) over = true)
 DELIVER(deliver_double, double, (weight[k] > 0 ? sums : sums + mask + 1)[SLAB] += weight[k])
 
 /** @return whether sums did not fit */
@@ -256,35 +256,52 @@ static void *sums_of(const static_blocks *blocks, const block_sums *sums, int v,
     return sums->sum[v] + before * bytes_of_sum(blocks, sums);
 }
 
-static void move_units(const int32_t *restrict from, int count, double unit, double *restrict to) {
-    for (int i = 0; i < count; i++) to[i] = unit * (double)from[i];
+#define MOVE_UNITS(name, from_type, to_type)                                                                                                                  \
+    static void name(const from_type *restrict from, int count, double unit, to_type *restrict to) {                                                          \
+        const to_type each = (to_type)unit;                                                                                                                   \
+        for (int i = 0; i < count; i++) to[i] = each * (to_type)from[i];                                                                                      \
+    }
+MOVE_UNITS(move_wide, int32_t, double)
+MOVE_UNITS(move_narrow, int16_t, double)
+MOVE_UNITS(move_wide_single, int32_t, float)
+MOVE_UNITS(move_narrow_single, int16_t, float)
+
+/** Sums of weights, of neurons that follow one another. @param[out] values in double precision, or NULL: single */
+static void move_weights(const static_blocks *blocks, const block_sums *sums, const void *from, int count, double *values, float *single) {
+    const bool narrow = is_narrow(blocks, sums);
+    if (blocks->form == BLOCKS_DOUBLE) {
+        for (int i = 0; i < count && single; i++) single[i] = (float)((const double *)from)[i];
+        if (values) memcpy(values, from, (size_t)count * sizeof *values);
+    } else if (values) {
+        if (narrow) move_narrow(from, count, blocks->unit, values);
+        else move_wide(from, count, blocks->unit, values);
+    } else {
+        if (narrow) move_narrow_single(from, count, blocks->unit, single);
+        else move_wide_single(from, count, blocks->unit, single);
+    }
 }
 
-static void move_narrow(const int16_t *restrict from, int count, double unit, double *restrict to) {
-    for (int i = 0; i < count; i++) to[i] = unit * (double)from[i];
-}
-
-/** Local indices first .. end-1, of one slice. */
-static void take_of_slice(const static_blocks *blocks, block_sums *sums, int v, int first, int end, static_input *input) {
+/** Local indices first .. end-1, of one slice. @param input of the first of them on */
+static void take_of_slice(const static_blocks *blocks, block_sums *sums, int v, int first, int end, const static_input *input) {
     for (int inhibitory = 0; inhibitory < signs_of(blocks->form); inhibitory++) {
         void *from = sums_of(blocks, sums, v, inhibitory, first);
         const size_t bytes = (size_t)(end - first) * bytes_of_sum(blocks, sums);
-        uint16_t *counts = inhibitory ? input->inhibitory_count : input->excitatory_count;
-        double *values = inhibitory ? input->inhibitory : input->excitatory;
-        if (blocks->form == BLOCKS_COUNTED) memcpy(counts + first, from, bytes);
-        else if (blocks->form == BLOCKS_DOUBLE) memcpy(values + first, from, bytes);
-        else if (is_narrow(blocks, sums)) move_narrow(from, end - first, blocks->unit, values + first);
-        else move_units(from, end - first, blocks->unit, values + first);
+        if (blocks->form == BLOCKS_COUNTED) memcpy(inhibitory ? input->inhibitory_count : input->excitatory_count, from, bytes);
+        else if (inhibitory) move_weights(blocks, sums, from, end - first, input->inhibitory, input->inhibitory_single);
+        else move_weights(blocks, sums, from, end - first, input->excitatory, input->excitatory_single);
         memset(from, 0, bytes);
     }
 }
 
-void blocks_take(const static_blocks *blocks, block_sums *sums, int first, int end, static_input *input) {
+bool blocks_take(const static_blocks *blocks, block_sums *sums, int first, int end, const static_input *input) {
     for (int v = 0; v < blocks->slices && sums->waiting; v++) {
         const blocks_slice *slice = &blocks->slice[v];
         const int from = slice->first > first ? slice->first : first, to = slice->first + slice->count < end ? slice->first + slice->count : end;
-        if (from < to) take_of_slice(blocks, sums, v, from, to, input);
+        if (from >= to) continue;
+        const static_input part = static_input_from(input, from - first);
+        take_of_slice(blocks, sums, v, from, to, &part);
     }
+    return sums->waiting;
 }
 
 void blocks_next(block_sums *sums) {

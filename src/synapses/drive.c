@@ -123,6 +123,8 @@ void drive_reset(drive *drive) {
 
 /* ---- a step ---- */
 
+enum { TAKEN = 512 }; /* neurons whose sums are moved at once */
+
 static const double NOTHING = -0.0; /* whatever it is added to stays what it was, 0 and -0 too */
 
 static inline double take_up_double(double u, double decay, double added) { return decay * u + added; }
@@ -137,6 +139,7 @@ static inline float take_up_single(float u, float loss, float added) {
 #define STEPS(name) name##_double
 #define KEEP(step) ((step).decay)
 #define KEPT(name) KEPT_##name
+#define ARRIVED(name) name
 #define KEPT_excitatory from_excitatory
 #define KEPT_inhibitory from_inhibitory
 #define KEPT_plastic plastic_sum
@@ -149,16 +152,23 @@ static inline float take_up_single(float u, float loss, float added) {
 #define STEPS(name) name##_single
 #define KEEP(step) ((float)(1 - (step).decay))
 #define KEPT(name) single_##name
+#define ARRIVED(name) name##_single
 #include "drive_steps.h"
 
-void drive_advance(drive *drive, const drive_noise *noise, int first, int end, const double *outside, double constant, double *input) {
-    advance_double(drive, noise, first, end, outside, constant, input);
+void drive_advance(drive *drive, const drive_told *told, int first, int end, const double *outside, double constant, double *input) {
+    advance_double(drive, told, first, end, outside, constant, input);
     if (drive->readout && drive->plastic_used && first < end)
         memcpy(drive->learned + first, drive->plastic_sum + first, (size_t)(end - first) * sizeof *drive->learned);
 }
 
-void drive_advance_single(drive *drive, const drive_noise *noise, int first, int end, const float *outside, float constant, float *input) {
-    advance_single(drive, noise, first, end, outside, constant, input);
+void drive_advance_single(drive *drive, const drive_told *told, int first, int end, const float *outside, float constant, float *input) {
+    advance_single(drive, told, first, end, outside, constant, input);
+}
+
+void drive_take_single(drive *drive, int first, int end, const static_input *taken) {
+    const static_input arriving = static_input_from(&drive->arriving, first);
+    take_arriving_single(arriving.excitatory, end - first, taken->excitatory_single);
+    take_arriving_single(arriving.inhibitory, end - first, taken->inhibitory_single);
 }
 
 /* ---- what others read ---- */

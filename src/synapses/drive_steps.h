@@ -3,6 +3,7 @@
  *     STEPS(name)    functions of this precision
  *     KEEP(step)     what take_up needs of a filter_step
  *     KEPT(name)     the array of that part of the drive
+ *     ARRIVED(name)  that of a static_input
  * and take_up_...(u, keep, added), the step of one filter. What arrived is taken up and cleared for the next step; sum [end - first] is what acts on the
  * neurons. */
 
@@ -37,26 +38,46 @@ static void STEPS(filter_counts_together)(drive *drive, int first, int end, cons
     }
 }
 
-static void STEPS(filter_weights)(drive *drive, int first, int end, REAL *restrict sum) {
-    REAL *restrict from_excitatory = drive->KEPT(excitatory), *restrict from_inhibitory = drive->KEPT(inhibitory);
-    double *restrict excitatory = drive->arriving.excitatory, *restrict inhibitory = drive->arriving.inhibitory;
+/** Static input of weights of their own. @param excitatory, inhibitory [end - first] sums that arrived; NULL: both arrive together */
+static void STEPS(filter_weights)(drive *drive, int first, int end, const REAL *restrict excitatory, const REAL *restrict inhibitory, REAL *restrict sum) {
+    REAL *restrict from_excitatory = drive->KEPT(excitatory) + first, *restrict from_inhibitory = drive->KEPT(inhibitory) ? drive->KEPT(inhibitory) + first : NULL;
     const REAL keep_e = KEEP(drive->excitatory), keep_i = KEEP(drive->inhibitory);
-    const double jump_e = drive->excitatory.jump, jump_i = drive->inhibitory.jump;
-    for (int i = first; i < end && !inhibitory; i++) { /* both arrive together */
-        const REAL u = STEPS(take_up)(from_excitatory[i], keep_e, (REAL)(jump_e * excitatory[i]));
+    const REAL jump_e = (REAL)drive->excitatory.jump, jump_i = (REAL)drive->inhibitory.jump;
+    const int count = end - first;
+    for (int i = 0; i < count && !inhibitory; i++) {
+        const REAL u = STEPS(take_up)(from_excitatory[i], keep_e, jump_e * excitatory[i]);
         from_excitatory[i] = u;
-        excitatory[i] = 0;
-        sum[i - first] = u;
+        sum[i] = u;
     }
-    for (int i = first; i < end && inhibitory; i++) {
+    for (int i = 0; i < count && inhibitory; i++) {
         if (from_inhibitory) {
-            from_excitatory[i] = STEPS(take_up)(from_excitatory[i], keep_e, (REAL)(jump_e * excitatory[i]));
-            from_inhibitory[i] = STEPS(take_up)(from_inhibitory[i], keep_i, (REAL)(jump_i * inhibitory[i]));
+            from_excitatory[i] = STEPS(take_up)(from_excitatory[i], keep_e, jump_e * excitatory[i]);
+            from_inhibitory[i] = STEPS(take_up)(from_inhibitory[i], keep_i, jump_i * inhibitory[i]);
         } else {
-            from_excitatory[i] = STEPS(take_up)(from_excitatory[i], keep_e, (REAL)(jump_e * (excitatory[i] + inhibitory[i])));
+            from_excitatory[i] = STEPS(take_up)(from_excitatory[i], keep_e, jump_e * (excitatory[i] + inhibitory[i]));
         }
-        excitatory[i] = inhibitory[i] = 0;
-        sum[i - first] = from_inhibitory ? from_excitatory[i] + from_inhibitory[i] : from_excitatory[i];
+        sum[i] = from_inhibitory ? from_excitatory[i] + from_inhibitory[i] : from_excitatory[i];
+    }
+}
+
+/** Move what an array holds, if there is one. @param[out] taken [count] in this precision @return taken, or NULL */
+static const REAL *STEPS(take_arriving)(double *restrict arriving, int count, REAL *restrict taken) {
+    for (int i = 0; i < count && arriving; i++) {
+        taken[i] = (REAL)arriving[i];
+        arriving[i] = 0;
+    }
+    return arriving ? taken : NULL;
+}
+
+/** The same of what the arrays hold, some at a time. */
+static void STEPS(filter_arriving)(drive *drive, int first, int end, REAL *sum) {
+    REAL excitatory[TAKEN], inhibitory[TAKEN];
+    for (int begin = first, next; begin < end; begin = next) {
+        const static_input here = static_input_from(&drive->arriving, begin);
+        next = end - begin < TAKEN ? end : begin + TAKEN;
+        const REAL *positive = STEPS(take_arriving)(here.excitatory, next - begin, excitatory);
+        const REAL *negative = STEPS(take_arriving)(here.inhibitory, next - begin, inhibitory);
+        STEPS(filter_weights)(drive, begin, next, positive, negative, sum + (begin - first));
     }
 }
 
@@ -64,7 +85,7 @@ static void STEPS(add_outside)(int count, const REAL *restrict outside, REAL con
     for (int i = 0; i < count; i++) sum[i] = (outside ? outside[i] : constant) + sum[i];
 }
 
-static void STEPS(advance_static)(drive *drive, int first, int end, const REAL *outside, REAL constant, REAL *sum) {
+static void STEPS(advance_static)(drive *drive, const drive_told *told, int first, int end, const REAL *outside, REAL constant, REAL *sum) {
     if (drive->KEPT(excitatory) && drive->arriving.excitatory_count) {
         int border = drive->excitatory_neurons < first ? first : drive->excitatory_neurons < end ? drive->excitatory_neurons : end;
         void (*filter)(struct drive *, int, int, const double *, const REAL *, REAL, REAL *) =
@@ -73,7 +94,9 @@ static void STEPS(advance_static)(drive *drive, int first, int end, const REAL *
         filter(drive, border, end, drive->type_weight[1], outside ? outside + (border - first) : NULL, constant, sum + (border - first));
         return;
     }
-    if (drive->KEPT(excitatory)) STEPS(filter_weights)(drive, first, end, sum);
+    const static_input *arrived = told->arrived;
+    if (drive->KEPT(excitatory) && arrived) STEPS(filter_weights)(drive, first, end, arrived->ARRIVED(excitatory), arrived->ARRIVED(inhibitory), sum);
+    else if (drive->KEPT(excitatory)) STEPS(filter_arriving)(drive, first, end, sum);
     else if (first < end) memset(sum, 0, (size_t)(end - first) * sizeof *sum);
     STEPS(add_outside)(end - first, outside, constant, sum);
 }
@@ -103,13 +126,13 @@ static void STEPS(advance_plastic)(drive *drive, int first, int end, const REAL 
     }
 }
 
-static void STEPS(advance)(drive *drive, const drive_noise *noise, int first, int end, const REAL *outside, REAL constant, REAL *input) {
-    const bool plastic = drive->plastic_used, later = noise->normals || plastic;
-    STEPS(advance_static)(drive, first, end, later ? NULL : outside, later ? (REAL)NOTHING : constant, input);
-    if (noise->normals) STEPS(add_noise)(drive, first, end, noise->normals, noise->sd, input);
+static void STEPS(advance)(drive *drive, const drive_told *told, int first, int end, const REAL *outside, REAL constant, REAL *input) {
+    const bool plastic = drive->plastic_used, later = told->normals || plastic;
+    STEPS(advance_static)(drive, told, first, end, later ? NULL : outside, later ? (REAL)NOTHING : constant, input);
+    if (told->normals) STEPS(add_noise)(drive, first, end, told->normals, told->sd, input);
     if (plastic) STEPS(advance_plastic)(drive, first, end, outside, constant, input);
-    else if (noise->normals) STEPS(add_outside)(end - first, outside, constant, input);
-    drive->noisy = noise->normals != NULL;
+    else if (told->normals) STEPS(add_outside)(end - first, outside, constant, input);
+    drive->noisy = told->normals != NULL;
     drive->settled = false;
 }
 
@@ -117,3 +140,4 @@ static void STEPS(advance)(drive *drive, const drive_noise *noise, int first, in
 #undef STEPS
 #undef KEEP
 #undef KEPT
+#undef ARRIVED

@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import reference  # noqa: E402
 from engram_test import read, run_tests, spikes  # noqa: E402
 
-BACKGROUND, LOWER, FIRST_TRIAL = 75, 76, 1 << 23  # purposes of random.h, stream of system.h
+BACKGROUND, LOWER, FIRST_TRIAL = 77, 76, 1 << 23  # purposes of random.h, stream of system.h
 SEED, DT, STEPS = 11, 0.1, 2000
 NAMES, SIZES, RATE = ["A", "B", "C"], [120, 40, 60], 8.0
 INPUTS, THRESHOLD, REFRACTORY, CAPACITANCE = [1900, 1700, 2000], [-50, -51, -49], [2.0, 1.0, 2.0], [250, 250, 200]
@@ -52,11 +52,12 @@ def by_population(values):
 
 def counts(stream):
     """Poisson background [steps][neurons]: how many of the cumulated probabilities, in units of 2^-32, a number has reached, whose halves are drawn apart."""
-    total, blocks = sum(SIZES), -(-STEPS // 8)
-    counters = np.uint64(stream << 40) + np.arange(blocks, dtype=np.uint64)[:, None]
-    pairs = np.stack(reference.words(SEED, BACKGROUND, np.arange(total)[None, :], counters), axis=1).astype(np.uint64)
-    upper = np.stack([pairs & np.uint64(0xffff), pairs >> np.uint64(16)], axis=2).reshape(8 * blocks, total)[:STEPS]
-    lower = reference.words(SEED, LOWER, np.arange(total)[None, :], np.uint64(stream << 40) + np.arange(STEPS, dtype=np.uint64)[:, None])[0].astype(np.uint64)
+    total = sum(SIZES)
+    gid, counters = np.arange(total), np.uint64(stream << 40) + np.arange(STEPS, dtype=np.uint64)[:, None]
+    words = np.stack(reference.words(SEED, BACKGROUND, (64 * (gid // 512) + gid % 64)[None, :], counters)).astype(np.uint64)
+    member = gid // 64 % 8  # of the halves of four words, the lower one first
+    upper = words[member // 2, :, gid].T >> np.uint64(16) * (member % 2).astype(np.uint64) & np.uint64(0xffff)
+    lower = reference.words(SEED, LOWER, gid[None, :], counters)[0].astype(np.uint64)
     word = upper << np.uint64(16) | lower >> np.uint64(16)
     drawn, first = np.zeros((STEPS, total)), 0
     for size, inputs in zip(SIZES, INPUTS):

@@ -160,8 +160,8 @@ static void advance(drive *u, const double *noise, const double *noise_sd) {
     double input[MINE], later[MINE], outside[MINE];
     const int middle = u->mine / 2 - (u->mine > 3);
     for (int i = 0; i < MINE; i++) outside[i] = 1.25 * i;
-    drive_advance(u, &(drive_noise){noise, noise_sd}, 0, middle, outside, 0, input);
-    drive_advance(u, &(drive_noise){noise ? noise + middle : NULL, noise_sd}, middle, u->mine, outside + middle, 0, input + middle);
+    drive_advance(u, &(drive_told){noise, noise_sd}, 0, middle, outside, 0, input);
+    drive_advance(u, &(drive_told){noise ? noise + middle : NULL, noise_sd}, middle, u->mine, outside + middle, 0, input + middle);
     drive_total(u, 0, u->mine, later);
     drive_settle(u);
     for (int i = 0; i < u->mine; i++) assert_true(later[i] == u->total[i] && input[i] == outside[i] + u->total[i]);
@@ -321,9 +321,9 @@ static void check_single(bool static_apart, const double *own, bool noisy) {
             both[k]->plastic_used = true;
             static_deliver(synapses, spike, count, &both[k]->arriving), plastic_deliver(plastic, spike, count, both[k]->plastic_arriving);
         }
-        drive_advance(exact, &(drive_noise){noisy ? noise : NULL, sd}, 0, MINE, outside, 0, input);
-        drive_advance_single(narrow, &(drive_noise){noisy ? noise : NULL, sd}, 0, 3, outside_single, 0, input_single);
-        drive_advance_single(narrow, &(drive_noise){noisy ? noise + 3 : NULL, sd}, 3, MINE, outside_single + 3, 0, input_single + 3);
+        drive_advance(exact, &(drive_told){noisy ? noise : NULL, sd}, 0, MINE, outside, 0, input);
+        drive_advance_single(narrow, &(drive_told){noisy ? noise : NULL, sd}, 0, 3, outside_single, 0, input_single);
+        drive_advance_single(narrow, &(drive_told){noisy ? noise + 3 : NULL, sd}, 3, MINE, outside_single + 3, 0, input_single + 3);
         drive_total(narrow, 0, MINE, later), drive_learned(narrow, 0, MINE, part);
         drive_settle(exact), drive_settle(narrow);
         for (int i = 0; i < MINE; i++) {
@@ -338,7 +338,7 @@ static void check_single(bool static_apart, const double *own, bool noisy) {
     for (int step = 0; step < 200000; step++) /* nothing arrives any more: 0 in the end, and no denormal number on the way */
         for (int k = 0; k < 2; k++) {
             float input_single[MINE];
-            drive_advance_single(narrow, &(drive_noise){NULL, NULL}, k ? 3 : 0, k ? MINE : 3, NULL, 0, input_single);
+            drive_advance_single(narrow, &(drive_told){NULL, NULL}, k ? 3 : 0, k ? MINE : 3, NULL, 0, input_single);
             for (int i = k ? 3 : 0; i < (k ? MINE : 3) && step % 100 == 0; i++)
                 assert_true(narrow->single_plastic[i] == 0 || fabsf(narrow->single_plastic[i]) >= 1e-30f);
         }
@@ -358,7 +358,7 @@ static void check_constant(bool single, bool noisy, bool plastic) {
     for (uint64_t step = 0; step < 50; step++) {
         drive *both[] = {each, alike};
         for (int i = 0; i < MINE; i++) noise[i] = uniform(70, step * MINE + (uint64_t)i) - 0.5;
-        const drive_noise told = {noisy ? noise : NULL, sd};
+        const drive_told told = {noisy ? noise : NULL, sd};
         for (int k = 0; k < 2; k++) {
             both[k]->plastic_used = plastic;
             for (int i = 0; i < MINE; i++) both[k]->plastic_arriving[i] = plastic && i % 3 == 0 ? -0.1 : 0;

@@ -76,7 +76,7 @@ static void test_background_moments(void **state) {
         background *drawn = background_new(&all, 1, CELLS, 0, SEED);
         for (int step = 0; step < STEPS; step++) {
             memset(excitatory, 0, sizeof excitatory), memset(inhibitory, 0, sizeof inhibitory);
-            background_add(drawn, 3, step, 0, CELLS, excitatory, inhibitory);
+            background_add(drawn, 3, step, 0, CELLS, &(static_input){.excitatory = excitatory, .inhibitory = inhibitory});
             for (int i = 0; i < CELLS; i++) {
                 values[step * CELLS + i] = (excitatory[i] + inhibitory[i]) / weight;
                 assert_true((weight > 0 ? inhibitory : excitatory)[i] == 0 && values[step * CELLS + i] == floor(values[step * CELLS + i]));
@@ -89,8 +89,9 @@ static void test_background_moments(void **state) {
 
 /** How many cumulated probabilities, in units of 2^-32, the neuron's number has reached: one by one, of the whole number. */
 static int inverted(double mean, uint64_t stream, int64_t step, uint64_t gid) {
-    const random_block upper = random_bits(SEED, RANDOM_BACKGROUND, gid, stream << 40 | (uint64_t)step / 8);
-    const uint32_t word = upper.word[step % 8 / 2], half = step % 2 ? word >> 16 : word & 0xffff;
+    const uint64_t group = gid / 512, member = gid / 64 % 8; /* 8 numbers of 64 ids each */
+    const random_block upper = random_bits(SEED, RANDOM_BACKGROUND, 64 * group + gid % 64, stream << 40 | (uint64_t)step);
+    const uint32_t word = upper.word[member / 2], half = member % 2 ? word >> 16 : word & 0xffff;
     const uint32_t number = half << 16 | random_bits(SEED, RANDOM_BACKGROUND_LOWER, gid, stream << 40 | (uint64_t)step).word[0] >> 16;
     double below = 0;
     for (int k = 0;; k++) {
@@ -102,7 +103,7 @@ static int inverted(double mean, uint64_t stream, int64_t step, uint64_t gid) {
 /** Where half a number is enough, and where it is a threshold's, too, and does not decide: 1 of 100 for a mean of 1000. */
 static void test_background_inverts(void **state) {
     (void)state;
-    enum { FIRST = 12345, FEW = 601, LONG = 17 };
+    enum { FIRST = 12345, FEW = 1601, LONG = 17 };
     const double means[] = {0.02, 1.28, 2.32, 60, 1000};
     static double excitatory[FEW], inhibitory[FEW];
     for (size_t k = 0; k < sizeof means / sizeof *means; k++) {
@@ -110,7 +111,8 @@ static void test_background_inverts(void **state) {
         background *drawn = background_new(&all, 1, FEW, FIRST, SEED);
         for (int step = 0; step < LONG; step++) {
             memset(excitatory, 0, sizeof excitatory);
-            background_add(drawn, 3, step, 0, 130, excitatory, inhibitory), background_add(drawn, 3, step, 130, FEW, excitatory, inhibitory);
+            const static_input input = {.excitatory = excitatory, .inhibitory = inhibitory}, behind = static_input_from(&input, 130);
+            background_add(drawn, 3, step, 0, 130, &input), background_add(drawn, 3, step, 130, FEW, &behind);
             for (int i = 0; i < FEW; i++) assert_int_equal((int)excitatory[i], inverted(means[k], 3, step, FIRST + (uint64_t)i));
         }
         background_free(drawn);
@@ -129,8 +131,9 @@ static void test_background_law(void **state) {
     int64_t spikes = 0;
     for (int step = 0; step < STEPS; step++) {
         memset(e, 0, sizeof e), memset(h, 0, sizeof h);
-        background_add(all, 5, step, 0, 300, e[0], h[0]), background_add(all, 5, step, 300, CELLS, e[0], h[0]);
-        background_add(some, 5, step, 0, MINE, e[1], h[1]);
+        const static_input of_all = {.excitatory = e[0], .inhibitory = h[0]}, behind = static_input_from(&of_all, 300);
+        background_add(all, 5, step, 0, 300, &of_all), background_add(all, 5, step, 300, CELLS, &behind);
+        background_add(some, 5, step, 0, MINE, &(static_input){.excitatory = e[1], .inhibitory = h[1]});
         assert_memory_equal(e[0] + FIRST, e[1], MINE * sizeof(double));
         assert_memory_equal(h[0] + FIRST, h[1], MINE * sizeof(double));
         for (int i = 0; i < 1500; i++) seen[e[0][i] < MOST ? (int)e[0][i] : MOST - 1]++, spikes += (int64_t)e[0][i];

@@ -94,8 +94,8 @@ static void deliver_static(simulation *sim, int fresh) {
     else if (synapses) static_deliver(synapses, arrivals->spikes, arrivals->heard[0], input); /* without delays every step is exchanged */
 }
 
-void arrivals_take(simulation *sim, int first, int end) {
-    if (sim->sums) blocks_take(sim->network.synapses->blocks, sim->sums, first, end, &sim->drive->arriving);
+bool arrivals_take(simulation *sim, int first, int end, const static_input *input) {
+    return sim->sums && blocks_take(sim->network.synapses->blocks, sim->sums, first, end, input);
 }
 
 void arrivals_taken(simulation *sim) {
@@ -103,7 +103,7 @@ void arrivals_taken(simulation *sim) {
 }
 
 void arrivals_settle(simulation *sim) {
-    arrivals_take(sim, 0, sim->part.mine);
+    arrivals_take(sim, 0, sim->part.mine, &sim->drive->arriving);
     arrivals_taken(sim);
 }
 

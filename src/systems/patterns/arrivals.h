@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engram/synapses.h"
+
 struct simulation;
 struct trial;
 struct trial_result;
@@ -45,12 +47,12 @@ int64_t arrivals_exchange(struct simulation *simulation, const struct trial *tri
  *  @param exchanged arrivals_exchange() was called in this step */
 void arrivals_deliver(struct simulation *simulation, const struct trial *trial, int64_t step, bool exchanged, struct trial_result *result);
 
-/** Neurons first .. end-1 take what reached their static synapses at the end of the last step into simulation->drive->arriving, while that is in the
- *  first-level cache, and once all have, arrivals_taken(). Not collective. */
-void arrivals_take(struct simulation *simulation, int first, int end);
+/** Neurons first .. end-1 take what waits for them since the end of the last step, while that is in the first-level cache, and once all have,
+ *  arrivals_taken(). Not collective. @param[out] input [end - first] @return false: nothing waits, and what arrived is in simulation->drive->arriving */
+bool arrivals_take(struct simulation *simulation, int first, int end, const static_input *input);
 void arrivals_taken(struct simulation *simulation);
 
-/** All of them, behind the last step of a trial. Not collective. */
+/** Behind the last step of a trial: all of it into simulation->drive->arriving. Not collective. */
 void arrivals_settle(struct simulation *simulation);
 
 #endif

@@ -20,20 +20,35 @@ void stretch_prepare(simulation *sim) {
     for (int i = 0; i < sim->part.mine && sim->bias_single; i++) sim->bias_single[i] = (float)bias[i];
 }
 
-/** What else the drive takes up in a step: what spikes and background bring, which arrives, and current noise, which is told. */
-static drive_noise from_outside(simulation *sim, const trial *trial, int64_t step, int first, int end) {
-    static_input *arriving = &sim->drive->arriving;
-    double *negative = arriving->inhibitory ? arriving->inhibitory : arriving->excitatory;
-    arrivals_take(sim, first, end);
-    if (sim->network.background) background_add(sim->network.background, trial->stream, step - 1, first, end, arriving->excitatory, negative);
-    const double *normals = sim->current_noise ? neurons_noise(sim->neurons, trial->stream, step - 1, first, end) : NULL;
-    return (drive_noise){normals, sim->current_noise};
+/** Sums of weights that reach a stretch, in its precision. */
+typedef struct { union { _Alignas(64) double in_double[STRETCH]; float in_single[STRETCH]; } excitatory, inhibitory; static_input at; } sums;
+
+/** What the drive takes up in a step: what spikes and background bring, and current noise. @param[out] taken for what is not in the drive's own arrays */
+static drive_told from_outside(simulation *sim, const trial *trial, int64_t step, int first, int end, sums *taken) {
+    const static_input arriving = static_input_from(&sim->drive->arriving, first);
+    const bool single = sim->drive->single;
+    drive_told told = {.sd = sim->current_noise};
+    taken->at = arriving; /* counts stay where they are */
+    taken->at.excitatory = arriving.excitatory && !single ? taken->excitatory.in_double : NULL;
+    taken->at.inhibitory = arriving.inhibitory && !single ? taken->inhibitory.in_double : NULL;
+    taken->at.excitatory_single = arriving.excitatory && single ? taken->excitatory.in_single : NULL;
+    taken->at.inhibitory_single = arriving.inhibitory && single ? taken->inhibitory.in_single : NULL;
+    bool here = arrivals_take(sim, first, end, &taken->at);
+    if (!here && single && sim->network.background) { /* to it background is added, in single precision whatever form the synapses of this rank have */
+        drive_take_single(sim->drive, first, end, &taken->at);
+        here = true;
+    }
+    if (here && arriving.excitatory) told.arrived = &taken->at;
+    if (sim->network.background) background_add(sim->network.background, trial->stream, step - 1, first, end, here ? &taken->at : &arriving);
+    if (sim->current_noise) told.normals = neurons_noise(sim->neurons, trial->stream, step - 1, first, end);
+    return told;
 }
 
 void stretch_take_up(simulation *sim, const trial *trial, int64_t step, int first, int end) {
     _Alignas(64) double input[STRETCH]; /* not that of the next step: learning may still move the drive */
-    const drive_noise noise = from_outside(sim, trial, step, first, end);
-    drive_advance(sim->drive, &noise, first, end, sim->network.bias + first, 0, input);
+    sums taken;
+    const drive_told told = from_outside(sim, trial, step, first, end, &taken);
+    drive_advance(sim->drive, &told, first, end, sim->network.bias + first, 0, input);
 }
 
 /** Is the input from outside the same for all neurons of the stretch? */
@@ -50,8 +65,9 @@ static void advance_double(simulation *sim, const trial *trial, int64_t step, co
         drive_total(sim->drive, first, end, input);
         for (int i = 0; i < end - first; i++) input[i] = each[i] + input[i];
     } else {
-        const drive_noise noise = from_outside(sim, trial, step, first, end);
-        drive_advance(sim->drive, &noise, first, end, all_alike(sim, stimulus, first) ? NULL : each, bias[first], input);
+        sums taken;
+        const drive_told told = from_outside(sim, trial, step, first, end, &taken);
+        drive_advance(sim->drive, &told, first, end, all_alike(sim, stimulus, first) ? NULL : each, bias[first], input);
     }
     if (sim->perturbation) perturbation_add_noise(sim->perturbation, trial->stream, step - 1, first, end, input);
     if (sim->input) memcpy(sim->input + first, input, (size_t)(end - first) * sizeof *input);
@@ -63,9 +79,10 @@ static void advance_single(simulation *sim, const trial *trial, int64_t step, co
     const double *restrict bias = sim->network.bias;
     _Alignas(64) float input[STRETCH], outside[STRETCH];
     for (int i = first; i < end && stimulus; i++) outside[i - first] = (float)(bias[i] + stimulus[i]);
-    const drive_noise noise = from_outside(sim, trial, step, first, end);
+    sums taken;
+    const drive_told told = from_outside(sim, trial, step, first, end, &taken);
     const float *each = stimulus ? outside : sim->bias_single + first;
-    drive_advance_single(sim->drive, &noise, first, end, all_alike(sim, stimulus, first) ? NULL : each, sim->bias_single[first], input);
+    drive_advance_single(sim->drive, &told, first, end, all_alike(sim, stimulus, first) ? NULL : each, sim->bias_single[first], input);
     if (sim->perturbation) {
         double added[STRETCH] = {0};
         perturbation_add_noise(sim->perturbation, trial->stream, step - 1, first, end, added);

@@ -23,7 +23,6 @@ static double bytes_of_state(const plan_network *network, double mine) {
     if (network->single) neurons += 8;                       /* plastic_sum once more, and the bias */
     double drive = 4 * 8 + (network->readout ? 8 : 0) + (network->own_tau ? 16 : 0);        /* plastic_arriving, fixed, plastic_sum, total */
     if (network->network.any) drive += real * (network->own_static_tau ? 2 : 1) + (plan_is_typed(network) ? 4 : network->network.together ? 8 : 16);
-    if (network->network.background > 0) neurons += 16; /* halves of words, of eight steps */
     double others = (reports_input(network) ? 8 : 0) + 8 + 4 + (network->current_noise ? 8 : 0); /* input, bias, the guard's counts */
     double filter = 20 * sources + (network->own_tau ? 16 * sources + 8 * sources : 8.0 * (double)(2 * network->loop_steps + 1));
     double known = network->cells->inhibitory ? all : 0; /* which neurons are excitatory */
