@@ -76,9 +76,19 @@ static inline int blocks_bits(int count) {
     return bits;
 }
 
+static inline bool blocks_in_units(blocks_form form) { return form == BLOCKS_FIXED || form == BLOCKS_TOGETHER; }
+
+static inline uint32_t blocks_word(const static_blocks *blocks, const blocks_slice *slice, const blocks_synapse *synapse) {
+    const uint32_t word = (synapse->target - (uint32_t)slice->first) | (uint32_t)(synapse->delay & BLOCK_MASK) << slice->bits;
+    return blocks_in_units(blocks->form) ? word | (uint32_t)blocks_units(synapse->weight, blocks->unit) << BLOCKS_WEIGHT : word;
+}
+
 /** Empty: rows are to be appended to each slice. @return owned */
 static_blocks *blocks_new(const blocks_setting *setting);
 void blocks_free(static_blocks *blocks);
+
+/** Room for so many synapses, less than before, too. */
+void blocks_set_room(const static_blocks *blocks, blocks_slice *slice, int64_t room);
 
 /** Make room for @p synapses in a slice at once; else it grows by half. */
 void blocks_reserve(static_blocks *blocks, int slice, int64_t synapses);
@@ -86,19 +96,19 @@ void blocks_reserve(static_blocks *blocks, int slice, int64_t synapses);
 /** The next source's synapses onto a slice, in any order; those of the same delay are kept in theirs. @param synapse [count], at most BLOCKS_ROW_MAX */
 void blocks_append(static_blocks *blocks, int slice, const blocks_synapse *synapse, int count);
 
-/** Rows of a slice's targets, as they come: 7 bytes a synapse in forms BLOCKS_FIXED and BLOCKS_TOGETHER, 13 in BLOCKS_DOUBLE (what is counted has no rows). */
+/** Rows of a slice's targets, as they come: 6 bytes a synapse in forms BLOCKS_FIXED and BLOCKS_TOGETHER, 14 in BLOCKS_DOUBLE (what is counted has no rows). */
 typedef struct blocks_rows blocks_rows;
 
-/** @param start [slice.count+1] synapses of the rank's targets before; borrowed @return owned */
-blocks_rows *blocks_rows_new(const static_blocks *blocks, int slice, const int64_t *start);
+/** @return owned */
+blocks_rows *blocks_rows_new(const static_blocks *blocks, int slice);
 void blocks_rows_free(blocks_rows *kept);
 
-/** Take rows of targets first .. of the slice; as many synapses each as start says. */
+/** Take rows of the slice's targets @p first .., which come in ascending order. */
 void blocks_rows_take(blocks_rows *kept, int first, const synapse_rows *rows);
 
-/** Instead of blocks_append() for each source: the same words in the same order. @return false: a source has more than BLOCKS_ROW_MAX,
- *  and the blocks are of no use */
-bool blocks_fill(static_blocks *blocks, int slice, const blocks_rows *kept);
+/** Instead of blocks_append() for each source: the same words in the same order. What was kept is given back meanwhile.
+ *  @return false: a source has more than BLOCKS_ROW_MAX, and the blocks are of no use */
+bool blocks_fill(static_blocks *blocks, blocks_rows *kept);
 
 /** All sources are there: give back what is left of the room. */
 void blocks_finish(static_blocks *blocks);
@@ -110,7 +120,7 @@ int blocks_row(const static_blocks *blocks, int slice, int64_t source, blocks_sy
 int blocks_slices(const blocks_setting *setting);
 /** Bytes of so many synapses, and of sums, for "engram plan". */
 double blocks_bytes(const blocks_setting *setting, double synapses);
-/** Of the rows that are kept while a slice is built, of a rank with so many synapses. */
+/** The most that is held besides while slices are filled from rows, of a rank with so many synapses. */
 double blocks_rows_bytes(const blocks_setting *setting, double synapses);
 double block_sums_bytes(const blocks_setting *setting);
 

@@ -25,7 +25,8 @@ static const size_t map_from = 1 << 20;
 /** Sits in front of every block; the block stays aligned. */
 typedef struct {
     size_t bytes;
-    size_t mapped; /**< bytes of its own pages, header included; 0: from malloc */
+    size_t mapped;   /**< bytes of its own pages, header included; 0: from malloc */
+    size_t reserved; /**< addresses that they may take without moving, or 0 */
     memory_category category;
 } block_header;
 
@@ -161,14 +162,20 @@ static size_t whole_pages(size_t bytes) {
     return (bytes + ALIGNMENT + PAGE - 1) / PAGE * PAGE;
 }
 
+static void *map_pages(memory_category category, size_t bytes, size_t mapped) {
+    void *base = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED) refuse_failed(category, bytes);
+    (void)madvise(base, mapped, MADV_HUGEPAGE); /* synapses and P are read here and there: with small pages address translation costs more than the data */
+    return base;
+}
+
 void *memory_new(memory_category category, size_t count, size_t size) {
     size_t bytes = bytes_of(category, count, size), mapped = bytes >= map_from ? whole_pages(bytes) : 0;
     size_t padded = (bytes + 2 * ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     if (mapped) check_room(category, bytes, mapped);
-    void *base = mapped ? mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : aligned_alloc(ALIGNMENT, padded);
-    if (base == NULL || base == MAP_FAILED) refuse_failed(category, bytes);
+    void *base = mapped ? map_pages(category, bytes, mapped) : aligned_alloc(ALIGNMENT, padded);
+    if (base == NULL) refuse_failed(category, bytes);
     if (mapped) {
-        (void)madvise(base, mapped, MADV_HUGEPAGE); /* synapses and P are read here and there: with small pages address translation costs more than the data */
         make_pages(category, bytes, base, 0, mapped);
     } else {
         memset(base, 0, padded);
@@ -176,24 +183,47 @@ void *memory_new(memory_category category, size_t count, size_t size) {
     return count_block(base, category, bytes, mapped);
 }
 
+void *memory_reserve(memory_category category, size_t count, size_t size) {
+    size_t bytes = bytes_of(category, count, size);
+    if (bytes < map_from) return memory_new(category, 0, 1);
+    const size_t reserved = whole_pages(bytes);
+    block_header *block = map_pages(category, bytes, reserved);
+    void *pointer = count_block(block, category, 0, PAGE);
+    block->reserved = reserved;
+    return pointer;
+}
+
+/** Within its own addresses, else the block moves. */
+static block_header *move_mapped(memory_category category, block_header *block, size_t bytes, size_t mapped) {
+    if (mapped <= block->reserved) {
+        if (mapped < block->mapped) (void)madvise((char *)block + mapped, block->mapped - mapped, MADV_DONTNEED);
+        return block;
+    }
+    block = mremap(block, block->reserved ? block->reserved : block->mapped, mapped, MREMAP_MAYMOVE);
+    if (block == MAP_FAILED) refuse_failed(category, bytes);
+    block->reserved = 0;
+    return block;
+}
+
 /** A block with pages of its own keeps them; the rest of its last page may hold what was cut off before. */
 static void *resize_mapped(memory_category category, block_header *block, size_t bytes) {
     size_t kept = block->bytes < bytes ? block->bytes : bytes, before = block->mapped, mapped = whole_pages(bytes);
     if (mapped > before) check_room(category, bytes, mapped - before);
     uncount_block(block);
-    block = mremap(block, before, mapped, MREMAP_MAYMOVE);
-    if (block == MAP_FAILED) refuse_failed(category, bytes);
-    size_t last = before < mapped ? before : mapped;
+    block = move_mapped(category, block, bytes, mapped);
+    size_t last = before < mapped ? before : mapped, reserved = block->reserved;
     if (last > kept + ALIGNMENT) memset((char *)block + ALIGNMENT + kept, 0, last - kept - ALIGNMENT);
     if (mapped > before) make_pages(category, bytes, (char *)block, before, mapped);
-    return count_block(block, category, bytes, mapped);
+    void *pointer = count_block(block, category, bytes, mapped);
+    block->reserved = reserved;
+    return pointer;
 }
 
 void *memory_resize(memory_category category, void *pointer, size_t count, size_t size) {
     if (!pointer) return memory_new(category, count, size);
     block_header *block = header_of(pointer);
     size_t bytes = bytes_of(category, count, size);
-    if (block->mapped && bytes >= map_from) return resize_mapped(category, block, bytes);
+    if (block->mapped && (bytes >= map_from || block->reserved)) return resize_mapped(category, block, bytes);
     void *moved = memory_new(category, count, size);
     memcpy(moved, pointer, block->bytes < bytes ? block->bytes : bytes);
     memory_free(pointer);
@@ -205,7 +235,7 @@ void memory_free(void *pointer) {
     block_header *block = header_of(pointer);
     uncount_block(block);
     if (block->mapped)
-        munmap(block, block->mapped);
+        munmap(block, block->reserved ? block->reserved : block->mapped);
     else
         free(block);
 }

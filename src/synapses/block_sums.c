@@ -44,7 +44,7 @@ static int signs_of(blocks_form form) {
 }
 
 static bool is_narrow(const static_blocks *blocks, const block_sums *sums) {
-    return (blocks->form == BLOCKS_FIXED || blocks->form == BLOCKS_TOGETHER) && !sums->wide;
+    return blocks_in_units(blocks->form) && !sums->wide;
 }
 
 static size_t bytes_of_sum(const static_blocks *blocks, const block_sums *sums) {

@@ -10,10 +10,6 @@ enum { SLICE_MAX = 1 << 16 };
 /* Neurons of a slice whose slabs fit a second-level cache beside what streams through it. */
 enum { SLICE_COUNTED = 1 << 15, SLICE_FIXED = 1 << 15, SLICE_DOUBLE = 1 << 13 };
 
-static bool in_units(blocks_form form) {
-    return form == BLOCKS_FIXED || form == BLOCKS_TOGETHER;
-}
-
 static int most_of(const blocks_setting *setting) {
     static const int fits[] = {[BLOCKS_COUNTED] = SLICE_COUNTED, [BLOCKS_FIXED] = SLICE_FIXED, [BLOCKS_TOGETHER] = 2 * SLICE_FIXED,
                                [BLOCKS_DOUBLE] = SLICE_DOUBLE};
@@ -53,29 +49,22 @@ void blocks_free(static_blocks *blocks) {
     memory_free(blocks);
 }
 
-static void set_room(const static_blocks *blocks, blocks_slice *slice, int64_t room) {
+void blocks_set_room(const static_blocks *blocks, blocks_slice *slice, int64_t room) {
     slice->word = memory_resize(MEMORY_STATIC, slice->word, (size_t)room, sizeof *slice->word);
     if (blocks->form == BLOCKS_DOUBLE) slice->weight = memory_resize(MEMORY_STATIC, slice->weight, (size_t)room, sizeof *slice->weight);
     slice->room = room;
 }
 
 void blocks_reserve(static_blocks *blocks, int slice, int64_t synapses) {
-    if (synapses > blocks->slice[slice].room) set_room(blocks, &blocks->slice[slice], synapses);
+    if (synapses > blocks->slice[slice].room) blocks_set_room(blocks, &blocks->slice[slice], synapses);
 }
 
 void blocks_finish(static_blocks *blocks) {
     for (int v = 0; v < blocks->slices; v++) {
         const long long done = blocks->slice[v].done, wanted = blocks->sources;
         if (done != wanted) context_abort("blocks: %lld sources of %lld", done, wanted);
-        set_room(blocks, &blocks->slice[v], blocks->slice[v].start[blocks->sources]);
+        blocks_set_room(blocks, &blocks->slice[v], blocks->slice[v].start[blocks->sources]);
     }
-}
-
-static uint32_t word_of(const static_blocks *blocks, const blocks_slice *slice, const blocks_synapse *synapse) {
-    uint32_t word = synapse->target - (uint32_t)slice->first;
-    word |= (uint32_t)(synapse->delay & BLOCK_MASK) << slice->bits;
-    if (!in_units(blocks->form)) return word;
-    return word | (uint32_t)blocks_units(synapse->weight, blocks->unit) << BLOCKS_WEIGHT;
 }
 
 void blocks_append(static_blocks *blocks, int v, const blocks_synapse *synapse, int count) {
@@ -83,93 +72,17 @@ void blocks_append(static_blocks *blocks, int v, const blocks_synapse *synapse, 
     const int64_t source = slice->done++, begin = slice->start[source];
     uint16_t *offset = slice->offset + source * (blocks->longest + 1);
     if (count > BLOCKS_ROW_MAX) context_abort("blocks: %d synapses of a source", count);
-    if (begin + count > slice->room) set_room(blocks, slice, (begin + count) + (begin + count) / 2 + 1024);
+    if (begin + count > slice->room) blocks_set_room(blocks, slice, (begin + count) + (begin + count) / 2 + 1024);
     for (int k = 0; k < count; k++) offset[synapse[k].delay]++;
     for (int d = 1; d <= blocks->longest; d++) offset[d] = (uint16_t)(offset[d] + offset[d - 1]);
     for (int k = count - 1; k >= 0; k--) { /* from behind, so that equal ones keep their order: offset[d] then is where those of d begin */
         const int64_t at = begin + --offset[synapse[k].delay];
-        slice->word[at] = word_of(blocks, slice, &synapse[k]);
+        slice->word[at] = blocks_word(blocks, slice, &synapse[k]);
         if (slice->weight) slice->weight[at] = synapse[k].weight;
     }
     for (int d = 0; d < blocks->longest; d++) offset[d] = offset[d + 1];
     offset[blocks->longest] = (uint16_t)count;
     slice->start[source + 1] = begin + count;
-}
-
-struct blocks_rows {
-    const static_blocks *blocks;
-    const int64_t *start; /* [targets+1], less start[0] they are places in: */
-    int targets;
-    int32_t *source;
-    uint8_t *delay;
-    int16_t *units; /* of weights */
-    double *weight; /* BLOCKS_DOUBLE */
-};
-
-blocks_rows *blocks_rows_new(const static_blocks *blocks, int v, const int64_t *start) {
-    blocks_rows *kept = memory_new(MEMORY_BUFFERS, 1, sizeof *kept);
-    *kept = (blocks_rows){.blocks = blocks, .start = start, .targets = blocks->slice[v].count};
-    const size_t count = (size_t)(start[kept->targets] - start[0]);
-    kept->source = memory_new(MEMORY_BUFFERS, count, sizeof *kept->source);
-    kept->delay = memory_new(MEMORY_BUFFERS, count, sizeof *kept->delay);
-    if (in_units(blocks->form)) kept->units = memory_new(MEMORY_BUFFERS, count, sizeof *kept->units);
-    else kept->weight = memory_new(MEMORY_BUFFERS, count, sizeof *kept->weight);
-    return kept;
-}
-
-void blocks_rows_free(blocks_rows *kept) {
-    memory_free(kept->source), memory_free(kept->delay), memory_free(kept->units), memory_free(kept->weight);
-    memory_free(kept);
-}
-
-void blocks_rows_take(blocks_rows *kept, int first, const synapse_rows *rows) {
-    const int64_t at = kept->start[first] - kept->start[0], count = rows->start[rows->targets];
-    if (count != kept->start[first + rows->targets] - kept->start[first]) context_abort("blocks: %lld synapses", (long long)count);
-    memcpy(kept->source + at, rows->source, (size_t)count * sizeof *rows->source);
-    for (int64_t s = 0; s < count; s++) kept->delay[at + s] = (uint8_t)rows->delay[s];
-    if (kept->weight) memcpy(kept->weight + at, rows->weight, (size_t)count * sizeof *rows->weight);
-    else
-        for (int64_t s = 0; s < count; s++) kept->units[at + s] = blocks_units(rows->weight[s], kept->blocks->unit);
-}
-
-/** offset[d] becomes the number of the source's synapses with delays up to d, its start what the sources before have. @return false: too many of a source */
-static bool count_sources(const static_blocks *blocks, blocks_slice *slice, const blocks_rows *kept, int64_t count) {
-    for (int64_t s = 0; s < count; s++) slice->start[kept->source[s] + 1]++;
-    bool fits = true;
-    for (int64_t j = 0; j < blocks->sources; j++) {
-        fits &= slice->start[j + 1] <= BLOCKS_ROW_MAX;
-        slice->start[j + 1] += slice->start[j];
-    }
-    if (!fits) return false;
-    const int row = blocks->longest + 1;
-    for (int64_t s = 0; s < count; s++) slice->offset[(int64_t)kept->source[s] * row + kept->delay[s]]++;
-    for (int64_t j = 0; j < blocks->sources; j++) {
-        uint16_t *offset = slice->offset + j * row;
-        for (int d = 0; d < blocks->longest; d++) offset[d + 1] = (uint16_t)(offset[d + 1] + offset[d]);
-    }
-    return true;
-}
-
-bool blocks_fill(static_blocks *blocks, int v, const blocks_rows *kept) {
-    blocks_slice *slice = &blocks->slice[v];
-    const int64_t count = kept->start[kept->targets] - kept->start[0];
-    const int row = blocks->longest + 1;
-    if (!count_sources(blocks, slice, kept, count)) return false;
-    set_room(blocks, slice, count);
-    for (int i = kept->targets - 1; i >= 0; i--) /* from behind, as blocks_append() does it */
-        for (int64_t s = kept->start[i + 1] - kept->start[0] - 1; s >= kept->start[i] - kept->start[0]; s--) {
-            const int64_t source = kept->source[s], at = slice->start[source] + --slice->offset[source * row + kept->delay[s]];
-            slice->word[at] = (uint32_t)i | (uint32_t)(kept->delay[s] & BLOCK_MASK) << slice->bits;
-            if (kept->units) slice->word[at] |= (uint32_t)kept->units[s] << BLOCKS_WEIGHT;
-            else slice->weight[at] = kept->weight[s];
-        }
-    for (int64_t j = 0; j < blocks->sources; j++) {
-        uint16_t *offset = slice->offset + j * row;
-        memmove(offset, offset + 1, (size_t)blocks->longest * sizeof *offset);
-        offset[blocks->longest] = (uint16_t)(slice->start[j + 1] - slice->start[j]);
-    }
-    slice->done = blocks->sources;
-    return true;
 }
 
 int blocks_row(const static_blocks *blocks, int v, int64_t source, blocks_synapse *row) {
@@ -183,7 +96,7 @@ int blocks_row(const static_blocks *blocks, int v, int64_t source, blocks_synaps
         while (offset[delay] <= k) delay++;
         row[k] = (blocks_synapse){.target = (word & mask) + (uint32_t)slice->first, .delay = (uint16_t)delay};
         if (blocks->form == BLOCKS_DOUBLE) row[k].weight = slice->weight[begin + k];
-        else if (in_units(blocks->form)) row[k].weight = blocks->unit * ((int32_t)word >> BLOCKS_WEIGHT);
+        else if (blocks_in_units(blocks->form)) row[k].weight = blocks->unit * ((int32_t)word >> BLOCKS_WEIGHT);
     }
     return count;
 }
@@ -191,8 +104,4 @@ int blocks_row(const static_blocks *blocks, int v, int64_t source, blocks_synaps
 double blocks_bytes(const blocks_setting *setting, double synapses) {
     const double of_source = 8 + 2.0 * (setting->longest + 1), each = 4 + (setting->form == BLOCKS_DOUBLE ? 8 : 0);
     return blocks_slices(setting) * (double)setting->sources * of_source + each * synapses;
-}
-
-double blocks_rows_bytes(const blocks_setting *setting, double synapses) {
-    return (5 + (in_units(setting->form) ? 2 : 8)) * synapses / blocks_slices(setting);
 }

@@ -240,7 +240,7 @@ static bool blocks_from_parts(const static_parts *parts, static_synapses *synaps
     bool fits = true;
     for (int v = 0; v < blocks->slices && fits; v++) {
         const blocks_slice *slice = &blocks->slice[v];
-        blocks_rows *kept = blocks_rows_new(blocks, v, parts->start + slice->first);
+        blocks_rows *kept = blocks_rows_new(blocks, v);
         for (int first = 0, past; first < slice->count; first = past) {
             const int64_t *start = parts->start + slice->first;
             for (past = first + 1; past < slice->count && start[past + 1] - start[first] <= TOGETHER; past++) continue;
@@ -248,7 +248,7 @@ static bool blocks_from_parts(const static_parts *parts, static_synapses *synaps
             blocks_rows_take(kept, first, &rows);
             synapse_rows_free(&rows);
         }
-        fits = blocks_fill(blocks, v, kept);
+        fits = blocks_fill(blocks, kept);
         for (int64_t j = 0; j < parts->sources && fits; j++) synapses->start[j + 1] += slice->start[j + 1];
         blocks_rows_free(kept);
     }

@@ -251,13 +251,13 @@ static void check_parts(double unit, bool together) {
     assert_int_equal(again->slices, 3);
     for (int v = 0; v < 3; v++) {
         const blocks_slice *slice = &again->slice[v];
-        blocks_rows *kept = blocks_rows_new(again, v, rows.start + slice->first);
+        blocks_rows *kept = blocks_rows_new(again, v);
         for (int first = 0; first < slice->count; first += 3) {
             synapse_rows some = some_rows(&rows, slice->first + first, slice->count - first < 3 ? slice->count - first : 3);
             blocks_rows_take(kept, first, &some);
             synapse_rows_free(&some);
         }
-        assert_true(blocks_fill(again, v, kept));
+        assert_true(blocks_fill(again, kept));
         blocks_rows_free(kept);
         assert_same_slice(slice, &sliced->slice[v]);
     }
