@@ -166,7 +166,8 @@ static cursor cursor_begin(const run *runs, int count, const uint32_t *word, con
     return ahead;
 }
 
-/* ADD adds synapse k of run r, a word; SLAB is its place in the slabs, SIGNED_SLAB with inhibitory ones behind, UNITS its weight. @return whether sums did not fit */
+/* ADD adds synapse k of run r, a word; SLAB is its place in the slabs, SIGNED_SLAB with inhibitory ones behind, UNITS its weight.
+ * @return whether sums did not fit */
 #define SLAB ((word[k] + turn) & mask)
 #define SIGNED_SLAB (SLAB | (word[k] >> 31 << sign))
 #define UNITS ((int32_t)word[k] >> BLOCKS_WEIGHT)
@@ -207,8 +208,12 @@ static bool deliver_list(const static_blocks *blocks, int v, const block_sums *s
     if (list->count == 0) return false;
     switch (blocks->form) {
     case BLOCKS_COUNTED: return deliver_counted(slice, list->run, list->count, to);
-    case BLOCKS_FIXED: return (narrow ? deliver_fixed_narrow(slice, list->run, list->count, to) : deliver_fixed(slice, list->run, list->count, to));
-    case BLOCKS_TOGETHER: return (narrow ? deliver_together_narrow(slice, list->run, list->count, to) : deliver_together(slice, list->run, list->count, to));
+    case BLOCKS_FIXED:
+        if (narrow) return deliver_fixed_narrow(slice, list->run, list->count, to);
+        return deliver_fixed(slice, list->run, list->count, to);
+    case BLOCKS_TOGETHER:
+        if (narrow) return deliver_together_narrow(slice, list->run, list->count, to);
+        return deliver_together(slice, list->run, list->count, to);
     case BLOCKS_DOUBLE: return deliver_double(slice, list->run, list->count, to);
     }
     return false;

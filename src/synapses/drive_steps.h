@@ -40,7 +40,8 @@ static void STEPS(filter_counts_together)(drive *drive, int first, int end, cons
 
 /** Static input of weights of their own. @param excitatory, inhibitory [end - first] sums that arrived; NULL: both arrive together */
 static void STEPS(filter_weights)(drive *drive, int first, int end, const REAL *restrict excitatory, const REAL *restrict inhibitory, REAL *restrict sum) {
-    REAL *restrict from_excitatory = drive->KEPT(excitatory) + first, *restrict from_inhibitory = drive->KEPT(inhibitory) ? drive->KEPT(inhibitory) + first : NULL;
+    REAL *restrict from_excitatory = drive->KEPT(excitatory) + first;
+    REAL *restrict from_inhibitory = drive->KEPT(inhibitory) ? drive->KEPT(inhibitory) + first : NULL;
     const REAL keep_e = KEEP(drive->excitatory), keep_i = KEEP(drive->inhibitory);
     const REAL jump_e = (REAL)drive->excitatory.jump, jump_i = (REAL)drive->inhibitory.jump;
     const int count = end - first;

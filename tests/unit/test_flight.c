@@ -194,6 +194,41 @@ static void check_blocks(blocks_form form, int slice_size, double scale) {
     flight_free(flight), delay_ring_free(ring), block_sums_free(sums), blocks_free(blocks), static_free(synapses), synapse_rows_free(&rows);
 }
 
+/** Now and then all sources fire for some steps: sums that 16 bits do not hold, in the middle of blocks, and blocks before and long behind them that fit. */
+static void check_bursts(blocks_form form) {
+    enum { LONG = 2600, BURST = 8 };
+    synapse_rows rows = make_rows();
+    for (int64_t s = 0; s < rows.start[TARGETS]; s++) rows.weight[s] = rows.weight[s] > -0.4 ? BLOCKS_WEIGHT_MAX : -BLOCKS_WEIGHT_MAX;
+    static_synapses *synapses = static_from_rows(&rows, SOURCES, SOURCES / 2);
+    static_blocks *blocks = make_blocks(synapses, form, 12, 1);
+    synapses->together = form == BLOCKS_TOGETHER;
+    delay_ring *ring = delay_ring_new(synapses, TARGETS);
+    block_sums *sums = block_sums_new(blocks);
+    spike_flight *flight = flight_new(SOURCES, LONGEST);
+    double largest = 0;
+    int wide = 0;
+    for (int step = 1; step <= LONG; step++) {
+        int32_t gid[SOURCES];
+        double real[2][2][TARGETS] = {{{0}}};
+        int count = fired(step, gid) / 3;
+        const bool burst = step % 1237 >= 41 && step % 1237 < 41 + BURST;
+        for (int j = 0; j < SOURCES && burst; j++) gid[j] = j, count = SOURCES;
+        flight_push(flight, gid, count);
+        flight_deliver_static(flight, synapses, ring, 1, &(static_input){.excitatory = real[0][0], .inhibitory = real[0][1]});
+        blocks_deliver(blocks, sums, flight, 1, &(static_input){.excitatory = real[1][0], .inhibitory = real[1][1]});
+        assert_memory_equal(real[0], real[1], sizeof real[0]);
+        for (int i = 0; i < TARGETS; i++) largest = fmax(largest, real[1][0][i]), wide += real[1][0][i] > INT16_MAX;
+    }
+    assert_true(largest > 1.2 * INT16_MAX && wide < TARGETS * LONG / 20);
+    flight_free(flight), delay_ring_free(ring), block_sums_free(sums), blocks_free(blocks), static_free(synapses), synapse_rows_free(&rows);
+}
+
+static void test_bursts(void **state) {
+    (void)state;
+    check_bursts(BLOCKS_FIXED);
+    check_bursts(BLOCKS_TOGETHER);
+}
+
 static void test_blocks(void **state) {
     (void)state;
     static const int slice_size[] = {0, 23, 12, 5};
@@ -505,7 +540,7 @@ static void test_least_delay(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_ring), cmocka_unit_test(test_waiting), cmocka_unit_test(test_least_delay),
                                        cmocka_unit_test(test_counts), cmocka_unit_test(test_same_delay), cmocka_unit_test(test_plastic),
-                                       cmocka_unit_test(test_blocks), cmocka_unit_test(test_rounding), cmocka_unit_test(test_form),
-                                       cmocka_unit_test(test_parts), cmocka_unit_test(test_twins), cmocka_unit_test(test_too_many_of_a_source)};
+                                       cmocka_unit_test(test_blocks), cmocka_unit_test(test_bursts), cmocka_unit_test(test_rounding),
+                                       cmocka_unit_test(test_form), cmocka_unit_test(test_parts), cmocka_unit_test(test_twins), cmocka_unit_test(test_too_many_of_a_source)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
