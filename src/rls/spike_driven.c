@@ -67,10 +67,11 @@ static rls_store *create(const context *context, plastic_synapses *plastic, cons
     store->p_base = memory_new(MEMORY_P, groups + 1, sizeof(int64_t));
     for (int g = 0; g < plastic->groups; g++) {
         int64_t sources = sources_of(plastic, g), ld = store->ld[g] = (int)rls_row_length(sources);
-        store->waiting_base[g + 1] = store->waiting_base[g] + store->factors + store->block * ld;
+        store->waiting_base[g + 1] = store->waiting_base[g] + ld;
         store->p_base[g + 1] = store->p_base[g] + sources * ld;
     }
-    store->waiting = memory_new(MEMORY_P, (size_t)store->waiting_base[groups], kernel->real_size);
+    store->waiting = memory_new(MEMORY_P, (size_t)store->block * (size_t)store->waiting_base[groups], kernel->real_size);
+    store->factor = memory_new(MEMORY_P, (size_t)store->factors * groups, kernel->real_size);
     store->p = memory_new(MEMORY_P, (size_t)store->p_base[groups], kernel->stored_size);
     store->products = memory_new(MEMORY_P, groups, sizeof *store->products);
     store->sum = memory_new(MEMORY_BUFFERS, (size_t)plastic->rows, sizeof(double));
@@ -88,7 +89,7 @@ static rls_store *create(const context *context, plastic_synapses *plastic, cons
 static void destroy(rls_store *store) {
     if (!store) return;
     memory_free(store->ld), memory_free(store->waiting_base), memory_free(store->p_base);
-    memory_free(store->waiting), memory_free(store->p), memory_free(store->products);
+    memory_free(store->waiting), memory_free(store->factor), memory_free(store->p), memory_free(store->products);
     memory_free(store->sum), memory_free(store->scratch), memory_free(store->step);
     memory_free(store->touched), memory_free(store->arrived), memory_free(store->hit_start), memory_free(store->hits);
     memory_free(store);

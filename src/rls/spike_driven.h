@@ -33,10 +33,11 @@ struct rls_store {
     int pending;              /**< columns that wait now, the same in all groups */
     int newest;               /**< the column of the last instant */
     int *ld;                  /**< [groups] length of a group's rows */
-    int64_t *waiting_base;    /**< [groups] where a group's part of waiting begins, elements */
+    int64_t *waiting_base;    /**< [groups+1] elements of one column of the groups before */
     int64_t *p_base;          /**< [groups] where its P begins */
     int factors;              /**< elements of its factors, whole cache lines */
-    void *waiting;            /**< real, per group [factors] scale^2 g of each column, [block][ld] k of the last instants */
+    void *waiting;            /**< real [block][groups][ld] k of the last instants: a pass over the groups reads a few long streams */
+    void *factor;             /**< real [groups][factors] scale^2 g of each of them */
     void *p;                  /**< stored, per group [K][ld] */
     double unit;              /**< P is unit times what is stored; a power of two, 1 unless stored in half precision */
     bool departing;           /**< half precision: elements of the diagonal are stored as what they depart from I/lambda until they are below half of it */

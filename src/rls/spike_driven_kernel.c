@@ -113,18 +113,20 @@ static inline bool departs(const stored *diagonal) {
 }
 
 /** A group's arrays. */
-typedef struct { int group, sources, ld; const stored *p; real *factor, *columns; } view;
-
+typedef struct { int group, sources, ld; const stored *p; real *factor; } view;
 
 static view view_of(const rls_store *store, int group) {
     const plastic_synapses *plastic = store->plastic;
-    real *waiting = (real *)store->waiting + store->waiting_base[group];
     return (view){group,
                   (int)(plastic->group_start[group + 1] - plastic->group_start[group]),
                   (int)store->ld[group],
                   (const stored *)store->p + store->p_base[group],
-                  waiting,
-                  waiting + store->factors};
+                  (real *)store->factor + (int64_t)group * store->factors};
+}
+
+/** A group's column that waits. */
+static inline real *column_of(const rls_store *store, int group, int m) {
+    return (real *)store->waiting + (int64_t)m * store->waiting_base[store->plastic->groups] + store->waiting_base[group];
 }
 
 /** Ask for memory that will be needed soon, into the second cache: there is more of it than the first has room for, and than it can ask for at a time.
@@ -236,7 +238,7 @@ typedef struct {
     real unit;
     const hit *hits;
     int count;
-    const real *columns;
+    const real *const *column; /* [pending] */
     int pending;
     const real *minus;
     const real *from;
@@ -255,7 +257,7 @@ typedef struct {
             for (int v = 0; v < vectors; v++) sum[v] += load_p(row + v * LANES) * value;                              \
         }                                                                                                             \
         for (int m = 0; m < c->pending; m++) {                                                                        \
-            const real *column = c->columns + (int64_t)m * c->ld + at, minus = c->minus[m];                           \
+            const real *column = c->column[m] + at, minus = c->minus[m];                                              \
             for (int v = 0; v < vectors; v++) sum[v] += *(const lanes *)(column + v * LANES) * minus;                 \
         }                                                                                                             \
         for (int v = 0; v < vectors; v++) *(lanes *)(c->to + at + v * LANES) = sum[v];                                \
@@ -279,15 +281,15 @@ static void combine(const combination *c) {
 /** k = P r into the column @p to, rho = r'k. */
 static double advance(const rls_store *store, const view *group, const hit *hits, int count, real *to) {
     const group_products *last = &store->products[group->group];
-    const real *newest = group->columns + (int64_t)store->newest * group->ld;
+    const real *newest = column_of(store, group->group, store->newest), *column[SPIKE_DRIVEN_BLOCK_MAX];
     real minus[SPIKE_DRIVEN_BLOCK_MAX];
     int pending = count ? store->pending : 0;
-    for (int m = 0; m < pending; m++) minus[m] = 0;
+    for (int m = 0; m < pending; m++) minus[m] = 0, column[m] = column_of(store, group->group, m);
     for (int k = 0; k < count; k++) /* as many columns in every group: the inner loop's end is foreseen */
-        for (int m = 0; m < pending; m++) minus[m] -= group->columns[(int64_t)m * group->ld + hits[k].at] * hits[k].value;
+        for (int m = 0; m < pending; m++) minus[m] -= column[m][hits[k].at] * hits[k].value;
     for (int m = 0; m < pending; m++) minus[m] *= group->factor[m];
     double before = last->gain * dot_hits(newest, hits, count); /* s'P r as of the last instant */
-    combine(&(combination){group->ld, group->p, (real)store->unit, hits, count, group->columns, pending, minus, newest, (real)(store->decay * last->gain), to});
+    combine(&(combination){group->ld, group->p, (real)store->unit, hits, count, column, pending, minus, newest, (real)(store->decay * last->gain), to});
     if (store->departing)
         for (int k = 0; k < count; k++) to[hits[k].at] += (real)diagonal_of(store, group->group, hits[k].at) * hits[k].value;
     return store->decay * (store->decay * last->gain * last->rho + before) + dot_hits(to, hits, count);
@@ -368,7 +370,8 @@ static inline __attribute__((always_inline)) void ask_for_group(const rls_store 
     const stored *p = (const stored *)store->p + store->p_base[group];
     const hit *hits = store->hits;
     for (int64_t h = store->hit_start[group]; h < store->hit_start[group + 1]; h++) ask_for(p + hits[h].at * ld, ld * (int64_t)sizeof(stored));
-    ask_for((const real *)store->waiting + store->waiting_base[group], (store->factors + (store->pending + 1) * ld) * (int64_t)sizeof(real));
+    ask_for((const real *)store->factor + (int64_t)group * store->factors, store->pending * (int64_t)sizeof(real));
+    for (int m = 0; m <= store->pending; m++) ask_for(column_of(store, group, m), ld * (int64_t)sizeof(real));
     const int64_t first = plastic->row_start[plastic->group_row[group]], end = plastic->row_start[plastic->group_row[group + 1]];
     ask_for((const real *)plastic->weight + first, (end - first) * (int64_t)sizeof(real));
 }
@@ -381,7 +384,7 @@ static int update(rls_store *store, const double *r, const double *error, const 
         view group = view_of(store, g);
         int row = plastic->group_row[g];
         double own_scale = scale ? scale[row] : 1;
-        real *to = group.columns + (int64_t)store->pending * group.ld;
+        real *to = column_of(store, g, store->pending);
         ask_for_group(store, g + AHEAD);
         double rho = advance(store, &group, (hit *)store->hits + store->hit_start[g], (int)(store->hit_start[g + 1] - store->hit_start[g]), to);
         double value = learn(store, &group, rho, r, error, own_scale, to);
@@ -399,7 +402,7 @@ static void refresh(rls_store *store) {
         view group = view_of(store, g);
         store->products[g] = (group_products){0, 0};
         double rho = advance(store, &group, (hit *)store->hits + store->hit_start[g], (int)(store->hit_start[g + 1] - store->hit_start[g]),
-                             group.columns + (int64_t)store->newest * group.ld);
+                             column_of(store, g, store->newest));
         store->products[g] = (group_products){rho, 1};
     }
 }
@@ -516,7 +519,7 @@ static void subtract_products(rls_store *store, const view *group, stored *restr
 static void collect_columns(const rls_store *store, const view *group, real *restrict q) {
     for (int m = 0; m < store->pending; m++) {
         const real root = (real)sqrt((double)group->factor[m] / store->unit);
-        const real *column = group->columns + (int64_t)m * group->ld;
+        const real *column = column_of(store, group->group, m);
         for (int at = 0; at < group->ld; at += LANES) *(lanes *)(q + (int64_t)m * group->ld + at) = *(const lanes *)(column + at) * root;
     }
 }
