@@ -32,6 +32,7 @@ typedef struct neurons {
     partition part;
     cells cells;                       /**< which neurons are excitatory; its array is borrowed */
     double dt;                         /**< ms */
+    double leak;                       /**< 1 - exp(-dt/tau) of the model's membrane_tau, which an exact step decays by */
     uint64_t seed;
     void *parameters;                  /**< the model's parameter struct, borrowed from the config */
     double *field[NEURON_FIELDS_MAX];  /**< [mine] each, owned */

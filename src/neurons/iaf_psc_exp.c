@@ -96,7 +96,7 @@ typedef struct { double rest, resistance, current; leaky_step to; } iaf_step;
 
 static iaf_step step_of(const neurons *neurons, int population) {
     const iaf_parameters *p = neurons->parameters;
-    const leaky_step to = {.rate = -expm1(-neurons->dt / p->tau), .threshold = value_of(&p->threshold, population), .reset = value_of(&p->reset, population),
+    const leaky_step to = {.rate = neurons->leak, .threshold = value_of(&p->threshold, population), .reset = value_of(&p->reset, population),
                            .refractory = membrane_refractory_steps(neurons, value_of(&p->refractory, population))};
     return (iaf_step){.rest = value_of(&p->rest, population), .resistance = p->tau / value_of(&p->capacitance, population),
                       .current = value_of(&p->current, population), .to = to};

@@ -84,7 +84,7 @@ static leaky_step step_of(const neurons *neurons, double *noise_factor) {
     const double x = neurons->dt / p->tau;
     const bool exactly = p->integration == INTEGRATION_EXACT; /* then the noise, which decays with what was there, leaves sigma^2/2 of variance */
     *noise_factor = sqrt(exactly ? expm1(2 * x) / 2 : x);
-    return (leaky_step){.rate = exactly ? -expm1(-x) : x, .threshold = p->threshold, .reset = p->reset,
+    return (leaky_step){.rate = exactly ? neurons->leak : x, .threshold = p->threshold, .reset = p->reset,
                         .refractory = membrane_refractory_steps(neurons, p->refractory)};
 }
 

@@ -1,5 +1,6 @@
 #include "engram/neurons.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "engram/memory.h"
@@ -21,6 +22,7 @@ neurons *neurons_new(const neuron_model *model, void *parameters, partition part
     neurons->dt = dt;
     neurons->seed = seed;
     neurons->parameters = parameters;
+    neurons->leak = -expm1(-dt / model->membrane_tau(neurons));
     for (int f = 0; f < model->field_count; f++) neurons->field[f] = memory_new(MEMORY_STATE, mine, sizeof(double));
     const int single = model->single && model->single(parameters);
     for (int f = 0; f < model->field_count && single; f++) neurons->single[f] = memory_new(MEMORY_STATE, mine, sizeof(float));
