@@ -130,6 +130,14 @@ def draw_learning(axes, groups, loop_s, column="test_nerr", label="nerr without 
         axes.legend()
 
 
+def shade_deleted(axes, deleted, shown):
+    """Rows of a raster whose neurons a test deleted, with a label that has their number. @param shown  the neuron of each row @return whether there are any"""
+    bands = [axes.axhspan(row - 0.5, row + 0.5, color=SHADE, linewidth=0, zorder=0, gid=f"deleted {shown[row]}") for row in np.flatnonzero(deleted[shown])]
+    if bands:
+        bands[0].set_label(f"deleted ({deleted.sum():,} of {len(deleted):,} neurons)")
+    return bool(bands)
+
+
 def draw_raster(axes, run, test="test", span=None, most=60):
     """Spikes of the first trial. Rows of neurons that were deleted are shaded: their rate is undefined, not 0."""
     times, ids = run.test("spikes/timestamps", test) / 1000, run.test("spikes/node_ids", test).astype(int)
@@ -142,9 +150,7 @@ def draw_raster(axes, run, test="test", span=None, most=60):
     if span is not None:
         rows &= (times >= span[0]) & (times <= span[1])
     axes.scatter(times[rows], place[ids[rows]], s=5, marker="|", color=TEACHER, linewidth=0.8, rasterized=True)
-    bands = [axes.axhspan(row - 0.5, row + 0.5, color=SHADE, linewidth=0, zorder=0, gid=f"deleted {shown[row]}") for row in np.flatnonzero(deleted[shown])]
-    if bands:
-        bands[0].set_label(f"deleted ({deleted.sum():,} of {count:,} neurons)")
+    if shade_deleted(axes, deleted, shown):
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1))
     axes.set(xlabel="Time (s)", ylabel="Neuron" if len(shown) == count else f"Neuron ({len(shown)} of {count} shown)", ylim=(-1, len(shown)))
     step = max(1, round(len(shown) / 4))

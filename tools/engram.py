@@ -9,7 +9,8 @@
     run.report("drive")                          .values [time][neuron], .time (ms), .ids, .unit
     run.targets["left"]["target"]                by name or number of a task; beside it what the network made of it
     run.psth("left", bin=20, smooth=40)          .rate, .sem [bin][neuron] in Hz, .time (ms)
-    run.test["left"]["rate_hz"]                  what trials with frozen weights measured; run.tested("deleted.h5"): another test
+    run.test["left"]["rate_hz"]                  what trials with frozen weights measured; run.tested("x.h5"): another test
+    run.tested("x.h5")["deleted"]                neurons that it silenced (engram test --delete-neurons): 1, others 0
     run.decoder, .teacher, .images, .accuracy    where the system has such a thing; run.arrays: all that is in the system's own file
     engram.runs("results")                       a row a run: state, loops, score, and the parameters in which they differ
 

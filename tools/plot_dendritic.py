@@ -71,8 +71,8 @@ def raster(run, options):
 
 
 def rates(run, options):
-    rate = run.data("test.h5", "test/0/rate_hz")[:]
-    rate = rate[np.isfinite(rate)]
+    rate, deleted = run.data("test.h5", "test/0/rate_hz")[:], run.deleted("test.h5")
+    rate = rate[np.isfinite(rate) & (~deleted if deleted is not None else True)]
     if not len(rate):
         raise Skip("no neuron has a rate")
     wanted = run.number("neuron.rate")
@@ -85,7 +85,7 @@ def rates(run, options):
         axes.set(xlabel="Rate (Hz)", ylabel="Neurons")
         few_ticks(axes.yaxis, integer=True)
         legend_above(axes)
-        titled(figure, "Frozen weights: rates")
+        titled(figure, "Frozen weights: rates" + (f", without {plural(deleted.sum(), 'deleted neuron')}" if deleted is not None else ""))
     return Panel(draw, 50)
 
 

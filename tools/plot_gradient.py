@@ -1,6 +1,7 @@
 """Panels of tools/plot for runs of the systems `lsnn` and `differentiable`: each prepares its data, raises Skip if they are missing, and returns a Panel that draws them."""
 import matplotlib
 import numpy as np
+from dynamics import shade_deleted
 from plot_curves import LINES, learning_curve
 from plot_dendritic import rates
 from plot_run import plural
@@ -18,13 +19,14 @@ def first(run, name):
 
 
 def rows_of_sample(run):
-    """What test.h5 has of the first sample: [(label, kind, values [step][...])]"""
+    """What test.h5 has of the first sample: [(label, kind, values [step][...])]. Voltages and thresholds are of neurons that the test did not delete."""
+    deleted = run.deleted("test.h5")
     rows = [("Input", "values" if first(run, "input").dtype.kind == "f" else "spikes", first(run, "input"))]
     rows.append(("Neuron", "spikes", first(run, "spikes")))
     for name, label in (("threshold", "Threshold"), ("voltage", "Voltage")):
         if run.has("test.h5", f"test/0/{name}"):
             values = first(run, name)
-            changes = np.ptp(values, axis=0) > 0
+            changes = (np.ptp(values, axis=0) > 0) & (~deleted if deleted is not None else True)
             if changes.any():
                 rows.append((label, "lines", values[:, changes][:, :SHOWN]))
     rows.append(("Readout", "readout", first(run, "readout")))
@@ -38,6 +40,7 @@ def sample(run, options):
     time = (np.arange(steps) + 1) * ms / 1000
     target = first(run, "target") if run.has("test.h5", "test/0/target") else None
     target = target if target is not None and len(target) == steps else None
+    deleted = run.deleted("test.h5")
 
     def draw(figure):
         grid = figure.subplots(len(rows), 1, sharex=True)
@@ -46,6 +49,8 @@ def sample(run, options):
                 at, unit = np.nonzero(values)
                 axes.scatter(time[at], unit, s=max(0.4, min(4, 160 / values.shape[1])), marker="|", color=TARGET, linewidth=0.5, rasterized=True, gid=f"spikes {label}")
                 axes.set_ylim(-0.5, values.shape[1] - 0.5)
+                if label == "Neuron" and deleted is not None and shade_deleted(axes, deleted, np.arange(len(deleted))):
+                    legend_above(axes)
             elif kind == "values" and values.shape[1] > READOUTS:
                 axes.imshow(values.T, aspect="auto", cmap="Greys", interpolation="nearest", extent=(time[0] - ms / 1000, time[-1], -0.5, values.shape[1] - 0.5), origin="lower")
             elif kind == "lines":

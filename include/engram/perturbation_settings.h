@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engram/h5.h"
+
 typedef struct {
     double delete_neurons;  /**< fraction F of the neurons: floor(F N) of them never fire and are not scored */
     double delete_synapses; /**< probability with which each static and each plastic synapse between neurons is removed */
@@ -28,5 +30,9 @@ void perturbation_choose(uint64_t seed, int64_t total, int64_t count, uint8_t *c
 
 /** Neurons that a fraction amounts to: floor(fraction total), where rounding of the decimal fraction does not count (0.29 of 100 is 29). */
 int64_t perturbation_count(double fraction, int64_t total);
+
+/** Write test/deleted of the open file of a test; nothing where no neuron is. Collective. @param deleted of all neurons
+ *  @param neurons shape of @p chosen: h5_whole() of perturbation_choose()'s, or a rank's part */
+void perturbation_write(h5_file *file, int64_t deleted, h5_dataset neurons, const uint8_t *chosen);
 
 #endif

@@ -1,4 +1,4 @@
-/* Which neurons `engram test --delete-neurons` takes, in every system, and which options systems refuse. */
+/* Which neurons `engram test --delete-neurons` takes, and how its file tells, in every system; which options systems refuse. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -35,4 +35,10 @@ void perturbation_choose(uint64_t seed, int64_t total, int64_t count, uint8_t *c
     qsort(list, (size_t)total, sizeof *list, compare_keys);
     for (int64_t n = 0; n < total; n++) chosen[list[n].gid] = n < count;
     memory_free(list);
+}
+
+void perturbation_write(h5_file *file, int64_t deleted, h5_dataset neurons, const uint8_t *chosen) {
+    if (deleted == 0) return;
+    h5_write(file, "test/deleted", neurons, chosen);
+    h5_attribute_text(file, "test/deleted", "help", "neurons that never fire in this test (1), and the others (0)");
 }

@@ -284,6 +284,20 @@ def test_skipped(bench, system, config, parameters):
     assert tested[0] != tested[1], tested
 
 
+def told_deleted(bench, out, path):
+    """Which neurons a test deleted, as its file says on one rank and on two, and as those that never fire in it show."""
+    told = []
+    for ranks in (1, 2):
+        bench.succeed(["test", out, "-o", path, "--overwrite", "--delete-neurons", "0.2", "--spikes", "all", *(["--ranks-per-trial", "2"] if ranks == 2 else [])], ranks)
+        with h5py.File(path) as file:
+            assert "deleted" in file["test"], "test/deleted is missing"
+            told.append(file["test/deleted"][:].tolist())
+            fired = {int(gid) for task in file["test"] if task.isdigit() for gid in file[f"test/{task}/raster/node_ids"][:]}
+            assert fired and not any(told[-1][gid] for gid in fired), (told[-1], fired)
+    assert told[0] == told[1], told
+    return told[0]
+
+
 @each
 def test_asked(bench, system, config, parameters):
     """What engram test is asked to do to a network is done, or refused with a message that names the option: nothing is passed over."""
@@ -292,6 +306,9 @@ def test_asked(bench, system, config, parameters):
         code, _, err = bench.run(["test", out, "-o", asked, "--overwrite"] + options)
         if code == 0:
             assert difference(file_contents(os.path.join(out, "test.h5"), "test", ("configuration",)), file_contents(asked, "test", ("configuration",))), options
+            if options[0] == "--delete-neurons":
+                deleted = told_deleted(bench, out, asked)
+                assert set(deleted) == {0, 1} and sum(deleted) == int(0.2 * len(deleted) + 1e-9), deleted
         else:
             assert code == 2 and options[0] in err and len(err.strip().splitlines()) == 1, (options, code, err)
     bench.succeed(["test", out, "-o", asked, "--overwrite", "--spikes", "all"], 2)

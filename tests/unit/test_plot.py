@@ -26,11 +26,12 @@ sys.path.insert(0, os.path.join(ROOT, "tools"))
 import plot_balanced  # noqa: E402 (its folder is known now)
 import plot_compare  # noqa: E402
 import plot_curves  # noqa: E402
+import plot_dendritic  # noqa: E402
 import plot_gradient  # noqa: E402
 import plot_live  # noqa: E402
 import plot_patterns  # noqa: E402
 import plot_units  # noqa: E402
-from engram import smoothed  # noqa: E402
+from engram import load, smoothed  # noqa: E402
 from plot_run import Run  # noqa: E402
 from plot_style import new_figure, plt, save, style  # noqa: E402
 
@@ -258,6 +259,38 @@ def grey_of(colour):
     return np.dot(plt.matplotlib.colors.to_rgb(colour), (0.299, 0.587, 0.114))
 
 
+def check_deleted_in_sample(bench, system):
+    """Rows of spikes of networks that follow gradients; lines of voltages and thresholds, and rates, are of the other neurons."""
+    out = bench.train(bench.config(f"{system}.yaml", OTHERS[system]), f"lesioned_{system}")
+    for panel in (plot_gradient.sample, plot_gradient.rates):
+        figure, artists = drawn(Run(out), panel)
+        assert not any("deleted" in text for text in [*artists, *texts(figure)]), texts(figure)
+    bench.succeed(["test", out, "--overwrite", "--delete-neurons", "0.4"])
+    deleted = np.flatnonzero(load(out).test["deleted"])
+    assert len(deleted) == 5, deleted
+    figure, artists = drawn(Run(out), plot_gradient.sample)
+    raster = artists["spikes Neuron"].axes
+    assert {name for name in artists if name.startswith("deleted")} == {f"deleted {gid}" for gid in deleted}, list(artists)
+    for gid in deleted:
+        area = artists[f"deleted {gid}"]
+        corners = area.get_xy()[:, 1]
+        assert area.axes is raster and corners.min() < gid < corners.max() < corners.min() + 1.01 and 0.2 < grey_of(area.get_facecolor()[:3]) < 0.9, gid
+    assert not set(artists["spikes Neuron"].get_offsets()[:, 1].astype(int)) & set(deleted) and "deleted (5 of 14 neurons)" in texts(figure), texts(figure)
+    rows = {label: values for label, _, values in plot_gradient.rows_of_sample(Run(out))}
+    assert all(rows[label].shape[1] <= 9 for label in ("Voltage", "Threshold") if label in rows), rows.keys()
+    figure, _ = drawn(Run(out), plot_gradient.rates)
+    assert any(text.startswith("9 neurons, mean") for text in texts(figure)) and any("without 5 deleted neurons" in text.replace("\n", " ") for text in texts(figure)), texts(figure)
+
+
+def check_deleted_left_out(bench):
+    """Rates of dendritic networks are of neurons that may fire."""
+    out = bench.train(bench.config("dendritic.yaml", OTHERS["dendritic"]), "lesioned_dendritic")
+    bench.succeed(["test", out, "--overwrite", "--delete-neurons", "0.3"])
+    assert load(out).test["deleted"].sum() == 3 and load(out).test[0]["rate_hz"][load(out).test["deleted"] == 1].max() == 0
+    figure, _ = drawn(Run(out), plot_dendritic.rates)
+    assert any(text.startswith("7 neurons, mean") for text in texts(figure)) and any("without 3 deleted neurons" in text.replace("\n", " ") for text in texts(figure)), texts(figure)
+
+
 def test_deleted(bench):
     """Rows of neurons that the test deleted are marked where its spikes are shown, and the legend has their number; rows of others, and spikes of training, are not."""
     out = bench.path("lesioned")
@@ -281,11 +314,16 @@ def test_deleted(bench):
     figure, artists = drawn(Run(out), plot_units.tested_rates, chosen)
     assert {name for name in artists if name.startswith("deleted")} == wanted and "deleted (8 of 16 neurons)" in texts(figure), texts(figure)
 
+    for system in ("lsnn", "differentiable"):
+        check_deleted_in_sample(bench, system)
+    check_deleted_left_out(bench)
+
     out = bench.train(bench.config("balanced.yaml", OTHERS["balanced"]), "lesioned_balanced")
     figure, artists = drawn(Run(out), plot_balanced.raster)
     assert not any(name.startswith("deleted") for name in artists) and not any("deleted" in text for text in texts(figure)), texts(figure)
     bench.succeed(["test", out, "--overwrite", "--delete-neurons", "0.25"])
     silent = np.flatnonzero(np.isnan(engram_test.read(out, "test.h5", "test/0/rate")))
+    assert list(silent) == list(np.flatnonzero(load(out).test["deleted"]))
     fired = engram_test.read(out, "test.h5", "test/0/spikes/node_ids").astype(int)
     assert len(silent) == 5 and not set(silent) & set(fired)
     figure, artists = drawn(Run(out), plot_balanced.raster)

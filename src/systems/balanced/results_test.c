@@ -137,6 +137,7 @@ void balanced_test_write(void *raw, int task, h5_file *file) {
     h5_write(file, "test/time", h5_whole(H5_FLOAT64, samples), times);
     write_numbers(file, "test/time", "ms", "of samples of state and decoded, from the start of what is scored");
     memory_free(times);
+    perturbation_write(file, b->silenced, h5_neurons(H5_UINT8, &b->part), b->silent);
     const attractor *attractor = &test->attractor;
     if (!attractor->cycle) return;
     const h5_dataset cycle = {.type = H5_FLOAT64, .dimensions = 2, .shape = {attractor->points, attractor->dimensions}, .axis = H5_UNDIVIDED};

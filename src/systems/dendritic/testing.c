@@ -149,7 +149,10 @@ static void write_images(dendritic *d, h5_file *file, const char *name, const ch
 void dendritic_test_write(void *raw, int task, h5_file *file) {
     dendritic *d = raw;
     struct dendritic_test *test = d->test;
-    if (task < 0) return;
+    if (task < 0) {
+        perturbation_write(file, d->silenced, h5_whole(H5_UINT8, d->part.total), d->silent);
+        return;
+    }
     double *rate = memory_new(MEMORY_OUTPUT, (size_t)d->part.mine, sizeof(double));
     const int64_t images = ((const protocol_settings *)config_common(d->config, "protocol"))->images;
     const double seconds = (double)(test->setting.trials * images * d->presentation) * d->dt / 1000;

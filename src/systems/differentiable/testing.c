@@ -136,7 +136,10 @@ void differentiable_test_write(void *raw, int task, h5_file *file) {
     differentiable *net = raw;
     const struct differentiable_test *test = net->test;
     const int N = net->shape.neurons, K = net->shape.steps, outputs = net->shape.outputs, classes = task_sizes(net->task)->classes;
-    if (task < 0) return;
+    if (task < 0) {
+        perturbation_write(file, net->deleted, h5_whole(H5_UINT8, N), net->silent);
+        return;
+    }
     double *rate = memory_new(MEMORY_OUTPUT, (size_t)N, sizeof *rate);
     const double seconds = (double)(test->setting.trials * differentiable_trial_samples(net) * K) * net->dt / 1000;
     for (int i = 0; i < N; i++) rate[i] = (double)test->count[i] / seconds;

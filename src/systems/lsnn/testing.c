@@ -232,7 +232,10 @@ void lsnn_test_write(void *raw, int task, h5_file *file) {
     lsnn *net = raw;
     const struct lsnn_test *test = net->test;
     const int N = net->shape.neurons, T = net->shape.steps, outputs = net->shape.outputs;
-    if (task < 0) return;
+    if (task < 0) {
+        perturbation_write(file, net->deleted, h5_whole(H5_UINT8, N), net->silent);
+        return;
+    }
     double *rate = memory_new(MEMORY_OUTPUT, (size_t)N, sizeof *rate);
     const double seconds = (double)(test->setting.trials * lsnn_trial_samples(net) * T) * net->dt / 1000;
     for (int j = 0; j < N; j++) rate[j] = (double)test->count[j] / seconds;

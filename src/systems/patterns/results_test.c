@@ -90,7 +90,7 @@ static void write_conditions(const simulation *sim, h5_file *file, double delete
     h5_attribute(file, "test", "shuffled_synapses", H5_INT64, 2, done->shuffled_synapses);
     h5_attribute(file, "test", "noise", H5_FLOAT64, 0, &done->settings.noise);
     h5_attribute(file, "test", "delete_spike_ms", H5_FLOAT64, 0, &delete_spike);
-    if (done->deleted_neurons) h5_write(file, "test/deleted", h5_whole(H5_UINT8, sim->part.total), done->silent);
+    perturbation_write(file, done->deleted_neurons, h5_whole(H5_UINT8, sim->part.total), done->silent);
 }
 
 /** PSTH against target rate, neuron by neuron: [N] each. */
