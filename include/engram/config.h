@@ -181,6 +181,9 @@ char *config_resolve_path(const config *config, const char *path);
  *  @param hash of its content, 16 digits, which config_inputs() then gives without reading it; NULL: that of all its bytes, where the path says */
 void config_read_instead(config *config, const char *name, const char *path, const char *hash);
 
+/** The file that the PARAM_PATH "section.key" names now, as config_inputs() has it. @return owned by the caller, free(); "" for none */
+char *config_path(const config *config, const char *name);
+
 /** PATH_* of the PARAM_PATH "section.key"; 0 for what is none, or is not of the selected variant. */
 unsigned config_path_is(const config *config, const char *name);
 

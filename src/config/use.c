@@ -138,11 +138,11 @@ char *config_resolve_path(const config *self, const char *path) {
     return given_path(self, path);
 }
 
-/** The active PARAM_PATH "section.key", NULL if there is none. */
-static config_slot *find_path(const config *self, const char *name) {
-    int section = 0;
-    for (config_slot *slot = NULL; (slot = next_path(self, &section, slot));) {
-        const char *prefix = self->sections[section].schema->name;
+/** The active PARAM_PATH "section.key", NULL if there is none. @param[out] section that it is in */
+static config_slot *find_path(const config *self, const char *name, int *section) {
+    *section = 0;
+    for (config_slot *slot = NULL; (slot = next_path(self, section, slot));) {
+        const char *prefix = self->sections[*section].schema->name;
         size_t length = strlen(prefix);
         if (strncmp(name, prefix, length) == 0 && name[length] == '.' && strcmp(name + length + 1, slot->entry->key) == 0) return slot;
     }
@@ -150,7 +150,8 @@ static config_slot *find_path(const config *self, const char *name) {
 }
 
 void config_read_instead(config *self, const char *name, const char *path, const char *hash) {
-    config_slot *slot = find_path(self, name);
+    int section;
+    config_slot *slot = find_path(self, name, &section);
     if (!slot) return;
     free(slot->instead), free(slot->hash);
     slot->instead = config_text_copy(path);
@@ -158,7 +159,8 @@ void config_read_instead(config *self, const char *name, const char *path, const
 }
 
 unsigned config_path_is(const config *self, const char *name) {
-    const config_slot *slot = find_path(self, name);
+    int section;
+    const config_slot *slot = find_path(self, name, &section);
     return slot ? slot->entry->path : 0;
 }
 
@@ -175,6 +177,12 @@ static char *absolute_path(const config *self, const char *path) {
     free(here);
     free(resolved);
     return joined;
+}
+
+char *config_path(const config *self, const char *name) {
+    int section;
+    const config_slot *slot = find_path(self, name, &section);
+    return slot ? absolute_path(self, path_of(self, section, slot)) : config_text_copy("");
 }
 
 static void write_value(const config *self, config_section *section, const config_slot *slot, FILE *out) {

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <hdf5.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -199,6 +200,12 @@ static inline bool h5_input_stored(const h5_input *input, hid_t file) {
     return whole;
 }
 
+/** Does a link of the file lead to a dataset of another one? A run is known by the content of the files that it names. */
+static inline bool h5_input_elsewhere(const h5_input *input, hid_t file) {
+    char here[PATH_MAX] = "", there[PATH_MAX] = "";
+    return H5Fget_name(file, here, sizeof here) < 0 || H5Fget_name(input->id, there, sizeof there) < 0 || strcmp(here, there) != 0;
+}
+
 /** @return STATUS_INPUT, with a message unless @p path is NULL */
 __attribute__((format(printf, 3, 4))) static inline status h5_input_fail(const char *path, const char *name, const char *format, ...) {
     char text[512];
@@ -225,6 +232,11 @@ static inline status h5_input_dataset(hid_t file, const char *path, const char *
                                           "text", "integers or text", "float32, float64 or text", "integers, float32, float64 or text"};
     *input = (h5_input){.path = path, .name = name, .id = H5Dopen2(file, name, H5P_DEFAULT)};
     if (input->id < 0) return h5_input_fail(path, name, "is missing, or is no dataset");
+    if (h5_input_elsewhere(input, file)) {
+        h5_input_close(input);
+        return h5_input_fail(path, name, "is in another file, by an external link; a run is known by the content of the files that it names: "
+                                         "copy it here (h5copy)");
+    }
     h5_input_type(input);
     bool countable = h5_input_shape(input);
     char filter[96];

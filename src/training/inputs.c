@@ -111,6 +111,10 @@ static status settle_once(const context *context, const input *now, const input 
     return STATUS_OK;
 }
 
+static status fail_new(const char *name, const char *path) {
+    return status_fail(STATUS_INPUT, "%s: '%s', but the run began with '', no file; take it away, or start a new run (-o)", name, path);
+}
+
 /** Collective; not agreed, but the same on all ranks. */
 static status settle(const context *context, const char *directory, config *config, const input *now, const input *before) {
     char *shown = utf8_from_bytes(now->path); /* as a checkpoint names it */
@@ -118,9 +122,10 @@ static status settle(const context *context, const char *directory, config *conf
     status result = STATUS_OK;
     if (!*now->path && !*before->path) /* no file was named, then or now */
         result = STATUS_OK;
-    else if (!*now->path || !*before->path)
-        result = status_fail(STATUS_INPUT, "%s: '%s', but the run began with '%s'%s; bring it back, or start a new run (-o)", now->name, now->path,
-                             before->path, *before->path ? "" : ", no file");
+    else if (!*before->path)
+        result = fail_new(now->name, now->path);
+    else if (!*now->path)
+        result = status_fail(STATUS_INPUT, "%s: '', but the run began with '%s'; bring it back, or start a new run (-o)", now->name, before->path);
     else if (config_path_is(config, now->name) & PATH_ONCE && strcmp(now->hash, before->hash) != 0)
         result = settle_once(context, now, before, moved);
     else if (strcmp(before->hash, CONFIG_UNREADABLE) == 0 && moved)
@@ -150,6 +155,17 @@ status inputs_settle(const context *context, const char *directory, config *conf
     for (const char *line = before; result == STATUS_OK && (line = read_line(line, &was)); free(was.path)) {
         if (!find(now, was.name, &is) && config_path_is(config, was.name) & PATH_ADDED) result = settle(context, directory, config, &is, &was);
         free(is.path);
+    }
+    return status_agree(context, result);
+}
+
+status inputs_check_found(const context *context, const config *config, const char *now) {
+    status result = STATUS_OK;
+    input is;
+    for (const char *line = now; result == STATUS_OK && (line = read_line(line, &is)); free(is.path)) {
+        char *path = *is.path ? NULL : config_path(config, is.name);
+        if (path && *path) result = fail_new(is.name, path);
+        free(path);
     }
     return status_agree(context, result);
 }

@@ -10,6 +10,10 @@
  *  @param now, before  config_inputs() now and then. @return agreed and printed: STATUS_INPUT for another content, or where neither file nor copy is there */
 status inputs_settle(const context *context, const char *directory, config *config, const char *now, const char *before);
 
+/** Does a file that preparing the network found beside another (edge_types.csv) go into it, of which nothing was said when the run began? Collective.
+ *  @param now config_inputs() before it was prepared. @return agreed and printed: STATUS_INPUT if so */
+status inputs_check_found(const context *context, const config *config, const char *now);
+
 /** The files of a run that goes on, settled, for its next checkpoints: of what cannot be read now, or is not read again, what the run began with.
  *  Not collective. @param now, before as in inputs_settle() @return owned by the caller, free() */
 char *inputs_as_begun(const config *config, const char *now, const char *before);

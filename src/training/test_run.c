@@ -30,6 +30,7 @@ typedef struct {
     char *path, *json;     /* of the results, owned */
     char *checkpoint;      /* path, owned */
     checkpoint_origin origin;
+    char *inputs;          /* config_inputs() before the network was prepared, owned */
     int64_t trials;        /* of each task */
     int tasks;
     rank_groups groups;    /* that the trials are spread over */
@@ -112,12 +113,10 @@ static status identify(test_job *job, config *given) {
     if (result == STATUS_OK) result = run_compare(world, directory, job->checkpoint, &job->origin, given);
     if (result != STATUS_OK) return result;
     start_find(world, job->config);
-    char *inputs = config_inputs(world, job->config);
+    job->inputs = config_inputs(world, job->config);
     const char *const outputs[] = {job->path, job->json};
-    result = inputs_spare(world, inputs, NULL, outputs, 2);
-    if (result == STATUS_OK) result = inputs_settle(world, directory, job->config, inputs, job->origin.inputs);
-    free(inputs);
-    return result;
+    result = inputs_spare(world, job->inputs, NULL, outputs, 2);
+    return result == STATUS_OK ? inputs_settle(world, directory, job->config, job->inputs, job->origin.inputs) : result;
 }
 
 static status read_configuration(test_job *job) {
@@ -139,6 +138,7 @@ static status read_configuration(test_job *job) {
     if (result == STATUS_OK && !job->system->test_trial)
         result = status_agree(job->world, status_fail(STATUS_INPUT, "%s: the system %s has no tests", options->directory, job->system->name));
     if (result == STATUS_OK) result = run_prepare(job->world, job->config, job->system);
+    if (result == STATUS_OK) result = inputs_check_found(job->world, job->config, job->inputs);
     if (result != STATUS_OK) return result;
     test_settings *settings = config_common(job->config, "test");
     if (options->trials) settings->trials = options->trials;
@@ -331,6 +331,7 @@ static void clear(test_job *job) {
     free(job->path);
     free(job->json);
     free(job->checkpoint);
+    free(job->inputs);
     checkpoint_forget(&job->origin);
 }
 

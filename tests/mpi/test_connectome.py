@@ -180,6 +180,67 @@ def test_types_of_a_run(bench):
         assert said and table in str(configuration), configuration
 
 
+def nodes_beside(bench, folder):
+    """Four nodes whose types a table beside them may tell."""
+    with h5py.File(bench.path(folder, "nodes.h5"), "w") as file:
+        file["nodes/v1/node_type_id"], file["nodes/v1/node_group_id"], file["nodes/v1/node_group_index"] = [1, 1, 2, 2], [0] * 4, np.arange(4)
+        file.create_group("nodes/v1/0")
+    return bench.path(folder, "nodes.h5")
+
+
+def test_found_tables_are_of_the_run(bench):
+    """A table that was found, not named, is one of the run's inputs: where it changes, goes or comes, a run does not go on, and a test is not made, as with files that are named."""
+    edges, nodes = "edge_type_id nsyns\n0 1\n5 2\n7 3\n", "node_type_id population ei\n1 v1 e\n2 v1 e\n"
+    kinds = {"network.edge_types": ([], "edge_types.csv", edges), "network.node_types": (["network.nodes"], "node_types.csv", nodes),
+             "plastic.edge_types": (["plastic.path"], "edge_types.csv", edges)}
+    for key, (extra, name, text) in kinds.items():
+        folder = key.replace(".", "-")
+        path = edges_file(bench, f"{folder}/edges.h5", edge_type_id=[5, 7, 5, 7])
+        table, given = bench.path(folder, name), ["network.neurons=4", "network.delay=ignore"]
+        if "network.nodes" in extra:
+            given.append(f"network.nodes={nodes_beside(bench, folder)}")
+        if "plastic.path" in extra:
+            given, path = ["plastic.kind=sonata", f"plastic.path={path}", "network.neurons=4"], edges_file(bench, f"{folder}/static/net.h5")
+
+        def refused(out, *texts):
+            for ranks, words in ((1, ["train", "--resume", out, "-P", "learning.loops=2"]), (2, ["test", out, "--trials", "1"])):
+                code, said, err = bench.run(words, ranks)
+                assert code == 2 and all(text in err for text in texts), f"{key}: {words}: exit code {code}\n{said}\n{err}"
+
+        without, said, _ = train(bench, path, f"{folder}-without", 1, given)
+        assert "which lies beside" not in said, said
+        with open(table, "w") as file:
+            file.write(text)
+        refused(without, f"{key}: '{table}', but the run began with '', no file")
+        out, said, _ = train(bench, path, f"{folder}-with", 2, given)
+        assert f"{key}: {table}, which lies beside" in said, said
+        with open(os.path.join(out, "run.json")) as one, open(os.path.join(without, "run.json")) as other:
+            assert json.load(one)["identity"] != json.load(other)["identity"], key
+        with open(table, "a") as file:
+            file.write("9 4 \n" if "edge" in key else "9 v1 i\n")
+        refused(out, "an input file is not as it was", f"{key}: {table}")
+        os.remove(table)
+        refused(out, f"{table}", "cannot be read")
+        for words in (["train", "--resume", without, "-P", "learning.loops=2"], ["test", without, "--trials", "1"]):
+            code, _, err = bench.run(words)
+            assert code == 0, err
+
+
+def test_other_files(bench):
+    """What an HDF5 file has in another one, by a link, would be no part of what a run is known by, and is refused."""
+    with h5py.File(bench.path("far_weights.h5"), "w") as file:
+        file["group/syn_weight"] = WEIGHTS
+    for link, name in (("far_weights.h5", "group/syn_weight"), (bench.path("far_weights.h5"), "group/syn_weight")):
+        path = edges_file(bench, "linked.h5", g0_syn_weight=None, g0_nsyns=np.array([1] * 4, "u2"))
+        with h5py.File(path, "a") as file:
+            file["edges/p/0/syn_weight"] = h5py.ExternalLink(link, name)
+        told(bench, path, 2, "linked.h5: dataset '/edges/p/0/syn_weight' is in another file, by an external link", "copy it here")
+        with h5py.File(path, "a") as file:
+            del file["edges/p/0/syn_weight"]
+            file["weights"], file["edges/p/0/syn_weight"] = WEIGHTS, h5py.SoftLink("/weights")
+        told(bench, path, 0)
+
+
 def test_delays_are_ignored(bench):
     path = edges_file(bench, "delays.h5", g0_delay=[1.0, 5.0, 20.0, np.nan])
     out, err = told(bench, path, 0, "delays of 1 to 20 ms and some that are no numbers", overrides=["network.delay=ignore"])
@@ -321,4 +382,4 @@ def test_missing_filters(bench):
 
 
 if __name__ == "__main__":
-    run_tests([test_wrong_index, test_weights, test_shared_rows, test_populations, test_types_beside, test_types_of_a_run, test_delays_are_ignored, test_delays, test_neurons_follow_the_file, test_round_trip, test_file_is_busy, test_missing_filters])
+    run_tests([test_wrong_index, test_weights, test_shared_rows, test_populations, test_types_beside, test_types_of_a_run, test_found_tables_are_of_the_run, test_other_files, test_delays_are_ignored, test_delays, test_neurons_follow_the_file, test_round_trip, test_file_is_busy, test_missing_filters])
