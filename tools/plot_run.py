@@ -91,7 +91,7 @@ class Run(engram.Run):
     def __init__(self, directory, quiet=False):
         """@param quiet  nothing is told: the run is at work"""
         self.folder = self.directory = directory
-        self.quiet, self.open, self.ranked = quiet, {}, None
+        self.quiet, self.open, self.ranked, self.ordered = quiet, {}, None, ""
         self.group = [self]  # runs that are compared, this one first
         self.about = self.read(lambda: self.read_json("run.json"), {})
         self.parameters = self.read(lambda: engram.Parameters(*self.configuration()), engram.Parameters(directory, ""))
@@ -228,22 +228,22 @@ class Run(engram.Run):
             raise Skip("no neuron was trained")
         return trained
 
-    def scores(self):
-        """r of each neuron, mean over tasks: of the mean of the test's trials, or of the last loop where there is no test."""
-        tasks = sorted(int(key) for key in self.file("targets.h5")["targets"] if key.isdigit())
-        if all(self.has("test.h5", f"test/{task}/neuron_correlation") for task in tasks):
-            each = np.array([self.data("test.h5", f"test/{task}/neuron_correlation")[:] for task in tasks])
-        else:
-            each = np.array([[correlation(a, b) for a, b in zip(self.data("targets.h5", f"targets/{task}/target")[:].T, self.data("targets.h5", f"targets/{task}/drive")[:].T)]
-                             for task in tasks if self.has("targets.h5", f"targets/{task}/drive")])
-        if not len(each):
+    def scores(self, tasks):
+        """(of what, r of each neuron, mean over tasks): of PSTHs of the test where it has targets that are rates, else of the mean of its trials' drives, or of drives of the last loop."""
+        for name, what in (("rate_correlation", "the test's PSTHs"), ("neuron_correlation", "the test's drives")):
+            if tasks and all(self.has("test.h5", f"test/{task}/{name}") for task in tasks):
+                return what, np.mean([self.data("test.h5", f"test/{task}/{name}")[:] for task in tasks], axis=0)
+        each = [[correlation(a, b) for a, b in zip(self.data("targets.h5", f"targets/{task}/target")[:].T, self.data("targets.h5", f"targets/{task}/drive")[:].T)]
+                for task in tasks if self.has("targets.h5", f"targets/{task}/drive")]
+        if not each:
             raise Skip("no neuron has a score")
-        return each.mean(axis=0)
+        return "drives of the last loop", np.mean(each, axis=0)
 
     def shown(self, options):
-        """[(gid, word)] of neurons that are shown: those of --units, or those that do best, median and worst, with --neurons more between them; of those with a recorded unit, if there are."""
+        """[(gid, word)] of neurons that are shown: those of --units, or those that do best, median and worst, with --neurons more between them; of those with a recorded unit, if there are.
+        By PSTHs where they have a score, in all panels: the same units are beside each other. .ordered says so, for a title."""
         if self.ranked is None:
-            self.ranked = self.choose_named(options.units) if options.units else self.choose_ranked(options.neurons)
+            self.ranked = self.choose_named(options.units) if options.units else self.choose_ranked(options)
         return self.ranked
 
     def choose_named(self, wanted):
@@ -255,18 +255,25 @@ class Run(engram.Run):
                 fail(f"--units: '{name}' is no {what}{nearest(name, list(known))}")
         return [(known[name], "") for name in wanted]
 
-    def choose_ranked(self, count):
-        candidates, paired, score = self.trained(), self.paired(), self.scores()
+    def choose_ranked(self, options):
+        candidates, paired, count, tasks = self.trained(), self.paired(), options.neurons, self.chosen_tasks(options)
         if (paired >= 0).any():
             candidates = candidates[paired[candidates] >= 0]
-        candidates = candidates[np.isfinite(score[candidates])]
+        found = [(run, *run.scores(tasks)) for run in self.group]
+        score = np.mean([np.append(values, np.nan)[like(run, self, candidates)] for run, _, values in found], axis=0)
+        every, candidates, score = len(candidates), candidates[np.isfinite(score)], score[np.isfinite(score)]
         if not len(candidates):
             raise Skip("no neuron has a score")
-        ranked = candidates[np.argsort(-score[candidates], kind="stable")]
+        ranked = candidates[np.argsort(-score, kind="stable")]
         places = np.unique(np.round(np.linspace(0, len(ranked) - 1, min(count, len(ranked)))).astype(int)) if count > 1 else np.array([(len(ranked) - 1) // 2])
-        words = {0: "best", len(ranked) - 1: "worst", **({(len(ranked) - 1) // 2: "median"} if len(ranked) > 2 else {})}
+        words = {0: "best", len(ranked) - 1: "worst", **({(len(ranked) - 1) // 2: "median"} if len(ranked) > 2 else {})} if len(ranked) > 1 else {}
         if count == 3 and len(places) == 3:
             places[1] = (len(ranked) - 1) // 2
+        means = [f"mean of {plural(len(each), noun)}" for each, noun in ((tasks, "task"), (self.group, "run")) if len(each) > 1]
+        without = every - len(ranked)  # such as units that fired in no trial
+        if len(ranked) > 1:
+            notes = means + ([f"{without:,} of {every:,} {'has' if without == 1 else 'have'} none"] if without else [])
+            self.ordered = f"{'best to worst' if len(places) > 1 else 'the median'} by r of {found[0][1]}" + (f" ({', '.join(notes)})" if notes else "")
         return [(int(ranked[place]), words.get(int(place), "")) for place in places]
 
     def unit_title(self, gid, word):
@@ -279,6 +286,15 @@ class Run(engram.Run):
         except Skip:
             pass
         return f"{word}: {name}" if word else name
+
+
+def like(other, run, gids):
+    """Neurons of another run that learned the units which these learned in this one; -1: none did."""
+    gids = np.asarray(gids)
+    if other is run:
+        return gids
+    of_unit = {unit: gid for gid, unit in reversed(list(enumerate(other.paired())))}
+    return np.array([of_unit.get(unit, -1) if unit >= 0 else gid for unit, gid in zip(run.paired()[gids], gids)])
 
 
 def choose(candidates, count):

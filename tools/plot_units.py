@@ -2,7 +2,7 @@
 import numpy as np
 from engram import smoothed
 from matplotlib.patches import Rectangle
-from plot_run import columns, correlation, plural, r_squared, signed, slope, told
+from plot_run import columns, correlation, like, plural, r_squared, signed, slope, told
 from plot_style import GREY, NETWORK, PAGE, STIMULUS, TARGET, Panel, Skip, few_ticks, titled, width_of
 
 SMOOTH_BINS = 2   # SD of the Gaussian that smooths a PSTH, where --smooth says nothing
@@ -70,7 +70,7 @@ class Grid:
             few_ticks(row[0].xaxis, 5 if len(self.tasks) == 1 else 3)
         self.figure.supxlabel(time_label, fontsize=7)
         self.figure.supylabel(value_label, fontsize=7)
-        titled(self.figure, text)
+        titled(self.figure, f"{text}; {self.run.ordered}" if self.run.ordered else text)
 
 
 def grid_height(count):
@@ -150,13 +150,15 @@ def tested_rates(run, options):
         target = columns(run.data("targets.h5", f"targets/{task}/rate"), gids)
         dataset, bins, width = psth_of(run, task)
         sd, milliseconds = smooth_bins(options, width)
-        r, gain = (run.data("test.h5", f"test/{task}/rate_{name}")[:] for name in ("correlation", "slope"))
+        gain = run.data("test.h5", f"test/{task}/rate_slope")[:]
+        r = [[other.data("test.h5", f"test/{task}/rate_correlation")[other_gid(other, run, gid)] for gid in gids] for other in run.group]
         each = [np.array([smoothed(columns(psth_of(other, task)[0], [other_gid(other, run, gid)])[:, 0], sd) for gid in gids]) for other in run.group]
         here = []
         for n, gid in enumerate(gids):
             spread = np.std([one[n] for one in each], axis=0, ddof=1) if len(run.group) > 1 else None
             mean = np.mean([one[n] for one in each], axis=0)
-            score = f"r = {signed(r[gid])}, slope {signed(gain[gid])}" if len(run.group) == 1 else f"r = {signed(correlation(np.interp(bins, run.times(), target[:, n]), mean))}"
+            of_runs = np.array(r)[:, n]
+            score = f"r = {signed(of_runs[0])}, slope {signed(gain[gid])}" if len(of_runs) == 1 else f"r = {signed(of_runs.mean())} ± {signed(of_runs.std(ddof=1))}"
             here.append((target[:, n], mean, spread, score))
         curves.append(here)
     bins = bins + shift
@@ -180,14 +182,10 @@ def tested_rates(run, options):
 
 
 def other_gid(other, run, gid):
-    """The neuron of another run that learned the unit which gid learned in this one."""
-    if other is run:
-        return gid
-    unit = run.paired()[gid]
-    found = np.flatnonzero(other.paired() == unit) if unit >= 0 else np.array([gid])
-    if not len(found):
+    found = int(like(other, run, [gid])[0])
+    if found < 0:
         raise Skip(f"{other.directory} has no neuron for {run.unit_title(gid, '')}")
-    return int(found[0])
+    return found
 
 
 # ---- trials: of a test that kept their spikes, or loops, of which spikes.h5 has those of each where output.spikes is all ----

@@ -176,9 +176,9 @@ def test_units(bench):
     out = recorded(bench)
     run = Run(out)
     pairs = engram_test.read(out, "targets.h5", "targets/recorded_unit").astype(int)
-    score = np.mean([engram_test.read(out, "test.h5", f"test/{task}/neuron_correlation") for task in PLACE.values()], axis=0)
-    ranked = sorted((gid for gid in range(16) if pairs[gid] >= 0), key=lambda gid: -score[gid])
-    assert len(ranked) == 4 and run.shown(options()) == [(ranked[0], "best"), (ranked[1], "median"), (ranked[3], "worst")], (run.shown(options()), ranked)
+    ranked = ranks_of(out, pairs, "rate_correlation", PLACE.values())
+    assert ranked != ranks_of(out, pairs, "neuron_correlation", PLACE.values()), "PSTHs and drives have the same order"
+    assert len(ranked) > 2 and run.shown(options()) == [(ranked[0], "best"), (ranked[(len(ranked) - 1) // 2], "median"), (ranked[-1], "worst")], (run.shown(options()), ranked)
     named = Run(out)
     chosen = options(units=["Zelle ä<&>", "cell_12"], smooth=15)
     gids = [int(np.flatnonzero(pairs == UNITS.index(name))[0]) for name in chosen.units]
@@ -202,6 +202,62 @@ def test_units(bench):
     near(smoothed(np.arange(5.0), 0), np.arange(5.0), "no smoothing")
     figure, artists = drawn(named, plot_units.tested_drive, chosen)
     near(artists[f"test_drive {gids[1]} 1"].get_ydata(), engram_test.read(out, "test.h5", "test/1/drive")[:, gids[1]], "drive")
+
+
+def ranks_of(out, pairs, score, tasks):
+    """Neurons with a unit, the best first."""
+    values = np.mean([engram_test.read(out, "test.h5", f"test/{task}/{score}") for task in tasks], axis=0)
+    return sorted((gid for gid in range(len(pairs)) if pairs[gid] >= 0 and np.isfinite(values[gid])), key=lambda gid: -values[gid])
+
+
+def test_order(bench):
+    """Units are ordered by PSTHs where a test has scores of them, in every panel, which says so: scores that stand beside PSTHs fall from row to row; else by drives."""
+    out = bench.path("ordered")
+    shutil.rmtree(out, ignore_errors=True)
+    shutil.copytree(recorded(bench), out)
+    pairs = engram_test.read(out, "targets.h5", "targets/recorded_unit").astype(int)
+
+    def order(of, panel, chosen):
+        figure, artists = drawn(of, panel, chosen)
+        for file in of.open.values():
+            file.close()
+        of.open.clear()
+        gids = list(dict.fromkeys(int(name.split()[1]) for name in artists if name.startswith("target ")))
+        told = [text.replace("\n", " ") for text in texts(figure) if "by r of" in text.replace("\n", " ")]
+        shown = [float(found[1].replace("\N{MINUS SIGN}", "-")) for text in texts(figure) if (found := re.search(r"r = ([-\N{MINUS SIGN}0-9.]+)", text))]
+        return gids, told[0].rpartition("; ")[2] if told else "", shown
+
+    for tasks, told in (([1], "best to worst by r of the test's PSTHs"), (None, "best to worst by r of the test's PSTHs")):
+        run, chosen = Run(out), options(tasks=tasks, neurons=4, smooth=0)
+        ranked = ranks_of(out, pairs, "rate_correlation", tasks or PLACE.values())
+        for panel in (plot_units.tested_rates, plot_units.tested_drive, plot_units.trained_traces, plot_units.loop_rates):
+            gids, said, shown = order(run, panel, chosen)
+            notes = ([] if tasks else ["mean of 2 tasks"]) + ([f"{4 - len(ranked)} of 4 {'has' if len(ranked) == 3 else 'have'} none"] if len(ranked) < 4 else [])
+            assert gids == ranked and said == told + (f" ({', '.join(notes)})" if notes else ""), (panel, gids, ranked, said)
+            if tasks and panel is plot_units.tested_rates:
+                assert len(shown) == len(ranked) and shown == sorted(shown, reverse=True), shown
+    assert order(Run(out), plot_units.tested_rates, options(units=UNITS))[1] == "" and order(Run(out), plot_units.tested_rates, options(neurons=1))[1].startswith("the median by r")
+
+    with h5py.File(os.path.join(out, "test.h5"), "r+") as file:  # a unit that fired in no trial has no score, and no place
+        before = [int(gid) for gid in np.flatnonzero(pairs >= 0) if np.isfinite(file["test/1/rate_correlation"][gid])]
+        file["test/1/rate_correlation"][before[0]] = np.nan
+    gids, said, _ = order(Run(out), plot_units.tested_rates, options(tasks=[1], neurons=4))
+    assert set(gids) == set(before[1:]) and f"({5 - len(before)} of 4 ha" in said, (gids, before, said)
+    with h5py.File(os.path.join(out, "test.h5"), "r+") as file:  # as of targets that are drives
+        for task in PLACE.values():
+            del file[f"test/{task}/rate_correlation"]
+    gids, said, _ = order(Run(out), plot_units.tested_drive, options(neurons=4))
+    assert gids == ranks_of(out, pairs, "neuron_correlation", PLACE.values()) and said == "best to worst by r of the test's drives (mean of 2 tasks)", (gids, said)
+    os.remove(os.path.join(out, "test.h5"))
+    _, said, shown = order(Run(out), plot_units.trained_traces, options(tasks=[0], neurons=4))
+    assert said == "best to worst by r of drives of the last loop" and shown == sorted(shown, reverse=True), (said, shown)
+
+    outs = [recorded(bench, seed) for seed in (1, 2)]
+    of_runs = plot_compare.group(Run(outs[0]), outs[1:])
+    gids, said, shown = order(of_runs, plot_units.tested_rates, options(tasks=[0], neurons=4))
+    other = engram_test.read(outs[1], "targets.h5", "targets/recorded_unit").astype(int)
+    each = [[engram_test.read(folder, "test.h5", "test/0/rate_correlation")[np.flatnonzero(of == pairs[gid])[0]] for gid in gids] for folder, of in zip(outs, (pairs, other))]
+    assert said.startswith("best to worst by r of the test's PSTHs (mean of 2 runs") and np.abs(np.mean(each, axis=0) - shown).max() < 0.00501 and shown == sorted(shown, reverse=True), (said, shown, each)
 
 
 def test_loops(bench):
@@ -612,4 +668,4 @@ def test_states(bench):
     assert "exit code 4" in open(bench.path("failed.html"), encoding="utf-8").read() and "30 of 60" in open(bench.path("dead.html"), encoding="utf-8").read()
 
 
-run_tests([test_learning_curve, test_units, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_plot_refusals, test_live, test_states])
+run_tests([test_learning_curve, test_units, test_order, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_plot_refusals, test_live, test_states])
