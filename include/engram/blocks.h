@@ -6,8 +6,9 @@
  *  a ring does.
  *
  *  A synapse is a word of 4 bytes: the target within a slice of the rank's neurons (at most 65,536), 3 bits of the delay, and in form BLOCKS_FIXED a weight of
- *  13 bits in units of `unit`; then sums are integers, and the same in whatever order they are made. BLOCKS_COUNTED is for weights that depend on types only:
- *  spikes are counted. BLOCKS_DOUBLE has 8 bytes more, the weight, and sums in the order that flight.h states, so that all bits are those of the ring.
+ *  13 bits in units of `unit`; then sums are integers, and the same in whatever order they are made: 16 bits wide, and 32 in blocks in which that would not do.
+ *  BLOCKS_COUNTED is for weights that depend on types only: spikes are counted. BLOCKS_DOUBLE has 8 bytes more, the weight, and sums in the order that flight.h
+ *  states, so that all bits are those of the ring.
  *
  *  Nothing is collective. Built slice by slice: source by source, from synapses that are in memory already, or target by target, from rows that need not be.
  */

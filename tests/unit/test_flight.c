@@ -541,6 +541,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_ring), cmocka_unit_test(test_waiting), cmocka_unit_test(test_least_delay),
                                        cmocka_unit_test(test_counts), cmocka_unit_test(test_same_delay), cmocka_unit_test(test_plastic),
                                        cmocka_unit_test(test_blocks), cmocka_unit_test(test_bursts), cmocka_unit_test(test_rounding),
-                                       cmocka_unit_test(test_form), cmocka_unit_test(test_parts), cmocka_unit_test(test_twins), cmocka_unit_test(test_too_many_of_a_source)};
+                                       cmocka_unit_test(test_form), cmocka_unit_test(test_parts), cmocka_unit_test(test_twins),
+                                       cmocka_unit_test(test_too_many_of_a_source)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
