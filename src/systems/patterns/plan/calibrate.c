@@ -21,6 +21,7 @@ typedef struct {
     double steps, spikes; /**< of a trial */
     double instants;      /**< of learning, and of the guard's checks */
     double synapses;      /**< static */
+    double longest;       /**< of their delays, steps */
     double plastic;       /**< synapses */
     double groups;
     double p_bytes;
@@ -103,6 +104,7 @@ static measured measure(calibration *calibration, int how, const char *format, .
     measured.steps = (double)sim->loop_steps;
     measured.instants = sim->targets.instants;
     measured.synapses = sim->network.synapses ? (double)sim->network.synapses->start[sim->network.synapses->sources] : 0;
+    measured.longest = sim->network.synapses ? sim->network.synapses->longest : 1;
     measured.plastic = (double)sim->plastic->row_start[sim->plastic->rows];
     measured.groups = sim->plastic->groups;
     measured.p_bytes = (double)memory_held(MEMORY_P);
@@ -171,6 +173,8 @@ static void measure_update(calibration *calibration) {
 
 /* ---- delivery ---- */
 
+enum { DELAYED_NEURONS = 16384 };
+
 #define FIRING "bias: 1.5" /* some 90 Hz: as many spikes as can be had in a short time */
 #define SPARSE "noise_sd: 0.65" /* some 6 Hz, as networks that learn have: the few spikes of a step do not hide each other's waiting for memory */
 
@@ -186,6 +190,17 @@ static measured deliver(calibration *calibration, bool typed, const char *neuron
                    "probability: %.10g}\nneuron: {%s}\n"
                    "plastic: {kind: none}\ntargets: {kind: ou, duration: %g ms}\nlearning: {rule: none, every: %g ms}\n",
                    neurons, inputs / neurons, neuron, ms, ms / 2);
+}
+
+/** One population whose synapses have delays of 0.1 to some 4 ms and next to no weight. @param inputs of a neuron, and targets of a spike
+ *  @param background spikes a step, which do not matter either */
+static measured deliver_delayed(calibration *calibration, const char *precision, double inputs, double background, double steps) {
+    double ms = steps / 10;
+    return measure(calibration, PLASTIC, "simulation: {dt: 0.1 ms}\nnetwork: {kind: populations, names: [E], sizes: [%d], types: [excitatory], "
+                   "wiring: in_degree, connections: [%.0f], weight: 1e-6, weight_cv: 0.1, weight_precision: %s, delay: 1.5 ms, delay_sd: 0.75 ms, "
+                   "background_rate: %g Hz, background_inputs: [1000], background_weight: 1e-6}\nneuron: {" SPARSE "}\n"
+                   "plastic: {kind: none}\ntargets: {kind: ou, duration: %g ms}\nlearning: {rule: none, every: %g ms}\n",
+                   DELAYED_NEURONS, inputs, precision, 10 * background, ms, ms / 2);
 }
 
 static measured deliver_plastic(calibration *calibration, double neurons, double inputs, int64_t group, double steps) {
@@ -245,6 +260,25 @@ static void fit_weighted(calibration *calibration) {
     costs.others->build_weighted = large.build / large.synapses * 1e9;
 }
 
+/** ns of a run, of which a spike of the network makes some, beside @p inputs synapses of @p each ns. */
+static double run_cost(const calibration *calibration, const measured *measured, double inputs, double each) {
+    const double runs = floor((measured->longest + BLOCK_STEPS - 2) / BLOCK_STEPS) + 1;
+    return fmax(spike_cost(calibration, measured) - inputs * each, 0) / runs;
+}
+
+static void fit_delayed(calibration *calibration) {
+    enum { FEW = 256, MANY = 2048, STEPS = 200 };
+    costs costs = costs_of(&calibration->machine);
+    machine_delivery *delivery = costs.delivery;
+    const measured few = deliver_delayed(calibration, "fixed", FEW, 0, STEPS), many = deliver_delayed(calibration, "fixed", MANY, 0, STEPS);
+    const measured wide = deliver_delayed(calibration, "double", MANY, 0, STEPS), showered = deliver_delayed(calibration, "fixed", FEW, 1.3, STEPS);
+    delivery->blocks = fmax((spike_cost(calibration, &many) - spike_cost(calibration, &few)) / (MANY - FEW), 0.05);
+    delivery->run = run_cost(calibration, &few, FEW, delivery->blocks);
+    delivery->blocks_double = fmax(delivery->blocks + (spike_cost(calibration, &wide) - spike_cost(calibration, &many)) / MANY, 0.05);
+    costs.others->build_blocks = many.build / many.synapses * 1e9;
+    costs.update->background = fmax((showered.phase[PHASE_UPDATE] - few.phase[PHASE_UPDATE]) / few.steps / DELAYED_NEURONS * 1e9, 0.01);
+}
+
 /** How much longer the advance of neurons takes where they learn. @param learning deliver_and_learn() */
 static double learning_factor(const machine_update *update, const measured *learning) {
     double each = machine_curve(&update->neurons, &update->model[0], LEARNING_NEURONS) + machine_curve(&update->neurons, &update->noise, LEARNING_NEURONS) +
@@ -281,6 +315,7 @@ static void measure_delivery(calibration *calibration) {
     fit_typed(calibration, 1, 131072, 60); /* as in large networks: counts of so many targets leave the second-level cache, too */
     fit_bits(calibration);
     fit_weighted(calibration);
+    fit_delayed(calibration);
     fit_plastic(calibration);
 }
 

@@ -17,6 +17,10 @@ static const param delivery_params[] = {
     MACHINE_LIST(machine_delivery, "plastic", NULL, MACHINE_TINY, MACHINE_HUGE_NS, "ns of a plastic synapse", plastic),
     MACHINE_LIST(machine_delivery, "spike", NULL, MACHINE_TINY, MACHINE_HUGE_NS,
                  "ns of a spike of the network on every rank, however few synapses it reaches there", spike),
+    MACHINE_NUMBER(machine_delivery, "blocks", "1", MACHINE_TINY, MACHINE_HUGE_NS,
+                   "ns of a static synapse with a delay of its own, weights in units or by type", blocks),
+    MACHINE_NUMBER(machine_delivery, "blocks_double", "2.8", MACHINE_TINY, MACHINE_HUGE_NS, "ns of one with a weight in double", blocks_double),
+    MACHINE_NUMBER(machine_delivery, "run", "30", 0, MACHINE_HUGE_NS, "ns of those of a source that are reached within 8 steps, however many they are", run),
     MACHINE_NUMBER(machine_delivery, "step", NULL, 0, MACHINE_HUGE_NS, "ns of a step, whatever it delivers", step),
     MACHINE_NUMBER(machine_delivery, "filter", NULL, 0, MACHINE_HUGE_NS, "ns of a spike of the network on every rank while it learns", filter),
     MACHINE_NUMBER(machine_delivery, "group", NULL, 0, MACHINE_HUGE_NS, "ns more of a source that a group of several neurons shares", group),
@@ -31,6 +35,8 @@ static const param others_params[] = {
     MACHINE_NUMBER(machine_others, "score", NULL, 0, MACHINE_HUGE_NS, "ns of a neuron and instant at the end of a loop", score),
     MACHINE_NUMBER(machine_others, "build_typed", NULL, 0, MACHINE_HUGE_NS, "ns to make a static synapse of a balanced network", build_typed),
     MACHINE_NUMBER(machine_others, "build_weighted", NULL, 0, MACHINE_HUGE_NS, "ns to make a static synapse of a random network", build_weighted),
+    MACHINE_NUMBER(machine_others, "build_blocks", "40", 0, MACHINE_HUGE_NS,
+                   "ns to make a static synapse of kind populations with a delay of its own", build_blocks),
     MACHINE_NUMBER(machine_others, "build_plastic", NULL, 0, MACHINE_HUGE_NS, "ns to make a plastic synapse", build_plastic),
     MACHINE_NUMBER(machine_others, "build_p", NULL, 0, MACHINE_HUGE_NS, "ns to make an element of P", build_p),
     MACHINE_NUMBER(machine_others, "build_value", "25", 0, MACHINE_HUGE_NS, "ns to make a value of a target", build_value),
@@ -57,6 +63,7 @@ static const param_table *make_update(void) {
     params[n++] = (param)MACHINE_LIST(machine_update, "weighted", NULL, MACHINE_TINY, MACHINE_HUGE_NS,
                                       "ns more with static synapses that have weights of their own", weighted);
     params[n++] = (param)MACHINE_LIST(machine_update, "plastic", NULL, MACHINE_TINY, MACHINE_HUGE_NS, "ns more with plastic synapses", plastic);
+    params[n++] = (param)MACHINE_NUMBER(machine_update, "background", "0.4", 0, MACHINE_HUGE_NS, "ns more with Poisson background", background);
     params[n++] = (param)MACHINE_NUMBER(machine_update, "spike", NULL, 0, MACHINE_HUGE_NS, "ns of a spike of the rank's neurons", spike);
     params[n++] = (param)MACHINE_NUMBER(machine_update, "single", "0.7", 0.05, 20, "times as long with neurons in single precision, but for noise", single);
     params[n++] = (param)MACHINE_NUMBER(machine_update, "learning", NULL, 0.1, 100,

@@ -12,6 +12,7 @@ typedef struct {
     param_numbers neurons;                      /**< ascending */
     param_numbers model[MACHINE_MODELS_MAX];    /**< in the order of neuron_models[]: without noise and synapses */
     param_numbers noise, typed, weighted, plastic; /**< what these add */
+    double background;                          /**< of a neuron's Poisson background */
     double spike;                               /**< of a spike of the rank's neurons: its stretch of neurons is no longer advanced alike */
     double single;                              /**< factor of neurons in single precision, of all but noise */
     double learning;                            /**< factor where the rank learns: P passes through the caches in between */
@@ -23,6 +24,8 @@ typedef struct {
     param_numbers typed, weighted, plastic;     /**< of a synapse that a spike reaches */
     param_numbers bits;                         /**< dense networks: of 32 neurons, for every spike of the network */
     param_numbers spike;                        /**< of a spike of the network on every rank, however few synapses it reaches there */
+    double blocks, blocks_double;               /**< of a synapse with a delay of its own, in blocks of steps: weights in units or by type; in double */
+    double run;                                 /**< of those of a source that are reached within a block, however many they are */
     double step;                                /**< of a step, whatever it delivers */
     double filter;                              /**< of taking a spike up in the filter */
     double group, member;                       /**< more for a source of a group of several neurons, and for each of these after the first */
@@ -53,6 +56,7 @@ typedef struct {
     double track;            /**< of a neuron in a ms, rolling average */
     double score;            /**< of a neuron and instant at the end of a loop */
     double build_typed, build_weighted, build_plastic; /**< of a synapse */
+    double build_blocks;     /**< of one of kind populations that is delivered in blocks */
     double build_p;          /**< of an element of P */
     double build_value;      /**< of a value of a target */
     double build_rate;       /**< of a rate that becomes a drive */

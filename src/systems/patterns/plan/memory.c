@@ -29,8 +29,7 @@ static double bytes_of_state(const plan_network *network, double mine) {
     return mine * (neurons + drive + others) + filter + known + all; /* and who is trained */
 }
 
-/** Blocks of a rank's static synapses with delays of their own, if that is their form. */
-static bool in_blocks(const plan_network *network, const plan_share *share, blocks_setting *setting) {
+bool plan_in_blocks(const plan_network *network, const plan_share *share, blocks_setting *setting) {
     const blocks_form form = static_blocks_form(plan_is_typed(network), network->network.weight_unit, network->network.together);
     *setting = (blocks_setting){.form = form, .sources = network->neurons, .longest = network->network.longest,
                                 .mine = (int)share->mine};
@@ -43,7 +42,7 @@ static double bytes_of_flight(const plan_network *network, const plan_share *sha
     const double lists = network->longest * (16 + 4 * (1.5 * (spikes + 3 * sqrt(spikes)) + 8)), slots = network->network.longest * (double)share->mine;
     const bool summed = network->network.own_delays && share->static_synapses > 0;
     blocks_setting setting;
-    if (in_blocks(network, share, &setting)) return lists + block_sums_bytes(&setting);
+    if (plan_in_blocks(network, share, &setting)) return lists + block_sums_bytes(&setting);
     const double sums = summed ? (network->network.together ? 1 : 2) * slots * (double)(plan_is_typed(network) ? sizeof(uint16_t) : sizeof(double)) : 0;
     return network->longest > 1 ? lists + sums : 0;
 }
@@ -57,7 +56,7 @@ double plan_static_bytes(const plan_network *network, const plan_share *share) {
     const double delays = network->network.own_delays ? sizeof(uint16_t) : 0;
     blocks_setting setting;
     if (!network->network.any) return 0;
-    if (in_blocks(network, share, &setting)) return blocks_bytes(&setting, share->static_synapses);
+    if (plan_in_blocks(network, share, &setting)) return blocks_bytes(&setting, share->static_synapses);
     if (!plan_is_typed(network)) return (lists + sizeof(double) + delays) * share->static_synapses;
     if (delays > 0) return (lists + delays) * share->static_synapses;
     switch (static_form_for(share->static_synapses, (double)network->neurons, share->mine)) {
@@ -134,10 +133,11 @@ static double bytes_while_built(const plan_network *network, const plan_share *s
     blocks_setting setting;
     const double delay = network->network.own_delays ? sizeof(uint16_t) : 0;
     double rows = any && !typed ? (12 + delay) * 1.25 * all : 0; /* sorted by target first, in arrays that grow by half */
-    double packed = plan_is_typed(network) || in_blocks(network, share, &setting) ? plan_static_bytes(network, share) : 0; /* made beside the lists, then */
+    const bool beside = plan_is_typed(network) || plan_in_blocks(network, share, &setting);
+    double packed = beside ? plan_static_bytes(network, share) : 0; /* made beside the lists, then */
     double unpacked = ((typed ? 4.0 : 12.0) + delay) * all;
     double static_stage = end[MEMORY_STATE] + (any ? unpacked + 8 * (double)network->neurons : 0) + fmax(rows, packed);
-    if (network->network.population_inputs && in_blocks(network, share, &setting)) /* kind populations: rows of one slice beside the blocks */
+    if (network->network.population_inputs && plan_in_blocks(network, share, &setting)) /* kind populations: rows of one slice beside the blocks */
         static_stage = end[MEMORY_STATE] + 8 * (double)network->neurons + plan_static_bytes(network, share) + blocks_rows_bytes(&setting, all);
     double statics = network->plastic.takes_static ? 12 * all + unpacked : end[MEMORY_STATIC];
     double lists = 12 * 1.25 * plastic; /* sources, and weights as doubles */

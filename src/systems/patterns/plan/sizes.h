@@ -2,6 +2,7 @@
 #ifndef ENGRAM_PATTERNS_SIZES_H
 #define ENGRAM_PATTERNS_SIZES_H
 
+#include "engram/blocks.h"
 #include "engram/plan.h"
 #include "engram/test_settings.h"
 #include "../tracker.h"
@@ -79,6 +80,9 @@ plan_share plan_share_mean(const plan_network *network, int64_t ranks);
 bool plan_is_typed(const plan_network *network);
 /** Bytes of a rank's static synapses in the form in which they are delivered, without where each source's begin. */
 double plan_static_bytes(const plan_network *network, const plan_share *share);
+
+/** Are a rank's static synapses, with delays of their own, delivered in blocks of steps? @param[out] setting of these */
+bool plan_in_blocks(const plan_network *network, const plan_share *share, blocks_setting *setting);
 
 /** P and what a store has beside it. */
 typedef struct {

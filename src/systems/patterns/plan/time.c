@@ -32,10 +32,10 @@ static double step_of_neurons(const timing *timing) {
     while (neuron_models[model] != network->model) model++;
     double mine = (double)timing->share.mine, counted = fmax(mine, update->neurons.values[0]); /* a step has its price for no neuron, too */
     double ns = machine_curve(&update->neurons, &update->model[model], counted);
-    if (network->network.background > 0) ns += 0.4 * machine_curve(&update->neurons, &update->noise, counted); /* words as of noise, and comparisons */
     if (network->network.any) ns += machine_curve(&update->neurons, plan_is_typed(network) ? &update->typed : &update->weighted, counted);
     if (network->inputs > 0) ns += machine_curve(&update->neurons, &update->plastic, counted);
     if (network->single) ns *= update->single;
+    if (network->network.background > 0) ns += update->background;
     if (network->noise) ns += machine_curve(&update->neurons, &update->noise, counted);
     return (counted * ns + mine * timing->own * update->spike) * NS;
 }
@@ -73,6 +73,14 @@ static void deliver_static(const timing *timing, double touched, delivery *deliv
         return;
     }
     double events = timing->own * share->static_synapses;
+    blocks_setting setting;
+    if (plan_in_blocks(network, share, &setting)) { /* the stream of synapses is foreseen: how many they are hardly matters */
+        const double reached = (double)(setting.longest + BLOCK_STEPS - 2) / BLOCK_STEPS + 1, runs = timing->spikes * reached * blocks_slices(&setting);
+        const double each = (setting.form == BLOCKS_DOUBLE ? costs->blocks_double : costs->blocks) * NS, run = costs->run * NS;
+        delivery->statics = events * each + fmin(runs, events) * run;
+        delivery->variance += events * each * each;
+        return;
+    }
     double each = machine_curve(&costs->bytes, typed ? &costs->typed : &costs->weighted, touched) * NS;
     delivery->statics = events * each;
     delivery->variance += events * each * each;
@@ -184,7 +192,9 @@ static double building(const timing *timing) {
     const plan_network *network = timing->network;
     const plan_share *share = &timing->share;
     const machine_others *others = timing->costs.others;
-    double statics = share->static_inputs * (network->network.typed ? others->build_typed : others->build_weighted);
+    blocks_setting setting;
+    const bool blocks = network->network.population_inputs && plan_in_blocks(network, share, &setting);
+    double statics = share->static_inputs * (blocks ? others->build_blocks : network->network.typed ? others->build_typed : others->build_weighted);
     double p = network->rule.store ? plan_store_bytes(network, share, 0).p / plan_real(network) : 0;
     double by_siegert = network->keeps_rates && !network->rate_targets ? others->build_rate : 0, targets = network->tasks * (double)share->mine;
     targets *= network->instants * (others->build_value + by_siegert) + network->target_draws * others->build_draw;
