@@ -20,8 +20,8 @@ typedef struct {
 
 enum { BACKGROUND_MOST = 1000 };
 
-/** @param stretches [count] ascending, may leave neurons out @param mine neurons of the rank @param first gid of the first one @return owned */
-background *background_new(const background_stretch *stretches, int count, int mine, int64_t first, uint64_t seed);
+/** @param stretches [count] ascending, may leave neurons out @param first gid of the first neuron of the rank @return owned */
+background *background_new(const background_stretch *stretches, int count, int64_t first, uint64_t seed);
 void background_free(background *background);
 
 /** Add what arrives in step @p step of repetition @p stream at neurons first .. end-1 (local indices), of which all are asked for once, ascending: numbers of

@@ -20,11 +20,10 @@
 #include "engram/flight.h"
 
 enum {
-    BLOCK_STEPS = 8, BLOCK_MASK = BLOCK_STEPS - 1,
+    BLOCK_STEPS = 8,
     BLOCKS_LONGEST = 255,       /**< delay, in steps: a source has a list of where each begins */
     BLOCKS_ROW_MAX = UINT16_MAX,/**< synapses of a source in a slice */
     BLOCKS_WEIGHT_MAX = 4095,   /**< units, of either sign */
-    BLOCKS_WEIGHT = 19,         /**< bit of a word where its weight begins */
 };
 
 /** Neurons first .. first+count-1 (local indices) as targets. */
@@ -70,26 +69,12 @@ static inline int16_t blocks_units(double weight, double unit) {
     return (int16_t)(units > most ? most : units < -most ? -most : units);
 }
 
-/** Bits of a target in a word of a slice of so many neurons. */
-static inline int blocks_bits(int count) {
-    int bits = 4;
-    while (1 << bits < count) bits++;
-    return bits;
-}
-
-static inline bool blocks_in_units(blocks_form form) { return form == BLOCKS_FIXED || form == BLOCKS_TOGETHER; }
-
-static inline uint32_t blocks_word(const static_blocks *blocks, const blocks_slice *slice, const blocks_synapse *synapse) {
-    const uint32_t word = (synapse->target - (uint32_t)slice->first) | (uint32_t)(synapse->delay & BLOCK_MASK) << slice->bits;
-    return blocks_in_units(blocks->form) ? word | (uint32_t)blocks_units(synapse->weight, blocks->unit) << BLOCKS_WEIGHT : word;
-}
+/** Blocks of steps in which a spike reaches synapses at most, its own among them. @param longest delay in steps */
+static inline int blocks_reached(int longest) { return (longest + BLOCK_STEPS - 2) / BLOCK_STEPS + 1; }
 
 /** Empty: rows are to be appended to each slice. @return owned */
 static_blocks *blocks_new(const blocks_setting *setting);
 void blocks_free(static_blocks *blocks);
-
-/** Room for so many synapses, less than before, too. */
-void blocks_set_room(const static_blocks *blocks, blocks_slice *slice, int64_t room);
 
 /** Make room for @p synapses in a slice at once; else it grows by half. */
 void blocks_reserve(static_blocks *blocks, int slice, int64_t synapses);

@@ -15,7 +15,7 @@
 #include "engram/random.h"
 
 enum { LANES = 64, SEARCHED = 32 }; /* SEARCHED: halves that a vector holds */
-enum { AT_ONCE = 8 * RANDOM_LANES, NEURONS = 512 }; /* neurons whose numbers are drawn at once; that are looked at at once */
+enum { AT_ONCE = 8 * RANDOM_LANES };      /* neurons whose numbers are drawn at once */
 
 typedef struct {
     background_stretch where;
@@ -26,7 +26,7 @@ typedef struct {
 } source;
 
 struct background {
-    int count, mine;
+    int count;
     int64_t first;
     uint64_t seed;
     source *source;
@@ -59,9 +59,9 @@ static void find_thresholds(source *source) {
     for (int k = 1; k < SEARCHED; k++) source->below[k] = (uint16_t)(source->below[k - 1] + source->many[k - 1]);
 }
 
-background *background_new(const background_stretch *stretches, int count, int mine, int64_t first, uint64_t seed) {
+background *background_new(const background_stretch *stretches, int count, int64_t first, uint64_t seed) {
     background *all = memory_new(MEMORY_STATE, 1, sizeof *all);
-    *all = (background){.count = count, .mine = mine, .first = first, .seed = seed, .group = UINT64_MAX};
+    *all = (background){.count = count, .first = first, .seed = seed, .group = UINT64_MAX};
     all->source = memory_new(MEMORY_STATE, (size_t)count, sizeof *all->source);
     for (int s = 0; s < count; s++) {
         all->source[s].where = stretches[s];
@@ -170,31 +170,25 @@ static void add_counts(const background *all, const source *source, const moment
     else add_double(all, source, now, drawn, inhibitory && input->inhibitory ? input->inhibitory : input->excitatory);
 }
 
-/** Upper halves of the numbers of neurons first .. end-1. @param[out] drawn [end - first] */
-static void draw(background *all, uint64_t counter, int first, int end, uint16_t *drawn) {
-    const uint64_t past = (uint64_t)(all->first + end);
-    for (uint64_t gid = (uint64_t)(all->first + first), next; gid < past; gid = next) {
-        const uint64_t group = gid / AT_ONCE;
-        next = (group + 1) * AT_ONCE < past ? (group + 1) * AT_ONCE : past;
-        if (group != all->group || counter != all->counter)
-            random_short(all->seed, RANDOM_BACKGROUND, group * RANDOM_LANES, RANDOM_LANES, counter, RANDOM_LANES, all->drawn);
-        all->group = group, all->counter = counter;
-        memcpy(drawn, all->drawn + gid % AT_ONCE, (size_t)(next - gid) * sizeof *drawn);
-        drawn += next - gid;
-    }
+/** Upper halves of the numbers of neurons AT_ONCE group .. into `drawn`, unless they are there. */
+static void draw(background *all, uint64_t counter, uint64_t group) {
+    if (group == all->group && counter == all->counter) return;
+    random_short(all->seed, RANDOM_BACKGROUND, group * RANDOM_LANES, RANDOM_LANES, counter, RANDOM_LANES, all->drawn);
+    all->group = group, all->counter = counter;
 }
 
 void background_add(background *all, uint64_t stream, int64_t step, int first, int end, const static_input *input) {
-    _Alignas(64) uint16_t drawn[NEURONS];
     for (int begin = first, next; begin < end; begin = next) {
-        next = end - begin < NEURONS ? end : begin + NEURONS;
-        draw(all, stream << 40 | (uint64_t)step, begin, next, drawn);
+        const uint64_t gid = (uint64_t)(all->first + begin);
+        const int at = (int)(gid % AT_ONCE);
+        next = end - begin < AT_ONCE - at ? end : begin + AT_ONCE - at;
+        draw(all, stream << 40 | (uint64_t)step, gid / AT_ONCE);
         for (int s = 0; s < all->count; s++) {
             const background_stretch *where = &all->source[s].where;
             const moment now = {stream, step, where->first > begin ? where->first : begin, where->end < next ? where->end : next};
             if (now.first >= now.end || where->mean <= 0) continue;
             const static_input here = static_input_from(input, now.first - first);
-            add_counts(all, &all->source[s], &now, drawn + (now.first - begin), &here);
+            add_counts(all, &all->source[s], &now, all->drawn + at + (now.first - begin), &here);
         }
     }
 }

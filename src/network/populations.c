@@ -262,7 +262,7 @@ static void give_input(network *network, const populations_parameters *p, const 
         if (p->background == BACKGROUND_POISSON && rate * weight != 0 && from < to)
             stretches[sources++] = (background_stretch){.first = (int)(from - first), .end = (int)(to - first), .mean = rate * network->dt, .weight = weight};
     }
-    if (sources) network->background = background_new(stretches, sources, network->part.mine, network->part.first, network->seed);
+    if (sources) network->background = background_new(stretches, sources, network->part.first, network->seed);
     memory_free(stretches);
 }
 

@@ -163,7 +163,7 @@ static size_t whole_pages(size_t bytes) {
 }
 
 static void *map_pages(memory_category category, size_t bytes, size_t mapped) {
-    void *base = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *base = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base == MAP_FAILED) refuse_failed(category, bytes);
     (void)madvise(base, mapped, MADV_HUGEPAGE); /* synapses and P are read here and there: with small pages address translation costs more than the data */
     return base;

@@ -7,7 +7,7 @@
  * with 32 bits, from who has fired, and so are some blocks behind it. Sums are whole numbers, and the same in either width. */
 #include <string.h>
 
-#include "engram/blocks.h"
+#include "blocks_inside.h"
 #include "engram/memory.h"
 
 enum { WIDE_BLOCKS = 128 }; /* that follow one whose sums did not fit */
@@ -71,7 +71,7 @@ double block_sums_bytes(const blocks_setting *setting) {
 block_sums *block_sums_new(const static_blocks *blocks) {
     block_sums *sums = memory_new(MEMORY_STATE, 1, sizeof *sums);
     sums->slices = blocks->slices;
-    sums->ahead = (blocks->longest + BLOCK_STEPS - 2) / BLOCK_STEPS + 1; /* from the last step of a block on */
+    sums->ahead = blocks_reached(blocks->longest);
     sums->list = memory_new(MEMORY_STATE, (size_t)blocks->slices * (size_t)sums->ahead, sizeof *sums->list);
     sums->sum = memory_new(MEMORY_STATE, (size_t)blocks->slices, sizeof *sums->sum);
     sums->slab = memory_new(MEMORY_STATE, (size_t)blocks->slices, sizeof *sums->slab);

@@ -1,4 +1,4 @@
-#include "engram/blocks.h"
+#include "blocks_inside.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Blocks from rows that come target by target (blocks.h), without all of them in memory twice, and without writing here and there in all of it: synapses are
  * dealt to buckets of sources that follow one another, as the words that they will be; bucket by bucket they then go to their places, which fit the caches. */
-#include "engram/blocks.h"
+#include "blocks_inside.h"
 #include "engram/memory.h"
 
 enum { SOURCE_BITS = 8, BUCKET = 1 << SOURCE_BITS, BLOCK_BITS = 5 }; /* sources of a bucket; BLOCK_STEPS << BLOCK_BITS: above BLOCKS_LONGEST */
@@ -37,7 +37,7 @@ void blocks_rows_free(blocks_rows *kept) {
 
 double blocks_rows_bytes(const blocks_setting *setting, double synapses) {
     const double grown = 1.0 / 16, each = setting->form == BLOCKS_DOUBLE ? 14 : 6, left = setting->form == BLOCKS_DOUBLE ? 12 : 4; /* left: in blocks */
-    return fmax(0, (1 + grown) * each - left) * synapses / blocks_slices(setting);
+    return ((1 + grown) * each - left) * synapses / blocks_slices(setting);
 }
 
 /** By an eighth: what is left over is a sixteenth, on average. */

@@ -73,7 +73,7 @@ static void test_background_moments(void **state) {
     for (size_t k = 0; k < sizeof means / sizeof *means; k++) {
         const double weight = k & 1 ? -2.5 : 0.5;
         const background_stretch all = {.first = 0, .end = CELLS, .mean = means[k], .weight = weight};
-        background *drawn = background_new(&all, 1, CELLS, 0, SEED);
+        background *drawn = background_new(&all, 1, 0, SEED);
         for (int step = 0; step < STEPS; step++) {
             memset(excitatory, 0, sizeof excitatory), memset(inhibitory, 0, sizeof inhibitory);
             background_add(drawn, 3, step, 0, CELLS, &(static_input){.excitatory = excitatory, .inhibitory = inhibitory});
@@ -108,7 +108,7 @@ static void test_background_inverts(void **state) {
     static double excitatory[FEW], inhibitory[FEW];
     for (size_t k = 0; k < sizeof means / sizeof *means; k++) {
         const background_stretch all = {.first = 0, .end = FEW, .mean = means[k], .weight = 1};
-        background *drawn = background_new(&all, 1, FEW, FIRST, SEED);
+        background *drawn = background_new(&all, 1, FIRST, SEED);
         for (int step = 0; step < LONG; step++) {
             memset(excitatory, 0, sizeof excitatory);
             const static_input input = {.excitatory = excitatory, .inhibitory = inhibitory}, behind = static_input_from(&input, 130);
@@ -125,7 +125,7 @@ static void test_background_law(void **state) {
     enum { FIRST = 1000, MINE = 777, MOST = 8 };
     const double mean = 1.28;
     const background_stretch whole[2] = {{0, 1500, mean, 1}, {1600, CELLS, 3 * mean, -1}}, part[2] = {{0, 500, mean, 1}, {600, MINE, 3 * mean, -1}};
-    background *all = background_new(whole, 2, CELLS, 0, SEED), *some = background_new(part, 2, MINE, FIRST, SEED);
+    background *all = background_new(whole, 2, 0, SEED), *some = background_new(part, 2, FIRST, SEED);
     static double e[2][CELLS], h[2][CELLS];
     double seen[MOST] = {0}, chi = 0, rest = 1;
     int64_t spikes = 0;

@@ -34,7 +34,7 @@ static drive_told from_outside(simulation *sim, const trial *trial, int64_t step
     taken->at.excitatory_single = arriving.excitatory && single ? taken->excitatory.in_single : NULL;
     taken->at.inhibitory_single = arriving.inhibitory && single ? taken->inhibitory.in_single : NULL;
     bool here = arrivals_take(sim, first, end, &taken->at);
-    if (!here && single && sim->network.background) { /* to it background is added, in single precision whatever form the synapses of this rank have */
+    if (!here && single && arriving.excitatory) { /* whatever form the synapses of this rank have, what is added is added in single precision */
         drive_take_single(sim->drive, first, end, &taken->at);
         here = true;
     }

@@ -21,7 +21,7 @@ typedef struct {
     double steps, spikes; /**< of a trial */
     double instants;      /**< of learning, and of the guard's checks */
     double synapses;      /**< static */
-    double longest;       /**< of their delays, steps */
+    int longest;          /**< of their delays, steps */
     double plastic;       /**< synapses */
     double groups;
     double p_bytes;
@@ -262,8 +262,7 @@ static void fit_weighted(calibration *calibration) {
 
 /** ns of a run, of which a spike of the network makes some, beside @p inputs synapses of @p each ns. */
 static double run_cost(const calibration *calibration, const measured *measured, double inputs, double each) {
-    const double runs = floor((measured->longest + BLOCK_STEPS - 2) / BLOCK_STEPS) + 1;
-    return fmax(spike_cost(calibration, measured) - inputs * each, 0) / runs;
+    return fmax(spike_cost(calibration, measured) - inputs * each, 0) / blocks_reached(measured->longest);
 }
 
 static void fit_delayed(calibration *calibration) {

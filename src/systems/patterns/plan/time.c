@@ -75,7 +75,7 @@ static void deliver_static(const timing *timing, double touched, delivery *deliv
     double events = timing->own * share->static_synapses;
     blocks_setting setting;
     if (plan_in_blocks(network, share, &setting)) { /* the stream of synapses is foreseen: how many they are hardly matters */
-        const double reached = (double)(setting.longest + BLOCK_STEPS - 2) / BLOCK_STEPS + 1, runs = timing->spikes * reached * blocks_slices(&setting);
+        const double runs = timing->spikes * blocks_reached(setting.longest) * blocks_slices(&setting);
         const double each = (setting.form == BLOCKS_DOUBLE ? costs->blocks_double : costs->blocks) * NS, run = costs->run * NS;
         delivery->statics = events * each + fmin(runs, events) * run;
         delivery->variance += events * each * each;
