@@ -12,6 +12,9 @@
  * From then on its input no longer arrives; and at the next instant all others of its group count as having arrived anew, so that nothing is left of it in k
  * and rho. (To subtract it leaves rounding errors, by which rho can be negative.)
  *
+ * Stored in half precision are P and the columns that wait, each of these in a unit of its own; k of the last instant, from which the next one is made, and
+ * weights are in single, as the arithmetic is. P that is made of rounded columns is that of slightly other k, no worse than P that is rounded itself.
+ *
  * An instant costs what it moves through memory. Each column of all groups lies one group behind the other, so that a pass over the groups reads
  * and writes a few long streams; only the rows of P are picked from here and there, and asked for ahead of time. */
 #include <math.h>
@@ -70,7 +73,8 @@ static rls_store *create(const context *context, plastic_synapses *plastic, cons
         store->waiting_base[g + 1] = store->waiting_base[g] + ld;
         store->p_base[g + 1] = store->p_base[g] + sources * ld;
     }
-    store->waiting = memory_new(MEMORY_P, (size_t)store->block * (size_t)store->waiting_base[groups], kernel->real_size);
+    store->waiting = memory_new(MEMORY_P, (size_t)store->block * (size_t)store->waiting_base[groups], kernel->stored_size);
+    if (settings->half) store->latest = memory_new(MEMORY_P, (size_t)store->waiting_base[groups], kernel->real_size);
     store->factor = memory_new(MEMORY_P, (size_t)store->factors * groups, kernel->real_size);
     store->p = memory_new(MEMORY_P, (size_t)store->p_base[groups], kernel->stored_size);
     store->products = memory_new(MEMORY_P, groups, sizeof *store->products);
@@ -89,7 +93,7 @@ static rls_store *create(const context *context, plastic_synapses *plastic, cons
 static void destroy(rls_store *store) {
     if (!store) return;
     memory_free(store->ld), memory_free(store->waiting_base), memory_free(store->p_base);
-    memory_free(store->waiting), memory_free(store->factor), memory_free(store->p), memory_free(store->products);
+    memory_free(store->waiting), memory_free(store->factor), memory_free(store->latest), memory_free(store->p), memory_free(store->products);
     memory_free(store->sum), memory_free(store->scratch), memory_free(store->step);
     memory_free(store->touched), memory_free(store->arrived), memory_free(store->hit_start), memory_free(store->hits);
     memory_free(store);

@@ -36,8 +36,9 @@ struct rls_store {
     int64_t *waiting_base;    /**< [groups+1] elements of one column of the groups before */
     int64_t *p_base;          /**< [groups] where its P begins */
     int factors;              /**< elements of its factors, whole cache lines */
-    void *waiting;            /**< real [block][groups][ld] k of the last instants: a pass over the groups reads a few long streams */
-    void *factor;             /**< real [groups][factors] scale^2 g of each of them */
+    void *waiting;            /**< stored [block][groups][ld] k of the last instants: a pass over the groups reads a few long streams */
+    void *factor;             /**< real [groups][factors] scale^2 g of each of them; in half precision times the square of the unit in which k is stored */
+    void *latest;             /**< real [groups][ld] k of the last instant, where columns that wait are rounded; else NULL */
     void *p;                  /**< stored, per group [K][ld] */
     double unit;              /**< P is unit times what is stored; a power of two, 1 unless stored in half precision */
     bool departing;           /**< half precision: elements of the diagonal are stored as what they depart from I/lambda until they are below half of it */
@@ -55,7 +56,7 @@ struct rls_store {
 };
 
 struct spike_driven_kernel {
-    size_t real_size, stored_size, hit_size; /**< bytes of an element of columns and weights, of P, and of a hit */
+    size_t real_size, stored_size, hit_size; /**< bytes of an element of weights, of P and of columns that wait, and of a hit */
 
     /** Find what arrived at every group, and advance the rows' sums:  sum <- decay sum + w.s.
      *  @param touched [count] sources that may have arrived, NULL: 0 .. count-1 @param values [sources] what arrived @param r [sources] filtered spikes now */

@@ -125,8 +125,18 @@ static view view_of(const rls_store *store, int group) {
 }
 
 /** A group's column that waits. */
-static inline real *column_of(const rls_store *store, int group, int m) {
-    return (real *)store->waiting + (int64_t)m * store->waiting_base[store->plastic->groups] + store->waiting_base[group];
+static inline stored *column_of(const rls_store *store, int group, int m) {
+    return (stored *)store->waiting + (int64_t)m * store->waiting_base[store->plastic->groups] + store->waiting_base[group];
+}
+
+/** Where k of an instant goes that is to be column @p m: the column itself, unless that is rounded. */
+static inline real *place_of(const rls_store *store, int group, int m) {
+#ifdef ENGRAM_HALF
+    (void)m;
+    return (real *)store->latest + store->waiting_base[group];
+#else
+    return column_of(store, group, m);
+#endif
 }
 
 /** Ask for memory that will be needed soon, into the second cache: there is more of it than the first has room for, and than it can ask for at a time.
@@ -238,7 +248,7 @@ typedef struct {
     real unit;
     const hit *hits;
     int count;
-    const real *const *column; /* [pending] */
+    const stored *const *column; /* [pending] */
     int pending;
     const real *minus;
     const real *from;
@@ -257,8 +267,9 @@ typedef struct {
             for (int v = 0; v < vectors; v++) sum[v] += load_p(row + v * LANES) * value;                              \
         }                                                                                                             \
         for (int m = 0; m < c->pending; m++) {                                                                        \
-            const real *column = c->column[m] + at, minus = c->minus[m];                                              \
-            for (int v = 0; v < vectors; v++) sum[v] += *(const lanes *)(column + v * LANES) * minus;                 \
+            const stored *column = c->column[m] + at;                                                                 \
+            const real minus = c->minus[m];                                                                           \
+            for (int v = 0; v < vectors; v++) sum[v] += load_p(column + v * LANES) * minus;                           \
         }                                                                                                             \
         for (int v = 0; v < vectors; v++) *(lanes *)(c->to + at + v * LANES) = sum[v];                                \
     } while (0)
@@ -278,15 +289,16 @@ static void combine(const combination *c) {
     }
 }
 
-/** k = P r into the column @p to, rho = r'k. */
+/** k = P r into @p to, rho = r'k. */
 static double advance(const rls_store *store, const view *group, const hit *hits, int count, real *to) {
     const group_products *last = &store->products[group->group];
-    const real *newest = column_of(store, group->group, store->newest), *column[SPIKE_DRIVEN_BLOCK_MAX];
+    const real *newest = place_of(store, group->group, store->newest);
+    const stored *column[SPIKE_DRIVEN_BLOCK_MAX];
     real minus[SPIKE_DRIVEN_BLOCK_MAX];
     int pending = count ? store->pending : 0;
     for (int m = 0; m < pending; m++) minus[m] = 0, column[m] = column_of(store, group->group, m);
     for (int k = 0; k < count; k++) /* as many columns in every group: the inner loop's end is foreseen */
-        for (int m = 0; m < pending; m++) minus[m] -= column[m][hits[k].at] * hits[k].value;
+        for (int m = 0; m < pending; m++) minus[m] -= load_one(column[m][hits[k].at]) * hits[k].value;
     for (int m = 0; m < pending; m++) minus[m] *= group->factor[m];
     double before = last->gain * dot_hits(newest, hits, count); /* s'P r as of the last instant */
     combine(&(combination){group->ld, group->p, (real)store->unit, hits, count, column, pending, minus, newest, (real)(store->decay * last->gain), to});
@@ -371,9 +383,27 @@ static inline __attribute__((always_inline)) void ask_for_group(const rls_store 
     const hit *hits = store->hits;
     for (int64_t h = store->hit_start[group]; h < store->hit_start[group + 1]; h++) ask_for(p + hits[h].at * ld, ld * (int64_t)sizeof(stored));
     ask_for((const real *)store->factor + (int64_t)group * store->factors, store->pending * (int64_t)sizeof(real));
-    for (int m = 0; m <= store->pending; m++) ask_for(column_of(store, group, m), ld * (int64_t)sizeof(real));
+    for (int m = 0; m <= store->pending; m++) ask_for(column_of(store, group, m), ld * (int64_t)sizeof(stored));
+    ask_for(place_of(store, group, store->newest), ld * (int64_t)sizeof(real));
     const int64_t first = plastic->row_start[plastic->group_row[group]], end = plastic->row_start[plastic->group_row[group + 1]];
     ask_for((const real *)plastic->weight + first, (end - first) * (int64_t)sizeof(real));
+}
+
+/** Let P <- P - factor k k' wait as column @p m, with the factor that belongs to it: in half precision that of k in a unit by which no element is above 2^13, as
+ *  k_a^2 <= P_aa r'P r and P_aa <= 2^15 units of P. @param k where place_of() has it */
+static void keep_column(const rls_store *store, const view *group, int m, const real *restrict k, double rho, double factor) {
+#ifdef ENGRAM_HALF
+    int exponent;
+    (void)frexp(sqrt(rho * store->unit * 0x1p15), &exponent);
+    const double unit = rho > 0 ? ldexp(1, exponent - 13) : 1; /* without activity all elements are 0 */
+    const real times = (real)(1 / unit);
+    stored *restrict column = column_of(store, group->group, m);
+    for (int at = 0; at < group->ld; at += LANES) store_p(column + at, *(const lanes *)(k + at) * times);
+    factor *= unit * unit;
+#else
+    (void)store, (void)k, (void)rho;
+#endif
+    group->factor[m] = (real)factor;
 }
 
 static int update(rls_store *store, const double *r, const double *error, const double *scale, double *gain) {
@@ -384,11 +414,11 @@ static int update(rls_store *store, const double *r, const double *error, const 
         view group = view_of(store, g);
         int row = plastic->group_row[g];
         double own_scale = scale ? scale[row] : 1;
-        real *to = column_of(store, g, store->pending);
+        real *to = place_of(store, g, store->pending);
         ask_for_group(store, g + AHEAD);
         double rho = advance(store, &group, (hit *)store->hits + store->hit_start[g], (int)(store->hit_start[g + 1] - store->hit_start[g]), to);
         double value = learn(store, &group, rho, r, error, own_scale, to);
-        group.factor[store->pending] = (real)(own_scale * own_scale * value);
+        keep_column(store, &group, store->pending, to, rho, own_scale * own_scale * value);
         for (int member = row; member < plastic->group_row[g + 1]; member++) gain[member] = value;
         if (first_bad < 0 && !(value > 0 && value <= 1)) first_bad = row;
     }
@@ -402,7 +432,7 @@ static void refresh(rls_store *store) {
         view group = view_of(store, g);
         store->products[g] = (group_products){0, 0};
         double rho = advance(store, &group, (hit *)store->hits + store->hit_start[g], (int)(store->hit_start[g + 1] - store->hit_start[g]),
-                             column_of(store, g, store->newest));
+                             place_of(store, g, store->newest));
         store->products[g] = (group_products){rho, 1};
     }
 }
@@ -519,8 +549,8 @@ static void subtract_products(rls_store *store, const view *group, stored *restr
 static void collect_columns(const rls_store *store, const view *group, real *restrict q) {
     for (int m = 0; m < store->pending; m++) {
         const real root = (real)sqrt((double)group->factor[m] / store->unit);
-        const real *column = column_of(store, group->group, m);
-        for (int at = 0; at < group->ld; at += LANES) *(lanes *)(q + (int64_t)m * group->ld + at) = *(const lanes *)(column + at) * root;
+        const stored *column = column_of(store, group->group, m);
+        for (int at = 0; at < group->ld; at += LANES) *(lanes *)(q + (int64_t)m * group->ld + at) = load_p(column + at) * root;
     }
 }
 

@@ -48,7 +48,7 @@ static plan_store spike_driven(const plan_network *network, const plan_share *sh
     double inputs = share->plastic_inputs, groups = share->groups, row = mean_row(network, inputs), most = largest(network, inputs);
     double block = plan_block(network);
     double real = (double)kernel->real_size, places = sizeof(int) + 2 * sizeof(int64_t) + sizeof(group_products);
-    double waiting = (padded(block) + block * row) * real;
+    double waiting = padded(block) * real + block * row * (double)kernel->stored_size + (network->rule.half ? row * real : 0);
     plan_store store = {.p = groups * (mean_square(network, inputs) * (double)kernel->stored_size + waiting + places)};
     double first = network->window + (double)network->every * network->dt; /* the first instant hears of all spikes since the loop began */
     double fraction = network->own_tau || network->keeps_state ? 1 : plan_spiking(rate, first), room = 0;
