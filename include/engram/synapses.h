@@ -35,7 +35,9 @@ typedef struct {
     int64_t excitatory;        /**< gids below are excitatory */
     int64_t *start;            /**< [sources+1], owned */
     uint32_t *target;          /**< [start[sources]] local index, ascending within a source, owned; NULL in the other forms of static_pack() */
-    uint16_t *narrow;          /**< the same in two bytes each, or NULL; owned */
+    uint16_t *narrow;          /**< the same in two bytes each, from where their slice of the rank's neurons begins, or NULL; owned */
+    uint32_t *split;           /**< [sources][slices - 1] synapses of the source before those of each slice but the first; NULL with one slice; owned */
+    int slices, slice_size;    /**< of narrow; neurons of a slice, the last one may have fewer */
     uint32_t *bits;            /**< [sources][words] bit i % 32 of word i / 32: local neuron i is a target; or NULL; owned */
     int words, whole_words;    /**< of a source's bits; those among them all of whose bits are neurons */
     double *weight;            /**< [start[sources]] or NULL, owned */
@@ -73,13 +75,16 @@ void static_free(static_synapses *synapses);
 /** What delivery reads. Any but LISTS and BLOCKS is for typed weights and the same delay for all. */
 typedef enum {
     STATIC_LISTS,  /**< targets in 4 bytes */
-    STATIC_NARROW, /**< targets in 2 bytes: at most 65,536 neurons on the rank */
+    STATIC_NARROW, /**< targets in 2 bytes, within slices of the rank's neurons */
     STATIC_BITS,   /**< a bit per neuron of the rank, for dense networks without multiple synapses */
     STATIC_BLOCKS, /**< synapses with delays of their own, and weights of theirs or not, sorted by delay: flight.h delivers them */
 } static_form;
 
 /** The form in which delivery is fastest, of so many typed synapses no two of which connect the same pair. @param targets local neurons */
 static_form static_form_for(double synapses, double sources, int64_t targets);
+
+/** Slices of form NARROW; 0: a source has too few targets in each for them to be worth it. @param targets local neurons */
+int static_slices(double synapses, double sources, int64_t targets);
 
 /** Weights in blocks (blocks.h): by type, multiples of a unit, the same with one sum for both signs, any. */
 typedef enum { BLOCKS_COUNTED, BLOCKS_FIXED, BLOCKS_TOGETHER, BLOCKS_DOUBLE } blocks_form;

@@ -121,7 +121,7 @@ void static_free(static_synapses *synapses) {
     if (!synapses) return;
     memory_free(synapses->start);
     memory_free(synapses->target);
-    memory_free(synapses->narrow);
+    memory_free(synapses->narrow), memory_free(synapses->split);
     memory_free(synapses->bits);
     memory_free(synapses->weight);
     memory_free(synapses->delay);
@@ -149,11 +149,22 @@ int64_t static_largest_out_degree(const static_synapses *synapses) {
     return largest;
 }
 
+/** Targets of a source in a slice: narrow[begin] .. narrow[end - 1]. */
+typedef struct { int64_t begin, end; } run;
+
+static inline run run_of(const static_synapses *synapses, int64_t source, int slice) {
+    const uint32_t *split = synapses->split + source * (synapses->slices - 1);
+    const int64_t start = synapses->start[source];
+    return (run){start + (slice ? split[slice - 1] : 0), slice < synapses->slices - 1 ? start + split[slice] : synapses->start[source + 1]};
+}
+
 const uint32_t *static_targets(const static_synapses *synapses, int64_t source, uint32_t *scratch) {
-    const int64_t begin = synapses->start[source], count = synapses->start[source + 1] - begin;
+    const int64_t begin = synapses->start[source];
     if (synapses->target) return synapses->target + begin;
     if (synapses->narrow) {
-        for (int64_t k = 0; k < count; k++) scratch[k] = synapses->narrow[begin + k];
+        for (int v = 0; v < synapses->slices; v++)
+            for (run run = run_of(synapses, source, v); run.begin < run.end; run.begin++)
+                scratch[run.begin - begin] = (uint32_t)(v * synapses->slice_size) + synapses->narrow[run.begin];
         return scratch;
     }
     int64_t at = 0;
@@ -170,9 +181,19 @@ static bool all_single(const static_synapses *synapses) {
     return true;
 }
 
+int static_slices(double synapses, double sources, int64_t targets) {
+    enum { NEURONS = 1 << 15, FEW = 16 }; /* whose counts fit the second-level cache beside all else; targets that are worth a jump */
+    for (int64_t size = NEURONS; size <= UINT16_MAX + 1; size *= 2) {
+        const int64_t slices = (targets + size - 1) / size;
+        if (slices <= 1) return 1;
+        if (synapses >= FEW * sources * (double)slices) return (int)slices;
+    }
+    return 0;
+}
+
 static_form static_form_for(double synapses, double sources, int64_t targets) {
     if (DENSE != 0 && targets && synapses * DENSE >= sources * (double)targets) return STATIC_BITS;
-    return targets <= UINT16_MAX + 1 ? STATIC_NARROW : STATIC_LISTS;
+    return static_slices(synapses, sources, targets) ? STATIC_NARROW : STATIC_LISTS;
 }
 
 blocks_form static_blocks_form(bool typed, double unit, bool together) {
@@ -201,9 +222,10 @@ static_form static_best_form(const static_synapses *synapses, int targets) {
         return fits ? static_delayed_form(count, (double)synapses->sources, targets, synapses->longest, form_in_blocks(synapses)) : STATIC_LISTS;
     }
     if (synapses->weight) return STATIC_LISTS;
-    static_form form = static_form_for((double)synapses->start[synapses->sources], (double)synapses->sources, targets);
+    const double count = (double)synapses->start[synapses->sources], sources = (double)synapses->sources;
+    static_form form = static_form_for(count, sources, targets);
     bool single = form != STATIC_BITS || synapses->bits || (synapses->target && all_single(synapses));
-    return single ? form : targets <= UINT16_MAX + 1 ? STATIC_NARROW : STATIC_LISTS;
+    return single ? form : static_slices(count, sources, targets) ? STATIC_NARROW : STATIC_LISTS;
 }
 
 /** By delay, slice by slice. */
@@ -294,9 +316,33 @@ static void unpack(static_synapses *synapses, int targets) {
     if (synapses->target) return;
     uint32_t *target = memory_new(MEMORY_STATIC, (size_t)synapses->start[synapses->sources], sizeof *target);
     for (int64_t j = 0; j < synapses->sources; j++) static_targets(synapses, j, target + synapses->start[j]);
-    memory_free(synapses->narrow), memory_free(synapses->bits);
+    memory_free(synapses->narrow), memory_free(synapses->split), memory_free(synapses->bits);
     synapses->target = target;
-    synapses->narrow = NULL, synapses->bits = NULL;
+    synapses->narrow = NULL, synapses->split = NULL, synapses->bits = NULL;
+}
+
+/** In the place of the lists: they may fill half of the memory. */
+static void to_narrow(static_synapses *synapses, int targets) {
+    const int64_t count = synapses->start[synapses->sources];
+    const int chosen = static_slices((double)count, (double)synapses->sources, targets), slices = chosen ? chosen : targets / (UINT16_MAX + 1) + 1;
+    const int size = slices > 1 ? ((targets - 1) / slices / 64 + 1) * 64 : targets;
+    synapses->slices = slices, synapses->slice_size = size;
+    if (slices > 1) synapses->split = memory_new(MEMORY_STATIC, (size_t)synapses->sources * (size_t)(slices - 1), sizeof *synapses->split);
+    char *bytes = (char *)synapses->target; /* read as what is in it, written as what will be */
+    for (int64_t j = 0; j < synapses->sources; j++) {
+        uint32_t *split = synapses->split + j * (slices - 1), base = 0;
+        int slice = 0;
+        for (int64_t s = synapses->start[j]; s < synapses->start[j + 1]; s++) {
+            uint32_t target;
+            memcpy(&target, bytes + s * (int64_t)sizeof target, sizeof target);
+            for (; target - base >= (uint32_t)size; base += (uint32_t)size) split[slice++] = (uint32_t)(s - synapses->start[j]);
+            const uint16_t within = (uint16_t)(target - base);
+            memcpy(bytes + s * (int64_t)sizeof within, &within, sizeof within);
+        }
+        for (; slice < slices - 1; slice++) split[slice] = (uint32_t)(synapses->start[j + 1] - synapses->start[j]);
+    }
+    synapses->narrow = memory_resize(MEMORY_STATIC, synapses->target, (size_t)count, sizeof *synapses->narrow);
+    synapses->target = NULL;
 }
 
 void static_pack(static_synapses *synapses, static_form form, int targets) {
@@ -307,18 +353,16 @@ void static_pack(static_synapses *synapses, static_form form, int targets) {
         to_blocks(synapses, targets);
         return;
     }
-    const int64_t count = synapses->start[synapses->sources];
     if (form == STATIC_NARROW) {
-        synapses->narrow = memory_new(MEMORY_STATIC, (size_t)count, sizeof *synapses->narrow);
-        for (int64_t s = 0; s < count; s++) synapses->narrow[s] = (uint16_t)synapses->target[s];
-    } else {
-        synapses->words = (targets + 31) / 32;
-        synapses->whole_words = targets / 32;
-        synapses->bits = memory_new(MEMORY_STATIC, (size_t)(synapses->sources * synapses->words), sizeof *synapses->bits);
-        for (int64_t j = 0; j < synapses->sources; j++)
-            for (int64_t s = synapses->start[j]; s < synapses->start[j + 1]; s++)
-                synapses->bits[j * synapses->words + synapses->target[s] / 32] |= (uint32_t)1 << synapses->target[s] % 32;
+        to_narrow(synapses, targets);
+        return;
     }
+    synapses->words = (targets + 31) / 32;
+    synapses->whole_words = targets / 32;
+    synapses->bits = memory_new(MEMORY_STATIC, (size_t)(synapses->sources * synapses->words), sizeof *synapses->bits);
+    for (int64_t j = 0; j < synapses->sources; j++)
+        for (int64_t s = synapses->start[j]; s < synapses->start[j + 1]; s++)
+            synapses->bits[j * synapses->words + synapses->target[s] / 32] |= (uint32_t)1 << synapses->target[s] % 32;
     memory_free(synapses->target);
     synapses->target = NULL;
 }
@@ -344,6 +388,28 @@ static void prefetch(const void *list, int64_t bytes) {
     }
 DELIVER_LISTS(deliver_lists, uint32_t, target)
 DELIVER_LISTS(deliver_narrow, uint16_t, narrow)
+
+/** Slice by slice, so that its counts stay in the caches. What is read is here and there: where runs are is asked for first, then what is in them. */
+static void deliver_slices(const static_synapses *synapses, const int32_t *spike, int count, uint16_t *counts) {
+    enum { AHEAD = 10 };
+    const uint16_t *narrow = synapses->narrow;
+    for (int v = 0; v < synapses->slices; v++) {
+        uint16_t *restrict of_slice = counts + (int64_t)v * synapses->slice_size;
+        for (int k = -AHEAD; k < count; k++) {
+            if (k + 2 * AHEAD < count) {
+                __builtin_prefetch(synapses->start + spike[k + 2 * AHEAD]);
+                __builtin_prefetch(synapses->split + (int64_t)spike[k + 2 * AHEAD] * (synapses->slices - 1) + v);
+            }
+            if (k + AHEAD < count) {
+                const run next = run_of(synapses, spike[k + AHEAD], v);
+                prefetch(narrow + next.begin, (next.end - next.begin) * (int64_t)sizeof *narrow);
+            }
+            if (k < 0) continue;
+            const run run = run_of(synapses, spike[k], v);
+            for (int64_t s = run.begin; s < run.end; s++) of_slice[narrow[s]]++;
+        }
+    }
+}
 
 enum { TOGETHER = 4 }; /* sources whose bits are added to the counts at once */
 
@@ -388,6 +454,7 @@ static void deliver_bits(const static_synapses *synapses, const int32_t *spike, 
 
 static void deliver_typed(const static_synapses *synapses, const int32_t *spike, int count, uint16_t *counts) {
     if (synapses->bits) deliver_bits(synapses, spike, count, counts);
+    else if (synapses->split) deliver_slices(synapses, spike, count, counts);
     else (synapses->narrow ? deliver_narrow : deliver_lists)(synapses, spike, count, counts);
 }
 

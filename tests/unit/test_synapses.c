@@ -184,6 +184,40 @@ static void test_static_forms(void **state) {
         }
 }
 
+/** Slices, of sizes that are no multiple of anything: the same counts and lists as in four bytes; the first and last neuron of each slice among the targets, sources
+ *  without any, and such that reach one slice only. */
+static void test_static_slices(void **state) {
+    (void)state;
+    static const int sizes[] = {32768, 32769, 65536, 65537, 100001, 200000};
+    for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++) {
+        const int targets = sizes[n];
+        static_synapses *synapses = make_typed(MANY_SOURCES, targets, 0.002);
+        const int64_t count = synapses->start[MANY_SOURCES];
+        const int slices = static_slices((double)count, MANY_SOURCES, targets);
+        const size_t bytes = 2 * ((size_t)targets + BEHIND) * sizeof(uint16_t), list_bytes = (size_t)count * sizeof(uint32_t);
+        uint32_t *lists = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof *lists), *scratch = memory_new(MEMORY_BUFFERS, (size_t)targets, sizeof *scratch);
+        uint16_t *wanted = memory_new(MEMORY_BUFFERS, 1, bytes), *counts = memory_new(MEMORY_BUFFERS, 1, bytes);
+        assert_int_equal(slices, (targets + 32767) / 32768);
+        for (int64_t s = synapses->start[3]; s < synapses->start[4]; s++) synapses->target[s] = (uint32_t)(s - synapses->start[3]); /* all in the first one */
+        for (int64_t s = synapses->start[5]; s < synapses->start[6]; s++) synapses->target[s] = (uint32_t)(targets - (synapses->start[6] - s)); /* in the last */
+        memcpy(lists, synapses->target, list_bytes);
+        for (int every = 1; every < 8; every += 2) {
+            static_pack(synapses, STATIC_LISTS, targets);
+            deliver_some(synapses, targets, every, wanted);
+            static_pack(synapses, STATIC_NARROW, targets);
+            assert_true(synapses->slices == slices && !synapses->split == (slices == 1) && !synapses->target);
+            deliver_some(synapses, targets, every, counts);
+            assert_memory_equal(counts, wanted, bytes);
+            for (int j = 0; j < MANY_SOURCES; j++)
+                assert_memory_equal(static_targets(synapses, j, scratch), lists + synapses->start[j],
+                                    (size_t)(synapses->start[j + 1] - synapses->start[j]) * sizeof *lists);
+        }
+        static_pack(synapses, STATIC_LISTS, targets);
+        assert_memory_equal(synapses->target, lists, list_bytes);
+        static_free(synapses), memory_free(lists), memory_free(scratch), memory_free(wanted), memory_free(counts);
+    }
+}
+
 /** The choice: bits for dense networks without multiple synapses, two bytes while they suffice, four for weights of one's own. */
 static void test_static_choice(void **state) {
     (void)state;
@@ -201,7 +235,7 @@ static void test_static_choice(void **state) {
     synapses = make_typed(MANY_SOURCES, 1000, 0.005);
     assert_int_equal(static_best_form(synapses, 1000), STATIC_NARROW);
     assert_int_equal(static_best_form(synapses, 65536), STATIC_NARROW);
-    assert_int_equal(static_best_form(synapses, 65537), STATIC_LISTS);
+    assert_int_equal(static_best_form(synapses, 65537), STATIC_LISTS); /* some five targets a source, in three slices or in two */
     static_free(synapses);
     synapse_rows rows = make_rows(); /* several synapses between some pairs */
     synapses = static_from_rows(&rows, SOURCES, EXCITATORY);
@@ -323,7 +357,7 @@ static void test_no_rows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_static_order), cmocka_unit_test(test_static_forms),
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_static_order), cmocka_unit_test(test_static_forms), cmocka_unit_test(test_static_slices),
         cmocka_unit_test(test_static_choice), cmocka_unit_test(test_plastic),      cmocka_unit_test(test_no_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,9 +59,10 @@ double plan_static_bytes(const plan_network *network, const plan_share *share) {
     if (plan_in_blocks(network, share, &setting)) return blocks_bytes(&setting, share->static_synapses);
     if (!plan_is_typed(network)) return (lists + sizeof(double) + delays) * share->static_synapses;
     if (delays > 0) return (lists + delays) * share->static_synapses;
+    const int slices = static_slices(share->static_synapses, (double)network->neurons, share->mine);
     switch (static_form_for(share->static_synapses, (double)network->neurons, share->mine)) {
     case STATIC_BITS: return (double)network->neurons * words * lists;
-    case STATIC_NARROW: return narrow * share->static_synapses;
+    case STATIC_NARROW: return narrow * share->static_synapses + sizeof(uint32_t) * (double)network->neurons * (slices - 1);
     default: return lists * share->static_synapses;
     }
 }
