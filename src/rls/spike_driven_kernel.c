@@ -241,6 +241,53 @@ static double dot_hits(const real *values, const hit *hits, int count) {
     return sum;
 }
 
+/** What a group will need of P and of the columns, asked for in pieces while another one is computed: memory works meanwhile. */
+typedef struct {
+    int group;
+    int ld;
+    const stored *p;
+    const hit *hits;
+    int count;
+    const stored *column; /**< the first one that waits */
+    int64_t stride;       /**< elements to the next */
+    int columns;          /**< with that of the instant */
+} upcoming;
+
+/** @param group may be past the last one: nothing then */
+static upcoming upcoming_of(const rls_store *store, int group) {
+    const plastic_synapses *plastic = store->plastic;
+    if (group >= plastic->groups) return (upcoming){0};
+    return (upcoming){.group = group,
+                      .ld = store->ld[group],
+                      .p = (const stored *)store->p + store->p_base[group],
+                      .hits = (const hit *)store->hits + store->hit_start[group],
+                      .count = (int)(store->hit_start[group + 1] - store->hit_start[group]),
+                      .column = column_of(store, group, 0),
+                      .stride = store->waiting_base[plastic->groups],
+                      .columns = store->pending + 1};
+}
+
+/** Elements [from, to) of the row of hit @p k. */
+static inline __attribute__((always_inline)) void ask_for_row(const upcoming *next, int k, int from, int to) {
+    if (k < next->count && from < to) ask_for(next->p + (int64_t)next->hits[k].at * next->ld + from, (to - from) * (int64_t)sizeof(stored));
+}
+
+static inline __attribute__((always_inline)) void ask_for_column(const upcoming *next, int m) {
+    if (m < next->columns) ask_for(next->column + m * next->stride, next->ld * (int64_t)sizeof(stored));
+}
+
+/** All else that it will need. @param count, ld of the group meanwhile: as many rows, so far, and columns were asked for */
+static inline __attribute__((always_inline)) void ask_for_rest(const rls_store *store, const upcoming *next, int count, int ld) {
+    if (!next->columns) return;
+    const plastic_synapses *plastic = store->plastic;
+    for (int k = 0; k < next->count; k++) ask_for_row(next, k, k < count ? ld : 0, next->ld);
+    for (int m = count; m < next->columns; m++) ask_for_column(next, m);
+    ask_for((const real *)store->factor + (int64_t)next->group * store->factors, store->pending * (int64_t)sizeof(real));
+    ask_for(place_of(store, next->group, store->newest), next->ld * (int64_t)sizeof(real));
+    const int64_t first = plastic->row_start[plastic->group_row[next->group]], end = plastic->row_start[plastic->group_row[next->group + 1]];
+    ask_for((const real *)plastic->weight + first, (end - first) * (int64_t)sizeof(real));
+}
+
 /** to <- times from + sum of values of rows of P + sum of minus[m] times column m. */
 typedef struct {
     int ld;
@@ -254,6 +301,7 @@ typedef struct {
     const real *from;
     real times;
     real *to;
+    const upcoming *next;
 } combination;
 
 /** A strip of it in registers. */
@@ -264,6 +312,7 @@ typedef struct {
         for (int k = 0; k < c->count; k++) {                                                                          \
             const stored *row = c->p + (int64_t)c->hits[k].at * c->ld + at;                                           \
             real value = c->hits[k].value * c->unit;                                                                  \
+            ask_for_row(c->next, k, at, at + vectors * LANES);                                                        \
             for (int v = 0; v < vectors; v++) sum[v] += load_p(row + v * LANES) * value;                              \
         }                                                                                                             \
         for (int m = 0; m < c->pending; m++) {                                                                        \
@@ -289,19 +338,22 @@ static void combine(const combination *c) {
     }
 }
 
-/** k = P r into @p to, rho = r'k. */
-static double advance(const rls_store *store, const view *group, const hit *hits, int count, real *to) {
+/** k = P r into @p to, rho = r'k. @param next asked for meanwhile: as many of its rows and columns as there are hits */
+static double advance(const rls_store *store, const view *group, const hit *hits, int count, const upcoming *next, real *to) {
     const group_products *last = &store->products[group->group];
     const real *newest = place_of(store, group->group, store->newest);
     const stored *column[SPIKE_DRIVEN_BLOCK_MAX];
     real minus[SPIKE_DRIVEN_BLOCK_MAX];
     int pending = count ? store->pending : 0;
     for (int m = 0; m < pending; m++) minus[m] = 0, column[m] = column_of(store, group->group, m);
-    for (int k = 0; k < count; k++) /* as many columns in every group: the inner loop's end is foreseen */
-        for (int m = 0; m < pending; m++) minus[m] -= load_one(column[m][hits[k].at]) * hits[k].value;
+    for (int k = 0; k < count; k++) {
+        ask_for_column(next, k);
+        for (int m = 0; m < pending; m++) /* as many in every group: the loop's end is foreseen */
+            minus[m] -= load_one(column[m][hits[k].at]) * hits[k].value;
+    }
     for (int m = 0; m < pending; m++) minus[m] *= group->factor[m];
     double before = last->gain * dot_hits(newest, hits, count); /* s'P r as of the last instant */
-    combine(&(combination){group->ld, group->p, (real)store->unit, hits, count, column, pending, minus, newest, (real)(store->decay * last->gain), to});
+    combine(&(combination){group->ld, group->p, (real)store->unit, hits, count, column, pending, minus, newest, (real)(store->decay * last->gain), to, next});
     if (store->departing)
         for (int k = 0; k < count; k++) to[hits[k].at] += (real)diagonal_of(store, group->group, hits[k].at) * hits[k].value;
     return store->decay * (store->decay * last->gain * last->rho + before) + dot_hits(to, hits, count);
@@ -374,23 +426,8 @@ static double learn(rls_store *store, const view *group, double rho, const doubl
     return gain;
 }
 
-/** What a group will need for an instant. */
-static inline __attribute__((always_inline)) void ask_for_group(const rls_store *store, int group) {
-    if (group >= store->plastic->groups) return;
-    const plastic_synapses *plastic = store->plastic;
-    const int64_t ld = store->ld[group];
-    const stored *p = (const stored *)store->p + store->p_base[group];
-    const hit *hits = store->hits;
-    for (int64_t h = store->hit_start[group]; h < store->hit_start[group + 1]; h++) ask_for(p + hits[h].at * ld, ld * (int64_t)sizeof(stored));
-    ask_for((const real *)store->factor + (int64_t)group * store->factors, store->pending * (int64_t)sizeof(real));
-    for (int m = 0; m <= store->pending; m++) ask_for(column_of(store, group, m), ld * (int64_t)sizeof(stored));
-    ask_for(place_of(store, group, store->newest), ld * (int64_t)sizeof(real));
-    const int64_t first = plastic->row_start[plastic->group_row[group]], end = plastic->row_start[plastic->group_row[group + 1]];
-    ask_for((const real *)plastic->weight + first, (end - first) * (int64_t)sizeof(real));
-}
-
-/** Let P <- P - factor k k' wait as column @p m, with the factor that belongs to it: in half precision that of k in a unit by which no element is above 2^13, as
- *  k_a^2 <= P_aa r'P r and P_aa <= 2^15 units of P. @param k where place_of() has it */
+/** Let P <- P - factor k k' wait as column @p m, with the factor that belongs to it: in half precision that of k in a unit by which no element is above
+ *  2^13, as k_a^2 <= P_aa r'P r and P_aa <= 2^15 units of P. @param k where place_of() has it */
 static void keep_column(const rls_store *store, const view *group, int m, const real *restrict k, double rho, double factor) {
 #ifdef ENGRAM_HALF
     int exponent;
@@ -409,14 +446,18 @@ static void keep_column(const rls_store *store, const view *group, int m, const 
 static int update(rls_store *store, const double *r, const double *error, const double *scale, double *gain) {
     const plastic_synapses *plastic = store->plastic;
     int first_bad = -1;
-    for (int g = 0; g < AHEAD; g++) ask_for_group(store, g);
+    for (int g = 0; g < AHEAD; g++) {
+        const upcoming next = upcoming_of(store, g);
+        ask_for_rest(store, &next, 0, 0);
+    }
     for (int g = 0; g < plastic->groups; g++) {
         view group = view_of(store, g);
-        int row = plastic->group_row[g];
+        int row = plastic->group_row[g], count = (int)(store->hit_start[g + 1] - store->hit_start[g]);
         double own_scale = scale ? scale[row] : 1;
         real *to = place_of(store, g, store->pending);
-        ask_for_group(store, g + AHEAD);
-        double rho = advance(store, &group, (hit *)store->hits + store->hit_start[g], (int)(store->hit_start[g + 1] - store->hit_start[g]), to);
+        const upcoming next = upcoming_of(store, g + AHEAD);
+        double rho = advance(store, &group, (hit *)store->hits + store->hit_start[g], count, &next, to);
+        ask_for_rest(store, &next, count, group.ld);
         double value = learn(store, &group, rho, r, error, own_scale, to);
         keep_column(store, &group, store->pending, to, rho, own_scale * own_scale * value);
         for (int member = row; member < plastic->group_row[g + 1]; member++) gain[member] = value;
@@ -431,7 +472,7 @@ static void refresh(rls_store *store) {
     for (int g = 0; g < store->plastic->groups; g++) {
         view group = view_of(store, g);
         store->products[g] = (group_products){0, 0};
-        double rho = advance(store, &group, (hit *)store->hits + store->hit_start[g], (int)(store->hit_start[g + 1] - store->hit_start[g]),
+        double rho = advance(store, &group, (hit *)store->hits + store->hit_start[g], (int)(store->hit_start[g + 1] - store->hit_start[g]), &(upcoming){0},
                              place_of(store, g, store->newest));
         store->products[g] = (group_products){rho, 1};
     }
