@@ -2,8 +2,34 @@
 
 #include <math.h>
 #include <stdbool.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
-enum { FEW = 32 }; /* neurons that are looked at one by one where one of them fires */
+enum { FEW = 16 }; /* neurons that are looked at together, as rarely one of them fires */
+
+/** Bit k: is v[k] above the threshold, of FEW voltages? */
+static inline uint32_t bits_above_double(const double *v, double threshold) {
+#ifdef __AVX512F__
+    const __m512d limit = _mm512_set1_pd(threshold);
+    const uint32_t low = _mm512_cmp_pd_mask(_mm512_loadu_pd(v), limit, _CMP_GT_OQ), high = _mm512_cmp_pd_mask(_mm512_loadu_pd(v + FEW / 2), limit, _CMP_GT_OQ);
+    return low | high << FEW / 2;
+#else
+    uint32_t bits = 0;
+    for (int k = 0; k < FEW; k++) bits |= (uint32_t)(v[k] > threshold) << k;
+    return bits;
+#endif
+}
+
+static inline uint32_t bits_above_single(const float *v, float threshold) {
+#ifdef __AVX512F__
+    return _mm512_cmp_ps_mask(_mm512_loadu_ps(v), _mm512_set1_ps(threshold), _CMP_GT_OQ);
+#else
+    uint32_t bits = 0;
+    for (int k = 0; k < FEW; k++) bits |= (uint32_t)(v[k] > threshold) << k;
+    return bits;
+#endif
+}
 
 static bool any_resting(const int32_t *since, int count, int32_t rest) {
     int32_t any = 0;

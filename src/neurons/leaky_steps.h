@@ -17,25 +17,32 @@ static void STEPS(advance_resting)(leaky_step step, int32_t rest, int count, con
     }
 }
 
+static void STEPS(reset_fired)(leaky_step step, int count, REAL *restrict v, int32_t *restrict since) {
+    const REAL threshold = (REAL)step.threshold, reset = (REAL)step.reset;
+    int i = 0;
+    for (; i + FEW <= count; i += FEW)
+        for (uint32_t bits = STEPS(bits_above)(v + i, threshold); bits; bits &= bits - 1) {
+            const int fired = i + __builtin_ctz(bits);
+            v[fired] = reset;
+            since[fired] = 0;
+        }
+    for (; i < count; i++) {
+        if (!(v[i] > threshold)) continue;
+        v[i] = reset;
+        since[i] = 0;
+    }
+}
+
 /** None has: their since_spike, once at rest, is written only where one fires, as stores are what this loop takes. @return whether one does */
 static bool STEPS(advance_rested)(leaky_step step, int count, const REAL *restrict input, REAL *restrict v, int32_t *restrict since) {
-    const REAL rate = (REAL)step.rate, threshold = (REAL)step.threshold, reset = (REAL)step.reset;
+    const REAL rate = (REAL)step.rate, threshold = (REAL)step.threshold;
     WHOLE above = 0;
     for (int i = 0; i < count; i++) {
         const REAL next = v[i] + rate * (input[i] - v[i]);
         v[i] = next;
         above |= next > threshold;
     }
-    for (int some = 0; some < count && above; some += FEW) {
-        const int end = count - some < FEW ? count : some + FEW;
-        WHOLE here = 0;
-        for (int i = some; i < end; i++) here |= v[i] > threshold;
-        for (int i = some; i < end && here; i++) {
-            if (!(v[i] > threshold)) continue;
-            v[i] = reset;
-            since[i] = 0;
-        }
-    }
+    if (above) STEPS(reset_fired)(step, count, v, since);
     return above;
 }
 

@@ -2,6 +2,9 @@
 
 #include <math.h>
 #include <string.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 #include "engram/memory.h"
 #include "engram/random.h"
@@ -99,17 +102,27 @@ void neurons_step_single(neurons *neurons, uint64_t stream, int64_t step, int fi
     neurons->model->step_single(neurons, first, end, input, own_noise(neurons, stream, step, first, end));
 }
 
+enum { LOOK = 16 }; /* neurons that are looked at together, as rarely one of them has fired */
+
+/** Bit k: has neuron first + k fired, of LOOK neurons? */
+static inline uint32_t fired_bits(const neurons *neurons, int first) {
+#ifdef __AVX512F__
+    const __m512i since = _mm512_loadu_si512(neurons->since_spike + first);
+    return _mm512_testn_epi32_mask(since, since);
+#else
+    uint32_t bits = 0;
+    for (int k = 0; k < LOOK; k++) bits |= (uint32_t)neuron_fired(neurons, first + k) << k;
+    return bits;
+#endif
+}
+
 /** Those of neurons first .. end-1, of one block. */
 static int list_fired(const neurons *neurons, int first, int end, int32_t *list) {
-    enum { LOOK = 32 }; /* of which rarely one has fired */
-    int count = 0;
-    for (int begin = first, next; begin < end; begin = next) {
-        int any = 0;
-        next = end - begin < LOOK ? end : begin + LOOK;
-        for (int i = begin; i < next; i++) any |= neuron_fired(neurons, i);
-        for (int i = begin; i < next && any; i++)
-            if (neuron_fired(neurons, i)) list[count++] = i;
-    }
+    int count = 0, i = first;
+    for (; i + LOOK <= end; i += LOOK)
+        for (uint32_t bits = fired_bits(neurons, i); bits; bits &= bits - 1) list[count++] = i + __builtin_ctz(bits);
+    for (; i < end; i++)
+        if (neuron_fired(neurons, i)) list[count++] = i;
     return count;
 }
 
