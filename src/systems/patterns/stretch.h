@@ -6,7 +6,7 @@
 
 #include "simulation.h"
 
-enum { STRETCH = 512 };
+enum { STRETCH = 1024 };
 
 /** End of the stretch that begins with neuron @p first of the rank. */
 static inline int stretch_end(const simulation *sim, int first) { return sim->part.mine - first < STRETCH ? sim->part.mine : first + STRETCH; }
