@@ -51,6 +51,11 @@ int exchange_spikes(spike_exchange *exchange, const int32_t *local, int count, c
  *  @param[out] counts  [steps] spikes of the network */
 void exchange_steps(spike_exchange *exchange, const int32_t *local, const int *count, int steps, const int32_t **spikes, int *counts);
 
+/** exchange_steps() in two halves, between which there is time for what does not need spikes of others: they are under way. Both collective.
+ *  @param local, count borrowed until the end */
+void exchange_begin(spike_exchange *exchange, const int32_t *local, const int *count, int steps);
+void exchange_end(spike_exchange *exchange, const int32_t **spikes, int *counts);
+
 /** Let all ranks know of something, without a collective of its own: the bits go with my next spikes. Not collective. */
 void exchange_raise(spike_exchange *exchange, unsigned bits);
 

@@ -17,6 +17,9 @@ struct spike_exchange {
     int shift;         /* a spike of step s of those is s << shift | gid on its way; 0 .. 2^31 - 1 */
     int32_t *keys;     /* [key_room] my spikes as they go, grows; by step what comes */
     int64_t key_room;
+    const int32_t *given; /* as they go, since exchange_begin(): mine, in keys or borrowed */
+    const int *given_counts; /* [given_steps] borrowed */
+    int given_steps, given_count;
     int64_t overflows;
     unsigned raise, raised; /* bits to go with my next spikes; bits that came with the last */
     MPI_Comm node;     /* ranks of my node; MPI_COMM_NULL: flat, or one rank */
@@ -230,8 +233,8 @@ static int64_t follow(spike_exchange *exchange) {
     }
 }
 
-static int64_t exchange_by_nodes(spike_exchange *exchange, const int32_t *local, int count) {
-    board_put(exchange->board, local, count, exchange->first, exchange->raised);
+/** What board_put() has begun. */
+static int64_t exchange_by_nodes(spike_exchange *exchange) {
     if (exchange->nodes > 1 && !exchange->allgather) return follow(exchange);
     board_wait(exchange->board);
     if (exchange->nodes > 1) return lead(exchange);
@@ -241,9 +244,9 @@ static int64_t exchange_by_nodes(spike_exchange *exchange, const int32_t *local,
     return all;
 }
 
-/** @param local keys: of one step local indices. @return keys of all, those of a rank behind those of the rank before, in exchange->spikes */
-static int64_t exchange_keys(spike_exchange *exchange, const int32_t *local, int count) {
-    return exchange->board ? exchange_by_nodes(exchange, local, count) : exchange_flat(exchange, local, count);
+/** @return keys of all, those of a rank behind those of the rank before, in exchange->spikes: of one step gids */
+static int64_t exchange_keys(spike_exchange *exchange) {
+    return exchange->board ? exchange_by_nodes(exchange) : exchange_flat(exchange, exchange->given, exchange->given_count);
 }
 
 /** Local indices of some steps as keys. @return how many */
@@ -269,23 +272,37 @@ static void sort_by_step(spike_exchange *exchange, int64_t all, int steps, int *
     for (int64_t k = 0; k < all; k++) exchange->keys[at[exchange->spikes[k] >> shift]++] = exchange->spikes[k] & gid;
 }
 
-void exchange_steps(spike_exchange *exchange, const int32_t *local, const int *count, int steps, const int32_t **spikes, int *counts) {
+void exchange_begin(spike_exchange *exchange, const int32_t *local, const int *count, int steps) {
     if (steps < 1 || steps > exchange->steps) context_abort("exchange: %d steps at once, made for %d", steps, exchange->steps);
     exchange->raised = exchange->raise;
     exchange->raise = 0;
+    exchange->given = local, exchange->given_counts = count, exchange->given_steps = steps;
+    if (exchange->context.ranks == 1) return;
+    exchange->given_count = *count;
+    if (steps > 1) exchange->given_count = make_keys(exchange, local, count, steps), exchange->given = exchange->keys;
+    if (exchange->board) board_put(exchange->board, exchange->given, exchange->given_count, exchange->first, exchange->raised);
+}
+
+void exchange_end(spike_exchange *exchange, const int32_t **spikes, int *counts) {
+    const int steps = exchange->given_steps;
     if (exchange->context.ranks == 1) { /* local indices are gids */
-        memcpy(counts, count, (size_t)steps * sizeof *counts);
-        *spikes = local;
+        memcpy(counts, exchange->given_counts, (size_t)steps * sizeof *counts);
+        *spikes = exchange->given;
         return;
     }
+    const int64_t all = exchange_keys(exchange);
+    *spikes = exchange->spikes;
     if (steps == 1) { /* in their order already */
-        *counts = (int)exchange_keys(exchange, local, *count);
-        *spikes = exchange->spikes;
+        *counts = (int)all;
         return;
     }
-    const int mine = make_keys(exchange, local, count, steps);
-    sort_by_step(exchange, exchange_keys(exchange, exchange->keys, mine), steps, counts);
+    sort_by_step(exchange, all, steps, counts);
     *spikes = exchange->keys;
+}
+
+void exchange_steps(spike_exchange *exchange, const int32_t *local, const int *count, int steps, const int32_t **spikes, int *counts) {
+    exchange_begin(exchange, local, count, steps);
+    exchange_end(exchange, spikes, counts);
 }
 
 int exchange_spikes(spike_exchange *exchange, const int32_t *local, int count, const int32_t **spikes) {

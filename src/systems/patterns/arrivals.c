@@ -72,17 +72,44 @@ static void delete_spike(simulation *sim, int64_t step, int *fired, trial_result
     if (arrivals->spikes != sim->fired) arrivals->spikes++; /* one rank: my list is that of all, and has moved */
 }
 
+/** Static synapses get my spikes while those of others are under way, where these are counted, in whatever order, and a delay is one step. */
+static int deliver_mine(simulation *sim, const trial *trial) {
+    enum { SOME = 64 };
+    const static_synapses *synapses = sim->network.synapses;
+    const arrivals *arrivals = &sim->arrivals;
+    if (sim->context.ranks == 1 || sim->flight || !synapses || !static_typed(synapses) || arrivals->most > 1 || trial->delete_from) return 0;
+    for (int first = 0, end; first < arrivals->fired[0]; first = end) {
+        int32_t gid[SOME];
+        end = arrivals->fired[0] - first < SOME ? arrivals->fired[0] : first + SOME;
+        for (int k = first; k < end; k++) gid[k - first] = (int32_t)sim->part.first + sim->fired[k];
+        static_deliver(synapses, gid, end - first, &sim->drive->arriving);
+    }
+    return arrivals->fired[0];
+}
+
 int64_t arrivals_exchange(simulation *sim, const trial *trial, int64_t step, int *fired, trial_result *result) {
     arrivals *arrivals = &sim->arrivals;
     int64_t all = 0;
     exchange_raise(sim->exchange, pulse_bits(trial->pulse));
-    exchange_steps(sim->exchange, arrivals->most == 1 ? sim->fired : arrivals->local, arrivals->fired, arrivals->steps, &arrivals->spikes, arrivals->heard);
+    exchange_begin(sim->exchange, arrivals->most == 1 ? sim->fired : arrivals->local, arrivals->fired, arrivals->steps);
+    arrivals->delivered = deliver_mine(sim, trial);
+    exchange_end(sim->exchange, &arrivals->spikes, arrivals->heard);
     if (trial->delete_from && step >= trial->delete_from && !result->deleted_step && arrivals->heard[0]) delete_spike(sim, step, fired, result);
     for (int s = 0; s < arrivals->steps; s++) all += arrivals->heard[s];
     return all;
 }
 
 /* ---- delivery ---- */
+
+/** Spikes of a step that deliver_mine() has not delivered: those of ranks before this one and behind it. */
+static void deliver_others(const simulation *sim, const static_synapses *synapses, static_input *input) {
+    const arrivals *arrivals = &sim->arrivals;
+    const int count = arrivals->heard[0];
+    int before = 0;
+    while (before < count && arrivals->spikes[before] < sim->part.first) before++;
+    static_deliver(synapses, arrivals->spikes, before, input);
+    static_deliver(synapses, arrivals->spikes + before + arrivals->delivered, count - before - arrivals->delivered, input);
+}
 
 /** @param fresh steps that were exchanged now */
 static void deliver_static(simulation *sim, int fresh) {
@@ -91,6 +118,7 @@ static void deliver_static(simulation *sim, int fresh) {
     static_input *input = &sim->drive->arriving;
     if (sim->sums) blocks_add(synapses->blocks, sim->sums, sim->flight, fresh);
     else if (synapses && sim->flight) flight_deliver_static(sim->flight, synapses, sim->ring, fresh, input);
+    else if (synapses && arrivals->delivered) deliver_others(sim, synapses, input);
     else if (synapses) static_deliver(synapses, arrivals->spikes, arrivals->heard[0], input); /* without delays every step is exchanged */
 }
 

@@ -26,6 +26,7 @@ typedef struct {
     int64_t room;
     const int32_t *spikes; /**< gids of all ranks, one step behind the other, once they were exchanged; borrowed */
     int *heard;            /**< [most] of each step */
+    int delivered;         /**< of my spikes, while those of others were under way */
 } arrivals;
 
 /** From the delays of all synapses that there are now. Collective. */
