@@ -11,7 +11,7 @@ typedef enum {
     PHASE_BASELINE, /**< what is measured of the network before it learns */
     PHASE_UPDATE,   /**< neurons; forward passes */
     PHASE_WAIT,     /**< for the slowest rank, where that is timed */
-    PHASE_EXCHANGE,
+    PHASE_EXCHANGE, /**< with what is done while spikes are under way: delivery of own ones */
     PHASE_DELIVER,
     PHASE_LEARN,
     PHASE_RECORD,

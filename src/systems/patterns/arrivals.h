@@ -40,7 +40,8 @@ void arrivals_begin(struct simulation *simulation);
  *  ranks */
 bool arrivals_wait(struct simulation *simulation, const struct trial *trial, int64_t step, int fired);
 
-/** Exchange what waits. Collective. @param[in,out] fired of my neurons in this step: less by one if its spike is deleted, as the trial may want it
+/** Exchange what waits; meanwhile my own spikes are delivered to static synapses that count them. Collective.
+ *  @param[in,out] fired of my neurons in this step: less by one if its spike is deleted, as the trial may want it
  *  @return spikes of all neurons in all steps that waited */
 int64_t arrivals_exchange(struct simulation *simulation, const struct trial *trial, int64_t step, int *fired, struct trial_result *result);
 
