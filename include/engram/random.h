@@ -101,6 +101,10 @@ uint64_t random_below(uint64_t seed, random_purpose purpose, uint64_t id, uint64
  *  @param[out] normals [4][stride]; member m of neuron i at m*stride + i; stride >= count */
 void random_noise(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, int stride, double *normals);
 
+/** The same normals in single precision: the same words, polynomials in float. Each is within 5e-7 of the absolute value of random_noise()'s, the same bits
+ *  for any @p count. @param[out] normals as there */
+void random_noise_single(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, int stride, float *normals);
+
 enum { RANDOM_LANES = 64 }; /**< ids that numbers in bulk are made of at once */
 
 /** Integers of 16 bits for many neurons at once: member 2w of an id is the low half of word w of the block (id, counter), member 2w+1 its high half.

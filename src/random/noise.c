@@ -4,6 +4,7 @@
 
 #include "engram/random.h"
 #include "lanes.h"
+#include "polar_single.h"
 
 enum { LANES = RANDOM_LANES };
 
@@ -75,6 +76,29 @@ void random_noise(uint64_t seed, random_purpose purpose, uint64_t first, int cou
         int lanes = count - begin < LANES ? count - begin : LANES;
         for (int member = 0; member < 4; member++)
             memcpy(normals + (size_t)member * (size_t)stride + begin, block[member], (size_t)lanes * sizeof(double));
+    }
+}
+
+void random_noise_single(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, int stride, float *normals) {
+    uint32_t word[4][LANES];
+    float block[4][LANES];
+    for (int begin = 0; begin < count; begin += LANES) {
+        philox_lanes(seed, purpose, first + (uint64_t)begin, counter, word);
+        for (int pair = 0; pair < 4; pair += 2) {
+            for (int i = 0; i < LANES; i++) {
+                const float radius = __builtin_sqrtf(minus_two_log_single(word[pair][i]));
+                float c, s;
+                cos_sin_turn_single(word[pair + 1][i], &c, &s);
+                block[pair][i] = radius * c;
+                block[pair + 1][i] = radius * s;
+            }
+        }
+        const int lanes = count - begin < LANES ? count - begin : LANES;
+        for (int member = 0; member < 4; member++) {
+            float *to = normals + (size_t)member * (size_t)stride + begin;
+            if (lanes == LANES) memcpy(to, block[member], sizeof block[member]); /* a constant: stores */
+            else memcpy(to, block[member], (size_t)lanes * sizeof *to);
+        }
     }
 }
 

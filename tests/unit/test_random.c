@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "engram/random.h"
+#include "random/polar_single.h"
 
 static void check_block(uint64_t seed, unsigned purpose, uint64_t id, uint64_t counter, const uint32_t wanted[4]) {
     random_block block = random_bits(seed, (random_purpose)purpose, id, counter);
@@ -84,25 +85,86 @@ static void test_noise_formula(void **state) {
     free(normal);
 }
 
-/** A neuron's noise does not depend on where a rank's block begins or ends. */
+enum { RADIUS, COSINE, SINE, PARTS };
+
+/** Radius, cosine and sine that a word stands for beside those in single precision. @param[in,out] worst part of its value that one is off */
+static void check_polar(uint32_t w, double worst[PARTS]) {
+    const double u = (w + 0.5) / 0x1p32, less = (~w + 0.5) / 0x1p32; /* 1 - u */
+    const uint32_t eighth = w + 0x20000000u, quadrant = eighth >> 30;
+    const double angle = M_PI / 2 * (((int32_t)(eighth & 0x3fffffffu) - 0x20000000) + 0.5) / 0x1p30, c = cos(angle), s = sin(angle);
+    const double turned[4][2] = {{c, s}, {-s, c}, {-c, -s}, {s, -c}};
+    const double wanted[PARTS] = {sqrt(-2 * (less < 0.5 ? log1p(-less) : log(u))), turned[quadrant][0], turned[quadrant][1]};
+    float single[PARTS];
+    single[RADIUS] = sqrtf(minus_two_log_single(w));
+    cos_sin_turn_single(w, &single[COSINE], &single[SINE]);
+    for (int part = 0; part < PARTS; part++) worst[part] = fmax(worst[part], fabs(single[part] / wanted[part] - 1));
+}
+
+/** Words all over, and all those around the ends, powers of two, quadrants and eighths, where exponents and signs change and sines begin. */
+static void test_polar_single(void **state) {
+    (void)state;
+    enum { STRIDE = 4093, NEAR = 5000 };
+    double worst[PARTS] = {0};
+    for (uint64_t w = 0; w <= UINT32_MAX; w += STRIDE) check_polar((uint32_t)w, worst);
+    for (int power = 0; power < 32; power++)
+        for (uint32_t near = 0; near < 2 * NEAR; near++) check_polar((1u << power) - NEAR + near, worst), check_polar(0u - (1u << power) - NEAR + near, worst);
+    for (uint32_t eighth = 0; eighth < 8; eighth++)
+        for (uint32_t near = 0; near < 2 * NEAR; near++) check_polar((eighth << 29) - NEAR + near, worst);
+    print_message("in single precision: radius off by %.2e of its value, cosine by %.2e, sine by %.2e\n", worst[RADIUS], worst[COSINE], worst[SINE]);
+    assert_true(worst[RADIUS] < 1.3e-7 && worst[COSINE] < 2.2e-7 && worst[SINE] < 2.2e-7);
+    assert_true(sqrtf(minus_two_log_single(0)) == (float)sqrt(2 * 33 * M_LN2) && sqrtf(minus_two_log_single(UINT32_MAX)) == 0x1p-16f);
+}
+
+/** The normals of random_noise(), rounded; to the bit what the functions of a word give one by one. */
+static void test_noise_single(void **state) {
+    (void)state;
+    enum { COUNT = 300000 };
+    double *normal = malloc(4 * COUNT * sizeof *normal), worst = 0;
+    float *single = malloc(4 * COUNT * sizeof *single);
+    for (uint64_t counter = 0; counter < 3; counter++) {
+        const uint64_t first = counter * 0xfffffffeu;
+        random_noise(77, RANDOM_NOISE, first, COUNT, counter << 40 | counter, COUNT, normal);
+        random_noise_single(77, RANDOM_NOISE, first, COUNT, counter << 40 | counter, COUNT, single);
+        for (int k = 0; k < 4 * COUNT; k++) worst = fmax(worst, (fabs(single[k] - normal[k]) - 1e-12) / fabs(normal[k]));
+        for (int i = 0; i < COUNT; i++) {
+            const random_block b = random_bits(77, RANDOM_NOISE, first + (uint64_t)i, counter << 40 | counter);
+            for (int pair = 0; pair < 2; pair++) {
+                const float radius = sqrtf(minus_two_log_single(b.word[2 * pair]));
+                float c, s;
+                cos_sin_turn_single(b.word[2 * pair + 1], &c, &s);
+                assert_true(single[2 * pair * COUNT + i] == radius * c && single[(2 * pair + 1) * COUNT + i] == radius * s);
+            }
+        }
+    }
+    print_message("random_noise_single: largest error %.2e of a normal\n", worst);
+    assert_true(worst < 5e-7);
+    free(normal), free(single);
+}
+
+/** A neuron's noise does not depend on where a rank's block begins or ends; nothing is written beyond. */
 static void test_noise_splitting(void **state) {
     (void)state;
     enum { COUNT = 500 };
     static double whole[4 * COUNT], part[4 * (COUNT + 3)];
+    static float whole_single[4 * COUNT], part_single[4 * (COUNT + 3)];
     random_noise(3, RANDOM_NOISE, 1000, COUNT, 17, COUNT, whole);
+    random_noise_single(3, RANDOM_NOISE, 1000, COUNT, 17, COUNT, whole_single);
     for (int size = 1; size < 140; size += size < 66 ? 1 : 13) {
         int stride = size + 3;
         for (int begin = 0; begin < COUNT; begin += size) {
             int count = begin + size < COUNT ? size : COUNT - begin;
-            for (int k = 0; k < 4 * stride; k++) part[k] = -99;
+            for (int k = 0; k < 4 * stride; k++) part[k] = part_single[k] = -99;
             random_noise(3, RANDOM_NOISE, 1000 + (uint64_t)begin, count, 17, stride, part);
+            random_noise_single(3, RANDOM_NOISE, 1000 + (uint64_t)begin, count, 17, stride, part_single);
             for (int m = 0; m < 4; m++) {
                 assert_memory_equal(part + m * stride, whole + m * COUNT + begin, (size_t)count * sizeof(double));
-                for (int k = count; k < stride; k++) assert_true(part[m * stride + k] == -99); /* nothing beyond */
+                assert_memory_equal(part_single + m * stride, whole_single + m * COUNT + begin, (size_t)count * sizeof(float));
+                for (int k = count; k < stride; k++) assert_true(part[m * stride + k] == -99 && part_single[m * stride + k] == -99);
             }
         }
     }
     random_noise(3, RANDOM_NOISE, 1000, 0, 17, 0, part); /* a rank without neurons */
+    random_noise_single(3, RANDOM_NOISE, 1000, 0, 17, 0, part_single);
 }
 
 /** Halves of the words of random_bits(), however many are asked for at once; nothing beyond. */
@@ -245,7 +307,7 @@ static void test_hypergeometric(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known_answers), cmocka_unit_test(test_scalars), cmocka_unit_test(test_normals), cmocka_unit_test(test_noise_formula),
-        cmocka_unit_test(test_noise_splitting), cmocka_unit_test(test_short),
+        cmocka_unit_test(test_polar_single), cmocka_unit_test(test_noise_single), cmocka_unit_test(test_noise_splitting), cmocka_unit_test(test_short),
         cmocka_unit_test(test_noise_moments), cmocka_unit_test(test_choose), cmocka_unit_test(test_hypergeometric),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
