@@ -22,7 +22,7 @@ typedef enum {
     RANDOM_PLASTIC_WEIGHT = 6,   /**< id: target,     counter: source */
     RANDOM_TAU = 7,              /**< id: neuron,     counter: 0 */
     RANDOM_INITIAL = 8,          /**< id: neuron,     counter: stream << 8 | draw */
-    RANDOM_NOISE = 9,            /**< id: neuron,     counter: stream * 2^40 + step/4 (random_noise) */
+    RANDOM_NOISE = 9,            /**< id: neuron,     counter: stream * 2^40 + step/4 (random_noise, random_noise_single) */
     RANDOM_STIMULUS = 10,        /**< id: neuron,     counter: task << 32 (constant), task * 2^40 + sample/4 (ou, random_noise) */
     RANDOM_TARGET = 11,          /**< id: neuron,     counter: task << 32 | draw */
     RANDOM_TARGET_NETWORK = 12,  /**< id: row,        counter: column (chaotic rate network) */

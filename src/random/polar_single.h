@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/** -2 ln u, u = (w + 1/2) / 2^32. The smaller of u and 1 - u is made from an integer, so that nothing is lost near u = 1. Below 1/2, u is 2^k (1 + f), else 1 + f:
- *  f is in [-1/2, 0] either way, and k ln 2 has the sign of ln(1 + f) = f + f^2 series, series to 3.3e-8. */
+/** -2 ln u, u = (w + 1/2) / 2^32. The smaller of u and 1 - u is made from an integer, so that nothing is lost near u = 1.
+ *  Below 1/2, u is 2^k (1 + f), else 1 + f: f is in [-1/2, 0] either way, and k ln 2 has the sign of ln(1 + f) = f + f^2 series, series to 3.3e-8. */
 static inline float minus_two_log_single(uint32_t w) {
     const int32_t above = (int32_t)w >> 31; /* all bits, where u > 1/2 */
     const float x = (float)(int32_t)(w ^ (uint32_t)above) + 0.5f; /* in [1/2, 2^31] */
