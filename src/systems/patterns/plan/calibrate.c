@@ -147,6 +147,18 @@ static void measure_additions(calibration *calibration, int at, double neurons, 
     update->plastic.values[at] = fmax(update_cost(calibration, neurons, none, lif, least) - plain, 0.01);
 }
 
+/** How much longer, or shorter, neurons and noise take in single precision. */
+static void measure_single(calibration *calibration) {
+    const char *balanced = "kind: balanced_ei, in_degree: 1, external_drive: 0", *none = "kind: none";
+    const double neurons = update_sizes[SINGLE_AT];
+    machine_update *update = costs_of(&calibration->machine).update;
+    const double single = update_cost(calibration, neurons, balanced, "model: lif, precision: single", none);
+    const double noisy = update_cost(calibration, neurons, balanced, "model: lif, precision: single, noise_sd: 0.1", none);
+    update->single = single / fmax(update_cost(calibration, neurons, balanced, "model: lif", none), 0.01);
+    update->single = fmin(fmax(update->single, 0.05), 20);
+    update->noise_single = fmin(fmax((noisy - single) / update->noise.values[SINGLE_AT], 0.05), 20);
+}
+
 static void measure_update(calibration *calibration) {
     costs costs = costs_of(&calibration->machine);
     machine_update *update = costs.update;
@@ -162,10 +174,7 @@ static void measure_update(calibration *calibration) {
         }
         measure_additions(calibration, k, update_sizes[k], update->model[0].values[k]); /* lif */
     }
-    const char *balanced = "kind: balanced_ei, in_degree: 1, external_drive: 0", *none = "kind: none";
-    update->single = update_cost(calibration, update_sizes[SINGLE_AT], balanced, "model: lif, precision: single", none) /
-                     fmax(update_cost(calibration, update_sizes[SINGLE_AT], balanced, "model: lif", none), 0.01);
-    update->single = fmin(fmax(update->single, 0.05), 20);
+    measure_single(calibration);
     measured spiking = rest_and_spikes(calibration, "bias: 1.0005"), resting = rest_and_spikes(calibration, "bias: 0");
     update->spike = fmax((spiking.phase[PHASE_UPDATE] - resting.phase[PHASE_UPDATE]) / (spiking.spikes - resting.spikes) * 1e9, 0);
     costs.others->step = resting.phase[PHASE_RECORD] / resting.steps * 1e9;

@@ -6,7 +6,7 @@
 #include "engram/neurons.h"
 #include "engram/plan.h"
 
-enum { UPDATE_MAX = MACHINE_MODELS_MAX + 8, RLS_MAX = 8 + MACHINE_STORES_MAX * PRECISIONS * 4, KEY_BYTES = 48 };
+enum { UPDATE_MAX = MACHINE_MODELS_MAX + 10, RLS_MAX = 8 + MACHINE_STORES_MAX * PRECISIONS * 4, KEY_BYTES = 48 };
 
 static const param delivery_params[] = {
     MACHINE_LIST(machine_delivery, "bytes", NULL, 1, 1e15, "of a rank's synapses and P; the next lists are for these", bytes),
@@ -66,6 +66,7 @@ static const param_table *make_update(void) {
     params[n++] = (param)MACHINE_NUMBER(machine_update, "background", "0.4", 0, MACHINE_HUGE_NS, "ns more with Poisson background", background);
     params[n++] = (param)MACHINE_NUMBER(machine_update, "spike", NULL, 0, MACHINE_HUGE_NS, "ns of a spike of the rank's neurons", spike);
     params[n++] = (param)MACHINE_NUMBER(machine_update, "single", "0.7", 0.05, 20, "times as long with neurons in single precision, but for noise", single);
+    params[n++] = (param)MACHINE_NUMBER(machine_update, "noise_single", "0.5", 0.05, 20, "times as long with noise in single precision", noise_single);
     params[n++] = (param)MACHINE_NUMBER(machine_update, "learning", NULL, 0.1, 100,
                                         "times as long where the rank learns, as P passes through the caches in between", learning);
     table.count = n;

@@ -15,6 +15,7 @@ typedef struct {
     double background;                          /**< of a neuron's Poisson background */
     double spike;                               /**< of a spike of the rank's neurons: its stretch of neurons is no longer advanced alike */
     double single;                              /**< factor of neurons in single precision, of all but noise */
+    double noise_single;                        /**< and of noise */
     double learning;                            /**< factor where the rank learns: P passes through the caches in between */
 } machine_update;
 

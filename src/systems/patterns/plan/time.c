@@ -36,7 +36,7 @@ static double step_of_neurons(const timing *timing) {
     if (network->inputs > 0) ns += machine_curve(&update->neurons, &update->plastic, counted);
     if (network->single) ns *= update->single;
     if (network->network.background > 0) ns += update->background;
-    if (network->noise) ns += machine_curve(&update->neurons, &update->noise, counted);
+    if (network->noise) ns += machine_curve(&update->neurons, &update->noise, counted) * (network->single ? update->noise_single : 1);
     return (counted * ns + mine * timing->own * update->spike) * NS;
 }
 
