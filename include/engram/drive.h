@@ -65,6 +65,7 @@ void drive_state(drive *drive, state_list *list);
 typedef struct {
     const double *normals; /**< [end - first] unit normals of current noise, added to fixed; NULL: none */
     const double *sd;      /**< [mine] their factors */
+    const float *normals_single, *sd_single; /**< both for a drive in single precision */
     const static_input *arrived; /**< [end - first] summed weights, in the drive's precision, in place of those in arriving, which are 0 then; NULL: those */
 } drive_told;
 

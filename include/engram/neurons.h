@@ -43,6 +43,7 @@ typedef struct neurons {
     uint8_t *stirred;                  /**< [blocks of NEURON_BLOCK neurons] 0: none of the block fired in the last step, and since_spike of all of them stands:
                                             kept by models that can tell, else 1; owned */
     double *noise;                     /**< [4][mine] unit normals of four steps, NULL if the model has no noise now; owned */
+    float *noise_single;               /**< [4][mine] of neurons in single precision, in place of those; owned */
 } neurons;
 
 /** A model's units beside those of Siegert's formula, whose neuron goes from 0 to a threshold of 1: an input of zero + unit mu is its mean input mu. */
@@ -82,7 +83,7 @@ struct neuron_model {
     void (*phase)(const neurons *neurons, double *phase); /**< [mine] rad, of period 2 pi: where each neuron is on its way from spike to spike;
                                                                NULL: the model has none */
     int (*single)(const void *parameters); /**< is the state kept in single precision, and advanced by step_single()? NULL: no. reset() writes field[] anyway */
-    void (*step_single)(neurons *neurons, int first, int end, const float *restrict input, const double *restrict noise); /**< as step() */
+    void (*step_single)(neurons *neurons, int first, int end, const float *restrict input, const float *restrict noise); /**< as step() */
     int (*exact)(const neurons *neurons); /**< does it take what drives do within a step exactly (patterns/README.md 1.7)? NULL: no */
     int (*siegert_applies)(const neurons *neurons); /**< is its rate that of siegert_rate() (threshold 1, reset 0; in units of scale())? NULL: no */
     neuron_scale (*scale)(const neurons *neurons, int64_t gid); /**< units of a neuron; NULL: unit 1, zero 0, and rates in which no refractory period counts */
@@ -116,9 +117,15 @@ void neurons_step_single(neurons *neurons, uint64_t stream, int64_t step, int fi
 /** Bring field up to date, for whoever reads it: nothing to do in double precision. Not collective. */
 void neurons_settle(neurons *neurons);
 
-/** Unit normals of neurons @p first .. @p end - 1 for this step, [end - first], or NULL if the model has no noise.
+/** Does the model have noise now? */
+static inline int neurons_are_noisy(const neurons *neurons) { return neurons->noise || neurons->noise_single; }
+
+/** Unit normals of neurons @p first .. @p end - 1 for this step, [end - first], or NULL if the model has no noise or its state is in single precision.
  *  Those of four steps are drawn in every fourth: whoever begins elsewhere gets those drawn last. */
 const double *neurons_noise(neurons *neurons, uint64_t stream, int64_t step, int first, int end);
+
+/** The same of neurons in single precision: NULL for others. */
+const float *neurons_noise_single(neurons *neurons, uint64_t stream, int64_t step, int first, int end);
 
 /** List those of neurons @p first .. @p end - 1 that fired, local indices, ascending. @param[out] list [end - first] @return their number */
 int neurons_collect(const neurons *neurons, int first, int end, int32_t *list);
@@ -129,7 +136,7 @@ static inline int neuron_fired(const neurons *neurons, int i) { return neurons->
 /** Is the neuron excitatory? */
 static inline int neuron_excitatory(const neurons *neurons, int64_t gid) { return cell_is_excitatory(&neurons->cells, gid); }
 
-/** Neuron's place in the noise stream of its repetition: counter of random_noise() for step @p step (four steps a block). */
+/** Neuron's place in the noise stream of its repetition: counter of random_noise() and random_noise_single() for step @p step (four steps a block). */
 static inline uint64_t noise_counter(uint64_t stream, int64_t step) { return (stream << 40) + ((uint64_t)step >> 2); }
 
 #endif

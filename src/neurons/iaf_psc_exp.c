@@ -104,7 +104,7 @@ static iaf_step step_of(const neurons *neurons, int population) {
 
 /* In one precision. goal: where v goes as long as it does not fire. */
 #define STEP(name, real, advance)                                                                                                                              \
-    static void name(neurons *neurons, int first, int end, const real *restrict input, const double *restrict noise) {                                         \
+    static void name(neurons *neurons, int first, int end, const real *restrict input, const real *restrict noise) {                                           \
         _Alignas(64) real goal[NEURON_BLOCK];                                                                                                                  \
         (void)noise;                                                                                                                                           \
         for (stretch some = next_stretch(neurons, (stretch){.end = first}, end); some.first < some.end; some = next_stretch(neurons, some, end)) {             \

@@ -96,15 +96,11 @@ static void step(neurons *neurons, int first, int end, const double *restrict in
     leaky_advance(&to, neurons, first, end, input);
 }
 
-static void step_single(neurons *neurons, int first, int end, const float *restrict input, const double *restrict noise) {
+static void step_single(neurons *neurons, int first, int end, const float *restrict input, const float *restrict noise) {
     const param_numbers *sd = &((const lif_parameters *)neurons->parameters)->noise_sd;
-    float *restrict v = neurons->single[V];
     double factor;
     const leaky_step to = step_of(neurons, &factor);
-    const double amplitude = sd->values[0] * factor;
-    for (int i = first; i < end && noise && sd->count == 1; i++) v[i] += (float)(amplitude * noise[i - first]);
-    for (int i = first; i < end && noise && sd->count > 1; i++)
-        v[i] += (float)(membrane_noise_sd(neurons, sd, neurons->part.first + i) * factor * noise[i - first]);
+    if (noise) membrane_add_noise_single(neurons, sd, factor, first, end, noise, neurons->single[V]);
     leaky_advance_single(&to, neurons, first, end, input);
 }
 

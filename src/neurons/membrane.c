@@ -25,6 +25,14 @@ void membrane_add_noise(const neurons *neurons, const param_numbers *sd, double 
     }
 }
 
+void membrane_add_noise_single(const neurons *neurons, const param_numbers *sd, double factor, int first, int end, const float *restrict noise,
+                               float *restrict v) {
+    const float amplitude = (float)(sd->values[0] * factor);
+    for (int i = first; i < end && sd->count == 1; i++) v[i] += amplitude * noise[i - first];
+    for (int i = first; i < end && sd->count > 1; i++)
+        v[i] += (float)(membrane_noise_sd(neurons, sd, neurons->part.first + i) * factor) * noise[i - first];
+}
+
 void membrane_start(const neurons *neurons, int start, uint64_t stream, double low, double high, double *v) {
     double range = high - low;
     for (int i = 0; i < neurons->part.mine; i++) {

@@ -16,6 +16,10 @@ double membrane_noise_sd(const neurons *neurons, const param_numbers *sd, int64_
 /** v += sigma factor noise, for neurons first .. end-1. @param noise [end - first] unit normals @param v [mine] */
 void membrane_add_noise(const neurons *neurons, const param_numbers *sd, double factor, int first, int end, const double *restrict noise, double *restrict v);
 
+/** The same in single precision. */
+void membrane_add_noise_single(const neurons *neurons, const param_numbers *sd, double factor, int first, int end, const float *restrict noise,
+                               float *restrict v);
+
 /** Initial voltages of repetition @p stream: low + (high - low) times N(0,1), U(0,1) or 0. @param start START_* @param[out] v [mine] */
 void membrane_start(const neurons *neurons, int start, uint64_t stream, double low, double high, double *v);
 

@@ -32,7 +32,9 @@ neurons *neurons_new(const neuron_model *model, void *parameters, partition part
     neurons->since_spike = memory_new(MEMORY_STATE, mine, sizeof(int32_t));
     neurons->stirred = memory_new(MEMORY_STATE, mine / NEURON_BLOCK + 1, 1);
     neurons_stir(neurons);
-    if (has_noise(neurons)) neurons->noise = memory_new(MEMORY_STATE, 4 * mine, sizeof(double));
+    const int noisy = has_noise(neurons);
+    if (noisy && single) neurons->noise_single = memory_new(MEMORY_STATE, 4 * mine, sizeof(float));
+    if (noisy && !single) neurons->noise = memory_new(MEMORY_STATE, 4 * mine, sizeof(double));
     return neurons;
 }
 
@@ -41,7 +43,7 @@ void neurons_free(neurons *neurons) {
     for (int f = 0; f < NEURON_FIELDS_MAX; f++) memory_free(neurons->field[f]), memory_free(neurons->single[f]);
     memory_free(neurons->since_spike);
     memory_free(neurons->stirred);
-    memory_free(neurons->noise);
+    memory_free(neurons->noise), memory_free(neurons->noise_single);
     memory_free(neurons);
 }
 
@@ -78,16 +80,24 @@ const double *neurons_noise(neurons *neurons, uint64_t stream, int64_t step, int
     return neurons->noise + (size_t)(step & 3) * (size_t)mine + first;
 }
 
-/** Of the membrane: none where noise is a current. */
-static const double *own_noise(neurons *neurons, uint64_t stream, int64_t step, int first, int end) {
-    const int current = neurons->model->noise_is_current && neurons->model->noise_is_current(neurons);
-    return current ? NULL : neurons_noise(neurons, stream, step, first, end);
+const float *neurons_noise_single(neurons *neurons, uint64_t stream, int64_t step, int first, int end) {
+    if (!neurons->noise_single) return NULL;
+    const int mine = neurons->part.mine;
+    if ((step & 3) == 0)
+        random_noise_single(neurons->seed, RANDOM_NOISE, (uint64_t)(neurons->part.first + first), end - first, noise_counter(stream, step), mine,
+                            neurons->noise_single + first);
+    return neurons->noise_single + (size_t)(step & 3) * (size_t)mine + first;
+}
+
+/** The membrane itself has none then. */
+static int noise_is_current(const neurons *neurons) {
+    return neurons->model->noise_is_current && neurons->model->noise_is_current(neurons);
 }
 
 void neurons_step(neurons *neurons, uint64_t stream, int64_t step, int first, int end, const double *input) {
     enum { SOME = 512 };
     if (!neurons_are_single(neurons)) {
-        neurons->model->step(neurons, first, end, input, own_noise(neurons, stream, step, first, end));
+        neurons->model->step(neurons, first, end, input, noise_is_current(neurons) ? NULL : neurons_noise(neurons, stream, step, first, end));
         return;
     }
     for (int next; first < end; first = next) {
@@ -99,7 +109,7 @@ void neurons_step(neurons *neurons, uint64_t stream, int64_t step, int first, in
 }
 
 void neurons_step_single(neurons *neurons, uint64_t stream, int64_t step, int first, int end, const float *input) {
-    neurons->model->step_single(neurons, first, end, input, own_noise(neurons, stream, step, first, end));
+    neurons->model->step_single(neurons, first, end, input, noise_is_current(neurons) ? NULL : neurons_noise_single(neurons, stream, step, first, end));
 }
 
 enum { LOOK = 16 }; /* neurons that are looked at together, as rarely one of them has fired */

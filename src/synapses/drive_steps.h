@@ -3,7 +3,7 @@
  *     STEPS(name)    functions of this precision
  *     KEEP(step)     what take_up needs of a filter_step
  *     KEPT(name)     the array of that part of the drive
- *     ARRIVED(name)  that of a static_input
+ *     ARRIVED(name)  that of a static_input, and of a drive_told
  * and take_up_...(u, keep, added), the step of one filter. What arrived is taken up and cleared for the next step; sum [end - first] is what acts on the
  * neurons. */
 
@@ -103,9 +103,9 @@ static void STEPS(advance_static)(drive *drive, const drive_told *told, int firs
 }
 
 /** Current noise, which is not kept, so that its sum with the static input is. */
-static void STEPS(add_noise)(drive *drive, int first, int end, const double *restrict noise, const double *restrict noise_sd, REAL *restrict sum) {
+static void STEPS(add_noise)(drive *drive, int first, int end, const REAL *restrict noise, const REAL *restrict noise_sd, REAL *restrict sum) {
     double *restrict fixed = drive->fixed;
-    for (int i = first; i < end; i++) fixed[i] = sum[i - first] += (REAL)(noise_sd[i] * noise[i - first]);
+    for (int i = first; i < end; i++) fixed[i] = sum[i - first] += noise_sd[i] * noise[i - first];
 }
 
 static void STEPS(advance_plastic)(drive *drive, int first, int end, const REAL *restrict outside, REAL constant, REAL *restrict sum) {
@@ -128,12 +128,13 @@ static void STEPS(advance_plastic)(drive *drive, int first, int end, const REAL 
 }
 
 static void STEPS(advance)(drive *drive, const drive_told *told, int first, int end, const REAL *outside, REAL constant, REAL *input) {
-    const bool plastic = drive->plastic_used, later = told->normals || plastic;
+    const REAL *normals = told->ARRIVED(normals);
+    const bool plastic = drive->plastic_used, later = normals || plastic;
     STEPS(advance_static)(drive, told, first, end, later ? NULL : outside, later ? (REAL)NOTHING : constant, input);
-    if (told->normals) STEPS(add_noise)(drive, first, end, told->normals, told->sd, input);
+    if (normals) STEPS(add_noise)(drive, first, end, normals, told->ARRIVED(sd), input);
     if (plastic) STEPS(advance_plastic)(drive, first, end, outside, constant, input);
-    else if (told->normals) STEPS(add_outside)(end - first, outside, constant, input);
-    drive->noisy = told->normals != NULL;
+    else if (normals) STEPS(add_outside)(end - first, outside, constant, input);
+    drive->noisy = normals != NULL;
     drive->settled = false;
 }
 

@@ -82,6 +82,7 @@ CASES = {
     "excitatory_partners": merged(BASE, LIF, {"neuron": {"start": "reset"}, "plastic": {"trained": "excitatory", "excitatory_partners": "trained", "tau_range": "[20, 60]"},
                                               "targets": {"bias": "ramp", "tasks": 2}, "learning": {"loops": 3, "mu": 8, "lambda": 0.04, "precision": "double"}}),
     "current_noise_alone": merged(BASE, NO_NETWORK, {"neuron": {"noise": "current", "noise_sd": 0.5}, "simulation": {"reset": "never", "exchange": "flat"}, "stimulus": {"kind": "none"}}),
+    "current_noise_single": merged(BASE, NO_NETWORK, {"neuron": {"precision": "single", "noise": "current", "noise_sd": "[0.5, 0.4]"}, "output": {"report": "[drive, v, input]"}}),
     "feedforward": merged(BASE, LIF, {"feedforward": {"units": 9, "rate": "50 Hz", "weight": 0.3}, "plastic": {"tau_range": "[20, 60]", "group_size": 4}, "targets": {"tasks": 2}, "learning": {"precision": "half"}}),
     "readout_lif": merged(BASE, LIF, {"plastic": {"drive": "readout"}, "learning": {"no_gain": "true"}, "stimulus": {"kind": "constant"}, "output": {"timers": "detailed"}}),
     "delays_fixed": merged(BASE, LIF, {"network": {"delay": "1.5 ms"}, "plastic": {"delay": "4 ms"}, "feedforward": {"units": 4, "rate": "50 Hz", "weight": 0.3}, "test": {"trials": 1, "every": 1}}),

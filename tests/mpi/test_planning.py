@@ -26,6 +26,8 @@ CONFIGURATIONS = {  # name: (ranks, parameters beside COMMON)
     "balanced": ((1, 2, 3), {**BALANCED, "output.edges": "all"}),
     "double": ((2,), {**BALANCED, "learning.precision": "double"}),
     "neurons_single": ((2,), {**BALANCED, "neuron.precision": "single", "network.tau_inhibitory": "5 ms"}),
+    "noise_single": ((2,), {**BALANCED, "neuron.precision": "single", "neuron.noise_sd": 0.3}),
+    "current_noise_single": ((2,), {**NOISY, "neuron.precision": "single"}),
     "half": ((2,), {**BALANCED, "learning.precision": "half"}),
     "textbook": ((2,), {**BALANCED, "learning.store": "textbook"}),
     "packed": ((2,), {**BALANCED, "learning.store": "packed", "learning.precision": "double"}),

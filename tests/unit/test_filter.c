@@ -308,22 +308,24 @@ static void check_single(bool static_apart, const double *own, bool noisy) {
     drive *narrow = drive_new(&setting);
     assert_true(!narrow->from_excitatory && narrow->single_excitatory && (narrow->single_inhibitory != NULL) == static_apart);
     double noise[MINE], sd[MINE], outside[MINE], worst[3] = {0};
-    float outside_single[MINE];
+    float outside_single[MINE], noise_single[MINE], sd_single[MINE];
     int32_t spike[SOURCES];
-    for (int i = 0; i < MINE; i++) outside[i] = 1.25 * i, outside_single[i] = 1.25f * (float)i, sd[i] = 0.1 * i;
+    for (int i = 0; i < MINE; i++) outside[i] = 1.25 * i, outside_single[i] = 1.25f * (float)i, sd[i] = 0.1 * i, sd_single[i] = (float)sd[i];
     for (uint64_t step = 0; step < 20000; step++) {
         const int count = random_spikes(step, spike);
         drive *both[] = {exact, narrow};
         double input[MINE], later[MINE], part[MINE];
         float input_single[MINE];
-        for (int i = 0; i < MINE; i++) noise[i] = uniform(70, step * MINE + (uint64_t)i);
+        for (int i = 0; i < MINE; i++) noise[i] = uniform(70, step * MINE + (uint64_t)i), noise_single[i] = (float)noise[i];
         for (int k = 0; k < 2; k++) {
             both[k]->plastic_used = true;
             static_deliver(synapses, spike, count, &both[k]->arriving), plastic_deliver(plastic, spike, count, both[k]->plastic_arriving);
         }
         drive_advance(exact, &(drive_told){noisy ? noise : NULL, sd}, 0, MINE, outside, 0, input);
-        drive_advance_single(narrow, &(drive_told){noisy ? noise : NULL, sd}, 0, 3, outside_single, 0, input_single);
-        drive_advance_single(narrow, &(drive_told){noisy ? noise + 3 : NULL, sd}, 3, MINE, outside_single + 3, 0, input_single + 3);
+        drive_told told = {.normals_single = noisy ? noise_single : NULL, .sd_single = sd_single};
+        drive_advance_single(narrow, &told, 0, 3, outside_single, 0, input_single);
+        if (noisy) told.normals_single += 3;
+        drive_advance_single(narrow, &told, 3, MINE, outside_single + 3, 0, input_single + 3);
         drive_total(narrow, 0, MINE, later), drive_learned(narrow, 0, MINE, part);
         drive_settle(exact), drive_settle(narrow);
         for (int i = 0; i < MINE; i++) {
@@ -353,12 +355,12 @@ static void check_constant(bool single, bool noisy, bool plastic) {
                                    .tau_plastic = 20};
     drive *each = drive_new(&setting), *alike = drive_new(&setting);
     double noise[MINE], sd[MINE], outside[MINE], input[2][MINE];
-    float outside_single[MINE], input_single[2][MINE];
-    for (int i = 0; i < MINE; i++) sd[i] = 0.1 * i, outside[i] = 0.7, outside_single[i] = 0.7f;
+    float noise_single[MINE], sd_single[MINE], outside_single[MINE], input_single[2][MINE];
+    for (int i = 0; i < MINE; i++) sd[i] = 0.1 * i, sd_single[i] = (float)sd[i], outside[i] = 0.7, outside_single[i] = 0.7f;
     for (uint64_t step = 0; step < 50; step++) {
         drive *both[] = {each, alike};
-        for (int i = 0; i < MINE; i++) noise[i] = uniform(70, step * MINE + (uint64_t)i) - 0.5;
-        const drive_told told = {noisy ? noise : NULL, sd};
+        for (int i = 0; i < MINE; i++) noise[i] = uniform(70, step * MINE + (uint64_t)i) - 0.5, noise_single[i] = (float)noise[i];
+        const drive_told told = {.normals = noisy ? noise : NULL, .sd = sd, .normals_single = noisy ? noise_single : NULL, .sd_single = sd_single};
         for (int k = 0; k < 2; k++) {
             both[k]->plastic_used = plastic;
             for (int i = 0; i < MINE; i++) both[k]->plastic_arriving[i] = plastic && i % 3 == 0 ? -0.1 : 0;

@@ -94,16 +94,16 @@ static void test_lif_interval(void **state) { /* V4 */
     check_interval("neuron.refractory=5 ms", 160);
 }
 
-static void test_lif_noise(void **state) {
-    (void)state;
+static void check_lif_noise(const char *precision) {
     enum { CELLS = 200, STEPS = 20000 };
-    config *config = CONFIGURE("neuron.threshold=1e6", "neuron.noise_sd=[0.65, 1.3]", "neuron.start=reset");
+    config *config = CONFIGURE("neuron.threshold=1e6", "neuron.noise_sd=[0.65, 1.3]", "neuron.start=reset", precision);
     neurons *cells = make(config, CELLS, 0, CELLS, CELLS / 2, 0.1);
     static double zero[CELLS];
     double square[2] = {0}, sum[2] = {0};
     neurons_reset(cells, 1);
     for (int64_t step = 0; step < STEPS; step++) {
         neurons_step(cells, 1, step, 0, cells->part.mine, zero);
+        neurons_settle(cells);
         if (step < STEPS / 10) continue;
         for (int i = 0; i < CELLS; i++) sum[i >= CELLS / 2] += cells->field[0][i], square[i >= CELLS / 2] += cells->field[0][i] * cells->field[0][i];
     }
@@ -118,13 +118,22 @@ static void test_lif_noise(void **state) {
     neurons_free(cells);
     config_free(config);
 
-    config = CONFIGURE("neuron.noise=current", "neuron.noise_sd=0.65", "neuron.start=reset"); /* belongs to the drive, not to the membrane */
+    config = CONFIGURE("neuron.noise=current", "neuron.noise_sd=0.65", "neuron.start=reset", precision); /* belongs to the drive, not to the membrane */
     cells = make(config, 1, 0, 1, 1, 0.1);
     neurons_reset(cells, 1);
     for (int64_t step = 0; step < 100; step++) neurons_step(cells, 1, step, 0, cells->part.mine, zero);
-    assert_true(cells->field[0][0] == 0 && neurons_noise(cells, 1, 0, 0, cells->part.mine) != NULL);
+    neurons_settle(cells);
+    assert_true(cells->field[0][0] == 0 && neurons_are_noisy(cells));
+    assert_true((neurons_noise(cells, 1, 0, 0, cells->part.mine) != NULL) != neurons_are_single(cells));
+    assert_true((neurons_noise_single(cells, 1, 0, 0, cells->part.mine) != NULL) == neurons_are_single(cells));
     neurons_free(cells);
     config_free(config);
+}
+
+static void test_lif_noise(void **state) {
+    (void)state;
+    check_lif_noise("neuron.precision=double");
+    check_lif_noise("neuron.precision=single");
 }
 
 static void test_noise_of_step(void **state) { /* member step mod 4 of block step/4 of the neuron's own stream */
@@ -132,10 +141,20 @@ static void test_noise_of_step(void **state) { /* member step mod 4 of block ste
     config *config = CONFIGURE("neuron.noise_sd=1");
     neurons *cells = make(config, 100, 3, 5, 50, 0.1);
     double block[4 * 5];
+    float block_single[4 * 5];
     for (int64_t step = 0; step < 12; step++) {
         const double *noise = neurons_noise(cells, 9, step, 0, cells->part.mine);
         random_noise(42, RANDOM_NOISE, 3, 5, noise_counter(9, step), 5, block);
         assert_memory_equal(noise, block + (step & 3) * 5, 5 * sizeof(double));
+    }
+    neurons_free(cells);
+    config_free(config);
+    config = CONFIGURE("neuron.noise_sd=1", "neuron.precision=single");
+    cells = make(config, 100, 3, 5, 50, 0.1);
+    for (int64_t step = 0; step < 12; step++) {
+        const float *noise = neurons_noise_single(cells, 9, step, 0, cells->part.mine);
+        random_noise_single(42, RANDOM_NOISE, 3, 5, noise_counter(9, step), 5, block_single);
+        assert_memory_equal(noise, block_single + (step & 3) * 5, 5 * sizeof(float));
     }
     neurons_free(cells);
     config_free(config);
@@ -257,10 +276,10 @@ static void test_blocks(void **state) {
 }
 
 /** Single precision beside double: the same spikes of neurons under constant input but for few that are a step apart, voltages close until then.
- *  @param input of the first and of the last neuron @param close of voltages */
-static void check_single(const char *model, double first, double last, double close) {
+ *  @param noise an override @param input of the first and of the last neuron @param close of voltages */
+static void check_single(const char *model, const char *noise, double first, double last, double close) {
     enum { CELLS = 500, STEPS = 20000 };
-    config *one = CONFIGURE(model, "neuron.precision=double"), *other = CONFIGURE(model, "neuron.precision=single");
+    config *one = CONFIGURE(model, "neuron.precision=double", noise), *other = CONFIGURE(model, "neuron.precision=single", noise);
     neurons *exact = make(one, CELLS, 0, CELLS, 300, 0.1), *narrow = make(other, CELLS, 0, CELLS, 300, 0.1);
     assert_true(!neurons_are_single(exact) && neurons_are_single(narrow));
     double input[CELLS], worst = 0;
@@ -285,8 +304,10 @@ static void check_single(const char *model, double first, double last, double cl
 
 static void test_single(void **state) {
     (void)state;
-    check_single("neuron.model=lif", 0.9, 1.4, 2e-6);
-    check_single("neuron.model=iaf_psc_exp", 340, 540, 1e-4); /* pA; mV */
+    check_single("neuron.model=lif", NULL, 0.9, 1.4, 2e-6);
+    check_single("neuron.model=lif", "neuron.noise_sd=0.3", 0.9, 1.4, 2e-6);
+    check_single("neuron.model=lif", "neuron.noise_sd=[0.3, 0.6]", 0.9, 1.4, 2e-6);
+    check_single("neuron.model=iaf_psc_exp", NULL, 340, 540, 1e-4); /* pA; mV */
 }
 
 static void check_refused(const char *override, double dt, const char *wanted) {

@@ -80,10 +80,16 @@ static void make_neurons(simulation *sim) {
         if (!sim->input && strcmp(output->report.values[v], "input") == 0) sim->input = memory_new(MEMORY_STATE, mine, sizeof(double));
     sim->fired = memory_new(MEMORY_BUFFERS, mine, sizeof(int32_t));
     const neuron_model *model = sim->neurons->model;
-    if (sim->neurons->noise && model->noise_is_current && model->noise_is_current(sim->neurons)) {
-        sim->current_noise = memory_new(MEMORY_STATE, mine, sizeof(double));
+    if (neurons_are_noisy(sim->neurons) && model->noise_is_current && model->noise_is_current(sim->neurons)) {
+        const bool single = neurons_are_single(sim->neurons);
         double factor = sqrt(model->membrane_tau(sim->neurons) / sim->dt);
-        for (int i = 0; i < sim->part.mine; i++) sim->current_noise[i] = factor * model->noise_sd(sim->neurons, sim->part.first + i);
+        sim->current_noise = single ? NULL : memory_new(MEMORY_STATE, mine, sizeof(double));
+        sim->current_noise_single = single ? memory_new(MEMORY_STATE, mine, sizeof(float)) : NULL;
+        for (int i = 0; i < sim->part.mine; i++) {
+            const double sd = factor * model->noise_sd(sim->neurons, sim->part.first + i);
+            if (single) sim->current_noise_single[i] = (float)sd;
+            else sim->current_noise[i] = sd;
+        }
     }
 }
 
@@ -394,7 +400,7 @@ void simulation_free(simulation *sim) {
     memory_free(sim->trained);
     memory_free(sim->population_sd);
     memory_free(sim->tau);
-    memory_free(sim->current_noise);
+    memory_free(sim->current_noise), memory_free(sim->current_noise_single);
     memory_free(sim->input);
     memory_free(sim->bias_single), memory_free(sim->bias_alike);
     memory_free(sim->fired);

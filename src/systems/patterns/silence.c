@@ -39,12 +39,15 @@ static bool fire_alone(const lone_type *lone, double bias) {
     neurons *neurons = neurons_new(model, sim->neurons->parameters, lone->part, *sim->network.cells, sim->dt, sim->seed);
     double tau = model->membrane_tau(neurons), input[SAMPLE];
     int64_t steps = (int64_t)fmin(fmax(1000, 20 * tau) / sim->dt, STEPS_MAX);
-    bool current = neurons->noise && model->noise_is_current && model->noise_is_current(neurons), fired = false;
+    bool current = neurons_are_noisy(neurons) && model->noise_is_current && model->noise_is_current(neurons), fired = false;
     neurons_reset(neurons, STREAM_SILENCE);
     for (int64_t step = 0; step < steps && !fired; step++) {
         const double *noise = current ? neurons_noise(neurons, STREAM_SILENCE, step, 0, lone->part.mine) : NULL;
-        for (int i = 0; i < lone->part.mine; i++)
-            input[i] = bias + (noise ? sqrt(tau / sim->dt) * model->noise_sd(neurons, lone->part.first + i) * noise[i] : 0);
+        const float *single = current ? neurons_noise_single(neurons, STREAM_SILENCE, step, 0, lone->part.mine) : NULL;
+        for (int i = 0; i < lone->part.mine; i++) {
+            const double normal = noise ? noise[i] : single ? (double)single[i] : 0;
+            input[i] = bias + (current ? sqrt(tau / sim->dt) * model->noise_sd(neurons, lone->part.first + i) * normal : 0);
+        }
         neurons_step(neurons, STREAM_SILENCE, step, 0, lone->part.mine, input);
         for (int i = 0; i < lone->part.mine; i++) fired |= step >= steps / 2 && neuron_fired(neurons, i);
     }

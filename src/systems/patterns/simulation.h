@@ -46,6 +46,7 @@ typedef struct simulation {
     int64_t scored[SCORES];   /**< how many trained neurons have targets of each kind */
     double *tau;              /**< [N + units] plastic time constants when they differ, else NULL */
     double *current_noise;    /**< [mine] factor of unit normals that enter the drive, NULL without current noise */
+    float *current_noise_single; /**< of neurons in single precision, in place of that */
     struct perturbation *perturbation; /**< what a test does to the network (perturbation.h), NULL: nothing */
     const double *stimulus_now; /**< [mine] external input of the last step, NULL: none; borrowed from the stimulus */
     double *input;            /**< [mine] total input of the last step, if output.report wants it; else NULL */

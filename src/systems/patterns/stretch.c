@@ -27,7 +27,7 @@ typedef struct { union { _Alignas(64) double in_double[STRETCH]; float in_single
 static drive_told from_outside(simulation *sim, const trial *trial, int64_t step, int first, int end, sums *taken) {
     const static_input arriving = static_input_from(&sim->drive->arriving, first);
     const bool single = sim->drive->single;
-    drive_told told = {.sd = sim->current_noise};
+    drive_told told = {.sd = sim->current_noise, .sd_single = sim->current_noise_single};
     taken->at = arriving; /* counts stay where they are */
     taken->at.excitatory = arriving.excitatory && !single ? taken->excitatory.in_double : NULL;
     taken->at.inhibitory = arriving.inhibitory && !single ? taken->inhibitory.in_double : NULL;
@@ -41,6 +41,7 @@ static drive_told from_outside(simulation *sim, const trial *trial, int64_t step
     if (here && arriving.excitatory) told.arrived = &taken->at;
     if (sim->network.background) background_add(sim->network.background, trial->stream, step - 1, first, end, here ? &taken->at : &arriving);
     if (sim->current_noise) told.normals = neurons_noise(sim->neurons, trial->stream, step - 1, first, end);
+    if (sim->current_noise_single) told.normals_single = neurons_noise_single(sim->neurons, trial->stream, step - 1, first, end);
     return told;
 }
 

@@ -19,11 +19,11 @@ static bool reports_input(const plan_network *network) {
 static double bytes_of_state(const plan_network *network, double mine) {
     double all = (double)network->neurons, sources = all + (double)network->units;
     const double real = network->single ? 4 : 8, fields = network->model->field_count * (network->single ? 12.0 : 8.0); /* in double, too, for who reads them */
-    double neurons = fields + 4 + (network->noise ? 32 : 0); /* and since_spike, normals */
+    double neurons = fields + 4 + (network->noise ? 4 * real : 0); /* and since_spike, normals */
     if (network->single) neurons += 8;                       /* plastic_sum once more, and the bias */
     double drive = 4 * 8 + (network->readout ? 8 : 0) + (network->own_tau ? 16 : 0);        /* plastic_arriving, fixed, plastic_sum, total */
     if (network->network.any) drive += real * (network->own_static_tau ? 2 : 1) + (plan_is_typed(network) ? 4 : network->network.together ? 8 : 16);
-    double others = (reports_input(network) ? 8 : 0) + 8 + 4 + (network->current_noise ? 8 : 0); /* input, bias, the guard's counts */
+    double others = (reports_input(network) ? 8 : 0) + 8 + 4 + (network->current_noise ? real : 0); /* input, bias, the guard's counts */
     double filter = 20 * sources + (network->own_tau ? 16 * sources + 8 * sources : 8.0 * (double)(2 * network->loop_steps + 1));
     double known = network->cells->inhibitory ? all : 0; /* which neurons are excitatory */
     return mine * (neurons + drive + others) + filter + known + all; /* and who is trained */
