@@ -138,8 +138,7 @@ static status run_configured(const context *context, command_line *line) {
     free(path);
     if (result != STATUS_OK) return result;
     const learning_system *system = system_of(config);
-    result = system->resolve ? system->resolve(context, config) : STATUS_OK;
-    if (result == STATUS_OK) result = strcmp(line->command, "train") == 0 ? training_run(context, config, &line->run) : training_check(context, config);
+    result = strcmp(line->command, "train") == 0 ? training_run(context, config, &line->run) : training_check(context, config);
     if (system->forget) system->forget(config);
     config_free(config);
     return result;

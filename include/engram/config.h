@@ -181,9 +181,6 @@ char *config_resolve_path(const config *config, const char *path);
  *  @param hash of its content, 16 digits, which config_inputs() then gives without reading it; NULL: that of all its bytes, where the path says */
 void config_read_instead(config *config, const char *name, const char *path, const char *hash);
 
-/** The file that the PARAM_PATH "section.key" names now, as config_inputs() has it. @return owned by the caller, free(); "" for none */
-char *config_path(const config *config, const char *name);
-
 /** PATH_* of the PARAM_PATH "section.key"; 0 for what is none, or is not of the selected variant. */
 unsigned config_path_is(const config *config, const char *name);
 
@@ -207,6 +204,9 @@ char *config_changeable(const config *config, unsigned may);
 /** Files that the run reads, a line each: "section.key HASH path", HASH being the XXH3 of the content in 16 digits, CONFIG_UNREADABLE where it cannot be read.
  *  Collective: rank 0 reads. @return the same on all ranks, owned by the caller, free() */
 char *config_inputs(const context *context, const config *config);
+
+/** The same once more, when some files may have been found that were not named: those of @p before are not read again. */
+char *config_inputs_again(const context *context, const config *config, const char *before);
 #define CONFIG_UNREADABLE "0000000000000000"
 
 /** A run by what its results depend on: 16 digits of a hash of every value, but those that may differ and those of files, and of the content of files.

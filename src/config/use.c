@@ -179,12 +179,6 @@ static char *absolute_path(const config *self, const char *path) {
     return joined;
 }
 
-char *config_path(const config *self, const char *name) {
-    int section;
-    const config_slot *slot = find_path(self, name, &section);
-    return slot ? absolute_path(self, path_of(self, section, slot)) : config_text_copy("");
-}
-
 static void write_value(const config *self, config_section *section, const config_slot *slot, FILE *out) {
     char *base = config_state_base(section, slot);
     if (slot->entry->type == PARAM_PATH) {
@@ -277,30 +271,48 @@ static uint64_t hash_of(const config_slot *slot, const char *path) {
     return slot->entry->path & PATH_FOLDER ? hash_of_folder(path) : hash_of_file(path);
 }
 
-/** On one rank. */
-static char *list_inputs(const config *self) {
-    char *text = NULL;
+/** The line of list_inputs() that has this name and this path. @return NULL: there is none */
+static const char *known_line(const char *lines, const char *name, const char *path) {
+    enum { DIGITS = 16 };
+    const size_t length = strlen(name), end = strlen(path);
+    for (const char *line = lines; line && *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        const size_t at = length + 1 + DIGITS + 1;
+        const bool named = strncmp(line, name, length) == 0 && line[length] == ' ';
+        if (named && strcspn(line, "\n") == at + end && strncmp(line + at, path, end) == 0) return line;
+    }
+    return NULL;
+}
+
+/** On one rank. @param before as config_inputs_again() has it; NULL: all files are read */
+static char *list_inputs(const config *self, const char *before) {
+    char *text = NULL, *name;
     size_t bytes = 0;
     FILE *out = open_text(&text, &bytes);
     int section = 0;
     for (config_slot *slot = NULL; (slot = next_path(self, &section, slot));) {
         char *path = absolute_path(self, path_of(self, section, slot));
-        if (slot->hash) fprintf(out, "%s.%s %s %s\n", self->sections[section].schema->name, slot->entry->key, slot->hash, path);
-        else if (!is_left_out(&self->sections[section], slot))
-            fprintf(out, "%s.%s %016llx %s\n", self->sections[section].schema->name, slot->entry->key, (unsigned long long)hash_of(slot, path), path);
-        free(path);
+        if (asprintf(&name, "%s.%s", self->sections[section].schema->name, slot->entry->key) < 0) context_abort("config: no room for a name");
+        const char *known = known_line(before, name, path);
+        if (slot->hash) fprintf(out, "%s %s %s\n", name, slot->hash, path);
+        else if (known) fprintf(out, "%.*s\n", (int)strcspn(known, "\n"), known);
+        else if (!is_left_out(&self->sections[section], slot)) fprintf(out, "%s %016llx %s\n", name, (unsigned long long)hash_of(slot, path), path);
+        free(path), free(name);
     }
     if (fclose(out) != 0) context_abort("config: no room for a list of files");
     return text;
 }
 
-char *config_inputs(const context *context, const config *self) {
-    char *text = context->rank == 0 ? list_inputs(self) : NULL;
+char *config_inputs_again(const context *context, const config *self, const char *before) {
+    char *text = context->rank == 0 ? list_inputs(self, before) : NULL;
     int bytes = text ? (int)strlen(text) + 1 : 0;
     CHECK_MPI(MPI_Bcast(&bytes, 1, MPI_INT, 0, context->comm));
     if (!text) text = config_text_alloc((size_t)bytes, 1);
     CHECK_MPI(MPI_Bcast(text, bytes, MPI_CHAR, 0, context->comm));
     return text;
+}
+
+char *config_inputs(const context *context, const config *self) {
+    return config_inputs_again(context, self, NULL);
 }
 
 char *config_identity(const config *self, const char *inputs, unsigned may) {

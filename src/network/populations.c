@@ -25,7 +25,7 @@ static const param parameters[] = {
          full_rates),
     {"projections", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL,
      "table with a line a projection (CSV): source, target, one of probability, in_degree, out_degree and synapses, weight; if wanted weight_cv, "
-     "distribution, delay, delay_sd, multapses, autapses", offsetof(populations_parameters, projections)},
+     "distribution, delay, delay_sd, multapses, autapses", offsetof(populations_parameters, projections), MAY_TEST},
     LIST("connections", UNIT_NONE, "[]", 0, 1e15,
          "instead of a table: a number for each projection, row by row, a row for each target, a value for each source; 0: none",
          connections),

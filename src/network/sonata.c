@@ -20,7 +20,7 @@ enum { DELAY_FILE, DELAY_STEP, DELAY_IGNORE };
     {"population", PARAM_TEXT, UNIT_NONE, "", 0, 0, NULL, "edge population; may be left out when the file has one", offsetof(sonata_parameters, population)}, \
     {"edge_types", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL,                                                                                                     \
      "table of edge types (edge_types.csv) with syn_weight, nsyns or delay where the edges have none; left out: edge_types.csv beside edges.h5, "             \
-     "NAME_edge_types.csv beside NAME_edges.h5 or NAME.h5, if there is one", offsetof(sonata_parameters, types)},                                             \
+     "NAME_edge_types.csv beside NAME_edges.h5 or NAME.h5, if there is one", offsetof(sonata_parameters, types), MAY_TEST},                                   \
     {"delay", PARAM_CHOICE, UNIT_NONE, "file", 0, 0, "file step ignore",                                                                                      \
      "delays of the file: file: count, rounded to whole time steps (one, where none is given); step: must be one time step; ignore: are taken as one",        \
      offsetof(sonata_parameters, delay)}
@@ -30,10 +30,10 @@ static const param network_parameters[] = {
     {"nodes", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL,
      "SONATA nodes file: how many neurons there are, and by ei, synapse_class or excitatory which are excitatory; left out: the largest id, and the sign of "
      "outgoing weights",
-     offsetof(sonata_parameters, nodes)},
+     offsetof(sonata_parameters, nodes), MAY_TEST},
     {"node_types", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL,
      "table of node types (node_types.csv) with ei or synapse_class; left out: beside nodes as edge_types beside the edges",
-     offsetof(sonata_parameters, node_types)},
+     offsetof(sonata_parameters, node_types), MAY_TEST},
     {"bias", PARAM_NUMBER, UNIT_NONE, "0", -1e6, 1e6, NULL, "constant input of every neuron", offsetof(sonata_parameters, bias)},
 };
 static const param_table network_table = {"sonata", "static synapses from a SONATA edges file", network_parameters,

@@ -94,8 +94,12 @@ static status take_copy(const context *context, const char *directory, config *c
         config_read_instead(config, now->name, copy, NULL);
         log_line(context, "%s: %s cannot be read: the run's own copy is, %s", now->name, now->path, copy);
     } else {
-        result = status_fail(STATUS_INPUT, "%s: %s cannot be read, and the run has no whole copy of it (%s); say where the same content is: -P %s=FILE",
-                             now->name, now->path, copy, now->name);
+        const unsigned is = config_path_is(config, now->name);
+        const char *kept = is & PATH_KEPT ? ", and the run has no whole copy of it, " : "";
+        const char *moved = strcmp(now->path, before->path) != 0 ? before->path : "";
+        result = status_fail(STATUS_INPUT, "%s: %s%s%s cannot be read%s%s; the run needs it: bring it back, or say where the same content is: -P %s=%s",
+                             now->name, now->path, *moved ? " instead of " : "", moved, kept, *kept ? copy : "", now->name,
+                             is & PATH_FOLDER ? "FOLDER" : "FILE");
     }
     free(copy);
     return result;
@@ -111,8 +115,32 @@ static status settle_once(const context *context, const input *now, const input 
     return STATUS_OK;
 }
 
-static status fail_new(const char *name, const char *path) {
-    return status_fail(STATUS_INPUT, "%s: '%s', but the run began with '', no file; take it away, or start a new run (-o)", name, path);
+/** A file where the run began with none. @param found nobody named it */
+static status fail_new(const char *name, const char *path, bool found) {
+    if (!found) return status_fail(STATUS_INPUT, "%s: '%s', but the run began with '', no file; leave it out, or start a new run (-o)", name, path);
+    return status_fail(STATUS_INPUT,
+                       "%s: %s was not there when the run began: where none is named, this one is found by its name and read; take it away, or start a new "
+                       "run (-o)", name, path);
+}
+
+/** No file where the run began with one, which may have been found by its name. */
+static status fail_none(const char *name, const char *before) {
+    return status_fail(STATUS_INPUT, "%s: '', but the run began with '%s'; bring it back, say where the same content is (-P %s=FILE), or start a new run (-o)",
+                       name, before, name);
+}
+
+/** What can be read is not what the run began with. */
+static status fail_other(const char *directory, const config *config, const input *now, const input *before, bool moved) {
+    const unsigned is = config_path_is(config, now->name);
+    char *copy = copy_of(directory, before);
+    const char *kept = is & PATH_KEPT ? "; the run's copy: " : "";
+    status result = status_fail(
+        STATUS_INPUT,
+        "%s: an input file is not as it was when the run was saved: %s: %s%s%s; bring it back, say where the same content is (-P %s=%s%s%s), or start a new run "
+        "(-o)", directory, now->name, now->path, moved ? " instead of " : "", moved ? before->path : "", now->name, is & PATH_FOLDER ? "FOLDER" : "FILE", kept,
+        *kept ? copy : "");
+    free(copy);
+    return result;
 }
 
 /** Collective; not agreed, but the same on all ranks. */
@@ -123,9 +151,9 @@ static status settle(const context *context, const char *directory, config *conf
     if (!*now->path && !*before->path) /* no file was named, then or now */
         result = STATUS_OK;
     else if (!*before->path)
-        result = fail_new(now->name, now->path);
+        result = fail_new(now->name, now->path, false);
     else if (!*now->path)
-        result = status_fail(STATUS_INPUT, "%s: '', but the run began with '%s'; bring it back, or start a new run (-o)", now->name, before->path);
+        result = fail_none(now->name, before->path);
     else if (config_path_is(config, now->name) & PATH_ONCE && strcmp(now->hash, before->hash) != 0)
         result = settle_once(context, now, before, moved);
     else if (strcmp(before->hash, CONFIG_UNREADABLE) == 0 && moved)
@@ -135,13 +163,14 @@ static status settle(const context *context, const char *directory, config *conf
     else if (strcmp(now->hash, CONFIG_UNREADABLE) == 0)
         result = take_copy(context, directory, config, now, before);
     else if (strcmp(now->hash, before->hash) != 0)
-        result = status_fail(
-            STATUS_INPUT,
-            "%s: an input file is not as it was when the run was saved: %s: %s%s%s; bring it back, say where the same content is (-P %s=FILE; the run's copy: "
-            "%s/checkpoint/input-%s), or start a new run (-o)",
-            directory, now->name, now->path, moved ? " instead of " : "", moved ? before->path : "", now->name, directory, before->hash);
+        result = fail_other(directory, config, now, before, moved);
     free(shown);
     return result;
+}
+
+/** No file is named: one may be found by its name, which inputs_settle_found() looks at. */
+static bool may_be_found(const config *config, const input *named) {
+    return !*named->path && !(config_path_is(config, named->name) & PATH_ADDED);
 }
 
 status inputs_settle(const context *context, const char *directory, config *config, const char *now, const char *before) {
@@ -149,7 +178,7 @@ status inputs_settle(const context *context, const char *directory, config *conf
     input is, was;
     for (const char *line = now; result == STATUS_OK && (line = read_line(line, &is)); free(is.path)) {
         bool there = find(before, is.name, &was);
-        if (there || config_path_is(config, is.name) & PATH_ADDED) result = settle(context, directory, config, &is, &was);
+        if (!may_be_found(config, &is) && (there || config_path_is(config, is.name) & PATH_ADDED)) result = settle(context, directory, config, &is, &was);
         free(was.path);
     }
     for (const char *line = before; result == STATUS_OK && (line = read_line(line, &was)); free(was.path)) {
@@ -159,13 +188,14 @@ status inputs_settle(const context *context, const char *directory, config *conf
     return status_agree(context, result);
 }
 
-status inputs_check_found(const context *context, const config *config, const char *now) {
+status inputs_settle_found(const context *context, const run_inputs *of, config *config, const char *now) {
     status result = STATUS_OK;
-    input is;
-    for (const char *line = now; result == STATUS_OK && (line = read_line(line, &is)); free(is.path)) {
-        char *path = *is.path ? NULL : config_path(config, is.name);
-        if (path && *path) result = fail_new(is.name, path);
-        free(path);
+    input named, is, was;
+    for (const char *line = of->named; result == STATUS_OK && (line = read_line(line, &named)); free(named.path)) {
+        if (!may_be_found(config, &named)) continue;
+        find(now, named.name, &is), find(of->before, named.name, &was);
+        result = *is.path && !*was.path ? fail_new(is.name, is.path, true) : settle(context, of->directory, config, &is, &was);
+        free(is.path), free(was.path);
     }
     return status_agree(context, result);
 }

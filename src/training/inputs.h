@@ -5,14 +5,17 @@
 
 #include "engram/config.h"
 
-/** Compare files with those that a run began with: content counts. One that is elsewhere now is told;
+/** Compare files that are named with those that a run began with, before anybody reads them: content counts. One that is elsewhere now is told;
  *  one that is gone is read from the run's copy, which is told, too. One of PATH_ONCE may be gone, or have other content under its old name. Collective.
  *  @param now, before  config_inputs() now and then. @return agreed and printed: STATUS_INPUT for another content, or where neither file nor copy is there */
 status inputs_settle(const context *context, const char *directory, config *config, const char *now, const char *before);
 
-/** Does a file that preparing the network found beside another (edge_types.csv) go into it, of which nothing was said when the run began? Collective.
- *  @param now config_inputs() before it was prepared. @return agreed and printed: STATUS_INPUT if so */
-status inputs_check_found(const context *context, const config *config, const char *now);
+/** The files of the run in a directory: config_inputs() before its system resolved them, and when it began. */
+typedef struct { const char *directory, *named, *before; } run_inputs;
+
+/** The same of files that nobody named, when the system has resolved them: one may have been found beside another (edge_types.csv). Collective.
+ *  @param now config_inputs() then. @return as inputs_settle(); STATUS_INPUT also for one that was not there when the run began, or is there no more */
+status inputs_settle_found(const context *context, const run_inputs *of, config *config, const char *now);
 
 /** The files of a run that goes on, settled, for its next checkpoints: of what cannot be read now, or is not read again, what the run began with.
  *  Not collective. @param now, before as in inputs_settle() @return owned by the caller, free() */

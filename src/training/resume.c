@@ -87,36 +87,38 @@ status run_compare(const context *context, const char *directory, const char *ch
     return STATUS_OK;
 }
 
-/** Nothing is saved yet: the files that the run began with are those that its parameters.yaml names. */
-static status settle_unsaved(const context *context, const char *directory, config *config, const char *inputs) {
+/** Nothing is saved yet: the files that the run began with are those that its parameters.yaml names. @param[out] inputs owned */
+static status list_unsaved(const context *context, const char *directory, char **inputs) {
     struct config *before;
     char *path = text_of("%s/%s", directory, PARAMETERS_FILE);
     status result = config_read(context, path, NULL, training_schema(), &before);
     free(path);
     if (result != STATUS_OK) return result;
     start_find(context, before);
-    char *was = config_inputs(context, before);
-    result = inputs_settle(context, directory, config, inputs, was);
-    free(was);
+    *inputs = config_inputs(context, before);
     config_free(before);
     return result;
 }
 
-status resume_find(const context *context, const char *directory, config *config, const char *inputs, resume_point *point) {
+status resume_find(const context *context, const char *directory, config *config, const char *named, resume_point *point) {
     *point = (resume_point){.newest = -1};
+    status result = checkpoint_find(context, directory, &point->loop, &point->newest, &point->checkpoint);
+    if (result == STATUS_OK && point->checkpoint) result = checkpoint_read_origin(context, point->checkpoint, &point->origin);
+    if (result == STATUS_OK && !point->checkpoint) result = list_unsaved(context, directory, &point->inputs);
+    else if (result == STATUS_OK) point->inputs = text_of("%s%s", point->origin.inputs, "");
+    return result == STATUS_OK ? inputs_settle(context, directory, config, named, point->inputs) : result;
+}
+
+status resume_compare(const context *context, const char *directory, config *config, const resume_point *point) {
     status result = compare_with_parameters(context, directory, config);
-    if (result == STATUS_OK) result = checkpoint_find(context, directory, &point->loop, &point->newest, &point->checkpoint);
-    if (result == STATUS_OK && !point->checkpoint) return settle_unsaved(context, directory, config, inputs);
-    if (result == STATUS_OK) result = checkpoint_read_origin(context, point->checkpoint, &point->origin);
-    if (result == STATUS_OK) result = run_compare(context, directory, point->checkpoint, &point->origin, config);
-    if (result == STATUS_OK) result = inputs_settle(context, directory, config, inputs, point->origin.inputs);
-    if (result != STATUS_OK) return result;
+    if (result == STATUS_OK && point->checkpoint) result = run_compare(context, directory, point->checkpoint, &point->origin, config);
+    if (result != STATUS_OK || !point->checkpoint) return result;
     int64_t loops = config_get_integer(config, "learning", "loops");
     if (loops < point->loop) result = config_complain(config, "learning", "loops", "%lld, but %lld loops are done", (long long)loops, (long long)point->loop);
     return status_agree(context, result);
 }
 
 void resume_clear(resume_point *point) {
-    free(point->checkpoint);
+    free(point->checkpoint), free(point->inputs);
     checkpoint_forget(&point->origin);
 }

@@ -119,6 +119,16 @@ static status identify(test_job *job, config *given) {
     return result == STATUS_OK ? inputs_settle(world, directory, job->config, job->inputs, job->origin.inputs) : result;
 }
 
+/** What the system takes from files, and what was found among them. @return agreed and printed */
+static status resolve(test_job *job) {
+    status result = job->system->resolve ? job->system->resolve(job->world, job->config) : STATUS_OK;
+    char *now = config_inputs_again(job->world, job->config, job->inputs);
+    const run_inputs of = {job->options->directory, job->inputs, job->origin.inputs};
+    result = status_worse(result, inputs_settle_found(job->world, &of, job->config, now));
+    free(now);
+    return result;
+}
+
 static status read_configuration(test_job *job) {
     const test_options *options = job->options;
     char *path = joined(options->directory, PARAMETERS_FILE);
@@ -137,8 +147,8 @@ static status read_configuration(test_job *job) {
     if (result == STATUS_OK) job->system = system_of(job->config);
     if (result == STATUS_OK && !job->system->test_trial)
         result = status_agree(job->world, status_fail(STATUS_INPUT, "%s: the system %s has no tests", options->directory, job->system->name));
+    if (result == STATUS_OK) result = resolve(job);
     if (result == STATUS_OK) result = run_prepare(job->world, job->config, job->system);
-    if (result == STATUS_OK) result = inputs_check_found(job->world, job->config, job->inputs);
     if (result != STATUS_OK) return result;
     test_settings *settings = config_common(job->config, "test");
     if (options->trials) settings->trials = options->trials;

@@ -439,7 +439,7 @@ static status claim_directory(training *training, const run_options *options, re
         free(directory);
         return result;
     }
-    status result = resume_find(context, options->resume, training->config, training->inputs, point);
+    status result = resume_compare(context, options->resume, training->config, point);
     if (result == STATUS_OK && point->origin.identity && *point->origin.identity) { /* as when the run began, whatever keys this version has */
         free(training->identity);
         training->identity = strdup(point->origin.identity);
@@ -558,20 +558,38 @@ static status load_start(training *training) {
     return start_load(&subject, training->config);
 }
 
+/** What the system takes from files is known from here on; those of a run that goes on are settled before, and what was found among them then.
+ *  @return agreed and printed */
+static status resolve(training *training, const run_options *options, resume_point *point) {
+    const context *context = training->context;
+    const learning_system *system = training->system;
+    start_find(context, training->config);
+    char *named = config_inputs(context, training->config);
+    status result = options->resume ? resume_find(context, options->resume, training->config, named, point) : STATUS_OK;
+    if (result == STATUS_OK) {
+        result = system->resolve ? system->resolve(context, training->config) : STATUS_OK;
+        training->inputs = config_inputs_again(context, training->config, named);
+        const run_inputs of = {options->resume, named, point->inputs}; /* why a file cannot be used may be that it has come, or gone */
+        if (options->resume) result = status_worse(result, inputs_settle_found(context, &of, training->config, training->inputs));
+    }
+    free(named);
+    if (result != STATUS_OK) return result;
+    report_settle(training->config, system);
+    training->parameters = config_as_used(training->config);
+    training->identity = config_identity(training->config, training->inputs, MAY_RESUME);
+    return STATUS_OK;
+}
+
 status training_run(const context *context, config *config, const run_options *options) {
     training training = {.context = context, .config = config, .system = system_of(config), .results.metrics = -1, .output = config_common(config, "output"),
                          .checkpoint = config_common(config, "checkpoint"), .loops = config_get_integer(config, "learning", "loops")};
     training.progress.best = best_begin(config);
-    report_settle(config, training.system);
-    training.parameters = config_as_used(config);
-    start_find(context, config);
-    training.inputs = config_inputs(context, config);
-    training.identity = config_identity(config, training.inputs, MAY_RESUME);
     resume_point point = {0};
     double hours = isnan(options->max_hours) ? training.checkpoint->max_hours : options->max_hours;
     watch_begin(&training.watch, hours * 3600);
     heed_slurm(context, &training.watch);
-    status result = claim_directory(&training, options, &point);
+    status result = resolve(&training, options, &point);
+    if (result == STATUS_OK) result = claim_directory(&training, options, &point);
     bool starts_from = start_is_given(config) && !point.checkpoint; /* a run that goes on has weights of its own */
     if (result == STATUS_OK && starts_from) result = start_check(context, config);
     if (result == STATUS_OK) result = run_prepare(context, config, training.system);
@@ -586,7 +604,8 @@ status training_run(const context *context, config *config, const run_options *o
 status training_check(const context *context, config *config) {
     training training = {.context = context, .config = config, .system = system_of(config), .output = config_common(config, "output")};
     bool starts_from = start_is_given(config);
-    status result = status_agree(context, results_check_directory(config, NULL));
+    status result = training.system->resolve ? training.system->resolve(context, config) : STATUS_OK;
+    if (result == STATUS_OK) result = status_agree(context, results_check_directory(config, NULL));
     start_find(context, config);
     if (result == STATUS_OK && starts_from) result = start_check(context, config);
     if (result == STATUS_OK) result = run_prepare(context, config, training.system);

@@ -333,6 +333,25 @@ def test_going_on(bench):
         assert not (wrong := crash.differences(whole, parts)), f"{name}: differs in {wrong}"
 
 
+def test_lost_teacher(bench):
+    """The path that a network learns is gone when the run goes on: the run's own copy is read; without it the run says what is missing, and how to say where it is."""
+    write_tables(bench)
+    parameters = {key: bench.path(value) if key.endswith(".path") else value for key, value in {**SMALL, **KINDS["trajectory"]}.items()}
+    truth, parts, path = everything(train(bench, "one", parameters)), train(bench, "parts", {**parameters, "learning.loops": 1}), parameters["targets.path"]
+    os.rename(path, path + ".away")
+    said = bench.succeed(["train", "--resume", parts, "-P", "learning.loops=2"], 2)
+    assert f"targets.path: {path} cannot be read: the run's own copy is" in said and not difference(truth, everything(parts)), said
+    bench.succeed(["test", parts, "--trials", "1", "--overwrite"])
+    for name in os.listdir(os.path.join(parts, "checkpoint")):
+        if name.startswith("input-"):
+            os.remove(os.path.join(parts, "checkpoint", name))
+    for words in (["train", "--resume", parts, "-P", "learning.loops=3"], ["test", parts, "--trials", "1", "--overwrite"]):
+        code, _, err = bench.run(words)
+        assert code == 2 and f"targets.path: {path} cannot be read, and the run has no whole copy of it" in err and "-P targets.path=FILE" in err, err
+    said = bench.succeed(["train", "--resume", parts, "-P", "learning.loops=3", "-P", f"targets.path={path}.away"])
+    assert f"targets.path: {path}.away has the content of {path}" in said, said
+
+
 def test_kill(bench):
     """kill -9 at any moment, and resuming on other numbers of ranks, where loops begin anew and where they go on."""
     chance = random.Random(3)
@@ -403,4 +422,4 @@ def test_refusals(bench):
     assert code == 2 and "network.path" in err and err.count("engram: error") == 1, f"exit {code}\n{err}"
 
 
-run_tests([test_golden_traces, test_closed_against_literal, test_step_written_again, test_same_bits, test_every_choice_has_a_case, test_identity_of_kinds, test_going_on, test_refusals, test_kill])
+run_tests([test_golden_traces, test_closed_against_literal, test_step_written_again, test_same_bits, test_every_choice_has_a_case, test_identity_of_kinds, test_going_on, test_lost_teacher, test_refusals, test_kill])

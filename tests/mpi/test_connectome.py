@@ -190,7 +190,7 @@ def nodes_beside(bench, folder):
 
 def test_found_tables_are_of_the_run(bench):
     """A table that was found, not named, is one of the run's inputs: where it changes, goes or comes, a run does not go on, and a test is not made, as with files that are named."""
-    edges, nodes = "edge_type_id nsyns\n0 1\n5 2\n7 3\n", "node_type_id population ei\n1 v1 e\n2 v1 e\n"
+    edges, nodes = "edge_type_id nsyns\n0 1\n5 2\n7 3\n", "node_type_id population ei\n1 v1 e\n2 v1 i\n"
     kinds = {"network.edge_types": ([], "edge_types.csv", edges), "network.node_types": (["network.nodes"], "node_types.csv", nodes),
              "plastic.edge_types": (["plastic.path"], "edge_types.csv", edges)}
     for key, (extra, name, text) in kinds.items():
@@ -206,12 +206,14 @@ def test_found_tables_are_of_the_run(bench):
             for ranks, words in ((1, ["train", "--resume", out, "-P", "learning.loops=2"]), (2, ["test", out, "--trials", "1"])):
                 code, said, err = bench.run(words, ranks)
                 assert code == 2 and all(text in err for text in texts), f"{key}: {words}: exit code {code}\n{said}\n{err}"
+            return err
 
         without, said, _ = train(bench, path, f"{folder}-without", 1, given)
         assert "which lies beside" not in said, said
         with open(table, "w") as file:
             file.write(text)
-        refused(without, f"{key}: '{table}', but the run began with '', no file")
+        err = refused(without, f"{key}: {table} was not there when the run began", "take it away")
+        assert "another configuration" not in err and "take back" not in err, err  # what follows from the file is no mistake of its own
         out, said, _ = train(bench, path, f"{folder}-with", 2, given)
         assert f"{key}: {table}, which lies beside" in said, said
         with open(os.path.join(out, "run.json")) as one, open(os.path.join(without, "run.json")) as other:
@@ -220,10 +222,39 @@ def test_found_tables_are_of_the_run(bench):
             file.write("9 4 \n" if "edge" in key else "9 v1 i\n")
         refused(out, "an input file is not as it was", f"{key}: {table}")
         os.remove(table)
-        refused(out, f"{table}", "cannot be read")
+        refused(out, f"{key}: {table} cannot be read", f"bring it back, or say where the same content is: -P {key}=FILE")
+        code, _, err = bench.run(["train", bench.path(f"{folder}-with.yaml"), "--resume", out] + [word for o in given for word in ("-P", o)])  # by a file that names none
+        assert code == 2 and f"{key}: '', but the run began with '{table}'" in err, err
+        moved = bench.path(folder, "moved.csv")
+        with open(moved, "w") as file:
+            file.write(text)
+        for words in (["test", out, "--trials", "1"], ["train", "--resume", out, "-P", "learning.loops=2"]):
+            said = bench.succeed(words + ["-P", f"{key}={moved}"])
+            assert f"{key}: {moved} has the content of {table}" in said, said
         for words in (["train", "--resume", without, "-P", "learning.loops=2"], ["test", without, "--trials", "1"]):
             code, _, err = bench.run(words)
             assert code == 0, err
+
+
+def test_lost_files(bench):
+    """A file that a run needs and that is gone: before it is read, the run says which, where it was, and how to say where it is."""
+    path = edges_file(bench, "lost/edges.h5")
+    with h5py.File(bench.path("lost/nodes.h5"), "w") as file:
+        file["nodes/v1/node_type_id"], file["nodes/v1/node_group_id"], file["nodes/v1/node_group_index"] = [1] * 4, [0] * 4, np.arange(4)
+        file.create_group("nodes/v1/0")
+    nodes = bench.path("lost/nodes.h5")
+    out, _, _ = train(bench, path, "lost", 1, [f"network.nodes={nodes}"])
+    for key, lost in (("network.path", path), ("network.nodes", nodes)):
+        os.rename(lost, lost + ".away")
+        for ranks, words in ((2, ["train", "--resume", out, "-P", "learning.loops=2"]), (1, ["test", out, "--trials", "1", "--overwrite"])):
+            code, said, err = bench.run(words, ranks)
+            assert code == 2 and f"{key}: {lost} cannot be read; the run needs it: bring it back, or say where the same content is: -P {key}=FILE" in err, f"{said}\n{err}"
+            assert "No such file" not in err, err
+            code, said, err = bench.run(words + ["-P", f"{key}={lost}.nowhere"], ranks)
+            assert code == 2 and f"{key}: {lost}.nowhere instead of {lost} cannot be read" in err, f"{said}\n{err}"
+        said = bench.succeed(["test", out, "--trials", "1", "-P", f"{key}={lost}.away", "--overwrite"])
+        assert f"{key}: {lost}.away has the content of {lost}" in said, said
+        os.rename(lost + ".away", lost)
 
 
 def test_other_files(bench):
@@ -382,4 +413,4 @@ def test_missing_filters(bench):
 
 
 if __name__ == "__main__":
-    run_tests([test_wrong_index, test_weights, test_shared_rows, test_populations, test_types_beside, test_types_of_a_run, test_found_tables_are_of_the_run, test_other_files, test_delays_are_ignored, test_delays, test_neurons_follow_the_file, test_round_trip, test_file_is_busy, test_missing_filters])
+    run_tests([test_wrong_index, test_weights, test_shared_rows, test_populations, test_types_beside, test_types_of_a_run, test_found_tables_are_of_the_run, test_lost_files, test_other_files, test_delays_are_ignored, test_delays, test_neurons_follow_the_file, test_round_trip, test_file_is_busy, test_missing_filters])

@@ -26,7 +26,9 @@ static bool may_resume(const char *section, const char *key) {
 
 /** What a test may change: what is measured and the cue, how ranks exchange spikes, and where a file is now. */
 static bool may_test(const char *section, const char *key) {
-    if (strcmp(key, "path") == 0) return strcmp(section, "targets") == 0 || strcmp(section, "network") == 0 || strcmp(section, "plastic") == 0;
+    static const char *const files[] = {"path", "nodes", "node_types", "edge_types", "projections"};
+    for (size_t k = 0; k < sizeof files / sizeof *files; k++)
+        if (strcmp(key, files[k]) == 0) return true;
     if (strcmp(section, "output") == 0 || strcmp(section, "test") == 0 || strncmp(key, "exchange", 8) == 0) return true;
     return strcmp(section, "stimulus") == 0 && strcmp(key, "start") != 0 && strcmp(key, "stop") != 0;
 }
@@ -68,12 +70,34 @@ static void test_flags(void **state) {
     config_free(config);
 }
 
+/** Who is told that a file is not there is told to say where it is: every file that a test reads. */
+static void test_files_may_move(void **state) {
+    (void)state;
+    const config_schema *schema = training_schema();
+    int files = 0;
+    for (int of = 0; of < schema->system_count; of++)
+        for (int s = 0; s < schema->systems[of].section_count; s++) {
+            const param_section *section = &schema->systems[of].sections[s];
+            for (int v = -2; v < section->variant_count; v++) {
+                const param_table *table = v == -2 ? section->added : v < 0 ? section->common : section->variants[v];
+                for (int k = 0; table && k < table->count; k++) {
+                    const param *param = &table->params[k];
+                    if (param->type != PARAM_PATH || param->path & PATH_ONCE) continue;
+                    files++;
+                    if (!(param->may & MAY_TEST)) fail_msg("%s.%s is a file, and a test may not say where it is", section->name, param->key);
+                }
+            }
+        }
+    assert_true(files > 20);
+}
+
 static void test_changeable(void **state) {
     (void)state;
     config *config = defaults();
     char *text = config_changeable(config, MAY_TEST);
     assert_string_equal(text, "simulation.exchange, simulation.exchange_every, "
-                              "network.path, plastic.path, stimulus.* (but start, stop), targets.path, output.*, test.*");
+                              "network.path, network.edge_types, network.nodes, network.node_types, network.projections, plastic.path, plastic.edge_types, "
+                              "stimulus.* (but start, stop), targets.path, output.*, test.*");
     free(text);
     text = config_changeable(config, MAY_RESUME);
     assert_string_equal(text, "simulation.exchange, simulation.exchange_every, "
@@ -160,6 +184,7 @@ static void test_moved(void **state) {
 int main(int argc, char **argv) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_files_may_move),
         cmocka_unit_test(test_changeable),
         cmocka_unit_test(test_identity),
         cmocka_unit_test(test_added),

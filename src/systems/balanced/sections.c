@@ -28,7 +28,7 @@ static const param spread_params[] = {
 };
 static const param file_params[] = {
     {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "CSV or HDF5 file with F: a row a neuron, a number a dimension; scaled to the norm",
-     offsetof(file_settings, path)},
+     offsetof(file_settings, path), MAY_TEST},
     {"dataset", PARAM_TEXT, UNIT_NONE, "", 0, 0, NULL, "HDF5: the dataset, when the file has several", offsetof(file_settings, dataset)},
 };
 static const param_table ring = {"ring", "F_i at equal angles on a circle (2 dimensions)", ring_params, 1, sizeof(ring_settings)};
