@@ -200,7 +200,7 @@ def draw_tuning(axes, run, test="test", count=4):
     """Rates of neurons against the direction of pulses, from their preferred ones."""
     direction, rate, preferred = (run.test(f"tuning/{name}", test) for name in ("direction", "rate", "preferred"))
     fires = np.flatnonzero(np.isfinite(preferred) & (rate.max(axis=1) > 0))
-    for line, neuron in zip(("-", "--", ":", "-."), fires[np.linspace(0, len(fires) - 1, count).astype(int)]):
+    for line, neuron in zip(("-", "--", ":", "-."), fires[np.unique(np.linspace(0, len(fires) - 1, count).astype(int))]):
         axes.plot(np.degrees(np.append(direction, direction[0] + 2 * np.pi)), np.append(rate[neuron], rate[neuron][0]), line, color=SECOND, label=f"neuron {neuron}")
     off = np.angle(np.exp(1j * (direction[None, :] - preferred[fires][:, None])))
     edges = np.radians(np.arange(-191.25, 192, 22.5))

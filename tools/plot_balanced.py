@@ -2,6 +2,7 @@
 import numpy as np
 from dynamics import SECOND, TEACHER, DynamicsRun, draw_path, draw_phase, draw_raster, draw_tuning, draw_weights
 from plot_curves import learning_curve
+from plot_run import plural, without_deleted
 from plot_style import Panel, Skip, few_ticks, legend_above, titled
 
 SHOWN_S = 5 # of a trial
@@ -74,8 +75,14 @@ def weights(plot_run, options):
 
 
 def balance(plot_run, options):
+    if plot_run.has("test.h5", "test/0") and not plot_run.has("test.h5", "test/0/balance_ratio"):
+        raise Skip("the test did not measure it (protocol.balance)")
     run = opened(plot_run, "balance_ratio", "balance_correlation")
     ratio, correlation = run.test("balance_ratio"), run.test("balance_correlation")
+    kept = plot_run.kept("test.h5", np.flatnonzero(np.isfinite(ratio)))
+    ratio, correlation = ratio[kept], correlation[kept]
+    if not len(ratio):
+        raise Skip("no neuron has a balance")
 
     def draw(axes):
         axes.plot(ratio, correlation, "o", color=SECOND, markersize=2.5, gid="balance")
@@ -83,11 +90,15 @@ def balance(plot_run, options):
         axes.set(xlabel="Inhibition over excitation of a neuron", ylabel="Their correlation")
         for axis in (axes.xaxis, axes.yaxis):
             few_ticks(axis)
-    return drawn(draw, f"Balance of {len(ratio):,} neurons: mean ratio {np.nanmean(ratio):.3f}, correlation {np.nanmean(correlation):.2f}")
+    return drawn(draw, f"Balance of {plural(len(ratio), 'neuron')}{without_deleted([plot_run], 'test.h5')}: mean ratio {np.nanmean(ratio):.3f}, correlation {np.nanmean(correlation):.2f}")
 
 
 def tuning(plot_run, options):
+    if plot_run.has("test.h5", "test/0") and not plot_run.has("test.h5", "test/0/tuning/rate"):
+        raise Skip("the test did not measure it (protocol.tuning)")
     run = opened(plot_run, "tuning/rate")
+    if not (run.test("tuning/rate").max() > 0):
+        raise Skip("no neuron fired while pulses lasted")
     return drawn(lambda axes: draw_tuning(axes, run), "Tuning to the direction of pulses", 66)
 
 

@@ -139,12 +139,13 @@ def learning_curve(run, options):
                 if not axes.get_legend_handles_labels()[1]:
                     axes.lines[-1].set_label("this run")
                 axes.plot(published["loop"], published[column], color=TARGET, linestyle="none", marker=MARKERS[3], markersize=3, markerfacecolor="none", markeredgewidth=0.6, label="published", gid="published", clip_on=False)
-            axes.set_ylabel(row[0] if len(rows) < 4 or len(row[0]) < 14 else row[0].replace(" ", "\n", 1))
+            axes.set_ylabel(row[0] if len(row[0]) < 14 or (k == 0 and len(rows) < 4) else row[0].replace(" ", "\n", 1))  # as long as its axes are high
             if row[1] and decades(axes) > 1:
                 axes.set_yscale("log")
             else:
                 few_ticks(axes.yaxis)
                 low, high = axes.get_ylim()
+                high = max(high, axes.dataLim.y1 + 0.07 * (axes.dataLim.y1 - min(low, 0)))  # room for points at the top, where values change little
                 axes.set_ylim(min(low, 0), high)
                 if low < 0:
                     axes.axhline(0, color=GREY, linewidth=0.4, zorder=0)

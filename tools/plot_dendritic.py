@@ -2,7 +2,7 @@
 import numpy as np
 from codes import CodesRun, draw_fields, draw_reconstructions
 from plot_curves import learning_curve
-from plot_run import choose, fail, nearest, plural
+from plot_run import choose, fail, nearest, plural, without_deleted
 from plot_style import COLUMN, NETWORK, TARGET, Panel, Skip, few_ticks, legend_above, titled
 
 FIELDS = 40     # input weights that are shown as images, at most
@@ -71,8 +71,8 @@ def raster(run, options):
 
 
 def rates(run, options):
-    rate, deleted = run.data("test.h5", "test/0/rate_hz")[:], run.deleted("test.h5")
-    rate = rate[np.isfinite(rate) & (~deleted if deleted is not None else True)]
+    rate = run.data("test.h5", "test/0/rate_hz")[:]
+    rate = rate[run.kept("test.h5", np.flatnonzero(np.isfinite(rate)))]
     if not len(rate):
         raise Skip("no neuron has a rate")
     wanted = run.number("neuron.rate")
@@ -85,7 +85,7 @@ def rates(run, options):
         axes.set(xlabel="Rate (Hz)", ylabel="Neurons")
         few_ticks(axes.yaxis, integer=True)
         legend_above(axes)
-        titled(figure, "Frozen weights: rates" + (f", without {plural(deleted.sum(), 'deleted neuron')}" if deleted is not None else ""))
+        titled(figure, f"Frozen weights: rates{without_deleted([run], 'test.h5')}")
     return Panel(draw, 50)
 
 

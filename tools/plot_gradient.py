@@ -62,8 +62,8 @@ def sample(run, options):
                 name = "class" if kind == "readout" and run.has("test.h5", "test/0/confusion") and values.shape[1] > 1 else label.lower()
                 for k in range(min(READOUTS, values.shape[1])):
                     axes.plot(time, values[:, k], linestyle=LINES[k][1], color=LINES[k][0], label=f"{name} {k}" if values.shape[1] > 1 else label.lower(), gid=f"{label} {k}")
-                    if kind == "readout" and target is not None:
-                        axes.plot(time, target[:, k], color=TARGET, linewidth=0.6, linestyle=(0, (3, 1.5)), label="target" if k == 0 else None, gid=f"target {k}")
+                for k in range(min(READOUTS, values.shape[1]) if kind == "readout" and target is not None else 0):
+                    axes.plot(time, target[:, k], color=TARGET, linewidth=0.6, linestyle=(0, (3, 1.5)), label="target" if k == 0 else None, gid=f"target {k}")
                 if values.shape[1] > 1 or (kind == "readout" and target is not None):
                     legend_above(axes)
             axes.set_ylabel(label)
@@ -76,6 +76,8 @@ def sample(run, options):
 
 
 def confusion(run, options):
+    if run.has("test.h5", "test/0") and not run.has("test.h5", "test/0/confusion"):
+        raise Skip("no class is read: readouts follow values")
     counts = first(run, "confusion")
     right = np.trace(counts) / max(1, counts.sum())
 
@@ -90,6 +92,8 @@ def confusion(run, options):
 
 
 def paths(run, options):
+    if run.parameters.get("task.kind") != "navigation":
+        raise Skip("nobody goes anywhere (task.kind: navigation)")
     path = first(run, "path")
     path = path.reshape(len(path), -1, 2)[:PATHS]
 
@@ -139,6 +143,8 @@ def share_of_signs(signs, width):
 
 def connections(run, options):
     """Which connections there were before the first loop, and which there are after the last one."""
+    if run.system != "lsnn" or run.number("learning.connectivity") == 1:
+        raise Skip("connections are not rewired (learning.connectivity, below 1)")
     pairs = []
     for name in ("input", "recurrent"):
         begun = run.data("lsnn.h5", f"{name}_begun")[:]

@@ -2,7 +2,7 @@
 import numpy as np
 from matplotlib.ticker import FuncFormatter
 from plot_curves import colour_of, learning_curve
-from plot_run import choose, correlation, plural, signed, slope
+from plot_run import choose, correlation, plural, signed, slope, without_deleted
 from plot_style import EXCITATORY, GREY, INHIBITORY, MARKERS, NETWORK, STIMULUS, TARGET, TASKS, Panel, Skip, few_ticks, legend_above, titled, width_of
 from plot_units import loop_rates, psth_of, tested_drive, tested_rates, trained_traces, trials
 
@@ -86,7 +86,7 @@ def scores(run, options):
     run.file("test.h5")
     tasks, unit = run.chosen_tasks(options), run.paired()
     trained = np.zeros(len(unit), bool)
-    trained[run.trained()] = True
+    trained[run.kept("test.h5", run.trained())] = True
     groups = [(trained & (unit != -2), "Recorded units" if (unit >= 0).any() else "Neurons"), (trained & (unit == -2), "Auxiliary neurons")]
     rows = []
     for which, name in groups:
@@ -121,13 +121,13 @@ def scores(run, options):
         grid[-1][1].set_xlabel("Slope of drive on target")
         many = f" × {plural(len(tasks), 'task')}" if len(tasks) > 1 else ""
         counts = ", ".join(f"{len(values[0][0]) // max(1, len(tasks)):,} {name.lower()}" for name, values in rows)
-        titled(figure, f"Frozen weights: scores of {counts}{many}" + (f"; mean ± SD over {len(run.group)} runs" if len(run.group) > 1 else ""))
+        titled(figure, f"Frozen weights: scores of {counts}{many}{without_deleted(run.group, 'test.h5')}" + (f"; mean ± SD over {len(run.group)} runs" if len(run.group) > 1 else ""))
     return Panel(draw, 30 + 24 * len(rows))
 
 
 def group_like(other, name):
     unit, which = other.paired(), np.zeros(len(other.paired()), bool)
-    which[other.trained()] = True
+    which[other.kept("test.h5", other.trained())] = True
     return which & (unit == -2) if name.startswith("Auxiliary") else which & (unit != -2)
 
 
@@ -257,7 +257,9 @@ def mean_rates(run, options):
     recorded = (unit[gids] >= 0).any()
     if recorded:
         gids = gids[unit[gids] >= 0]
-    points = []
+    gids, points = run.kept("test.h5", gids), []
+    if not len(gids):
+        raise Skip("the test deleted every neuron that has a target")
     for task in tasks:
         if f"targets/{task}/rate" not in run.file("targets.h5"):
             raise Skip("the targets are drives, not rates")
@@ -288,8 +290,8 @@ def mean_rates(run, options):
                 axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
         if len(tasks) <= len(TASKS):
             axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), handletextpad=0.3) if width_of(figure) > 150 else legend_above(axes, 1)
-        note = f"; {silent} silent ones not shown" if silent else ""
-        titled(figure, f"Mean rates of {plural(len(gids), 'recorded unit' if recorded else 'neuron')}: PSTH against target{note}")
+        note = f"; {plural(silent, 'silent one')} not shown" if silent else ""
+        titled(figure, f"Mean rates of {plural(len(gids), 'recorded unit' if recorded else 'neuron')}: PSTH against target{without_deleted([run], 'test.h5')}{note}")
     return Panel(draw, 66)
 
 

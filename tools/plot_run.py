@@ -192,6 +192,11 @@ class Run(engram.Run):
         """Of each neuron whether the test of this file silenced it (engram test --delete-neurons); None where it silenced none."""
         return self.data(name, "test/deleted")[:] > 0 if self.has(name, "test/deleted") else None
 
+    def kept(self, name, gids):
+        """Those of these neurons that the test of this file did not silence."""
+        deleted = self.deleted(name)
+        return gids if deleted is None else gids[~deleted[gids]]
+
     # ---- names ----
 
     def names(self, kind):
@@ -286,6 +291,12 @@ class Run(engram.Run):
         except Skip:
             pass
         return f"{word}: {name}" if word else name
+
+
+def without_deleted(runs, name):
+    """For the title of a panel that leaves out the neurons which the test of this file silenced: of several runs those of all."""
+    counts = [int(deleted.sum()) for deleted in (run.deleted(name) for run in runs) if deleted is not None]
+    return f", without {plural(sum(counts), 'deleted neuron')}" if counts else ""
 
 
 def like(other, run, gids):

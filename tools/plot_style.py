@@ -1,4 +1,5 @@
 """How figures of tools/plot look, how large they are and how they are saved: widths of journals in mm, text of 6 to 8 points, colours that differ in grey, too."""
+import logging
 import os
 import re
 import textwrap
@@ -9,6 +10,8 @@ matplotlib.use("Agg")
 import matplotlib.font_manager  # noqa: E402 (after the backend is chosen)
 import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.ticker import MaxNLocator  # noqa: E402
+
+logging.getLogger("fontTools").setLevel(logging.ERROR)  # what it thinks of the dates of fonts that a PDF takes in is of no use to a reader
 
 COLUMN, PAGE = 89.0, 183.0  # mm: one column of a journal, and two
 NARROWEST, WIDEST = 60.0, 500.0  # mm

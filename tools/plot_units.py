@@ -23,7 +23,7 @@ def shown_tasks(run, options, panel):
 
 
 class Grid:
-    """Axes [unit][task] under a line for the legend. @param deleted  what Run.deleted() gives: rows of these neurons are hatched, as they are silent whatever the network does"""
+    """Axes [unit][task] under a line for the legend. @param deleted  what Run.deleted() gives: rows of these neurons are hatched, as they are silent, and not scored, whatever the network does"""
 
     def __init__(self, figure, run, shown, tasks, deleted=None):
         places = figure.add_gridspec(len(shown) + 1, len(tasks), height_ratios=[0.09] + [1] * len(shown))
@@ -97,9 +97,10 @@ def drive_panel(run, options, panel, file):
     what = "rate φ(drive)" if rate else "drive" if tested or run.number("output.correlation_window") == 0 else "averaged drive"
     label = f"Rate φ(drive) (spikes per {told(run.parameters.get('plastic.time_unit', 'time unit'))})" if rate else "Synaptic drive"
     trials = len(run.data("test.h5", f"test/{tasks[0]}/trial_correlation")) if tested else 0
+    deleted = run.deleted("test.h5") if tested else None
 
     def draw(figure):
-        grid = Grid(figure, run, shown, tasks)
+        grid = Grid(figure, run, shown, tasks, deleted)
         for n in range(len(shown)):
             for c in range(len(tasks)):
                 axes = grid.axes[n][c]
@@ -155,10 +156,16 @@ def tested_rates(run, options):
         each = [np.array([smoothed(columns(psth_of(other, task)[0], [other_gid(other, run, gid)])[:, 0], sd) for gid in gids]) for other in run.group]
         here = []
         for n, gid in enumerate(gids):
-            spread = np.std([one[n] for one in each], axis=0, ddof=1) if len(run.group) > 1 else None
-            mean = np.mean([one[n] for one in each], axis=0)
-            of_runs = np.array(r)[:, n]
-            score = f"r = {signed(of_runs[0])}, slope {signed(gain[gid])}" if len(of_runs) == 1 else f"r = {signed(of_runs.mean())} ± {signed(of_runs.std(ddof=1))}"
+            fires = [k for k, other in enumerate(run.group) if len(other.kept("test.h5", np.array([other_gid(other, run, gid)])))]  # runs whose test did not delete it
+            mine = [each[k][n] for k in fires or range(len(each))]
+            spread = np.std(mine, axis=0, ddof=1) if len(mine) > 1 else None
+            mean = np.mean(mine, axis=0)
+            of_runs = np.array(r)[fires, n]
+            if len(run.group) == 1:
+                score = f"r = {signed(r[0][n])}, slope {signed(gain[gid])}"
+            else:
+                score = f"r = {signed(of_runs.mean())}" + (f" ± {signed(of_runs.std(ddof=1))}" if len(fires) > 1 else "") if fires else ""
+                score += f"{', ' if score else ''}deleted in {len(run.group) - len(fires)} of {len(run.group)} runs" if len(fires) < len(run.group) else ""
             here.append((target[:, n], mean, spread, score))
         curves.append(here)
     bins = bins + shift

@@ -119,8 +119,9 @@ def options(**given):
 def drawn(run, panel, chosen=None):
     """The figure of a panel, and its lines and areas by the names that they have in an SVG."""
     with plt.rc_context(style()):
-        figure = new_figure(89, 60)
-        panel(run, chosen or options()).draw(figure)
+        made = panel(run, chosen or options())
+        figure = new_figure(89, made.height)
+        made.draw(figure)
         figure.canvas.draw()
     artists = {artist.get_gid(): artist for axes in figure.axes for artist in axes.get_children() if artist.get_gid()}
     plt.close(figure)
@@ -366,9 +367,10 @@ def test_deleted(bench):
     for panel in (plot_units.trials, plot_units.tested_rates):  # without rasters.h5: loops, and a test of the whole network
         figure, artists = drawn(Run(recorded(bench)), panel, chosen)
         assert not any("deleted" in text for text in [*artists, *texts(figure)]), texts(figure)
-    bench.succeed(["test", out, "--trials", "4", "--overwrite", "--delete-neurons", "0.5"])
+    bench.succeed(["test", out, "--trials", "5", "--overwrite", "--delete-neurons", "0.5"])
     figure, artists = drawn(Run(out), plot_units.tested_rates, chosen)
     assert {name for name in artists if name.startswith("deleted")} == wanted and "deleted (8 of 16 neurons)" in texts(figure), texts(figure)
+    check_deleted_drives(bench, out, deleted, pairs)
 
     for system in ("lsnn", "differentiable"):
         check_deleted_in_sample(bench, system)
@@ -388,6 +390,39 @@ def test_deleted(bench):
         low, high = artists[f"deleted {gid}"].get_xy()[:, 1].min(), artists[f"deleted {gid}"].get_xy()[:, 1].max()
         assert low < gid < high < low + 1.01 and 0.2 < grey_of(artists[f"deleted {gid}"].get_facecolor()[:3]) < 0.9, (gid, low, high)
     assert "deleted (5 of 20 neurons)" in texts(figure), texts(figure)
+    for given, count, told in ((["--delete-neurons", "0.25"], 15, "Balance of 15 neurons, without 5 deleted neurons"), ([], 20, "Balance of 20 neurons: mean ratio")):
+        bench.succeed(["test", out, "--overwrite", *given])
+        figure, artists = drawn(Run(out), plot_balanced.balance)
+        assert len(artists["balance"].get_xdata()) == count and any(told in text.replace("\n", " ") for text in texts(figure)), texts(figure)
+
+
+def check_deleted_drives(bench, out, deleted, pairs):
+    """Drives of a test and its scores: deleted neurons are marked where they are shown, and left out where neurons are counted. @param out  run whose test deleted neurons"""
+    units, gids = options(units=UNITS), {gid for gid in np.flatnonzero(deleted) if pairs[gid] >= 0}
+    figure, artists = drawn(Run(out), plot_units.tested_drive, units)
+    assert {name for name in artists if name.startswith("deleted")} == {f"deleted {gid} {task}" for gid in gids for task in PLACE.values()}, list(artists)
+    assert "deleted (8 of 16 neurons)" in texts(figure) and sum(text.endswith("deleted") for text in texts(figure)) == 2 * len(gids), texts(figure)
+    for run, panel in ((Run(recorded(bench)), plot_units.tested_drive), (Run(out), plot_units.trained_traces)):  # of the whole network, and of training
+        figure, artists = drawn(run, panel, units)
+        assert not any("deleted" in text for text in [*artists, *texts(figure)]), texts(figure)
+
+    kept = len(UNITS) - len(gids)
+    figure, artists = drawn(Run(out), plot_patterns.mean_rates)
+    title = " ".join(texts(figure)).replace("\n", " ")
+    assert len(artists["rates 0"].get_offsets()) == kept and f"Mean rates of {kept} recorded unit" in title and "without 8 deleted neurons" in title, title
+    run = Run(out)
+    trained = np.zeros(len(deleted), bool)
+    trained[run.trained()] = True
+    slopes = plot_patterns.scores_of(run, [0, 1], trained & ~deleted & (pairs >= 0), "slope")
+    title = " ".join(texts(drawn(run, plot_patterns.scores)[0])).replace("\n", " ")
+    assert f"scores of {kept} recorded units" in title and "× 2 tasks, without 8 deleted neurons" in title and f"median {np.median(slopes):.2f}".replace("-", "\N{MINUS SIGN}") in title, title
+
+    runs = [recorded(bench, 2), out]  # of several runs that in which nothing was deleted counts
+    gone = next(unit for unit in range(len(UNITS)) if deleted[np.flatnonzero(pairs == unit)[0]])
+    of_run = int(np.flatnonzero(engram_test.read(runs[0], "targets.h5", "targets/recorded_unit") == gone)[0])
+    figure, artists = drawn(plot_compare.group(Run(runs[0]), runs[1:]), plot_units.tested_rates, options(units=[UNITS[gone]], smooth=0))
+    near(artists[f"psth {of_run} 0"].get_ydata(), engram_test.read(runs[0], "test.h5", "test/0/psth")[:, of_run], "PSTH of the run that has the neuron")
+    assert sum("deleted in 1 of 2 runs" in text for text in texts(figure)) == 2, texts(figure)
 
 
 def test_incomplete_runs(bench):
@@ -519,6 +554,15 @@ def check_connections(out, artists):
     assert wide.shape == (2, 234, 167) and abs(wide[:, :-1, :-1].sum() / (233 * 166) - 0.6) < 0.01 and wide[0].sum() > 1.9 * wide[1].sum()
 
 
+def check_curves_fit(figure, system):
+    """Points at the top are inside of their axes, and labels of axes no longer than these are high."""
+    for axes in figure.axes:
+        high, most = axes.transData.transform([(0, axes.get_ylim()[1]), (0, max(np.max(line.get_ydata()) for line in axes.lines if len(line.get_ydata())))])[:, 1]
+        assert high - most > 0.03 * axes.bbox.height, f"{system}, {axes.get_ylabel()}: {most} px of {high}"
+        label = axes.yaxis.label.get_window_extent()
+        assert label.height < 1.15 * axes.bbox.height, f"{system}, {axes.get_ylabel()}: the label is {label.height / axes.bbox.height:.2f} times as long as its axes are high"
+
+
 def test_other_systems(bench):
     """Runs of every system are drawn; their learning curves are the file's numbers."""
     script = the_script()
@@ -535,9 +579,14 @@ def test_other_systems(bench):
             if name == "connections":
                 check_connections(out, artists)
             if name == "learning":
+                check_curves_fit(figure, system)
                 column = plot_curves.rows_of(run)[0][2][0][0]
                 near(artists[f"raw {column} 0"].get_ydata(), [line[column] for line in metrics(out)], f"{system} {column}")
     assert "no neurons that are shown by name" in refused(script, bench.path("lsnn"), "--units", "3")
+    said = plot(bench.path("balanced"), "-o", bench.path("b", "f.pdf"), "--panels", "phase", "tuning")  # with italics, of whose fonts nothing is said
+    assert "tuning: skipped, the test did not measure it (protocol.tuning)" in said and os.path.exists(bench.path("b", "f.pdf")), said
+    said = plot(bench.path("differentiable"), "-o", bench.path("b", "g.png"), "--format", "png", "--panels", "paths", "connections", "sample")
+    assert "paths: skipped, nobody goes anywhere" in said and "connections: skipped, connections are not rewired (learning.connectivity, below 1)" in said, said
     said = plot(bench.path("dendritic"), "-o", bench.path("d", "f.svg"), "--units", "3", "7", "--panels", "fields")
     assert os.path.exists(bench.path("d", "f.svg")) and not os.path.exists(bench.path("d", "f.png")), said
 
