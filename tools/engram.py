@@ -100,7 +100,7 @@ def text_of(value):
 def nearest(name, known):
     """The one among known names that may be meant, or None."""
     known = [str(other) for other in known]
-    close = difflib.get_close_matches(str(name), known, 1, 0.5) or difflib.get_close_matches(str(name).lower(), known, 1, 0.3)
+    close = difflib.get_close_matches(str(name), known, 1, 0.5) or difflib.get_close_matches(str(name).lower(), known, 1, 0.5)
     return close[0] if close else None
 
 
@@ -228,6 +228,8 @@ class Tasks(Mapping):
         if task in self.common and task not in self.run.tasks:
             with self.run.opened(self.file) as opened:
                 return array_of(opened[f"{self.path}/{task}"])
+        if task == "deleted" and self.path == "test" and task not in self.run.tasks:
+            raise EngramError(f"{self.run.folder}: {self.file}: no 'deleted': the test silenced no neuron (engram test --delete-neurons), or an earlier program made it")
         return Group(self.run, self.file, f"{self.path}/{self.run.task(task)}", self.short)
 
     def __repr__(self):
@@ -247,7 +249,7 @@ class Spikes:
         return len(self.times)
 
     def __repr__(self):
-        return f"{len(self)} spikes of {self.neurons} neurons in {len(self.loops)} trials of {self.duration:g} ms"
+        return f"{len(self)} spikes of {self.neurons} neurons in {len(self.loops)} trial{'s' * (len(self.loops) != 1)} of {self.duration:g} ms"
 
     def of(self, trials):
         """Those of some trials, which count from 0 again."""
@@ -560,7 +562,7 @@ class Run:
             (step, ids), steps = np.nonzero(raster), len(raster)
             times = (step + 1) * self.dt
         else:
-            raise missing(f"{self.folder}: {file}, task {task}: engram test --spikes all keeps spikes:", "entry", "raster", of)
+            raise EngramError(f"{self.folder}: {file}, task {task}: no spikes, which engram test --spikes all keeps; there is {', '.join(of)}")
         return Spikes(times, ids.astype(np.int64), np.zeros(len(ids), dtype=np.int64) if trial is None else trial.astype(np.int64), loops=np.zeros(trials, dtype=int),
                       tasks=np.full(trials, task), duration=steps * self.dt, dt=self.dt, neurons=self.populations["neurons"])
 
@@ -596,8 +598,8 @@ class Run:
         if not smooth >= 0:
             raise EngramError(f"{self.folder}: smooth is an SD in ms, not {smooth}")
         ids = np.arange(self.populations["neurons"]) if neurons is None else np.atleast_1d(np.asarray(neurons))
-        if len(ids) and not (ids.dtype.kind in "iu" and 0 <= ids.min() and ids.max() < self.populations["neurons"]):
-            raise EngramError(f"{self.folder}: neurons are ids from 0 to {self.populations['neurons'] - 1}")
+        if not (len(ids) and ids.dtype.kind in "iu" and 0 <= ids.min() and ids.max() < self.populations["neurons"]):
+            raise EngramError(f"{self.folder}: neurons are ids from 0 to {self.populations['neurons'] - 1}, one at least")
         return self.psth_of_test(number, bin, smooth, ids) if of == "test" else self.psth_of_spikes(number, of, round(wanted / self.dt), smooth, ids)
 
     def psth_of_test(self, task, bin, smooth, ids):

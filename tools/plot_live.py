@@ -12,13 +12,13 @@ import time
 
 import h5py
 import numpy as np
-from plot_curves import running_mean, window_of
+from plot_curves import ROWS, running_mean, window_of
 from plot_run import Run, fail
 from plot_style import TASKS
 
 RECENT = 20               # loops of which the mean time is taken
 PATIENCE, MORE = 60, 600  # s without a sign of life, besides three of the slowest loops; before the first loop and after the last
-WIDTH, HEIGHT, LEFT, BELOW, ABOVE = 640, 196, 56, 38, 8  # of a figure in the page
+WIDTH, HEIGHT, LEFT, RIGHT, BELOW, ABOVE = 640, 196, 56, 20, 38, 8  # of a figure in the page
 POINTS = 600              # of a line, at most
 NEURONS, SPIKES = 80, 20_000  # of the raster, at most
 LIVES = ("starting", "running", "finishing", "stale")
@@ -142,25 +142,26 @@ def nice_ticks(low, high, most=5):
 
 
 class Frame:
-    """Axes: from data to places in the SVG."""
+    """Axes: from data to places in the SVG. @param decades  y are from its decimal logarithm on to that of the end"""
 
-    def __init__(self, x, y, labels):
-        self.x, self.y, self.parts = x, y, []
-        for value in nice_ticks(*y, 4):
+    def __init__(self, x, y, labels, decades=False):
+        self.x, self.y, self.decades, self.parts = x, y, decades, []
+        for value in ([10.0**k for k in nice_ticks(*y, 4) if k == round(k)] if decades else nice_ticks(*y, 4)):
             at = self.up(value)
             self.parts.append(f'<line x1="{LEFT - 4}" x2="{LEFT}" y1="{at:.1f}" y2="{at:.1f}" stroke="#111"/><text x="{LEFT - 7}" y="{at + 4:.1f}" text-anchor="end">{tick(value)}</text>')
         for value in nice_ticks(*x, 6):
             at = self.right(value)
             self.parts.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{HEIGHT - BELOW}" y2="{HEIGHT - BELOW + 4}" stroke="#111"/>'
                               f'<text x="{at:.1f}" y="{HEIGHT - BELOW + 16}" text-anchor="middle">{tick(value)}</text>')
-        self.parts.append(f'<path d="M{LEFT} {ABOVE}V{HEIGHT - BELOW}H{WIDTH - 8}" fill="none" stroke="#111"/>')
+        self.parts.append(f'<path d="M{LEFT} {ABOVE}V{HEIGHT - BELOW}H{WIDTH - RIGHT}" fill="none" stroke="#111"/>')
         self.parts.append(f'<text x="{(LEFT + WIDTH) / 2}" y="{HEIGHT - 5}" text-anchor="middle">{html.escape(labels[0])}</text>')
         self.parts.append(f'<text transform="translate(12 {(HEIGHT - BELOW) / 2}) rotate(-90)" text-anchor="middle">{html.escape(labels[1])}</text>')
 
     def right(self, value):
-        return LEFT + (value - self.x[0]) / ((self.x[1] - self.x[0]) or 1) * (WIDTH - 8 - LEFT)
+        return LEFT + (value - self.x[0]) / ((self.x[1] - self.x[0]) or 1) * (WIDTH - RIGHT - LEFT)
 
     def up(self, value):
+        value = math.log10(value) if self.decades else value
         return HEIGHT - BELOW - (value - self.y[0]) / ((self.y[1] - self.y[0]) or 1) * (HEIGHT - BELOW - ABOVE)
 
     def line(self, x, y, look):
@@ -193,9 +194,10 @@ def curve(state, column, label):
         return ""
     tests = next((name for name in (f"validation_{column}", f"test_{column}") if np.isfinite(metrics.get(name, np.array([math.nan]))).any()), None)
     values = np.concatenate([metrics[column][good]] + ([metrics[tests][np.isfinite(metrics[tests])]] if tests else []))
-    low, high = min(0.0, values.min()), max(0.0, values.max())
+    decades = any(log and name == column for _, log, lines in ROWS.get(state.run.system, []) for name, _ in lines) and values.min() > 0 and values.max() > 10 * values.min()
+    low, high = (math.log10(values.min()), math.log10(values.max())) if decades else (min(0.0, values.min()), max(0.0, values.max()))
     room = 0.05 * (high - low) or 1
-    frame = Frame((0, max(state.loop, 1)), (low - room if low < 0 else low, high + room), ("training loop", label))
+    frame = Frame((0, max(state.loop, 1)), (low - room if low < 0 or decades else low, high + room), ("training loop", label), decades)
     tasks = sorted({int(task) for task in metrics["task"]})
     tasks = tasks if len(tasks) <= len(TASKS) else [None]
     for k, task in enumerate(tasks):
@@ -212,7 +214,7 @@ def curve(state, column, label):
     if tests:
         mine = np.isfinite(metrics[tests])
         frame.parts += [f'<circle cx="{frame.right(a):.1f}" cy="{frame.up(b):.1f}" r="3.5" fill="none" stroke="#111"/>' for a, b in zip(metrics["loop"][mine], metrics[tests][mine])]
-    told = [f"{len(tasks)} tasks: " + ", ".join(f"{task} {('solid', 'dashed', 'dotted', 'dash-dotted')[k]}" for k, task in enumerate(tasks))] if len(tasks) > 1 else []
+    told = [f"{len(tasks)} tasks: " + ", ".join(f"{state.run.task_title(task).removeprefix('task ')} {('solid', 'dashed', 'dotted', 'dash-dotted')[k]}" for k, task in enumerate(tasks))] if len(tasks) > 1 else []
     told += ["rings: tests, frozen weights"] if tests else []
     heading = html.escape(label + (f" ({'; '.join(told)})" if told else ""))
     return f"<h2>{heading}</h2>{frame.svg('curve-' + column, label)}"
@@ -258,10 +260,12 @@ def raster(state):
     place[shown] = np.arange(len(shown))
     seen = place[ids] >= 0
     times, rows = times[seen], place[ids[seen]]
-    if len(times) > SPIKES:
-        order = np.argsort(times)[-SPIKES:]
-        times, rows = times[order], rows[order]
-    frame = Frame((0, length / 1000), (0, len(shown)), ("time (s)", f"{len(shown)} of {total:,} neurons" if len(shown) < total else "neurons"))
+    begin = 0.0
+    if len(times) > SPIKES:  # those of its end
+        begin = np.sort(times)[-SPIKES]
+        times, rows = times[times >= begin], rows[times >= begin]
+        what = f"the last {(length - begin) / 1000:.3g} s of {what}"
+    frame = Frame((begin / 1000, length / 1000), (0, len(shown)), ("time (s)", f"{len(shown)} of {total:,} neurons" if len(shown) < total else "neurons"))
     tall = max(1.0, 0.8 * (HEIGHT - BELOW - ABOVE) / len(shown))
     ticks = "".join(f"M{frame.right(at / 1000):.1f} {frame.up(row + 0.9):.1f}v{tall:.1f}" for at, row in zip(times, rows))
     frame.parts.append(f'<path d="{ticks}" stroke="#111" stroke-width="0.8" fill="none"/>')

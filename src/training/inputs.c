@@ -137,8 +137,8 @@ static status fail_other(const char *directory, const config *config, const inpu
     status result = status_fail(
         STATUS_INPUT,
         "%s: an input file is not as it was when the run was saved: %s: %s%s%s; bring it back, say where the same content is (-P %s=%s%s%s), or start a new "
-        "run (-o)", directory, now->name, now->path, moved ? " instead of " : "", moved ? before->path : "", now->name, is & PATH_FOLDER ? "FOLDER" : "FILE", kept,
-        *kept ? copy : "");
+        "run (-o)", directory, now->name, now->path, moved ? " instead of " : "", moved ? before->path : "", now->name,
+        is & PATH_FOLDER ? "FOLDER" : "FILE", kept, *kept ? copy : "");
     free(copy);
     return result;
 }

@@ -669,6 +669,41 @@ def test_live(bench):
     assert not [name for name in os.listdir(bench.work) if name.endswith(".part")]
 
 
+def test_live_curves(bench):
+    """The page has decades where the figure has, tasks by their names, and of more spikes than it draws those of the end, whose time its axis has."""
+    state, most = plot_live.State(recorded(bench)), plot_live.SPIKES
+    assert "correlation (2 tasks: left solid, right dashed" in plot_live.curve(state, "correlation", "correlation")
+    assert "Spikes of loop 60<" in plot_live.raster(state)
+    times, _ = engram_test.spikes(recorded(bench))
+    duration = load(recorded(bench)).about["loop_model_ms"]
+    latest = np.sort(times[times > (LOOPS - 1) * duration] - (LOOPS - 1) * duration)
+    half = len(latest) // 2
+    try:
+        plot_live.SPIKES = half
+        text = plot_live.raster(state)
+    finally:
+        plot_live.SPIKES = most
+    begin = latest[-half]
+    assert f"Spikes of the last {(duration - begin) / 1000:.3g} s of loop 60<" in text, text[:200]
+    first = min(float(at) for at in re.findall(r"M([0-9.]+) [0-9.]+v", re.search(r'<path d="(M[^"]*)" stroke="#111" stroke-width="0.8"', text)[1]))
+    assert abs(first - plot_live.LEFT) < 0.2, first
+    assert plot_live.WIDTH - plot_live.Frame((0, 10000), (0, 1), ("", "")).right(10000) >= 18, "the last number has no room"
+
+    out = bench.path("decades")
+    shutil.rmtree(out, ignore_errors=True)
+    shutil.copytree(bench.train(bench.config("balanced.yaml", OTHERS["balanced"]), "balanced_live"), out)
+    with open(os.path.join(out, "metrics.csv")) as file:
+        header, *rows = [line.rstrip("\n").split(",") for line in file]
+    for row, value in zip(rows, ("1", "0.1", "0.001")):
+        row[header.index("nerr")] = value
+    with open(os.path.join(out, "metrics.csv"), "w") as file:
+        file.writelines(",".join(row) + "\n" for row in [header, *rows])
+    text = plot_live.curve(plot_live.State(out), "nerr", "nerr")
+    heights = [float(at) for at in re.findall(r'<circle cx="[0-9.]+" cy="([0-9.]+)" r="2.2"', text)]
+    assert len(heights) == 3 and abs((heights[2] - heights[1]) / (heights[1] - heights[0]) - 2) < 0.02, heights
+    assert ">0.001<" in text and ">0.1<" in text and ">0<" not in text.split("training loop")[0].split('text-anchor="middle"')[0], text
+
+
 def test_states(bench):
     """The page says of a run what engram status says of it: done, failed, stale, starting."""
     done = recorded(bench)
@@ -717,4 +752,4 @@ def test_states(bench):
     assert "exit code 4" in open(bench.path("failed.html"), encoding="utf-8").read() and "30 of 60" in open(bench.path("dead.html"), encoding="utf-8").read()
 
 
-run_tests([test_learning_curve, test_units, test_order, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_plot_refusals, test_live, test_states])
+run_tests([test_learning_curve, test_units, test_order, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_plot_refusals, test_live, test_live_curves, test_states])

@@ -329,7 +329,9 @@ def test_psth(bench):
     assert trials.trials == 3 and trials.sem.max() > 0 and abs((trials.rate * np.diff(trials.edges)[:, None]).sum(axis=0) / 1000 - spikes.counts().mean(axis=0)).max() < 1e-9
     same = run.tested("rasters.h5")["right"]["psth"]  # begins behind the stimulus, 20 ms
     assert abs(trials.rate[2:2 + len(same)] - same).max() < 1e-9
-    refused(lambda: run.spikes("right", test=True), "engram test --spikes all", "raster")
+    refused(lambda: run.spikes("right", test=True), "test.h5, task 1: no spikes, which engram test --spikes all keeps; there is ")
+    refused(lambda: run.psth("left", neurons=[]), "0 to 39, one at least")
+    assert "in 1 trial of" in repr(run.spikes("right", test="rasters.h5").of([1])) and "in 3 trials of" in repr(run.spikes("right", test="rasters.h5"))
     refused(lambda: run.psth("up"), "'up'", "left, right")
     refused(lambda: run.psth(2), "'2'", "left, right")
     refused(lambda: run.psth("left", bin=15), "10 ms", "of='loops'")
@@ -352,6 +354,8 @@ def test_names(bench):
     refused(lambda: run.test["rigth"], "did you mean 'right'?")
     refused(lambda: run.nodes("neuron"), "did you mean 'neurons'?")
     refused(lambda: run.arrays["unit_nam"], "did you mean 'unit_name'?")
+    refused(lambda: run.test["deleted"], "test.h5: no 'deleted': the test silenced no neuron", "--delete-neurons")
+    refused(lambda: run.images, "no entry 'images'; there is")  # nothing is like it
     refused(lambda: run.tested("deleted.h5"), "no deleted.h5", "test.h5")
 
 
@@ -499,6 +503,9 @@ def test_examples(bench):
     said = example("weights.py", out, "weights.png")
     weights = read(out, "edges.h5", "edges/plastic/0/syn_weight")
     assert f"plastic: 40 neurons <- 40 neurons, in-degree 10 to 10, weight {weights.mean():.4g} +- {weights.std():.4g} (unit 1)" in said, said
+    alone = bench.train(bench.path("empty.yaml"), "alone", 1, test_systems.given({**test_systems.COMMON, **test_systems.SYSTEMS["patterns"]["small"], "network.kind": "none", "learning.loops": 1}))
+    said = example("weights.py", alone, "alone.png")
+    assert "static: no synapses" in said and "nan" not in said, said
     counted = sum(len(read_spikes(two, engram.load(two), loop)[1]) for loop in (2, 4))
     seconds = engram.load(two).about["loop_model_ms"] / 1000
     assert example("psth.py", two, "right", "psth.png") == f"2 trials, {counted / 2 / 40 / seconds:.3f} Hz\n" and counted > 50

@@ -12,6 +12,9 @@ run = engram.load(sys.argv[1])
 figure, axes = plt.subplots(layout="constrained")
 for name in run.synapses:
     weights = run.weights(name)                              # [target][source]
+    if not weights.nnz:
+        print(f"{name}: no synapses")
+        continue
     in_degree = np.diff(weights.indptr)
     print(f"{name}: {weights.shape[0]} {weights.targets} <- {weights.shape[1]} {weights.sources}, in-degree {in_degree.min()} to {in_degree.max()}, "
           f"weight {weights.data.mean():.4g} +- {weights.data.std():.4g} (unit {weights.unit or '?'})")
