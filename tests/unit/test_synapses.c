@@ -184,8 +184,8 @@ static void test_static_forms(void **state) {
         }
 }
 
-/** Slices, of sizes that are no multiple of anything: the same counts and lists as in four bytes; the first and last neuron of each slice among the targets, sources
- *  without any, and such that reach one slice only. */
+/** Slices, of sizes that are no multiple of anything: the same counts and lists as in four bytes; a source without targets, and such that reach the first or
+ *  the last slice only. */
 static void test_static_slices(void **state) {
     (void)state;
     static const int sizes[] = {32768, 32769, 65536, 65537, 100001, 200000};
@@ -198,8 +198,8 @@ static void test_static_slices(void **state) {
         uint32_t *lists = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof *lists), *scratch = memory_new(MEMORY_BUFFERS, (size_t)targets, sizeof *scratch);
         uint16_t *wanted = memory_new(MEMORY_BUFFERS, 1, bytes), *counts = memory_new(MEMORY_BUFFERS, 1, bytes);
         assert_int_equal(slices, (targets + 32767) / 32768);
-        for (int64_t s = synapses->start[3]; s < synapses->start[4]; s++) synapses->target[s] = (uint32_t)(s - synapses->start[3]); /* all in the first one */
-        for (int64_t s = synapses->start[5]; s < synapses->start[6]; s++) synapses->target[s] = (uint32_t)(targets - (synapses->start[6] - s)); /* in the last */
+        for (int64_t s = synapses->start[3]; s < synapses->start[4]; s++) synapses->target[s] = (uint32_t)(s - synapses->start[3]);
+        for (int64_t s = synapses->start[5]; s < synapses->start[6]; s++) synapses->target[s] = (uint32_t)(targets - (synapses->start[6] - s));
         memcpy(lists, synapses->target, list_bytes);
         for (int every = 1; every < 8; every += 2) {
             static_pack(synapses, STATIC_LISTS, targets);
