@@ -30,7 +30,8 @@ static const param parameters[] = {
      "P for each neuron",
      offsetof(rls_parameters, keep_signs)},
     {"precision", PARAM_CHOICE, UNIT_NONE, "single", 0, 0, "single double half",
-     "of P and the plastic weights; half: P and updates that wait are stored in half precision, weights in single; arithmetic is single", offsetof(rls_parameters, precision)},
+     "of P and the plastic weights; half: P and updates that wait are stored in half precision, weights in single; arithmetic is single",
+     offsetof(rls_parameters, precision)},
     {"store", PARAM_CHOICE, UNIT_NONE, "auto", 0, 0, "auto spike_driven distributed textbook packed",
      "how P is updated: by spikes, many updates at a time, each P on one rank; the same with P over all ranks (auto: for groups with 2048 inputs or more); as "
      "written; as written on its upper triangle",
