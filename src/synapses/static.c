@@ -153,9 +153,9 @@ int64_t static_largest_out_degree(const static_synapses *synapses) {
 typedef struct { int64_t begin, end; } run;
 
 static inline run run_of(const static_synapses *synapses, int64_t source, int slice) {
-    const uint32_t *split = synapses->split + source * (synapses->slices - 1);
-    const int64_t start = synapses->start[source];
-    return (run){start + (slice ? split[slice - 1] : 0), slice < synapses->slices - 1 ? start + split[slice] : synapses->start[source + 1]};
+    const uint32_t *split = synapses->split; /* NULL with one slice */
+    const int64_t start = synapses->start[source], at = source * (synapses->slices - 1) + slice;
+    return (run){start + (slice ? split[at - 1] : 0), slice < synapses->slices - 1 ? start + split[at] : synapses->start[source + 1]};
 }
 
 const uint32_t *static_targets(const static_synapses *synapses, int64_t source, uint32_t *scratch) {
@@ -330,16 +330,16 @@ static void to_narrow(static_synapses *synapses, int targets) {
     if (slices > 1) synapses->split = memory_new(MEMORY_STATIC, (size_t)synapses->sources * (size_t)(slices - 1), sizeof *synapses->split);
     char *bytes = (char *)synapses->target; /* read as what is in it, written as what will be */
     for (int64_t j = 0; j < synapses->sources; j++) {
-        uint32_t *split = synapses->split + j * (slices - 1), base = 0;
-        int slice = 0;
+        int64_t split = j * (slices - 1);
+        uint32_t base = 0;
         for (int64_t s = synapses->start[j]; s < synapses->start[j + 1]; s++) {
             uint32_t target;
             memcpy(&target, bytes + s * (int64_t)sizeof target, sizeof target);
-            for (; target - base >= (uint32_t)size; base += (uint32_t)size) split[slice++] = (uint32_t)(s - synapses->start[j]);
+            for (; target - base >= (uint32_t)size; base += (uint32_t)size) synapses->split[split++] = (uint32_t)(s - synapses->start[j]);
             const uint16_t within = (uint16_t)(target - base);
             memcpy(bytes + s * (int64_t)sizeof within, &within, sizeof within);
         }
-        for (; slice < slices - 1; slice++) split[slice] = (uint32_t)(synapses->start[j + 1] - synapses->start[j]);
+        for (; split < (j + 1) * (slices - 1); split++) synapses->split[split] = (uint32_t)(synapses->start[j + 1] - synapses->start[j]);
     }
     synapses->narrow = memory_resize(MEMORY_STATIC, synapses->target, (size_t)count, sizeof *synapses->narrow);
     synapses->target = NULL;
