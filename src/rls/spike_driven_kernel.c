@@ -430,9 +430,10 @@ static double learn(rls_store *store, const view *group, double rho, const doubl
  *  2^13, as k_a^2 <= P_aa r'P r and P_aa <= 2^15 units of P. @param k where place_of() has it */
 static void keep_column(const rls_store *store, const view *group, int m, const real *restrict k, double rho, double factor) {
 #ifdef ENGRAM_HALF
+    const double most = sqrt(rho * store->unit * 0x1p15);
     int exponent;
-    (void)frexp(sqrt(rho * store->unit * 0x1p15), &exponent);
-    const double unit = rho > 0 ? ldexp(1, exponent - 13) : 1; /* without activity all elements are 0 */
+    (void)frexp(most, &exponent);
+    const double unit = most > 0x1p-80 ? ldexp(1, exponent - 13) : 1; /* sources that were silent for long: all is rounded to 0, where 1/unit would overflow */
     const real times = (real)(1 / unit);
     stored *restrict column = column_of(store, group->group, m);
     for (int at = 0; at < group->ld; at += LANES) store_p(column + at, *(const lanes *)(k + at) * times);

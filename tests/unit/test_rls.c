@@ -249,6 +249,35 @@ static void test_half(void **state) {
     assert_true(mild.weights > 1e-6); /* it is half precision that was tested */
 }
 
+/** Sources that fall silent: r, P r and r'P r run through the smallest numbers of either precision down to 0; then there are spikes again. */
+static void check_silence(const rls_store_kind *kind, bool single, bool half) {
+    enum { ACTIVE = 40, SILENT = 2200, AGAIN = 20 };
+    trainee t = begin(kind, (rls_settings){.lambda = 0.8, .mu = 0.01, .lambda_feedforward = 1, .gain = true, .half = half}, make_plastic(3, 1, false, single));
+    for (int n = 0; n < ACTIVE + SILENT + AGAIN; n++) {
+        rls_activity activity;
+        double sum[3], error[3], gain[3], after[3];
+        if (n < ACTIVE || n >= ACTIVE + SILENT) {
+            activity = next_activity(t.filter, (uint64_t)n);
+        } else {
+            filter_clear_interval(t.filter);
+            filter_advance(t.filter, 20);
+            activity = (rls_activity){.r = t.filter->r, .touched = t.filter->touched, .touched_count = t.filter->touched_count, .arrived = t.filter->arrived,
+                                      .decay = t.filter->interval_decay};
+        }
+        kind->predict(t.store, &activity, sum);
+        for (int row = 0; row < 3; row++) error[row] = sum[row] - 1;
+        assert_int_equal(kind->update(t.store, &activity, error, NULL, gain, after), -1);
+        for (int row = 0; row < 3; row++) assert_true(gain[row] > 0 && gain[row] <= 1 && isfinite(after[row]));
+    }
+    end(&t);
+}
+
+static void test_silence(void **state) {
+    (void)state;
+    for (int k = 0; rls_store_kinds[k]; k++)
+        for (int precision = 0; precision < 2 + rls_store_kinds[k]->halves; precision++) check_silence(rls_store_kinds[k], precision > 0, precision > 1);
+}
+
 static void test_without_gain(void **state) { /* V8: not the least-squares solution, but the same P */
     (void)state;
     for (int k = 0; rls_store_kinds[k]; k++) {
@@ -476,8 +505,9 @@ int main(int argc, char **argv) {
     MPI_Init(&argc, &argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_initial_p),      cmocka_unit_test(test_ridge),        cmocka_unit_test(test_half),
-        cmocka_unit_test(test_half_numbers),   cmocka_unit_test(test_without_gain), cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_without_inputs), cmocka_unit_test(test_signs),        cmocka_unit_test(test_breakdown),
+        cmocka_unit_test(test_half_numbers),   cmocka_unit_test(test_silence),      cmocka_unit_test(test_without_gain),
+        cmocka_unit_test(test_groups),         cmocka_unit_test(test_without_inputs), cmocka_unit_test(test_signs),
+        cmocka_unit_test(test_breakdown),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();
