@@ -1,6 +1,7 @@
 /** @file files.h
  *  Files that a run reads and writes, as they should be opened: regular ones only, through no link, without waiting for a pipe.
- *  Others may be able to write in a run's folder. Nothing here is collective: one rank calls. What fails leaves an errno, which file_why() says in words.
+ *  Others may be able to write in a run's folder. But for the last function nothing here is collective: one rank calls. What fails leaves an errno, which
+ *  file_why() says in words.
  */
 #ifndef ENGRAM_FILES_H
 #define ENGRAM_FILES_H
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "engram/context.h"
 #include "engram/status.h"
 
 #define FILE_IRREGULAR ENOTBLK /* stands for "is no regular file", which has no errno of its own */
@@ -60,5 +62,9 @@ status file_check_name(const char *what, const char *path);
 
 /** Why a shell would have to expand the name: text for a message, borrowed; NULL: it need not */
 const char *file_unexpanded(const char *path);
+
+/** Do all ranks see what is there for rank 0, or is the folder another one on every host? Collective. @param path the same on all ranks
+ *  @param what the message is about @return agreed and printed: STATUS_INPUT if not */
+status file_seen_by_all(const context *context, const char *what, const char *path);
 
 #endif

@@ -1,6 +1,7 @@
 #include "engram/h5.h"
 
 #include <hdf5.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +132,22 @@ static bool reserve(h5_file *file, int64_t bytes) {
     return worked_on_root(file, file->context.rank == 0 ? part_file_reserve(file->descriptor, wanted) : 0, "no room for", file->part);
 }
 
+/** Collective: every rank holds the file, or none begins to open it. */
+static bool open_together(h5_file *file) {
+    char name[PATH_MAX];
+    int descriptor, error = part_file_hold(file->part, &descriptor, name, sizeof name);
+    if (error) remember(file, "cannot open", file->part, file_why(error));
+    if (agree(file, !error)) {
+        hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+        H5Pset_fapl_mpio(access, file->context.comm, MPI_INFO_NULL);
+        file->id = H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+        if (!worked(file, file->id, "cannot create", file->part)) file->id = H5I_INVALID_HID; /* a close is collective: not when only some ranks have it open */
+        H5Pclose(access);
+    }
+    if (descriptor >= 0) close(descriptor);
+    return !file->failed;
+}
+
 h5_file *h5_create(const context *job, const char *path, const char *configuration) {
     h5_file *file = calloc(1, sizeof *file);
     if (!file) context_abort("no memory for a file handle");
@@ -142,13 +159,8 @@ h5_file *h5_create(const context *job, const char *path, const char *configurati
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     mpi_files_error(); /* of a file before, if there was one, nobody asks any more */
     if (!worked_on_root(file, job->rank == 0 ? part_file_make(path, file->part, &file->descriptor) : 0, "cannot create", file->part)) return file;
-    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-    H5Pset_fapl_mpio(access, job->comm, MPI_INFO_NULL);
-    file->id = H5Fcreate(file->part, H5F_ACC_TRUNC, H5P_DEFAULT, access);
-    bool made = worked(file, file->id, "cannot create", file->part);
-    H5Pclose(access);
-    if (!made) file->id = H5I_INVALID_HID; /* a close is collective: not when only some ranks have it open */
-    if (!made || !worked_on_root(file, lost(file), "was moved or replaced:", file->part) || !reserve(file, configuration ? (int64_t)strlen(configuration) : 0))
+    if (!open_together(file)) return file;
+    if (!worked_on_root(file, lost(file), "was moved or replaced:", file->part) || !reserve(file, configuration ? (int64_t)strlen(configuration) : 0))
         return file;
     h5_attribute(file, "/", "magic", H5_UINT32, 0, &(uint32_t){0x0A7A});
     h5_attribute(file, "/", "version", H5_UINT32, 2, (uint32_t[]){0, 1});

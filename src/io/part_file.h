@@ -1,6 +1,6 @@
 /** @file part_file.h
  *  The file system's side of a file that appears under its name only when it is complete.
- *  One rank calls; every function returns an errno, 0 for none.
+ *  One rank calls, of part_file_hold() every one; functions return an errno, 0 for none.
  */
 #ifndef ENGRAM_IO_PART_FILE_H
 #define ENGRAM_IO_PART_FILE_H
@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "engram/files.h"
@@ -23,6 +24,18 @@ static inline int part_file_make(const char *path, const char *part, int *descri
     if (stat(path, &old) == 0 && S_ISDIR(old.st_mode)) return EISDIR;
     *descriptor = file_make(part, 0666);
     return *descriptor < 0 ? errno : 0;
+}
+
+/** Hold the file that rank 0 made, under a name that stays its own whatever becomes of @p part: Open MPI 4.1 hangs when MPI_File_open() works on some ranks
+ *  and not on others. Lustre is asked about a file by its true name. @param descriptor to be closed when it is open @return errno */
+static inline int part_file_hold(const char *part, int *descriptor, char *name, size_t size) {
+    enum { LUSTRE = 0x0BD00BD0 };
+    struct statfs disk;
+    *descriptor = open(part, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (*descriptor < 0) return errno;
+    snprintf(name, size, "/proc/self/fd/%d", *descriptor);
+    if (fstatfs(*descriptor, &disk) != 0 || disk.f_type == LUSTRE || access(name, W_OK) != 0) snprintf(name, size, "%s", part);
+    return 0;
 }
 
 /** Take @p bytes of the disk for the file beforehand. Open MPI 4.1 hangs, or loses the error, when a disk fills up amid a collective write. */

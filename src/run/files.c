@@ -130,3 +130,13 @@ status file_check_name(const char *what, const char *path) {
     const char *why = path ? file_unexpanded(path) : NULL;
     return why ? status_fail(STATUS_INPUT, "%s %s: %s; write it in full (or ./~ for a name that begins so)", what, path, why) : STATUS_OK;
 }
+
+status file_seen_by_all(const context *context, const char *what, const char *path) {
+    char host[MPI_MAX_PROCESSOR_NAME] = "";
+    struct stat found;
+    int length, error = lstat(path, &found) == 0 ? 0 : errno;
+    CHECK_MPI(MPI_Get_processor_name(host, &length));
+    return status_agree(context, !error ? STATUS_OK
+                                        : status_fail(STATUS_INPUT, "%s: rank %d on %s does not see what is there for rank 0 (%s: %s); it must be on a file "
+                                                      "system that all hosts share", what, context->rank, host, path, strerror(error)));
+}

@@ -322,6 +322,11 @@ static status find_kind(const context *context, const char *directory, checkpoin
     if (count < 0) return status_agree(context, status_fail(STATUS_FAILURE, "%s/checkpoint cannot be read", directory));
     for (int k = 0; k < count; k++) {
         char *candidate = path_of_loop(directory, kind, loops[k]);
+        possible = file_seen_by_all(context, directory, candidate);
+        if (possible != STATUS_OK) {
+            free(candidate);
+            return possible;
+        }
         seal_check(context, candidate, why);
         if (!why[0]) check_loop(context, candidate, loops[k], why);
         if (!why[0]) {

@@ -181,21 +181,35 @@ static status check_unlocked(const results *results) {
     return taken ? status_fail(STATUS_INPUT, "%s: another engram is writing to this run", results->directory) : STATUS_OK;
 }
 
-/** Try to make a folder in the directory or, if it is not there, in the nearest folder above it that is. On rank 0. */
-static status check_room(const results *results) {
+/** Try to make a folder in the directory or, if it is not there, in the nearest folder above it that is. On rank 0.
+ *  @param trial its name, or "" @return STATUS_OK if it is made, and to be removed */
+static status make_trial(const char *directory, char trial[PATH_MAX]) {
     struct stat found;
-    char *folder = strdup(results->directory), *trial = NULL;
+    char *folder = strdup(directory);
     while (lstat(folder, &found) != 0 && strrchr(folder, '/') && strcmp(folder, "/") != 0) {
         char *slash = strrchr(folder, '/');
         slash[slash == folder] = '\0';
     }
     if (lstat(folder, &found) != 0) strcpy(folder, "."); /* a name without a slash */
-    if (asprintf(&trial, "%s/.engram-XXXXXX", folder) < 0) context_abort("memory: no room for a path");
-    bool made = mkdtemp(trial) != NULL;
-    status result = made ? STATUS_OK : status_fail(file_refused(errno), "output directory %s: %s", results->directory, strerror(errno));
-    if (made) rmdir(trial);
+    bool fits = snprintf(trial, PATH_MAX, "%s/.engram-XXXXXX", folder) < PATH_MAX, made = fits && mkdtemp(trial) != NULL;
+    int error = fits ? errno : ENAMETOOLONG;
     free(folder);
-    free(trial);
+    if (made) return STATUS_OK;
+    *trial = '\0';
+    return status_fail(file_refused(error), "output directory %s: %s", directory, strerror(error));
+}
+
+/** Can something be made in the directory, and do all ranks see it there? @return agreed and printed */
+static status check_room(const context *context, const char *directory) {
+    char trial[PATH_MAX] = "";
+    status result = status_agree(context, context->rank == 0 ? make_trial(directory, trial) : STATUS_OK);
+    if (result != STATUS_OK) return result;
+    CHECK_MPI(MPI_Bcast(trial, PATH_MAX, MPI_CHAR, 0, context->comm));
+    char *what;
+    if (asprintf(&what, "output directory %s", directory) < 0) context_abort("memory: no room for a message");
+    result = file_seen_by_all(context, what, trial);
+    free(what);
+    if (context->rank == 0) rmdir(trial);
     return result;
 }
 
@@ -203,8 +217,7 @@ static status check_on_root(const results *results, bool overwrite) {
     struct stat found;
     if (results->directory[0] == '\0') return status_fail(STATUS_INPUT, "the output directory has no name; give -o DIR or output.directory");
     status code = lstat(results->directory, &found) == 0 ? check_free(results, overwrite) : STATUS_OK;
-    if (code == STATUS_OK) code = check_unlocked(results);
-    return code == STATUS_OK ? check_room(results) : code;
+    return code == STATUS_OK ? check_unlocked(results) : code;
 }
 
 /** On rank 0 only. */
@@ -245,6 +258,7 @@ char *results_directory(const config *config, const run_options *options) {
 status results_check(const context *context, const char *directory, bool overwrite) {
     results results = {.directory = without_slashes(strdup(directory)), .metrics = -1};
     status code = status_agree(context, context->rank == 0 ? check_on_root(&results, overwrite) : STATUS_OK);
+    if (code == STATUS_OK) code = check_room(context, results.directory);
     results_close(&results);
     return code;
 }
@@ -278,7 +292,8 @@ static status reopen_on_root(results *results, const resume_point *point) {
 status results_reopen(const context *context, char *directory, const results_begin *with, const resume_point *point, results *results) {
     begin(directory, with->system, with->tests, results);
     results->digest = point->checkpoint ? point->origin.metrics_digest : METRICS_NO_LINES;
-    return status_agree(context, context->rank == 0 ? reopen_on_root(results, point) : STATUS_OK);
+    status code = status_agree(context, context->rank == 0 ? reopen_on_root(results, point) : STATUS_OK);
+    return code == STATUS_OK ? check_room(context, results->directory) : code;
 }
 
 static status rewind_on_root(results *results, const char *parameters, int64_t loop) {

@@ -81,6 +81,7 @@ status start_check(const context *context, config *config) {
     char *file = found_file(config), why[SEAL_WHY_BYTES];
     checkpoint_origin origin = {0};
     status result = status_agree(context, context->rank == 0 ? check_there(config, file) : STATUS_OK);
+    if (result == STATUS_OK) result = file_seen_by_all(context, NAME, file);
     if (result == STATUS_OK) {
         seal_check(context, file, why);
         if (why[0]) result = config_complain(config, "learning", "start_from", "%s is damaged, or no checkpoint: %s", file, why);

@@ -4,12 +4,14 @@ Needs the right to mount a tmpfs (root outside of a restricted container); witho
 """
 import glob
 import os
+import re
 import shutil
+import signal
 import subprocess
 import time
 
 import crash
-from engram_test import metrics, run_tests
+from engram_test import ENVIRONMENT, MPIRUN, metrics, run_tests, wait_until
 
 
 LARGE = dict(neurons=300, degree=60, loops=8, every=1, trials=1)  # a checkpoint of 9 MB
@@ -102,11 +104,14 @@ def started(bench, config, out):
 
 
 def ended(process, log):
-    process.wait(60)
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # a hang is told of with what was said before
     log.seek(0)
     text = log.read()
     log.close()
-    return process.returncode, text
+    return process.poll(), text
 
 
 def read_only(bench, place):
@@ -139,4 +144,49 @@ def test_vanished(bench):
     assert len(metrics(out + ".moved")) == loops + 3
 
 
-run_tests([test_full, test_no_byte_left, test_read_only, test_vanished])
+def two_hosts(bench, arguments, hidden, log):
+    """Start two ranks, the second in a mount namespace of its own, where another file system lies on `hidden` ("": on nothing yet)."""
+    rank = [bench.engram, *arguments]
+    hide = f'mount -t tmpfs tmpfs "{hidden}" && ' if hidden else ""
+    return subprocess.Popen([MPIRUN, "-n", "1", *rank, ":", "-n", "1", "unshare", "--mount", "sh", "-c", hide + 'exec "$@"', "sh", *rank], env=ENVIRONMENT,
+                            stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+
+
+def not_shared(bench, folder, arguments):
+    """Refused before any work: the second rank sees another folder of that name."""
+    with open(bench.path("hosts.log"), "w+") as log:
+        process = two_hosts(bench, arguments, folder, log)
+        code, text = ended(process, log)
+    assert code == 2 and re.search("error: .*: rank 1 on .* does not see what is there for rank 0 .*a file system that all hosts share", text), (arguments, code, text)
+    assert "loop " not in text.replace("loop-", ""), text
+
+
+def test_not_shared(bench):
+    """Folders that are not the same on all hosts: of a new run, of one to go on with or to test, and one that is cut off from a rank in the middle of it."""
+    if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "sh", "-c", "mount -t tmpfs tmpfs /tmp"], capture_output=True).returncode != 0:
+        print("  cannot mount a tmpfs in a namespace here: test_not_shared skipped")
+        return
+    folder = bench.path("shared")
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    config, out = bench.config("hosts.yaml", crash.config_text(neurons=60, degree=8, loops=100000, every=2, trials=0)), os.path.join(folder, "run")
+    bench.succeed(["train", config, "-o", out, "-P", "learning.loops=2"])
+    for arguments in (["train", config, "-o", os.path.join(folder, "new")], ["train", "--resume", out, "-P", "learning.loops=4"], ["test", out],
+                      ["train", config, "-o", bench.path("elsewhere"), "-P", f"learning.start_from={out}"]):
+        not_shared(bench, folder, arguments)
+    assert os.listdir(folder) == ["run"]
+
+    log = open(bench.path("hosts.log"), "w+")
+    process = two_hosts(bench, ["train", "--resume", out, "-P", "learning.loops=100000"], "", log)
+    wait_until(lambda: process.poll() is not None or os.path.exists(os.path.join(out, "checkpoint", "loop-0000000004.h5")), 60)
+    own = os.readlink("/proc/self/ns/mnt")
+    (other,) = [pid for pid in crash.ranks_of(process) if os.readlink(f"/proc/{pid}/ns/mnt") != own]
+    subprocess.run(["nsenter", "--target", str(other), "--mount", "mount", "-t", "tmpfs", "tmpfs", os.path.join(out, "checkpoint")], check=True)
+    code, text = ended(process, log)
+    assert code == 1 and "No such file or directory" in text and "could not be saved" in text, (code, text)
+    loops = len(metrics(out))
+    bench.succeed(["train", "--resume", out, "-P", f"learning.loops={loops + 3}"], 2)
+    assert len(metrics(out)) == loops + 3
+
+
+run_tests([test_full, test_no_byte_left, test_read_only, test_vanished, test_not_shared])
