@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
-#ifdef __AVX512BW__
+#ifdef __AVX2__
 #include <immintrin.h>
 #endif
 
@@ -31,7 +31,7 @@ struct background {
     uint64_t seed;
     source *source;
     uint64_t counter, group;  /**< of `drawn` */
-    uint16_t drawn[AT_ONCE];  /**< upper halves of the numbers of neurons AT_ONCE group .., kept for whoever asks for the rest of them */
+    uint16_t drawn[AT_ONCE + LANES]; /**< upper halves of the numbers of neurons AT_ONCE group .., kept for whoever asks for the rest of them; then 0 */
 };
 
 /** P(n <= k) for k = 0, 1, ... in units of 2^-32, those that are neither 0 nor 2^32. */
@@ -128,24 +128,65 @@ static bool count_searched(const source *source, const uint16_t *upper, uint16_t
     }
     return any;
 }
+#elif defined __AVX2__
+enum { LOOKED_UP = 16 }; /* elements of the tables, which are kept as lower and upper bytes */
+
+/** table[index], index below LOOKED_UP. */
+static inline __m256i look_up(__m256i lower, __m256i upper, __m256i index) {
+    const __m256i none = _mm256_set1_epi16((short)0x8080), low = _mm256_or_si256(index, _mm256_slli_epi16(none, 8));
+    const __m256i high = _mm256_or_si256(_mm256_slli_epi16(index, 8), _mm256_srli_epi16(none, 8));
+    return _mm256_or_si256(_mm256_shuffle_epi8(lower, low), _mm256_shuffle_epi8(upper, high));
+}
+
+static inline void bytes_of(const uint16_t *table, __m256i *lower, __m256i *upper) {
+    const __m256i both = _mm256_loadu_si256((const void *)table), bytes = _mm256_set1_epi16(0xff);
+    *lower = _mm256_permute4x64_epi64(_mm256_packus_epi16(_mm256_and_si256(both, bytes), _mm256_and_si256(both, bytes)), 0x88);
+    *upper = _mm256_permute4x64_epi64(_mm256_packus_epi16(_mm256_srli_epi16(both, 8), _mm256_srli_epi16(both, 8)), 0x88);
+}
+
+/** The same: thresholds are passed one after the other, and the one that comes next, and the count, are looked up. */
+static bool count_searched(const source *source, const uint16_t *upper, uint16_t *spikes, uint16_t *open) {
+    enum { EACH = 16, VECTORS = LANES / EACH };
+    const __m256i sign = _mm256_set1_epi16((short)0x8000);
+    __m256i passed[VECTORS], number[VECTORS], any = _mm256_setzero_si256(), next[2], count[2];
+    for (int v = 0; v < VECTORS; v++) {
+        number[v] = _mm256_xor_si256(_mm256_loadu_si256((const void *)(upper + EACH * v)), sign);
+        passed[v] = _mm256_setzero_si256();
+    }
+    for (int k = 0; k < source->halves; k++) {
+        const __m256i threshold = _mm256_set1_epi16((short)(source->upper[k] ^ 0x8000));
+        for (int v = 0; v < VECTORS; v++) passed[v] = _mm256_sub_epi16(passed[v], _mm256_cmpgt_epi16(number[v], threshold));
+    }
+    bytes_of(source->upper, &next[0], &next[1]);
+    bytes_of(source->below, &count[0], &count[1]);
+    for (int v = 0; v < VECTORS; v++) {
+        const __m256i same = _mm256_cmpeq_epi16(number[v], _mm256_xor_si256(look_up(next[0], next[1], passed[v]), sign));
+        _mm256_storeu_si256((void *)(spikes + EACH * v), look_up(count[0], count[1], passed[v]));
+        _mm256_storeu_si256((void *)(open + EACH * v), _mm256_srli_epi16(same, 15));
+        any = _mm256_or_si256(any, same);
+    }
+    return !_mm256_testz_si256(any, any);
+}
 #endif
 
 static bool count_lanes(const source *source, const uint16_t *upper, uint16_t *spikes, uint16_t *open) {
 #ifdef __AVX512BW__
     if (source->halves < SEARCHED) return count_searched(source, upper, spikes, open);
+#elif defined __AVX2__
+    if (source->halves < LOOKED_UP) return count_searched(source, upper, spikes, open);
 #endif
     return count_each(source, upper, spikes, open);
 }
 
-/** @param upper [lanes] @param[out] spikes [LANES] of each of them, drawn with a lower half where that decides */
+/** @param upper [LANES], of which @p lanes count @param[out] spikes [LANES] of each of them, drawn with a lower half where that decides */
 static void count_spikes(const background *all, const source *source, const moment *now, int first, int lanes, const uint16_t *upper, uint16_t *spikes) {
-    uint16_t padded[LANES] = {0}, open[LANES];
-    const bool any = count_lanes(source, lanes == LANES ? upper : memcpy(padded, upper, (size_t)lanes * sizeof *upper), spikes, open);
+    uint16_t open[LANES];
+    const bool any = count_lanes(source, upper, spikes, open);
     for (int i = 0; i < lanes && any; i++)
         if (open[i]) spikes[i] = (uint16_t)(spikes[i] + decide(all, source, now, first + i, upper[i]));
 }
 
-/* drawn [neurons of the moment]; input [the same], of the sign of the weight */
+/* drawn [neurons of the moment, and LANES more that are readable]; input [the same], of the sign of the weight */
 #define ADD_COUNTS(name, real)                                                                                                                                \
     static void name(const background *all, const source *source, const moment *now, const uint16_t *drawn, real *restrict input) {                           \
         const real weight = (real)source->where.weight;                                                                                                       \

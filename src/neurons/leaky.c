@@ -2,7 +2,7 @@
 
 #include <math.h>
 #include <stdbool.h>
-#ifdef __AVX512F__
+#ifdef __AVX2__
 #include <immintrin.h>
 #endif
 
@@ -14,6 +14,11 @@ static inline uint32_t bits_above_double(const double *v, double threshold) {
     const __m512d limit = _mm512_set1_pd(threshold);
     const uint32_t low = _mm512_cmp_pd_mask(_mm512_loadu_pd(v), limit, _CMP_GT_OQ), high = _mm512_cmp_pd_mask(_mm512_loadu_pd(v + FEW / 2), limit, _CMP_GT_OQ);
     return low | high << FEW / 2;
+#elif defined __AVX2__
+    const __m256d limit = _mm256_set1_pd(threshold);
+    uint32_t bits = 0;
+    for (int k = 0; k < FEW; k += 4) bits |= (uint32_t)_mm256_movemask_pd(_mm256_cmp_pd(_mm256_loadu_pd(v + k), limit, _CMP_GT_OQ)) << k;
+    return bits;
 #else
     uint32_t bits = 0;
     for (int k = 0; k < FEW; k++) bits |= (uint32_t)(v[k] > threshold) << k;
@@ -24,6 +29,11 @@ static inline uint32_t bits_above_double(const double *v, double threshold) {
 static inline uint32_t bits_above_single(const float *v, float threshold) {
 #ifdef __AVX512F__
     return _mm512_cmp_ps_mask(_mm512_loadu_ps(v), _mm512_set1_ps(threshold), _CMP_GT_OQ);
+#elif defined __AVX2__
+    const __m256 limit = _mm256_set1_ps(threshold);
+    uint32_t bits = 0;
+    for (int k = 0; k < FEW; k += 8) bits |= (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(v + k), limit, _CMP_GT_OQ)) << k;
+    return bits;
 #else
     uint32_t bits = 0;
     for (int k = 0; k < FEW; k++) bits |= (uint32_t)(v[k] > threshold) << k;

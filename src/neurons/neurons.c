@@ -2,7 +2,7 @@
 
 #include <math.h>
 #include <string.h>
-#ifdef __AVX512F__
+#ifdef __AVX2__
 #include <immintrin.h>
 #endif
 
@@ -119,6 +119,13 @@ static inline uint32_t fired_bits(const neurons *neurons, int first) {
 #ifdef __AVX512F__
     const __m512i since = _mm512_loadu_si512(neurons->since_spike + first);
     return _mm512_testn_epi32_mask(since, since);
+#elif defined __AVX2__
+    uint32_t bits = 0;
+    for (int k = 0; k < LOOK; k += 8) {
+        const __m256i zero = _mm256_cmpeq_epi32(_mm256_loadu_si256((const void *)(neurons->since_spike + first + k)), _mm256_setzero_si256());
+        bits |= (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(zero)) << k;
+    }
+    return bits;
 #else
     uint32_t bits = 0;
     for (int k = 0; k < LOOK; k++) bits |= (uint32_t)neuron_fired(neurons, first + k) << k;
