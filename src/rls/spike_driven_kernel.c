@@ -1,6 +1,5 @@
-/* Compiled once for each precision (ENGRAM_HALF, ENGRAM_SINGLE, else double). Sums run in vectors of fixed length whatever the machine's are, so that the
- * compiler has nothing to reorder; products and sums may be fused (this file alone is compiled so): every group, on whatever rank, goes through the same
- * instructions. */
+/* Compiled once for each precision (ENGRAM_HALF, ENGRAM_SINGLE, else double). Written in vectors, so that the compiler has nothing to reorder; products and
+ * sums may be fused (this file alone is compiled so): every group, on whatever rank, goes through the same instructions. */
 #include <math.h>
 #include <string.h>
 
@@ -27,9 +26,16 @@ typedef hit_double hit;
 #define KERNEL spike_driven_double
 #endif
 
-enum { LANES = 64 / sizeof(real), AHEAD = 8 };
+/* Bytes of a vector: of registers that the processor has, as gcc keeps larger ones in memory, and so many elements square fit in its registers. No sum runs
+ * over lanes: results do not depend on it. */
+#ifdef __AVX512F__
+#define VECTOR 64
+#else
+#define VECTOR 32
+#endif
+enum { LANES = VECTOR / sizeof(real), AHEAD = 8 };
 
-typedef real lanes __attribute__((vector_size(LANES * sizeof(real)), aligned(64)));
+typedef real lanes __attribute__((vector_size(VECTOR), aligned(VECTOR)));
 
 /* ---- elements of P ---- */
 
@@ -37,15 +43,11 @@ typedef real lanes __attribute__((vector_size(LANES * sizeof(real)), aligned(64)
 static inline lanes load_p(const stored *from) {
 #if defined __AVX512F__
     return (lanes)_mm512_cvtph_ps(_mm256_load_si256((const __m256i *)from));
+#elif defined __F16C__
+    return (lanes)_mm256_cvtph_ps(_mm_load_si128((const __m128i *)from));
 #else
     lanes values;
-    for (int i = 0; i < LANES; i++) {
-#ifdef __F16C__
-        values[i] = _cvtsh_ss(from[i]);
-#else
-        values[i] = half_value(from[i]);
-#endif
-    }
+    for (int i = 0; i < LANES; i++) values[i] = half_value(from[i]);
     return values;
 #endif
 }
@@ -54,14 +56,10 @@ static inline lanes load_p(const stored *from) {
 static inline void store_p(stored *to, lanes values) {
 #if defined __AVX512F__
     _mm256_store_si256((__m256i *)to, _mm512_cvtps_ph((__m512)values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+#elif defined __F16C__
+    _mm_store_si128((__m128i *)to, _mm256_cvtps_ph((__m256)values, _MM_FROUND_TO_NEAREST_INT));
 #else
-    for (int i = 0; i < LANES; i++) {
-#ifdef __F16C__
-        to[i] = _cvtss_sh(values[i], _MM_FROUND_TO_NEAREST_INT);
-#else
-        to[i] = half_nearest(values[i]);
-#endif
-    }
+    for (int i = 0; i < LANES; i++) to[i] = half_nearest(values[i]);
 #endif
 }
 
@@ -492,7 +490,7 @@ static void refresh(rls_store *store) {
 #define CHOICE(...) __VA_ARGS__
 
 static inline __attribute__((always_inline)) void transpose(lanes *square) {
-#if defined ENGRAM_HALF || defined ENGRAM_SINGLE
+#if VECTOR == 64 && (defined ENGRAM_HALF || defined ENGRAM_SINGLE)
 #pragma GCC unroll 16
     EXCHANGE(8, (0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23), (8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31))
 #pragma GCC unroll 16
@@ -501,13 +499,18 @@ static inline __attribute__((always_inline)) void transpose(lanes *square) {
     EXCHANGE(2, (0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29), (2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31))
 #pragma GCC unroll 16
     EXCHANGE(1, (0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30), (1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31))
-#else
+#elif VECTOR == 64 || defined ENGRAM_HALF || defined ENGRAM_SINGLE
 #pragma GCC unroll 8
     EXCHANGE(4, (0, 1, 2, 3, 8, 9, 10, 11), (4, 5, 6, 7, 12, 13, 14, 15))
 #pragma GCC unroll 8
     EXCHANGE(2, (0, 1, 8, 9, 4, 5, 12, 13), (2, 3, 10, 11, 6, 7, 14, 15))
 #pragma GCC unroll 8
     EXCHANGE(1, (0, 8, 2, 10, 4, 12, 6, 14), (1, 9, 3, 11, 5, 13, 7, 15))
+#else
+#pragma GCC unroll 4
+    EXCHANGE(2, (0, 1, 4, 5), (2, 3, 6, 7))
+#pragma GCC unroll 4
+    EXCHANGE(1, (0, 4, 2, 6), (1, 5, 3, 7))
 #endif
 }
 
