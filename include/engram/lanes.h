@@ -1,6 +1,7 @@
 /** @file lanes.h
- *  Sixteen floats side by side, one of each sample of a tile, for systems that follow gradients. The same bits whatever vectors the processor has, between
- *  subnormals_vanish() and subnormals_as() but for numbers below 1.2e-38, which are 0 on x86 only. Not collective.
+ *  Sixteen floats side by side, one of each sample of a tile, for systems that follow gradients. They are worked on in strips that a vector register holds:
+ *  gcc keeps longer vectors in memory. The same bits whatever vectors the processor has, between subnormals_vanish() and subnormals_as() but for numbers below
+ *  1.2e-38, which are 0 on x86 only. Not collective.
  */
 #ifndef ENGRAM_LANES_H
 #define ENGRAM_LANES_H
@@ -11,7 +12,19 @@
 #include <immintrin.h>
 #endif
 
-enum { LANES = 16 }; /**< samples of a tile */
+#ifdef __AVX512F__
+#define STRIP_LANES 16
+#else
+#define STRIP_LANES 8
+#endif
+enum {
+    LANES = 16,         /**< samples of a tile */
+    STRIP = STRIP_LANES,  /**< of them that are worked on at once */
+    STRIPS = LANES / STRIP,
+};
+
+/** For the first lane @p l of each strip. */
+#define EACH_STRIP(l) for (int l = 0; l < LANES; l += STRIP)
 
 /** Numbers below the least normal one, to which traces and slopes decay, count as 0 from here on: many processors take a hundred times as long for them.
  *  @return for subnormals_as(), which ends it */
@@ -33,8 +46,8 @@ static inline void subnormals_as(unsigned before) {
 #endif
 }
 
-typedef float reals __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float))));
-typedef int32_t whole __attribute__((vector_size(LANES * sizeof(int32_t)), aligned(sizeof(int32_t))));
+typedef float reals __attribute__((vector_size(STRIP * sizeof(float)), aligned(sizeof(float))));
+typedef int32_t whole __attribute__((vector_size(STRIP * sizeof(int32_t)), aligned(sizeof(int32_t))));
 
 static inline reals reals_at(const float *from) {
     return *(const reals *)(const void *)from;
@@ -45,7 +58,7 @@ static inline void reals_put(float *to, reals v) {
 }
 
 static inline reals reals_all(float x) {
-    return (reals){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+    return x - (reals){0};
 }
 
 static inline whole bits_of(reals v) {
@@ -73,24 +86,30 @@ static inline reals magnitude(reals v) {
     return of_bits(bits_of(v) & 0x7fffffff);
 }
 
-/** -1 in the lanes of a mask, 0 elsewhere. */
-static inline whole lanes_of(unsigned mask) {
+/** -1 in the lanes of a strip whose bits are set from bit @p first of a mask on, 0 elsewhere. */
+static inline whole lanes_of(unsigned mask, int first) {
+#if STRIP_LANES == 16
     const whole bit = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768};
-    const int32_t m = (int32_t)mask;
-    const whole all = {m, m, m, m, m, m, m, m, m, m, m, m, m, m, m, m};
-    return (all & bit) != 0;
+#else
+    const whole bit = {1, 2, 4, 8, 16, 32, 64, 128};
+#endif
+    return ((int32_t)(mask >> first) & bit) != 0;
 }
 
-/** The lanes that are not 0, as a mask. */
-static inline unsigned mask_of(whole lanes) {
-#ifdef __AVX512F__
+/** The lanes of a strip that are not 0 (and then -1), as bits from @p first on. */
+static inline unsigned mask_of(whole lanes, int first) {
+#if defined __AVX512F__
     __m512i v;
     memcpy(&v, &lanes, sizeof v);
-    return _mm512_test_epi32_mask(v, v);
+    return (unsigned)_mm512_test_epi32_mask(v, v) << first;
+#elif defined __AVX__
+    __m256 v;
+    memcpy(&v, &lanes, sizeof v);
+    return (unsigned)_mm256_movemask_ps(v) << first;
 #else
     unsigned mask = 0;
-    for (int q = 0; q < LANES; q++) mask |= (unsigned)(lanes[q] & 1) << q;
-    return mask;
+    for (int q = 0; q < STRIP; q++) mask |= (unsigned)(lanes[q] & 1) << q;
+    return mask << first;
 #endif
 }
 

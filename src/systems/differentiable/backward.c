@@ -18,11 +18,12 @@ static rates rates_of(const shape *shape) {
 static void set_output_slopes(tile *tile) {
     const shape *shape = tile->shape;
     for (int k = 0; k < shape->steps; k++) {
-        const reals weight = (float)shape->dt * reals_at(tile->weight + (size_t)k * LANES);
-        for (int r = 0; r < shape->outputs; r++) {
-            const size_t at = ((size_t)k * (size_t)shape->outputs + (size_t)r) * LANES;
-            reals_put(tile->output + at, weight * (reals_at(tile->output + at) - reals_at(tile->target + at)));
-        }
+        for (int r = 0; r < shape->outputs; r++)
+            EACH_STRIP(l) {
+                const size_t at = ((size_t)k * (size_t)shape->outputs + (size_t)r) * LANES + (size_t)l;
+                const reals weight = (float)shape->dt * reals_at(tile->weight + (size_t)k * LANES + l);
+                reals_put(tile->output + at, weight * (reals_at(tile->output + at) - reals_at(tile->target + at)));
+            }
     }
 }
 
@@ -43,10 +44,10 @@ static void replay(tile *tile, int from, int to) {
         if (k > 0) memcpy(slope + padded, tile->output + (size_t)(k - 1) * read, read * sizeof *slope);
         if (k == shape->steps) break;
         memcpy(x + kept, tile->input + (size_t)k * shown, shown * sizeof *x);
-        reals_put(x + kept + shown, reals_all(1));
+        EACH_STRIP(l) reals_put(x + kept + shown + l, reals_all(1));
         const float *u = tile->u + (size_t)k * N * LANES, *before = k ? u - N * LANES : u;
         const float *I_before = k && m->exact_reset ? tile->current + (size_t)(k - 1) * N * LANES : before; /* used by event-accurate resets only */
-        for (size_t at = 0; at < N * LANES; at += LANES) {
+        for (size_t at = 0; at < N * LANES; at += STRIP) {
             const reals voltage = k ? after_reset(m, &zone, reals_at(before + at), reals_at(I_before + at)) : reals_at(tile->start + at);
             reals_put(v + at, voltage);
             if (k + 1 == to) continue;
@@ -77,9 +78,10 @@ static inline __attribute__((always_inline)) void retreat(tile *tile, int k, int
     const float *s = tile->scratch->sources + (size_t)place * (size_t)shape->columns * LANES, *v = tile->scratch->voltage + (size_t)place * padded;
     float *slope = tile->scratch->slopes + (size_t)place * (size_t)shape->rows * LANES;
     float *vh = tile->scratch->adjoints, *sh = vh + padded, *Fh = sh + padded;
-    reals cost = reals_all(0);
+    float cost[LANES] = {0};
     for (int l = 0; l < tile->samples; l++) cost[l] = by.lambda;
-    for (size_t i = 0; i < (size_t)shape->neurons * LANES; i += LANES) {
+    for (size_t i = 0; i < (size_t)shape->neurons * LANES; i += STRIP) {
+        const int l = (int)(i % LANES);
         const reals u = reals_at(tile->u + at + i);
         reals Q = by.c * reals_at(sh + i), back = reals_at(vh + i), more = reals_all(0);
         if (shape->fast) Q += by.cf * reals_at(Fh + i);
@@ -87,7 +89,7 @@ static inline __attribute__((always_inline)) void retreat(tile *tile, int k, int
         reals pi = back + gate_in(&zone, u) * Q;
         if (by.limit < INFINITY) {
             const whole above = pi > by.limit, below = pi < -by.limit;
-            const unsigned cut = mask_of(above | below) & used;
+            const unsigned cut = mask_of(above | below, l) & used;
             if (cut) {
                 tile->cut += __builtin_popcount(cut);
                 pi = choose(above, reals_all(by.limit), choose(below, reals_all(-by.limit), pi));
@@ -98,7 +100,7 @@ static inline __attribute__((always_inline)) void retreat(tile *tile, int k, int
         if (kind == MODEL_THETA) e = reals_at(tile->by_current + at + i) * pi, left = reals_at(tile->by_voltage + at + i) * pi;
         reals_put(slope + i, e);
         reals_put(vh + i, left - gate_in(&zone, reals_at(v + i)) * Q);
-        reals_put(sh + i, by.a * reals_at(sh + i) + cost * reals_at(s + i));
+        reals_put(sh + i, by.a * reals_at(sh + i) + reals_at(cost + l) * reals_at(s + i));
         if (shape->fast) reals_put(Fh + i, by.af * reals_at(Fh + i));
     }
 }

@@ -1,5 +1,5 @@
 /** @file zones.h
- *  The functions of model.h, of LANES neurons side by side.
+ *  The functions of model.h, of some lanes side by side.
  */
 #ifndef ENGRAM_DIFFERENTIABLE_ZONES_H
 #define ENGRAM_DIFFERENTIABLE_ZONES_H

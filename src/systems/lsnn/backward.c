@@ -30,24 +30,27 @@ static inline __attribute__((always_inline)) void retreat(const tile *tile, int 
     reals rho = reals_all((float)shape->rho), more = reals_all((float)(1 - shape->rho));
     for (int j = kind.to - 1; j >= kind.from; j--) {
         const unsigned p = active[j], kept = p | (kind.adapts && t > 0 ? active[(ptrdiff_t)j - (ptrdiff_t)N] : 0);
-        reals Th = reals_all((float)shape->threshold), inverse;
+        float voltage[LANES], threshold[LANES];
         s->voltage -= __builtin_popcount(p);
-        const reals v = spread(s->voltage, p);
+        spread(s->voltage, p, 0, voltage);
         if (kind.adapts) {
             if (shape->decay) rho = reals_all(shape->decay[2 * j]), more = reals_all(shape->decay[2 * j + 1]);
             s->threshold -= __builtin_popcount(kept);
-            Th = spread(s->threshold, kept);
-            for (int l = 0; l < LANES; l++) Th[l] = kept >> l & 1 ? Th[l] : 1; /* never used */
+            spread(s->threshold, kept, 1, threshold); /* 1: never used */
         }
-        inverse = one / Th;
-        const reals x = v * inverse, bend = one - magnitude(x - one);
-        const reals q = keep(lanes_of(p), reals_at(s->zh + j * LANES) * gamma * bend * inverse), vh = reals_at(s->vh + j * LANES);
-        const reals Thh = kind.resets ? -keep(lanes_of(z[j]), vh) - q * x : -q * x;
-        const reals b1 = kind.adapts ? reals_at(s->bh + j * LANES) + beta * Thh : reals_all(0);
-        reals_put(tile->scratch->window + ((size_t)j * (size_t)window + (size_t)tau) * LANES, up * vh);
-        reals_put(s->zh + j * LANES, (kind.resets ? reals_all(tile->rate_slope[j]) - Th * vh : reals_all(tile->rate_slope[j])) + more * b1);
-        reals_put(s->vh + j * LANES, alpha * vh + q);
-        if (kind.adapts) reals_put(s->bh + j * LANES, rho * b1);
+        float *window_j = tile->scratch->window + ((size_t)j * (size_t)window + (size_t)tau) * LANES;
+        EACH_STRIP(l) {
+            float *bh = s->bh + j * LANES + l, *zh = s->zh + j * LANES + l;
+            const reals v = reals_at(voltage + l), Th = kind.adapts ? reals_at(threshold + l) : reals_all((float)shape->threshold), inverse = one / Th;
+            const reals x = v * inverse, bend = one - magnitude(x - one);
+            const reals q = keep(lanes_of(p, l), reals_at(zh) * gamma * bend * inverse), vh = reals_at(s->vh + j * LANES + l);
+            const reals Thh = kind.resets ? -keep(lanes_of(z[j], l), vh) - q * x : -q * x;
+            const reals b1 = kind.adapts ? reals_at(bh) + beta * Thh : reals_all(0);
+            reals_put(window_j + l, up * vh);
+            reals_put(zh, (kind.resets ? reals_all(tile->rate_slope[j]) - Th * vh : reals_all(tile->rate_slope[j])) + more * b1);
+            reals_put(s->vh + j * LANES + l, alpha * vh + q);
+            if (kind.adapts) reals_put(bh, rho * b1);
+        }
     }
 }
 
@@ -69,10 +72,13 @@ static void retreat_readouts(const tile *tile, int t, int tau, slopes *s) {
     const float kappa = (float)shape->kappa, rest = 1 - kappa, share = 1.0f / (float)shape->read_steps;
     const float *slope = tile->slope + (t > shape->first_read ? (t - shape->first_read - 1) / shape->read_steps * shape->outputs * LANES : 0);
     for (int o = 0; o < shape->outputs; o++) { /* all of them, on every rank */
-        reals q = reals_all(kappa) * reals_at(s->q + o * LANES);
-        if (t > shape->first_read) q += reals_all(share) * reals_at(slope + o * LANES);
-        reals_put(s->q + o * LANES, q);
-        reals_put(tile->scratch->window + ((size_t)(shape->neurons + o) * (size_t)window_of(shape) + (size_t)tau) * LANES, reals_all(rest) * q);
+        float *window = tile->scratch->window + ((size_t)(shape->neurons + o) * (size_t)window_of(shape) + (size_t)tau) * LANES;
+        EACH_STRIP(l) {
+            reals q = reals_all(kappa) * reals_at(s->q + o * LANES + l);
+            if (t > shape->first_read) q += reals_all(share) * reals_at(slope + o * LANES + l);
+            reals_put(s->q + o * LANES + l, q);
+            reals_put(window + l, reals_all(rest) * q);
+        }
     }
 }
 
@@ -86,10 +92,13 @@ static void collect(const tile *tile, int t, int tau, slopes *s) {
         const int j = tile->synapses->order[n];
         if (j < tile->slice->first || j >= tile->slice->next || !active[j]) continue;
         const int first = rows->start[shape->inputs + j], next = rows->start[shape->inputs + j + 1];
-        reals sum[4] = {reals_at(s->zh + j * LANES), reals_all(0), reals_all(0), reals_all(0)};
+        float *zh = s->zh + j * LANES;
+        reals sum[4][STRIPS] = {{reals_all(0)}};
+        EACH_STRIP(l) sum[0][l / STRIP] = reals_at(zh + l);
         for (int e = first; e < next; e += 4) /* rows are padded */
-            for (int k = 0; k < 4; k++) sum[k] += reals_all(rows->value[e + k]) * reals_at(window + (size_t)rows->at[e + k] * LANES);
-        reals_put(s->zh + j * LANES, (sum[0] + sum[1]) + (sum[2] + sum[3]));
+            for (int k = 0; k < 4; k++)
+                EACH_STRIP(l) sum[k][l / STRIP] += reals_all(rows->value[e + k]) * reals_at(window + (size_t)rows->at[e + k] * LANES + l);
+        EACH_STRIP(l) reals_put(zh + l, (sum[0][l / STRIP] + sum[1][l / STRIP]) + (sum[2][l / STRIP] + sum[3][l / STRIP]));
     }
 }
 
@@ -101,14 +110,16 @@ static void collect_errors(const tile *tile, int t, int tau, slopes *s) {
     const float *window = tile->scratch->window + (size_t)tau * LANES;
     for (int j = tile->slice->first; j < slice_to(tile->slice, shape->neurons); j++) {
         if (!active[j]) continue;
-        reals sum = reals_at(s->zh + j * LANES);
         const int first = rows->start[shape->inputs + j], next = first + rows->readouts[shape->inputs + j];
-        if (tile->feedback)
-            for (int o = 0; o < shape->outputs; o++)
-                sum += reals_all(tile->feedback[j * shape->outputs + o]) * reals_at(window + (size_t)((shape->neurons + o) * window_of(shape)) * LANES);
-        else
-            for (int e = first; e < next; e++) sum += reals_all(rows->value[e]) * reals_at(window + (size_t)rows->at[e] * LANES);
-        reals_put(s->zh + j * LANES, sum);
+        EACH_STRIP(l) {
+            reals sum = reals_at(s->zh + j * LANES + l);
+            if (tile->feedback)
+                for (int o = 0; o < shape->outputs; o++)
+                    sum += reals_all(tile->feedback[j * shape->outputs + o]) * reals_at(window + (size_t)((shape->neurons + o) * window_of(shape)) * LANES + l);
+            else
+                for (int e = first; e < next; e++) sum += reals_all(rows->value[e]) * reals_at(window + (size_t)rows->at[e] * LANES + l);
+            reals_put(s->zh + j * LANES + l, sum);
+        }
     }
 }
 
@@ -135,7 +146,7 @@ void tile_backward(tile *tile) {
         }
         retreat_readouts(tile, t, tau, &s);
         if (t == T)
-            for (size_t j = 0; j < N; j++) reals_put(s.zh + j * LANES, reals_all(tile->rate_slope[j]));
+            for (size_t at = 0; at < N * LANES; at += STRIP) reals_put(s.zh + at, reals_all(tile->rate_slope[at / LANES]));
         else {
             retreat_neurons(tile, t, tau, &s);
         }

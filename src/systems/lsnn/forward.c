@@ -18,12 +18,13 @@
 static void deliver(const shape *shape, const synapse_rows *rows, int pre, unsigned mask, int t, bool readouts_only, float *ring) {
     const int lines = shape->delays * shape->posts, now = t % shape->delays * shape->posts, first = rows->start[pre];
     const int last = readouts_only ? first + rows->readouts[pre] : rows->start[pre + 1];
-    const whole lanes = lanes_of(mask);
+    whole lanes[STRIPS];
+    EACH_STRIP(l) lanes[l / STRIP] = lanes_of(mask, l);
     for (int e = first; e < last; e++) {
         int line = rows->at[e] + now;
         line -= line >= lines ? lines : 0;
         float *J = ring + (size_t)line * LANES;
-        reals_put(J, reals_at(J) + keep(lanes, reals_all(rows->value[e])));
+        EACH_STRIP(l) reals_put(J + l, reals_at(J + l) + keep(lanes[l / STRIP], reals_all(rows->value[e])));
     }
 }
 
@@ -32,12 +33,13 @@ static void readout(const shape *shape, const slice *slice, int t, float *ring, 
     const int N = shape->neurons, first = slice->first > N ? slice->first - N : 0, next = slice_to(slice, N + shape->outputs) - N;
     for (int o = first; o < next; o++) {
         float *line = ring + ((size_t)(t % shape->delays) * (size_t)shape->posts + (size_t)(shape->neurons + o)) * LANES;
-        const reals y = reals_all(kappa) * reals_at(trace + o * LANES) + reals_all(rest) * reals_at(line);
-        reals_put(trace + o * LANES, y);
-        reals_put(line, reals_all(0));
-        if (t <= shape->first_read) continue;
-        float *mean = logit + ((t - shape->first_read - 1) / shape->read_steps * shape->outputs + o) * LANES;
-        reals_put(mean, reals_at(mean) + y);
+        float *mean = t > shape->first_read ? logit + ((t - shape->first_read - 1) / shape->read_steps * shape->outputs + o) * LANES : NULL;
+        EACH_STRIP(l) {
+            const reals y = reals_all(kappa) * reals_at(trace + o * LANES + l) + reals_all(rest) * reals_at(line + l);
+            reals_put(trace + o * LANES + l, y);
+            reals_put(line + l, reals_all(0));
+            if (mean) reals_put(mean + l, reals_at(mean + l) + y);
+        }
     }
 }
 
@@ -54,24 +56,30 @@ static inline __attribute__((always_inline)) void advance(tile *tile, int t, int
     for (int j = from; j < to; j++) {
         const size_t line = (size_t)(t % shape->delays) * (size_t)shape->posts + (size_t)j;
         float *J = tile->scratch->ring + line * LANES, *voltage = tile->scratch->voltage + j * LANES;
-        unsigned refractory = 0;
+        unsigned refractory = 0, above = 0, near = 0;
+        float Th[LANES];
         for (int k = 0; k < shape->refractory && k <= t; k++) refractory |= z[(ptrdiff_t)j - k * (ptrdiff_t)N];
-        const whole fired = lanes_of(z[j]);
-        const reals v = reals_at(voltage);
-        reals Th = threshold;
-        if (adapts) {
-            float *adaptation = tile->scratch->adaptation + j * LANES;
-            if (shape->decay) rho = reals_all(shape->decay[2 * j]), more = reals_all(shape->decay[2 * j + 1]);
-            const reals b = rho * reals_at(adaptation) + keep(fired, more);
-            reals_put(adaptation, b);
-            Th = threshold + beta * b;
+        if (adapts && shape->decay) rho = reals_all(shape->decay[2 * j]), more = reals_all(shape->decay[2 * j + 1]);
+        EACH_STRIP(l) {
+            reals limit = threshold;
+            if (adapts) {
+                float *adaptation = tile->scratch->adaptation + j * LANES + l;
+                const reals b = rho * reals_at(adaptation) + keep(lanes_of(z[j], l), more);
+                reals_put(adaptation, b);
+                limit = threshold + beta * b;
+            }
+            const reals v = reals_at(voltage + l);
+            above |= mask_of(v > limit, l), near |= mask_of((v > 0) & (v < limit + limit), l);
+            reals_put(Th + l, limit);
         }
-        next[j] = (uint16_t)(mask_of(v > Th) & ~refractory);
-        active[j] = (uint16_t)(mask_of((v > 0) & (v < Th + Th)) & ~refractory);
-        streams->voltage = pack(streams->voltage, active[j], v);
+        next[j] = (uint16_t)(above & ~refractory);
+        active[j] = (uint16_t)(near & ~refractory);
+        streams->voltage = pack(streams->voltage, active[j], voltage);
         if (adapts) streams->threshold = pack(streams->threshold, active[j] | (t > 0 ? active[(ptrdiff_t)j - (ptrdiff_t)N] : 0), Th);
-        reals_put(voltage, alpha * v + up * reals_at(J) - keep(fired, Th));
-        reals_put(J, reals_all(0));
+        EACH_STRIP(l) {
+            reals_put(voltage + l, alpha * reals_at(voltage + l) + up * reals_at(J + l) - keep(lanes_of(z[j], l), reals_at(Th + l)));
+            reals_put(J + l, reals_all(0));
+        }
     }
 }
 
@@ -200,7 +208,7 @@ static void clear_traces(tile *tile) {
 /** Of what was added up over a window, on this rank's readouts. */
 static void mean_readout(tile *tile, int k) {
     float *logit = tile->history.logit + (size_t)k * LANES;
-    reals_put(logit, reals_at(logit) * reals_all(1.0f / (float)tile->shape->read_steps));
+    EACH_STRIP(l) reals_put(logit + l, reals_at(logit + l) * reals_all(1.0f / (float)tile->shape->read_steps));
 }
 
 /** The window before @p number is over: its readouts act. */

@@ -36,9 +36,9 @@ void slice_share_lines(const slice *slice, const shape *shape, float *window, in
     const int N = shape->neurons;
     float *at = window + (size_t)tau * LANES;
     const size_t stride = (size_t)window_of(shape) * LANES;
-    for (int p = slice->first; p < slice_to(slice, N); p++) reals_put(slice->sent + p * LANES, reals_at(at + (size_t)p * stride));
+    for (int p = slice->first; p < slice_to(slice, N); p++) memcpy(slice->sent + p * LANES, at + (size_t)p * stride, LANES * sizeof(float));
     CHECK_MPI(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, slice->sent, slice->lines, slice->lines_at, MPI_FLOAT, slice->comm));
-    for (int p = 0; p < N; p++) reals_put(at + (size_t)p * stride, reals_at(slice->sent + p * LANES));
+    for (int p = 0; p < N; p++) memcpy(at + (size_t)p * stride, slice->sent + p * LANES, LANES * sizeof(float));
 }
 
 void slice_join(const slice *slice, float *values, int64_t count) {

@@ -6,13 +6,16 @@ void values_deliver(const tile *tile, int t) {
     const synapse_rows *rows = &tile->synapses->forward;
     const int lines = shape->delays * shape->posts, now = t % shape->delays * shape->posts;
     for (int pre = 0; pre < shape->inputs; pre++) {
-        const reals x = reals_at(tile->input.value + ((size_t)t * (size_t)shape->inputs + (size_t)pre) * LANES);
-        if (!mask_of(x != 0)) continue;
+        const float *value = tile->input.value + ((size_t)t * (size_t)shape->inputs + (size_t)pre) * LANES;
+        reals x[STRIPS];
+        unsigned any = 0;
+        EACH_STRIP(l) x[l / STRIP] = reals_at(value + l), any |= mask_of(x[l / STRIP] != 0, l);
+        if (!any) continue;
         for (int e = rows->start[pre]; e < rows->start[pre + 1]; e++) {
             int line = rows->at[e] + now;
             line -= line >= lines ? lines : 0;
             float *J = tile->scratch->ring + (size_t)line * LANES;
-            reals_put(J, reals_at(J) + reals_all(rows->value[e]) * x);
+            EACH_STRIP(l) reals_put(J + l, reals_at(J + l) + reals_all(rows->value[e]) * x[l / STRIP]);
         }
     }
 }
@@ -25,10 +28,11 @@ void values_gradient(const tile *tile, int t0) {
         for (size_t pre = 0; pre < inputs; pre++) {
             const float *x = tile->input.value + ((size_t)t0 * inputs + pre) * LANES;
             const float *line = tile->scratch->window + (post * window + tile->synapses->delay[pre * (size_t)shape->posts + post]) * LANES;
-            reals sum = reals_all(0);
+            reals sum[STRIPS] = {0};
             float total = 0;
-            for (int tau = 0; tau < steps; tau++) sum += reals_at(x + (size_t)tau * inputs * LANES) * reals_at(line + tau * LANES);
-            for (int lane = 0; lane < LANES; lane++) total += sum[lane];
+            for (int tau = 0; tau < steps; tau++)
+                EACH_STRIP(l) sum[l / STRIP] += reals_at(x + (size_t)tau * inputs * LANES + l) * reals_at(line + tau * LANES + l);
+            for (int lane = 0; lane < LANES; lane++) total += sum[lane / STRIP][lane % STRIP];
             tile->scratch->gradient[(post / POSTS * units + pre) * POSTS + post % POSTS] += total;
         }
 }
