@@ -12,10 +12,16 @@ typedef double real;
 #define NAME(name) distributed_##name##_double
 #endif
 
-enum { LANES = 64 / sizeof(real), PICKS = 6, VECTORS = 4, STRIP = VECTORS * LANES, CHUNK = 64 * STRIP, STRETCH = 64 * STRIP };
+/* Bytes of a vector that a register holds, and vectors of a tile's row, so that registers hold the tile: gcc keeps larger ones in memory. */
+#ifdef __AVX512F__
+enum { VECTOR = 64, VECTORS = 4 };
+#else
+enum { VECTOR = 32, VECTORS = 2 };
+#endif
+enum { LANES = VECTOR / sizeof(real), PICKS = 6, STRIP = VECTORS * LANES, CHUNK = 64 * 256 / sizeof(real), STRETCH = CHUNK };
 
-typedef real lanes __attribute__((vector_size(LANES * sizeof(real)), aligned(64)));
-typedef real loose __attribute__((vector_size(LANES * sizeof(real)), aligned(sizeof(real)))); /* anywhere in memory */
+typedef real lanes __attribute__((vector_size(VECTOR), aligned(VECTOR)));
+typedef real loose __attribute__((vector_size(VECTOR), aligned(sizeof(real)))); /* anywhere in memory */
 
 static const real *row_of(const real *rows, int64_t stride, const int32_t *index, int k) {
     return rows + (index ? index[k] : k) * stride;
