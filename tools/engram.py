@@ -464,6 +464,8 @@ class Run:
             return int(task)
         if str(task) in names:
             return names.index(str(task))
+        if str(task).isdecimal() and int(task) < len(names):  # as words of a command line are
+            return int(task)
         raise missing(self.folder, "task", task, names)
 
     # ---- neurons and synapses ----
@@ -670,7 +672,8 @@ class Run:
     @property
     def teacher(self):
         """The matrix of a linear teacher, 1/s; what teachers did in trials is in targets."""
-        return self.arrays["teacher"]
+        found = self.arrays["teacher"]
+        return found if found.unit else Array(found, "1/s", found.help)
 
     @property
     def images(self):

@@ -261,7 +261,7 @@ class Run(engram.Run):
         return [(known[name], "") for name in wanted]
 
     def choose_ranked(self, options):
-        candidates, paired, count, tasks = self.trained(), self.paired(), options.neurons, self.chosen_tasks(options)
+        candidates, paired, count, tasks = self.trained(), self.paired(), options.neurons or 3, self.chosen_tasks(options)
         if (paired >= 0).any():
             candidates = candidates[paired[candidates] >= 0]
         found = [(run, *run.scores(tasks)) for run in self.group]

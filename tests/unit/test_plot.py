@@ -113,7 +113,7 @@ def refused(script, *words):
 
 
 def options(**given):
-    return argparse.Namespace(**{"panels": None, "compare": [], "tasks": None, "units": None, "neurons": 3, "smooth": None, "width": None, "published": None, **given})
+    return argparse.Namespace(**{"panels": None, "compare": [], "tasks": None, "units": None, "neurons": None, "smooth": None, "width": None, "published": None, **given})
 
 
 def drawn(run, panel, chosen=None):
@@ -583,6 +583,8 @@ def test_other_systems(bench):
                 column = plot_curves.rows_of(run)[0][2][0][0]
                 near(artists[f"raw {column} 0"].get_ydata(), [line[column] for line in metrics(out)], f"{system} {column}")
     assert "no neurons that are shown by name" in refused(script, bench.path("lsnn"), "--units", "3")
+    assert "--neurons: a run of the system lsnn has no neurons that are shown one by one" in refused(script, bench.path("lsnn"), "--neurons", "3")
+    assert "--tasks: the run has trained no task 9; there" in refused(script, bench.path("lsnn"), "--tasks", "9")
     assert "--smooth: a run of the system lsnn has no PSTHs" in refused(script, bench.path("lsnn"), "--smooth", "3")
     said = plot(bench.path("balanced"), "-o", bench.path("b", "f.pdf"), "--panels", "phase", "tuning")  # with italics, of whose fonts nothing is said
     assert "tuning: skipped, the test did not measure it (protocol.tuning)" in said and os.path.exists(bench.path("b", "f.pdf")), said

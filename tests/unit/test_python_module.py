@@ -208,7 +208,7 @@ def test_what_a_system_has(bench, system, out):
     else:
         refused(lambda: run.decoder, "patterns", "balanced, dendritic, lsnn, differentiable")
     if system == "balanced":
-        assert np.array_equal(run.teacher, own["teacher"]) and "M that the slow weights" in run.arrays["matrix"].help
+        assert np.array_equal(run.teacher, own["teacher"]) and run.teacher.unit == "1/s" and "M that the slow weights" in run.arrays["matrix"].help
         spikes = run.spikes(test=True)
         counted = np.bincount(read(out, "test.h5", "test/0/spikes/node_ids").astype(int), minlength=20)
         assert np.array_equal(spikes.counts()[0], counted) and spikes.duration == run.parameters["protocol.duration"] and abs(spikes.times - read(out, "test.h5", "test/0/spikes/timestamps")).max() == 0
