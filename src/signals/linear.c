@@ -1,9 +1,9 @@
 /* Linear teachers dx/dt = A x + c: f_i = sum over j of A_ij x_j in ascending order of j, products and sums rounded one by one, as a plain program has them. */
+#include "engram/doubles.h"
 #include "signals.h"
 
 /** Rows are added up side by side, LANES in a vector: the sum of each is the same whatever their number. */
-enum { LANES = 8, SMALL = 4 };
-typedef double lanes __attribute__((vector_size(LANES * sizeof(double))));
+enum { SMALL = 4 };
 
 linear_teacher *linear_new(int dimensions) {
     linear_teacher *teacher = memory_new(MEMORY_TARGETS, 1, sizeof *teacher);
@@ -25,12 +25,6 @@ void linear_close(void *raw) {
     if (!teacher) return;
     memory_free(teacher->matrix), memory_free(teacher->columns);
     memory_free(teacher);
-}
-
-static inline lanes load(const double *from) {
-    lanes value;
-    memcpy(&value, from, sizeof value);
-    return value;
 }
 
 /** A known, small number of rows. @param columns [dimensions][dimensions] @param[out] f [dimensions] */

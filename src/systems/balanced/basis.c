@@ -8,27 +8,19 @@
 #include <string.h>
 
 #include "balanced.h"
+#include "engram/doubles.h"
 #include "engram/memory.h"
 #include "engram/random.h"
-#include "lanes.h"
 
 static const double SPAN_MOST = 0.25;
 enum { RAY_LENGTHS = 7, RAY_SHORTEST = 16, RAY_LONGEST = RAY_SHORTEST << (RAY_LENGTHS - 1), BOX_POINTS = 4096 };
-_Static_assert(NODES == TILE, "the nodes of a ray are one vector");
-
-typedef int64_t integers __attribute__((vector_size(TILE * sizeof(int64_t)), aligned(sizeof(double))));
-
-/** The lanes' sum, in an order of its own. */
-static inline double sum_of(lanes v) {
-    return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
-}
+_Static_assert(NODES == TILE && TILE == PIECES * LANES, "the nodes of a ray are one tile");
 
 /** e^x to 1 ulp or so, for |x| up to 700: x = n ln 2 + r, and a series in r. */
 static inline lanes exp_lanes(lanes x) {
     const double round = 0x1.8p52;
     lanes turns = x * all(0x1.71547652b82fep+0) + all(round);
-    integers n;
-    memcpy(&n, &turns, sizeof n);
+    const integers n = bits_of(turns);
     lanes whole = turns - all(round);
     lanes r = fma_lanes(whole, all(-0x1.62e42fefa39efp-1), x);
     r = fma_lanes(whole, all(-0x1.abc9e3b39803fp-56), r);
@@ -36,19 +28,14 @@ static inline lanes exp_lanes(lanes x) {
                                          1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1, 1};
     lanes sum = all(coefficient[0]);
     for (size_t k = 1; k < sizeof coefficient / sizeof *coefficient; k++) sum = fma_lanes(sum, r, all(coefficient[k]));
-    integers bits;
-    memcpy(&bits, &sum, sizeof bits);
-    bits += n << 52;
-    memcpy(&sum, &bits, sizeof sum);
-    return sum;
+    return of_bits(bits_of(sum) + (n << 52));
 }
 
 static inline lanes clamp(lanes x, double low, double high) {
-    for (int i = 0; i < TILE; i++) x[i] = x[i] < low ? low : x[i] > high ? high : x[i];
-    return x;
+    return choose(x < low, all(low), choose(x > high, all(high), x));
 }
 
-/** psi of s x for 8 units from p on. @param product Omega x of tanh, x.z of Gaussians @param square |x|^2 */
+/** psi of s x for a piece of the units, from p on. @param product Omega x of tanh, x.z of Gaussians @param square |x|^2 */
 static inline lanes activation(const basis *basis, int p, double s, const double *product, double square) {
     lanes inner = load(product + p);
     lanes value;
@@ -58,7 +45,7 @@ static inline lanes activation(const basis *basis, int p, double s, const double
         lanes distance = load(basis->centre_square + p) + all(s * s * square) - 2 * s * inner;
         value = exp_lanes(clamp(distance * -basis->offset[0], -700, 0));
     }
-    for (int i = 0; i < TILE; i++)
+    for (int i = 0; i < LANES; i++)
         if (p + i >= basis->units) value[i] = 0;
     return value;
 }
@@ -78,7 +65,7 @@ static double project(const basis *basis, int dimensions, const double *x, doubl
 
 void basis_evaluate(const basis *basis, int dimensions, const double *x, double *psi) {
     double square = project(basis, dimensions, x, basis->product);
-    for (int p = 0; p < basis->units; p += TILE) store(basis->product + p, activation(basis, p, 1, basis->product, square));
+    for (int p = 0; p < basis->units; p += LANES) store(basis->product + p, activation(basis, p, 1, basis->product, square));
     memcpy(psi, basis->product, (size_t)basis->units * sizeof(double));
 }
 
@@ -207,40 +194,45 @@ void ray_begin(balanced *b, int m) {
     basis->length = RAY_SHORTEST << basis->row;
     const double *node = basis->node + basis->row * NODES;
     for (int k = 0; k < NODES; k++)
-        for (int p = 0; p < basis->units; p += TILE) store(basis->psi + k * units + p, activation(basis, p, node[k], basis->product, square));
+        for (int p = 0; p < units; p += LANES) store(basis->psi + k * units + p, activation(basis, p, node[k], basis->product, square));
     for (int j = 0; j < J; j++)
         for (int k = 0; k < NODES; k++) {
-            lanes sum = all(0);
-            for (int p = 0; p < units; p += TILE) sum = fma_lanes(load(basis->weight + (size_t)j * (size_t)units + p), load(basis->psi + k * units + p), sum);
-            basis->node_slow[j * NODES + k] = sum_of(sum);
+            const double *weight = basis->weight + (size_t)j * (size_t)units;
+            basis->node_slow[j * NODES + k] = dot(weight, basis->psi + k * units, units);
         }
     if (b->regime.slow_rate == 0) return;
     memset(basis->pending + (size_t)m * (size_t)J * NODES, 0, (size_t)J * NODES * sizeof(double));
     for (int k = 0; k < NODES; k++)
-        for (int l = 0; l <= k; l++) {
-            lanes sum = all(0);
-            for (int p = 0; p < units; p += TILE) sum = fma_lanes(load(basis->psi + k * units + p), load(basis->psi + l * units + p), sum);
-            basis->overlap[k * NODES + l] = basis->overlap[l * NODES + k] = sum_of(sum);
-        }
+        for (int l = 0; l <= k; l++)
+            basis->overlap[k * NODES + l] = basis->overlap[l * NODES + k] = dot(basis->psi + k * units, basis->psi + l * units, units);
 }
 
 void ray_step(balanced *b, int m, const double *error, double *slow) {
     const basis *basis = &b->basis;
     const int J = b->dimensions;
     const double rate = b->regime.slow_rate * b->dt;
-    const lanes l = load(basis->lagrange + ((size_t)basis->row * (RAY_LONGEST + 1) + (size_t)(m - basis->start)) * NODES);
+    const double *weight = basis->lagrange + ((size_t)basis->row * (RAY_LONGEST + 1) + (size_t)(m - basis->start)) * NODES;
+    lanes l[PIECES], u[PIECES] = {{0}}, terms[PIECES];
+    for (int p = 0; p < PIECES; p++) l[p] = load(weight + p * LANES);
     if (rate == 0) {
-        for (int j = 0; j < J; j++) slow[j] = sum_of(load(basis->node_slow + j * NODES) * l);
+        for (int j = 0; j < J; j++) {
+            for (int p = 0; p < PIECES; p++) terms[p] = load(basis->node_slow + j * NODES + p * LANES) * l[p];
+            slow[j] = across(terms);
+        }
         return;
     }
-    lanes u = all(0);
-    for (int k = 0; k < NODES; k++) u = fma_lanes(load(basis->overlap + k * NODES), all(l[k]), u);
+    for (int k = 0; k < NODES; k++)
+        for (int p = 0; p < PIECES; p++) u[p] = fma_lanes(load(basis->overlap + k * NODES + p * LANES), all(weight[k]), u[p]);
     const double *pending = basis->pending + (size_t)m * (size_t)J * NODES;
     double *next = basis->pending + (size_t)(m + 1) * (size_t)J * NODES;
     for (int j = 0; j < J; j++) {
-        lanes Q = load(pending + j * NODES);
-        slow[j] = sum_of(fma_lanes(Q, u, load(basis->node_slow + j * NODES) * l));
-        store(next + j * NODES, fma_lanes(all(rate * error[j]), l, Q));
+        for (int p = 0; p < PIECES; p++) {
+            const int at = j * NODES + p * LANES;
+            const lanes Q = load(pending + at);
+            terms[p] = fma_lanes(Q, u[p], load(basis->node_slow + at) * l[p]);
+            store(next + at, fma_lanes(all(rate * error[j]), l[p], Q));
+        }
+        slow[j] = across(terms);
     }
 }
 
@@ -251,7 +243,7 @@ void ray_end(balanced *b, int m) {
     for (int j = 0; j < J; j++) {
         const double *Q = basis->pending + ((size_t)m * (size_t)J + (size_t)j) * NODES;
         double *weight = basis->weight + (size_t)j * (size_t)units;
-        for (int p = 0; p < units; p += TILE) {
+        for (int p = 0; p < units; p += LANES) {
             lanes sum = load(weight + p);
             for (int k = 0; k < NODES; k++) sum = fma_lanes(all(Q[k]), load(basis->psi + k * units + p), sum);
             store(weight + p, sum);

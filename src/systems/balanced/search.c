@@ -4,19 +4,9 @@
 #include <string.h>
 
 #include "balanced.h"
+#include "engram/doubles.h"
 #include "engram/memory.h"
 #include "engram/random.h"
-#include "lanes.h"
-
-static inline lanes abs_lanes(lanes a) {
-    for (int i = 0; i < TILE; i++) a[i] = fabs(a[i]);
-    return a;
-}
-
-static inline lanes larger_of(lanes a, lanes b) {
-    for (int i = 0; i < TILE; i++) a[i] = a[i] > b[i] ? a[i] : b[i];
-    return a;
-}
 
 /* ---- noise: a term of its own, which spikes do not change ---- */
 
@@ -54,19 +44,19 @@ void search_jump(balanced *b, int m, const spike *spike) {
     advance_noise(b, b->noise_row, m, b->noise_now);
 }
 
-/** The tile's voltages at the row of the jump, and behind it. */
-static inline __attribute__((always_inline)) lanes leap(balanced *b, int t, lanes v, const int J) {
+/** The voltages of a piece, neurons from @p i on, at the row of the jump, and behind it. @param F theirs */
+static inline __attribute__((always_inline)) lanes leap(balanced *b, int i, const double *F, lanes v, const int J) {
     const jump *jump = &b->jump;
-    const double *F = b->feedforward + (size_t)t * (size_t)J * TILE;
     v = v * jump->alpha;
     for (int j = 0; j < J; j++) v = fma_lanes(load(F + j * TILE), all(jump->d[j]), v);
-    if (b->noise_now) v += load(b->noise_now + t * TILE);
+    if (b->noise_now) v += load(b->noise_now + i);
     if (!b->fast || jump->neuron < 0) return v;
-    lanes *column = (lanes *)(void *)(b->fast + (size_t)jump->neuron * (size_t)b->padded + (size_t)t * TILE), weight = *column;
+    double *column = b->fast + (size_t)jump->neuron * (size_t)b->padded + i;
+    lanes weight = load(column);
     if (b->regime.fast_rate != 0) { /* FAST: V before the jump, r before its increment */
-        lanes cost = load(b->filtered + t * TILE) * (jump->power * b->quadratic_cost);
+        lanes cost = load(b->filtered + i) * (jump->power * b->quadratic_cost);
         weight += b->regime.fast_rate * (b->beta * (v + cost) - weight);
-        *column = weight;
+        store(column, weight);
     }
     return v - weight;
 }
@@ -115,14 +105,13 @@ static chord chord_of(const balanced *b, const block *block) {
 }
 
 static inline __attribute__((always_inline)) void pass(balanced *b, const chord *chord, const int J) {
-    const int tiles = b->padded / TILE;
     const bool due = b->jump.due;
-    for (int t = 0; t < tiles; t++) {
-        lanes v = load(b->voltage + t * TILE);
-        const double *F = b->feedforward + (size_t)t * (size_t)J * TILE;
+    for (int i = 0; i < b->padded; i += LANES) {
+        lanes v = load(b->voltage + i);
+        const double *F = b->feedforward + (size_t)(i / TILE) * (size_t)J * TILE + i % TILE;
         if (due) {
-            v = leap(b, t, v, J);
-            *(lanes *)(void *)(b->voltage + t * TILE) = v;
+            v = leap(b, i, F, v, J);
+            store(b->voltage + i, v);
         }
         if (!chord) continue;
         lanes end = v * chord->alpha_to, begin = v;
@@ -131,12 +120,8 @@ static inline __attribute__((always_inline)) void pass(balanced *b, const chord 
             begin = v * chord->alpha_from;
             for (int j = 0; j < J; j++) begin = fma_lanes(load(F + j * TILE), all(chord->from[j]), begin);
         }
-        lanes above = larger_of(end, begin) + chord->delta + chord->bend * abs_lanes(v) - load(b->threshold + t * TILE);
-        double most = above[0];
-        for (int i = 1; i < TILE; i++) most = most > above[i] ? most : above[i];
-        if (!(most > 0)) continue;
-        for (int i = 0; i < TILE; i++)
-            if (above[i] > 0) b->candidate[b->candidates++] = t * TILE + i;
+        const lanes above = larger(end, begin) + chord->delta + chord->bend * magnitude(v) - load(b->threshold + i);
+        for (unsigned bits = lanes_above(above, all(0)); bits; bits &= bits - 1) b->candidate[b->candidates++] = i + __builtin_ctz(bits);
     }
 }
 
@@ -167,14 +152,15 @@ static int first_row(const balanced *b, int i, int from, int to, double *excess)
     const course *course = &b->course;
     const int J = b->dimensions;
     const double v0 = b->voltage[i], threshold = b->threshold[i], *F = b->feedforward + (size_t)(i / TILE) * (size_t)J * TILE + i % TILE;
-    for (int m = from; m <= to; m += TILE) {
+    for (int m = from; m <= to; m += LANES) {
         lanes v = load(course->alpha + m) * v0;
         for (int j = 0; j < J; j++) v = fma_lanes(load(course->d + (size_t)j * (size_t)course->room + m), all(F[j * TILE]), v);
-        for (int l = 0; l < TILE && m + l <= to; l++)
-            if (v[l] > threshold) {
-                *excess = v[l] - threshold;
-                return m + l;
-            }
+        const unsigned above = lanes_above(v, all(threshold));
+        if (!above) continue;
+        const int first = __builtin_ctz(above);
+        if (m + first > to) break;
+        *excess = v[first] - threshold;
+        return m + first;
     }
     return to + 1;
 }
@@ -187,14 +173,15 @@ static int first_noisy_row(balanced *b, const block *block, int *neuron, double 
     for (int m = block->from + 1, row = b->noise_row; m <= block->to; row = m++) {
         advance_noise(b, row, m, b->noise_next);
         *excess = 0;
-        for (int t = 0; t < b->padded / TILE; t++) {
-            lanes v = load(b->voltage + t * TILE) * course->alpha[m];
-            for (int j = 0; j < J; j++)
-                v = fma_lanes(load(b->feedforward + ((size_t)t * (size_t)J + (size_t)j) * TILE),
-                              all(course->d[(size_t)j * (size_t)course->room + (size_t)m]), v);
-            v += load(b->noise_next + t * TILE) - load(b->threshold + t * TILE);
-            for (int i = 0; i < TILE; i++)
-                if (v[i] > *excess) *excess = v[i], *neuron = t * TILE + i;
+        for (int i = 0; i < b->padded; i += LANES) {
+            const double *F = b->feedforward + (size_t)(i / TILE) * (size_t)J * TILE + i % TILE;
+            lanes v = load(b->voltage + i) * course->alpha[m];
+            for (int j = 0; j < J; j++) v = fma_lanes(load(F + j * TILE), all(course->d[(size_t)j * (size_t)course->room + (size_t)m]), v);
+            v += load(b->noise_next + i) - load(b->threshold + i);
+            for (unsigned bits = lanes_above(v, all(*excess)); bits; bits &= bits - 1) {
+                const int l = __builtin_ctz(bits);
+                if (v[l] > *excess) *excess = v[l], *neuron = i + l;
+            }
         }
         if (*excess > 0) return m;
     }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "dendritic.h"
-#include "lanes.h"
+#include "engram/doubles.h"
 
 static void image(dendritic *d) {
     double *last = d->before;
@@ -19,7 +19,7 @@ static unsigned step(dendritic *d, bool update, pulse *pulse) {
     const bool outside = d->neuron->bias == BIAS_OUTSIDE;
     const lanes fade = all(d->fade), power = all(d->power), unit = all(outside ? d->stochasticity : 1), drift = all(d->drift), quarter = all(0.25);
     (void)update, (void)pulse;
-    for (int j = 0; j < d->padded; j += TILE) {
+    for (int j = 0; j < d->padded; j += LANES) {
         const lanes before = load(d->before + j);
         const lanes V = fma_lanes(power, load(d->inhibition + j), fma_lanes(fade, load(d->now + j) - before, before));
         store(d->potential + j, fma_lanes(unit, load(d->bias + j) + drift, fma_lanes(quarter, load(d->autapse + j), V)));
@@ -39,11 +39,11 @@ static void learn(dendritic *d) {
     coding_kernel(d, d->since + 1, &S1, &S2);
     const double a = d->regime.decoder * S1, c = d->regime.decoder * S2, *z0 = d->memory;
     const double square = a * a * d->seen_square - 2 * a * c * dot(z0, d->driven, n) - c * c * dot(z0, d->inhibited, n);
-    for (int j = 0; j < n; j += TILE)
+    for (int j = 0; j < n; j += LANES)
         store(v + j, fma_lanes(all(a), load(d->driven + j), fma_lanes(all(c), load(d->inhibited + j), all(square / 2) * load(z0 + j))));
     const double z0z = dot(z0, d->trace, n), vz = dot(v, d->trace, n); /* y is in the same power */
     const double now = a * d->product_now - c * dot(z0, d->now, n), before = a * d->product_before - c * dot(z0, d->before, n);
-    for (int j = 0; j < n; j += TILE) {
+    for (int j = 0; j < n; j += LANES) {
         const lanes z = load(z0 + j), vj = load(v + j);
         store(d->now + j, fma_lanes(z, all(now), load(d->now + j)));
         store(d->before + j, fma_lanes(z, all(before), load(d->before + j)));
@@ -58,7 +58,7 @@ static unsigned spikes(dendritic *d, int count, pulse *pulse) {
     const lanes power = all(d->power), lambda = all(d->lambda), fade = all(d->fade);
     if (d->regime.learns && d->since >= 0) learn(d);
     const unsigned bits = inhibition_columns(d, count, d->context.ranks > 1 ? pulse_bits(pulse) : 0);
-    for (int j = 0; j < d->padded; j += TILE) {
+    for (int j = 0; j < d->padded; j += LANES) {
         const lanes z = power * load(d->trace + j), y = power * load(d->inhibition + j), column = load(d->column + j), before = load(d->before + j);
         store(d->memory + j, z);
         store(d->trace + j, lambda * z);

@@ -1,13 +1,10 @@
 /* The systems of Mikulasch, Rudelt & Priesemann 2021: neurons that learn efficient codes with somatic or dendritic balance. What it is to a run. */
 #include "dendritic.h"
-
-#include <string.h>
-
+#include "engram/doubles.h"
 #include "engram/memory.h"
 #include "engram/plan.h"
 #include "engram/random.h"
 #include "engram/run_settings.h"
-#include "lanes.h"
 
 static const int64_t LOOP_IMAGES = 1000;
 

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "dendritic.h"
+#include "engram/doubles.h"
 #include "engram/memory.h"
 #include "engram/random.h"
-#include "lanes.h"
 
 /** log2 x is above the exponent plus the mantissa's fraction by at most 0.0861: what float bits say, in 2^-23. */
 static const float LOG2_GAP = 0.0862f, LN2 = 0.693147f;
@@ -48,9 +48,9 @@ static __attribute__((noinline)) int decide(dendritic *d, int64_t step, const do
     const size_t row = (size_t)(step % DRAWS) * (size_t)d->padded;
     const float *least = d->least + row;
     int count = 0;
-    for (int tile = 0; tile < d->padded; tile += TILE)
-        for (unsigned above = lanes_above(load(potential + tile), all(d->stochasticity) * load_floats(least + tile)); above; above &= above - 1) {
-            const int j = tile + __builtin_ctz(above);
+    for (int i = 0; i < d->padded; i += LANES)
+        for (unsigned above = lanes_above(load(potential + i), all(d->stochasticity) * load_floats(least + i)); above; above &= above - 1) {
+            const int j = i + __builtin_ctz(above);
             if (j < d->neurons && !(d->silent && d->silent[j]) && fires(d, step, j, d->draw[row + (size_t)j], potential[j])) d->spiking[count++] = j;
         }
     if (count < 2 || d->neuron->winner == WINNER_ALL) return count;
@@ -63,6 +63,6 @@ int draw_spikes(dendritic *d, int64_t step, const double *potential) {
     const float *least = d->least + (size_t)(step % DRAWS) * (size_t)d->padded;
     const lanes s2 = all(d->stochasticity);
     unsigned any = 0;
-    for (int tile = 0; tile < d->padded; tile += TILE) any |= lanes_above(load(potential + tile), s2 * load_floats(least + tile));
+    for (int i = 0; i < d->padded; i += LANES) any |= lanes_above(load(potential + i), s2 * load_floats(least + i));
     return any ? decide(d, step, potential) : 0;
 }

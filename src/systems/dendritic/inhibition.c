@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "dendritic.h"
+#include "engram/doubles.h"
 #include "engram/memory.h"
-#include "lanes.h"
 
 /** Rows of this rank begin in the middle of a vector of all neurons. */
 static lanes rows_at(const dendritic *d, const double *vector, int i) {
@@ -25,16 +25,21 @@ static inline __attribute__((always_inline)) void change(const dendritic *d, int
     const change_queue *queue = &d->queue;
     const size_t stride = (size_t)(d->padded + TILE);
     const double *left = queue->left, *right = queue->right;
-    lanes weight[4];
-    for (int c = 0; c < columns; c++) weight[c] = load(d->weight + (size_t)(k + c) * (size_t)d->mine_padded + i);
+    double *column = d->weight + (size_t)k * (size_t)d->mine_padded + i;
+    lanes weight[4][PIECES], l[PIECES], r[PIECES];
+    for (int c = 0; c < columns; c++)
+        for (int p = 0; p < PIECES; p++) weight[c][p] = load(column + (size_t)c * (size_t)d->mine_padded + p * LANES);
     for (int e = 0; e < queue->count; e++, left += stride, right += stride) {
-        const lanes l = -rows_at(d, left, i);
-        for (int c = 0; c < columns; c++) weight[c] = fma_lanes(l, all(right[k + c]), weight[c]);
+        for (int p = 0; p < PIECES; p++) l[p] = -rows_at(d, left, i + p * LANES);
+        for (int c = 0; c < columns; c++)
+            for (int p = 0; p < PIECES; p++) weight[c][p] = fma_lanes(l[p], all(right[k + c]), weight[c][p]);
         if (!symmetric) continue;
-        const lanes r = -rows_at(d, right, i);
-        for (int c = 0; c < columns; c++) weight[c] = fma_lanes(r, all(left[k + c]), weight[c]);
+        for (int p = 0; p < PIECES; p++) r[p] = -rows_at(d, right, i + p * LANES);
+        for (int c = 0; c < columns; c++)
+            for (int p = 0; p < PIECES; p++) weight[c][p] = fma_lanes(r[p], all(left[k + c]), weight[c][p]);
     }
-    for (int c = 0; c < columns; c++) store(d->weight + (size_t)(k + c) * (size_t)d->mine_padded + i, weight[c]);
+    for (int c = 0; c < columns; c++)
+        for (int p = 0; p < PIECES; p++) store(column + (size_t)c * (size_t)d->mine_padded + p * LANES, weight[c][p]);
 }
 
 void inhibition_settle(dendritic *d) {
@@ -56,7 +61,7 @@ unsigned inhibition_columns(dendritic *d, int spikes, unsigned bits) {
     const bool symmetric = d->rule == RULE_DENDRITIC;
     const size_t stride = (size_t)(d->padded + TILE);
     double *own = d->context.ranks > 1 ? d->own : d->column;
-    for (int i = 0; i < d->mine_padded; i += TILE) {
+    for (int i = 0; i < d->mine_padded; i += LANES) {
         lanes sum = all(0);
         for (int s = 0; s < spikes; s++) {
             const int k = d->spiking[s];

@@ -4,10 +4,11 @@
 #include <string.h>
 
 #include "dendritic.h"
+#include "engram/doubles.h"
 #include "engram/memory.h"
-#include "lanes.h"
 
 enum { GROUP = 4 }; /* events that are learned from at once */
+_Static_assert(TILE == PIECES * LANES, "tiles of this system are those of doubles.h");
 
 void readout_new(dendritic *d) {
     decoder *decoder = &d->decoder;
@@ -51,21 +52,28 @@ static inline __attribute__((always_inline)) void learn(const decoder *decoder, 
                                                         double (*overlaps)[GROUP]) {
     double *weight = decoder->weight + (size_t)tile * (size_t)padded * TILE;
     const double *trace[GROUP];
-    lanes decoded[GROUP], change[GROUP];
-    for (int e = 0; e < events; e++) trace[e] = decoder->trace + (size_t)(first + e) * (size_t)padded, decoded[e] = all(0);
+    lanes decoded[GROUP][PIECES], change[GROUP][PIECES], w[PIECES];
+    for (int e = 0; e < events; e++) {
+        trace[e] = decoder->trace + (size_t)(first + e) * (size_t)padded;
+        for (int p = 0; p < PIECES; p++) decoded[e][p] = all(0);
+    }
     for (int k = 0; k < padded; k++) {
-        const lanes w = load(weight + k * TILE);
-        for (int e = 0; e < events; e++) decoded[e] = fma_lanes(w, all(trace[e][k]), decoded[e]);
+        for (int p = 0; p < PIECES; p++) w[p] = load_once(weight + k * TILE + p * LANES);
+        for (int e = 0; e < events; e++)
+            for (int p = 0; p < PIECES; p++) decoded[e][p] = fma_lanes(w[p], all(trace[e][k]), decoded[e][p]);
     }
     for (int e = 0; e < events; e++) {
-        for (int before = 0; before < e; before++) decoded[e] = fma_lanes(change[before], all(overlaps[before][e]), decoded[e]);
-        const lanes seen = load(decoder->seen + ((size_t)(first + e) * (size_t)decoder->mine + (size_t)tile) * TILE);
-        change[e] = all(decoder->gain[first + e]) * seen - all(decoder->loss[first + e]) * decoded[e];
+        const double *seen = decoder->seen + ((size_t)(first + e) * (size_t)decoder->mine + (size_t)tile) * TILE;
+        for (int p = 0; p < PIECES; p++) {
+            for (int before = 0; before < e; before++) decoded[e][p] = fma_lanes(change[before][p], all(overlaps[before][e]), decoded[e][p]);
+            change[e][p] = all(decoder->gain[first + e]) * load(seen + p * LANES) - all(decoder->loss[first + e]) * decoded[e][p];
+        }
     }
     for (int k = 0; k < padded; k++) {
-        lanes w = load(weight + k * TILE);
-        for (int e = 0; e < events; e++) w = fma_lanes(change[e], all(trace[e][k]), w);
-        store(weight + k * TILE, w);
+        for (int p = 0; p < PIECES; p++) w[p] = load(weight + k * TILE + p * LANES);
+        for (int e = 0; e < events; e++)
+            for (int p = 0; p < PIECES; p++) w[p] = fma_lanes(change[e][p], all(trace[e][k]), w[p]);
+        for (int p = 0; p < PIECES; p++) store(weight + k * TILE + p * LANES, w[p]);
     }
 }
 
@@ -104,8 +112,12 @@ void readout_project(dendritic *d, const double *image, double *product) {
         for (int tile = decoder->block_first[block]; tile < decoder->block_first[block + 1]; tile++) {
             const double *weight = decoder->weight + (size_t)(tile - decoder->first) * padded * TILE;
             if (dark(image + tile * TILE)) continue;
-            const lanes pixel = load(image + tile * TILE);
-            for (size_t k = 0; k < padded; k++) partial[k] += across(load(weight + k * TILE) * pixel);
+            const double *pixel = image + tile * TILE;
+            for (size_t k = 0; k < padded; k++) {
+                lanes products[PIECES];
+                for (int p = 0; p < PIECES; p++) products[p] = load(weight + k * TILE + p * LANES) * load(pixel + p * LANES);
+                partial[k] += across(products);
+            }
         }
     }
     gather_blocks(d, decoder->partial, product);
@@ -115,9 +127,10 @@ void readout_begin(dendritic *d) {
     decoder *decoder = &d->decoder;
     for (int tile = 0; tile < decoder->mine; tile++) {
         const double *weight = decoder->weight + (size_t)tile * (size_t)d->padded * TILE;
-        lanes sum = all(0);
-        for (int k = 0; k < d->padded; k++) sum = fma_lanes(load(weight + k * TILE), all(d->trace[k] * d->power), sum);
-        store(decoder->decoded + tile * TILE, sum);
+        lanes sum[PIECES] = {{0}};
+        for (int k = 0; k < d->padded; k++)
+            for (int p = 0; p < PIECES; p++) sum[p] = fma_lanes(load(weight + k * TILE + p * LANES), all(d->trace[k] * d->power), sum[p]);
+        for (int p = 0; p < PIECES; p++) store(decoder->decoded + tile * TILE + p * LANES, sum[p]);
     }
 }
 
@@ -125,19 +138,24 @@ void readout_follow(dendritic *d, int spikes) {
     decoder *decoder = &d->decoder;
     for (int tile = 0; tile < decoder->mine; tile++) {
         const double *weight = decoder->weight + (size_t)tile * (size_t)d->padded * TILE;
-        lanes decoded = load(decoder->decoded + tile * TILE) * all(d->lambda);
-        for (int k = 0; k < spikes; k++) decoded += load(weight + d->spiking[k] * TILE);
-        store(decoder->decoded + tile * TILE, decoded);
+        for (int at = 0; at < TILE; at += LANES) {
+            lanes decoded = load(decoder->decoded + tile * TILE + at) * all(d->lambda);
+            for (int k = 0; k < spikes; k++) decoded += load(weight + d->spiking[k] * TILE + at);
+            store(decoder->decoded + tile * TILE + at, decoded);
+        }
     }
 }
 
 double readout_error(const dendritic *d, const double *x) {
     const decoder *decoder = &d->decoder;
-    lanes sum = all(0);
-    for (int tile = 0; tile < decoder->mine; tile++) {
-        const lanes error = load(x + (decoder->first + tile) * TILE) - load(decoder->decoded + tile * TILE);
-        sum = fma_lanes(error, error, sum);
-    }
+    lanes sum[PIECES] = {{0}};
+    x += decoder->first * TILE;
+    for (int tile = 0; tile < decoder->mine; tile++)
+        for (int p = 0; p < PIECES; p++) {
+            const int at = tile * TILE + p * LANES;
+            const lanes error = load(x + at) - load(decoder->decoded + at);
+            sum[p] = fma_lanes(error, error, sum[p]);
+        }
     return across(sum);
 }
 

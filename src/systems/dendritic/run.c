@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "dendritic.h"
+#include "engram/doubles.h"
 #include "engram/memory.h"
-#include "lanes.h"
 
 void coding_input(const dendritic *d, double fade, double *x) {
     for (int i = 0; i < d->pixels; i++) x[i] = fade * d->image[i] + (1 - fade) * d->image_before[i];
@@ -80,8 +80,13 @@ static void judge(dendritic *d) {
     readout_settle(d);
     readout_begin(d);
     for (int tile = 0; tile < d->decoder.mine; tile++) {
-        const lanes off = load(d->image + (d->decoder.first + tile) * TILE) - load(d->decoder.decoded + tile * TILE);
-        sum_add(&sum, across(off * off));
+        const double *image = d->image + (d->decoder.first + tile) * TILE, *decoded = d->decoder.decoded + tile * TILE;
+        lanes square[PIECES];
+        for (int p = 0; p < PIECES; p++) {
+            const lanes off = load(image + p * LANES) - load(decoded + p * LANES);
+            square[p] = off * off;
+        }
+        sum_add(&sum, across(square));
     }
     if (d->context.ranks > 1) sum = sum_all(&d->context, sum);
     d->sums.loss += sum_value(sum) / (2 * d->inputs);

@@ -4,14 +4,14 @@
 #include <string.h>
 
 #include "dendritic.h"
-#include "lanes.h"
+#include "engram/doubles.h"
 
 /** F in full. */
 static void settle_input(dendritic *d) {
     for (int i = 0; i < d->part.mine; i++) {
         double *F = d->input + (size_t)i * (size_t)d->pixels;
         const lanes scale = all(d->row_scale[i]), now = all(d->row_now[i]), before = all(d->row_before[i]);
-        for (int p = 0; p < d->pixels; p += TILE)
+        for (int p = 0; p < d->pixels; p += LANES)
             store(F + p, fma_lanes(scale, load(F + p), fma_lanes(now, load(d->image + p), before * load(d->image_before + p))));
         d->row_scale[i] = 1, d->row_now[i] = d->row_before[i] = 0;
     }
@@ -38,7 +38,7 @@ static unsigned step(dendritic *d, bool update, pulse *pulse) {
     const lanes fade = all(d->fade), power = all(d->power), unit = all(outside ? d->stochasticity : 1), drift = all(d->drift), quarter = all(0.25);
     const lanes gain = all(e * d->power), loss = all(-e * d->trace_square * d->power);
     (void)pulse;
-    for (int j = 0; j < d->padded; j += TILE) {
+    for (int j = 0; j < d->padded; j += LANES) {
         const lanes before = load(d->before + j), y = load(d->inhibition + j), sum = load(d->accumulated + j);
         const lanes V = fma_lanes(power, y, fma_lanes(fade, load(d->now + j) - before, before));
         const lanes autapse = fma_lanes(-sum, load(d->trace + j), load(d->autapse + j));
@@ -56,7 +56,7 @@ static void rest(dendritic *d) {
 
 /** What V summed up to since the last spike becomes a change of W. */
 static void learn_inhibition(dendritic *d) {
-    for (int j = 0; j < d->padded; j += TILE)
+    for (int j = 0; j < d->padded; j += LANES)
         store(d->autapse + j, fma_lanes(-load(d->accumulated + j), load(d->trace + j), load(d->autapse + j)));
     inhibition_push(d, d->accumulated, d->trace);
     memset(d->accumulated, 0, (size_t)d->padded * sizeof(double));
@@ -66,7 +66,7 @@ static void learn_inhibition(dendritic *d) {
 static void learn_input(dendritic *d, double S1, double S2) {
     const double a = d->regime.input * S1, c = d->regime.input * S2;
     const bool same = d->seen_image == d->showing;
-    for (int j = 0; j < d->padded; j += TILE) {
+    for (int j = 0; j < d->padded; j += LANES) {
         const lanes z = load(d->memory + j), gain = all(a) * z, keep = all(1) - all(c) * z * z;
         store(d->now + j, fma_lanes(keep, load(d->now + j), gain * all(d->product_now)));
         store(d->before + j, fma_lanes(keep, load(d->before + j), gain * all(d->product_before)));
@@ -85,7 +85,7 @@ static void learn_input(dendritic *d, double S1, double S2) {
     for (int i = 0; i < d->part.mine; i++) { /* the first spikes of this image: nothing waits */
         const double z = memory[i], gain = a * z, keep = 1 - c * z * z;
         double *F = d->input + (size_t)i * (size_t)d->pixels;
-        for (int p = 0; p < d->pixels; p += TILE) store(F + p, fma_lanes(all(keep), load(F + p), all(gain) * load(d->seen + p)));
+        for (int p = 0; p < d->pixels; p += LANES) store(F + p, fma_lanes(all(keep), load(F + p), all(gain) * load(d->seen + p)));
     }
 }
 
@@ -99,7 +99,7 @@ static unsigned spikes(dendritic *d, int count, pulse *pulse) {
         learn_input(d, S1, S2);
     }
     const unsigned bits = inhibition_columns(d, count, d->context.ranks > 1 ? pulse_bits(pulse) : 0);
-    for (int j = 0; j < d->padded; j += TILE) {
+    for (int j = 0; j < d->padded; j += LANES) {
         const lanes z = power * load(d->trace + j);
         store(d->memory + j, z);
         store(d->trace + j, lambda * z);

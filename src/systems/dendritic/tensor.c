@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "dendritic.h"
+#include "engram/doubles.h"
 #include "engram/memory.h"
-#include "lanes.h"
 
 static const double OLDEST_CLOCK = 1e-4, SMALLEST_INPUT = 0.002, LEAST_KEEP = 1e-100;
 
@@ -23,12 +23,6 @@ struct tensor {
     double *now, *before;        /* [mine] F image, F image_before */
     double *x;                   /* [pixels] of this step */
 };
-
-static double total(const double *values, int count) {
-    lanes sum = all(0);
-    for (int p = 0; p < count; p += TILE) sum += load(values + p);
-    return across(sum);
-}
 
 void tensor_new(dendritic *d) {
     tensor *t = d->tensor = memory_new(MEMORY_WEIGHTS, 1, sizeof *t);
@@ -117,19 +111,8 @@ typedef struct {
     double input, average, decay; /* rates of F, of Fb, lambda */
 } change;
 
-static inline lanes larger(lanes a, double least) {
-    for (int q = 0; q < TILE; q++) a[q] = a[q] > least ? a[q] : least;
-    return a;
-}
-
-static inline lanes magnitude(lanes a) {
-    for (int q = 0; q < TILE; q++) a[q] = fabs(a[q]);
-    return a;
-}
-
 static inline lanes sign(lanes a) {
-    for (int q = 0; q < TILE; q++) a[q] = a[q] > 0 ? 1 : a[q] < 0 ? -1 : 0;
-    return a;
+    return choose(a > 0, all(1), choose(a < 0, all(-1), all(0)));
 }
 
 /** A neuron's compartments, before and after an update. @return V before it */
@@ -137,23 +120,27 @@ static inline double update_row(dendritic *d, int i, const change *c, rule_name 
     tensor *t = d->tensor;
     const size_t row = (size_t)i * (size_t)d->pixels;
     double *F = d->input + row, *v = t->inhibited + row, *S = t->sum + row, *Fb = t->average ? t->average + row : NULL;
-    lanes V = all(0), sums = all(0), now = all(0), before = all(0), left = all(0);
-    for (int p = 0; p < d->pixels; p += TILE) {
-        const lanes f = load(F + p), held = load(v + p), x = load(t->x + p), inhibition = all(c->power) * held, u = fma_lanes(f, x, inhibition);
-        lanes next = f;
-        V += u;
-        if (rule == RULE_SIMULTANEOUS) next = f + all(c->input * c->trace) * (x + sign(f) * inhibition / larger(magnitude(f), SMALLEST_INPUT));
-        if (rule == RULE_SLOW) {
-            const lanes average = fma_lanes(all(c->average * c->trace), u, load(Fb + p));
-            store(Fb + p, average);
-            for (int q = 0; q < TILE; q++) next[q] = f[q] != 0 ? f[q] + c->input * (average[q] / f[q] - f[q]) : 0; /* 0: what pads a row */
+    lanes V[PIECES], sums[PIECES], left[PIECES], now[PIECES], before[PIECES];
+    for (int piece = 0; piece < PIECES; piece++) { /* of every tile: its sums stay in registers */
+        lanes V_of = all(0), sum_of = all(0), left_of = all(0), now_of = all(0), before_of = all(0);
+        for (int p = piece * LANES; p < d->pixels; p += TILE) {
+            const lanes f = load(F + p), held = load(v + p), x = load(t->x + p), inhibition = all(c->power) * held, u = fma_lanes(f, x, inhibition);
+            lanes next = f;
+            V_of += u;
+            if (rule == RULE_SIMULTANEOUS) next = f + all(c->input * c->trace) * (x + sign(f) * inhibition / larger(magnitude(f), all(SMALLEST_INPUT)));
+            if (rule == RULE_SLOW) {
+                const lanes average = fma_lanes(all(c->average * c->trace), u, load(Fb + p));
+                store(Fb + p, average);
+                next = choose(f != 0, f + all(c->input) * (average / f - f), all(0)); /* 0: what pads a row */
+            }
+            if (rule == RULE_DECAY)
+                next = f + all(c->input) * (sign(f) * all(c->trace) * u / larger(magnitude(f), all(SMALLEST_INPUT)) - all(c->decay) * f);
+            const lanes rest = fma_lanes(all(-c->loss), u, all(c->kept) * held), sum = fma_lanes(all(c->gain), u, load(S + p));
+            store(F + p, next), store(v + p, rest), store(S + p, sum);
+            sum_of += sum, left_of += rest;
+            now_of = fma_lanes(next, load(d->image + p), now_of), before_of = fma_lanes(next, load(d->image_before + p), before_of);
         }
-        if (rule == RULE_DECAY)
-            next = f + all(c->input) * (sign(f) * all(c->trace) * u / larger(magnitude(f), SMALLEST_INPUT) - all(c->decay) * f);
-        const lanes rest = fma_lanes(all(-c->loss), u, all(c->kept) * held), sum = fma_lanes(all(c->gain), u, load(S + p));
-        store(F + p, next), store(v + p, rest), store(S + p, sum);
-        sums += sum, left += rest;
-        now = fma_lanes(next, load(d->image + p), now), before = fma_lanes(next, load(d->image_before + p), before);
+        V[piece] = V_of, sums[piece] = sum_of, left[piece] = left_of, now[piece] = now_of, before[piece] = before_of;
     }
     t->own_sum[i] = across(sums), t->total[i] = across(left);
     t->now[i] = across(now), t->before[i] = across(before);
@@ -203,7 +190,7 @@ static void wind(dendritic *d) {
         double *S = t->sum + (size_t)i * (size_t)d->pixels;
         for (int k = 0; k < d->neurons; k++) {
             double *W = tensor_row(d, i, k);
-            for (int p = 0; p < d->pixels && t->stamp[k] != 0; p += TILE) store(W + p, fma_lanes(all(-t->stamp[k]), load(S + p), load(W + p)));
+            for (int p = 0; p < d->pixels && t->stamp[k] != 0; p += LANES) store(W + p, fma_lanes(all(-t->stamp[k]), load(S + p), load(W + p)));
         }
         memset(S, 0, (size_t)d->pixels * sizeof(double));
         t->own_sum[i] = 0;
@@ -226,13 +213,15 @@ static void act(dendritic *d, int i, int k, double stamp) {
     const size_t row = (size_t)i * (size_t)d->pixels;
     double *v = t->inhibited + row, *S = t->sum + row, *W = tensor_row(d, i, k);
     const lanes keep = all(t->keep), old = all(t->stamp[k]), more = all(stamp - t->stamp[k]);
-    lanes sum = all(0);
-    for (int p = 0; p < d->pixels; p += TILE) {
-        const lanes s = load(S + p), stored = load(W + p), next = fma_lanes(more, s, stored);
-        store(v + p, load(v + p) + keep * fma_lanes(-old, s, stored));
-        store(W + p, next);
-        sum += next;
-    }
+    lanes sum[PIECES] = {{0}};
+    for (int at = 0; at < d->pixels; at += TILE)
+        for (int p = 0; p < PIECES; p++) {
+            const int q = at + p * LANES;
+            const lanes s = load(S + q), stored = load(W + q), next = fma_lanes(more, s, stored);
+            store(v + q, load(v + q) + keep * fma_lanes(-old, s, stored));
+            store(W + q, next);
+            sum[p] += next;
+        }
     if (d->part.first + i == k) t->own_stored[i] = across(sum);
 }
 
@@ -249,7 +238,7 @@ static unsigned spikes(dendritic *d, int count, pulse *pulse) {
     t->clock *= d->lambda;
     for (int i = 0; i < d->part.mine; i++) {
         double *v = t->inhibited + (size_t)i * pixels;
-        for (size_t p = 0; p < pixels; p += TILE) store(v + p, all(power) * load(v + p));
+        for (size_t p = 0; p < pixels; p += LANES) store(v + p, all(power) * load(v + p));
         for (int s = 0; s < count; s++) {
             const int k = d->spiking[s];
             act(d, i, k, (power * d->trace[k] + 1) / t->clock);
@@ -257,7 +246,7 @@ static unsigned spikes(dendritic *d, int count, pulse *pulse) {
         t->total[i] = total(v, d->pixels);
     }
     for (int s = 0; s < count; s++) t->stamp[d->spiking[s]] = (power * d->trace[d->spiking[s]] + 1) / t->clock;
-    for (int j = 0; j < d->padded; j += TILE) {
+    for (int j = 0; j < d->padded; j += LANES) {
         const lanes z = all(d->power) * load(d->trace + j);
         store(d->memory + j, z);
         store(d->trace + j, all(d->lambda) * z);

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "dendritic.h"
+#include "engram/doubles.h"
 #include "engram/memory.h"
-#include "lanes.h"
 
 enum { RECORD_RATE, RECORD_LOSS, RECORD_COINCIDENCE, RECORDS, SHOWN = 16 };
 
@@ -74,11 +74,11 @@ static void observe(dendritic *d, int64_t image, int64_t k, int spikes) {
     readout_follow(d, spikes);
     if (image == 0) return;
     test->steps++, test->spikes += spikes, test->together += spikes > 1 ? spikes : 0;
-    for (int tile = 0, p = d->decoder.first * TILE; tile < d->decoder.mine; tile++, p += TILE) {
+    for (int i = 0, p = d->decoder.first * TILE; i < d->decoder.mine * TILE; i += LANES, p += LANES) {
         const lanes before = load(d->image_before + p), x = fma_lanes(all(d->fade), load(d->image + p) - before, before);
-        const lanes decoded = load(d->decoder.decoded + tile * TILE), off = x - decoded;
-        store(test->error + tile * TILE, fma_lanes(off, off, load(test->error + tile * TILE)));
-        if (d->fade == 1) store(test->sum + tile * TILE, load(test->sum + tile * TILE) + decoded);
+        const lanes decoded = load(d->decoder.decoded + i), off = x - decoded;
+        store(test->error + i, fma_lanes(off, off, load(test->error + i)));
+        if (d->fade == 1) store(test->sum + i, load(test->sum + i) + decoded);
     }
     for (int s = 0; s < spikes; s++)
         if (d->spiking[s] >= d->part.first && d->spiking[s] < d->part.first + d->part.mine) test->count[d->spiking[s] - d->part.first]++;
@@ -107,7 +107,7 @@ status dendritic_test_trial(void *raw, const test_trial *trial, double *record) 
     const bool whole = coding_images(d, images + 1, trial->pulse);
     d->observer = NULL;
     if (!whole) return STATUS_RESUMABLE;
-    for (int tile = 0; tile < d->decoder.mine; tile++) sum_add(&sum, across(load(test->error + tile * TILE)) / (double)test->steps);
+    for (int tile = 0; tile < d->decoder.mine; tile++) sum_add(&sum, total(test->error + tile * TILE, TILE) / (double)test->steps);
     if (d->context.ranks > 1) sum = sum_all(&d->context, sum);
     record[RECORD_LOSS] = sum_value(sum) / (2 * d->inputs);
     record[RECORD_RATE] = (double)test->spikes / ((double)test->steps * d->dt / 1000 * (double)(d->neurons - d->silenced));
