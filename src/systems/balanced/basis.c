@@ -45,7 +45,7 @@ static inline lanes activation(const basis *basis, int p, double s, const double
         lanes distance = load(basis->centre_square + p) + all(s * s * square) - 2 * s * inner;
         value = exp_lanes(clamp(distance * -basis->offset[0], -700, 0));
     }
-    for (int i = 0; i < LANES; i++)
+    for (int i = 0; i < LANES && p + LANES > basis->units; i++)
         if (p + i >= basis->units) value[i] = 0;
     return value;
 }

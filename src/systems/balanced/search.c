@@ -106,22 +106,29 @@ static chord chord_of(const balanced *b, const block *block) {
 
 static inline __attribute__((always_inline)) void pass(balanced *b, const chord *chord, const int J) {
     const bool due = b->jump.due;
-    for (int i = 0; i < b->padded; i += LANES) {
-        lanes v = load(b->voltage + i);
-        const double *F = b->feedforward + (size_t)(i / TILE) * (size_t)J * TILE + i % TILE;
-        if (due) {
-            v = leap(b, i, F, v, J);
-            store(b->voltage + i, v);
+    for (int i = 0; i < b->padded; i += TILE) {
+        lanes v[PIECES], end[PIECES], begin[PIECES];
+        const double *F = b->feedforward + (size_t)i * (size_t)J;
+        for (int p = 0; p < PIECES; p++) {
+            v[p] = load(b->voltage + i + p * LANES);
+            if (due) {
+                v[p] = leap(b, i + p * LANES, F + p * LANES, v[p], J);
+                store(b->voltage + i + p * LANES, v[p]);
+            }
         }
         if (!chord) continue;
-        lanes end = v * chord->alpha_to, begin = v;
-        for (int j = 0; j < J; j++) end = fma_lanes(load(F + j * TILE), all(chord->to[j]), end);
+        for (int p = 0; p < PIECES; p++) end[p] = v[p] * chord->alpha_to, begin[p] = v[p];
+        for (int j = 0; j < J; j++)
+            for (int p = 0; p < PIECES; p++) end[p] = fma_lanes(load(F + j * TILE + p * LANES), all(chord->to[j]), end[p]);
         if (!chord->at_start) {
-            begin = v * chord->alpha_from;
-            for (int j = 0; j < J; j++) begin = fma_lanes(load(F + j * TILE), all(chord->from[j]), begin);
+            for (int p = 0; p < PIECES; p++) begin[p] = v[p] * chord->alpha_from;
+            for (int j = 0; j < J; j++)
+                for (int p = 0; p < PIECES; p++) begin[p] = fma_lanes(load(F + j * TILE + p * LANES), all(chord->from[j]), begin[p]);
         }
-        const lanes above = larger(end, begin) + chord->delta + chord->bend * magnitude(v) - load(b->threshold + i);
-        for (unsigned bits = lanes_above(above, all(0)); bits; bits &= bits - 1) b->candidate[b->candidates++] = i + __builtin_ctz(bits);
+        for (int p = 0; p < PIECES; p++) {
+            const lanes above = larger(end[p], begin[p]) + chord->delta + chord->bend * magnitude(v[p]) - load(b->threshold + i + p * LANES);
+            for (unsigned bits = lanes_above(above, all(0)); bits; bits &= bits - 1) b->candidate[b->candidates++] = i + p * LANES + __builtin_ctz(bits);
+        }
     }
 }
 
