@@ -279,8 +279,8 @@ job_sweep() {
   if ((job_code)); then exit "$job_code"; fi
 }
 
-# job_report FOLDER: the check of the experiment over all its runs: prints the verdicts, draws FOLDER/figure.png, writes FOLDER/report.json. Not in a member of an array: collect.sbatch does it.
+# job_report FOLDER [options of check]: the check of the experiment over all its runs: prints the verdicts, draws FOLDER/figure.png, writes FOLDER/report.json. Not in a member of an array: collect.sbatch does it.
 job_report() {
   if [[ ${SLURM_ARRAY_TASK_ID-} ]] && job_in_batch; then return; fi
-  job_check "${#options[@]}" "$(dirname "$0")/check" "$1"
+  job_check "${#options[@]}" "$(dirname "$0")/check" "$@"
 }

@@ -15,16 +15,13 @@ WITH_OTHER = ("oscillator", "van_der_pol")
 class ComparedRun:
     """One run of one rule."""
 
-    def __init__(self, rule, folder, row, whole=True):
-        self.rule, self.folder, self.task, self.seed, self.whole = rule, folder, row["case"], int(row["seed"]), whole
+    def __init__(self, rule, folder, row):
+        self.rule, self.folder, self.task, self.seed = rule, folder, row["case"], int(row["seed"])
         self.run = engram.load(folder)
         self.parameters = self.run.parameters
         self.neurons = int(self.parameters["network.neurons"])
         self.loops = int(self.parameters["learning.loops"])
         self.known = {}
-
-    def setting(self, key):
-        return self.parameters[key]
 
     def error(self, test):
         """@param test the name of a test, None: the one of the rule"""
@@ -69,19 +66,9 @@ class ComparedRun:
         return [(at + 1) * self.sample_seconds(), np.cumsum(columns["seconds"])[at], values[at] * self.error(None) / values[at[-1]]] if len(at) else None
 
 
-def runs_of(rule, folder, whole=True):
-    """Of a study's folder. @param whole they have the full length"""
-    return [ComparedRun(rule, os.path.join(folder, row["name"]), row, whole) for row in read_table(folder, "table.csv") if row["state"] == "done"]
-
-
-def failed(folder):
-    """{(task, neurons): runs that failed}: a network that ran away, or fell silent."""
-    found = {}
-    for row in read_table(folder, "table.csv"):
-        if row["state"] == "failed":
-            place = row["case"], int(row["network.neurons"])
-            found[place] = found.get(place, 0) + 1
-    return found
+def runs_of(rule, folder):
+    """Of a study's folder."""
+    return [ComparedRun(rule, os.path.join(folder, row["name"]), row) for row in read_table(folder, "table.csv") if row["state"] == "done"]
 
 
 # ---- errors ----

@@ -1,12 +1,15 @@
 #!/usr/bin/python3
 """What is compared: rules, tasks, the tries that choose a rule's parameters, and the studies (tools/sweep) that this makes. Used by jobs/comparison/run and check.
 
-    rules.py tries TASKS FOLDER RULE...             writes FOLDER/tries/RULE.yaml: TRIES sets of parameters for each task, with a seed of their own
-    rules.py runs TASKS FOLDER quick|full RULE...   writes FOLDER/RULE.yaml, with the parameters that were best in FOLDER/tries/RULE/table.csv, and of some FOLDER/RULE_short.yaml
-    rules.py others FOLDER RULE...                  prints runs that are tested on other inputs than those of training, with the options of that test
+    rules.py sizes quick|full RULE...               prints what is to be run, a line each: neurons, rule, tasks; small networks first
+    rules.py tries TASKS FOLDER NEURONS RULE...     writes FOLDER/tries/RULE/NEURONS.yaml: sets of parameters for each task at this size, with a seed of their own
+    rules.py runs TASKS FOLDER NEURONS RULE...      writes FOLDER/RULE/NEURONS.yaml, with the parameters that were best in FOLDER/tries/RULE/NEURONS/table.csv, and of some FOLDER/RULE/short.yaml
+    rules.py others FOLDER NEURONS RULE...          prints runs that are tested on other inputs than those of training, with the options of that test
     ... --tasks TASK...                             of these tasks only; nothing is written of rules that have none of them
+    ... --with FILE [--seeds N]                     runs measured before (measured.csv): sizes leaves out tasks of which it has seeds 1 to N (5); tries takes from it what was best at the size below
 
 A study that was written before with other contents is replaced; tools/sweep refuses to mix its runs with those of another."""
+import argparse
 import math
 import os
 import sys
@@ -18,10 +21,12 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [os.path.join(here, "..", "..", "tools"), os.path.join(here, "..", "..", "python"), here]  # python: where engram.py is installed
 import measure  # noqa: E402
 from codes import number, read_table  # noqa: E402
+from launch import fail  # noqa: E402
 
 TASKS = {"dynamics": {"oscillator": "damped oscillator, driven", "van_der_pol": "van der Pol, driven", "lorenz": "Lorenz", "recorded": "recorded rates, 6 components"},
          "codes": {"bars": "correlated bars", "scenes": "natural scenes"}}
 TRIES, TRY_SEEDS = 6, [101]
+USAGE = "jobs/comparison/rules.py sizes quick|full RULE... | tries|runs TASKS FOLDER NEURONS RULE... | others FOLDER NEURONS RULE...   [--tasks TASK...] [--with FILE]... [--seeds N]"
 SIZES = {"quick": [100, 400], "full": [100, 400, 1600]}
 LOST = [0.1, 0.25, 0.5]
 # Noise of tests: white, and such that it alone gives a voltage a standard deviation of about a tenth of its threshold (rls, shared: an input of SD 0.1 where drives have about 1).
@@ -31,12 +36,18 @@ class Rule:
     """@param group of tasks @param base parameter file @param fixed {key: value} @param tries {key: values}, crossed: TRIES sets in all @param tasks {task: {key: value}}; TASKS and SIZE stand for
     the folder of tasks and the number of neurons @param tests {name: options of engram test}; other: only of tasks that have other inputs @param score what says which of the tries is best,
     and whether more of it is better @param measure (run, test) -> error @param between column of metrics.csv with the score of tests between loops @param every loops between those
-    @param ladder {key: values} shorter lengths of training, where such tests do not tell the error @param quick neurons of the quick size"""
+    @param ladder {key: values} shorter lengths of training, where such tests do not tell the error @param quick neurons of the quick size @param larger {neurons: {key: values}} tries at such sizes, where
+    they are others; keys that are not there are as they were best at the size below"""
 
-    def __init__(self, name, label, group, base, fixed, tries, tasks, tests, score, most, measure, between="", every=None, ladder=None, quick=(100,)):
+    def __init__(self, name, label, group, base, fixed, tries, tasks, tests, score, most, measure, between="", every=None, ladder=None, quick=(100,), larger=None):
         self.name, self.label, self.group, self.base, self.fixed, self.tries, self.tasks, self.tests = name, label, group, base, fixed, tries, tasks, tests
         self.score, self.most, self.measure, self.between, self.every, self.ladder, self.quick = score, most, measure, between, every, ladder, quick
-        assert TRIES == math.prod(map(len, tries.values()))
+        self.larger = larger or {}
+        assert TRIES == math.prod(map(len, tries.values())) and all(math.prod(map(len, asked.values())) <= TRIES and set(asked) <= set(tries) for asked in self.larger.values())
+
+    def tried(self, neurons):
+        """{key: values}, crossed, at this size."""
+        return self.larger.get(neurons, self.tries)
 
     def sizes(self, size):
         return list(self.quick) if size == "quick" else SIZES[size]
@@ -49,14 +60,16 @@ def deleted(options):
 RASTERS = "--trials 8 --spikes all"
 OF_RLS = {"group": "dynamics", "base": "rls.yaml", "tries": {"learning.lambda": ["0.1", "1"], "plastic.tau": ["20 ms", "50 ms", "100 ms"]},
           "tasks": {task: {"targets.path": f"TASKS/{task}_SIZE.h5"} for task in TASKS["dynamics"]}, "tests": {"rasters": RASTERS, **deleted(RASTERS), "noise": f"{RASTERS} --noise 0.1"},
-          "score": "test single_trial_correlation", "most": True, "measure": measure.of_drives, "ladder": {"learning.loops": [8, 24]}, "quick": (100, 400)}
+          "score": "test single_trial_correlation", "most": True, "measure": measure.of_drives, "ladder": {"learning.loops": [8, 24]}, "quick": (100, 400),
+          "larger": {1600: {"learning.lambda": ["0.1", "1"]}}}
 OF_FILES = {task: {"task.path": f"TASKS/{task}.h5"} for task in TASKS["dynamics"]}
 OTHER = "--trials 1 -P task.test_input=other_input -P task.test_target=other_target -P task.test_mask=other_mask"
 OF_LSNN = {"group": "dynamics", "base": "lsnn.yaml", "tries": {"learning.rate": ["0.002", "0.005", "0.02"], "network.adaptive": ["0", "0.5"]}, "tasks": OF_FILES,
-           "tests": {**deleted("--trials 1"), "noise": "--trials 1 --noise 0.0042", "other": OTHER}, "score": "test loss", "most": False, "measure": measure.of_loss, "between": "test_loss", "every": 10}
+           "tests": {**deleted("--trials 1"), "noise": "--trials 1 --noise 0.0042", "other": OTHER}, "score": "test loss", "most": False, "measure": measure.of_loss, "between": "test_loss", "every": 10,
+           "larger": {400: {"learning.rate": ["0.001", "0.002", "0.005"], "network.adaptive": ["0", "0.5"]}, 1600: {"learning.rate": ["0.0005", "0.001", "0.002"]}}}
 OF_IMAGES = {task: {"stimulus.path": f"TASKS/{task}.h5"} for task in TASKS["codes"]}
 OF_DENDRITIC = {"group": "codes", "base": "images.yaml", "tasks": OF_IMAGES, "tests": deleted("--trials 1"), "score": "test loss", "most": False, "measure": measure.of_images,
-                "between": "test_loss", "every": 2, "quick": (100, 400)}
+                "between": "test_loss", "every": 2, "quick": (100, 400), "larger": {1600: {"neuron.rate": ["1 Hz", "2 Hz", "5 Hz"]}}}
 TANH = {"learning.slow": "basis", "neuron.basis": "tanh"}
 STEEP = {**TANH, "neuron.basis_units": "400", "neuron.basis_gain": "6", "stimulus.kind": "none"}
 
@@ -70,9 +83,11 @@ RULES = {rule.name: rule for rule in (
         "recorded": {"targets.kind": "trajectory", "targets.path": "TASKS/rates.csv", "targets.components": "6", "simulation.loop_duration": "auto", "learning.settle": "20 ms",
                      "protocol.settle": "20 ms", "protocol.duration": "auto", **STEEP}},
          {**deleted("--trials 32"), "noise": "--trials 32 --noise 0.1", "other": "--trials 32 -P stimulus.tau=200ms"},
-         "test nerr", False, measure.of_states, "test_nerr", 25, quick=(100, 400)),
+         "test nerr", False, measure.of_states, "test_nerr", 25, quick=(100, 400),
+         larger={400: {"network.norm": ["0.0125", "0.025", "0.05"], "learning.anneal": ["0 s", "100 s"]}, 1600: {"network.norm": ["0.005", "0.0125", "0.025"], "learning.anneal": ["0 s", "100 s"]}}),
     Rule("exact_gradient", "exact gradient", "dynamics", "gradient.yaml", {}, {"learning.rate": ["0.001", "0.002", "0.005"], "neuron.tau": ["20 ms", "50 ms"]}, OF_FILES,
-         {**deleted("--trials 1"), "noise": "--trials 1 --noise 0.005", "other": OTHER}, "test error", False, measure.of_ratio, "test_error", 10),
+         {**deleted("--trials 1"), "noise": "--trials 1 --noise 0.005", "other": OTHER}, "test error", False, measure.of_ratio, "test_error", 10,
+         larger={400: {"learning.rate": ["0.0005", "0.001", "0.002"]}, 1600: {"learning.rate": ["0.0002", "0.0005", "0.001"]}}),
     Rule("bptt", "LSNN, BPTT", fixed={"learning.rule": "bptt"}, **OF_LSNN),
     Rule("eprop", "LSNN, e-prop", fixed={"learning.rule": "eprop"}, **OF_LSNN),
     Rule("somatic", "somatic balance", fixed={"learning.rule": "somatic", "learning.decoder_rate": "[5e-4, 1e-4]", "learning.input_rate": "[5e-4, 1e-4]"},
@@ -82,7 +97,8 @@ RULES = {rule.name: rule for rule in (
         "bars": {"network.dimensions": "64", "stimulus.path": "TASKS/bars.h5"}, "scenes": {"network.dimensions": "128", "stimulus.path": "TASKS/scenes.h5"}},
          deleted("--trials 1 -P stimulus.dataset=test_command"), "test shown nerr", False, measure.of_decoded, quick=(100, 400)),
     Rule("autoencoder", "exact gradient, autoencoder", "codes", "autoencoder.yaml", {}, {"learning.rate": ["0.002", "0.005"], "learning.activity_cost": ["0.1", "0.3", "1"]},
-         {task: {"task.path": f"TASKS/{task}.h5"} for task in TASKS["codes"]}, deleted("--trials 1"), "test error", False, measure.of_images_ratio, "test_error", 10),
+         {task: {"task.path": f"TASKS/{task}.h5"} for task in TASKS["codes"]}, deleted("--trials 1"), "test error", False, measure.of_images_ratio, "test_error", 10,
+         larger={400: {"learning.rate": ["0.001", "0.003"], "learning.activity_cost": ["0.1", "0.3", "1"]}, 1600: {"learning.rate": ["0.0005", "0.001", "0.002"]}}),
 )}
 RULES["fast"].tests["shown"] = "--trials 1 -P stimulus.dataset=test_command"
 
@@ -129,77 +145,118 @@ def study_of(rule, folder, grids, tests, names=None):
             "collect": {"score": rule.score, "rate_hz": "test rate_hz", "seconds": "run seconds"}}
 
 
-def tries(rule, tasks, folder):
-    """TRIES sets of parameters, tasks and seeds of their own, at N = 100."""
-    grids = [{"vary": rule.tries, "cases": {task: settings(rule, task, tasks, 100) for task in rule.tasks}, "seeds": TRY_SEEDS}]
-    return study_of(rule, os.path.join(folder, "tries", rule.name), grids, {name: options for name, options in rule.tests.items() if name in rule.score})
+def tries(rule, tasks, folder, neurons, chosen=None):
+    """The sets of parameters of each task at this size, with a seed that no result has. Keys that are not tried here are as they were best at the size below.
+    @param chosen {(rule, task, neurons): {key: value}} of earlier runs, for sizes of which there are no tries here"""
+    asked = rule.tried(neurons)
+    kept = [key for key in rule.tries if key not in asked]
+    cases = {task: settings(rule, task, tasks, neurons) for task in rule.tasks}
+    for task in cases if kept else ():
+        before = best(rule, task, folder, below(neurons), chosen)
+        cases[task].update({key: before[key] for key in kept})
+    fixed = {"network.neurons": neurons, **rule.fixed}
+    return study_of(rule, place(folder, "tries", rule, neurons), [{"set": fixed, "vary": asked, "cases": cases, "seeds": TRY_SEEDS}], {name: options for name, options in rule.tests.items() if name in rule.score})
 
 
-def best(rule, task, folder):
-    """{key: value} of the tries that scored best, mean over seeds; those without a score (a run that failed) count as worst."""
-    scores = {}
-    for row in read_table(folder, "table.csv"):
+def place(folder, kind, rule, what):
+    """Of a study: FOLDER/[tries/]RULE/WHAT, beside its file, WHAT.yaml."""
+    return os.path.join(folder, *filter(None, (kind, rule.name, str(what))))
+
+
+def below(neurons):
+    return max(size for size in SIZES["full"] if size < neurons)
+
+
+def best(rule, task, folder, neurons, chosen=None):
+    """{key: value} of the tries at this size that scored best, mean over seeds; those without a score (a run that failed) count as worst. @param chosen where there are no such tries"""
+    scores, where = {}, place(folder, "tries", rule, neurons)
+    for row in read_table(where, "table.csv") if os.path.exists(os.path.join(where, "table.csv")) else ():
         if row["case"] == task:
             scores.setdefault(tuple(row[key] for key in rule.tries), []).append(number(row["score"]))
     found = {values: sum(ones) / len(ones) for values, ones in scores.items() if all(one == one for one in ones)}
-    if not found:
-        sys.exit(f"{folder}/table.csv: no try of {task} has a score: jobs/comparison/run makes them")
-    return dict(zip(rule.tries, (max if rule.most else min)(found, key=found.get)))
+    if found:
+        return dict(zip(rule.tries, (max if rule.most else min)(found, key=found.get)))
+    if not scores and (rule.name, task, neurons) in (chosen or {}):
+        return chosen[rule.name, task, neurons]
+    fail(f"{where}/table.csv: no try of {task} has a score: jobs/comparison/run makes them")
 
 
 def grid_of(rule, tasks, folder, neurons):
-    """Seeds 1 .. 5 of every task, with the parameters that were best."""
-    cases = {task: {**settings(rule, task, tasks, neurons), **best(rule, task, os.path.join(folder, "tries", rule.name))} for task in rule.tasks}
+    """Seeds 1 .. 5 of every task, with the parameters that were best at this size."""
+    cases = {task: {**settings(rule, task, tasks, neurons), **best(rule, task, folder, neurons)} for task in rule.tasks}
     return {"vary": {"network.neurons": [neurons]}, "cases": cases, "seeds": ["1..5"]}
 
 
-def runs(rule, tasks, folder, size):
-    """All sizes; at N = 100 with errors while they learn."""
-    grids = []
-    for neurons in rule.sizes(size):
-        grid = grid_of(rule, tasks, folder, neurons)
-        if neurons == 100 and rule.every:
-            grid["set"] = {**rule.fixed, "test.every": rule.every}
-        grids.append(grid)
-    return study_of(rule, os.path.join(folder, rule.name), grids, {name: options for name, options in rule.tests.items() if name != "other"}, {"network.neurons": "N"})
+def runs(rule, tasks, folder, neurons):
+    """At N = 100 with errors while they learn."""
+    grid = grid_of(rule, tasks, folder, neurons)
+    if neurons == SIZES["full"][0] and rule.every:
+        grid["set"] = {**rule.fixed, "test.every": rule.every}
+    return study_of(rule, place(folder, "", rule, neurons), [grid], {name: options for name, options in rule.tests.items() if name != "other"}, {"network.neurons": "N"})
 
 
-def short(rule, tasks, folder):
-    """Shorter runs, at N = 100, of rules whose error tests between loops do not tell."""
-    grid = grid_of(rule, tasks, folder, 100)
+def short(rule, tasks, folder, neurons):
+    """Shorter runs of rules whose error tests between loops do not tell."""
+    grid = grid_of(rule, tasks, folder, neurons)
     grid["vary"].update(rule.ladder)
-    return study_of(rule, os.path.join(folder, f"{rule.name}_short"), [grid], {"rasters": rule.tests["rasters"]}, {"network.neurons": "N"})
+    return study_of(rule, place(folder, "", rule, "short"), [grid], {"rasters": rule.tests["rasters"]}, {"network.neurons": "N"})
 
 
-def others(rule, folder):
+def others(rule, folder, neurons):
     """Runs of tasks that have other inputs, as lines: folder, options of engram test."""
-    rows = read_table(os.path.join(folder, rule.name), "table.csv")
-    return [f"{os.path.join(folder, rule.name, row['name'])} {rule.tests['other']}" for row in rows if row["case"] in measure.WITH_OTHER and row["state"] == "done"]
+    where = place(folder, "", rule, neurons)
+    return [f"{os.path.join(where, row['name'])} {rule.tests['other']}" for row in read_table(where, "table.csv") if row["case"] in measure.WITH_OTHER and row["state"] == "done"]
+
+
+def read_options():
+    """Command line, checked: command, where (TASKS, FOLDER), size, rules (with the chosen tasks only)."""
+    every_task = [task for group in TASKS.values() for task in group]
+    parser = argparse.ArgumentParser(prog="jobs/comparison/rules.py", usage=USAGE, allow_abbrev=False)
+    parser.add_argument("words", nargs="+")
+    parser.add_argument("--tasks", nargs="+", choices=every_task, default=every_task)
+    parser.add_argument("--with", dest="files", action="append", default=[])
+    parser.add_argument("--seeds", type=int, default=5)
+    options = parser.parse_args()
+    count = {"sizes": 2, "tries": 4, "runs": 4, "others": 3}.get(options.words[0], 0)
+    names, size = options.words[count:], options.words[count - 1] if len(options.words) > count else ""
+    if not count or not names or any(name not in RULES for name in names) or size not in (SIZES if options.words[0] == "sizes" else map(str, SIZES["full"])):
+        parser.error(f"rules: {', '.join(RULES)}; neurons: {', '.join(map(str, SIZES['full']))}")
+    options.command, options.where, options.size, options.rules = options.words[0], options.words[1:count - 1], size, [RULES[name] for name in names]
+    for rule in options.rules:
+        rule.tasks = {task: values for task, values in rule.tasks.items() if task in options.tasks}
+    options.rules = [rule for rule in options.rules if rule.tasks]
+    return options
+
+
+def missing(rule, neurons, known, seeds):
+    """Tasks of which not all seeds are measured."""
+    return [task for task in rule.tasks if any((rule.name, task, neurons, seed) not in known for seed in range(1, seeds + 1))]
 
 
 def main():
-    usage = "usage: jobs/comparison/rules.py tries TASKS FOLDER RULE... | runs TASKS FOLDER quick|full RULE... | others FOLDER RULE...   [--tasks TASK...]"
-    words, only = sys.argv[1:], []
-    if "--tasks" in words:
-        only = words[words.index("--tasks") + 1:]
-        words = words[:words.index("--tasks")]
-        if not only or any(task not in (*TASKS["dynamics"], *TASKS["codes"]) for task in only):
-            sys.exit(f"{usage}\ntasks: {', '.join((*TASKS['dynamics'], *TASKS['codes']))}")
-    fixed = {"tries": 3, "runs": 4, "others": 2}.get(words[0] if words else "")
-    if not fixed or len(words) <= fixed or any(name not in RULES for name in words[fixed:]) or (words[0] == "runs" and words[3] not in SIZES):
-        sys.exit(f"{usage}\n{', '.join(RULES)}")
-    for rule in (RULES[name] for name in words[fixed:]):
-        rule.tasks = {task: values for task, values in rule.tasks.items() if not only or task in only}
-        if not rule.tasks:
-            continue
-        if words[0] == "tries":
-            write(os.path.join(words[2], "tries", f"{rule.name}.yaml"), tries(rule, *words[1:3]))
-        elif words[0] == "runs":
-            write(os.path.join(words[2], f"{rule.name}.yaml"), runs(rule, *words[1:4]))
-            if rule.ladder:
-                write(os.path.join(words[2], f"{rule.name}_short.yaml"), short(rule, *words[1:3]))
+    options = read_options()
+    known = {}
+    if options.files:
+        import records  # which needs this module
+        known = {(*one.place, one.seed): one for one in records.merged([], options.files, quiet=True)}
+    if options.command == "sizes":  # small ones of all rules first
+        for neurons in SIZES["full"]:
+            for rule in options.rules:
+                tasks = missing(rule, neurons, known, options.seeds) if neurons in rule.sizes(options.size) else []
+                if tasks:
+                    print(neurons, rule.name, *tasks)
+        return
+    neurons = int(options.size)
+    chosen = {one.place: one.chosen for one in known.values() if one.chosen}
+    for rule in options.rules:
+        if options.command == "tries":
+            write(place(options.where[1], "tries", rule, f"{neurons}.yaml"), tries(rule, *options.where, neurons, chosen))
+        elif options.command == "runs":
+            write(place(options.where[1], "", rule, f"{neurons}.yaml"), runs(rule, *options.where, neurons))
+            if rule.ladder and neurons == SIZES["full"][0]:
+                write(place(options.where[1], "", rule, "short.yaml"), short(rule, *options.where, neurons))
         elif "other" in rule.tests:
-            for line in others(rule, words[1]):
+            for line in others(rule, *options.where, neurons):
                 print(line)
 
 

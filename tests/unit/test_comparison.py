@@ -1,17 +1,22 @@
 """jobs/comparison: errors, tasks and studies against what the program itself says."""
+import contextlib
+import csv
 import importlib.machinery
 import importlib.util
+import io
+import json
 import os
 import subprocess
 import sys
 
 import h5py
 import numpy as np
-from engram_test import run_tests
+from engram_test import ENVIRONMENT, run_tests
 
 JOB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "jobs", "comparison")
 sys.path[:0] = [JOB, os.path.join(JOB, "..", "..", "tools")]
 import measure  # noqa: E402
+import records  # noqa: E402
 import rules  # noqa: E402
 from sweep_study import Study  # noqa: E402
 
@@ -111,47 +116,193 @@ def test_tables(bench):
     assert x.shape == (2, 100 + 41, 6) and np.isfinite(x).all()
 
 
-def test_studies(bench):
-    """Every rule has its tries, of which the best of each task becomes its parameters; a try that failed is none."""
-    for rule in rules.RULES.values():
-        path = bench.path("tries", f"{rule.name}.yaml")
-        rules.write(path, rules.tries(rule, "tasks", bench.path(".")))
-        study = Study(path)
-        assert len(study.runs) == rules.TRIES * len(rules.TRY_SEEDS) * len(rule.tasks), rule.name
-        os.makedirs(bench.path("tries", rule.name), exist_ok=True)
-        keys = list(rule.tries)
-        with open(bench.path("tries", rule.name, "table.csv"), "w", encoding="utf-8") as file:
-            file.write(f"case,{keys[0]},{keys[1]},seed,score\n")
-            for run in study.runs:
-                chosen = [run.overrides[key] for key in keys]
-                place = rule.tries[keys[0]].index(chosen[0]) * 10 + rule.tries[keys[1]].index(chosen[1])
-                file.write(f'{run.case},"{chosen[0]}","{chosen[1]}",{run.seed},{"" if place == 0 else place}\n')
-        wanted = {key: values[-1] if rule.most else values[0] for key, values in rule.tries.items()}
-        if not rule.most:
-            wanted[keys[1]] = rule.tries[keys[1]][1]  # the first of all has no score
-        path = bench.path(f"{rule.name}.yaml")
-        rules.write(path, rules.runs(rule, "tasks", bench.path("."), "full"))
-        study = Study(path)
+def tried(bench, rule, neurons, folder=".", seed=101):
+    """A table of tries as of a study that was run: scores grow with the place of values in their lists, that of the first of all is not there. @return the study"""
+    path = bench.path(folder, "tries", rule.name, f"{neurons}.yaml")
+    rules.write(path, rules.tries(rule, "tasks", bench.path(folder), neurons))
+    study = Study(path)
+    keys = list(rule.tries)
+    os.makedirs(bench.path(folder, "tries", rule.name, str(neurons)), exist_ok=True)
+    with open(bench.path(folder, "tries", rule.name, str(neurons), "table.csv"), "w", encoding="utf-8") as file:
+        file.write(f"case,{keys[0]},{keys[1]},seed,score\n")
         for run in study.runs:
-            assert {key: run.overrides[key] for key in keys} == wanted, (rule.name, run.name, wanted)
-        assert {run.seed for run in study.runs} == set(range(1, 6)) and not {run.seed for run in study.runs} & set(rules.TRY_SEEDS)
-        assert {int(run.overrides["network.neurons"]) for run in study.runs} == {100, 400, 1600}
+            place = sum(asked.index(run.overrides[key]) * weight for (key, asked), weight in zip(rule.tried(neurons).items(), (10, 1)))
+            file.write(f'{run.case},"{run.overrides[keys[0]]}","{run.overrides[keys[1]]}",{run.seed},{"" if place == 0 else place}\n')
+    return study
+
+
+def test_studies(bench):
+    """Every rule has its tries at every size, of which the best of each task becomes its parameters there; a try that failed is none; keys that are not tried at a size are as at the size below."""
+    for rule in rules.RULES.values():
+        keys, wanted = list(rule.tries), {}
+        for neurons in rules.SIZES["full"]:
+            asked = rule.tried(neurons)
+            study = tried(bench, rule, neurons)
+            assert len(study.runs) == np.prod([len(values) for values in asked.values()]) * len(rules.TRY_SEEDS) * len(rule.tasks), rule.name
+            assert len(study.runs) <= rules.TRIES * len(rule.tasks) and {run.overrides["network.neurons"] for run in study.runs} == {str(neurons)}, rule.name
+            for run in study.runs:
+                assert all(run.overrides[key] == wanted[key] for key in keys if key not in asked), (rule.name, run.name, wanted)
+            wanted = {**wanted, **{key: values[-1] if rule.most else values[0] for key, values in asked.items()}}
+            if not rule.most:
+                wanted[list(asked)[-1]] = list(asked.values())[-1][1]  # the first of all has no score
+            path = bench.path(rule.name, f"{neurons}.yaml")
+            rules.write(path, rules.runs(rule, "tasks", bench.path("."), neurons))
+            study = Study(path)
+            for run in study.runs:
+                assert {key: run.overrides[key] for key in keys} == wanted, (rule.name, run.name, wanted)
+            assert {run.seed for run in study.runs} == set(range(1, 6)) and not {run.seed for run in study.runs} & set(rules.TRY_SEEDS)
+            assert {int(run.overrides["network.neurons"]) for run in study.runs} == {neurons}
 
 
 def test_some_tasks(bench):
     """--tasks: studies of these only, and none of rules that have none of them; names that are none are refused before any work."""
     script = os.path.join(JOB, "rules.py")
-    done = subprocess.run([sys.executable, script, "tries", "tasks", bench.path("part"), *rules.RULES, "--tasks", "recorded", "lorenz"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, script, "tries", "tasks", bench.path("part"), "100", *rules.RULES, "--tasks", "recorded", "lorenz"], capture_output=True, text=True)
     assert done.returncode == 0, done
     for rule in rules.RULES.values():
-        path = bench.path("part", "tries", f"{rule.name}.yaml")
+        path = bench.path("part", "tries", rule.name, "100.yaml")
         assert os.path.exists(path) == ("recorded" in rule.tasks), rule.name
         if os.path.exists(path):
             assert {run.case for run in Study(path).runs} == {"recorded", "lorenz"}, rule.name
-    for program, words, said in ((script, ["tries", "tasks", bench.path("no"), "rls", "--tasks", "record"], "tasks: oscillator"), (os.path.join(JOB, "run"), ["--tasks", "record"], f"no task 'record'; allowed are {' '.join(task for group in rules.TASKS.values() for task in group)}"),
-                                 (os.path.join(JOB, "run"), ["--tasks", "recorded", "--rules", "rsl"], "no rule 'rsl'"), (os.path.join(JOB, "run"), ["--rules", "rls", "--tasks"], "--tasks needs names")):
+    for program, words, said in ((script, ["tries", "tasks", bench.path("no"), "100", "rls", "--tasks", "record"], "'oscillator', 'van_der_pol'"), (os.path.join(JOB, "run"), ["--tasks", "record"], f"no task 'record'; allowed are {' '.join(task for group in rules.TASKS.values() for task in group)}"),
+                                 (os.path.join(JOB, "run"), ["--tasks", "recorded", "--rules", "rsl"], "no rule 'rsl'"), (os.path.join(JOB, "run"), ["--rules", "rls", "--tasks"], "--tasks needs names"),
+                                 (os.path.join(JOB, "run"), ["--sizes", "200"], "no size '200'; allowed are 100 400 1600"), (os.path.join(JOB, "run"), ["--with", bench.path("no")], "there is no file"),
+                                 (script, ["tries", "tasks", bench.path("no"), "200", "rls"], "neurons: 100, 400, 1600")):
         done = subprocess.run([program, *words], capture_output=True, text=True)
-        assert done.returncode != 0 and said in done.stderr and not os.path.exists(bench.path("no")), (words, done)
+        assert done.returncode == 2 and said in done.stderr and not os.path.exists(bench.path("no")), (words, done)
 
 
-run_tests([test_some_tasks, test_drives, test_teacher, test_tables, test_studies])
+def studied(bench, folder, rule, task, *overrides):
+    """Two seeds of a task of a rule, and shorter runs if it has such, with the first parameters of the lists."""
+    rule.tasks = {task: rule.tasks[task]}
+    tried(bench, rule, 100, folder)
+    sweep = [sys.executable, os.path.join(JOB, "..", "..", "tools", "sweep")]
+    files = [("100.yaml", rules.runs(rule, bench.path("tasks"), bench.path(folder), 100))]
+    files += [("short.yaml", rules.short(rule, bench.path("tasks"), bench.path(folder), 100))] if rule.ladder else []
+    for name, study in files:
+        rules.write(bench.path(folder, rule.name, name), study)
+        for words in (["run", "--engram", bench.engram], ["collect"]):
+            done = subprocess.run([*sweep, *words, bench.path(folder, rule.name, name), "--seeds", "1..2", *overrides], env=ENVIRONMENT, capture_output=True, text=True)
+            assert done.returncode == 0, done
+
+
+def checked(bench, folder, *words, code=None):
+    """The report of check, and what it printed. @param code of a mistake"""
+    os.makedirs(bench.path(folder), exist_ok=True)
+    done = subprocess.run([os.path.join(JOB, "check"), bench.path(folder), *words], capture_output=True, text=True)
+    if code:
+        assert done.returncode == code and len(done.stderr.splitlines()) == 1, done
+        return done.stderr
+    assert done.returncode in (0, 1) and not done.stderr, done
+    with open(bench.path(folder, "report.json"), encoding="utf-8") as file:
+        return json.load(file), done.stdout
+
+
+def lines_of(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_records(bench):
+    """What check says of runs it says of the file that it makes of them, too, to the bit of its figures; of a file, what is here already and what was run otherwise is left out, and that is said."""
+    script = data()
+    script.SIZES = (100,)
+    os.makedirs(bench.path("tasks"), exist_ok=True)
+    for name, dimensions in (("oscillator", 2), ("lorenz", 3)):
+        x, c = script.paths(name, np.random.RandomState(5), 4)
+        one = script.sets(x[:, :300], c[:, :300], 100)
+        script.write(bench.path("tasks", f"{name}.h5"), {f"{prefix}{key}": values for prefix in ("", "test_") for key, values in one.items()})
+        script.encode(bench.path("tasks"), name, x[:, :300], 100)
+        assert x.shape[2] == dimensions
+    studied(bench, "runs", rules.RULES["balanced"], "oscillator", "-P", "learning.loops=50")
+    studied(bench, "runs", rules.RULES["bptt"], "oscillator", "-P", "learning.loops=20", "-P", "learning.batch=4", "-P", "protocol.samples=4")
+    studied(bench, "runs", rules.RULES["shared"], "lorenz")
+    path = bench.path("runs", "balanced", "100", "table.csv")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text.replace(",2,done,", ",2,failed,"))
+    wanted, _ = checked(bench, "runs")
+    found, said = checked(bench, "file", "--with", bench.path("runs", "measured.csv"))
+    assert "6 runs" in said and found == wanted and len(wanted["figures"]) == 4, (found, wanted, said)
+    assert any("1 more runs failed" in one["note"] for one in wanted["statements"])
+    for figure in wanted["figures"]:
+        with open(bench.path("runs", figure["file"]), "rb") as one, open(bench.path("file", figure["file"]), "rb") as other:
+            assert one.read() == other.read(), figure
+    rows = lines_of(bench.path("runs", "measured.csv"))
+    assert lines_of(bench.path("file", "measured.csv")) == rows and len(rows) == 6
+    run = of(bench, "shared", os.path.join("runs", "shared", "100", "lorenz_N100_seed1"))
+    row = next(row for row in rows if row["rule"] == "shared" and row["seed"] == "1")
+    for name, test in (("error", None), ("deleted_0.5", "deleted_0.5"), ("noise", "noise")):
+        assert abs(float(row[name]) / run.error(test) - 1) < 1e-5, (row, name)
+    assert len(row["course"].split()) == 3 and row["course"].split()[-1].startswith(f"{run.model_seconds():.4g}:") and row["other"] == "", row
+    assert [len(one["course"].split()) for one in rows if one["rule"] in ("balanced", "bptt") and one["state"] == "done"] == [2, 2, 2], rows
+
+    # another part of it on another machine; a seed more; other parameters; runs that are here already
+    others = [{**row, "neurons": "400", "processor": "another one"} for row in rows] + [{**row, "seed": "3"} for row in rows if row["rule"] == "bptt"][:1] + [{**row, "seed": "4", "settings": "00000000"} for row in rows][-1:] + rows[:1]
+    write(bench, "others.csv", "\n".join([",".join(rows[0]), *(",".join(f'"{value}"' for value in row.values()) for row in others)]) + "\n")
+    both, said = checked(bench, "runs", "--with", bench.path("others.csv"))
+    assert "7 runs, 1 left out that are here already" in said and "other parameters than the runs that are here already: 1 runs of bptt oscillator 100" in said, said
+    assert {(row[1], row[2]) for row in both["tables"][-1]["rows"]} >= {("another one", "6")}, both["tables"][-1]
+    assert {table["caption"].split(":")[0] for table in both["tables"]} >= {"Errors, 100 neurons", "Errors, 400 neurons"}
+    assert len(lines_of(bench.path("runs", "measured.csv"))) == 13
+
+    # what is measured is not run again; where there are no tries of the size below, what was chosen there is in the file
+    words = [os.path.join(JOB, "rules.py"), "sizes", "full", "shared", "bptt", "--tasks", "oscillator", "lorenz", "--with", bench.path("others.csv")]
+    for seeds, left in (("2", ["100 shared oscillator lorenz", "100 bptt oscillator lorenz", "400 shared oscillator", "400 bptt lorenz"]), ("3", ["400 shared oscillator lorenz", "400 bptt oscillator lorenz"])):
+        done = subprocess.run([*words, "--seeds", seeds], capture_output=True, text=True)
+        assert done.returncode == 0 and set(left) <= set(done.stdout.splitlines()), (done, left)
+    words = [os.path.join(JOB, "rules.py"), "tries", "tasks", bench.path("new"), "1600", "shared", "--tasks", "lorenz", "--with", bench.path("others.csv")]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0 and {run.overrides["plastic.tau"] for run in Study(bench.path("new", "tries", "shared", "1600.yaml")).runs} == {"100 ms"}, done
+    done = subprocess.run([*words[:7], "van_der_pol", *words[8:]], capture_output=True, text=True)
+    assert done.returncode == 2 and "no try of van_der_pol" in done.stderr, done
+
+    # the page of files alone, by run; a file that is none is refused before any work
+    surroundings = dict(ENVIRONMENT, ENGRAM=bench.engram, ENGRAM_RESULTS=bench.path("results"))
+    done = subprocess.run([os.path.join(JOB, "run"), "full", "--page", "--with", bench.path("others.csv")], env=surroundings, capture_output=True, text=True)
+    assert done.returncode in (0, 1) and os.listdir(bench.path("results", "comparison")) == ["full"] and os.path.getsize(bench.path("results", "comparison", "full", "comparison.html")) > 100_000, done
+    write(bench, "none.csv", "rule\n")
+    done = subprocess.run([os.path.join(JOB, "run"), "quick", "--with", bench.path("none.csv")], env=surroundings, capture_output=True, text=True)
+    assert done.returncode == 2 and "none.csv:1: " in done.stderr and os.listdir(bench.path("results", "comparison")) == ["full"], done
+
+
+def refused(path):
+    """What is said of a file of runs, before the end with code 2."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            records.read(path)
+    except SystemExit as error:
+        assert error.code == 2, error
+        return said.getvalue()
+    raise AssertionError(f"{path} was read")
+
+
+def test_bad_records(bench):
+    """A file of runs that is none is refused: one line with file, line, and what is wrong; so is one that is not there."""
+    head = "rule,task,neurons,seed,state,chosen,settings,error,deleted_0.1,deleted_0.25,deleted_0.5,noise,other,spikes,model_seconds,seconds,program,processor,course"
+    good = "bptt,lorenz,100,1,done,learning.rate=0.002; network.adaptive=0.5,0a1b2c3d,0.5,0.6,,,,,100,20,3,0.1.0 abc,any,10:2:0.7 20:3:0.5"
+    write(bench, "good.csv", f"{head}\n{good}\n")
+    report, _ = checked(bench, "good", "--with", bench.path("good.csv"))
+    assert report["statements"][0]["values"] == [0.5], report
+    cases = [("", ":1: there is no column 'rule'"), (f"{head},more\n{good},1\n", ":1: unknown column 'more'"), (f"{head[:-7]}\n", ":1: there is no column 'course'"),
+             (f"{head},seed\n", ":1: a column is there twice"), (f"{head}\n{good}\n{good},\n", ":3: 20 cells; the head has 19"), (f"{head}\n{good}\n{good}\n", ":3: this run is there twice")]
+    for old, new, said in (("bptt", "bpt", "no rule 'bpt'"), ("lorenz", "bars", "no task 'bars'"), (",100,1,", ",99,1,", "neurons '99'"), (",100,1,", ",100,-1,", "'-1' is no seed"), ("done", "well", "state 'well'"),
+                           ("0.5,0.6", ",0.6", "has no error"), ("0.5,0.6", "0.5,x", "deleted_0.1 'x' is no number"), ("0.5,0.6", "-1,0.6", "error '-1'"), (",100,20", ",inf,20", "spikes 'inf'"),
+                           ("learning.rate=", "learning.rat=", "chosen 'learning.rat="), ("20:3:0.5", "20:3", "'20:3' is no point"), ("20:3:0.5", "20:3:x", "'20:3:x' is no point"), ("any", '"any', ":2: ")):
+        assert old in good
+        cases.append((f"{head}\n{good.replace(old, new, 1)}\n", said))
+    for text, said in cases:
+        write(bench, "bad.csv", text)
+        words = refused(bench.path("bad.csv"))
+        assert f"{bench.path('bad.csv')}{'' if said.startswith(':') else ':2: '}" in words and said in words and len(words.splitlines()) == 1, (text, said, words)
+    assert "bad.csv:2: " in checked(bench, "bad", "--with", bench.path("bad.csv"), code=2) and not os.listdir(bench.path("bad"))
+    write(bench, "bad.csv", f"{head}\n")
+    assert "no rule has runs" in checked(bench, "bad", "--with", bench.path("bad.csv"), code=2) and not os.listdir(bench.path("bad"))
+    with open(bench.path("bad.csv"), "wb") as file:
+        file.write(b"rule,\xff\n")
+    assert "UTF-8" in refused(bench.path("bad.csv")) and "No such file" in refused(bench.path("none.csv")) and "Is a directory" in refused(bench.path("."))
+
+
+run_tests([test_some_tasks, test_drives, test_teacher, test_tables, test_studies, test_bad_records, test_records])
