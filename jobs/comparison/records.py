@@ -115,7 +115,7 @@ def failure_of(rule, row, folder):
 
 
 def of_folder(folder):
-    """Records of all runs in the folder of a comparison."""
+    """Records of all runs in the folder of a comparison. How many are at work, or were not begun, is printed."""
     found = []
     for rule in RULES.values():
         if os.path.exists(os.path.join(folder, rule.name, "table.csv")):
@@ -124,13 +124,17 @@ def of_folder(folder):
         ladder = measure.runs_of(rule, short) if os.path.exists(os.path.join(short, "table.csv")) else []
         for neurons in SIZES["full"]:
             where = os.path.join(folder, rule.name, str(neurons))
-            for row in read_table(where, "table.csv") if os.path.exists(os.path.join(where, "table.csv")) else ():
+            rows = read_table(where, "table.csv") if os.path.exists(os.path.join(where, "table.csv")) else []
+            ended = [row for row in rows if row["state"] in ("done", "failed")]
+            if len(ended) < len(rows):
+                print(f"{where}: {len(rows) - len(ended)} of {len(rows)} runs have not ended")
+            for row in ended:
                 out = os.path.join(where, row["name"])
-                if row["state"] == "done":
-                    run = measure.ComparedRun(rule, out, row)
-                    found.append(record_of(run, row, [*(one for one in ladder if one.task == run.task), run]))
-                elif row["state"] == "failed":
+                if row["state"] == "failed":
                     found.append(failure_of(rule, row, out))
+                    continue
+                run = measure.ComparedRun(rule, out, row)
+                found.append(record_of(run, row, [*(one for one in ladder if one.task == run.task), run]))
     return found
 
 

@@ -1,5 +1,6 @@
 """jobs/comparison: errors, tasks and studies against what the program itself says."""
 import contextlib
+import copy
 import csv
 import importlib.machinery
 import importlib.util
@@ -116,7 +117,7 @@ def test_tables(bench):
     assert x.shape == (2, 100 + 41, 6) and np.isfinite(x).all()
 
 
-def tried(bench, rule, neurons, folder=".", seed=101):
+def tried(bench, rule, neurons, folder="."):
     """A table of tries as of a study that was run: scores grow with the place of values in their lists, that of the first of all is not there. @return the study"""
     path = bench.path(folder, "tries", rule.name, f"{neurons}.yaml")
     rules.write(path, rules.tries(rule, "tasks", bench.path(folder), neurons))
@@ -174,6 +175,7 @@ def test_some_tasks(bench):
 
 def studied(bench, folder, rule, task, *overrides):
     """Two seeds of a task of a rule, and shorter runs if it has such, with the first parameters of the lists."""
+    rule = copy.copy(rule)
     rule.tasks = {task: rule.tasks[task]}
     tried(bench, rule, 100, folder)
     sweep = [sys.executable, os.path.join(JOB, "..", "..", "tools", "sweep")]
