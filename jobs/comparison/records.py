@@ -3,7 +3,7 @@
     rule, task, neurons, seed       which run; once in a file
     state                           done, or failed (activity ran away, or ended), of which the rest but for `chosen` may be empty
     chosen                          parameters of the tries that were best: key=value, with '; ' between
-    settings                        checksum of all else that was set (parameter file, the rule's and the task's, options of the command line), and of the table of recorded rates, where that is learned
+    settings                        checksum of all else that was set (parameter file, the rule's and the task's, options of the command line); of task recorded, behind '/', that of the table of rates
     error, deleted_0.1, ...         of the tests; empty where there is none
     spikes, model_seconds, seconds  spikes a second of all neurons, model time trained, seconds of training loops
     program, processor              version and revision of the program; what it was made for, and the name of the processor, where check ran on the machine of the run
@@ -14,6 +14,7 @@ import os
 import platform
 import re
 import subprocess
+import sys
 import zlib
 
 import measure
@@ -51,6 +52,11 @@ class Record:
         return self.rule.name, self.task, self.neurons
 
     @property
+    def table(self):
+        """Checksum of the recorded rates, '' of other tasks."""
+        return self.cells["settings"].partition("/")[2]
+
+    @property
     def how(self):
         """Which other runs of its place have to be of."""
         return self.cells["chosen"], self.cells["settings"]
@@ -65,15 +71,19 @@ class Record:
 # ---- from a run ----
 
 def set_for(folder, rule, task):
-    """Checksum of what was set for a run (its sweep.json), but for its seed, what was chosen, where files are, and how it is written down; and of the table of recorded rates, which lies beside the task."""
+    """Checksum of what was set for a run (its sweep.json), but for its seed, what was chosen, where files are, and how it is written down; behind it that of the table of recorded rates, which lies
+    beside the task."""
     settings = read_json(os.path.join(folder, "sweep.json")).get("settings", {})
     paths = {key: value for key, value in settings.items() if key.endswith(".path")}
     kept = [f"{key}={os.path.basename(value) if key in paths else value}" for key, value in sorted(settings.items())
             if key != "simulation.seed" and key not in rule.tries and not key.startswith(OF_HOW)]
-    if task == "recorded":
-        with open(os.path.join(os.path.dirname(next(iter(paths.values()), "")), "rates.csv"), "rb") as file:
-            kept.append(f"{zlib.crc32(file.read()):08x}")
-    return f"{zlib.crc32(chr(10).join(kept).encode()):08x}"
+    table = f"/{checksum_of(os.path.join(os.path.dirname(next(iter(paths.values()), '')), 'rates.csv'))}" if task == "recorded" else ""
+    return f"{zlib.crc32(chr(10).join(kept).encode()):08x}{table}"
+
+
+def checksum_of(path):
+    with open(path, "rb") as file:
+        return f"{zlib.crc32(file.read()):08x}"
 
 
 def processor(about):
@@ -158,6 +168,8 @@ def mistake(cells):
         return f"rule {rule.name} has no task '{cells['task']}'; allowed are {', '.join(rule.tasks)}"
     if not re.fullmatch(r"[1-9]\d{0,8}", cells["neurons"]) or int(cells["neurons"]) not in SIZES["full"]:
         return f"neurons '{cells['neurons']}'; allowed are {', '.join(map(str, SIZES['full']))}"
+    if not re.fullmatch(r"[0-9a-f]{8}/[0-9a-f]{8}" if cells["task"] == "recorded" else r"[0-9a-f]{8}", cells["settings"]) and cells["settings"]:
+        return f"settings '{cells['settings']}'; wanted are 8 hexadecimal digits{', / and 8 more' if cells['task'] == 'recorded' else ''}"
     if not re.fullmatch(r"\d{1,19}", cells["seed"]):
         return f"'{cells['seed']}' is no seed"
     if cells["state"] not in ("done", "failed"):
@@ -219,26 +231,29 @@ def read(path):
         fail(f"{path}:{reader.line_num}: {error}")
 
 
-def merged(first, files, quiet=False):
-    """Records of runs, then those of files in turn: of a run that is there already none, and of a place (rule, task, neurons) none that were run otherwise than the first of it. What was left out is
-    printed. @param files [path]"""
+def merged(first, files, table="", told=sys.stdout):
+    """Records of runs, then those of files in turn: of a run that is there already none; of a place (rule, task, neurons) none that were run otherwise than the first of it; and of recorded rates none
+    of another table than the first. What was left out is printed. @param files [path] @param table checksum, if it is known @param told where to"""
     found = {(*one.place, one.seed): one for one in first}
     how = {one.place: one.how for one in first}
     for path in files:
-        counts = {"taken": 0, "there": 0, "otherwise": []}
+        counts = {"taken": 0, "there": 0, "table": 0, "otherwise": []}
         for one in read(path):
-            if how.setdefault(one.place, one.how) != one.how:
+            table = table or next((other.table for other in found.values() if other.table), one.table)
+            if one.table and one.table != table:
+                counts["table"] += 1
+            elif how.setdefault(one.place, one.how) != one.how:
                 counts["otherwise"].append(one)
             elif (*one.place, one.seed) in found:
                 counts["there"] += 1
             else:
                 found[(*one.place, one.seed)] = one
                 counts["taken"] += 1
-        if quiet:
-            continue
         there = f", {counts['there']} left out that are here already" if counts["there"] else ""
-        print(f"{path}: {counts['taken']} runs{there}")
+        other = f", {counts['table']} left out that are of another table of recorded rates" if counts["table"] else ""
+        print(f"{path}: {counts['taken']} runs{there}{other}", file=told)
         places = sorted({one.place for one in counts["otherwise"]})
         if places:
-            print(f"{path}: left out, with other parameters than the runs that are here already: {len(counts['otherwise'])} runs of {', '.join(' '.join(map(str, place)) for place in places)}")
+            print(f"{path}: left out, with other parameters than the runs that are here already: {len(counts['otherwise'])} runs of {', '.join(' '.join(map(str, place)) for place in places)}",
+                  file=told)
     return list(found.values())

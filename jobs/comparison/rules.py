@@ -6,10 +6,12 @@
     rules.py runs TASKS FOLDER NEURONS RULE...      writes FOLDER/RULE/NEURONS.yaml, with the parameters that were best in FOLDER/tries/RULE/NEURONS/table.csv, and of some FOLDER/RULE/short.yaml
     rules.py others FOLDER NEURONS RULE...          prints runs that are tested on other inputs than those of training, with the options of that test
     ... --tasks TASK...                             of these tasks only; nothing is written of rules that have none of them
-    ... --with FILE [--seeds N]                     runs measured before (measured.csv): sizes leaves out tasks of which it has seeds 1 to N (5); tries takes from it what was best at the size below
+    ... --with FILE [--seeds N] [--table CSV]       runs measured before (measured.csv): sizes leaves out tasks of which it has seeds 1 to N (5); tries takes from it what was best at the size below.
+                                                    Of recorded rates those of this table only
 
 A study that was written before with other contents is replaced; tools/sweep refuses to mix its runs with those of another."""
 import argparse
+import io
 import math
 import os
 import sys
@@ -26,7 +28,7 @@ from launch import fail  # noqa: E402
 TASKS = {"dynamics": {"oscillator": "damped oscillator, driven", "van_der_pol": "van der Pol, driven", "lorenz": "Lorenz", "recorded": "recorded rates, 6 components"},
          "codes": {"bars": "correlated bars", "scenes": "natural scenes"}}
 TRIES, TRY_SEEDS = 6, [101]
-USAGE = "jobs/comparison/rules.py sizes quick|full RULE... | tries|runs TASKS FOLDER NEURONS RULE... | others FOLDER NEURONS RULE...   [--tasks TASK...] [--with FILE]... [--seeds N]"
+USAGE = "jobs/comparison/rules.py sizes quick|full RULE... | tries|runs TASKS FOLDER NEURONS RULE... | others FOLDER NEURONS RULE...   [--tasks TASK...] [--with FILE]... [--seeds N] [--table CSV]"
 SIZES = {"quick": [100, 400], "full": [100, 400, 1600]}
 LOST = [0.1, 0.25, 0.5]
 # Noise of tests: white, and such that it alone gives a voltage a standard deviation of about a tenth of its threshold (rls, shared: an input of SD 0.1 where drives have about 1).
@@ -216,6 +218,7 @@ def read_options():
     parser.add_argument("--tasks", nargs="+", choices=every_task, default=every_task)
     parser.add_argument("--with", dest="files", action="append", default=[])
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--table")
     options = parser.parse_args()
     count = {"sizes": 2, "tries": 4, "runs": 4, "others": 3}.get(options.words[0], 0)
     names, size = options.words[count:], options.words[count - 1] if len(options.words) > count else ""
@@ -238,7 +241,8 @@ def main():
     known = {}
     if options.files:
         import records  # which needs this module
-        known = {(*one.place, one.seed): one for one in records.merged([], options.files, quiet=True)}
+        told = sys.stderr if options.command == "sizes" else io.StringIO()  # once is enough
+        known = {(*one.place, one.seed): one for one in records.merged([], options.files, records.checksum_of(options.table) if options.table else "", told)}
     if options.command == "sizes":  # small ones of all rules first
         for neurons in SIZES["full"]:
             for rule in options.rules:

@@ -266,7 +266,16 @@ def test_records(bench):
     assert done.returncode in (0, 1) and os.listdir(bench.path("results", "comparison")) == ["full"] and os.path.getsize(bench.path("results", "comparison", "full", "comparison.html")) > 100_000, done
     write(bench, "none.csv", "rule\n")
     done = subprocess.run([os.path.join(JOB, "run"), "quick", "--with", bench.path("none.csv")], env=surroundings, capture_output=True, text=True)
-    assert done.returncode == 2 and "none.csv:1: " in done.stderr and os.listdir(bench.path("results", "comparison")) == ["full"], done
+    assert done.returncode == 2 and "none.csv:1: " in done.stderr and sorted(os.listdir(bench.path("results", "comparison"))) == ["full", "tasks"] and os.listdir(bench.path("results", "comparison", "tasks")) == ["rates.csv"], done
+
+    # recorded rates of another table are not taken, and are run again
+    recorded = {**rows[-1], "task": "recorded", "settings": "00000000/" + records.checksum_of(bench.path("results", "comparison", "tasks", "rates.csv")), "other": ""}
+    write(bench, "recorded.csv", "\n".join([",".join(rows[0]), *(",".join(f'"{value}"' for value in {**recorded, "seed": seed}.values()) for seed in (1, 2))]) + "\n")
+    write(bench, "table.csv", "another\n")
+    words = [os.path.join(JOB, "rules.py"), "sizes", "full", "bptt", "--tasks", "recorded", "--seeds", "2", "--with", bench.path("recorded.csv"), "--table"]
+    for table, left, said in ((os.path.join("results", "comparison", "tasks", "rates.csv"), [400, 1600], "2 runs"), ("table.csv", [100, 400, 1600], "0 runs, 2 left out that are of another table of recorded rates")):
+        done = subprocess.run([*words, bench.path(table)], capture_output=True, text=True)
+        assert done.stdout.splitlines() == [f"{neurons} bptt recorded" for neurons in left] and said in done.stderr, done
 
 
 def refused(path):
@@ -292,7 +301,7 @@ def test_bad_records(bench):
              (f"{head},seed\n", ":1: a column is there twice"), (f"{head}\n{good}\n{good},\n", ":3: 20 cells; the head has 19"), (f"{head}\n{good}\n{good}\n", ":3: this run is there twice")]
     for old, new, said in (("bptt", "bpt", "no rule 'bpt'"), ("lorenz", "bars", "no task 'bars'"), (",100,1,", ",99,1,", "neurons '99'"), (",100,1,", ",100,-1,", "'-1' is no seed"), ("done", "well", "state 'well'"),
                            ("0.5,0.6", ",0.6", "has no error"), ("0.5,0.6", "0.5,x", "deleted_0.1 'x' is no number"), ("0.5,0.6", "-1,0.6", "error '-1'"), (",100,20", ",inf,20", "spikes 'inf'"),
-                           ("learning.rate=", "learning.rat=", "chosen 'learning.rat="), ("20:3:0.5", "20:3", "'20:3' is no point"), ("20:3:0.5", "20:3:x", "'20:3:x' is no point"), ("any", '"any', ":2: ")):
+                           ("learning.rate=", "learning.rat=", "chosen 'learning.rat="), ("20:3:0.5", "20:3", "'20:3' is no point"), ("20:3:0.5", "20:3:x", "'20:3:x' is no point"), ("0a1b2c3d", "0a1b2c3d/0a1b2c3d", "8 hexadecimal digits"), ("lorenz", "recorded", "and 8 more"), ("any", '"any', ":2: ")):
         assert old in good
         cases.append((f"{head}\n{good.replace(old, new, 1)}\n", said))
     for text, said in cases:
