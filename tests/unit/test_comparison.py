@@ -225,14 +225,18 @@ def test_records(bench):
     with open(path, "w", encoding="utf-8") as file:
         file.write(text.replace(",2,done,", ",2,failed,"))
     wanted, _ = checked(bench, "runs")
-    found, said = checked(bench, "file", "--with", bench.path("runs", "measured.csv"))
-    assert "6 runs" in said and found == wanted and len(wanted["figures"]) == 4, (found, wanted, said)
+    surroundings, results = dict(ENVIRONMENT, ENGRAM=bench.engram, ENGRAM_RESULTS=bench.path("results")), bench.path("results", "comparison")
+    done = subprocess.run([os.path.join(JOB, "run"), "full", "--page", "--with", bench.path("runs", "measured.csv")], env=surroundings, capture_output=True, text=True)
+    assert done.returncode in (0, 1) and "6 runs" in done.stdout and os.listdir(results) == ["full"] and os.path.getsize(os.path.join(results, "full", "comparison.html")) > 100_000, done
+    with open(os.path.join(results, "full", "report.json"), encoding="utf-8") as file:
+        found = json.load(file)
+    assert found == wanted and len(wanted["figures"]) == 4, (found, wanted)
     assert any("1 more runs failed" in one["note"] for one in wanted["statements"])
     for figure in wanted["figures"]:
-        with open(bench.path("runs", figure["file"]), "rb") as one, open(bench.path("file", figure["file"]), "rb") as other:
+        with open(bench.path("runs", figure["file"]), "rb") as one, open(os.path.join(results, "full", figure["file"]), "rb") as other:
             assert one.read() == other.read(), figure
     rows = lines_of(bench.path("runs", "measured.csv"))
-    assert lines_of(bench.path("file", "measured.csv")) == rows and len(rows) == 6
+    assert lines_of(os.path.join(results, "full", "measured.csv")) == rows and len(rows) == 6
     run = of(bench, "shared", os.path.join("runs", "shared", "100", "lorenz_N100_seed1"))
     row = next(row for row in rows if row["rule"] == "shared" and row["seed"] == "1")
     for name, test in (("error", None), ("deleted_0.5", "deleted_0.5"), ("noise", "noise")):
@@ -260,16 +264,13 @@ def test_records(bench):
     done = subprocess.run([*words[:7], "van_der_pol", *words[8:]], capture_output=True, text=True)
     assert done.returncode == 2 and "no try of van_der_pol" in done.stderr, done
 
-    # the page of files alone, by run; a file that is none is refused before any work
-    surroundings = dict(ENVIRONMENT, ENGRAM=bench.engram, ENGRAM_RESULTS=bench.path("results"))
-    done = subprocess.run([os.path.join(JOB, "run"), "full", "--page", "--with", bench.path("others.csv")], env=surroundings, capture_output=True, text=True)
-    assert done.returncode in (0, 1) and os.listdir(bench.path("results", "comparison")) == ["full"] and os.path.getsize(bench.path("results", "comparison", "full", "comparison.html")) > 100_000, done
+    # a file that is none is refused before any work
     write(bench, "none.csv", "rule\n")
     done = subprocess.run([os.path.join(JOB, "run"), "quick", "--with", bench.path("none.csv")], env=surroundings, capture_output=True, text=True)
-    assert done.returncode == 2 and "none.csv:1: " in done.stderr and sorted(os.listdir(bench.path("results", "comparison"))) == ["full", "tasks"] and os.listdir(bench.path("results", "comparison", "tasks")) == ["rates.csv"], done
+    assert done.returncode == 2 and "none.csv:1: " in done.stderr and sorted(os.listdir(results)) == ["full", "tasks"] and os.listdir(os.path.join(results, "tasks")) == ["rates.csv"], done
 
     # recorded rates of another table are not taken, and are run again
-    recorded = {**rows[-1], "task": "recorded", "settings": "00000000/" + records.checksum_of(bench.path("results", "comparison", "tasks", "rates.csv")), "other": ""}
+    recorded = {**rows[-1], "task": "recorded", "settings": "00000000/" + records.checksum_of(os.path.join(results, "tasks", "rates.csv")), "other": ""}
     write(bench, "recorded.csv", "\n".join([",".join(rows[0]), *(",".join(f'"{value}"' for value in {**recorded, "seed": seed}.values()) for seed in (1, 2))]) + "\n")
     write(bench, "table.csv", "another\n")
     words = [os.path.join(JOB, "rules.py"), "sizes", "full", "bptt", "--tasks", "recorded", "--seeds", "2", "--with", bench.path("recorded.csv"), "--table"]
