@@ -245,7 +245,7 @@ def test_records(bench):
     assert [len(one["course"].split()) for one in rows if one["rule"] in ("balanced", "bptt") and one["state"] == "done"] == [2, 2, 2], rows
 
     # another part of it on another machine; a seed more; other parameters; runs that are here already
-    others = [{**row, "neurons": "400", "processor": "another one"} for row in rows] + [{**row, "seed": "3"} for row in rows if row["rule"] == "bptt"][:1] + [{**row, "seed": "4", "settings": "00000000"} for row in rows][-1:] + rows[:1]
+    others = [{**row, "neurons": "400", "processor": "another one", "other": "0.5" if row["rule"] == "bptt" else ""} for row in rows] + [{**row, "seed": "3"} for row in rows if row["rule"] == "bptt"][:1] + [{**row, "seed": "4", "settings": "00000000"} for row in rows][-1:] + rows[:1]
     write(bench, "others.csv", "\n".join([",".join(rows[0]), *(",".join(f'"{value}"' for value in row.values()) for row in others)]) + "\n")
     both, said = checked(bench, "runs", "--with", bench.path("others.csv"))
     assert "7 runs, 1 left out that are here already" in said and "other parameters than the runs that are here already: 1 runs of bptt oscillator 100" in said, said
@@ -254,7 +254,11 @@ def test_records(bench):
     assert len(lines_of(bench.path("runs", "measured.csv"))) == 13
 
     # what is measured is not run again; where there are no tries of the size below, what was chosen there is in the file
-    words = [os.path.join(JOB, "rules.py"), "sizes", "full", "shared", "bptt", "--tasks", "oscillator", "lorenz", "--with", bench.path("others.csv")]
+    words = [os.path.join(JOB, "rules.py"), "sizes", "full", "shared", "bptt", "--tasks", "oscillator", "lorenz", "--with"]
+    write(bench, "first.csv", "\n".join([",".join(rows[0]), *(",".join(f'"{value}"' for value in row.values()) for row in rows)]) + "\n")
+    done = subprocess.run([*words, bench.path("first.csv"), "--seeds", "2"], capture_output=True, text=True)
+    assert done.stdout.splitlines()[:2] == ["100 shared oscillator", "100 bptt oscillator lorenz"], done  # BPTT was not tested on other inputs
+    words.append(bench.path("others.csv"))
     for seeds, left in (("2", ["100 shared oscillator lorenz", "100 bptt oscillator lorenz", "400 shared oscillator", "400 bptt lorenz"]), ("3", ["400 shared oscillator lorenz", "400 bptt oscillator lorenz"])):
         done = subprocess.run([*words, "--seeds", seeds], capture_output=True, text=True)
         assert done.returncode == 0 and set(left) <= set(done.stdout.splitlines()), (done, left)
@@ -270,7 +274,7 @@ def test_records(bench):
     assert done.returncode == 2 and "none.csv:1: " in done.stderr and sorted(os.listdir(results)) == ["full", "tasks"] and os.listdir(os.path.join(results, "tasks")) == ["rates.csv"], done
 
     # recorded rates of another table are not taken, and are run again
-    recorded = {**rows[-1], "task": "recorded", "settings": "00000000/" + records.checksum_of(os.path.join(results, "tasks", "rates.csv")), "other": ""}
+    recorded = {**rows[-1], "task": "recorded", "noise": "0.5", "settings": "00000000/" + records.checksum_of(os.path.join(results, "tasks", "rates.csv")), "other": ""}
     write(bench, "recorded.csv", "\n".join([",".join(rows[0]), *(",".join(f'"{value}"' for value in {**recorded, "seed": seed}.values()) for seed in (1, 2))]) + "\n")
     write(bench, "table.csv", "another\n")
     words = [os.path.join(JOB, "rules.py"), "sizes", "full", "bptt", "--tasks", "recorded", "--seeds", "2", "--with", bench.path("recorded.csv"), "--table"]
