@@ -584,7 +584,7 @@ def test_other_systems(bench):
                 near(artists[f"raw {column} 0"].get_ydata(), [line[column] for line in metrics(out)], f"{system} {column}")
     assert "no neurons that are shown by name" in refused(script, bench.path("lsnn"), "--units", "3")
     assert "--neurons: a run of the system lsnn has no neurons that are shown one by one" in refused(script, bench.path("lsnn"), "--neurons", "3")
-    assert "--tasks: the run has trained no task 9; there" in refused(script, bench.path("lsnn"), "--tasks", "9")
+    assert "--tasks: the run has no task 9; tasks are 0 to" in refused(script, bench.path("lsnn"), "--tasks", "9")
     assert "--smooth: a run of the system lsnn has no PSTHs" in refused(script, bench.path("lsnn"), "--smooth", "3")
     said = plot(bench.path("balanced"), "-o", bench.path("b", "f.pdf"), "--panels", "phase", "tuning")  # with italics, of whose fonts nothing is said
     assert "tuning: skipped, the test did not measure it (protocol.tuning)" in said and os.path.exists(bench.path("b", "f.pdf")), said
@@ -592,6 +592,19 @@ def test_other_systems(bench):
     assert "paths: skipped, nobody goes anywhere" in said and "connections: skipped, connections are not rewired (learning.connectivity, below 1)" in said, said
     said = plot(bench.path("dendritic"), "-o", bench.path("d", "f.svg"), "--units", "3", "7", "--panels", "fields")
     assert os.path.exists(bench.path("d", "f.svg")) and not os.path.exists(bench.path("d", "f.png")), said
+
+
+def test_tasks_not_trained_yet(bench):
+    """A run that has trained its first task only has the targets of all."""
+    begun = bench.path("begun")
+    shutil.copytree(recorded(bench), begun, dirs_exist_ok=True)
+    with open(os.path.join(begun, "metrics.csv"), "r+") as file:
+        head, first = file.readline(), file.readline()
+        file.seek(0)
+        file.truncate()
+        file.write(head + first)
+    said = plot(begun, "--tasks", "1", "--panels", "psth", "-o", bench.path("b", "t.png"), "--format", "png")
+    assert os.path.exists(bench.path("b", "t.png")) and "psth" in said.splitlines()[-1], said
 
 
 def test_plot_refusals(bench):
@@ -755,4 +768,4 @@ def test_states(bench):
     assert "exit code 4" in open(bench.path("failed.html"), encoding="utf-8").read() and "30 of 60" in open(bench.path("dead.html"), encoding="utf-8").read()
 
 
-run_tests([test_learning_curve, test_units, test_order, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_plot_refusals, test_live, test_live_curves, test_states])
+run_tests([test_learning_curve, test_units, test_order, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_tasks_not_trained_yet, test_plot_refusals, test_live, test_live_curves, test_states])
