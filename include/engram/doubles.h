@@ -7,7 +7,6 @@
 
 #include <math.h>
 #include <stdint.h>
-#include <string.h>
 #ifdef __AVX2__
 #include <immintrin.h>
 #endif
@@ -76,21 +75,9 @@ static inline unsigned lanes_above(lanes a, lanes b) {
 #endif
 }
 
-static inline integers bits_of(lanes v) {
-    integers bits;
-    memcpy(&bits, &v, sizeof v);
-    return bits;
-}
-
-static inline lanes of_bits(integers bits) {
-    lanes v;
-    memcpy(&v, &bits, sizeof v);
-    return v;
-}
-
-/** @param where -1 or 0 in each lane, as comparisons give it */
+/** A cast of a vector keeps its bits. @param where -1 or 0 in each lane, as comparisons give it */
 static inline lanes choose(integers where, lanes yes, lanes no) {
-    return of_bits((bits_of(yes) & where) | (bits_of(no) & ~where));
+    return (lanes)(((integers)yes & where) | ((integers)no & ~where));
 }
 
 static inline lanes larger(lanes a, lanes b) {
@@ -98,7 +85,7 @@ static inline lanes larger(lanes a, lanes b) {
 }
 
 static inline lanes magnitude(lanes a) {
-    return of_bits(bits_of(a) & INT64_MAX);
+    return (lanes)((integers)a & INT64_MAX);
 }
 
 /** Sum of a tile, in one order. */

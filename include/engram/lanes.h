@@ -18,8 +18,8 @@
 #define STRIP_LANES 8
 #endif
 enum {
-    LANES = 16,         /**< samples of a tile */
-    STRIP = STRIP_LANES,  /**< of them that are worked on at once */
+    LANES = 16,          /**< samples of a tile */
+    STRIP = STRIP_LANES, /**< of them that are worked on at once */
     STRIPS = LANES / STRIP,
 };
 
@@ -61,29 +61,17 @@ static inline reals reals_all(float x) {
     return x - (reals){0};
 }
 
-static inline whole bits_of(reals v) {
-    whole bits;
-    memcpy(&bits, &v, sizeof v);
-    return bits;
-}
-
-static inline reals of_bits(whole bits) {
-    reals v;
-    memcpy(&v, &bits, sizeof v);
-    return v;
-}
-
-/** v where lanes are -1, 0 where they are 0. */
+/** v where lanes are -1, 0 where they are 0. (A cast of a vector keeps its bits.) */
 static inline reals keep(whole lanes, reals v) {
-    return of_bits(bits_of(v) & lanes);
+    return (reals)((whole)v & lanes);
 }
 
 static inline reals choose(whole lanes, reals yes, reals no) {
-    return of_bits((bits_of(yes) & lanes) | (bits_of(no) & ~lanes));
+    return (reals)(((whole)yes & lanes) | ((whole)no & ~lanes));
 }
 
 static inline reals magnitude(reals v) {
-    return of_bits(bits_of(v) & 0x7fffffff);
+    return (reals)((whole)v & 0x7fffffff);
 }
 
 /** -1 in the lanes of a strip whose bits are set from bit @p first of a mask on, 0 elsewhere. */
@@ -99,13 +87,9 @@ static inline whole lanes_of(unsigned mask, int first) {
 /** The lanes of a strip that are not 0 (and then -1), as bits from @p first on. */
 static inline unsigned mask_of(whole lanes, int first) {
 #if defined __AVX512F__
-    __m512i v;
-    memcpy(&v, &lanes, sizeof v);
-    return (unsigned)_mm512_test_epi32_mask(v, v) << first;
+    return (unsigned)_mm512_test_epi32_mask((__m512i)lanes, (__m512i)lanes) << first;
 #elif defined __AVX__
-    __m256 v;
-    memcpy(&v, &lanes, sizeof v);
-    return (unsigned)_mm256_movemask_ps(v) << first;
+    return (unsigned)_mm256_movemask_ps((__m256)lanes) << first;
 #else
     unsigned mask = 0;
     for (int q = 0; q < STRIP; q++) mask |= (unsigned)(lanes[q] & 1) << q;

@@ -20,7 +20,7 @@ _Static_assert(NODES == TILE && TILE == PIECES * LANES, "the nodes of a ray are 
 static inline lanes exp_lanes(lanes x) {
     const double round = 0x1.8p52;
     lanes turns = x * all(0x1.71547652b82fep+0) + all(round);
-    const integers n = bits_of(turns);
+    const integers n = (integers)turns;
     lanes whole = turns - all(round);
     lanes r = fma_lanes(whole, all(-0x1.62e42fefa39efp-1), x);
     r = fma_lanes(whole, all(-0x1.abc9e3b39803fp-56), r);
@@ -28,7 +28,7 @@ static inline lanes exp_lanes(lanes x) {
                                          1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1, 1};
     lanes sum = all(coefficient[0]);
     for (size_t k = 1; k < sizeof coefficient / sizeof *coefficient; k++) sum = fma_lanes(sum, r, all(coefficient[k]));
-    return of_bits(bits_of(sum) + (n << 52));
+    return (lanes)((integers)sum + (n << 52));
 }
 
 static inline lanes clamp(lanes x, double low, double high) {
