@@ -1,5 +1,5 @@
 /* Compiled once for each precision (ENGRAM_HALF, ENGRAM_SINGLE, else double). Written in vectors, so that the compiler has nothing to reorder; products and
- * sums may be fused (this file alone is compiled so): every group, on whatever rank, goes through the same instructions. */
+ * sums are fused (src/CMakeLists.txt): every group, on whatever rank, goes through the same instructions. */
 #include <math.h>
 #include <string.h>
 
