@@ -171,13 +171,18 @@ static cursor cursor_begin(const run *runs, int count, const uint32_t *word, con
 #define SLAB ((word[k] + turn) & mask)
 #define SIGNED_SLAB (SLAB | (word[k] >> 31 << sign))
 #define UNITS ((int32_t)word[k] >> BLOCKS_WEIGHT)
+/* Leaves at once when the sum does not fit: all are then made anew. gcc 12 makes of the builtin a sum in a register, a store and a condition that is kept, which takes half as long again. */
+#if defined __x86_64__ && !defined __SANITIZE_ADDRESS__
+#define ADD_NARROW(sum, units) __asm__ goto("addw %w1, %0\n\tjo %l[narrow]" : : "m"(*(sum)), "r"(units) : "cc", "memory" : narrow)
+#else
+#define ADD_NARROW(sum, units) if (__builtin_add_overflow(*(sum), (int16_t)(units), sum)) goto narrow
+#endif
 #define DELIVER(name, type, ADD)                                                                                                                              \
     static bool name(const blocks_slice *slice, const run *runs, int count, type *sums) {                                                                     \
         const uint32_t mask = ((uint32_t)BLOCK_STEPS << slice->bits) - 1;                                                                                     \
         const int sign = slice->bits + 3; /* of BLOCK_STEPS: where inhibitory sums begin */                                                                   \
         const double *const weights = slice->weight;                                                                                                          \
         cursor ahead = cursor_begin(runs, count, slice->word, weights);                                                                                       \
-        bool over = false;                                                                                                                                    \
         for (const run *r = runs; r < runs + count; r++) {                                                                                                    \
             const uint32_t *word = slice->word + r->begin, turn = (uint32_t)r->turn << slice->bits;                                                           \
             const double *weight = weights ? weights + r->begin : NULL;                                                                                       \
@@ -191,13 +196,15 @@ static cursor cursor_begin(const run *runs, int count, const uint32_t *word, con
             for (int k = 0; k < left; k++) ADD;                                                                                                               \
             (void)weight, (void)to, (void)sign;                                                                                                               \
         }                                                                                                                                                     \
-        return over;                                                                                                                                          \
+        return false;                                                                                                                                         \
+    narrow: __attribute__((unused));                                                                                                                                                   \
+        return true;                                                                                                                                          \
     }
 DELIVER(deliver_counted, uint16_t, to[SLAB]++)
 DELIVER(deliver_together, int32_t, sums[SLAB] += UNITS)
 DELIVER(deliver_fixed, int32_t, sums[SIGNED_SLAB] += UNITS)
-DELIVER(deliver_together_narrow, int16_t, if (__builtin_add_overflow(sums[SLAB], (int16_t)UNITS, &sums[SLAB])) over = true)
-DELIVER(deliver_fixed_narrow, int16_t, if (__builtin_add_overflow(sums[SIGNED_SLAB], (int16_t)UNITS, &sums[SIGNED_SLAB])) over = true)
+DELIVER(deliver_together_narrow, int16_t, ADD_NARROW(&sums[SLAB], UNITS))
+DELIVER(deliver_fixed_narrow, int16_t, ADD_NARROW(&sums[SIGNED_SLAB], UNITS))
 DELIVER(deliver_double, double, (weight[k] > 0 ? sums : sums + mask + 1)[SLAB] += weight[k])
 
 /** @return whether sums did not fit */
