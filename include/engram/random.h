@@ -72,8 +72,8 @@ typedef enum {
     RANDOM_TEST_NOISE = 74,      /**< id: set << 47 | number of the sample, counter: neuron << 24 | step */
     RANDOM_PROJECTION_WEIGHT_AGAIN = 72, /**< id: target, counter: projection << 48 | draw << 8 | attempt */
     RANDOM_BACKGROUND_LOWER = 76,/**< id: neuron,     counter: stream * 2^40 + step */
-    RANDOM_BACKGROUND = 77,      /**< id: L * (neuron / 8L) + neuron % L, member neuron / L % 8 (random_short, L = RANDOM_LANES), counter: stream * 2^40 + step;
-                                      67 and 75 were its own in earlier revisions */
+    RANDOM_BACKGROUND = 78,      /**< id: neuron/8,   counter: stream * 2^40 + step (random_bulk, number neuron % 8);
+                                      67, 75 and 77 were its own in earlier revisions */
 } random_purpose;
 
 /** The four words of one block. */
@@ -105,12 +105,22 @@ void random_noise(uint64_t seed, random_purpose purpose, uint64_t first, int cou
  *  for any @p count. @param[out] normals as there */
 void random_noise_single(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, int stride, float *normals);
 
-enum { RANDOM_LANES = 64 }; /**< ids that numbers in bulk are made of at once */
-
 /** Integers of 16 bits for many neurons at once: member 2w of an id is the low half of word w of the block (id, counter), member 2w+1 its high half.
  *  @param first  id of the first neuron; ids are first .. first+count-1
  *  @param[out] draws [8][stride]; member m of neuron i at m*stride + i; stride >= count */
 void random_short(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, int stride, uint16_t *draws);
+
+enum { RANDOM_EACH = 8 };
+
+/** Integers of 16 bits in bulk, for many neurons at once, by another generator, for which processors have instructions: ARS-7 (Salmon, Moraes, Dror & Shaw
+ *  2011), as ars4x32 of Random123 with key = { seed low, seed high, 0, 0 } and the counter as above. Numbers 2w and 2w+1 of an id are the low and the high half
+ *  of word w.
+ *  @param first id of the first block; ids are first .. first+blocks-1
+ *  @param[out] draws [blocks][RANDOM_EACH] */
+void random_bulk(uint64_t seed, random_purpose purpose, uint64_t first, int blocks, uint64_t counter, uint16_t *draws);
+
+/** The same without these instructions: what random_bulk() does where there are none. */
+void random_bulk_as_written(uint64_t seed, random_purpose purpose, uint64_t first, int blocks, uint64_t counter, uint16_t *draws);
 
 /** random_below() of counters base .. base+draws-1. @param[out] chosen [draws] */
 void random_below_each(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t base, int64_t bound, int draws, int64_t *chosen);

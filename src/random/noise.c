@@ -6,7 +6,7 @@
 #include "lanes.h"
 #include "polar_single.h"
 
-enum { LANES = RANDOM_LANES };
+enum { LANES = 64 };
 
 /** Philox4x32-10 for LANES consecutive ids; the same numbers as random_bits(). */
 static void philox_lanes(uint64_t seed, random_purpose purpose, uint64_t first, uint64_t counter, uint32_t word[4][LANES]) {

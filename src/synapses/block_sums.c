@@ -171,7 +171,8 @@ static cursor cursor_begin(const run *runs, int count, const uint32_t *word, con
 #define SLAB ((word[k] + turn) & mask)
 #define SIGNED_SLAB (SLAB | (word[k] >> 31 << sign))
 #define UNITS ((int32_t)word[k] >> BLOCKS_WEIGHT)
-/* Leaves at once when the sum does not fit: all are then made anew. gcc 12 makes of the builtin a sum in a register, a store and a condition that is kept, which takes half as long again. */
+/* Leaves at once when the sum does not fit: all are then made anew. gcc 12 makes of the builtin a sum in a register, a store and a condition that is kept,
+ * which takes half as long again. */
 #if defined __x86_64__ && !defined __SANITIZE_ADDRESS__
 #define ADD_NARROW(sum, units) __asm__ goto("addw %w1, %0\n\tjo %l[narrow]" : : "m"(*(sum)), "r"(units) : "cc", "memory" : narrow)
 #else
@@ -197,7 +198,7 @@ static cursor cursor_begin(const run *runs, int count, const uint32_t *word, con
             (void)weight, (void)to, (void)sign;                                                                                                               \
         }                                                                                                                                                     \
         return false;                                                                                                                                         \
-    narrow: __attribute__((unused));                                                                                                                                                   \
+    narrow: __attribute__((unused));                                                                                                                          \
         return true;                                                                                                                                          \
     }
 DELIVER(deliver_counted, uint16_t, to[SLAB]++)

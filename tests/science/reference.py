@@ -2,11 +2,13 @@
 
 It shares nothing with the program but the layout of random numbers (include/engram/random.h), and reads the graph, targets and stimulus that a run wrote.
     philox, uniform, normal, noise    random numbers
+    ars, halves, poisson_cells        random numbers in bulk, and Poisson counts by the alias method
     run_lif, run_theta                the networks of Arthur et al. 2023 (1.3, 1.4) and Kim & Chow 2018 (1.1), with learning (3)
     Glif, Qif, LifMv, Izhikevich      other cells for these networks (1.2, 1.5, 1.6)
     correlation                       the measure of 6.3
 Indices: i postsynaptic, j presynaptic; sources are the neurons, then the feed-forward units. Steps are counted from 1.
 """
+import math
 import os
 
 import h5py
@@ -26,6 +28,60 @@ def philox(counter, key):
         first, second = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
         c = [second >> np.uint64(32) ^ c[1] ^ k0, second & low, first >> np.uint64(32) ^ c[3] ^ k1, first & low]
     return c
+
+
+def substitutes():
+    """The S-box of AES: inverse in GF(2^8), then the affine map (FIPS 197, 5.1.1)."""
+    power = [1]
+    while len(power) < 255:  # 3 generates all but 0
+        last = power[-1]
+        power.append(last ^ (last << 1 ^ (0x11B if last & 0x80 else 0)))
+    log = {value: k for k, value in enumerate(power)}
+    inverse = [0] + [power[-log[value] % 255] for value in range(1, 256)]
+    return np.array([0x63 ^ value ^ value << 1 & 0xFF ^ value >> 7 ^ value << 2 & 0xFF ^ value >> 6 ^ value << 3 & 0xFF ^ value >> 5 ^ value << 4 & 0xFF ^ value >> 4 for value in inverse], dtype=np.uint8)
+
+
+def ars(counter, key):
+    """ARS-7 (Salmon et al. 2011): seven rounds of AES, keys by a Weyl sequence. counter: four arrays or numbers, key: two numbers, all below 2^32. Returns eight arrays of 16 bits."""
+    box = substitutes()
+    state = np.stack([np.asarray(word, dtype="<u4") for word in np.broadcast_arrays(*counter)], axis=-1)
+    shape = state.shape[:-1]
+    state = np.ascontiguousarray(state).view(np.uint8).reshape(-1, 4, 4)  # column, row
+    for turn in range(8):
+        if turn:
+            state = box[np.stack([np.roll(state[:, :, row], -row, axis=1) for row in range(4)], axis=-1)]
+        if 0 < turn < 7:
+            twice = (state << 1) ^ np.where(state & 0x80, 0x1B, 0).astype(np.uint8)
+            state = twice ^ np.roll(twice ^ state, -1, axis=2) ^ np.roll(state, -2, axis=2) ^ np.roll(state, -3, axis=2)
+        keys = np.array([((key[0] | key[1] << 32) + turn * 0x9E3779B97F4A7C15) % 2**64, turn * 0xBB67AE8584CAA73B % 2**64], dtype="<u8")
+        state = state ^ keys.view(np.uint8).reshape(4, 4)
+    return np.moveaxis(np.ascontiguousarray(state).reshape(-1, 16).view("<u2").reshape(*shape, 8), -1, 0)
+
+
+def halves(seed, purpose, ids, counters):
+    """Eight numbers of 16 bits of (id, counter), laid out as words() has it."""
+    ids, counters = np.broadcast_arrays(np.asarray(ids, dtype=np.uint64), np.asarray(counters, dtype=np.uint64))
+    low, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
+    return ars((counters & low, counters >> shift, ids & low, ids >> shift | np.uint64(purpose << 16)), (seed % 2**32, seed >> 32))
+
+
+def poisson_cells(mean):
+    """Poisson's law for the alias method, of means that have fewer than 17 counts or whose 15 likeliest are 0 .. 14 (patterns/README.md 5.1): cells of 2^28 of the 2^32 numbers, each with its own
+    count, how many numbers are that's, and the other count; -1 stands for all counts that are not among the 15. And the probabilities of those."""
+    below = np.minimum(np.round(np.cumsum([math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(80)]) * 2.0**32), 2**32).astype(np.int64)
+    mass = np.trim_zeros(np.diff(below, prepend=0), "b")
+    left = dict(enumerate(mass.tolist())) if len(mass) <= 16 else {**dict(enumerate(mass[:15].tolist())), -1: int(mass[15:].sum())}
+    assert mass[0] > 0 and (len(mass) <= 16 or mass[15:].max() <= mass[:15].min() and left[-1] <= 2**20), "not for this mean"
+    cells = []
+    for _ in range(16):
+        behind = {count: 99 if count < 0 else count for count in left}  # of equal ones the first; -1 is the last
+        small = min((count for count in left if left[count]), key=lambda count: (left[count], behind[count]))
+        large = max(left, key=lambda count: (left[count], -behind[count]))
+        share = min(left[small], 2**28)
+        left[small] -= share
+        left[large] -= 2**28 - share
+        cells.append((small, share, large))
+    return np.array(cells), mass[15:]
 
 
 def words(seed, purpose, ids, counters):

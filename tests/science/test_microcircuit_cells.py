@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import reference  # noqa: E402
 from engram_test import read, run_tests, spikes  # noqa: E402
 
-BACKGROUND, LOWER, FIRST_TRIAL = 77, 76, 1 << 23  # purposes of random.h, stream of system.h
+BACKGROUND, LOWER, FIRST_TRIAL = 78, 76, 1 << 23  # purposes of random.h, stream of system.h
 SEED, DT, STEPS = 11, 0.1, 2000
 NAMES, SIZES, RATE = ["A", "B", "C"], [120, 40, 60], 8.0
 INPUTS, THRESHOLD, REFRACTORY, CAPACITANCE = [1900, 1700, 2000], [-50, -51, -49], [2.0, 1.0, 2.0], [250, 250, 200]
@@ -51,20 +51,19 @@ def by_population(values):
 
 
 def counts(stream):
-    """Poisson background [steps][neurons]: how many of the cumulated probabilities, in units of 2^-32, a number has reached, whose halves are drawn apart."""
+    """Poisson background [steps][neurons]: a number of 32 bits, whose halves are drawn apart, by the alias method."""
     total = sum(SIZES)
     gid, counters = np.arange(total), np.uint64(stream << 40) + np.arange(STEPS, dtype=np.uint64)[:, None]
-    words = np.stack(reference.words(SEED, BACKGROUND, (64 * (gid // 512) + gid % 64)[None, :], counters)).astype(np.uint64)
-    member = gid // 64 % 8  # of the halves of four words, the lower one first
-    upper = words[member // 2, :, gid].T >> np.uint64(16) * (member % 2).astype(np.uint64) & np.uint64(0xffff)
-    lower = reference.words(SEED, LOWER, gid[None, :], counters)[0].astype(np.uint64)
-    word = upper << np.uint64(16) | lower >> np.uint64(16)
+    upper = reference.halves(SEED, BACKGROUND, np.arange(-(-total // 8))[None, :], counters).transpose(1, 2, 0).reshape(STEPS, -1)[:, :total].astype(np.int64)
+    lower, again = (word.astype(np.int64) for word in reference.words(SEED, LOWER, gid[None, :], counters)[:2])
+    word = upper << 16 | lower >> 16
     drawn, first = np.zeros((STEPS, total)), 0
     for size, inputs in zip(SIZES, INPUTS):
-        mean = RATE * inputs * DT / 1000
-        below = np.round(np.cumsum([math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(60)]) * 2.0**32)
-        below = below[below < 2.0**32]
-        drawn[:, first:first + size] = np.searchsorted(below, word[:, first:first + size].astype(float), side="right")
+        cells, rare = reference.poisson_cells(RATE * inputs * DT / 1000)
+        own, share, other = cells[word[:, first:first + size] >> 28].transpose(2, 0, 1)
+        count = np.where((word[:, first:first + size] & 2**28 - 1) < share, own, other)
+        which = again[:, first:first + size] * rare.sum() >> 32
+        drawn[:, first:first + size] = np.where(count < 0, 15 + np.searchsorted(np.cumsum(rare), which, side="right"), count)
         first += size
     return drawn
 

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "engram/background.h"
+#include "engram/poisson.h"
 #include "engram/random.h"
 #include "network/populations.h"
 
@@ -87,21 +88,82 @@ static void test_background_moments(void **state) {
     }
 }
 
-/** How many cumulated probabilities, in units of 2^-32, the neuron's number has reached: one by one, of the whole number. */
-static int inverted(double mean, uint64_t stream, int64_t step, uint64_t gid) {
-    const uint64_t group = gid / 512, member = gid / 64 % 8; /* 8 numbers of 64 ids each */
-    const random_block upper = random_bits(SEED, RANDOM_BACKGROUND, 64 * group + gid % 64, stream << 40 | (uint64_t)step);
-    const uint32_t word = upper.word[member / 2], half = member % 2 ? word >> 16 : word & 0xffff;
-    const uint32_t number = half << 16 | random_bits(SEED, RANDOM_BACKGROUND_LOWER, gid, stream << 40 | (uint64_t)step).word[0] >> 16;
-    double below = 0;
-    for (int k = 0;; k++) {
-        below += exp(k * log(mean) - mean - lgamma(k + 1.0));
-        if (round(below * 0x1p32) > (double)number) return k;
+/** All numbers of 32 bits are shared out among counts as the law says, rounded to 2^-32: each half, with each of those that it leaves open. */
+static void test_poisson_law(void **state) {
+    (void)state;
+    const double means[] = {1e-12, 0.02, 1.28, 2.32, 4.9, 5.2, 60, 1000};
+    static uint64_t mass[2 * POISSON_MOST];
+    for (size_t k = 0; k < sizeof means / sizeof *means; k++) {
+        poisson_law law;
+        poisson_set(&law, means[k]);
+        memset(mass, 0, sizeof mass);
+        uint64_t rare = 0;
+        uint16_t upper[POISSON_LANES], counts[POISSON_LANES], open[POISSON_LANES];
+        int opened = 0;
+        for (uint32_t begin = 0; begin <= UINT16_MAX; begin += POISSON_LANES) {
+            for (uint32_t i = 0; i < POISSON_LANES; i++) upper[i] = (uint16_t)(begin + i);
+            const bool any = poisson_counts(&law, upper, counts, open);
+            bool seen = false;
+            for (int i = 0; i < POISSON_LANES; i++) {
+                seen |= open[i];
+                opened += open[i];
+                if (!open[i]) {
+                    mass[counts[i]] += 1 << 16;
+                    assert_int_equal(counts[i], poisson_count(&law, upper[i], 0, 0));
+                    assert_int_equal(counts[i], poisson_count(&law, upper[i], UINT16_MAX, 0));
+                }
+                for (uint32_t lower = 0; open[i] && lower <= UINT16_MAX; lower++) {
+                    const int one = poisson_count(&law, upper[i], (uint16_t)lower, 0), other = poisson_count(&law, upper[i], (uint16_t)lower, UINT32_MAX);
+                    if (one == other) mass[one]++;
+                    else rare++; /* the first and the last of them */
+                }
+            }
+            assert_int_equal(any, seen);
+        }
+        double below = 0;
+        uint64_t before = 0, told = 0;
+        for (int n = 0; n < 2 * POISSON_MOST; n++) {
+            below += exp(n * log(means[k]) - means[k] - lgamma(n + 1.0));
+            const uint64_t upto = (uint64_t)fmin(round(below * 0x1p32), 0x1p32);
+            if (mass[n]) assert_int_equal(mass[n], upto - before);
+            else told += upto - before;
+            before = upto;
+        }
+        assert_int_equal(rare, told);
+        assert_true(rare < 1 << 20 && opened < 65536 / 200 && (means[k] > 5 || opened < 65536 / 2000)); /* what is drawn anew is rare */
     }
 }
 
-/** Where half a number is enough, and where it is a threshold's, too, and does not decide: 1 of 100 for a mean of 1000. */
-static void test_background_inverts(void **state) {
+/** Rare counts have their own probabilities, too. */
+static void test_poisson_rare(void **state) {
+    (void)state;
+    poisson_law law;
+    poisson_set(&law, 4.9); /* 15 likeliest: 0 .. 14 */
+    int cell = 0;
+    while (law.other[cell] != POISSON_RARE && law.own[cell] != POISSON_RARE) cell++;
+    const uint32_t number = (uint32_t)cell << 28 | (law.own[cell] == POISSON_RARE ? 0 : law.share[cell]);
+    enum { COUNT = 1 << 20 };
+    double seen[64] = {0}, total = 0;
+    for (uint32_t k = 0; k < COUNT; k++) seen[poisson_count(&law, (uint16_t)(number >> 16), (uint16_t)number, k << 12)]++;
+    for (int n = 15; n < 64; n++) total += exp(n * log(4.9) - 4.9 - lgamma(n + 1.0));
+    for (int n = 0; n < 64; n++) {
+        const double wanted = n < 15 ? 0 : COUNT * exp(n * log(4.9) - 4.9 - lgamma(n + 1.0)) / total;
+        assert_true(fabs(seen[n] - wanted) < 3 + 1e-3 * wanted); /* of equally spaced numbers, and masses that are rounded */
+    }
+}
+
+/** The number of a neuron and step, and what it says. */
+static int drawn_alone(double mean, uint64_t stream, int64_t step, uint64_t gid) {
+    poisson_law law;
+    poisson_set(&law, mean);
+    uint16_t upper[RANDOM_EACH];
+    random_bulk_as_written(SEED, RANDOM_BACKGROUND, gid / RANDOM_EACH, 1, stream << 40 | (uint64_t)step, upper);
+    const random_block more = random_bits(SEED, RANDOM_BACKGROUND_LOWER, gid, stream << 40 | (uint64_t)step);
+    return poisson_count(&law, upper[gid % RANDOM_EACH], (uint16_t)(more.word[0] >> 16), more.word[1]);
+}
+
+/** Where half a number is enough, and where it does not decide: 1 of 200 with a mean of 1000. */
+static void test_background_alone(void **state) {
     (void)state;
     enum { FIRST = 12345, FEW = 1601, LONG = 17 };
     const double means[] = {0.02, 1.28, 2.32, 60, 1000};
@@ -113,7 +175,7 @@ static void test_background_inverts(void **state) {
             memset(excitatory, 0, sizeof excitatory);
             const static_input input = {.excitatory = excitatory, .inhibitory = inhibitory}, behind = static_input_from(&input, 130);
             background_add(drawn, 3, step, 0, 130, &input), background_add(drawn, 3, step, 130, FEW, &behind);
-            for (int i = 0; i < FEW; i++) assert_int_equal((int)excitatory[i], inverted(means[k], 3, step, FIRST + (uint64_t)i));
+            for (int i = 0; i < FEW; i += step % 2 ? 1 : 7) assert_int_equal((int)excitatory[i], drawn_alone(means[k], 3, step, FIRST + (uint64_t)i));
         }
         background_free(drawn);
     }
@@ -339,7 +401,8 @@ static void test_delays(void **state) {
 int main(int argc, char **argv) {
     MPI_Init(&argc, &argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_binomial), cmocka_unit_test(test_bulk), cmocka_unit_test(test_background_moments), cmocka_unit_test(test_background_inverts),
+        cmocka_unit_test(test_binomial), cmocka_unit_test(test_bulk), cmocka_unit_test(test_background_moments),
+        cmocka_unit_test(test_poisson_law), cmocka_unit_test(test_poisson_rare), cmocka_unit_test(test_background_alone),
         cmocka_unit_test(test_background_law),
         cmocka_unit_test(test_total_number), cmocka_unit_test(test_probability), cmocka_unit_test(test_degrees), cmocka_unit_test(test_weights),
         cmocka_unit_test(test_delays),

@@ -187,6 +187,60 @@ static void test_short(void **state) {
     }
 }
 
+/** Known answers of ars4x32 (7 rounds) of Random123's ars.h, through the layout of random.h; instructions and shifts, however many blocks are asked for;
+ *  nothing beyond. */
+static void test_bulk(void **state) {
+    (void)state;
+    enum { MOST = 70 };
+    static uint16_t draw[RANDOM_EACH * (MOST + 1)], written[RANDOM_EACH * (MOST + 1)];
+    const uint16_t zero[] = {0x61ff, 0xdacf, 0x98f3, 0xc457, 0x7eeb, 0x113c, 0x27f3, 0x101e};
+    const uint16_t wanted[] = {0x034c, 0xaa7c, 0x0b39, 0x2cb7, 0x6030, 0xe7c3, 0xb9e0, 0xf794};
+    for (int blocks = 1; blocks <= 16; blocks += 15) {
+        random_bulk(0, 0, 0, blocks, 0, draw);
+        assert_memory_equal(draw, zero, sizeof zero);
+        /* counter 7 3 89abcdef 004e4567, key 12345678 9abcdef0 0 0 */
+        random_bulk(0x9abcdef012345678, 0x4e, 0x456789abcdef, blocks, (uint64_t)3 << 32 | 7, draw);
+        assert_memory_equal(draw, wanted, sizeof wanted);
+    }
+    for (int blocks = 0; blocks <= MOST; blocks++) {
+        const uint64_t first = blocks % 2 ? 0xffffffffu - 20 : (uint64_t)blocks, counter = (uint64_t)blocks << 40 | 12345; /* ids that pass 2^32 too */
+        memset(draw, 0xa5, sizeof draw), memset(written, 0xa5, sizeof written);
+        random_bulk(77, RANDOM_BACKGROUND, first, blocks, counter, draw);
+        random_bulk_as_written(77, RANDOM_BACKGROUND, first, blocks, counter, written);
+        assert_memory_equal(draw, written, sizeof draw);
+        for (int e = RANDOM_EACH * blocks; e < RANDOM_EACH * (MOST + 1); e++) assert_int_equal(draw[e], 0xa5a5);
+        uint16_t one[RANDOM_EACH];
+        for (int b = 0; b < blocks; b++) {
+            random_bulk(77, RANDOM_BACKGROUND, first + (uint64_t)b, 1, counter, one);
+            assert_memory_equal(one, draw + RANDOM_EACH * b, sizeof one);
+        }
+    }
+}
+
+/** Bits of neighbours and of steps that follow one another are fair and do not depend on each other. */
+static void test_bulk_bits(void **state) {
+    (void)state;
+    enum { BLOCKS = 1024, STEPS = 64, COUNT = BLOCKS * RANDOM_EACH };
+    static uint16_t draw[2][COUNT];
+    int64_t ones[16] = {0}, same[16] = {0}, next[16] = {0};
+    for (int step = 0; step < STEPS; step++) {
+        uint16_t *now = draw[step % 2], *before = draw[1 - step % 2];
+        random_bulk(5, RANDOM_BACKGROUND, 0, BLOCKS, (uint64_t)step, now);
+        for (int k = 0; k < COUNT; k++)
+            for (int bit = 0; bit < 16; bit++) {
+                ones[bit] += now[k] >> bit & 1;
+                if (step) same[bit] += ~(now[k] ^ before[k]) >> bit & 1;
+                if (k) next[bit] += ~(now[k] ^ now[k - 1]) >> bit & 1;
+            }
+    }
+    const double bound = 5.5 * 0.5 * sqrt((double)STEPS * COUNT);
+    for (int bit = 0; bit < 16; bit++) {
+        assert_true(fabs((double)ones[bit] - 0.5 * STEPS * COUNT) < bound);
+        assert_true(fabs((double)same[bit] - 0.5 * (STEPS - 1) * COUNT) < bound);
+        assert_true(fabs((double)next[bit] - 0.5 * STEPS * (COUNT - 1)) < bound);
+    }
+}
+
 static void test_noise_moments(void **state) {
     (void)state;
     enum { COUNT = 1000000 };
@@ -308,6 +362,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known_answers), cmocka_unit_test(test_scalars), cmocka_unit_test(test_normals), cmocka_unit_test(test_noise_formula),
         cmocka_unit_test(test_polar_single), cmocka_unit_test(test_noise_single), cmocka_unit_test(test_noise_splitting), cmocka_unit_test(test_short),
+        cmocka_unit_test(test_bulk), cmocka_unit_test(test_bulk_bits),
         cmocka_unit_test(test_noise_moments), cmocka_unit_test(test_choose), cmocka_unit_test(test_hypergeometric),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
