@@ -4,7 +4,8 @@
  *  Generator: Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011), through Random123.
  *      key     = { seed low 32 bits, seed high 32 bits }
  *      counter = { counter low, counter high, id low, (id bits 32..47) | purpose << 16 }
- *  gives four 32-bit words w0 .. w3. Nothing here is collective.
+ *  gives four 32-bit words w0 .. w3. What is drawn in bulk comes from ARS-7 of the same authors, Random123's ars4x32, with the same counter and two words 0
+ *  behind the key: rounds of AES, for which processors have an instruction, so that it takes an eighth of the time. Nothing here is collective.
  */
 #ifndef ENGRAM_RANDOM_H
 #define ENGRAM_RANDOM_H
@@ -65,9 +66,9 @@ typedef enum {
     RANDOM_ACTION = 66,          /**< id: set << 47 | number of the sample, counter: window * 8 + component */
     RANDOM_PROJECTION_SPLIT = 68,/**< id: projection, counter: node of the splitting tree; id: target (each pair by itself) or source (out-degree),
                                       counter: (projection + 1) << 52 | node */
-    RANDOM_PROJECTION_SOURCE = 69,/**< id: target,    counter: projection << 40 | draw */
-    RANDOM_PROJECTION_TARGET = 70,/**< id: source,    counter: (projection + 1) << 52 | (block + 1) << 24 | draw */
-    RANDOM_PROJECTION_WEIGHT = 71,/**< id: draw/4,    counter: target << 16 | projection (random_noise) */
+    RANDOM_PROJECTION_SOURCE = 69,/**< id: target,    counter: projection << 40 | draw, or draw/2 with multapses (random_below_each) */
+    RANDOM_PROJECTION_TARGET = 70,/**< id: source,    counter: (projection + 1) << 52 | (block + 1) << 24 | draw, or draw/2 with multapses */
+    RANDOM_PROJECTION_WEIGHT = 71,/**< id: draw/4,    counter: target << 16 | projection (random_noise_single) */
     RANDOM_PROJECTION_DELAY = 73,/**< id, counter: as RANDOM_PROJECTION_WEIGHT */
     RANDOM_TEST_NOISE = 74,      /**< id: set << 47 | number of the sample, counter: neuron << 24 | step */
     RANDOM_PROJECTION_WEIGHT_AGAIN = 72, /**< id: target, counter: projection << 48 | draw << 8 | attempt */
@@ -93,8 +94,21 @@ void random_normals(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t
 /** Integer uniform on 0 .. bound-1, bound > 0 (multiply-shift of w1:w0; bias below bound/2^64). */
 uint64_t random_below(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter, uint64_t bound);
 
+enum { RANDOM_EACH = 8 };
+
+/** Integers of 16 bits in bulk by ARS. Numbers 2w and 2w+1 of a block are the low and the high half of word w.
+ *  @param first id of the first block; ids are first .. first+blocks-1
+ *  @param[out] draws [blocks][RANDOM_EACH] */
+void random_bulk(uint64_t seed, random_purpose purpose, uint64_t first, int blocks, uint64_t counter, uint16_t *draws);
+
+/** The same of one id and counters base .. base+blocks-1. */
+void random_bulk_counters(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t base, int blocks, uint16_t *draws);
+
+/** A block without the instructions, as random_bulk() makes it where there are none. */
+void random_bulk_as_written(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter, uint16_t draws[RANDOM_EACH]);
+
 /** Standard normals for many neurons at once: the inner loop of noisy networks, vectorised.
- *  With U_k = (w_k + 1/2) / 2^32 of the block (id, counter), member 0..3 of an id are
+ *  With U_k = (w_k + 1/2) / 2^32 of the block (id, counter), by ARS, member 0..3 of an id are
  *      sqrt(-2 ln U0) cos(2 pi U1), sqrt(-2 ln U0) sin(2 pi U1), sqrt(-2 ln U2) cos(2 pi U3), sqrt(-2 ln U2) sin(2 pi U3)
  *  with logarithm, sine and cosine from polynomials (absolute error of a normal below 1e-12), the same bits for any @p count.
  *  @param first  id of the first neuron; ids are first .. first+count-1
@@ -110,19 +124,8 @@ void random_noise_single(uint64_t seed, random_purpose purpose, uint64_t first, 
  *  @param[out] draws [8][stride]; member m of neuron i at m*stride + i; stride >= count */
 void random_short(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, int stride, uint16_t *draws);
 
-enum { RANDOM_EACH = 8 };
-
-/** Integers of 16 bits in bulk, for many neurons at once, by another generator, for which processors have instructions: ARS-7 (Salmon, Moraes, Dror & Shaw
- *  2011), as ars4x32 of Random123 with key = { seed low, seed high, 0, 0 } and the counter as above. Numbers 2w and 2w+1 of an id are the low and the high half
- *  of word w.
- *  @param first id of the first block; ids are first .. first+blocks-1
- *  @param[out] draws [blocks][RANDOM_EACH] */
-void random_bulk(uint64_t seed, random_purpose purpose, uint64_t first, int blocks, uint64_t counter, uint16_t *draws);
-
-/** The same without these instructions: what random_bulk() does where there are none. */
-void random_bulk_as_written(uint64_t seed, random_purpose purpose, uint64_t first, int blocks, uint64_t counter, uint16_t *draws);
-
-/** random_below() of counters base .. base+draws-1. @param[out] chosen [draws] */
+/** Integers uniform on 0 .. bound-1, in bulk by ARS: draw d is (w_k+1 << 32 | w_k) * bound / 2^64, rounded down, of block (id, base + d/2), k = 2 (d%2).
+ *  @param[out] chosen [draws] */
 void random_below_each(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t base, int64_t bound, int draws, int64_t *chosen);
 
 /** Draw @p draws distinct integers of 0 .. bound-1 without replacement, ascending (Floyd's algorithm, then sorted).

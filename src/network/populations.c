@@ -205,7 +205,7 @@ static void fill_rows(const row_maker *maker, int first, synapse_rows *rows) {
         const drawn_projection *drawn = &maker->drawn[k];
         projection_target of = {.one = &maker->all->all[k], .index = k, .seed = network->seed, .scale = maker->scale, .unit = maker->all->weight_unit};
         stretch_of(drawn, first, first + rows->targets, stretch);
-        double *scratch = memory_new(MEMORY_BUFFERS, (size_t)largest_degree(drawn, stretch) + 4, sizeof *scratch);
+        float *scratch = memory_new(MEMORY_BUFFERS, PROJECTION_SCRATCH((size_t)largest_degree(drawn, stretch)), sizeof *scratch);
         for (int i = stretch[0]; i < stretch[1]; i++) {
             const int local = drawn->first + i, degree = drawn->degree[i];
             const int64_t at = next[local - first];

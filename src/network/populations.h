@@ -84,11 +84,14 @@ void drawn_projection_free(drawn_projection *drawn);
 /** Sources of target @p i of those drawn. @param scratch [degree] @param[out] source [degree] gids, in the order drawn */
 void projection_sources(const projections *all, int index, const drawn_projection *drawn, int i, uint64_t seed, int64_t gid, int32_t *source);
 
-/** Weights of @p count synapses of target @p gid, times @p scale, as multiples of @p unit. @param scratch [4 * ((count + 3) / 4)] */
+/** What they draw into, for so many synapses. */
+#define PROJECTION_SCRATCH(count) (8 * (((count) + 3) / 4))
+
+/** Weights of @p count synapses of target @p gid, times @p scale, as multiples of @p unit. @param scratch [PROJECTION_SCRATCH(count)] */
 typedef struct { const projection *one; int index; uint64_t seed; int64_t gid; double scale, unit; } projection_target;
-void projection_weights(const projection_target *of, int count, double *scratch, double *weight);
+void projection_weights(const projection_target *of, int count, float *scratch, double *weight);
 
 /** Delays of the same, in steps. @param dt ms */
-void projection_delays(const projection_target *of, double dt, int count, double *scratch, uint16_t *delay);
+void projection_delays(const projection_target *of, double dt, int count, float *scratch, uint16_t *delay);
 
 #endif

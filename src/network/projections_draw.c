@@ -182,14 +182,23 @@ void projection_sources(const projections *all, int index, const drawn_projectio
 
 /* ---- weights and delays ---- */
 
-void projection_delays(const projection_target *of, double dt, int count, double *scratch, uint16_t *delay) {
-    const projection *one = of->one;
+/** Draw d is member d % 4 of id d / 4. @param scratch [PROJECTION_SCRATCH(count)] @return [count] in it */
+static const float *normals_of(const projection_target *of, random_purpose purpose, int count, float *restrict scratch) {
     const int blocks = (count + 3) / 4;
-    const double mean = one->delay / dt, sd = one->delay_sd / dt;
-    if (sd > 0) random_noise(of->seed, RANDOM_PROJECTION_DELAY, 0, blocks, (uint64_t)of->gid << 16 | (uint64_t)of->index, blocks, scratch);
+    float *restrict draw = scratch + 4 * blocks;
+    random_noise_single(of->seed, purpose, 0, blocks, (uint64_t)of->gid << 16 | (uint64_t)of->index, blocks, scratch);
+    for (int b = 0; b < blocks; b++)
+        for (int member = 0; member < 4; member++) draw[4 * b + member] = scratch[member * blocks + b];
+    return draw;
+}
+
+void projection_delays(const projection_target *of, double dt, int count, float *scratch, uint16_t *delay) {
+    const projection *one = of->one;
+    const double mean = one->delay / dt, sd = one->delay_sd / dt, most = one->delay_most;
+    const float *draw = sd > 0 ? normals_of(of, RANDOM_PROJECTION_DELAY, count, scratch) : NULL;
     for (int d = 0; d < count; d++) {
-        const double steps = sd > 0 ? mean + sd * scratch[(d & 3) * blocks + (d >> 2)] : mean;
-        delay[d] = (uint16_t)(steps < 1.5 ? 1 : steps < one->delay_most ? llround(steps) : one->delay_most);
+        const double steps = draw ? mean + sd * (double)draw[d] : mean, least = steps < 1 ? 1 : steps;
+        delay[d] = (uint16_t)(int)((least < most ? least : most) + 0.5);
     }
 }
 
@@ -202,19 +211,25 @@ static double weight_again(const projection_target *of, int d) {
     return fmax(part, 0);
 }
 
-static void draw_weights(const projection_target *of, int count, double *scratch, double *weight) {
+static void draw_weights(const projection_target *of, int count, float *scratch, double *weight) {
     const projection *one = of->one;
-    const int blocks = (count + 3) / 4;
     const double mean = one->weight * of->scale, variance = log1p(one->cv * one->cv), sigma = sqrt(variance);
-    random_noise(of->seed, RANDOM_PROJECTION_WEIGHT, 0, blocks, (uint64_t)of->gid << 16 | (uint64_t)of->index, blocks, scratch);
-    for (int d = 0; d < count; d++) {
-        const double xi = scratch[(d & 3) * blocks + (d >> 2)], part = 1 + one->cv * xi;
-        if (one->distribution == DISTRIBUTION_LOGNORMAL) weight[d] = mean * exp(sigma * xi - variance / 2);
-        else weight[d] = mean * (part > 0 ? part : weight_again(of, d));
+    const float *draw = normals_of(of, RANDOM_PROJECTION_WEIGHT, count, scratch);
+    if (one->distribution == DISTRIBUTION_LOGNORMAL) {
+        for (int d = 0; d < count; d++) weight[d] = mean * exp(sigma * (double)draw[d] - variance / 2);
+        return;
     }
+    double least = 1;
+    for (int d = 0; d < count; d++) {
+        const double part = 1 + one->cv * (double)draw[d];
+        weight[d] = mean * part;
+        least = part < least ? part : least;
+    }
+    for (int d = 0; d < count && least <= 0; d++)
+        if (!(1 + one->cv * (double)draw[d] > 0)) weight[d] = mean * weight_again(of, d);
 }
 
-void projection_weights(const projection_target *of, int count, double *scratch, double *weight) {
+void projection_weights(const projection_target *of, int count, float *scratch, double *weight) {
     if (of->one->cv > 0) draw_weights(of, count, scratch, weight);
     else
         for (int d = 0; d < count; d++) weight[d] = of->one->weight * of->scale;

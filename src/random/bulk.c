@@ -13,8 +13,8 @@
 
 enum { ROUNDS = 7, EACH = RANDOM_EACH };
 
-/** Of a call: keys of all rounds and the halves of its first counter. */
-typedef struct { uint64_t key[ROUNDS + 1][2], low, high; } request;
+/** Of a call: keys of all rounds, the halves of its first block and what the next one has more, in one of them. */
+typedef struct { uint64_t key[ROUNDS + 1][2], low, high, low_step, high_step; } request;
 
 /* ---- by shifts and a table, on any machine ---- */
 
@@ -53,8 +53,8 @@ static void add_key(uint32_t word[4], const uint64_t key[2]) {
 
 static void blocks_anywhere(const request *ask, int begin, int blocks, uint16_t *draws) {
     for (int b = begin; b < blocks; b++) {
-        const uint64_t high = ask->high + (uint64_t)b;
-        uint32_t word[4] = {(uint32_t)ask->low, (uint32_t)(ask->low >> 32), (uint32_t)high, (uint32_t)(high >> 32)}, mixed[4];
+        const uint64_t low = ask->low + ask->low_step * (uint64_t)b, high = ask->high + ask->high_step * (uint64_t)b;
+        uint32_t word[4] = {(uint32_t)low, (uint32_t)(low >> 32), (uint32_t)high, (uint32_t)(high >> 32)}, mixed[4];
         add_key(word, ask->key[0]);
         for (int round = 1; round <= ROUNDS; round++) {
             mix_rows(word, mixed);
@@ -73,9 +73,10 @@ static int blocks_fast(const request *ask, int blocks, uint16_t *draws) {
     enum { AT_ONCE = 16, VECTORS = AT_ONCE / 2 };
     __m256i key[ROUNDS + 1];
     for (int round = 0; round <= ROUNDS; round++) key[round] = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)ask->key[round]));
-    const __m256i two = _mm256_set_epi64x(2, 0, 2, 0);
+    const __m128i one = _mm_set_epi64x((int64_t)ask->high_step, (int64_t)ask->low_step), first = _mm_set_epi64x((int64_t)ask->high, (int64_t)ask->low);
+    const __m256i two = _mm256_broadcastsi128_si256(_mm_add_epi64(one, one));
+    __m256i counter = _mm256_set_m128i(_mm_add_epi64(first, one), first);
     int done = 0;
-    __m256i counter = _mm256_set_epi64x((int64_t)ask->high + 1, (int64_t)ask->low, (int64_t)ask->high, (int64_t)ask->low);
     for (; done + AT_ONCE <= blocks; done += AT_ONCE) {
         __m256i pair[VECTORS];
         for (int v = 0; v < VECTORS; v++, counter = _mm256_add_epi64(counter, two)) pair[v] = _mm256_xor_si256(counter, key[0]);
@@ -94,7 +95,7 @@ __attribute__((target("aes,sse2"))) static int blocks_fast(const request *ask, i
     enum { AT_ONCE = 8 };
     __m128i key[ROUNDS + 1];
     for (int round = 0; round <= ROUNDS; round++) key[round] = _mm_loadu_si128((const void *)ask->key[round]);
-    const __m128i one = _mm_set_epi64x(1, 0);
+    const __m128i one = _mm_set_epi64x((int64_t)ask->high_step, (int64_t)ask->low_step);
     int done = 0;
     for (__m128i counter = _mm_set_epi64x((int64_t)ask->high, (int64_t)ask->low); done + AT_ONCE <= blocks; done += AT_ONCE) {
         __m128i block[AT_ONCE];
@@ -119,7 +120,8 @@ static int blocks_fast(const request *ask, int blocks, uint16_t *draws) {
     for (; done + AT_ONCE <= blocks; done += AT_ONCE) {
         uint8x16_t block[AT_ONCE];
         for (int b = 0; b < AT_ONCE; b++) {
-            const uint64x2_t counter = vcombine_u64(vcreate_u64(ask->low), vcreate_u64(ask->high + (uint64_t)(done + b)));
+            const uint64_t at = (uint64_t)(done + b), low = ask->low + ask->low_step * at, high = ask->high + ask->high_step * at;
+            const uint64x2_t counter = vcombine_u64(vcreate_u64(low), vcreate_u64(high));
             block[b] = veorq_u8(vreinterpretq_u8_u64(counter), key[0]);
         }
         for (int round = 1; round < ROUNDS; round++)
@@ -143,8 +145,8 @@ static bool is_fast(void) {
 }
 #endif
 
-static request asked(uint64_t seed, random_purpose purpose, uint64_t first, uint64_t counter) {
-    request ask = {.low = counter, .high = (first & 0xffffffffffffu) | (uint64_t)purpose << 48};
+static request asked(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter) {
+    request ask = {.low = counter, .high = (id & 0xffffffffffffu) | (uint64_t)purpose << 48};
     for (uint64_t round = 0; round <= ROUNDS; round++) {
         ask.key[round][0] = seed + round * 0x9E3779B97F4A7C15u;
         ask.key[round][1] = round * 0xBB67AE8584CAA73Bu;
@@ -152,12 +154,23 @@ static request asked(uint64_t seed, random_purpose purpose, uint64_t first, uint
     return ask;
 }
 
-void random_bulk(uint64_t seed, random_purpose purpose, uint64_t first, int blocks, uint64_t counter, uint16_t *draws) {
-    const request ask = asked(seed, purpose, first, counter);
-    blocks_anywhere(&ask, is_fast() ? blocks_fast(&ask, blocks, draws) : 0, blocks, draws);
+static void make(const request *ask, int blocks, uint16_t *draws) {
+    blocks_anywhere(ask, is_fast() ? blocks_fast(ask, blocks, draws) : 0, blocks, draws);
 }
 
-void random_bulk_as_written(uint64_t seed, random_purpose purpose, uint64_t first, int blocks, uint64_t counter, uint16_t *draws) {
-    const request ask = asked(seed, purpose, first, counter);
-    blocks_anywhere(&ask, 0, blocks, draws);
+void random_bulk(uint64_t seed, random_purpose purpose, uint64_t first, int blocks, uint64_t counter, uint16_t *draws) {
+    request ask = asked(seed, purpose, first, counter);
+    ask.high_step = 1;
+    make(&ask, blocks, draws);
+}
+
+void random_bulk_counters(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t base, int blocks, uint16_t *draws) {
+    request ask = asked(seed, purpose, id, base);
+    ask.low_step = 1;
+    make(&ask, blocks, draws);
+}
+
+void random_bulk_as_written(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter, uint16_t draws[RANDOM_EACH]) {
+    const request ask = asked(seed, purpose, id, counter);
+    blocks_anywhere(&ask, 0, 1, draws);
 }

@@ -1,6 +1,9 @@
 /* Random numbers in bulk. Plain loops over neurons that the compiler turns into vector code: no tables, no branches, no library calls,
  * hence the same bits whatever the vector length and wherever a rank's block begins. */
 #include <string.h>
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
 
 #include "engram/random.h"
 #include "lanes.h"
@@ -8,16 +11,21 @@
 
 enum { LANES = 64 };
 
-/** Philox4x32-10 for LANES consecutive ids; the same numbers as random_bits(). */
-static void philox_lanes(uint64_t seed, random_purpose purpose, uint64_t first, uint64_t counter, uint32_t word[4][LANES]) {
-    for (int i = 0; i < LANES; i++) {
-        uint64_t id = first + (uint64_t)i;
-        word[0][i] = (uint32_t)counter;
-        word[1][i] = (uint32_t)(counter >> 32);
-        word[2][i] = (uint32_t)id;
-        word[3][i] = (uint32_t)(id >> 32 & 0xffff) | (uint32_t)purpose << 16;
+/** The words of LANES consecutive ids by ARS, each word of all of them. */
+static void words_lanes(uint64_t seed, random_purpose purpose, uint64_t first, uint64_t counter, uint32_t word[4][LANES]) {
+    uint16_t half[LANES * RANDOM_EACH];
+    random_bulk(seed, purpose, first, LANES, counter, half);
+    for (int i = 0; i < LANES; i += 4) {
+#ifdef __SSE2__
+        __m128 four[4];
+        for (int k = 0; k < 4; k++) four[k] = _mm_loadu_ps((const void *)(half + RANDOM_EACH * (i + k)));
+        _MM_TRANSPOSE4_PS(four[0], four[1], four[2], four[3]);
+        for (int w = 0; w < 4; w++) _mm_storeu_ps((void *)(word[w] + i), four[w]);
+#else
+        for (int k = i; k < i + 4; k++)
+            for (int w = 0; w < 4; w++) word[w][k] = (uint32_t)half[RANDOM_EACH * k + 2 * w + 1] << 16 | half[RANDOM_EACH * k + 2 * w];
+#endif
     }
-    philox_rounds(seed, LANES, word[0], word[1], word[2], word[3]);
 }
 
 /** -2 ln((w + 1/2) / 2^32), to 1e-15 relative: mantissa m in [sqrt(1/2), sqrt(2)), ln m = 2 atanh((m-1)/(m+1)) as a series. */
@@ -63,7 +71,7 @@ void random_noise(uint64_t seed, random_purpose purpose, uint64_t first, int cou
     uint32_t word[4][LANES];
     double radius[LANES], block[4][LANES];
     for (int begin = 0; begin < count; begin += LANES) {
-        philox_lanes(seed, purpose, first + (uint64_t)begin, counter, word);
+        words_lanes(seed, purpose, first + (uint64_t)begin, counter, word);
         for (int pair = 0; pair < 4; pair += 2) {
             for (int i = 0; i < LANES; i++) radius[i] = __builtin_sqrt(minus_two_log(word[pair][i]));
             for (int i = 0; i < LANES; i++) {
@@ -83,7 +91,7 @@ void random_noise_single(uint64_t seed, random_purpose purpose, uint64_t first, 
     uint32_t word[4][LANES];
     float block[4][LANES];
     for (int begin = 0; begin < count; begin += LANES) {
-        philox_lanes(seed, purpose, first + (uint64_t)begin, counter, word);
+        words_lanes(seed, purpose, first + (uint64_t)begin, counter, word);
         for (int pair = 0; pair < 4; pair += 2) {
             for (int i = 0; i < LANES; i++) {
                 const float radius = __builtin_sqrtf(minus_two_log_single(word[pair][i]));

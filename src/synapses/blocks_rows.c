@@ -48,19 +48,37 @@ static void make_room(bucket *bucket, bool double_weights) {
     if (double_weights) bucket->weight = memory_resize(MEMORY_BUFFERS, bucket->weight, (size_t)bucket->room, sizeof *bucket->weight);
 }
 
+enum { SOME = 256 }; /* synapses that are made ready at once */
+
+/** Words and keys of a target's synapses begin .. begin+count-1. */
+static void make_words(const blocks_rows *kept, uint32_t target, const synapse_rows *rows, int64_t begin, int count, uint32_t *restrict word,
+                       uint16_t *restrict key) {
+    const blocks_slice *slice = &kept->blocks->slice[kept->slice];
+    const int32_t *source = rows->source + begin;
+    const uint16_t *delay = rows->delay + begin;
+    const double *weight = rows->weight + begin;
+    for (int s = 0; s < count; s++) key[s] = (uint16_t)((source[s] & (BUCKET - 1)) << BLOCK_BITS | delay[s] / BLOCK_STEPS);
+    for (int s = 0; s < count; s++) word[s] = blocks_word(kept->blocks, slice, &(blocks_synapse){.target = target, .delay = delay[s], .weight = weight[s]});
+}
+
 void blocks_rows_take(blocks_rows *kept, int first, const synapse_rows *rows) {
     const static_blocks *blocks = kept->blocks;
-    const blocks_slice *slice = &blocks->slice[kept->slice];
+    const bool double_weights = blocks->form == BLOCKS_DOUBLE;
+    uint32_t word[SOME];
+    uint16_t key[SOME];
     for (int i = 0; i < rows->targets; i++) {
-        const uint32_t target = (uint32_t)(slice->first + first + i);
-        for (int64_t s = rows->start[i]; s < rows->start[i + 1]; s++) {
-            const blocks_synapse synapse = {.target = target, .delay = rows->delay[s], .weight = rows->weight[s]};
-            bucket *to = &kept->bucket[rows->source[s] >> SOURCE_BITS];
-            if (to->count == to->room) make_room(to, blocks->form == BLOCKS_DOUBLE);
-            to->word[to->count] = blocks_word(blocks, slice, &synapse);
-            to->key[to->count] = (uint16_t)((rows->source[s] & (BUCKET - 1)) << BLOCK_BITS | rows->delay[s] / BLOCK_STEPS);
-            if (to->weight) to->weight[to->count] = synapse.weight;
-            to->count++;
+        const uint32_t target = (uint32_t)(blocks->slice[kept->slice].first + first + i);
+        for (int64_t begin = rows->start[i]; begin < rows->start[i + 1]; begin += SOME) {
+            const int some = rows->start[i + 1] - begin < SOME ? (int)(rows->start[i + 1] - begin) : SOME;
+            make_words(kept, target, rows, begin, some, word, key);
+            for (int s = 0; s < some; s++) {
+                bucket *to = &kept->bucket[rows->source[begin + s] >> SOURCE_BITS];
+                if (to->count == to->room) make_room(to, double_weights);
+                to->word[to->count] = word[s];
+                to->key[to->count] = key[s];
+                if (double_weights) to->weight[to->count] = rows->weight[begin + s];
+                to->count++;
+            }
         }
     }
 }

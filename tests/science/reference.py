@@ -111,7 +111,8 @@ def noise(seed, purpose, count, stream, steps):
     """Four normals a block: xi[step - 1][id] for steps 1 .. steps, ids 0 .. count-1 (random_noise of random.h)."""
     blocks = -(-steps // 4)
     counters = np.uint64(stream << 40) + np.arange(blocks, dtype=np.uint64)[:, None]
-    u = [(w.astype(float) + 0.5) / 2.0**32 for w in words(seed, purpose, np.arange(count)[None, :], counters)]
+    half = halves(seed, purpose, np.arange(count)[None, :], counters).astype(float)
+    u = [(half[w] + 2.0**16 * half[w + 1] + 0.5) / 2.0**32 for w in (0, 2, 4, 6)]
     radius = [np.sqrt(-2 * np.log(u[0])), np.sqrt(-2 * np.log(u[2]))]
     members = [radius[0] * np.cos(2 * np.pi * u[1]), radius[0] * np.sin(2 * np.pi * u[1]),
                radius[1] * np.cos(2 * np.pi * u[3]), radius[1] * np.sin(2 * np.pi * u[3])]

@@ -174,7 +174,7 @@ def test_learning_curve(bench):
 
 def test_units(bench):
     """The best, the median and the worst, or those that are named, in their order; targets as the table has them, on its own time axis; PSTHs smoothed, with r and slope of test.h5."""
-    out = recorded(bench)
+    out = recorded(bench, 2)
     run = Run(out)
     pairs = engram_test.read(out, "targets.h5", "targets/recorded_unit").astype(int)
     ranked = ranks_of(out, pairs, "rate_correlation", PLACE.values())

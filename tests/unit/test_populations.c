@@ -54,13 +54,25 @@ static void test_binomial(void **state) {
     assert_int_equal(random_binomial(SEED, RANDOM_PROJECTION_SPLIT, 0, 0, 0, 0.5), 0);
 }
 
-/** In bulk they are the numbers that are drawn one by one. */
+/** In bulk they are the numbers that blocks give one by one: two of each. */
 static void test_bulk(void **state) {
     (void)state;
-    enum { COUNT = 133 };
-    int64_t chosen[COUNT];
-    random_below_each(SEED, RANDOM_PROJECTION_SOURCE, 5, 1000, 77, COUNT, chosen);
-    for (int d = 0; d < COUNT; d++) assert_int_equal(chosen[d], random_below(SEED, RANDOM_PROJECTION_SOURCE, 5, 1000 + (uint64_t)d, 77));
+    enum { COUNT = 333 };
+    const int64_t bounds[] = {1, 77, (int64_t)1 << 40};
+    int64_t chosen[COUNT + 1];
+    for (size_t k = 0; k < sizeof bounds / sizeof *bounds; k++)
+        for (int count = 0; count <= COUNT; count += 37) {
+            chosen[count] = -1;
+            random_below_each(SEED, RANDOM_PROJECTION_SOURCE, 5, 1000, bounds[k], count, chosen);
+            assert_int_equal(chosen[count], -1);
+            for (int d = 0; d < count; d++) {
+                uint16_t half[RANDOM_EACH];
+                random_bulk_as_written(SEED, RANDOM_PROJECTION_SOURCE, 5, 1000 + (uint64_t)d / 2, half);
+                const uint16_t *of = half + 4 * (d % 2);
+                const double part = ldexp(of[3], -16) + ldexp(of[2], -32) + ldexp(of[1], -48);
+                assert_true(fabs((double)chosen[d] - floor(part * (double)bounds[k])) < 2e-14 * (double)bounds[k]);
+            }
+        }
 }
 
 /* ---- background ---- */
@@ -157,7 +169,7 @@ static int drawn_alone(double mean, uint64_t stream, int64_t step, uint64_t gid)
     poisson_law law;
     poisson_set(&law, mean);
     uint16_t upper[RANDOM_EACH];
-    random_bulk_as_written(SEED, RANDOM_BACKGROUND, gid / RANDOM_EACH, 1, stream << 40 | (uint64_t)step, upper);
+    random_bulk_as_written(SEED, RANDOM_BACKGROUND, gid / RANDOM_EACH, stream << 40 | (uint64_t)step, upper);
     const random_block more = random_bits(SEED, RANDOM_BACKGROUND_LOWER, gid, stream << 40 | (uint64_t)step);
     return poisson_count(&law, upper[gid % RANDOM_EACH], (uint16_t)(more.word[0] >> 16), more.word[1]);
 }
@@ -346,7 +358,8 @@ static void test_degrees(void **state) {
 static void test_weights(void **state) {
     (void)state;
     enum { COUNT = 30001 };
-    static double weights[COUNT], again[COUNT], scratch[COUNT + 4];
+    static double weights[COUNT], again[COUNT];
+    static float scratch[PROJECTION_SCRATCH(COUNT)];
     const struct { double mean, cv; int distribution; } each[] = {{-3, 0.1, DISTRIBUTION_NORMAL}, {2, 0.5, DISTRIBUTION_LOGNORMAL},
                                                                   {2, 0, DISTRIBUTION_LOGNORMAL}, {-1, 1, DISTRIBUTION_NORMAL}};
     for (int k = 0; k < 4; k++) {
@@ -373,7 +386,7 @@ static void test_delays(void **state) {
     (void)state;
     enum { COUNT = 20001 };
     static uint16_t delay[COUNT], again[COUNT];
-    static double scratch[COUNT + 4];
+    static float scratch[PROJECTION_SCRATCH(COUNT)];
     const double dt = 0.1, mean = 1.5, sd = 0.75;
     projection one = {.delay = mean, .delay_sd = sd, .delay_most = 60};
     const projection_target of = {.one = &one, .index = 2, .seed = SEED, .gid = 99, .scale = 1};

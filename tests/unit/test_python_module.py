@@ -164,7 +164,7 @@ def test_spikes(bench, system, out):
     """Trials are loops: none is lost, and the rate of every loop is that of metrics.csv, where the network is one sample."""
     run = engram.load(out)
     spikes = run.spikes()
-    assert len(spikes) == len(read(out, "spikes.h5", "spikes/neurons/node_ids")) > 50 and list(spikes.loops) == [1, 2, 3] and spikes.times.unit == "ms"
+    assert len(spikes) == len(read(out, "spikes.h5", "spikes/neurons/node_ids")) > 30 and list(spikes.loops) == [1, 2, 3] and spikes.times.unit == "ms"
     assert spikes.times.min() > 0 and spikes.times.max() <= spikes.duration == run.about["loop_model_ms"]
     for loop in (1, 2, 3):
         times, ids = read_spikes(out, run, loop)
@@ -276,7 +276,7 @@ def test_by_name(bench):
     for number, name in enumerate(run.tasks):
         assert np.array_equal(run.targets[name]["target"], read(out, "targets.h5", f"targets/{number}/target"), equal_nan=True)
         assert run.targets[name]["rate"].unit == "Hz" and run.targets[name]["condition"] == name
-        assert np.array_equal(run.test[name]["psth"], read(out, "test.h5", f"test/{number}/psth")) and run.test[name]["rate_hz"] == run.about["test"][number]["rate_hz"]
+        assert np.array_equal(run.test[name]["psth"], read(out, "test.h5", f"test/{number}/psth")) and abs(run.test[name]["rate_hz"] - run.about["test"][number]["rate_hz"]) < 1e-9
     assert run.targets["unit_name"] == ["u0", "u1"] and run.targets["time"].unit == "ms" and np.array_equal(run.targets["time"], read(out, "targets.h5", "targets/time"))
     assert list(run.spikes("right").loops) == [2, 4] and list(run.spikes("left").loops) == [1, 3, 5]
     assert sorted(run.reports) == ["drive", "v"]

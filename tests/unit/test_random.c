@@ -64,6 +64,15 @@ static void test_normals(void **state) {
     }
 }
 
+/** The words of a block, by ARS. */
+static random_block bulk_block(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter) {
+    uint16_t half[RANDOM_EACH];
+    random_block block;
+    random_bulk_as_written(seed, purpose, id, counter, half);
+    for (int w = 0; w < 4; w++) block.word[w] = (uint32_t)half[2 * w + 1] << 16 | half[2 * w];
+    return block;
+}
+
 static void test_noise_formula(void **state) {
     (void)state;
     enum { COUNT = 300000 };
@@ -72,7 +81,7 @@ static void test_noise_formula(void **state) {
         uint64_t first = counter * 0xfffffffeu; /* ids that pass 2^32 too */
         random_noise(77, RANDOM_NOISE, first, COUNT, counter << 40 | counter, COUNT, normal);
         for (int i = 0; i < COUNT; i++) {
-            random_block b = random_bits(77, RANDOM_NOISE, first + (uint64_t)i, counter << 40 | counter);
+            random_block b = bulk_block(77, RANDOM_NOISE, first + (uint64_t)i, counter << 40 | counter);
             for (int pair = 0; pair < 2; pair++) {
                 double radius = sqrt(-2 * log((b.word[2 * pair] + 0.5) / 0x1p32)), angle = 2 * M_PI * ((b.word[2 * pair + 1] + 0.5) / 0x1p32);
                 worst = fmax(worst, fabs(normal[2 * pair * COUNT + i] - radius * cos(angle)));
@@ -127,7 +136,7 @@ static void test_noise_single(void **state) {
         random_noise_single(77, RANDOM_NOISE, first, COUNT, counter << 40 | counter, COUNT, single);
         for (int k = 0; k < 4 * COUNT; k++) worst = fmax(worst, (fabs(single[k] - normal[k]) - 1e-12) / fabs(normal[k]));
         for (int i = 0; i < COUNT; i++) {
-            const random_block b = random_bits(77, RANDOM_NOISE, first + (uint64_t)i, counter << 40 | counter);
+            const random_block b = bulk_block(77, RANDOM_NOISE, first + (uint64_t)i, counter << 40 | counter);
             for (int pair = 0; pair < 2; pair++) {
                 const float radius = sqrtf(minus_two_log_single(b.word[2 * pair]));
                 float c, s;
@@ -206,7 +215,7 @@ static void test_bulk(void **state) {
         const uint64_t first = blocks % 2 ? 0xffffffffu - 20 : (uint64_t)blocks, counter = (uint64_t)blocks << 40 | 12345; /* ids that pass 2^32 too */
         memset(draw, 0xa5, sizeof draw), memset(written, 0xa5, sizeof written);
         random_bulk(77, RANDOM_BACKGROUND, first, blocks, counter, draw);
-        random_bulk_as_written(77, RANDOM_BACKGROUND, first, blocks, counter, written);
+        for (int b = 0; b < blocks; b++) random_bulk_as_written(77, RANDOM_BACKGROUND, first + (uint64_t)b, counter, written + RANDOM_EACH * b);
         assert_memory_equal(draw, written, sizeof draw);
         for (int e = RANDOM_EACH * blocks; e < RANDOM_EACH * (MOST + 1); e++) assert_int_equal(draw[e], 0xa5a5);
         uint16_t one[RANDOM_EACH];
@@ -214,6 +223,9 @@ static void test_bulk(void **state) {
             random_bulk(77, RANDOM_BACKGROUND, first + (uint64_t)b, 1, counter, one);
             assert_memory_equal(one, draw + RANDOM_EACH * b, sizeof one);
         }
+        random_bulk_counters(77, RANDOM_BACKGROUND, first, counter, blocks, draw);
+        for (int b = 0; b < blocks; b++) random_bulk_as_written(77, RANDOM_BACKGROUND, first, counter + (uint64_t)b, written + RANDOM_EACH * b);
+        assert_memory_equal(draw, written, sizeof draw);
     }
 }
 
