@@ -31,14 +31,19 @@ typedef struct {
     double interval;     /**< ms between samples, as the user says; 0: times are those of the file */
 } table_reading;
 
-enum { TABLE_NOTE_BYTES = 512 };
+enum {
+    TABLE_NOTE_BYTES = 512,
+    TABLE_PIECE_BYTES = 4 << 20, /**< values that are on their way at a time; a line of CSV may have more */
+};
 
 typedef struct table {
     int conditions;
     int times;
     int units;
+    int read;            /**< units of the file: some may have been dropped since */
     double *time;        /**< [times] ms, increasing */
-    double *values;      /**< [conditions][times][units] */
+    double *values;      /**< [conditions][times][units], or [conditions][times][as many as this rank keeps]; NULL after table_read_sums() */
+    double *sums;        /**< [conditions][units] of values over times, after table_read_sums(); else NULL */
     char **condition;    /**< [conditions] names */
     char **unit;         /**< [units] names */
     double bin;          /**< ms, the mean one where bins are regular (to a hundredth), else the first; NAN: a single time */
@@ -48,6 +53,7 @@ typedef struct table {
     char time_source[TABLE_NOTE_BYTES]; /**< the unit of time and what it is known from; on rank 0 only */
     char ignored[TABLE_NOTE_BYTES];     /**< what was left out, "" if nothing was; on rank 0 only */
     char doubt[TABLE_NOTE_BYTES];       /**< what looks odd, "" if nothing does; on rank 0 only */
+    double sum, least, most;            /**< of all values; on rank 0 only */
 } table;
 
 /** Read a table. Collective: rank 0 reads and checks, everyone receives a copy.
@@ -57,14 +63,14 @@ typedef struct table {
  *  @return STATUS_INPUT, or STATUS_FAILURE if the file is there but cannot be read; agreed by all ranks and printed */
 status table_read(const context *context, const char *path, const table_reading *how, table *result);
 
-/** As table_read(), but the table stays where it was read: all of it on rank 0, nothing on the others, until table_share(). Collective; agreed. */
-status table_read_first(const context *context, const char *path, const table_reading *how, table *result);
+/** As table_read(), but a rank keeps the values of its units only, which are shared out as partition.h has it; `units` and names are those of all.
+ *  No rank ever holds more: rank 0 reads, and passes on, pieces of TABLE_PIECE_BYTES, or lines of CSV. Of times and names everyone has a copy. */
+status table_read_shared(const context *context, const char *path, const table_reading *how, table *result);
 
-/** Of what rank 0 has read everyone receives times, names and a block of units with all their values. Collective.
- *  @param firsts  [ranks + 1] rank r keeps units firsts[r] to firsts[r + 1]; `values` is then [conditions][times][as many], `units` all there are */
-void table_share(const context *context, const int *firsts, table *all);
+/** As table_read(), but nobody keeps values: everyone receives their sums. For who wants to know what a table is like. */
+status table_read_sums(const context *context, const char *path, const table_reading *how, table *result);
 
-/** One line of log that says how the table was read, and warnings about what was left out or looks odd. Not collective; before table_share().
+/** One line of log that says how the table was read, and warnings about what was left out or looks odd. Not collective.
  *  @param quantity  unit of its values, for people */
 void table_tell(const context *context, const char *path, const char *quantity, const table *table);
 

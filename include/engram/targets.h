@@ -43,7 +43,7 @@ typedef struct target_request {
     const uint32_t *activity;    /**< [N] spikes in the baseline run */
     double activity_seconds;     /**< length of the baseline run, s of model time */
     const uint8_t *trained;      /**< [N] */
-    void *simulation;            /**< for record_untrained() */
+    void *simulation;            /**< for record_untrained(); NULL: who plans, and has no use for recorded values, which are neither kept nor filled in */
     /** Drive of all my neurons in the untrained network at every instant, after @p settle ms from a random state. Collective.
      *  @param[out] rows [instants][mine] */
     void (*record_untrained)(void *simulation, double settle, int instants, double every, double *rows);

@@ -231,17 +231,39 @@ void foreign_dataset_close(foreign_dataset *dataset) {
     dataset->file = NULL;
 }
 
-status foreign_rows(const foreign_dataset *dataset, int64_t first, int64_t rows, foreign_type type, void *data) {
-    server_request request = request_of(SERVER_ROWS, dataset->name);
+status foreign_chunk(foreign_dataset *dataset, int64_t *chunk) {
+    server_request request = request_of(SERVER_CHUNK, dataset->name);
     server_answer answer;
-    if (rows == 0 || dataset->count == 0) return STATUS_OK;
     request.dataset = dataset->id;
-    request.first = first;
-    request.rows = rows;
-    request.elements = rows * dataset->shape[1] * dataset->shape[2];
+    status result = ask(dataset->file, &request, true, &answer);
+    if (result != STATUS_OK) return result;
+    for (int i = 0; i < H5_INPUT_AXES; i++) {
+        chunk[i] = answer.chunk[i] < dataset->shape[i] ? answer.chunk[i] : dataset->shape[i];
+        if (dataset->count > 0 && chunk[i] < 1) return report_loss(dataset->file);
+    }
+    dataset->id = answer.dataset.id;
+    return STATUS_OK;
+}
+
+status foreign_box(const foreign_dataset *dataset, const int64_t *first, const int64_t *extent, foreign_type type, void *data) {
+    server_request request = request_of(SERVER_BOX, dataset->name);
+    server_answer answer;
+    request.dataset = dataset->id;
+    request.elements = 1;
+    for (int i = 0; i < H5_INPUT_AXES; i++) {
+        request.first[i] = first[i];
+        request.extent[i] = extent[i];
+        request.elements *= extent[i];
+    }
     request.type = type;
+    if (request.elements == 0) return STATUS_OK;
     status result = ask(dataset->file, &request, true, &answer);
     return result == STATUS_OK ? take(dataset->file, &answer, data, request.elements * (int64_t)sizeof(double)) : result;
+}
+
+status foreign_rows(const foreign_dataset *dataset, int64_t first, int64_t rows, foreign_type type, void *data) {
+    const int64_t start[H5_INPUT_AXES] = {first}, extent[H5_INPUT_AXES] = {rows, dataset->shape[1], dataset->shape[2]};
+    return foreign_box(dataset, start, extent, type, data);
 }
 
 status foreign_texts(const foreign_dataset *dataset, foreign_text *texts) {

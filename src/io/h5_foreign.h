@@ -67,7 +67,14 @@ status foreign_dataset_open(foreign_file *file, bool tell, const char *name, int
 
 void foreign_dataset_close(foreign_dataset *dataset);
 
-/** Read rows [first, first+rows) of the first axis, row-major, converted, into @p data. */
+/** What is stored together, and is unpacked only once by who reads it box by box from now on; what begins at a multiple of its lengths.
+ *  @param[out] chunk  [H5_INPUT_AXES], without chunks the shape */
+status foreign_chunk(foreign_dataset *dataset, int64_t *chunk);
+
+/** Read a box, indices [first, first+extent) along each axis, row-major, converted, into @p data. @param first, extent [H5_INPUT_AXES] */
+status foreign_box(const foreign_dataset *dataset, const int64_t *first, const int64_t *extent, foreign_type type, void *data);
+
+/** Read rows [first, first+rows) of the first axis. */
 status foreign_rows(const foreign_dataset *dataset, int64_t first, int64_t rows, foreign_type type, void *data);
 
 /** Read all texts of a dataset of H5_INPUT_TEXT, of fixed or variable length, blanks at the end removed. @param[out] texts  [count] */

@@ -257,22 +257,54 @@ static inline status h5_input_dataset(hid_t file, const char *path, const char *
     return result;
 }
 
-/** Read rows [first, first+rows) of the first axis, row-major, converted to @p type in memory (H5T_NATIVE_DOUBLE, ...). */
-static inline status h5_input_rows(const h5_input *input, int64_t first, int64_t rows, hid_t type, void *data) {
-    if (rows == 0 || input->count == 0) return STATUS_OK;
-    hsize_t start[H5_INPUT_AXES] = {(hsize_t)first}, extent[H5_INPUT_AXES] = {(hsize_t)rows};
-    for (int i = 1; i < H5_INPUT_AXES; i++) extent[i] = (hsize_t)input->shape[i];
-    hid_t space = H5Dget_space(input->id), memory = H5Screate_simple(input->dimensions, extent, NULL);
-    H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, extent, NULL);
+/** Find what is stored, and unpacked, together. Of chunks that are larger than what HDF5 keeps, one is kept from now on: who reads such a dataset bit by bit
+ *  unpacks each once. @param[out] chunk [H5_INPUT_AXES] the shape, where there are no chunks @return bytes of a chunk, 0: there are none */
+static inline int64_t h5_input_chunk(hid_t file, h5_input *input, int64_t *chunk) {
+    enum { KEPT = 1 << 20 }; /* by HDF5 itself */
+    hsize_t stored[H5S_MAX_RANK];
+    int64_t bytes = input->element;
+    hid_t properties = H5Dget_create_plist(input->id);
+    bool chunked = H5Pget_layout(properties) == H5D_CHUNKED && H5Pget_chunk(properties, H5S_MAX_RANK, stored) == input->dimensions;
+    H5Pclose(properties);
+    for (int i = 0; i < H5_INPUT_AXES; i++) {
+        chunk[i] = !chunked ? input->shape[i] : i < input->dimensions ? (int64_t)stored[i] : 1;
+        if (chunked) bytes *= chunk[i]; /* at most H5_INPUT_CHUNK_LIMIT */
+    }
+    if (!chunked || bytes <= KEPT) return chunked ? bytes : 0;
+    hid_t access = H5Pcreate(H5P_DATASET_ACCESS);
+    if (H5Pset_chunk_cache(access, H5D_CHUNK_CACHE_NSLOTS_DEFAULT, (size_t)bytes, 1) >= 0 && H5Dclose(input->id) >= 0)
+        input->id = H5Dopen2(file, input->name, access);
+    H5Pclose(access);
+    return bytes;
+}
+
+/** Read a box, indices [first, first+extent) along each axis, row-major, converted to @p type in memory (H5T_NATIVE_DOUBLE, ...).
+ *  @param first, extent [H5_INPUT_AXES] */
+static inline status h5_input_box(const h5_input *input, const int64_t *first, const int64_t *extent, hid_t type, void *data) {
+    if (input->count == 0) return STATUS_OK;
+    hsize_t start[H5_INPUT_AXES], count[H5_INPUT_AXES];
+    for (int i = 0; i < H5_INPUT_AXES; i++) {
+        if (extent[i] == 0) return STATUS_OK;
+        start[i] = (hsize_t)first[i];
+        count[i] = (hsize_t)extent[i];
+    }
+    hid_t space = H5Dget_space(input->id), memory = H5Screate_simple(input->dimensions, count, NULL);
+    H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL);
     status result = STATUS_OK;
     if (H5Dread(input->id, type, memory, space, H5P_DEFAULT, data) < 0) {
         char why[192];
         h5_cause(why, sizeof why);
-        result = h5_input_fail(input->path, input->name, "cannot be read from row %lld on: %s", (long long)first, why);
+        result = h5_input_fail(input->path, input->name, "cannot be read from row %lld on: %s", (long long)first[0], why);
     }
     H5Sclose(memory);
     H5Sclose(space);
     return result;
+}
+
+/** Read rows [first, first+rows) of the first axis. */
+static inline status h5_input_rows(const h5_input *input, int64_t first, int64_t rows, hid_t type, void *data) {
+    const int64_t start[H5_INPUT_AXES] = {first}, extent[H5_INPUT_AXES] = {rows, input->shape[1], input->shape[2]};
+    return h5_input_box(input, start, extent, type, data);
 }
 
 #endif

@@ -17,6 +17,7 @@ typedef struct {
     char path[sizeof((server_request *)0)->name];
     hid_t file;
     rlim_t program; /**< bytes of address space when nothing is read */
+    int64_t chunk;  /**< bytes that may have to be unpacked for a box, however small that is */
     void *payload;  /**< of the answer being made, owned */
 } server;
 
@@ -66,7 +67,7 @@ static void limit_request(const server *self, int64_t bytes) {
     struct rusage used;
     getrusage(RUSAGE_SELF, &used);
     rlim_t seconds = (rlim_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec + 1);
-    lower_limit(RLIMIT_CPU, seconds + SERVER_SECONDS + (rlim_t)(bytes / SERVER_BYTES_A_SECOND));
+    lower_limit(RLIMIT_CPU, seconds + SERVER_SECONDS + (rlim_t)((bytes + self->chunk) / SERVER_BYTES_A_SECOND));
 #ifndef __SANITIZE_ADDRESS__ /* which needs terabytes of it */
     lower_limit(RLIMIT_AS, self->program + MEMORY_FOR_HDF5 + 2 * (rlim_t)bytes);
 #else
@@ -129,11 +130,17 @@ static h5_input input_of(const server *self, const server_request *request) {
     return input;
 }
 
-static void read_rows(server *self, const server_request *request, server_answer *answer) {
+static void find_chunk(server *self, const server_request *request, server_answer *answer) {
+    h5_input input = input_of(self, request);
+    self->chunk = h5_input_chunk(self->file, &input, answer->chunk);
+    answer->dataset.id = input.id;
+}
+
+static void read_box(server *self, const server_request *request, server_answer *answer) {
     const hid_t types[] = {[FOREIGN_DOUBLE] = H5T_NATIVE_DOUBLE, [FOREIGN_INT64] = H5T_NATIVE_INT64, [FOREIGN_UINT64] = H5T_NATIVE_UINT64};
     h5_input input = input_of(self, request);
     void *data = make_payload(self, answer, request->elements, sizeof(double));
-    if (data) answer->code = h5_input_rows(&input, request->first, request->rows, types[request->type], data);
+    if (data) answer->code = h5_input_box(&input, request->first, request->extent, types[request->type], data);
 }
 
 /** Copy a text without the blanks at its end. @return false if it is too long */
@@ -244,8 +251,9 @@ static void answer_request(server *self, const server_request *request, server_a
         case SERVER_EXISTS: answer->found = H5Lexists(self->file, request->name, H5P_DEFAULT) > 0; break;
         case SERVER_INTEGERS: read_integers(self, request, answer); break;
         case SERVER_DATASET: open_dataset(self, request, answer); break;
+        case SERVER_CHUNK: find_chunk(self, request, answer); break;
         case SERVER_CLOSE: H5Dclose((hid_t)request->dataset); break;
-        case SERVER_ROWS: read_rows(self, request, answer); break;
+        case SERVER_BOX: read_box(self, request, answer); break;
         case SERVER_TEXTS: read_texts(self, request, answer); break;
         case SERVER_ATTRIBUTE: read_attribute(self, request, answer); break;
     }

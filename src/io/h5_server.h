@@ -18,15 +18,15 @@ enum { SERVER_SECONDS = 10, SERVER_BYTES_A_SECOND = 20000000 };
 
 typedef enum {
     SERVER_OPEN, SERVER_LINKS, SERVER_EXISTS, SERVER_INTEGERS, /* of a file */
-    SERVER_DATASET, SERVER_CLOSE, SERVER_ROWS, SERVER_TEXTS, SERVER_ATTRIBUTE, /* of a dataset */
+    SERVER_DATASET, SERVER_CHUNK, SERVER_CLOSE, SERVER_BOX, SERVER_TEXTS, SERVER_ATTRIBUTE, /* of a dataset */
 } server_verb;
 
 /** What is asked; which members are used depends on the verb. */
 typedef struct {
     server_verb verb;
     int64_t dataset;
-    int64_t first, rows;
-    int64_t elements; /**< of a row, or of all texts */
+    int64_t first[H5_INPUT_AXES], extent[H5_INPUT_AXES]; /**< of a box */
+    int64_t elements; /**< of a box, or of all texts */
     foreign_type type;
     int dimensions, kinds;
     char name[4096]; /**< path of the file; of a group, dataset or attribute */
@@ -37,6 +37,7 @@ typedef struct {
     status code;
     int64_t bytes;      /**< that follow */
     foreign_dataset dataset;
+    int64_t chunk[H5_INPUT_AXES];
     int found;          /**< whether, or how many */
     char message[1024]; /**< what status_fail() had to say */
 } server_answer;

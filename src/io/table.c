@@ -127,7 +127,7 @@ static const char *foreign_format(const unsigned char *head, size_t length) {
 }
 
 /** The format is told by the first bytes, behind a block of the user's where HDF5 allows one. */
-static status read_file(const char *path, const table_reading *how, table *result) {
+static status read_file(const char *path, const table_reading *how, table_pieces *to, table *result) {
     unsigned char head[128] = {0};
     int descriptor = open(path, O_RDONLY | O_NONBLOCK);
     ssize_t got = descriptor < 0 ? -1 : read(descriptor, head, sizeof head);
@@ -137,12 +137,12 @@ static status read_file(const char *path, const table_reading *how, table *resul
     if (got < 0) return status_fail(status_unreadable(error), "%s: cannot be read: %s", path, strerror(error));
     const char *format = hdf5 ? NULL : foreign_format(head, (size_t)got);
     if (format) return status_fail(STATUS_INPUT, "%s: %s", path, format);
-    if (how->interval > 0) return table_read_plain(path, hdf5, how, result);
-    if (hdf5) return table_read_hdf5(path, how, result);
-    return table_read_csv(path, how, result);
+    if (how->interval > 0) return table_read_plain(path, hdf5, how, to, result);
+    if (hdf5) return table_read_hdf5(path, how, to, result);
+    return table_read_csv(path, how, to, result);
 }
 
-/* ---- everyone receives ---- */
+/* ---- everyone receives all but the values that it does not keep ---- */
 
 /** From rank 0, in pieces that MPI can count. Collective. */
 static void broadcast(const context *job, void *data, int64_t bytes) {
@@ -183,7 +183,7 @@ static void broadcast_head(const context *job, table *all) {
     broadcast(job, sizes, sizeof sizes);
     all->conditions = sizes[0];
     all->times = sizes[1];
-    all->units = sizes[2];
+    all->units = all->read = sizes[2];
     all->time = receive(job, all->time, (int64_t)sizeof(double) * all->times);
     all->condition = receive_names(job, all->condition, all->conditions);
     all->unit = receive_names(job, all->unit, all->units);
@@ -192,63 +192,68 @@ static void broadcast_head(const context *job, table *all) {
     broadcast(job, &all->resolution, sizeof all->resolution);
 }
 
-status table_read_first(const context *job, const char *path, const table_reading *how, table *result) {
+/** Of CSV: where rows belong that do not stand in the order of conditions and times. */
+static void broadcast_places(const context *job, const table *all, table_pieces *to) {
+    int64_t places = to->place ? (int64_t)all->conditions * all->times : 0;
+    broadcast(job, &places, sizeof places);
+    if (places == 0) return;
+    if (job->rank != 0) to->place = memory_new(MEMORY_BUFFERS, (size_t)places, sizeof *to->place);
+    broadcast(job, to->place, (int64_t)sizeof *to->place * places);
+}
+
+/** All but values that nobody but rank 0 has kept. Collective. */
+static status read_pieces(const context *job, const char *path, const table_reading *how, table_pieces *to, table *result) {
     *result = (table){0};
-    status mine = job->rank == 0 ? read_file(path, how, result) : STATUS_OK;
+    status mine = job->rank == 0 ? read_file(path, how, to, result) : STATUS_OK;
+    if (job->rank == 0) table_put_end(to);
+    else if (to->ranks > 1) table_take(to);
     status agreed = status_agree(job, mine);
-    if (agreed != STATUS_OK) table_clear(result);
-    return agreed;
+    if (agreed != STATUS_OK) {
+        table_pieces_clear(to);
+        table_clear(result);
+        return agreed;
+    }
+    broadcast_head(job, result);
+    return STATUS_OK;
 }
 
 status table_read(const context *job, const char *path, const table_reading *how, table *result) {
-    status agreed = table_read_first(job, path, how, result);
+    table_pieces pieces = table_pieces_begin(job, false, false);
+    status agreed = read_pieces(job, path, how, &pieces, result);
     if (agreed != STATUS_OK) return agreed;
-    broadcast_head(job, result);
+    if (job->rank == 0) table_keep(&pieces, 0, result);
+    table_pieces_clear(&pieces);
     result->values = receive(job, result->values, (int64_t)sizeof(double) * result->conditions * result->times * result->units);
     return STATUS_OK;
 }
 
-/** Rank 0 keeps its columns, at the front, and gives the rest of the memory back. */
-static void keep_block(table *all, int units) {
-    int64_t rows = (int64_t)all->conditions * all->times;
-    for (int64_t row = 1; row < rows; row++) memmove(all->values + row * units, all->values + row * all->units, (size_t)units * sizeof(double));
-    all->values = memory_resize(MEMORY_TARGETS, all->values, (size_t)(rows * units), sizeof(double));
+status table_read_shared(const context *job, const char *path, const table_reading *how, table *result) {
+    table_pieces pieces = table_pieces_begin(job, true, false);
+    status agreed = read_pieces(job, path, how, &pieces, result);
+    if (agreed != STATUS_OK) return agreed;
+    broadcast_places(job, result, &pieces);
+    table_keep(&pieces, job->rank, result);
+    return STATUS_OK;
 }
 
-void table_share(const context *job, const int *firsts, table *all) {
-    broadcast_head(job, all);
-    int64_t rows = (int64_t)all->conditions * all->times; /* values of a table are fewer than 2^31 */
-    int mine = firsts[job->rank + 1] - firsts[job->rank];
-    if (job->rank != 0) {
-        all->values = memory_new(MEMORY_TARGETS, (size_t)(rows * mine), sizeof(double));
-        CHECK_MPI(MPI_Recv(all->values, (int)(rows * mine), MPI_DOUBLE, 0, 0, job->comm, MPI_STATUS_IGNORE));
-        return;
-    }
-    for (int rank = 1; rank < job->ranks; rank++) {
-        MPI_Datatype columns;
-        CHECK_MPI(MPI_Type_vector((int)rows, firsts[rank + 1] - firsts[rank], all->units, MPI_DOUBLE, &columns));
-        CHECK_MPI(MPI_Type_commit(&columns));
-        CHECK_MPI(MPI_Send(all->values + firsts[rank], 1, columns, rank, 0, job->comm));
-        CHECK_MPI(MPI_Type_free(&columns));
-    }
-    keep_block(all, mine);
+status table_read_sums(const context *job, const char *path, const table_reading *how, table *result) {
+    table_pieces pieces = table_pieces_begin(job, false, true);
+    status agreed = read_pieces(job, path, how, &pieces, result);
+    if (agreed != STATUS_OK) return agreed;
+    table_keep(&pieces, 0, result);
+    result->sums = receive(job, result->sums, (int64_t)sizeof(double) * result->conditions * result->units);
+    return STATUS_OK;
 }
 
 void table_tell(const context *job, const char *path, const char *quantity, const table *all) {
     if (job->rank != 0) return;
-    double sum = 0, least = INFINITY, most = -INFINITY;
-    int64_t count = (int64_t)all->conditions * all->times * all->units;
-    for (int64_t i = 0; i < count; i++) {
-        sum += all->values[i];
-        least = fmin(least, all->values[i]);
-        most = fmax(most, all->values[i]);
-    }
+    const double count = (double)all->conditions * all->times * all->units;
     char bin[64] = "a single time";
     int digits = fabs(all->time[all->times - 1]) < 1e8 ? 8 : 14; /* of dates */
     if (all->times > 1) snprintf(bin, sizeof bin, all->regular ? "bins of %.6g ms" : "unequal bins, the first of %.6g ms", all->bin);
     log_line(job, "%s: %d condition%s x %d times x %d unit%s (%s); %s, %.*g to %.*g ms (%s); mean %.3g%s, %.3g to %.3g", path, all->conditions,
              all->conditions == 1 ? "" : "s", all->times, all->units, all->units == 1 ? "" : "s", all->layout, bin, digits, all->time[0], digits,
-             all->time[all->times - 1], all->time_source, sum / (double)count, quantity, least, most);
+             all->time[all->times - 1], all->time_source, all->sum / count, quantity, all->least, all->most);
     if (all->ignored[0]) log_warning(job, "%s: left out: %s", path, all->ignored);
     if (all->doubt[0]) log_warning(job, "%s: %s", path, all->doubt);
 }
@@ -260,6 +265,7 @@ void table_clear(table *all) {
     free(all->unit);
     memory_free(all->time);
     memory_free(all->values);
+    memory_free(all->sums);
     *all = (table){0};
 }
 

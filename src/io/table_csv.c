@@ -30,16 +30,22 @@ typedef struct {
     const table_reading *how;
     char separator;                 /**< of fields: comma, semicolon or tab */
     table_mistakes mistakes;
-    char *text, *next, *end;        /**< the file, where to read on, its final zero */
+    table_lines *lines;             /**< the file */
+    char *header;                   /**< its first line, which names are parts of */
     int64_t line;                   /**< of the row read last */
     int columns, time, condition;   /**< number; which columns they are, or UNKNOWN */
     double unit_of_time;            /**< ms */
     field *names;                   /**< [columns] */
     bool *left_out;                 /**< [columns] those that only count rows */
     field *row;                     /**< [columns] */
-    int64_t rows, room;             /**< of the arrays below */
+    int64_t rows, room;             /**< of the heads */
     row_head *heads;                /**< [rows] */
-    double *values;                 /**< [rows][units] */
+    table_pieces *to;               /**< where values go */
+    int waiting, piece_rows;        /**< rows that have not gone there yet, and how many go at once */
+    double *values;                 /**< [piece_rows][units] theirs */
+    int *conditions;                /**< [piece_rows] theirs */
+    int8_t *counter;                /**< [units] 0 or 1: every value was that plus the number of its row; else -1 */
+    int counters;                   /**< units of which that is so */
     double last[TABLE_CONDITIONS];  /**< time of the last row of each condition */
     int64_t count[TABLE_CONDITIONS]; /**< rows of each condition */
     bool spikes;                    /**< the header looks like that of a list of spikes */
@@ -48,20 +54,6 @@ typedef struct {
 } csv;
 
 /* ---- text to fields ---- */
-
-/** Find where the table begins and ends. A zero byte is in no text, but in every second place of one saved as UTF-16. */
-static status begin_text(csv *in, int64_t size) {
-    const char *zero = memchr(in->text, '\0', (size_t)size);
-    int64_t line = 1;
-    for (const char *c = in->text; zero && c < zero; c++) line += *c == '\n';
-    if (zero)
-        return status_fail(STATUS_INPUT, "%s:%lld: a zero byte: not a text; a table is CSV in UTF-8, or HDF5 (%s)", in->path, (long long)line, TABLE_CONVERTED);
-    in->next = in->text + (size >= 3 && memcmp(in->text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0); /* UTF-8 mark */
-    in->end = in->text + size;
-    while (in->end > in->next && strchr(" \t\r\n", in->end[-1])) in->end--; /* blank lines at the end */
-    *in->end = '\0';
-    return STATUS_OK;
-}
 
 static bool is_blank(char c, char separator) {
     return c == ' ' || (c == '\t' && separator != '\t');
@@ -94,21 +86,23 @@ static field take_field(char separator, char **at, char *line_end) {
     return taken;
 }
 
-/** Split the next line into at most @p room fields. @return how many there are, -1 at the end of the text */
-static int64_t take_row(csv *in, field *fields, int64_t room) {
-    if (in->next >= in->end) return -1;
-    char *line_end = memchr(in->next, '\n', (size_t)(in->end - in->next));
-    char *at = in->next, *end = line_end ? line_end : in->end;
-    in->next = end + 1;
-    in->line++;
-    if (end > at && end[-1] == '\r') end--;
+/** Split a line into at most @p room fields. @return how many there are */
+static int64_t split_row(char separator, char *at, char *end, field *fields, int64_t room) {
     int64_t count = 0;
     while (at <= end) {
-        field taken = take_field(in->separator, &at, end);
+        field taken = take_field(separator, &at, end);
         if (count < room) fields[count] = taken;
         count++;
     }
     return count;
+}
+
+/** The next line without its end. @return false where there is none */
+static bool take_line(csv *in, char **start, char **end) {
+    if (!table_lines_next(in->lines, start, end)) return false;
+    in->line++;
+    if (*end > *start && (*end)[-1] == '\r') --*end;
+    return true;
 }
 
 static bool field_is(const field *name, const char *text) {
@@ -150,15 +144,15 @@ static void check_names(csv *in) {
 }
 
 /** What separates the fields of the header: the first of comma, semicolon and tab with which one of them is a column of time, else the first that is there. */
-static char find_separator(const csv *in, char *line_end) {
+static char find_separator(char *line, char *line_end) {
     const char candidates[] = ",;\t";
     char present = ',';
     double unit;
     for (int s = 2; s >= 0; s--)
-        if (memchr(in->next, candidates[s], (size_t)(line_end - in->next))) present = candidates[s];
+        if (memchr(line, candidates[s], (size_t)(line_end - line))) present = candidates[s];
     for (int s = 0; s < 3; s++) {
         bool quoted = false;
-        for (char *start = in->next, *c = start; c <= line_end; c++) {
+        for (char *start = line, *c = start; c <= line_end; c++) {
             if (c < line_end && *c == '"') quoted = !quoted;
             if (c < line_end && (quoted || *c != candidates[s])) continue;
             char *first = start, *end = c;
@@ -236,19 +230,18 @@ static status find_columns(csv *in) {
 }
 
 static status read_header(csv *in) {
-    if (in->next >= in->end) return status_fail(STATUS_INPUT, "%s: the file is empty", in->path);
-    char *line_end = memchr(in->next, '\n', (size_t)(in->end - in->next));
-    if (!line_end) line_end = in->end;
-    if (line_end > in->next && line_end[-1] == '\r') line_end--;
-    in->separator = find_separator(in, line_end);
+    char *line, *end;
+    if (!take_line(in, &line, &end)) return in->lines->lost != STATUS_OK ? in->lines->lost : status_fail(STATUS_INPUT, "%s: the file is empty", in->path);
+    in->separator = find_separator(line, end);
     int64_t room = 1;
-    for (const char *c = in->next; c < line_end; c++) room += *c == in->separator;
+    for (const char *c = line; c < end; c++) room += *c == in->separator;
     if (room > COLUMNS_LIMIT) return status_fail(STATUS_INPUT, "%s:1: more than %d columns", in->path, COLUMNS_LIMIT);
+    in->header = table_copy(in->path, line, end - line);
     in->names = table_alloc(in->path, room, sizeof *in->names);
     in->row = table_alloc(in->path, room, sizeof *in->row);
     in->left_out = table_alloc(in->path, room, sizeof *in->left_out);
-    if (!in->names || !in->row || !in->left_out) return STATUS_FAILURE;
-    in->columns = (int)take_row(in, in->names, room);
+    if (!in->header || !in->names || !in->row || !in->left_out) return STATUS_FAILURE;
+    in->columns = (int)split_row(in->separator, in->header, in->header + (end - line), in->names, room);
     check_names(in);
     status found = find_columns(in);
     if (found != STATUS_OK) return found;
@@ -264,14 +257,36 @@ static status read_header(csv *in) {
 
 static bool make_room(csv *in) {
     if (in->rows < in->room) return true;
-    int64_t room = 2 * in->room + 1, units = in->result->units;
+    int64_t room = 2 * in->room + 1;
     row_head *heads = realloc(in->heads, (size_t)room * sizeof *heads);
     if (heads) in->heads = heads;
-    in->values = memory_resize(MEMORY_BUFFERS, in->values, (size_t)(room * units), sizeof *in->values);
     in->room = room;
     if (heads) return true;
     status_fail(STATUS_FAILURE, "%s: no memory for %lld rows", in->path, (long long)room);
     return false;
+}
+
+/** Which units still look like counters of rows, once there is a row more. */
+static void count_row(csv *in, int64_t row, const double *values) {
+    for (int u = 0; u < in->result->units; u++) {
+        if (row == 0) {
+            in->counter[u] = values[u] == 0 ? 0 : values[u] == 1 ? 1 : -1;
+            in->counters += in->counter[u] >= 0;
+        } else if (in->counter[u] >= 0 && values[u] != in->counter[u] + (double)row) {
+            in->counter[u] = -1;
+            in->counters--;
+        }
+    }
+}
+
+/** Rows that wait go where values are kept; none do, once there was a mistake. */
+static void put_rows(csv *in) {
+    const int64_t first = in->rows - in->waiting, units = in->result->units;
+    if (in->mistakes.count == 0 && in->waiting) {
+        for (int64_t r = 0; r < in->waiting && (first + r == 0 || in->counters); r++) count_row(in, first + r, in->values + r * units);
+        table_put(in->to, &(table_piece){.row = first, .rows = in->waiting, .units = units, .values = in->values, .conditions = in->conditions});
+    }
+    in->waiting = 0;
 }
 
 /** Where the hash table has the condition of that name, or the free place for it (FNV-1a, linear probing; it never fills). */
@@ -317,7 +332,7 @@ static bool read_number(csv *in, int c, double *number) {
 
 static void read_values(csv *in) {
     char name[48];
-    double *values = in->values + in->rows * in->result->units;
+    double *values = in->values + (int64_t)in->waiting * in->result->units;
     for (int c = 0, unit = 0; c < in->columns; c++) {
         if (!is_unit(in, c)) continue;
         if (read_number(in, c, &values[unit]) && in->how->nonnegative && values[unit] < 0)
@@ -341,13 +356,23 @@ static bool add_row(csv *in) {
                       in->condition == UNKNOWN ? "; several conditions need a column 'condition'" : "");
     in->last[condition] = time;
     in->heads[in->rows++] = (row_head){condition, in->line, time};
+    in->conditions[in->waiting++] = condition;
+    if (in->waiting == in->piece_rows) put_rows(in);
     return true;
 }
 
 static status read_rows(csv *in) {
+    const size_t units = (size_t)in->result->units, rows = TABLE_PIECE_BYTES / sizeof(double) / units;
+    char *line, *end;
     in->result->condition = table_alloc(in->path, TABLE_CONDITIONS, sizeof *in->result->condition);
     if (!in->result->condition) return STATUS_FAILURE;
-    for (int64_t fields; (fields = take_row(in, in->row, in->columns)) >= 0;) {
+    in->piece_rows = rows ? (int)rows : 1;
+    in->values = memory_new(MEMORY_BUFFERS, (size_t)in->piece_rows * units, sizeof *in->values);
+    in->conditions = memory_new(MEMORY_BUFFERS, (size_t)in->piece_rows, sizeof *in->conditions);
+    in->counter = memory_new(MEMORY_BUFFERS, units, sizeof *in->counter);
+    in->to->units = in->result->units;
+    while (take_line(in, &line, &end)) {
+        int64_t fields = split_row(in->separator, line, end, in->row, in->columns);
         if (fields == 1 && in->row[0].length == 0 && in->columns > 1)
             table_mistake(&in->mistakes, "%s:%lld: blank line", in->path, (long long)in->line);
         else if (fields != in->columns)
@@ -356,6 +381,8 @@ static status read_rows(csv *in) {
             return status_fail(STATUS_INPUT, "%s:%lld: more than %d values", in->path, (long long)in->line, INT_MAX);
         else if (!add_row(in)) return STATUS_FAILURE;
     }
+    if (in->lines->lost != STATUS_OK) return in->lines->lost;
+    put_rows(in);
     if (in->rows == 0 && in->mistakes.count == 0) table_mistake(&in->mistakes, "%s: no rows below the header", in->path);
     return in->mistakes.count ? STATUS_INPUT : STATUS_OK;
 }
@@ -366,17 +393,32 @@ static void doubt_counters(csv *in) {
     enum { ROWS_THAT_COUNT = 5 };
     if (in->rows < ROWS_THAT_COUNT) return;
     for (int u = 0; u < all->units && !all->doubt[0]; u++) {
-        double first = in->values[u];
-        int64_t row = 0;
-        while (row < in->rows && (first == 0 || first == 1) && in->values[row * all->units + u] == first + (double)row) row++;
-        const char *why = row == in->rows ? "counts the rows, but " : strcasecmp(all->unit[u], "trial") == 0 ? "" : NULL;
+        const char *why = in->counter[u] >= 0 ? "counts the rows, but " : strcasecmp(all->unit[u], "trial") == 0 ? "" : NULL;
         if (why) snprintf(all->doubt, sizeof all->doubt, "column '%s' %sis taken as a unit: if it is none, take it out", all->unit[u], why);
     }
 }
 
-/** All conditions must have the times of the first. */
+/** All conditions must have the times of the first. @param[out] ordered  rows stand in the order of conditions and times */
+static void check_times(csv *in, bool *ordered) {
+    table *all = in->result;
+    memset(in->count, 0, sizeof in->count);
+    for (int64_t r = 0, t = 0; r < in->rows; r++) /* the first condition says the times */
+        if (in->heads[r].condition == 0) all->time[t++] = in->heads[r].time;
+    *ordered = true;
+    for (int64_t r = 0; r < in->rows; r++) {
+        int64_t c = in->heads[r].condition, t = in->count[c]++;
+        *ordered = *ordered && c * all->times + t == r;
+        if (in->heads[r].time != all->time[t])
+            table_mistake(&in->mistakes, "%s:%lld: time %.15g ms of condition '%s' differs from %.15g ms of '%s', all must be the same", in->path,
+                          (long long)in->heads[r].line, in->heads[r].time * in->unit_of_time, all->condition[c], all->time[t] * in->unit_of_time,
+                          all->condition[0]);
+    }
+}
+
+/** What is known once all rows are there. */
 static status arrange(csv *in) {
     table *all = in->result;
+    bool ordered;
     for (int c = 1; c < all->conditions; c++)
         if (in->count[c] != in->count[0])
             table_mistake(&in->mistakes, "%s: condition '%s' has %lld rows, but '%s' has %lld; all must have the same times", in->path,
@@ -384,52 +426,56 @@ static status arrange(csv *in) {
     if (in->mistakes.count) return STATUS_INPUT;
     all->times = (int)in->count[0];
     all->time = memory_new(MEMORY_TARGETS, (size_t)all->times, sizeof *all->time);
-    all->values = memory_new(MEMORY_TARGETS, (size_t)(in->rows * all->units), sizeof *all->values);
-    memset(in->count, 0, sizeof in->count);
-    for (int64_t r = 0, t = 0; r < in->rows; r++) /* the first condition says the times */
-        if (in->heads[r].condition == 0) all->time[t++] = in->heads[r].time;
-    for (int64_t r = 0; r < in->rows; r++) {
-        int64_t c = in->heads[r].condition, t = in->count[c]++;
-        if (in->heads[r].time != all->time[t])
-            table_mistake(&in->mistakes, "%s:%lld: time %.15g ms of condition '%s' differs from %.15g ms of '%s', all must be the same", in->path,
-                          (long long)in->heads[r].line, in->heads[r].time * in->unit_of_time, all->condition[c], all->time[t] * in->unit_of_time,
-                          all->condition[0]);
-        memcpy(all->values + (c * all->times + t) * all->units, in->values + r * all->units, (size_t)all->units * sizeof(double));
+    check_times(in, &ordered);
+    if (!ordered) {
+        in->to->place = memory_new(MEMORY_BUFFERS, (size_t)in->rows, sizeof *in->to->place);
+        memset(in->count, 0, sizeof in->count);
+        for (int64_t r = 0; r < in->rows; r++) {
+            int64_t c = in->heads[r].condition, t = in->count[c]++;
+            in->to->place[r] = (int32_t)(c * all->times + t);
+        }
     }
     doubt_counters(in);
     return in->mistakes.count ? STATUS_INPUT : STATUS_OK;
 }
 
-status table_parse_csv(const char *path, char *text, int64_t length, const table_reading *how, table *result) {
-    csv *in = table_alloc(path, 1, sizeof *in);
-    if (!in) return STATUS_FAILURE;
-    in->path = path;
-    in->how = how;
-    in->text = text;
-    in->result = result;
-    status read = begin_text(in, length);
-    if (read == STATUS_OK) read = read_header(in);
+/** From the first line to the last. */
+static status read_table(csv *in) {
+    const char *kind;
+    if (in->lines->zero_line) /* no text has one, but one saved as UTF-16 has them in every second place */
+        return status_fail(STATUS_INPUT, "%s:%lld: a zero byte: not a text; a table is CSV in UTF-8, or HDF5 (%s)", in->path, (long long)in->lines->zero_line,
+                           TABLE_CONVERTED);
+    status read = read_header(in);
     if (read == STATUS_OK) read = read_rows(in);
     if (read == STATUS_OK) read = arrange(in);
     if (read == STATUS_INPUT) table_mistakes_end(&in->mistakes);
-    const char *kind = in->separator == ';' ? "semicolons" : in->separator == '\t' ? "tabs" : "commas";
-    snprintf(result->layout, sizeof result->layout, "CSV with %s", kind);
-    if (read == STATUS_OK) read = table_settle_times(path, in->unit_of_time, how, result);
-    if (in->spikes && (read == STATUS_INPUT || (read == STATUS_OK && !result->regular))) { /* a single unit called unit has regular times */
-        status_forget();
-        read = status_fail(STATUS_INPUT, "%s:1: these are spike times, not a table of rates: tools/import makes one of them", path);
-    }
-    free(in->names), free(in->row), free(in->heads), free(in->left_out);
-    memory_free(in->values);
+    kind = in->separator == ';' ? "semicolons" : in->separator == '\t' ? "tabs" : "commas";
+    snprintf(in->result->layout, sizeof in->result->layout, "CSV with %s", kind);
+    if (read == STATUS_OK) read = table_settle_times(in->path, in->unit_of_time, in->how, in->result);
+    if (!in->spikes || (read != STATUS_INPUT && (read != STATUS_OK || in->result->regular))) return read; /* a single unit called unit has regular times */
+    status_forget();
+    return status_fail(STATUS_INPUT, "%s:1: these are spike times, not a table of rates: tools/import makes one of them", in->path);
+}
+
+status table_parse_csv(table_lines *lines, const table_reading *how, table_pieces *to, table *result) {
+    csv *in = table_alloc(lines->path, 1, sizeof *in);
+    if (!in) return STATUS_FAILURE;
+    in->path = lines->path;
+    in->lines = lines;
+    in->how = how;
+    in->to = to;
+    in->result = result;
+    status read = read_table(in);
+    free(in->header), free(in->names), free(in->row), free(in->heads), free(in->left_out);
+    memory_free(in->values), memory_free(in->conditions), memory_free(in->counter);
     free(in);
     return read;
 }
 
-status table_read_csv(const char *path, const table_reading *how, table *result) {
-    char *text = NULL;
-    int64_t length = 0;
-    status read = table_load(path, FILE_LIMIT, &text, &length);
-    if (read == STATUS_OK) read = table_parse_csv(path, text, length, how, result);
-    memory_free(text);
+status table_read_csv(const char *path, const table_reading *how, table_pieces *to, table *result) {
+    table_lines lines;
+    status read = table_lines_open(path, FILE_LIMIT, &lines);
+    if (read == STATUS_OK) read = table_parse_csv(&lines, how, to, result);
+    table_lines_close(&lines);
     return read;
 }

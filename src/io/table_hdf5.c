@@ -6,8 +6,7 @@
 #include <string.h>
 
 #include "engram/memory.h"
-#include "h5_foreign.h"
-#include "table_private.h"
+#include "table_dataset.h"
 
 #define VALUES_LIMIT ((int64_t)INT_MAX)
 
@@ -22,6 +21,8 @@ typedef struct {
     foreign_text rates_name, time_name, names_name[2];
     bool matlab;                     /**< the rates carry MATLAB's mark */
     bool reversed;                   /**< axes are [unit][time][condition] in the file, or [unit][time] */
+    bool counted;                    /**< the lengths of the result are known */
+    table_pieces *to;
     table *result;
 } source;
 
@@ -212,8 +213,7 @@ static status check_shape(const source *in) {
     return STATUS_OK;
 }
 
-static void check_value(table_mistakes *mistakes, const foreign_dataset *input, double value, int64_t i, bool nonnegative) {
-    if (isfinite(value) && (!nonnegative || value >= 0)) return;
+static void tell_value(table_mistakes *mistakes, const foreign_dataset *input, double value, int64_t i, bool nonnegative) {
     char place[80] = "";
     const int64_t *shape = input->shape;
     int64_t last = input->dimensions == 3 ? shape[2] : 1, at[3] = {i / last / shape[1], i / last % shape[1], i % last};
@@ -222,32 +222,22 @@ static void check_value(table_mistakes *mistakes, const foreign_dataset *input, 
                   nonnegative ? " >= 0" : "");
 }
 
-/** From [unit][time][condition]. */
-static void turn_axes(table *all) {
-    double *turned = memory_new(MEMORY_TARGETS, (size_t)all->conditions * (size_t)all->times * (size_t)all->units, sizeof *turned);
-    const double *value = all->values;
-    for (int64_t u = 0; u < all->units; u++)
-        for (int64_t t = 0; t < all->times; t++)
-            for (int64_t c = 0; c < all->conditions; c++) turned[(c * all->times + t) * all->units + u] = *value++;
-    memory_free(all->values);
-    all->values = turned;
-}
-
 static status read_values(source *in) {
     table *all = in->result;
+    table_refused refused;
     status read = check_shape(in);
     if (read != STATUS_OK) return read;
     int64_t length[3];
     lengths(&in->rates, in->reversed, length);
-    all->values = memory_new(MEMORY_TARGETS, (size_t)in->rates.count, sizeof *all->values);
     all->conditions = (int)length[0];
     all->times = (int)length[1];
     all->units = (int)length[2];
-    read = foreign_rows(&in->rates, 0, in->rates.shape[0], FOREIGN_DOUBLE, all->values);
+    in->counted = true;
+    read = table_put_dataset(&in->rates, in->reversed, in->how->nonnegative, all, in->to, &refused);
     if (read != STATUS_OK) return read;
     table_mistakes mistakes = {0};
-    for (int64_t i = 0; i < in->rates.count; i++) check_value(&mistakes, &in->rates, all->values[i], i, in->how->nonnegative);
-    if (in->reversed) turn_axes(all);
+    for (int i = 0; i < TABLE_MISTAKES_TOLD && i < refused.count; i++) tell_value(&mistakes, &in->rates, refused.value[i], refused.at[i], in->how->nonnegative);
+    mistakes.count = refused.count;
     return table_mistakes_end(&mistakes);
 }
 
@@ -464,19 +454,20 @@ static status read_table(source *in) {
     read = choose_order(in);
     if (read == STATUS_OK) read = check_rate_unit(in);
     if (read == STATUS_OK) read = read_values(in);
-    if (!in->result->values || in->file->lost != STATUS_OK) return read;
+    if (!in->counted || in->file->lost != STATUS_OK) return read;
     read = status_worse(read, read_time(in));
     for (int axis = CONDITIONS; axis <= UNITS && in->file->lost == STATUS_OK; axis++) read = status_worse(read, read_names(in, axis));
     return in->file->lost != STATUS_OK ? in->file->lost : read;
 }
 
-status table_read_hdf5(const char *path, const table_reading *how, table *result) {
+status table_read_hdf5(const char *path, const table_reading *how, table_pieces *to, table *result) {
     foreign_file file;
     status read = foreign_open(path, &file);
     source *in = read == STATUS_OK ? table_alloc(path, 1, sizeof *in) : NULL;
     if (in) {
         in->file = &file;
         in->how = how;
+        in->to = to;
         in->result = result;
         read = read_table(in);
         foreign_dataset_close(&in->rates);

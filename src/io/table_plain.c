@@ -8,8 +8,7 @@
 #include <string.h>
 
 #include "engram/memory.h"
-#include "h5_foreign.h"
-#include "table_private.h"
+#include "table_dataset.h"
 
 #define FILE_LIMIT ((int64_t)1 << 31)
 #define VALUES_LIMIT ((int64_t)INT_MAX)
@@ -147,18 +146,18 @@ static bool has_times(char *text) {
 }
 
 /** No times or conditions are there. */
-static status parse_numbers(const char *path, char *text, int64_t length, const table_reading *how, table *all) {
-    const char *zero = memchr(text, '\0', (size_t)length);
-    if (zero) return status_fail(STATUS_INPUT, "%s: a zero byte: not a text; a table is CSV in UTF-8, or HDF5 (%s)", path, TABLE_CONVERTED);
-    rows in = {.path = path, .nonnegative = how->nonnegative};
+static status parse_numbers(const table_lines *lines, char *text, bool nonnegative, table_pieces *to, table *all) {
+    const char *path = lines->path;
+    if (lines->zero_line) return status_fail(STATUS_INPUT, "%s: a zero byte: not a text; a table is CSV in UTF-8, or HDF5 (%s)", path, TABLE_CONVERTED);
+    rows in = {.path = path, .nonnegative = nonnegative};
     bool named = false;
     status read = parse_lines(&in, text, &named);
     if (read == STATUS_OK) {
         all->conditions = 1;
         all->times = in.rows;
         all->units = in.columns;
-        all->values = memory_new(MEMORY_TARGETS, (size_t)in.used, sizeof(double));
-        memcpy(all->values, in.values, (size_t)in.used * sizeof(double));
+        to->units = all->units;
+        table_put(to, &(table_piece){.rows = in.rows, .units = in.columns, .values = in.values, .times = in.rows});
         snprintf(all->layout, sizeof all->layout, "CSV, %s", named ? "a line of names and numbers" : "numbers only");
         read = add_names(path, all);
     }
@@ -166,20 +165,21 @@ static status parse_numbers(const char *path, char *text, int64_t length, const 
     return read;
 }
 
-status table_parse_plain(const char *path, char *text, int64_t length, const table_reading *how, table *all) {
+status table_parse_plain(const char *path, char *text, int64_t length, const table_reading *how, table_pieces *to, table *all) {
     char *start = text + (length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0); /* UTF-8 mark */
     bool timed = has_times(start);
-    status read = timed ? table_parse_csv(path, text, length, how, all) : parse_numbers(path, start, length - (start - text), how, all);
+    table_lines lines = table_lines_of(path, text, length);
+    status read = timed ? table_parse_csv(&lines, how, to, all) : parse_numbers(&lines, start, how->nonnegative, to, all);
     if (read == STATUS_OK) set_times(how, all);
     if (timed) snprintf(all->doubt, sizeof all->doubt, "times of the file are not used: interval says %g ms", how->interval);
     return read;
 }
 
-static status read_csv(const char *path, const table_reading *how, table *all) {
+static status read_csv(const char *path, const table_reading *how, table_pieces *to, table *all) {
     char *text = NULL;
     int64_t length = 0;
     status read = table_load(path, FILE_LIMIT, &text, &length);
-    if (read == STATUS_OK) read = table_parse_plain(path, text, length, how, all);
+    if (read == STATUS_OK) read = table_parse_plain(path, text, length, how, to, all);
     memory_free(text);
     return read;
 }
@@ -206,7 +206,7 @@ static status choose(foreign_file *file, foreign_text *name) {
     return status_fail(STATUS_INPUT, "%s: %d datasets of numbers with 2 or 3 dimensions: say which is meant by `dataset`", file->path, found);
 }
 
-static status read_dataset(const foreign_dataset *input, bool nonnegative, table *all) {
+static status read_dataset(foreign_dataset *input, bool nonnegative, table_pieces *to, table *all) {
     const char *path = input->file->path;
     const int64_t *shape = input->shape;
     bool conditions = input->dimensions == 3;
@@ -219,19 +219,19 @@ static status read_dataset(const foreign_dataset *input, bool nonnegative, table
     all->conditions = conditions ? (int)shape[0] : 1;
     all->times = (int)times;
     all->units = (int)units;
-    all->values = memory_new(MEMORY_TARGETS, (size_t)input->count, sizeof(double));
-    status read = foreign_rows(input, 0, shape[0], FOREIGN_DOUBLE, all->values);
+    table_refused refused;
     table_mistakes mistakes = {0};
-    for (int64_t i = 0; read == STATUS_OK && i < input->count; i++)
-        if (!isfinite(all->values[i]) || (nonnegative && all->values[i] < 0))
-            table_mistake(&mistakes, "%s: dataset '%s': %g at time %lld, unit %lld; allowed are finite numbers%s", path, input->name, all->values[i],
-                          (long long)(i / units % times), (long long)(i % units), nonnegative ? " >= 0" : "");
+    status read = table_put_dataset(input, false, nonnegative, all, to, &refused);
+    for (int i = 0; i < TABLE_MISTAKES_TOLD && i < refused.count; i++)
+        table_mistake(&mistakes, "%s: dataset '%s': %g at time %lld, unit %lld; allowed are finite numbers%s", path, input->name, refused.value[i],
+                      (long long)(refused.at[i] / units % times), (long long)(refused.at[i] % units), nonnegative ? " >= 0" : "");
+    mistakes.count = refused.count;
     if (read == STATUS_OK) read = table_mistakes_end(&mistakes);
     snprintf(all->layout, sizeof all->layout, "HDF5 '%.250s' %s", input->name, conditions ? "[condition][time][unit]" : "[time][unit]");
     return read == STATUS_OK ? add_names(path, all) : read;
 }
 
-static status read_hdf5(const char *path, const table_reading *how, table *all) {
+static status read_hdf5(const char *path, const table_reading *how, table_pieces *to, table *all) {
     foreign_file file;
     foreign_dataset input = {0};
     foreign_text name = {""};
@@ -241,7 +241,7 @@ static status read_hdf5(const char *path, const table_reading *how, table *all) 
     if (read == STATUS_OK && !name.text[0]) read = choose(&file, &name);
     if (read == STATUS_OK) read = foreign_dataset_open(&file, true, name.text, -3, NUMBERS, &input);
     if (read == STATUS_OK) {
-        read = read_dataset(&input, how->nonnegative, all);
+        read = read_dataset(&input, how->nonnegative, to, all);
         if (read == STATUS_OK) set_times(how, all);
         foreign_dataset_close(&input);
     }
@@ -249,6 +249,6 @@ static status read_hdf5(const char *path, const table_reading *how, table *all) 
     return read;
 }
 
-status table_read_plain(const char *path, bool hdf5, const table_reading *how, table *all) {
-    return hdf5 ? read_hdf5(path, how, all) : read_csv(path, how, all);
+status table_read_plain(const char *path, bool hdf5, const table_reading *how, table_pieces *to, table *all) {
+    return hdf5 ? read_hdf5(path, how, to, all) : read_csv(path, how, to, all);
 }

@@ -1,5 +1,5 @@
 /** @file table_private.h
- *  What the readers of the table formats share. They run on rank 0 only.
+ *  What the readers of the table formats share. They run on rank 0 only, and put values, in pieces, where they are kept.
  */
 #ifndef ENGRAM_IO_TABLE_PRIVATE_H
 #define ENGRAM_IO_TABLE_PRIVATE_H
@@ -64,13 +64,82 @@ status table_settle_times(const char *path, double unit, const table_reading *ho
 /** Note that something of that name was left out. */
 void table_ignore(table *result, const char *name);
 
-/** Readers: fill in all of @p result, or leave what table_clear() can free. */
-status table_read_csv(const char *path, const table_reading *how, table *result);
-/** As table_read_csv(), from a text in memory. @param text  [length+1], changed while it is taken apart; @p path for messages */
-status table_parse_csv(const char *path, char *text, int64_t length, const table_reading *how, table *result);
-status table_read_hdf5(const char *path, const table_reading *how, table *result);
-/** Those whose samples are how->interval apart. */
-status table_parse_plain(const char *path, char *text, int64_t length, const table_reading *how, table *result);
-status table_read_plain(const char *path, bool hdf5, const table_reading *how, table *result);
+/* ---- a text, line by line ---- */
+
+/** A file of which a part is in memory, or a text in memory. */
+typedef struct {
+    const char *path;
+    int descriptor;    /**< -1: all of the text is in memory */
+    char *buffer;      /**< [filled], and a zero behind it; owned unless the text was in memory before */
+    int64_t room, filled, next; /**< bytes of the buffer; what is in it, and where to read on */
+    int64_t left;      /**< bytes of the file, up to its end as far as it counts, that are not yet in the buffer */
+    int64_t zero_line; /**< line of the first zero byte, which no text has; 0: there is none */
+    status lost;       /**< STATUS_OK, or what is wrong with the file */
+} table_lines;
+
+/** Open a regular file of at most @p limit bytes; a mark of UTF-8 before, and blank lines and blanks behind the table count for nothing. What
+ *  was opened is closed. @return STATUS_INPUT or STATUS_FAILURE after a message */
+status table_lines_open(const char *path, int64_t limit, table_lines *lines);
+
+/** As table_lines_open(), of a text in memory. @param memory  [length+1] borrowed, and changed while it is taken apart */
+table_lines table_lines_of(const char *path, char *memory, int64_t length);
+
+/** The next line without its LF. @param[out] start, end  may be changed until the next call; *end is writable
+ *  @return false behind the last line, and when the file cannot be read (lines->lost) */
+bool table_lines_next(table_lines *lines, char **start, char **end);
+
+void table_lines_close(table_lines *lines);
+
+/* ---- values, piece by piece ---- */
+
+/** Where values go. Nobody holds more of them than what it keeps, and a piece. */
+typedef struct {
+    const context *job;
+    int ranks;            /**< that share units out, as partition.h has it; 1: rank 0 keeps all */
+    bool only_sums;       /**< no values are kept, but their sums over times */
+    int units;            /**< of the table; to be set before the first piece */
+    int64_t rows;         /**< that are kept */
+    double *kept;         /**< [rows][my units] */
+    double *sums;         /**< [conditions][units] */
+    int conditions;       /**< of sums */
+    double *packed;       /**< [room] a piece for another rank */
+    int64_t room;
+    double sum, least, most; /**< of all values */
+    int32_t *place;       /**< [rows] where rows as they came are to stand, in the order of conditions and times; NULL: there */
+} table_pieces;
+
+/** Values of some units in some rows; a row is a time in a condition. */
+typedef struct {
+    int64_t row, rows, first, units; /**< rows, and units, from which on and how many */
+    const double *values;  /**< [rows][units] borrowed */
+    const int *conditions; /**< [rows], or NULL: rows stand in the order of conditions and times, */
+    int condition, times;  /**< from a condition on, of so many rows each */
+} table_piece;
+
+/** @param shared  ranks of the job share units out @param sums  instead of values. Not collective. */
+table_pieces table_pieces_begin(const context *job, bool shared, bool sums);
+
+/** Rank 0: give everyone its own of a piece. Pieces have about TABLE_PIECE_BYTES; times of a unit in a condition come in their order. */
+void table_put(table_pieces *to, const table_piece *piece);
+
+/** Rank 0: there are no more, or there is no more use for them. */
+void table_put_end(table_pieces *to);
+
+/** The other ranks, where units are shared out: what rank 0 puts, until table_put_end(). */
+void table_take(table_pieces *to);
+
+/** What was kept becomes that of a table whose lengths are known. Not collective. */
+void table_keep(table_pieces *to, int rank, table *all);
+
+void table_pieces_clear(table_pieces *to);
+
+/* ---- readers: all of @p result but the values, or what table_clear() can free; the values are put ---- */
+
+status table_read_csv(const char *path, const table_reading *how, table_pieces *to, table *result);
+status table_parse_csv(table_lines *lines, const table_reading *how, table_pieces *to, table *result);
+status table_read_hdf5(const char *path, const table_reading *how, table_pieces *to, table *result);
+/** Those whose samples are how->interval apart. @param text  [length+1], changed while it is taken apart; @p path for messages */
+status table_parse_plain(const char *path, char *text, int64_t length, const table_reading *how, table_pieces *to, table *result);
+status table_read_plain(const char *path, bool hdf5, const table_reading *how, table_pieces *to, table *result);
 
 #endif

@@ -36,8 +36,7 @@ static status open_file(target_request *request, const void *raw, void **state) 
     bool rates = ((const target_settings *)config_common(request->config, "targets"))->quantity == QUANTITY_RATE;
     static const double unit[] = {[TIME_UNIT_AUTO] = NAN, [TIME_UNIT_US] = 1e-3, [TIME_UNIT_MS] = 1, [TIME_UNIT_S] = 1e3};
     const table_reading how = {.dataset = p->dataset, .time_unit = unit[p->time_unit], .nonnegative = rates};
-    bool shared = request->part.ranks > 1;
-    status result = (shared ? table_read_first : table_read)(request->context, path, &how, &opened->table);
+    status result = (request->simulation ? table_read_shared : table_read_sums)(request->context, path, &how, &opened->table);
     if (result == STATUS_OK && request->simulation) table_tell(request->context, path, rates ? " Hz" : "", &opened->table);
     free(path);
     if (result != STATUS_OK) {
@@ -45,10 +44,7 @@ static status open_file(target_request *request, const void *raw, void **state) 
         return result;
     }
     table *table = &opened->table;
-    int units = table->units;
-    CHECK_MPI(MPI_Bcast(&units, 1, MPI_INT, 0, request->context->comm));
-    recorded_begin(opened, request, units);
-    if (shared) table_share(request->context, opened->firsts, table);
+    recorded_begin(opened, request, table->units);
     if (isnan(p->origin)) p->origin = table->time[0] - (table->times > 1 ? table->bin : request->every);
     opened->origin = p->origin;
     opened->every = request->every;

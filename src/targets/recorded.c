@@ -33,6 +33,17 @@ static const double *series_of(const recorded_state *state, int condition, int u
     return state->table.values + (int64_t)condition * state->table.times * *stride + (unit - first_of(state));
 }
 
+/** Sum over the times of a condition. @param buffer [times] */
+static double sum_of(const recorded_state *state, int condition, int unit, double *buffer) {
+    const table *table = &state->table;
+    if (table->sums) return table->sums[(int64_t)condition * table->units + unit];
+    int64_t stride;
+    const double *values = series_of(state, condition, unit, buffer, &stride);
+    double sum = 0;
+    for (int t = 0; t < table->times; t++) sum += values[t * stride];
+    return sum;
+}
+
 /** From every rank its units'. Collective. @param all [units] of @p size bytes each */
 static void gather(const recorded_state *state, const context *context, void *all, int size) {
     if (state->ranks == 1) return;
@@ -50,10 +61,7 @@ static void measure(recorded_state *state, const context *context, double minimu
     state->mean = memory_new(MEMORY_TARGETS, (size_t)table->units, sizeof(double));
     for (int u = first_of(state); u < state->firsts[state->rank + 1]; u++) {
         for (int c = 0; c < table->conditions; c++) {
-            int64_t stride;
-            const double *values = series_of(state, c, u, buffer, &stride);
-            double sum = 0;
-            for (int t = 0; t < table->times; t++) sum += values[t * stride];
+            const double sum = sum_of(state, c, u, buffer);
             if (minimum_rate > 0) keep[u] &= sum / table->times > minimum_rate;
             state->mean[u] += sum / table->times;
         }
@@ -64,14 +72,14 @@ static void measure(recorded_state *state, const context *context, double minimu
     gather(state, context, state->mean, sizeof(double));
 }
 
-/** Keep the values of units marked in @p keep. */
-static void select_values(recorded_state *state, const uint8_t *keep) {
-    double *values = state->table.values;
-    int first = first_of(state), mine = mine_of(state);
-    int64_t write = 0, rows = (int64_t)state->table.conditions * state->table.times;
+/** Keep the columns of @p units marked in @p keep. @param values [rows][units], taken; NULL: there are none @return those that are left */
+static double *select_columns(double *values, int64_t rows, const uint8_t *keep, int units) {
+    int64_t write = 0;
+    if (!values) return NULL;
     for (int64_t row = 0; row < rows; row++)
-        for (int u = 0; u < mine; u++)
-            if (keep[first + u]) values[write++] = values[row * mine + u];
+        for (int u = 0; u < units; u++)
+            if (keep[u]) values[write++] = values[row * units + u];
+    return memory_resize(MEMORY_TARGETS, values, (size_t)write, sizeof *values);
 }
 
 /** Keep the units marked in @p keep. */
@@ -79,7 +87,8 @@ static void select_units(recorded_state *state, const uint8_t *keep) {
     table *table = &state->table;
     int kept = 0, rank = 0;
     if (state->draw) state->drawn = memory_new(MEMORY_TARGETS, (size_t)table->units, sizeof(int));
-    else select_values(state, keep);
+    table->values = select_columns(table->values, (int64_t)table->conditions * table->times, keep + first_of(state), mine_of(state));
+    table->sums = select_columns(table->sums, table->conditions, keep, table->units);
     for (int u = 0; u < table->units; u++) {
         while (rank <= state->ranks && state->firsts[rank] == u) state->firsts[rank++] = kept;
         if (keep[u]) {
@@ -264,8 +273,6 @@ typedef struct {
 /** Neurons of a rank are served in pieces, so that what is exchanged is little beside what is held. */
 typedef struct { int number, count; } piece;
 
-enum { PIECE_BYTES = 4 << 20 };
-
 /** First neuron of a piece of a rank's; that of the next piece is where it ends. */
 static int64_t piece_first(const target_request *request, const recorded_state *state, int rank, int number, int count) {
     int64_t first = partition_first(request->part.total, state->ranks, rank), next = partition_first(request->part.total, state->ranks, rank + 1);
@@ -338,10 +345,11 @@ static void fill_piece(const target_request *request, const recorded_state *stat
     memory_free(routes.sent);
 }
 
-/** As many pieces on every rank. */
+/** As many pieces on every rank; of a rank that has more units than others have neurons, as units were dropped, more. */
 static int pieces_of(const target_request *request, const recorded_state *state) {
-    double neurons = (double)request->part.total / state->ranks, bytes = neurons * state->table.times * (double)sizeof(double);
-    return 1 + (int)fmin(neurons, bytes / PIECE_BYTES);
+    double neurons = (double)request->part.total / state->ranks, series = neurons;
+    for (int rank = 0; rank < state->ranks; rank++) series = fmax(series, state->firsts[rank + 1] - state->firsts[rank]);
+    return 1 + (int)fmin(neurons, series * state->table.times * (double)sizeof(double) / TABLE_PIECE_BYTES);
 }
 
 status recorded_fill(const target_request *request, const void *parameters, void *raw, int task, int32_t *paired, double *rows) {

@@ -35,7 +35,7 @@ typedef struct {
 /** State of both kinds; first member of what a kind adds to it. No rank holds all values: units are read, or drawn for their means, in blocks as neurons are,
  *  and at last a rank has those that its neurons are paired with. */
 typedef struct recorded_state {
-    table table;        /**< names and times; of a file, values [conditions][times][of my block] */
+    table table;        /**< names and times; of a file, values [conditions][times][of my block], or, for who plans, sums of all */
     int *firsts;        /**< [ranks + 1] rank r has units firsts[r] to firsts[r + 1]; with one rank all of them */
     int ranks, rank;    /**< that share units out */
     int *drawn;         /**< [units] number before minimum_rate and maximum_units; NULL: their own */

@@ -5,6 +5,7 @@
 
 #include "engram/blocks.h"
 #include "engram/memory.h"
+#include "engram/table.h"
 #include "sizes.h"
 
 /* What the arrays of a run with N neurons need per neuron is written as bytes; constants of a few hundred bytes are left out. */
@@ -126,8 +127,9 @@ static double bytes_to_write(const plan_network *network, int64_t ranks) {
     return fmin(MOST, fmax(bytes_of_edges(network), bytes_of_checkpoint(network)) / (double)ranks);
 }
 
-/** The most until the first loop: while recordings are read (all of them by rank 0), while static synapses are made, while plastic ones are,
- *  while targets are (all three beside a block of recordings), and while P(0) is. @param scratch of P(0) */
+/** The most until the first loop: while recordings are read, in pieces (as the file has them, in the order of a table, as they go to a rank), while static
+ *  synapses are made, while plastic ones are, while targets are (pieces, sent and received; all beside a block of recordings), and while P(0) is.
+ *  @param scratch of P(0) */
 static double bytes_while_built(const plan_network *network, const plan_share *share, const double *end, double scratch) {
     double all = share->static_inputs, plastic = share->plastic_synapses, held = 0;
     bool typed = network->network.typed, any = network->network.any;
@@ -142,9 +144,11 @@ static double bytes_while_built(const plan_network *network, const plan_share *s
         static_stage = end[MEMORY_STATE] + 8 * (double)network->neurons + plan_static_bytes(network, share) + blocks_rows_bytes(&setting, all);
     double statics = network->plastic.takes_static ? 12 * all + unpacked : end[MEMORY_STATIC];
     double lists = 12 * 1.25 * plastic; /* sources, and weights as doubles */
-    double block = network->table_bytes / (double)share->ranks, read = end[MEMORY_STATE] + network->table_bytes;
+    double block = network->table_bytes / (double)share->ranks, piece = fmin(TABLE_PIECE_BYTES, network->table_bytes);
+    double read = end[MEMORY_STATE] + block + 3 * piece;
+    block = fmin(block, network->recorded_bytes); /* units that are left may all be of one rank's */
     double plastic_stage = end[MEMORY_STATE] + lists + statics + 2 * plastic * plan_real(network) + block;
-    double filled = end[MEMORY_STATE] + end[MEMORY_STATIC] + end[MEMORY_WEIGHTS] + end[MEMORY_TARGETS] + block;
+    double filled = end[MEMORY_STATE] + end[MEMORY_STATIC] + end[MEMORY_WEIGHTS] + end[MEMORY_TARGETS] + block + (share->ranks > 1 ? 2 * piece : 0);
     for (int c = 0; c < MEMORY_CATEGORIES; c++) held += c == MEMORY_OUTPUT ? 0 : end[c];
     return fmax(fmax(fmax(static_stage + block, read), fmax(plastic_stage, filled)), held + scratch);
 }

@@ -75,7 +75,15 @@ static void count_trained(config *config, const targets *targets, plan_network *
     network->trained_first = last == network->trained - 1;
 }
 
-/** Mean of the rates of recorded units, those of @p state. */
+/** Mean of the values of recorded units. */
+static double mean_of(const table *recorded) {
+    const int64_t count = (int64_t)recorded->conditions * recorded->units;
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++) sum += recorded->sums[i] / recorded->times;
+    return count ? sum / (double)count : NAN;
+}
+
+/** Mean of the rates of units that are drawn. */
 static double mean_rate(const target_request *request, const targets *targets, int32_t *unit) {
     enum { SAMPLED = 1000 };
     double sum = 0;
@@ -96,11 +104,12 @@ static double mean_rate(const target_request *request, const targets *targets, i
     return count ? sum / (double)count : NAN;
 }
 
-static status read_pairs(target_request *request, targets *targets, plan_network *network) {
+static status read_pairs(target_request *request, targets *targets, const table *recorded, plan_network *network) {
     uint32_t *activity = memory_new(MEMORY_TARGETS, (size_t)network->neurons, sizeof *activity); /* nobody fires: all that matters is how many are paired */
     request->activity = activity;
     status result = targets_pair(request, targets);
-    if (result == STATUS_OK && targets->kind->gives_rates && network->keeps_rates) network->target_rate = mean_rate(request, targets, targets->unit);
+    if (result == STATUS_OK && targets->kind->gives_rates && network->keeps_rates)
+        network->target_rate = recorded && recorded->sums ? mean_of(recorded) : mean_rate(request, targets, targets->unit);
     memory_free(activity);
     return result;
 }
@@ -121,8 +130,12 @@ static status read_targets(const context *context, config *config, plan_network 
     network->target_rate = NAN;
     network->target_draws = targets.kind->draws ? targets.kind->draws(targets.parameters) : 0;
     const table *recorded = targets.kind->recorded ? targets.kind->recorded(targets.state) : NULL;
-    if (recorded && recorded->values) network->table_bytes = 8.0 * recorded->conditions * recorded->times * recorded->units;
-    if (targets.kind->pair) result = read_pairs(&request, &targets, network);
+    if (recorded && recorded->sums) {
+        const double of_unit = 8.0 * recorded->conditions * recorded->times;
+        network->table_bytes = of_unit * recorded->read;
+        network->recorded_bytes = of_unit * recorded->units;
+    }
+    if (targets.kind->pair) result = read_pairs(&request, &targets, recorded, network);
     if (result == STATUS_OK) count_trained(config, &targets, network);
     targets_clear(&targets);
     return result;

@@ -40,7 +40,8 @@ typedef struct {
     int64_t tracked;           /**< values of a neuron that the rolling average holds, tracker_rows() */
     double unit_rate;          /**< Hz of feed-forward units */
     double target_draws;       /**< random numbers that a neuron's target takes, beside those of its values */
-    double table_bytes;        /**< recorded values of all units, 0: no file */
+    double table_bytes;        /**< recorded values of all units of a file, 0: no file */
+    double recorded_bytes;     /**< of those that are not dropped */
     double target_rate;        /**< Hz, mean of the targets of trained neurons; NAN: unknown */
     exchange_way exchange;
     const output_settings *output;
