@@ -152,20 +152,20 @@ static status list(const char *name) {
 }
 
 static status dispatch(const context *context, command_line *line) {
-    static const char *const commands[] = {"train", "test", "check", "plan", "calibrate", "status", "list"};
-    if (!line->command) return status_agree(context, complain("what is to be done? train, test, check, plan, calibrate, status or list", "", ""));
+    static const char *const commands[] = {"train", "test", "check", "plan", "calibrate", "status", "watch", "list"};
+    if (!line->command) return status_agree(context, complain("what is to be done? train, test, check, plan, calibrate, status, watch or list", "", ""));
     if (strcmp(line->command, "list") == 0) return status_agree(context, context->rank == 0 ? list(line->argument) : STATUS_OK);
     if (strcmp(line->command, "train") != 0 && strcmp(line->command, "check") != 0) {
         const char *near = config_nearest(line->command, commands, sizeof commands / sizeof *commands);
         return status_agree(context,
-                            status_fail(STATUS_INPUT, "unknown command '%.100s'%s%s%s; allowed are train, test, check, plan, calibrate, status and list",
+                            status_fail(STATUS_INPUT, "unknown command '%.100s'%s%s%s; allowed are train, test, check, plan, calibrate, status, watch and list",
                                         line->command, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : ""));
     }
     return run_configured(context, line);
 }
 
-bool command_is_status(int argc, char **argv) {
-    return strcmp(command_of(argc, argv), "status") == 0 && !has(argc, argv, "--help", "-h") && !has(argc, argv, "--version", "-V");
+bool command_is(const char *command, int argc, char **argv) {
+    return strcmp(command_of(argc, argv), command) == 0 && !has(argc, argv, "--help", "-h") && !has(argc, argv, "--version", "-V");
 }
 
 /** The launcher of another MPI starts ranks each of which takes itself for the only one: they would all train, into one folder. */

@@ -69,7 +69,7 @@ def test_usage(bench):
     assert expect(bench, ["--help"], 0, ranks=2)[0].count("Exit codes") == 1
     expect(bench, [], 2)
     expect(bench, ["trian", "x.yaml"], 2, "unknown command 'trian'", "did you mean 'train'")
-    expect(bench, ["frobnicate"], 2, "unknown command 'frobnicate'", "train, test, check, plan, calibrate, status and list", absent=["did you mean"])
+    expect(bench, ["frobnicate"], 2, "unknown command 'frobnicate'", "train, test, check, plan, calibrate, status, watch and list", absent=["did you mean"])
     expect(bench, ["train"], 2, "needs a parameter file")
     expect(bench, ["train", "a.yaml", "b.yaml"], 2, "'b.yaml' is one argument too many")
     expect(bench, ["train", "a.yaml", "--frob"], 2, "unknown option '--frob'", "--overwrite")
