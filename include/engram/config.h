@@ -169,6 +169,10 @@ status config_check_steps(const config *config, const char *section, const char 
 /** True if the file or an override gave this key (as opposed to its default). */
 bool config_given(const config *config, const char *section, const char *key);
 
+/** Where the value of a key comes from, for the head of a message: "file:line:column: section.key", "-P section.key=value" or "default of section.key".
+ *  @return owned, free() */
+char *config_where(const config *config, const char *section, const char *key);
+
 /** Report a mistake about a key that only shows when modules are combined (value against value, or against the machine).
  *  Not collective. Remembers "file:line:column: section.key: message" (or the override, or "default") and returns STATUS_INPUT. */
 status config_complain(const config *config, const char *section, const char *key, const char *format, ...)
