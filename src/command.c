@@ -184,6 +184,18 @@ static status launched_by_ours(const context *context) {
                        getenv(many), many, version_mpi());
 }
 
+/** Those that read a parameter file, or a run's. */
+static status run_command(const context *context, int argc, char **argv) {
+    const char *command = command_of(argc, argv);
+    if (strcmp(command, "test") == 0) return command_test(context, argc, argv);
+    if (strcmp(command, "plan") == 0) return command_plan(context, argc, argv);
+    command_line line = {0};
+    status result = status_agree(context, parse(&line, argc, argv));
+    if (result == STATUS_OK) result = dispatch(context, &line);
+    free(line.overrides);
+    return result;
+}
+
 int command_run(context *context, int argc, char **argv) {
     version_blas_one_thread();
     if (has(argc, argv, "--help", "-h")) {
@@ -197,13 +209,11 @@ int command_run(context *context, int argc, char **argv) {
     context->quiet = has(argc, argv, "--quiet", "-q");
     status result = status_agree(context, launched_by_ours(context));
     if (result != STATUS_OK) return result;
-    const char *command = command_of(argc, argv);
-    if (strcmp(command, "test") == 0) return command_test(context, argc, argv);
-    if (strcmp(command, "plan") == 0) return command_plan(context, argc, argv);
-    if (strcmp(command, "calibrate") == 0) return command_calibrate(context, argc, argv);
-    command_line line = {0};
-    result = status_agree(context, parse(&line, argc, argv));
-    if (result == STATUS_OK) result = dispatch(context, &line);
-    free(line.overrides);
+    if (strcmp(command_of(argc, argv), "calibrate") == 0) return command_calibrate(context, argc, argv);
+    log_warnings warnings = {.wait = true}; /* until nothing refuses the run any more */
+    context->warnings = &warnings;
+    result = run_command(context, argc, argv);
+    log_warnings_release(context);
+    context->warnings = NULL;
     return result;
 }

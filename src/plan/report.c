@@ -256,6 +256,7 @@ static status plan_alone(const context *alone, const plan_options *options) {
     if (result == STATUS_OK) {
         result = open_sizes(alone, options, &plan);
         if (result == STATUS_OK) result = status_agree(alone, settle(options, &plan));
+        if (result == STATUS_OK) log_warnings_release(alone);
         if (result == STATUS_OK) result = tell(alone, options, &plan);
         const learning_system *system = system_of(plan.config);
         if (plan.sizes) plan.system->close(plan.sizes);
@@ -270,6 +271,7 @@ status plan_run(const context *job, const plan_options *options) {
     int code = STATUS_OK;
     if (job->rank == 0) {
         context alone = context_of(MPI_COMM_SELF);
+        alone.warnings = job->warnings;
         code = plan_alone(&alone, options);
     }
     CHECK_MPI(MPI_Bcast(&code, 1, MPI_INT, 0, job->comm));

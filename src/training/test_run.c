@@ -350,6 +350,7 @@ status test_run(const context *context, const test_options *options) {
     status result = read_configuration(&job);
     if (result == STATUS_OK) result = divide(&job);
     if (result == STATUS_OK) result = build(&job);
+    if (result == STATUS_OK) log_warnings_release(context);
     if (result == STATUS_OK) result = run_trials(&job);
     if (result == STATUS_OK && job.results && job.groups.mine.group == 0) show_results(&job);
     if (result == STATUS_OK) result = write_results(&job);
