@@ -59,6 +59,7 @@ enum {
     PATH_ONCE = 2,  /**< read when a run begins, and never again: it may be gone when the run goes on */
     PATH_ADDED = 4, /**< came later: while it is empty it is neither written nor part of a run's identity, which are as they were before */
     PATH_FOLDER = 8, /**< a folder: its content is that of its files, not of folders in it, by name */
+    PATH_OTHER = 16, /**< a test may name another file in its place, of other content: other images, another task */
 };
 
 /** One parameter: a line of a table. */
