@@ -152,20 +152,20 @@ static status list(const char *name) {
 }
 
 static status dispatch(const context *context, command_line *line) {
-    static const char *const commands[] = {"train", "test", "check", "plan", "calibrate", "status", "list"};
-    if (!line->command) return status_agree(context, complain("what is to be done? train, test, check, plan, calibrate, status or list", "", ""));
+    static const char *const commands[] = {"train", "test", "check", "plan", "calibrate", "status", "watch", "list"};
+    if (!line->command) return status_agree(context, complain("what is to be done? train, test, check, plan, calibrate, status, watch or list", "", ""));
     if (strcmp(line->command, "list") == 0) return status_agree(context, context->rank == 0 ? list(line->argument) : STATUS_OK);
     if (strcmp(line->command, "train") != 0 && strcmp(line->command, "check") != 0) {
         const char *near = config_nearest(line->command, commands, sizeof commands / sizeof *commands);
         return status_agree(context,
-                            status_fail(STATUS_INPUT, "unknown command '%.100s'%s%s%s; allowed are train, test, check, plan, calibrate, status and list",
+                            status_fail(STATUS_INPUT, "unknown command '%.100s'%s%s%s; allowed are train, test, check, plan, calibrate, status, watch and list",
                                         line->command, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : ""));
     }
     return run_configured(context, line);
 }
 
-bool command_is_status(int argc, char **argv) {
-    return strcmp(command_of(argc, argv), "status") == 0 && !has(argc, argv, "--help", "-h") && !has(argc, argv, "--version", "-V");
+bool command_is(const char *command, int argc, char **argv) {
+    return strcmp(command_of(argc, argv), command) == 0 && !has(argc, argv, "--help", "-h") && !has(argc, argv, "--version", "-V");
 }
 
 /** The launcher of another MPI starts ranks each of which takes itself for the only one: they would all train, into one folder. */
@@ -184,6 +184,18 @@ static status launched_by_ours(const context *context) {
                        getenv(many), many, version_mpi());
 }
 
+/** Those that read a parameter file, or a run's. */
+static status run_command(const context *context, int argc, char **argv) {
+    const char *command = command_of(argc, argv);
+    if (strcmp(command, "test") == 0) return command_test(context, argc, argv);
+    if (strcmp(command, "plan") == 0) return command_plan(context, argc, argv);
+    command_line line = {0};
+    status result = status_agree(context, parse(&line, argc, argv));
+    if (result == STATUS_OK) result = dispatch(context, &line);
+    free(line.overrides);
+    return result;
+}
+
 int command_run(context *context, int argc, char **argv) {
     version_blas_one_thread();
     if (has(argc, argv, "--help", "-h")) {
@@ -197,13 +209,11 @@ int command_run(context *context, int argc, char **argv) {
     context->quiet = has(argc, argv, "--quiet", "-q");
     status result = status_agree(context, launched_by_ours(context));
     if (result != STATUS_OK) return result;
-    const char *command = command_of(argc, argv);
-    if (strcmp(command, "test") == 0) return command_test(context, argc, argv);
-    if (strcmp(command, "plan") == 0) return command_plan(context, argc, argv);
-    if (strcmp(command, "calibrate") == 0) return command_calibrate(context, argc, argv);
-    command_line line = {0};
-    result = status_agree(context, parse(&line, argc, argv));
-    if (result == STATUS_OK) result = dispatch(context, &line);
-    free(line.overrides);
+    if (strcmp(command_of(argc, argv), "calibrate") == 0) return command_calibrate(context, argc, argv);
+    log_warnings warnings = {.wait = true}; /* until nothing refuses the run any more */
+    context->warnings = &warnings;
+    result = run_command(context, argc, argv);
+    log_warnings_release(context);
+    context->warnings = NULL;
     return result;
 }

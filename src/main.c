@@ -3,13 +3,15 @@
 
 #include "command.h"
 #include "command_status.h"
+#include "command_watch.h"
 #include "engram/h5.h"
 #include "engram/memory.h"
 #include "io/h5_server.h"
 
 int main(int argc, char **argv) {
     if (server_is_wanted(argc, argv)) return server_run(); /* no rank, but the process that reads a foreign HDF5 file for one */
-    if (command_is_status(argc, argv)) return command_status(argc, argv);
+    if (command_is("status", argc, argv)) return command_status(argc, argv);
+    if (command_is("watch", argc, argv)) return command_watch(argc, argv);
     /* Open MPI opens shared file pointers beside every file, which nobody uses here. Its component "sm" takes a semaphore of the node, named after the file
      * alone: one left by a killed program would be waited for by every later one. "individual" makes two more files a rank, which a killed program leaves;
      * "lockedfile" ends the program on paths of more than 206 bytes. None is taken where the only one allowed has no priority. */

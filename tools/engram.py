@@ -14,22 +14,24 @@
     run.decoder, .teacher, .images, .accuracy    where the system has such a thing; run.arrays: all that is in the system's own file
     engram.runs("results")                       a row a run: state, loops, score, and the parameters in which they differ
 
-What a run does not have is an EngramError that names what it has.
+What a run does not have is an EngramError that names what it has; engram.script(main) of a script makes one message of it, and exit code 2.
 """
 import contextlib
 import csv
 import difflib
 import importlib
+import inspect
 import json
 import os
 import re
+import sys
 import warnings
 from collections.abc import Mapping
 
 import h5py
 import numpy as np
 
-__all__ = ["EngramError", "Number", "Array", "Spikes", "Report", "Psth", "Run", "load", "runs"]
+__all__ = ["EngramError", "Number", "Array", "Spikes", "Report", "Psth", "Run", "load", "runs", "script"]
 
 # Debian's packages of what is optional.
 PACKAGES = {"pandas": "python3-pandas", "scipy.sparse": "python3-scipy", "neo": "python3-neo"}
@@ -742,3 +744,17 @@ def runs(folder):
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     columns.update({key: [parameters.get(key) for parameters in given] for key in keys})
     return table(columns)
+
+
+def script(main):
+    """A script's last line: main() with the words of the command line. Of an EngramError, a file that cannot be written, or words too few or too many (then the usage: first line
+    of the script's docstring) it makes one message and exit code 2."""
+    try:
+        try:
+            inspect.signature(main).bind(*sys.argv[1:])
+        except TypeError:
+            raise EngramError((inspect.getdoc(inspect.getmodule(main)) or f"arguments: {inspect.signature(main)}").splitlines()[0]) from None
+        main(*sys.argv[1:])
+    except (EngramError, OSError) as error:
+        print(f"{os.path.basename(sys.argv[0])}: {error}", file=sys.stderr)
+        sys.exit(2)

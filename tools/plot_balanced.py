@@ -19,13 +19,13 @@ def how(plot_run):
     return "Frozen weights, with feedback" if plot_run.number("protocol.feedback") > 0 else "Frozen weights, no feedback"
 
 
-def drawn(draw, title, height=62.0):
-    """A panel with one pair of axes, whose legend goes above them."""
+def drawn(draw, title, height=62.0, columns=4):
+    """A panel with one pair of axes, whose legend goes above them, in so many columns."""
     def draw_it(figure):
         axes = figure.subplots()
         draw(axes)
         if axes.get_legend():
-            legend_above(axes)
+            legend_above(axes, columns)
         titled(figure, title)
     return Panel(draw_it, height)
 
@@ -99,7 +99,13 @@ def tuning(plot_run, options):
     run = opened(plot_run, "tuning/rate")
     if not (run.test("tuning/rate").max() > 0):
         raise Skip("no neuron fired while pulses lasted")
-    return drawn(lambda axes: draw_tuning(axes, run), "Tuning to the direction of pulses", 66)
+
+    def draw(axes):
+        draw_tuning(axes, run)
+        axes.set_ylim(0, 1.05 * axes.dataLim.y1)  # the legend is above, in one line
+        for line in axes.lines[1:-1]:
+            line.set_label(line.get_label().removeprefix("neuron "))
+    return drawn(draw, "Tuning to the direction of pulses", columns=5)
 
 
 PANELS = [("learning", learning_curve), ("state", state), ("phase", phase), ("raster", raster), ("weights", weights), ("balance", balance), ("tuning", tuning)]

@@ -59,6 +59,7 @@ enum {
     PATH_ONCE = 2,  /**< read when a run begins, and never again: it may be gone when the run goes on */
     PATH_ADDED = 4, /**< came later: while it is empty it is neither written nor part of a run's identity, which are as they were before */
     PATH_FOLDER = 8, /**< a folder: its content is that of its files, not of folders in it, by name */
+    PATH_OTHER = 16, /**< a test may name another file in its place, of other content: other images, another task */
 };
 
 /** One parameter: a line of a table. */
@@ -168,6 +169,10 @@ status config_check_steps(const config *config, const char *section, const char 
 
 /** True if the file or an override gave this key (as opposed to its default). */
 bool config_given(const config *config, const char *section, const char *key);
+
+/** Where the value of a key comes from, for the head of a message: "file:line:column: section.key", "-P section.key=value" or "default of section.key".
+ *  @return owned, free() */
+char *config_where(const config *config, const char *section, const char *key);
 
 /** Report a mistake about a key that only shows when modules are combined (value against value, or against the machine).
  *  Not collective. Remembers "file:line:column: section.key: message" (or the override, or "default") and returns STATUS_INPUT. */

@@ -25,6 +25,8 @@ const char *version_libc(void);
 /** Instructions that the program was compiled for, as far as they compute, and the bits of its vectors: "x86-64 (znver4): sse4.2 avx ...; vectors of 512 bits".
  *  Borrowed. */
 const char *version_instructions(void);
+/** Bits of the vectors that the program was compiled for. */
+int version_vector_bits(void);
 /** What bits may depend on besides the revision, a line each: "compiler: ...", flags, instructions, libc, BLAS and the processor that it chose. Borrowed. */
 const char *version_build(void);
 

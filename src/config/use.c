@@ -72,18 +72,27 @@ bool config_given(const config *self, const char *section, const char *key) {
     return slot->override || slot->line > 0;
 }
 
-status config_complain(const config *self, const char *section, const char *key, const char *format, ...) {
+char *config_where(const config *self, const char *section, const char *key) {
     const config_slot *slot = find_slot(self, section, key);
     config_place place = config_state_place(self, slot);
-    char position[512], message[1024];
+    char position[512], *text;
+    place_write(&place, position, sizeof position);
+    if (slot->override) return config_text_copy(position); /* names section.key itself */
+    if (asprintf(&text, "%s%s%s.%s", slot->line > 0 ? position : "default of", slot->line > 0 ? ": " : " ", section, key) < 0)
+        context_abort("config: no room for a message");
+    return text;
+}
+
+status config_complain(const config *self, const char *section, const char *key, const char *format, ...) {
+    char message[1024];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    place_write(&place, position, sizeof position);
-    if (slot->override) return status_fail(STATUS_INPUT, "%s: %s", position, message); /* names section.key itself */
-    if (slot->line > 0) return status_fail(STATUS_INPUT, "%s: %s.%s: %s", position, section, key, message);
-    return status_fail(STATUS_INPUT, "default of %s.%s: %s", section, key, message);
+    char *where = config_where(self, section, key);
+    status_fail(STATUS_INPUT, "%s: %s", where, message);
+    free(where);
+    return STATUS_INPUT;
 }
 
 /** True if @p path is a text of the config that an override gave. Goes by the pointer: the same text may stand in the file as well. */

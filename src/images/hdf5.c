@@ -16,9 +16,9 @@ typedef struct {
 } parameters;
 
 static const param params[] = {
-    {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "HDF5 file, to train with", offsetof(parameters, path), MAY_TEST},
+    {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "HDF5 file, to train with", offsetof(parameters, path), MAY_TEST, PATH_OTHER},
     {"dataset", PARAM_TEXT, UNIT_NONE, "train", 0, 0, NULL, "[sample][pixel] or [sample][row][column]", offsetof(parameters, dataset), MAY_TEST},
-    {"test_path", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL, "HDF5 file, to test with; \"\": path", offsetof(parameters, test_path), MAY_TEST},
+    {"test_path", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL, "HDF5 file, to test with; \"\": path", offsetof(parameters, test_path), MAY_TEST, PATH_OTHER},
     {"test_dataset", PARAM_TEXT, UNIT_NONE, "test", 0, 0, NULL, "as dataset, to test with", offsetof(parameters, test_dataset), MAY_TEST},
     {"divisor", PARAM_NUMBER, UNIT_NONE, "1", 1e-30, 1e30, NULL, "values are divided by it: 255 for bytes", offsetof(parameters, divisor), MAY_TEST},
     {"rows", PARAM_INTEGER, UNIT_NONE, "auto", 1, SIDE_MAX, NULL, "of an image (figures); auto: as the dataset has, or those of a square, or 1",

@@ -18,11 +18,11 @@ typedef struct {
 
 static const param params[] = {
     {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "IDX file of unsigned bytes [sample][row][column], to train with; .gz, too", offsetof(parameters, path),
-     MAY_TEST},
-    {"test_path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "as path, to test with", offsetof(parameters, test_path), MAY_TEST},
+     MAY_TEST, PATH_OTHER},
+    {"test_path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "as path, to test with", offsetof(parameters, test_path), MAY_TEST, PATH_OTHER},
     {"labels_path", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL, "IDX file of labels [sample] of path; needed where labels are chosen",
-     offsetof(parameters, labels_path), MAY_TEST},
-    {"test_labels_path", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL, "as labels_path, of test_path", offsetof(parameters, test_labels_path), MAY_TEST},
+     offsetof(parameters, labels_path), MAY_TEST, PATH_OTHER},
+    {"test_labels_path", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL, "as labels_path, of test_path", offsetof(parameters, test_labels_path), MAY_TEST, PATH_OTHER},
     {"labels", PARAM_NUMBERS, UNIT_NONE, "[]", 0, LABELS - 1, NULL, "images of these labels only; []: all", offsetof(parameters, labels), MAY_TEST},
     {"rows", PARAM_INTEGER, UNIT_NONE, "auto", 1, SIDE_MAX, NULL, "of an image, sampled anew; auto: as the files have", offsetof(parameters, rows)},
     {"columns", PARAM_INTEGER, UNIT_NONE, "auto", 1, SIDE_MAX, NULL, "as rows", offsetof(parameters, columns)},

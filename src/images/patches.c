@@ -23,7 +23,8 @@ typedef struct {
 } parameters;
 
 static const param params[] = {
-    {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "folder with PNG images", offsetof(parameters, path), MAY_TEST, PATH_FOLDER},
+    {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "folder with PNG images", offsetof(parameters, path), MAY_TEST,
+     PATH_FOLDER | PATH_OTHER},
     {"side", PARAM_INTEGER, UNIT_NONE, "8", 1, SIDE_MAX, NULL, "of a window, pixels", offsetof(parameters, side)},
     {"size", PARAM_INTEGER, UNIT_NONE, "512", 4, SIZE_MAX_WHITE, NULL, "side of the square cut from an image, at most; it is then shrunk to half",
      offsetof(parameters, size), MAY_TEST},

@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <limits.h>
 #include <math.h>
 #include <stdbool.h>
@@ -319,6 +320,11 @@ static int find_condition(csv *in) {
     return UNKNOWN;
 }
 
+/** In the first row, where nothing says of which condition rows are: a word, which a damaged number does not begin as. */
+static bool may_name_condition(const csv *in, const field *text) {
+    return in->condition == UNKNOWN && in->rows == 0 && text->length > 0 && isalpha((unsigned char)text->start[0]);
+}
+
 /** Read column @p c of the row. @return whether it is a number */
 static bool read_number(csv *in, int c, double *number) {
     if (parse_number(&in->row[c], number)) return true;
@@ -326,7 +332,8 @@ static bool read_number(csv *in, int c, double *number) {
     const char *comma = in->row[c].length > 0 ? memchr(in->row[c].start, ',', (size_t)in->row[c].length) : NULL;
     table_mistake(&in->mistakes, "%s:%lld: column '%s': '%s' is not a number%s", in->path, (long long)in->line,
                   table_show(name, in->names[c].start, in->names[c].length), table_show(text, in->row[c].start, in->row[c].length),
-                  comma ? "; the decimal sign is a point, not a comma" : "");
+                  comma ? "; the decimal sign is a point, not a comma"
+                  : may_name_condition(in, &in->row[c]) ? "; a column that names conditions is called 'condition'" : "");
     return false;
 }
 

@@ -2,6 +2,8 @@
  * exchange.shared is half of exchange.latency, as on another machine, an Intel Xeon (Sapphire Rapids), where both were measured. Anew: engram calibrate. */
 #include "machine_file.h"
 
+const int machine_builtin_vector_bits = 512; /* AVX-512 */
+
 const char machine_builtin[] =
     "machine:\n"
     "  name: \"2 cores of an AMD EPYC (Zen 4)\"\n"

@@ -19,5 +19,7 @@ char *machine_text(const machine *machine, const char *heading);
 
 /** The built-in machine file. */
 extern const char machine_builtin[];
+/** Bits of the vectors of the program that measured it. */
+extern const int machine_builtin_vector_bits;
 
 #endif

@@ -11,6 +11,7 @@
 #include "engram/plan_run.h"
 #include "engram/schema.h"
 #include "engram/system.h"
+#include "engram/version.h"
 #include "job_script.h"
 #include "machine_file.h"
 #include "plan.h"
@@ -57,6 +58,10 @@ static void print_facts(const context *context, const plan *plan) {
     log_line(context, "plan for %lld neurons %s", (long long)facts->neurons, facts->network);
     log_line(context, "training: %lld loops of %g ms, %s", (long long)facts->loops, (double)facts->loop_steps * facts->dt, facts->training);
     log_line(context, "assumed: %g Hz (%s); machine: %s%s", plan->rate, source, plan->machine.about.name, built_in);
+    if (plan->built_in && version_vector_bits() < machine_builtin_vector_bits)
+        log_line(context,
+                 "that machine has vectors of %d bits, this program is made for %d: most seconds are too few, some by a factor of two to five; "
+                 "measure first: mpirun -n RANKS_OF_A_NODE engram calibrate -o machine.yaml --quick", machine_builtin_vector_bits, version_vector_bits());
 }
 
 static void print_memory_row(const context *context, const char *whose, const plan_memory *bytes, double times) {
@@ -256,6 +261,7 @@ static status plan_alone(const context *alone, const plan_options *options) {
     if (result == STATUS_OK) {
         result = open_sizes(alone, options, &plan);
         if (result == STATUS_OK) result = status_agree(alone, settle(options, &plan));
+        if (result == STATUS_OK) log_warnings_release(alone);
         if (result == STATUS_OK) result = tell(alone, options, &plan);
         const learning_system *system = system_of(plan.config);
         if (plan.sizes) plan.system->close(plan.sizes);
@@ -270,6 +276,7 @@ status plan_run(const context *job, const plan_options *options) {
     int code = STATUS_OK;
     if (job->rank == 0) {
         context alone = context_of(MPI_COMM_SELF);
+        alone.warnings = job->warnings;
         code = plan_alone(&alone, options);
     }
     CHECK_MPI(MPI_Bcast(&code, 1, MPI_INT, 0, job->comm));

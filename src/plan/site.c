@@ -20,22 +20,23 @@ static char *file_at(const char *path) {
     return stat(path, &about) == 0 && S_ISREG(about.st_mode) ? realpath(path, NULL) : NULL;
 }
 
-status site_find(char **path) {
-    static const char *const places[] = {"../share/engram/jobs/site.sh", "../jobs/site.sh", "../../jobs/site.sh"}; /* from bin/, build/ and build/NAME/ */
-    const char *named = getenv("ENGRAM_SITE");
-    char *program = site_program(), candidate[PATH_MAX + 64];
-    *path = named && *named ? file_at(named) : NULL;
-    if (named && *named) {
-        free(program);
-        if (*path) return STATUS_OK;
-        return status_fail(STATUS_INPUT, "ENGRAM_SITE: there is no file '%.500s'; it names the site.sh to use instead of the one of the jobs", named);
-    }
-    char *slash = strrchr(program, '/');
-    for (size_t k = 0; slash && k < sizeof places / sizeof *places && !*path; k++) {
-        snprintf(candidate, sizeof candidate, "%.*s/%s", (int)(slash - program), program, places[k]);
-        *path = file_at(candidate);
+char *site_came_with(const char *name) {
+    static const char *const places[] = {"../share/engram", "..", "../.."}; /* from bin/, build/ and build/NAME/ */
+    char *program = site_program(), *path = NULL, candidate[PATH_MAX + 64];
+    const char *slash = strrchr(program, '/');
+    for (size_t k = 0; slash && k < sizeof places / sizeof *places && !path; k++) {
+        snprintf(candidate, sizeof candidate, "%.*s/%s/%s", (int)(slash - program), program, places[k], name);
+        path = file_at(candidate);
     }
     free(program);
+    return path;
+}
+
+status site_find(char **path) {
+    const char *named = getenv("ENGRAM_SITE");
+    *path = named && *named ? file_at(named) : site_came_with("jobs/site.sh");
+    if (named && *named && !*path)
+        return status_fail(STATUS_INPUT, "ENGRAM_SITE: there is no file '%.500s'; it names the site.sh to use instead of the one of the jobs", named);
     return STATUS_OK;
 }
 

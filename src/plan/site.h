@@ -10,6 +10,9 @@
 /** This program; "engram", to be found on the PATH, if its file cannot be told. @return owned */
 char *site_program(void);
 
+/** A file that came with the program: in share/engram of its installation, or in its checkout. @param name "tools/plot" @return owned; NULL: there is none */
+char *site_came_with(const char *name);
+
 /** The file that ENGRAM_SITE names, else the one that came with the program: share/engram/jobs of its installation, jobs of its checkout.
  *  @param[out] path owned; NULL: there is none @return not agreed; STATUS_INPUT if ENGRAM_SITE names no file */
 status site_find(char **path);

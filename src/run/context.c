@@ -28,14 +28,35 @@ void log_line(const context *context, const char *format, ...) {
     fflush(stdout);
 }
 
+/** Behind those that wait already. */
+static void keep_warning(log_warnings *warnings, const char *format, va_list arguments) {
+    char *message, *text;
+    if (vasprintf(&message, format, arguments) < 0) context_abort("memory: no room for a warning");
+    if (asprintf(&text, "%sengram: warning: %s\n", warnings->text ? warnings->text : "", message) < 0) context_abort("memory: no room for a warning");
+    free(message), free(warnings->text);
+    warnings->text = text;
+}
+
 void log_warning(const context *context, const char *format, ...) {
     if (context->rank != 0 || context->group != 0) return;
     va_list arguments;
     va_start(arguments, format);
-    fputs("engram: warning: ", stderr);
-    vfprintf(stderr, format, arguments);
+    if (context->warnings && context->warnings->wait) {
+        keep_warning(context->warnings, format, arguments);
+    } else {
+        fputs("engram: warning: ", stderr);
+        vfprintf(stderr, format, arguments);
+        fputc('\n', stderr);
+    }
     va_end(arguments);
-    fputc('\n', stderr);
+}
+
+void log_warnings_release(const context *context) {
+    log_warnings *warnings = context->warnings;
+    if (!warnings) return;
+    if (warnings->text) fputs(warnings->text, stderr);
+    free(warnings->text);
+    *warnings = (log_warnings){0};
 }
 
 void context_abort(const char *format, ...) {

@@ -24,6 +24,7 @@ void groups_open(const context *world, int size, int count, rank_groups *groups)
     groups->mine.quiet = world->quiet;
     groups->mine.groups = count;
     groups->mine.group = group;
+    groups->mine.warnings = world->warnings;
 }
 
 void groups_close(rank_groups *groups) {

@@ -164,6 +164,10 @@ const char *version_instructions(void) {
     return text;
 }
 
+int version_vector_bits(void) {
+    return VECTOR_BITS;
+}
+
 const char *version_build(void) {
     static char text[4096];
     snprintf(text, sizeof text, "compiler: %s\nflags: %s\ninstructions: %s\nlibc: %s\nBLAS: %s\n", version_compiler, version_flags, version_instructions(),

@@ -31,11 +31,19 @@ void status_forget(void) {
     messages[0] = '\0';
 }
 
+/** To rank 0, whose warnings come behind it: what two ranks print, a launcher may put in any order. */
+static void bring_message(const context *context, int from) {
+    enum { TAG = 1 };
+    if (context->rank == from) CHECK_MPI(MPI_Send(messages, (int)strlen(messages) + 1, MPI_CHAR, 0, TAG, context->comm));
+    if (context->rank == 0) CHECK_MPI(MPI_Recv(messages, MESSAGE_BYTES, MPI_CHAR, from, TAG, context->comm, MPI_STATUS_IGNORE));
+}
+
 status status_agree(const context *context, status mine) {
     struct { int code, rank; } local = {(int)mine, context->rank}, worst;
     CHECK_MPI(MPI_Allreduce(&local, &worst, 1, MPI_2INT, MPI_MAXLOC, context->comm)); /* equal codes: the lowest rank */
     if (worst.code != STATUS_OK && context->groups) return (status)worst.code;
-    if (worst.code != STATUS_OK && worst.rank == context->rank) {
+    if (worst.code != STATUS_OK && worst.rank != 0) bring_message(context, worst.rank);
+    if (worst.code != STATUS_OK && context->rank == 0) {
         char *line = messages;
         while (*line) {
             size_t length = strcspn(line, "\n");

@@ -5,7 +5,7 @@ typedef struct { recording_parameters recording; } parameters;
 
 static const param params[] = {
     {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "CSV with a line of J numbers for each time, or HDF5 dataset [time][J]",
-     offsetof(parameters, recording.path), MAY_TEST, PATH_KEPT},
+     offsetof(parameters, recording.path), MAY_TEST, PATH_KEPT | PATH_OTHER},
     {"dataset", PARAM_TEXT, UNIT_NONE, "", 0, 0, NULL, RECORDING_DATASET, offsetof(parameters, recording.dataset), MAY_TEST},
     {"interval", PARAM_NUMBER, UNIT_TIME, NULL, 1e-6, 1e9, NULL, "from one row to the next", offsetof(parameters, recording.interval), MAY_TEST},
 };

@@ -17,12 +17,12 @@ typedef struct {
 } parameters;
 
 static const param params[] = {
-    {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "HDF5 file, to train with", offsetof(parameters, path), MAY_TEST},
+    {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "HDF5 file, to train with", offsetof(parameters, path), MAY_TEST, PATH_OTHER},
     {"features", PARAM_TEXT, UNIT_NONE, "features", 0, 0, NULL, "dataset [utterance][frame][feature]", offsetof(parameters, dataset[TASK_TRAIN][PART_FEATURES]),
      MAY_TEST},
     {"labels", PARAM_TEXT, UNIT_NONE, "labels", 0, 0, NULL, "dataset [utterance][frame]: 0 .. classes - 1; -1: frames that do not count",
      offsetof(parameters, dataset[TASK_TRAIN][PART_LABELS]), MAY_TEST},
-    {"test_path", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL, "as path, to test with; \"\": path", offsetof(parameters, test_path), MAY_TEST},
+    {"test_path", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL, "as path, to test with; \"\": path", offsetof(parameters, test_path), MAY_TEST, PATH_OTHER},
     {"test_features", PARAM_TEXT, UNIT_NONE, "test_features", 0, 0, NULL, "as features, to test with",
      offsetof(parameters, dataset[TASK_TEST][PART_FEATURES]), MAY_TEST},
     {"test_labels", PARAM_TEXT, UNIT_NONE, "test_labels", 0, 0, NULL, "as labels, to test with",

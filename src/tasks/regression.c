@@ -17,12 +17,12 @@ typedef struct {
 } parameters;
 
 static const param params[] = {
-    {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "HDF5 file, to train with", offsetof(parameters, path), MAY_TEST},
+    {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "HDF5 file, to train with", offsetof(parameters, path), MAY_TEST, PATH_OTHER},
     {"input", PARAM_TEXT, UNIT_NONE, "input", 0, 0, NULL, "dataset [sample][row][channel]", offsetof(parameters, dataset[TASK_TRAIN][PART_INPUT]), MAY_TEST},
     {"target", PARAM_TEXT, UNIT_NONE, "target", 0, 0, NULL, "dataset [sample][row][output]", offsetof(parameters, dataset[TASK_TRAIN][PART_TARGET]), MAY_TEST},
     {"mask", PARAM_TEXT, UNIT_NONE, "", 0, 0, NULL, "dataset [sample][row]: weight of the error, 0 and more; \"\": 1 everywhere",
      offsetof(parameters, dataset[TASK_TRAIN][PART_MASK]), MAY_TEST},
-    {"test_path", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL, "as path, to test with; \"\": path", offsetof(parameters, test_path), MAY_TEST},
+    {"test_path", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL, "as path, to test with; \"\": path", offsetof(parameters, test_path), MAY_TEST, PATH_OTHER},
     {"test_input", PARAM_TEXT, UNIT_NONE, "test_input", 0, 0, NULL, "as input, to test with", offsetof(parameters, dataset[TASK_TEST][PART_INPUT]), MAY_TEST},
     {"test_target", PARAM_TEXT, UNIT_NONE, "test_target", 0, 0, NULL, "as target, to test with",
      offsetof(parameters, dataset[TASK_TEST][PART_TARGET]), MAY_TEST},

@@ -23,10 +23,10 @@ typedef struct {
 
 static const param params[] = {
     {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "IDX file of unsigned bytes [sample][row][column], to train with; .gz, too", offsetof(parameters, path),
-     MAY_TEST},
-    {"labels_path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "IDX file of labels [sample] of path", offsetof(parameters, labels_path), MAY_TEST},
-    {"test_path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "as path, to test with", offsetof(parameters, test_path), MAY_TEST},
-    {"test_labels_path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "as labels_path, of test_path", offsetof(parameters, test_labels_path), MAY_TEST},
+     MAY_TEST, PATH_OTHER},
+    {"labels_path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "IDX file of labels [sample] of path", offsetof(parameters, labels_path), MAY_TEST, PATH_OTHER},
+    {"test_path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "as path, to test with", offsetof(parameters, test_path), MAY_TEST, PATH_OTHER},
+    {"test_labels_path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "as labels_path, of test_path", offsetof(parameters, test_labels_path), MAY_TEST, PATH_OTHER},
     {"classes", PARAM_INTEGER, UNIT_NONE, "10", 2, LABELS, NULL, "labels are 0 .. classes - 1", offsetof(parameters, classes)},
     {"thresholds", PARAM_INTEGER, UNIT_NONE, "40", 2, THRESHOLDS_MAX, NULL, "that pixels cross: 2 thresholds channels, of which the last is the cue's",
      offsetof(parameters, thresholds)},

@@ -130,25 +130,33 @@ static status fail_none(const char *name, const char *before) {
 }
 
 /** What can be read is not what the run began with. */
-static status fail_other(const char *directory, const config *config, const input *now, const input *before, bool moved) {
+static status fail_other(const run_inputs *of, const config *config, const input *now, const input *before, bool moved) {
     const unsigned is = config_path_is(config, now->name);
-    char *copy = copy_of(directory, before);
-    const char *kept = is & PATH_KEPT ? "; the run's copy: " : "";
+    char *copy = copy_of(of->directory, before);
+    const char *kept = is & PATH_KEPT ? "; the run's copy: " : "", *what = is & PATH_FOLDER ? "FOLDER" : "FILE";
+    const char *other = !of->test ? ", or start a new run (-o)"
+                        : is & PATH_OTHER ? ", or test with what is there now under another name (a copy, or a link)" : "; what was trained belongs to it";
     status result = status_fail(
-        STATUS_INPUT,
-        "%s: an input file is not as it was when the run was saved: %s: %s%s%s; bring it back, say where the same content is (-P %s=%s%s%s), or start a new "
-        "run (-o)", directory, now->name, now->path, moved ? " instead of " : "", moved ? before->path : "", now->name,
-        is & PATH_FOLDER ? "FOLDER" : "FILE", kept, *kept ? copy : "");
+        STATUS_INPUT, "%s: an input file is not as it was when the run was saved: %s: %s%s%s; bring it back, say where the same content is (-P %s=%s%s%s)%s",
+        of->directory, now->name, now->path, moved ? " instead of " : "", moved ? before->path : "", now->name, what, kept, *kept ? copy : "", other);
     free(copy);
     return result;
 }
 
+/** Does a test name another file in the place of the run's, of other content? Told if so. */
+static bool takes_other(const context *context, const run_inputs *of, const config *config, const input *now, const input *before) {
+    if (!of->test || !(config_path_is(config, now->name) & PATH_OTHER) || !*now->path) return false;
+    if (strcmp(now->path, before->path) == 0 || strcmp(now->hash, before->hash) == 0 || strcmp(now->hash, CONFIG_UNREADABLE) == 0) return false;
+    log_line(context, "%s: the test is of %s, of other content than '%s', with which the run was trained", now->name, now->path, before->path);
+    return true;
+}
+
 /** Collective; not agreed, but the same on all ranks. */
-static status settle(const context *context, const char *directory, config *config, const input *now, const input *before) {
+static status settle(const context *context, const run_inputs *of, config *config, const input *now, const input *before) {
     char *shown = utf8_from_bytes(now->path); /* as a checkpoint names it */
     bool moved = strcmp(now->path, before->path) != 0 && strcmp(shown, before->path) != 0;
     status result = STATUS_OK;
-    if (!*now->path && !*before->path) /* no file was named, then or now */
+    if ((!*now->path && !*before->path) || (moved && takes_other(context, of, config, now, before))) /* no file was named, then or now; or that is wanted */
         result = STATUS_OK;
     else if (!*before->path)
         result = fail_new(now->name, now->path, false);
@@ -161,9 +169,9 @@ static status settle(const context *context, const char *directory, config *conf
     else if (strcmp(now->hash, before->hash) == 0 && moved)
         log_line(context, "%s: %s has the content of %s, with which the run began", now->name, now->path, before->path);
     else if (strcmp(now->hash, CONFIG_UNREADABLE) == 0)
-        result = take_copy(context, directory, config, now, before);
+        result = take_copy(context, of->directory, config, now, before);
     else if (strcmp(now->hash, before->hash) != 0)
-        result = fail_other(directory, config, now, before, moved);
+        result = fail_other(of, config, now, before, moved);
     free(shown);
     return result;
 }
@@ -173,16 +181,16 @@ static bool may_be_found(const config *config, const input *named) {
     return !*named->path && !(config_path_is(config, named->name) & PATH_ADDED);
 }
 
-status inputs_settle(const context *context, const char *directory, config *config, const char *now, const char *before) {
+status inputs_settle(const context *context, const run_inputs *of, config *config) {
     status result = STATUS_OK;
     input is, was;
-    for (const char *line = now; result == STATUS_OK && (line = read_line(line, &is)); free(is.path)) {
-        bool there = find(before, is.name, &was);
-        if (!may_be_found(config, &is) && (there || config_path_is(config, is.name) & PATH_ADDED)) result = settle(context, directory, config, &is, &was);
+    for (const char *line = of->named; result == STATUS_OK && (line = read_line(line, &is)); free(is.path)) {
+        bool there = find(of->before, is.name, &was);
+        if (!may_be_found(config, &is) && (there || config_path_is(config, is.name) & PATH_ADDED)) result = settle(context, of, config, &is, &was);
         free(was.path);
     }
-    for (const char *line = before; result == STATUS_OK && (line = read_line(line, &was)); free(was.path)) {
-        if (!find(now, was.name, &is) && config_path_is(config, was.name) & PATH_ADDED) result = settle(context, directory, config, &is, &was);
+    for (const char *line = of->before; result == STATUS_OK && (line = read_line(line, &was)); free(was.path)) {
+        if (!find(of->named, was.name, &is) && config_path_is(config, was.name) & PATH_ADDED) result = settle(context, of, config, &is, &was);
         free(is.path);
     }
     return status_agree(context, result);
@@ -194,7 +202,7 @@ status inputs_settle_found(const context *context, const run_inputs *of, config 
     for (const char *line = of->named; result == STATUS_OK && (line = read_line(line, &named)); free(named.path)) {
         if (!may_be_found(config, &named)) continue;
         find(now, named.name, &is), find(of->before, named.name, &was);
-        result = *is.path && !*was.path ? fail_new(is.name, is.path, true) : settle(context, of->directory, config, &is, &was);
+        result = *is.path && !*was.path ? fail_new(is.name, is.path, true) : settle(context, of, config, &is, &was);
         free(is.path), free(was.path);
     }
     return status_agree(context, result);

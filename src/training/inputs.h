@@ -5,13 +5,17 @@
 
 #include "engram/config.h"
 
-/** Compare files that are named with those that a run began with, before anybody reads them: content counts. One that is elsewhere now is told;
- *  one that is gone is read from the run's copy, which is told, too. One of PATH_ONCE may be gone, or have other content under its old name. Collective.
- *  @param now, before  config_inputs() now and then. @return agreed and printed: STATUS_INPUT for another content, or where neither file nor copy is there */
-status inputs_settle(const context *context, const char *directory, config *config, const char *now, const char *before);
-
 /** The files of the run in a directory: config_inputs() before its system resolved them, and when it began. */
-typedef struct { const char *directory, *named, *before; } run_inputs;
+typedef struct {
+    const char *directory, *named, *before;
+    bool test; /* for trials with frozen weights, the run does not go on */
+} run_inputs;
+
+/** Compare files that are named with those that a run began with, before anybody reads them: content counts. One that is elsewhere now is told;
+ *  one that is gone is read from the run's copy, which is told, too. One of PATH_ONCE may be gone, or have other content under its old name; in a test one of
+ *  PATH_OTHER may have other content under another name, which is told. Collective.
+ *  @return agreed and printed: STATUS_INPUT for another content, or where neither file nor copy is there */
+status inputs_settle(const context *context, const run_inputs *of, config *config);
 
 /** The same of files that nobody named, when the system has resolved them: one may have been found beside another (edge_types.csv). Collective.
  *  @param now config_inputs() then. @return as inputs_settle(); STATUS_INPUT also for one that was not there when the run began, or is there no more */

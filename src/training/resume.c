@@ -106,7 +106,8 @@ status resume_find(const context *context, const char *directory, config *config
     if (result == STATUS_OK && point->checkpoint) result = checkpoint_read_origin(context, point->checkpoint, &point->origin);
     if (result == STATUS_OK && !point->checkpoint) result = list_unsaved(context, directory, &point->inputs);
     else if (result == STATUS_OK) point->inputs = text_of("%s%s", point->origin.inputs, "");
-    return result == STATUS_OK ? inputs_settle(context, directory, config, named, point->inputs) : result;
+    const run_inputs of = {directory, named, point->inputs, .test = false};
+    return result == STATUS_OK ? inputs_settle(context, &of, config) : result;
 }
 
 status resume_compare(const context *context, const char *directory, config *config, const resume_point *point) {

@@ -77,11 +77,19 @@ static status check_there(const config *config, const char *file) {
     return STATUS_OK;
 }
 
+/** @return agreed and printed */
+static status seen_by_all(const context *context, const config *config, const char *file) {
+    char *where = config_where(config, "learning", "start_from");
+    status result = file_seen_by_all(context, where, file);
+    free(where);
+    return result;
+}
+
 status start_check(const context *context, config *config) {
     char *file = found_file(config), why[SEAL_WHY_BYTES];
     checkpoint_origin origin = {0};
     status result = status_agree(context, context->rank == 0 ? check_there(config, file) : STATUS_OK);
-    if (result == STATUS_OK) result = file_seen_by_all(context, NAME, file);
+    if (result == STATUS_OK) result = seen_by_all(context, config, file);
     if (result == STATUS_OK) {
         seal_check(context, file, why);
         if (why[0]) result = config_complain(config, "learning", "start_from", "%s is damaged, or no checkpoint: %s", file, why);

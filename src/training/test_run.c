@@ -49,7 +49,7 @@ static status agree(const test_job *job, status code) {
 
 /* ---- before anything is built ---- */
 
-/** A test may change what is measured and the cue, and say where a file is now, but not what the network was trained with. */
+/** A test may change what is measured, the cue, images and samples, and say where a file is now, but not what the network was trained with. */
 static status check_overrides(const test_options *options, const config *given) {
     status result = STATUS_OK;
     char *changeable = config_changeable(given, MAY_TEST);
@@ -116,14 +116,15 @@ static status identify(test_job *job, config *given) {
     job->inputs = config_inputs(world, job->config);
     const char *const outputs[] = {job->path, job->json};
     result = inputs_spare(world, job->inputs, NULL, outputs, 2);
-    return result == STATUS_OK ? inputs_settle(world, directory, job->config, job->inputs, job->origin.inputs) : result;
+    const run_inputs of = {directory, job->inputs, job->origin.inputs, .test = true};
+    return result == STATUS_OK ? inputs_settle(world, &of, job->config) : result;
 }
 
 /** What the system takes from files, and what was found among them. @return agreed and printed */
 static status resolve(test_job *job) {
     status result = job->system->resolve ? job->system->resolve(job->world, job->config) : STATUS_OK;
     char *now = config_inputs_again(job->world, job->config, job->inputs);
-    const run_inputs of = {job->options->directory, job->inputs, job->origin.inputs};
+    const run_inputs of = {job->options->directory, job->inputs, job->origin.inputs, .test = true};
     result = status_worse(result, inputs_settle_found(job->world, &of, job->config, now));
     free(now);
     return result;
@@ -350,6 +351,7 @@ status test_run(const context *context, const test_options *options) {
     status result = read_configuration(&job);
     if (result == STATUS_OK) result = divide(&job);
     if (result == STATUS_OK) result = build(&job);
+    if (result == STATUS_OK) log_warnings_release(context);
     if (result == STATUS_OK) result = run_trials(&job);
     if (result == STATUS_OK && job.results && job.groups.mine.group == 0) show_results(&job);
     if (result == STATUS_OK) result = write_results(&job);

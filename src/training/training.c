@@ -534,6 +534,7 @@ static status train(training *training, const run_options *options, const resume
     report_recorder_init(&training->report, training->system, training->self, &training->facts, training->output);
     status result = open_run(training, options, point);
     if (result != STATUS_OK) return result;
+    log_warnings_release(training->context); /* nothing refuses the run any more */
     training->watch.stop_file = results_path(&training->results, "stop");
     training->watch.reserve = guess_saving(training->context);
     if (training->system->describe) training->system->describe(training->self, training->loops);
@@ -615,6 +616,7 @@ status training_check(const context *context, config *config) {
         if (training.system->free) training.system->free(training.self);
         return result;
     }
+    log_warnings_release(context);
     if (training.system->describe) training.system->describe(training.self, config_get_integer(config, "learning", "loops"));
     memory_report(context, "at start");
     char *configuration = config_as_used(config);

@@ -39,7 +39,7 @@ def expect(bench, arguments, code, *wanted, ranks=1, absent=(), timeout=240):
     for text in absent:
         assert text not in out + err, f"'{text}' should not be there\n{told}"
     if code == 2:
-        assert "engram: error: " in err, told
+        assert "engram: error: " in err and "engram: error: " not in err.partition("engram: warning: ")[2], told  # why it is refused comes first
     return out, err
 
 
@@ -69,7 +69,7 @@ def test_usage(bench):
     assert expect(bench, ["--help"], 0, ranks=2)[0].count("Exit codes") == 1
     expect(bench, [], 2)
     expect(bench, ["trian", "x.yaml"], 2, "unknown command 'trian'", "did you mean 'train'")
-    expect(bench, ["frobnicate"], 2, "unknown command 'frobnicate'", "train, test, check, plan, calibrate, status and list", absent=["did you mean"])
+    expect(bench, ["frobnicate"], 2, "unknown command 'frobnicate'", "train, test, check, plan, calibrate, status, watch and list", absent=["did you mean"])
     expect(bench, ["train"], 2, "needs a parameter file")
     expect(bench, ["train", "a.yaml", "b.yaml"], 2, "'b.yaml' is one argument too many")
     expect(bench, ["train", "a.yaml", "--frob"], 2, "unknown option '--frob'", "--overwrite")
@@ -130,6 +130,18 @@ def test_bad_values(bench):
     expect(bench, ["check", config, "-P", "neuron.threshold=2", "-P", "targets.quantity=rate"], 2, "siegert")
     out, err = bench.run(["check", config, "-P", "plastic.kind=all_to_all", "-P", "plastic.sigma=1"])[1:]
     assert "learning.mu" in err and err.count("engram: error") == 1, err
+
+
+def test_refusal_before_warnings(bench):
+    """What makes a run refuse is the first that is read, whatever is found on the way to it; warnings stand behind it, once. Where nothing is refused they come before any work."""
+    config, ignored = bench.config("small.yaml", SMALL), ["-P", "neuron.threshold_coupling=0.2/ms"]
+    for words, code in ((["-P", "targets.kind=file", "-P", f"targets.path={bench.path('nowhere.csv')}"], 2), (["-P", "network.in_degree=10"], 2), ([], 0)):
+        for command in (["check", config], ["plan", config], ["train", config, "-o", bench.path("warned"), "--overwrite"]):
+            for ranks in (1, 2):
+                _, err = expect(bench, [*command, *ignored, *words], code, "belongs to model 'glif5', but model is 'lif': ignored", ranks=ranks)
+                assert err.count("is 'lif': ignored") == 1, err
+    done = subprocess.run([bench.engram, "train", config, "-o", bench.path("warned"), "--overwrite", *ignored], env=bench.single(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240)
+    assert done.returncode == 0 and 0 <= done.stdout.find("engram: warning: ") < done.stdout.find("memory"), done.stdout
 
 
 def test_combinations(bench):
@@ -390,6 +402,6 @@ def test_launcher_of_another_mpi(bench):
     assert not os.path.exists(bench.path("launched"))
 
 
-run_tests([test_usage, test_launcher_of_another_mpi, test_silence, test_list, test_neuron_refusals, test_bad_values, test_combinations, test_error_is_printed_once, test_data, test_damaged_edges, test_output_directory, test_refused_before_work, test_refused_before_the_network,
+run_tests([test_usage, test_launcher_of_another_mpi, test_silence, test_list, test_neuron_refusals, test_bad_values, test_refusal_before_warnings, test_combinations, test_error_is_printed_once, test_data, test_damaged_edges, test_output_directory, test_refused_before_work, test_refused_before_the_network,
            test_names_that_are_no_text, test_edges,
            test_overwriting_leaves_nothing_behind, test_unwritable_directory, test_check_writes_nothing, test_numeric_failure])

@@ -206,6 +206,7 @@ def test_found_tables_are_of_the_run(bench):
             for ranks, words in ((1, ["train", "--resume", out, "-P", "learning.loops=2"]), (2, ["test", out, "--trials", "1"])):
                 code, said, err = bench.run(words, ranks)
                 assert code == 2 and all(text in err for text in texts), f"{key}: {words}: exit code {code}\n{said}\n{err}"
+                assert err.startswith("engram: error: ") and "engram: error: " not in err.partition("engram: warning: ")[2], err  # what follows from the file is told behind it
             return err
 
         without, said, _ = train(bench, path, f"{folder}-without", 1, given)

@@ -5,6 +5,7 @@ Files themselves, and how they may be damaged: tests/unit/test_images.c.
 import glob
 import gzip
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -136,6 +137,46 @@ def test_changed(bench):
 
 # ---- folders of PNG images ----
 
+def test_other_images(bench):
+    """A test is of other images where it names them, and says so; those of another shape, and a file that changed under the name that it had, are refused with the reason."""
+    bench.config("empty.yaml", "simulation: {seed: 3}\n")
+    given, rng = kinds(bench), np.random.default_rng(9)
+    small, large = (rng.integers(0, 256, (9, side, side), np.uint8) for side in (6, 7))
+    write_idx(bench.path("other"), small), write_idx(bench.path("large"), large)
+    for name, images in (("other.h5", small), ("large.h5", large)):
+        with h5py.File(bench.path(name), "w") as file:
+            file["test"] = images / 255
+    folder(bench, "other_scenes", [scene(60, 70, 7), scene(90, 48, 8)])
+    for kind, key, other, large, what in (("idx", "test_path", "other", "large", "FILE"), ("hdf5", "test_path", "other.h5", "large.h5", "FILE"), ("patches", "path", "other_scenes", None, "FOLDER")):
+        out, key = bench.path(f"{kind}.trained"), f"stimulus.{key}"
+        bench.succeed(["train", bench.path("empty.yaml"), "-o", out, *words("dendritic", given[kind], {"learning.loops": 2, "test.every": 0})])
+        before = read(out, "test.h5", "test/0/images")
+        said = bench.succeed(["test", out, "--overwrite", "-P", f"{key}={bench.path(other)}"], ranks=2)
+        assert f"{key}: the test is of {bench.path(other)}, of other content than '{given[kind].get(key[9:], '')}', with which the run was trained" in said, said
+        after = read(out, "test.h5", "test/0/images")
+        assert before.shape[1:] == after.shape[1:] and not any(np.allclose(one, two) for one in before for two in after), kind
+        if kind == "idx":
+            assert all(any(np.allclose(one, two) for two in small.reshape(9, -1) / 255) for one in after.reshape(len(after), -1)), after
+        if large:
+            code, _, err = bench.run(["test", out, "--overwrite", "-P", f"{key}={bench.path(large)}"])
+            assert code == 2 and re.search("large|49 pixels", err), err
+        code, _, err = bench.run(["train", "--resume", out, "-P", f"{key}={bench.path(other)}", "-P", "learning.loops=3"])
+        assert code == 2 and key in err, err
+        if kind == "idx":
+            write_idx(given[kind]["test_path"], small)
+        elif kind == "hdf5":
+            with h5py.File(given[kind]["path"], "r+") as file:
+                file["test"][0] = 0
+        else:
+            os.remove(os.path.join(given[kind]["path"], "0.png"))
+        code, _, err = bench.run(["test", out, "--overwrite"])
+        named = f"stimulus.{'path' if kind == 'hdf5' else key[9:]}"
+        assert code == 2 and f"not as it was when the run was saved: {named}: " in err and f"-P {named}={what}), or test with what is there now under another name" in err and "new run" not in err, err
+        link = bench.path(f"{kind}.link")
+        os.symlink(given[kind][named[9:]], link)
+        assert f"{named}: the test is of {link}" in bench.succeed(["test", out, "--overwrite", "-P", f"{named}={link}"])
+
+
 def seen(bench, path, **more):
     """Images of a trial."""
     out = bench.path("seen")
@@ -209,4 +250,4 @@ def test_png_refused(bench):
         assert code == 1 and "0.png: cannot be read: Permission denied" in err, (code, err)
 
 
-run_tests([test_killed, test_changed, test_png_kinds, test_png_refused])
+run_tests([test_killed, test_changed, test_other_images, test_png_kinds, test_png_refused])

@@ -153,12 +153,13 @@ def two_hosts(bench, arguments, hidden, log):
 
 
 def not_shared(bench, folder, arguments):
-    """Refused before any work: the second rank sees another folder of that name."""
+    """Refused before any work: the second rank sees another folder of that name. @return what was said"""
     with open(bench.path("hosts.log"), "w+") as log:
         process = two_hosts(bench, arguments, folder, log)
         code, text = ended(process, log)
     assert code == 2 and re.search("error: .*: rank 1 on .* does not see what is there for rank 0 .*a file system that all hosts share", text), (arguments, code, text)
     assert "loop " not in text.replace("loop-", ""), text
+    return text
 
 
 def test_not_shared(bench):
@@ -175,6 +176,10 @@ def test_not_shared(bench):
                       ["train", config, "-o", bench.path("elsewhere"), "-P", f"learning.start_from={out}"]):
         not_shared(bench, folder, arguments)
     assert os.listdir(folder) == ["run"]
+    begins = bench.config("begins.yaml", crash.config_text(neurons=60, degree=8, loops=2, every=2, trials=0).replace("learning: {", f"learning: {{start_from: {out}, "))
+    with open(begins) as file:
+        line = file.read().split("start_from")[0].count("\n") + 1
+    assert re.search(rf"{re.escape(begins)}:{line}:\d+: learning\.start_from: rank 1 on ", not_shared(bench, folder, ["train", begins, "-o", bench.path("elsewhere")]))
 
     log = open(bench.path("hosts.log"), "w+")
     process = two_hosts(bench, ["train", "--resume", out, "-P", "learning.loops=100000"], "", log)

@@ -1,4 +1,4 @@
-"""engram status: what it says of runs that are done, running, killed, stopped and failed, of arrays of them, and of folders that hold none."""
+"""engram status: what it says of runs that are done, running, killed, stopped and failed, of arrays of them, and of folders that hold none. engram watch."""
 import os
 import shutil
 import signal
@@ -7,6 +7,7 @@ import time
 
 from engram_test import ENVIRONMENT, metrics, run_tests
 
+TOOLS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools")
 SMALL = """\
 simulation: {dt: 0.5 ms, baseline: 100 ms}
 network: {neurons: 20, in_degree: 3}
@@ -176,4 +177,48 @@ def test_needs_no_mpi(bench):
     assert done.returncode == 0 and "4/4" in done.stdout, done.stderr
 
 
-run_tests([test_done, test_running_and_killed, test_stopped_and_resumed, test_failed, test_array, test_no_run, test_header_only, test_needs_no_mpi])
+def watch(bench, *words, code=0, engram=None):
+    """@return stdout, stderr; of the program alone, which looks for its tools by itself"""
+    done = subprocess.run([engram or bench.engram, "watch", *words], env=dict(ENVIRONMENT, OMPI_MCA_pml="nonesuch", OMPI_MCA_btl="nonesuch"), capture_output=True, text=True, timeout=240)
+    assert done.returncode == code, f"exit code {done.returncode}, wanted {code}\n{done.stdout}\n{done.stderr}"
+    return done.stdout, done.stderr
+
+
+def test_watch(bench):
+    """The page of tools/plot --live, without MPI; options as the tool has them, mistakes in the program's own words."""
+    out = bench.train(bench.config("small.yaml", SMALL), "done")
+    said, wrong = watch(bench, out)
+    with open(os.path.join(out, "live.html")) as file:
+        assert f"{out}: done, loop 4 of 4" in said and not wrong and "<dd id=\"loop\">4 of 4</dd>" in file.read(), (said, wrong)
+    os.remove(os.path.join(out, "run.json"))  # an end that nobody saw: it is waited for
+    said, _ = watch(bench, "--every=0.5", out, "--once", "-o", bench.path("page.html"))
+    assert f"open {bench.path('page.html')} in a browser" in said and os.path.isfile(bench.path("page.html")), said
+    for words, wanted in (([], "needs the folder of a run"), ([out, out], "one argument too many"), ([out, "--frob"], "allowed are --every, --once, -o"), ([out, "--every", "0"], "0.2 to 3600"),
+                          ([out, "-o"], "a file name that ends in .html"), ([out, "--every"], "a number of seconds")):
+        said, wrong = watch(bench, *words, code=2)
+        assert not said and wanted in wrong and wrong.startswith("engram: error: ") and wrong.count("\n") == 1, wrong
+    assert "there is no directory" in watch(bench, bench.path("nowhere"), code=2)[1] and "a file .html" in watch(bench, out, "-o", "page.txt", code=2)[1]
+
+
+def test_watch_without_tool(bench):
+    """No tools beside the program, no Python, no matplotlib: one message, exit code 2."""
+    out = bench.train(bench.config("small.yaml", SMALL), "done")
+    os.makedirs(bench.path("tree", "build"))
+    engram, tools = shutil.copy(bench.engram, bench.path("tree", "build")), bench.path("tree", "tools")
+    wrong = watch(bench, out, code=2, engram=engram)[1]
+    assert "tools/plot, which did not come with this program" in wrong and "engram status" in wrong and wrong.count("\n") == 1, wrong
+    os.makedirs(tools)
+    for name in os.listdir(TOOLS):
+        if name == "plot" or name.endswith(".py"):
+            shutil.copy(os.path.join(TOOLS, name), tools)
+    with open(os.path.join(tools, "plot")) as file:
+        lines = file.readlines()
+    for first, wanted in (("#!/nowhere/python3\n", "there is no Python where its first line says"), ("#!/usr/bin/python3 -S\n", "needs numpy, which is not installed (Debian: python3-numpy)"),
+                          (lines[0], "")):  # -S: nothing but what comes with Python
+        with open(os.path.join(tools, "plot"), "w") as file:
+            file.writelines([first, *lines[1:]])
+        wrong = watch(bench, out, code=2 if wanted else 0, engram=engram)[1]
+        assert wanted in wrong and wrong.count("\n") == bool(wanted), wrong
+
+
+run_tests([test_done, test_running_and_killed, test_stopped_and_resumed, test_failed, test_array, test_no_run, test_header_only, test_needs_no_mpi, test_watch, test_watch_without_tool])

@@ -7,6 +7,7 @@ import importlib.util
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -252,6 +253,22 @@ def test_records(bench):
     assert {(row[1], row[2]) for row in both["tables"][-1]["rows"]} >= {("another one", "6")}, both["tables"][-1]
     assert {table["caption"].split(":")[0] for table in both["tables"]} >= {"Errors, 100 neurons", "Errors, 400 neurons"}
     assert len(lines_of(bench.path("runs", "measured.csv"))) == 13
+
+    # jobs/submit: what is for run comes to the array and to the job behind it, which makes report and page of the files, too, in the folder that --tasks names
+    for name, text in (("sbatch", 'echo "$*" >>asked; echo 17'), ("scontrol", f'echo "   Command={JOB}/collect.sbatch x"')):
+        with open(os.open(bench.path(name), os.O_CREAT | os.O_WRONLY, 0o755), "w") as file:
+            file.write(f"#!/bin/sh\n{text}\n")
+    shutil.copy(bench.path("runs", "measured.csv"), bench.path("kept.csv"))
+    slurm = {**surroundings, "PATH": os.pathsep.join([bench.work, surroundings["PATH"]])}
+    done = subprocess.run([os.path.join(JOB, "..", "submit"), "comparison", "--", "--with", "kept.csv", "--tasks", "lorenz"], env=slurm, cwd=bench.work, capture_output=True, text=True)
+    with open(bench.path("asked")) as file:
+        asked = [line.split("/comparison/")[1] for line in file.read().splitlines()]
+    assert done.returncode == 0 and asked == [f"{script}.sbatch --with kept.csv --tasks lorenz" for script in ("job", "collect")], (done, asked)
+    done = subprocess.run(["bash", os.path.join(JOB, asked[1].split()[0]), *asked[1].split()[1:]], env={**slurm, "SLURM_JOB_ID": "18", "ENVIRONMENT": "BATCH"}, cwd=bench.work, capture_output=True, text=True)
+    kept = lines_of(bench.path("kept.csv"))
+    assert done.returncode in (0, 1) and f"{len(kept)} runs" in done.stdout and sorted(os.listdir(results)) == ["full", "full_lorenz"], done
+    assert lines_of(os.path.join(results, "full_lorenz", "measured.csv")) == kept and os.path.getsize(os.path.join(results, "full_lorenz", "comparison.html")) > 100_000
+    shutil.rmtree(os.path.join(results, "full_lorenz"))
 
     # what is measured is not run again; where there are no tries of the size below, what was chosen there is in the file
     words = [os.path.join(JOB, "rules.py"), "sizes", "full", "shared", "bptt", "--tasks", "oscillator", "lorenz", "--with"]

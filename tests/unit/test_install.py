@@ -91,6 +91,7 @@ def test_installed_program(bench):
     assert "model: lif" in call([engram, "list", "neurons"])
     call([MPIRUN, "-n", "2", engram, "train", config, "-o", bench.path("out")])
     call([installed(bench, "share", "engram", "tools", "plot"), bench.path("out")])
+    assert "done, loop 2 of 2" in call([engram, "watch", bench.path("out")]) and os.path.isfile(bench.path("out", "live.html"))
     assert os.path.getsize(bench.path("out", "figure.png")) > 10000
     study, sweep = bench.config("study.yaml", "parameters: tiny.yaml\nresults: swept\nseeds: 1..2\ncollect: {correlation: last}\n"), installed(bench, "share", "engram", "tools", "sweep")
     assert "2 done, 0 done before" in call([sweep, "run", study]) and "2 runs, 2 done" in call([sweep, "collect", study])
@@ -238,7 +239,7 @@ def test_pages_do_not_drift(bench):
         assert described - {"-q", "-h", "-V"} == used | ({"--help"} if not used else set()), f"engram {command}: usage {sorted(used)}, options {sorted(described)}"
         offered = complete(bench, f"engram {command} -" if command else "engram -")
         assert set(offered) == used, f"engram {command}: completion {sorted(offered)}, usage {sorted(used)}"
-        if command in ("train", "test", "plan", "calibrate"):
+        if command in ("train", "test", "plan", "calibrate", "watch"):
             allowed = set(re.findall(OPTION, ask(bench, command, "--frob", code=2).split("allowed are ")[1].split("(")[0]))
             assert allowed == used, f"engram {command} takes {sorted(allowed)}, usage {sorted(used)}"
         page = re.sub(r"\\f[BIR]", "", page_of(bench, f"engram-{command}" if command else "engram")).replace("\\-", "-").replace("\\&", "").replace("\\e", "\\").splitlines()
@@ -275,6 +276,7 @@ def test_completion(bench):
     assert complete(bench, "engram train a.yaml ", here) == []
     assert complete(bench, "engram train a.yaml -o r", here) == complete(bench, "engram train --resume ", here) == ["results"]
     assert complete(bench, "engram train a.yaml --ov") == ["--overwrite"]
+    assert complete(bench, "engram watch ", here) == complete(bench, "engram watch --every 5 r", here) == ["results"] and complete(bench, "engram watch results ", here) == []
     sections = [line.split(":")[0] for line in call([installed(bench, "bin", "engram"), "list"]).splitlines() if re.match(r"\w+:", line)]
     listed = complete(bench, "engram list ")
     assert len(sections) >= 9 and set(sections) | {"patterns", "lif", "balanced_ei", "rls", "none"} <= set(listed), listed

@@ -594,6 +594,25 @@ def test_other_systems(bench):
     assert os.path.exists(bench.path("d", "f.svg")) and not os.path.exists(bench.path("d", "f.png")), said
 
 
+def test_tuning(bench):
+    """Curves fill their axes, for the legend is above them, in one line: neurons by number, from left to right, and the mean."""
+    tuned = shutil.copytree(bench.path("balanced"), bench.path("tuned"))
+    bench.succeed(["test", tuned, "--overwrite", "--trials", "1", "-P", "protocol.tuning=on"])
+    for width in (89, 140):
+        with plt.rc_context(style()):
+            panel = plot_balanced.tuning(Run(tuned), options())
+            figure = new_figure(width, panel.height)
+            panel.draw(figure)
+            figure.canvas.draw()
+        (axes,), most = figure.axes, max(line.get_ydata().max() for line in figure.axes[0].lines)
+        assert most < axes.get_ylim()[1] < 1.1 * most and axes.get_ylim()[0] == 0, (most, axes.get_ylim())
+        words = axes.get_legend().get_texts()
+        places = [word.get_window_extent() for word in words]
+        assert re.match(r"neuron \d+ \d+ .*mean", " ".join(word.get_text() for word in words)) and len({round(place.y0 + place.y1) for place in places}) == 1, [word.get_text() for word in words]
+        assert 0 <= axes.get_legend().get_window_extent().x0 and places[-1].x1 <= figure.bbox.width, places
+        plt.close(figure)
+
+
 def test_tasks_not_trained_yet(bench):
     """A run that has trained its first task only has the targets of all."""
     begun = bench.path("begun")
@@ -768,4 +787,4 @@ def test_states(bench):
     assert "exit code 4" in open(bench.path("failed.html"), encoding="utf-8").read() and "30 of 60" in open(bench.path("dead.html"), encoding="utf-8").read()
 
 
-run_tests([test_learning_curve, test_units, test_order, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_tasks_not_trained_yet, test_plot_refusals, test_live, test_live_curves, test_states])
+run_tests([test_learning_curve, test_units, test_order, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_tuning, test_tasks_not_trained_yet, test_plot_refusals, test_live, test_live_curves, test_states])

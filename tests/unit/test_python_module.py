@@ -519,5 +519,25 @@ def test_examples(bench):
     assert not long, f"{long}: examples are short"
 
 
+def test_examples_complain(bench):
+    """What a run does not have, words too few or too many, a file that cannot be written: one message, exit code 2, of every example."""
+    examples, out = os.path.join(TOOLS, "examples"), small(bench, "patterns")
+    begun = shutil.copytree(out, bench.path("begun"))
+    for name in os.listdir(begun):
+        if name not in ("metrics.csv", "parameters.yaml"):
+            (shutil.rmtree if os.path.isdir(os.path.join(begun, name)) else os.remove)(os.path.join(begun, name))
+    with open(os.path.join(begun, "metrics.csv"), "r+") as file:
+        file.truncate(len(file.readline()))
+    wrong = {"learning_curve.py": [(("nowhere", "x.png"), "nowhere: there is no such folder"), ((begun, "x.png"), "no score yet"), ((out, "nowhere/x.png"), "nowhere/x.png")],
+             "psth.py": [((out, "left", "x.png"), "no task 'left'"), ((begun, "0", "x.png"), "the run is not finished"), ((out, "x.png"), "psth.py RUN TASK FIGURE")],
+             "weights.py": [((begun, "x.png"), "edges.h5"), ((out,), "weights.py RUN FIGURE")],
+             "table_of_runs.py": [(("nowhere",), "nowhere: there is no such folder"), ((out, "learning.mew"), "do not differ in 'learning.mew'"), ((), "table_of_runs.py FOLDER [PARAMETER]")]}
+    assert set(wrong) == {name for name in os.listdir(examples) if name.endswith(".py")}, wrong.keys()
+    for name, cases in wrong.items():
+        for words, wanted in [*cases, (("one", "word", "too", "many"), f": {name} ")]:
+            done = subprocess.run([sys.executable, "-B", os.path.join(examples, name), *words], env=dict(ENVIRONMENT, PYTHONPATH=TOOLS), cwd=bench.work, capture_output=True, text=True, timeout=400)
+            assert done.returncode == 2 and wanted in done.stderr and done.stderr.startswith(f"{name}: ") and done.stderr.count("\n") == 1, (name, words, done)
+
+
 run_tests([test_run, test_parameters_as_used, test_values, test_synapses, test_spikes, test_neo, test_what_a_system_has, test_circuit, test_circuit_of_nodes, test_by_name, test_psth, test_names, test_bad_paths, test_unfinished, test_damaged,
-           test_without_packages, test_runs, test_examples])
+           test_without_packages, test_runs, test_examples, test_examples_complain])

@@ -143,6 +143,9 @@ static void test_csv_bad_values(void **state) {
         refuse(f, text, wanted);
     }
     refuse(f, "t,a,b\n0,,1\n", ":2: column 'a': '' is not a number");
+    refuse(f, "time_ms,a,side\n0,1,left\n1,1,left\n", ":2: column 'side': 'left' is not a number; a column that names conditions is called 'condition'\n");
+    refuse(f, "time_ms,a,side\n0,1,left\n1,1,left\n", ":3: column 'side': 'left' is not a number\n");
+    refuse(f, "condition,time_ms,a,side\nx,0,1,left\n", ":2: column 'side': 'left' is not a number\n");
     refuse(f, "t,a\n0,\"1\n", ":2: column 'a': '1' is not a number");
     refuse(f, "t,a\n0,-0.5\n", ":2: column 'a': -0.5 is negative, allowed are numbers >= 0");
     refuse(f, "t,a\nx,1\n", ":2: column 't': 'x' is not a number");

@@ -1,6 +1,4 @@
 """The score of every loop and the rate: learning_curve.py RUN FIGURE"""
-import sys
-
 import matplotlib
 
 matplotlib.use("Agg")
@@ -8,17 +6,24 @@ import engram
 import matplotlib.pyplot as plt
 import numpy as np
 
-run = engram.load(sys.argv[1])
-score, last = run.score
-columns = run.columns
-measured = np.isfinite(columns[score])
-figure, (top, bottom) = plt.subplots(2, 1, sharex=True, layout="constrained")
-for number, name in enumerate(run.tasks):
-    of_task = measured & (columns["task"] == number)
-    top.plot(columns["loop"][of_task], columns[score][of_task], ".-", label=f"task {name}")
-bottom.plot(columns["loop"], columns["rate_hz"], color="grey")
-top.set(ylabel=score, title=f"{run.system}, {run.state}: {score} {last:.3g} after {run.loops} loops", ylim=(min(0, np.nanmin(columns[score])), None))
-bottom.set(xlabel="Training loop", ylabel="Rate (Hz)")
-top.legend()
-figure.savefig(sys.argv[2])
-print(f"{score} {last:.6g} after {run.loops} loops")
+
+def main(folder, path):
+    run = engram.load(folder)
+    score, last = run.score
+    if not np.isfinite(last):
+        raise engram.EngramError(f"{folder}: no score yet, the run is {run.state}")
+    columns = run.columns
+    measured = np.isfinite(columns[score])
+    figure, (top, bottom) = plt.subplots(2, 1, sharex=True, layout="constrained")
+    for number, name in enumerate(run.tasks):
+        of_task = measured & (columns["task"] == number)
+        top.plot(columns["loop"][of_task], columns[score][of_task], ".-", label=f"task {name}")
+    bottom.plot(columns["loop"], columns["rate_hz"], color="grey")
+    top.set(ylabel=score, title=f"{run.system}, {run.state}: {score} {last:.3g} after {run.loops} loops", ylim=(min(0, np.nanmin(columns[score])), None))
+    bottom.set(xlabel="Training loop", ylabel="Rate (Hz)")
+    top.legend()
+    figure.savefig(path)
+    print(f"{score} {last:.6g} after {run.loops} loops")
+
+
+engram.script(main)

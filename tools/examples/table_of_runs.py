@@ -1,12 +1,18 @@
-"""The runs below a folder: in what they differ, how far they are, what they score: table_of_runs.py FOLDER [PARAMETER]
+"""The runs below a folder, in what they differ, how far they are, what they score: table_of_runs.py FOLDER [PARAMETER]
 With a parameter, the score for each of its values, mean over the runs that have it."""
-import sys
-
 import engram
 
-table = engram.runs(sys.argv[1])
-if len(sys.argv) == 2:
-    print(table.to_string(index=False))
-else:
-    done = table[table.state == "done"]
-    print(done.groupby(sys.argv[2])["last"].agg(["mean", "std", "count"]).to_string())
+
+def main(folder, parameter=None):
+    engram.optional("pandas", "a table")
+    table = engram.runs(folder)
+    if parameter is None:
+        print(table.to_string(index=False))
+    elif parameter not in table:
+        raise engram.EngramError(f"{folder}: runs do not differ in '{parameter}'; there is {', '.join(table.columns)}")
+    else:
+        done = table[table.state == "done"]
+        print(done.groupby(parameter)["last"].agg(["mean", "std", "count"]).to_string())
+
+
+engram.script(main)

@@ -10,6 +10,7 @@ _engram_options() {
     check) echo '-P' ;;
     plan) echo '-P --ranks --ranks-per-node --memory-per-node --machine --rate --sbatch --csv -o --overwrite' ;;
     calibrate) echo '-o --name --memory-per-node --quick --overwrite --quiet' ;;
+    watch) echo '--every --once -o' ;;
     status | list) ;;
     *) echo '--help --version' ;;
   esac
@@ -61,7 +62,7 @@ _engram() {
   for ((at = 1; at < last; at++)); do # what stands before the word
     previous=${words[at]}
     case $previous in
-      -o | -P | --ranks | --ranks-per-node | --memory-per-node | --machine | --rate | --sbatch | --csv | --name | --resume | --max-hours | --trials | --skip-trials | --ranks-per-trial | --delete-neurons | --delete-synapses | --delete-unit-synapses | --shuffle-synapses | --noise | --delete-spike | --spikes) ((++at < last)) && previous='' ;;
+      -o | -P | --ranks | --ranks-per-node | --memory-per-node | --machine | --rate | --every | --sbatch | --csv | --name | --resume | --max-hours | --trials | --skip-trials | --ranks-per-trial | --delete-neurons | --delete-synapses | --delete-unit-synapses | --shuffle-synapses | --noise | --delete-spike | --spikes) ((++at < last)) && previous='' ;;
       -*) previous='' ;;
       *) if [[ -z $command ]]; then command=$previous; else argument=1; fi; previous='' ;;
     esac
@@ -70,7 +71,7 @@ _engram() {
   case $previous in
     -P) mapfile -t COMPREPLY < <(compgen -W "$(_engram_parameters "$program" "$word")" -- "$word") ;;
     -o | --resume)
-      if [[ $previous == -o && $command =~ ^(test|calibrate)$ ]]; then mapfile -t COMPREPLY < <(compgen -f -- "$word"); else mapfile -t COMPREPLY < <(compgen -d -- "$word"); fi
+      if [[ $previous == -o && $command =~ ^(test|calibrate|watch)$ ]]; then mapfile -t COMPREPLY < <(compgen -f -- "$word"); else mapfile -t COMPREPLY < <(compgen -d -- "$word"); fi
       compopt -o filenames 2>/dev/null ;;
     --machine | --sbatch)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
@@ -81,7 +82,7 @@ _engram() {
       if [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_engram_options "$command")" -- "$word")
       elif [[ -z $command ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'train test check plan calibrate status list' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'train test check plan calibrate status watch list' -- "$word")
       elif [[ $command == status ]]; then # as many folders as there are
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
         compopt -o filenames 2>/dev/null
@@ -91,7 +92,7 @@ _engram() {
         :
       elif [[ $command == list ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_engram_list "$program" names)" -- "$word")
-      elif [[ $command == test ]]; then
+      elif [[ $command =~ ^(test|watch)$ ]]; then
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
         compopt -o filenames 2>/dev/null
       else
