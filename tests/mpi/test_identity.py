@@ -140,7 +140,8 @@ CASES = {
                                                                 "delay_sd": "0.2 ms"}, "test": {"trials": 1}, "output": {"edges": "all"}}),  # blocks on 1 to 4 ranks, lists on 7
     "populations_single": merged(BASE, POPULATIONS, {"network": {"connections": "[20, 10, 15, 8]", "wiring": "in_degree", "weight_precision": "fixed", "delay": "[1.5, 1]", "delay_sd": "0.4 ms"},
                                                      "neuron": {"precision": "single"}, "test": {"trials": 1}, "output": {"report": "[drive, v, input]"}}),
-    "populations_table": merged(BASE, POPULATIONS, {"network": {"projections": "projections.csv", "background": "current"}, "plastic": {"kind": "existing", "trained": "excitatory"}}),
+    "populations_table": merged(BASE, POPULATIONS, {"network": {"projections": "projections.csv", "background": "current"}, "plastic": {"kind": "existing", "trained": "excitatory"},
+                                                    "guards": {"max_rate": "400 Hz"}}),
     "populations_in_degree": merged(BASE, POPULATIONS, {"network": {"connections": "[4, 3, 5, 2]", "wiring": "in_degree", "weight_cv": 0.8, "distribution": "lognormal"},
                                                         "neuron": {"threshold": "[-50, -52]", "refractory": "[2, 1]", "start_mean": "[-58, -60]"}}),
     "populations_out_degree": merged(BASE, POPULATIONS, LIF, {"network": {"connections": "[4, 3, 5, 2]", "wiring": "out_degree", "multapses": "false", "weight": "[0.5, -1]", "background_weight": 0.3,
