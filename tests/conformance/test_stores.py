@@ -39,7 +39,7 @@ SETS = {
     "rates, phi": ["neuron.model=theta", "network.kind=random", "plastic.kind=existing", "learning.mu=0", "targets.kind=sines", "targets.quantity=rate", "simulation.dt=1 ms"],
 }
 HALF_LIMIT = 1e-3
-SIGNS_HALF_LIMIT = 1e-2  # some synapses are frozen at another instant
+SIGNS_HALF_LIMIT = 0.1  # some synapses are frozen at another instant: 5e-4 to 4e-2 with 12 networks
 SHARED = ("groups of 4", "all to all")
 
 
