@@ -73,7 +73,7 @@ int command_watch(int argc, char **argv) {
         result = status_fail(STATUS_INPUT, "the page is written by " TOOL ", which did not come with this program: it is looked for in share/engram of the "
                                            "installation and in the sources around build/; engram status tells of runs without it");
     if (result == STATUS_OK) result = become(tool, &options);
-    fprintf(stderr, "engram: error: %s\n", status_message());
+    status_print();
     free(tool);
     return result;
 }

@@ -42,7 +42,7 @@ void log_warning(const context *context, const char *format, ...) __attribute__(
 void log_warnings_release(const context *context);
 
 /** End the whole job at once: a bug, or a library call that failed on this rank only. Not collective.
- *  Prints the rank and the message, then MPI_Abort with code 1. */
+ *  Prints the rank and the message, and warnings of this rank that wait, then MPI_Abort with code 1. */
 void context_abort(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 /** Abort when an MPI or HDF5 call (@p what) returned failure. Not collective. */

@@ -44,6 +44,9 @@ const char *status_message(void);
 /** Forget the messages remembered on this rank. Not collective. */
 void status_forget(void);
 
+/** Print the messages remembered on this rank to stderr, each prefixed "engram: error: ", and forget them. Not collective. */
+void status_print(void);
+
 /** Agree on the worst status of all ranks and print the messages of one of them.
  *  Collective. Rank 0 prints those of the lowest rank with the largest code to stderr, prefixed "engram: error: "; all ranks forget theirs.
  *  In one of several groups of ranks nothing is printed and, after a failure, nothing forgotten: the whole job agrees later (status_held()).

@@ -44,7 +44,7 @@ static int spawn_server(int socket, pid_t *server) {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, socket, STDIN_FILENO);
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-#ifndef __SANITIZE_ADDRESS__ /* whose reports are wanted */
+#ifndef ENGRAM_SANITIZED /* whose reports are wanted */
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
 #endif
     posix_spawnattr_init(&attributes);

@@ -68,7 +68,7 @@ static void limit_request(const server *self, int64_t bytes) {
     getrusage(RUSAGE_SELF, &used);
     rlim_t seconds = (rlim_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec + 1);
     lower_limit(RLIMIT_CPU, seconds + SERVER_SECONDS + (rlim_t)((bytes + self->chunk) / SERVER_BYTES_A_SECOND));
-#ifndef __SANITIZE_ADDRESS__ /* which needs terabytes of it */
+#ifndef ENGRAM_SANITIZED /* which needs terabytes of it */
     lower_limit(RLIMIT_AS, self->program + MEMORY_FOR_HDF5 + 2 * (rlim_t)bytes);
 #else
     (void)self;

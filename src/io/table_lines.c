@@ -60,10 +60,12 @@ static bool fill(table_lines *lines) {
     if (wanted > lines->left) wanted = lines->left;
     got = read_bytes(lines->descriptor, lines->buffer + lines->filled, wanted);
     if (got < 0) lines->lost = status_fail(STATUS_FAILURE, "%s: cannot be read: %s", lines->path, strerror(errno));
-    lines->left = got < wanted ? 0 : lines->left - got; /* one that becomes shorter meanwhile ends there */
+    else if (got < wanted) /* its last number may be half of one */
+        lines->lost = status_fail(STATUS_INPUT, "%s: became shorter while it was read: is somebody writing it?", lines->path);
+    lines->left -= got > 0 ? got : 0;
     if (got > 0) lines->filled += got;
     lines->buffer[lines->filled] = '\0';
-    return got > 0;
+    return lines->lost == STATUS_OK;
 }
 
 static void skip_mark(table_lines *lines) {

@@ -28,6 +28,9 @@ void log_line(const context *context, const char *format, ...) {
     fflush(stdout);
 }
 
+/** Those of this rank that wait: for context_abort(), which is told of no context. */
+static log_warnings *waiting;
+
 /** Behind those that wait already. */
 static void keep_warning(log_warnings *warnings, const char *format, va_list arguments) {
     char *message, *text;
@@ -35,6 +38,7 @@ static void keep_warning(log_warnings *warnings, const char *format, va_list arg
     if (asprintf(&text, "%sengram: warning: %s\n", warnings->text ? warnings->text : "", message) < 0) context_abort("memory: no room for a warning");
     free(message), free(warnings->text);
     warnings->text = text;
+    waiting = warnings;
 }
 
 void log_warning(const context *context, const char *format, ...) {
@@ -57,6 +61,7 @@ void log_warnings_release(const context *context) {
     if (warnings->text) fputs(warnings->text, stderr);
     free(warnings->text);
     *warnings = (log_warnings){0};
+    waiting = NULL;
 }
 
 void context_abort(const char *format, ...) {
@@ -69,6 +74,7 @@ void context_abort(const char *format, ...) {
     vfprintf(stderr, format, arguments);
     va_end(arguments);
     fputc('\n', stderr);
+    if (waiting) fputs(waiting->text, stderr); /* memory that is refused is no bug: what was found before may say why */
     fflush(stderr);
     if (initialised) MPI_Abort(MPI_COMM_WORLD, 1);
     _Exit(1);

@@ -16,7 +16,7 @@ enum { ALIGNMENT = 64, PAGE = 4096, LOOK_BYTES = 32 << 20 };
 
 /** Blocks from this size have pages of their own, which go back to the system when freed; malloc would keep them.
  *  Not where the address sanitizer watches malloc. */
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ENGRAM_SANITIZED
 static const size_t map_from = SIZE_MAX;
 #else
 static const size_t map_from = 1 << 20;

@@ -31,6 +31,16 @@ void status_forget(void) {
     messages[0] = '\0';
 }
 
+void status_print(void) {
+    for (char *line = messages; *line; line += *line != '\0') {
+        size_t length = strcspn(line, "\n");
+        fprintf(stderr, "engram: error: %.*s\n", (int)length, line);
+        line += length;
+    }
+    fflush(stderr);
+    status_forget();
+}
+
 /** To rank 0, whose warnings come behind it: what two ranks print, a launcher may put in any order. */
 static void bring_message(const context *context, int from) {
     enum { TAG = 1 };
@@ -43,16 +53,7 @@ status status_agree(const context *context, status mine) {
     CHECK_MPI(MPI_Allreduce(&local, &worst, 1, MPI_2INT, MPI_MAXLOC, context->comm)); /* equal codes: the lowest rank */
     if (worst.code != STATUS_OK && context->groups) return (status)worst.code;
     if (worst.code != STATUS_OK && worst.rank != 0) bring_message(context, worst.rank);
-    if (worst.code != STATUS_OK && context->rank == 0) {
-        char *line = messages;
-        while (*line) {
-            size_t length = strcspn(line, "\n");
-            fprintf(stderr, "engram: error: %.*s\n", (int)length, line);
-            line += length;
-            if (*line) line++;
-        }
-        fflush(stderr);
-    }
+    if (worst.code != STATUS_OK && context->rank == 0) status_print();
     status_forget();
     return (status)worst.code;
 }

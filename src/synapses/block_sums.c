@@ -173,7 +173,7 @@ static cursor cursor_begin(const run *runs, int count, const uint32_t *word, con
 #define UNITS ((int32_t)word[k] >> BLOCKS_WEIGHT)
 /* Leaves at once when the sum does not fit: all are then made anew. gcc 12 makes of the builtin a sum in a register, a store and a condition that is kept,
  * which takes half as long again. */
-#if defined __x86_64__ && defined __GNUC__ && !defined __clang__ && !defined __SANITIZE_ADDRESS__ /* clang does not unroll the assembly, and needs none */
+#if defined __x86_64__ && defined __GNUC__ && !defined __clang__ && !defined ENGRAM_SANITIZED /* clang does not unroll the assembly, and needs none */
 #define ADD_NARROW(sum, units) __asm__ goto("addw %w1, %0\n\tjo %l[narrow]" : : "m"(*(sum)), "r"(units) : "cc", "memory" : narrow)
 #else
 #define ADD_NARROW(sum, units) if (__builtin_add_overflow(*(sum), (int16_t)(units), sum)) goto narrow

@@ -143,12 +143,21 @@ static status fail_other(const run_inputs *of, const config *config, const input
     return result;
 }
 
-/** Does a test name another file in the place of the run's, of other content? Told if so. */
-static bool takes_other(const context *context, const run_inputs *of, const config *config, const input *now, const input *before) {
-    if (!of->test || !(config_path_is(config, now->name) & PATH_OTHER) || !*now->path) return false;
-    if (strcmp(now->path, before->path) == 0 || strcmp(now->hash, before->hash) == 0 || strcmp(now->hash, CONFIG_UNREADABLE) == 0) return false;
-    log_line(context, "%s: the test is of %s, of other content than '%s', with which the run was trained", now->name, now->path, before->path);
-    return true;
+/** Does a test name, in the place of the run's, a file of other content, or of none that can be read? */
+static bool names_other(const run_inputs *of, const config *config, const input *now, const input *before) {
+    if (!of->test || !*now->path || !(config_path_is(config, now->name) & PATH_OTHER)) return false;
+    return strcmp(now->hash, before->hash) != 0 || strcmp(now->hash, CONFIG_UNREADABLE) == 0;
+}
+
+/** The file that a test names in the place of the run's. Where it cannot be read the run's own copy is not what was asked for. @return not agreed */
+static status settle_other(const context *context, const input *now, const input *before) {
+    if (strcmp(now->hash, CONFIG_UNREADABLE) == 0)
+        return status_fail(STATUS_INPUT, "%s: %s cannot be read; the test was to be of it: name one that can be, or leave it out", now->name, now->path);
+    if (*before->path)
+        log_line(context, "%s: the test is of %s, of other content than '%s', with which the run was trained", now->name, now->path, before->path);
+    else
+        log_line(context, "%s: the test is of %s; the run was trained with none in its place", now->name, now->path);
+    return STATUS_OK;
 }
 
 /** Collective; not agreed, but the same on all ranks. */
@@ -156,8 +165,10 @@ static status settle(const context *context, const run_inputs *of, config *confi
     char *shown = utf8_from_bytes(now->path); /* as a checkpoint names it */
     bool moved = strcmp(now->path, before->path) != 0 && strcmp(shown, before->path) != 0;
     status result = STATUS_OK;
-    if ((!*now->path && !*before->path) || (moved && takes_other(context, of, config, now, before))) /* no file was named, then or now; or that is wanted */
+    if (!*now->path && !*before->path) /* no file was named, then or now */
         result = STATUS_OK;
+    else if (moved && names_other(of, config, now, before))
+        result = settle_other(context, now, before);
     else if (!*before->path)
         result = fail_new(now->name, now->path, false);
     else if (!*now->path)

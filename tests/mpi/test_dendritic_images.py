@@ -152,7 +152,8 @@ def test_other_images(bench):
         bench.succeed(["train", bench.path("empty.yaml"), "-o", out, *words("dendritic", given[kind], {"learning.loops": 2, "test.every": 0})])
         before = read(out, "test.h5", "test/0/images")
         said = bench.succeed(["test", out, "--overwrite", "-P", f"{key}={bench.path(other)}"], ranks=2)
-        assert f"{key}: the test is of {bench.path(other)}, of other content than '{given[kind].get(key[9:], '')}', with which the run was trained" in said, said
+        was = given[kind].get(key[9:])
+        assert f"{key}: the test is of {bench.path(other)}" + (f", of other content than '{was}', with which the run was trained" if was else "; the run was trained with none in its place") in said, said
         after = read(out, "test.h5", "test/0/images")
         assert before.shape[1:] == after.shape[1:] and not any(np.allclose(one, two) for one in before for two in after), kind
         if kind == "idx":
@@ -160,6 +161,8 @@ def test_other_images(bench):
         if large:
             code, _, err = bench.run(["test", out, "--overwrite", "-P", f"{key}={bench.path(large)}"])
             assert code == 2 and re.search("large|49 pixels", err), err
+        code, _, err = bench.run(["test", out, "--overwrite", "-P", f"{key}={bench.path('nowhere')}"], 2)
+        assert code == 2 and f"{key}: {bench.path('nowhere')} cannot be read; the test was to be of it" in err, err
         code, _, err = bench.run(["train", "--resume", out, "-P", f"{key}={bench.path(other)}", "-P", "learning.loops=3"])
         assert code == 2 and key in err, err
         if kind == "idx":

@@ -95,14 +95,15 @@ def test_data_that_is_read(bench):
 
 
 def refused(bench, ranks, overrides, before, wanted):
-    """Run under the shell commands `before`; the run must end with 1 and a message."""
+    """Run under the shell commands `before`; the run must end with 1 and a message. What it was warned of is not lost with it, where it is rank 0 that ends it."""
     config = bench.config("refused.yaml", NETWORK)
-    command = ["bash", "-c", f'{before}; exec "$@"', "engram", bench.engram, "train", config, "-o", bench.path("never")] + [word for o in overrides for word in ("-P", o)]
+    command = ["bash", "-c", f'{before}; exec "$@"', "engram", bench.engram, "train", config, "-o", bench.path("never")] + [word for o in [*overrides, "neuron.threshold_coupling=0.2/ms"] for word in ("-P", o)]
     launcher = [] if ranks == 1 else [MPIRUN, "-n", str(ranks)]
     done = subprocess.run(launcher + command, env=ENVIRONMENT, capture_output=True, text=True, timeout=240)
     told = f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert done.returncode == 1, told
     assert re.search(r"engram: fatal \(rank \d\): memory: cannot allocate [\d.]+ [MG]iB for " + wanted, done.stderr), told
+    assert done.stderr.count("belongs to model 'glif5'") == 1 or ranks > 1, told
     assert not os.path.exists(bench.path("never")), told
 
 

@@ -197,6 +197,8 @@ def test_watch(bench):
                           ([out, "-o"], "a file name that ends in .html"), ([out, "--every"], "a number of seconds")):
         said, wrong = watch(bench, *words, code=2)
         assert not said and wanted in wrong and wrong.startswith("engram: error: ") and wrong.count("\n") == 1, wrong
+    wrong = watch(bench, out, "--frob", "--every", "0", code=2)[1]
+    assert [line.startswith("engram: error: ") for line in wrong.splitlines()] == [True, True], wrong
     assert "there is no directory" in watch(bench, bench.path("nowhere"), code=2)[1] and "a file .html" in watch(bench, out, "-o", "page.txt", code=2)[1]
 
 

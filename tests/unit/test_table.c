@@ -16,6 +16,7 @@
 
 #include "engram/table.h"
 #include "io/h5_server.h"
+#include "io/table_private.h"
 
 typedef struct {
     context job;
@@ -184,6 +185,29 @@ static void test_csv_many_mistakes(void **state) {
     for (int i = 0; i < 25; i++) snprintf(text + strlen(text), 32, "%d,bad%d\n", i, i);
     refuse(f, text, "'bad9' is not a number\nengram: error: ... and 15 more\n");
     assert_null(strstr(f->message, "bad10"));
+}
+
+/** Somebody writes the file anew while it is read, a part at a time: what is there of it is no table, though each of its lines might be. */
+static void test_csv_becomes_shorter(void **state) {
+    fixture *f = *state;
+    enum { BYTES = 4 << 20, LINE = 16 };
+    char *text = malloc(BYTES), *start, *end;
+    for (int at = 0; at < BYTES; at += LINE) snprintf(text + at, LINE, "%014d", at), text[at + LINE - 2] = '0', text[at + LINE - 1] = '\n';
+    write_text(f, text, BYTES);
+    table_lines lines;
+    assert_int_equal(table_lines_open(f->path, BYTES, &lines), STATUS_OK);
+    int whole = 0;
+    while (table_lines_next(&lines, &start, &end)) assert_true(end - start == LINE - 1 && whole++ < BYTES / LINE);
+    assert_true(whole == BYTES / LINE && lines.lost == STATUS_OK);
+    table_lines_close(&lines);
+    assert_int_equal(table_lines_open(f->path, BYTES, &lines), STATUS_OK);
+    assert_int_equal(truncate(f->path, BYTES / 2 + 3), 0);
+    while (table_lines_next(&lines, &start, &end)) assert_int_equal(end - start, LINE - 1);
+    assert_int_equal(lines.lost, STATUS_INPUT);
+    assert_non_null(strstr(status_message(), "became shorter while it was read"));
+    status_forget();
+    table_lines_close(&lines);
+    free(text);
 }
 
 static void test_missing_file(void **state) {
@@ -356,6 +380,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_csv_conditions), cmocka_unit_test(test_csv_interleaved_conditions), cmocka_unit_test(test_csv_dialects),
         cmocka_unit_test(test_csv_no_final_newline), cmocka_unit_test(test_csv_bad_values), cmocka_unit_test(test_csv_bad_rows),
         cmocka_unit_test(test_csv_bad_header), cmocka_unit_test(test_csv_many_mistakes), cmocka_unit_test(test_missing_file),
+        cmocka_unit_test(test_csv_becomes_shorter),
         cmocka_unit_test(test_hdf5_types), cmocka_unit_test(test_hdf5_names), cmocka_unit_test(test_hdf5_bad_values),
         cmocka_unit_test(test_hdf5_bad_files), cmocka_unit_test(test_hdf5_damaged), cmocka_unit_test(test_interpolation),
     };
