@@ -11,7 +11,7 @@
 #include <arm_neon.h>
 #endif
 
-enum { ROUNDS = 7, EACH = RANDOM_EACH };
+enum { ROUNDS = 7, EACH = RANDOM_EACH, WHOLE = 16 }; /* WHOLE: so many blocks instructions leave none of */
 
 /** Of a call: keys of all rounds, the halves of its first block and what the next one has more, in one of them. */
 typedef struct { uint64_t key[ROUNDS + 1][2], low, high, low_step, high_step; } request;
@@ -65,7 +65,7 @@ static void blocks_anywhere(const request *ask, int begin, int blocks, uint16_t 
     }
 }
 
-/* ---- by instructions; @return blocks that were made, the others are left. AT_ONCE: blocks whose rounds overlap ---- */
+/* ---- by instructions; @return blocks that were made, the others are left. AT_ONCE: blocks whose rounds overlap, a part of WHOLE ---- */
 
 #if defined __VAES__ && defined __AVX2__
 /** Two blocks in a vector. */
@@ -155,7 +155,16 @@ static request asked(uint64_t seed, random_purpose purpose, uint64_t id, uint64_
 }
 
 static void make(const request *ask, int blocks, uint16_t *draws) {
-    blocks_anywhere(ask, is_fast() ? blocks_fast(ask, blocks, draws) : 0, blocks, draws);
+    int done = is_fast() ? blocks_fast(ask, blocks, draws) : 0;
+    if (done < blocks && is_fast()) { /* more than are left are made, and dropped */
+        uint16_t more[WHOLE * EACH];
+        request rest = *ask;
+        rest.low += ask->low_step * (uint64_t)done, rest.high += ask->high_step * (uint64_t)done;
+        blocks_fast(&rest, WHOLE, more);
+        memcpy(draws + EACH * done, more, (size_t)(blocks - done) * EACH * sizeof *draws);
+        return;
+    }
+    blocks_anywhere(ask, done, blocks, draws);
 }
 
 void random_bulk(uint64_t seed, random_purpose purpose, uint64_t first, int blocks, uint64_t counter, uint16_t *draws) {

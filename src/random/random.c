@@ -103,12 +103,11 @@ static int set_add(integer_set *set, int64_t value) {
 }
 
 void random_below_each(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t base, int64_t bound, int draws, int64_t *chosen) {
-    enum { BLOCKS = 64, WHOLE = 16, A_BLOCK = 2, A_DRAW = RANDOM_EACH / A_BLOCK }; /* WHOLE: blocks that are made at once */
+    enum { BLOCKS = 64, A_BLOCK = 2, A_DRAW = RANDOM_EACH / A_BLOCK };
     uint16_t half[BLOCKS * RANDOM_EACH];
     for (int begin = 0; begin < draws; begin += A_BLOCK * BLOCKS) {
         const int some = draws - begin < A_BLOCK * BLOCKS ? draws - begin : A_BLOCK * BLOCKS;
-        const int blocks = (some + A_BLOCK * WHOLE - 1) / (A_BLOCK * WHOLE) * WHOLE;
-        random_bulk_counters(seed, purpose, id, base + (uint64_t)(begin / A_BLOCK), blocks, half);
+        random_bulk_counters(seed, purpose, id, base + (uint64_t)(begin / A_BLOCK), (some + A_BLOCK - 1) / A_BLOCK, half);
         for (int d = 0; d < some; d++) {
             const uint16_t *of = half + A_DRAW * d;
             const uint64_t bits = (uint64_t)of[3] << 48 | (uint64_t)of[2] << 32 | (uint64_t)of[1] << 16 | of[0];
