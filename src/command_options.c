@@ -42,3 +42,19 @@ const valued_option *option_find(const valued_option *options, size_t count, con
     }
     return NULL;
 }
+
+status command_words(int argc, char **argv, option_reader *read_option, void *line, const char **argument) {
+    status result = STATUS_OK;
+    bool seen = false; /* the command itself */
+    for (int at = 1; at < argc; at++) {
+        if (argv[at][0] == '-' && argv[at][1])
+            result = status_worse(result, read_option(argc, argv, &at, line));
+        else if (!seen)
+            seen = true;
+        else if (!*argument)
+            *argument = argv[at];
+        else
+            result = status_fail(STATUS_INPUT, "'%.100s' is one argument too many", argv[at]);
+    }
+    return result;
+}

@@ -1,4 +1,4 @@
-/* Options of a command that take a value. Nothing is collective. */
+/* What stands on the command line behind a command. Nothing is collective. */
 #ifndef ENGRAM_COMMAND_OPTIONS_H
 #define ENGRAM_COMMAND_OPTIONS_H
 
@@ -24,5 +24,13 @@ const char *option_value(int argc, char **argv, int *at, size_t length);
 
 /** Check a value and store it in the struct of options. @return STATUS_INPUT with a message for a value that is not allowed or missing */
 status option_set(const valued_option *option, const char *text, void *options);
+
+/** What a command makes of a word that begins with '-'. @param[in,out] at which word; moves to its value @param line of the command */
+typedef status option_reader(int argc, char **argv, int *at, void *line);
+
+/** All words: options go to @p read_option, of the others the first is the command, and the second its argument.
+ *  @param[out] argument stays NULL if there is none
+ *  @return STATUS_INPUT with messages for what is not allowed */
+status command_words(int argc, char **argv, option_reader *read_option, void *line, const char **argument);
 
 #endif

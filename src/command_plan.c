@@ -24,14 +24,18 @@ static const valued_option calibrate_valued[] = {
     {"--memory-per-node", "a number of GiB from 0.001 to 1000000, without a unit", 1e-3, 1e6, false, false, offsetof(calibrate_options, memory)},
 };
 
-static status parse_plan_option(int argc, char **argv, int *at, plan_options *options, const char **overrides) {
+/** What it says, and where overrides go. */
+typedef struct { plan_options *options; const char **overrides; } plan_line;
+
+static status read_plan_option(int argc, char **argv, int *at, void *line) {
+    plan_options *options = ((plan_line *)line)->options;
     const char *word = argv[*at];
     const valued_option *option = option_find(plan_valued, sizeof plan_valued / sizeof *plan_valued, word);
     if (option) return option_set(option, option_value(argc, argv, at, strlen(option->name)), options);
     if (strncmp(word, "-P", 2) == 0) {
         const char *value = option_value(argc, argv, at, 2);
         if (!value) return status_fail(STATUS_INPUT, "-P needs section.key=value");
-        overrides[options->override_count++] = value;
+        ((plan_line *)line)->overrides[options->override_count++] = value;
     } else if (strcmp(word, "--overwrite") == 0) {
         options->overwrite = true;
     } else {
@@ -42,18 +46,7 @@ static status parse_plan_option(int argc, char **argv, int *at, plan_options *op
 }
 
 static status parse_plan(int argc, char **argv, plan_options *options, const char **overrides) {
-    status result = STATUS_OK;
-    bool seen = false; /* the command itself */
-    for (int at = 1; at < argc; at++) {
-        if (argv[at][0] == '-' && argv[at][1])
-            result = status_worse(result, parse_plan_option(argc, argv, &at, options, overrides));
-        else if (!seen)
-            seen = true;
-        else if (!options->config)
-            options->config = argv[at];
-        else
-            result = status_fail(STATUS_INPUT, "'%.100s' is one argument too many", argv[at]);
-    }
+    status result = command_words(argc, argv, read_plan_option, &(plan_line){options, overrides}, &options->config);
     if (result == STATUS_OK && !options->config) result = status_fail(STATUS_INPUT, "engram plan needs a parameter file");
     if (result == STATUS_OK && options->overwrite && !options->sbatch && !options->csv)
         result = status_fail(STATUS_INPUT, "--overwrite is for the job script and the table: give --sbatch FILE or --csv FILE");

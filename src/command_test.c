@@ -21,7 +21,11 @@ static const valued_option valued_options[] = {
     {"--delete-spike", "a time from 0 to 1e9 ms from the start of a trial, without a unit", 0, 1e9, false, false, offsetof(test_options, delete_spike)},
 };
 
-static status parse_option(int argc, char **argv, int *at, test_options *options, const char **overrides) {
+/** What it says, and where overrides go. */
+typedef struct { test_options *options; const char **overrides; } test_line;
+
+static status read_option(int argc, char **argv, int *at, void *line) {
+    test_options *options = ((test_line *)line)->options;
     const char *word = argv[*at];
     const valued_option *option = option_find(valued_options, sizeof valued_options / sizeof *valued_options, word);
     if (option) return option_set(option, option_value(argc, argv, at, strlen(option->name)), options);
@@ -32,7 +36,7 @@ static status parse_option(int argc, char **argv, int *at, test_options *options
     } else if (strncmp(word, "-P", 2) == 0) {
         const char *value = option_value(argc, argv, at, 2);
         if (!value) return status_fail(STATUS_INPUT, "-P needs section.key=value");
-        overrides[options->override_count++] = value;
+        ((test_line *)line)->overrides[options->override_count++] = value;
     } else if (strcmp(word, "--quiet") != 0 && strcmp(word, "-q") != 0) {
         return status_fail(STATUS_INPUT,
                            "unknown option '%.100s' of engram test; allowed are --best, --trials, --skip-trials, -P, -o, --overwrite, --ranks-per-trial, "
@@ -43,18 +47,7 @@ static status parse_option(int argc, char **argv, int *at, test_options *options
 }
 
 static status parse(int argc, char **argv, test_options *options, const char **overrides) {
-    status result = STATUS_OK;
-    bool seen = false; /* the command itself */
-    for (int at = 1; at < argc; at++) {
-        if (argv[at][0] == '-' && argv[at][1])
-            result = status_worse(result, parse_option(argc, argv, &at, options, overrides));
-        else if (!seen)
-            seen = true;
-        else if (!options->directory)
-            options->directory = argv[at];
-        else
-            result = status_fail(STATUS_INPUT, "'%.100s' is one argument too many", argv[at]);
-    }
+    status result = command_words(argc, argv, read_option, &(test_line){options, overrides}, &options->directory);
     if (result == STATUS_OK && options->spikes && strcmp(options->spikes, "all") != 0 && strcmp(options->spikes, "none") != 0)
         result = status_fail(STATUS_INPUT, "--spikes %.100s: must be all or none", options->spikes);
     if (result == STATUS_OK && (!options->directory || !options->directory[0])) result = status_fail(STATUS_INPUT, "engram test needs the directory of a run");

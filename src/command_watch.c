@@ -24,7 +24,8 @@ static const valued_option valued_options[] = {
     {"--every", "a number of seconds from 0.2 to 3600, without a unit", 0.2, 3600, false, false, offsetof(watch_options, every)},
 };
 
-static status parse_option(int argc, char **argv, int *at, watch_options *options) {
+static status read_option(int argc, char **argv, int *at, void *line) {
+    watch_options *options = line;
     const char *word = argv[*at];
     const valued_option *option = option_find(valued_options, sizeof valued_options / sizeof *valued_options, word);
     if (option) return option_set(option, option_value(argc, argv, at, strlen(option->name)), options);
@@ -34,18 +35,7 @@ static status parse_option(int argc, char **argv, int *at, watch_options *option
 }
 
 static status parse(int argc, char **argv, watch_options *options) {
-    status result = STATUS_OK;
-    bool seen = false; /* the command itself */
-    for (int at = 1; at < argc; at++) {
-        if (argv[at][0] == '-' && argv[at][1])
-            result = status_worse(result, parse_option(argc, argv, &at, options));
-        else if (!seen)
-            seen = true;
-        else if (!options->directory)
-            options->directory = argv[at];
-        else
-            result = status_fail(STATUS_INPUT, "'%.100s' is one argument too many", argv[at]);
-    }
+    status result = command_words(argc, argv, read_option, options, &options->directory);
     if (result == STATUS_OK && (!options->directory || !options->directory[0])) result = status_fail(STATUS_INPUT, "engram watch needs the folder of a run");
     return result;
 }
