@@ -5,12 +5,15 @@ Equations and the order of a step: src/systems/dendritic/README.md, sections 2 a
 import csv
 import json
 import os
+import sys
 
 import h5py
 import numpy as np
 
-from choices import missing
-from engram_test import SLOW, contents, difference, edges, metrics, read, run_tests
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "science"))
+import reference  # noqa: E402
+from choices import missing  # noqa: E402
+from engram_test import SLOW, contents, difference, edges, metrics, read, run_tests  # noqa: E402
 
 BARS = {"stimulus.side": 4, "stimulus.pair_probability": 0.7, "network.neurons": 9}
 RATES = {  # ten times those of the paper, as in its bars of 4 x 4
@@ -189,32 +192,19 @@ def test_single_neuron(bench):
 ESCAPE, ESCAPE_REST, IMAGE = 37, 38, 39  # include/engram/random.h
 
 
-def philox(seed, purpose, ident, counter):
-    """Philox4x32-10 (Salmon et al. 2011) as include/engram/random.h lays it out. @param ident, counter broadcast @return [4][...] words"""
-    ident, counter = np.broadcast_arrays(np.asarray(ident, np.uint64), np.asarray(counter, np.uint64))
-    low, half = np.uint64(0xffffffff), np.uint64(32)
-    words = [counter & low, counter >> half, ident & low, ident >> half & np.uint64(0xffff) | np.uint64(purpose << 16)]
-    key = [seed & 0xffffffff, seed >> 32]
-    for _ in range(10):
-        first, second = words[0] * np.uint64(0xD2511F53), words[2] * np.uint64(0xCD9E8D57)
-        words = [second >> half ^ words[1] ^ np.uint64(key[0]), second & low, first >> half ^ words[3] ^ np.uint64(key[1]), first & low]
-        key = [(key[0] + 0x9E3779B9) & 0xffffffff, (key[1] + 0xBB67AE85) & 0xffffffff]
-    return np.array(words)
-
-
 def escape_draws(seed, stream, steps, neurons):
     """[step][neuron] U of 48 bits: 16 of a block of 8 steps, and 32 more."""
     step, j = np.arange(steps)[:, None], np.arange(neurons)[None, :]
-    block, word = philox(seed, ESCAPE, j, (stream << 40) + step // 8), step % 8 // 2
+    block, word = reference.words(seed, ESCAPE, j, (stream << 40) + step // 8), step % 8 // 2
     whole = np.choose(word, block)
     short = np.where(step % 2, whole >> np.uint64(16), whole & np.uint64(0xffff)).astype(float)
-    rest = philox(seed, ESCAPE_REST, j, (stream << 40) + step)[0].astype(float)
+    rest = reference.words(seed, ESCAPE_REST, j, (stream << 40) + step)[0].astype(float)
     return (short + (rest + 0.5) / 2**32) / 2**16
 
 
 def bars(seed, number, side, pair_probability):
     """An image to train with: pairs of an index with pair_probability, else two independent bars."""
-    words = philox(seed, IMAGE, np.arange(3), number)
+    words = np.array(reference.words(seed, IMAGE, np.arange(3), number))
     bits = [int(words[1][k]) << 32 | int(words[0][k]) for k in range(3)]
     first, picture = bits[1] * 2 * side >> 64, np.zeros((side, side))
     second = (first + side) % (2 * side) if ((bits[0] >> 11) + 0.5) / 2**53 < pair_probability else bits[2] * 2 * side >> 64
