@@ -69,6 +69,47 @@ static void test_theta_is_qif(void **state) { /* V3: v = tan(theta/2), with a cu
     config_free(config);
 }
 
+static double theta_slope(double theta, double drive) {
+    return (1 - cos(theta)) + drive * (1 + cos(theta));
+}
+
+/** What test_theta_step asks: as written, by libm. @param[out] spiked does theta pass pi? @return theta after a step of @p h membrane time constants */
+static double theta_as_written(double theta, double drive, double h, bool *spiked) {
+    const double k1 = theta_slope(theta, drive), k2 = theta_slope(theta + h / 2 * k1, drive), k3 = theta_slope(theta + h / 2 * k2, drive);
+    const double increment = h / 6 * (k1 + 2 * k2 + 2 * k3 + theta_slope(theta + h * k3, drive));
+    const double distance = fmod(3 * M_PI - theta, 2 * M_PI);
+    *spiked = increment > distance;
+    return fmod(fmod(theta + increment, 2 * M_PI) + 2 * M_PI, 2 * M_PI);
+}
+
+static void test_theta_step(void **state) {
+    (void)state;
+    enum { CELLS = 20001 };
+    config *config = CONFIGURE("neuron.model=theta");
+    for (double strongest = 0.1; strongest < 200; strongest *= 10) { /* with the strongest more than a turn in a step */
+        neurons *cells = make(config, CELLS, 0, CELLS, CELLS, 1);
+        double drive[CELLS], before[CELLS], largest = 0;
+        int64_t spikes = 0;
+        neurons_reset(cells, 0);
+        memcpy(before, cells->field[0], sizeof before);
+        for (int i = 0; i < CELLS; i++) drive[i] = strongest * (2 * fmod(i * 0.6180339887, 1) - 1);
+        neurons_step(cells, 0, 0, 0, CELLS, drive);
+        for (int i = 0; i < CELLS; i++) {
+            bool spiked;
+            const double wanted = theta_as_written(before[i], drive[i], 0.1, &spiked), off = fabs(remainder(cells->field[0][i] - wanted, 2 * M_PI));
+            const double sensitivity = 1 + fabs(drive[i]);
+            assert_true(cells->field[0][i] >= 0 && cells->field[0][i] <= 2 * M_PI);
+            assert_int_equal(neuron_fired(cells, i), spiked);
+            spikes += spiked;
+            if (off / sensitivity > largest) largest = off / sensitivity;
+        }
+        print_message("theta, |I| up to %g: %lld of %d spike, at most %.2g (1 + |I|) off\n", strongest, (long long)spikes, CELLS, largest);
+        assert_true(spikes > 0 && largest < 1e-13);
+        neurons_free(cells);
+    }
+    config_free(config);
+}
+
 static void check_interval(const char *refractory, int64_t wanted) {
     config *config = CONFIGURE("neuron.start=reset", refractory);
     neurons *cells = make(config, 1, 0, 1, 1, 0.1);
@@ -331,7 +372,7 @@ static void test_check(void **state) {
 int main(int argc, char **argv) {
     MPI_Init(&argc, &argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_theta_period), cmocka_unit_test(test_theta_silence), cmocka_unit_test(test_theta_is_qif),
+        cmocka_unit_test(test_theta_period), cmocka_unit_test(test_theta_silence), cmocka_unit_test(test_theta_is_qif), cmocka_unit_test(test_theta_step),
         cmocka_unit_test(test_lif_interval), cmocka_unit_test(test_lif_noise),     cmocka_unit_test(test_noise_of_step),
         cmocka_unit_test(test_collect),      cmocka_unit_test(test_partition), cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_single),     cmocka_unit_test(test_check),
