@@ -70,8 +70,9 @@ OF_LSNN = {"group": "dynamics", "base": "lsnn.yaml", "tries": {"learning.rate": 
            "tests": {**deleted("--trials 1"), "noise": "--trials 1 --noise 0.0042", "other": OTHER}, "score": "test loss", "most": False, "measure": measure.of_loss, "between": "test_loss", "every": 10,
            "larger": {400: {"learning.rate": ["0.001", "0.002", "0.005"], "network.adaptive": ["0", "0.5"]}, 1600: {"learning.rate": ["0.0005", "0.001", "0.002"]}}}
 OF_IMAGES = {task: {"stimulus.path": f"TASKS/{task}.h5"} for task in TASKS["codes"]}
+NOISE = "neuron.stochasticity_final"
 OF_DENDRITIC = {"group": "codes", "base": "images.yaml", "tasks": OF_IMAGES, "tests": deleted("--trials 1"), "score": "test loss", "most": False, "measure": measure.of_images,
-                "between": "test_loss", "every": 2, "quick": (100, 400), "larger": {1600: {"neuron.rate": ["1 Hz", "2 Hz", "5 Hz"]}}}
+                "between": "test_loss", "every": 2, "quick": (100, 400), "larger": {400: {"neuron.rate": ["5 Hz", "10 Hz"], NOISE: ["0.13", "0.2", "0.3"]}, 1600: {NOISE: ["0.2", "0.3", "0.5"]}}}
 TANH = {"learning.slow": "basis", "neuron.basis": "tanh"}
 STEEP = {**TANH, "neuron.basis_units": "400", "neuron.basis_gain": "6", "stimulus.kind": "none"}
 
@@ -93,8 +94,9 @@ RULES = {rule.name: rule for rule in (
     Rule("bptt", "LSNN, BPTT", fixed={"learning.rule": "bptt"}, **OF_LSNN),
     Rule("eprop", "LSNN, e-prop", fixed={"learning.rule": "eprop"}, **OF_LSNN),
     Rule("somatic", "somatic balance", fixed={"learning.rule": "somatic", "learning.decoder_rate": "[5e-4, 1e-4]", "learning.input_rate": "[5e-4, 1e-4]"},
-         tries={"neuron.rate": ["2 Hz", "5 Hz", "10 Hz"], "learning.inhibition_rate": ["[1.2e-3, 2.5e-4]", "[5e-4, 1e-4]"]}, **OF_DENDRITIC),
-    Rule("dendritic", "dendritic balance", fixed={"learning.rule": "dendritic"}, tries={"neuron.rate": ["2 Hz", "5 Hz", "10 Hz"], "learning.decoder_rate": ["[5e-4, 1e-4]", "[2e-4, 5e-5]"]}, **OF_DENDRITIC),
+         tries={"neuron.rate": ["2 Hz", "5 Hz", "10 Hz"], "learning.inhibition_rate": ["[1.2e-3, 2.5e-4]", "[5e-4, 1e-4]"], NOISE: ["0.13"]}, **OF_DENDRITIC),
+    Rule("dendritic", "dendritic balance", fixed={"learning.rule": "dendritic"}, tries={"neuron.rate": ["2 Hz", "5 Hz", "10 Hz"], "learning.decoder_rate": ["[5e-4, 1e-4]", "[2e-4, 5e-5]"], NOISE: ["0.13"]},
+         **OF_DENDRITIC),
     Rule("fast", "tight balance, FAST", "codes", "codes.yaml", {}, {"learning.feedforward_gain": ["0.1", "0.3", "0.5"], "learning.feedforward_rate": ["1e-3", "1e-2"]}, {
         "bars": {"network.dimensions": "64", "stimulus.path": "TASKS/bars.h5"}, "scenes": {"network.dimensions": "128", "stimulus.path": "TASKS/scenes.h5"}},
          deleted("--trials 1 -P stimulus.dataset=test_command"), "test shown nerr", False, measure.of_decoded, quick=(100, 400)),

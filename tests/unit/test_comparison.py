@@ -126,10 +126,13 @@ def tried(bench, rule, neurons, folder="."):
     keys = list(rule.tries)
     os.makedirs(bench.path(folder, "tries", rule.name, str(neurons)), exist_ok=True)
     with open(bench.path(folder, "tries", rule.name, str(neurons), "table.csv"), "w", encoding="utf-8") as file:
-        file.write(f"case,{keys[0]},{keys[1]},seed,score\n")
+        file.write(f"case,{','.join(keys)},seed,score\n")
         for run in study.runs:
-            place = sum(asked.index(run.overrides[key]) * weight for (key, asked), weight in zip(rule.tried(neurons).items(), (10, 1)))
-            file.write(f'{run.case},"{run.overrides[keys[0]]}","{run.overrides[keys[1]]}",{run.seed},{"" if place == 0 else place}\n')
+            place = 0  # the last key is the last digit
+            for key, asked in rule.tried(neurons).items():
+                place = 10 * place + asked.index(run.overrides[key])
+            values = ",".join(f'"{run.overrides[key]}"' for key in keys)
+            file.write(f'{run.case},{values},{run.seed},{"" if place == 0 else place}\n')
     return study
 
 
@@ -146,7 +149,8 @@ def test_studies(bench):
                 assert all(run.overrides[key] == wanted[key] for key in keys if key not in asked), (rule.name, run.name, wanted)
             wanted = {**wanted, **{key: values[-1] if rule.most else values[0] for key, values in asked.items()}}
             if not rule.most:
-                wanted[list(asked)[-1]] = list(asked.values())[-1][1]  # the first of all has no score
+                last = [key for key, values in asked.items() if len(values) > 1][-1]
+                wanted[last] = asked[last][1]  # the first of all has no score
             path = bench.path(rule.name, f"{neurons}.yaml")
             rules.write(path, rules.runs(rule, "tasks", bench.path("."), neurons))
             study = Study(path)
