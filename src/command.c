@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "command_help.h"
+#include "command_options.h"
 #include "command_plan.h"
 #include "command_test.h"
 #include "engram/schema.h"
@@ -25,54 +26,32 @@ static status complain(const char *before, const char *what, const char *after) 
     return status_fail(STATUS_INPUT, "%s%s%s (engram --help shows the usage)", before, what, after);
 }
 
-/** Value of an option that needs one: the rest of this word, or the next word. */
-static const char *value_of(int argc, char **argv, int *at, size_t flag_length) {
-    if (argv[*at][flag_length]) return argv[*at] + flag_length + (argv[*at][flag_length] == '=');
-    return *at + 1 < argc ? argv[++*at] : NULL;
-}
+static const valued_option valued_options[] = {
+    {"-o", "a directory", 0, 0, false, false, offsetof(run_options, directory)},
+    {"--resume", "the directory of a run", 0, 0, false, false, offsetof(run_options, resume)},
+    {"--max-hours", "a number of hours above 0 and below 1e6", 1e-9, 1e6, true, false, offsetof(run_options, max_hours)},
+};
 
-static status parse_option(command_line *line, int argc, char **argv, int *at) {
+static status read_option(int argc, char **argv, int *at, void *into) {
+    command_line *line = into;
     const char *word = argv[*at];
-    if (strcmp(word, "--overwrite") == 0) {
+    const valued_option *option = option_find(valued_options, sizeof valued_options / sizeof *valued_options, word);
+    if (option) return option_set(option, option_value(argc, argv, at, strlen(option->name)), &line->run);
+    if (strncmp(word, "-P", 2) == 0) return option_override(argc, argv, at, line->overrides, &line->override_count);
+    if (strcmp(word, "--overwrite") == 0)
         line->run.overwrite = true;
-    } else if (strcmp(word, "-o") == 0) {
-        if (!(line->run.directory = value_of(argc, argv, at, 2))) return complain("-o needs a directory", "", "");
-    } else if (strncmp(word, "--resume", 8) == 0 && (!word[8] || word[8] == '=')) {
-        if (!(line->run.resume = value_of(argc, argv, at, 8))) return complain("--resume needs the directory of a run", "", "");
-    } else if (strncmp(word, "--max-hours", 11) == 0 && (!word[11] || word[11] == '=')) {
-        const char *value = value_of(argc, argv, at, 11);
-        char *end = NULL;
-        line->run.max_hours = value ? strtod(value, &end) : NAN;
-        if (!value || end == value || *end || !(line->run.max_hours > 0 && line->run.max_hours < 1e6))
-            return complain("--max-hours needs a number of hours above 0, not '", value ? value : "", "'");
-    } else if (strncmp(word, "-P", 2) == 0) {
-        const char *value = value_of(argc, argv, at, 2);
-        if (!value) return complain("-P needs section.key=value", "", "");
-        line->overrides[line->override_count++] = value;
-    } else if (strcmp(word, "--quiet") != 0 && strcmp(word, "-q") != 0) {
+    else if (strcmp(word, "--quiet") != 0 && strcmp(word, "-q") != 0)
         return complain("unknown option '", word, "'; allowed are -o, -P, --overwrite, --resume, --max-hours, --quiet");
-    }
     return STATUS_OK;
 }
 
 static status parse(command_line *line, int argc, char **argv) {
-    status result = STATUS_OK;
+    const char *word[2];
     line->overrides = calloc((size_t)argc + 1, sizeof *line->overrides);
-    line->run.argument_count = argc;
-    line->run.max_hours = NAN;
-    line->run.arguments = argv;
-    for (int at = 1; at < argc; at++) {
-        if (argv[at][0] == '-' && argv[at][1]) {
-            status option = parse_option(line, argc, argv, &at);
-            if (option != STATUS_OK) result = option;
-        } else if (!line->command) {
-            line->command = argv[at];
-        } else if (!line->argument) {
-            line->argument = argv[at];
-        } else {
-            result = complain("'", argv[at], "' is one argument too many");
-        }
-    }
+    if (!line->overrides) context_abort("memory: no room for the command line");
+    line->run = (run_options){.argument_count = argc, .arguments = argv, .max_hours = NAN};
+    status result = command_words(argc, argv, read_option, line, word);
+    line->command = word[0], line->argument = word[1];
     return result;
 }
 

@@ -43,16 +43,22 @@ const valued_option *option_find(const valued_option *options, size_t count, con
     return NULL;
 }
 
-status command_words(int argc, char **argv, option_reader *read_option, void *line, const char **argument) {
+status option_override(int argc, char **argv, int *at, const char **overrides, int *count) {
+    const char *value = option_value(argc, argv, at, 2);
+    if (!value) return status_fail(STATUS_INPUT, "-P needs section.key=value");
+    overrides[(*count)++] = value;
+    return STATUS_OK;
+}
+
+status command_words(int argc, char **argv, option_reader *read_option, void *line, const char *word[2]) {
     status result = STATUS_OK;
-    bool seen = false; /* the command itself */
+    int count = 0;
+    word[0] = word[1] = NULL;
     for (int at = 1; at < argc; at++) {
         if (argv[at][0] == '-' && argv[at][1])
             result = status_worse(result, read_option(argc, argv, &at, line));
-        else if (!seen)
-            seen = true;
-        else if (!*argument)
-            *argument = argv[at];
+        else if (count < 2)
+            word[count++] = argv[at];
         else
             result = status_fail(STATUS_INPUT, "'%.100s' is one argument too many", argv[at]);
     }

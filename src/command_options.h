@@ -25,12 +25,16 @@ const char *option_value(int argc, char **argv, int *at, size_t length);
 /** Check a value and store it in the struct of options. @return STATUS_INPUT with a message for a value that is not allowed or missing */
 status option_set(const valued_option *option, const char *text, void *options);
 
+/** "-P section.key=value" into @p overrides, which has room for as many as there are words. @param[in,out] at which word; moves to its value
+ *  @return STATUS_INPUT with a message where nothing follows */
+status option_override(int argc, char **argv, int *at, const char **overrides, int *count);
+
 /** What a command makes of a word that begins with '-'. @param[in,out] at which word; moves to its value @param line of the command */
 typedef status option_reader(int argc, char **argv, int *at, void *line);
 
-/** All words: options go to @p read_option, of the others the first is the command, and the second its argument.
- *  @param[out] argument stays NULL if there is none
+/** All words: options go to @p read_option, the others are the command and its argument.
+ *  @param[out] word [2] command and argument; those that are not there stay NULL
  *  @return STATUS_INPUT with messages for what is not allowed */
-status command_words(int argc, char **argv, option_reader *read_option, void *line, const char **argument);
+status command_words(int argc, char **argv, option_reader *read_option, void *line, const char *word[2]);
 
 #endif

@@ -33,9 +33,7 @@ static status read_plan_option(int argc, char **argv, int *at, void *line) {
     const valued_option *option = option_find(plan_valued, sizeof plan_valued / sizeof *plan_valued, word);
     if (option) return option_set(option, option_value(argc, argv, at, strlen(option->name)), options);
     if (strncmp(word, "-P", 2) == 0) {
-        const char *value = option_value(argc, argv, at, 2);
-        if (!value) return status_fail(STATUS_INPUT, "-P needs section.key=value");
-        ((plan_line *)line)->overrides[options->override_count++] = value;
+        return option_override(argc, argv, at, ((plan_line *)line)->overrides, &options->override_count);
     } else if (strcmp(word, "--overwrite") == 0) {
         options->overwrite = true;
     } else {
@@ -46,7 +44,9 @@ static status read_plan_option(int argc, char **argv, int *at, void *line) {
 }
 
 static status parse_plan(int argc, char **argv, plan_options *options, const char **overrides) {
-    status result = command_words(argc, argv, read_plan_option, &(plan_line){options, overrides}, &options->config);
+    const char *word[2];
+    status result = command_words(argc, argv, read_plan_option, &(plan_line){options, overrides}, word);
+    options->config = word[1];
     if (result == STATUS_OK && !options->config) result = status_fail(STATUS_INPUT, "engram plan needs a parameter file");
     if (result == STATUS_OK && options->overwrite && !options->sbatch && !options->csv)
         result = status_fail(STATUS_INPUT, "--overwrite is for the job script and the table: give --sbatch FILE or --csv FILE");
@@ -64,25 +64,25 @@ int command_plan(const context *context, int argc, char **argv) {
     return result;
 }
 
+static status read_calibrate_option(int argc, char **argv, int *at, void *line) {
+    calibrate_options *options = line;
+    const char *word = argv[*at];
+    const valued_option *option = option_find(calibrate_valued, sizeof calibrate_valued / sizeof *calibrate_valued, word);
+    if (option) return option_set(option, option_value(argc, argv, at, strlen(option->name)), options);
+    if (strcmp(word, "--overwrite") == 0)
+        options->overwrite = true;
+    else if (strcmp(word, "--quick") == 0)
+        options->quick = true;
+    else if (strcmp(word, "--quiet") != 0 && strcmp(word, "-q") != 0)
+        return status_fail(STATUS_INPUT, "unknown option '%.100s' of engram calibrate; allowed are -o, --name, --memory-per-node, --quick, --overwrite, "
+                                         "--quiet", word);
+    return STATUS_OK;
+}
+
 static status parse_calibrate(int argc, char **argv, calibrate_options *options) {
-    status result = STATUS_OK;
-    bool seen = false;
-    for (int at = 1; at < argc; at++) {
-        const char *word = argv[at];
-        const valued_option *option = option_find(calibrate_valued, sizeof calibrate_valued / sizeof *calibrate_valued, word);
-        if (option)
-            result = status_worse(result, option_set(option, option_value(argc, argv, &at, strlen(option->name)), options));
-        else if (strcmp(word, "--overwrite") == 0)
-            options->overwrite = true;
-        else if (strcmp(word, "--quick") == 0)
-            options->quick = true;
-        else if (word[0] == '-' && strcmp(word, "--quiet") != 0 && strcmp(word, "-q") != 0)
-            result = status_fail(STATUS_INPUT, "unknown option '%.100s' of engram calibrate; allowed are -o, --name, --memory-per-node, --quick, --overwrite, "
-                                               "--quiet", word);
-        else if (word[0] != '-' && seen)
-            result = status_fail(STATUS_INPUT, "'%.100s' is one argument too many", word);
-        seen = seen || word[0] != '-';
-    }
+    const char *word[2];
+    status result = command_words(argc, argv, read_calibrate_option, options, word);
+    if (result == STATUS_OK && word[1]) result = status_fail(STATUS_INPUT, "'%.100s' is one argument too many", word[1]);
     if (result == STATUS_OK && !options->output) result = status_fail(STATUS_INPUT, "engram calibrate needs a file to write: -o machine.yaml");
     return result;
 }

@@ -34,9 +34,7 @@ static status read_option(int argc, char **argv, int *at, void *line) {
     } else if (strcmp(word, "--best") == 0) {
         options->best = true;
     } else if (strncmp(word, "-P", 2) == 0) {
-        const char *value = option_value(argc, argv, at, 2);
-        if (!value) return status_fail(STATUS_INPUT, "-P needs section.key=value");
-        ((test_line *)line)->overrides[options->override_count++] = value;
+        return option_override(argc, argv, at, ((test_line *)line)->overrides, &options->override_count);
     } else if (strcmp(word, "--quiet") != 0 && strcmp(word, "-q") != 0) {
         return status_fail(STATUS_INPUT,
                            "unknown option '%.100s' of engram test; allowed are --best, --trials, --skip-trials, -P, -o, --overwrite, --ranks-per-trial, "
@@ -47,7 +45,9 @@ static status read_option(int argc, char **argv, int *at, void *line) {
 }
 
 static status parse(int argc, char **argv, test_options *options, const char **overrides) {
-    status result = command_words(argc, argv, read_option, &(test_line){options, overrides}, &options->directory);
+    const char *word[2];
+    status result = command_words(argc, argv, read_option, &(test_line){options, overrides}, word);
+    options->directory = word[1];
     if (result == STATUS_OK && options->spikes && strcmp(options->spikes, "all") != 0 && strcmp(options->spikes, "none") != 0)
         result = status_fail(STATUS_INPUT, "--spikes %.100s: must be all or none", options->spikes);
     if (result == STATUS_OK && (!options->directory || !options->directory[0])) result = status_fail(STATUS_INPUT, "engram test needs the directory of a run");

@@ -35,21 +35,25 @@ static status read_option(int argc, char **argv, int *at, void *line) {
 }
 
 static status parse(int argc, char **argv, watch_options *options) {
-    status result = command_words(argc, argv, read_option, options, &options->directory);
+    const char *word[2];
+    status result = command_words(argc, argv, read_option, options, word);
+    options->directory = word[1];
     if (result == STATUS_OK && (!options->directory || !options->directory[0])) result = status_fail(STATUS_INPUT, "engram watch needs the folder of a run");
     return result;
 }
 
 /** Ends the program unless the tool cannot be started. */
 static status become(const char *tool, const watch_options *options) {
-    char every[32];
+    char every[32], *output = NULL;
     const char *words[9] = {tool, "--live", options->directory};
     int count = 3;
     snprintf(every, sizeof every, "%.10g", options->every);
-    if (options->output) words[count++] = "-o", words[count++] = options->output;
+    if (options->output && asprintf(&output, "-o%s", options->output) < 0) context_abort("memory: no room for the command line");
+    if (output) words[count++] = output; /* one word, as the name may begin with '-' */
     if (options->every > 0) words[count++] = "--every", words[count++] = every;
     if (options->once) words[count++] = "--once";
     execv(tool, (char *const *)(uintptr_t)words);
+    free(output);
     if (errno == ENOENT) /* the file is there: it is what its first line names that is not */
         return status_fail(STATUS_INPUT, "%s cannot be started: there is no Python where its first line says; engram status tells of runs without it", tool);
     return status_fail(status_unreadable(errno), "%s cannot be started: %s", tool, strerror(errno));

@@ -75,6 +75,9 @@ def test_usage(bench):
     expect(bench, ["train", "a.yaml", "--frob"], 2, "unknown option '--frob'", "--overwrite")
     expect(bench, ["train", "a.yaml", "-o"], 2, "-o needs a directory")
     expect(bench, ["train", "a.yaml", "-P"], 2, "-P needs section.key=value")
+    expect(bench, ["-P", "test.trials=1", "check", "a.yaml"], 2, "a.yaml", absent=["unknown command"])
+    expect(bench, ["train", "a.yaml", "--max-hours", "0"], 2, "--max-hours 0: must be a number of hours above 0")
+    expect(bench, ["calibrate", "a.yaml"], 2, "'a.yaml' is one argument too many")
     expect(bench, ["train", bench.path("nowhere.yaml")], 2, "nowhere.yaml", "No such file")
     expect(bench, ["check", bench.work], 2, bench.work)
 

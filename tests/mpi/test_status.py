@@ -177,9 +177,9 @@ def test_needs_no_mpi(bench):
     assert done.returncode == 0 and "4/4" in done.stdout, done.stderr
 
 
-def watch(bench, *words, code=0, engram=None):
+def watch(bench, *words, code=0, engram=None, folder=None):
     """@return stdout, stderr; of the program alone, which looks for its tools by itself"""
-    done = subprocess.run([engram or bench.engram, "watch", *words], env=dict(ENVIRONMENT, OMPI_MCA_pml="nonesuch", OMPI_MCA_btl="nonesuch"), capture_output=True, text=True, timeout=240)
+    done = subprocess.run([engram or bench.engram, "watch", *words], cwd=folder, env=dict(ENVIRONMENT, OMPI_MCA_pml="nonesuch", OMPI_MCA_btl="nonesuch"), capture_output=True, text=True, timeout=240)
     assert done.returncode == code, f"exit code {done.returncode}, wanted {code}\n{done.stdout}\n{done.stderr}"
     return done.stdout, done.stderr
 
@@ -193,6 +193,8 @@ def test_watch(bench):
     os.remove(os.path.join(out, "run.json"))  # an end that nobody saw: it is waited for
     said, _ = watch(bench, "--every=0.5", out, "--once", "-o", bench.path("page.html"))
     assert f"open {bench.path('page.html')} in a browser" in said and os.path.isfile(bench.path("page.html")), said
+    watch(bench, out, "--once", "-o", "-page.html", folder=bench.path("."))  # a value, whatever it begins with
+    assert os.path.isfile(bench.path("-page.html"))
     for words, wanted in (([], "needs the folder of a run"), ([out, out], "one argument too many"), ([out, "--frob"], "allowed are --every, --once, -o"), ([out, "--every", "0"], "0.2 to 3600"),
                           ([out, "-o"], "a file name that ends in .html"), ([out, "--every"], "a number of seconds")):
         said, wrong = watch(bench, *words, code=2)
