@@ -12,7 +12,7 @@
 enum {
     CALIBRATION_REPEATS = 7,       /**< of a measurement, at most */
     CALIBRATION_REPEATS_LEAST = 3, /**< and at least, but for those that take calibration_long() */
-    CALIBRATION_SPREADS_MAX = 1024,
+    CALIBRATION_SETTLED_MAX = 2048, /**< measurements of a pass */
 };
 
 typedef struct calibration {
@@ -20,8 +20,10 @@ typedef struct calibration {
     context alone;   /**< this rank as a job of its own, that logs nothing */
     machine machine; /**< what has been measured; machine_costs() */
     double started;  /**< clock_seconds() */
-    bool quick;      /**< less exact in less time: fewer repeats, smaller networks where only their size takes time */
-    double spread[CALIBRATION_SPREADS_MAX];
+    bool quick;      /**< less exact in less time: one pass, fewer repeats, smaller networks where only their size takes time */
+    double fastest[CALIBRATION_SETTLED_MAX]; /**< s, of each measurement, in their order, in this pass and those before */
+    int settled;     /**< in this pass */
+    double spread[CALIBRATION_SETTLED_MAX];
     int spreads;
 } calibration;
 
@@ -31,7 +33,8 @@ double calibration_long(const calibration *calibration);
 /** Log what is measured next. */
 void calibration_say(const calibration *calibration, const char *what);
 
-/** The fastest of several repeats is what the machine can do; the rest is what others do on it meanwhile, of which note is taken as spread.
+/** The fastest of several repeats is what the machine can do; the rest is what others do on it meanwhile, of which note is taken as spread. What they do for
+ *  minutes makes all repeats slow: all is measured in two passes, one behind the other; what the same measurement, the n-th, found in the first counts, too.
  *  Collective over the job. @param[in,out] seconds [count], sorted on return. @return the fastest repeat, averaged over ranks */
 double calibration_settle(calibration *calibration, double *seconds, int count);
 

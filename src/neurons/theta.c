@@ -32,7 +32,7 @@ static void reset(neurons *neurons, uint64_t stream) {
 }
 
 /** cos x to 3e-16 for |x| < 1e6. No libm and no branches: the compiler makes vector code of it, and a neuron's bits do not depend on its place in a vector.
- *  x is r + n pi with r in [-pi/2, pi/2], pi in two parts, of which the first has 34 bits; the polynomial in r^2 interpolates at Chebyshev's points (to 6e-17). */
+ *  x is r + n pi with r in [-pi/2, pi/2], pi in two parts, of which the first has 34 bits; the polynomial in r^2 interpolates at Chebyshev's points. */
 static inline double cosine(double x) {
     const double n = rint(x * (1 / M_PI)), odd = n - 2 * floor(n * 0.5);
     const double r = (x - n * 0x1.921fb54400000p+1) - n * 0x1.0b4611a626331p-33, t = r * r;

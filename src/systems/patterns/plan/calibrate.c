@@ -241,12 +241,12 @@ static double part_cost(const calibration *calibration, const measured *measured
     return (spike_cost(calibration, measured) - costs_of(&calibration->machine).delivery->spike.values[at]) / parts;
 }
 
-/** Short and long rows of synapses tell what a spike costs and what a synapse does. */
-static void fit_typed(calibration *calibration, int at, double neurons, double steps) {
+/** Rows of few and of many synapses tell what a spike costs and what a synapse does. */
+static void fit_typed(calibration *calibration, int at, double neurons, double few_inputs, double many_inputs, double steps) {
     costs costs = costs_of(&calibration->machine);
-    measured few = deliver(calibration, true, SPARSE, neurons, 8, steps), many = deliver(calibration, true, SPARSE, neurons, 128, steps);
-    costs.delivery->typed.values[at] = fmax((spike_cost(calibration, &many) - spike_cost(calibration, &few)) / 120, 0.02);
-    costs.delivery->spike.values[at] = fmax(spike_cost(calibration, &few) - 8 * costs.delivery->typed.values[at], 1);
+    measured few = deliver(calibration, true, SPARSE, neurons, few_inputs, steps), many = deliver(calibration, true, SPARSE, neurons, many_inputs, steps);
+    costs.delivery->typed.values[at] = fmax((spike_cost(calibration, &many) - spike_cost(calibration, &few)) / (many_inputs - few_inputs), 0.02);
+    costs.delivery->spike.values[at] = fmax(spike_cost(calibration, &few) - few_inputs * costs.delivery->typed.values[at], 1);
     costs.others->build_typed = many.build / many.synapses * 1e9;
 }
 
@@ -319,8 +319,8 @@ static void measure_delivery(calibration *calibration) {
     for (size_t l = 0; l < sizeof lists / sizeof *lists; l++) *lists[l] = calibration_list(2, NULL);
     measured rest = deliver(calibration, true, "", 4096, 8, 1000);
     delivery->step = rest.phase[PHASE_DELIVER] / rest.steps * 1e9;
-    fit_typed(calibration, 0, 4096, 1000);
-    fit_typed(calibration, 1, 131072, 60); /* as in large networks: counts of so many targets leave the second-level cache, too */
+    fit_typed(calibration, 0, 4096, 8, 128, 1000);
+    fit_typed(calibration, 1, 32768, 32, 512, 100); /* as many neurons as are counted for at a time; some 32 MiB of synapses */
     fit_bits(calibration);
     fit_weighted(calibration);
     fit_delayed(calibration);
