@@ -44,13 +44,15 @@ static void set_times(const table_reading *how, table *all) {
 /* ---- CSV ---- */
 
 typedef struct {
-    const char *path;
+    table_lines *lines;      /**< the file */
     bool nonnegative;
     table_mistakes mistakes;
-    double *values; /**< [rows][columns] */
-    int64_t used, room;
+    table_pieces *to;        /**< where values go */
+    long long line;          /**< of the file, read last */
     int rows, columns;
-} rows;
+    int waiting, piece_rows; /**< rows that have not gone there yet, and how many go at once */
+    double *values;          /**< [piece_rows][columns] theirs */
+} numbers;
 
 static bool is_separator(char c) {
     return c == ',' || c == ';';
@@ -94,93 +96,123 @@ static bool is_header(char *line, bool *timed) {
     return true;
 }
 
+static int count_fields(char *text) {
+    int count = 0;
+    bool more = true;
+    for (char *at = skip_blanks(text); more; at = next_field(end_of_field(at), &more)) count++;
+    return count;
+}
+
+static void put_rows(numbers *in) {
+    if (in->mistakes.count == 0 && in->waiting)
+        table_put(in->to, &(table_piece){.row = in->rows - in->waiting, .rows = in->waiting, .units = in->columns, .values = in->values, .times = in->waiting});
+    in->waiting = 0;
+}
+
+/** The first line says how many columns there are. */
+static status begin_rows(numbers *in, int columns) {
+    if (columns > TABLE_UNITS) return status_fail(STATUS_INPUT, "%s:%lld: more than %d columns", in->lines->path, in->line, TABLE_UNITS);
+    const int rows = TABLE_PIECE_BYTES / (int)sizeof(double) / columns;
+    in->to->units = in->columns = columns;
+    in->piece_rows = rows ? rows : 1;
+    in->values = memory_new(MEMORY_BUFFERS, (size_t)in->piece_rows * (size_t)columns, sizeof *in->values);
+    return STATUS_OK;
+}
+
 /** Take in a line. */
-static void add_line(rows *in, long long line, char *text) {
+static void add_row(numbers *in, char *text) {
+    const char *path = in->lines->path;
     char shown[48];
+    double *values = in->values + (int64_t)in->waiting * in->columns;
     int count = 0;
     bool more = true;
     for (char *at = skip_blanks(text); more; at = next_field(end_of_field(at), &more)) {
-        double value = strtod(at, NULL);
+        const double value = strtod(at, NULL);
         if (!is_number(at) || !isfinite(value))
-            table_mistake(&in->mistakes, "%s:%lld: column %d: '%s' is no number", in->path, line, count + 1, table_show(shown, at, end_of_field(at) - at));
+            table_mistake(&in->mistakes, "%s:%lld: column %d: '%s' is no number", path, in->line, count + 1, table_show(shown, at, end_of_field(at) - at));
         else if (in->nonnegative && value < 0)
-            table_mistake(&in->mistakes, "%s:%lld: column %d: %g is negative, allowed are numbers >= 0", in->path, line, count + 1, value);
-        if (in->used == in->room) in->values = memory_resize(MEMORY_BUFFERS, in->values, (size_t)(in->room = 2 * in->room + 1024), sizeof(double));
-        in->values[in->used++] = value;
+            table_mistake(&in->mistakes, "%s:%lld: column %d: %g is negative, allowed are numbers >= 0", path, in->line, count + 1, value);
+        if (count < in->columns) values[count] = value;
         count++;
     }
-    if (in->rows == 0) in->columns = count;
-    else if (count != in->columns) table_mistake(&in->mistakes, "%s:%lld: %d numbers, but the first line has %d", in->path, line, count, in->columns);
+    if (count != in->columns) table_mistake(&in->mistakes, "%s:%lld: %d numbers, but the first line has %d", path, in->line, count, in->columns);
     in->rows++;
+    if (++in->waiting == in->piece_rows) put_rows(in);
 }
 
-/** @param text numbers only, but for a line of names above them, lines that begin with #, and blank ones */
-static status parse_lines(rows *in, char *text, bool *named) {
-    long long line = 0;
+/** Numbers only, but for a line of names above them, lines that begin with #, and blank ones. @param[out] named there is a line of names */
+static status read_lines(numbers *in, bool *named) {
+    char *line, *end;
     bool first = true, timed;
-    for (char *end; *text; text = end) {
-        line++;
-        end = text + strcspn(text, "\n");
-        if (*end) *end++ = '\0';
-        char *start = skip_blanks(text);
+    *named = false;
+    while (table_lines_next(in->lines, &line, &end)) {
+        in->line++;
+        *end = '\0';
+        char *start = skip_blanks(line);
         if (!*start || *start == '#') continue;
-        if (first && is_header(start, &timed)) *named = true;
-        else add_line(in, line, start);
+        const bool header = first && is_header(start, &timed);
         first = false;
-        if (in->used > VALUES_LIMIT) return status_fail(STATUS_INPUT, "%s:%lld: more than %d values", in->path, line, INT_MAX);
-        if (in->columns > TABLE_UNITS) return status_fail(STATUS_INPUT, "%s:%lld: more than %d columns", in->path, line, TABLE_UNITS);
+        if (header && timed)
+            return status_fail(STATUS_INPUT, "%s:%lld: a line of names with a time or conditions must be the first of the file", in->lines->path, in->line);
+        if (header) {
+            *named = true;
+            continue;
+        }
+        status begun = in->columns ? STATUS_OK : begin_rows(in, count_fields(start));
+        if (begun != STATUS_OK) return begun;
+        if ((in->rows + INT64_C(1)) * in->columns > VALUES_LIMIT)
+            return status_fail(STATUS_INPUT, "%s:%lld: more than %d values", in->lines->path, in->line, INT_MAX);
+        add_row(in, start);
     }
-    if (in->rows == 0) table_mistake(&in->mistakes, "%s: has no numbers", in->path);
+    if (in->lines->lost != STATUS_OK) return in->lines->lost;
+    put_rows(in);
+    if (in->rows == 0) table_mistake(&in->mistakes, "%s: has no numbers", in->lines->path);
     return table_mistakes_end(&in->mistakes);
 }
 
-/** Is the first line one of names, a time or conditions among them? @param text [length+1] is left as it is */
-static bool has_times(char *text) {
-    bool timed;
-    while (*text == '\n' || *text == '\r') text++;
-    char *end = text + strcspn(text, "\n"), last = *end;
-    *end = '\0';
-    bool header = is_header(text, &timed);
-    *end = last;
-    return header && timed;
-}
-
 /** No times or conditions are there. */
-static status parse_numbers(const table_lines *lines, char *text, bool nonnegative, table_pieces *to, table *all) {
-    const char *path = lines->path;
-    if (lines->zero_line) return status_fail(STATUS_INPUT, "%s: a zero byte: not a text; a table is CSV in UTF-8, or HDF5 (%s)", path, TABLE_CONVERTED);
-    rows in = {.path = path, .nonnegative = nonnegative};
-    bool named = false;
-    status read = parse_lines(&in, text, &named);
+static status read_numbers(table_lines *lines, bool nonnegative, table_pieces *to, table *all) {
+    if (lines->zero_line) return status_fail(STATUS_INPUT, "%s: a zero byte: not a text; a table is CSV in UTF-8, or HDF5 (%s)", lines->path, TABLE_CONVERTED);
+    numbers in = {.lines = lines, .nonnegative = nonnegative, .to = to};
+    bool named;
+    status read = read_lines(&in, &named);
     if (read == STATUS_OK) {
         all->conditions = 1;
         all->times = in.rows;
         all->units = in.columns;
-        to->units = all->units;
-        table_put(to, &(table_piece){.rows = in.rows, .units = in.columns, .values = in.values, .times = in.rows});
         snprintf(all->layout, sizeof all->layout, "CSV, %s", named ? "a line of names and numbers" : "numbers only");
-        read = add_names(path, all);
+        read = add_names(lines->path, all);
     }
     memory_free(in.values);
     return read;
 }
 
-status table_parse_plain(const char *path, char *text, int64_t length, const table_reading *how, table_pieces *to, table *all) {
-    char *start = text + (length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0); /* UTF-8 mark */
-    bool timed = has_times(start);
-    table_lines lines = table_lines_of(path, text, length);
-    status read = timed ? table_parse_csv(&lines, how, to, all) : parse_numbers(&lines, start, how->nonnegative, to, all);
+/** Is the first line one of names, a time or conditions among them? It is read again. */
+static bool has_times(table_lines *lines) {
+    char *start, *end;
+    bool timed = false;
+    if (lines->zero_line || !table_lines_next(lines, &start, &end)) return false;
+    const char last = *end;
+    *end = '\0';
+    const bool header = is_header(start, &timed);
+    *end = last;
+    lines->next = start - lines->buffer;
+    return header && timed;
+}
+
+status table_parse_plain(table_lines *lines, const table_reading *how, table_pieces *to, table *all) {
+    const bool timed = has_times(lines);
+    status read = timed ? table_parse_csv(lines, how, to, all) : read_numbers(lines, how->nonnegative, to, all);
     if (read == STATUS_OK) set_times(how, all);
     if (timed) snprintf(all->doubt, sizeof all->doubt, "times of the file are not used: interval says %g ms", how->interval);
     return read;
 }
 
 static status read_csv(const char *path, const table_reading *how, table_pieces *to, table *all) {
-    char *text = NULL;
-    int64_t length = 0;
-    status read = table_load(path, FILE_LIMIT, &text, &length);
-    if (read == STATUS_OK) read = table_parse_plain(path, text, length, how, to, all);
-    memory_free(text);
+    table_lines lines;
+    status read = table_lines_open(path, FILE_LIMIT, &lines);
+    if (read == STATUS_OK) read = table_parse_plain(&lines, how, to, all);
+    table_lines_close(&lines);
     return read;
 }
 

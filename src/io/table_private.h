@@ -138,8 +138,8 @@ void table_pieces_clear(table_pieces *to);
 status table_read_csv(const char *path, const table_reading *how, table_pieces *to, table *result);
 status table_parse_csv(table_lines *lines, const table_reading *how, table_pieces *to, table *result);
 status table_read_hdf5(const char *path, const table_reading *how, table_pieces *to, table *result);
-/** Those whose samples are how->interval apart. @param text  [length+1], changed while it is taken apart; @p path for messages */
-status table_parse_plain(const char *path, char *text, int64_t length, const table_reading *how, table_pieces *to, table *result);
+/** Those whose samples are how->interval apart. */
+status table_parse_plain(table_lines *lines, const table_reading *how, table_pieces *to, table *result);
 status table_read_plain(const char *path, bool hdf5, const table_reading *how, table_pieces *to, table *result);
 
 #endif

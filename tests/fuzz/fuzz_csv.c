@@ -31,9 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         table all = {0};
         table_reading how = {.dataset = "", .time_unit = size % 3 ? NAN : 1, .nonnegative = nonnegative, .interval = plain};
         table_pieces pieces = table_pieces_begin(NULL, false, false);
-        table_lines lines = {0};
-        if (!plain) lines = table_lines_of("input.csv", text, (int64_t)size);
-        status read = plain ? table_parse_plain("input.csv", text, (int64_t)size, &how, &pieces, &all) : table_parse_csv(&lines, &how, &pieces, &all);
+        table_lines lines = table_lines_of("input.csv", text, (int64_t)size);
+        status read = plain ? table_parse_plain(&lines, &how, &pieces, &all) : table_parse_csv(&lines, &how, &pieces, &all);
         if (read == STATUS_OK) table_keep(&pieces, 0, &all);
         if (read == STATUS_OK) check_table(&all, nonnegative);
         else if (!*status_message()) abort(); /* refused without a word */

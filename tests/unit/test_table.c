@@ -24,6 +24,7 @@ typedef struct {
     char told[64];     /**< where standard error goes meanwhile */
     char message[16384];
     double time_unit;  /**< of the next reading; NAN: as the file says */
+    double interval;   /**< of the next reading, ms; 0: as the file says */
 } fixture;
 
 static int set_up(void **state) {
@@ -56,7 +57,7 @@ static status read_told(fixture *f, const char *dataset, int nonnegative, table 
     fflush(stderr);
     int old = dup(STDERR_FILENO);
     assert_non_null(freopen(f->told, "w", stderr));
-    const table_reading how = {.dataset = dataset, .time_unit = f->time_unit, .nonnegative = nonnegative};
+    const table_reading how = {.dataset = dataset, .time_unit = f->time_unit, .nonnegative = nonnegative, .interval = f->interval};
     status code = table_read(&f->job, f->path, &how, result);
     fflush(stderr);
     dup2(old, STDERR_FILENO);
@@ -207,6 +208,46 @@ static void test_csv_becomes_shorter(void **state) {
     assert_non_null(strstr(status_message(), "became shorter while it was read"));
     status_forget();
     table_lines_close(&lines);
+    free(text);
+}
+
+/** Numbers without times. */
+static void test_plain(void **state) {
+    fixture *f = *state;
+    table all;
+    f->interval = 2;
+    accept(f, "\xEF\xBB\xBF# rates\r\n\na b\n1 2\n3,4\r\n\n5;6", &all);
+    assert_true(all.times == 3 && all.units == 2 && all.time[2] == 4 && all.values[1] == 2 && all.values[4] == 5);
+    table_clear(&all);
+    accept(f, "time,a\n7,1\n8,2\n9,4\n", &all); /* its times are not used */
+    assert_true(all.times == 3 && all.units == 1 && all.time[1] == 2 && all.values[2] == 4);
+    table_clear(&all);
+    refuse(f, "1,2\n3\n4,x\n-1,0\n", ":2: 1 numbers, but the first line has 2\n");
+    assert_non_null(strstr(f->message, ":3: column 2: 'x' is no number"));
+    assert_non_null(strstr(f->message, ":4: column 1: -1 is negative"));
+    refuse(f, "1,2\n3,4,5\n", ":2: 3 numbers, but the first line has 2\n");
+    refuse(f, "\ntime,a\n0,1\n", ":2: a line of names with a time or conditions must be the first");
+    refuse(f, "# rates\ntime,a\n0,1\n", ":2: a line of names with a time or conditions must be the first");
+    refuse(f, "a,b\n", "has no numbers");
+    refuse(f, "", "has no numbers");
+    write_text(f, "1,2\n3,\0\n", 8);
+    refuse_file(f, "", 1, "a zero byte");
+    f->interval = 0;
+}
+
+/** More values than are on their way at a time, and a line that is longer than what is read at a time. */
+static void test_plain_pieces(void **state) {
+    enum { ROWS = 3, COLUMNS = 300000, DIGITS = 8 };
+    fixture *f = *state;
+    table all;
+    char *text = malloc(ROWS * COLUMNS * DIGITS + 1);
+    for (int i = 0; i < ROWS * COLUMNS; i++) snprintf(text + i * DIGITS, DIGITS + 1, "%7d%c", i, (i + 1) % COLUMNS ? ' ' : '\n');
+    f->interval = 1;
+    accept(f, text, &all);
+    assert_true(all.times == ROWS && all.units == COLUMNS);
+    for (int i = 0; i < ROWS * COLUMNS; i++) assert_true(all.values[i] == i);
+    table_clear(&all);
+    f->interval = 0;
     free(text);
 }
 
@@ -380,7 +421,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_csv_conditions), cmocka_unit_test(test_csv_interleaved_conditions), cmocka_unit_test(test_csv_dialects),
         cmocka_unit_test(test_csv_no_final_newline), cmocka_unit_test(test_csv_bad_values), cmocka_unit_test(test_csv_bad_rows),
         cmocka_unit_test(test_csv_bad_header), cmocka_unit_test(test_csv_many_mistakes), cmocka_unit_test(test_missing_file),
-        cmocka_unit_test(test_csv_becomes_shorter),
+        cmocka_unit_test(test_csv_becomes_shorter),  cmocka_unit_test(test_plain), cmocka_unit_test(test_plain_pieces),
         cmocka_unit_test(test_hdf5_types), cmocka_unit_test(test_hdf5_names), cmocka_unit_test(test_hdf5_bad_values),
         cmocka_unit_test(test_hdf5_bad_files), cmocka_unit_test(test_hdf5_damaged), cmocka_unit_test(test_interpolation),
     };
