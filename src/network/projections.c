@@ -285,6 +285,7 @@ status projections_read(const context *context, const config *config, const popu
         result = check_projection(config, p, dt, all, one);
         if (result != STATUS_OK) break;
         one->delay_most = (int)fmax(1, longest_of(one, dt));
+        all->drawn |= one->cv > 0 || one->delay_sd > 0;
         all->own_delays |= one->delay_sd > 0 || (k > 0 && one->delay_most != all->all[0].delay_most);
         if (one->delay_most > all->longest) all->longest = one->delay_most;
         const int least = one->delay_sd > 0 ? 1 : one->delay_most;
