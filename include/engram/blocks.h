@@ -94,7 +94,7 @@ void blocks_rows_free(blocks_rows *kept);
  *  @param source [count] in any order */
 void blocks_rows_take(blocks_rows *kept, int target, int mark, const int32_t *source, int count);
 
-enum { BLOCKS_MARK_BITS = 8, BLOCKS_MARKS = 1 << BLOCKS_MARK_BITS };
+enum { BLOCKS_MARK_BITS = 9, BLOCKS_MARKS = 1 << BLOCKS_MARK_BITS };
 
 /** What was taken of a synapse, besides the source. Targets count from where the slice begins. */
 static inline uint32_t blocks_dealt_target(uint32_t word) { return word & 0xffff; }

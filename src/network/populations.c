@@ -177,7 +177,7 @@ typedef struct {
     synapse_law law;
     int32_t *of_source;            /* [all->count] projections by source, those of a source by target, in their order */
     int32_t *source_start;         /* [populations+1] where those of a source begin */
-    uint8_t *mark;                 /* [all->count] how many there are before of the same two populations */
+    uint16_t *mark;                /* [all->count] how many there are before of the same two populations */
     projection_draw_into into;     /* for the largest degree */
 } synapse_maker;
 
@@ -213,7 +213,7 @@ static void order_by_source(const projections *all, synapse_maker *maker) {
     qsort(key, count, sizeof *key, compare_keys);
     for (size_t n = 0; n < count; n++) {
         const int k = maker->of_source[n] = (int32_t)(key[n] & 0xffff);
-        if (n > 0 && key[n] >> 16 == key[n - 1] >> 16) maker->mark[k] = (uint8_t)(maker->mark[maker->of_source[n - 1]] + 1);
+        if (n > 0 && key[n] >> 16 == key[n - 1] >> 16) maker->mark[k] = (uint16_t)(maker->mark[maker->of_source[n - 1]] + 1);
         maker->source_start[all->all[k].source + 1]++;
     }
     for (int p = 0; p < all->populations; p++) maker->source_start[p + 1] += maker->source_start[p];

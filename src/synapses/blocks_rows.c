@@ -1,7 +1,7 @@
-/* Blocks from sources that are drawn target by target (blocks.h), in the memory that the blocks will have and little more. A synapse is dealt, as target, source and
- * mark, to the bucket of its source: buckets, of some sources that follow one another, are chains of pieces of the array of words. Then, bucket by bucket, synapses
- * are ordered by source, in the caches; each source's are given weights and delays, ordered by delay, and written where they belong. Pieces of later buckets that
- * are in the way are moved to where pieces have become free. */
+/* Blocks from sources that are drawn target by target (blocks.h), in the memory that the blocks will have and little more. A synapse is dealt, as target,
+ * source and mark, to the bucket of its source: buckets, of some sources that follow one another, are chains of pieces of the array of words. Then, bucket by
+ * bucket, synapses are ordered by source, in the caches; those of a source get weights and delays, are ordered by delay, and go where they belong. Pieces of
+ * later buckets that are in the way are moved to where pieces have become free. */
 #include <string.h>
 
 #include "blocks_inside.h"
@@ -19,7 +19,7 @@ struct blocks_rows {
     int slice, buckets, piece;
     int places, pieces;  /**< places are where pieces can lie; pieces: those that are in use or were */
     uint32_t *word;      /**< [places][piece] */
-    int64_t *next;       /**< [buckets] where the next word of a bucket goes */
+    int64_t *next;       /**< [buckets] where the next word of a bucket goes; once all are there, how many its last piece has */
     int32_t *first, *last;/**< [buckets] pieces */
     int32_t *link;       /**< [places] the next piece of the bucket */
     int32_t *place;      /**< [places] of a piece */
@@ -69,10 +69,10 @@ void blocks_rows_free(blocks_rows *kept) {
 }
 
 double blocks_rows_bytes(const blocks_setting *setting, double synapses) {
-    const double of_slice = synapses / blocks_slices(setting), buckets = buckets_of(setting->sources), piece = piece_for(of_slice, (int)buckets);
-    const double left = sizeof(uint32_t) * piece * buckets, lists = 16 * (of_slice / piece + buckets) + 16 * buckets;
-    const double row = of_slice / (double)setting->sources, bucket = row * (double)fmin(BUCKET, (double)setting->sources);
-    return left + lists + sizeof(uint32_t) * bucket + (4 + 2 + 8) * row;
+    const double of_slice = synapses / blocks_slices(setting), sources = (double)setting->sources, buckets = buckets_of(setting->sources);
+    const double piece = piece_for(of_slice, (int)buckets), places = floor(of_slice / piece) + buckets;
+    const double left = (places * piece - of_slice) * (setting->form == BLOCKS_DOUBLE ? 12 : 4); /* given back in the end */
+    return left + 16 * (places + buckets) + (4 * fmin(BUCKET, sources) + 14) * of_slice / sources; /* lists; a bucket by source; a source */
 }
 
 void blocks_rows_take(blocks_rows *kept, int target, int mark, const int32_t *source, int count) {
@@ -95,7 +95,7 @@ void blocks_rows_take(blocks_rows *kept, int target, int mark, const int32_t *so
 static int words_of(const blocks_rows *kept, int bucket, int32_t piece, const uint32_t **word) {
     const int64_t begin = (int64_t)kept->place[piece] * kept->piece;
     *word = kept->word + begin;
-    return piece == kept->last[bucket] ? (int)(kept->next[bucket] - begin) : kept->piece;
+    return piece == kept->last[bucket] ? (int)kept->next[bucket] : kept->piece;
 }
 
 static int source_of(uint32_t word) {
@@ -177,6 +177,15 @@ static int64_t count_bucket(const blocks_rows *kept, int bucket) {
     return count;
 }
 
+/** All words are there. */
+static void end_dealing(blocks_rows *kept) {
+    for (int b = 0; b < kept->buckets; b++) kept->next[b] -= (int64_t)kept->last[b] * kept->piece;
+    for (int32_t place = kept->pieces; place < kept->places; place++) {
+        kept->piece_at[place] = NONE;
+        kept->free_place[kept->free_places++] = place;
+    }
+}
+
 static int64_t largest_bucket(const blocks_rows *kept) {
     int64_t largest = 0;
     for (int b = 0; b < kept->buckets; b++) {
@@ -205,10 +214,6 @@ static bool fill(static_blocks *blocks, blocks_rows *kept, const blocks_law *law
     blocks_slice *slice = &blocks->slice[kept->slice];
     int64_t start[BUCKET + 1], written = 0;
     int cleared = 0;
-    for (int32_t place = kept->pieces; place < kept->places; place++) {
-        kept->piece_at[place] = NONE;
-        kept->free_place[kept->free_places++] = place;
-    }
     for (int b = 0; b < kept->buckets; b++) {
         const int64_t first = (int64_t)b * BUCKET;
         count_sources(kept, b, start);
@@ -230,6 +235,7 @@ static bool fill(static_blocks *blocks, blocks_rows *kept, const blocks_law *law
 
 bool blocks_fill(static_blocks *blocks, blocks_rows *kept, const blocks_law *law) {
     blocks_slice *slice = &blocks->slice[kept->slice];
+    end_dealing(kept);
     uint32_t *sorted = memory_new(MEMORY_BUFFERS, (size_t)largest_bucket(kept), sizeof *sorted);
     row row = {0};
     const bool fits = fill(blocks, kept, law, sorted, &row);
