@@ -417,7 +417,8 @@ int main(void) {
         cmocka_unit_test(test_known_answers), cmocka_unit_test(test_scalars), cmocka_unit_test(test_normals), cmocka_unit_test(test_noise_formula),
         cmocka_unit_test(test_polar_single), cmocka_unit_test(test_noise_single), cmocka_unit_test(test_noise_splitting), cmocka_unit_test(test_short),
         cmocka_unit_test(test_bulk), cmocka_unit_test(test_bulk_bits),
-        cmocka_unit_test(test_noise_moments), cmocka_unit_test(test_choose), cmocka_unit_test(test_sort), cmocka_unit_test(test_places), cmocka_unit_test(test_hypergeometric),
+        cmocka_unit_test(test_noise_moments), cmocka_unit_test(test_choose), cmocka_unit_test(test_sort), cmocka_unit_test(test_places),
+        cmocka_unit_test(test_hypergeometric),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
