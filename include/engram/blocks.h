@@ -10,7 +10,8 @@
  *  BLOCKS_COUNTED is for weights that depend on types only: spikes are counted. BLOCKS_DOUBLE has 8 bytes more, the weight, and sums in the order that flight.h
  *  states, so that all bits are those of the ring.
  *
- *  Nothing is collective. Built slice by slice: source by source, from synapses that are in memory already, or target by target, from rows that need not be.
+ *  Nothing is collective. Built slice by slice: source by source, from synapses that are in memory already, or target by target, from sources that are drawn,
+ *  whose weights and delays are functions of source and target.
  */
 #ifndef ENGRAM_BLOCKS_H
 #define ENGRAM_BLOCKS_H
@@ -63,9 +64,9 @@ typedef struct {
     double unit;
 } blocks_setting;
 
-/** A weight in forms BLOCKS_FIXED and BLOCKS_TOGETHER: the nearest whole number of units, clipped at BLOCKS_WEIGHT_MAX. */
+/** A weight in forms BLOCKS_FIXED and BLOCKS_TOGETHER: the nearest whole number of units, a power of two, clipped at BLOCKS_WEIGHT_MAX. */
 static inline int16_t blocks_units(double weight, double unit) {
-    const double units = rint(weight / unit), most = BLOCKS_WEIGHT_MAX; /* fmin() would be called */
+    const double units = rint(weight * (1 / unit)), most = BLOCKS_WEIGHT_MAX; /* fmin() would be called */
     return (int16_t)(units > most ? most : units < -most ? -most : units);
 }
 
@@ -82,19 +83,33 @@ void blocks_reserve(static_blocks *blocks, int slice, int64_t synapses);
 /** The next source's synapses onto a slice, in any order; those of the same delay are kept in theirs. @param synapse [count], at most BLOCKS_ROW_MAX */
 void blocks_append(static_blocks *blocks, int slice, const blocks_synapse *synapse, int count);
 
-/** Rows of a slice's targets, as they come: 6 bytes a synapse in forms BLOCKS_FIXED and BLOCKS_TOGETHER, 14 in BLOCKS_DOUBLE (what is counted has no rows). */
+/** Which sources a slice's targets have, as they come, in the memory of the words that they will become. */
 typedef struct blocks_rows blocks_rows;
 
-/** @return owned */
-blocks_rows *blocks_rows_new(const static_blocks *blocks, int slice);
+/** @param synapses of the slice, no more will come @return owned */
+blocks_rows *blocks_rows_new(static_blocks *blocks, int slice, int64_t synapses);
 void blocks_rows_free(blocks_rows *kept);
 
-/** Take rows of the slice's targets @p first .., which come in ascending order. */
-void blocks_rows_take(blocks_rows *kept, int first, const synapse_rows *rows);
+/** Take sources of the slice's target @p target, which ascends from call to call. @param mark what the law is to know of these synapses, below BLOCKS_MARKS
+ *  @param source [count] in any order */
+void blocks_rows_take(blocks_rows *kept, int target, int mark, const int32_t *source, int count);
 
-/** Instead of blocks_append() for each source: the same words in the same order. What was kept is given back meanwhile.
+enum { BLOCKS_MARK_BITS = 9, BLOCKS_MARKS = 1 << BLOCKS_MARK_BITS };
+
+/** What was taken of a synapse, besides the source. Targets count from where the slice begins. */
+static inline uint32_t blocks_dealt_target(uint32_t word) { return word & 0xffff; }
+static inline int blocks_dealt_mark(uint32_t word) { return (int)(word >> (32 - BLOCKS_MARK_BITS)); }
+
+/** Delays and weights of the synapses of a source onto a slice.
+ *  @param first local index where the slice begins @param dealt [count] as they were taken: by target @param[out] delay [count] @param[out] weight [count] */
+typedef struct {
+    void *of;
+    void (*draw)(void *of, int64_t source, int first, const uint32_t *dealt, int count, uint16_t *delay, double *weight);
+} blocks_law;
+
+/** Instead of blocks_append() for each source: the same words in the same order.
  *  @return false: a source has more than BLOCKS_ROW_MAX, and the blocks are of no use */
-bool blocks_fill(static_blocks *blocks, blocks_rows *kept);
+bool blocks_fill(static_blocks *blocks, blocks_rows *kept, const blocks_law *law);
 
 /** All sources are there: give back what is left of the room. */
 void blocks_finish(static_blocks *blocks);

@@ -30,10 +30,6 @@ void memory_begin(const struct context *context);
  *  @return owned by the caller; free with memory_free() */
 void *memory_new(memory_category category, size_t count, size_t size);
 
-/** Addresses of up to @p count * @p size bytes, for what grows in memory_resize() bit by bit and is to lie in large pages: none is held yet. Not collective.
- *  @return as memory_new(0): owned */
-void *memory_reserve(memory_category category, size_t count, size_t size);
-
 /** As realloc: contents kept up to the smaller size, growth zeroed. @p pointer may be NULL. @return as memory_new(); the old pointer is taken */
 void *memory_resize(memory_category category, void *pointer, size_t count, size_t size);
 

@@ -68,13 +68,12 @@ typedef enum {
                                       counter: (projection + 1) << 52 | node */
     RANDOM_PROJECTION_SOURCE = 69,/**< id: target,    counter: projection << 40 | draw, or draw/2 with multapses (random_below_each) */
     RANDOM_PROJECTION_TARGET = 70,/**< id: source,    counter: (projection + 1) << 52 | (block + 1) << 24 | draw, or draw/2 with multapses */
-    RANDOM_PROJECTION_WEIGHT = 71,/**< id: draw/4,    counter: target << 16 | projection (random_noise_single) */
-    RANDOM_PROJECTION_DELAY = 73,/**< id, counter: as RANDOM_PROJECTION_WEIGHT */
+    RANDOM_PROJECTION_SYNAPSE = 79,/**< id: source,   counter: target << 34 | projection << 22 | which of several (random_pairs_single: weight, delay) */
     RANDOM_TEST_NOISE = 74,      /**< id: set << 47 | number of the sample, counter: neuron << 24 | step */
-    RANDOM_PROJECTION_WEIGHT_AGAIN = 72, /**< id: target, counter: projection << 48 | draw << 8 | attempt */
+    RANDOM_PROJECTION_WEIGHT_AGAIN = 80, /**< id: attempt << 32 | source, counter: as RANDOM_PROJECTION_SYNAPSE */
     RANDOM_BACKGROUND_LOWER = 76,/**< id: neuron,     counter: stream * 2^40 + step */
     RANDOM_BACKGROUND = 78,      /**< id: neuron/8,   counter: stream * 2^40 + step (random_bulk, number neuron % 8);
-                                      67, 75 and 77 were its own in earlier revisions */
+                                      67, 75 and 77 were its own in earlier revisions, 71 to 73 weights and delays of projections */
 } random_purpose;
 
 /** The four words of one block. */
@@ -104,6 +103,12 @@ void random_bulk(uint64_t seed, random_purpose purpose, uint64_t first, int bloc
 /** The same of one id and counters base .. base+blocks-1. */
 void random_bulk_counters(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t base, int blocks, uint16_t *draws);
 
+/** Which block. */
+typedef struct { uint64_t counter, id; /**< below 2^48 */ } random_place;
+
+/** The same of blocks here and there. @param place [blocks] */
+void random_bulk_places(uint64_t seed, random_purpose purpose, const random_place *place, int blocks, uint16_t *draws);
+
 /** A block without the instructions, as random_bulk() makes it where there are none. */
 void random_bulk_as_written(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter, uint16_t draws[RANDOM_EACH]);
 
@@ -118,6 +123,9 @@ void random_noise(uint64_t seed, random_purpose purpose, uint64_t first, int cou
 /** The same normals in single precision: the same words, polynomials in float. Each is within 5e-7 of the absolute value of random_noise()'s, the same bits
  *  for any @p count. @param[out] normals as there */
 void random_noise_single(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, int stride, float *normals);
+
+/** Members 0 and 1 of blocks here and there. @param place [count] @param[out] first [count] @param[out] second [count] */
+void random_pairs_single(uint64_t seed, random_purpose purpose, const random_place *place, int count, float *first, float *second);
 
 /** Integers of 16 bits for many neurons at once: member 2w of an id is the low half of word w of the block (id, counter), member 2w+1 its high half.
  *  @param first  id of the first neuron; ids are first .. first+count-1

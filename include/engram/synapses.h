@@ -53,10 +53,14 @@ typedef struct {
 /** Transpose; the weights are copied. Several synapses of a pair are by delay. */
 static_synapses *static_from_rows(const synapse_rows *rows, int64_t sources, int64_t excitatory);
 
-/** Rows that are made for some targets at a time. */
+struct blocks_rows;
+
+/** Synapses that are made: as rows, or for blocks, sources first and then their delays and weights (blocks.h). */
 typedef struct {
-    synapse_rows (*make)(void *of, int first, int count); /**< of local targets first .. first+count-1: row 0 is that of the first. Freed by who asks */
     void *of;
+    synapse_rows (*make)(void *of);                               /**< all rows. Freed by who asks */
+    void (*deal)(void *of, int first, int count, struct blocks_rows *kept); /**< sources of local targets first .. first+count-1, a slice */
+    void (*draw)(void *of, int64_t source, int first, const uint32_t *dealt, int count, uint16_t *delay, double *weight); /**< as blocks_law has it */
     const int64_t *start; /**< [targets+1] synapses of the targets before, of all of them */
     int64_t sources, excitatory;
     int targets, longest; /**< of the rank; steps, no delay is longer */
@@ -65,7 +69,7 @@ typedef struct {
     bool together;        /**< the same */
 } static_parts;
 
-/** static_from_rows() of all rows; with delays in form STATIC_BLOCKS, where that is the best, and then without all rows in memory at once. */
+/** static_from_rows() of all rows; with delays in form STATIC_BLOCKS, where that is the best, and then without rows. */
 static_synapses *static_from_parts(const static_parts *parts);
 
 /** Transpose back; typed weights are written out. */

@@ -3,9 +3,12 @@
 #include "populations.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "engram/blocks.h"
 #include "engram/memory.h"
+#include "engram/sort.h"
 
 enum { BACKGROUND_POISSON, BACKGROUND_CURRENT };
 
@@ -165,68 +168,155 @@ static status count(const context *context, const config *config, void *raw, net
 
 /* ---- synapses ---- */
 
-static int largest_degree(const drawn_projection *drawn, const int stretch[2]) {
-    int32_t largest = 0;
-    for (int i = stretch[0]; i < stretch[1]; i++)
-        if (drawn->degree[i] > largest) largest = drawn->degree[i];
-    return largest;
-}
-
-/** What rows are made of. */
+/** What synapses are made of. */
 typedef struct {
     const network *network;
     const projections *all;
     const drawn_projection *drawn; /* [all->count] */
-    double scale;                  /* of weights */
-} row_maker;
+    const int64_t *start;          /* [mine+1] synapses of the rank's targets before */
+    synapse_law law;
+    int32_t *of_source;            /* [all->count] projections by source, those of a source by target, in their order */
+    int32_t *source_start;         /* [populations+1] where those of a source begin */
+    uint16_t *mark;                /* [all->count] how many there are before of the same two populations */
+    projection_draw_into into;     /* for the largest degree */
+} synapse_maker;
 
-/** Those of the targets first .. past-1 of the rank that a projection has, as its targets. */
-static void stretch_of(const drawn_projection *drawn, int first, int past, int stretch[2]) {
-    stretch[0] = first > drawn->first ? first - drawn->first : 0;
-    stretch[1] = past < drawn->first + drawn->targets ? past - drawn->first : drawn->targets;
-}
-
-/** Synapses of the targets before, from target @p first on. @return [count+1], owned */
-static int64_t *starts(const projections *all, const drawn_projection *drawn, int first, int count) {
-    int64_t *start = memory_new(MEMORY_BUFFERS, (size_t)count + 1, sizeof *start);
-    for (int k = 0, stretch[2]; k < all->count; k++) {
-        stretch_of(&drawn[k], first, first + count, stretch);
-        for (int i = stretch[0]; i < stretch[1]; i++) start[drawn[k].first + i - first + 1] += drawn[k].degree[i];
-    }
-    for (int i = 0; i < count; i++) start[i + 1] += start[i];
+/** Synapses of the targets before. @return [mine+1], owned */
+static int64_t *starts(const projections *all, const drawn_projection *drawn, int mine) {
+    int64_t *start = memory_new(MEMORY_BUFFERS, (size_t)mine + 1, sizeof *start);
+    for (int k = 0; k < all->count; k++)
+        for (int i = 0; i < drawn[k].targets; i++) start[drawn[k].first + i + 1] += drawn[k].degree[i];
+    for (int i = 0; i < mine; i++) start[i + 1] += start[i];
     return start;
 }
 
-static void fill_rows(const row_maker *maker, int first, synapse_rows *rows) {
-    const network *network = maker->network;
-    int64_t *next = memory_new(MEMORY_BUFFERS, (size_t)rows->targets, sizeof *next);
-    if (rows->targets) memcpy(next, rows->start, (size_t)rows->targets * sizeof *next);
-    for (int k = 0, stretch[2]; k < maker->all->count; k++) {
-        const drawn_projection *drawn = &maker->drawn[k];
-        projection_target of = {.one = &maker->all->all[k], .index = k, .seed = network->seed, .scale = maker->scale, .unit = maker->all->weight_unit};
-        stretch_of(drawn, first, first + rows->targets, stretch);
-        float *scratch = memory_new(MEMORY_BUFFERS, PROJECTION_SCRATCH((size_t)largest_degree(drawn, stretch)), sizeof *scratch);
-        for (int i = stretch[0]; i < stretch[1]; i++) {
-            const int local = drawn->first + i, degree = drawn->degree[i];
-            const int64_t at = next[local - first];
-            of.gid = network->part.first + local;
-            projection_sources(maker->all, k, drawn, i, network->seed, of.gid, rows->source + at);
-            projection_weights(&of, degree, scratch, rows->weight + at);
-            if (rows->delay) projection_delays(&of, network->dt, degree, scratch, rows->delay + at);
-            next[local - first] += degree;
-        }
-        memory_free(scratch);
-    }
-    memory_free(next);
+static int32_t largest_degree(const projections *all, const drawn_projection *drawn) {
+    int32_t largest = 0;
+    for (int k = 0; k < all->count; k++)
+        for (int i = 0; i < drawn[k].targets; i++)
+            if (drawn[k].degree[i] > largest) largest = drawn[k].degree[i];
+    return largest;
 }
 
-static synapse_rows make_rows(void *of, int first, int count) {
-    const row_maker *maker = of;
-    synapse_rows rows = {.targets = count, .longest = maker->all->longest, .start = starts(maker->all, maker->drawn, first, count)};
-    rows.source = memory_new(MEMORY_BUFFERS, (size_t)rows.start[count], sizeof(int32_t));
-    rows.weight = memory_new(MEMORY_BUFFERS, (size_t)rows.start[count], sizeof(double));
-    if (maker->all->own_delays) rows.delay = memory_new(MEMORY_BUFFERS, (size_t)rows.start[count], sizeof(uint16_t));
-    fill_rows(maker, first, &rows);
+static int compare_keys(const void *a, const void *b) {
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void order_by_source(const projections *all, synapse_maker *maker) {
+    const size_t count = (size_t)all->count;
+    uint64_t *key = memory_new(MEMORY_BUFFERS, count, sizeof *key);
+    maker->of_source = memory_new(MEMORY_BUFFERS, count, sizeof *maker->of_source);
+    maker->source_start = memory_new(MEMORY_BUFFERS, (size_t)all->populations + 1, sizeof *maker->source_start);
+    maker->mark = memory_new(MEMORY_BUFFERS, count, sizeof *maker->mark);
+    for (size_t k = 0; k < count; k++) key[k] = ((uint64_t)all->all[k].source << 16 | (uint64_t)all->all[k].target) << 16 | k;
+    qsort(key, count, sizeof *key, compare_keys);
+    for (size_t n = 0; n < count; n++) {
+        const int k = maker->of_source[n] = (int32_t)(key[n] & 0xffff);
+        if (n > 0 && key[n] >> 16 == key[n - 1] >> 16) maker->mark[k] = (uint16_t)(maker->mark[maker->of_source[n - 1]] + 1);
+        maker->source_start[all->all[k].source + 1]++;
+    }
+    for (int p = 0; p < all->populations; p++) maker->source_start[p + 1] += maker->source_start[p];
+    memory_free(key);
+}
+
+static synapse_maker maker_new(const network *network, const projections *all, double scale) {
+    synapse_maker maker = {.network = network, .all = all, .law = {.all = all, .seed = network->seed, .dt = network->dt, .scale = scale}};
+    drawn_projection *drawn = memory_new(MEMORY_BUFFERS, (size_t)all->count, sizeof *drawn);
+    for (int k = 0; k < all->count; k++) drawn[k] = projection_draw(all, k, network->part, network->seed);
+    const size_t most = (size_t)largest_degree(all, drawn);
+    maker.drawn = drawn;
+    maker.start = starts(all, drawn, network->part.mine);
+    maker.into = (projection_draw_into){.seed = network->seed, .scratch = memory_new(MEMORY_BUFFERS, most, sizeof *maker.into.scratch),
+                                        .source = memory_new(MEMORY_BUFFERS, most, sizeof *maker.into.source)};
+    order_by_source(all, &maker);
+    return maker;
+}
+
+static void maker_clear(synapse_maker *maker) {
+    drawn_projection *drawn = (drawn_projection *)(uintptr_t)maker->drawn;
+    for (int k = 0; k < maker->all->count; k++) drawn_projection_free(&drawn[k]);
+    memory_free(drawn), memory_free((int64_t *)(uintptr_t)maker->start);
+    memory_free(maker->into.scratch), memory_free(maker->into.source);
+    memory_free(maker->of_source), memory_free(maker->source_start), memory_free(maker->mark);
+}
+
+/** Their weights and delays are drawn by source (draw()). */
+static void deal(void *of, int first, int count, blocks_rows *kept) {
+    synapse_maker *maker = of;
+    for (int i = first; i < first + count; i++) {
+        maker->into.gid = maker->network->part.first + i;
+        for (int k = 0; k < maker->all->count; k++) {
+            const drawn_projection *drawn = &maker->drawn[k];
+            const int target = i - drawn->first;
+            if (target < 0 || target >= drawn->targets) continue;
+            projection_sources(maker->all, k, drawn, target, &maker->into);
+            blocks_rows_take(kept, i - first, maker->mark[k], maker->into.source, drawn->degree[target]);
+        }
+    }
+}
+
+static void draw(void *of, int64_t source, int first, const uint32_t *dealt, int count, uint16_t *delay, double *weight) {
+    enum { SOME = 512 };
+    const synapse_maker *maker = of;
+    const projections *all = maker->all;
+    const int32_t *onto = maker->of_source + maker->source_start[population_of(maker->network->cells, source)]; /* of the target's population */
+    const int64_t begins = maker->network->part.first + first;
+    random_place place[SOME];
+    uint64_t before = PLACE_NONE;
+    int64_t border = count ? all->border[all->all[*onto].target + 1] : 0;
+    for (int k = 0; k < count && k < SOME; k++) place[k].id = (uint64_t)source;
+    for (int begin = 0; begin < count; begin += SOME) {
+        const int some = count - begin < SOME ? count - begin : SOME;
+        for (int k = 0; k < some; k++) {
+            const int64_t target = begins + blocks_dealt_target(dealt[begin + k]);
+            for (; target >= border; border = all->border[all->all[*onto].target + 1]) onto++;
+            place[k].counter = before = projection_counter(onto[blocks_dealt_mark(dealt[begin + k])], target, before);
+        }
+        projection_synapses(&maker->law, place, some, weight + begin, delay + begin);
+    }
+}
+
+/** Sources of a target ascend. */
+static void make_row(const synapse_maker *maker, int k, int i, synapse_rows *rows, int64_t at) {
+    const drawn_projection *drawn = &maker->drawn[k];
+    const int count = drawn->degree[i];
+    const int64_t gid = maker->network->part.first + drawn->first + i;
+    random_place *place = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof *place);
+    projection_draw_into into = maker->into;
+    into.gid = gid;
+    projection_sources(maker->all, k, drawn, i, &into);
+    for (int d = 0; d < count; d++) into.scratch[d] = into.source[d];
+    sort_integers(into.scratch, count);
+    for (int d = 0; d < count; d++) {
+        const bool twin = d > 0 && into.scratch[d] == into.scratch[d - 1];
+        rows->source[at + d] = (int32_t)into.scratch[d];
+        place[d] = (random_place){projection_counter(k, gid, twin ? place[d - 1].counter : PLACE_NONE), (uint64_t)into.scratch[d]};
+    }
+    projection_synapses(&maker->law, place, count, rows->weight + at, rows->delay ? rows->delay + at : NULL);
+    const double unit = maker->all->weight_unit;
+    for (int d = 0; d < count && unit > 0; d++) rows->weight[at + d] = unit * blocks_units(rows->weight[at + d], unit);
+    memory_free(place);
+}
+
+static synapse_rows make_rows(void *of) {
+    const synapse_maker *maker = of;
+    const int mine = maker->network->part.mine;
+    const size_t count = (size_t)maker->start[mine];
+    synapse_rows rows = {.targets = mine, .longest = maker->all->longest, .start = memory_new(MEMORY_BUFFERS, (size_t)mine + 1, sizeof *rows.start)};
+    memcpy(rows.start, maker->start, ((size_t)mine + 1) * sizeof *rows.start);
+    rows.source = memory_new(MEMORY_BUFFERS, count, sizeof *rows.source);
+    rows.weight = memory_new(MEMORY_BUFFERS, count, sizeof *rows.weight);
+    if (maker->all->own_delays) rows.delay = memory_new(MEMORY_BUFFERS, count, sizeof *rows.delay);
+    int64_t *next = memory_new(MEMORY_BUFFERS, (size_t)mine + 1, sizeof *next);
+    memcpy(next, maker->start, ((size_t)mine + 1) * sizeof *next);
+    for (int k = 0; k < maker->all->count; k++)
+        for (int i = 0; i < maker->drawn[k].targets; i++) {
+            const int local = maker->drawn[k].first + i;
+            make_row(maker, k, i, &rows, next[local]);
+            next[local] += maker->drawn[k].degree[i];
+        }
+    memory_free(next);
     return rows;
 }
 
@@ -276,17 +366,12 @@ static status build(const context *context, const config *config, const void *ra
     const populations_parameters *p = raw;
     const network_settings *settings = config_common((struct config *)(uintptr_t)config, "network");
     const projections *all = settings->projections;
-    drawn_projection *drawn = memory_new(MEMORY_BUFFERS, (size_t)all->count, sizeof *drawn);
-    for (int k = 0; k < all->count; k++) drawn[k] = projection_draw(all, k, network->part, network->seed);
-    row_maker maker = {.network = network, .all = all, .drawn = drawn, .scale = projections_scale(p)};
-    int64_t *start = starts(all, drawn, 0, network->part.mine);
-    network->synapses = static_from_parts(&(static_parts){.make = make_rows, .of = &maker, .start = start, .sources = network->part.total,
-                                                          .excitatory = network->cells->excitatory, .targets = network->part.mine,
-                                                          .longest = all->longest, .own_delays = all->own_delays, .unit = all->weight_unit,
-                                                          .together = together(all, settings)});
-    memory_free(start);
-    for (int k = 0; k < all->count; k++) drawn_projection_free(&drawn[k]);
-    memory_free(drawn);
+    synapse_maker maker = maker_new(network, all, projections_scale(p));
+    network->synapses = static_from_parts(&(static_parts){.of = &maker, .make = make_rows, .deal = deal, .draw = draw, .start = maker.start,
+                                                          .sources = network->part.total, .excitatory = network->cells->excitatory,
+                                                          .targets = network->part.mine, .longest = all->longest, .own_delays = all->own_delays,
+                                                          .unit = all->weight_unit, .together = together(all, settings)});
+    maker_clear(&maker);
     for (int k = 0; k < all->count; k++)
         network->in_degree += all->all[k].in_degree * (double)population_size(all, all->all[k].target) / (double)network->part.total / 2;
     give_input(network, p, settings);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "engram/network.h"
+#include "engram/random.h"
 
 /** In what the number of a projection is given. */
 typedef enum { WIRING_PROBABILITY, WIRING_IN_DEGREE, WIRING_OUT_DEGREE, WIRING_SYNAPSES } wiring;
@@ -38,6 +39,7 @@ typedef struct projections {
     projection *all;      /**< [count] in their order */
     int longest, least;   /**< delays, steps: none is longer, or shorter */
     bool own_delays;      /**< synapses have delays of their own; else all have the longest */
+    bool drawn;           /**< weights or delays are, of some projection */
     double weight_unit;   /**< weights are rounded to multiples of it, a power of two; 0: as drawn */
 } projections;
 
@@ -81,17 +83,26 @@ typedef struct {
 drawn_projection projection_draw(const projections *all, int index, partition part, uint64_t seed);
 void drawn_projection_free(drawn_projection *drawn);
 
-/** Sources of target @p i of those drawn. @param scratch [degree] @param[out] source [degree] gids, in the order drawn */
-void projection_sources(const projections *all, int index, const drawn_projection *drawn, int i, uint64_t seed, int64_t gid, int32_t *source);
+/** Where the sources of a target go, by what they are drawn, and into what before. */
+typedef struct { uint64_t seed; int64_t gid; int64_t *scratch; int32_t *source; } projection_draw_into;
 
-/** What they draw into, for so many synapses. */
-#define PROJECTION_SCRATCH(count) (8 * (((count) + 3) / 4))
+/** Sources of target @p i of those drawn, whose gid is in @p into, as are scratch [degree] and source [degree]: gids, in the order drawn. */
+void projection_sources(const projections *all, int index, const drawn_projection *drawn, int i, const projection_draw_into *into);
 
-/** Weights of @p count synapses of target @p gid, times @p scale, as multiples of @p unit. @param scratch [PROJECTION_SCRATCH(count)] */
-typedef struct { const projection *one; int index; uint64_t seed; int64_t gid; double scale, unit; } projection_target;
-void projection_weights(const projection_target *of, int count, float *scratch, double *weight);
+/** What weights and delays of synapses follow from, by where they are. @param dt ms @param scale of weights */
+typedef struct { const projections *all; uint64_t seed; double dt, scale; } synapse_law;
 
-/** Delays of the same, in steps. @param dt ms */
-void projection_delays(const projection_target *of, double dt, int count, float *scratch, uint16_t *delay);
+/** Bits of a counter: which synapse of a pair by this projection, from 0 on; the projection; the target. */
+enum { PLACE_PROJECTION = 22, PLACE_TARGET = 34 };
+
+/** The counter by which a synapse of the source draws; @p before is that of the source's synapse before, or PLACE_NONE. */
+#define PLACE_NONE UINT64_MAX
+static inline uint64_t projection_counter(int index, int64_t target, uint64_t before) {
+    const uint64_t first = (uint64_t)target << PLACE_TARGET | (uint64_t)index << PLACE_PROJECTION;
+    return (before ^ first) >> PLACE_PROJECTION ? first : before + 1;
+}
+
+/** Weights, and delays in steps. @param place [count] of synapses of any projections @param[out] weight [count] @param[out] delay [count] or NULL */
+void projection_synapses(const synapse_law *law, const random_place *place, int count, double *weight, uint16_t *delay);
 
 #endif

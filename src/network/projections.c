@@ -237,6 +237,17 @@ static status check_projection(const config *config, const populations_parameter
     return *text ? complain_of(config, p, all, one, key, text) : STATUS_OK;
 }
 
+/** A synapse that is dealt to its source has few bits to say by which of them. */
+static status check_number(const config *config, const populations_parameters *p, const projections *all, int index) {
+    const projection *one = &all->all[index];
+    int before = 0;
+    char text[200];
+    for (int k = 0; k < index; k++) before += all->all[k].source == one->source && all->all[k].target == one->target;
+    if (before < BLOCKS_MARKS) return STATUS_OK;
+    snprintf(text, sizeof text, "more than %d projections", BLOCKS_MARKS);
+    return complain_of(config, p, all, one, "", text);
+}
+
 double projections_scale(const populations_parameters *p) {
     return 1 / sqrt(p->input_scale);
 }
@@ -282,9 +293,10 @@ status projections_read(const context *context, const config *config, const popu
         projection *one = &all->all[k];
         one->in_degree = projection_full_in_degree(all, one) * p->input_scale;
         all->inputs[one->target] += one->in_degree;
-        result = check_projection(config, p, dt, all, one);
+        result = status_worse(check_projection(config, p, dt, all, one), check_number(config, p, all, k));
         if (result != STATUS_OK) break;
         one->delay_most = (int)fmax(1, longest_of(one, dt));
+        all->drawn |= one->cv > 0 || one->delay_sd > 0;
         all->own_delays |= one->delay_sd > 0 || (k > 0 && one->delay_most != all->all[0].delay_most);
         if (one->delay_most > all->longest) all->longest = one->delay_most;
         const int least = one->delay_sd > 0 ? 1 : one->delay_most;

@@ -163,75 +163,82 @@ void drawn_projection_free(drawn_projection *drawn) {
     memory_free(drawn->degree), memory_free(drawn->start), memory_free(drawn->source);
 }
 
-void projection_sources(const projections *all, int index, const drawn_projection *drawn, int i, uint64_t seed, int64_t gid, int32_t *source) {
-    enum { FEW = 1024 };
+void projection_sources(const projections *all, int index, const drawn_projection *drawn, int i, const projection_draw_into *into) {
     const projection *one = &all->all[index];
-    const int64_t begin = all->border[one->source], own = one->source == one->target && !one->autapses ? gid - begin : INT64_MAX, bound = candidates(all, one);
+    const int64_t begin = all->border[one->source], gid = into->gid, bound = candidates(all, one);
+    const int64_t own = one->source == one->target && !one->autapses ? gid - begin : INT64_MAX;
     const int count = drawn->degree[i];
-    int64_t some[FEW], *chosen = count > FEW ? memory_new(MEMORY_BUFFERS, (size_t)count, sizeof *chosen) : some;
     if (drawn->source) {
-        memcpy(source, drawn->source + drawn->start[i], (size_t)count * sizeof *source);
-    } else {
-        const uint64_t base = (uint64_t)index << 40;
-        if (one->multapses) random_below_each(seed, RANDOM_PROJECTION_SOURCE, (uint64_t)gid, base, bound, count, chosen);
-        else random_choose(seed, RANDOM_PROJECTION_SOURCE, (uint64_t)gid, base, bound, count, chosen);
-        for (int d = 0; d < count; d++) source[d] = (int32_t)(begin + chosen[d] + (chosen[d] >= own));
+        memcpy(into->source, drawn->source + drawn->start[i], (size_t)count * sizeof *into->source);
+        return;
     }
-    if (chosen != some) memory_free(chosen);
+    const uint64_t base = (uint64_t)index << 40;
+    if (one->multapses) random_below_each(into->seed, RANDOM_PROJECTION_SOURCE, (uint64_t)gid, base, bound, count, into->scratch);
+    else random_choose(into->seed, RANDOM_PROJECTION_SOURCE, (uint64_t)gid, base, bound, count, into->scratch);
+    for (int d = 0; d < count; d++) into->source[d] = (int32_t)(begin + into->scratch[d] + (into->scratch[d] >= own));
 }
 
 /* ---- weights and delays ---- */
 
-/** Draw d is member d % 4 of id d / 4. @param scratch [PROJECTION_SCRATCH(count)] @return [count] in it */
-static const float *normals_of(const projection_target *of, random_purpose purpose, int count, float *restrict scratch) {
-    const int blocks = (count + 3) / 4;
-    float *restrict draw = scratch + 4 * blocks;
-    random_noise_single(of->seed, purpose, 0, blocks, (uint64_t)of->gid << 16 | (uint64_t)of->index, blocks, scratch);
-    for (int b = 0; b < blocks; b++)
-        for (int member = 0; member < 4; member++) draw[4 * b + member] = scratch[member * blocks + b];
-    return draw;
+enum { PROJECTION_MASK = (1 << (PLACE_TARGET - PLACE_PROJECTION)) - 1 };
+
+static int projection_of(random_place place) {
+    return (int)(place.counter >> PLACE_PROJECTION & PROJECTION_MASK);
 }
 
-void projection_delays(const projection_target *of, double dt, int count, float *scratch, uint16_t *delay) {
-    const projection *one = of->one;
-    const double mean = one->delay / dt, sd = one->delay_sd / dt, most = one->delay_most;
-    const float *draw = sd > 0 ? normals_of(of, RANDOM_PROJECTION_DELAY, count, scratch) : NULL;
+/** How many of the first synapses are of one projection. */
+static int stretch_of(const random_place *place, int count) {
+    const uint64_t all = (uint64_t)PROJECTION_MASK << PLACE_PROJECTION, one = place[0].counter & all;
+    int length = 1;
+    while (length < count && (place[length].counter & all) == one) length++;
+    return length;
+}
+
+/** A weight of the wrong sign is drawn again. */
+static double weight_again(const projection *one, uint64_t seed, random_place place) {
+    double part = 0;
+    for (uint64_t attempt = 0; part <= 0 && attempt < 256; attempt++)
+        part = 1 + one->cv * random_normal(seed, RANDOM_PROJECTION_WEIGHT_AGAIN, place.id | attempt << 32, place.counter);
+    return fmax(part, 0);
+}
+
+static void weights_from(const projection *one, const synapse_law *law, const random_place *place, const float *restrict draw, int count,
+                         double *restrict weight) {
+    const double mean = one->weight * law->scale, cv = one->cv;
+    if (cv > 0 && one->distribution == DISTRIBUTION_LOGNORMAL) {
+        const double variance = log1p(cv * cv), sigma = sqrt(variance);
+        for (int d = 0; d < count; d++) weight[d] = mean * exp(sigma * (double)draw[d] - variance / 2);
+        return;
+    }
+    int64_t wrong = 0;
     for (int d = 0; d < count; d++) {
-        const double steps = draw ? mean + sd * (double)draw[d] : mean, least = steps < 1 ? 1 : steps;
+        const double part = 1 + cv * (double)draw[d];
+        weight[d] = mean * part;
+        wrong += part <= 0;
+    }
+    for (int d = 0; d < count && wrong; d++)
+        if (1 + cv * (double)draw[d] <= 0) weight[d] = mean * weight_again(one, law->seed, place[d]);
+}
+
+static void delays_from(const projection *one, double dt, const float *restrict draw, int count, uint16_t *restrict delay) {
+    const double mean = one->delay / dt, sd = one->delay_sd / dt, most = one->delay_most;
+    for (int d = 0; d < count; d++) {
+        const double steps = mean + sd * (double)draw[d], least = steps < 1 ? 1 : steps;
         delay[d] = (uint16_t)(int)((least < most ? least : most) + 0.5);
     }
 }
 
-/** A weight of the wrong sign is drawn again. */
-static double weight_again(const projection_target *of, int d) {
-    const projection *one = of->one;
-    double part = 0;
-    for (uint64_t attempt = 0; part <= 0 && attempt < 256; attempt++)
-        part = 1 + one->cv * random_normal(of->seed, RANDOM_PROJECTION_WEIGHT_AGAIN, (uint64_t)of->gid, (uint64_t)of->index << 48 | (uint64_t)d << 8 | attempt);
-    return fmax(part, 0);
-}
-
-static void draw_weights(const projection_target *of, int count, float *scratch, double *weight) {
-    const projection *one = of->one;
-    const double mean = one->weight * of->scale, variance = log1p(one->cv * one->cv), sigma = sqrt(variance);
-    const float *draw = normals_of(of, RANDOM_PROJECTION_WEIGHT, count, scratch);
-    if (one->distribution == DISTRIBUTION_LOGNORMAL) {
-        for (int d = 0; d < count; d++) weight[d] = mean * exp(sigma * (double)draw[d] - variance / 2);
-        return;
+void projection_synapses(const synapse_law *law, const random_place *place, int count, double *weight, uint16_t *delay) {
+    enum { SOME = 512 };
+    float of_weight[SOME] = {0}, of_delay[SOME] = {0};
+    for (int begin = 0; begin < count; begin += SOME) {
+        const int end = count - begin < SOME ? count : begin + SOME;
+        if (law->all->drawn) random_pairs_single(law->seed, RANDOM_PROJECTION_SYNAPSE, place + begin, end - begin, of_weight, of_delay);
+        for (int s = begin, length; s < end; s += length) {
+            const projection *one = &law->all->all[projection_of(place[s])];
+            length = stretch_of(place + s, end - s);
+            weights_from(one, law, place + s, of_weight + (s - begin), length, weight + s);
+            if (delay) delays_from(one, law->dt, of_delay + (s - begin), length, delay + s);
+        }
     }
-    double least = 1;
-    for (int d = 0; d < count; d++) {
-        const double part = 1 + one->cv * (double)draw[d];
-        weight[d] = mean * part;
-        least = part < least ? part : least;
-    }
-    for (int d = 0; d < count && least <= 0; d++)
-        if (!(1 + one->cv * (double)draw[d] > 0)) weight[d] = mean * weight_again(of, d);
-}
-
-void projection_weights(const projection_target *of, int count, float *scratch, double *weight) {
-    if (of->one->cv > 0) draw_weights(of, count, scratch, weight);
-    else
-        for (int d = 0; d < count; d++) weight[d] = of->one->weight * of->scale;
-    for (int d = 0; d < count && of->unit > 0; d++) weight[d] = of->unit * blocks_units(weight[d], of->unit);
 }

@@ -13,8 +13,14 @@
 
 enum { ROUNDS = 7, EACH = RANDOM_EACH, WHOLE = 16 }; /* WHOLE: so many blocks instructions leave none of */
 
-/** Of a call: keys of all rounds, the halves of its first block and what the next one has more, in one of them. */
-typedef struct { uint64_t key[ROUNDS + 1][2], low, high, low_step, high_step; } request;
+/** Of a call: keys of all rounds, the halves of its first block and what the next one has more, in one of them; or where each block is, then the purpose
+ *  is in the first key. */
+typedef struct {
+    uint64_t key[ROUNDS + 1][2], low, high, low_step, high_step;
+    const random_place *place; /**< [blocks] or NULL */
+} request;
+
+_Static_assert(sizeof(random_place) == 16, "a place is a block as it begins");
 
 /* ---- by shifts and a table, on any machine ---- */
 
@@ -53,7 +59,8 @@ static void add_key(uint32_t word[4], const uint64_t key[2]) {
 
 static void blocks_anywhere(const request *ask, int begin, int blocks, uint16_t *draws) {
     for (int b = begin; b < blocks; b++) {
-        const uint64_t low = ask->low + ask->low_step * (uint64_t)b, high = ask->high + ask->high_step * (uint64_t)b;
+        const uint64_t low = ask->place ? ask->place[b].counter : ask->low + ask->low_step * (uint64_t)b;
+        const uint64_t high = ask->place ? ask->place[b].id : ask->high + ask->high_step * (uint64_t)b;
         uint32_t word[4] = {(uint32_t)low, (uint32_t)(low >> 32), (uint32_t)high, (uint32_t)(high >> 32)}, mixed[4];
         add_key(word, ask->key[0]);
         for (int round = 1; round <= ROUNDS; round++) {
@@ -79,7 +86,8 @@ static int blocks_fast(const request *ask, int blocks, uint16_t *draws) {
     int done = 0;
     for (; done + AT_ONCE <= blocks; done += AT_ONCE) {
         __m256i pair[VECTORS];
-        for (int v = 0; v < VECTORS; v++, counter = _mm256_add_epi64(counter, two)) pair[v] = _mm256_xor_si256(counter, key[0]);
+        for (int v = 0; v < VECTORS; v++, counter = _mm256_add_epi64(counter, two))
+            pair[v] = _mm256_xor_si256(ask->place ? _mm256_loadu_si256((const void *)(ask->place + done + 2 * v)) : counter, key[0]);
         for (int round = 1; round < ROUNDS; round++)
             for (int v = 0; v < VECTORS; v++) pair[v] = _mm256_aesenc_epi128(pair[v], key[round]);
         for (int v = 0; v < VECTORS; v++) _mm256_storeu_si256((void *)(draws + EACH * (done + 2 * v)), _mm256_aesenclast_epi128(pair[v], key[ROUNDS]));
@@ -99,7 +107,8 @@ __attribute__((target("aes,sse2"))) static int blocks_fast(const request *ask, i
     int done = 0;
     for (__m128i counter = _mm_set_epi64x((int64_t)ask->high, (int64_t)ask->low); done + AT_ONCE <= blocks; done += AT_ONCE) {
         __m128i block[AT_ONCE];
-        for (int b = 0; b < AT_ONCE; b++, counter = _mm_add_epi64(counter, one)) block[b] = _mm_xor_si128(counter, key[0]);
+        for (int b = 0; b < AT_ONCE; b++, counter = _mm_add_epi64(counter, one))
+            block[b] = _mm_xor_si128(ask->place ? _mm_loadu_si128((const void *)(ask->place + done + b)) : counter, key[0]);
         for (int round = 1; round < ROUNDS; round++)
             for (int b = 0; b < AT_ONCE; b++) block[b] = _mm_aesenc_si128(block[b], key[round]);
         for (int b = 0; b < AT_ONCE; b++) _mm_storeu_si128((void *)(draws + EACH * (done + b)), _mm_aesenclast_si128(block[b], key[ROUNDS]));
@@ -120,7 +129,9 @@ static int blocks_fast(const request *ask, int blocks, uint16_t *draws) {
     for (; done + AT_ONCE <= blocks; done += AT_ONCE) {
         uint8x16_t block[AT_ONCE];
         for (int b = 0; b < AT_ONCE; b++) {
-            const uint64_t at = (uint64_t)(done + b), low = ask->low + ask->low_step * at, high = ask->high + ask->high_step * at;
+            const uint64_t at = (uint64_t)(done + b);
+            const uint64_t low = ask->place ? ask->place[at].counter : ask->low + ask->low_step * at;
+            const uint64_t high = ask->place ? ask->place[at].id : ask->high + ask->high_step * at;
             const uint64x2_t counter = vcombine_u64(vcreate_u64(low), vcreate_u64(high));
             block[b] = veorq_u8(vreinterpretq_u8_u64(counter), key[0]);
         }
@@ -159,6 +170,8 @@ static void make(const request *ask, int blocks, uint16_t *draws) {
     if (done < blocks && is_fast()) { /* more than are left are made, and dropped */
         uint16_t more[WHOLE * EACH];
         request rest = *ask;
+        random_place place[WHOLE] = {{0}};
+        if (ask->place) memcpy(place, ask->place + done, (size_t)(blocks - done) * sizeof *place), rest.place = place;
         rest.low += ask->low_step * (uint64_t)done, rest.high += ask->high_step * (uint64_t)done;
         blocks_fast(&rest, WHOLE, more);
         memcpy(draws + EACH * done, more, (size_t)(blocks - done) * EACH * sizeof *draws);
@@ -176,6 +189,13 @@ void random_bulk(uint64_t seed, random_purpose purpose, uint64_t first, int bloc
 void random_bulk_counters(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t base, int blocks, uint16_t *draws) {
     request ask = asked(seed, purpose, id, base);
     ask.low_step = 1;
+    make(&ask, blocks, draws);
+}
+
+void random_bulk_places(uint64_t seed, random_purpose purpose, const random_place *place, int blocks, uint16_t *draws) {
+    request ask = asked(seed, purpose, 0, 0);
+    ask.key[0][1] ^= (uint64_t)purpose << 48; /* ids are below 2^48, so that this is their purpose */
+    ask.place = place;
     make(&ask, blocks, draws);
 }
 

@@ -11,10 +11,8 @@
 
 enum { LANES = 64 };
 
-/** The words of LANES consecutive ids by ARS, each word of all of them. */
-static void words_lanes(uint64_t seed, random_purpose purpose, uint64_t first, uint64_t counter, uint32_t word[4][LANES]) {
-    uint16_t half[LANES * RANDOM_EACH];
-    random_bulk(seed, purpose, first, LANES, counter, half);
+/** Each word of all of LANES blocks. */
+static void words_of(const uint16_t half[LANES * RANDOM_EACH], uint32_t word[4][LANES]) {
     for (int i = 0; i < LANES; i += 4) {
 #ifdef __SSE2__
         __m128 four[4];
@@ -26,6 +24,13 @@ static void words_lanes(uint64_t seed, random_purpose purpose, uint64_t first, u
             for (int w = 0; w < 4; w++) word[w][k] = (uint32_t)half[RANDOM_EACH * k + 2 * w + 1] << 16 | half[RANDOM_EACH * k + 2 * w];
 #endif
     }
+}
+
+/** The words of LANES consecutive ids by ARS. */
+static void words_lanes(uint64_t seed, random_purpose purpose, uint64_t first, uint64_t counter, uint32_t word[4][LANES]) {
+    uint16_t half[LANES * RANDOM_EACH];
+    random_bulk(seed, purpose, first, LANES, counter, half);
+    words_of(half, word);
 }
 
 /** -2 ln((w + 1/2) / 2^32), to 1e-15 relative: mantissa m in [sqrt(1/2), sqrt(2)), ln m = 2 atanh((m-1)/(m+1)) as a series. */
@@ -87,26 +92,42 @@ void random_noise(uint64_t seed, random_purpose purpose, uint64_t first, int cou
     }
 }
 
+static inline void two_normals(const uint32_t length[LANES], const uint32_t turn[LANES], float first[LANES], float second[LANES]) {
+    for (int i = 0; i < LANES; i++) {
+        const float radius = __builtin_sqrtf(minus_two_log_single(length[i]));
+        float c, s;
+        cos_sin_turn_single(turn[i], &c, &s);
+        first[i] = radius * c;
+        second[i] = radius * s;
+    }
+}
+
 void random_noise_single(uint64_t seed, random_purpose purpose, uint64_t first, int count, uint64_t counter, int stride, float *normals) {
     uint32_t word[4][LANES];
     float block[4][LANES];
     for (int begin = 0; begin < count; begin += LANES) {
         words_lanes(seed, purpose, first + (uint64_t)begin, counter, word);
-        for (int pair = 0; pair < 4; pair += 2) {
-            for (int i = 0; i < LANES; i++) {
-                const float radius = __builtin_sqrtf(minus_two_log_single(word[pair][i]));
-                float c, s;
-                cos_sin_turn_single(word[pair + 1][i], &c, &s);
-                block[pair][i] = radius * c;
-                block[pair + 1][i] = radius * s;
-            }
-        }
+        for (int pair = 0; pair < 4; pair += 2) two_normals(word[pair], word[pair + 1], block[pair], block[pair + 1]);
         const int lanes = count - begin < LANES ? count - begin : LANES;
         for (int member = 0; member < 4; member++) {
             float *to = normals + (size_t)member * (size_t)stride + begin;
             if (lanes == LANES) memcpy(to, block[member], sizeof block[member]); /* a constant: stores */
             else memcpy(to, block[member], (size_t)lanes * sizeof *to);
         }
+    }
+}
+
+void random_pairs_single(uint64_t seed, random_purpose purpose, const random_place *place, int count, float *first, float *second) {
+    uint16_t half[LANES * RANDOM_EACH] = {0};
+    uint32_t word[4][LANES];
+    float block[2][LANES];
+    for (int begin = 0; begin < count; begin += LANES) {
+        const int lanes = count - begin < LANES ? count - begin : LANES;
+        random_bulk_places(seed, purpose, place + begin, lanes, half);
+        words_of(half, word);
+        two_normals(word[0], word[1], block[0], block[1]);
+        memcpy(first + begin, block[0], (size_t)lanes * sizeof *first);
+        memcpy(second + begin, block[1], (size_t)lanes * sizeof *second);
     }
 }
 

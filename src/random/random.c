@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engram/sort.h"
 #include "lanes.h"
 
 random_block random_bits(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t counter) {
@@ -65,27 +66,6 @@ void random_normals(uint64_t seed, random_purpose purpose, uint64_t id, uint64_t
         words_lanes(seed, purpose, id, counter + (uint64_t)begin, word);
         for (int i = 0; i < LANES && begin + i < count; i++)
             normals[begin + i] = sqrt(-2.0 * log(unit_interval(word[0][i], word[1][i]))) * cos(2.0 * M_PI * unit_interval(word[2][i], word[3][i]));
-    }
-}
-
-static int compare_integers(const void *a, const void *b) {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-/** @param values distinct */
-static void sort_integers(int64_t *values, int count) {
-    enum { FEW = 64 };
-    if (count > FEW) {
-        qsort(values, (size_t)count, sizeof *values, compare_integers);
-        return;
-    }
-    int64_t given[FEW];
-    memcpy(given, values, (size_t)count * sizeof *values);
-    for (int k = 0; k < count; k++) { /* its place is the number of smaller ones: no branches, and vector code */
-        int64_t smaller = 0;
-        for (int i = 0; i < count; i++) smaller += given[i] < given[k];
-        values[smaller] = given[k];
     }
 }
 

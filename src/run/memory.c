@@ -26,7 +26,6 @@ static const size_t map_from = 1 << 20;
 typedef struct {
     size_t bytes;
     size_t mapped;   /**< bytes of its own pages, header included; 0: from malloc */
-    size_t reserved; /**< addresses that they may take without moving, or 0 */
     memory_category category;
 } block_header;
 
@@ -183,47 +182,24 @@ void *memory_new(memory_category category, size_t count, size_t size) {
     return count_block(base, category, bytes, mapped);
 }
 
-void *memory_reserve(memory_category category, size_t count, size_t size) {
-    size_t bytes = bytes_of(category, count, size);
-    if (bytes < map_from) return memory_new(category, 0, 1);
-    const size_t reserved = whole_pages(bytes);
-    block_header *block = map_pages(category, bytes, reserved);
-    void *pointer = count_block(block, category, 0, PAGE);
-    block->reserved = reserved;
-    return pointer;
-}
-
-/** Within its own addresses, else the block moves. */
-static block_header *move_mapped(memory_category category, block_header *block, size_t bytes, size_t mapped) {
-    if (mapped <= block->reserved) {
-        if (mapped < block->mapped) (void)madvise((char *)block + mapped, block->mapped - mapped, MADV_DONTNEED);
-        return block;
-    }
-    block = mremap(block, block->reserved ? block->reserved : block->mapped, mapped, MREMAP_MAYMOVE);
-    if (block == MAP_FAILED) refuse_failed(category, bytes);
-    block->reserved = 0;
-    return block;
-}
-
 /** A block with pages of its own keeps them; the rest of its last page may hold what was cut off before. */
 static void *resize_mapped(memory_category category, block_header *block, size_t bytes) {
     size_t kept = block->bytes < bytes ? block->bytes : bytes, before = block->mapped, mapped = whole_pages(bytes);
     if (mapped > before) check_room(category, bytes, mapped - before);
     uncount_block(block);
-    block = move_mapped(category, block, bytes, mapped);
-    size_t last = before < mapped ? before : mapped, reserved = block->reserved;
+    block = mremap(block, before, mapped, MREMAP_MAYMOVE);
+    if (block == MAP_FAILED) refuse_failed(category, bytes);
+    size_t last = before < mapped ? before : mapped;
     if (last > kept + ALIGNMENT) memset((char *)block + ALIGNMENT + kept, 0, last - kept - ALIGNMENT);
     if (mapped > before) make_pages(category, bytes, (char *)block, before, mapped);
-    void *pointer = count_block(block, category, bytes, mapped);
-    block->reserved = reserved;
-    return pointer;
+    return count_block(block, category, bytes, mapped);
 }
 
 void *memory_resize(memory_category category, void *pointer, size_t count, size_t size) {
     if (!pointer) return memory_new(category, count, size);
     block_header *block = header_of(pointer);
     size_t bytes = bytes_of(category, count, size);
-    if (block->mapped && (bytes >= map_from || block->reserved)) return resize_mapped(category, block, bytes);
+    if (block->mapped && bytes >= map_from) return resize_mapped(category, block, bytes);
     void *moved = memory_new(category, count, size);
     memcpy(moved, pointer, block->bytes < bytes ? block->bytes : bytes);
     memory_free(pointer);
@@ -235,7 +211,7 @@ void memory_free(void *pointer) {
     block_header *block = header_of(pointer);
     uncount_block(block);
     if (block->mapped)
-        munmap(block, block->reserved ? block->reserved : block->mapped);
+        munmap(block, block->mapped);
     else
         free(block);
 }

@@ -1,150 +1,247 @@
-/* Blocks from rows that come target by target (blocks.h), without all of them in memory twice, and without writing here and there in all of it: synapses are
- * dealt to buckets of sources that follow one another, as the words that they will be; bucket by bucket they then go to their places, which fit the caches. */
+/* Blocks from sources that are drawn target by target (blocks.h), in the memory that the blocks will have and little more. A synapse is dealt, as target,
+ * source and mark, to the bucket of its source: buckets, of some sources that follow one another, are chains of pieces of the array of words. Then, bucket by
+ * bucket, synapses are ordered by source, in the caches; those of a source get weights and delays, are ordered by delay, and go where they belong. Pieces of
+ * later buckets that are in the way are moved to where pieces have become free. */
+#include <string.h>
+
 #include "blocks_inside.h"
 #include "engram/memory.h"
 
-enum { SOURCE_BITS = 8, BUCKET = 1 << SOURCE_BITS, BLOCK_BITS = 5 }; /* sources of a bucket; BLOCK_STEPS << BLOCK_BITS: above BLOCKS_LONGEST */
-
-typedef struct {
-    int64_t count, room;
-    uint32_t *word;
-    uint16_t *key;  /**< source in the bucket and, in the lower BLOCK_BITS, what the word has not of the delay */
-    double *weight; /**< BLOCKS_DOUBLE */
-} bucket;
+enum {
+    SOURCE_BITS = 16 - BLOCKS_MARK_BITS,
+    BUCKET = 1 << SOURCE_BITS, /* sources */
+    PIECE_LEAST = 64, PIECE_MOST = 1 << 12, PIECES = 16, /* words of a piece; what is left over is to be half of one of so many pieces of a bucket */
+    NONE = -1,
+};
 
 struct blocks_rows {
     const static_blocks *blocks;
-    int slice, buckets;
-    bucket *bucket; /**< [buckets] */
+    int slice, buckets, piece;
+    int places, pieces;  /**< places are where pieces can lie; pieces: those that are in use or were */
+    uint32_t *word;      /**< [places][piece] */
+    int64_t *next;       /**< [buckets] where the next word of a bucket goes; once all are there, how many its last piece has */
+    int32_t *first, *last;/**< [buckets] pieces */
+    int32_t *link;       /**< [places] the next piece of the bucket */
+    int32_t *place;      /**< [places] of a piece */
+    int32_t *piece_at;   /**< [places] or NONE */
+    int32_t *free_place; /**< [free_places] those behind what is written are of use */
+    int free_places;
 };
 
-blocks_rows *blocks_rows_new(const static_blocks *blocks, int slice) {
+static int buckets_of(int64_t sources) {
+    return (int)((sources + BUCKET - 1) / BUCKET);
+}
+
+static int piece_for(double synapses, int buckets) {
+    int piece = PIECE_MOST;
+    while (piece > PIECE_LEAST && (double)piece * PIECES * buckets > synapses) piece /= 2;
+    return piece;
+}
+
+static int32_t take_piece(blocks_rows *kept) {
+    const int32_t piece = kept->pieces++;
+    kept->place[piece] = piece, kept->piece_at[piece] = piece, kept->link[piece] = NONE;
+    return piece;
+}
+
+blocks_rows *blocks_rows_new(static_blocks *blocks, int slice, int64_t synapses) {
     blocks_rows *kept = memory_new(MEMORY_BUFFERS, 1, sizeof *kept);
-    *kept = (blocks_rows){.blocks = blocks, .slice = slice, .buckets = (int)((blocks->sources + BUCKET - 1) / BUCKET)};
-    kept->bucket = memory_new(MEMORY_BUFFERS, (size_t)kept->buckets, sizeof *kept->bucket);
+    *kept = (blocks_rows){.blocks = blocks, .slice = slice, .buckets = buckets_of(blocks->sources)};
+    kept->piece = piece_for((double)synapses, kept->buckets);
+    kept->places = (int)(synapses / kept->piece) + kept->buckets; /* one of each bucket is not full */
+    blocks_set_room(blocks, &blocks->slice[slice], (int64_t)kept->places * kept->piece);
+    kept->word = blocks->slice[slice].word;
+    kept->next = memory_new(MEMORY_BUFFERS, (size_t)kept->buckets, sizeof *kept->next);
+    int32_t **const lists[] = {&kept->first, &kept->last, &kept->link, &kept->place, &kept->piece_at, &kept->free_place};
+    for (size_t k = 0; k < sizeof lists / sizeof *lists; k++)
+        *lists[k] = memory_new(MEMORY_BUFFERS, (size_t)(k < 2 ? kept->buckets : kept->places), sizeof **lists);
+    for (int b = 0; b < kept->buckets; b++) {
+        kept->first[b] = kept->last[b] = take_piece(kept);
+        kept->next[b] = (int64_t)kept->first[b] * kept->piece;
+    }
     return kept;
 }
 
-static void empty(bucket *bucket) {
-    memory_free(bucket->word), memory_free(bucket->key), memory_free(bucket->weight);
-    bucket->word = NULL, bucket->key = NULL, bucket->weight = NULL;
-}
-
 void blocks_rows_free(blocks_rows *kept) {
-    for (int b = 0; b < kept->buckets; b++) empty(&kept->bucket[b]);
-    memory_free(kept->bucket), memory_free(kept);
+    memory_free(kept->next), memory_free(kept->first), memory_free(kept->last);
+    memory_free(kept->link), memory_free(kept->place), memory_free(kept->piece_at), memory_free(kept->free_place);
+    memory_free(kept);
 }
 
 double blocks_rows_bytes(const blocks_setting *setting, double synapses) {
-    const double grown = 1.0 / 16, each = setting->form == BLOCKS_DOUBLE ? 14 : 6, left = setting->form == BLOCKS_DOUBLE ? 12 : 4; /* left: in blocks */
-    return ((1 + grown) * each - left) * synapses / blocks_slices(setting);
+    const double of_slice = synapses / blocks_slices(setting), sources = (double)setting->sources, buckets = buckets_of(setting->sources);
+    const double piece = piece_for(of_slice, (int)buckets), places = floor(of_slice / piece) + buckets;
+    const double left = (places * piece - of_slice) * (setting->form == BLOCKS_DOUBLE ? 12 : 4); /* given back in the end */
+    return left + 16 * (places + buckets) + (4 * fmin(BUCKET, sources) + 14) * of_slice / sources; /* lists; a bucket by source; a source */
 }
 
-/** By an eighth: what is left over is a sixteenth, on average. */
-static void make_room(bucket *bucket, bool double_weights) {
-    bucket->room = bucket->room + bucket->room / 8 + 256;
-    bucket->word = memory_resize(MEMORY_BUFFERS, bucket->word, (size_t)bucket->room, sizeof *bucket->word);
-    bucket->key = memory_resize(MEMORY_BUFFERS, bucket->key, (size_t)bucket->room, sizeof *bucket->key);
-    if (double_weights) bucket->weight = memory_resize(MEMORY_BUFFERS, bucket->weight, (size_t)bucket->room, sizeof *bucket->weight);
+void blocks_rows_take(blocks_rows *kept, int target, int mark, const int32_t *source, int count) {
+    const uint32_t common = (uint32_t)target | (uint32_t)mark << (32 - BLOCKS_MARK_BITS);
+    const int64_t inside = kept->piece - 1;
+    for (int s = 0; s < count; s++) {
+        const int bucket = source[s] >> SOURCE_BITS;
+        int64_t at = kept->next[bucket];
+        kept->word[at++] = common | (uint32_t)(source[s] & (BUCKET - 1)) << 16;
+        if ((at & inside) == 0) { /* the piece is full */
+            const int32_t piece = take_piece(kept);
+            kept->last[bucket] = kept->link[kept->last[bucket]] = piece;
+            at = (int64_t)piece * kept->piece;
+        }
+        kept->next[bucket] = at;
+    }
 }
 
-enum { SOME = 256 }; /* synapses that are made ready at once */
-
-/** Words and keys of a target's synapses begin .. begin+count-1. */
-static void make_words(const blocks_rows *kept, uint32_t target, const synapse_rows *rows, int64_t begin, int count, uint32_t *restrict word,
-                       uint16_t *restrict key) {
-    const blocks_slice *slice = &kept->blocks->slice[kept->slice];
-    const int32_t *source = rows->source + begin;
-    const uint16_t *delay = rows->delay + begin;
-    const double *weight = rows->weight + begin;
-    for (int s = 0; s < count; s++) key[s] = (uint16_t)((source[s] & (BUCKET - 1)) << BLOCK_BITS | delay[s] / BLOCK_STEPS);
-    for (int s = 0; s < count; s++) word[s] = blocks_word(kept->blocks, slice, &(blocks_synapse){.target = target, .delay = delay[s], .weight = weight[s]});
+/** Words of a piece of the bucket. @return their number */
+static int words_of(const blocks_rows *kept, int bucket, int32_t piece, const uint32_t **word) {
+    const int64_t begin = (int64_t)kept->place[piece] * kept->piece;
+    *word = kept->word + begin;
+    return piece == kept->last[bucket] ? (int)kept->next[bucket] : kept->piece;
 }
 
-void blocks_rows_take(blocks_rows *kept, int first, const synapse_rows *rows) {
-    const static_blocks *blocks = kept->blocks;
-    const bool double_weights = blocks->form == BLOCKS_DOUBLE;
-    uint32_t word[SOME];
-    uint16_t key[SOME];
-    for (int i = 0; i < rows->targets; i++) {
-        const uint32_t target = (uint32_t)(blocks->slice[kept->slice].first + first + i);
-        for (int64_t begin = rows->start[i]; begin < rows->start[i + 1]; begin += SOME) {
-            const int some = rows->start[i + 1] - begin < SOME ? (int)(rows->start[i + 1] - begin) : SOME;
-            make_words(kept, target, rows, begin, some, word, key);
-            for (int s = 0; s < some; s++) {
-                bucket *to = &kept->bucket[rows->source[begin + s] >> SOURCE_BITS];
-                if (to->count == to->room) make_room(to, double_weights);
-                to->word[to->count] = word[s];
-                to->key[to->count] = key[s];
-                if (double_weights) to->weight[to->count] = rows->weight[begin + s];
-                to->count++;
-            }
+static int source_of(uint32_t word) {
+    return (int)(word >> 16 & (BUCKET - 1));
+}
+
+/** @param[out] start [BUCKET+1] of the sources in the bucket */
+static void count_sources(const blocks_rows *kept, int bucket, int64_t *start) {
+    int64_t many[BUCKET] = {0};
+    const uint32_t *word;
+    for (int32_t piece = kept->first[bucket]; piece != NONE; piece = kept->link[piece])
+        for (int k = 0, count = words_of(kept, bucket, piece, &word); k < count; k++) many[source_of(word[k])]++;
+    start[0] = 0;
+    for (int j = 0; j < BUCKET; j++) start[j + 1] = start[j] + many[j];
+}
+
+/** Its words by source, those of a source as they came. The bucket's places become free. */
+static void empty_bucket(blocks_rows *kept, int bucket, const int64_t *start, uint32_t *sorted) {
+    int64_t next[BUCKET];
+    const uint32_t *word;
+    memcpy(next, start, sizeof next);
+    for (int32_t piece = kept->first[bucket]; piece != NONE; piece = kept->link[piece]) {
+        for (int k = 0, count = words_of(kept, bucket, piece, &word); k < count; k++) sorted[next[source_of(word[k])]++] = word[k];
+        kept->piece_at[kept->place[piece]] = NONE;
+        kept->free_place[kept->free_places++] = kept->place[piece];
+    }
+}
+
+/** Pieces at places from .. past-1 go elsewhere. */
+static void make_way(blocks_rows *kept, int from, int past) {
+    const size_t words = (size_t)kept->piece;
+    for (int place = from; place < past; place++) {
+        const int32_t piece = kept->piece_at[place];
+        if (piece == NONE) continue;
+        int32_t other;
+        do other = kept->free_place[--kept->free_places];
+        while (other < past);
+        memcpy(kept->word + other * (int64_t)words, kept->word + place * (int64_t)words, words * sizeof *kept->word);
+        kept->place[piece] = other, kept->piece_at[other] = piece, kept->piece_at[place] = NONE;
+    }
+}
+
+/** Room for the synapses of one source. */
+typedef struct { int room; uint32_t *word; uint16_t *delay; double *weight; } row;
+
+/** Words of a source as they will be, from those that were dealt. */
+static void make_words(const static_blocks *blocks, const blocks_slice *slice, const uint32_t *dealt, int count, const row *row) {
+    const uint16_t *restrict delay = row->delay;
+    const double *restrict weight = row->weight;
+    uint32_t *restrict word = row->word;
+    for (int k = 0; k < count; k++) word[k] = blocks_dealt_target(dealt[k]) | (uint32_t)(delay[k] & BLOCK_MASK) << slice->bits;
+    if (!blocks_in_units(blocks->form)) return;
+    for (int k = 0; k < count; k++) word[k] |= (uint32_t)blocks_units(weight[k], blocks->unit) << BLOCKS_WEIGHT;
+}
+
+/** By delay, those of one as they came. */
+static void write_row(const static_blocks *blocks, blocks_slice *slice, int64_t source, int count, const row *row) {
+    const int64_t begin = slice->start[source];
+    uint16_t *restrict offset = slice->offset + source * (blocks->longest + 1);
+    uint32_t next[BLOCKS_LONGEST + 1], *restrict to = slice->word + begin;
+    for (int k = 0; k < count; k++) offset[row->delay[k]]++;
+    for (int d = 1; d <= blocks->longest; d++) {
+        next[d] = offset[d - 1];
+        offset[d] = (uint16_t)(offset[d] + offset[d - 1]);
+    }
+    for (int k = 0; k < count; k++) {
+        const uint32_t at = next[row->delay[k]]++;
+        to[at] = row->word[k];
+        if (slice->weight) slice->weight[begin + at] = row->weight[k];
+    }
+    slice->start[source + 1] = begin + count;
+}
+
+/** Words of a bucket. */
+static int64_t count_bucket(const blocks_rows *kept, int bucket) {
+    int64_t count = 0;
+    const uint32_t *word;
+    for (int32_t piece = kept->first[bucket]; piece != NONE; piece = kept->link[piece]) count += words_of(kept, bucket, piece, &word);
+    return count;
+}
+
+/** All words are there. */
+static void end_dealing(blocks_rows *kept) {
+    for (int b = 0; b < kept->buckets; b++) kept->next[b] -= (int64_t)kept->last[b] * kept->piece;
+    for (int32_t place = kept->pieces; place < kept->places; place++) {
+        kept->piece_at[place] = NONE;
+        kept->free_place[kept->free_places++] = place;
+    }
+}
+
+static int64_t largest_bucket(const blocks_rows *kept) {
+    int64_t largest = 0;
+    for (int b = 0; b < kept->buckets; b++) {
+        const int64_t count = count_bucket(kept, b);
+        if (count > largest) largest = count;
+    }
+    return largest;
+}
+
+/** For the sources of a bucket. @return false: one has more than blocks hold */
+static bool make_room(const int64_t *start, row *row) {
+    int64_t most = 0;
+    for (int j = 0; j < BUCKET; j++)
+        if (start[j + 1] - start[j] > most) most = start[j + 1] - start[j];
+    if (most > BLOCKS_ROW_MAX) return false;
+    if (most <= row->room) return true;
+    row->room = (int)(most + most / 8);
+    row->word = memory_resize(MEMORY_BUFFERS, row->word, (size_t)row->room, sizeof *row->word);
+    row->delay = memory_resize(MEMORY_BUFFERS, row->delay, (size_t)row->room, sizeof *row->delay);
+    row->weight = memory_resize(MEMORY_BUFFERS, row->weight, (size_t)row->room, sizeof *row->weight);
+    return true;
+}
+
+/** @param sorted [largest bucket] */
+static bool fill(static_blocks *blocks, blocks_rows *kept, const blocks_law *law, uint32_t *sorted, row *row) {
+    blocks_slice *slice = &blocks->slice[kept->slice];
+    int64_t start[BUCKET + 1], written = 0;
+    int cleared = 0;
+    for (int b = 0; b < kept->buckets; b++) {
+        const int64_t first = (int64_t)b * BUCKET;
+        count_sources(kept, b, start);
+        if (!make_room(start, row)) return false;
+        empty_bucket(kept, b, start, sorted);
+        written += start[BUCKET];
+        const int past = (int)((written + kept->piece - 1) / kept->piece);
+        make_way(kept, cleared, past);
+        cleared = past;
+        for (int j = 0; j < BUCKET && first + j < blocks->sources; j++) {
+            const int count = (int)(start[j + 1] - start[j]);
+            law->draw(law->of, first + j, slice->first, sorted + start[j], count, row->delay, row->weight);
+            make_words(blocks, slice, sorted + start[j], count, row);
+            write_row(blocks, slice, first + j, count, row);
         }
     }
-}
-
-static int source_of(const bucket *bucket, int64_t k) {
-    return bucket->key[k] >> BLOCK_BITS;
-}
-
-static int delay_of(const blocks_slice *slice, const bucket *bucket, int64_t k) {
-    return (int)(bucket->key[k] & ((1 << BLOCK_BITS) - 1)) * BLOCK_STEPS + (int)(bucket->word[k] >> slice->bits & BLOCK_MASK);
-}
-
-/** offset[d] becomes the number of a source's synapses with delays up to d. @param[in,out] start of the sources @return false: too many of a source */
-static bool count_sources(const blocks_slice *slice, const bucket *from, int sources, int row, uint16_t *restrict offset, int64_t *restrict start) {
-    int64_t many[BUCKET] = {0};
-    for (int64_t k = 0; k < from->count; k++) {
-        const int source = source_of(from, k);
-        many[source]++;
-        offset[source * row + delay_of(slice, from, k)]++;
-    }
-    for (int j = 0; j < sources; j++) {
-        if (many[j] > BLOCKS_ROW_MAX) return false;
-        start[j + 1] = start[j] + many[j];
-        for (int d = 1; d < row; d++) offset[j * row + d] = (uint16_t)(offset[j * row + d] + offset[j * row + d - 1]);
-    }
     return true;
 }
 
-/** Their sources' synapses, behind those of the buckets before. @param[in,out] offset, start of the first source. @return false: too many of a source */
-static bool fill_bucket(const static_blocks *blocks, blocks_slice *slice, const bucket *from, int64_t first) {
-    const int row = blocks->longest + 1, sources = (int)(blocks->sources - first < BUCKET ? blocks->sources - first : BUCKET);
-    uint16_t *offset = slice->offset + first * row;
-    int64_t *start = slice->start + first;
-    if (!count_sources(slice, from, sources, row, offset, start)) return false;
-    blocks_set_room(blocks, slice, start[sources]);
-    for (int64_t k = from->count - 1; k >= 0; k--) { /* from behind, as blocks_append() does it */
-        const int source = source_of(from, k);
-        const int64_t at = start[source] + --offset[source * row + delay_of(slice, from, k)];
-        slice->word[at] = from->word[k];
-        if (from->weight) slice->weight[at] = from->weight[k];
-    }
-    for (int j = 0; j < sources; j++) {
-        uint16_t *of = offset + j * row;
-        for (int d = 0; d + 1 < row; d++) of[d] = of[d + 1];
-        of[row - 1] = (uint16_t)(start[j + 1] - start[j]);
-    }
-    return true;
-}
-
-/** Addresses for all of them, so that what grows bucket by bucket lies in large pages. */
-static void reserve(const static_blocks *blocks, blocks_slice *slice, const blocks_rows *kept) {
-    int64_t count = 0;
-    for (int b = 0; b < kept->buckets; b++) count += kept->bucket[b].count;
-    memory_free(slice->word), memory_free(slice->weight);
-    slice->word = memory_reserve(MEMORY_STATIC, (size_t)count, sizeof *slice->word);
-    slice->weight = blocks->form == BLOCKS_DOUBLE ? memory_reserve(MEMORY_STATIC, (size_t)count, sizeof *slice->weight) : NULL;
-    slice->room = 0;
-}
-
-bool blocks_fill(static_blocks *blocks, blocks_rows *kept) {
+bool blocks_fill(static_blocks *blocks, blocks_rows *kept, const blocks_law *law) {
     blocks_slice *slice = &blocks->slice[kept->slice];
-    reserve(blocks, slice, kept);
-    for (int b = 0; b < kept->buckets; b++) {
-        if (!fill_bucket(blocks, slice, &kept->bucket[b], (int64_t)b * BUCKET)) return false;
-        empty(&kept->bucket[b]);
-    }
+    end_dealing(kept);
+    uint32_t *sorted = memory_new(MEMORY_BUFFERS, (size_t)largest_bucket(kept), sizeof *sorted);
+    row row = {0};
+    const bool fits = fill(blocks, kept, law, sorted, &row);
+    memory_free(sorted), memory_free(row.word), memory_free(row.delay), memory_free(row.weight);
+    if (!fits) return false;
     slice->done = blocks->sources;
+    blocks_set_room(blocks, slice, slice->start[blocks->sources]);
     return true;
 }

@@ -251,10 +251,9 @@ static void to_blocks(static_synapses *synapses, int targets) {
     synapses->blocks = blocks;
 }
 
-/** Rows of some targets at a time, and of one slice of the blocks until it is complete.
+/** Slice by slice.
  *  @param[in,out] synapses empty, sources, longest and unit known @return false: a source has more synapses onto a slice than blocks hold */
 static bool blocks_from_parts(const static_parts *parts, static_synapses *synapses) {
-    enum { TOGETHER = 1 << 16 }; /* synapses, about: rows that stay in the caches, and in memory that is not given back */
     static_blocks *blocks = blocks_new(&(blocks_setting){.form = static_blocks_form(false, parts->unit, parts->together), .sources = parts->sources,
                                                          .excitatory = parts->excitatory, .longest = parts->longest, .mine = parts->targets,
                                                          .unit = parts->unit});
@@ -262,15 +261,9 @@ static bool blocks_from_parts(const static_parts *parts, static_synapses *synaps
     bool fits = true;
     for (int v = 0; v < blocks->slices && fits; v++) {
         const blocks_slice *slice = &blocks->slice[v];
-        blocks_rows *kept = blocks_rows_new(blocks, v);
-        for (int first = 0, past; first < slice->count; first = past) {
-            const int64_t *start = parts->start + slice->first;
-            for (past = first + 1; past < slice->count && start[past + 1] - start[first] <= TOGETHER; past++) continue;
-            synapse_rows rows = parts->make(parts->of, slice->first + first, past - first);
-            blocks_rows_take(kept, first, &rows);
-            synapse_rows_free(&rows);
-        }
-        fits = blocks_fill(blocks, kept);
+        blocks_rows *kept = blocks_rows_new(blocks, v, parts->start[slice->first + slice->count] - parts->start[slice->first]);
+        parts->deal(parts->of, slice->first, slice->count, kept);
+        fits = blocks_fill(blocks, kept, &(blocks_law){.of = parts->of, .draw = parts->draw});
         for (int64_t j = 0; j < parts->sources && fits; j++) synapses->start[j + 1] += slice->start[j + 1];
         blocks_rows_free(kept);
     }
@@ -290,7 +283,7 @@ static_synapses *static_from_parts(const static_parts *parts) {
         if (blocks_from_parts(parts, synapses)) return synapses;
         static_free(synapses);
     }
-    synapse_rows rows = parts->make(parts->of, 0, parts->targets);
+    synapse_rows rows = parts->make(parts->of);
     rows.unit = parts->unit, rows.together = parts->together;
     static_synapses *synapses = static_from_rows(&rows, parts->sources, parts->excitatory);
     synapse_rows_free(&rows);

@@ -245,18 +245,42 @@ static void in_units(synapse_rows *rows, double unit) {
     rows->unit = unit;
 }
 
-static synapse_rows some_rows(void *of, int first, int count) {
+static synapse_rows copy_rows(void *of) {
     const synapse_rows *all = of;
-    const int64_t begin = all->start[first], synapses = all->start[first + count] - begin;
-    synapse_rows rows = {.targets = count, .longest = LONGEST, .start = memory_new(MEMORY_BUFFERS, (size_t)count + 1, sizeof(int64_t)),
-                         .source = memory_new(MEMORY_BUFFERS, (size_t)synapses, sizeof(int32_t)),
-                         .weight = memory_new(MEMORY_BUFFERS, (size_t)synapses, sizeof(double)),
-                         .delay = memory_new(MEMORY_BUFFERS, (size_t)synapses, sizeof(uint16_t))};
-    for (int i = 0; i <= count; i++) rows.start[i] = all->start[first + i] - begin;
-    memcpy(rows.source, all->source + begin, (size_t)synapses * sizeof *rows.source);
-    memcpy(rows.weight, all->weight + begin, (size_t)synapses * sizeof *rows.weight);
-    memcpy(rows.delay, all->delay + begin, (size_t)synapses * sizeof *rows.delay);
+    const size_t synapses = (size_t)all->start[all->targets];
+    synapse_rows rows = {.targets = all->targets, .longest = LONGEST, .start = memory_new(MEMORY_BUFFERS, (size_t)all->targets + 1, sizeof(int64_t)),
+                         .source = memory_new(MEMORY_BUFFERS, synapses, sizeof(int32_t)), .weight = memory_new(MEMORY_BUFFERS, synapses, sizeof(double)),
+                         .delay = memory_new(MEMORY_BUFFERS, synapses, sizeof(uint16_t))};
+    memcpy(rows.start, all->start, ((size_t)all->targets + 1) * sizeof *rows.start);
+    memcpy(rows.source, all->source, synapses * sizeof *rows.source);
+    memcpy(rows.weight, all->weight, synapses * sizeof *rows.weight);
+    memcpy(rows.delay, all->delay, synapses * sizeof *rows.delay);
     return rows;
+}
+
+/** In two calls a target, whose marks tell them apart. */
+static void deal_rows(void *of, int first, int count, blocks_rows *kept) {
+    const synapse_rows *all = of;
+    for (int i = first; i < first + count; i++) {
+        const int degree = (int)(all->start[i + 1] - all->start[i]), half = degree / 2;
+        blocks_rows_take(kept, i - first, 0, all->source + all->start[i], half);
+        blocks_rows_take(kept, i - first, BLOCKS_MARKS - 1, all->source + all->start[i] + half, degree - half);
+    }
+}
+
+/** As the rows have them: of several synapses of a pair the first one comes first. */
+static void draw_rows(void *of, int64_t source, int first, const uint32_t *dealt, int count, uint16_t *delay, double *weight) {
+    const synapse_rows *all = of;
+    int64_t at = -1;
+    for (int k = 0; k < count; k++) {
+        const uint32_t i = (uint32_t)first + blocks_dealt_target(dealt[k]);
+        const int64_t half = all->start[i] + (all->start[i + 1] - all->start[i]) / 2;
+        if (at < all->start[i]) at = all->start[i] - 1;
+        do at++;
+        while (all->source[at] != source);
+        assert_true(at < all->start[i + 1] && blocks_dealt_mark(dealt[k]) == (at < half ? 0 : BLOCKS_MARKS - 1));
+        delay[k] = all->delay[at], weight[k] = all->weight[at];
+    }
 }
 
 static void assert_same_slice(const blocks_slice *one, const blocks_slice *other) {
@@ -268,13 +292,14 @@ static void assert_same_slice(const blocks_slice *one, const blocks_slice *other
     if (one->weight) assert_memory_equal(one->weight, other->weight, count * sizeof *one->weight);
 }
 
-/** Rows that come some targets at a time give the blocks that all synapses together give. */
+/** Sources that come target by target, and weights and delays source by source, give the blocks that all synapses together give. */
 static void check_parts(double unit, bool together) {
     synapse_rows rows = make_rows();
     if (unit > 0) in_units(&rows, unit);
     const blocks_form form = static_blocks_form(false, unit, together);
     static_synapses *synapses = static_from_rows(&rows, SOURCES, SOURCES / 2);
-    const static_parts parts = {.make = some_rows, .of = &rows, .start = rows.start, .sources = SOURCES, .excitatory = SOURCES / 2, .targets = TARGETS,
+    const static_parts parts = {.of = &rows, .make = copy_rows, .deal = deal_rows, .draw = draw_rows, .start = rows.start,
+                                .sources = SOURCES, .excitatory = SOURCES / 2, .targets = TARGETS,
                                 .longest = LONGEST, .own_delays = true, .unit = unit, .together = together};
     static_synapses *made = static_from_parts(&parts);
     static_blocks *whole = make_blocks(synapses, form, 0, unit), *sliced = make_blocks(synapses, form, 9, unit);
@@ -286,13 +311,9 @@ static void check_parts(double unit, bool together) {
     assert_int_equal(again->slices, 3);
     for (int v = 0; v < 3; v++) {
         const blocks_slice *slice = &again->slice[v];
-        blocks_rows *kept = blocks_rows_new(again, v);
-        for (int first = 0; first < slice->count; first += 3) {
-            synapse_rows some = some_rows(&rows, slice->first + first, slice->count - first < 3 ? slice->count - first : 3);
-            blocks_rows_take(kept, first, &some);
-            synapse_rows_free(&some);
-        }
-        assert_true(blocks_fill(again, kept));
+        blocks_rows *kept = blocks_rows_new(again, v, rows.start[slice->first + slice->count] - rows.start[slice->first]);
+        deal_rows(&rows, slice->first, slice->count, kept);
+        assert_true(blocks_fill(again, kept, &(blocks_law){.of = &rows, .draw = draw_rows}));
         blocks_rows_free(kept);
         assert_same_slice(slice, &sliced->slice[v]);
     }
@@ -304,6 +325,64 @@ static void test_parts(void **state) {
     check_parts(0, false);
     check_parts(0.25, false);
     check_parts(0.25, true);
+}
+
+/** Delay and weight of a pair's n-th synapse: whole numbers. */
+static uint32_t of_pair(int64_t source, uint32_t target, int n) {
+    return (uint32_t)random_below(7, RANDOM_STATIC_WEIGHT, (uint64_t)source, (uint64_t)target << 8 | (uint64_t)n, 1 << 20);
+}
+
+static void draw_pairs(void *of, int64_t source, int first, const uint32_t *dealt, int count, uint16_t *delay, double *weight) {
+    (void)of, (void)first;
+    for (int k = 0, n = 0; k < count; k++) {
+        n = k > 0 && blocks_dealt_target(dealt[k]) == blocks_dealt_target(dealt[k - 1]) ? n + 1 : 0;
+        const uint32_t drawn = of_pair(source, blocks_dealt_target(dealt[k]), n);
+        delay[k] = (uint16_t)(1 + drawn % LONGEST), weight[k] = drawn / LONGEST % 1000;
+    }
+}
+
+/** Many sources, so that buckets have pieces that are in each other's way: some sources have many targets, most of them few. @param excess of the first */
+static void check_many_sources(blocks_form form, int excess) {
+    enum { MANY = 3000, ONTO = 400, DEGREE = 300 };
+    const blocks_setting setting = {.form = form, .sources = MANY, .excitatory = MANY, .longest = LONGEST, .mine = ONTO, .unit = 1};
+    static_blocks *dealt = blocks_new(&setting), *appended = blocks_new(&setting);
+    static int32_t source[ONTO][DEGREE];
+    blocks_rows *kept = blocks_rows_new(dealt, 0, ONTO * DEGREE);
+    for (int i = 0; i < ONTO; i++) {
+        for (int d = 0; d < DEGREE; d++) {
+            const uint64_t drawn = random_below(8, RANDOM_STATIC_ROW, (uint64_t)i, (uint64_t)d, MANY);
+            source[i][d] = (int32_t)(d < excess ? drawn % 40 : MANY - 1 - drawn);
+        }
+        blocks_rows_take(kept, i, 1, source[i], DEGREE);
+    }
+    assert_true(blocks_fill(dealt, kept, &(blocks_law){.draw = draw_pairs}));
+    blocks_rows_free(kept);
+    for (int64_t j = 0; j < MANY; j++) {
+        static blocks_synapse row[ONTO * DEGREE];
+        int count = 0;
+        for (uint32_t i = 0; i < ONTO; i++)
+            for (int d = 0, n = 0; d < DEGREE; d++)
+                if (source[i][d] == j) {
+                    const uint32_t drawn = of_pair(j, i, n++);
+                    row[count++] = (blocks_synapse){i, (uint16_t)(1 + drawn % LONGEST), drawn / LONGEST % 1000};
+                }
+        blocks_append(appended, 0, row, count);
+    }
+    blocks_finish(appended);
+    const blocks_slice *one = dealt->slice, *other = appended->slice;
+    assert_memory_equal(one->start, other->start, (MANY + 1) * sizeof *one->start);
+    assert_memory_equal(one->offset, other->offset, MANY * (LONGEST + 1) * sizeof *one->offset);
+    assert_memory_equal(one->word, other->word, ONTO * DEGREE * sizeof *one->word);
+    if (one->weight) assert_memory_equal(one->weight, other->weight, ONTO * DEGREE * sizeof *one->weight);
+    assert_true(one->room == ONTO * DEGREE);
+    blocks_free(dealt), blocks_free(appended);
+}
+
+static void test_many_sources(void **state) {
+    (void)state;
+    check_many_sources(BLOCKS_FIXED, 0);
+    check_many_sources(BLOCKS_TOGETHER, 200);
+    check_many_sources(BLOCKS_DOUBLE, 100);
 }
 
 /** Several synapses of a pair, in whatever order they come, are by delay, those of the same delay in theirs: in lists, in blocks, and back. */
@@ -336,8 +415,8 @@ static void test_too_many_of_a_source(void **state) {
                          .delay = memory_new(MEMORY_BUFFERS, MANY, sizeof(uint16_t))};
     rows.start[1] = MANY;
     for (int s = 0; s < MANY; s++) rows.weight[s] = s, rows.delay[s] = (uint16_t)(1 + s / (MANY / 2));
-    static_synapses *made = static_from_parts(&(static_parts){.make = some_rows, .of = &rows, .start = rows.start, .sources = 1, .excitatory = 1, .targets = 1,
-                                                              .longest = 2, .own_delays = true});
+    static_synapses *made = static_from_parts(&(static_parts){.of = &rows, .make = copy_rows, .deal = deal_rows, .draw = draw_rows, .start = rows.start,
+                                                              .sources = 1, .excitatory = 1, .targets = 1, .longest = 2, .own_delays = true});
     assert_true(made->blocks == NULL && made->start[1] == MANY && made->largest_in_degree == MANY);
     assert_memory_equal(made->weight, rows.weight, MANY * sizeof *made->weight);
     static_free(made), synapse_rows_free(&rows);
@@ -541,7 +620,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_ring), cmocka_unit_test(test_waiting), cmocka_unit_test(test_least_delay),
                                        cmocka_unit_test(test_counts), cmocka_unit_test(test_same_delay), cmocka_unit_test(test_plastic),
                                        cmocka_unit_test(test_blocks), cmocka_unit_test(test_bursts), cmocka_unit_test(test_rounding),
-                                       cmocka_unit_test(test_form), cmocka_unit_test(test_parts), cmocka_unit_test(test_twins),
+                                       cmocka_unit_test(test_form), cmocka_unit_test(test_parts),
+                                       cmocka_unit_test(test_many_sources), cmocka_unit_test(test_twins),
                                        cmocka_unit_test(test_too_many_of_a_source)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -253,7 +253,8 @@ static void draw(projection one, int ranks, drawn_network *result) {
             const int64_t gid = first + drawn.first + i;
             assert_true(drawn.degree[i] <= 1024 && gid >= border[one.target] && gid < border[one.target + 1]);
             result->degree[gid] = drawn.degree[i];
-            projection_sources(&all, 0, &drawn, i, SEED, gid, result->source[gid]);
+            int64_t scratch[1024];
+            projection_sources(&all, 0, &drawn, i, &(projection_draw_into){.seed = SEED, .gid = gid, .scratch = scratch, .source = result->source[gid]});
         }
         drawn_projection_free(&drawn);
     }
@@ -355,19 +356,41 @@ static void test_degrees(void **state) {
     assert_true(sum.synapses == (int64_t)A * B && sum.twins == 0);
 }
 
+enum { COUNT = 30001, TWINS = 3 };
+static random_place place[COUNT];
+static double weights[COUNT], again[COUNT];
+static uint16_t delay[COUNT], delay_again[COUNT];
+
+/** Of a source, by projection @p index: TWINS synapses onto each target. */
+static void make_places(int index) {
+    for (int d = 0; d < COUNT; d++) place[d] = (random_place){projection_counter(index, 1000 + d / TWINS, d ? place[d - 1].counter : PLACE_NONE), 12};
+}
+
+/** The law, by numbers that are made as they are written and the library's functions. */
+static void expect_as_written(const projection *one, const synapse_law *law, int d, double weight, int steps) {
+    uint16_t half[RANDOM_EACH];
+    double word[2];
+    const uint64_t counter = (uint64_t)(1000 + d / TWINS) << 34 | (uint64_t)2 << 22 | (uint64_t)(d % TWINS);
+    random_bulk_as_written(SEED, RANDOM_PROJECTION_SYNAPSE, 12, counter, half);
+    for (int w = 0; w < 2; w++) word[w] = ((double)((uint32_t)half[2 * w + 1] << 16 | half[2 * w]) + 0.5) * 0x1p-32;
+    const double radius = sqrt(-2 * log(word[0])), part = 1 + one->cv * radius * cos(2 * M_PI * word[1]);
+    const double time = (one->delay + one->delay_sd * radius * sin(2 * M_PI * word[1])) / law->dt;
+    if (part > 1e-5) assert_true(fabs(weight / (one->weight * law->scale) - part) < 1e-5);
+    assert_true(fabs(fmin(fmax(time, 1), one->delay_most) - steps) < 0.5 + 1e-4);
+}
+
 static void test_weights(void **state) {
     (void)state;
-    enum { COUNT = 30001 };
-    static double weights[COUNT], again[COUNT];
-    static float scratch[PROJECTION_SCRATCH(COUNT)];
     const struct { double mean, cv; int distribution; } each[] = {{-3, 0.1, DISTRIBUTION_NORMAL}, {2, 0.5, DISTRIBUTION_LOGNORMAL},
                                                                   {2, 0, DISTRIBUTION_LOGNORMAL}, {-1, 1, DISTRIBUTION_NORMAL}};
+    make_places(2);
     for (int k = 0; k < 4; k++) {
-        const projection one = {.weight = each[k].mean, .cv = each[k].cv, .distribution = each[k].distribution};
-        const projection_target of = {.one = &one, .index = 3, .seed = SEED, .gid = 12, .scale = 2};
-        projection_weights(&of, COUNT, scratch, weights);
-        projection_weights(&of, COUNT / 2, scratch, again);
-        assert_memory_equal(weights, again, COUNT / 2 * sizeof(double));
+        projection some[3] = {{.weight = 100}, {.weight = 100}, {.weight = each[k].mean, .cv = each[k].cv, .distribution = each[k].distribution}};
+        const projections all = {.all = some, .count = 3, .drawn = true};
+        const synapse_law law = {.all = &all, .seed = SEED, .dt = 0.1, .scale = 2};
+        projection_synapses(&law, place, COUNT, weights, NULL);
+        projection_synapses(&law, place + COUNT / 2, COUNT / 3, again, NULL); /* wherever they lie */
+        assert_memory_equal(weights + COUNT / 2, again, COUNT / 3 * sizeof(double));
         for (int d = 0; d < COUNT; d++) assert_true(weights[d] * each[k].mean > 0);
         double mean = 2 * each[k].mean, variance = mean * mean * each[k].cv * each[k].cv, sum = 0;
         for (int d = 0; d < COUNT; d++) sum += weights[d] / COUNT;
@@ -384,17 +407,20 @@ static void test_weights(void **state) {
 
 static void test_delays(void **state) {
     (void)state;
-    enum { COUNT = 20001 };
-    static uint16_t delay[COUNT], again[COUNT];
-    static float scratch[PROJECTION_SCRATCH(COUNT)];
     const double dt = 0.1, mean = 1.5, sd = 0.75;
-    projection one = {.delay = mean, .delay_sd = sd, .delay_most = 60};
-    const projection_target of = {.one = &one, .index = 2, .seed = SEED, .gid = 99, .scale = 1};
-    projection_delays(&of, dt, COUNT, scratch, delay);
-    projection_delays(&of, dt, COUNT / 3, scratch, again);
-    assert_memory_equal(delay, again, COUNT / 3 * sizeof *delay);
-    double seen[62] = {0};
-    for (int d = 0; d < COUNT; d++) assert_true(delay[d] >= 1 && delay[d] <= 60), seen[delay[d]]++;
+    projection some[3] = {{.weight = 100}, {.weight = 100}, {.weight = 1, .cv = 0.2, .delay = mean, .delay_sd = sd, .delay_most = 60}};
+    const projections all = {.all = some, .count = 3, .drawn = true};
+    const synapse_law law = {.all = &all, .seed = SEED, .dt = dt, .scale = 1};
+    make_places(2);
+    projection_synapses(&law, place, COUNT, weights, delay);
+    projection_synapses(&law, place, COUNT / 3, again, delay_again);
+    assert_memory_equal(delay, delay_again, COUNT / 3 * sizeof *delay);
+    double seen[62] = {0}, product = 0;
+    for (int d = 0; d < COUNT; d++) {
+        assert_true(delay[d] >= 1 && delay[d] <= 60), seen[delay[d]]++;
+        product += (weights[d] - 1) / 0.2 * (delay[d] * dt - mean) / sd;
+        expect_as_written(&some[2], &law, d, weights[d], delay[d]);
+    }
     double chi = 0;
     int cells = 0;
     for (int k = 1; k <= 60; k++) { /* whole steps: what is rounded to them, and below the first the rest */
@@ -403,12 +429,33 @@ static void test_delays(void **state) {
         if (wanted < 5) continue;
         chi += (seen[k] - wanted) * (seen[k] - wanted) / wanted, cells++;
     }
-    print_message("delays: chi square %.1f of %d, %.2f %% of one step\n", chi, cells, 100 * seen[1] / COUNT);
-    assert_true(cells > 30 && fabs(chi - cells) < 4.5 * sqrt(2.0 * cells));
-    one.delay_sd = 0;
-    one.delay = 0.14;
-    projection_delays(&of, dt, 3, scratch, delay);
+    print_message("delays: chi square %.1f of %d, %.2f %% of one step; correlation with weights %.4f\n", chi, cells, 100 * seen[1] / COUNT, product / COUNT);
+    assert_true(cells > 30 && fabs(chi - cells) < 4.5 * sqrt(2.0 * cells) && fabs(product) < 4.5 * sqrt(COUNT));
+    some[2].delay_sd = 0;
+    some[2].delay = 0.14;
+    projection_synapses(&law, place, 3, weights, delay);
     assert_true(delay[0] == 1 && delay[2] == 1);
+}
+
+/** Synapses of several projections, in whatever company: those of each alone. */
+static void test_mixed_projections(void **state) {
+    (void)state;
+    enum { EACH = 200, MORE = 3 };
+    static random_place mixed[MORE * EACH];
+    double weight[MORE * EACH], alone[EACH];
+    uint16_t steps[MORE * EACH], steps_alone[EACH];
+    projection some[MORE] = {{.weight = 1, .cv = 0.1, .delay = 2, .delay_sd = 1, .delay_most = 80}, {.weight = 3, .delay = 1, .delay_most = 10},
+                             {.weight = -2, .cv = 0.3, .distribution = DISTRIBUTION_LOGNORMAL, .delay = 3, .delay_sd = 0.5, .delay_most = 60}};
+    const projections all = {.all = some, .count = MORE, .drawn = true};
+    const synapse_law law = {.all = &all, .seed = SEED, .dt = 0.1, .scale = 0.5};
+    for (int d = 0; d < MORE * EACH; d++) mixed[d] = (random_place){projection_counter(d % MORE, 7 + d / MORE, PLACE_NONE), 5};
+    projection_synapses(&law, mixed, MORE * EACH, weight, steps);
+    for (int k = 0; k < MORE; k++) {
+        random_place of_one[EACH];
+        for (int d = 0; d < EACH; d++) of_one[d] = mixed[MORE * d + k];
+        projection_synapses(&law, of_one, EACH, alone, steps_alone);
+        for (int d = 0; d < EACH; d++) assert_true(alone[d] == weight[MORE * d + k] && steps_alone[d] == steps[MORE * d + k]);
+    }
 }
 
 int main(int argc, char **argv) {
@@ -418,7 +465,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_poisson_law), cmocka_unit_test(test_poisson_rare), cmocka_unit_test(test_background_alone),
         cmocka_unit_test(test_background_law),
         cmocka_unit_test(test_total_number), cmocka_unit_test(test_probability), cmocka_unit_test(test_degrees), cmocka_unit_test(test_weights),
-        cmocka_unit_test(test_delays),
+        cmocka_unit_test(test_delays), cmocka_unit_test(test_mixed_projections),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "engram/random.h"
+#include "engram/sort.h"
 #include "random/polar_single.h"
 
 static void check_block(uint64_t seed, unsigned purpose, uint64_t id, uint64_t counter, const uint32_t wanted[4]) {
@@ -284,6 +285,47 @@ static void check_choice(int64_t bound, int draws, uint64_t id) {
     free(chosen);
 }
 
+static int compare(const void *a, const void *b) {
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void test_sort(void **state) {
+    (void)state;
+    enum { MOST = 3000 };
+    static int64_t values[MOST], expected[MOST];
+    const int64_t bounds[] = {1, 40, 100000, INT64_MAX};
+    const int counts[] = {0, 1, 63, 64, 65, 1024, 1025, MOST};
+    for (int b = 0; b < 4; b++)
+        for (int c = 0; c < 8; c++) {
+            random_below_each(5, RANDOM_STATIC_ROW, (uint64_t)c, 0, bounds[b], counts[c], values);
+            memcpy(expected, values, sizeof values);
+            qsort(expected, (size_t)counts[c], sizeof *expected, compare);
+            sort_integers(values, counts[c]);
+            assert_memory_equal(values, expected, (size_t)counts[c] * sizeof *values);
+        }
+}
+
+/** Blocks here and there are those that are asked for one by one, and normals those of random_noise_single(). */
+static void test_places(void **state) {
+    (void)state;
+    enum { BLOCKS = 150 };
+    random_place place[BLOCKS];
+    uint16_t half[BLOCKS * RANDOM_EACH], one[RANDOM_EACH];
+    float first[BLOCKS], second[BLOCKS], member[4];
+    for (uint64_t k = 0; k < BLOCKS; k++) place[k] = (random_place){k * k * 0x9E3779B97F4A7C15u, (k * 77777777777u) & 0xffffffffffffu};
+    for (int blocks = 1; blocks <= BLOCKS; blocks += 7) {
+        random_bulk_places(9, RANDOM_PROJECTION_SYNAPSE, place, blocks, half);
+        random_pairs_single(9, RANDOM_PROJECTION_SYNAPSE, place, blocks, first, second);
+        for (int k = 0; k < blocks; k++) {
+            random_bulk_as_written(9, RANDOM_PROJECTION_SYNAPSE, place[k].id, place[k].counter, one);
+            assert_memory_equal(half + RANDOM_EACH * k, one, sizeof one);
+            random_noise_single(9, RANDOM_PROJECTION_SYNAPSE, place[k].id, 1, place[k].counter, 1, member);
+            assert_true(first[k] == member[0] && second[k] == member[1]);
+        }
+    }
+}
+
 static void test_choose(void **state) {
     (void)state;
     const int64_t bounds[] = {1, 2, 5, 64, 1000, (int64_t)1 << 40};
@@ -375,7 +417,8 @@ int main(void) {
         cmocka_unit_test(test_known_answers), cmocka_unit_test(test_scalars), cmocka_unit_test(test_normals), cmocka_unit_test(test_noise_formula),
         cmocka_unit_test(test_polar_single), cmocka_unit_test(test_noise_single), cmocka_unit_test(test_noise_splitting), cmocka_unit_test(test_short),
         cmocka_unit_test(test_bulk), cmocka_unit_test(test_bulk_bits),
-        cmocka_unit_test(test_noise_moments), cmocka_unit_test(test_choose), cmocka_unit_test(test_hypergeometric),
+        cmocka_unit_test(test_noise_moments), cmocka_unit_test(test_choose), cmocka_unit_test(test_sort), cmocka_unit_test(test_places),
+        cmocka_unit_test(test_hypergeometric),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -140,7 +140,7 @@ static double bytes_while_built(const plan_network *network, const plan_share *s
     double packed = beside ? plan_static_bytes(network, share) : 0; /* made beside the lists, then */
     double unpacked = ((typed ? 4.0 : 12.0) + delay) * all;
     double static_stage = end[MEMORY_STATE] + (any ? unpacked + 8 * (double)network->neurons : 0) + fmax(rows, packed);
-    if (network->network.population_inputs && plan_in_blocks(network, share, &setting)) /* kind populations: rows of one slice beside the blocks */
+    if (network->network.population_inputs && plan_in_blocks(network, share, &setting)) /* kind populations: of one slice, besides the blocks */
         static_stage = end[MEMORY_STATE] + 8 * (double)network->neurons + plan_static_bytes(network, share) + blocks_rows_bytes(&setting, all);
     double statics = network->plastic.takes_static ? 12 * all + unpacked : end[MEMORY_STATIC];
     double lists = 12 * 1.25 * plastic; /* sources, and weights as doubles */
