@@ -24,12 +24,16 @@ void scratch_new(scratch *scratch, const shape *shape) {
                                 .place_start = memory_new(MEMORY_STATE, (size_t)units + 1, sizeof(int)),
                                 .shown = memory_new(MEMORY_STATE, (size_t)(T * shape->inputs), sizeof(uint16_t)), .trace = floats(T * N),
                                 .trace_threshold = floats(T * N), .trace_readout = floats(T * shape->outputs)};
+    if (shape->full) {
+        scratch->set = memory_new(MEMORY_STATE, (size_t)sparse_words((int)N) * LANES, sizeof(uint64_t));
+        scratch->arrived = floats(LANES * SPARSE_BAND), scratch->banded = floats((int64_t)sparse_bands((int)posts) * BANDED);
+    }
     if (shape->targets) scratch->target = floats(T * shape->outputs * LANES), scratch->weight = floats(T * LANES);
 }
 
 void scratch_clear(scratch *s) {
     void *arrays[] = {s->ring, s->voltage, s->adaptation, s->readout, s->window, s->gradient, s->slopes, s->left, s->place, s->place_start, s->shown,
-                      s->target, s->weight, s->trace, s->trace_threshold, s->trace_readout};
+                      s->set, s->arrived, s->banded, s->target, s->weight, s->trace, s->trace_threshold, s->trace_readout};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
 }
 
