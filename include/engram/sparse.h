@@ -1,11 +1,11 @@
 /** @file sparse.h
- *  Products of a full matrix of synapses with what few of its units have in few of the LANES samples of a tile: spikes, or charges. Three of them are all that a
- *  gradient through a recurrent network needs, forwards, backwards, and of the weights; each costs a vector addition (and product) for STRIP posts, for what there
- *  is, where a full product costs it for all. Nothing here is collective.
+ *  Products of a full matrix of synapses with what few of its units have in few of the LANES samples of a tile: spikes, or charges. Three of them are all that
+ *  a gradient through a recurrent network needs, forwards, backwards, and of the weights; each costs a vector addition (and product) for STRIP posts, for what
+ *  there is, where a full product costs it for all. Nothing here is collective.
  *
- *  Posts are worked on in bands of SPARSE_BAND, of which the last may be narrower: sums of one lie in registers. What a matrix, or its gradient, has of a band lies
- *  together, unit by unit, in streams that a processor sees coming: [bands][units][SPARSE_BAND]. Sums run in the order of units, or of events, or are added up over
- *  posts in lanes of which there are SPARSE_GROUP: the same bits whatever vectors the processor has.
+ *  Posts are worked on in bands of SPARSE_BAND, the last of which may be narrower: sums of one lie in registers. What a matrix, or its gradient, has of a band
+ *  lies together, unit by unit, in streams that a processor sees coming: [bands][units][SPARSE_BAND]. Sums run in the order of units, or of events, or are added
+ *  up over posts in lanes of which there are SPARSE_GROUP: the same bits whatever vectors the processor has.
  */
 #ifndef ENGRAM_SPARSE_H
 #define ENGRAM_SPARSE_H
@@ -67,7 +67,7 @@ typedef struct {
     int posts;           /**< in whole groups of SPARSE_GROUP */
 } sparse_slopes;
 
-/** sum[unit][lane] += sum over posts of weight[unit][post] slope[post][lane], of lanes of each unit that are asked for. The sum of some bands at a time is added.
+/** sum[unit][lane] += sum over posts of weight[unit][post] slope[post][lane], of lanes of each unit that are asked for; some bands at a time.
  *  @param lanes [units] that are asked for @param[in,out] sum [units][LANES] */
 void sparse_back(const sparse_slopes *slopes, const uint16_t *lanes, int units, float *sum);
 

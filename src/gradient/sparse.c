@@ -1,5 +1,5 @@
-/* Sums lie in registers: of a band in sparse_forward() and sparse_gradient(), of a unit's lanes in sparse_back(). Where a vector of posts is added, weights or slopes
- * are read from the second cache, which is what bounds it; bands are so narrow that what is read again stays there. */
+/* Sums lie in registers: of a band in sparse_forward() and sparse_gradient(), of a unit's lanes in sparse_back(). Weights, or slopes, are read from the second
+ * cache for each vector that is added, which is what bounds it; bands are so narrow that what is read again stays there. */
 #include "engram/sparse.h"
 
 #include <string.h>
@@ -16,12 +16,20 @@ void sparse_set(const uint16_t *lanes, int units, uint64_t *set) {
 
 /* ---- forwards ---- */
 
+/** A lane's share of the rows that the next word of a set needs: which of them, its bits tell too late. */
+static inline void fetch_next(const float *weight, int word, int lane) {
+    enum { LINE = 16, SHARE = SPARSE_WORD * SPARSE_BAND / LANES };
+    const float *from = weight + (size_t)(word + 1) * SPARSE_WORD * SPARSE_BAND + (size_t)lane * SHARE;
+    for (int k = 0; k < SHARE; k += LINE) __builtin_prefetch(from + k, 0, 2);
+}
+
 static inline __attribute__((always_inline)) void forward_width(const float *weight, const uint64_t *set, int words, const float *value, float *sum,
                                                                  const int vectors) {
     for (int w = 0; w < words; w++)
         for (int lane = 0; lane < LANES; lane++) {
             reals now[SPARSE_BAND / STRIP];
             uint64_t left = set[w * LANES + lane];
+            fetch_next(weight, w, lane);
             if (!left) continue;
             float *to = sum + lane * SPARSE_BAND;
             for (int v = 0; v < vectors; v++) now[v] = reals_at(to + v * STRIP);
@@ -60,7 +68,8 @@ void sparse_turn(const float *lines, size_t line_stride, int posts, float *bande
 enum { AT_ONCE = 6 /* lanes whose sums registers hold */, STAY = 4 /* bands whose slopes stay in the first cache */ };
 
 /** Sums of some lanes, from some bands. @param row of the first band @param slope of each lane, the same @param[out] sum [count] */
-static inline __attribute__((always_inline)) void back_lanes(const sparse_slopes *s, const float *row, const float *const *slope, int posts, float *sum, const int count) {
+static inline __attribute__((always_inline)) void back_lanes(const sparse_slopes *s, const float *row, const float *const *slope, int posts, float *sum,
+                                                             const int count) {
     reals now[AT_ONCE][PARTS], all[STRIP];
     for (int c = 0; c < count; c++)
         for (int v = 0; v < PARTS; v++) now[c][v] = reals_all(0);

@@ -273,7 +273,8 @@ static double passes_off_by(bench *b, fast *f) {
             off += pow(f->scratch.shown_gradient[i * shape->shown + c] - b->gradient.U[i * INPUTS + c], 2), all += pow(b->gradient.U[i * INPUTS + c], 2);
         off += pow(f->scratch.shown_gradient[i * shape->shown + INPUTS] - b->gradient.current[i], 2), all += pow(b->gradient.current[i], 2);
         for (int r = 0; r < OUTPUTS; r++)
-            off += pow(f->scratch.gradient.slow[sparse_at(N, i, shape->readouts_at + r)] - b->gradient.O[r * N + i], 2), all += pow(b->gradient.O[r * N + i], 2);
+            off += pow(f->scratch.gradient.slow[sparse_at(N, i, shape->readouts_at + r)] - b->gradient.O[r * N + i], 2),
+                all += pow(b->gradient.O[r * N + i], 2);
     }
     free(input);
     return sqrt(off / all);

@@ -65,8 +65,10 @@ static void replay(tile *tile, int from, int to) {
     const rates by = rates_of(shape);
     const size_t N = (size_t)shape->neurons * LANES, shown = (size_t)shape->shown * LANES, given = (size_t)shape->inputs * LANES;
     memcpy(scratch->s, tile->kept + (size_t)(from / BLOCK) * N, N * sizeof(float));
-    if (from == 0) memset(scratch->charged, 0, (size_t)shape->neurons * sizeof *scratch->charged), memset(scratch->gated, 0, (size_t)shape->neurons * sizeof *scratch->gated);
-    else { /* v of the step before stands where the last v of the stretch will stand */
+    if (from == 0) {
+        memset(scratch->charged, 0, (size_t)shape->neurons * sizeof *scratch->charged);
+        memset(scratch->gated, 0, (size_t)shape->neurons * sizeof *scratch->gated);
+    } else { /* v of the step before stands where the last v of the stretch will stand */
         float *before = scratch->voltage + (BLOCK - 1) * N;
         voltages_at(tile, from - 1, before);
         discharge(tile, 0, tile->u + (size_t)(from - 1) * N, before);
@@ -143,8 +145,8 @@ static void collect(const tile *tile, int place, const float *weight, int posts,
     const int N = tile->shape->neurons;
     sparse_turn(lines, LANES, posts, banded + place * LANES * SPARSE_BAND, BANDED);
     memset(returned, 0, (size_t)N * LANES * sizeof *returned);
-    const sparse_slopes slopes = {.weight = weight, .weight_stride = (size_t)N * SPARSE_BAND, .slope = banded + place * LANES * SPARSE_BAND, .slope_stride = BANDED,
-                                  .posts = posts};
+    const sparse_slopes slopes = {.weight = weight, .weight_stride = (size_t)N * SPARSE_BAND, .slope = banded + place * LANES * SPARSE_BAND,
+                                  .slope_stride = BANDED, .posts = posts};
     sparse_back(&slopes, tile->scratch->gated + (size_t)place * (size_t)N, N, returned);
 }
 
@@ -224,7 +226,8 @@ static void clear(const tile *tile) {
     const int N = shape->neurons;
     const size_t padded = (size_t)shape->padded;
     const struct { float *from; size_t count; } arrays[] = {
-        {scratch->gradient.slow, sparse_floats(N, shape->slow_posts)}, {scratch->gradient.fast, sparse_floats(N, shape->fast_posts)}, {scratch->shown_gradient, padded * (size_t)shape->shown},
+        {scratch->gradient.slow, sparse_floats(N, shape->slow_posts)}, {scratch->gradient.fast, sparse_floats(N, shape->fast_posts)},
+        {scratch->shown_gradient, padded * (size_t)shape->shown},
         {scratch->arriving.slow, (size_t)shape->slow_posts * LANES}, {scratch->arriving.fast, (size_t)shape->fast_posts * LANES},
         {scratch->adjoints, 2 * (size_t)N * LANES},
         {scratch->slopes, BLOCK * padded * LANES}};

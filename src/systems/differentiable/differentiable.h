@@ -25,8 +25,8 @@ enum {
     BLOCK = 40,         /* steps of a stretch of the way back; the order of sums depends on it */
 };
 
-/** Sizes and constants of a network. Charges of a neuron go to slow posts, which are neurons, if there are synapses of s between them, and behind them readouts;
- *  and to fast posts, neurons. */
+/** Sizes and constants of a network. Charges of a neuron go to slow posts, which are neurons, if there are synapses of s between them, and behind them
+ *  readouts; and to fast posts, neurons. */
 typedef struct {
     model model;
     int inputs, neurons, outputs, steps; /* N, K */
@@ -60,7 +60,7 @@ typedef struct scratch {
     float *voltage;                      /* [BLOCK][N][LANES] v_k; the same */
     float *shown;                        /* [BLOCK][shown][LANES] inputs, and 1; the same */
     float *slopes;                       /* [BLOCK][padded][LANES] e; forwards I of a step */
-    float *adjoints;                     /* [2][N][LANES] vh, of sh what the cost of currents makes of it; on the way forwards: steps that a neuron is in the zone */
+    float *adjoints;                     /* [2][N][LANES] vh; what the cost of currents makes of sh. Forwards: steps that a neuron is in the zone */
     /* of the way back only */
     uint16_t *gated;                     /* [BLOCK][N] lanes in which g(u) or g(v) of the step before is not 0 */
     lines returned;                      /* [N][LANES] each: what comes back to s, and to F, where that is asked for */

@@ -72,9 +72,10 @@ static inline __attribute__((always_inline)) void advance(tile *tile, int k, mod
 /** Lines of posts decay, and get what charges bring. @param weight as sparse.h has it */
 static void arrive(const tile *tile, const float *weight, int posts, float a, float c, float *lines) {
     const scratch *scratch = tile->scratch;
+    const int N = tile->shape->neurons;
     for (int band = 0; band < sparse_bands(posts); band++) {
         const int at = band * SPARSE_BAND, width = sparse_width(posts, band);
-        sparse_forward(weight + sparse_at(tile->shape->neurons, 0, at), scratch->set, sparse_words(tile->shape->neurons), scratch->charge, width, scratch->band);
+        sparse_forward(weight + sparse_at(N, 0, at), scratch->set, sparse_words(N), scratch->charge, width, scratch->band);
         for (int p = 0; p < width; p++) {
             float *line = lines + (size_t)(at + p) * LANES;
             for (int lane = 0; lane < LANES; lane++) line[lane] = a * line[lane] + c * scratch->band[lane * SPARSE_BAND + p];

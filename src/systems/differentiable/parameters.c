@@ -126,7 +126,8 @@ void differentiable_collect(const differentiable *net, float *gradient) {
         const float *shown = from->shown_gradient + (size_t)i * (size_t)shape->shown;
         memcpy(gradient + net->first[PART_INPUT] + (int64_t)i * inputs, shown, (size_t)inputs * sizeof *shown);
         gradient[net->first[PART_CURRENT] + i] = shown[inputs];
-        for (int r = 0; r < shape->outputs; r++) gradient[net->first[PART_READOUT] + (int64_t)r * N + i] = from->gradient.slow[sparse_at(N, i, shape->readouts_at + r)];
+        for (int r = 0; r < shape->outputs; r++)
+            gradient[net->first[PART_READOUT] + (int64_t)r * N + i] = from->gradient.slow[sparse_at(N, i, shape->readouts_at + r)];
     }
 }
 

@@ -16,7 +16,8 @@ static void new_of_back(scratch *scratch, const shape *shape) {
     scratch->gated = masks(BLOCK * N), scratch->place = masks(N * BLOCK * LANES);
     scratch->event = floats(N * BLOCK * LANES), scratch->event_start = memory_new(MEMORY_STATE, N + 1, sizeof(int));
     scratch->returned = (lines){floats(N * LANES), shape->fast ? floats(N * LANES) : NULL};
-    scratch->banded = (lines){floats((size_t)sparse_bands(shape->slow_posts) * BANDED), shape->fast ? floats((size_t)sparse_bands(shape->fast_posts) * BANDED) : NULL};
+    scratch->banded = (lines){floats((size_t)sparse_bands(shape->slow_posts) * BANDED),
+                              shape->fast ? floats((size_t)sparse_bands(shape->fast_posts) * BANDED) : NULL};
     scratch->gradient = (lines){floats(sparse_floats(shape->neurons, shape->slow_posts)),
                                 shape->fast ? floats(sparse_floats(shape->neurons, shape->fast_posts)) : NULL};
     scratch->shown_gradient = floats((size_t)shape->padded * (size_t)shape->shown);
@@ -25,8 +26,8 @@ static void new_of_back(scratch *scratch, const shape *shape) {
 void differentiable_scratch_new(scratch *scratch, const shape *shape, bool learns) {
     const size_t stretch = learns ? BLOCK : 1, N = (size_t)shape->neurons, line = N * LANES;
     *scratch = (struct scratch){.arriving = {floats((size_t)shape->slow_posts * LANES), shape->fast ? floats((size_t)shape->fast_posts * LANES) : NULL},
-                                .band = floats(LANES * SPARSE_BAND), .s = floats(stretch * line), .charge = floats(stretch * line), .charged = masks(stretch * N),
-                                .voltage = floats(stretch * line), .shown = floats(stretch * (size_t)shape->shown * LANES),
+                                .band = floats(LANES * SPARSE_BAND), .s = floats(stretch * line), .charge = floats(stretch * line),
+                                .charged = masks(stretch * N), .voltage = floats(stretch * line), .shown = floats(stretch * (size_t)shape->shown * LANES),
                                 .slopes = floats(stretch * (size_t)shape->padded * LANES), .adjoints = floats(2 * line),
                                 .trace = floats((size_t)shape->steps * N)};
     scratch->set = memory_new(MEMORY_STATE, (size_t)sparse_words(shape->neurons) * LANES, sizeof *scratch->set);
@@ -35,8 +36,8 @@ void differentiable_scratch_new(scratch *scratch, const shape *shape, bool learn
 
 void differentiable_scratch_clear(scratch *s) {
     void *arrays[] = {s->arriving.slow, s->arriving.fast, s->band, s->set, s->s, s->charge, s->charged, s->voltage, s->shown, s->slopes, s->adjoints, s->gated,
-                      s->returned.slow, s->returned.fast, s->banded.slow, s->banded.fast, s->event_start, s->place, s->event, s->gradient.slow, s->gradient.fast,
-                      s->shown_gradient, s->trace};
+                      s->returned.slow, s->returned.fast, s->banded.slow, s->banded.fast, s->event_start, s->place, s->event, s->gradient.slow,
+                      s->gradient.fast, s->shown_gradient, s->trace};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
 }
 

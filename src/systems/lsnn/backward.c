@@ -159,7 +159,8 @@ void tile_backward(tile *tile) {
         }
         if (t > 0 && tile->mode == BACKWARD_EXACT) slice_share_lines(tile->slice, shape, tile->scratch->window, tau);
         if (shape->full)
-            sparse_turn(tile->scratch->window + tau * LANES, (size_t)window_of(shape) * LANES, shape->posts, tile->scratch->banded + tau * LANES * SPARSE_BAND, BANDED);
+            sparse_turn(tile->scratch->window + tau * LANES, (size_t)window_of(shape) * LANES, shape->posts,
+                        tile->scratch->banded + tau * LANES * SPARSE_BAND, BANDED);
         if (t > 0 && tile->mode == BACKWARD_EXACT) collect(tile, t, tau, &s);
         else if (t > 0) collect_errors(tile, t, tau, &s);
         if (t == t0 && shape->values) values_gradient(tile, t0);

@@ -137,7 +137,8 @@ static void arrive_full(tile *tile, const uint16_t *z) {
     const int first = tile->slice->first, next = tile->slice->next;
     sparse_set(z, shape->neurons, scratch->set);
     for (int band = first / SPARSE_BAND; band < sparse_bands(next); band++) {
-        const int at = band * SPARSE_BAND, width = sparse_width(shape->posts, band), from = first > at ? first - at : 0, to = next < at + width ? next - at : width;
+        const int at = band * SPARSE_BAND, width = sparse_width(shape->posts, band);
+        const int from = first > at ? first - at : 0, to = next < at + width ? next - at : width;
         sparse_forward(tile->synapses->full + sparse_at(shape->neurons, 0, at), scratch->set, sparse_words(shape->neurons), NULL, width, scratch->arrived);
         for (int p = from; p < to; p++)
             for (int lane = 0; lane < LANES; lane++) scratch->ring[(at + p) * LANES + lane] = scratch->arrived[lane * SPARSE_BAND + p];

@@ -90,7 +90,8 @@ static double scratch_bytes(const shape *s) {
     const double vectors = s->delays * posts + 5 * N + 2 * s->outputs + posts * window_of(s);
     const double targets = s->targets ? 4 * LANES * T * (1 + s->outputs) : 0;
     const double full = s->full ? 8.0 * LANES * sparse_words(s->neurons) + 4.0 * LANES * SPARSE_BAND + 4.0 * sparse_bands(s->posts) * BANDED : 0;
-    return targets + full + 4 * LANES * vectors + 4 * posts * units + (8 + 2.0 * SEGMENT * LANES) * units + 4 + 2 * T * s->inputs + 4 * T * (2 * N + s->outputs);
+    return targets + full + 4 * LANES * vectors + 4 * posts * units + (8 + 2.0 * SEGMENT * LANES) * units + 4 + 2 * T * s->inputs +
+           4 * T * (2 * N + s->outputs);
 }
 
 static void memory(const void *raw, int64_t count, double rate, plan_bytes *bytes) {

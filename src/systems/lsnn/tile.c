@@ -174,8 +174,18 @@ static int length_of(const synapses *synapses, const shape *shape, int j) {
     return synapses->backward.start[shape->inputs + j + 1] - synapses->backward.start[shape->inputs + j];
 }
 
+/** Rows of neurons in bands of posts. */
+static void index_full(synapses *synapses, const shape *shape) {
+    if (!synapses->full) synapses->full = memory_new(MEMORY_WEIGHTS, sparse_floats(shape->neurons, shape->posts), sizeof(float));
+    for (int j = 0; j < shape->neurons; j++)
+        for (int post = 0; post < shape->posts; post += SPARSE_GROUP)
+            memcpy(synapses->full + sparse_at(shape->neurons, j, post), synapses->weight + (size_t)(shape->inputs + j) * (size_t)shape->posts + (size_t)post,
+                   SPARSE_GROUP * sizeof(float));
+}
+
 void synapses_index(synapses *synapses, const shape *shape, const slice *slice) {
     const struct slice whole = slice_whole(shape);
+    if (shape->full) index_full(synapses, shape);
     index_rows(synapses, shape, slice, true);
     index_rows(synapses, shape, &whole, false);
     synapses->order = memory_resize(MEMORY_WEIGHTS, synapses->order, (size_t)shape->neurons, sizeof(int));
@@ -189,5 +199,5 @@ void synapses_index(synapses *synapses, const shape *shape, const slice *slice) 
 
 void synapses_clear(synapses *synapses) {
     rows_clear(&synapses->forward), rows_clear(&synapses->backward);
-    memory_free(synapses->order);
+    memory_free(synapses->order), memory_free(synapses->full);
 }

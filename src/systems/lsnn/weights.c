@@ -44,22 +44,12 @@ void lsnn_parameters_new(lsnn *net) {
     net->sign = memory_new(MEMORY_WEIGHTS, units, 1);
     net->synapses.weight = memory_new(MEMORY_WEIGHTS, units * posts, sizeof(float));
     net->synapses.delay = memory_new(MEMORY_WEIGHTS, units * posts, 1);
-    if (net->shape.full) net->synapses.full = memory_new(MEMORY_WEIGHTS, sparse_floats(net->shape.neurons, net->shape.posts), sizeof(float));
 }
 
 void lsnn_parameters_clear(lsnn *net) {
-    void *arrays[] = {net->weight, net->delay, net->sign, net->synapses.weight, net->synapses.delay, net->synapses.full};
+    void *arrays[] = {net->weight, net->delay, net->sign, net->synapses.weight, net->synapses.delay};
     synapses_clear(&net->synapses);
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
-}
-
-/** Rows of neurons in bands of posts. */
-static void spread_full(lsnn *net) {
-    const shape *shape = &net->shape;
-    for (int j = 0; j < shape->neurons && shape->full; j++)
-        for (int post = 0; post < shape->posts; post += SPARSE_GROUP)
-            memcpy(net->synapses.full + sparse_at(shape->neurons, j, post),
-                   net->synapses.weight + (size_t)(shape->inputs + j) * (size_t)shape->posts + (size_t)post, SPARSE_GROUP * sizeof(float));
 }
 
 void lsnn_spread(lsnn *net) {
@@ -73,7 +63,6 @@ void lsnn_spread(lsnn *net) {
         }
     for (int pre = 0; pre < net->shape.inputs + net->shape.neurons; pre++)
         memcpy(net->synapses.delay + (size_t)pre * (size_t)net->shape.posts, net->delay + (size_t)pre * (size_t)net->shape.neurons, (size_t)net->shape.neurons);
-    spread_full(net);
     synapses_index(&net->synapses, &net->shape, net->slice);
 }
 
