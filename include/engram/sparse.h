@@ -3,9 +3,9 @@
  *  a gradient through a recurrent network needs, forwards, backwards, and of the weights; each costs a vector addition (and product) for STRIP posts, for what
  *  there is, where a full product costs it for all. Nothing here is collective.
  *
- *  Posts are worked on in bands of SPARSE_BAND, the last of which may be narrower: sums of one lie in registers. What a matrix, or its gradient, has of a band
- *  lies together, unit by unit, in streams that a processor sees coming: [bands][units][SPARSE_BAND]. Sums run in the order of units, or of events, or are added
- *  up over posts in lanes of which there are SPARSE_GROUP: the same bits whatever vectors the processor has.
+ *  Posts are worked on in bands of SPARSE_BAND, the last of which may be narrower: sums of one lie in registers. What a matrix, or its gradient, has of a
+ *  band lies together, unit by unit, in streams that a processor sees coming: [bands][units][SPARSE_BAND]. Sums run in the order of units, or of events, or
+ *  are added up over posts in lanes of which there are SPARSE_GROUP: the same bits whatever vectors the processor has.
  */
 #ifndef ENGRAM_SPARSE_H
 #define ENGRAM_SPARSE_H
