@@ -121,14 +121,14 @@ COSTS = {
     "shared": ("error of its neuron's drive, P of all neurons", "the gain P r: N numbers", "4 + 4 (P has N², as many as there are synapses)", "32 a spike", "about 4 N² + 2 N² at an instant"),
     "balanced": ("what its presynaptic side carries (F x^ or ψ), the current of the fed-back error on its neuron", "the error e: J numbers", "8 J Q for all slow synapses together, Q = N or P: W = F G is not written out", "32 a spike, at most one a step",
                  "N J at a spike, J P at nodes of the basis; nothing else"),
-    "exact_gradient": ("all that happens behind it in the network and in time", "slopes of all neurons, backwards in time", "16 (weight, gradient, Adam), and 4 N T B of history", "–", "about 12 N² B (forwards, backwards, gradient)"),
+    "exact_gradient": ("all that happens behind it in the network and in time", "slopes of all neurons, backwards in time", "16 (weight, gradient, Adam), and 4 N T B of history", "–", "about 12 N² B times the part of neurons in the zone (forwards, backwards, gradient)"),
     "bptt": ("the same, through a stand-in for the slope of a spike", "the same", "16, and (0.25 + 8 p) N T B of history, p: part of the steps that are near threshold", "–", "2 N² B times spikes, forwards; the same where slopes are not 0, backwards"),
     "eprop": ("a trace of its presynaptic neuron, its neuron's distance from threshold, errors of readouts weighted for its neuron", "errors of readouts: J numbers", "16, and, as published, a trace or two of each sample (here what it sums is computed backwards)", "32 a spike, 32 J",
               "as BPTT forwards; 2 J N B for errors"),
     "somatic": ("its input x_i and its neuron's trace; its neuron's potential and a trace (inhibition)", "nothing", "4", "32 a spike", "N (N + M) at a spike"),
     "dendritic": ("the potential of its compartment: x_i less what the others code of it", "nothing", "4 in closed form; 4 N with compartments", "32 a spike", "N (N + M) at a spike"),
     "fast": ("the potential of its neuron when its presynaptic neuron fires; inputs when its own fires (F)", "nothing", "8", "32 a spike, at most one a step", "N + M at a spike"),
-    "autoencoder": ("all that happens behind it in the network and in time", "slopes of all neurons, backwards in time", "16, and 4 N T B of history", "–", "about 12 N (N + M) B"),
+    "autoencoder": ("all that happens behind it in the network and in time", "slopes of all neurons, backwards in time", "16, and 4 N T B of history", "–", "about 6 N (N + M) B times the part of neurons in the zone"),
 }
 
 

@@ -198,13 +198,13 @@ typedef struct {
 static void open_fast(fast *f, const bench *b, bool slow, bool rapid, double limit) {
     const written_shape *s = &b->shape;
     *f = (fast){.shape = {.model = s->model, .inputs = s->inputs, .neurons = N, .outputs = s->outputs, .steps = s->steps, .slow = slow, .fast = rapid,
-                          .padded = 16, .first = slow ? 0 : 16, .inputs_at = rapid ? 32 : 16, .dt = s->dt, .tau = s->tau, .tau_fast = s->tau_fast,
+                          .dt = s->dt, .tau = s->tau, .tau_fast = s->tau_fast,
                           .lambda = s->lambda, .limit = limit}};
     shape *shape = &f->shape;
-    shape->columns = shape->inputs_at + 4, shape->rows = shape->padded + 4;
+    differentiable_complete(shape);
     static differentiable net;
     net = (differentiable){.shape = *shape, .context = {.ranks = 1}};
-    differentiable_parameters_new(&net, true);
+    differentiable_parameters_new(&net);
     for (int i = 0; i < N; i++)
         for (int j = 0; j < N; j++) {
             if (slow && i != j) net.weight[net.first[PART_SLOW] + i * N + j] = (float)b->weights.W[i * N + j];
@@ -230,13 +230,9 @@ static void show_sample(const bench *b, int lane, double *input) {
 
 static void close_fast(fast *f) {
     differentiable_scratch_clear(&f->scratch), differentiable_tile_clear(&f->tile);
-    float *arrays[] = {f->matrices.currents, f->matrices.back, f->matrices.back_fast, f->matrices.readout, f->weight};
+    float *arrays[] = {f->matrices.slow, f->matrices.fast, f->matrices.shown, f->weight};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
     free(f->gradient);
-}
-
-static double slope_of(const fast *f, int row, int column) {
-    return f->scratch.gradient[row * f->shape.columns + column];
 }
 
 /** |passes - written|/|written| of the gradient, over samples side by side. */
@@ -270,14 +266,15 @@ static double passes_off_by(bench *b, fast *f) {
     for (int i = 0; i < N; i++) {
         for (int j = 0; j < N; j++) {
             const double slow = b->gradient.W[i * N + j], rapid = b->gradient.fast[i * N + j];
-            if (shape->slow) off += pow(slope_of(f, i, j) - slow, 2), all += slow * slow;
-            if (shape->fast) off += pow(slope_of(f, i, shape->padded + j) - rapid, 2), all += rapid * rapid;
+            if (shape->slow) off += pow(f->scratch.gradient.slow[sparse_at(N, j, i)] - slow, 2), all += slow * slow;
+            if (shape->fast) off += pow(f->scratch.gradient.fast[sparse_at(N, j, i)] - rapid, 2), all += rapid * rapid;
         }
         for (int c = 0; c < INPUTS; c++)
-            off += pow(slope_of(f, i, shape->inputs_at + c) - b->gradient.U[i * INPUTS + c], 2), all += pow(b->gradient.U[i * INPUTS + c], 2);
-        off += pow(slope_of(f, i, shape->inputs_at + INPUTS) - b->gradient.current[i], 2), all += pow(b->gradient.current[i], 2);
+            off += pow(f->scratch.shown_gradient[i * shape->shown + c] - b->gradient.U[i * INPUTS + c], 2), all += pow(b->gradient.U[i * INPUTS + c], 2);
+        off += pow(f->scratch.shown_gradient[i * shape->shown + INPUTS] - b->gradient.current[i], 2), all += pow(b->gradient.current[i], 2);
         for (int r = 0; r < OUTPUTS; r++)
-            off += pow(slope_of(f, shape->padded + r, i) - b->gradient.O[r * N + i], 2), all += pow(b->gradient.O[r * N + i], 2);
+            off += pow(f->scratch.gradient.slow[sparse_at(N, i, shape->readouts_at + r)] - b->gradient.O[r * N + i], 2),
+                all += pow(b->gradient.O[r * N + i], 2);
     }
     free(input);
     return sqrt(off / all);

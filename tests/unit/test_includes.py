@@ -15,7 +15,7 @@ ABOVE = ["src/plan", "src/training"]
 # rule has are none of them: plastic, correlation, drive, stimulus and target are in keys of the parameter file that every run has.
 OF_RLS = r"(?i:\brls|recursi(on|ve)|least.squares|\binverse\b|\bgains?\b|\blambda\b|\binstants?\b|spike_driven|\btextbook\b|\btargets\.h5\b)|(?<![-@%\w])P(?!\w)"
 # Folders of headers that say more than one folder defines, or nothing that any does.
-HOMES = {"cells": "neurons", "doubles": "run", "lanes": "run", "partition": "run", "perturbation_settings": "training", "sum": "run", "system": "training", "version": "run"}
+HOMES = {"cells": "neurons", "doubles": "run", "lanes": "run", "lane_sums": "run", "partition": "run", "perturbation_settings": "training", "sum": "run", "system": "training", "version": "run"}
 
 
 def text_of(path):

@@ -65,9 +65,9 @@ static void connect(bench *b, int percent) {
 static bench *open_bench(make make, unsigned lanes) {
     bench *b = calloc(1, sizeof *b);
     const int neurons = make.neurons, steps = make.steps, delays = make.delays, percent = make.percent, reads = make.reads;
-    const int read_steps = reads == 2 ? 14 : 1;
+    const int read_steps = reads == 2 ? 14 : 1, group = delays == 1 ? SPARSE_GROUP : POSTS;
     b->shape = (shape){.inputs = INPUTS, .neurons = neurons, .outputs = OUTPUTS, .adaptive = neurons / 2,
-                       .posts = (neurons + OUTPUTS + POSTS - 1) / POSTS * POSTS, .delays = delays, .refractory = 3, .steps = steps,
+                       .posts = (neurons + OUTPUTS + group - 1) / group * group, .full = delays == 1, .delays = delays, .refractory = 3, .steps = steps,
                        .stretch = make.stretch ? make.stretch : steps,
                        .first_read = steps - reads * read_steps, .read_steps = read_steps, .reads = reads, .values = make.values,
                        .alpha = exp(-1 / 20.0), .rho = exp(-1 / 200.0), .kappa = exp(-1 / 15.0), .threshold = 0.01, .beta = 1.8, .gamma = 0.3};
@@ -154,7 +154,7 @@ static int64_t spikes_of(const bench *b) {
 
 static void test_tile(void **state) {
     static const make cases[] = {{20, 130, 10, 100, 2, false}, {37, 151, 4, 30, 2, false}, {8, 100, 1, 100, 2, false}, {5, 99, 60, 100, 2, false},
-                                 {20, 130, 10, 100, 130, true}, {13, 149, 1, 60, 100, true, 40, true}};
+                                 {20, 130, 10, 100, 130, true}, {13, 149, 1, 60, 100, true, 40, true}, {150, 120, 1, 100, 2, false}};
     (void)state;
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         bench *b = open_bench(cases[c], 0xffff);
@@ -173,13 +173,15 @@ static void test_tile(void **state) {
 static void test_recomputed(void **state) {
     static const int stretches[] = {1, 17, 50, 129};
     (void)state;
-    for (int values = 0; values < 2; values++) {
-        bench *whole = open_bench((make){37, 130, 10, 60, 2, values, 0}, 0xffff);
+    for (int kind = 0; kind < 4; kind++) {
+        const bool values = kind % 2;
+        const int delays = kind < 2 ? 10 : 1;
+        bench *whole = open_bench((make){37, 130, delays, 60, 2, values, 0}, 0xffff);
         const size_t bytes = (size_t)((whole->shape.inputs + whole->shape.neurons) * whole->shape.posts) * sizeof(float);
         tile_forward(&whole->tile);
         tile_backward(&whole->tile);
         for (size_t c = 0; c < sizeof stretches / sizeof *stretches; c++) {
-            bench *b = open_bench((make){37, 130, 10, 60, 2, values, stretches[c]}, 0xffff);
+            bench *b = open_bench((make){37, 130, delays, 60, 2, values, stretches[c]}, 0xffff);
             tile_forward(&b->tile);
             for (int back = 0; back < 2; back++) {
                 memset(b->scratch.gradient, 1, bytes);

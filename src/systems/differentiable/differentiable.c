@@ -96,7 +96,7 @@ static status build(const system_setting *setting, system_facts *facts, void **r
     const int N = net->shape.neurons, rank = setting->context->rank;
     net->part = (partition){.total = N, .first = 0, .mine = N, .ranks = setting->context->ranks};
     net->owned = (partition){.total = N, .first = rank ? N : 0, .mine = rank ? 0 : N, .ranks = setting->context->ranks};
-    differentiable_parameters_new(net, learns);
+    differentiable_parameters_new(net);
     if (learns) adam_new(&net->adam, net->parameters, net->learning->beta1, net->learning->beta2, net->learning->epsilon);
     const int64_t samples = learns ? net->learning->batch : differentiable_trial_samples(net);
     differentiable_batch_new(net, samples, learns);

@@ -13,6 +13,7 @@
 #include "engram/gradient.h"
 #include "engram/lanes.h"
 #include "engram/plan.h"
+#include "engram/sparse.h"
 #include "engram/sum.h"
 #include "engram/system.h"
 #include "engram/tasks.h"
@@ -24,35 +25,51 @@ enum {
     BLOCK = 40,         /* steps of a stretch of the way back; the order of sums depends on it */
 };
 
-/** Sizes and constants of a network. What drives the currents stands in columns: s of neurons, F of neurons, inputs, and 1. */
+/** Sizes and constants of a network. Charges of a neuron go to slow posts, which are neurons, if there are synapses of s between them, and behind them
+ *  readouts; and to fast posts, neurons. */
 typedef struct {
     model model;
     int inputs, neurons, outputs, steps; /* N, K */
     bool slow, fast;                     /* are there synapses of s, of F, between neurons? */
-    int padded;                          /* N in whole groups of ROWS */
-    int first;                           /* of the columns that drive currents: 0, or padded where s drives none */
-    int inputs_at;                       /* behind s [padded] and, where it drives currents, F [padded] */
-    int columns;                         /* in whole groups of CELLS: s, F, inputs, 1 */
-    int rows;                            /* of slopes: padded, and outputs in whole groups of CELLS */
+    int padded;                          /* N in whole groups of SPARSE_GROUP */
+    int readouts_at;                     /* among slow posts: padded, or 0 */
+    int slow_posts, fast_posts;          /* in whole groups of SPARSE_GROUP */
+    int shown;                           /* inputs, and 1, in whole groups of CELLS */
     double dt, tau, tau_fast;            /* ms */
     double lambda;                       /* cost of currents */
     double limit;                        /* of adjoints of voltages; INFINITY: none */
 } shape;
 
-/** Matrices as passes read them: groups of ROWS rows, of each of them all columns, of each of them ROWS weights. */
+/** Matrices as passes read them. */
 typedef struct {
-    float *currents;                     /* [padded][columns - first] from the columns to the neurons */
-    float *back, *back_fast;             /* [padded][rows, or without synapses of s: rows - padded] from slopes to s; [padded][padded] to F, or NULL */
-    float *readout;                      /* [outputs][padded] O */
+    float *slow, *fast;                  /* of N units and slow_posts, fast_posts (sparse.h): W' and O', Wf' */
+    float *shown;                        /* U and Io: groups of ROWS neurons, of each of them [shown][ROWS] */
 } matrices;
+
+/** Lines of posts, of a step or of the last one that was done. */
+typedef struct { float *slow, *fast; } lines; /* [slow_posts][LANES], [fast_posts][LANES] */
 
 /** What a pass works on while it lasts: one for all tiles of a rank. */
 typedef struct scratch {
-    float *sources;                      /* [BLOCK][columns][LANES] */
-    float *slopes;                       /* [BLOCK][rows][LANES] of currents, then of readouts */
-    float *voltage;                      /* [BLOCK][padded][LANES] v_k */
-    float *adjoints;                     /* [3][padded][LANES] vh, sh, Fh; on the way forwards: steps that a neuron is in the zone */
-    float *gradient;                     /* [rows][columns] of the last tile */
+    lines arriving;                      /* forwards W s and O s, Wf F; backwards what e and the slopes of readouts decay to, a step at a time */
+    float *band;                         /* [LANES][SPARSE_BAND] what charges bring to one */
+    uint64_t *set;                       /* [words of N][LANES] which charges are not 0 */
+    float *s;                            /* [BLOCK][N][LANES] s_k; one step of it forwards */
+    float *charge;                       /* [BLOCK][N][LANES] charge of the step before; one step of it forwards */
+    uint16_t *charged;                   /* [BLOCK][N] lanes in which it is not 0; the same */
+    float *voltage;                      /* [BLOCK][N][LANES] v_k; the same */
+    float *shown;                        /* [BLOCK][shown][LANES] inputs, and 1; the same */
+    float *slopes;                       /* [BLOCK][padded][LANES] e; forwards I of a step */
+    float *adjoints;                     /* [2][N][LANES] vh; what the cost of currents makes of sh. Forwards: steps that a neuron is in the zone */
+    /* of the way back only */
+    uint16_t *gated;                     /* [BLOCK][N] lanes in which g(u) or g(v) of the step before is not 0 */
+    lines returned;                      /* [N][LANES] each: what comes back to s, and to F, where that is asked for */
+    lines banded;                        /* [bands][BLOCK][LANES][SPARSE_BAND] of arriving */
+    int *event_start;                    /* [N + 1] of events: charges of a stretch, by neuron */
+    uint16_t *place;                     /* [N BLOCK LANES] step and lane */
+    float *event;                        /* [N BLOCK LANES] charge */
+    lines gradient;                      /* as matrices, of the last tile: dW' and dO', dWf' */
+    float *shown_gradient;               /* [padded][shown] dU, dIo */
     /* of the first sample */
     float *trace;                        /* [K][N] v after a step */
 } scratch;
@@ -74,7 +91,7 @@ typedef struct tile {
     float *u;                            /* [K][N][LANES] */
     float *current;                      /* [K][N][LANES] I, of event-accurate resets; else NULL */
     float *by_current, *by_voltage;      /* [K][N][LANES] dt df/dI, 1 + dt df/dv of theta neurons; else NULL */
-    float *kept;                         /* [K/BLOCK + 1][2 padded][LANES] s and F every BLOCK steps */
+    float *kept;                         /* [K/BLOCK + 1][N][LANES] s every BLOCK steps */
     float *output;                       /* [K][outputs][LANES] o after each step; then, with task_sample's target and weight, slopes */
     uint16_t *spikes;                    /* [K][N] which lanes fire in a step */
     int64_t *count;                      /* [N] spikes */
@@ -176,8 +193,10 @@ typedef struct {
 const param_section *differentiable_sections(int *count);
 /* parameters.c */
 shape differentiable_shape(config *config, const task_shape *task);
-/** Weights, gradients and what passes read. */
-void differentiable_parameters_new(differentiable *net, bool learns);
+/** What of a shape follows from the rest of it. */
+void differentiable_complete(shape *shape);
+/** Weights and what passes read. */
+void differentiable_parameters_new(differentiable *net);
 void differentiable_parameters_clear(differentiable *net);
 /** Weights and voltages at the start. */
 void differentiable_initial(differentiable *net);

@@ -21,19 +21,23 @@ static model model_of(config *config) {
     return m;
 }
 
+void differentiable_complete(shape *shape) {
+    shape->padded = in_groups(shape->neurons, SPARSE_GROUP);
+    shape->readouts_at = shape->slow ? shape->padded : 0;
+    shape->slow_posts = shape->readouts_at + in_groups(shape->outputs, SPARSE_GROUP), shape->fast_posts = shape->fast ? shape->padded : 0;
+    shape->shown = in_groups(shape->inputs + 1, CELLS);
+}
+
 shape differentiable_shape(config *config, const task_shape *task) {
     const simulation_settings *simulation = config_common(config, "simulation");
     const network_settings *network = config_common(config, "network");
     const neuron_settings *neuron = config_common(config, "neuron");
     const learning_settings *learning = config_common(config, "learning");
-    const int padded = in_groups((int)network->neurons, ROWS);
-    const bool slow = network->slow == SYNAPSES_ALL, fast = network->fast == SYNAPSES_ALL;
-    const int inputs_at = fast ? 2 * padded : padded;
-    return (shape){.model = model_of(config), .inputs = task->inputs, .neurons = (int)network->neurons, .outputs = task->outputs, .steps = task->steps,
-                   .slow = slow, .fast = fast, .padded = padded, .first = slow ? 0 : padded, .inputs_at = inputs_at,
-                   .columns = in_groups(inputs_at + task->inputs + 1, CELLS), .rows = padded + in_groups(task->outputs, CELLS), .dt = simulation->dt,
-                   .tau = neuron->tau, .tau_fast = neuron->tau_fast, .lambda = learning->activity_cost,
-                   .limit = learning->limit > 0 ? learning->limit : INFINITY};
+    shape shape = {.model = model_of(config), .inputs = task->inputs, .neurons = (int)network->neurons, .outputs = task->outputs, .steps = task->steps,
+                   .slow = network->slow == SYNAPSES_ALL, .fast = network->fast == SYNAPSES_ALL, .dt = simulation->dt, .tau = neuron->tau,
+                   .tau_fast = neuron->tau_fast, .lambda = learning->activity_cost, .limit = learning->limit > 0 ? learning->limit : INFINITY};
+    differentiable_complete(&shape);
+    return shape;
 }
 
 static int64_t part_size(const shape *shape, int part) {
@@ -45,79 +49,86 @@ static float *floats(memory_category category, int rows, int columns) {
     return memory_new(category, (size_t)rows * (size_t)columns, sizeof(float));
 }
 
-void differentiable_parameters_new(differentiable *net, bool learns) {
+static float *new_matrix(const shape *shape, int posts) {
+    return memory_new(MEMORY_WEIGHTS, sparse_floats(shape->neurons, posts), sizeof(float));
+}
+
+void differentiable_parameters_new(differentiable *net) {
     const shape *shape = &net->shape;
     for (int part = 0; part < PARTS; part++) net->first[part + 1] = net->first[part] + part_size(shape, part);
     net->parameters = net->first[PARTS];
     net->weight = memory_new(MEMORY_WEIGHTS, (size_t)net->parameters, sizeof(float));
     net->start = memory_new(MEMORY_WEIGHTS, (size_t)shape->neurons, sizeof(float));
-    net->matrices = (matrices){.currents = floats(MEMORY_WEIGHTS, shape->padded, shape->columns - shape->first),
-                               .readout = floats(MEMORY_WEIGHTS, shape->outputs, shape->padded)};
-    if (!learns) return;
-    net->matrices.back = floats(MEMORY_WEIGHTS, shape->padded, shape->rows);
-    if (shape->fast) net->matrices.back_fast = floats(MEMORY_WEIGHTS, shape->padded, shape->padded);
+    net->matrices = (matrices){.slow = new_matrix(shape, shape->slow_posts), .shown = floats(MEMORY_WEIGHTS, shape->padded, shape->shown)};
+    if (shape->fast) net->matrices.fast = new_matrix(shape, shape->fast_posts);
 }
 
 void differentiable_parameters_clear(differentiable *net) {
-    float *arrays[] = {net->weight, net->start, net->matrices.currents, net->matrices.back, net->matrices.back_fast, net->matrices.readout};
+    float *arrays[] = {net->weight, net->start, net->matrices.slow, net->matrices.fast, net->matrices.shown};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
 }
 
 /* ---- what passes read ---- */
 
-/** Place of a weight in a packed matrix of so many columns. */
-static size_t packed(int row, int column, int columns) {
-    return ((size_t)(row / ROWS) * (size_t)columns + (size_t)column) * ROWS + (size_t)(row % ROWS);
-}
-
 static bool is_silent(const differentiable *net, int neuron) {
     return net->silent && net->silent[neuron];
 }
 
-/** W or Wf into the columns from `column` on, and back. @param back [padded][width], NULL: not learned */
-static void spread_synapses(differentiable *net, int part, int column, float *back, int width) {
-    const shape *shape = &net->shape;
-    const int N = shape->neurons, columns = shape->columns - shape->first;
+/** Rows and columns of a square that is turned at a time: so few that they stay in the first cache. */
+enum { SQUARE = 16 };
+#define EACH_SQUARE(i, j, N) for (int i = 0; i < (N); i += SQUARE) for (int j = 0; j < (N); j += SQUARE)
+
+static int end_of_square(int from, int N) {
+    return from + SQUARE < N ? from + SQUARE : N;
+}
+
+/** W or Wf, [post][pre], as sparse.h has it. */
+static void spread_synapses(const differentiable *net, int part, float *matrix) {
+    const int N = net->shape.neurons;
     const bool without = part == PART_SLOW ? net->without_slow : net->without_fast;
-    for (int i = 0; i < N; i++)
-        for (int j = 0; j < N; j++) {
-            const bool none = without || i == j || is_silent(net, i) || is_silent(net, j);
-            const float w = none ? 0 : net->weight[net->first[part] + (int64_t)i * N + j];
-            net->matrices.currents[packed(i, column + j, columns)] = w;
-            if (back) back[packed(j, i, width)] = w;
-        }
+    EACH_SQUARE(i0, j0, N)
+        for (int j = j0; j < end_of_square(j0, N); j++)
+            for (int i = i0; i < end_of_square(i0, N); i++) {
+                const bool none = without || i == j || is_silent(net, i) || is_silent(net, j);
+                matrix[sparse_at(N, j, i)] = none ? 0 : net->weight[net->first[part] + (int64_t)i * N + j];
+            }
 }
 
 void differentiable_spread(differentiable *net) {
     const shape *shape = &net->shape;
-    const int N = shape->neurons, columns = shape->columns - shape->first, at = shape->inputs_at - shape->first;
-    const int skipped = shape->slow ? 0 : shape->padded, width = shape->rows - skipped;
-    if (shape->slow) spread_synapses(net, PART_SLOW, 0, net->matrices.back, width);
-    if (shape->fast) spread_synapses(net, PART_FAST, shape->padded - shape->first, net->matrices.back_fast, shape->padded);
+    const int N = shape->neurons, inputs = shape->inputs;
+    if (shape->slow) spread_synapses(net, PART_SLOW, net->matrices.slow);
+    if (shape->fast) spread_synapses(net, PART_FAST, net->matrices.fast);
     for (int i = 0; i < N; i++) {
-        for (int c = 0; c < shape->inputs; c++)
-            net->matrices.currents[packed(i, at + c, columns)] = is_silent(net, i) ? 0 : net->weight[net->first[PART_INPUT] + (int64_t)i * shape->inputs + c];
-        net->matrices.currents[packed(i, at + shape->inputs, columns)] = is_silent(net, i) ? 0 : net->weight[net->first[PART_CURRENT] + i];
-        for (int r = 0; r < shape->outputs; r++) {
-            const float w = is_silent(net, i) ? 0 : net->weight[net->first[PART_READOUT] + (int64_t)r * N + i];
-            net->matrices.readout[r * shape->padded + i] = w;
-            if (net->matrices.back) net->matrices.back[packed(i, shape->padded - skipped + r, width)] = w;
-        }
+        float *shown = net->matrices.shown + (size_t)(i / ROWS * shape->shown) * ROWS + i % ROWS;
+        for (int c = 0; c < inputs; c++) shown[c * ROWS] = is_silent(net, i) ? 0 : net->weight[net->first[PART_INPUT] + (int64_t)i * inputs + c];
+        shown[inputs * ROWS] = is_silent(net, i) ? 0 : net->weight[net->first[PART_CURRENT] + i];
+        for (int r = 0; r < shape->outputs; r++)
+            net->matrices.slow[sparse_at(N, i, shape->readouts_at + r)] = is_silent(net, i) ? 0 : net->weight[net->first[PART_READOUT] + (int64_t)r * N + i];
     }
+}
+
+/** dW or dWf. @param matrix as sparse.h has it */
+static void collect_synapses(const differentiable *net, const float *matrix, float *gradient) {
+    const int N = net->shape.neurons;
+    EACH_SQUARE(i0, j0, N)
+        for (int i = i0; i < end_of_square(i0, N); i++)
+            for (int j = j0; j < end_of_square(j0, N); j++) gradient[(size_t)i * (size_t)N + (size_t)j] = i == j ? 0 : matrix[sparse_at(N, j, i)];
 }
 
 void differentiable_collect(const differentiable *net, float *gradient) {
     const shape *shape = &net->shape;
-    const int N = shape->neurons;
-    const float *from = net->scratch.gradient;
-    const int column[] = {0, shape->padded, shape->inputs_at, shape->inputs_at + shape->inputs}, count[] = {N, N, shape->inputs, 1};
-    const bool there[] = {shape->slow, shape->fast, true, true};
-    for (int part = PART_SLOW; part <= PART_CURRENT; part++)
-        for (int i = 0; i < N && there[part]; i++)
-            for (int c = 0; c < count[part]; c++)
-                *gradient++ = part <= PART_FAST && i == c ? 0 : from[(size_t)i * (size_t)shape->columns + (size_t)(column[part] + c)];
-    for (int r = 0; r < shape->outputs; r++)
-        for (int j = 0; j < N; j++) *gradient++ = from[(size_t)(shape->padded + r) * (size_t)shape->columns + (size_t)j];
+    const int N = shape->neurons, inputs = shape->inputs;
+    const scratch *from = &net->scratch;
+    if (shape->slow) collect_synapses(net, from->gradient.slow, gradient + net->first[PART_SLOW]);
+    if (shape->fast) collect_synapses(net, from->gradient.fast, gradient + net->first[PART_FAST]);
+    for (int i = 0; i < N; i++) {
+        const float *shown = from->shown_gradient + (size_t)i * (size_t)shape->shown;
+        memcpy(gradient + net->first[PART_INPUT] + (int64_t)i * inputs, shown, (size_t)inputs * sizeof *shown);
+        gradient[net->first[PART_CURRENT] + i] = shown[inputs];
+        for (int r = 0; r < shape->outputs; r++)
+            gradient[net->first[PART_READOUT] + (int64_t)r * N + i] = from->gradient.slow[sparse_at(N, i, shape->readouts_at + r)];
+    }
 }
 
 /* ---- first values ---- */

@@ -6,6 +6,8 @@
 
 #include "products.h"
 
+enum { BANDED = BLOCK * LANES * SPARSE_BAND /* floats of a band of scratch.banded */ };
+
 static inline unsigned used_lanes(const tile *tile) {
     return (1u << tile->samples) - 1;
 }

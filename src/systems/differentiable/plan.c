@@ -5,7 +5,7 @@
 #include "engram/output.h"
 #include "engram/run_settings.h"
 #include "engram/test_settings.h"
-#include "differentiable.h"
+#include "passes.h"
 
 typedef struct {
     shape shape;
@@ -71,25 +71,31 @@ static void facts(const void *raw, plan_facts *facts) {
 static double tile_bytes(const shape *s) {
     const double N = s->neurons, K = s->steps, lanes = 4.0 * LANES;
     const double histories = s->model.kind == MODEL_THETA ? 3 : s->model.exact_reset ? 2 : 1;
-    return lanes * (K * (s->inputs + 2 * s->outputs + 1) + N + histories * K * N + floor(K / BLOCK + 1) * s->inputs_at) + 3 * lanes + 2 * K * N + 8 * (N + K) +
+    return lanes * (K * (s->inputs + 2 * s->outputs + 1) + N + histories * K * N + floor(K / BLOCK + 1) * N) + 3 * lanes + 2 * K * N + 8 * (N + K) +
            sizeof(tile);
 }
 
+static double matrices_floats(const shape *s) {
+    return (double)(sparse_floats(s->neurons, s->slow_posts) + sparse_floats(s->neurons, s->fast_posts));
+}
+
 static double scratch_bytes(const shape *s) {
-    const double padded = s->padded;
-    return 4.0 * LANES * (BLOCK * (s->columns + s->rows + padded) + 3 * padded) + 4.0 * s->rows * s->columns + 4.0 * s->steps * s->neurons;
+    const double N = s->neurons, posts = s->slow_posts + s->fast_posts, bands = sparse_bands(s->slow_posts) + sparse_bands(s->fast_posts);
+    const double lines = BLOCK * (3 * N + s->shown + s->padded) + posts + SPARSE_BAND + (3 + s->fast) * N, charges = BLOCK * N * (4 + 6 * LANES);
+    return 4.0 * LANES * lines + charges + 8.0 * LANES * sparse_words(s->neurons) + 4 * bands * BANDED + 4 * (N + 1) +
+           4 * (matrices_floats(s) + (double)s->padded * s->shown + (double)s->steps * N);
 }
 
 static void memory(const void *raw, int64_t count, double rate, plan_bytes *bytes) {
     const sizes *sizes = raw;
     const shape *s = &sizes->shape;
-    const double ranks = (double)count, N = s->neurons, P = sizes->parameters, padded = s->padded, classes = sizes->task.classes;
+    const double ranks = (double)count, N = s->neurons, P = sizes->parameters, classes = sizes->task.classes;
     const double tiles = tiles_of((double)sizes->batch, ranks);
     const double held_tiles = sizes->test->trials ? tiles_of((double)(sizes->samples > sizes->batch ? sizes->samples : sizes->batch), ranks) : tiles;
     double *held = bytes->category;
     (void)rate;
     held[MEMORY_STATE] = held_tiles * tile_bytes(s) + scratch_bytes(s) + 8 * (N + s->steps) + 8 * N + 8 * classes * classes + sizeof(differentiable);
-    held[MEMORY_WEIGHTS] = 16 * P + 4 * N + 4 * padded * (s->columns - s->first + s->rows + padded * s->fast) + 4 * padded * s->outputs;
+    held[MEMORY_WEIGHTS] = 16 * P + 4 * N + 4 * matrices_floats(s) + 4.0 * s->padded * s->shown;
     held[MEMORY_TARGETS] = (double)sizes->task.bytes;
     held[MEMORY_BUFFERS] = 4 * P * tiles + (ranks > 1 ? 4 * P * tiles + 4 * P * ceil((double)sizes->batch / LANES) / ranks : 0);
     for (int c = 0; c < MEMORY_CATEGORIES; c++) bytes->building += c == MEMORY_OUTPUT ? 0 : held[c];

@@ -82,12 +82,19 @@ static void retreat_readouts(const tile *tile, int t, int tau, slopes *s) {
     }
 }
 
-/** What comes back to z_t through synapses, of neurons that can use it. */
+/** What comes back to z_t through synapses, of neurons, and with full matrices of samples, that can use it. */
 static void collect(const tile *tile, int t, int tau, slopes *s) {
     const shape *shape = tile->shape;
     const synapse_rows *rows = &tile->synapses->backward;
     const uint16_t *active = tile->history.active + (size_t)(t - 1) * (size_t)shape->neurons;
     const float *window = tile->scratch->window + (size_t)tau * LANES;
+    if (shape->full) {
+        const int j = tile->slice->first;
+        const sparse_slopes slopes = {.weight = tile->synapses->full + sparse_at(shape->neurons, j, 0), .weight_stride = (size_t)shape->neurons * SPARSE_BAND,
+                                      .slope = tile->scratch->banded + tau * LANES * SPARSE_BAND, .slope_stride = BANDED, .posts = shape->posts};
+        sparse_back(&slopes, active + j, slice_to(tile->slice, shape->neurons) - j, s->zh + j * LANES);
+        return;
+    }
     for (int n = 0; n < shape->neurons; n++) {
         const int j = tile->synapses->order[n];
         if (j < tile->slice->first || j >= tile->slice->next || !active[j]) continue;
@@ -151,6 +158,9 @@ void tile_backward(tile *tile) {
             retreat_neurons(tile, t, tau, &s);
         }
         if (t > 0 && tile->mode == BACKWARD_EXACT) slice_share_lines(tile->slice, shape, tile->scratch->window, tau);
+        if (shape->full)
+            sparse_turn(tile->scratch->window + tau * LANES, (size_t)window_of(shape) * LANES, shape->posts,
+                        tile->scratch->banded + tau * LANES * SPARSE_BAND, BANDED);
         if (t > 0 && tile->mode == BACKWARD_EXACT) collect(tile, t, tau, &s);
         else if (t > 0) collect_errors(tile, t, tau, &s);
         if (t == t0 && shape->values) values_gradient(tile, t0);

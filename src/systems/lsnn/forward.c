@@ -130,10 +130,29 @@ static void trace(tile *tile, int t) {
     for (int o = 0; o < shape->outputs; o++) scratch->trace_readout[(size_t)(t - 1) * (size_t)shape->outputs + (size_t)o] = scratch->readout[o * LANES];
 }
 
+/** The same of full matrices, whose ring is one line a post. */
+static void arrive_full(tile *tile, const uint16_t *z) {
+    const shape *shape = tile->shape;
+    const scratch *scratch = tile->scratch;
+    const int first = tile->slice->first, next = tile->slice->next;
+    sparse_set(z, shape->neurons, scratch->set);
+    for (int band = first / SPARSE_BAND; band < sparse_bands(next); band++) {
+        const int at = band * SPARSE_BAND, width = sparse_width(shape->posts, band);
+        const int from = first > at ? first - at : 0, to = next < at + width ? next - at : width;
+        sparse_forward(tile->synapses->full + sparse_at(shape->neurons, 0, at), scratch->set, sparse_words(shape->neurons), NULL, width, scratch->arrived);
+        for (int p = from; p < to; p++)
+            for (int lane = 0; lane < LANES; lane++) scratch->ring[(at + p) * LANES + lane] = scratch->arrived[lane * SPARSE_BAND + p];
+    }
+}
+
 /** Spikes of step t go where their synapses end. */
 static void arrive(tile *tile, int t) {
     const shape *shape = tile->shape;
     const uint16_t *z = tile->history.spikes + (size_t)t * (size_t)shape->neurons;
+    if (shape->full) {
+        arrive_full(tile, z);
+        return;
+    }
     for (int j = 0; j < shape->neurons; j++)
         if (z[j]) deliver(shape, &tile->synapses->forward, shape->inputs + j, z[j], t, t == shape->steps, tile->scratch->ring);
 }

@@ -55,12 +55,14 @@ shape lsnn_shape(config *config, const task_shape *task) {
     const int read_steps = targets && task->read_steps == 0 ? 1 : task->read_steps; /* targets without windows: every step */
     const int64_t history = ((const learning_settings *)config_common(config, "learning"))->history;
     const int N = (int)network->neurons, reads = targets ? task->steps / read_steps : task->reads;
+    const bool full = network->delays == 1 && ((const learning_settings *)config_common(config, "learning"))->connectivity == 1;
+    const int group = full ? SPARSE_GROUP : POSTS;
     return (shape){.inputs = task->inputs, .neurons = N, .outputs = task->outputs, .adaptive = (int)llround(network->adaptive * N),
-                   .posts = (N + task->outputs + POSTS - 1) / POSTS * POSTS, .delays = (int)network->delays,
+                   .posts = (N + task->outputs + group - 1) / group * group, .delays = (int)network->delays,
                    .refractory = (int)llround(neuron->refractory / simulation->dt), .steps = task->steps,
                    .stretch = history > 0 && history < task->steps ? (int)history : task->steps,
                    .first_read = task->steps - reads * read_steps, .read_steps = read_steps, .reads = reads,
-                   .values = task->gives & TASK_VALUES, .targets = targets, .acts = task->gives & TASK_ACTIONS,
+                   .values = task->gives & TASK_VALUES, .targets = targets, .acts = task->gives & TASK_ACTIONS, .full = full,
                    .alpha = exp(-simulation->dt / neuron->tau), .rho = exp(-simulation->dt / neuron->tau_adaptation.values[0]),
                    .kappa = exp(-simulation->dt / neuron->tau_readout), .threshold = neuron->threshold, .beta = neuron->beta, .gamma = neuron->gamma};
 }

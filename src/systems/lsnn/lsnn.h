@@ -15,6 +15,7 @@
 #include "engram/gradient.h"
 #include "engram/lanes.h"
 #include "engram/plan.h"
+#include "engram/sparse.h"
 #include "engram/sum.h"
 #include "engram/system.h"
 #include "engram/tasks.h"
@@ -29,7 +30,7 @@ enum {
 typedef struct {
     int inputs, neurons, outputs; /* N: neurons; the last `adaptive` of them adapt */
     int adaptive;
-    int posts;                    /* N + outputs in whole groups of POSTS */
+    int posts;                    /* N + outputs in whole groups of POSTS, or, if full, of SPARSE_GROUP */
     int delays;                   /* D: synapses have 0 .. D-1 steps */
     int refractory;               /* steps */
     int steps;                    /* T */
@@ -38,6 +39,7 @@ typedef struct {
     int read_steps, reads;
     bool values, targets;         /* inputs are values; readouts are compared with targets, not with labels */
     bool acts;                    /* or what they do is rewarded */
+    bool full;                    /* all connections, without delays: full matrices times what there is (sparse.h) */
     double alpha, rho, kappa;     /* exp(-dt/tau) of membranes, thresholds, readouts */
     double threshold, beta, gamma;
     float *decay;                 /* [N][2] rho and 1 - rho of each neuron; NULL: as above, all alike */
@@ -56,6 +58,7 @@ typedef struct {
 typedef struct {
     float *weight;                /* [inputs + N][posts] 0: none */
     uint8_t *delay;               /* [inputs + N][posts] */
+    float *full;                  /* of full matrices: weights of neurons (sparse.h); NULL */
     /* of what is not 0, made before each iteration */
     synapse_rows forward;         /* onto posts of this rank; at: delay posts + post, in lines of LANES */
     synapse_rows backward;        /* onto all posts; at: post window + delay. Rows are padded to whole fours with weights of 0 */

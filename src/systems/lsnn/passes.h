@@ -31,6 +31,9 @@ struct scratch {
     float *readout;               /* [outputs][LANES] y_t */
     float *window;                /* [posts][SEGMENT + delays, odd][LANES] slopes in J */
     float *gradient;              /* [posts/POSTS][inputs + N][POSTS] of the last tile */
+    uint64_t *set;                /* of full matrices: [words of N][LANES] spikes of a step; */
+    float *arrived;               /* [LANES][SPARSE_BAND] what they bring a band; */
+    float *banded;                /* [bands][SEGMENT][LANES][SPARSE_BAND] slopes in J */
     float *slopes;                /* [3][N][LANES] and [outputs][LANES]: vh, bh, zh, q */
     int *left;                    /* [inputs + N] events that are still to come, of each unit */
     uint16_t *place;              /* [units SEGMENT LANES] spikes of a segment, by unit */
@@ -80,6 +83,8 @@ struct tile {
     task_pick pick;               /* of its first sample */
     gradient_noise noise;         /* in the currents */
 };
+
+enum { BANDED = SEGMENT * LANES * SPARSE_BAND /* floats of a band of scratch.banded */ };
 
 /** Lines of a post in the backward window. */
 static inline int window_of(const shape *shape) {

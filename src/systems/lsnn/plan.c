@@ -89,7 +89,9 @@ static double scratch_bytes(const shape *s) {
     const double N = s->neurons, T = s->steps, units = N + s->inputs, posts = s->posts;
     const double vectors = s->delays * posts + 5 * N + 2 * s->outputs + posts * window_of(s);
     const double targets = s->targets ? 4 * LANES * T * (1 + s->outputs) : 0;
-    return targets + 4 * LANES * vectors + 4 * posts * units + (8 + 2.0 * SEGMENT * LANES) * units + 4 + 2 * T * s->inputs + 4 * T * (2 * N + s->outputs);
+    const double full = s->full ? 8.0 * LANES * sparse_words(s->neurons) + 4.0 * LANES * SPARSE_BAND + 4.0 * sparse_bands(s->posts) * BANDED : 0;
+    return targets + full + 4 * LANES * vectors + 4 * posts * units + (8 + 2.0 * SEGMENT * LANES) * units + 4 + 2 * T * s->inputs +
+           4 * T * (2 * N + s->outputs);
 }
 
 static void memory(const void *raw, int64_t count, double rate, plan_bytes *bytes) {
@@ -104,7 +106,7 @@ static void memory(const void *raw, int64_t count, double rate, plan_bytes *byte
                          (s->targets ? 16 * s->reads : 0) + 8 * N + sizeof(lsnn);
     held[MEMORY_WEIGHTS] = 4 * P * (sizes->rewires ? 5.25 : 4) + units + units * s->posts * 5 + units * N + 64 * units +
                            8 * sizes->connections * (1 + 1 / sharing(sizes, ranks)) +
-                           (sizes->eprop ? 4 * N * s->outputs : 0);
+                           (s->full ? 4 * (double)sparse_floats(s->neurons, s->posts) : 0) + (sizes->eprop ? 4 * N * s->outputs : 0);
     held[MEMORY_OUTPUT] = sizes->rewires ? P : 0;
     held[MEMORY_TARGETS] = (double)sizes->task.bytes;
     held[MEMORY_BUFFERS] = 4 * P * tiles + (sizes->rewires ? 4 * P + 8 * N * fmax(N, s->inputs) : 0) +

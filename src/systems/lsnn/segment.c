@@ -35,12 +35,34 @@ static __attribute__((noinline)) void add_gradient(const float *const line[POSTS
     for (int p = 0; p < POSTS; p++) G[p] += sum[p];
 }
 
+/** The same of full matrices, a band of posts at a time. */
+static void add_full_gradient(tile *tile, int band) {
+    const shape *shape = tile->shape;
+    const scratch *scratch = tile->scratch;
+    const int units = shape->inputs + shape->neurons, at = band * SPARSE_BAND, width = sparse_width(shape->posts, band);
+    const int from = tile->slice->first > at ? tile->slice->first : at, to = tile->slice->next < at + width ? tile->slice->next : at + width;
+    for (int pre = 0; pre < units; pre++) {
+        const int first = scratch->place_start[pre], spikes = scratch->place_start[pre + 1] - first;
+        float sum[SPARSE_BAND];
+        if (!spikes) continue;
+        sparse_gradient(scratch->banded + (size_t)band * BANDED, scratch->place + first, NULL, spikes, width, sum);
+        for (int post = from; post < to; post += POSTS) {
+            float *G = scratch->gradient + ((size_t)(post / POSTS) * (size_t)units + (size_t)pre) * POSTS;
+            for (int p = 0; p < POSTS; p++) G[p] += sum[post - at + p];
+        }
+    }
+}
+
 void tile_end_segment(tile *tile, int t0) {
     const shape *shape = tile->shape;
     scratch *scratch = tile->scratch;
     const int units = shape->inputs + shape->neurons;
     const size_t window = (size_t)window_of(shape);
     place_spikes(tile, t0);
+    if (shape->full) {
+        for (int band = tile->slice->first / SPARSE_BAND; band < sparse_bands(tile->slice->next); band++) add_full_gradient(tile, band);
+        return;
+    }
     for (int group = 0; group < shape->posts / POSTS; group++) {
         const bool mine = group * POSTS >= tile->slice->first && group * POSTS < tile->slice->next;
         float *lines = scratch->window + (size_t)(group * POSTS) * window * LANES, *G = scratch->gradient + (size_t)group * (size_t)units * POSTS;

@@ -24,12 +24,16 @@ void scratch_new(scratch *scratch, const shape *shape) {
                                 .place_start = memory_new(MEMORY_STATE, (size_t)units + 1, sizeof(int)),
                                 .shown = memory_new(MEMORY_STATE, (size_t)(T * shape->inputs), sizeof(uint16_t)), .trace = floats(T * N),
                                 .trace_threshold = floats(T * N), .trace_readout = floats(T * shape->outputs)};
+    if (shape->full) {
+        scratch->set = memory_new(MEMORY_STATE, (size_t)sparse_words((int)N) * LANES, sizeof(uint64_t));
+        scratch->arrived = floats(LANES * SPARSE_BAND), scratch->banded = floats((int64_t)sparse_bands((int)posts) * BANDED);
+    }
     if (shape->targets) scratch->target = floats(T * shape->outputs * LANES), scratch->weight = floats(T * LANES);
 }
 
 void scratch_clear(scratch *s) {
     void *arrays[] = {s->ring, s->voltage, s->adaptation, s->readout, s->window, s->gradient, s->slopes, s->left, s->place, s->place_start, s->shown,
-                      s->target, s->weight, s->trace, s->trace_threshold, s->trace_readout};
+                      s->set, s->arrived, s->banded, s->target, s->weight, s->trace, s->trace_threshold, s->trace_readout};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
 }
 
@@ -170,8 +174,18 @@ static int length_of(const synapses *synapses, const shape *shape, int j) {
     return synapses->backward.start[shape->inputs + j + 1] - synapses->backward.start[shape->inputs + j];
 }
 
+/** Rows of neurons in bands of posts. */
+static void index_full(synapses *synapses, const shape *shape) {
+    if (!synapses->full) synapses->full = memory_new(MEMORY_WEIGHTS, sparse_floats(shape->neurons, shape->posts), sizeof(float));
+    for (int j = 0; j < shape->neurons; j++)
+        for (int post = 0; post < shape->posts; post += SPARSE_GROUP)
+            memcpy(synapses->full + sparse_at(shape->neurons, j, post), synapses->weight + (size_t)(shape->inputs + j) * (size_t)shape->posts + (size_t)post,
+                   SPARSE_GROUP * sizeof(float));
+}
+
 void synapses_index(synapses *synapses, const shape *shape, const slice *slice) {
     const struct slice whole = slice_whole(shape);
+    if (shape->full) index_full(synapses, shape);
     index_rows(synapses, shape, slice, true);
     index_rows(synapses, shape, &whole, false);
     synapses->order = memory_resize(MEMORY_WEIGHTS, synapses->order, (size_t)shape->neurons, sizeof(int));
@@ -185,5 +199,5 @@ void synapses_index(synapses *synapses, const shape *shape, const slice *slice) 
 
 void synapses_clear(synapses *synapses) {
     rows_clear(&synapses->forward), rows_clear(&synapses->backward);
-    memory_free(synapses->order);
+    memory_free(synapses->order), memory_free(synapses->full);
 }
