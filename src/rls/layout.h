@@ -34,7 +34,7 @@ static inline int64_t rls_triangle_row(int64_t count, int64_t at) {
 /** Updates that the spike-driven store lets wait, if the user does not say, for groups of at most @p largest sources.
  *  Measured (tools/bench/rls): the best block hardly depends on the machine, and results depend on it, so it is not measured anew. */
 static inline int rls_default_block(int64_t largest) {
-    return largest <= 128 ? 16 : largest <= 512 ? 32 : 64;
+    return largest <= 128 ? 16 : largest <= 512 ? 24 : 48;
 }
 
 #endif

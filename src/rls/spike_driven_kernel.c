@@ -27,13 +27,17 @@ typedef hit_double hit;
 #endif
 
 /* Bytes of a vector: of registers that the processor has, as gcc keeps larger ones in memory, and so many elements square fit in its registers. No sum runs
- * over lanes: results do not depend on it. */
+ * over lanes: results do not depend on it.
+ * WIDE: squares side by side of which the flush has TILE_ROWS rows in registers at a time. Where a vector times an element of memory is one instruction, and
+ * there are 32 registers, a square is as good. */
 #ifdef __AVX512F__
 #define VECTOR 64
+#define WIDE 1
 #else
 #define VECTOR 32
+#define WIDE 3
 #endif
-enum { LANES = VECTOR / sizeof(real), AHEAD = 8 };
+enum { LANES = VECTOR / sizeof(real), TILE_ROWS = 4 };
 
 typedef real lanes __attribute__((vector_size(VECTOR), aligned(VECTOR)));
 
@@ -442,10 +446,20 @@ static void keep_column(const rls_store *store, const view *group, int m, const 
     group->factor[m] = (real)factor;
 }
 
+/** How many groups ahead memory is asked for: at most 8, and no more than leave room in the second cache for what is worked on. */
+static int groups_ahead(const rls_store *store) {
+    enum { ROOM = 128 << 10, MOST = 8 }; /* bytes */
+    const int64_t groups = store->plastic->groups, hits = store->hit_start[groups], elements = store->waiting_base[groups];
+    if (groups == 0 || elements == 0) return 1;
+    const int64_t ahead = ROOM / ((hits / groups + store->pending + 1) * (elements / groups) * (int64_t)sizeof(stored));
+    return ahead < 1 ? 1 : ahead < MOST ? (int)ahead : MOST;
+}
+
 static int update(rls_store *store, const double *r, const double *error, const double *scale, double *gain) {
     const plastic_synapses *plastic = store->plastic;
+    const int ahead = groups_ahead(store);
     int first_bad = -1;
-    for (int g = 0; g < AHEAD; g++) {
+    for (int g = 0; g < ahead; g++) {
         const upcoming next = upcoming_of(store, g);
         ask_for_rest(store, &next, 0, 0);
     }
@@ -454,7 +468,7 @@ static int update(rls_store *store, const double *r, const double *error, const 
         int row = plastic->group_row[g], count = (int)(store->hit_start[g + 1] - store->hit_start[g]);
         double own_scale = scale ? scale[row] : 1;
         real *to = place_of(store, g, store->pending);
-        const upcoming next = upcoming_of(store, g + AHEAD);
+        const upcoming next = upcoming_of(store, g + ahead);
         double rho = advance(store, &group, (hit *)store->hits + store->hit_start[g], count, &next, to);
         ask_for_rest(store, &next, count, group.ld);
         double value = learn(store, &group, rho, r, error, own_scale, to);
@@ -514,9 +528,9 @@ static inline __attribute__((always_inline)) void transpose(lanes *square) {
 #endif
 }
 
-/** Subtract q q' from a square of P, in registers. @param across, down what the columns have at its columns and at its rows, ld from column to column */
-static inline __attribute__((always_inline)) void subtract(lanes *square, const real *restrict across, const real *restrict down, int64_t ld, int pending) {
-    for (int m = 0; m < pending; m++, across += ld, down += ld) {
+/** Subtract q q' from a square of P, in registers. @param across, down what the columns have at its columns and at its rows, LANES of each column */
+static inline __attribute__((always_inline)) void subtract(lanes *square, const real *restrict across, const real *restrict down, int pending) {
+    for (int m = 0; m < pending; m++, across += LANES, down += LANES) {
         const lanes row = *(const lanes *)across;
 #pragma GCC unroll 16
         for (int i = 0; i < LANES; i++) square[i] -= row * down[i];
@@ -533,18 +547,80 @@ static inline __attribute__((always_inline)) void store(const lanes *square, sto
     for (int i = 0; i < LANES; i++) store_p(p + i * ld, square[i]);
 }
 
-/** The square at row @p a, column @p c > a, and its mirror image, of which @p mirrored rows exist. */
-static void subtract_beside(int64_t ld, stored *restrict p, const real *restrict q, int pending, int64_t a, int64_t c, int mirrored) {
-    lanes square[LANES];
-    load(square, p + a * ld + c, ld);
-    subtract(square, q + c, q + a, ld, pending);
-    store(square, p + a * ld + c, ld);
+/** To the mirror image of a square, of which @p rows exist. @param to its first element */
+static inline __attribute__((always_inline)) void store_mirrored(lanes *square, stored *to, int64_t ld, int rows) {
     transpose(square);
-    if (mirrored == LANES)
-        store(square, p + c * ld + a, ld);
+    if (rows == LANES)
+        store(square, to, ld);
     else
-        for (int i = 0; i < mirrored; i++) store_p(p + (c + i) * ld + a, square[i]);
+        for (int i = 0; i < rows; i++) store_p(to + i * ld, square[i]);
 }
+
+/** A group's P and what is subtracted from it: [(ld/LANES)][pending][LANES]. */
+typedef struct {
+    int64_t ld, sources;
+    stored *p;
+    const real *q;
+    int pending;
+} difference;
+
+static inline int rows_of_square(const difference *of, int64_t at) {
+    return of->sources - at < LANES ? (int)(of->sources - at) : LANES;
+}
+
+/** The square at row @p a, column @p c > a, and its mirror image. */
+static void subtract_beside(const difference *of, int64_t a, int64_t c) {
+    lanes square[LANES];
+    load(square, of->p + a * of->ld + c, of->ld);
+    subtract(square, of->q + c * of->pending, of->q + a * of->pending, of->pending);
+    store(square, of->p + a * of->ld + c, of->ld);
+    store_mirrored(square, of->p + c * of->ld + a, of->ld, rows_of_square(of, c));
+}
+
+#if WIDE > 1
+/** Compilers would read a vector that is used several times from memory each time, and then loads take longer than products. */
+static inline __attribute__((always_inline)) lanes in_register(lanes vector) {
+#ifdef __AVX__
+    __asm__("" : "+x"(vector));
+#endif
+    return vector;
+}
+
+/** Subtract q q' from TILE_ROWS rows, from row @p a on, of @p squares squares side by side, from column @p c on. */
+static inline __attribute__((always_inline)) void subtract_tile(const difference *of, int64_t a, int64_t c, int squares) {
+    const int64_t ld = of->ld, stride = (int64_t)of->pending * LANES;
+    stored *restrict p = of->p + a * ld + c;
+    const real *restrict across = of->q + c * of->pending, *restrict down = of->q + a / LANES * stride + a % LANES;
+    lanes tile[WIDE][TILE_ROWS];
+#pragma GCC unroll 4
+    for (int s = 0; s < squares; s++)
+#pragma GCC unroll 4
+        for (int i = 0; i < TILE_ROWS; i++) tile[s][i] = load_p(p + i * ld + s * LANES);
+    for (int m = of->pending; m > 0; m--, across += LANES, down += LANES) {
+        lanes row[WIDE];
+#pragma GCC unroll 4
+        for (int s = 0; s < squares; s++) row[s] = in_register(*(const lanes *)(across + s * stride));
+#pragma GCC unroll 4
+        for (int i = 0; i < TILE_ROWS; i++)
+#pragma GCC unroll 4
+            for (int s = 0; s < squares; s++) tile[s][i] -= row[s] * down[i];
+    }
+#pragma GCC unroll 4
+    for (int s = 0; s < squares; s++)
+#pragma GCC unroll 4
+        for (int i = 0; i < TILE_ROWS; i++) store_p(p + i * ld + s * LANES, tile[s][i]);
+}
+
+/** As subtract_beside(), @p squares squares side by side. */
+static inline __attribute__((always_inline)) void subtract_wide(const difference *of, int64_t a, int64_t c, int squares) {
+    for (int i = 0; i < LANES; i += TILE_ROWS) subtract_tile(of, a + i, c, squares);
+    for (int s = 0; s < squares; s++, c += LANES) {
+        lanes square[LANES];
+        load(square, of->p + a * of->ld + c, of->ld);
+        store_mirrored(square, of->p + c * of->ld + a, of->ld, rows_of_square(of, c));
+    }
+}
+#endif
 
 /** New elements of the diagonal, in @p square and before they are rounded: once one has fallen below half of I/lambda it is stored itself.
  *  One that is not above 0 cannot be: that is remembered, and the smallest there is stands for it. @param p the square's first element as it was
@@ -560,54 +636,74 @@ static void keep_diagonal(rls_store *restrict store, int group, lanes *square, c
     }
 }
 
-/** The square on the diagonal at @p a, of which @p rows rows exist. */
-static void subtract_on_diagonal(rls_store *restrict store, const view *group, stored *restrict p, const real *restrict q, int64_t a, int rows) {
-    const int64_t ld = group->ld;
+/** The square on the diagonal at @p a. */
+static void subtract_on_diagonal(rls_store *restrict store, int group, const difference *of, int64_t a) {
+    const int rows = rows_of_square(of, a);
+    stored *p = of->p + a * of->ld + a;
     lanes square[LANES];
     if (rows == LANES)
-        load(square, p + a * ld + a, ld);
+        load(square, p, of->ld);
     else
-        for (int i = 0; i < LANES; i++) square[i] = load_p(p + (a + (i < rows ? i : 0)) * ld + a); /* there is no memory behind P */
-    subtract(square, q + a, q + a, ld, store->pending);
-    if (store->departing) keep_diagonal(store, group->group, square, p + a * ld + a, a, rows);
-    for (int i = 0; i < rows; i++) store_p(p + (a + i) * ld + a, square[i]);
+        for (int i = 0; i < LANES; i++) square[i] = load_p(p + (i < rows ? i : 0) * of->ld); /* there is no memory behind P */
+    subtract(square, of->q + a * of->pending, of->q + a * of->pending, of->pending);
+    if (store->departing) keep_diagonal(store, group, square, p, a, rows);
+    for (int i = 0; i < rows; i++) store_p(p + i * of->ld, square[i]);
 }
 
-/** P <- P - q q': squares on and above the diagonal, and their mirror images. @param next what is asked for meanwhile, a piece with each square */
-static void subtract_products(rls_store *store, const view *group, stored *restrict p, const real *restrict q, const char *next, int64_t next_bytes) {
-    const int64_t ld = group->ld, sources = group->sources;
-    const int64_t squares = (sources + LANES - 1) / LANES, piece = next_bytes / (squares * (squares + 1) / 2) / 64 * 64 + 64;
-    const char *end = next + next_bytes;
-    for (int64_t a = 0; a < sources; a += LANES)
-        for (int64_t c = a; c < sources; c += LANES) {
-            int rows = sources - c < LANES ? (int)(sources - c) : LANES;
-            ask_for(next, next + piece < end ? piece : end - next);
-            next = next + piece < end ? next + piece : end;
-            if (c > a)
-                subtract_beside(ld, p, q, store->pending, a, c, rows);
-            else
-                subtract_on_diagonal(store, group, p, q, a, rows);
+/** Where a P is too large to be asked for ahead: the squares below @p squares squares at row @p a, column @p c, and the mirror images of those that follow. */
+static inline __attribute__((always_inline)) void ask_for_squares(const difference *of, int64_t a, int64_t c, int64_t squares) {
+    const int64_t width = squares * LANES, beyond = c + 2 * width < of->sources ? c + 2 * width : of->sources;
+    for (int64_t i = c + width; i < beyond; i++) ask_for(of->p + i * of->ld + a, LANES * (int64_t)sizeof(stored));
+    for (int64_t i = a + LANES; i < a + 2 * LANES && i < of->sources; i++) ask_for(of->p + i * of->ld + c, width * (int64_t)sizeof(stored));
+}
+
+/** P <- P - q q': squares on and above the diagonal, and their mirror images. @param next what is asked for meanwhile, a piece with each square; NULL: what
+ *  comes of this P */
+static void subtract_products(rls_store *store, int group, const difference *of, const char *next, int64_t next_bytes) {
+    const int64_t all = (of->sources + LANES - 1) / LANES, piece = next_bytes / (all * (all + 1) / 2) / 64 * 64 + 64;
+    const char *end = next ? next + next_bytes : NULL;
+    for (int64_t a = 0; a < of->sources; a += LANES)
+        for (int64_t c = a, squares; c < of->sources; c += squares * LANES) {
+            const int64_t left = (of->sources - c + LANES - 1) / LANES;
+            squares = c == a ? 1 : left < WIDE ? left : WIDE;
+            if (next) {
+                const int64_t here = squares * piece < end - next ? squares * piece : end - next;
+                ask_for(next, here);
+                next += here;
+            } else {
+                ask_for_squares(of, a, c, squares);
+            }
+            if (c == a) subtract_on_diagonal(store, group, of, a);
+            else if (squares == 1) subtract_beside(of, a, c);
+#if WIDE > 1
+            else if (squares == 2) subtract_wide(of, a, c, 2);
+            else subtract_wide(of, a, c, WIDE);
+#endif
         }
 }
 
-/** Columns of a group, with the root of their factors, in the units of P, close together while they are used again and again. */
-static void collect_columns(const rls_store *store, const view *group, real *restrict q) {
+/** Columns of a group, with the root of their factors, in the units of P, laid out as they are used again and again: LANES elements of each of them, then the
+ *  next LANES. @param next the group whose columns are asked for meanwhile, or -1 */
+static void collect_columns(const rls_store *store, const view *group, real *restrict q, int next) {
     for (int m = 0; m < store->pending; m++) {
         const real root = (real)sqrt((double)group->factor[m] / store->unit);
         const stored *column = column_of(store, group->group, m);
-        for (int at = 0; at < group->ld; at += LANES) *(lanes *)(q + (int64_t)m * group->ld + at) = load_p(column + at) * root;
+        if (next >= 0) ask_for(column_of(store, next, m), store->ld[next] * (int64_t)sizeof(stored));
+        for (int64_t at = 0; at < group->ld; at += LANES) *(lanes *)(q + at * store->pending + m * LANES) = load_p(column + at) * root;
     }
 }
 
 static void flush(rls_store *store) {
-    enum { FITS = 1 << 18 }; /* bytes: a P of this size is in the second cache by the time it is wanted */
+    enum { FITS = 300 << 10 }; /* bytes: a P of this size is in the second cache by the time it is wanted */
     for (int g = 0; g < store->plastic->groups && store->pending; g++) {
         view group = view_of(store, g);
         if (group.sources == 0) continue; /* a neuron without plastic inputs */
         stored *p = (stored *)store->p + store->p_base[g];
-        int64_t next_bytes = g + 1 < store->plastic->groups ? (store->p_base[g + 2] - store->p_base[g + 1]) * (int64_t)sizeof(stored) : 0;
-        collect_columns(store, &group, store->scratch);
-        subtract_products(store, &group, p, store->scratch, (const char *)((stored *)store->p + store->p_base[g + 1]), next_bytes <= FITS ? next_bytes : 0);
+        const int64_t next_bytes = g + 1 < store->plastic->groups ? (store->p_base[g + 2] - store->p_base[g + 1]) * (int64_t)sizeof(stored) : 0;
+        const bool fits = next_bytes > 0 && next_bytes <= FITS;
+        const difference of = {.ld = group.ld, .sources = group.sources, .p = p, .q = store->scratch, .pending = store->pending};
+        collect_columns(store, &group, store->scratch, fits ? g + 1 : -1);
+        subtract_products(store, g, &of, fits ? (const char *)((stored *)store->p + store->p_base[g + 1]) : NULL, fits ? next_bytes : 0);
     }
     store->pending = 0;
 }
