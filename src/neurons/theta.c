@@ -80,7 +80,7 @@ static void advance(int count, double h, const double *restrict drive, double *r
         const double ahead = M_PI - x, distance = ahead < 0 ? ahead + 2 * M_PI : ahead; /* to the next crossing of pi */
         const int32_t longer = since[i] + (since[i] < NEURON_LONG_AGO);
         theta[i] = within_a_turn(x + increment);
-        since[i] = (increment > 0) & (increment > distance) ? 0 : longer;
+        since[i] = ((increment > 0) & (increment > distance)) ? 0 : longer;
     }
 }
 

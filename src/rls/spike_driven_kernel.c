@@ -450,7 +450,7 @@ static void keep_column(const rls_store *store, const view *group, int m, const 
 static int groups_ahead(const rls_store *store) {
     enum { ROOM = 128 << 10, MOST = 8 }; /* bytes */
     const int64_t groups = store->plastic->groups, hits = store->hit_start[groups], elements = store->waiting_base[groups];
-    if (groups == 0 || elements == 0) return 1;
+    if (groups == 0 || elements < groups) return 1; /* hardly any neuron has plastic inputs */
     const int64_t ahead = ROOM / ((hits / groups + store->pending + 1) * (elements / groups) * (int64_t)sizeof(stored));
     return ahead < 1 ? 1 : ahead < MOST ? (int)ahead : MOST;
 }

@@ -36,8 +36,8 @@ static const param parameters[] = {
      "how P is updated: by spikes, many updates at a time, each P on one rank; the same with P over all ranks (auto: for groups with 2048 inputs or more); as "
      "written; as written on its upper triangle",
      offsetof(rls_parameters, store)},
-    {"block", PARAM_INTEGER, UNIT_NONE, "auto", 1, 128, NULL, "updates that wait before P is written; auto: 16, 24 or 48 for up to 128, 512 or more inputs",
-     offsetof(rls_parameters, block)},
+    {"block", PARAM_INTEGER, UNIT_NONE, "auto", 1, 128, NULL,
+     "updates that wait before P is written; auto: 16, 24 or 48 for up to 128, 512 or more inputs, 64 with store distributed", offsetof(rls_parameters, block)},
     {"grid_columns", PARAM_INTEGER, UNIT_NONE, "1", 1, 1 << 20, NULL,
      "store distributed: columns of ScaLAPACK's process grid, a divisor of the number of ranks; 1: same bits on any number of ranks",
      offsetof(rls_parameters, grid_columns), MAY_RESUME},

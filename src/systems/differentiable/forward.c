@@ -104,7 +104,8 @@ static void begin(tile *tile) {
     const shape *shape = tile->shape;
     scratch *scratch = tile->scratch;
     const size_t line = LANES * sizeof(float), N = (size_t)shape->neurons;
-    memset(scratch->arriving.slow, 0, (size_t)shape->slow_posts * line), memset(scratch->arriving.fast, 0, (size_t)shape->fast_posts * line);
+    memset(scratch->arriving.slow, 0, (size_t)shape->slow_posts * line);
+    if (shape->fast) memset(scratch->arriving.fast, 0, (size_t)shape->fast_posts * line);
     memset(scratch->s, 0, N * line), memset(scratch->adjoints, 0, N * line), memset(scratch->shown, 0, (size_t)shape->shown * line);
     EACH_STRIP(l) reals_put(scratch->shown + shape->inputs * LANES + l, reals_all(1));
     memcpy(scratch->voltage, tile->start, N * line);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../../../rls/layout.h"
 #include "../patterns.h"
 #include "costs.h"
 #include "engram/plan.h"
@@ -358,7 +359,7 @@ static double group_cost(calibration *calibration, const group_case *of, int ins
 /** Two runs with different numbers of inputs that spike tell what an instant takes without any, and what for each. Stores that do not go by spikes need one. */
 static void store_cost(calibration *calibration, const group_case *of, double *quiet, double *spiking) {
     bool by_spikes = strcmp(of->store, "spike_driven") == 0;
-    int instants = !by_spikes ? 4 : of->inputs <= 128 ? 16 : of->inputs <= 512 ? 32 : 64; /* a block of updates */
+    int instants = by_spikes ? rls_default_block((int64_t)of->inputs) : 4; /* a block of updates, with its flush */
     double few, many, took = group_cost(calibration, of, instants, 0.5, &few), share = 0;
     if (by_spikes) share = fmax((group_cost(calibration, of, instants, 5, &many) - took) / (many - few), 0);
     *spiking = fmin(share, 0.8 * took / few); /* measured in different moments, on a machine that others use */
