@@ -135,9 +135,9 @@ def of_folder(folder):
         for neurons in SIZES["full"]:
             where = os.path.join(folder, rule.name, str(neurons))
             rows = read_table(where, "table.csv") if os.path.exists(os.path.join(where, "table.csv")) else []
-            ended = [row for row in rows if row["state"] in ("done", "failed")]
+            ended = [row for row in rows if row["state"] in ("done", "failed") and os.path.isdir(os.path.join(where, row["name"]))]
             if len(ended) < len(rows):
-                print(f"{where}: {len(rows) - len(ended)} of {len(rows)} runs have not ended")
+                print(f"{where}: {len(rows) - len(ended)} of {len(rows)} runs have not ended, or are gone")
             for row in ended:
                 out = os.path.join(where, row["name"])
                 if row["state"] == "failed":

@@ -47,13 +47,18 @@ static void note_spread(calibration *calibration, double spread) {
     if (calibration->spreads < CALIBRATION_SETTLED_MAX) calibration->spread[calibration->spreads++] = spread;
 }
 
-double calibration_settle(calibration *calibration, double *seconds, int count) {
-    const double middle = calibration_median(seconds, count);
+/** Of a measurement, in this pass and those before. Not collective. */
+static double fastest_so_far(calibration *calibration, double seconds) {
     if (calibration->settled == CALIBRATION_SETTLED_MAX) context_abort("calibrate: more than %d measurements", CALIBRATION_SETTLED_MAX);
     double *fastest = &calibration->fastest[calibration->settled++];
-    if (seconds[0] < *fastest) *fastest = seconds[0];
-    if (count > 1 && *fastest > 1e-5) note_spread(calibration, middle / *fastest - 1);
-    return calibration_mean(calibration, *fastest);
+    if (seconds < *fastest) *fastest = seconds;
+    return *fastest;
+}
+
+double calibration_settle(calibration *calibration, double *seconds, int count) {
+    const double middle = calibration_median(seconds, count), fastest = fastest_so_far(calibration, seconds[0]);
+    if (count > 1 && fastest > 1e-5) note_spread(calibration, middle / fastest - 1);
+    return calibration_mean(calibration, fastest);
 }
 
 param_numbers calibration_list(int count, const double *values) {
@@ -162,7 +167,7 @@ static double time_exchange(calibration *calibration, const context *ranks, exch
     memory_free(local);
     double middle = calibration_median(seconds, BATCHES);
     note_spread(calibration, middle / seconds[0] - 1);
-    return middle;
+    return fastest_so_far(calibration, middle);
 }
 
 /** A pass over the counts of many ranks' blocks, as unpacking does. ns of a block */
@@ -297,7 +302,8 @@ calibration_loop calibration_run(calibration *calibration, const learning_system
     if ((system->resolve && system->resolve(alone, config) != STATUS_OK) || system->check(alone, config) != STATUS_OK ||
         system->build(&setting, &facts, &self) != STATUS_OK)
         context_abort("calibrate: a network of its own is wrong:\n%s", text);
-    calibration_loop measured = {.build = calibration_mean(calibration, clock_seconds() - started), .steps = (double)facts.loop_steps};
+    const double build = fastest_so_far(calibration, clock_seconds() - started);
+    calibration_loop measured = {.build = calibration_mean(calibration, build), .steps = (double)facts.loop_steps};
     guard *guard = calibration_guard(calibration, system, self, &facts);
     int repeats = 0;
     for (int n = -1; n < CALIBRATION_REPEATS_LEAST && took < calibration_long(calibration); n++) { /* the first one warms up */
@@ -318,7 +324,7 @@ calibration_loop calibration_run(calibration *calibration, const learning_system
     for (int c = 0; c < CALIBRATION_COUNTS; c++) measured.count[c] /= repeats;
     measured.seconds = calibration_settle(calibration, seconds, repeats);
     calibration_median(processor, repeats);
-    measured.processor = calibration_mean(calibration, processor[0]);
+    measured.processor = calibration_mean(calibration, fastest_so_far(calibration, processor[0]));
     calibration_guard_free(guard);
     system->free(self);
     config_free(config);

@@ -303,6 +303,11 @@ def test_records(bench):
         done = subprocess.run([*words, bench.path(table)], capture_output=True, text=True)
         assert done.stdout.splitlines() == [f"{neurons} bptt recorded" for neurons in left] and said in done.stderr, done
 
+    # a folder that somebody removed is told
+    shutil.rmtree(bench.path("runs", "shared", "100", "lorenz_N100_seed1"))
+    _, said = checked(bench, "runs")
+    assert f"{bench.path('runs', 'shared', '100')}: 1 of 2 runs have not ended, or are gone" in said, said
+
 
 def refused(path):
     """What is said of a file of runs, before the end with code 2."""

@@ -101,7 +101,7 @@ static measured measure(calibration *calibration, int how, const char *format, .
         context_abort("calibrate: a network of its own is wrong:\n%s", text);
     simulation *sim = ((patterns *)self)->sim;
     guard *guard = calibration_guard(calibration, system, self, &facts);
-    measured.build = calibration_mean(calibration, sim->timers->seconds[PHASE_BUILD]);
+    measured.build = calibration_settle(calibration, &sim->timers->seconds[PHASE_BUILD], 1);
     measured.steps = (double)sim->loop_steps;
     measured.instants = sim->targets.instants;
     measured.synapses = sim->network.synapses ? (double)sim->network.synapses->start[sim->network.synapses->sources] : 0;
@@ -222,7 +222,7 @@ static measured deliver_plastic(calibration *calibration, double neurons, double
                    neurons, inputs / 2, inputs / 2, (long long)group, ms, ms / 2);
 }
 
-enum { LEARNING_NEURONS = 16384, LEARNING_INPUTS = 64 };
+enum { LEARNING_NEURONS = 4096, LEARNING_INPUTS = 128 };
 
 /** As in training: between two spikes of a neuron all of P, 270 MB, passes through the caches. Lambda is so large that nothing is learned. */
 static measured deliver_and_learn(calibration *calibration) {

@@ -121,6 +121,8 @@ static double store_at(const machine_rls *rls, const param_numbers *list, double
     return inputs > most ? value * pow(inputs / most, power) : value;
 }
 
+static const double CACHE_BYTES = 16 << 20; /* of the last cache, for a rank */
+
 /** ns of a group and instant. @param p_bytes all P of the rank @param[out] spiking ns for each input that spiked */
 static double group_at_instant(const timing *timing, double inputs, double p_bytes, double *spiking) {
     const rule_size *rule = &timing->network->rule;
@@ -129,7 +131,9 @@ static double group_at_instant(const timing *timing, double inputs, double p_byt
     while (rls_store_kinds[store] != rule->store) store++;
     const machine_store *cached = &rls->cached[store][precision], *large = &rls->large[store][precision];
     if (strcmp(rule->store->name, "packed") != 0) inputs = (double)rls_row_length((int64_t)ceil(inputs)); /* what is padded is computed, too */
-    double part = fmin(1, fmax(0, log(p_bytes / rls->cached_bytes) / log(rls->large_bytes / rls->cached_bytes)));
+    /* who goes by spikes meets again part of what there is; who reads all of P each time finds nothing of it in a cache that is smaller */
+    const double streamed_from = strcmp(rule->store->name, "spike_driven") == 0 ? rls->large_bytes : fmax(2 * rls->cached_bytes, CACHE_BYTES);
+    double part = fmin(1, fmax(0, log(p_bytes / rls->cached_bytes) / log(streamed_from / rls->cached_bytes)));
     *spiking = (1 - part) * store_at(rls, &cached->spiking, inputs, 1) + part * store_at(rls, &large->spiking, inputs, 1);
     return (1 - part) * store_at(rls, &cached->quiet, inputs, 2) + part * store_at(rls, &large->quiet, inputs, 2);
 }
