@@ -3,7 +3,6 @@
 #include "populations.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "engram/blocks.h"
@@ -198,19 +197,14 @@ static int32_t largest_degree(const projections *all, const drawn_projection *dr
     return largest;
 }
 
-static int compare_keys(const void *a, const void *b) {
-    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
 static void order_by_source(const projections *all, synapse_maker *maker) {
     const size_t count = (size_t)all->count;
-    uint64_t *key = memory_new(MEMORY_BUFFERS, count, sizeof *key);
+    int64_t *key = memory_new(MEMORY_BUFFERS, count, sizeof *key);
     maker->of_source = memory_new(MEMORY_BUFFERS, count, sizeof *maker->of_source);
     maker->source_start = memory_new(MEMORY_BUFFERS, (size_t)all->populations + 1, sizeof *maker->source_start);
     maker->mark = memory_new(MEMORY_BUFFERS, count, sizeof *maker->mark);
-    for (size_t k = 0; k < count; k++) key[k] = ((uint64_t)all->all[k].source << 16 | (uint64_t)all->all[k].target) << 16 | k;
-    qsort(key, count, sizeof *key, compare_keys);
+    for (size_t k = 0; k < count; k++) key[k] = ((int64_t)all->all[k].source << 16 | all->all[k].target) << 16 | (int64_t)k;
+    sort_integers(key, all->count);
     for (size_t n = 0; n < count; n++) {
         const int k = maker->of_source[n] = (int32_t)(key[n] & 0xffff);
         if (n > 0 && key[n] >> 16 == key[n - 1] >> 16) maker->mark[k] = (uint16_t)(maker->mark[maker->of_source[n - 1]] + 1);

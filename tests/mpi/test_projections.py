@@ -84,6 +84,7 @@ def test_tables(bench):
                              (TABLE.replace(",0.8", ""), "table.csv:3: 4 fields, but the line of names has 5"),
                              (TABLE.replace(",0.8", ",0.01"), "table.csv:3: L4I to L4E: delay 0.01 ms is below the time step"),
                              (TABLE.replace(",0.8", ',"0.8'), "table.csv:3: a quote that is not closed"),
+                             (TABLE + 512 * "L4E,L4I,1,87.8,1.5\n", "table.csv:516: L4E to L4I: more than 512 projections"),
                              (TABLE.splitlines()[0] + "\n", "no projections"),
                              ("", "the table is empty"),
                              (TABLE.replace("in_degree,weight", "weight,weight"), "two columns have the name 'weight'"),
