@@ -56,7 +56,7 @@ typedef struct {
     double seconds, build; /**< s of the loop, and of building */
     double processor;      /**< s of the processor in the loop: what others do on the machine meanwhile counts little */
     double steps;
-    double count[CALIBRATION_COUNTS]; /**< what the system counted in a loop, mean over repeats */
+    double count[CALIBRATION_COUNTS]; /**< what the system counted in a loop, or times of its own, mean over repeats of this pass */
 } calibration_loop;
 
 /** Build and run a network that is the system's default but for what a parameter file says; every rank a network of its own, all at the same time.
