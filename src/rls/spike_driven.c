@@ -84,6 +84,10 @@ static rls_store *create(const context *context, plastic_synapses *plastic, cons
     store->touched = memory_new(MEMORY_BUFFERS, (size_t)plastic->sources, 1);
     store->arrived = memory_new(MEMORY_BUFFERS, (size_t)plastic->sources, kernel->real_size);
     store->hit_start = memory_new(MEMORY_BUFFERS, groups + 1, sizeof(int64_t));
+    if (plastic->alone && plastic->rows > 0) {
+        store->row_of = memory_new(MEMORY_BUFFERS, (size_t)plastic->row_neuron[plastic->rows - 1] + 1, sizeof(int32_t));
+        for (int row = 0; row < plastic->rows; row++) store->row_of[plastic->row_neuron[row]] = row;
+    }
     double *scratch = memory_new(MEMORY_BUFFERS, (size_t)(largest * largest), sizeof(double));
     for (int g = 0; g < plastic->groups; g++) set_initial_p(store, g, scratch);
     memory_free(scratch);
@@ -95,7 +99,7 @@ static void destroy(rls_store *store) {
     memory_free(store->ld), memory_free(store->waiting_base), memory_free(store->p_base);
     memory_free(store->waiting), memory_free(store->factor), memory_free(store->latest), memory_free(store->p), memory_free(store->products);
     memory_free(store->sum), memory_free(store->scratch), memory_free(store->step);
-    memory_free(store->touched), memory_free(store->arrived), memory_free(store->hit_start), memory_free(store->hits);
+    memory_free(store->touched), memory_free(store->arrived), memory_free(store->hit_start), memory_free(store->hits), memory_free(store->row_of);
     memory_free(store);
 }
 

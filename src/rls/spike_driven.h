@@ -49,6 +49,7 @@ struct rls_store {
     void *step;               /**< real [largest number of members] */
     uint8_t *touched;         /**< [sources] 1 for sources that arrived, within predict(); else 0 */
     void *arrived;            /**< real [sources] */
+    int32_t *row_of;          /**< [local neurons] where every group is of one neuron: its row, which is its group's number; else NULL */
     int64_t *hit_start;       /**< [groups+1] */
     void *hits;               /**< what arrived at each group since the last instant */
     int64_t hits_room;

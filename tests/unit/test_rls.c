@@ -16,6 +16,7 @@
 #include "engram/random.h"
 #include "engram/rls.h"
 #include "rls/half.h"
+#include "rls/spike_driven.h"
 
 enum { N = 28, UNITS = 4, NEURONS = 60, SOURCES = NEURONS + UNITS };
 typedef long double matrix[N][N];
@@ -479,6 +480,54 @@ static void test_breakdown(void **state) {
     }
 }
 
+/** What arrives, found from the sources that spiked and by looking at all sources of all groups, is the same to the bit. @param spiking fraction of sources */
+static void check_hits(const rls_store_kind *kind, int groups, int members, bool single, bool half, double spiking) {
+    const rls_settings settings = {.lambda = 0.5, .lambda_feedforward = 0.5, .gain = true, .half = half};
+    const context job = {.comm = MPI_COMM_SELF, .ranks = 1};
+    plastic_synapses *plastic[2];
+    rls_store *store[2];
+    for (int form = 0; form < 2; form++) {
+        plastic[form] = make_plastic(groups, members, false, single);
+        store[form] = kind->create(&job, plastic[form], &settings);
+        store[form]->decay = 0.9;
+    }
+    for (uint64_t instant = 0; instant < 5; instant++) {
+        double arrived[SOURCES] = {0};
+        int32_t touched[SOURCES];
+        int count = 0;
+        for (int j = SOURCES - 1; j >= 0; j--) { /* in an order of their own; some of those that are named did not arrive */
+            const double chance = uniform(1000 + (uint64_t)j, instant);
+            if (chance < spiking) arrived[j] = 0.1 + chance;
+            if (chance < 1.5 * spiking) touched[count++] = j;
+        }
+        store[0]->kernel->predict(store[0], touched, count, arrived, arrived);
+        store[1]->kernel->predict(store[1], NULL, SOURCES, arrived, arrived);
+        const int64_t *start = store[0]->hit_start;
+        assert_memory_equal(start, store[1]->hit_start, ((size_t)groups + 1) * sizeof *start);
+        if (start[groups] > 0) assert_memory_equal(store[0]->hits, store[1]->hits, (size_t)start[groups] * store[0]->kernel->hit_size);
+        assert_memory_equal(store[0]->sum, store[1]->sum, (size_t)plastic[0]->rows * sizeof(double));
+    }
+    for (int form = 0; form < 2; form++) {
+        kind->destroy(store[form]);
+        plastic_free(plastic[form]);
+    }
+}
+
+static void test_hits(void **state) {
+    (void)state;
+    const double spiking[] = {0, 0.02, 0.1, 0.5, 1};
+    const rls_store_kind *kind = NULL;
+    for (int k = 0; rls_store_kinds[k]; k++)
+        if (strcmp(rls_store_kinds[k]->name, "spike_driven") == 0) kind = rls_store_kinds[k];
+    assert_non_null(kind);
+    for (int k = 0; k < 5; k++)
+        for (int members = 1; members <= 3; members += 2) {
+            check_hits(kind, 9, members, false, false, spiking[k]);
+            check_hits(kind, 9, members, true, false, spiking[k]);
+            check_hits(kind, 9, members, true, true, spiking[k]);
+        }
+}
+
 static uint16_t nearest_half(double value) {
     return half_nearest((float)value);
 }
@@ -511,7 +560,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_initial_p),      cmocka_unit_test(test_ridge),        cmocka_unit_test(test_half),
         cmocka_unit_test(test_half_numbers),   cmocka_unit_test(test_silence),      cmocka_unit_test(test_without_gain),
         cmocka_unit_test(test_groups),         cmocka_unit_test(test_without_inputs), cmocka_unit_test(test_signs),
-        cmocka_unit_test(test_breakdown),
+        cmocka_unit_test(test_breakdown),      cmocka_unit_test(test_hits),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();

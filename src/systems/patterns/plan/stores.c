@@ -57,7 +57,8 @@ static plan_store spike_driven(const plan_network *network, const plan_share *sh
         if (needed > room) room = floor(needed * 1.5);
     }
     double sources = (double)(network->neurons + network->units) * (real + 1), hits = room * (double)kernel->hit_size;
-    store.buffers = block * padded(most) * real + share->rows * sizeof(double) + sources + groups * sizeof(int64_t) + hits;
+    double rows = share->rows * sizeof(double) + (share->rows == groups ? (double)share->mine * sizeof(int32_t) : 0);
+    store.buffers = block * padded(most) * real + rows + sources + groups * sizeof(int64_t) + hits;
     store.building = most * most * sizeof(double);
     return store;
 }
