@@ -130,16 +130,18 @@ static status list(const char *name) {
     return listed;
 }
 
+static const char *const commands[] = {"train", "test", "check", "plan", "calibrate", "status", "watch", "list"};
+
+static status unknown_command(const char *command) {
+    const char *near = config_nearest(command, commands, sizeof commands / sizeof *commands);
+    return status_fail(STATUS_INPUT, "unknown command '%.100s'%s%s%s; allowed are train, test, check, plan, calibrate, status, watch and list", command,
+                       near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+}
+
 static status dispatch(const context *context, command_line *line) {
-    static const char *const commands[] = {"train", "test", "check", "plan", "calibrate", "status", "watch", "list"};
     if (!line->command) return status_agree(context, complain("what is to be done? train, test, check, plan, calibrate, status, watch or list", "", ""));
     if (strcmp(line->command, "list") == 0) return status_agree(context, context->rank == 0 ? list(line->argument) : STATUS_OK);
-    if (strcmp(line->command, "train") != 0 && strcmp(line->command, "check") != 0) {
-        const char *near = config_nearest(line->command, commands, sizeof commands / sizeof *commands);
-        return status_agree(context,
-                            status_fail(STATUS_INPUT, "unknown command '%.100s'%s%s%s; allowed are train, test, check, plan, calibrate, status, watch and list",
-                                        line->command, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : ""));
-    }
+    if (strcmp(line->command, "train") != 0 && strcmp(line->command, "check") != 0) return status_agree(context, unknown_command(line->command));
     return run_configured(context, line);
 }
 
@@ -175,8 +177,18 @@ static status run_command(const context *context, int argc, char **argv) {
     return result;
 }
 
+/** `engram help COMMAND` is `engram COMMAND --help`. @param after the word behind help; "" if there is none */
+static status help(const context *context, const char *after) {
+    bool found = !*after;
+    for (size_t k = 0; k < sizeof commands / sizeof *commands; k++) found = found || strcmp(after, commands[k]) == 0;
+    if (!found) return status_agree(context, unknown_command(after));
+    print_help(context, after);
+    return STATUS_OK;
+}
+
 int command_run(context *context, int argc, char **argv) {
     version_blas_one_thread();
+    if (argc > 1 && argc < 4 && strcmp(argv[1], "help") == 0) return help(context, argc > 2 ? argv[2] : "");
     if (has(argc, argv, "--help", "-h")) {
         print_help(context, command_of(argc, argv));
         return STATUS_OK;

@@ -369,7 +369,8 @@ class Run:
     def opened(self, name):
         """An HDF5 file of the run."""
         if not os.path.isfile(self.path(name)):
-            why = f" ({ASKED_BY[name]} says whether it is written)" if name in ASKED_BY else ""
+            test = name.endswith(".h5") and name not in (*ASKED_BY, "nodes.h5", "targets.h5", *(f"{system}.h5" for system in OF_RULE.values()))
+            why = f" ({ASKED_BY[name]} says whether it is written)" if name in ASKED_BY else " (engram test -o writes what has a name of its own)" if test else ""
             raise EngramError(f"{self.folder}: no {name}{why}, the run is {self.state}; there is {', '.join(self.files())}")
         try:
             with h5py.File(self.path(name), "r") as file:
@@ -624,7 +625,8 @@ class Run:
     def psth_of_spikes(self, task, of, bin, smooth, ids):
         spikes = self.spikes(task, test=False if of == "loops" else of)
         if not len(spikes.loops):
-            raise EngramError(f"{self.folder}: spikes.h5 has no loop of task {self.tasks[task]} (output.spikes: {self.parameters['output.spikes']})")
+            raise EngramError(f"{self.folder}: spikes.h5 has no loop of task {self.tasks[task]} (output.spikes: {self.parameters['output.spikes']}; "
+                              "all keeps those of every loop, engram test --spikes all those of trials)")
         steps = round(spikes.duration / self.dt)
         edges = np.minimum(np.arange(-(-steps // bin) + 1) * bin, steps)
         place, bins = np.full(spikes.neurons, -1), len(edges) - 1
@@ -663,23 +665,29 @@ class Run:
         """What the system writes into a file of its own: {name: Array}, with .help"""
         return Group(self, "targets.h5", "targets") if self.system == "patterns" else Group(self, f"{self.system}.h5", "/")
 
+    def only_of(self, thing, systems):
+        """An error unless the system is one that has it."""
+        if self.system not in systems:
+            raise EngramError(f"{self.folder}: a run of {self.system} has no {thing}; those of {', '.join(systems)} have")
+
     @property
     def decoder(self):
         """[neuron][what is decoded]: balanced F, dendritic D', lsnn and differentiable the readouts' weights."""
-        if self.system not in DECODERS:
-            raise EngramError(f"{self.folder}: a run of {self.system} has no decoder; those of {', '.join(DECODERS)} have one")
+        self.only_of("decoder", DECODERS)
         weights = self.arrays[DECODERS[self.system]]
         return weights.T if self.system == "differentiable" else weights
 
     @property
     def teacher(self):
         """The matrix of a linear teacher, 1/s; what teachers did in trials is in targets."""
+        self.only_of("teacher", ("balanced",))
         found = self.arrays["teacher"]
         return found if found.unit else Array(found, "1/s", found.help)
 
     @property
     def images(self):
         """Images of a test and what was made of them: {'images', 'reconstructions': [image][row][column]}"""
+        self.only_of("images", ("dendritic",))
         of = self.test[0]
         return {name: self.as_images(of[name]) for name in ("images", "reconstructions")}
 
@@ -692,6 +700,7 @@ class Run:
     @property
     def accuracy(self):
         """Of each loop."""
+        self.only_of("accuracy", ("lsnn", "differentiable"))
         columns = self.columns
         if "accuracy" not in columns:
             raise missing(f"{self.folder}: metrics.csv", "column", "accuracy", columns)

@@ -250,7 +250,7 @@ def raster(state):
     found = latest_spikes(state)
     if not found:
         keeps = state.run.parameters.get("output.spikes", "none")
-        when = {"last": "spikes of the last loop are written when the run ends", "all": "the first spikes are written with the first checkpoint"}.get(keeps, "this run keeps none (output.spikes)")
+        when = {"last": "spikes of the last loop are written when the run ends; with output.spikes: all those of the latest are here", "all": "the first spikes are written with the first checkpoint"}.get(keeps, "this run keeps none (output.spikes)")
         return f'<h2>Spikes</h2><p id="no-raster">There are no spikes to show: {when}.</p>'
     what, length, times, ids = found
     total = int(state.whole("network.neurons") or state.run.about.get("neurons") or ids.max() + 1)

@@ -88,12 +88,13 @@ def scores(run, options):
     trained = np.zeros(len(unit), bool)
     trained[run.kept("test.h5", run.trained())] = True
     groups = [(trained & (unit != -2), "Recorded units" if (unit >= 0).any() else "Neurons"), (trained & (unit == -2), "Auxiliary neurons")]
-    rows = []
+    rows, counted = [], []  # of counted neurons not all have a score in every task
     for which, name in groups:
         values = [[scores_of(other, tasks, which if other is run else group_like(other, name), what) for other in run.group]
                   for what in ("neuron_correlation", "neuron_single_trial_correlation", "slope")]
         if which.any() and len(values[0][0]):
             rows.append((name, values))
+            counted.append(int(which.sum()))
     if not rows:
         raise Skip("no neuron has a score")
     whole = np.concatenate([one for _, values in rows for one in values[0] + values[1]])
@@ -120,8 +121,10 @@ def scores(run, options):
         grid[-1][0].set_xlabel("r of drive and target")
         grid[-1][1].set_xlabel("Slope of drive on target")
         many = f" × {plural(len(tasks), 'task')}" if len(tasks) > 1 else ""
-        counts = ", ".join(f"{len(values[0][0]) // max(1, len(tasks)):,} {name.lower()}" for name, values in rows)
-        titled(figure, f"Frozen weights: scores of {counts}{many}{without_deleted(run.group, 'test.h5')}" + (f"; mean ± SD over {len(run.group)} runs" if len(run.group) > 1 else ""))
+        counts = ", ".join(f"{wanted:,} {name.lower()}" for (name, _), wanted in zip(rows, counted))
+        without = sum(len(tasks) * wanted - len(values[0][0]) for (_, values), wanted in zip(rows, counted))
+        none = f"; {without:,} of {len(tasks) * sum(counted):,} have none" if without else ""
+        titled(figure, f"Frozen weights: scores of {counts}{many}{without_deleted(run.group, 'test.h5')}{none}" + (f"; mean ± SD over {len(run.group)} runs" if len(run.group) > 1 else ""))
     return Panel(draw, 30 + 24 * len(rows))
 
 

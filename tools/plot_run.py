@@ -46,7 +46,10 @@ def r_squared(target, values):
 
 
 def signed(value, form=".2f"):
-    return "undefined" if np.isnan(value) else format(value, form).replace("-", "\N{MINUS SIGN}")
+    if np.isnan(value):
+        return "undefined"
+    text = format(value, form)
+    return text.replace("-", "\N{MINUS SIGN}" if float(text) else "")  # no zero below zero
 
 
 def plural(count, noun):

@@ -170,6 +170,9 @@ typedef struct learning_system {
     /** For what is no array of a rank: P on a process grid. Beside state(); load() after its arrays, and before settle(). */
     void (*save)(void *self, h5_file *file);
     void (*load)(void *self, h5_reader *reader);
+    /** Of weights that were read from @p path for a test or to start from, or could not all be read: are they of a network of this shape?
+     *  For what arrays do not tell by their lengths. NULL: they do. Not collective. @return not agreed: STATUS_INPUT with a message that says what differs */
+    status (*fits)(const void *self, const char *path);
 
     /* ---- observation: lists, not files; not collective but where it says so ---- */
 

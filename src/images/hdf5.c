@@ -139,15 +139,30 @@ static status find_shape(const image_setting *setting, const parameters *p, cons
     return STATUS_OK;
 }
 
+/** "FILE: dataset 'NAME' has images of 6 x 6 pixels", or "of 36 pixels" where it has no rows. */
+static void describe_set(const image_setting *setting, const char *path, const char *dataset, const int64_t *shape, char *text, size_t size) {
+    char *resolved = config_resolve_path(setting->config, path);
+    if (shape[2]) snprintf(text, size, "%s: '%s' has images of %lld x %lld pixels", resolved, dataset, (long long)shape[1], (long long)shape[2]);
+    else snprintf(text, size, "%s: '%s' has images of %lld pixels", resolved, dataset, (long long)shape[1]);
+    free(resolved);
+}
+
+static status complain_of_shapes(const image_setting *setting, const parameters *p, int64_t shape[IMAGES_SETS][H5_INPUT_AXES]) {
+    enum { TEXT_BYTES = 4096 + 512 };
+    char train[TEXT_BYTES], test[TEXT_BYTES];
+    describe_set(setting, p->path, p->dataset, shape[IMAGES_TRAIN], train, sizeof train);
+    describe_set(setting, *p->test_path ? p->test_path : p->path, p->test_dataset, shape[IMAGES_TEST], test, sizeof test);
+    return config_complain(setting->config, IMAGES_SECTION, *p->test_path ? "test_path" : "test_dataset", "%s, but to train with: %s", test, train);
+}
+
 static status read_sets(const image_setting *setting, const parameters *p, bool headers, image_data *sets, int *rows, int *columns) {
     int64_t shape[IMAGES_SETS][H5_INPUT_AXES];
     for (int s = 0; s < IMAGES_SETS; s++) {
         status read = read_set(setting, p, (image_set)s, headers, &sets[s], shape[s]);
         if (read != STATUS_OK) return read;
     }
-    if (sets[0].each != sets[1].each)
-        return config_complain(setting->config, IMAGES_SECTION, "test_dataset", "'%s' has %lld pixels, but those of '%s', to train with, have %lld",
-                               p->test_dataset, (long long)sets[1].each, p->dataset, (long long)sets[0].each);
+    const int64_t *train = shape[IMAGES_TRAIN], *test = shape[IMAGES_TEST];
+    if (sets[0].each != sets[1].each || (train[2] && test[2] && train[2] != test[2])) return complain_of_shapes(setting, p, shape);
     return find_shape(setting, p, shape[IMAGES_TRAIN], rows, columns);
 }
 

@@ -51,6 +51,14 @@ typedef struct {
     float *value;                 /* [pixels] scratch */
 } sequential_images;
 
+static status refuse_pixels(const task_setting *setting, const parameters *p, const char *path, const idx_file *file, int pixels) {
+    char *to_train_with = config_resolve_path(setting->config, p->path);
+    status refused = status_fail(STATUS_INPUT, "%s: has images of %d x %d pixels, but those to train with, %s, have %d pixels", path, file->rows, file->columns,
+                                 to_train_with, pixels);
+    free(to_train_with);
+    return refused;
+}
+
 /** Which images there are, and how large. @param[out] pixels */
 static status look(const task_setting *setting, const parameters *p, task_set set, int *pixels, int64_t *count) {
     char *path = config_resolve_path(setting->config, set == TASK_TEST ? p->test_path : p->path);
@@ -59,7 +67,7 @@ static status look(const task_setting *setting, const parameters *p, task_set se
     if (read == STATUS_OK) {
         const int each = file.rows * file.columns;
         if (set == TASK_TEST && each != *pixels)
-            read = status_fail(STATUS_INPUT, "%s: has images of %d pixels, but those to train with have %d", path, each, *pixels);
+            read = refuse_pixels(setting, p, path, &file, *pixels);
         *pixels = each, *count = file.count;
         idx_close(&file);
     }

@@ -420,7 +420,14 @@ status checkpoint_read_weights(const run_subject *subject, const char *path) {
     h5_reader *reader = h5_reader_open(path);
     walk(subject, STATE_WEIGHTS, NULL, reader);
     if (subject->system->settle) subject->system->settle(subject->self);
-    return h5_reader_close(reader);
+    status read = h5_reader_close(reader);
+    if (!subject->system->fits) return read;
+    char *cause = strdup(status_message()); /* that some array has another length; the system says why */
+    status_forget();
+    status fits = subject->system->fits(subject->self, path);
+    if (fits == STATUS_OK && read != STATUS_OK) status_fail(read, "%s", cause ? cause : path);
+    free(cause);
+    return fits == STATUS_OK ? read : fits;
 }
 
 status checkpoint_load_weights(const run_subject *subject, const char *path) {

@@ -180,6 +180,32 @@ def test_other_images(bench):
         assert f"{named}: the test is of {link}" in bench.succeed(["test", out, "--overwrite", "-P", f"{named}={link}"])
 
 
+def test_other_shapes(bench):
+    """Images of another shape, also in the place of those to train with: the message names files and shapes, whether the arrays of the checkpoint are of other lengths (49
+    pixels for 36) or not (40, which takes as many whole tiles; 4 x 9, as many pixels); so of weights to start from."""
+    bench.config("empty.yaml", "simulation: {seed: 3}\n")
+    rng, shapes = np.random.default_rng(4), {"square": (6, 6), "large": (7, 7), "tiles": (5, 8), "long": (4, 9)}
+    for name, shape in shapes.items():
+        images = rng.integers(0, 256, (20, *shape), np.uint8)
+        write_idx(bench.path(f"{name}.idx"), images)
+        with h5py.File(bench.path(f"{name}.h5"), "w") as file:
+            file["train"] = file["test"] = images / 255
+    for kind, end, rule in (("idx", ".idx", "somatic"), ("hdf5", ".h5", "dendritic")):
+        of = {name: bench.path(name + end) for name in shapes}
+        out = bench.path(f"{kind}.shapes")
+        bench.succeed(["train", bench.path("empty.yaml"), "-o", out, *words(rule, {"kind": kind, "path": of["square"], "test_path": of["square"]}, {"learning.loops": 2, "test.every": 0})])
+        for name in ("large", "tiles", "long"):
+            size = "images of {} x {} pixels".format(*shapes[name])
+            code, _, err = bench.run(["test", out, "--overwrite", "-P", f"stimulus.path={of[name]}", "-P", f"stimulus.test_path={of[name]}"], 2)
+            told = [line for line in err.splitlines() if line.startswith("engram: error: ")]
+            assert code == 2 and len(told) == 1 and of[name] in told[0] and size in told[0] and "checkpoint/loop-0000000002.h5 are of images of 6 x 6 pixels" in told[0], (kind, name, code, err)
+            code, _, err = bench.run(["test", out, "--overwrite", "-P", f"stimulus.test_path={of[name]}"])
+            assert code == 2 and f"{of[name]}: " in err and size in err and of["square"] in err and "6 x 6" in err, (kind, name, code, err)
+        more = words(rule, {"kind": kind, "path": of["tiles"], "test_path": of["tiles"]}, {"learning.loops": 2, "test.every": 0, "learning.start_from": out})
+        code, _, err = bench.run(["train", bench.path("empty.yaml"), "-o", bench.path("refused")] + more)
+        assert code == 2 and "-P learning.start_from=" in err and "images of 5 x 8 pixels" in err and "do not fit" in err, (kind, code, err)
+
+
 def seen(bench, path, **more):
     """Images of a trial."""
     out = bench.path("seen")
@@ -253,4 +279,4 @@ def test_png_refused(bench):
         assert code == 1 and "0.png: cannot be read: Permission denied" in err, (code, err)
 
 
-run_tests([test_killed, test_changed, test_other_images, test_png_kinds, test_png_refused])
+run_tests([test_killed, test_changed, test_other_images, test_other_shapes, test_png_kinds, test_png_refused])

@@ -234,6 +234,7 @@ def test_pages_do_not_drift(bench):
         text = ask(bench, *command.split(), "--help")
         help = of_help(text)
         assert {"Usage", "Options", "Exit codes", "Examples"} <= set(help), f"engram {command} --help: {sorted(help)}"
+        assert ask(bench, "help", *command.split()) == text, f"engram help {command}"
         used = set(re.findall(OPTION, help["Usage"].split("\n\n")[0]))
         described = set(re.findall(OPTION, "\n".join(re.findall(r"^  (-.*)$", help["Options"], re.M))))
         assert described - {"-q", "-h", "-V"} == used | ({"--help"} if not used else set()), f"engram {command}: usage {sorted(used)}, options {sorted(described)}"
@@ -245,6 +246,7 @@ def test_pages_do_not_drift(bench):
         page = re.sub(r"\\f[BIR]", "", page_of(bench, f"engram-{command}" if command else "engram")).replace("\\-", "-").replace("\\&", "").replace("\\e", "\\").splitlines()
         for line in text.splitlines():
             assert not line or line.endswith(":") or line.strip() in [of.strip() for of in page], f"engram {command}: its page has no line: {line}"
+    assert "unknown command 'tran' (did you mean 'train'?)" in ask(bench, "help", "tran", code=2)
     systems = re.findall(r"^  ([a-z]+)  ", ask(bench, "list").split("engram list")[0], re.M)
     assert len(systems) > 3 and systems == re.findall(r"^  (\w+)$", summary["Systems"], re.M), systems
     assert all(f"{'targets' if name == 'patterns' else name}.h5" in page_of(bench, "engram").split(".SH FILES")[1] for name in systems), systems
@@ -271,7 +273,7 @@ def test_completion(bench):
     for name in ("a.yaml", "b.yml", "c.txt"):
         open(bench.path("here", name), "w").close()
     here = bench.path("here")
-    assert complete(bench, "engram tr") == ["train"]
+    assert complete(bench, "engram tr") == complete(bench, "engram help tr") == ["train"] and complete(bench, "engram help train ") == []
     assert sorted(complete(bench, "engram train ", here)) == ["a.yaml", "b.yml", "results"]
     assert complete(bench, "engram train a.yaml ", here) == []
     assert complete(bench, "engram train a.yaml -o r", here) == complete(bench, "engram train --resume ", here) == ["results"]

@@ -32,7 +32,7 @@ import plot_live  # noqa: E402
 import plot_patterns  # noqa: E402
 import plot_units  # noqa: E402
 from engram import load, smoothed  # noqa: E402
-from plot_run import Run  # noqa: E402
+from plot_run import Run, signed  # noqa: E402
 from plot_style import new_figure, plt, save, style  # noqa: E402
 
 UNITS = ["cell_3", "cell_12", "cell_40", "Zelle ä<&>"]
@@ -415,6 +415,9 @@ def check_deleted_drives(bench, out, deleted, pairs):
     trained[run.trained()] = True
     slopes = plot_patterns.scores_of(run, [0, 1], trained & ~deleted & (pairs >= 0), "slope")
     title = " ".join(texts(drawn(run, plot_patterns.scores)[0])).replace("\n", " ")
+    counted = int((trained & ~deleted & (pairs == -2)).sum())
+    scored = sum(np.isfinite(engram_test.read(out, "test.h5", f"test/{task}/neuron_correlation")[trained & ~deleted]).sum() for task in (0, 1))
+    assert f", {counted} auxiliary neurons" in title and (f"; {2 * (kept + counted) - scored} of {2 * (kept + counted)} have none" in title) == (scored < 2 * (kept + counted)), (counted, scored, title)
     assert f"scores of {kept} recorded units" in title and "× 2 tasks, without 8 deleted neurons" in title and f"median {np.median(slopes):.2f}".replace("-", "\N{MINUS SIGN}") in title, title
 
     runs = [recorded(bench, 2), out]  # of several runs that in which nothing was deleted counts
@@ -630,9 +633,14 @@ def test_plot_refusals(bench):
     out, script = recorded(bench), the_script()
     for words, wanted in ((["--panels", "pst"], "did you mean psth?"), (["--units", "cell_13"], "'cell_13' is no recorded unit that a neuron of"), (["--units", "cel_40"], "did you mean cell_40?"), (["--width", "20mm"], "outside of 60 to 500 mm"),
                           (["--width", "89 miles"], "no width, such as 89mm"), (["--dpi", "3"], "outside of 30 to 2400"), (["--neurons", "0"], "1 or more"), (["--smooth", "-1"], "--smooth"), (["--once"], "--live"),
-                          (["--live", "-o", bench.path("x.png")], ".html"), (["--published", bench.path("none.csv")], "there is no file"), (["--format", "gif"], "svg")):
+                          (["--live", "-o", bench.path("x.png")], ".html"), (["--published", bench.path("none.csv")], "there is no file"), (["--format", "gif"], "svg"),
+                          (["--tasks", "lefd"], "tasks are 0 to 1, or left, right; did you mean left?")):
         said = refused(script, out, *words)
         assert wanted in said, (words, wanted, said)
+    run, by_name = Run(out), options(tasks=["right", "0"], format=None, dpi=300)
+    script.prepare(run, by_name)
+    assert by_name.tasks == [1, 0], by_name.tasks
+    assert signed(-0.001) == "0.00" and signed(-0.006) == "\N{MINUS SIGN}0.01" and signed(float("nan")) == "undefined"
     os.makedirs(bench.path("empty"), exist_ok=True)
     assert "holds no run" in plot(bench.path("empty"), code=2) and "there is no directory" in refused(script, bench.path("none"))
 

@@ -213,12 +213,12 @@ def test_what_a_system_has(bench, system, out):
         counted = np.bincount(read(out, "test.h5", "test/0/spikes/node_ids").astype(int), minlength=20)
         assert np.array_equal(spikes.counts()[0], counted) and spikes.duration == run.parameters["protocol.duration"] and abs(spikes.times - read(out, "test.h5", "test/0/spikes/timestamps")).max() == 0
     else:
-        refused(lambda: run.teacher, "'teacher'", "there is", "trained" if system == "patterns" else "input")
+        refused(lambda: run.teacher, f"a run of {system} has no teacher; those of balanced have")
     if system == "dendritic":
         assert np.array_equal(run.images["images"].reshape(9, 16), read(out, "test.h5", "test/0/images")) and run.images["reconstructions"].shape == (9, 4, 4)
         assert np.array_equal(run.as_images(run.decoder)[3, 2], run.decoder[3, 8:12])
     else:
-        refused(lambda: run.images, "'images'", "there is")
+        refused(lambda: run.images, f"a run of {system} has no images; those of dendritic have")
     if system in ("lsnn", "differentiable"):
         assert list(run.accuracy) == [row["accuracy"] for row in metrics(out)] and run.about["test"][0]["accuracy"] >= 0
         raster = read(out, "test.h5", "test/0/spikes")
@@ -226,7 +226,7 @@ def test_what_a_system_has(bench, system, out):
         assert np.array_equal(spikes.counts()[0], raster.sum(axis=0)) and len(spikes) and spikes.duration == len(raster) * run.dt
         assert raster[np.rint(spikes.times / run.dt).astype(int) - 1, spikes.ids].all()
     else:
-        refused(lambda: run.accuracy, "'accuracy'", "there is loop, task")
+        refused(lambda: run.accuracy, f"a run of {system} has no accuracy; those of lsnn, differentiable have")
     target, made = {"patterns": ("target", "drive"), "balanced": ("state", "decoded"), "dendritic": ("images", "reconstructions"), "differentiable": ("target", "readout")}.get(system, (0, 0))
     if target:
         file, group = ("targets.h5", "targets") if system == "patterns" else ("test.h5", "test")
@@ -235,6 +235,7 @@ def test_what_a_system_has(bench, system, out):
     else:
         refused(lambda: run.targets, "lsnn", "'target'", "confusion")
     assert run.test.about["trials"] == 2 and list(run.test) == ["0"]
+    refused(lambda: run.tested("rasters.h5"), "no rasters.h5 (engram test -o writes", "there is")
     nodes = run.nodes()
     assert len(nodes) == run.populations["neurons"] and set(nodes["type"]) <= {"lif_excitatory", "lif_inhibitory", "balanced", "dendritic", "lif", "adaptive_lif", "theta"}
     if system != "patterns":
@@ -355,7 +356,7 @@ def test_names(bench):
     refused(lambda: run.nodes("neuron"), "did you mean 'neurons'?")
     refused(lambda: run.arrays["unit_nam"], "did you mean 'unit_name'?")
     refused(lambda: run.test["deleted"], "test.h5: no 'deleted': the test silenced no neuron", "--delete-neurons")
-    refused(lambda: run.images, "no entry 'images'; there is")  # nothing is like it
+    refused(lambda: run.test["left"]["images"], "no entry 'images'; there is")  # nothing is like it
     refused(lambda: run.tested("deleted.h5"), "no deleted.h5", "test.h5")
 
 

@@ -11,7 +11,7 @@ _engram_options() {
     plan) echo '-P --ranks --ranks-per-node --memory-per-node --machine --rate --sbatch --csv -o --overwrite' ;;
     calibrate) echo '-o --name --memory-per-node --quick --overwrite --quiet' ;;
     watch) echo '--every --once -o' ;;
-    status | list) ;;
+    status | list | help) ;;
     *) echo '--help --version' ;;
   esac
 }
@@ -83,6 +83,8 @@ _engram() {
         mapfile -t COMPREPLY < <(compgen -W "$(_engram_options "$command")" -- "$word")
       elif [[ -z $command ]]; then
         mapfile -t COMPREPLY < <(compgen -W 'train test check plan calibrate status watch list' -- "$word")
+      elif [[ $command == help ]]; then
+        if ((!argument)); then mapfile -t COMPREPLY < <(compgen -W 'train test check plan calibrate status watch list' -- "$word"); fi
       elif [[ $command == status ]]; then # as many folders as there are
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
         compopt -o filenames 2>/dev/null

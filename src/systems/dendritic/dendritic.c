@@ -236,7 +236,7 @@ static void free_self(void *raw) {
                         d->row_scale, d->row_now, d->row_before, d->sent, d->received, d->fades, d->powers, d->logits};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
     for (int c = 0; c < CURRENTS; c++) memory_free(d->current[c]);
-    memory_free(d->spiking), memory_free(d->fired), memory_free(d->recent), memory_free(d->draw), memory_free(d->least);
+    memory_free(d->image_shape), memory_free(d->spiking), memory_free(d->fired), memory_free(d->recent), memory_free(d->draw), memory_free(d->least);
     memory_free(d->counts), memory_free(d->offsets), memory_free(d->silent);
     memory_free(d);
 }
@@ -254,6 +254,7 @@ static status build(const system_setting *setting, system_facts *facts, void **r
     }
     d->inputs = images_inputs(d->images);
     d->pixels = whole_tiles(d->inputs);
+    dendritic_note_shape(d);
     allocate(d);
     coding_tables(d);
     draw_tables(d);
@@ -323,6 +324,7 @@ static void run_loop(void *raw, const loop *loop) {
 
 static void settle(void *raw) {
     dendritic *d = raw;
+    dendritic_note_shape(d); /* of a checkpoint that did not say it */
     coding_owed(d);
     if (d->literal) written_settle(d);
     coding_rule(d)->settle(d);
@@ -346,6 +348,7 @@ const learning_system dendritic_system = {
     .settle = settle,
     .measure = dendritic_measure,
     .state = dendritic_state,
+    .fits = dendritic_fits,
     .known_variables = dendritic_known_variables,
     .variables = dendritic_variables,
     .refresh = dendritic_refresh,

@@ -143,6 +143,7 @@ struct dendritic {
     int64_t presentation;        /* L, steps of an image */
     int64_t images_per_loop, loop_steps;
     images *images;
+    int64_t *image_shape;        /* [SHAPE] planes, rows, columns of the images that weights are of; NULL: not known */
     double *fades;               /* [presentation+1] f of step k of an image */
     double *powers;              /* [KERNEL] lambda^n */
     regime regime;
@@ -337,6 +338,9 @@ extern const metric dendritic_metrics[DENDRITIC_METRICS], dendritic_scores[DENDR
 extern const struct plan_hooks dendritic_plan;
 void dendritic_measure(void *raw, const loop *loop, double *value);
 void dendritic_state(void *raw, state_part part, state_list *list);
+/** Weights are of images of the shape that images have now, unless a checkpoint will say otherwise. */
+void dendritic_note_shape(dendritic *d);
+status dendritic_fits(const void *raw, const char *path);
 void dendritic_known_variables(config *config, variable_list *list);
 void dendritic_variables(void *raw, variable_list *list);
 void dendritic_refresh(void *raw);

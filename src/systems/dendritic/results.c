@@ -1,4 +1,5 @@
 /* What these networks have to save, to show and to write: lists, and dendritic.h5. */
+#include <stdio.h>
 #include <string.h>
 
 #include "dendritic.h"
@@ -32,8 +33,39 @@ static void put_weight(void *raw, int64_t from, int64_t count, const void *eleme
     for (int64_t e = 0; e < count; e++) d->weight[(from + e) % d->neurons * d->mine_padded + (from + e) / d->neurons] = ((const double *)elements)[e];
 }
 
+enum { SHAPE = 3 }; /* planes, rows, columns */
+
+static void shape_now(const dendritic *d, int64_t shape[SHAPE]) {
+    int rows, columns, planes;
+    images_shape(d->images, &rows, &columns, &planes);
+    shape[0] = planes, shape[1] = rows, shape[2] = columns;
+}
+
+void dendritic_note_shape(dendritic *d) {
+    if (d->image_shape) return;
+    d->image_shape = memory_new(MEMORY_OUTPUT, SHAPE, sizeof *d->image_shape);
+    shape_now(d, d->image_shape);
+}
+
+/** Of whole tiles of pixels, arrays have the lengths of several shapes. */
+status dendritic_fits(const void *raw, const char *path) {
+    enum { TEXT_BYTES = 96 };
+    const dendritic *d = raw;
+    int64_t now[SHAPE];
+    char text[2][TEXT_BYTES];
+    shape_now(d, now);
+    if (!d->image_shape || memcmp(now, d->image_shape, sizeof now) == 0) return STATUS_OK;
+    for (int k = 0; k < 2; k++) {
+        const int64_t *shape = k ? d->image_shape : now;
+        snprintf(text[k], TEXT_BYTES, "%lld x %lld pixels%s", (long long)shape[1], (long long)shape[2], shape[0] == 2 ? ", on and off" : "");
+    }
+    const char *key = config_path_is(d->config, IMAGES_SECTION ".path") ? "path" : "kind";
+    return config_complain(d->config, IMAGES_SECTION, key, "images of %s, but the weights of %s are of images of %s", text[0], path, text[1]);
+}
+
 static void list_weights(dendritic *d, state_list *list) {
     const int64_t N = d->neurons;
+    state_add_optional(list, "dendritic", "image_shape", H5_INT64, LAYOUT_SHARED, SHAPE, &d->image_shape); /* before what depends on it */
     state_add(list, "dendritic", "bias", H5_FLOAT64, LAYOUT_SHARED, N, d->bias);
     state_add(list, "dendritic", "stochasticity", H5_FLOAT64, LAYOUT_SHARED, 1, &d->stochasticity);
     if (d->literal) return;
@@ -196,7 +228,7 @@ void dendritic_results(void *raw, h5_file *file) {
     h5_write(file, "decoder", h5_rows(H5_FLOAT64, &d->part, M), decoder + d->part.first * M);
     h5_attribute_text(file, "decoder", "help", "D' [neuron][pixel]: what a spike of a neuron adds to the decoded image");
     h5_write(file, "bias", h5_neurons(H5_FLOAT64, &d->part), d->bias + d->part.first);
-    const double shape[] = {planes, rows, columns};
+    const double shape[SHAPE] = {planes, rows, columns};
     h5_write(file, "image_shape", h5_whole(H5_FLOAT64, 3), shape);
     h5_attribute_text(file, "image_shape", "help", "planes (2: on and off), rows, columns of a row of pixels");
     if (d->tensor_rule && dendritic_writes_tensor((double)d->neurons * d->neurons * M)) {
