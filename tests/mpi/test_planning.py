@@ -249,6 +249,10 @@ def test_table_of_ranks(bench):
     communication = [(float(row["exchange"]) + float(row["waiting"])) / loops[ranks] for ranks, row in sorted(rows.items())]
     assert communication[0] < 0.1 and communication[-1] > 0.5 and loops[1] / loops[16] > 8, text
     assert rows[64]["nodes"] == "1" and rows[65536]["nodes"] == "1024", rows
+    for ranks, row in rows.items():  # the built-in machine was measured on two ranks of a node
+        assert (row["up_to"] == "-") == (ranks <= 2), row
+        assert ranks <= 2 or abs(float(row["up_to"]) - loops[ranks] - float(row["exchange"])) < 2e-3 * loops[ranks], row
+    assert "measured for up to 2 ranks of a node" in text and "2 times as long" in text, text
     seconds = next(line for line in lines if line.startswith("  a loop")).split()
     assert seconds[2] == rows[4096]["s/loop"], (seconds, rows[4096])
     smallest = int(re.search(r"smallest number of nodes that leaves a tenth of their memory free: (\d+)", text)[1])
