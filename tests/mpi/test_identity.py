@@ -138,6 +138,10 @@ CASES = {
                                               "output": {"report": "[drive, v, input]"}}),
     "populations_fixed": merged(BASE, POPULATIONS, {"network": {"connections": "[20, 10, 15, 8]", "wiring": "in_degree", "weight_cv": 0.3, "weight_precision": "fixed", "delay": "1 ms",
                                                                 "delay_sd": "0.2 ms"}, "test": {"trials": 1}, "output": {"edges": "all"}}),  # blocks on 1 to 4 ranks, lists on 7
+    "populations_fixed_one_delay": merged(BASE, POPULATIONS, {"network": {"connections": "[20, 10, 15, 8]", "wiring": "in_degree", "weight_cv": 0.3, "weight_precision": "fixed", "delay": "1.5 ms"},
+                                                              "simulation": {"reset": "never"}, "test": {"trials": 1}, "output": {"edges": "all"}}),
+    "populations_one_step": merged(BASE, POPULATIONS, {"network": {"connections": "[20, 10, 15, 8]", "wiring": "in_degree", "weight_cv": 0.3, "weight_precision": "fixed", "delay": "0.5 ms",
+                                                                   "delay_sd": "0.01 ms"}, "simulation": {"reset": "never"}, "output": {"edges": "all"}}),  # drawn, and all of one step
     "populations_single": merged(BASE, POPULATIONS, {"network": {"connections": "[20, 10, 15, 8]", "wiring": "in_degree", "weight_precision": "fixed", "delay": "[1.5, 1]", "delay_sd": "0.4 ms"},
                                                      "neuron": {"precision": "single"}, "test": {"trials": 1}, "output": {"report": "[drive, v, input]"}}),
     "populations_table": merged(BASE, POPULATIONS, {"network": {"projections": "projections.csv", "background": "current"}, "plastic": {"kind": "existing", "trained": "excitatory"},

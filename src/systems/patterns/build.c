@@ -120,9 +120,10 @@ static void make_flight(simulation *sim) {
     const int of_static = synapses ? synapses->longest : 1, of_plastic = sim->plastic ? sim->plastic->longest : 1;
     const int longest = of_static > of_plastic ? of_static : of_plastic;
     flight_free(sim->flight), delay_ring_free(sim->ring), block_sums_free(sim->sums);
-    sim->flight = longest > 1 ? flight_new(sim->part.total, longest) : NULL;
+    const bool in_blocks = synapses && synapses->blocks; /* of a step, if drawn delays are all as short as that */
+    sim->flight = longest > 1 || in_blocks ? flight_new(sim->part.total, longest) : NULL;
     sim->ring = longest > 1 ? delay_ring_new(synapses, sim->part.mine) : NULL;
-    sim->sums = synapses && synapses->blocks ? block_sums_new(synapses->blocks) : NULL;
+    sim->sums = in_blocks ? block_sums_new(synapses->blocks) : NULL;
     arrivals_make(sim);
 }
 
