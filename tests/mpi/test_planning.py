@@ -56,6 +56,7 @@ CONFIGURATIONS = {  # name: (ranks, parameters beside COMMON)
     "populations_delays": ((2,), {**POPULATIONS, "network.delay": "[1.5, 0.8, 1.5]", "network.delay_sd": "0.3"}),
     "populations_fixed": ((1, 3), {**POPULATIONS, "network.sizes": "[64000, 3000, 1500]", "network.connections": "[0.002, 0.1, 0, 0.03, 0.1, 0.1, 0, 0.3, 0.05]", "network.delay": "1 ms",
                                    "network.delay_sd": "0.3", "network.weight_cv": 0.1, "network.weight_precision": "fixed"}),  # on one rank two slices
+    "populations_fixed_one_delay": ((2,), {**POPULATIONS, "network.delay": "1 ms", "network.weight_cv": 0.1, "network.weight_precision": "fixed"}),
     "populations_single": ((2,), {**POPULATIONS, "neuron.precision": "single"}),
     "populations_trained": ((1, 3), {**POPULATIONS, "network.connections": "[0.01, 0.01, 0, 0.01, 0.01, 0.01, 0, 0.03, 0.05]", "network.background_inputs": 1000, "plastic.kind": "separate",
                                      "learning.rule": "rls", "plastic.trained": "[C]", "plastic.excitatory_in_degree": 40, "plastic.inhibitory_in_degree": 20, "learning.mu": 0,
