@@ -105,6 +105,9 @@ static inline double plan_per_step(double rate, double dt) {
 /** Expected maximum of @p count independent normals, in standard deviations above the mean: how far the slowest of several ranks is behind the average. */
 double plan_slowest(double count);
 
+/** Was the exchange between so many ranks measured? Else it is extrapolated: more ranks of a node than were measured, or several nodes. */
+bool plan_is_measured(const machine *machine, plan_ranks ranks);
+
 /** s of one collective by MPI in which every rank sends @p bytes to all. */
 double plan_message(const machine *machine, plan_ranks ranks, double bytes);
 

@@ -71,6 +71,7 @@ typedef enum {
     RANDOM_PROJECTION_SYNAPSE = 79,/**< id: source,   counter: target << 34 | projection << 22 | which of several (random_pairs_single: weight, delay) */
     RANDOM_TEST_NOISE = 74,      /**< id: set << 47 | number of the sample, counter: neuron << 24 | step */
     RANDOM_PROJECTION_WEIGHT_AGAIN = 80, /**< id: attempt << 32 | source, counter: as RANDOM_PROJECTION_SYNAPSE */
+    RANDOM_PROJECTION_DELAY = 81,/**< id, counter: as RANDOM_PROJECTION_SYNAPSE (uniform delays) */
     RANDOM_BACKGROUND_LOWER = 76,/**< id: neuron,     counter: stream * 2^40 + step */
     RANDOM_BACKGROUND = 78,      /**< id: neuron/8,   counter: stream * 2^40 + step (random_bulk, number neuron % 8);
                                       67, 75 and 77 were its own in earlier revisions, 71 to 73 weights and delays of projections */

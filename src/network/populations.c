@@ -27,7 +27,7 @@ static const param parameters[] = {
          full_rates),
     {"projections", PARAM_PATH, UNIT_NONE, "", 0, 0, NULL,
      "table with a line a projection (CSV): source, target, one of probability, in_degree, out_degree and synapses, weight; if wanted weight_cv, "
-     "distribution, delay, delay_sd, multapses, autapses", offsetof(populations_parameters, projections), MAY_TEST},
+     "distribution, delay, delay_sd, delay_low, delay_high, multapses, autapses", offsetof(populations_parameters, projections), MAY_TEST},
     LIST("connections", UNIT_NONE, "[]", 0, 1e15,
          "instead of a table: a number for each projection, row by row, a row for each target, a value for each source; 0: none",
          connections),
@@ -41,6 +41,9 @@ static const param parameters[] = {
     LIST("delay", UNIT_TIME, "[]", 0, 1e4, "of synapses, in whole time steps, at least one; shapes as of weight; []: one time step", delay),
     LIST("delay_sd", UNIT_TIME, "0", 0, 1e4,
          "delays are drawn from N(delay, delay_sd^2) and clipped at one time step and at delay + 6 delay_sd; shapes as of weight", delay_sd),
+    LIST("delay_range", UNIT_TIME, "[]", 0, 1e4,
+         "instead of delay: drawn evenly between two ends, [low, high]; two values, two per source ([low, high, low, high]), or two per projection",
+         delay_range),
     {"weight_precision", PARAM_CHOICE, UNIT_NONE, "double", 0, 0, "double fixed",
      "fixed: rounded to multiples of a power of two, the largest up to 4095 of it, where they are clipped: 4 bytes a synapse with a delay of its own, not 12",
      offsetof(populations_parameters, weight_precision)},

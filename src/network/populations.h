@@ -23,6 +23,8 @@ typedef struct {
     int distribution;    /**< DISTRIBUTION_* */
     bool multapses, autapses;
     double delay, delay_sd; /**< ms */
+    bool uniform;        /**< delays are drawn evenly from delay to delay_high; else normal, or fixed */
+    double delay_high;   /**< ms */
     int64_t line;        /**< of the table; 0: the parameter file has it */
     double in_degree;    /**< mean of its targets, as the network is built */
     int delay_most;      /**< steps: drawn delays are clipped there, and at one step */
@@ -45,7 +47,7 @@ typedef struct projections {
 
 typedef struct {
     param_texts names, types;
-    param_numbers sizes, connections, weight, weight_cv, delay, delay_sd, background_rate, background_inputs, background_weight, bias, full_rates;
+    param_numbers sizes, connections, weight, weight_cv, delay, delay_sd, delay_range, background_rate, background_inputs, background_weight, bias, full_rates;
     double scale, input_scale;
     int wiring, distribution, weight_precision, background;
     bool multapses, autapses;

@@ -29,6 +29,26 @@ static status check_matrix(const config *config, const char *key, const param_nu
                            values->count, populations, populations * populations);
 }
 
+/** Two ends for each value of such a list. */
+static status check_ranges(const config *config, const populations_parameters *p, int n) {
+    const int count = p->delay_range.count;
+    if (count == 0) return STATUS_OK;
+    if (config_given(config, "network", "delay") || config_given(config, "network", "delay_sd"))
+        return config_complain(config, "network", "delay_range", "is given beside %s; give one of them",
+                               config_given(config, "network", "delay") ? "delay" : "delay_sd");
+    if (count == 2 || count == 2 * n || count == 2 * n * n) return STATUS_OK;
+    return config_complain(config, "network", "delay_range",
+                           "%d value%s; allowed are 2, [low, high], two per source population (%d), or two per projection (%d), row by row, a row for each "
+                           "target", count, count == 1 ? "" : "s", 2 * n, 2 * n * n);
+}
+
+static void set_range(const populations_parameters *p, int populations, projection *one) {
+    const param_numbers *range = &p->delay_range;
+    if (range->count == 0) return;
+    const int pair = range->count == 2 ? 0 : range->count == 2 * populations ? one->source : one->target * populations + one->source;
+    one->uniform = true, one->delay = range->values[2 * pair], one->delay_high = range->values[2 * pair + 1];
+}
+
 static status read_matrix(const config *config, const populations_parameters *p, double dt, projections *all) {
     const int n = all->populations;
     status result = STATUS_OK;
@@ -48,19 +68,21 @@ static status read_matrix(const config *config, const populations_parameters *p,
         for (int source = 0; source < n; source++) {
             const double number = p->connections.values[target * n + source];
             if (number == 0) continue;
-            all->all[all->count++] = (projection){
+            all->all[all->count] = (projection){
                 .target = target, .source = source, .wiring = (wiring)p->wiring, .number = number, .weight = matrix_value(&p->weight, n, target, source),
                 .cv = matrix_value(&p->weight_cv, n, target, source), .distribution = p->distribution, .multapses = p->multapses, .autapses = p->autapses,
                 .delay = p->delay.count ? matrix_value(&p->delay, n, target, source) : dt, .delay_sd = matrix_value(&p->delay_sd, n, target, source)};
+            set_range(p, n, &all->all[all->count++]);
         }
     return STATUS_OK;
 }
 
 /* ---- a table ---- */
 
-enum { SOURCE, TARGET, PROBABILITY, IN_DEGREE, OUT_DEGREE, SYNAPSES, WEIGHT, WEIGHT_CV, DISTRIBUTION, DELAY, DELAY_SD, MULTAPSES, AUTAPSES, COLUMNS };
+enum { SOURCE, TARGET, PROBABILITY, IN_DEGREE, OUT_DEGREE, SYNAPSES, WEIGHT, WEIGHT_CV, DISTRIBUTION, DELAY, DELAY_SD, DELAY_LOW, DELAY_HIGH, MULTAPSES,
+       AUTAPSES, COLUMNS };
 static const char *const column_names[COLUMNS] = {"source", "target", "probability", "in_degree", "out_degree", "synapses", "weight", "weight_cv",
-                                                  "distribution", "delay", "delay_sd", "multapses", "autapses"};
+                                                  "distribution", "delay", "delay_sd", "delay_low", "delay_high", "multapses", "autapses"};
 
 typedef struct {
     const char *path;
@@ -79,15 +101,19 @@ static status complain(const reading *in, int column, const char *allowed) {
                        cell_of(in, column), allowed);
 }
 
-/** @param fallback where the cell is empty or there is no column; NAN: it must be there */
-static status take_number(const reading *in, int column, double fallback, double low, double *value) {
+/** Ranges of the keys of these names (populations.c). */
+static const double NUMBER_MOST = 1e15, WEIGHT_MOST = 1e9, CV_MOST = 100, MS_MOST = 1e4;
+
+/** @param fallback where the cell is empty or there is no column; NAN: it must be there @param most the largest; low is 0, for a weight -most */
+static status take_number(const reading *in, int column, double fallback, double most, double *value) {
     const char *text = cell_of(in, column);
+    const double low = column == WEIGHT ? -most : 0;
     char *end, allowed[80];
     *value = fallback;
     if (!*text && !isnan(fallback)) return STATUS_OK;
     *value = strtod(text, &end);
-    if (*text && !*end && isfinite(*value) && *value >= low && strspn(text, "0123456789+-.eE") == strlen(text)) return STATUS_OK;
-    snprintf(allowed, sizeof allowed, low == 0 ? "allowed is a number that is not negative" : "allowed is a number");
+    if (*text && !*end && *value >= low && *value <= most && strspn(text, "0123456789+-.eE") == strlen(text)) return STATUS_OK;
+    snprintf(allowed, sizeof allowed, "allowed is a number from %g to %g", low, most);
     return complain(in, column, allowed);
 }
 
@@ -119,7 +145,20 @@ static status take_wiring(const reading *in, projection *one) {
         return status_fail(STATUS_INPUT, "%s:%lld: needs a value in one of the columns probability, in_degree, out_degree and synapses", in->path,
                            (long long)in->table->line[in->row]);
     one->wiring = (wiring)(given - PROBABILITY);
-    return take_number(in, given, NAN, 0, &one->number);
+    return take_number(in, given, NAN, given == PROBABILITY ? 1 : NUMBER_MOST, &one->number);
+}
+
+/** Of the line, or else of the parameter file: fixed or normal, or evenly between two ends. */
+static status take_delay(const reading *in, const populations_parameters *p, double dt, projection *one) {
+    const bool low = *cell_of(in, DELAY_LOW), high = *cell_of(in, DELAY_HIGH), of_line = *cell_of(in, DELAY) || *cell_of(in, DELAY_SD);
+    if (low != high) return complain(in, low ? DELAY_HIGH : DELAY_LOW, "delay_low and delay_high go together");
+    if (low && of_line) return complain(in, DELAY_LOW, "a projection has either delay (and delay_sd) or delay_low and delay_high, and this line has both");
+    one->uniform = low;
+    if (low) return status_worse(take_number(in, DELAY_LOW, NAN, MS_MOST, &one->delay), take_number(in, DELAY_HIGH, NAN, MS_MOST, &one->delay_high));
+    status result = take_number(in, DELAY, p->delay.count ? p->delay.values[0] : dt, MS_MOST, &one->delay);
+    result = status_worse(result, take_number(in, DELAY_SD, p->delay_sd.values[0], MS_MOST, &one->delay_sd));
+    if (!of_line) set_range(p, in->all->populations, one);
+    return result;
 }
 
 static status take_row(const reading *in, const populations_parameters *p, double dt, projection *one) {
@@ -128,10 +167,9 @@ static status take_row(const reading *in, const populations_parameters *p, doubl
     status result = take_population(in, SOURCE, &one->source);
     result = status_worse(result, take_population(in, TARGET, &one->target));
     result = status_worse(result, take_wiring(in, one));
-    result = status_worse(result, take_number(in, WEIGHT, NAN, -HUGE_VAL, &one->weight));
-    result = status_worse(result, take_number(in, WEIGHT_CV, p->weight_cv.values[0], 0, &one->cv));
-    result = status_worse(result, take_number(in, DELAY, p->delay.count ? p->delay.values[0] : dt, 0, &one->delay));
-    result = status_worse(result, take_number(in, DELAY_SD, p->delay_sd.values[0], 0, &one->delay_sd));
+    result = status_worse(result, take_number(in, WEIGHT, NAN, WEIGHT_MOST, &one->weight));
+    result = status_worse(result, take_number(in, WEIGHT_CV, p->weight_cv.values[0], CV_MOST, &one->cv));
+    result = status_worse(result, take_delay(in, p, dt, one));
     result = status_worse(result, take_flag(in, MULTAPSES, p->multapses, &one->multapses));
     result = status_worse(result, take_flag(in, AUTAPSES, p->autapses, &one->autapses));
     if (strcmp(distribution, "lognormal") == 0) one->distribution = DISTRIBUTION_LOGNORMAL;
@@ -149,7 +187,7 @@ static status find_columns(reading *in) {
         if (known) continue;
         const char *nearest = config_nearest(in->table->name[c], column_names, COLUMNS);
         result = status_fail(STATUS_INPUT, "%s:1: column '%.60s' is not known%s%s%s; allowed are source, target, probability, in_degree, out_degree, synapses, "
-                             "weight, weight_cv, distribution, delay, delay_sd, multapses, autapses", in->path, in->table->name[c],
+                             "weight, weight_cv, distribution, delay, delay_sd, delay_low, delay_high, multapses, autapses", in->path, in->table->name[c],
                              nearest ? ": did you mean '" : "",
                              nearest ? nearest : "", nearest ? "'?" : "");
     }
@@ -204,12 +242,18 @@ static status complain_of(const config *config, const populations_parameters *p,
 /** Steps. */
 static double longest_of(const projection *one, double dt) {
     enum { SPREAD = 6 }; /* standard deviations above the mean at which a draw is clipped: one of 1e9 is */
+    if (one->uniform) return round(one->delay_high / dt);
     return round((one->delay + SPREAD * one->delay_sd) / dt);
+}
+
+static int least_of(const projection *one, double dt) {
+    if (one->uniform) return (int)fmax(1, round(one->delay / dt));
+    return one->delay_sd > 0 ? 1 : one->delay_most;
 }
 
 /** What cannot be: told once for a projection. */
 static status check_projection(const config *config, const populations_parameters *p, double dt, const projections *all, const projection *one) {
-    const char *number = one->line ? "" : "connections", *weight = "weight";
+    const char *number = one->line ? "" : "connections", *weight = "weight", *delay = one->uniform ? "delay_range" : "delay";
     const int64_t available = population_size(all, one->source) - (one->source == one->target && !one->autapses);
     const int64_t reachable = population_size(all, one->target) - (one->source == one->target && !one->autapses);
     const double out = one->in_degree * (double)population_size(all, one->target) / (double)population_size(all, one->source);
@@ -231,9 +275,11 @@ static status check_projection(const config *config, const populations_parameter
         key = weight, snprintf(text, sizeof text, "weight %g has the wrong sign: %s is %s", one->weight, all->name[one->source],
                                all->inhibitory[one->source] ? "inhibitory" : "excitatory");
     else if (one->delay < dt * (1 - 1e-9))
-        key = "delay", snprintf(text, sizeof text, "delay %g ms is below the time step, %g ms", one->delay, dt);
+        key = delay, snprintf(text, sizeof text, "delay %g ms is below the time step, %g ms", one->delay, dt);
+    else if (one->uniform && one->delay > one->delay_high)
+        key = delay, snprintf(text, sizeof text, "delays from %g to %g ms: the low end is above the high one", one->delay, one->delay_high);
     else if (longest_of(one, dt) > DELAY_MAX)
-        key = "delay", snprintf(text, sizeof text, "delays of up to %.0f time steps of %g ms; at most %d are kept", longest_of(one, dt), dt, DELAY_MAX);
+        key = delay, snprintf(text, sizeof text, "delays of up to %.0f time steps of %g ms; at most %d are kept", longest_of(one, dt), dt, DELAY_MAX);
     return *text ? complain_of(config, p, all, one, key, text) : STATUS_OK;
 }
 
@@ -280,7 +326,8 @@ static status set_unit(const config *config, const populations_parameters *p, pr
 }
 
 status projections_read(const context *context, const config *config, const populations_parameters *p, double dt, projections *all) {
-    status result = STATUS_OK;
+    status result = check_ranges(config, p, all->populations);
+    if (result != STATUS_OK) return result;
     if (*p->projections && p->connections.count)
         result = config_complain(config, "network", "projections", "a table and network.connections are both given; a network has one of them");
     else if (*p->projections)
@@ -296,10 +343,10 @@ status projections_read(const context *context, const config *config, const popu
         result = status_worse(check_projection(config, p, dt, all, one), check_number(config, p, all, k));
         if (result != STATUS_OK) break;
         one->delay_most = (int)fmax(1, longest_of(one, dt));
+        const int least = least_of(one, dt);
         all->drawn |= one->cv > 0 || one->delay_sd > 0;
-        all->own_delays |= one->delay_sd > 0 || (k > 0 && one->delay_most != all->all[0].delay_most);
+        all->own_delays |= least != one->delay_most || (k > 0 && one->delay_most != all->all[0].delay_most);
         if (one->delay_most > all->longest) all->longest = one->delay_most;
-        const int least = one->delay_sd > 0 ? 1 : one->delay_most;
         if (k == 0 || least < all->least) all->least = least;
     }
     if (all->longest == 0) all->longest = 1;

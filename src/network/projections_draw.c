@@ -220,6 +220,14 @@ static void weights_from(const projection *one, const synapse_law *law, const ra
         if (1 + cv * (double)draw[d] <= 0) weight[d] = mean * weight_again(one, law->seed, place[d]);
 }
 
+static void uniform_delays(const projection *one, const synapse_law *law, const random_place *place, int count, uint16_t *restrict delay) {
+    const double low = one->delay / law->dt, width = (one->delay_high - one->delay) / law->dt;
+    for (int d = 0; d < count; d++) {
+        const double steps = low + width * random_uniform(law->seed, RANDOM_PROJECTION_DELAY, place[d].id, place[d].counter);
+        delay[d] = (uint16_t)(int)(fmax(1, steps) + 0.5);
+    }
+}
+
 static void delays_from(const projection *one, double dt, const float *restrict draw, int count, uint16_t *restrict delay) {
     const double mean = one->delay / dt, sd = one->delay_sd / dt, most = one->delay_most;
     for (int d = 0; d < count; d++) {
@@ -238,7 +246,8 @@ void projection_synapses(const synapse_law *law, const random_place *place, int 
             const projection *one = &law->all->all[projection_of(place[s])];
             length = stretch_of(place + s, end - s);
             weights_from(one, law, place + s, of_weight + (s - begin), length, weight + s);
-            if (delay) delays_from(one, law->dt, of_delay + (s - begin), length, delay + s);
+            if (delay && one->uniform) uniform_delays(one, law, place + s, length, delay + s);
+            else if (delay) delays_from(one, law->dt, of_delay + (s - begin), length, delay + s);
         }
     }
 }

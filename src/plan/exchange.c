@@ -12,28 +12,34 @@ double plan_slowest(double count) {
     return t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308)));
 }
 
-/** Between the ranks of a node by MPI: a tree of messages; every rank receives what all send. */
-static double message_in_node(const machine_exchange *costs, double here, double bytes) {
+bool plan_is_measured(const machine *machine, plan_ranks ranks) {
+    const param_numbers *measured = &machine->exchange.ranks;
+    return ranks.count < 2 || (ranks.count <= ranks.per_node && (double)ranks.count <= measured->values[measured->count - 1]);
+}
+
+/** Between the ranks of a node by MPI: a tree of messages; every rank receives what all send.
+ *  @param[out] latency us of few bytes @return us that @p bytes add */
+static double message_in_node(const machine_exchange *costs, double here, double bytes, double *latency) {
     double most = costs->ranks.values[costs->ranks.count - 1];
-    double latency = machine_curve(&costs->ranks, &costs->latency, here);
     double per_kib = machine_curve(&costs->ranks, &costs->per_kib, here);
+    *latency = machine_curve(&costs->ranks, &costs->latency, here);
     if (here > most) {
-        latency *= log2(here) / log2(most);
+        *latency *= log2(here) / log2(most);
         per_kib *= here / most;
     }
-    return (latency + per_kib * (bytes / 1024)) * US;
+    return per_kib * (bytes / 1024);
 }
 
 double plan_message(const machine *machine, plan_ranks ranks, double bytes) {
     const machine_network *network = &machine->network;
     double count = (double)ranks.count, per_node = (double)ranks.per_node, here = fmin(count, per_node), nodes = ceil(count / per_node);
     if (count < 2) return 0;
-    double seconds = message_in_node(&machine->exchange, here, bytes);
-    if (nodes > 1) {
-        double latency = network->latency * US * ceil(log2(nodes));
-        seconds += latency + (count - per_node) * bytes * here / (network->bandwidth * 1e9);
+    double latency, more = message_in_node(&machine->exchange, here, bytes, &latency);
+    if (nodes > 1) { /* in each round of the tree some ranks send to another node, and all wait for those (Bruck et al. 1997) */
+        latency = fmax(latency, network->latency * ceil(log2(count)));
+        more += (count - per_node) * bytes * here / (network->bandwidth * 1e9) / US;
     }
-    return seconds;
+    return (latency + more) * US;
 }
 
 /** Bytes of a block of @p ranks ranks: its head, and room for the spikes of a step, which are few. */

@@ -142,20 +142,34 @@ static int64_t nodes_of(const plan *plan, int64_t ranks) {
     return (ranks + plan->ranks.per_node - 1) / plan->ranks.per_node;
 }
 
+/* How many times as long as extrapolated an exchange may take: a published one took 1.0 to 1.8 times (tests/unit/test_plan.c). */
+static const double EXCHANGE_MAY_TAKE = 2;
+
+static plan_ranks ranks_like(const plan *plan, int64_t ranks) {
+    return (plan_ranks){.count = ranks, .per_node = plan->ranks.per_node};
+}
+
+/** s of a loop, where the exchange takes as long as it may. */
+static double longest_loop(const plan *plan, int64_t ranks, const plan_time *time) {
+    return time->loop + (plan_is_measured(&plan->machine, ranks_like(plan, ranks)) ? 0 : (EXCHANGE_MAY_TAKE - 1) * time->of.transfer);
+}
+
 /** @param remark behind the line */
 static void print_ranks_row(const context *context, const plan *plan, int64_t ranks, const plan_time *time, const char *remark) {
     int64_t here = ranks < plan->ranks.per_node ? ranks : plan->ranks.per_node;
     double peak = plan_memory_of(plan, ranks).peak;
     const char *fit = peak * (double)here <= (1 - RESERVE) * plan->memory_per_node ? "yes" : "no";
     const plan_seconds *s = &time->of;
-    log_line(context, "%8lld %7lld %10.1f %5s %10.4g %9.4g %9.4g %9.4g %9.4g %9.4g %9.4g%s", (long long)ranks, (long long)nodes_of(plan, ranks), peak / MIB,
-             fit, time->loop, s->update, s->deliver, s->learn, s->record, s->transfer, s->waiting, remark);
+    char most[ROOM_BYTES] = "-";
+    if (!plan_is_measured(&plan->machine, ranks_like(plan, ranks))) snprintf(most, sizeof most, "%.4g", longest_loop(plan, ranks, time));
+    log_line(context, "%8lld %7lld %10.1f %5s %10.4g %9.4g %9.4g %9.4g %9.4g %9.4g %9.4g %10s%s", (long long)ranks, (long long)nodes_of(plan, ranks),
+             peak / MIB, fit, time->loop, s->update, s->deliver, s->learn, s->record, s->transfer, s->waiting, most, remark);
 }
 
 static void print_ranks(const context *context, const plan *plan) {
     bool taken = false;
-    log_line(context, "\n%8s %7s %10s %5s %10s %9s %9s %9s %9s %9s %9s", "ranks", "nodes", "MiB/rank", "fits", "s/loop", "update", "deliver", "learn", "record",
-             "exchange", "waiting");
+    log_line(context, "\n%8s %7s %10s %5s %10s %9s %9s %9s %9s %9s %9s %10s", "ranks", "nodes", "MiB/rank", "fits", "s/loop", "update", "deliver", "learn",
+             "record", "exchange", "waiting", "up_to");
     for (int k = 0; k < COUNTS; k++) {
         plan_time time = plan_time_of(plan, counts[k]);
         bool now = time.of.transfer + time.of.waiting > time.loop / 2 && !taken;
@@ -165,13 +179,19 @@ static void print_ranks(const context *context, const plan *plan) {
     }
     log_line(context, "%s", taken ? "from there on more ranks mostly wait for each other: exchange and waiting are more than half of a loop"
                                   : "communication stays below half of a loop");
+    const param_numbers *measured = &plan->machine.exchange.ranks;
+    log_line(context, "up_to: the exchange was measured for up to %.0f ranks of a node; for more, and between nodes (%g us, %g GB/s), it is extrapolated, "
+                      "and a loop takes s/loop, or up_to if that exchange takes %g times as long. Waiting is what spikes make uneven, "
+                      "not what else disturbs nodes",
+             measured->values[measured->count - 1], plan->machine.network.latency, plan->machine.network.bandwidth, EXCHANGE_MAY_TAKE);
 }
 
 static void write_ranks(FILE *out, const plan *plan, int64_t ranks) {
     plan_time time = plan_time_of(plan, ranks);
     const plan_seconds *s = &time.of;
     fprintf(out, "%lld,%lld,%g,%.1f,", (long long)ranks, (long long)nodes_of(plan, ranks), plan->rate, plan_memory_of(plan, ranks).peak / MIB);
-    fprintf(out, "%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g\n", time.loop, s->update, s->deliver, s->learn, s->record, s->transfer, s->waiting);
+    fprintf(out, "%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g\n", time.loop, s->update, s->deliver, s->learn, s->record, s->transfer, s->waiting,
+            longest_loop(plan, ranks, &time));
 }
 
 /** The planned number of ranks and those of print_ranks(), ascending, a line each. @return not agreed */
@@ -179,7 +199,7 @@ static status write_csv(const context *context, const plan_options *options, con
     status result;
     FILE *out = plan_file_open(options->csv, 0666, &result);
     if (!out) return result;
-    fprintf(out, "ranks,nodes,rate_hz,memory_mib,seconds,update,deliver,learn,record,exchange,waiting\n");
+    fprintf(out, "ranks,nodes,rate_hz,memory_mib,seconds,update,deliver,learn,record,exchange,waiting,up_to\n");
     int64_t last = 0, planned = plan->ranks.count;
     for (int k = 0; k < COUNTS && last < plan->facts.neurons; last = counts[k++]) {
         if (last < planned && planned < counts[k]) write_ranks(out, plan, planned);

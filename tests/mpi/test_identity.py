@@ -67,11 +67,11 @@ PHI = {"targets": {"quantity": "rate", "rate_form": "phi"}}
 POPULATIONS = {"network": {"kind": "populations", "names": "[E, I]", "sizes": "[40, 20]", "types": "[excitatory, inhibitory]", "weight": "[87.8, -351.2]", "background_rate": "8 Hz",
                            "background_inputs": "[1150, 1050]", "background_weight": 87.8, "tau_excitatory": "0.5 ms", "tau_inhibitory": "0.5 ms"},
                "neuron": {"model": "iaf_psc_exp"}}
-PROJECTIONS = """source,target,probability,in_degree,out_degree,synapses,weight,weight_cv,distribution,multapses,autapses,delay
-E,E,0.2,,,,87.8,0.1,,false,false,
-E,I,,5,,,87.8,0.5,lognormal,,,2
-I,E,,,3,,-351.2,,,true,,
-I,I,,,,100,-351.2,0.1,normal,false,true,3.5
+PROJECTIONS = """source,target,probability,in_degree,out_degree,synapses,weight,weight_cv,distribution,multapses,autapses,delay,delay_low,delay_high
+E,E,0.2,,,,87.8,0.1,,false,false,,,
+E,I,,5,,,87.8,0.5,lognormal,,,2,,
+I,E,,,3,,-351.2,,,true,,,,
+I,I,,,,100,-351.2,0.1,normal,false,true,,0.5,3.5
 """
 CASES = {
     "balanced": merged(BASE, LIF, {"output": {"report": "[drive, v, input]"}, "test": {"trials": 2, "psth_bin": "5 ms"}}),
@@ -138,10 +138,16 @@ CASES = {
                                               "output": {"report": "[drive, v, input]"}}),
     "populations_fixed": merged(BASE, POPULATIONS, {"network": {"connections": "[20, 10, 15, 8]", "wiring": "in_degree", "weight_cv": 0.3, "weight_precision": "fixed", "delay": "1 ms",
                                                                 "delay_sd": "0.2 ms"}, "test": {"trials": 1}, "output": {"edges": "all"}}),  # blocks on 1 to 4 ranks, lists on 7
+    "populations_fixed_one_delay": merged(BASE, POPULATIONS, {"network": {"connections": "[20, 10, 15, 8]", "wiring": "in_degree", "weight_cv": 0.3, "weight_precision": "fixed", "delay": "1.5 ms"},
+                                                              "simulation": {"reset": "never"}, "test": {"trials": 1}, "output": {"edges": "all"}}),
+    "populations_one_step": merged(BASE, POPULATIONS, {"network": {"connections": "[20, 10, 15, 8]", "wiring": "in_degree", "weight_cv": 0.3, "weight_precision": "fixed", "delay": "0.5 ms",
+                                                                   "delay_sd": "0.01 ms"}, "simulation": {"reset": "never"}, "output": {"edges": "all"}}),  # drawn, and all of one step
     "populations_single": merged(BASE, POPULATIONS, {"network": {"connections": "[20, 10, 15, 8]", "wiring": "in_degree", "weight_precision": "fixed", "delay": "[1.5, 1]", "delay_sd": "0.4 ms"},
                                                      "neuron": {"precision": "single"}, "test": {"trials": 1}, "output": {"report": "[drive, v, input]"}}),
     "populations_table": merged(BASE, POPULATIONS, {"network": {"projections": "projections.csv", "background": "current"}, "plastic": {"kind": "existing", "trained": "excitatory"},
                                                     "guards": {"max_rate": "400 Hz"}}),
+    "populations_even": merged(BASE, POPULATIONS, {"network": {"connections": "[20, 10, 15, 8]", "wiring": "in_degree", "weight_cv": 0.1, "delay_range": "[1.5 ms, 4 ms, 0.5 ms, 2 ms]"},
+                                                   "simulation": {"reset": "never"}, "test": {"trials": 1}}),
     "populations_in_degree": merged(BASE, POPULATIONS, {"network": {"connections": "[4, 3, 5, 2]", "wiring": "in_degree", "weight_cv": 0.8, "distribution": "lognormal"},
                                                         "neuron": {"threshold": "[-50, -52]", "refractory": "[2, 1]", "start_mean": "[-58, -60]"}}),
     "populations_out_degree": merged(BASE, POPULATIONS, LIF, {"network": {"connections": "[4, 3, 5, 2]", "wiring": "out_degree", "multapses": "false", "weight": "[0.5, -1]", "background_weight": 0.3,

@@ -776,6 +776,11 @@ def test_delays(bench):
             words = kinds[number % 2] + [f"{section}.{key}" for key in keys]
             refuse(bench, ["check", config] + [word for key in words for word in ("-P", key)], told)
     refuse(bench, ["check", config, "-P", "network.kind=random", "-P", "plastic.kind=existing", "-P", "network.delay=3 ms", "-P", "network.delay_sd=1 ms"], "time steps, but plastic ones of a source have one delay: network.delay_by: source")
+    for key in ("network.delay", "plastic.delay"):  # a loop of SMALL is shorter: allowed, and told
+        long = ["check", config, "-P", "network.kind=balanced_ei", "-P", "network.in_degree=3", "-P", "plastic.kind=separate", "-P", f"{key}=2 s", "-P", "simulation.reset="]
+        told = {reset: bench.run(long[:-1] + [long[-1] + reset]) for reset in ("every_loop", "never")}
+        assert all(code == 0 for code, _, _ in told.values()), told
+        assert f"{key}: no spike arrives" in told["every_loop"][2] and "no spike arrives" not in told["never"][2], told
 
 
 def test_ranks(bench):

@@ -55,6 +55,7 @@ def test_lists(bench):
                               ("network.connections=[3.5, 2, 4, 0]", "L4E to L4E: 3.5 is no whole number"),
                               ("network.delay=0.05 ms", "delay 0.05 ms is below the time step, 0.1 ms"),
                               ("network.delay=3000 ms", "delays of up to 30000 time steps"),
+                              ("network.delay_range=[1, 2]", "network.delay_range", "is given beside delay"),
                               ("network.neurons=51", "51, but the populations have 50"),
                               ("network.scale=0.01", "leaves no neuron of L4E"),
                               ("network.background_rate=[8, 8, 8]", "3 values for 2 populations"),
@@ -62,6 +63,10 @@ def test_lists(bench):
                               ("neuron.threshold=[-50, -51, -52]", "allowed are 1, or one per population (2)"),
                               ("neuron.reset=[-65, -50]", "must be below the threshold")):
         refused(bench, matrix, *wanted, overrides=[override])
+    for override, *wanted in (("[1, 2, 3]", "3 values; allowed are 2, [low, high], two per source population (4), or two per projection (8)"), ("[2, 1]", "from 2 to 1 ms: the low end"),
+                              ("[1, 0]", "from 1 to 0 ms: the low end"), ("[0.05, 1]", "delay 0.05 ms is below the time step"), ("[1, 2, 1, 2000]", "delays of up to 20000 time steps"),
+                              ("[-1, 2]", "out of range"), ("[nan, 2]", "nan")):
+        refused(bench, matrix.replace("delay: [1.5, 0.8]", "delay_range: " + override), "network.delay_range", *wanted)
     refused(bench, matrix, "without multapses a neuron can have 10 inputs, and is to have 11", overrides=["network.multapses=false", "network.connections=[3, 11, 4, 0]"])
     refused(bench, matrix, "1001", "background: current", overrides=["network.background_rate=10010 Hz", "network.background_inputs=1000", "network.background_weight=1"])
     refused(bench, matrix, "probability 1", overrides=["network.wiring=probability", "network.connections=[1, 0, 0, 0]"])
@@ -76,13 +81,18 @@ def test_tables(bench):
     refused(bench, BASE % "  projections: none.csv\n", "none.csv: cannot be read")
     for changed, *wanted in ((TABLE.replace("L4I,L4E", "L4i,L4E"), "table.csv:3: column 'source': 'L4i'", "did you mean 'L4I'?"),
                              (TABLE.replace("weight", "wieght"), "table.csv:1: column 'wieght' is not known", "did you mean 'weight'?"),
-                             (TABLE.replace("87.8,1.5\nL4I", "heavy,1.5\nL4I"), "table.csv:2: column 'weight': 'heavy'", "allowed is a number"),
-                             (TABLE.replace("3,87.8", "-3,87.8"), "table.csv:2: column 'in_degree': '-3'", "not negative"),
+                             (TABLE.replace("87.8,1.5\nL4I", "heavy,1.5\nL4I"), "table.csv:2: column 'weight': 'heavy'", "allowed is a number from -1e+09 to 1e+09"),
+                             (TABLE.replace("-351.2", "-1e300"), "table.csv:3: column 'weight': '-1e300'", "allowed is a number"),
+                             (TABLE.replace("weight,delay", "weight,delay,weight_cv").replace("1.5\n", "1.5,0.1\n").replace("0.8\n", "0.8,1e200\n"), "table.csv:3: column 'weight_cv': '1e200'", "from 0 to 100"),
+                             (TABLE.replace("3,87.8", "-3,87.8"), "table.csv:2: column 'in_degree': '-3'", "allowed is a number from 0 to 1e+15"),
                              (TABLE.replace("-351.2", "351.2"), "table.csv:3: L4I to L4E: weight 351.2 has the wrong sign"),
-                             (TABLE.replace("in_degree", "probability"), "table.csv:2: L4E to L4E: probability 3"),
+                             (TABLE.replace("in_degree", "probability").replace(",2,", ",0.2,").replace(",4,", ",0.4,"), "table.csv:2: column 'probability': '3'", "from 0 to 1"),
                              (TABLE.replace("3,87.8", ",87.8"), "table.csv:2: needs a value in one of the columns probability"),
                              (TABLE.replace(",0.8", ""), "table.csv:3: 4 fields, but the line of names has 5"),
                              (TABLE.replace(",0.8", ",0.01"), "table.csv:3: L4I to L4E: delay 0.01 ms is below the time step"),
+                             (TABLE.replace("delay", "delay_low,delay_high").replace(",1.5", ",1,2").replace(",0.8", ",0.8,0.5"), "table.csv:3: L4I to L4E: delays from 0.8 to 0.5 ms: the low end"),
+                             (TABLE.replace("delay", "delay_low,delay_high").replace(",1.5", ",1,2").replace(",0.8", ",0.8,"), "table.csv:3: column 'delay_high': ''; delay_low and delay_high go together"),
+                             (TABLE.replace("delay", "delay,delay_low,delay_high").replace(",1.5", ",1,,").replace(",0.8", ",0.8,0.5,1"), "table.csv:3: column 'delay_low': '0.5'", "this line has both"),
                              (TABLE.replace(",0.8", ',"0.8'), "table.csv:3: a quote that is not closed"),
                              (TABLE + 512 * "L4E,L4I,1,87.8,1.5\n", "table.csv:516: L4E to L4I: more than 512 projections"),
                              (TABLE.splitlines()[0] + "\n", "no projections"),
@@ -111,6 +121,21 @@ def test_both_ways(bench):
         assert len(a) == 40 * 5 + 10 * 4 and np.array_equal(a, b)
     with h5py.File(os.path.join(table, "nodes.h5")) as file:
         assert file["nodes/neurons/0/population"][:].tolist() == [0] * 40 + [1] * 10
+
+
+def test_uniform_delays(bench):
+    """Evenly between two ends, by source in the parameter file, by projection in a table, which say the same; the least of them all is how many steps are exchanged at once."""
+    matrix = bench.train(bench.config("even.yaml", BASE % MATRIX.replace("delay: [1.5, 0.8]", "delay_range: [1, 2, 0.5, 0.7]")), "even", 1)
+    with open(bench.path("table.csv"), "w") as file:
+        file.write(TABLE.replace("delay", "delay_low,delay_high").replace(",1.5", ",1,2").replace(",0.8", ",,"))
+    table = bench.train(bench.config("even_table.yaml", BASE % "  projections: table.csv\n  delay_range: [0.5 ms, 0.7 ms]\n"), "even_table", 3)
+    for a, b in zip(synapses(matrix), synapses(table)):
+        assert np.array_equal(a, b)
+    source, _, _, delay = synapses(matrix)
+    steps = np.rint(delay / 0.1).astype(int)
+    assert set(steps[source >= 40]) == {5, 6, 7} and set(steps[source < 40]) == set(range(10, 21)), (set(steps[source >= 40]), set(steps[source < 40]))
+    with open(os.path.join(table, "run.json")) as file:
+        assert json.load(file)["exchange_steps"] == 5
 
 
 def weights_of(bench, name, text, overrides=()):

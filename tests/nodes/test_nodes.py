@@ -25,6 +25,8 @@ ON_HOSTS = {  # cases of tests/mpi/test_identity.py: ranks on each host
     "groups_current_noise_distributed": ((1, 1, 1),),  # P over all ranks: ScaLAPACK
     "rate_phi_auxiliary": ((0, 2, 1),),                # a table is read; mpirun on a host without ranks
     "feedforward": ((1, 2, 2),),
+    "delays_fixed": ((2, 2, 1),),                      # several steps at once
+    "populations_even": ((1, 1, 1), (2, 1, 0)),        # delays of their own, in flight between loops
 }
 
 

@@ -437,6 +437,30 @@ static void test_delays(void **state) {
     assert_true(delay[0] == 1 && delay[2] == 1);
 }
 
+/** Evenly between two ends, rounded: half as many of the first and the last step; each a function of where the synapse is, of its weight none. */
+static void test_uniform_delays(void **state) {
+    (void)state;
+    projection some[3] = {{.weight = 100}, {.weight = 100}, {.weight = 1, .cv = 0.2, .delay = 0.5, .uniform = true, .delay_high = 2.5, .delay_most = 25}};
+    const projections all = {.all = some, .count = 3, .drawn = true};
+    const synapse_law law = {.all = &all, .seed = SEED, .dt = 0.1, .scale = 1};
+    make_places(2);
+    projection_synapses(&law, place, COUNT, weights, delay);
+    projection_synapses(&law, place + COUNT / 2, COUNT / 3, again, delay_again);
+    assert_memory_equal(delay + COUNT / 2, delay_again, COUNT / 3 * sizeof *delay);
+    double seen[26] = {0}, chi = 0, product = 0;
+    for (int d = 0; d < COUNT; d++) {
+        assert_true(delay[d] >= 5 && delay[d] <= 25), seen[delay[d]]++;
+        assert_int_equal(delay[d], (int)(5 + 20 * random_uniform(SEED, RANDOM_PROJECTION_DELAY, place[d].id, place[d].counter) + 0.5));
+        product += (weights[d] - 1) / 0.2 * (delay[d] - 15) / 5.77;
+    }
+    for (int k = 5; k <= 25; k++) {
+        const double wanted = COUNT / 20.0 * (k == 5 || k == 25 ? 0.5 : 1);
+        chi += (seen[k] - wanted) * (seen[k] - wanted) / wanted;
+    }
+    print_message("uniform delays: chi square %.1f of 20; correlation with weights %.4f\n", chi, product / COUNT);
+    assert_true(chi < 20 + 4.5 * sqrt(2.0 * 20) && fabs(product) < 4.5 * sqrt(COUNT));
+}
+
 /** Synapses of several projections, in whatever company: those of each alone. */
 static void test_mixed_projections(void **state) {
     (void)state;
@@ -444,7 +468,8 @@ static void test_mixed_projections(void **state) {
     static random_place mixed[MORE * EACH];
     double weight[MORE * EACH], alone[EACH];
     uint16_t steps[MORE * EACH], steps_alone[EACH];
-    projection some[MORE] = {{.weight = 1, .cv = 0.1, .delay = 2, .delay_sd = 1, .delay_most = 80}, {.weight = 3, .delay = 1, .delay_most = 10},
+    projection some[MORE] = {{.weight = 1, .cv = 0.1, .delay = 2, .delay_sd = 1, .delay_most = 80},
+                             {.weight = 3, .delay = 1, .uniform = true, .delay_high = 4, .delay_most = 40},
                              {.weight = -2, .cv = 0.3, .distribution = DISTRIBUTION_LOGNORMAL, .delay = 3, .delay_sd = 0.5, .delay_most = 60}};
     const projections all = {.all = some, .count = MORE, .drawn = true};
     const synapse_law law = {.all = &all, .seed = SEED, .dt = 0.1, .scale = 0.5};
@@ -465,7 +490,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_poisson_law), cmocka_unit_test(test_poisson_rare), cmocka_unit_test(test_background_alone),
         cmocka_unit_test(test_background_law),
         cmocka_unit_test(test_total_number), cmocka_unit_test(test_probability), cmocka_unit_test(test_degrees), cmocka_unit_test(test_weights),
-        cmocka_unit_test(test_delays), cmocka_unit_test(test_mixed_projections),
+        cmocka_unit_test(test_delays),
+        cmocka_unit_test(test_uniform_delays), cmocka_unit_test(test_mixed_projections),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();

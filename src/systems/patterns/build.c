@@ -1,5 +1,6 @@
 #include "build.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -120,9 +121,10 @@ static void make_flight(simulation *sim) {
     const int of_static = synapses ? synapses->longest : 1, of_plastic = sim->plastic ? sim->plastic->longest : 1;
     const int longest = of_static > of_plastic ? of_static : of_plastic;
     flight_free(sim->flight), delay_ring_free(sim->ring), block_sums_free(sim->sums);
-    sim->flight = longest > 1 ? flight_new(sim->part.total, longest) : NULL;
+    const bool in_blocks = synapses && synapses->blocks; /* of a step, if drawn delays are all as short as that */
+    sim->flight = longest > 1 || in_blocks ? flight_new(sim->part.total, longest) : NULL;
     sim->ring = longest > 1 ? delay_ring_new(synapses, sim->part.mine) : NULL;
-    sim->sums = synapses && synapses->blocks ? block_sums_new(synapses->blocks) : NULL;
+    sim->sums = in_blocks ? block_sums_new(synapses->blocks) : NULL;
     arrivals_make(sim);
 }
 
@@ -345,6 +347,19 @@ status simulation_tasks(const context *context, config *config, int *tasks) {
     return STATUS_OK;
 }
 
+/** Spikes in flight are gone when a loop begins anew: those that take a loop never arrive. Collective. */
+static void warn_of_delays(const simulation *sim) {
+    if (!sim->reset_every_loop) return;
+    const char *const section[2] = {"network", "plastic"};
+    int least[2] = {static_least_delay(sim->network.synapses), plastic_least_delay(sim->plastic)};
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, least, 2, MPI_INT, MPI_MIN, sim->context.comm));
+    for (int k = 0; k < 2; k++)
+        if (least[k] < INT_MAX && least[k] >= sim->loop_steps)
+            log_warning(&sim->context, "%s.delay: no spike arrives: delays are %g ms or more, and a loop of %g ms begins with none in flight "
+                                       "(simulation.reset: never lets them arrive in the next)", section[k], least[k] * sim->dt,
+                        (double)sim->loop_steps * sim->dt);
+}
+
 status simulation_build(const system_setting *setting, simulation **result) {
     double started = clock_seconds();
     const context *context = setting->context;
@@ -374,7 +389,7 @@ status simulation_build(const system_setting *setting, simulation **result) {
         make_flight(sim);
         checked = build_learning(sim, &request);
     }
-    if (checked == STATUS_OK && (purpose == BUILD_TRAIN || purpose == BUILD_CHECK)) silence_warn(sim);
+    if (checked == STATUS_OK && (purpose == BUILD_TRAIN || purpose == BUILD_CHECK)) warn_of_delays(sim), silence_warn(sim);
     sim->timers->seconds[PHASE_BUILD] = clock_seconds() - started - sim->timers->seconds[PHASE_BASELINE];
     if (checked != STATUS_OK) {
         simulation_free(sim);
