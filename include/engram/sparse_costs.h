@@ -33,6 +33,10 @@ typedef struct {
 /** Not collective, as what follows. For the list of a system's sections; borrowed. */
 extern const param_section sparse_cost_section;
 
+/** Is there such a section in the machine's file? What is to be said if not. */
+bool sparse_measured(const machine *machine);
+extern const char sparse_unmeasured[];
+
 /** Chance that something which has chance @p part in one of @p places is in any of them. */
 double sparse_any(double part, double places);
 

@@ -45,6 +45,13 @@ static double seconds_of(const sparse_costs *costs, sparse_matrix matrix, const 
     return NS * matrix.synapses * (part * machine_curve(&costs->bytes, whole, matrix.bytes) + count * machine_curve(&costs->bytes, each, matrix.bytes));
 }
 
+bool sparse_measured(const machine *machine) {
+    return !machine->config || config_given(machine->config, sparse_cost_section.name, table.params[0].key);
+}
+
+const char sparse_unmeasured[] = "what matrices between neurons cost has not been measured on this machine: that of the machine that is built in "
+                                 "counts, and neurons may count too much";
+
 double sparse_any(double part, double places) {
     return 1 - pow(1 - fmin(part, 1), places);
 }

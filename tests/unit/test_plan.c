@@ -350,13 +350,16 @@ static void test_time_full(void **state) {
 /** The same of charges: those of neurons in the zone, of which more spikes make more. */
 static void test_time_charges(void **state) {
     (void)state;
-    static const char text[] = "simulation: {dt: 0.5 ms}\nnetwork: {neurons: 96, slow: none, fast: all_to_all}\nneuron: {zone: 0.3}\ntask: {kind: autoencode}\n"
-                               "learning: {rule: exact_gradient, batch: 16}\n";
+    static const char format[] = "simulation: {dt: 0.5 ms}\nnetwork: {neurons: 96, slow: none, fast: all_to_all, start_range: [0, 0.5]}\n"
+                                 "neuron: {model: %s, zone: 0.3}\ntask: {kind: autoencode}\nlearning: {rule: exact_gradient, batch: 16}\n";
+    static const struct { const char *model; double of_width, rate; } cases[] = {{"nif", 0.9, 20}, {"nif", 0.9, 100}, {"lif", 0.5, 20}, {"theta", 0.5, 100}};
     const double synapses = 96 * 112; /* with 16 posts for readouts */
-    for (double rate = 20; rate < 200; rate += 80) {
-        const double part = 0.9 * 0.3 + rate * 0.0005, any = 1 - pow(1 - part, 16);
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        char text[512];
+        snprintf(text, sizeof text, format, cases[k].model);
+        const double part = cases[k].of_width * 0.3 + cases[k].rate * 0.0005, any = 1 - pow(1 - part, 16);
         double steps;
-        const plan_seconds s = time_full("11", "50, 50", text, rate, &steps);
+        const plan_seconds s = time_full("11", "50, 50", text, cases[k].rate, &steps);
         near(s.update, 1e-9 * steps * (16 * 96 * 20 * 0.25 + synapses * (0.5 + 16 * part * 3)), 1e-6);
         near(s.learn, 1e-9 * steps * (16 * 96 * 20 * 0.75 + synapses * (any * 5 + 16 * part * 7 + 11.0 / 40 + 16 * part * 13)), 1e-6);
     }

@@ -3,6 +3,7 @@
 
 #include "engram/output.h"
 #include "engram/run_settings.h"
+#include "engram/sparse_costs.h"
 #include "engram/test_settings.h"
 #include "passes.h"
 
@@ -15,7 +16,7 @@ typedef struct {
     const test_settings *test;
 } sizes;
 
-static const double NS = 1e-9, RATE_GUESS = 50 /* Hz */, IN_RANGE = 0.9;
+static const double NS = 1e-9, RATE_GUESS = 50; /* Hz */
 
 static status open_sizes(const context *context, config *config, void **result) {
     const simulation_settings *simulation = config_common(config, "simulation");
@@ -97,10 +98,11 @@ static void output(const void *raw, double rate, plan_files *files) {
 
 /* ---- seconds ---- */
 
-/** Part of neurons, samples and steps in the zone: nearly as wide a part of the range of voltages, and what passes it. Of four networks in their first
- *  iterations and after 24, with 11 to 206 Hz, it was 0.81 to 1.04 times this, in the median 0.99 times. */
+/** Part of neurons, samples and steps in the zone: a part of its width, and what passes it. Of five networks of model nif in their first 6 to 24 iterations,
+ *  with 11 to 380 Hz, it was 0.81 to 1.04 times this; of one of model lif and three of theta, in 1 to 20 iterations, 0.88 to 1.04 times. */
 static double in_zone(const shape *shape, double rate) {
-    return fmin(1, IN_RANGE * shape->model.width + plan_per_step(rate, shape->dt));
+    const double of_width = shape->model.kind == MODEL_NIF ? 0.9 : 0.5;
+    return fmin(1, of_width * shape->model.width + plan_per_step(rate, shape->dt));
 }
 
 /** s of some tiles. @param part of what neurons and the input cost */
@@ -133,6 +135,11 @@ static void seconds_of(const void *raw, const machine *machine, plan_ranks ranks
     s->between = s->tests * plan_between(sizes->test, task_validation_trials(&sizes->task, sizes->samples));
 }
 
+static const char *unmeasured(const void *raw, const machine *machine) {
+    (void)raw;
+    return sparse_measured(machine) ? NULL : sparse_unmeasured;
+}
+
 const plan_hooks differentiable_plan = {
     .open = open_sizes,
     .close = memory_free,
@@ -141,5 +148,6 @@ const plan_hooks differentiable_plan = {
     .output = output,
     .time = seconds_of,
     .costs = differentiable_cost_sections,
+    .unmeasured = unmeasured,
     .calibrate = differentiable_calibrate,
 };

@@ -229,6 +229,10 @@ static void seconds_of(const void *raw, const machine *machine, plan_ranks ranks
     s->between = s->tests * plan_between(sizes->test, task_validation_trials(&sizes->task, sizes->samples));
 }
 
+static const char *unmeasured(const void *raw, const machine *machine) {
+    return ((const sizes *)raw)->shape.full && !sparse_measured(machine) ? sparse_unmeasured : NULL;
+}
+
 const plan_hooks lsnn_plan = {
     .open = open_sizes,
     .close = memory_free,
@@ -237,5 +241,6 @@ const plan_hooks lsnn_plan = {
     .output = output,
     .time = seconds_of,
     .costs = lsnn_cost_sections,
+    .unmeasured = unmeasured,
     .calibrate = lsnn_calibrate,
 };
