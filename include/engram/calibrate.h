@@ -49,7 +49,7 @@ double calibration_median(double *values, int count);
 guard *calibration_guard(const calibration *calibration, const learning_system *system, void *self, const system_facts *facts);
 void calibration_guard_free(guard *guard);
 
-enum { CALIBRATION_COUNTS = 12 };
+enum { CALIBRATION_COUNTS = 16 };
 
 /** A loop of a small network: the fastest of several, mean over ranks. */
 typedef struct {

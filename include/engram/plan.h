@@ -89,6 +89,9 @@ typedef struct plan_hooks {
     /** Sections that it adds to a machine file, in their order there. `exchange` may be among them, to say where it stands, and so may sections of another
      *  system, of which the times of both are made: the first that names a section brings it. Built once; borrowed. NULL: machine and exchange suffice */
     const param_section *(*costs)(int *count);
+    /** What the machine file does not have, as it was measured before there was such a cost, and so counts as on the machine that is built in: a sentence for
+     *  people, borrowed; NULL: all that matters for these sizes is there */
+    const char *(*unmeasured)(const void *sizes, const machine *machine);
     /** What only shows when values of its sections are seen together. NULL: nothing. @return not agreed */
     status (*check_costs)(const machine *machine);
     /** Measure what costs() has: fill the sections, machine_costs(). Collective. */

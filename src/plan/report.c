@@ -131,6 +131,8 @@ static void print_time(const context *context, const plan *plan) {
     if (plan->facts.exchange == EXCHANGE_NODES && plan->ranks.count > 1 && plan->machine.exchange.shared.count == 0)
         log_line(context, "the exchange of spikes through shared memory has not been measured on this machine: it counts as one by MPI; "
                           "engram calibrate measures it");
+    const char *unmeasured = plan->system->unmeasured && !plan->built_in ? plan->system->unmeasured(plan->sizes, &plan->machine) : NULL;
+    if (unmeasured) log_line(context, "%s; engram calibrate measures it", unmeasured);
 }
 
 /* ---- over numbers of ranks ---- */

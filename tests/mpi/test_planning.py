@@ -332,7 +332,19 @@ def test_machine_files(bench):
     assert code == 2 and "is there already" in err, err
     with open(path) as file:
         good = file.read()
-    cases = [("  libraries:", "  # libraries:", r"machine\.libraries"), (r"  memory: 32", "  memory: auto", r"says no machine\.memory: give --memory-per-node GIB"),
+    section = good.split("\nfull:")[1].split("\ndifferentiable:")[0]
+    lists = {key: [float(value) for value in values.split(", ")] for key, values in re.findall(r"^  (\w+): \[(.*?)\]", section, re.M)}
+    assert list(lists) == ["bytes", "forward", "spike", "charge", "backward", "back", "stretch", "gradient", "gradient_charge"], section
+    assert all(len(values) == len(lists["bytes"]) and min(values) > 0 for values in lists.values()), section
+    of_lsnn = dict(re.findall(r"^  (\w+): ([\d.e+-]+) #", good.split("\nlsnn:")[1].split("\nfull:")[0], re.M))
+    assert float(of_lsnn["full_forward"]) > 1 and float(of_lsnn["full_backward"]) > 1, of_lsnn
+    gradients = bench.config("gradients.yaml", "simulation: {dt: 1 ms}\nlearning: {rule: bptt}\nnetwork: {neurons: 100, delays: 1}\ntask: {kind: evidence}\n")
+    earlier = bench.config("earlier.yaml", good.replace(section, "").replace("\nfull:", ""))
+    assert "what matrices between neurons cost has not been measured" in bench.succeed(["plan", gradients, "--machine", earlier])
+    for words_ in (["--machine", path], [], ["--machine", earlier, "-P", "network.delays=2"], ["--machine", earlier, "-P", "learning.connectivity=0.5"]):
+        assert "not been measured" not in bench.succeed(["plan", gradients, *words_]), words_
+    cases = [(r"  bytes: \[6.554e\+04", "  bytes: [1e6", r"full\.bytes: must ascend"), (r"  gradient_charge: \[[^,]*, ", "  gradient_charge: [", r"full\.gradient_charge: has 5 values; needs 6"),
+             ("  libraries:", "  # libraries:", r"machine\.libraries"), (r"  memory: 32", "  memory: auto", r"says no machine\.memory: give --memory-per-node GIB"),
              (r"  disk: [\d.e+]+", "  disk: -3", r"disk"), (r"  ranks: [12] ", "  ranks: 0 ", r"ranks"), (r"  latency: \[[^]]*\]", "  latency: [1, 2, 3]", r"exchange\.latency: has 3 values; needs 1, as many as exchange\.ranks"),
              (r"  latency: 1.5", "  latencies: 1.5", r"latencies.*latency"), (r"  inputs: \[32, 64", "  inputs: [64, 32", r"rls\.inputs: must ascend, but 32 follows 64"),
              (r"  large_bytes: [\d.e+]+", "  large_bytes: 5", r"rls\.large_bytes: 5 must be above cached_bytes")]

@@ -26,21 +26,38 @@ static void near(double got, double wanted, double relative) {
     if (!(fabs(got - wanted) <= relative * fabs(wanted))) fail_msg("got %.17g, wanted %.17g", got, wanted);
 }
 
-/** Of patterns, at 5 Hz on the built-in machine. close_plan() */
-static plan open_plan(const char *text) {
-    plan plan = {.system = &patterns_plan, .rate = 5, .ranks = {1, 64}};
+/** A machine file: the built-in machine, and more sections. */
+static status open_machine(const char *more, machine *machine) {
+    char path[] = "/tmp/engram_machine_XXXXXX";
+    const int descriptor = mkstemp(path);
+    assert_true(descriptor >= 0);
+    dprintf(descriptor, "%s%s", machine_builtin, more);
+    close(descriptor);
+    const status result = machine_open(alone, path, machine);
+    unlink(path);
+    return result;
+}
+
+/** At 5 Hz on the built-in machine, with more sections. close_plan() */
+static plan open_plan_on(const char *more, const char *text) {
+    plan plan = {.rate = 5, .ranks = {1, 64}};
     assert_int_equal(config_read_text(alone, "test", text, strlen(text), NULL, training_schema(), &plan.config), STATUS_OK);
     assert_int_equal(run_prepare(alone, plan.config, system_of(plan.config)), STATUS_OK);
-    assert_int_equal(machine_open(alone, NULL, &plan.machine), STATUS_OK);
+    assert_int_equal(open_machine(more, &plan.machine), STATUS_OK);
+    plan.system = system_of(plan.config)->plan;
     assert_int_equal(status_agree(alone, plan.system->open(alone, plan.config, &plan.sizes)), STATUS_OK);
     plan.system->facts(plan.sizes, &plan.facts);
     return plan;
 }
 
+static plan open_plan(const char *text) {
+    return open_plan_on("", text);
+}
+
 static void close_plan(plan *plan) {
     plan->system->close(plan->sizes);
     machine_close(&plan->machine);
-    network_forget(plan->config);
+    if (plan->system == &patterns_plan) network_forget(plan->config);
     config_free(plan->config);
 }
 
@@ -307,6 +324,77 @@ static void test_machine_shared(void **state) {
     }
 }
 
+/* Of 96 neurons and 112 posts, of which bytes tell: the first of each list counts, and is exact. Gradients have synapses of the input, too, and are larger. */
+static const char full_machine[] =
+    "full: {bytes: [43008, 1e9], forward: [0.5, 50], spike: [2, 50], charge: [3, 50], backward: [5, 50], back: [7, 50], stretch: [%s, 50], gradient: [%s], "
+    "gradient_charge: [13, 50]}\n"
+    "lsnn: {forward: 0, backward: 0, full_forward: 17, full_backward: 19, spike: 0, back: 0, gradient: 0, input: 0, shown: 0, sum: 0, update: 0, rewire: 0}\n"
+    "differentiable: {synapse: 0, neuron: 20, forward: 0.25, update: 0}\n";
+
+/** Seconds of an iteration, and its steps. */
+static plan_seconds time_full(const char *stretch, const char *gradient, const char *text, double rate, double *steps) {
+    char machine[sizeof full_machine + 32];
+    snprintf(machine, sizeof machine, full_machine, stretch, gradient);
+    plan plan = open_plan_on(machine, text);
+    plan.rate = rate;
+    const plan_seconds s = plan_time_of(&plan, 1).of;
+    *steps = (double)plan.facts.loop_steps;
+    close_plan(&plan);
+    return s;
+}
+
+/** Full matrices of networks that learn through their spikes cost what is in them: spikes, samples that can use what comes back, spikes of a stretch. */
+static void test_time_full(void **state) {
+    (void)state;
+    static const char format[] = "simulation: {dt: 1 ms}\nnetwork: {neurons: 96, delays: %d}\ntask: {kind: evidence}\nlearning: {rule: %s, batch: 16}\n";
+    const double fires = 0.05, psi = 2.3 * fires, any = 0.6 * (1 - pow(1 - psi, 16)), synapses = 96 * 112;
+    char bptt[256], eprop[256], delayed[256];
+    double steps;
+    snprintf(bptt, sizeof bptt, format, 1, "bptt"), snprintf(eprop, sizeof eprop, format, 1, "eprop"), snprintf(delayed, sizeof delayed, format, 2, "bptt");
+    plan_seconds s = time_full("1e-6", "1e-6, 1e-6", bptt, 50, &steps);
+    near(s.update, 1e-9 * steps * (96 * 17 + synapses * (0.5 + 16 * fires * 2)), 1e-6);
+    near(s.learn, 1e-9 * steps * (96 * 19 + synapses * (any * 5 + 16 * psi * 7)), 1e-5);
+    s = time_full("1e-6", "1e-6, 1e-6", eprop, 50, &steps);
+    near(s.update, 1e-9 * steps * (96 * 17 + synapses * (0.5 + 16 * fires * 2)), 1e-6);
+    near(s.learn, 1e-9 * steps * 96 * 19, 1e-3);
+    const double more = time_full("1e-6", "11, 11", eprop, 60, &steps).learn - time_full("1e-6", "11, 11", eprop, 50, &steps).learn;
+    near(more, 1e-9 * steps * synapses * 16 * 0.01 * 11, 1e-4); /* what spikes of the input cost is the same */
+    s = time_full("1e-6", "1e-6, 1e-6", delayed, 50, &steps);
+    assert_true(s.update == 0 && s.learn == 0); /* not by full matrices */
+}
+
+/** The same of charges: those of neurons in the zone, of which more spikes make more. */
+static void test_time_charges(void **state) {
+    (void)state;
+    static const char format[] = "simulation: {dt: 0.5 ms}\nnetwork: {neurons: 96, slow: none, fast: all_to_all, start_range: [0, 0.5]}\n"
+                                 "neuron: {model: %s, zone: 0.3}\ntask: {kind: autoencode}\nlearning: {rule: exact_gradient, batch: 16}\n";
+    static const struct { const char *model; double of_width, rate; } cases[] = {{"nif", 0.9, 20}, {"nif", 0.9, 100}, {"lif", 0.5, 20}, {"theta", 0.5, 100}};
+    const double synapses = 96 * 112; /* with 16 posts for readouts */
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        char text[512];
+        snprintf(text, sizeof text, format, cases[k].model);
+        const double part = cases[k].of_width * 0.3 + cases[k].rate * 0.0005, any = 1 - pow(1 - part, 16);
+        double steps;
+        const plan_seconds s = time_full("11", "50, 50", text, cases[k].rate, &steps);
+        near(s.update, 1e-9 * steps * (16 * 96 * 20 * 0.25 + synapses * (0.5 + 16 * part * 3)), 1e-6);
+        near(s.learn, 1e-9 * steps * (16 * 96 * 20 * 0.75 + synapses * (any * 5 + 16 * part * 7 + 11.0 / 40 + 16 * part * 13)), 1e-6);
+    }
+}
+
+/** Files of before there was the section are read, and ones whose lists do not agree refused. */
+static void test_machine_full(void **state) {
+    (void)state;
+    static const struct { const char *more; status result; } cases[] = {
+        {"", STATUS_OK}, {"full: {bytes: [1, 2, 3, 4, 5, 6]}\n", STATUS_OK}, {"full: {bytes: [1, 2, 3, 4, 6, 5]}\n", STATUS_INPUT},
+        {"full: {bytes: [1, 2]}\n", STATUS_INPUT}, {"full: {spike: [1, 2, 3, 4, 5]}\n", STATUS_INPUT}, {"full: {spikes: [1]}\n", STATUS_INPUT}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        machine machine;
+        assert_int_equal(open_machine(cases[k].more, &machine), cases[k].result);
+        if (cases[k].result == STATUS_OK) machine_close(&machine);
+        else status_forget();
+    }
+}
+
 /** What calibrate writes can be read, and says the same. */
 static void test_machine_file(void **state) {
     (void)state;
@@ -335,8 +423,8 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_million), cmocka_unit_test(test_run),  cmocka_unit_test(test_more_ranks_than_neurons), cmocka_unit_test(test_divided_p),
         cmocka_unit_test(test_helpers), cmocka_unit_test(test_time), cmocka_unit_test(test_time_flat), cmocka_unit_test(test_time_of_delays),
-        cmocka_unit_test(test_published_allgather),
-        cmocka_unit_test(test_machine_file), cmocka_unit_test(test_machine_shared),
+        cmocka_unit_test(test_published_allgather), cmocka_unit_test(test_time_full), cmocka_unit_test(test_time_charges),
+        cmocka_unit_test(test_machine_file), cmocka_unit_test(test_machine_shared), cmocka_unit_test(test_machine_full),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();

@@ -113,6 +113,18 @@ void differentiable_tile_forward(tile *tile);
 /** After differentiable_tile_forward(). Leaves scratch->gradient, of this tile alone, the sum over its samples; output is overwritten. */
 void differentiable_tile_backward(tile *tile);
 
+/* costs.c: section `differentiable` of a machine file */
+typedef struct {
+    double synapse, neuron;              /* ns, in a step of a sample, forwards and backwards: of a synapse of the input; of a neuron */
+    double forward;                      /* part of both that is forwards */
+    double update;                       /* ns of a parameter in an iteration */
+} differentiable_costs;
+const param_section *differentiable_cost_sections(int *count);
+void differentiable_calibrate(calibration *calibration);
+/** s of a tile's products of matrices between neurons. @param charged, gated parts of neurons, samples and steps: that release charge; whose s is asked for */
+double differentiable_products_forward(const machine *machine, const shape *shape, double charged);
+double differentiable_products_backward(const machine *machine, const shape *shape, double charged, double gated);
+
 /* ---- parameters ---- */
 
 enum { SYNAPSES_NONE, SYNAPSES_ALL };

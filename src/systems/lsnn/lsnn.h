@@ -264,6 +264,7 @@ void lsnn_test_end(void *self);
 /* costs.c: what networks cost on a machine */
 typedef struct {
     double forward, backward;     /* ns of a neuron in a step of a tile */
+    double full_forward, full_backward; /* the same of full matrices, whose products are in section full (sparse_costs.h) */
     double spike;                 /* ns of a synapse in a step of a tile in which its unit fires in any sample */
     double back;                  /* ns of a synapse in a step of a tile in which psi of its unit is not 0 in any sample */
     double gradient;              /* ns of a post at a spike of a unit in a sample, connected or not */
@@ -271,6 +272,16 @@ typedef struct {
     double sum;                   /* ns of the gradient of an entry of the matrices, for each tile */
     double update, rewire;        /* ns of an entry in an iteration; of one that may be rewired, instead */
 } lsnn_costs;
+/** What products of full matrices are paid for, in a tile. */
+typedef struct {
+    double inputs, neurons, posts, steps;
+    double fires, psi, shown;     /* parts of units and samples, in a step: that spike; whose psi is not 0; of channels of the input, that spike (0: values) */
+    double psi_any;               /* part of units whose psi is not 0 in any sample */
+} lsnn_products;
+/** s of a tile: forwards, backwards, and of the gradient. */
+double lsnn_products_forward(const machine *machine, const lsnn_products *products);
+double lsnn_products_back(const machine *machine, const lsnn_products *products);
+double lsnn_products_gradient(const machine *machine, const lsnn_products *products);
 const param_section *lsnn_cost_sections(int *count);
 void lsnn_calibrate(calibration *calibration);
 /* plan.c */
