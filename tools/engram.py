@@ -458,7 +458,13 @@ class Run:
                 with self.opened(name) as file:
                     of = self.inside(file, name, group)
                     return [text_of(of[str(task)].attrs.get("condition", task)) for task in range(sum(key.isdigit() for key in of))]
-        return [str(task) for task in range(int(self.columns.get("task", np.zeros(0)).max(initial=0)) + 1)]
+        return self.conditions or [str(task) for task in range(int(self.columns.get("task", np.zeros(0)).max(initial=0)) + 1)]
+
+    @property
+    def conditions(self):
+        """Names of tasks as tasks.json has them from the first loop on; [] without it."""
+        names = self.read_json("tasks.json").get("condition", [])
+        return [str(task if name is None else name) for task, name in enumerate(names)] if isinstance(names, list) else []
 
     def task(self, task):
         """Number of a task that is given by name or number."""
@@ -642,11 +648,15 @@ class Run:
 
     @property
     def targets(self):
-        """{task: what it was to do ('target', with 'time' where there is an axis), and what the network made of it}"""
+        """{task: what it was to do ('target', with 'time' where there is an axis), and what the network made of it}; of lsnn tasks with labels 'target' has the
+        class that was wanted in each window, -1: none"""
         if self.system == "patterns":
             return Tasks(self, "targets.h5", "targets")
         short = TARGETS.get(self.system, {})
         found = Tasks(self, "test.h5", "test", short)
+        if self.system == "lsnn" and "target" not in found[0] and "label" in found[0]:
+            found.short = dict(short, target="label")
+            return found
         if not any(name in found[task] for task in found for name in ("target", short.get("target"))):
             raise missing(f"{self.folder} ({self.system}): test.h5, task 0", "entry", "target", found[0])
         return found

@@ -3,7 +3,7 @@ import numpy as np
 from dynamics import SECOND, TEACHER, DynamicsRun, draw_path, draw_phase, draw_raster, draw_tuning, draw_weights
 from plot_curves import learning_curve
 from plot_run import plural, without_deleted
-from plot_style import Panel, Skip, few_ticks, legend_above, titled
+from plot_style import SMALL, Panel, Skip, few_ticks, legend_above, titled
 
 SHOWN_S = 5 # of a trial
 
@@ -30,6 +30,16 @@ def drawn(draw, title, height=62.0, columns=4):
     return Panel(draw_it, height)
 
 
+def draw_scale(axes):
+    """A bar beside the axes, at most a third as high, whose length in x is a round number."""
+    (low, high), beside = axes.get_ylim(), axes.get_yaxis_transform()
+    most = (high - low) / 3
+    ten = 10.0**np.floor(np.log10(most))
+    length = max(factor * ten for factor in (1, 2, 5) if factor * ten <= most)
+    axes.plot([1.02, 1.02], [low, low + length], color=TEACHER, linewidth=1.5, solid_capstyle="butt", transform=beside, clip_on=False, gid="scale")
+    axes.text(1.03, low, f"{length:g} in x", rotation=90, ha="left", va="bottom", fontsize=SMALL, transform=beside)
+
+
 def state(plot_run, options):
     run = opened(plot_run, "state", "decoded")
     count, score = run.test("state").shape[2], run.test("trial_nerr")[0]
@@ -38,6 +48,7 @@ def state(plot_run, options):
         draw_path(axes, run, span=(0, SHOWN_S))
         low, high = axes.dataLim.y0, axes.dataLim.y1
         axes.set_ylim(low - 0.03 * (high - low), high + 0.03 * (high - low))  # the legend is above
+        draw_scale(axes)
     return drawn(draw, f"{how(plot_run)}: state and what is decoded, first trial (nerr {score:.2g})", min(110.0, 34 + 14.0 * count))
 
 
@@ -86,7 +97,8 @@ def balance(plot_run, options):
 
     def draw(axes):
         axes.plot(ratio, correlation, "o", color=SECOND, markersize=2.5, gid="balance")
-        axes.axvline(1, color=TEACHER, linewidth=0.6, linestyle="--")
+        axes.axvline(1, color=TEACHER, linewidth=0.6, linestyle="--", label="1: as much of both")
+        axes.legend()
         axes.set(xlabel="Inhibition over excitation of a neuron", ylabel="Their correlation")
         for axis in (axes.xaxis, axes.yaxis):
             few_ticks(axis)

@@ -4,12 +4,13 @@ import numpy as np
 from dynamics import shade_deleted
 from plot_curves import LINES, learning_curve
 from plot_dendritic import rates
-from plot_run import plural
-from plot_style import EXCITATORY, GREY, INHIBITORY, NETWORK, TARGET, Panel, Skip, few_ticks, legend_above, titled
+from plot_run import choose, plural
+from plot_style import EXCITATORY, GREY, INHIBITORY, NETWORK, SMALL, TARGET, Panel, Skip, few_ticks, legend_above, titled
 from tasks import draw_confusion
 
 READOUTS = 3  # that are drawn
-SHOWN = 60    # neurons with a voltage or threshold of their own line, at most
+SHOWN = 8     # neurons with a voltage or threshold of their own line, at most
+BINS = (8, 60)  # of a histogram of weights, at least and at most; between them one for every four weights
 PATHS = 6     # of an agent
 BLOCKS = 240  # of a matrix, across and down, at most
 
@@ -28,9 +29,22 @@ def rows_of_sample(run):
             values = first(run, name)
             changes = (np.ptp(values, axis=0) > 0) & (~deleted if deleted is not None else True)
             if changes.any():
-                rows.append((label, "lines", values[:, changes][:, :SHOWN]))
+                rows.append((label, "lines", values[:, changes]))
     rows.append(("Readout", "readout", first(run, "readout")))
+    if run.has("test.h5", "test/0/label") and (first(run, "label") >= 0).any() and "steps" in run.data("test.h5", "test/0/label").attrs:
+        rows.append(("Wanted\nclass", "classes", first(run, "label")))
     return rows
+
+
+def draw_classes(axes, labels, length, end):
+    """A bar in each window that has a label, as high as its class. @param length of a window, s @param end of the last"""
+    begins = end - length * np.arange(len(labels), 0, -1)
+    has = labels >= 0
+    axes.hlines(labels[has], begins[has], begins[has] + length, color=TARGET, linewidth=2.5, gid="wanted")
+    axes.set_ylim(-0.6, max(1, labels.max()) + 0.6)
+    if has.sum() <= 12:
+        for at, label in zip(begins[has] + length / 2, labels[has]):
+            axes.annotate(f"{label}", (at, label), xytext=(0, 2 if label == 0 else -2), textcoords="offset points", ha="center", va="bottom" if label == 0 else "top", fontsize=SMALL)
 
 
 def sample(run, options):
@@ -54,10 +68,13 @@ def sample(run, options):
             elif kind == "values" and values.shape[1] > READOUTS:
                 axes.imshow(values.T, aspect="auto", cmap="Greys", interpolation="nearest", extent=(time[0] - ms / 1000, time[-1], -0.5, values.shape[1] - 0.5), origin="lower")
             elif kind == "lines":
-                axes.plot(time, values, color=GREY, linewidth=0.3, alpha=0.7, rasterized=True)
-                axes.plot(time, values.mean(axis=1), color=TARGET, linewidth=0.9, label="mean")
-                axes.plot([], [], color=GREY, linewidth=0.5, label=plural(values.shape[1], "neuron"))
+                shown, count = choose(np.arange(values.shape[1]), SHOWN), values.shape[1]
+                axes.plot(time, values[:, shown], color=GREY, linewidth=0.5, alpha=0.7, rasterized=True)
+                axes.plot(time, values.mean(axis=1), color=TARGET, linewidth=0.9, label=f"mean of {plural(count, 'neuron')}")
+                axes.plot([], [], color=GREY, linewidth=0.5, label=f"{len(shown)} of them" if len(shown) < count else "each")
                 legend_above(axes)
+            elif kind == "classes":
+                draw_classes(axes, values, int(run.data("test.h5", "test/0/label").attrs["steps"]) * ms / 1000, time[-1])
             else:
                 name = "class" if kind == "readout" and run.has("test.h5", "test/0/confusion") and values.shape[1] > 1 else label.lower()
                 for k in range(min(READOUTS, values.shape[1])):
@@ -67,7 +84,7 @@ def sample(run, options):
                 if values.shape[1] > 1 or (kind == "readout" and target is not None):
                     legend_above(axes)
             axes.set_ylabel(label)
-            few_ticks(axes.yaxis, 3)
+            few_ticks(axes.yaxis, 3, integer=kind == "classes")
         grid[-1].set_xlim(0, time[-1])
         grid[-1].set_xlabel("Time (s)")
         figure.align_ylabels()
@@ -118,17 +135,19 @@ def weights(run, options):
         raise Skip("there is no synapse")
 
     def draw(figure):
-        axes = figure.subplots()
+        grid = figure.subplots(len(found), 1, sharex=True, squeeze=False)[:, 0]
         low, high = np.percentile(np.concatenate([values for _, values in found]), [0.2, 99.8])
-        edges = np.linspace(low, high if high > low else low + 1, 61)
-        looks = LINES + [(NETWORK, ":"), (EXCITATORY, "-"), (TARGET, "--")]
-        for (name, values), (colour, line) in zip(found, looks):
-            axes.hist(values, edges, weights=np.full(len(values), 100 / len(values)), histtype="step", color=colour, linestyle=line, linewidth=1, label=f"{name} ({len(values):,})")
-        axes.set(xlabel="Weight", ylabel="Synapses of a kind\n(% per bin)")
-        few_ticks(axes.yaxis)
-        legend_above(axes, 3)
+        for axes, (name, values) in zip(grid, found):
+            bins = int(np.clip(len(values) // 4, *BINS))
+            axes.hist(values, np.linspace(low, high if high > low else low + 1, bins + 1), weights=np.full(len(values), 100 / len(values)), color=NETWORK, label=f"{name}: {plural(len(values), 'synapse')}", gid=f"weights {name}")
+            axes.axvline(0, color=TARGET, linewidth=0.4)
+            axes.set_ylabel("% per bin")
+            few_ticks(axes.yaxis, 3)
+            legend_above(axes)
+        grid[-1].set_xlabel("Weight")
+        figure.align_ylabels()
         titled(figure, "Weights after training")
-    return Panel(draw, 54)
+    return Panel(draw, 20 + 17 * len(found))
 
 
 def share_of_signs(signs, width):

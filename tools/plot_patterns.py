@@ -111,7 +111,7 @@ def scores(run, options):
             histogram(left, single, r_edges, (GREY, (0, (3, 1))), f"single trials, median {signed(np.median(np.concatenate(single)))}" if len(single[0]) else "")
             histogram(left, mean, r_edges, (NETWORK, "-"), f"mean of trials, {signed(np.median(np.concatenate(mean)))}")
             histogram(right, [np.clip(one, low, limit) for one in gain], slope_edges, (NETWORK, "-"), f"median {signed(np.median(np.concatenate(gain)))}")
-            right.axvline(1, color=TARGET, linewidth=0.6, linestyle=(0, (3, 1.5)))
+            right.axvline(1, color=TARGET, linewidth=0.6, linestyle=(0, (3, 1.5)), label="1: as large as the target")
             left.set_ylabel(f"{name}\n(% per bin)")
             for axes in (left, right):
                 few_ticks(axes.yaxis, 3)
@@ -281,7 +281,7 @@ def mean_rates(run, options):
             label = f"r = {signed(correlation(wanted, fired))}, slope {signed(slope(wanted, fired))}"
             axes.scatter(wanted, fired, s=7, marker=MARKERS[k % len(MARKERS)], linewidths=0.5, facecolors="none" if k % 2 else colour_of(task, tasks)[0], edgecolors=colour_of(task, tasks)[0], alpha=0.8,
                          label=f"{run.task_title(task)}: {label}" if len(tasks) > 1 else label, rasterized=len(gids) > 500, gid=f"rates {task}")
-        axes.plot([low, high], [low, high], color=TARGET, linewidth=0.6, zorder=3)
+        equal = axes.plot([low, high], [low, high], color=TARGET, linewidth=0.6, zorder=3, label="equal rates")
         axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), xlabel="Target: mean rate (Hz)", ylabel="Trained network:\nmean rate (Hz)")
         axes.set_aspect("equal", "box")
         for axis in (axes.xaxis, axes.yaxis):
@@ -291,7 +291,9 @@ def mean_rates(run, options):
                 axis.set_tick_params(which="minor", labelsize=6)
             else:
                 axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
-        if len(tasks) <= len(TASKS):
+        if len(tasks) > len(TASKS):
+            axes.legend(handles=equal, loc="lower right", bbox_to_anchor=(1.0, 1.0))
+        else:
             axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), handletextpad=0.3) if width_of(figure) > 150 else legend_above(axes, 1)
         note = f"; {plural(silent, 'silent one')} not shown" if silent else ""
         titled(figure, f"Mean rates of {plural(len(gids), 'recorded unit' if recorded else 'neuron')}: PSTH against target{without_deleted([run], 'test.h5')}{note}")

@@ -207,7 +207,7 @@ class Run(engram.Run):
         try:
             return [name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in self.data("targets.h5", f"targets/{kind}_name")[:]]
         except Skip:
-            return []
+            return self.read(lambda: self.conditions, []) if kind == "condition" else []
 
     def task_title(self, task):
         """A task as it is told of: by the name of its condition, if it has one."""

@@ -195,7 +195,7 @@ typedef struct learning_system {
 
     /* ---- tests: the run spreads trials over groups of ranks and adds up what they leave ---- */
 
-    /** What a task is called, for test.json; NULL hook or NULL: it has no name. Not collective. */
+    /** What a task is called, for the log and files; NULL hook or NULL: it has no name. Not collective. */
     const char *(*task_name)(const void *self, int task);
     /** Weights are in place. Log what was done. Called only if something is asked for. @return not agreed: STATUS_INPUT for what this system cannot do */
     status (*perturb)(void *self, const perturbation_settings *settings);

@@ -1,6 +1,7 @@
 /* A sparse plastic set on top of the static network (Arthur et al. 2023, Kim et al. 2023; patterns/README.md 3.5): per neuron, or per group of neurons,
  * L_E excitatory and L_I inhibitory partners without replacement, autapses not excluded. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "delays.h"
@@ -90,13 +91,21 @@ static void resolve_auto(separate_parameters *p, const network *network) {
     if (isnan(p->weight_i)) p->weight_i = p->degree_i && !current ? -network->membrane_tau / sqrt((double)p->degree_i) : 0;
 }
 
+/** More partners are asked for than there are: of which kind, and what there is to choose from. */
+static status refuse_degree(const config *config, const separate_parameters *p, int inhibitory, int64_t there) {
+    const char *key = inhibitory ? "inhibitory_in_degree" : "excitatory_in_degree", *kind = inhibitory ? "inhibitory" : "excitatory";
+    const long long degree = (long long)(inhibitory ? p->degree_i : p->degree_e);
+    char active[64] = "";
+    if (p->active_fraction < 1) snprintf(active, sizeof active, " among the most active ones (active_fraction: %g)", p->active_fraction);
+    return config_complain(config, "plastic", key,
+                           "%s%lld %s partners of each neuron are wanted, but the network has %lld %s neurons%s%s; allowed are 0 to %lld",
+                           config_given(config, "plastic", key) ? "" : "auto: ", degree, kind, (long long)there, kind,
+                           !inhibitory && p->partners == PARTNERS_TRAINED ? " that are trained (excitatory_partners)" : "", active, (long long)there);
+}
+
 static status check_pools(const config *config, const separate_parameters *p, const pool pools[2]) {
-    if (p->degree_e > pools[0].count)
-        return config_complain(config, "plastic", "excitatory_in_degree", "%lld partners wanted, but there are %lld", (long long)p->degree_e,
-                               (long long)pools[0].count);
-    if (p->degree_i > pools[1].count)
-        return config_complain(config, "plastic", "inhibitory_in_degree", "%lld partners wanted, but there are %lld", (long long)p->degree_i,
-                               (long long)pools[1].count);
+    if (p->degree_e > pools[0].count) return refuse_degree(config, p, 0, pools[0].count);
+    if (p->degree_i > pools[1].count) return refuse_degree(config, p, 1, pools[1].count);
     if (p->degree_e + p->degree_i == 0)
         return config_complain(config, "plastic", "excitatory_in_degree",
                                "no plastic synapses at all; give excitatory_in_degree or inhibitory_in_degree (auto follows the static network)");

@@ -51,24 +51,25 @@ typedef struct {
     float *value;                 /* [pixels] scratch */
 } sequential_images;
 
-static status refuse_pixels(const task_setting *setting, const parameters *p, const char *path, const idx_file *file, int pixels) {
+/** Of images: height and width in pixels. */
+typedef struct { int rows, columns; } size_in_pixels;
+
+static status refuse_shape(const task_setting *setting, const parameters *p, const char *path, const idx_file *file, size_in_pixels trained) {
     char *to_train_with = config_resolve_path(setting->config, p->path);
-    status refused = status_fail(STATUS_INPUT, "%s: has images of %d x %d pixels, but those to train with, %s, have %d pixels", path, file->rows, file->columns,
-                                 to_train_with, pixels);
+    status refused = status_fail(STATUS_INPUT, "%s: has images of %d x %d pixels, but those to train with, %s, have %d x %d", path, file->rows, file->columns,
+                                 to_train_with, trained.rows, trained.columns);
     free(to_train_with);
     return refused;
 }
 
-/** Which images there are, and how large. @param[out] pixels */
-static status look(const task_setting *setting, const parameters *p, task_set set, int *pixels, int64_t *count) {
+/** Which images there are, and how large: those of a test as those to train with. @param[in,out] size */
+static status look(const task_setting *setting, const parameters *p, task_set set, size_in_pixels *size, int64_t *count) {
     char *path = config_resolve_path(setting->config, set == TASK_TEST ? p->test_path : p->path);
     idx_file file;
     status read = idx_open(path, file_open_input(path), IDX_IMAGES, &file);
     if (read == STATUS_OK) {
-        const int each = file.rows * file.columns;
-        if (set == TASK_TEST && each != *pixels)
-            read = refuse_pixels(setting, p, path, &file, *pixels);
-        *pixels = each, *count = file.count;
+        if (set == TASK_TEST && (file.rows != size->rows || file.columns != size->columns)) read = refuse_shape(setting, p, path, &file, *size);
+        *size = (size_in_pixels){file.rows, file.columns}, *count = file.count;
         idx_close(&file);
     }
     free(path);
@@ -77,11 +78,12 @@ static status look(const task_setting *setting, const parameters *p, task_set se
 
 static status shape_of(const task_setting *setting, const void *raw, task_shape *shape) {
     const parameters *p = raw;
-    int pixels = 0;
+    size_in_pixels size = {0};
     int64_t count[TASK_FILES];
-    status read = look(setting, p, TASK_TRAIN, &pixels, &count[TASK_TRAIN]);
-    if (read == STATUS_OK) read = look(setting, p, TASK_TEST, &pixels, &count[TASK_TEST]);
+    status read = look(setting, p, TASK_TRAIN, &size, &count[TASK_TRAIN]);
+    if (read == STATUS_OK) read = look(setting, p, TASK_TEST, &size, &count[TASK_TEST]);
     if (read != STATUS_OK) return read;
+    const int pixels = size.rows * size.columns;
     if (p->samples != PARAM_AUTO_INTEGER && p->samples > count[TASK_TRAIN])
         return config_complain(setting->config, TASK_SECTION, "samples", "%lld, but path has %lld images", (long long)p->samples, (long long)count[TASK_TRAIN]);
     const int64_t steps = pixels + p->cue_steps;

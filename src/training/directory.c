@@ -20,6 +20,7 @@
 #include "engram/version.h"
 #include "metrics.h"
 #include "metrics_file.h"
+#include "task_names.h"
 
 char *results_path(const results *results, const char *name) {
     char *path;
@@ -49,7 +50,7 @@ static int make_directories(const char *directory) {
  *  @return a name from index 0 on, NULL behind the last */
 static const char *result_file(int index) {
     static const char *const common[] = {"run.json", "spikes.h5", "report.h5", "nodes.h5", "node_types.csv", "edges.h5", "edge_types.csv",
-                                         "circuit_config.json", "test.h5", "test.json"};
+                                         "circuit_config.json", "test.h5", "test.json", TASKS_FILE};
     enum { COMMON = sizeof common / sizeof *common };
     if (index < COMMON) return common[index];
     index -= COMMON;

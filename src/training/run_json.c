@@ -11,6 +11,7 @@
 #include "engram/version.h"
 #include "metrics_file.h"
 #include "run_json.h"
+#include "task_names.h"
 
 void json_print_text(FILE *file, const char *text) {
     char *valid = utf8_from_bytes(text);
@@ -95,10 +96,12 @@ static void print_last(FILE *file, const learning_system *system, const metrics_
     fputs(",\n", file);
 }
 
-static void print_tests(FILE *file, const testing *tests) {
+static void print_tests(FILE *file, const run_subject *subject, const testing *tests) {
     fputs("  \"test\": [", file);
     for (int task = 0; tests && task < testing_tasks(tests); task++) {
-        fprintf(file, "%s\n    {\"task\": %d, \"trials\": %d, ", task ? "," : "", task, testing_trials_each(tests));
+        fprintf(file, "%s\n    {\"task\": %d, ", task ? "," : "", task);
+        task_print_name(file, subject, task);
+        fprintf(file, "\"trials\": %d, ", testing_trials_each(tests));
         json_print_figures(file, testing_figures(tests, task), 0, ", ");
         fputs("}", file);
     }
@@ -169,7 +172,8 @@ static void print_run(FILE *file, const results *results, const run_ending *endi
     fputs(all->system.count ? ",\n" : "", file);
     print_last(file, results->system, ending->last);
     print_best(file, results->system, ending->best);
-    print_tests(file, ending->tests);
+    const run_subject subject = {results->context, results->system, results->self, facts};
+    print_tests(file, &subject, ending->tests);
     fprintf(file, "  \"timers\": \"%s\",\n", ending->timers->wait_timed ? "detailed" : "plain");
     print_spreads(file, "phase_seconds", phase_names, all->phases, PHASES);
     fprintf(file, "  \"useful_seconds\": {\"min\": %.6g, \"mean\": %.6g, \"max\": %.6g},\n", all->useful.least, all->useful.mean, all->useful.largest);

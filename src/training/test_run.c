@@ -20,6 +20,7 @@
 #include "run_json.h"
 #include "resume.h"
 #include "start.h"
+#include "task_names.h"
 #include "testing.h"
 
 /** The job, divided. */
@@ -246,18 +247,30 @@ static status run_trials(test_job *job) {
     return result;
 }
 
+/** Characters of a name in UTF-8; 0 for NULL. */
+static int columns_of(const char *name) {
+    int count = 0;
+    for (; name && *name; name++) count += (*name & 0xC0) != 0x80;
+    return count;
+}
+
 /** A table: a line a task, a column a figure. */
 static void show_results(const test_job *job) {
     enum { WIDTH = 10, LINE_BYTES = 1024 };
     char line[LINE_BYTES];
     log_line(&job->groups.mine, "%lld trials in %.2f s", (long long)(job->tasks * job->trials), job->tested);
     const figure_list *first = testing_figures(job->results, 0);
-    int at = snprintf(line, sizeof line, "task  trials");
+    const run_subject subject = subject_of(job);
+    int wide = 4;
+    for (int task = 0; task < job->tasks; task++) wide = columns_of(task_name(&subject, task)) > wide ? columns_of(task_name(&subject, task)) : wide;
+    int at = snprintf(line, sizeof line, "%*s  trials", -wide, "task");
     for (int f = 0; f < first->count && at < LINE_BYTES; f++) at += snprintf(line + at, sizeof line - (size_t)at, "  %*s", WIDTH, first->entry[f].name);
     log_line(&job->groups.mine, "%s", line);
     for (int task = 0; task < job->tasks; task++) {
         const figure_list *figures = testing_figures(job->results, task);
-        at = snprintf(line, sizeof line, "%4d  %6lld", task, (long long)job->trials);
+        const char *name = task_name(&subject, task);
+        at = name ? snprintf(line, sizeof line, "%s%*s  %6lld", name, wide - columns_of(name), "", (long long)job->trials)
+                  : snprintf(line, sizeof line, "%*d  %6lld", wide, task, (long long)job->trials);
         for (int f = 0; f < figures->count && at < LINE_BYTES; f++) {
             const figure *figure = &figures->entry[f];
             int width = (int)strlen(figure->name) > WIDTH ? (int)strlen(figure->name) : WIDTH;
@@ -275,13 +288,9 @@ static void print_key(FILE *file, const char *indent, const char *key, double va
 }
 
 static void print_task(FILE *file, const test_job *job, int task) {
-    const char *name = job->system->task_name ? job->system->task_name(job->self, task) : NULL;
+    const run_subject subject = subject_of(job);
     fprintf(file, "    {\"task\": %d, ", task);
-    if (name) {
-        fputs("\"condition\": ", file);
-        json_print_text(file, name);
-        fputs(", ", file);
-    }
+    task_print_name(file, &subject, task);
     json_print_figures(file, testing_figures(job->results, task), 0, ", ");
     fprintf(file, "}%s\n", task + 1 == job->tasks ? "" : ",");
 }

@@ -2,10 +2,12 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engram/clock.h"
 #include "engram/memory.h"
+#include "task_names.h"
 #include "trial_spikes.h"
 
 struct testing {
@@ -56,8 +58,10 @@ static void show_progress(testing *testing, int task, int64_t number, int64_t al
     int64_t done = number / plan->groups + 1, mine = (all + plan->groups - 1) / plan->groups;
     clock_format((now - testing->started) / (double)done * (double)(mine - done), left, sizeof left);
     const learning_system *system = testing->subject.system;
-    log_line(testing->subject.context, "trial %*lld/%lld  task %d  %s %.3f  left %s", snprintf(NULL, 0, "%lld", (long long)all), (long long)(number + 1),
-             (long long)all, task, system->metric_count ? system->metrics[0].name : "score", score, left);
+    char *told = task_told(&testing->subject, task);
+    log_line(testing->subject.context, "trial %*lld/%lld  %s  %s %.3f  left %s", snprintf(NULL, 0, "%lld", (long long)all), (long long)(number + 1),
+             (long long)all, told, system->metric_count ? system->metrics[0].name : "score", score, left);
+    free(told);
     testing->shown = now;
 }
 
@@ -163,7 +167,7 @@ status testing_write(const testing *testing, const char *path, const char *confi
     for (int task = 0; task < testing->tasks; task++) {
         snprintf(name, sizeof name, "test/%d", task);
         h5_group(file, name);
-        const char *called = subject->system->task_name ? subject->system->task_name(subject->self, task) : NULL;
+        const char *called = task_name(subject, task);
         if (called) h5_attribute_text(file, name, "condition", called);
         if (subject->system->test_write) subject->system->test_write(subject->self, task, file);
         if (!testing->spikes) continue;

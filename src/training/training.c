@@ -21,6 +21,7 @@
 #include "resume.h"
 #include "spool.h"
 #include "start.h"
+#include "task_names.h"
 #include "testing.h"
 
 /** Everything that lives for the length of a training run. */
@@ -75,13 +76,20 @@ static double seconds_of_tests_left(const training *training, int64_t loop) {
     return training->tested / (double)training->tests_between * (double)(training->loops / every - loop / every);
 }
 
+static run_subject subject_of(const training *training) {
+    return (run_subject){training->context, training->system, training->self, &training->facts};
+}
+
 static void show_progress(const training *training, const metrics_row *row) {
     char left[32], metrics[256];
     const long long loops = training->loops;
     show_metrics(training->system, row, metrics, sizeof metrics);
     clock_format(training->progress.seconds / (double)row->loop * (double)(loops - row->loop) + seconds_of_tests_left(training, row->loop), left, sizeof left);
-    log_line(training->context, "loop %*lld/%lld  task %d  %6.3f Hz%s  %.2f s  left %s", snprintf(NULL, 0, "%lld", loops), (long long)row->loop, loops,
-             row->task, row->rate_hz, metrics, row->seconds, left);
+    const run_subject subject = subject_of(training);
+    char *task = task_told(&subject, row->task);
+    log_line(training->context, "loop %*lld/%lld  %s  %6.3f Hz%s  %.2f s  left %s", snprintf(NULL, 0, "%lld", loops), (long long)row->loop, loops, task,
+             row->rate_hz, metrics, row->seconds, left);
+    free(task);
 }
 
 /** Of the network in a loop, Hz. */
@@ -117,10 +125,6 @@ static pulse observe_loop(training *training, const loop *loop) {
     }
     if (loop->last && training->output->report.count) pulse_observe(&pulse, &training->report, report_recorder_step);
     return pulse;
-}
-
-static run_subject subject_of(const training *training) {
-    return (run_subject){training->context, training->system, training->self, &training->facts};
 }
 
 /** Trials with frozen weights, the same as "engram test" runs; between loops on samples kept for that, where there are any. Collective.
@@ -313,6 +317,7 @@ static status run_loops(training *training) {
 /** A test's table: the first figures of every task, as far as they are defined. */
 static void describe_tests(const training *training) {
     const testing *tests = training->tests;
+    const run_subject subject = subject_of(training);
     for (int task = 0; task < testing_tasks(tests); task++) {
         const figure_list *figures = testing_figures(tests, task);
         char text[256] = "";
@@ -321,7 +326,9 @@ static void describe_tests(const training *training) {
             const double value = figures->entry[f].value;
             if (!isnan(value)) used += (size_t)snprintf(text + used, sizeof text - used, ", %s %.3f", figures->entry[f].name, value);
         }
-        log_line(training->context, "test: task %d, %d trials, weights frozen: %.3f Hz%s", task, testing_trials_each(tests), figures->entry[0].value, text);
+        char *told = task_told(&subject, task);
+        log_line(training->context, "test: %s, %d trials, weights frozen: %.3f Hz%s", told, testing_trials_each(tests), figures->entry[0].value, text);
+        free(told);
     }
 }
 
@@ -474,6 +481,8 @@ static status open_run(training *training, const run_options *options, const res
         result = go_on(training, point);
         if (result == STATUS_OK) result = results_rewind(context, &training->results, training->parameters, point->loop);
     }
+    const run_subject subject = subject_of(training);
+    if (result == STATUS_OK) result = status_agree(context, context->rank == 0 ? results_write_tasks(&training->results, &subject) : STATUS_OK);
     return result == STATUS_OK ? inputs_keep(context, training->results.directory, training->config, training->inputs) : result;
 }
 

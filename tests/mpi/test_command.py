@@ -135,6 +135,16 @@ def test_bad_values(bench):
     assert "learning.mu" in err and err.count("engram: error") == 1, err
 
 
+def test_too_many_partners(bench):
+    """More plastic inputs of a kind than there are neurons of it: which, what there is, and what is allowed."""
+    config = bench.config("partners.yaml", "network: {neurons: 100, in_degree: 10}\nplastic: {excitatory_in_degree: 64, inhibitory_in_degree: 10}\n")
+    expect(bench, ["check", config], 2, "excitatory_in_degree", "64 excitatory partners of each neuron are wanted, but the network has 50 excitatory neurons; allowed are 0 to 50")
+    few = ["-P", "plastic.excitatory_in_degree=50", "-P", "plastic.inhibitory_in_degree=51"]
+    expect(bench, ["check", config, *few], 2, "inhibitory_in_degree", "51 inhibitory partners of each neuron are wanted, but the network has 50 inhibitory neurons; allowed are 0 to 50")
+    expect(bench, ["check", config, *few, "-P", "plastic.active_fraction=0.5", "-P", "plastic.inhibitory_in_degree=26", "-P", "plastic.excitatory_in_degree=25"], 2,
+           "26 inhibitory partners", "25 inhibitory neurons among the most active ones (active_fraction: 0.5); allowed are 0 to 25")
+
+
 def test_refusal_before_warnings(bench):
     """What makes a run refuse is the first that is read, whatever is found on the way to it; warnings stand behind it, once. Where nothing is refused they come before any work."""
     config, ignored = bench.config("small.yaml", SMALL), ["-P", "neuron.threshold_coupling=0.2/ms"]
@@ -405,6 +415,6 @@ def test_launcher_of_another_mpi(bench):
     assert not os.path.exists(bench.path("launched"))
 
 
-run_tests([test_usage, test_launcher_of_another_mpi, test_silence, test_list, test_neuron_refusals, test_bad_values, test_refusal_before_warnings, test_combinations, test_error_is_printed_once, test_data, test_damaged_edges, test_output_directory, test_refused_before_work, test_refused_before_the_network,
+run_tests([test_too_many_partners, test_usage, test_launcher_of_another_mpi, test_silence, test_list, test_neuron_refusals, test_bad_values, test_refusal_before_warnings, test_combinations, test_error_is_printed_once, test_data, test_damaged_edges, test_output_directory, test_refused_before_work, test_refused_before_the_network,
            test_names_that_are_no_text, test_edges,
            test_overwriting_leaves_nothing_behind, test_unwritable_directory, test_check_writes_nothing, test_numeric_failure])

@@ -115,6 +115,9 @@ def test_store_recall(bench):
         recalls += on[3]
         waits = 1 if on[2] else None if on[3] else waits
     assert recalls >= 1 and waits is None, groups
+    stored = [next(int(on[1]) for on in groups[s::-1] if on[2]) if groups[s][3] else -1 for s in range(12)]
+    with h5py.File(os.path.join(out, "test.h5")) as file:  # the bit of the last store, where it is recalled
+        assert file["test/0/label"][:].tolist() == stored and file["test/0/label"].attrs["steps"] == 40, (file["test/0/label"][:], stored)
     x = read(out, "test.h5", "test/0/input")
     bins = sum(sum(on) for on in groups) * 40 * 8
     assert abs(x.sum() / bins - 0.08) < 4 * np.sqrt(0.08 * 0.92 / bins), x.sum() / bins
@@ -172,7 +175,7 @@ def test_images(bench):
             wanted[n, 2 * k], wanted[n, 2 * k + 1] = value[n] < k / 4 <= value[n + 1], value[n] >= k / 4 > value[n + 1]
     wanted[:12, 8], wanted[12:, 9] = value == 1, True
     assert (x == wanted).all(), np.argwhere(x != wanted)
-    assert (read(out, "test.h5", "test/0/confusion").sum(1) == np.bincount(labels[:5])).all()
+    assert (read(out, "test.h5", "test/0/confusion").sum(1) == np.bincount(labels[:5])).all() and read(out, "test.h5", "test/0/label").tolist() == [labels[0]]
     permuted = train(bench, "permuted", {**parameters, "task.order": "permuted"})
     assert (read(permuted, "test.h5", "test/0/input")[12:] == x[12:]).all() and (read(permuted, "test.h5", "test/0/input") != x).any()
 
@@ -473,13 +476,14 @@ def test_plan(bench):
 def test_refused(bench):
     """One message, with what is allowed, and exit code 2."""
     config, (pictures, _, _) = bench.config("empty.yaml", "{}"), images(bench)
-    wrong = idx(bench, "wrong.idx", np.full(12, 3))
+    wrong, wide = idx(bench, "wrong.idx", np.full(12, 3)), idx(bench, "wide.idx", np.zeros((5, 2, 6)))  # as many pixels as 3 x 4
     for parameters, words in (({"simulation.dt": "0.5 ms"}, "simulation.dt"), ({"simulation.reset": "never"}, "reset"), ({"simulation.baseline": "1 s"}, "baseline"),
                               ({"simulation.loop_duration": "1 s"}, "loop_duration"), ({"network.signs": "dale"}, "connectivity"), ({"neuron.refractory": "1 ms"}, "refractory"), ({"neuron.tau_adaptation": "[3, 2]"}, "the shortest"),
                               ({"task.recall_delay": 0}, "recall_delay"), ({"task.symbols": 200, "task.recall_delay": 0.5}, "recall_delay"), ({"task.rate": "1000 Hz"}, "spikes a step"),
                               ({"task.duration": "1500 ms", "task.symbols": 100}, "at most 65535"), ({**EVIDENCE, "task.cues": 4}, "odd"),
                               ({**pictures, "task.classes": 2}, "label 2 of image 2"), ({**pictures, "task.labels_path": wrong}, "label 3"), ({**pictures, "task.read_steps": 9}, "read_steps"),
-                              ({**pictures, "task.samples": 13}, "12 images"), ({**pictures, "task.samples": 5, "task.validation": 5}, "5 of 5 samples"), ({**pictures, "task.path": "/nowhere"}, "/nowhere"), ({**pictures, "task.test_labels_path": wrong}, "12 labels"), *wrong_tasks(bench)):
+                              ({**pictures, "task.samples": 13}, "12 images"), ({**pictures, "task.samples": 5, "task.validation": 5}, "5 of 5 samples"), ({**pictures, "task.path": "/nowhere"}, "/nowhere"),
+                              ({**pictures, "task.test_path": wide}, f"{wide}: has images of 2 x 6 pixels, but those to train with, {pictures['task.path']}, have 3 x 4"), ({**pictures, "task.test_labels_path": wrong}, "12 labels"), *wrong_tasks(bench)):
         for ranks in (1, 2) if "label" in words else (1,):
             code, _, error = bench.run(["train", config, "-o", bench.path("refused")] + [word for text in given({**SMALL, **parameters}) for word in ("-P", text)], ranks)
             assert code == 2 and words in error and error.count("engram: error") == 1 and not os.path.exists(bench.path("refused")), (parameters, code, error)

@@ -452,6 +452,32 @@ def test_between_loops(bench):
     assert code == 2 and "test.every" in err and "give test.trials" in err and not os.path.exists(bench.path("refused")), err
 
 
+def test_names_of_tasks(bench):
+    """Tasks of recorded conditions go by their names in the log, in the table of a test and in run.json, and in a file that is there before the first loop; a name that is a number is told apart from a number."""
+    bench.config("named.csv", "condition,time_ms,a,b\n" + "".join(f"{name},{t},{8 + 3 * np.sin(t / 30 + k):.3f},{9 + 2 * np.cos(t / 20 + k):.3f}\n" for k, name in enumerate(("go", "7")) for t in range(0, 200, 10)))
+    config = bench.config("named.yaml", "network: {neurons: 20, kind: none}\nplastic: {kind: all_to_all}\nneuron: {noise_sd: 0.9, noise: current}\nstimulus: {start: 10 ms, stop: 20 ms}\n"
+                                        "targets: {kind: file, path: named.csv, quantity: rate}\nlearning: {loops: 2, every: 10 ms}\ntest: {trials: 1}\nguards: {max_rate: 0, min_rate: 0}\n")
+    out = bench.path("named")
+    said = bench.succeed(["train", config, "-o", out], 2)
+    assert "loop 1/2  task go  " in said and "loop 2/2  condition 7  " in said and "test: task go, 1 trials" in said and "test: condition 7, 1" in said, said
+    with open(os.path.join(out, "run.json")) as file:
+        assert [(of["task"], of["condition"]) for of in json.load(file)["test"]] == [(0, "go"), (1, "7")]
+    lines = bench.succeed(["test", out, "-o", bench.path("named.h5"), "--trials", "2"], 2).splitlines()
+    table = next(k for k, line in enumerate(lines) if line.startswith("task  trials"))
+    assert [line.split()[:2] for line in lines[table + 1:table + 3]] == [["go", "2"], ["7", "2"]], lines
+
+    def told():
+        with open(os.path.join(out, "tasks.json")) as file:
+            return json.load(file)
+
+    assert told() == {"condition": ["go", "7"]}
+    os.remove(os.path.join(out, "tasks.json"))  # of an earlier program
+    said = bench.succeed(["train", config, "--resume", out, "-P", "learning.loops=3"])
+    assert "loop 3/3  task go" in said and told() == {"condition": ["go", "7"]}, said
+    bench.succeed(["train", config, "-o", out, "--overwrite", "-P", "targets.kind=sinusoid"])
+    assert not os.path.exists(os.path.join(out, "tasks.json")), "names of a run that was overwritten"
+
+
 if __name__ == "__main__":
-    run_tests([test_between_loops, test_same_bits, test_trials, test_spikes, test_nothing_done_is_nothing, test_deleted_neurons, test_deleted_synapses, test_shuffled_synapses, test_recorded_and_auxiliary, test_noise, test_deleted_spike, test_deleted_spike_with_delays, test_errors,
+    run_tests([test_names_of_tasks, test_between_loops, test_same_bits, test_trials, test_spikes, test_nothing_done_is_nothing, test_deleted_neurons, test_deleted_synapses, test_shuffled_synapses, test_recorded_and_auxiliary, test_noise, test_deleted_spike, test_deleted_spike_with_delays, test_errors,
                test_failures_are_agreed])

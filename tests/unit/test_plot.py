@@ -311,6 +311,42 @@ def test_rasters(bench):
     shutil.rmtree(out)
 
 
+def test_what_lines_are(bench):
+    """A line that marks where values should be says so; dimensions of a state have a scale; weights of each kind are bars of their own."""
+    run = Run(recorded(bench))
+    assert "1: as large as the target" in texts(drawn(run, plot_patterns.scores)[0]) and "equal rates" in texts(drawn(run, plot_patterns.mean_rates)[0])
+    out = bench.train(bench.config("balanced.yaml", OTHERS["balanced"]), "scaled")
+    assert "1: as much of both" in texts(drawn(Run(out), plot_balanced.balance)[0])
+    figure, artists = drawn(Run(out), plot_balanced.state)
+    ends, (low, high) = artists["scale"].get_ydata(), artists["scale"].axes.get_ylim()
+    assert f"{ends[1] - ends[0]:.6g} in x" in texts(figure) and 0.1 < (ends[1] - ends[0]) / (high - low) < 0.34, texts(figure)
+    for system in ("lsnn", "differentiable"):
+        out = bench.train(bench.config(f"{system}.yaml", OTHERS[system]), f"kinds_{system}")
+        kinds = list(Run(out).file("edges.h5")["edges"])
+        figure, _ = drawn(Run(out), plot_gradient.weights)
+        assert len(figure.axes) == len(kinds) and all(axes.patches and axes.patches[0].get_linestyle() == "solid" for axes in figure.axes), kinds
+        assert all(any(text.startswith(f"{kind}: ") and text.endswith("synapses") for text in texts(figure)) for kind in kinds), texts(figure)
+
+
+def test_sample(bench):
+    """Of a sample eight voltages or thresholds, and the mean of all; the class that was wanted, where there is one, in its window."""
+    for system in ("lsnn", "differentiable"):
+        out = bench.train(bench.config(f"{system}.yaml", OTHERS[system].replace("adaptive: 0.5", "adaptive: 1").replace("neurons: 14", "neurons: 40")), f"sample_{system}")
+        name = "Threshold" if system == "lsnn" else "Voltage"
+        values = next(values for label, _, values in plot_gradient.rows_of_sample(Run(out)) if label == name)
+        figure, artists = drawn(Run(out), plot_gradient.sample)
+        axes = next(axes for axes in figure.axes if axes.get_ylabel() == name)
+        assert values.shape[1] > 8 and len(axes.lines) == 10 and {"8 of them", f"mean of {values.shape[1]} neurons"} <= set(texts(figure)), texts(figure)
+        near(axes.lines[8].get_ydata(), values.mean(axis=1), "mean")
+        assert ("wanted" in artists) == (system == "lsnn"), list(artists)
+        if system == "lsnn":
+            label, run = engram_test.read(out, "test.h5", "test/0/label"), load(out)
+            (begin, low), (end, high) = artists["wanted"].get_segments()[0]
+            assert low == high == label[-1] and str(label[-1]) in texts(figure) and abs(end - len(run.test[0]["spikes"]) / 1000) < 1e-9 and abs(end - begin - 0.02) < 1e-9, (begin, end, low, label)
+            confused, shown = run.test[0]["confusion"], run.targets[0]
+            assert confused[label[-1]].sum() > 0 and shown["made"].shape == (len(run.test[0]["spikes"]), 2) and list(shown["target"]) == list(label)
+
+
 def grey_of(colour):
     """0: black, 1: white"""
     return np.dot(plt.matplotlib.colors.to_rgb(colour), (0.299, 0.587, 0.114))
@@ -717,6 +753,10 @@ def test_live_curves(bench):
     state, most = plot_live.State(recorded(bench)), plot_live.SPIKES
     assert "correlation (2 tasks: left solid, right dashed" in plot_live.curve(state, "correlation", "correlation")
     assert "Spikes of loop 60<" in plot_live.raster(state)
+    begun = bench.path("begun")  # what a run has that is at work
+    shutil.rmtree(begun, ignore_errors=True)
+    shutil.copytree(recorded(bench), begun, ignore=shutil.ignore_patterns("*.h5", "run.json", "checkpoint"))
+    assert "(2 tasks: left solid, right dashed" in plot_live.curve(plot_live.State(begun), "correlation", "correlation") and load(begun).tasks == ["left", "right"]
     times, _ = engram_test.spikes(recorded(bench))
     duration = load(recorded(bench)).about["loop_model_ms"]
     latest = np.sort(times[times > (LOOPS - 1) * duration] - (LOOPS - 1) * duration)
@@ -795,4 +835,4 @@ def test_states(bench):
     assert "exit code 4" in open(bench.path("failed.html"), encoding="utf-8").read() and "30 of 60" in open(bench.path("dead.html"), encoding="utf-8").read()
 
 
-run_tests([test_learning_curve, test_units, test_order, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_tuning, test_tasks_not_trained_yet, test_plot_refusals, test_live, test_live_curves, test_states])
+run_tests([test_learning_curve, test_what_lines_are, test_sample, test_units, test_order, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_tuning, test_tasks_not_trained_yet, test_plot_refusals, test_live, test_live_curves, test_states])

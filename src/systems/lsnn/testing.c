@@ -31,7 +31,8 @@ struct lsnn_test {
     uint8_t *spikes, *shown;    /* [T][N], [T][inputs] */
     float *threshold, *readout; /* [T][N], [T][outputs] */
     float *value, *target;      /* [T][inputs], [reads][outputs] of tasks that have them */
-    int label;                  /* of its last window with one */
+    int64_t *label;             /* [labels] wanted class, or TASK_NO_LABEL */
+    int labels;                 /* windows; of tasks with targets 1 for the sample; 0: there are no classes */
 };
 
 int64_t lsnn_trial_samples(const lsnn *net) {
@@ -75,6 +76,8 @@ status lsnn_test_begin(void *raw, const test_setting *setting, int *columns) {
     test->shown = memory_new(MEMORY_OUTPUT, T * (size_t)net->shape.inputs, 1);
     test->threshold = memory_new(MEMORY_OUTPUT, T * N, sizeof(float));
     test->readout = memory_new(MEMORY_OUTPUT, T * outputs, sizeof(float));
+    test->labels = !net->classes ? 0 : net->shape.targets ? 1 : net->shape.reads;
+    test->label = memory_new(MEMORY_OUTPUT, (size_t)test->labels, sizeof *test->label);
     *columns = test->columns = RECORDS + (int)told;
     return STATUS_OK;
 }
@@ -105,9 +108,7 @@ static void keep_first(lsnn *net) {
         for (int n = 0; n < 2 * (shape->reads + 1); n++) test->path[lane * 2 * (shape->reads + 1) + n] = tile->play.path[n * LANES + lane];
     memcpy(test->threshold, net->scratch->trace_threshold, T * N * sizeof(float));
     memcpy(test->readout, net->scratch->trace_readout, T * (size_t)shape->outputs * sizeof(float));
-    test->label = TASK_NO_LABEL;
-    for (int read = 0; read < shape->reads; read++)
-        if (tile->label[read] != TASK_NO_LABEL) test->label = tile->label[read];
+    for (int k = 0; k < test->labels; k++) test->label[k] = tile->label[k];
 }
 
 status lsnn_test_trial(void *raw, const test_trial *trial, double *record) {
@@ -214,6 +215,19 @@ static void write_targets(const lsnn *net, h5_file *file) {
     memory_free(error);
 }
 
+/** The classes that were wanted of the first sample. */
+static void write_labels(const lsnn *net, h5_file *file) {
+    const struct lsnn_test *test = net->test;
+    const int64_t steps = net->shape.read_steps;
+    const bool mine = net->owned.mine > 0;
+    h5_write(file, "test/0/label", h5_slice(H5_INT64, test->labels, mine ? 0 : test->labels, mine ? test->labels : 0), test->label);
+    h5_attribute_text(file, "test/0/label", "help",
+                      net->shape.targets ? "class that was wanted of the first sample of the first trial [1]"
+                                         : "class that was wanted of the first sample of the first trial [window]; -1: none. A window has `steps`; the last "
+                                           "ends with the last step");
+    if (!net->shape.targets) h5_attribute(file, "test/0/label", "steps", H5_INT64, 0, &steps);
+}
+
 /** Where agents went, and how long they took. */
 static void write_paths(const lsnn *net, h5_file *file) {
     const struct lsnn_test *test = net->test;
@@ -244,6 +258,7 @@ void lsnn_test_write(void *raw, int task, h5_file *file) {
     if (net->classes) {
         write_rows(net, file, "test/0/confusion", H5_INT64, net->classes, net->classes, test->confusion);
         h5_attribute_text(file, "test/0/confusion", "help", "windows by label and by what was read [label][class]");
+        write_labels(net, file);
     }
     if (net->shape.targets) write_targets(net, file);
     if (net->shape.acts) write_paths(net, file);
@@ -271,7 +286,7 @@ void lsnn_test_end(void *raw) {
     if (!test) return;
     net->outcome = test->kept, net->rate_cost = test->rate_cost;
     void *arrays[] = {test->count, test->confusion, test->error, test->spikes, test->shown, test->threshold, test->readout, test->value, test->target,
-                      test->visits, test->path, test->goal, test->search};
+                      test->visits, test->path, test->goal, test->search, test->label};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
     memory_free(test);
     net->test = NULL;
