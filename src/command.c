@@ -177,9 +177,11 @@ static status run_command(const context *context, int argc, char **argv) {
     return result;
 }
 
-/** `engram help COMMAND` is `engram COMMAND --help`. @param after the word behind help; "" if there is none */
-static status help(const context *context, const char *after) {
+/** `engram help COMMAND` is `engram COMMAND --help`; options are what they are elsewhere: `engram help --help` is `engram --help`. */
+static status help(const context *context, int argc, char **argv) {
+    const char *after = argc > 2 && argv[2][0] != '-' ? argv[2] : "";
     bool found = !*after;
+    if (argc > 3 && argv[3][0] != '-') return status_agree(context, complain("engram help tells of one command; '", argv[3], "' is one argument too many"));
     for (size_t k = 0; k < sizeof commands / sizeof *commands; k++) found = found || strcmp(after, commands[k]) == 0;
     if (!found) return status_agree(context, unknown_command(after));
     print_help(context, after);
@@ -188,7 +190,7 @@ static status help(const context *context, const char *after) {
 
 int command_run(context *context, int argc, char **argv) {
     version_blas_one_thread();
-    if (argc > 1 && argc < 4 && strcmp(argv[1], "help") == 0) return help(context, argc > 2 ? argv[2] : "");
+    if (argc > 1 && strcmp(argv[1], "help") == 0) return help(context, argc, argv);
     if (has(argc, argv, "--help", "-h")) {
         print_help(context, command_of(argc, argv));
         return STATUS_OK;

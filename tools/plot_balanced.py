@@ -35,7 +35,7 @@ def draw_scale(axes):
     (low, high), beside = axes.get_ylim(), axes.get_yaxis_transform()
     most = (high - low) / 3
     ten = 10.0**np.floor(np.log10(most))
-    length = max(factor * ten for factor in (1, 2, 5) if factor * ten <= most)
+    length = max((factor * ten for factor in (1, 2, 5) if factor * ten <= most), default=ten)
     axes.plot([1.02, 1.02], [low, low + length], color=TEACHER, linewidth=1.5, solid_capstyle="butt", transform=beside, clip_on=False, gid="scale")
     axes.text(1.03, low, f"{length:g} in x", rotation=90, ha="left", va="bottom", fontsize=SMALL, transform=beside)
 

@@ -81,7 +81,7 @@ typedef enum {
     STATIC_LISTS,  /**< targets in 4 bytes */
     STATIC_NARROW, /**< targets in 2 bytes, within slices of the rank's neurons */
     STATIC_BITS,   /**< a bit per neuron of the rank, for dense networks without multiple synapses */
-    STATIC_BLOCKS, /**< synapses with delays of their own, and weights of theirs or not, sorted by delay: flight.h delivers them */
+    STATIC_BLOCKS, /**< synapses with delays of their own, or weights in units, sorted by delay: flight.h delivers them */
 } static_form;
 
 /** The form in which delivery is fastest, of so many typed synapses no two of which connect the same pair. @param targets local neurons */
@@ -96,8 +96,8 @@ typedef enum { BLOCKS_COUNTED, BLOCKS_FIXED, BLOCKS_TOGETHER, BLOCKS_DOUBLE } bl
 /** @param unit, together as static_synapses have them */
 blocks_form static_blocks_form(bool typed, double unit, bool together);
 
-/** The form of so many synapses with delays of their own: BLOCKS, unless the lists of where the delays of sources begin were longer than the synapses, or
- *  delays exceed BLOCKS_LONGEST steps. @param targets local neurons */
+/** The form of so many synapses with delays of their own, or weights in units: BLOCKS, unless the lists of where the delays of sources begin were longer than
+ *  the synapses, or delays exceed BLOCKS_LONGEST steps. @param targets local neurons */
 static_form static_delayed_form(double synapses, double sources, int64_t targets, int longest, blocks_form form);
 
 /** Do weights depend on the two types only? */

@@ -89,14 +89,6 @@ static status choose(const image_setting *setting, const parameters *p, image_se
     return read;
 }
 
-static status refuse_shape(const image_setting *setting, const parameters *p, const char *path, const idx_file *file, const idx *trained) {
-    char *to_train_with = config_resolve_path(setting->config, p->path);
-    status refused = status_fail(STATUS_INPUT, "%s: has images of %d x %d pixels, but those to train with, %s, have %d x %d", path, file->rows, file->columns,
-                                 to_train_with, trained->rows, trained->columns);
-    free(to_train_with);
-    return refused;
-}
-
 /** One set. @param headers only how many there are, of what size @param[in,out] idx the set, and the shape of samples, which is that of the set before */
 static status read_set(const image_setting *setting, const parameters *p, image_set set, bool headers, idx *idx) {
     idx_file file;
@@ -106,8 +98,7 @@ static status read_set(const image_setting *setting, const parameters *p, image_
     status read = open_path(setting, set == IMAGES_TEST ? p->test_path : p->path, IDX_IMAGES, &path, &file);
     if (read == STATUS_OK) {
         read = choose(setting, p, set, &file, &keep, &kept);
-        if (read == STATUS_OK && set == IMAGES_TEST && (file.rows != idx->rows || file.columns != idx->columns))
-            read = refuse_shape(setting, p, path, &file, idx);
+        if (read == STATUS_OK && set == IMAGES_TEST) read = idx_check_shape(&file, setting->config, p->path, idx->rows, idx->columns);
         idx->rows = file.rows, idx->columns = file.columns;
         if (headers) idx->set[set] = (image_data){.type = DATA_BYTES, .count = kept, .each = (int64_t)file.rows * file.columns};
         else if (read == STATUS_OK) read = idx_read_images(&file, keep, &idx->set[set]);

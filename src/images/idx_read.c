@@ -1,6 +1,7 @@
 #include "idx_read.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -116,6 +117,15 @@ status idx_open(const char *path, int descriptor, int axes, idx_file *file) {
     if (read == STATUS_OK) read = check_length(file, file->count * file->rows * file->columns);
     if (read != STATUS_OK) idx_close(file);
     return read;
+}
+
+status idx_check_shape(const idx_file *file, const config *config, const char *others, int rows, int columns) {
+    if (file->rows == rows && file->columns == columns) return STATUS_OK;
+    char *path = config_resolve_path(config, others);
+    status refused = status_fail(STATUS_INPUT, "%s: has images of %d x %d pixels, but those to train with, %s, have %d x %d", file->path, file->rows,
+                                 file->columns, path, rows, columns);
+    free(path);
+    return refused;
 }
 
 void idx_close(idx_file *file) {

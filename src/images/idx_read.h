@@ -26,6 +26,9 @@ enum { IDX_LABELS = 1, IDX_IMAGES = 3 }; /**< axes that are expected, at most */
 status idx_open(const char *path, int descriptor, int axes, idx_file *file);
 void idx_close(idx_file *file);
 
+/** Are images of the shape of others? @param others the file of those to train with, as @p config has it @return as above; the file stays open */
+status idx_check_shape(const idx_file *file, const config *config, const char *others, int rows, int columns);
+
 /** Read the labels. @param[out] labels [count] of the file, memory_free(); NULL on failure @return as above; the file stays open */
 status idx_read_labels(idx_file *file, uint8_t **labels);
 

@@ -45,7 +45,7 @@ static const param parameters[] = {
          "instead of delay: drawn evenly between two ends, [low, high]; two values, two per source ([low, high, low, high]), or two per projection",
          delay_range),
     {"weight_precision", PARAM_CHOICE, UNIT_NONE, "double", 0, 0, "double fixed",
-     "fixed: rounded to multiples of a power of two, the largest up to 4095 of it, where they are clipped: 4 bytes a synapse with a delay of its own, not 12",
+     "fixed: rounded to multiples of a power of two, the largest up to 4095 of it, where they are clipped: 4 bytes a synapse, not 12",
      offsetof(populations_parameters, weight_precision)},
     FLAG("multapses", "true", "a pair may have several synapses: probability is then that it has one at least, and their number is that of its expectation",
          multapses),

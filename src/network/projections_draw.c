@@ -221,10 +221,10 @@ static void weights_from(const projection *one, const synapse_law *law, const ra
 }
 
 static void uniform_delays(const projection *one, const synapse_law *law, const random_place *place, int count, uint16_t *restrict delay) {
-    const double low = one->delay / law->dt, width = (one->delay_high - one->delay) / law->dt;
+    const double low = one->delay / law->dt, width = (one->delay_high - one->delay) / law->dt, most = one->delay_most;
     for (int d = 0; d < count; d++) {
         const double steps = low + width * random_uniform(law->seed, RANDOM_PROJECTION_DELAY, place[d].id, place[d].counter);
-        delay[d] = (uint16_t)(int)(fmax(1, steps) + 0.5);
+        delay[d] = (uint16_t)fmin(most, (int)(fmax(1, steps) + 0.5)); /* a sum that is rounded up to half a step would be one more */
     }
 }
 

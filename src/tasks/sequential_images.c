@@ -54,21 +54,13 @@ typedef struct {
 /** Of images: height and width in pixels. */
 typedef struct { int rows, columns; } size_in_pixels;
 
-static status refuse_shape(const task_setting *setting, const parameters *p, const char *path, const idx_file *file, size_in_pixels trained) {
-    char *to_train_with = config_resolve_path(setting->config, p->path);
-    status refused = status_fail(STATUS_INPUT, "%s: has images of %d x %d pixels, but those to train with, %s, have %d x %d", path, file->rows, file->columns,
-                                 to_train_with, trained.rows, trained.columns);
-    free(to_train_with);
-    return refused;
-}
-
 /** Which images there are, and how large: those of a test as those to train with. @param[in,out] size */
 static status look(const task_setting *setting, const parameters *p, task_set set, size_in_pixels *size, int64_t *count) {
     char *path = config_resolve_path(setting->config, set == TASK_TEST ? p->test_path : p->path);
     idx_file file;
     status read = idx_open(path, file_open_input(path), IDX_IMAGES, &file);
     if (read == STATUS_OK) {
-        if (set == TASK_TEST && (file.rows != size->rows || file.columns != size->columns)) read = refuse_shape(setting, p, path, &file, *size);
+        if (set == TASK_TEST) read = idx_check_shape(&file, setting->config, p->path, size->rows, size->columns);
         *size = (size_in_pixels){file.rows, file.columns}, *count = file.count;
         idx_close(&file);
     }

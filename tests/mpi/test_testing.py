@@ -200,6 +200,30 @@ def test_deleted_synapses(bench):
             assert attribute(thinned, "single_trial_correlation", "/0") < attribute(os.path.join(run, "test.h5"), "single_trial_correlation", "/0") - 0.15
 
 
+FIXED = """\
+simulation:  {dt: 0.5 ms, seed: 2, reset: never}
+network:     {kind: populations, names: [E, I], sizes: [60, 20], types: [excitatory, inhibitory], connections: [20, 10, 15, 8], wiring: in_degree, weight: [87.8, -351.2],
+              weight_cv: 0.3, weight_precision: fixed, background_rate: 8 Hz, background_inputs: [1150, 1050], background_weight: 87.8}
+neuron:      {model: iaf_psc_exp}
+plastic:     {kind: existing, trained: excitatory}
+stimulus:    {start: 10 ms, stop: 20 ms}
+targets:     {kind: sinusoid, duration: 100 ms}
+guards:      {max_rate: 0 Hz, min_rate: 0 Hz}
+learning:    {every: 5 ms, loops: 1}
+test:        {trials: 2}
+"""
+
+
+def test_few_synapses_left(bench):
+    """Synapses in blocks of which a test leaves so few that they are in lists, on some ranks or on all: the same bits on any number of ranks."""
+    for name, text in (("delayed", DELAYED), ("fixed", FIXED), ("fixed_delay", FIXED.replace("fixed,", "fixed, delay: 1.5 ms,"))):
+        run = trained(bench, name, text)
+        for deleted in ("0.5", "0.97"):
+            one = test(bench, run, "few", "--delete-synapses", deleted)
+            for ranks in (2, 4):
+                assert_same(one, test(bench, run, f"few.{ranks}", "--delete-synapses", deleted, ranks=ranks), f"{name}, {deleted} deleted: {ranks} ranks")
+
+
 RECORDED = """\
 simulation: {dt: 1 ms, seed: 5, reset: every_loop}
 network:    {kind: random, neurons: 90, excitatory_fraction: 0.7, probability: 0.3, sigma: 1}
@@ -479,5 +503,5 @@ def test_names_of_tasks(bench):
 
 
 if __name__ == "__main__":
-    run_tests([test_names_of_tasks, test_between_loops, test_same_bits, test_trials, test_spikes, test_nothing_done_is_nothing, test_deleted_neurons, test_deleted_synapses, test_shuffled_synapses, test_recorded_and_auxiliary, test_noise, test_deleted_spike, test_deleted_spike_with_delays, test_errors,
+    run_tests([test_names_of_tasks, test_between_loops, test_same_bits, test_trials, test_spikes, test_nothing_done_is_nothing, test_deleted_neurons, test_deleted_synapses, test_few_synapses_left, test_shuffled_synapses, test_recorded_and_auxiliary, test_noise, test_deleted_spike, test_deleted_spike_with_delays, test_errors,
                test_failures_are_agreed])

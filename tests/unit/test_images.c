@@ -316,7 +316,7 @@ static void test_idx_damaged(void **state) {
     assert_int_equal(mkfifo(in_folder("test"), 0600), 0);
     assert_refused(idx_text(""), "is not a regular file");
     unlink(in_folder("test"));
-    write_bytes("test", (uint8_t[]){0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 2, 7, 9}, 14, false), assert_refused(idx_text(""), "has images of 1 x 2, but");
+    write_bytes("test", (uint8_t[]){0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 2, 7, 9}, 14, false), assert_refused(idx_text(""), "has images of 1 x 2 pixels, but");
 }
 
 /* ---- HDF5 ---- */
@@ -380,7 +380,7 @@ static void test_hdf5(void **state) {
     assert_refused(hdf5_text(", dataset: nan"), "nan at sample 2, pixel 4");
     assert_told(hdf5_text(", dataset: far, divisor: 1e-20"), false, STATUS_INPUT, "stimulus.divisor: divided by it, values of the images go from 0 to inf");
     assert_refused(hdf5_text(", dataset: flat"), "has 1 axes");
-    assert_refused(hdf5_text(", dataset: short"), "'test' has 18 pixels, but those of 'short', to train with, have 17");
+    assert_refused(hdf5_text(", dataset: short"), "'test' has images of 18 pixels, but to train with: ");
     assert_refused(hdf5_text(", dataset: absent"), "absent");
     assert_refused(hdf5_text(", dataset: test"), "test_dataset: 'test' is the dataset to train with, too");
     assert_refused(hdf5_text(", rows: 4"), "rows: 4 does not divide the 18 pixels");

@@ -246,7 +246,10 @@ def test_pages_do_not_drift(bench):
         page = re.sub(r"\\f[BIR]", "", page_of(bench, f"engram-{command}" if command else "engram")).replace("\\-", "-").replace("\\&", "").replace("\\e", "\\").splitlines()
         for line in text.splitlines():
             assert not line or line.endswith(":") or line.strip() in [of.strip() for of in page], f"engram {command}: its page has no line: {line}"
+        assert len(max(text.splitlines(), key=len)) <= 86, f"engram {command} --help: {max(text.splitlines(), key=len)}"
     assert "unknown command 'tran' (did you mean 'train'?)" in ask(bench, "help", "tran", code=2)
+    assert "'plan' is one argument too many" in ask(bench, "help", "train", "plan", code=2)
+    assert ask(bench, "help", "--help") == ask(bench, "--help") and ask(bench, "help", "train", "--help") == ask(bench, "train", "--help")
     systems = re.findall(r"^  ([a-z]+)  ", ask(bench, "list").split("engram list")[0], re.M)
     assert len(systems) > 3 and systems == re.findall(r"^  (\w+)$", summary["Systems"], re.M), systems
     assert all(f"{'targets' if name == 'patterns' else name}.h5" in page_of(bench, "engram").split(".SH FILES")[1] for name in systems), systems

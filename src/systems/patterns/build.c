@@ -115,8 +115,7 @@ static void make_drive(simulation *sim) {
                                             .tau_plastic_own = sim->tau ? sim->tau + sim->part.first : NULL, .tau_plastic = plastic_of(sim)->tau});
 }
 
-/** What delays need, of static synapses and of plastic ones, if there are any yet. The plastic set may have taken synapses out of the network. Collective. */
-static void make_flight(simulation *sim) {
+void build_flight(simulation *sim) {
     const static_synapses *synapses = sim->network.synapses;
     const int of_static = synapses ? synapses->longest : 1, of_plastic = sim->plastic ? sim->plastic->longest : 1;
     const int longest = of_static > of_plastic ? of_static : of_plastic;
@@ -202,7 +201,7 @@ static status make_plastic(simulation *sim, const baseline *baseline) {
     make_drive(sim);
     sim->feedforward = feedforward_new(feedforward, sim->targets.tasks, sim->seed, sim->dt, sim->window, sim->loop_steps);
     sim->arrived = memory_new(MEMORY_BUFFERS, (size_t)(sim->part.total + feedforward->units), sizeof(int32_t));
-    make_flight(sim);
+    build_flight(sim);
     const filter_form form = form_of_filters(sim);
     sim->filter = filter_new(sim->plastic->sources, &form, sim->tau, plastic_of(sim)->tau, 2 * sim->loop_steps);
     int64_t rows = sim->plastic->rows;
@@ -386,7 +385,7 @@ status simulation_build(const system_setting *setting, simulation **result) {
     if (checked == STATUS_OK) checked = network_build(context, config, sim->dt, sim->neurons->model->membrane_tau(sim->neurons), &sim->network);
     if (checked == STATUS_OK) {
         make_drive(sim);
-        make_flight(sim);
+        build_flight(sim);
         checked = build_learning(sim, &request);
     }
     if (checked == STATUS_OK && (purpose == BUILD_TRAIN || purpose == BUILD_CHECK)) warn_of_delays(sim), silence_warn(sim);

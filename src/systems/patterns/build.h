@@ -17,6 +17,10 @@ bool build_learns(config *config, const targets *targets, int64_t gid);
  *  with static synapses */
 double build_baseline(config *config, bool rates_by_siegert, double loop_duration);
 
+/** What delays need, and synapses in blocks, of static synapses and of plastic ones, if there are any yet: made anew where the plastic set has taken synapses
+ *  out of the network, or a test has, which may leave so few that they are in lists. Spikes in flight are forgotten. Collective. */
+void build_flight(simulation *sim);
+
 /** What the baseline run found. */
 typedef struct {
     double *mean_drive;  /**< [mine] mean static drive after the first second (or half of the run) */

@@ -6,6 +6,7 @@
 
 #include "engram/memory.h"
 #include "engram/random.h"
+#include "build.h"
 
 enum { KIND_STATIC, KIND_PLASTIC };
 
@@ -179,6 +180,7 @@ void perturbation_apply(simulation *sim, const perturbation_settings *settings) 
     delete_neurons(sim, perturbation);
     shuffle_synapses(sim, perturbation); /* before any are deleted: what one does is the same with and without the other */
     delete_synapses(sim, perturbation);
+    build_flight(sim); /* of synapses in the form that they have now */
     if (settings->noise == 0) return;
     perturbation->amplitude = settings->noise * sqrt(sim->neurons->model->membrane_tau(sim->neurons) / sim->dt);
     perturbation->normals = memory_new(MEMORY_STATE, 4 * (size_t)sim->part.mine, sizeof(double));

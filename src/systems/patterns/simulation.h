@@ -62,7 +62,7 @@ typedef struct simulation {
     double baseline_settled;  /**< Hz of all neurons there, once settled; NAN without one */
     double baseline_sd;       /**< temporal SD of the static drive there (patterns/README.md 3.6), NAN without */
     timers *timers;           /**< borrowed */
-    spike_flight *flight;     /**< spikes under way through delayed synapses; NULL: all delays are one step */
+    spike_flight *flight;     /**< spikes under way through delayed synapses; NULL: all delays are one step, and static synapses are not in blocks */
     delay_ring *ring;         /**< of static synapses with delays of their own in lists, else NULL */
     block_sums *sums;         /**< of those in blocks, else NULL */
     int32_t *arrived;         /**< [N + units] sources whose spikes reached plastic synapses in the last step, those of units behind those of neurons */
