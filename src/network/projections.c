@@ -154,8 +154,9 @@ static status take_delay(const reading *in, const populations_parameters *p, dou
     if (low != high) return complain(in, low ? DELAY_HIGH : DELAY_LOW, "delay_low and delay_high go together");
     if (low && of_line) return complain(in, DELAY_LOW, "a projection has either delay (and delay_sd) or delay_low and delay_high, and this line has both");
     one->uniform = low;
-    if (low) return status_worse(take_number(in, DELAY_LOW, NAN, MS_MOST, &one->delay), take_number(in, DELAY_HIGH, NAN, MS_MOST, &one->delay_high));
-    status result = take_number(in, DELAY, p->delay.count ? p->delay.values[0] : dt, MS_MOST, &one->delay);
+    status result = low ? take_number(in, DELAY_LOW, NAN, MS_MOST, &one->delay) : STATUS_OK; /* in the order of columns, whatever the compiler's */
+    if (low) return status_worse(result, take_number(in, DELAY_HIGH, NAN, MS_MOST, &one->delay_high));
+    result = take_number(in, DELAY, p->delay.count ? p->delay.values[0] : dt, MS_MOST, &one->delay);
     result = status_worse(result, take_number(in, DELAY_SD, p->delay_sd.values[0], MS_MOST, &one->delay_sd));
     if (!of_line) set_range(p, in->all->populations, one);
     return result;

@@ -53,7 +53,8 @@ double differentiable_products_backward(const machine *machine, const shape *sha
 
 /* ---- measuring ---- */
 
-enum { TIME_FORWARD, TIME_BACKWARD, COUNT_CHARGED, COUNT_GATED, COUNT_PARAMETERS, COUNT_SLOW, COUNT_FAST, COUNT_SHOWN };
+enum { TIME_FORWARD, TIME_BACKWARD, COUNT_CHARGED, COUNT_GATED, COUNT_PARAMETERS, COUNT_SLOW, COUNT_FAST, COUNT_SHOWN, COUNTS };
+_Static_assert((int)COUNTS <= (int)CALIBRATION_COUNTS, "counts of a loop");
 static const double NS = 1e-9;
 
 /** Parts of neurons, samples and steps. */
