@@ -47,6 +47,12 @@ void dendritic_note_shape(dendritic *d) {
     shape_now(d, d->image_shape);
 }
 
+/** A row of pixels is what files have whose images are flat: of any shape. */
+static bool same_shape(const int64_t a[SHAPE], const int64_t b[SHAPE]) {
+    const bool flat = a[1] == 1 || b[1] == 1;
+    return a[0] == b[0] && (flat ? a[1] * a[2] == b[1] * b[2] : a[1] == b[1] && a[2] == b[2]);
+}
+
 /** Of whole tiles of pixels, arrays have the lengths of several shapes. */
 status dendritic_fits(const void *raw, const char *path) {
     enum { TEXT_BYTES = 96 };
@@ -54,7 +60,7 @@ status dendritic_fits(const void *raw, const char *path) {
     int64_t now[SHAPE];
     char text[2][TEXT_BYTES];
     shape_now(d, now);
-    if (!d->image_shape || memcmp(now, d->image_shape, sizeof now) == 0) return STATUS_OK;
+    if (!d->image_shape || same_shape(now, d->image_shape)) return STATUS_OK;
     for (int k = 0; k < 2; k++) {
         const int64_t *shape = k ? d->image_shape : now;
         snprintf(text[k], TEXT_BYTES, "%lld x %lld pixels%s", (long long)shape[1], (long long)shape[2], shape[0] == 2 ? ", on and off" : "");
