@@ -137,11 +137,6 @@ static void output(const void *raw, double rate, plan_files *files) {
 
 /* ---- seconds ---- */
 
-/** In how many steps of a tile something happens that has such a chance in a sample. */
-static double in_any(double chance) {
-    return 1 - pow(1 - fmin(chance, 1), LANES);
-}
-
 /** Of a tile of full matrices. */
 static lsnn_products products_of(const sizes *sizes, double rate) {
     const shape *s = &sizes->shape;
@@ -154,8 +149,8 @@ static lsnn_products products_of(const sizes *sizes, double rate) {
 static double forward_seconds(const sizes *sizes, const machine *machine, double tiles, double rate) {
     const lsnn_costs *costs = machine_costs(machine, "lsnn");
     const shape *s = &sizes->shape;
-    const double N = s->neurons, p = sizes->connections / sizes->parameters, fires = FIRES * in_any(plan_per_step(rate, sizes->dt));
-    const double of_input = (s->values ? 1 : in_any(sizes->task.shown)) * s->inputs * N;
+    const double N = s->neurons, p = sizes->connections / sizes->parameters, fires = FIRES * sparse_any(plan_per_step(rate, sizes->dt), LANES);
+    const double of_input = (s->values ? 1 : sparse_any(sizes->task.shown, LANES)) * s->inputs * N;
     const lsnn_products products = products_of(sizes, rate);
     if (s->full) return tiles * (NS * s->steps * (N * costs->full_forward + of_input * costs->spike) + lsnn_products_forward(machine, &products));
     return NS * tiles * s->steps * (N * costs->forward + p * (fires * N * (N + s->outputs) + of_input) * costs->spike);
@@ -170,7 +165,7 @@ static double show_seconds(const sizes *sizes, const machine *machine, double ti
 static double backward_seconds(const sizes *sizes, const machine *machine, double tiles, double rate) {
     const lsnn_costs *costs = machine_costs(machine, "lsnn");
     const shape *s = &sizes->shape;
-    const double N = s->neurons, p = sizes->connections / sizes->parameters, active = ACTIVE * in_any(plan_per_step(rate, sizes->dt));
+    const double N = s->neurons, p = sizes->connections / sizes->parameters, active = ACTIVE * sparse_any(plan_per_step(rate, sizes->dt), LANES);
     const double of_values = s->values ? s->inputs * N : 0;
     if (s->full) {
         const lsnn_products products = products_of(sizes, rate);
