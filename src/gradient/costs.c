@@ -192,47 +192,39 @@ static void solve(const equation few, const equation many, double *whole, double
 }
 
 /** Costs of a size. */
-typedef struct { double forward, spike, charge, backward, back, stretch, gradient, gradient_charge; } cost;
-
-static void measure(calibration *calibration, int n, cost *cost) {
+static void measure(calibration *calibration, int size, sparse_costs *costs) {
     static const double parts[] = {1.0 / 32, 1.0 / 4}, of_stretch[] = {1.0 / 128, 1.0 / 8};
+    double *forward = &costs->forward.values[size], *stretch = &costs->stretch.values[size];
     bench b;
-    equation forward[2], backward[2], gradient[2];
-    double charges = 0, gradient_charges = 0;
-    open_bench(&b, n);
+    equation forwards_of[2], back_of[2], gradients_of[2];
+    open_bench(&b, size_of[size]);
     for (int k = 0; k < 2; k++) {
         draw(&b, parts[k]);
-        forward[k] = (equation){time_of(calibration, &b, forwards, false), 1, LANES * b.part};
-        backward[k] = (equation){time_of(calibration, &b, back, false), b.any, LANES * b.part};
+        forwards_of[k] = (equation){time_of(calibration, &b, forwards, false), 1, LANES * b.part};
+        back_of[k] = (equation){time_of(calibration, &b, back, false), b.any, LANES * b.part};
     }
-    charges = time_of(calibration, &b, forwards, true);
-    solve(forward[0], forward[1], &cost->forward, &cost->spike);
-    solve(backward[0], backward[1], &cost->backward, &cost->back);
-    cost->charge = fmax(MACHINE_TINY, (charges - cost->forward) / forward[1].count);
+    const double charges = time_of(calibration, &b, forwards, true);
+    solve(forwards_of[0], forwards_of[1], forward, &costs->spike.values[size]);
+    solve(back_of[0], back_of[1], &costs->backward.values[size], &costs->back.values[size]);
+    costs->charge.values[size] = fmax(MACHINE_TINY, (charges - *forward) / forwards_of[1].count);
     b.steps = (b.steps + 31) / 32;
     for (int k = 0; k < 2; k++) {
         b.part = of_stretch[k];
         place_events(&b);
-        gradient[k] = (equation){time_of(calibration, &b, gradients, false), 1, round(b.part * PLACES)};
+        gradients_of[k] = (equation){time_of(calibration, &b, gradients, false), 1, round(b.part * PLACES)};
     }
-    gradient_charges = time_of(calibration, &b, gradients, true);
-    solve(gradient[0], gradient[1], &cost->stretch, &cost->gradient);
-    cost->gradient_charge = fmax(MACHINE_TINY, (gradient_charges - cost->stretch) / gradient[1].count);
+    const double gradient_charges = time_of(calibration, &b, gradients, true);
+    solve(gradients_of[0], gradients_of[1], stretch, &costs->gradient.values[size]);
+    costs->gradient_charge.values[size] = fmax(MACHINE_TINY, (gradient_charges - *stretch) / gradients_of[1].count);
+    costs->bytes.values[size] = (double)(sizeof(float) * sparse_floats(b.n, b.n));
     close_bench(&b);
 }
 
 void sparse_calibrate(calibration *calibration) {
     sparse_costs *costs = machine_costs(&calibration->machine, sparse_cost_section.name);
-    param_numbers *lists[] = {&costs->forward, &costs->spike, &costs->charge, &costs->backward, &costs->back, &costs->stretch, &costs->gradient,
+    param_numbers *lists[] = {&costs->bytes, &costs->forward, &costs->spike, &costs->charge, &costs->backward, &costs->back, &costs->stretch, &costs->gradient,
                               &costs->gradient_charge};
     calibration_say(calibration, "matrices times what few units have");
-    costs->bytes = calibration_list(SIZES, NULL);
     for (size_t l = 0; l < sizeof lists / sizeof *lists; l++) *lists[l] = calibration_list(SIZES, NULL);
-    for (int s = 0; s < SIZES; s++) {
-        cost cost;
-        measure(calibration, size_of[s], &cost);
-        const double of[] = {cost.forward, cost.spike, cost.charge, cost.backward, cost.back, cost.stretch, cost.gradient, cost.gradient_charge};
-        costs->bytes.values[s] = (double)(sizeof(float) * sparse_floats(size_of[s], size_of[s]));
-        for (size_t l = 0; l < sizeof lists / sizeof *lists; l++) lists[l]->values[s] = of[l];
-    }
+    for (int size = 0; size < SIZES; size++) measure(calibration, size, costs);
 }
