@@ -14,6 +14,12 @@ enum { PROJECTIONS_MOST = 4096 - 1 }; /* 12 bits of the counters of draws */
 enum { DISTRIBUTION_NORMAL, DISTRIBUTION_LOGNORMAL };
 enum { WEIGHT_DOUBLE, WEIGHT_FIXED };
 
+/* Ranges of what a projection has, in lists of the parameter file and in a table: numbers of synapses, |weight|, SD of weights as a part, delays in ms. */
+#define PROJECTION_NUMBER_MOST 1e15
+#define PROJECTION_WEIGHT_MOST 1e9
+#define PROJECTION_CV_MOST 100
+#define PROJECTION_DELAY_MOST 1e4
+
 /** Synapses from one population onto another, of a rule. */
 typedef struct {
     int target, source;  /**< populations */

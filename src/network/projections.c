@@ -101,9 +101,6 @@ static status complain(const reading *in, int column, const char *allowed) {
                        cell_of(in, column), allowed);
 }
 
-/** Ranges of the keys of these names (populations.c). */
-static const double NUMBER_MOST = 1e15, WEIGHT_MOST = 1e9, CV_MOST = 100, MS_MOST = 1e4;
-
 /** @param fallback where the cell is empty or there is no column; NAN: it must be there @param most the largest; low is 0, for a weight -most */
 static status take_number(const reading *in, int column, double fallback, double most, double *value) {
     const char *text = cell_of(in, column);
@@ -145,7 +142,7 @@ static status take_wiring(const reading *in, projection *one) {
         return status_fail(STATUS_INPUT, "%s:%lld: needs a value in one of the columns probability, in_degree, out_degree and synapses", in->path,
                            (long long)in->table->line[in->row]);
     one->wiring = (wiring)(given - PROBABILITY);
-    return take_number(in, given, NAN, given == PROBABILITY ? 1 : NUMBER_MOST, &one->number);
+    return take_number(in, given, NAN, given == PROBABILITY ? 1 : PROJECTION_NUMBER_MOST, &one->number);
 }
 
 /** Of the line, or else of the parameter file: fixed or normal, or evenly between two ends. */
@@ -154,10 +151,12 @@ static status take_delay(const reading *in, const populations_parameters *p, dou
     if (low != high) return complain(in, low ? DELAY_HIGH : DELAY_LOW, "delay_low and delay_high go together");
     if (low && of_line) return complain(in, DELAY_LOW, "a projection has either delay (and delay_sd) or delay_low and delay_high, and this line has both");
     one->uniform = low;
-    status result = low ? take_number(in, DELAY_LOW, NAN, MS_MOST, &one->delay) : STATUS_OK; /* in the order of columns, whatever the compiler's */
-    if (low) return status_worse(result, take_number(in, DELAY_HIGH, NAN, MS_MOST, &one->delay_high));
-    result = take_number(in, DELAY, p->delay.count ? p->delay.values[0] : dt, MS_MOST, &one->delay);
-    result = status_worse(result, take_number(in, DELAY_SD, p->delay_sd.values[0], MS_MOST, &one->delay_sd));
+    if (low) {
+        const status of_low = take_number(in, DELAY_LOW, NAN, PROJECTION_DELAY_MOST, &one->delay); /* in the order of columns, whatever the compiler's */
+        return status_worse(of_low, take_number(in, DELAY_HIGH, NAN, PROJECTION_DELAY_MOST, &one->delay_high));
+    }
+    status result = take_number(in, DELAY, p->delay.count ? p->delay.values[0] : dt, PROJECTION_DELAY_MOST, &one->delay);
+    result = status_worse(result, take_number(in, DELAY_SD, p->delay_sd.values[0], PROJECTION_DELAY_MOST, &one->delay_sd));
     if (!of_line) set_range(p, in->all->populations, one);
     return result;
 }
@@ -168,8 +167,8 @@ static status take_row(const reading *in, const populations_parameters *p, doubl
     status result = take_population(in, SOURCE, &one->source);
     result = status_worse(result, take_population(in, TARGET, &one->target));
     result = status_worse(result, take_wiring(in, one));
-    result = status_worse(result, take_number(in, WEIGHT, NAN, WEIGHT_MOST, &one->weight));
-    result = status_worse(result, take_number(in, WEIGHT_CV, p->weight_cv.values[0], CV_MOST, &one->cv));
+    result = status_worse(result, take_number(in, WEIGHT, NAN, PROJECTION_WEIGHT_MOST, &one->weight));
+    result = status_worse(result, take_number(in, WEIGHT_CV, p->weight_cv.values[0], PROJECTION_CV_MOST, &one->cv));
     result = status_worse(result, take_delay(in, p, dt, one));
     result = status_worse(result, take_flag(in, MULTAPSES, p->multapses, &one->multapses));
     result = status_worse(result, take_flag(in, AUTAPSES, p->autapses, &one->autapses));
