@@ -96,8 +96,13 @@ typedef enum { BLOCKS_COUNTED, BLOCKS_FIXED, BLOCKS_TOGETHER, BLOCKS_DOUBLE } bl
 /** @param unit, together as static_synapses have them */
 blocks_form static_blocks_form(bool typed, double unit, bool together);
 
-/** The form of so many synapses with delays of their own, or weights in units: BLOCKS, unless the lists of where the delays of sources begin were longer than
- *  the synapses, or delays exceed BLOCKS_LONGEST steps. @param targets local neurons */
+/** Can synapses be in blocks at all? With one delay for all, those whose weights are in units, which take less there. */
+static inline bool static_may_be_in_blocks(bool own_delays, double unit) {
+    return own_delays || unit > 0;
+}
+
+/** The form of so many synapses of which that holds: BLOCKS, unless the lists of where the delays of sources begin were longer than the synapses, or delays
+ *  exceed BLOCKS_LONGEST steps. @param targets local neurons */
 static_form static_delayed_form(double synapses, double sources, int64_t targets, int longest, blocks_form form);
 
 /** Do weights depend on the two types only? */

@@ -275,8 +275,8 @@ static bool blocks_from_parts(const static_parts *parts, static_synapses *synaps
 static_synapses *static_from_parts(const static_parts *parts) {
     const double count = (double)parts->start[parts->targets];
     const blocks_form form = static_blocks_form(false, parts->unit, parts->together);
-    const bool may = parts->own_delays || parts->unit > 0; /* in blocks; whole numbers of units take less there, whatever the delays */
-    if (may && static_delayed_form(count, (double)parts->sources, parts->targets, parts->longest, form) == STATIC_BLOCKS) {
+    if (static_may_be_in_blocks(parts->own_delays, parts->unit) &&
+        static_delayed_form(count, (double)parts->sources, parts->targets, parts->longest, form) == STATIC_BLOCKS) {
         static_synapses *synapses = memory_new(MEMORY_STATIC, 1, sizeof *synapses);
         *synapses = (static_synapses){.sources = parts->sources, .excitatory = parts->excitatory, .longest = parts->longest, .unit = parts->unit,
                                         .together = parts->together};

@@ -34,7 +34,7 @@ bool plan_in_blocks(const plan_network *network, const plan_share *share, blocks
     const blocks_form form = static_blocks_form(plan_is_typed(network), network->network.weight_unit, network->network.together);
     *setting = (blocks_setting){.form = form, .sources = network->neurons, .longest = network->network.longest,
                                 .mine = (int)share->mine};
-    return (network->network.own_delays || network->network.weight_unit > 0) && share->static_synapses > 0 &&
+    return static_may_be_in_blocks(network->network.own_delays, network->network.weight_unit) && share->static_synapses > 0 &&
            static_delayed_form(share->static_synapses, (double)network->neurons, share->mine, network->network.longest, form) == STATIC_BLOCKS;
 }
 
