@@ -91,6 +91,11 @@ typedef struct targets {
     int64_t raised_rates;   /**< rates of exactly 0 replaced by 0.1 Hz */
 } targets;
 
+/** What a task is called, if its targets are of a recorded condition. Not collective. @return borrowed; NULL: it has no name */
+static inline const char *targets_condition(const targets *targets, int task) {
+    return targets->condition_name ? targets->condition_name[task] : NULL;
+}
+
 /** Open the kind, fix tasks and instants. Collective; agreed. */
 status targets_open(target_request *request, targets *targets);
 

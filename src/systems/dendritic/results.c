@@ -235,7 +235,7 @@ void dendritic_results(void *raw, h5_file *file) {
     h5_attribute_text(file, "decoder", "help", "D' [neuron][pixel]: what a spike of a neuron adds to the decoded image");
     h5_write(file, "bias", h5_neurons(H5_FLOAT64, &d->part), d->bias + d->part.first);
     const double shape[SHAPE] = {planes, rows, columns};
-    h5_write(file, "image_shape", h5_whole(H5_FLOAT64, 3), shape);
+    h5_write(file, "image_shape", h5_whole(H5_FLOAT64, SHAPE), shape);
     h5_attribute_text(file, "image_shape", "help", "planes (2: on and off), rows, columns of a row of pixels");
     if (d->tensor_rule && dendritic_writes_tensor((double)d->neurons * d->neurons * M)) {
         const h5_dataset tensor = {.type = H5_FLOAT64, .dimensions = 3, .shape = {d->part.total, d->neurons, M}, .axis = 0, .first = d->part.first,

@@ -286,8 +286,7 @@ static const metric scores[] = {
 };
 
 static const char *task_name(const void *raw, int task) {
-    const targets *targets = &((const patterns *)raw)->sim->targets;
-    return targets->condition_name ? targets->condition_name[task] : NULL;
+    return targets_condition(&((const patterns *)raw)->sim->targets, task);
 }
 
 static status perturb(void *raw, const perturbation_settings *settings) {

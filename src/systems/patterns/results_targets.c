@@ -108,7 +108,8 @@ void patterns_results(void *self, h5_file *file) {
     for (int task = 0; task < sim->targets.tasks; task++) {
         snprintf(name, sizeof name, "targets/%d", task);
         h5_group(file, name);
-        if (sim->targets.condition_name) h5_attribute_text(file, name, "condition", sim->targets.condition_name[task]);
+        const char *condition = targets_condition(&sim->targets, task);
+        if (condition) h5_attribute_text(file, name, "condition", condition);
         snprintf(name, sizeof name, "targets/%d/target", task);
         patterns_write_columns(sim, file, name, instants, targets_at(&sim->targets, sim->part.mine, task, 0));
         h5_attribute_text(file, name, "quantity", sim->targets.quantity == QUANTITY_RATE ? "rate" : "drive");

@@ -48,7 +48,7 @@ static status add_values(const patterns *self, const test_trial *trial, const do
     test_sums *sums = &self->test->sums[trial->task];
     int mine = sim->part.mine;
     int64_t size = (int64_t)sim->targets.instants * mine;
-    const char *name = sim->targets.condition_name ? sim->targets.condition_name[trial->task] : NULL;
+    const char *name = targets_condition(&sim->targets, trial->task);
     for (int64_t k = 0; k < size; k++) {
         if (!(fabs(values[k]) < VALUE_LIMIT))
             return status_fail(STATUS_NUMERIC, "test: task %d%s%s%s, trial %lld: the drive of neuron %lld at learning instant %lld is %g; below %g is allowed",
