@@ -210,6 +210,12 @@ def lines_of(path):
         return list(csv.DictReader(file))
 
 
+def rows_mean(bench, rule):
+    """Mean error of a rule's runs that are done."""
+    values = [float(row["error"]) for row in lines_of(bench.path("runs", "measured.csv")) if row["rule"] == rule and row["state"] == "done"]
+    return sum(values) / len(values)
+
+
 def test_records(bench):
     """What check says of runs it says of the file that it makes of them, too, to the bit of its figures; of a file, what is here already and what was run otherwise is left out, and that is said."""
     script = data()
@@ -237,6 +243,8 @@ def test_records(bench):
         found = json.load(file)
     assert found == wanted and len(wanted["figures"]) == 4, (found, wanted)
     assert any("1 more runs failed" in one["note"] for one in wanted["statements"])
+    judged = next(json.dumps(one, ensure_ascii=False) for one in wanted["statements"] if "error of the best of 2 rules" in json.dumps(one))
+    assert rules.RULES["bptt"].label in judged and rows_mean(bench, "balanced") < rows_mean(bench, "bptt"), judged  # one run of the other, which is better, failed
     for figure in wanted["figures"]:
         with open(bench.path("runs", figure["file"]), "rb") as one, open(os.path.join(results, "full", figure["file"]), "rb") as other:
             assert one.read() == other.read(), figure
