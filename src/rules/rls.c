@@ -37,7 +37,7 @@ static const param parameters[] = {
      "written; as written on its upper triangle",
      offsetof(rls_parameters, store)},
     {"block", PARAM_INTEGER, UNIT_NONE, "auto", 1, 128, NULL,
-     "updates that wait before P is written; auto: 16, 24 or 48 for up to 128, 512 or more inputs, 64 with store distributed", offsetof(rls_parameters, block)},
+     "updates that wait before P is written; auto: 12, 24 or 48 for up to 128, 512 or more inputs, 64 with store distributed", offsetof(rls_parameters, block)},
     {"grid_columns", PARAM_INTEGER, UNIT_NONE, "1", 1, 1 << 20, NULL,
      "store distributed: columns of ScaLAPACK's process grid, a divisor of the number of ranks; 1: same bits on any number of ranks",
      offsetof(rls_parameters, grid_columns), MAY_RESUME},
