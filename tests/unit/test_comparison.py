@@ -283,7 +283,7 @@ def test_records(bench):
     shutil.rmtree(os.path.join(results, "full_lorenz"))
 
     # what is measured is not run again; where there are no tries of the size below, what was chosen there is in the file
-    words = [os.path.join(JOB, "rules.py"), "sizes", "full", "shared", "bptt", "--tasks", "oscillator", "lorenz", "--with"]
+    words = [os.path.join(JOB, "rules.py"), "sizes", bench.path("runs"), "full", "shared", "bptt", "--tasks", "oscillator", "lorenz", "--with"]
     write(bench, "first.csv", "\n".join([",".join(rows[0]), *(",".join(f'"{value}"' for value in row.values()) for row in rows)]) + "\n")
     done = subprocess.run([*words, bench.path("first.csv"), "--seeds", "2"], capture_output=True, text=True)
     assert done.stdout.splitlines()[:2] == ["100 shared oscillator", "100 bptt oscillator lorenz"], done  # BPTT was not tested on other inputs
@@ -306,7 +306,7 @@ def test_records(bench):
     recorded = {**rows[-1], "task": "recorded", "noise": "0.5", "settings": "00000000/" + records.checksum_of(os.path.join(results, "tasks", "rates.csv")), "other": ""}
     write(bench, "recorded.csv", "\n".join([",".join(rows[0]), *(",".join(f'"{value}"' for value in {**recorded, "seed": seed}.values()) for seed in (1, 2))]) + "\n")
     write(bench, "table.csv", "another\n")
-    words = [os.path.join(JOB, "rules.py"), "sizes", "full", "bptt", "--tasks", "recorded", "--seeds", "2", "--with", bench.path("recorded.csv"), "--table"]
+    words = [os.path.join(JOB, "rules.py"), "sizes", bench.path("runs"), "full", "bptt", "--tasks", "recorded", "--seeds", "2", "--with", bench.path("recorded.csv"), "--table"]
     for table, left, said in ((os.path.join("results", "comparison", "tasks", "rates.csv"), [400, 1600], "2 runs"), ("table.csv", [100, 400, 1600], "0 runs, 2 left out that are of another table of recorded rates")):
         done = subprocess.run([*words, bench.path(table)], capture_output=True, text=True)
         assert done.stdout.splitlines() == [f"{neurons} bptt recorded" for neurons in left] and said in done.stderr, done
