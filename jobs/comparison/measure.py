@@ -12,11 +12,16 @@ BOUNDS = {"oscillator": 0.1, "van_der_pol": 0.1, "lorenz": 0.5, "recorded": 0.1,
 WITH_OTHER = ("oscillator", "van_der_pol")
 
 
+def task_of(row):
+    """Of a row of a study's table. Its case is the task, or TASK.2 where other parameters than those of the best try were taken (rules.choice)."""
+    return row["case"].partition(".")[0]
+
+
 class ComparedRun:
     """One run of one rule."""
 
     def __init__(self, rule, folder, row):
-        self.rule, self.folder, self.task, self.seed = rule, folder, row["case"], int(row["seed"])
+        self.rule, self.folder, self.task, self.seed = rule, folder, task_of(row), int(row["seed"])
         self.run = engram.load(folder)
         self.parameters = self.run.parameters
         self.neurons = int(self.parameters["network.neurons"])

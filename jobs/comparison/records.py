@@ -3,6 +3,7 @@
     rule, task, neurons, seed       which run; once in a file
     state                           done, or failed (activity ran away, or ended), of which the rest but for `chosen` may be empty
     chosen                          parameters of the tries that were best: key=value, with '; ' between
+    confirmed                       how many confirming runs, of seeds that no result has, the chosen parameters passed of how many: 2/2; empty where there were none. Files without this column are read, too
     settings                        checksum of all else that was set (parameter file, the rule's and the task's, options of the command line); of task recorded, behind '/', that of the table of rates
     error, deleted_0.1, ...         of the tests; empty where there is none
     spikes, model_seconds, seconds  spikes a second of all neurons, model time trained, seconds of training loops
@@ -20,11 +21,12 @@ import zlib
 import measure
 from codes import read_table
 from launch import fail, read_json
-from rules import LOST, RULES, SIZES
+from rules import CONFIRM_SEEDS, LOST, RULES, SIZES, ended, failures, place
 
 TESTS = (*(f"deleted_{part}" for part in LOST), "noise", "other")
 ERRORS = ("error", *TESTS)
-COLUMNS = ("rule", "task", "neurons", "seed", "state", "chosen", "settings", *ERRORS, "spikes", "model_seconds", "seconds", "program", "processor", "course")
+COLUMNS = ("rule", "task", "neurons", "seed", "state", "chosen", "confirmed", "settings", *ERRORS, "spikes", "model_seconds", "seconds", "program", "processor", "course")
+LATER = ("confirmed",)  # columns that files of earlier revisions do not have
 NEEDED = ("chosen", "settings", "error", "spikes", "model_seconds", "seconds", "program")  # of runs that are done
 OF_HOW = ("output.", "checkpoint.", "guards.", "test.")  # sections that change nothing of what is measured
 MOST_BYTES = 64 << 20
@@ -60,6 +62,10 @@ class Record:
     def how(self):
         """Which other runs of its place have to be of."""
         return self.cells["chosen"], self.cells["settings"]
+
+    @property
+    def confirmed(self):
+        return self.cells["confirmed"]
 
     def error(self, test=None):
         return self.errors[test or "error"]
@@ -111,7 +117,7 @@ def record_of(run, row, ladder):
     course = run.course(ladder) if run.neurons == SIZES["full"][0] else None
     return Record({
         "rule": run.rule.name, "task": run.task, "neurons": str(run.neurons), "seed": str(run.seed), "state": "done",
-        "chosen": choice(run.rule, row), "settings": set_for(run.folder, run.rule, run.task),
+        "chosen": choice(run.rule, row), "confirmed": "", "settings": set_for(run.folder, run.rule, run.task),
         **{name: text_of(run.error(test)) if run.has(test) else "" for name, test in zip(ERRORS, (None, *TESTS))},
         "spikes": text_of(run.spikes()), "model_seconds": text_of(run.model_seconds()), "seconds": text_of(run.seconds()), "program": program(about), "processor": processor(about),
         "course": " ".join(":".join(f"{number:.4g}" for number in point) for point in zip(*course)) if course else ""})
@@ -120,8 +126,8 @@ def record_of(run, row, ladder):
 def failure_of(rule, row, folder):
     """Of a run that ran away, or ended. @param row of table.csv"""
     about = read_json(os.path.join(folder, "run.json"))
-    return Record({**dict.fromkeys(COLUMNS, ""), "rule": rule.name, "task": row["case"], "neurons": row["network.neurons"], "seed": row["seed"], "state": "failed", "chosen": choice(rule, row),
-                   "settings": set_for(folder, rule, row["case"]), "program": program(about), "processor": processor(about)})
+    return Record({**dict.fromkeys(COLUMNS, ""), "rule": rule.name, "task": measure.task_of(row), "neurons": row["network.neurons"], "seed": row["seed"], "state": "failed", "chosen": choice(rule, row),
+                   "settings": set_for(folder, rule, measure.task_of(row)), "program": program(about), "processor": processor(about)})
 
 
 def of_folder(folder):
@@ -148,6 +154,31 @@ def of_folder(folder):
     return found
 
 
+def confirmations(folder):
+    """Of choices whose confirming runs in the folder of a comparison have all ended: {(place, how): how many of them passed, '1/2'}."""
+    found = {}
+    for rule in RULES.values():
+        for neurons in SIZES["full"]:
+            for (task, _), rows in ended(rule, folder, neurons).items():
+                row = next(iter(rows.values()))
+                out = os.path.join(place(folder, "confirm", rule, neurons), row["name"])
+                if len(rows) == len(CONFIRM_SEEDS) and os.path.isdir(out):
+                    found[(rule.name, task, neurons), (choice(rule, row), set_for(out, rule, task))] = f"{len(rows) - failures(rows)}/{len(rows)}"
+    return found
+
+
+def passed_all(confirmed):
+    """Of such a word."""
+    passed, _, count = confirmed.partition("/")
+    return passed == count != ""
+
+
+def without_dropped(records, folder):
+    """Those whose parameters did not fail in a confirming run in this folder."""
+    known = confirmations(folder)
+    return [one for one in records if passed_all(known.get((one.place, one.how), "1/1"))]
+
+
 # ---- files ----
 
 def write(path, records):
@@ -170,6 +201,8 @@ def mistake(cells):
         return f"neurons '{cells['neurons']}'; allowed are {', '.join(map(str, SIZES['full']))}"
     if not re.fullmatch(r"[0-9a-f]{8}/[0-9a-f]{8}" if cells["task"] == "recorded" else r"[0-9a-f]{8}", cells["settings"]) and cells["settings"]:
         return f"settings '{cells['settings']}'; wanted are 8 hexadecimal digits{', / and 8 more' if cells['task'] == 'recorded' else ''}"
+    if not re.fullmatch(r"[0-9]/[1-9]|", cells["confirmed"]) or cells["confirmed"][:1] > cells["confirmed"][2:]:
+        return f"confirmed '{cells['confirmed']}'; wanted is how many runs passed of how many, such as 2/2"
     if not re.fullmatch(r"\d{1,19}", cells["seed"]):
         return f"'{cells['seed']}' is no seed"
     if cells["state"] not in ("done", "failed"):
@@ -206,15 +239,15 @@ def read(path):
         with open(path, encoding="utf-8", newline="") as file:
             reader = csv.reader(file, strict=True)
             head = next(reader, [])
-            if sorted(head) != sorted(COLUMNS):
-                lacking, unknown = [name for name in COLUMNS if name not in head], [name for name in head if name not in COLUMNS]
+            if sorted({*head, *LATER}) != sorted(COLUMNS) or len(set(head)) < len(head):
+                lacking, unknown = [name for name in COLUMNS if name not in (*head, *LATER)], [name for name in head if name not in COLUMNS]
                 words = f"there is no column '{lacking[0]}'" if lacking else f"unknown column '{unknown[0]}'" if unknown else "a column is there twice"
                 fail(f"{path}:1: {words}; columns: {', '.join(COLUMNS)}")
             found = {}
             for row in reader:
                 if len(row) != len(head):
                     fail(f"{path}:{reader.line_num}: {len(row)} cells; the head has {len(head)}")
-                cells = dict(zip(head, row))
+                cells = {**dict.fromkeys(LATER, ""), **dict(zip(head, row))}
                 wrong = mistake(cells)
                 if wrong:
                     fail(f"{path}:{reader.line_num}: {wrong}")
@@ -231,14 +264,18 @@ def read(path):
         fail(f"{path}:{reader.line_num}: {error}")
 
 
-def merged(first, files, table="", told=sys.stdout):
+def merged(first, files, table="", told=sys.stdout, confirmed=None):
     """Records of runs, then those of files in turn: of a run that is there already none; of a place (rule, task, neurons) none that were run otherwise than the first of it; and of recorded rates none
-    of another table than the first. What was left out is printed. @param files [path] @param table checksum, if it is known @param told where to"""
+    of another table than the first. What was left out is printed. Runs that do not say whether their parameters were confirmed take it from others of the same parameters, those that are left out, too.
+    @param files [path] @param table checksum, if it is known @param told where to @param confirmed from confirmations()"""
     found = {(*one.place, one.seed): one for one in first}
     how = {one.place: one.how for one in first}
+    confirmed = dict(confirmed or {})
     for path in files:
         counts = {"taken": 0, "there": 0, "table": 0, "otherwise": []}
         for one in read(path):
+            if one.confirmed:
+                confirmed.setdefault((one.place, one.how), one.confirmed)
             table = table or next((other.table for other in found.values() if other.table), one.table)
             if one.table and one.table != table:
                 counts["table"] += 1
@@ -256,4 +293,6 @@ def merged(first, files, table="", told=sys.stdout):
         if places:
             print(f"{path}: left out, with other parameters than the runs that are here already: {len(counts['otherwise'])} runs of {', '.join(' '.join(map(str, place)) for place in places)}",
                   file=told)
+    for one in found.values():
+        one.cells["confirmed"] = one.confirmed or confirmed.get((one.place, one.how), "")
     return list(found.values())

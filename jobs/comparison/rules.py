@@ -1,13 +1,17 @@
 #!/usr/bin/python3
 """What is compared: rules, tasks, the tries that choose a rule's parameters, and the studies (tools/sweep) that this makes. Used by jobs/comparison/run and check.
 
-    rules.py sizes quick|full RULE...               prints what is to be run, a line each: neurons, rule, tasks; small networks first
+    rules.py sizes FOLDER quick|full RULE...        prints what is to be run, a line each: neurons, rule, tasks; small networks first
+    rules.py recorded FOLDER quick|full RULE...     prints of FILEs, in the same way, what is measured, with parameters that were not confirmed
     rules.py tries TASKS FOLDER NEURONS RULE...     writes FOLDER/tries/RULE/NEURONS.yaml: sets of parameters for each task at this size, with a seed of their own
-    rules.py runs TASKS FOLDER NEURONS RULE...      writes FOLDER/RULE/NEURONS.yaml, with the parameters that were best in FOLDER/tries/RULE/NEURONS/table.csv, and of some FOLDER/RULE/short.yaml
+    rules.py confirm TASKS FOLDER NEURONS RULE      writes FOLDER/confirm/RULE/NEURONS.yaml: for each task the best set of FOLDER/tries/RULE/NEURONS/table.csv with two more seeds; if a run of it failed in
+                                                    FOLDER/confirm/RULE/NEURONS/table.csv, the next best, too. Prints the indices of the runs that are to be made; nothing when all is settled.
+                                                    --recorded: the set that FILEs have, and no other
+    rules.py runs TASKS FOLDER NEURONS RULE...      writes FOLDER/RULE/NEURONS.yaml, with the best set that was confirmed, and of some FOLDER/RULE/short.yaml
     rules.py others FOLDER NEURONS RULE...          prints runs that are tested on other inputs than those of training, with the options of that test
     ... --tasks TASK...                             of these tasks only; nothing is written of rules that have none of them
-    ... --with FILE [--seeds N] [--table CSV]       runs measured before (measured.csv): sizes leaves out tasks of which it has seeds 1 to N (5); tries takes from it what was best at the size below.
-                                                    Of recorded rates those of this table only
+    ... --with FILE [--seeds N] [--table CSV]       runs measured before (measured.csv): sizes leaves out tasks of which it has seeds 1 to N (5), unless the parameters failed in FOLDER/confirm;
+                                                    tries takes from it what was best at the size below. Of recorded rates those of this table only
 
 A study that was written before with other contents is replaced; tools/sweep refuses to mix its runs with those of another."""
 import argparse
@@ -24,11 +28,13 @@ sys.path[:0] = [os.path.join(here, "..", "..", "tools"), os.path.join(here, ".."
 import measure  # noqa: E402
 from codes import number, read_table  # noqa: E402
 from launch import fail  # noqa: E402
+from sweep_study import Study  # noqa: E402
 
 TASKS = {"dynamics": {"oscillator": "damped oscillator, driven", "van_der_pol": "van der Pol, driven", "lorenz": "Lorenz", "recorded": "recorded rates, 6 components"},
          "codes": {"bars": "correlated bars", "scenes": "natural scenes"}}
-TRIES, TRY_SEEDS = 6, [101]
-USAGE = "jobs/comparison/rules.py sizes quick|full RULE... | tries|runs TASKS FOLDER NEURONS RULE... | others FOLDER NEURONS RULE...   [--tasks TASK...] [--with FILE]... [--seeds N] [--table CSV]"
+TRIES, TRY_SEEDS, CONFIRM_SEEDS = 6, [101], [102, 103]
+USAGE = ("jobs/comparison/rules.py sizes|recorded FOLDER quick|full RULE... | tries|runs TASKS FOLDER NEURONS RULE... | confirm TASKS FOLDER NEURONS RULE [--recorded] | others FOLDER NEURONS RULE..."
+         "   [--tasks TASK...] [--with FILE]... [--seeds N] [--table CSV]")
 SIZES = {"quick": [100, 400], "full": [100, 400, 1600]}
 LOST = [0.1, 0.25, 0.5]
 # Noise of tests: white, and such that it alone gives a voltage a standard deviation of about a tenth of its threshold (rls, shared: an input of SD 0.1 where drives have about 1).
@@ -154,16 +160,25 @@ def tries(rule, tasks, folder, neurons, chosen=None):
     @param chosen {(rule, task, neurons): {key: value}} of earlier runs, for sizes of which there are no tries here"""
     asked = rule.tried(neurons)
     kept = [key for key in rule.tries if key not in asked]
-    cases = {task: settings(rule, task, tasks, neurons) for task in rule.tasks}
-    for task in cases if kept else ():
-        before = best(rule, task, folder, below(neurons), chosen)
-        cases[task].update({key: before[key] for key in kept})
-    fixed = {"network.neurons": neurons, **rule.fixed}
-    return study_of(rule, place(folder, "tries", rule, neurons), [{"set": fixed, "vary": asked, "cases": cases, "seeds": TRY_SEEDS}], {name: options for name, options in rule.tests.items() if name in rule.score})
+    cases = {}
+    for task in rule.tasks:
+        case, before = choice(rule, task, folder, below(neurons), chosen, kept) if kept else (task, {})
+        cases[case] = {**settings(rule, task, tasks, neurons), **before}
+    return study_of(rule, place(folder, "tries", rule, neurons), [{"set": fixed(rule, neurons), "vary": asked, "cases": cases, "seeds": TRY_SEEDS}], scored(rule))
+
+
+def fixed(rule, neurons):
+    """Of tries, and of runs that confirm them."""
+    return {"network.neurons": neurons, **rule.fixed}
+
+
+def scored(rule):
+    """Tests that the score of tries is of."""
+    return {name: options for name, options in rule.tests.items() if name in rule.score}
 
 
 def place(folder, kind, rule, what):
-    """Of a study: FOLDER/[tries/]RULE/WHAT, beside its file, WHAT.yaml."""
+    """Of a study: FOLDER/[tries/|confirm/]RULE/WHAT, beside its file, WHAT.yaml."""
     return os.path.join(folder, *filter(None, (kind, rule.name, str(what))))
 
 
@@ -171,23 +186,112 @@ def below(neurons):
     return max(size for size in SIZES["full"] if size < neurons)
 
 
-def best(rule, task, folder, neurons, chosen=None):
-    """{key: value} of the tries at this size that scored best, mean over seeds; those without a score (a run that failed) count as worst. @param chosen where there are no such tries"""
-    scores, where = {}, place(folder, "tries", rule, neurons)
-    for row in read_table(where, "table.csv") if os.path.exists(os.path.join(where, "table.csv")) else ():
-        if row["case"] == task:
+def rows_of(folder, kind, rule, neurons):
+    """Of the table of a study; none if there is no table."""
+    where = place(folder, kind, rule, neurons)
+    return read_table(where, "table.csv") if os.path.exists(os.path.join(where, "table.csv")) else []
+
+
+def ranked(rule, task, folder, neurons, chosen=None):
+    """Sets of parameters of the tries at this size, as values of the keys of rule.tries, by their scores (mean over seeds), the best first; those without a score (a run that failed) are left out.
+    @param chosen {(rule, task, neurons): {key: value}} where there are no such tries"""
+    scores = {}
+    for row in rows_of(folder, "tries", rule, neurons):
+        if measure.task_of(row) == task:
             scores.setdefault(tuple(row[key] for key in rule.tries), []).append(number(row["score"]))
     found = {values: sum(ones) / len(ones) for values, ones in scores.items() if all(one == one for one in ones)}
     if found:
-        return dict(zip(rule.tries, (max if rule.most else min)(found, key=found.get)))
+        return sorted(found, key=found.get, reverse=rule.most)
     if not scores and (rule.name, task, neurons) in (chosen or {}):
-        return chosen[rule.name, task, neurons]
-    fail(f"{where}/table.csv: no try of {task} has a score: jobs/comparison/run makes them")
+        return [tuple(chosen[rule.name, task, neurons][key] for key in rule.tries)]
+    fail(f"{place(folder, 'tries', rule, neurons)}/table.csv: no try of {task} has a score: jobs/comparison/run makes them")
+
+
+def ended(rule, folder, neurons):
+    """Confirming runs that ended: {(task, values): {seed: row of the table}}."""
+    found = {}
+    for row in rows_of(folder, "confirm", rule, neurons):
+        if row["state"] in ("done", "failed") and int(row["seed"]) in CONFIRM_SEEDS:
+            found.setdefault((measure.task_of(row), tuple(row[key] for key in rule.tries)), {})[int(row["seed"])] = row
+    return found
+
+
+def failures(rows):
+    """How many of these confirming runs have no score. @param rows {seed: row}"""
+    return sum(not math.isfinite(number(row["score"])) for row in rows.values())
+
+
+def taken(task, candidates, known):
+    """Which of the sets, best first, is taken: the first of which no confirming run failed; if there is none, the first of those that failed with fewest seeds. One whose runs have not all ended counts as one
+    that holds. @param known from ended() @return its place"""
+    rows = [known.get((task, values), {}) for values in candidates]
+    for at, some in enumerate(rows):
+        if len(some) < len(CONFIRM_SEEDS) or not failures(some):
+            return at
+    return min(range(len(rows)), key=lambda at: failures(rows[at]))
+
+
+def choice(rule, task, folder, neurons, chosen=None, keys=None):
+    """The set of parameters that is taken at this size: name of its case, and {key: value}. The name is the task, or TASK.2 if the second best of the tries was taken and differs from the best: its runs have
+    folders of their own, so that those made before it was confirmed stay as they are. @param keys these only"""
+    candidates = ranked(rule, task, folder, neurons, chosen)
+    at = taken(task, candidates, ended(rule, folder, neurons))
+    first, found = ({key: value for key, value in zip(rule.tries, candidates[one]) if keys is None or key in keys} for one in (0, at))
+    return task if found == first else f"{task}.{at + 1}", found
+
+
+def confirm(rule, tasks, folder, neurons, recorded=None):
+    """Writes the study of runs that confirm what the tries found, with all that was in it before. What is settled is said. @param recorded {(rule, task, neurons): {key: value}} to be confirmed instead
+    @return indices of the runs that are still to be made"""
+    path = place(folder, "confirm", rule, f"{neurons}.yaml")
+    grids, known, wanted = grids_in(path, rule), ended(rule, folder, neurons), set()
+    for task in rule.tasks:
+        if recorded is None:
+            candidates = ranked(rule, task, folder, neurons)
+        elif (rule.name, task, neurons) in recorded:
+            candidates = [tuple(recorded[rule.name, task, neurons][key] for key in rule.tries)]
+        else:
+            fail(f"--recorded: no FILE has parameters of {rule.name}, {task}, {neurons} neurons")
+        at = taken(task, candidates, known)
+        for values in candidates[:at + 1]:
+            grids[task, values] = {"set": fixed(rule, neurons), "vary": {key: [value] for key, value in zip(rule.tries, values)}, "cases": {task: settings(rule, task, tasks, neurons)}, "seeds": list(CONFIRM_SEEDS)}
+        left = [seed for seed in CONFIRM_SEEDS if seed not in known.get((task, candidates[at]), {})]
+        wanted.update((task, candidates[at], seed) for seed in left)
+        words = "" if left else settled(rule, task, candidates, at, known, recorded is not None)
+        if words:
+            print(f"{rule.name}, {neurons} neurons, {task}: {words}", file=sys.stderr)
+    write(path, study_of(rule, place(folder, "confirm", rule, neurons), list(grids.values()), scored(rule)))
+    return [run.index for run in Study(path).runs if (run.case, tuple(run.overrides[key] for key in rule.tries), run.seed) in wanted]
+
+
+def grids_in(path, rule):
+    """Those of a study of confirming runs: {(task, values): grid}; none of one with other keys."""
+    if not os.path.exists(path):
+        return {}
+    with open(path, encoding="utf-8") as file:
+        grids = yaml.safe_load(file)["grids"]
+    return {(next(iter(grid["cases"])), tuple(values[0] for values in grid["vary"].values())): grid for grid in grids if list(grid["vary"]) == list(rule.tries)}
+
+
+def settled(rule, task, candidates, at, known, recorded=False):
+    """What to say of a choice that is not simply the best one; '' of that. @param recorded it is of a file"""
+    count, values = failures(known[task, candidates[at]]), "; ".join(f"{key}={value}" for key, value in zip(rule.tries, candidates[at]))
+    seeds = " and ".join(map(str, CONFIRM_SEEDS))
+    if count and recorded:
+        return f"{values}, as recorded, failed with {count} of seeds {seeds}: what is best is looked for anew"
+    if count and len(candidates) == 1:
+        return f"{values} failed with {count} of seeds {seeds}, and there is no other set"
+    if count:
+        return f"each of {len(candidates)} sets failed with one of seeds {seeds} at least; taken is the one that failed with fewest ({count}): {values}"
+    return f"the best {f'{at} sets' if at > 1 else 'set'} failed with one of seeds {seeds} at least; taken is {values}" if at else ""
 
 
 def grid_of(rule, tasks, folder, neurons):
     """Seeds 1 .. 5 of every task, with the parameters that were best at this size."""
-    cases = {task: {**settings(rule, task, tasks, neurons), **best(rule, task, folder, neurons)} for task in rule.tasks}
+    cases = {}
+    for task in rule.tasks:
+        case, values = choice(rule, task, folder, neurons)
+        cases[case] = {**settings(rule, task, tasks, neurons), **values}
     return {"vary": {"network.neurons": [neurons]}, "cases": cases, "seeds": ["1..5"]}
 
 
@@ -209,7 +313,7 @@ def short(rule, tasks, folder, neurons):
 def others(rule, folder, neurons):
     """Runs of tasks that have other inputs, as lines: folder, options of engram test."""
     where = place(folder, "", rule, neurons)
-    return [f"{os.path.join(where, row['name'])} {rule.tests['other']}" for row in read_table(where, "table.csv") if row["case"] in measure.WITH_OTHER and row["state"] == "done"]
+    return [f"{os.path.join(where, row['name'])} {rule.tests['other']}" for row in read_table(where, "table.csv") if measure.task_of(row) in measure.WITH_OTHER and row["state"] == "done"]
 
 
 def read_options():
@@ -221,11 +325,14 @@ def read_options():
     parser.add_argument("--with", dest="files", action="append", default=[])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--table")
+    parser.add_argument("--recorded", action="store_true")
     options = parser.parse_args()
-    count = {"sizes": 2, "tries": 4, "runs": 4, "others": 3}.get(options.words[0], 0)
+    count = {"sizes": 3, "recorded": 3, "tries": 4, "confirm": 4, "runs": 4, "others": 3}.get(options.words[0], 0)
     names, size = options.words[count:], options.words[count - 1] if len(options.words) > count else ""
-    if not count or not names or any(name not in RULES for name in names) or size not in (SIZES if options.words[0] == "sizes" else map(str, SIZES["full"])):
+    if not count or not names or any(name not in RULES for name in names) or size not in (SIZES if options.words[0] in ("sizes", "recorded") else map(str, SIZES["full"])):
         parser.error(f"rules: {', '.join(RULES)}; neurons: {', '.join(map(str, SIZES['full']))}")
+    if options.recorded and options.words[0] != "confirm" or options.words[0] == "confirm" and len(names) > 1:
+        parser.error("--recorded is for confirm, and that for one rule at a time")
     options.command, options.where, options.size, options.rules = options.words[0], options.words[1:count - 1], size, [RULES[name] for name in names]
     for rule in options.rules:
         rule.tasks = {task: values for task, values in rule.tasks.items() if task in options.tasks}
@@ -246,17 +353,26 @@ def tests_of(rule, task):
     return [name for name in rule.tests if name not in ("rasters", "shown") and (name != "other" or task in measure.WITH_OTHER)]
 
 
+def unconfirmed(rule, neurons, known, seeds):
+    """Tasks that are measured, with parameters that are known, and were not confirmed."""
+    lacking = missing(rule, neurons, known, seeds)
+    return [task for task in rule.tasks if task not in lacking and known[rule.name, task, neurons, 1].chosen and not known[rule.name, task, neurons, 1].confirmed]
+
+
 def main():
     options = read_options()
-    known = {}
+    known, of_sizes = {}, options.command in ("sizes", "recorded")
     if options.files:
         import records  # which needs this module
         told = sys.stderr if options.command == "sizes" else io.StringIO()  # once is enough
-        known = {(*one.place, one.seed): one for one in records.merged([], options.files, records.checksum_of(options.table) if options.table else "", told)}
-    if options.command == "sizes":  # small ones of all rules first
+        found = records.merged([], options.files, records.checksum_of(options.table) if options.table else "", told)
+        if options.command == "sizes":
+            found = records.without_dropped(found, options.where[0])
+        known = {(*one.place, one.seed): one for one in found}
+    if of_sizes:  # small ones of all rules first
         for neurons in SIZES["full"]:
             for rule in options.rules:
-                tasks = missing(rule, neurons, known, options.seeds) if neurons in rule.sizes(options.size) else []
+                tasks = (missing if options.command == "sizes" else unconfirmed)(rule, neurons, known, options.seeds) if neurons in rule.sizes(options.size) else []
                 if tasks:
                     print(neurons, rule.name, *tasks)
         return
@@ -265,6 +381,8 @@ def main():
     for rule in options.rules:
         if options.command == "tries":
             write(place(options.where[1], "tries", rule, f"{neurons}.yaml"), tries(rule, *options.where, neurons, chosen))
+        elif options.command == "confirm":
+            print(*confirm(rule, *options.where, neurons, chosen if options.recorded else None))
         elif options.command == "runs":
             write(place(options.where[1], "", rule, f"{neurons}.yaml"), runs(rule, *options.where, neurons))
             if rule.ladder and neurons == SIZES["full"][0]:
