@@ -25,6 +25,7 @@ typedef struct calibration {
     int settled;     /**< in this pass */
     double spread[CALIBRATION_SETTLED_MAX];
     int spreads;
+    bool full_matrices; /**< of this pass: sparse_calibrate() was here */
 } calibration;
 
 /** s of repeats after which no more of a network are needed. */

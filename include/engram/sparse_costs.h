@@ -47,7 +47,7 @@ double sparse_back_seconds(const machine *machine, sparse_matrix matrix, double 
 /** s of a stretch of steps of a tile. @param steps of the stretch @param part as forwards */
 double sparse_gradient_seconds(const machine *machine, sparse_matrix matrix, double steps, double part);
 
-/** Fill the section. Collective over the job. */
+/** Fill the section, once a pass: every system that has such matrices asks for it before it measures what is left. Collective over the job. */
 void sparse_calibrate(calibration *calibration);
 
 #endif

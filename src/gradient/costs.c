@@ -224,6 +224,8 @@ void sparse_calibrate(calibration *calibration) {
     sparse_costs *costs = machine_costs(&calibration->machine, sparse_cost_section.name);
     param_numbers *lists[] = {&costs->bytes, &costs->forward, &costs->spike, &costs->charge, &costs->backward, &costs->back, &costs->stretch, &costs->gradient,
                               &costs->gradient_charge};
+    if (calibration->full_matrices) return;
+    calibration->full_matrices = true;
     calibration_say(calibration, "matrices times what few units have");
     for (size_t l = 0; l < sizeof lists / sizeof *lists; l++) *lists[l] = calibration_list(SIZES, NULL);
     for (int size = 0; size < SIZES; size++) measure(calibration, size, costs);

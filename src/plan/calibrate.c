@@ -354,6 +354,7 @@ static status measure_once(calibration *calibration, const calibrate_options *op
     machine_close(&calibration->machine);
     machine_begin(&calibration->machine);
     calibration->settled = calibration->spreads = 0;
+    calibration->full_matrices = false;
     calibration_say(calibration, "exchange");
     measure_exchange(calibration, built_in);
     calibration_say(calibration, "arithmetic, disk");

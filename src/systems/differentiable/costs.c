@@ -121,6 +121,7 @@ void differentiable_calibrate(calibration *calibration) {
     differentiable_costs *costs = machine_costs(&calibration->machine, "differentiable");
     const machine *machine = &calibration->machine;
     double input[2];
+    sparse_calibrate(calibration);
     calibration_say(calibration, "networks that follow an exact gradient");
     measure_input(calibration, input);
     const calibration_loop loop = calibration_run(calibration, &differentiable_system, measure, text, NEURONS, LANES);
