@@ -101,9 +101,9 @@ static inline bool static_may_be_in_blocks(bool own_delays, double unit) {
     return own_delays || unit > 0;
 }
 
-/** The form of so many synapses of which that holds: BLOCKS, unless the lists of where the delays of sources begin were longer than the synapses, or delays
- *  exceed BLOCKS_LONGEST steps. @param targets local neurons */
-static_form static_delayed_form(double synapses, double sources, int64_t targets, int longest, blocks_form form);
+/** BLOCKS or LISTS, for so many synapses of which that holds: BLOCKS, unless the lists of where the delays of sources begin were longer than the synapses,
+ *  or delays exceed BLOCKS_LONGEST steps. @param targets local neurons */
+static_form static_blocks_or_lists(double synapses, double sources, int64_t targets, int longest, blocks_form form);
 
 /** Do weights depend on the two types only? */
 bool static_typed(const static_synapses *synapses);

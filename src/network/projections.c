@@ -150,6 +150,8 @@ static status take_delay(const reading *in, const populations_parameters *p, dou
     const bool low = *cell_of(in, DELAY_LOW), high = *cell_of(in, DELAY_HIGH), of_line = *cell_of(in, DELAY) || *cell_of(in, DELAY_SD);
     if (low != high) return complain(in, low ? DELAY_HIGH : DELAY_LOW, "delay_low and delay_high go together");
     if (low && of_line) return complain(in, DELAY_LOW, "a projection has either delay (and delay_sd) or delay_low and delay_high, and this line has both");
+    if (p->delay_range.count && *cell_of(in, DELAY_SD) && !*cell_of(in, DELAY))
+        return complain(in, DELAY_SD, "needs a delay beside it in this line: network.delay_range gives none that it could be the deviation of");
     one->uniform = low;
     if (low) {
         const status of_low = take_number(in, DELAY_LOW, NAN, PROJECTION_DELAY_MOST, &one->delay); /* in the order of columns, whatever the compiler's */

@@ -201,7 +201,7 @@ blocks_form static_blocks_form(bool typed, double unit, bool together) {
     return unit > 0 ? together ? BLOCKS_TOGETHER : BLOCKS_FIXED : BLOCKS_DOUBLE;
 }
 
-static_form static_delayed_form(double synapses, double sources, int64_t targets, int longest, blocks_form form) {
+static_form static_blocks_or_lists(double synapses, double sources, int64_t targets, int longest, blocks_form form) {
     if (longest > BLOCKS_LONGEST || targets > INT32_MAX) return STATIC_LISTS;
     const blocks_setting setting = {.form = form, .sources = (int64_t)sources, .longest = longest, .mine = (int)targets};
     return blocks_bytes(&setting, 0) <= (double)sizeof(uint32_t) * synapses ? STATIC_BLOCKS : STATIC_LISTS;
@@ -219,7 +219,7 @@ static_form static_best_form(const static_synapses *synapses, int targets) {
     if (synapses->delay || synapses->blocks) {
         const bool fits = static_largest_out_degree(synapses) <= BLOCKS_ROW_MAX;
         const double count = (double)synapses->start[synapses->sources];
-        return fits ? static_delayed_form(count, (double)synapses->sources, targets, synapses->longest, form_in_blocks(synapses)) : STATIC_LISTS;
+        return fits ? static_blocks_or_lists(count, (double)synapses->sources, targets, synapses->longest, form_in_blocks(synapses)) : STATIC_LISTS;
     }
     if (synapses->weight) return STATIC_LISTS;
     const double count = (double)synapses->start[synapses->sources], sources = (double)synapses->sources;
@@ -276,7 +276,7 @@ static_synapses *static_from_parts(const static_parts *parts) {
     const double count = (double)parts->start[parts->targets];
     const blocks_form form = static_blocks_form(false, parts->unit, parts->together);
     if (static_may_be_in_blocks(parts->own_delays, parts->unit) &&
-        static_delayed_form(count, (double)parts->sources, parts->targets, parts->longest, form) == STATIC_BLOCKS) {
+        static_blocks_or_lists(count, (double)parts->sources, parts->targets, parts->longest, form) == STATIC_BLOCKS) {
         static_synapses *synapses = memory_new(MEMORY_STATIC, 1, sizeof *synapses);
         *synapses = (static_synapses){.sources = parts->sources, .excitatory = parts->excitatory, .longest = parts->longest, .unit = parts->unit,
                                         .together = parts->together};

@@ -103,6 +103,14 @@ def test_tables(bench):
         with open(bench.path("table.csv"), "w") as file:
             file.write(changed)
         refused(bench, text, *wanted)
+    for deviation in ("0.2", "0"):  # beside a range it has no mean; the first line has none of both, and takes the range
+        with open(bench.path("table.csv"), "w") as file:
+            file.write(TABLE.replace("delay", "delay,delay_sd").replace(",1.5", ",,").replace(",0.8", ",," + deviation))
+        refused(bench, BASE % "  projections: table.csv\n  delay_range: [1 ms, 2 ms]\n", f"table.csv:3: column 'delay_sd': '{deviation}'; needs a delay beside it", "network.delay_range")
+        bench.succeed(["check", bench.config("mean.yaml", BASE % "  projections: table.csv\n  delay: 1 ms\n")])
+    with open(bench.path("table.csv"), "w") as file:
+        file.write(TABLE.replace("delay", "delay,delay_sd").replace(",1.5", ",,").replace(",0.8", ",0.8,0.2"))
+    bench.succeed(["check", bench.config("own.yaml", BASE % "  projections: table.csv\n  delay_range: [1 ms, 2 ms]\n")])
 
 
 def synapses(out):

@@ -433,9 +433,9 @@ static void check_form(blocks_form form) {
     if (typed) memory_free(synapses->weight), synapses->weight = NULL;
     assert_true(static_typed(synapses) == typed);
     assert_int_equal(static_best_form(synapses, TARGETS), STATIC_BLOCKS);
-    assert_int_equal(static_delayed_form(SOURCES * 11, SOURCES, TARGETS, LONGEST, form), STATIC_LISTS); /* the list of delays would be longer */
-    assert_int_equal(static_delayed_form(SOURCES * 12, SOURCES, TARGETS, LONGEST, form), STATIC_BLOCKS);
-    assert_int_equal(static_delayed_form(1e12, SOURCES, TARGETS, BLOCKS_LONGEST + 1, form), STATIC_LISTS);
+    assert_int_equal(static_blocks_or_lists(SOURCES * 11, SOURCES, TARGETS, LONGEST, form), STATIC_LISTS); /* the list of delays would be longer */
+    assert_int_equal(static_blocks_or_lists(SOURCES * 12, SOURCES, TARGETS, LONGEST, form), STATIC_BLOCKS);
+    assert_int_equal(static_blocks_or_lists(1e12, SOURCES, TARGETS, BLOCKS_LONGEST + 1, form), STATIC_LISTS);
     for (int turn = 0; turn < 2; turn++) {
         static_pack(synapses, turn ? STATIC_LISTS : STATIC_BLOCKS, TARGETS);
         assert_true(static_typed(synapses) == typed && (synapses->blocks == NULL) == turn && (synapses->target != NULL) == turn);

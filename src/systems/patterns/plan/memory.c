@@ -35,7 +35,7 @@ bool plan_in_blocks(const plan_network *network, const plan_share *share, blocks
     *setting = (blocks_setting){.form = form, .sources = network->neurons, .longest = network->network.longest,
                                 .mine = (int)share->mine};
     return static_may_be_in_blocks(network->network.own_delays, network->network.weight_unit) && share->static_synapses > 0 &&
-           static_delayed_form(share->static_synapses, (double)network->neurons, share->mine, network->network.longest, form) == STATIC_BLOCKS;
+           static_blocks_or_lists(share->static_synapses, (double)network->neurons, share->mine, network->network.longest, form) == STATIC_BLOCKS;
 }
 
 /** Spikes in flight: lists of the last steps, grown by half, and the ring of sums to come. */
