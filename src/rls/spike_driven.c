@@ -128,7 +128,6 @@ static void predict(rls_store *store, const rls_activity *activity, double *sum)
 
 static int update(rls_store *store, const rls_activity *activity, const double *error, const double *scale, double *gain, double *after) {
     int first_bad = store->kernel->update(store, activity->r, error, scale, gain); /* with what predict() found */
-    if (store->pending == store->block) store->kernel->flush(store);
     if (first_bad < 0) first_bad = store->lost - 1;
     if (after) memcpy(after, store->sum, (size_t)store->plastic->rows * sizeof(double));
     return first_bad;

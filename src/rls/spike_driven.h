@@ -63,7 +63,8 @@ struct spike_driven_kernel {
      *  @param touched [count] sources that may have arrived, NULL: 0 .. count-1 @param values [sources] what arrived @param r [sources] filtered spikes now */
     void (*predict)(rls_store *store, const int32_t *touched, int64_t count, const double *values, const double *r);
 
-    /** One instant of every group: k = P r with today's P, g = 1/(1 + scale^2 r'k), w_i -= g e_i scale k, sum to w.r of the new weights, and a column more.
+    /** One instant of every group: k = P r with today's P, g = 1/(1 + scale^2 r'k), w_i -= g e_i scale k, sum to w.r of the new weights, and a column more;
+     *  once there are block of them, P without them, as flush() does.
      *  @param r [sources] filtered spikes @param error [rows] @param scale [rows] or NULL for 1 @param[out] gain [rows]
      *  @return first row whose g is not in (0, 1], or -1 */
     int (*update)(rls_store *store, const double *r, const double *error, const double *scale, double *gain);

@@ -302,7 +302,7 @@ static void predict(rls_store *store, const int32_t *touched, int64_t count_touc
     for (int64_t k = 0; k < count_touched; k++) store->touched[touched ? touched[k] : k] = 0;
 }
 
-/* ---- the instant ---- */
+/* ---- one group's instant ---- */
 
 /** An element of I/lambda. */
 static double ridge_of(const rls_store *store, int group, int64_t a) {
@@ -525,51 +525,6 @@ static void keep_column(const rls_store *store, const view *group, int m, const 
     group->factor[m] = (real)factor;
 }
 
-/** How many groups ahead memory is asked for: at most 8, and no more than leave room in the second cache for what is worked on. */
-static int groups_ahead(const rls_store *store) {
-    enum { ROOM = 128 << 10, MOST = 8 }; /* bytes */
-    const int64_t groups = store->plastic->groups, hits = store->hit_start[groups], elements = store->waiting_base[groups];
-    if (groups == 0 || elements < groups) return 1; /* hardly any neuron has plastic inputs */
-    const int64_t ahead = ROOM / ((hits / groups + store->pending + 1) * (elements / groups) * (int64_t)sizeof(stored));
-    return ahead < 1 ? 1 : ahead < MOST ? (int)ahead : MOST;
-}
-
-static int update(rls_store *store, const double *r, const double *error, const double *scale, double *gain) {
-    const plastic_synapses *plastic = store->plastic;
-    const int ahead = groups_ahead(store);
-    int first_bad = -1;
-    for (int g = 0; g < ahead; g++) {
-        const upcoming next = upcoming_of(store, g);
-        ask_for_rest(store, &next, 0, 0);
-    }
-    for (int g = 0; g < plastic->groups; g++) {
-        view group = view_of(store, g);
-        int row = plastic->group_row[g], count = (int)(store->hit_start[g + 1] - store->hit_start[g]);
-        double own_scale = scale ? scale[row] : 1;
-        real *to = place_of(store, g, store->pending);
-        const upcoming next = upcoming_of(store, g + ahead);
-        double rho = advance(store, &group, (hit *)store->hits + store->hit_start[g], count, &next, to);
-        ask_for_rest(store, &next, count, group.ld);
-        double value = learn(store, &group, rho, r, error, own_scale, to);
-        keep_column(store, &group, store->pending, to, rho, own_scale * own_scale * value);
-        for (int member = row; member < plastic->group_row[g + 1]; member++) gain[member] = value;
-        if (first_bad < 0 && !(value > 0 && value <= 1)) first_bad = row;
-    }
-    store->newest = store->pending++;
-    return first_bad;
-}
-
-static void refresh(rls_store *store) {
-    store->newest = store->block - 1;
-    for (int g = 0; g < store->plastic->groups; g++) {
-        view group = view_of(store, g);
-        store->products[g] = (group_products){0, 0};
-        double rho = advance(store, &group, (hit *)store->hits + store->hit_start[g], (int)(store->hit_start[g + 1] - store->hit_start[g]), &(upcoming){0},
-                             place_of(store, g, store->newest));
-        store->products[g] = (group_products){rho, 1};
-    }
-}
-
 /* ---- the flush ---- */
 
 /** Of two rows that stand w apart: squares of w x w elements off the diagonal change places. Choices: elements of the second row count from LANES. */
@@ -761,30 +716,86 @@ static void subtract_products(rls_store *store, int group, const difference *of,
         }
 }
 
-/** Columns of a group, with the root of their factors, in the units of P, laid out as they are used again and again: LANES elements of each of them, then the
- *  next LANES. @param next the group whose columns are asked for meanwhile, or -1 */
-static void collect_columns(const rls_store *store, const view *group, real *restrict q, int next) {
-    for (int m = 0; m < store->pending; m++) {
+/** The first @p pending columns of a group, with the root of their factors, in the units of P, laid out as they are used again and again: LANES elements of
+ *  each of them, then the next LANES. @param next the group whose columns are asked for meanwhile, or -1 */
+static void collect_columns(const rls_store *store, const view *group, int pending, real *restrict q, int next) {
+    for (int m = 0; m < pending; m++) {
         const real root = (real)sqrt((double)group->factor[m] / store->unit);
         const stored *column = column_of(store, group->group, m);
         if (next >= 0) ask_for(column_of(store, next, m), store->ld[next] * (int64_t)sizeof(stored));
-        for (int64_t at = 0; at < group->ld; at += LANES) *(lanes *)(q + at * store->pending + m * LANES) = load_p(column + at) * root;
+        for (int64_t at = 0; at < group->ld; at += LANES) *(lanes *)(q + at * pending + m * LANES) = load_p(column + at) * root;
     }
 }
 
-static void flush(rls_store *store) {
+/** P <- P - sum of factor k k' over the first @p pending columns, of one group; what the next one needs for that is asked for meanwhile. */
+static void flush_group(rls_store *store, const view *group, int pending) {
     enum { FITS = 300 << 10 }; /* bytes: a P of this size is in the second cache by the time it is wanted */
+    const int g = group->group;
+    if (group->sources == 0) return; /* a neuron without plastic inputs */
+    stored *p = (stored *)store->p + store->p_base[g];
+    const int64_t next_bytes = g + 1 < store->plastic->groups ? (store->p_base[g + 2] - store->p_base[g + 1]) * (int64_t)sizeof(stored) : 0;
+    const bool fits = next_bytes > 0 && next_bytes <= FITS;
+    const difference of = {.ld = group->ld, .sources = group->sources, .p = p, .q = store->scratch, .pending = pending};
+    collect_columns(store, group, pending, store->scratch, fits ? g + 1 : -1);
+    subtract_products(store, g, &of, fits ? (const char *)((stored *)store->p + store->p_base[g + 1]) : NULL, fits ? next_bytes : 0);
+}
+
+static void flush(rls_store *store) {
     for (int g = 0; g < store->plastic->groups && store->pending; g++) {
-        view group = view_of(store, g);
-        if (group.sources == 0) continue; /* a neuron without plastic inputs */
-        stored *p = (stored *)store->p + store->p_base[g];
-        const int64_t next_bytes = g + 1 < store->plastic->groups ? (store->p_base[g + 2] - store->p_base[g + 1]) * (int64_t)sizeof(stored) : 0;
-        const bool fits = next_bytes > 0 && next_bytes <= FITS;
-        const difference of = {.ld = group.ld, .sources = group.sources, .p = p, .q = store->scratch, .pending = store->pending};
-        collect_columns(store, &group, store->scratch, fits ? g + 1 : -1);
-        subtract_products(store, g, &of, fits ? (const char *)((stored *)store->p + store->p_base[g + 1]) : NULL, fits ? next_bytes : 0);
+        const view group = view_of(store, g);
+        flush_group(store, &group, store->pending);
     }
     store->pending = 0;
+}
+
+/* ---- the instant of all groups ---- */
+
+/** How many groups ahead memory is asked for: at most 8, and no more than leave room in the second cache for what is worked on. */
+static int groups_ahead(const rls_store *store) {
+    enum { ROOM = 128 << 10, MOST = 8 }; /* bytes */
+    const int64_t groups = store->plastic->groups, hits = store->hit_start[groups], elements = store->waiting_base[groups];
+    if (groups == 0 || elements < groups) return 1; /* hardly any neuron has plastic inputs */
+    const int64_t ahead = ROOM / ((hits / groups + store->pending + 1) * (elements / groups) * (int64_t)sizeof(stored));
+    return ahead < 1 ? 1 : ahead < MOST ? (int)ahead : MOST;
+}
+
+static int update(rls_store *store, const double *r, const double *error, const double *scale, double *gain) {
+    const plastic_synapses *plastic = store->plastic;
+    const int ahead = groups_ahead(store);
+    const bool full = store->pending + 1 == store->block;
+    int first_bad = -1;
+    for (int g = 0; g < ahead; g++) {
+        const upcoming next = upcoming_of(store, g);
+        ask_for_rest(store, &next, 0, 0);
+    }
+    for (int g = 0; g < plastic->groups; g++) {
+        view group = view_of(store, g);
+        int row = plastic->group_row[g], count = (int)(store->hit_start[g + 1] - store->hit_start[g]);
+        double own_scale = scale ? scale[row] : 1;
+        real *to = place_of(store, g, store->pending);
+        const upcoming next = upcoming_of(store, g + ahead);
+        double rho = advance(store, &group, (hit *)store->hits + store->hit_start[g], count, &next, to);
+        ask_for_rest(store, &next, count, group.ld);
+        double value = learn(store, &group, rho, r, error, own_scale, to);
+        keep_column(store, &group, store->pending, to, rho, own_scale * own_scale * value);
+        for (int member = row; member < plastic->group_row[g + 1]; member++) gain[member] = value;
+        if (first_bad < 0 && !(value > 0 && value <= 1)) first_bad = row;
+        if (full) flush_group(store, &group, store->block); /* while its columns are in the caches */
+    }
+    store->newest = store->pending;
+    store->pending = full ? 0 : store->pending + 1;
+    return first_bad;
+}
+
+static void refresh(rls_store *store) {
+    store->newest = store->block - 1;
+    for (int g = 0; g < store->plastic->groups; g++) {
+        view group = view_of(store, g);
+        store->products[g] = (group_products){0, 0};
+        double rho = advance(store, &group, (hit *)store->hits + store->hit_start[g], (int)(store->hit_start[g + 1] - store->hit_start[g]), &(upcoming){0},
+                             place_of(store, g, store->newest));
+        store->products[g] = (group_products){rho, 1};
+    }
 }
 
 /* ---- P in and out ---- */
