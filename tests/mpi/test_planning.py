@@ -80,7 +80,7 @@ CODES_IMAGES = {"simulation.dt": "1 ms", "simulation.loop_duration": "100 ms", "
 IN_CODES = {
     "codes_somatic": ((2,), {"learning.rule": "somatic", "network.neurons": 1000, "output.edges": "all"}),
     "codes_closed_form": ((1, 2), {"learning.rule": "dendritic", "network.neurons": 1000, "output.edges": "all"}),
-    "codes_square": ((1,), {"learning.rule": "dendritic", "network.neurons": 1000, "stimulus.side": 32}),
+    "codes_square": ((1,), {"learning.rule": "dendritic", "network.neurons": 250}),
     "codes_slow": ((1,), {"learning.rule": "dendritic_slow", "network.neurons": 120}),
     "codes_literal": ((1,), {"learning.rule": "dendritic_slow", "network.neurons": 60, "learning.stepping": "literal", "learning.pruned": 0.3}),
 }

@@ -13,7 +13,7 @@ static const param params[] = {
     MACHINE_NUMBER(dendritic_costs, "row", "1.6", 0, MACHINE_HUGE_NS, "ns of a neuron in a step with spikes, on every rank", row),
     MACHINE_NUMBER(dendritic_costs, "synapse", "0.058", 0, MACHINE_HUGE_NS, "ns of a synapse of the soma in a step with spikes", synapse),
     MACHINE_NUMBER(dendritic_costs, "pixel", "0.075", 0, MACHINE_HUGE_NS, "ns of a decoding weight in a step with spikes", pixel),
-    MACHINE_NUMBER(dendritic_costs, "decoded", "0.09", 0, MACHINE_HUGE_NS, "ns of one where inhibition is made of it then", decoded),
+    MACHINE_NUMBER(dendritic_costs, "decoded", "0.12", 0, MACHINE_HUGE_NS, "ns of one where inhibition is made of it then", decoded),
     MACHINE_NUMBER(dendritic_costs, "soma", "11", 0, MACHINE_HUGE_NS, "ns of a neuron with compartments in an update", soma),
     MACHINE_NUMBER(dendritic_costs, "compartment", "0.29", 0, MACHINE_HUGE_NS, "ns of a compartment in an update", compartment),
     MACHINE_NUMBER(dendritic_costs, "dendrite", "0.36", 0, MACHINE_HUGE_NS, "ns of a synapse on a compartment at a spike of its neuron", dendrite),
