@@ -99,6 +99,30 @@ static inline double across(const lanes *tile) {
 #endif
 }
 
+/** across() of eight tiles at once, with the same bits. @param tile [8] @param[out] sums of them, a tile */
+static inline void across_each(const lanes (*tile)[PIECES], lanes *sums) {
+#ifdef __AVX512F__
+    lanes pair[4], four[2];
+    for (int i = 0; i < 4; i++) {
+        const lanes a = tile[2 * i][0], b = tile[2 * i + 1][0];
+        pair[i] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) + __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+    }
+    for (int i = 0; i < 2; i++) {
+        const lanes a = pair[2 * i], b = pair[2 * i + 1];
+        four[i] = __builtin_shufflevector(a, b, 0, 1, 4, 5, 8, 9, 12, 13) + __builtin_shufflevector(a, b, 2, 3, 6, 7, 10, 11, 14, 15);
+    }
+    sums[0] = __builtin_shufflevector(four[0], four[1], 0, 2, 4, 6, 8, 10, 12, 14) + __builtin_shufflevector(four[0], four[1], 1, 3, 5, 7, 9, 11, 13, 15);
+#else
+    lanes pair[4];
+    for (int i = 0; i < 4; i++) {
+        const lanes a = tile[2 * i][0] + tile[2 * i][1], b = tile[2 * i + 1][0] + tile[2 * i + 1][1];
+        pair[i] = __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7);
+    }
+    for (int i = 0; i < 2; i++)
+        sums[i] = __builtin_shufflevector(pair[2 * i], pair[2 * i + 1], 0, 2, 4, 6) + __builtin_shufflevector(pair[2 * i], pair[2 * i + 1], 1, 3, 5, 7);
+#endif
+}
+
 /** a.b @param n whole tiles */
 static inline double dot(const double *a, const double *b, int n) {
     lanes sum[PIECES] = {{0}};

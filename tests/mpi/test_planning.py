@@ -79,7 +79,8 @@ IN_BALANCE = {
 CODES_IMAGES = {"simulation.dt": "1 ms", "simulation.loop_duration": "100 ms", "learning.loops": 2, "output.edges": "none", "guards.max_rate": 0, "guards.min_rate": 0, "stimulus.side": 16, "test.trials": 0}
 IN_CODES = {
     "codes_somatic": ((2,), {"learning.rule": "somatic", "network.neurons": 1000, "output.edges": "all"}),
-    "codes_closed_form": ((1,), {"learning.rule": "dendritic", "network.neurons": 1000}),
+    "codes_closed_form": ((1, 2), {"learning.rule": "dendritic", "network.neurons": 1000, "output.edges": "all"}),
+    "codes_square": ((1,), {"learning.rule": "dendritic", "network.neurons": 250}),
     "codes_slow": ((1,), {"learning.rule": "dendritic_slow", "network.neurons": 120}),
     "codes_literal": ((1,), {"learning.rule": "dendritic_slow", "network.neurons": 60, "learning.stepping": "literal", "learning.pruned": 0.3}),
 }

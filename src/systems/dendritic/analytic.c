@@ -1,5 +1,5 @@
 /* Rule `dendritic`: inhibition on every compartment in closed form, W = -F D with D = F' (README.md 3.3). Between two spikes nothing is stored but one power
- * of lambda. At a spike F += z0 g' with g = a x0 - c F' z0 (x0, z0: what was seen and traced at the spike before), hence, without any work of size M,
+ * of lambda. At a spike F += z0 g' with g = a x0 - c F' z0 (x0, z0: what was seen and traced at the spike before), hence, without any work of size M but on D,
  *     F x0 changes y, H and A by  v = F g + g.g/2 z0 = a F x0 + c W z0 + g.g/2 z0 :  W -= v z0' + z0 v' ;  H += z0 (g.image) */
 #include <string.h>
 
@@ -11,8 +11,8 @@ static void image(dendritic *d) {
     readout_settle(d);
     d->before = d->now;
     d->now = last;
-    if (d->showing == 0) readout_project(d, d->image_before, d->before);
-    readout_project(d, d->image, d->now);
+    if (d->showing == 0) readout_project(d, d->image_before, d->before, 0);
+    readout_project(d, d->image, d->now, 0);
 }
 
 static unsigned step(dendritic *d, bool update, pulse *pulse) {
@@ -50,14 +50,15 @@ static void learn(dendritic *d) {
         store(d->inhibition + j, fma_lanes(vj, all(-z0z), fma_lanes(z, all(-vz), load(d->inhibition + j))));
         store(d->autapse + j, fma_lanes(vj * all(-2), z, load(d->autapse + j)));
     }
-    inhibition_push(d, v, z0);
+    if (d->weight) inhibition_push(d, v, z0);
     readout_push(d, a, c, d->seen, z0);
 }
 
 static unsigned spikes(dendritic *d, int count, pulse *pulse) {
     const lanes power = all(d->power), lambda = all(d->lambda), fade = all(d->fade);
     if (d->regime.learns && d->since >= 0) learn(d);
-    const unsigned bits = inhibition_columns(d, count, d->context.ranks > 1 ? pulse_bits(pulse) : 0);
+    const unsigned own = d->context.ranks > 1 ? pulse_bits(pulse) : 0;
+    const unsigned bits = d->weight ? inhibition_columns(d, count, own) : readout_columns(d, count, own);
     for (int j = 0; j < d->padded; j += LANES) {
         const lanes z = power * load(d->trace + j), y = power * load(d->inhibition + j), column = load(d->column + j), before = load(d->before + j);
         store(d->memory + j, z);
@@ -72,7 +73,8 @@ static unsigned spikes(dendritic *d, int count, pulse *pulse) {
 
 static void settle(dendritic *d) {
     readout_settle(d);
-    inhibition_autapses(d);
+    if (d->weight) inhibition_autapses(d);
+    else readout_restart(d);
 }
 
 const rule_steps analytic_steps = {.image = image, .step = step, .spikes = spikes, .rest = rest, .settle = settle};

@@ -13,6 +13,7 @@ static const param params[] = {
     MACHINE_NUMBER(dendritic_costs, "row", "1.6", 0, MACHINE_HUGE_NS, "ns of a neuron in a step with spikes, on every rank", row),
     MACHINE_NUMBER(dendritic_costs, "synapse", "0.058", 0, MACHINE_HUGE_NS, "ns of a synapse of the soma in a step with spikes", synapse),
     MACHINE_NUMBER(dendritic_costs, "pixel", "0.075", 0, MACHINE_HUGE_NS, "ns of a decoding weight in a step with spikes", pixel),
+    MACHINE_NUMBER(dendritic_costs, "decoded", "0.12", 0, MACHINE_HUGE_NS, "ns of one where inhibition is made of it then", decoded),
     MACHINE_NUMBER(dendritic_costs, "soma", "11", 0, MACHINE_HUGE_NS, "ns of a neuron with compartments in an update", soma),
     MACHINE_NUMBER(dendritic_costs, "compartment", "0.29", 0, MACHINE_HUGE_NS, "ns of a compartment in an update", compartment),
     MACHINE_NUMBER(dendritic_costs, "dendrite", "0.36", 0, MACHINE_HUGE_NS, "ns of a synapse on a compartment at a spike of its neuron", dendrite),
@@ -53,7 +54,7 @@ static double ns_of(const calibration_loop *loop) {
     return loop->seconds / NS;
 }
 
-enum { FEW = 8, SEVERAL = 24, WIDE = 400, MANY = 2000 }; /* neurons of what is run */
+enum { FEW = 8, SEVERAL = 24, WIDE = 256, NARROW = 400, MANY = 2000 }; /* neurons of what is run; inhibition is kept up to as many as there are pixels */
 
 /** ns that a step with spikes takes more than one without. @param quiet the same network without spikes */
 static double of_event(const calibration_loop *loop, const calibration_loop *quiet) {
@@ -70,23 +71,26 @@ static void divide_event(dendritic_costs *costs, double some, double more) {
 }
 
 void dendritic_calibrate(calibration *calibration) {
-    enum { SMALL = 4, LARGE = 32 };
+    enum { SMALL = 4, USUAL = 8, SQUARE = 16, LARGE = 32 }; /* pixels of a side */
     static const double QUIET = 1e-3, BUSY = 100;
     dendritic_costs *costs = machine_costs(&calibration->machine, "dendritic");
     calibration_say(calibration, "networks that code images");
     const calibration_loop rest = bars(calibration, FEW, SMALL, QUIET, "rule: dendritic"), many = bars(calibration, MANY, SMALL, QUIET, "rule: dendritic");
     const calibration_loop fires = bars(calibration, FEW, SMALL, BUSY, "rule: dendritic"), wide = bars(calibration, FEW, LARGE, BUSY, "rule: dendritic");
-    const calibration_loop several = bars(calibration, SEVERAL, SMALL, BUSY * FEW / SEVERAL, "rule: dendritic"); /* spikes as those of few */
-    const calibration_loop several_rest = bars(calibration, SEVERAL, SMALL, QUIET, "rule: dendritic");
-    const calibration_loop lateral = bars(calibration, WIDE, SMALL, 2, "rule: dendritic");
-    const calibration_loop lateral_rest = bars(calibration, WIDE, SMALL, QUIET, "rule: dendritic");
+    const calibration_loop several = bars(calibration, SEVERAL, USUAL, BUSY * FEW / SEVERAL, "rule: dendritic"); /* spikes as those of few */
+    const calibration_loop several_rest = bars(calibration, SEVERAL, USUAL, QUIET, "rule: dendritic");
+    const calibration_loop lateral = bars(calibration, WIDE, SQUARE, 3, "rule: dendritic");
+    const calibration_loop lateral_rest = bars(calibration, WIDE, SQUARE, QUIET, "rule: dendritic");
+    const calibration_loop narrow = bars(calibration, NARROW, USUAL, 2, "rule: dendritic");
+    const calibration_loop narrow_rest = bars(calibration, NARROW, USUAL, QUIET, "rule: dendritic");
     const double few = FEW * SMALL * SMALL;
     costs->neuron = positive((ns_of(&many) - ns_of(&rest)) / (rest.steps * (MANY - FEW)));
     costs->step = positive(ns_of(&rest) / rest.steps - FEW * costs->neuron);
     costs->pixel = positive((ns_of(&wide) / wide.count[COUNT_EVENTS] - ns_of(&fires) / fires.count[COUNT_EVENTS]) / (FEW * LARGE * LARGE - few));
     costs->event = positive(of_event(&fires, &rest) - few * costs->pixel);
-    const double some = of_event(&several, &several_rest) - SEVERAL * SMALL * SMALL * costs->pixel;
-    divide_event(costs, some - costs->event, of_event(&lateral, &lateral_rest) - WIDE * SMALL * SMALL * costs->pixel - costs->event);
+    const double some = of_event(&several, &several_rest) - SEVERAL * USUAL * USUAL * costs->pixel;
+    divide_event(costs, some - costs->event, of_event(&lateral, &lateral_rest) - WIDE * SQUARE * SQUARE * costs->pixel - costs->event);
+    costs->decoded = positive((of_event(&narrow, &narrow_rest) - costs->event - NARROW * costs->row) / (NARROW * USUAL * USUAL));
     const calibration_loop compartments = bars(calibration, FEW, LARGE, QUIET, "rule: dendritic_simultaneous");
     const calibration_loop somata = bars(calibration, FEW, SMALL, QUIET, "rule: dendritic_simultaneous");
     costs->compartment = positive((ns_of(&compartments) / compartments.steps - ns_of(&somata) / somata.steps) / (FEW * LARGE * LARGE - few));

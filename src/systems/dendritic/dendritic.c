@@ -129,6 +129,10 @@ static status count_tasks(const context *context, config *config, int *tasks) {
     return STATUS_OK;
 }
 
+bool dendritic_keeps_inhibition(rule_name rule, double neurons, double inputs) {
+    return rule == RULE_SOMATIC || (rule == RULE_DENDRITIC && neurons <= inputs);
+}
+
 int64_t dendritic_loop_images(config *config) {
     const simulation_settings *simulation = config_common(config, "simulation");
     const image_settings *stimulus = config_common(config, IMAGES_SECTION);
@@ -194,14 +198,14 @@ static void allocate(dendritic *d) {
     d->image = numbers(MEMORY_TARGETS, pixels);
     d->image_before = numbers(MEMORY_TARGETS, pixels);
     d->seen = numbers(MEMORY_STATE, pixels);
-    readout_new(d);
     if (d->rule != RULE_DENDRITIC) d->input = numbers(MEMORY_WEIGHTS, mine * pixels);
-    if (!d->tensor_rule) {
+    if (dendritic_keeps_inhibition(d->rule, d->neurons, d->inputs)) {
         d->weight = numbers(MEMORY_WEIGHTS, (size_t)d->neurons * (size_t)d->mine_padded);
         d->queue.room = d->neurons > QUEUE_ABOVE ? QUEUE : 1;
         d->queue.left = numbers(MEMORY_BUFFERS, (size_t)d->queue.room * (padded + TILE));
         d->queue.right = numbers(MEMORY_BUFFERS, (size_t)d->queue.room * (padded + TILE));
     }
+    readout_new(d);
     if (d->rule == RULE_SOMATIC) {
         d->row_scale = numbers(MEMORY_STATE, mine);
         d->row_now = numbers(MEMORY_STATE, mine);

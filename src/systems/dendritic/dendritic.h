@@ -108,6 +108,7 @@ typedef struct {
     int my_first, my_blocks;
     double *weight;              /* [mine tiles][padded][TILE] */
     double *decoded;             /* [mine tiles][TILE] D z, in tests */
+    double *coded, *traced;      /* [mine tiles][TILE] D z0, D trace: where W is not kept */
     int events;                  /* that wait */
     double *trace;               /* [EVENTS][padded] z0 */
     double *seen;                /* [EVENTS][mine tiles][TILE] x0 */
@@ -186,14 +187,14 @@ struct dendritic {
 
     /* divided */
     decoder decoder;             /* D; of rule dendritic F = D', too */
-    double *weight;              /* [N][mine padded] W, presynaptic-major: somatic and dendritic */
+    double *weight;              /* [N][mine padded] W, presynaptic-major: somatic and dendritic; NULL where it is not kept: README.md 4.2 */
     int mine_padded;
     change_queue queue;
     double *input;               /* [mine][pixels] F: somatic and tensor rules */
     double *row_scale, *row_now, *row_before; /* [mine] somatic: F = scale F + now image + before image_before */
     double *accumulated;         /* [padded] somatic: sum of e V power since the last spike */
     double *own;                 /* [padded] scratch: rows of this rank */
-    double *column;              /* [padded] W's columns of this step's spikes */
+    double *column;              /* [padded] W s: W's columns of this step's spikes */
     tensor *tensor;              /* NULL: rules without compartments (tensor.c) */
     literal *literal;            /* NULL: fast (literal.c) */
 
@@ -226,8 +227,13 @@ void readout_clear(decoder *decoder);
 void readout_push(dendritic *d, double gain, double loss, const double *seen, const double *trace);
 /** Nothing waits any more. */
 void readout_settle(dendritic *d);
-/** D' image, all neurons. Collective. @param[out] product [padded] */
-void readout_project(dendritic *d, const double *image, double *product);
+/** D' image, all neurons. Collective. @param[out] product [padded] @return bits of all ranks */
+unsigned readout_project(dendritic *d, const double *image, double *product, unsigned bits);
+/** Where W is not kept: the change that waits, at most one, is made, and then W s = -D'(D s) of the @p spikes neurons in d->spiking into d->column. Collective.
+ *  @return bits of all ranks */
+unsigned readout_columns(dendritic *d, int spikes, unsigned bits);
+/** Where W is not kept: A_j = -|D_j|^2, D z0 and D trace from D. Nothing waits. Collective. */
+void readout_restart(dendritic *d);
 /** D z of the traces as they are: tests go on from there, step by step. */
 void readout_begin(dendritic *d);
 /** A step further, with the @p spikes in d->spiking. */
@@ -237,7 +243,7 @@ double readout_error(const dendritic *d, const double *x);
 /** D of all neurons. Collective. @return [N][M], owned, memory_free() */
 double *readout_gather(dendritic *d);
 
-/* ---- inhibition.c: W of somatic and dendritic ---- */
+/* ---- inhibition.c: W of somatic and dendritic, where it is kept ---- */
 
 /** W -= left right' (and right left', of rule dendritic), sooner or later. @param left, right [padded] */
 void inhibition_push(dendritic *d, const double *left, const double *right);
@@ -251,8 +257,9 @@ void inhibition_autapses(dendritic *d);
 
 /** Rows of all ranks, and what any of them says. Collective. @param own [mine] @param[out] whole [padded] */
 unsigned gather_rows(dendritic *d, const double *own, double *whole, unsigned bits);
-/** Sum over fixed blocks of pixels. @param[in,out] partial [BLOCKS][padded], this rank's blocks @param[out] whole [padded] */
-void gather_blocks(dendritic *d, double *partial, double *whole);
+/** Sum over fixed blocks of pixels. Collective. @param[in,out] partial [BLOCKS][padded], this rank's blocks @param[out] whole [padded]
+ *  @return bits of all ranks */
+unsigned gather_blocks(dendritic *d, double *partial, double *whole, unsigned bits);
 /** @return bits of all ranks. Collective. */
 unsigned gather_bits(dendritic *d, unsigned bits);
 
@@ -330,6 +337,8 @@ double *tensor_average(const dendritic *d);
 double dendritic_initial_input(config *config);
 /** F of a neuron at the start. @param[out] F [inputs] @return whether it is random, and autapses begin at what balances it: README.md 3.8 */
 bool dendritic_initial_row(const dendritic *d, int64_t neuron, double *F);
+/** Whether W of the soma is kept: of rule dendritic not where it is larger than D, of which it is made. README.md 4.2 */
+bool dendritic_keeps_inhibition(rule_name rule, double neurons, double inputs);
 /** Images of a loop. */
 int64_t dendritic_loop_images(config *config);
 
@@ -365,6 +374,7 @@ typedef struct {
     double step, neuron;         /* of a step; of a neuron in it: on every rank */
     double event, row;           /* of a step with spikes; of a neuron in it: on every rank */
     double synapse, pixel;       /* of a weight of W and of D in a step with spikes */
+    double decoded;              /* of a weight of D in a step with spikes, where W is not kept */
     double soma, compartment;    /* of a neuron with compartments, and of each of them, in an update */
     double dendrite;             /* of a synapse on a compartment at a spike of its neuron */
     double literal;              /* of a weight in a step of literal stepping */

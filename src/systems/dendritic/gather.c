@@ -30,7 +30,7 @@ unsigned gather_rows(dendritic *d, const double *own, double *whole, unsigned bi
     return bits;
 }
 
-void gather_blocks(dendritic *d, double *partial, double *whole) {
+unsigned gather_blocks(dendritic *d, double *partial, double *whole, unsigned bits) {
     const int ranks = d->context.ranks, blocks = d->decoder.blocks;
     const size_t padded = (size_t)d->padded;
     if (ranks > 1) {
@@ -41,13 +41,14 @@ void gather_blocks(dendritic *d, double *partial, double *whole) {
         }
         const int mine = d->counts[d->context.rank] - 1;
         memcpy(d->sent + 1, partial + (size_t)d->decoder.my_first * padded, (size_t)mine * sizeof(double));
-        gather(d, mine, 0);
+        bits = gather(d, mine, bits);
         for (int rank = 0; rank < ranks; rank++)
             memcpy(partial + d->offsets[rank] - rank, d->received + d->offsets[rank] + 1, (size_t)(d->counts[rank] - 1) * sizeof(double));
     }
     memcpy(whole, partial, padded * sizeof(double));
     for (int block = 1; block < blocks; block++)
         for (size_t j = 0; j < padded; j++) whole[j] += partial[(size_t)block * padded + j];
+    return bits;
 }
 
 unsigned gather_bits(dendritic *d, unsigned bits) {

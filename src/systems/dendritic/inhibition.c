@@ -1,6 +1,6 @@
-/* W of the rules somatic and dendritic: this rank's rows, presynaptic-major. It changes at spikes: by left right' (somatic: what V summed up to since the
- * last one, times the trace), or by left right' + right left' (dendritic: W = -F F' stays symmetric). In large networks changes wait: W is passed over once for
- * QUEUE of them, and columns that are read meanwhile are put right. */
+/* W of the rules somatic and dendritic, where it is kept (README.md 4.2): this rank's rows, presynaptic-major. It changes at spikes: by left right' (somatic:
+ * what V summed up to since the last one, times the trace), or by left right' + right left' (dendritic: W = -F F' stays symmetric). In large networks changes
+ * wait: W is passed over once for QUEUE of them, and columns that are read meanwhile are put right. */
 #include <string.h>
 
 #include "dendritic.h"

@@ -41,7 +41,7 @@ static void balance_row(const dendritic *d, int64_t i, const double *F, const do
     for (int k = 0; k < d->neurons; k++) {
         const double *D = decoder + (size_t)k * (size_t)M;
         if (!d->tensor_rule) {
-            const double FD = product(F, D, M), W = d->weight[(size_t)k * (size_t)d->mine_padded + (size_t)i];
+            const double FD = product(F, D, M), W = d->weight ? d->weight[(size_t)k * (size_t)d->mine_padded + (size_t)i] : -FD;
             *off += (W + FD) * (W + FD), *whole += FD * FD;
             continue;
         }

@@ -16,7 +16,7 @@ typedef struct {
     double presentation, every, trial;      /* steps of an image, of an update, of a trial */
     double images, reading;                 /* bytes of them; and while they are read */
     rule_name rule;
-    bool tensor, literal, pruned;
+    bool tensor, kept, literal, pruned;     /* kept: W of the soma */
     const output_settings *output;
     const test_settings *test;
 } sizes;
@@ -25,6 +25,8 @@ typedef struct {
 static const double LEAST_NEURONS = 1000, LEAST_COMPARTMENTS = 20000, NS = 1e-9;
 /* Pixels of D in a step with spikes, as long as one of a test's D z takes: in a step, and at a spike. Measured with 8 neurons and 1024 pixels. */
 static const double FOLLOWED = 5;
+/* The part of what D takes in a step with spikes, where W is not kept, that it takes with frozen weights: measured with 400 neurons and 64 pixels. */
+static const double FROZEN = 0.55;
 
 static double whole_tiles(double count) {
     return ceil(count / TILE) * TILE;
@@ -55,6 +57,7 @@ static status open_sizes(const context *context, config *config, void **result) 
     sizes->trial = (double)(((const protocol_settings *)config_common(config, "protocol"))->images + 1) * sizes->presentation;
     sizes->rule = dendritic_rule(config);
     sizes->tensor = sizes->rule != RULE_SOMATIC && sizes->rule != RULE_DENDRITIC;
+    sizes->kept = dendritic_keeps_inhibition(sizes->rule, sizes->neurons, sizes->inputs);
     sizes->literal = learning->stepping == STEPPING_LITERAL;
     sizes->pruned = ((const rule_settings *)config_variant(config, "learning"))->pruned > 0;
     sizes->output = config_common(config, "output");
@@ -90,6 +93,16 @@ static double pixels_of(const sizes *sizes, double ranks) {
     return fmin(tiles, ceil(blocks / ranks) * ceil(tiles / blocks)) * TILE;
 }
 
+/** Whether W is made of D at spikes. */
+static bool unkept(const sizes *sizes) {
+    return !sizes->tensor && !sizes->kept;
+}
+
+/** Numbers that a rank says at spikes: rows of W, or sums over its blocks of pixels. */
+static double said_of(const sizes *sizes, double ranks) {
+    return unkept(sizes) ? ceil(fmin(sizes->pixels / TILE, BLOCKS) / ranks) * sizes->padded : ceil(sizes->neurons / ranks);
+}
+
 static double literal_weights(const sizes *sizes) {
     const double N = sizes->neurons, M = sizes->inputs;
     if (!sizes->literal) return 0;
@@ -103,7 +116,7 @@ static double checkpoint_numbers(const sizes *sizes) {
     numbers += N * P;
     if (sizes->rule != RULE_DENDRITIC) numbers += N * P;
     if (sizes->rule == RULE_SLOW) numbers += N * P;
-    return numbers + (sizes->tensor ? N * N * P + N * P : N * N);
+    return numbers + (sizes->tensor ? N * N * P + N * P : sizes->kept ? N * N : 0);
 }
 
 static double edge_bytes(const sizes *sizes) {
@@ -117,11 +130,11 @@ static void memory(const void *raw, int64_t count, double rate, plan_bytes *byte
     const sizes *sizes = raw;
     const double ranks = (double)count, mine = ceil(sizes->neurons / ranks), own = whole_tiles(mine), N = sizes->neurons, pad = sizes->padded + TILE;
     const double P = sizes->pixels, M = sizes->inputs, pixels = pixels_of(sizes, ranks), room = N > QUEUE_ABOVE ? QUEUE : 1;
-    double *held = bytes->category, state = 15 * pad + CURRENTS * mine + P + pixels, weights = pixels * sizes->padded, buffers = 0;
+    double *held = bytes->category, state = 15 * pad + CURRENTS * mine + P + 3 * pixels, weights = pixels * sizes->padded, buffers = 0;
     (void)rate;
     buffers += EVENTS * (sizes->padded + pixels) + BLOCKS * sizes->padded + (ranks > 1 ? 2 * (BLOCKS * pad + ranks) : 2);
     if (sizes->rule != RULE_DENDRITIC) weights += mine * P;
-    if (!sizes->tensor) weights += N * own, buffers += 2 * room * pad;
+    if (sizes->kept) weights += N * own, buffers += 2 * room * pad;
     if (sizes->rule == RULE_SOMATIC) state += 3 * mine;
     if (sizes->rule == RULE_SLOW) weights += mine * P;
     if (sizes->tensor) weights += tensor_of(sizes, mine) + mine * P, state += mine * P + sizes->padded + 5 * mine + P;
@@ -134,6 +147,7 @@ static void memory(const void *raw, int64_t count, double rate, plan_bytes *byte
     for (int c = 0; c < MEMORY_CATEGORIES; c++) bytes->building += c == MEMORY_OUTPUT ? 0 : held[c];
     bytes->building += sizes->reading;
     bytes->writing = fmin(MOST, fmax(edge_bytes(sizes), 8 * checkpoint_numbers(sizes)) / ranks) + 8 * (2 * N * P + 2 * mine * M);
+    if (unkept(sizes)) bytes->writing += 8 * N * M; /* edges have D twice */
     if (sizes->tensor && dendritic_writes_tensor(N * N * M)) bytes->writing += 8 * mine * N * M;
 }
 
@@ -156,11 +170,11 @@ static effort effort_of(const sizes *sizes, const machine *machine, plan_ranks r
     const dendritic_costs *costs = machine_costs(machine, "dendritic");
     const double N = sizes->neurons, M = sizes->pixels, spikes = N * plan_per_step(rate, sizes->dt), events = 1 - exp(-spikes);
     const double mine = ceil(N / (double)ranks.count), pixels = pixels_of(sizes, (double)ranks.count), image = steps / sizes->presentation;
-    const double rows = plan_message(machine, ranks, 8 * (mine + 1));
+    const double rows = plan_message(machine, ranks, 8 * (said_of(sizes, (double)ranks.count) + 1));
     if (sizes->literal) return (effort){.update = NS * steps * costs->literal * (N * M + (sizes->tensor ? N * N * M : N * N))};
     effort effort = {.update = NS * steps * (costs->step + N * costs->neuron + events * (costs->event + N * costs->row)),
-                     .learn = NS * steps * events * N * pixels * costs->pixel};
-    if (!sizes->tensor) effort.learn += NS * steps * events * mine * N * costs->synapse;
+                     .learn = NS * steps * events * N * pixels * (unkept(sizes) ? costs->decoded : costs->pixel)};
+    if (sizes->kept) effort.learn += NS * steps * events * mine * N * costs->synapse;
     if (sizes->tensor) effort.learn += NS * steps * mine * ((costs->soma + M * costs->compartment) / sizes->every + M * spikes * costs->dendrite);
     if (ranks.count > 1) effort.transfer = (sizes->tensor ? steps : steps * events) * rows + image * (rows + plan_message(machine, ranks, 8));
     return effort;
@@ -173,7 +187,8 @@ static void seconds_of(const void *raw, const machine *machine, plan_ranks ranks
     s->update = loop.update, s->learn = loop.learn, s->transfer = loop.transfer;
     const double spikes = sizes->neurons * plan_per_step(rate, sizes->dt), pixels = pixels_of(sizes, (double)ranks.count);
     const double follow = NS * sizes->trial * pixels * FOLLOWED * costs->pixel * (1 + spikes);
-    s->tests = (double)sizes->test->trials * (trial.update + follow + trial.transfer);
+    const double made = unkept(sizes) ? FROZEN * trial.learn : 0;
+    s->tests = (double)sizes->test->trials * (trial.update + made + follow + trial.transfer);
 }
 
 const plan_hooks dendritic_plan = {

@@ -1,6 +1,7 @@
 /* D, which is F' of rule dendritic: columns of pixels, TILE of them side by side, this rank's blocks of them. It changes at spikes (README.md 3.1),
  *     D += (a x0 - c D z0) z0',
- * which is done for several spikes in one pass over it, at the latest when the next image comes. */
+ * which is done for several spikes in one pass over it, at the latest when the next image comes. Where W of rule dendritic is not kept, every step with spikes
+ * makes the change of the one before and W s = -D'(D s) in one pass (readout_columns); D z0 is known there without a pass of its own. */
 #include <string.h>
 
 #include "dendritic.h"
@@ -24,13 +25,16 @@ void readout_new(dendritic *d) {
     const size_t mine = (size_t)decoder->mine * TILE;
     decoder->weight = memory_new(MEMORY_WEIGHTS, mine * padded, sizeof(double));
     decoder->decoded = memory_new(MEMORY_STATE, mine, sizeof(double));
+    decoder->coded = memory_new(MEMORY_STATE, mine, sizeof(double));
+    decoder->traced = memory_new(MEMORY_STATE, mine, sizeof(double));
     decoder->trace = memory_new(MEMORY_BUFFERS, EVENTS * padded, sizeof(double));
     decoder->seen = memory_new(MEMORY_BUFFERS, EVENTS * mine, sizeof(double));
     decoder->partial = memory_new(MEMORY_BUFFERS, BLOCKS * padded, sizeof(double));
 }
 
 void readout_clear(decoder *decoder) {
-    memory_free(decoder->weight), memory_free(decoder->decoded), memory_free(decoder->trace), memory_free(decoder->seen), memory_free(decoder->partial);
+    double *arrays[] = {decoder->weight, decoder->decoded, decoder->coded, decoder->traced, decoder->trace, decoder->seen, decoder->partial};
+    for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
 }
 
 void readout_push(dendritic *d, double gain, double loss, const double *seen, const double *trace) {
@@ -103,7 +107,96 @@ static bool dark(const double *pixel) {
     return true;
 }
 
-void readout_project(dendritic *d, const double *image, double *product) {
+/** One pass over a tile: D += change trace' (if it @p learns, a constant), and D' pixel, added to the @p sums of neurons. */
+static inline __attribute__((always_inline)) void pass(double *weight, int padded, const bool learns, const lanes *change, const double *trace,
+                                                       const lanes *pixel, double *sums) {
+    for (int k = 0; k < padded; k += TILE) {
+        lanes products[TILE][PIECES], added[PIECES];
+        for (int j = 0; j < TILE; j++)
+            for (int p = 0; p < PIECES; p++) {
+                double *at = weight + (k + j) * TILE + p * LANES;
+                lanes w = load(at);
+                if (learns) w = fma_lanes(change[p], all(trace[k + j]), w), store(at, w);
+                products[j][p] = w * pixel[p];
+            }
+        across_each((const lanes(*)[PIECES])products, added);
+        for (int p = 0; p < PIECES; p++) store(sums + k + p * LANES, load(sums + k + p * LANES) + added[p]);
+    }
+}
+
+unsigned readout_project(dendritic *d, const double *image, double *product, unsigned bits) {
+    decoder *decoder = &d->decoder;
+    const size_t padded = (size_t)d->padded;
+    for (int block = decoder->my_first; block < decoder->my_first + decoder->my_blocks; block++) {
+        double *partial = decoder->partial + (size_t)block * padded;
+        memset(partial, 0, padded * sizeof(double));
+        for (int tile = decoder->block_first[block]; tile < decoder->block_first[block + 1]; tile++) {
+            lanes pixel[PIECES];
+            if (dark(image + tile * TILE)) continue;
+            for (int p = 0; p < PIECES; p++) pixel[p] = load(image + tile * TILE + p * LANES);
+            pass(decoder->weight + (size_t)(tile - decoder->first) * padded * TILE, d->padded, false, NULL, NULL, pixel, partial);
+        }
+    }
+    return gather_blocks(d, decoder->partial, product, bits);
+}
+
+/** A tile in a step with spikes: the change that waits, what spikes add to D z, and -D' of that. README.md 4.2 */
+static inline __attribute__((always_inline)) void spike(dendritic *d, int tile, int spikes, const bool learns, double overlap, double *sums) {
+    decoder *decoder = &d->decoder;
+    double *weight = decoder->weight + (size_t)tile * (size_t)d->padded * TILE;
+    lanes change[PIECES], jump[PIECES];
+    for (int p = 0; p < PIECES; p++) {
+        const int at = tile * TILE + p * LANES;
+        const lanes power = all(d->power), lambda = all(d->lambda);
+        change[p] = learns ? all(decoder->gain[0]) * load(decoder->seen + at) - all(decoder->loss[0]) * load(decoder->coded + at) : all(0);
+        jump[p] = all(0);
+        for (int s = 0; s < spikes; s++) {
+            const int k = d->spiking[s];
+            const lanes w = load(weight + k * TILE + p * LANES);
+            jump[p] += learns ? fma_lanes(change[p], all(decoder->trace[k]), w) : w;
+        }
+        const lanes decoded = fma_lanes(change[p], all(overlap), power * load(decoder->traced + at));
+        store(decoder->coded + at, decoded + jump[p]);
+        store(decoder->traced + at, fma_lanes(lambda, decoded, jump[p]));
+        jump[p] = -jump[p];
+    }
+    pass(weight, d->padded, learns, change, decoder->trace, jump, sums);
+}
+
+unsigned readout_columns(dendritic *d, int spikes, unsigned bits) {
+    decoder *decoder = &d->decoder;
+    const size_t padded = (size_t)d->padded;
+    const bool learns = decoder->events > 0;
+    const double overlap = learns ? d->power * dot(decoder->trace, d->trace, d->padded) : 0;
+    for (int block = decoder->my_first; block < decoder->my_first + decoder->my_blocks; block++) {
+        double *partial = decoder->partial + (size_t)block * padded;
+        memset(partial, 0, padded * sizeof(double));
+        for (int tile = decoder->block_first[block]; tile < decoder->block_first[block + 1]; tile++) {
+            if (learns) spike(d, tile - decoder->first, spikes, true, overlap, partial);
+            else spike(d, tile - decoder->first, spikes, false, 0, partial);
+        }
+    }
+    decoder->events = 0;
+    return gather_blocks(d, decoder->partial, d->column, bits);
+}
+
+/** D z, z = power trace. @param[out] decoded [mine tiles][TILE] */
+static void decode(const dendritic *d, const double *trace, double power, double *decoded) {
+    const decoder *decoder = &d->decoder;
+    for (int tile = 0; tile < decoder->mine; tile++) {
+        const double *weight = decoder->weight + (size_t)tile * (size_t)d->padded * TILE;
+        lanes sum[PIECES] = {{0}};
+        for (int k = 0; k < d->padded; k++)
+            for (int p = 0; p < PIECES; p++) sum[p] = fma_lanes(load(weight + k * TILE + p * LANES), all(trace[k] * power), sum[p]);
+        for (int p = 0; p < PIECES; p++) store(decoded + tile * TILE + p * LANES, sum[p]);
+    }
+}
+
+void readout_begin(dendritic *d) {
+    decode(d, d->trace, d->power, d->decoder.decoded);
+}
+
+void readout_restart(dendritic *d) {
     decoder *decoder = &d->decoder;
     const size_t padded = (size_t)d->padded;
     for (int block = decoder->my_first; block < decoder->my_first + decoder->my_blocks; block++) {
@@ -111,27 +204,12 @@ void readout_project(dendritic *d, const double *image, double *product) {
         memset(partial, 0, padded * sizeof(double));
         for (int tile = decoder->block_first[block]; tile < decoder->block_first[block + 1]; tile++) {
             const double *weight = decoder->weight + (size_t)(tile - decoder->first) * padded * TILE;
-            if (dark(image + tile * TILE)) continue;
-            const double *pixel = image + tile * TILE;
-            for (size_t k = 0; k < padded; k++) {
-                lanes products[PIECES];
-                for (int p = 0; p < PIECES; p++) products[p] = load(weight + k * TILE + p * LANES) * load(pixel + p * LANES);
-                partial[k] += across(products);
-            }
+            for (size_t k = 0; k < padded; k++) partial[k] -= dot(weight + k * TILE, weight + k * TILE, TILE);
         }
     }
-    gather_blocks(d, decoder->partial, product);
-}
-
-void readout_begin(dendritic *d) {
-    decoder *decoder = &d->decoder;
-    for (int tile = 0; tile < decoder->mine; tile++) {
-        const double *weight = decoder->weight + (size_t)tile * (size_t)d->padded * TILE;
-        lanes sum[PIECES] = {{0}};
-        for (int k = 0; k < d->padded; k++)
-            for (int p = 0; p < PIECES; p++) sum[p] = fma_lanes(load(weight + k * TILE + p * LANES), all(d->trace[k] * d->power), sum[p]);
-        for (int p = 0; p < PIECES; p++) store(decoder->decoded + tile * TILE + p * LANES, sum[p]);
-    }
+    gather_blocks(d, decoder->partial, d->autapse, 0);
+    decode(d, d->memory, 1, decoder->coded);
+    decode(d, d->trace, 1, decoder->traced);
 }
 
 void readout_follow(dendritic *d, int spikes) {

@@ -79,7 +79,7 @@ static void list_weights(dendritic *d, state_list *list) {
     const state_pieces weight = {.self = d, .mine = (int64_t)d->part.mine * N, .take = take_weight, .put = put_weight};
     state_add_pieces(list, "dendritic", "decoder", H5_FLOAT64, decoder);
     if (d->input) state_add(list, "dendritic", "input", H5_FLOAT64, LAYOUT_ROWS, d->pixels, d->input);
-    if (!d->tensor_rule) state_add_pieces(list, "dendritic", "somatic", H5_FLOAT64, weight);
+    if (d->weight) state_add_pieces(list, "dendritic", "somatic", H5_FLOAT64, weight);
 }
 
 static void list_loop(dendritic *d, state_list *list) {
@@ -167,7 +167,7 @@ typedef struct {
     const dendritic *d;
     enum { EDGES_INPUT, EDGES_SOMATIC, EDGES_DENDRITIC } kind;
     int64_t sources;
-    double *decoder;  /* D of all neurons, where F is D'; NULL */
+    double *decoder;  /* D of all neurons, where F is D' or W is made of it; NULL */
     int64_t *start;   /* [mine+1] */
 } matrix_edges;
 
@@ -176,13 +176,23 @@ static void make_sources(void *raw, int64_t from, int64_t count, uint64_t *ids) 
     for (int64_t e = 0; e < count; e++) ids[e] = (uint64_t)((from + e) % edges->sources);
 }
 
+/** W_jk = -D_j.D_k, where it is not kept. */
+static double inhibition_of(const matrix_edges *edges, int64_t j, int64_t k) {
+    const int64_t M = edges->d->inputs;
+    const double *to = edges->decoder + j * M, *from = edges->decoder + k * M;
+    double sum = 0;
+    for (int64_t p = 0; p < M; p++) sum -= to[p] * from[p];
+    return sum;
+}
+
 static void make_weights(void *raw, int64_t from, int64_t count, double *values) {
     const matrix_edges *edges = raw;
     const dendritic *d = edges->d;
     for (int64_t e = 0; e < count; e++) {
         const int64_t i = (from + e) / edges->sources, k = (from + e) % edges->sources;
         if (edges->kind == EDGES_INPUT) values[e] = d->input ? d->input[i * d->pixels + k] : edges->decoder[(d->part.first + i) * d->inputs + k];
-        else if (edges->kind == EDGES_SOMATIC) values[e] = d->weight[k * d->mine_padded + i];
+        else if (d->weight) values[e] = d->weight[k * d->mine_padded + i];
+        else if (edges->kind == EDGES_SOMATIC) values[e] = inhibition_of(edges, d->part.first + i, k);
         else {
             const double *compartment = tensor_row(d, i, k);
             values[e] = 0;
@@ -201,8 +211,9 @@ void dendritic_edges(void *raw, bool plastic_only, edge_list *list) {
     (void)plastic_only; /* all of them learn */
     for (int which = 0; which < 2; which++) {
         matrix_edges *edges = memory_new(MEMORY_OUTPUT, 1, sizeof *edges);
+        const bool decoded = which == 0 ? !d->input : !d->tensor_rule && !d->weight;
         *edges = (matrix_edges){.d = d, .kind = which == 0 ? EDGES_INPUT : d->tensor_rule ? EDGES_DENDRITIC : EDGES_SOMATIC,
-                                .sources = which == 0 ? d->inputs : d->neurons, .decoder = which == 0 && !d->input ? readout_gather(d) : NULL,
+                                .sources = which == 0 ? d->inputs : d->neurons, .decoder = decoded ? readout_gather(d) : NULL,
                                 .start = memory_new(MEMORY_OUTPUT, (size_t)d->part.mine + 1, sizeof(int64_t))};
         for (int64_t i = 0; i <= d->part.mine; i++) edges->start[i] = i * edges->sources;
         const sonata_edges population = {.population = which == 0 ? "input" : d->tensor_rule || d->rule == RULE_DENDRITIC ? "dendritic" : "somatic",
