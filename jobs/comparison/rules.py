@@ -27,12 +27,13 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [os.path.join(here, "..", "..", "tools"), os.path.join(here, "..", "..", "python"), here]  # python: where engram.py is installed
 import measure  # noqa: E402
 from codes import number, read_table  # noqa: E402
-from launch import fail  # noqa: E402
+from launch import fail, read_json  # noqa: E402
 from sweep_study import Study  # noqa: E402
 
 TASKS = {"dynamics": {"oscillator": "damped oscillator, driven", "van_der_pol": "van der Pol, driven", "lorenz": "Lorenz", "recorded": "recorded rates, 6 components"},
          "codes": {"bars": "correlated bars", "scenes": "natural scenes"}}
 TRIES, TRY_SEEDS, CONFIRM_SEEDS = 6, [101], [102, 103]
+RAN_AWAY = 4  # exit code of the program: a guard, or a number that is not finite, ended the run; other codes are the machine's or the user's fault
 USAGE = ("jobs/comparison/rules.py sizes|recorded FOLDER quick|full RULE... | tries|runs TASKS FOLDER NEURONS RULE... | confirm TASKS FOLDER NEURONS RULE [--recorded] | others FOLDER NEURONS RULE..."
          "   [--tasks TASK...] [--with FILE]... [--seeds N] [--table CSV]")
 SIZES = {"quick": [100, 400], "full": [100, 400, 1600]}
@@ -208,12 +209,17 @@ def ranked(rule, task, folder, neurons, chosen=None):
 
 
 def ended(rule, folder, neurons):
-    """Confirming runs that ended: {(task, values): {seed: row of the table}}."""
+    """Confirming runs that ended by themselves: {(task, values): {seed: row of the table}}. Those that a full disk or the system ended say nothing of their parameters: they are to be run again."""
     found = {}
     for row in rows_of(folder, "confirm", rule, neurons):
-        if row["state"] in ("done", "failed") and int(row["seed"]) in CONFIRM_SEEDS:
+        if (row["state"] == "done" or row["state"] == "failed" and ran_away(os.path.join(place(folder, "confirm", rule, neurons), row["name"]))) and int(row["seed"]) in CONFIRM_SEEDS:
             found.setdefault((measure.task_of(row), tuple(row[key] for key in rule.tries)), {})[int(row["seed"])] = row
     return found
+
+
+def ran_away(folder):
+    """Of a run that failed."""
+    return any(read_json(os.path.join(folder, name)).get("exit_code") == RAN_AWAY for name in ("sweep.json", "run.json"))
 
 
 def failures(rows):
@@ -278,7 +284,7 @@ def settled(rule, task, candidates, at, known, recorded=False):
     count, values = failures(known[task, candidates[at]]), "; ".join(f"{key}={value}" for key, value in zip(rule.tries, candidates[at]))
     seeds = " and ".join(map(str, CONFIRM_SEEDS))
     if count and recorded:
-        return f"{values}, as recorded, failed with {count} of seeds {seeds}: what is best is looked for anew"
+        return f"{values}, as recorded, failed with {count} of seeds {seeds}: what is best is looked for anew, unless the runs that are recorded were set up otherwise"
     if count and len(candidates) == 1:
         return f"{values} failed with {count} of seeds {seeds}, and there is no other set"
     if count:
