@@ -281,7 +281,7 @@ def test_confirm_recorded(bench):
 
     old("00000000")
     for folder in ("held", "failed"):
-        assert printed("recorded", bench.path(folder), "full", *options) == ["400", "dendritic", "bars"]
+        assert printed("recorded", bench.path(folder), "full", *options, "-P", "learning.loops=3") == ["400", "dendritic", "bars"]
         assert printed("sizes", bench.path(folder), "full", *options) == ["100", "dendritic", "bars", "1600", "dendritic", "bars"]
         assert len(printed("confirm", bench.path("tasks"), bench.path(folder), "400", *options, "--recorded")) == 2
         study = confirming(bench, rule, 400, {values: [102]} if folder == "failed" else {}, folder=folder)
@@ -312,6 +312,8 @@ def test_confirm_recorded(bench):
     done = subprocess.run([os.path.join(JOB, "run"), "--confirm"], capture_output=True, text=True)
     assert done.returncode == 2 and "--confirm is for what files have" in done.stderr and len(done.stderr.splitlines()) == 1, done
     old(settings)
+    done = subprocess.run([*words, "recorded", bench.path("new"), "full", *options, "-P", "neuron.rate=20 Hz"], capture_output=True, text=True)
+    assert done.returncode == 2 and "-P neuron.rate=20 Hz: --confirm runs dendritic with the value that FILE has" in done.stderr and not done.stdout, done
     done = subprocess.run([*words, "confirm", "tasks", bench.path("new"), "100", *options, "--recorded"], capture_output=True, text=True)
     assert done.returncode == 2 and "no FILE has parameters of dendritic, bars, 100 neurons" in done.stderr and not os.path.exists(bench.path("new")), done
 
