@@ -75,7 +75,7 @@ static void test_million(void **state) {
     for (int ranks = 1; ranks <= 8; ranks *= 2) {
         const double n = 1e6, inputs = 100, groups = n / 10, r = ranks, t = 20, ld = 112, mib = 1 << 20;
         plan_memory bytes = plan_memory_of(&plan, ranks);
-        near(bytes.category[MEMORY_P] * r, groups * (2 * ld * (inputs + 16) + 4 * ld + 4 * 16 + 36), 0.001);
+        near(bytes.category[MEMORY_P] * r, groups * (2 * ld * (inputs + 12) + 4 * ld + 4 * 16 + 36), 0.001);
         near(bytes.category[MEMORY_WEIGHTS] * r, 8 * n * inputs + 12 * groups * inputs + (12 + 8 * r) * n, 0.01);
         near(bytes.category[MEMORY_STATIC] * r, 4 * 500 * n + (8 + 4 * (ceil(n / (32768 * r)) - 1)) * r * n, 0.001);
         near(bytes.category[MEMORY_STATE] * r, (76 + 21 * r) * n, 0.005);
