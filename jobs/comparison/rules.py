@@ -2,7 +2,7 @@
 """What is compared: rules, tasks, the tries that choose a rule's parameters, and the studies (tools/sweep) that this makes. Used by jobs/comparison/run and check.
 
     rules.py sizes FOLDER quick|full RULE...        prints what is to be run, a line each: neurons, rule, tasks; small networks first
-    rules.py recorded FOLDER quick|full RULE...     prints of FILEs, in the same way, what is measured, with parameters that were not confirmed
+    rules.py recorded FOLDER quick|full RULE...     prints of FILEs, in the same way, what is measured, with parameters that were not confirmed; -P KEY=VALUE of a key that is tried is refused
     rules.py tries TASKS FOLDER NEURONS RULE...     writes FOLDER/tries/RULE/NEURONS.yaml: sets of parameters for each task at this size, with a seed of their own
     rules.py confirm TASKS FOLDER NEURONS RULE      writes FOLDER/confirm/RULE/NEURONS.yaml: for each task the best set of FOLDER/tries/RULE/NEURONS/table.csv with two more seeds; if a run of it failed in
                                                     FOLDER/confirm/RULE/NEURONS/table.csv, the next best, too. Prints the indices of the runs that are to be made; nothing when all is settled.
@@ -27,14 +27,15 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [os.path.join(here, "..", "..", "tools"), os.path.join(here, "..", "..", "python"), here]  # python: where engram.py is installed
 import measure  # noqa: E402
 from codes import number, read_table  # noqa: E402
-from launch import fail  # noqa: E402
+from launch import fail, read_json  # noqa: E402
 from sweep_study import Study  # noqa: E402
 
 TASKS = {"dynamics": {"oscillator": "damped oscillator, driven", "van_der_pol": "van der Pol, driven", "lorenz": "Lorenz", "recorded": "recorded rates, 6 components"},
          "codes": {"bars": "correlated bars", "scenes": "natural scenes"}}
 TRIES, TRY_SEEDS, CONFIRM_SEEDS = 6, [101], [102, 103]
+RAN_AWAY = 4  # exit code of the program: a guard, or a number that is not finite, ended the run; other codes are the machine's or the user's fault
 USAGE = ("jobs/comparison/rules.py sizes|recorded FOLDER quick|full RULE... | tries|runs TASKS FOLDER NEURONS RULE... | confirm TASKS FOLDER NEURONS RULE [--recorded] | others FOLDER NEURONS RULE..."
-         "   [--tasks TASK...] [--with FILE]... [--seeds N] [--table CSV]")
+         "   [--tasks TASK...] [--with FILE]... [--seeds N] [--table CSV] [-P KEY=VALUE]...")
 SIZES = {"quick": [100, 400], "full": [100, 400, 1600]}
 LOST = [0.1, 0.25, 0.5]
 # Noise of tests: white, and such that it alone gives a voltage a standard deviation of about a tenth of its threshold (rls, shared: an input of SD 0.1 where drives have about 1).
@@ -208,12 +209,17 @@ def ranked(rule, task, folder, neurons, chosen=None):
 
 
 def ended(rule, folder, neurons):
-    """Confirming runs that ended: {(task, values): {seed: row of the table}}."""
+    """Confirming runs that ended by themselves: {(task, values): {seed: row of the table}}. Those that a full disk or the system ended say nothing of their parameters: they are to be run again."""
     found = {}
     for row in rows_of(folder, "confirm", rule, neurons):
-        if row["state"] in ("done", "failed") and int(row["seed"]) in CONFIRM_SEEDS:
+        if (row["state"] == "done" or row["state"] == "failed" and ran_away(os.path.join(place(folder, "confirm", rule, neurons), row["name"]))) and int(row["seed"]) in CONFIRM_SEEDS:
             found.setdefault((measure.task_of(row), tuple(row[key] for key in rule.tries)), {})[int(row["seed"])] = row
     return found
+
+
+def ran_away(folder):
+    """Of a run that failed."""
+    return any(read_json(os.path.join(folder, name)).get("exit_code") == RAN_AWAY for name in ("sweep.json", "run.json"))
 
 
 def failures(rows):
@@ -278,7 +284,7 @@ def settled(rule, task, candidates, at, known, recorded=False):
     count, values = failures(known[task, candidates[at]]), "; ".join(f"{key}={value}" for key, value in zip(rule.tries, candidates[at]))
     seeds = " and ".join(map(str, CONFIRM_SEEDS))
     if count and recorded:
-        return f"{values}, as recorded, failed with {count} of seeds {seeds}: what is best is looked for anew"
+        return f"{values}, as recorded, failed with {count} of seeds {seeds}: what is best is looked for anew, unless the runs that are recorded were set up otherwise"
     if count and len(candidates) == 1:
         return f"{values} failed with {count} of seeds {seeds}, and there is no other set"
     if count:
@@ -326,6 +332,7 @@ def read_options():
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--table")
     parser.add_argument("--recorded", action="store_true")
+    parser.add_argument("-P", dest="typed", action="append", default=[])
     options = parser.parse_args()
     count = {"sizes": 3, "recorded": 3, "tries": 4, "confirm": 4, "runs": 4, "others": 3}.get(options.words[0], 0)
     names, size = options.words[count:], options.words[count - 1] if len(options.words) > count else ""
@@ -359,6 +366,13 @@ def unconfirmed(rule, neurons, known, seeds):
     return [task for task in rule.tasks if task not in lacking and known[rule.name, task, neurons, 1].chosen and not known[rule.name, task, neurons, 1].confirmed]
 
 
+def refuse_typed(rule, typed):
+    """What is recorded is confirmed with the values that it has."""
+    for override in typed:
+        if override.partition("=")[0] in rule.tries:
+            fail(f"-P {override}: --confirm runs {rule.name} with the value that FILE has; leave one of them out")
+
+
 def main():
     options = read_options()
     known, of_sizes = {}, options.command in ("sizes", "recorded")
@@ -373,6 +387,8 @@ def main():
         for neurons in SIZES["full"]:
             for rule in options.rules:
                 tasks = (missing if options.command == "sizes" else unconfirmed)(rule, neurons, known, options.seeds) if neurons in rule.sizes(options.size) else []
+                if tasks and options.command == "recorded":
+                    refuse_typed(rule, options.typed)
                 if tasks:
                     print(neurons, rule.name, *tasks)
         return

@@ -166,8 +166,8 @@ def one_task(name, *tasks):
     return rule
 
 
-def confirming(bench, rule, neurons, failing, without=(), folder="."):
-    """The table of the study of confirming runs, as if they had run. @param failing values -> seeds that failed @param without runs (values, seed) that were killed"""
+def confirming(bench, rule, neurons, failing, without=(), folder=".", code=4):
+    """The table of the study of confirming runs, as if they had run. @param failing values -> seeds that failed @param without runs (values, seed) that were killed @param code exit code of what failed"""
     study = Study(bench.path(folder, "confirm", rule.name, f"{neurons}.yaml"))
     os.makedirs(study.results, exist_ok=True)
     with open(os.path.join(study.results, "table.csv"), "w", encoding="utf-8", newline="") as file:
@@ -179,7 +179,7 @@ def confirming(bench, rule, neurons, failing, without=(), folder="."):
             table.writerow([run.index, run.name, run.case, *values, neurons, run.seed, state, "0.5" if state == "done" else ""])
             os.makedirs(study.out(run), exist_ok=True)
             with open(os.path.join(study.out(run), "sweep.json"), "w", encoding="utf-8") as about:
-                json.dump({"settings": run.settings}, about)
+                json.dump({"settings": run.settings, "exit_code": code if state == "failed" else 0}, about)
     return study
 
 
@@ -214,6 +214,10 @@ def test_confirm(bench):
     assert confirmed(bench, rule, 100) == ([], "") and rules.choice(rule, "bars", folder, 100) == ("bars", named[0])
 
     failing = {sets[0]: [103]}
+    for code in (1, 2, 137):  # the disk was full, a file not there, memory: that says nothing of the parameters
+        confirming(bench, rule, 100, failing, code=code)
+        assert confirmed(bench, rule, 100) == (both[0][1:], "") and rules.choice(rule, "bars", folder, 100) == ("bars", named[0]), code
+        assert records.confirmations(folder) == {}, code
     confirming(bench, rule, 100, failing)
     assert confirmed(bench, rule, 100) == (both[1], "")
     study = confirming(bench, rule, 100, failing)
@@ -277,7 +281,7 @@ def test_confirm_recorded(bench):
 
     old("00000000")
     for folder in ("held", "failed"):
-        assert printed("recorded", bench.path(folder), "full", *options) == ["400", "dendritic", "bars"]
+        assert printed("recorded", bench.path(folder), "full", *options, "-P", "learning.loops=3") == ["400", "dendritic", "bars"]
         assert printed("sizes", bench.path(folder), "full", *options) == ["100", "dendritic", "bars", "1600", "dendritic", "bars"]
         assert len(printed("confirm", bench.path("tasks"), bench.path(folder), "400", *options, "--recorded")) == 2
         study = confirming(bench, rule, 400, {values: [102]} if folder == "failed" else {}, folder=folder)
@@ -294,7 +298,7 @@ def test_confirm_recorded(bench):
             table = next(table for table in report["tables"] if table["caption"].startswith("Parameters"))
             assert [row[table["head"].index("confirmed")] for row in table["rows"]] == [confirmed or "–"], table
             notes = [one["note"] for one in report["statements"]]
-            assert any("of confirming runs 1/2 passed" in note for note in notes) == (confirmed == "1/2"), notes
+            assert any("of confirming runs of its parameters 1/2 passed" in note for note in notes) == (confirmed == "1/2"), notes
 
     # the file that says so: nothing of it is to be confirmed; runs that say nothing, of the same parameters, take it from it
     old(settings, "2/2")
@@ -308,6 +312,8 @@ def test_confirm_recorded(bench):
     done = subprocess.run([os.path.join(JOB, "run"), "--confirm"], capture_output=True, text=True)
     assert done.returncode == 2 and "--confirm is for what files have" in done.stderr and len(done.stderr.splitlines()) == 1, done
     old(settings)
+    done = subprocess.run([*words, "recorded", bench.path("new"), "full", *options, "-P", "neuron.rate=20 Hz"], capture_output=True, text=True)
+    assert done.returncode == 2 and "-P neuron.rate=20 Hz: --confirm runs dendritic with the value that FILE has" in done.stderr and not done.stdout, done
     done = subprocess.run([*words, "confirm", "tasks", bench.path("new"), "100", *options, "--recorded"], capture_output=True, text=True)
     assert done.returncode == 2 and "no FILE has parameters of dendritic, bars, 100 neurons" in done.stderr and not os.path.exists(bench.path("new")), done
 
