@@ -124,18 +124,26 @@ static inline __attribute__((always_inline)) void pass(double *weight, int padde
     }
 }
 
+/** Sums of neurons over this rank's tiles begin, each block of them by itself: gather_blocks() adds them up. */
+static void begin_sums(decoder *decoder, size_t padded) {
+    memset(decoder->partial + (size_t)decoder->my_first * padded, 0, (size_t)decoder->my_blocks * padded * sizeof(double));
+}
+
+/** Where a tile of this rank's is added: the sums of its block, by the inverse of block_first. */
+static double *sums_of(const decoder *decoder, size_t padded, int tile) {
+    return decoder->partial + (size_t)(((decoder->first + tile + 1) * decoder->blocks - 1) / decoder->tiles) * padded;
+}
+
 unsigned readout_project(dendritic *d, const double *image, double *product, unsigned bits) {
     decoder *decoder = &d->decoder;
     const size_t padded = (size_t)d->padded;
-    for (int block = decoder->my_first; block < decoder->my_first + decoder->my_blocks; block++) {
-        double *partial = decoder->partial + (size_t)block * padded;
-        memset(partial, 0, padded * sizeof(double));
-        for (int tile = decoder->block_first[block]; tile < decoder->block_first[block + 1]; tile++) {
-            lanes pixel[PIECES];
-            if (dark(image + tile * TILE)) continue;
-            for (int p = 0; p < PIECES; p++) pixel[p] = load(image + tile * TILE + p * LANES);
-            pass(decoder->weight + (size_t)(tile - decoder->first) * padded * TILE, d->padded, false, NULL, NULL, pixel, partial);
-        }
+    image += decoder->first * TILE;
+    begin_sums(decoder, padded);
+    for (int tile = 0; tile < decoder->mine; tile++, image += TILE) {
+        lanes pixel[PIECES];
+        if (dark(image)) continue;
+        for (int p = 0; p < PIECES; p++) pixel[p] = load(image + p * LANES);
+        pass(decoder->weight + (size_t)tile * padded * TILE, d->padded, false, NULL, NULL, pixel, sums_of(decoder, padded, tile));
     }
     return gather_blocks(d, decoder->partial, product, bits);
 }
@@ -168,13 +176,10 @@ unsigned readout_columns(dendritic *d, int spikes, unsigned bits) {
     const size_t padded = (size_t)d->padded;
     const bool learns = decoder->events > 0;
     const double overlap = learns ? d->power * dot(decoder->trace, d->trace, d->padded) : 0;
-    for (int block = decoder->my_first; block < decoder->my_first + decoder->my_blocks; block++) {
-        double *partial = decoder->partial + (size_t)block * padded;
-        memset(partial, 0, padded * sizeof(double));
-        for (int tile = decoder->block_first[block]; tile < decoder->block_first[block + 1]; tile++) {
-            if (learns) spike(d, tile - decoder->first, spikes, true, overlap, partial);
-            else spike(d, tile - decoder->first, spikes, false, 0, partial);
-        }
+    begin_sums(decoder, padded);
+    for (int tile = 0; tile < decoder->mine; tile++) {
+        if (learns) spike(d, tile, spikes, true, overlap, sums_of(decoder, padded, tile));
+        else spike(d, tile, spikes, false, 0, sums_of(decoder, padded, tile));
     }
     decoder->events = 0;
     return gather_blocks(d, decoder->partial, d->column, bits);
@@ -199,13 +204,11 @@ void readout_begin(dendritic *d) {
 void readout_restart(dendritic *d) {
     decoder *decoder = &d->decoder;
     const size_t padded = (size_t)d->padded;
-    for (int block = decoder->my_first; block < decoder->my_first + decoder->my_blocks; block++) {
-        double *partial = decoder->partial + (size_t)block * padded;
-        memset(partial, 0, padded * sizeof(double));
-        for (int tile = decoder->block_first[block]; tile < decoder->block_first[block + 1]; tile++) {
-            const double *weight = decoder->weight + (size_t)(tile - decoder->first) * padded * TILE;
-            for (size_t k = 0; k < padded; k++) partial[k] -= dot(weight + k * TILE, weight + k * TILE, TILE);
-        }
+    begin_sums(decoder, padded);
+    for (int tile = 0; tile < decoder->mine; tile++) {
+        const double *weight = decoder->weight + (size_t)tile * padded * TILE;
+        double *sums = sums_of(decoder, padded, tile);
+        for (size_t k = 0; k < padded; k++) sums[k] -= dot(weight + k * TILE, weight + k * TILE, TILE);
     }
     gather_blocks(d, decoder->partial, d->autapse, 0);
     decode(d, d->memory, 1, decoder->coded);
