@@ -209,7 +209,7 @@ static int64_t find_group_hits(rls_store *store, int group, int64_t found) {
 }
 
 /** A group's weights of what arrived come from memory while sums of others advance. */
-static inline void ask_for_weights(const rls_store *store, int group) {
+static inline __attribute__((always_inline)) void ask_for_weights(const rls_store *store, int group) {
     const plastic_synapses *plastic = store->plastic;
     const int row = plastic->group_row[group], members = plastic->group_row[group + 1] - row;
     const real *weight = (const real *)plastic->weight + plastic_slot(plastic, group, row, 0);
@@ -237,8 +237,17 @@ static int64_t count_reached(const rls_store *store, const int32_t *touched, int
     return reached;
 }
 
+/** The list of a source that spiked, or its beginning: the rest of a long one comes by itself, as it is read. */
+static inline __attribute__((always_inline)) void ask_for_list(const plastic_synapses *plastic, int32_t source) {
+    enum { BEGINNING = 128 }; /* synapses */
+    const int64_t first = plastic->out_start[source], count = plastic->out_start[source + 1] - first, some = count < BEGINNING ? count : BEGINNING;
+    ask_for(plastic->out_target + first, some * (int64_t)sizeof *plastic->out_target);
+    ask_for(plastic->out_slot + first, some * (int64_t)sizeof *plastic->out_slot);
+}
+
 /** By the lists of the sources that spiked. @param row_of NULL: lists have groups */
 static inline __attribute__((always_inline)) void find_reached_of(const rls_store *store, const int32_t *row_of, const int32_t *touched, int64_t count) {
+    enum { AHEAD = 8 }; /* sources */
     const plastic_synapses *plastic = store->plastic;
     const int64_t *restrict row_start = plastic->row_start, *restrict out_start = plastic->out_start;
     const uint32_t *restrict target = plastic->out_target, *restrict slot = plastic->out_slot;
@@ -246,6 +255,7 @@ static inline __attribute__((always_inline)) void find_reached_of(const rls_stor
     int64_t *restrict next = store->hit_start + 1; /* hits of a group; where its next one goes; in the end where they end */
     memset(next, 0, (size_t)plastic->groups * sizeof *next);
     for (int64_t k = 0; k < count; k++) {
+        if (k + AHEAD < count) ask_for_list(plastic, touched[k + AHEAD]);
         if (!store->touched[touched[k]]) continue;
         for (int64_t s = out_start[touched[k]]; s < out_start[touched[k] + 1]; s++) next[row_of ? row_of[target[s]] : (int32_t)target[s]]++;
     }
