@@ -137,7 +137,7 @@ typedef struct learning_system {
     status (*resolve)(const context *context, config *config);
     /** Forget what resolve() or build() left with the configuration. Not collective. */
     void (*forget)(config *config);
-    /** How many tasks the configuration describes, before anything is built. @return agreed and printed */
+    /** How many tasks the configuration describes, before anything is built. NULL: one. @return agreed and printed */
     status (*tasks)(const context *context, config *config, int *tasks);
     /** What only shows when sections are seen together; config_complain(). Not collective. @return not agreed */
     status (*check)(const context *context, config *config);

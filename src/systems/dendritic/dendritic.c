@@ -123,12 +123,6 @@ static status check(const context *context, config *config) {
     return status_worse(result, check_initial(config));
 }
 
-static status count_tasks(const context *context, config *config, int *tasks) {
-    (void)context, (void)config;
-    *tasks = 1;
-    return STATUS_OK;
-}
-
 bool dendritic_keeps_inhibition(rule_name rule, double neurons, double inputs) {
     return rule == RULE_SOMATIC || (rule == RULE_DENDRITIC && neurons <= inputs);
 }
@@ -343,7 +337,6 @@ const learning_system dendritic_system = {
     .metric_count = DENDRITIC_METRICS,
     .scores = dendritic_scores,
     .score_count = DENDRITIC_SCORES,
-    .tasks = count_tasks,
     .check = check,
     .build = build,
     .free = free_self,

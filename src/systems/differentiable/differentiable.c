@@ -55,12 +55,6 @@ static status check(const context *context, config *config) {
     return result;
 }
 
-static status count_tasks(const context *context, config *config, int *tasks) {
-    (void)context, (void)config;
-    *tasks = 1;
-    return STATUS_OK;
-}
-
 /* ---- building ---- */
 
 static void free_self(void *raw) {
@@ -234,7 +228,6 @@ const learning_system differentiable_system = {
     .metric_count = METRICS,
     .scores = differentiable_scores,
     .score_count = DIFFERENTIABLE_SCORES,
-    .tasks = count_tasks,
     .check = check,
     .build = build,
     .free = free_self,

@@ -39,12 +39,6 @@ static status check(const context *context, config *config) {
     return result;
 }
 
-static status count_tasks(const context *context, config *config, int *tasks) {
-    (void)context, (void)config;
-    *tasks = 1;
-    return STATUS_OK;
-}
-
 /* ---- building ---- */
 
 shape lsnn_shape(config *config, const task_shape *task) {
@@ -314,7 +308,6 @@ const learning_system lsnn_system = {
     .metric_count = METRICS,
     .scores = lsnn_scores,
     .score_count = LSNN_SCORES,
-    .tasks = count_tasks,
     .check = check,
     .build = build,
     .free = free_self,
