@@ -75,7 +75,7 @@ OF_FILES = {task: {"task.path": f"TASKS/{task}.h5"} for task in TASKS["dynamics"
 OTHER = "--trials 1 -P task.test_input=other_input -P task.test_target=other_target -P task.test_mask=other_mask"
 OF_LSNN = {"group": "dynamics", "base": "lsnn.yaml", "tries": {"learning.rate": ["0.002", "0.005", "0.02"], "network.adaptive": ["0", "0.5"]}, "tasks": OF_FILES,
            "tests": {**deleted("--trials 1"), "noise": "--trials 1 --noise 0.0042", "other": OTHER}, "score": "test loss", "most": False, "measure": measure.of_loss, "between": "test_loss", "every": 10,
-           "larger": {400: {"learning.rate": ["0.001", "0.002", "0.005"], "network.adaptive": ["0", "0.5"]}, 1600: {"learning.rate": ["0.0005", "0.001", "0.002"]}}}
+           "larger": {400: {"learning.rate": ["0.001", "0.002", "0.005"], "network.adaptive": ["0", "0.5"]}, 1600: {"learning.rate": ["0.0005", "0.001", "0.002", "0.005"]}}}
 OF_IMAGES = {task: {"stimulus.path": f"TASKS/{task}.h5"} for task in TASKS["codes"]}
 NOISE = "neuron.stochasticity_final"
 OF_DENDRITIC = {"group": "codes", "base": "images.yaml", "tasks": OF_IMAGES, "tests": deleted("--trials 1"), "score": "test loss", "most": False, "measure": measure.of_images,
@@ -94,7 +94,7 @@ RULES = {rule.name: rule for rule in (
                      "protocol.settle": "20 ms", "protocol.duration": "auto", **STEEP}},
          {**deleted("--trials 32"), "noise": "--trials 32 --noise 0.1", "other": "--trials 32 -P stimulus.tau=200ms"},
          "test nerr", False, measure.of_states, "test_nerr", 25, quick=(100, 400),
-         larger={400: {"network.norm": ["0.0125", "0.025", "0.05"], "learning.anneal": ["0 s", "100 s"]}, 1600: {"network.norm": ["0.005", "0.0125", "0.025"], "learning.anneal": ["0 s", "100 s"]}}),
+         larger={400: {"network.norm": ["0.0125", "0.025", "0.05"], "learning.anneal": ["0 s", "100 s"]}, 1600: {"network.norm": ["0.0125", "0.025", "0.05"], "learning.anneal": ["0 s", "100 s"]}}),
     Rule("exact_gradient", "exact gradient", "dynamics", "gradient.yaml", {}, {"learning.rate": ["0.001", "0.002", "0.005"], "neuron.tau": ["20 ms", "50 ms"]}, OF_FILES,
          {**deleted("--trials 1"), "noise": "--trials 1 --noise 0.005", "other": OTHER}, "test error", False, measure.of_ratio, "test_error", 10,
          larger={400: {"learning.rate": ["0.0005", "0.001", "0.002"]}, 1600: {"learning.rate": ["0.0002", "0.0005", "0.001"]}}),
