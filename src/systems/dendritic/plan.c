@@ -125,8 +125,20 @@ static double edge_bytes(const sizes *sizes) {
     return N * (N + M) * 24 + 48 * (2 * N + M);
 }
 
+/** The most beside what is held while results and checkpoints are written, one after another: D is gathered in tiles, of which rows are made
+ *  (readout_gather()); rows are in dendritic.h5, beside those of this rank; those of edges keep D where F is D' or W is made of it, each a copy, beside what
+ *  they are written from; a checkpoint goes to the disk through a buffer of HDF5's. */
+static double writing(const sizes *sizes, double ranks, double mine) {
+    enum { STREAM = 16 << 20, PIECE = 256 << 10 }; /* io/h5.c, io/state.c */
+    const double N = sizes->neurons, M = sizes->inputs, rows = 8 * N * M, tiles = 8 * sizes->padded * sizes->pixels;
+    const double copies = (sizes->rule == RULE_DENDRITIC) + unkept(sizes), checkpoint = 8 * checkpoint_numbers(sizes) / ranks;
+    const double results = 8 * mine * M * (sizes->tensor && dendritic_writes_tensor(N * N * M) ? N + 1 : 1);
+    const double edges = fmax(copies ? tiles : 0, fmin(STREAM, 8 * mine * fmax(N, M))) + copies * rows + 16 * mine;
+    const double most = fmax(rows + fmax(tiles, results), fmin(STREAM, checkpoint) + fmin(PIECE, checkpoint));
+    return fmax(most, sizes->output->edges == EDGES_NONE ? 0 : edges);
+}
+
 static void memory(const void *raw, int64_t count, double rate, plan_bytes *bytes) {
-    enum { MOST = 15 << 20 };
     const sizes *sizes = raw;
     const double ranks = (double)count, mine = ceil(sizes->neurons / ranks), own = whole_tiles(mine), N = sizes->neurons, pad = sizes->padded + TILE;
     const double P = sizes->pixels, M = sizes->inputs, pixels = pixels_of(sizes, ranks), room = N > QUEUE_ABOVE ? QUEUE : 1;
@@ -146,9 +158,7 @@ static void memory(const void *raw, int64_t count, double rate, plan_bytes *byte
     held[MEMORY_BUFFERS] = 8 * buffers + DRAWS * 6 * sizes->padded + 8 * ranks;
     for (int c = 0; c < MEMORY_CATEGORIES; c++) bytes->building += c == MEMORY_OUTPUT ? 0 : held[c];
     bytes->building += sizes->reading;
-    bytes->writing = fmin(MOST, fmax(edge_bytes(sizes), 8 * checkpoint_numbers(sizes)) / ranks) + 8 * (2 * N * P + 2 * mine * M);
-    if (unkept(sizes)) bytes->writing += 8 * N * M; /* edges have D twice */
-    if (sizes->tensor && dendritic_writes_tensor(N * N * M)) bytes->writing += 8 * mine * N * M;
+    bytes->writing = writing(sizes, ranks, mine);
 }
 
 static void output(const void *raw, double rate, plan_files *files) {
