@@ -53,9 +53,9 @@ CONFIGURATIONS = {  # name: (ranks, parameters beside COMMON)
     "many_targets": ((2,), {**BALANCED, "targets.tasks": 4, "targets.duration": "400 ms", "learning.loops": 4, "plastic.excitatory_in_degree": 10, "plastic.inhibitory_in_degree": 10}),
     "outputs": ((2,), {**NOISY, "test.trials": 2, "output.spikes": "all", "output.report": "[drive, v]", "output.report_neurons": 2000, "test.psth_bin": "5 ms"}),
     "populations": ((1, 3), POPULATIONS),
-    "populations_delays": ((2,), {**POPULATIONS, "network.delay": "[1.5, 0.8, 1.5]", "network.delay_sd": "0.3"}),
     "populations_fixed": ((1, 3), {**POPULATIONS, "network.sizes": "[64000, 3000, 1500]", "network.connections": "[0.002, 0.1, 0, 0.03, 0.1, 0.1, 0, 0.3, 0.05]", "network.delay": "1 ms",
                                    "network.delay_sd": "0.3", "network.weight_cv": 0.1, "network.weight_precision": "fixed"}),  # on one rank two slices
+    "populations_delays": ((2,), {**POPULATIONS, "network.delay": "[1.5, 0.8, 1.5]", "network.delay_sd": "0.3"}),
     "populations_fixed_one_delay": ((2,), {**POPULATIONS, "network.delay": "1 ms", "network.weight_cv": 0.1, "network.weight_precision": "fixed"}),
     "populations_single": ((2,), {**POPULATIONS, "neuron.precision": "single"}),
     "populations_trained": ((1, 3), {**POPULATIONS, "network.connections": "[0.01, 0.01, 0, 0.01, 0.01, 0.01, 0, 0.03, 0.05]", "network.background_inputs": 1000, "plastic.kind": "separate",
