@@ -200,6 +200,27 @@ def test_edges_of_a_file(bench):
     assert code == 2 and "there is no population 'none'" in err, err
 
 
+def test_decoder_of_a_file(bench):
+    """Of a table of decoding weights every rank keeps its own rows, besides the times that stand for rows and pieces on their way. The plan knows of it; on one rank the same is read."""
+    neurons, dimensions, ranks, pieces = 200000, 16, 4, 2 * 4
+    rows, wrong, decoders = np.random.default_rng(5).standard_normal((neurons, dimensions)), [], []
+    with h5py.File(bench.path("rows.h5"), "w") as file:
+        file["rows"] = rows
+    np.savetxt(bench.path("rows.csv"), rows, delimiter=",", fmt="%.17g")
+    config = bench.config("empty.yaml", "")
+    parameters = {**LEARNS_BALANCE, "network.kind": "file", "network.neurons": neurons, "network.dimensions": dimensions, "learning.slow": "projected", "learning.loops": 1}
+    for name, count in (("rows.h5", 1), ("rows.h5", ranks), ("rows.csv", ranks)):
+        wrong += compare(bench, f"decoder-{name}", count, {**parameters, "network.path": bench.path(name)}, config)
+        out = bench.path(f"decoder-{name}-{count}")
+        decoders.append(read(out, "balanced.h5", "feedforward"))
+    with open(os.path.join(out, "run.json")) as file:
+        memory = json.load(file)["memory_mib"]
+    most = memory["held"]["max"] + rows.nbytes / ranks / 2**20 + 8 * neurons / 2**20 + pieces
+    assert memory["peak"]["max"] < most, f"{memory['peak']['max']} MiB at most, {most} allowed"
+    assert not wrong, "\n" + "\n".join(wrong)
+    assert all((decoders[0] == other).all() for other in decoders[1:]), "rows depend on the number of ranks, or on the format"
+
+
 def test_recordings(bench):
     """Of a table of recordings every rank keeps a block, and none has ever more of it than that and three pieces on their way, the one that reads it neither. The plan knows of it."""
     conditions, times, units, pieces = 2, 1250, 2000, 3 * 4
@@ -389,5 +410,5 @@ def test_wrong_input(bench):
     assert code == 2 and "cannot be written" in err, err
 
 
-run_tests([test_memory_of_every_kind, test_memory_of_balanced, test_memory_of_codes, test_rate_of_balanced, test_edges_of_a_file, test_recordings, test_time_to_build,
+run_tests([test_memory_of_every_kind, test_memory_of_balanced, test_memory_of_codes, test_rate_of_balanced, test_edges_of_a_file, test_decoder_of_a_file, test_recordings, test_time_to_build,
            test_table_of_ranks, test_job_script, test_site_of_job_script, *([] if SLOW else [test_machine_files]), test_other_instructions, test_wrong_input])
