@@ -189,6 +189,30 @@ def test_rate_of_balanced(bench):
     assert "give a rank at least 2000 neurons: more than 50 ranks make it slower" in plan(bench, config, {"network.neurons": 100000}, 1)[1]
 
 
+def seconds_of(text):
+    """(loop, tests) that are planned, s; tests of less than a minute."""
+    return float(re.search(r"^  a loop +([\d.e+-]+)", text, re.M)[1]), float(re.search(r"tests (\d+)s", text)[1])
+
+
+def test_time_of_the_builtin_machine(bench):
+    """What loops and trials took on the machine that is built in, with nothing else running and one rank: codes of images, and RLS of 32 to 128 inputs."""
+    wrong = []
+    codes = bench.config("codes.yaml", "simulation: {dt: 0.2 ms, loop_duration: 60 s}\nneuron: {rate: 10 Hz}\nstimulus: {kind: bars, fade: 0.1}\nlearning: {rule: dendritic}\nprotocol: {images: 100}\n")
+    for rule, neurons, side, trials, loop, trial in (("dendritic", 400, 8, 500, 0.933, 0.104), ("dendritic", 400, 16, 150, 2.89, 0.330), ("dendritic", 1600, 8, 70, 6.65, 0.75),
+                                                     ("dendritic", 200, 16, 2000, 0.818, 0.0184), ("somatic", 200, 16, 2000, 0.632, 0.0199)):
+        _, text = plan(bench, codes, {"learning.rule": rule, "network.neurons": neurons, "stimulus.side": side, "test.trials": trials}, 1, "--rate", "10")
+        for what, planned, real in zip(("loop", "trials"), seconds_of(text), (loop, trials * trial)):
+            if abs(planned / real - 1) > 0.15:
+                wrong.append(f"{rule}, {neurons} neurons, {side}x{side}: {what} {planned} s planned, {real:.3g} measured")
+    rls = bench.config("rls.yaml", "simulation: {dt: 0.1 ms}\nnetwork: {kind: none}\nneuron: {noise: voltage, noise_sd: 0.65}\ntargets: {kind: ou, duration: 500 ms}\nlearning: {rule: rls, every: 1 ms}\n")
+    for neurons, inputs, rate, loop in ((2000, 64, 7.4, 0.285), (2000, 64, 9.9, 0.337), (2000, 128, 10, 0.756), (8000, 32, 9, 0.82), (8000, 64, 8.6, 1.28), (250, 128, 9.2, 0.0738)):
+        parameters = {"network.neurons": neurons, "plastic.excitatory_in_degree": inputs // 2, "plastic.inhibitory_in_degree": inputs // 2}
+        planned = seconds_of(plan(bench, rls, parameters, 1, "--rate", str(rate))[1])[0]
+        if abs(planned / loop - 1) > 0.3:
+            wrong.append(f"RLS, {neurons} neurons, {inputs} inputs: loop {planned} s planned, {loop} measured")
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
 def test_edges_of_a_file(bench):
     """The size of a network that is read comes from the file's metadata."""
     config = bench.config("empty.yaml", "")
@@ -410,5 +434,5 @@ def test_wrong_input(bench):
     assert code == 2 and "cannot be written" in err, err
 
 
-run_tests([test_memory_of_every_kind, test_memory_of_balanced, test_memory_of_codes, test_rate_of_balanced, test_edges_of_a_file, test_decoder_of_a_file, test_recordings, test_time_to_build,
+run_tests([test_memory_of_every_kind, test_memory_of_balanced, test_memory_of_codes, test_rate_of_balanced, test_time_of_the_builtin_machine, test_edges_of_a_file, test_decoder_of_a_file, test_recordings, test_time_to_build,
            test_table_of_ranks, test_job_script, test_site_of_job_script, *([] if SLOW else [test_machine_files]), test_other_instructions, test_wrong_input])
