@@ -124,6 +124,10 @@ double blocks_bytes(const blocks_setting *setting, double synapses);
 /** The most that is held besides while slices are filled from rows, of a rank with so many synapses. */
 double blocks_rows_bytes(const blocks_setting *setting, double synapses);
 double block_sums_bytes(const blocks_setting *setting);
+/** Of what is noted of spikes beside their sums: for each block that they reach a list, of those of as many steps as the longest delay has.
+ *  Each of them has room for the spikes of any step.
+ *  @param synapses of the rank @param spikes of the network in a step @param most in any step */
+double block_runs_bytes(const blocks_setting *setting, double synapses, double spikes, double most);
 
 /** Sums of the block that is under way. */
 typedef struct block_sums block_sums;

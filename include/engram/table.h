@@ -42,7 +42,7 @@ typedef struct table {
     int units;
     int read;            /**< units of the file: some may have been dropped since */
     double *time;        /**< [times] ms, increasing */
-    double *values;      /**< [conditions][times][units], or [conditions][times][as many as this rank keeps]; NULL after table_read_sums() */
+    double *values;      /**< [conditions][times][units], or of those as many as this rank keeps; NULL after table_read_sums() */
     double *sums;        /**< [conditions][units] of values over times, after table_read_sums(); else NULL */
     char **condition;    /**< [conditions] names */
     char **unit;         /**< [units] names */
@@ -66,6 +66,10 @@ status table_read(const context *context, const char *path, const table_reading 
 /** As table_read(), but a rank keeps the values of its units only, which are shared out as partition.h has it; `units` and names are those of all.
  *  No rank ever holds more: rank 0 reads, and passes on, pieces of TABLE_PIECE_BYTES, or lines of CSV. Of times and names everyone has a copy. */
 status table_read_shared(const context *context, const char *path, const table_reading *how, table *result);
+
+/** As table_read(), but a rank keeps the values of its times only, of @p rows (1 or more), which are shared out as partition.h has it, as table_read_shared()
+ *  does it with units. A table of more conditions than one, or of another number of times, is nobody's: `values` is NULL. */
+status table_read_rows(const context *context, const char *path, const table_reading *how, int64_t rows, table *result);
 
 /** As table_read(), but nobody keeps values: everyone receives their sums. For who wants to know what a table is like. */
 status table_read_sums(const context *context, const char *path, const table_reading *how, table *result);

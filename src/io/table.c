@@ -236,6 +236,16 @@ status table_read_shared(const context *job, const char *path, const table_readi
     return STATUS_OK;
 }
 
+status table_read_rows(const context *job, const char *path, const table_reading *how, int64_t rows, table *result) {
+    table_pieces pieces = table_pieces_begin(job, true, false);
+    pieces.shared_rows = rows;
+    status agreed = read_pieces(job, path, how, &pieces, result);
+    if (agreed != STATUS_OK) return agreed;
+    if (result->conditions == 1 && result->times == rows) table_keep(&pieces, job->rank, result);
+    table_pieces_clear(&pieces);
+    return STATUS_OK;
+}
+
 status table_read_sums(const context *job, const char *path, const table_reading *how, table *result) {
     table_pieces pieces = table_pieces_begin(job, false, true);
     status agreed = read_pieces(job, path, how, &pieces, result);

@@ -13,9 +13,14 @@ typedef struct { int64_t row, rows, first, units, width; } parcel;
 
 enum { PARCEL_WORDS = sizeof(parcel) / sizeof(int64_t) };
 
-/** First unit of a rank. */
+/** First unit that a rank keeps. */
 static int64_t first_of(const table_pieces *to, int rank) {
-    return partition_first(to->units, to->ranks, rank);
+    return to->shared_rows ? 0 : partition_first(to->units, to->ranks, rank);
+}
+
+/** How many it keeps. */
+static int64_t width_of(const table_pieces *to, int rank) {
+    return to->shared_rows ? to->units : first_of(to, rank + 1) - first_of(to, rank);
 }
 
 /** That of a row of a piece. */
@@ -47,9 +52,21 @@ static void add_sums(table_pieces *to, const table_piece *piece) {
 
 /** Units of a piece that a rank keeps. @param[out] first of them @return how many */
 static int64_t units_of(const table_pieces *to, const table_piece *piece, int rank, int64_t *first) {
-    const int64_t low = first_of(to, rank), high = first_of(to, rank + 1), past = piece->first + piece->units;
+    const int64_t low = first_of(to, rank), high = low + width_of(to, rank), past = piece->first + piece->units;
     *first = low > piece->first ? low : piece->first;
     return (high < past ? high : past) - *first;
+}
+
+/** The rows of a piece that a rank keeps; they count from the first of that rank. None: rows is 0 or less. */
+static table_piece rows_of(const table_pieces *to, const table_piece *piece, int rank) {
+    table_piece some = *piece;
+    if (!to->shared_rows) return some;
+    const int64_t low = partition_first(to->shared_rows, to->ranks, rank), high = partition_first(to->shared_rows, to->ranks, rank + 1);
+    const int64_t first = low > piece->row ? low : piece->row, past = piece->row + piece->rows;
+    some.row = first - low;
+    some.rows = (high < past ? high : past) - first;
+    some.values = piece->values + (first - piece->row) * piece->units;
+    return some;
 }
 
 /** Some units of a piece, row by row, @p width apart. */
@@ -66,22 +83,23 @@ static void make_rows(table_pieces *to, int64_t rows, int64_t width) {
 }
 
 static void keep(table_pieces *to, const table_piece *piece, int64_t first, int64_t units) {
-    const int64_t width = first_of(to, 1);
+    const int64_t width = width_of(to, 0);
     make_rows(to, piece->row + piece->rows, width);
     copy(piece, first, units, to->kept + piece->row * width + first, width);
 }
 
 static void send(table_pieces *to, const table_piece *piece, int64_t first, int64_t units, int rank) {
     const int64_t low = first_of(to, rank), values = piece->rows * units;
-    const parcel head = {piece->row, piece->rows, first - low, units, first_of(to, rank + 1) - low};
-    if (values > to->room) {
+    const parcel head = {piece->row, piece->rows, first - low, units, width_of(to, rank)};
+    const bool some = units < piece->units;
+    if (some && values > to->room) {
         memory_free(to->packed);
         to->packed = memory_new(MEMORY_BUFFERS, (size_t)values, sizeof(double));
         to->room = values;
     }
-    copy(piece, first, units, to->packed, units);
+    if (some) copy(piece, first, units, to->packed, units);
     CHECK_MPI(MPI_Send(&head, PARCEL_WORDS, MPI_INT64_T, rank, TAG, to->job->comm));
-    CHECK_MPI(MPI_Send(to->packed, (int)values, MPI_DOUBLE, rank, TAG, to->job->comm));
+    CHECK_MPI(MPI_Send(some ? to->packed : piece->values, (int)values, MPI_DOUBLE, rank, TAG, to->job->comm));
 }
 
 table_pieces table_pieces_begin(const context *job, bool shared, bool sums) {
@@ -95,10 +113,11 @@ void table_put(table_pieces *to, const table_piece *piece) {
         return;
     }
     for (int rank = 0; rank < to->ranks; rank++) {
+        const table_piece rows = rows_of(to, piece, rank);
         int64_t first, units = units_of(to, piece, rank, &first);
-        if (units <= 0) continue;
-        if (rank == 0) keep(to, piece, first, units);
-        else send(to, piece, first, units, rank);
+        if (units <= 0 || rows.rows <= 0) continue;
+        if (rank == 0) keep(to, &rows, first, units);
+        else send(to, &rows, first, units, rank);
     }
 }
 
@@ -142,7 +161,8 @@ static void arrange(double *values, int64_t rows, int64_t width, int32_t *place)
 
 void table_keep(table_pieces *to, int rank, table *all) {
     to->units = all->units;
-    const int64_t width = first_of(to, rank + 1) - first_of(to, rank), rows = (int64_t)all->conditions * all->times;
+    const int64_t width = width_of(to, rank), whole = (int64_t)all->conditions * all->times;
+    const int64_t rows = !to->shared_rows ? whole : partition_first(to->shared_rows, to->ranks, rank + 1) - partition_first(to->shared_rows, to->ranks, rank);
     all->sum = to->sum;
     all->least = to->least;
     all->most = to->most;

@@ -95,7 +95,8 @@ void table_lines_close(table_lines *lines);
 /** Where values go. Nobody holds more of them than what it keeps, and a piece. */
 typedef struct {
     const context *job;
-    int ranks;            /**< that share units out, as partition.h has it; 1: rank 0 keeps all */
+    int ranks;            /**< that share units, or rows, out, as partition.h has it; 1: rank 0 keeps all */
+    int64_t shared_rows;  /**< those that are shared out, what is behind them is not kept; 0: units are */
     bool only_sums;       /**< no values are kept, but their sums over times */
     int units;            /**< of the table; to be set before the first piece */
     int64_t rows;         /**< that are kept */
@@ -125,7 +126,7 @@ void table_put(table_pieces *to, const table_piece *piece);
 /** Rank 0: there are no more, or there is no more use for them. */
 void table_put_end(table_pieces *to);
 
-/** The other ranks, where units are shared out: what rank 0 puts, until table_put_end(). */
+/** The other ranks, where units or rows are shared out: what rank 0 puts, until table_put_end(). */
 void table_take(table_pieces *to);
 
 /** What was kept becomes that of a table whose lengths are known. Not collective. */

@@ -68,6 +68,13 @@ double block_sums_bytes(const blocks_setting *setting) {
     return (double)room_for(bytes);
 }
 
+double block_runs_bytes(const blocks_setting *setting, double synapses, double spikes, double most) {
+    const int slices = blocks_slices(setting), ahead = blocks_reached(setting->longest);
+    const double reached = synapses / (double)setting->sources / slices * fmin(1, (double)BLOCK_STEPS / setting->longest); /* by a spike in a block */
+    const double runs = spikes * setting->longest * (1 - exp(-reached)), room = fmax(runs + 3 * sqrt(runs), most);
+    return slices * ahead * (sizeof(run_list) + sizeof(run) * (1.5 * room + 64)); /* lists grow by half */
+}
+
 block_sums *block_sums_new(const static_blocks *blocks) {
     block_sums *sums = memory_new(MEMORY_STATE, 1, sizeof *sums);
     sums->slices = blocks->slices;

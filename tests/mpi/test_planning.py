@@ -53,9 +53,9 @@ CONFIGURATIONS = {  # name: (ranks, parameters beside COMMON)
     "many_targets": ((2,), {**BALANCED, "targets.tasks": 4, "targets.duration": "400 ms", "learning.loops": 4, "plastic.excitatory_in_degree": 10, "plastic.inhibitory_in_degree": 10}),
     "outputs": ((2,), {**NOISY, "test.trials": 2, "output.spikes": "all", "output.report": "[drive, v]", "output.report_neurons": 2000, "test.psth_bin": "5 ms"}),
     "populations": ((1, 3), POPULATIONS),
-    "populations_delays": ((2,), {**POPULATIONS, "network.delay": "[1.5, 0.8, 1.5]", "network.delay_sd": "0.3"}),
     "populations_fixed": ((1, 3), {**POPULATIONS, "network.sizes": "[64000, 3000, 1500]", "network.connections": "[0.002, 0.1, 0, 0.03, 0.1, 0.1, 0, 0.3, 0.05]", "network.delay": "1 ms",
                                    "network.delay_sd": "0.3", "network.weight_cv": 0.1, "network.weight_precision": "fixed"}),  # on one rank two slices
+    "populations_delays": ((2,), {**POPULATIONS, "network.delay": "[1.5, 0.8, 1.5]", "network.delay_sd": "0.3"}),
     "populations_fixed_one_delay": ((2,), {**POPULATIONS, "network.delay": "1 ms", "network.weight_cv": 0.1, "network.weight_precision": "fixed"}),
     "populations_single": ((2,), {**POPULATIONS, "neuron.precision": "single"}),
     "populations_trained": ((1, 3), {**POPULATIONS, "network.connections": "[0.01, 0.01, 0, 0.01, 0.01, 0.01, 0, 0.03, 0.05]", "network.background_inputs": 1000, "plastic.kind": "separate",
@@ -80,7 +80,10 @@ CODES_IMAGES = {"simulation.dt": "1 ms", "simulation.loop_duration": "100 ms", "
 IN_CODES = {
     "codes_somatic": ((2,), {"learning.rule": "somatic", "network.neurons": 1000, "output.edges": "all"}),
     "codes_closed_form": ((1, 2), {"learning.rule": "dendritic", "network.neurons": 1000, "output.edges": "all"}),
-    "codes_square": ((1,), {"learning.rule": "dendritic", "network.neurons": 250}),
+    "codes_square": ((1, 3), {"learning.rule": "dendritic", "network.neurons": 1000, "stimulus.side": 32}),
+    "codes_square_edges": ((2,), {"learning.rule": "dendritic", "network.neurons": 1000, "stimulus.side": 32, "output.edges": "all"}),
+    "codes_narrow": ((2,), {"learning.rule": "dendritic", "network.neurons": 2000}),
+    "codes_few": ((1,), {"learning.rule": "somatic", "network.neurons": 100, "stimulus.side": 32}),
     "codes_slow": ((1,), {"learning.rule": "dendritic_slow", "network.neurons": 120}),
     "codes_literal": ((1,), {"learning.rule": "dendritic_slow", "network.neurons": 60, "learning.stepping": "literal", "learning.pruned": 0.3}),
 }
@@ -139,7 +142,8 @@ def compare(bench, name, ranks, parameters, config):
             wrong.append(f"{figure}: {planned[figure]} MiB planned, {real:.2f} counted")
     print(f"  {name}, {ranks}: {rate:.1f} Hz, held {planned['held']} planned, {held:.1f} counted; peak {planned['peak']}, {counted['peak']['max']:.1f}; " +
           ", ".join(f"{c} {planned[c]} {counted[c]['max']:.1f}" for c in CATEGORIES if counted[c]["max"] > 0.02 * held), flush=True)
-    if not -0.1 <= planned["peak"] / counted["peak"]["max"] - 1 <= 0.5:
+    above = 0.1 if name in IN_CODES else 0.5  # of codes all that is allocated while results are written is known
+    if not -0.1 <= planned["peak"] / counted["peak"]["max"] - 1 <= above:
         wrong.append(f"peak: {planned['peak']} MiB planned, {counted['peak']['max']:.2f} counted")
     wrong += compare_output(text, out, FILES["codes" if name in IN_CODES else "balanced" if parameters.get("learning.rule") == "balanced" else "patterns"])
     return [f"{name} on {ranks}: {what}" for what in wrong]
@@ -185,6 +189,30 @@ def test_rate_of_balanced(bench):
     assert "give a rank at least 2000 neurons: more than 50 ranks make it slower" in plan(bench, config, {"network.neurons": 100000}, 1)[1]
 
 
+def seconds_of(text):
+    """(loop, tests) that are planned, s; tests of less than a minute."""
+    return float(re.search(r"^  a loop +([\d.e+-]+)", text, re.M)[1]), float(re.search(r"tests (\d+)s", text)[1])
+
+
+def test_time_of_the_builtin_machine(bench):
+    """What loops and trials took on the machine that is built in, with nothing else running and one rank: codes of images, and RLS of 32 to 128 inputs."""
+    wrong = []
+    codes = bench.config("codes.yaml", "simulation: {dt: 0.2 ms, loop_duration: 60 s}\nneuron: {rate: 10 Hz}\nstimulus: {kind: bars, fade: 0.1}\nlearning: {rule: dendritic}\nprotocol: {images: 100}\n")
+    for rule, neurons, side, trials, loop, trial in (("dendritic", 400, 8, 500, 0.933, 0.104), ("dendritic", 400, 16, 150, 2.89, 0.330), ("dendritic", 1600, 8, 70, 6.65, 0.75),
+                                                     ("dendritic", 200, 16, 2000, 0.818, 0.0184), ("somatic", 200, 16, 2000, 0.632, 0.0199)):
+        _, text = plan(bench, codes, {"learning.rule": rule, "network.neurons": neurons, "stimulus.side": side, "test.trials": trials}, 1, "--rate", "10")
+        for what, planned, real in zip(("loop", "trials"), seconds_of(text), (loop, trials * trial)):
+            if abs(planned / real - 1) > 0.15:
+                wrong.append(f"{rule}, {neurons} neurons, {side}x{side}: {what} {planned} s planned, {real:.3g} measured")
+    rls = bench.config("rls.yaml", "simulation: {dt: 0.1 ms}\nnetwork: {kind: none}\nneuron: {noise: voltage, noise_sd: 0.65}\ntargets: {kind: ou, duration: 500 ms}\nlearning: {rule: rls, every: 1 ms}\n")
+    for neurons, inputs, rate, loop in ((2000, 64, 7.4, 0.285), (2000, 64, 9.9, 0.337), (2000, 128, 10, 0.756), (8000, 32, 9, 0.82), (8000, 64, 8.6, 1.28), (250, 128, 9.2, 0.0738)):
+        parameters = {"network.neurons": neurons, "plastic.excitatory_in_degree": inputs // 2, "plastic.inhibitory_in_degree": inputs // 2}
+        planned = seconds_of(plan(bench, rls, parameters, 1, "--rate", str(rate))[1])[0]
+        if abs(planned / loop - 1) > 0.3:
+            wrong.append(f"RLS, {neurons} neurons, {inputs} inputs: loop {planned} s planned, {loop} measured")
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
 def test_edges_of_a_file(bench):
     """The size of a network that is read comes from the file's metadata."""
     config = bench.config("empty.yaml", "")
@@ -194,6 +222,27 @@ def test_edges_of_a_file(bench):
     assert not (wrong := compare(bench, "sonata", 2, {**COMMON, **parameters}, config)), wrong
     code, _, err = bench.run(["plan", config] + words({**parameters, "network.population": "none"}))
     assert code == 2 and "there is no population 'none'" in err, err
+
+
+def test_decoder_of_a_file(bench):
+    """Of a table of decoding weights every rank keeps its own rows, besides the times that stand for rows and pieces on their way. The plan knows of it; on one rank the same is read."""
+    neurons, dimensions, ranks, pieces = 200000, 16, 4, 2 * 4
+    rows, wrong, decoders = np.random.default_rng(5).standard_normal((neurons, dimensions)), [], []
+    with h5py.File(bench.path("rows.h5"), "w") as file:
+        file["rows"] = rows
+    np.savetxt(bench.path("rows.csv"), rows, delimiter=",", fmt="%.17g")
+    config = bench.config("empty.yaml", "")
+    parameters = {**LEARNS_BALANCE, "network.kind": "file", "network.neurons": neurons, "network.dimensions": dimensions, "learning.slow": "projected", "learning.loops": 1}
+    for name, count in (("rows.h5", 1), ("rows.h5", ranks), ("rows.csv", ranks)):
+        wrong += compare(bench, f"decoder-{name}", count, {**parameters, "network.path": bench.path(name)}, config)
+        out = bench.path(f"decoder-{name}-{count}")
+        decoders.append(read(out, "balanced.h5", "feedforward"))
+    with open(os.path.join(out, "run.json")) as file:
+        memory = json.load(file)["memory_mib"]
+    most = memory["held"]["max"] + rows.nbytes / ranks / 2**20 + 8 * neurons / 2**20 + pieces
+    assert memory["peak"]["max"] < most, f"{memory['peak']['max']} MiB at most, {most} allowed"
+    assert not wrong, "\n" + "\n".join(wrong)
+    assert all((decoders[0] == other).all() for other in decoders[1:]), "rows depend on the number of ranks, or on the format"
 
 
 def test_recordings(bench):
@@ -385,5 +434,5 @@ def test_wrong_input(bench):
     assert code == 2 and "cannot be written" in err, err
 
 
-run_tests([test_memory_of_every_kind, test_memory_of_balanced, test_memory_of_codes, test_rate_of_balanced, test_edges_of_a_file, test_recordings, test_time_to_build,
+run_tests([test_memory_of_every_kind, test_memory_of_balanced, test_memory_of_codes, test_rate_of_balanced, test_time_of_the_builtin_machine, test_edges_of_a_file, test_decoder_of_a_file, test_recordings, test_time_to_build,
            test_table_of_ranks, test_job_script, test_site_of_job_script, *([] if SLOW else [test_machine_files]), test_other_instructions, test_wrong_input])

@@ -1,4 +1,6 @@
-/* F: how neurons decode, are driven, and are fed the error. Rows are functions of (seed, gid), but for those that repel each other, which every rank makes. */
+/* F: how neurons decode, are driven, and are fed the error. Rows are functions of (seed, gid), but for those that repel each other, which every rank makes:
+ * each of these is pushed by all others, and there are at most SPREAD_MAX. Of a file a rank has its own. Sums over neurons (F'F) are of matrices [J][J]; all
+ * rows are gathered where there is a matrix of fast weights or literal stepping, and where edges are written (weights_gather_feedforward()). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,27 +93,37 @@ static void make_gram(balanced *b) {
         }
 }
 
-/** Rows of a file, of root mean square length 1. Collective. @param[out] rows [N][J], memory_free() @return agreed and printed */
+/** Sum of squares of all ranks' values, added in the order of the file: the same on any number of ranks. Collective. */
+static double sum_of_squares(const context *context, const double *values, int64_t count) {
+    double square = 0;
+    if (context->rank > 0) CHECK_MPI(MPI_Recv(&square, 1, MPI_DOUBLE, context->rank - 1, 0, context->comm, MPI_STATUS_IGNORE));
+    for (int64_t e = 0; e < count; e++) square += values[e] * values[e];
+    if (context->rank < context->ranks - 1) CHECK_MPI(MPI_Send(&square, 1, MPI_DOUBLE, context->rank + 1, 0, context->comm));
+    CHECK_MPI(MPI_Bcast(&square, 1, MPI_DOUBLE, context->ranks - 1, context->comm));
+    return square;
+}
+
+/** Rows of a file, of root mean square length 1: a rank's own. Collective. @param[out] rows [mine][J], memory_free() @return agreed and printed */
 static status read_rows(const balanced *b, const file_settings *settings, double **rows) {
     const table_reading reading = {.dataset = settings->dataset, .time_unit = NAN, .interval = 1}; /* rows stand for times */
+    const int64_t entries = (int64_t)b->part.mine * b->dimensions;
     char *path = config_resolve_path(b->config, settings->path);
     table read = {0};
-    status agreed = table_read(&b->context, path, &reading, &read), mine = STATUS_OK;
+    status agreed = table_read_rows(&b->context, path, &reading, b->part.total, &read), mine = STATUS_OK;
     free(path);
     if (agreed != STATUS_OK) return agreed;
-    const int64_t entries = b->part.total * b->dimensions;
     double square = 0;
     if (read.conditions != 1 || read.times != b->part.total || read.units != b->dimensions)
         mine = config_complain(b->config, "network", "path", "has %d rows of %d numbers, but there are %lld neurons and %d dimensions",
                                read.conditions * read.times, read.units, (long long)b->part.total, b->dimensions);
-    else
-        for (int64_t e = 0; e < entries; e++) square += read.values[e] * read.values[e];
+    else square = sum_of_squares(&b->context, read.values, entries);
     if (mine == STATUS_OK && !(square > 0)) mine = config_complain(b->config, "network", "path", "has zeros only");
     agreed = status_agree(&b->context, mine);
     if (agreed == STATUS_OK) {
         double length = sqrt(square / (double)b->part.total);
-        *rows = memory_new(MEMORY_BUFFERS, (size_t)entries, sizeof(double));
-        for (int64_t e = 0; e < entries; e++) (*rows)[e] = read.values[e] / length;
+        *rows = read.values;
+        read.values = NULL;
+        for (int64_t e = 0; e < entries; e++) (*rows)[e] /= length;
         log_line(&b->context, "%s: decoding weights of %d neurons, %d dimensions (%s), root mean square length %g, scaled to network.norm = %g", settings->path,
                  read.times, read.units, read.layout, length, b->norm);
     }
@@ -124,6 +136,7 @@ status decoder_make(balanced *b) {
     const int J = b->dimensions;
     status agreed = status_agree(&b->context, check(b, kind));
     if (agreed != STATUS_OK) return agreed;
+    const int64_t first = kind == SPREAD ? b->part.first : 0; /* of rows: those of a file are this rank's */
     double row[DIMENSIONS_MAX], *rows = NULL;
     if (kind == SPREAD) {
         rows = memory_new(MEMORY_BUFFERS, (size_t)(b->part.total * J), sizeof(double));
@@ -132,7 +145,7 @@ status decoder_make(balanced *b) {
     if (agreed != STATUS_OK) return agreed;
     for (int64_t i = 0; i < b->part.mine; i++) {
         if (rows)
-            for (int j = 0; j < J; j++) row[j] = b->norm * rows[(b->part.first + i) * J + j];
+            for (int j = 0; j < J; j++) row[j] = b->norm * rows[(first + i) * J + j];
         else make_row(b, kind, b->part.first + i, row);
         put_row(b, i, row);
     }

@@ -9,6 +9,7 @@
 #include "engram/output.h"
 #include "engram/plan.h"
 #include "engram/run_settings.h"
+#include "engram/table.h"
 #include "engram/test_settings.h"
 
 static const double NS = 1e-9, LEAST_NEURONS = 2000; /* of a rank: with fewer, ranks agree for longer than they work */
@@ -23,7 +24,7 @@ typedef struct {
     double signals;             /* bytes of command and teacher */
     double speculation;         /* NAN: auto */
     int tasks, slow_rule;
-    bool learned_fast, learns_feedforward, literal, continues, noisy, spread;
+    bool learned_fast, learns_feedforward, literal, continues, noisy, spread, from_file;
     double delay, sweeps, trial; /* steps; of repulsion; steps of a trial */
     const output_settings *output;
     const test_settings *test;
@@ -103,6 +104,7 @@ static void read_settings(config *config, sizes *sizes) {
     sizes->delay = (double)neuron->delay;
     sizes->chunk = balanced_chunk(1 - neuron->leak * simulation->dt / 1000);
     sizes->spread = strcmp(config_variant_name(config, "network"), "spread") == 0;
+    sizes->from_file = strcmp(config_variant_name(config, "network"), "file") == 0;
     if (sizes->spread) sizes->sweeps = (double)((const spread_settings *)config_variant(config, "network"))->sweeps;
     sizes->tasks = ((const network_settings *)config_common(config, "network"))->tasks;
     sizes->output = config_common(config, "output");
@@ -205,7 +207,8 @@ static void memory(const void *raw, int64_t ranks, double rate, plan_bytes *byte
     held[MEMORY_TARGETS] = 8 * J * (2 * sizes->chunk + 1) + sizes->signals;
     held[MEMORY_BUFFERS] = 2 * (40 + 16 * J);
     for (int c = 0; c < MEMORY_CATEGORIES; c++) bytes->building += c == MEMORY_OUTPUT ? 0 : held[c];
-    bytes->building += sizes->spread ? 2 * matrix : has_fast(sizes) || sizes->literal ? matrix : 0; /* F of all neurons */
+    const double table = sizes->from_file ? matrix / (double)ranks + 8 * N + fmin(TABLE_PIECE_BYTES, matrix) : 0; /* a rank's rows, times, a piece */
+    bytes->building += fmax(table, sizes->spread ? 2 * matrix : has_fast(sizes) || sizes->literal ? matrix : 0); /* F of all neurons */
     bytes->writing = fmin(MOST, fmax(bytes_of_edges(sizes), bytes_of_checkpoint(sizes)) / (double)ranks) + 8 * mine * (J + 2); /* HDF5's; rows of results */
     if (sizes->output->edges != EDGES_NONE) bytes->writing += 2 * matrix + 16 * mine;
 }

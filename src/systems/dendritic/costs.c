@@ -7,17 +7,17 @@
 static const double NS = 1e-9, LEAST_NS = 1e-3;
 
 static const param params[] = {
-    MACHINE_NUMBER(dendritic_costs, "step", "12.6", 0, MACHINE_HUGE_NS, "ns of a step on every rank", step),
-    MACHINE_NUMBER(dendritic_costs, "neuron", "0.61", 0, MACHINE_HUGE_NS, "ns of a neuron in a step, on every rank", neuron),
-    MACHINE_NUMBER(dendritic_costs, "event", "73", 0, MACHINE_HUGE_NS, "ns of a step with spikes, on every rank", event),
-    MACHINE_NUMBER(dendritic_costs, "row", "1.6", 0, MACHINE_HUGE_NS, "ns of a neuron in a step with spikes, on every rank", row),
-    MACHINE_NUMBER(dendritic_costs, "synapse", "0.058", 0, MACHINE_HUGE_NS, "ns of a synapse of the soma in a step with spikes", synapse),
-    MACHINE_NUMBER(dendritic_costs, "pixel", "0.075", 0, MACHINE_HUGE_NS, "ns of a decoding weight in a step with spikes", pixel),
-    MACHINE_NUMBER(dendritic_costs, "decoded", "0.12", 0, MACHINE_HUGE_NS, "ns of one where inhibition is made of it then", decoded),
-    MACHINE_NUMBER(dendritic_costs, "soma", "11", 0, MACHINE_HUGE_NS, "ns of a neuron with compartments in an update", soma),
-    MACHINE_NUMBER(dendritic_costs, "compartment", "0.29", 0, MACHINE_HUGE_NS, "ns of a compartment in an update", compartment),
-    MACHINE_NUMBER(dendritic_costs, "dendrite", "0.36", 0, MACHINE_HUGE_NS, "ns of a synapse on a compartment at a spike of its neuron", dendrite),
-    MACHINE_NUMBER(dendritic_costs, "literal", "1", 0, MACHINE_HUGE_NS, "ns of a weight in a step of literal stepping", literal),
+    MACHINE_NUMBER(dendritic_costs, "step", "13.5", 0, MACHINE_HUGE_NS, "ns of a step on every rank", step),
+    MACHINE_NUMBER(dendritic_costs, "neuron", "0.97", 0, MACHINE_HUGE_NS, "ns of a neuron in a step, on every rank", neuron),
+    MACHINE_NUMBER(dendritic_costs, "event", "96", 0, MACHINE_HUGE_NS, "ns of a step with spikes, on every rank", event),
+    MACHINE_NUMBER(dendritic_costs, "row", "2.7", 0, MACHINE_HUGE_NS, "ns of a neuron in a step with spikes, on every rank", row),
+    MACHINE_NUMBER(dendritic_costs, "synapse", "0.0236", 0, MACHINE_HUGE_NS, "ns of a synapse of the soma in a step with spikes", synapse),
+    MACHINE_NUMBER(dendritic_costs, "pixel", "0.132", 0, MACHINE_HUGE_NS, "ns of a decoding weight in a step with spikes", pixel),
+    MACHINE_NUMBER(dendritic_costs, "decoded", "0.144", 0, MACHINE_HUGE_NS, "ns of one where inhibition is made of it then", decoded),
+    MACHINE_NUMBER(dendritic_costs, "soma", "11.8", 0, MACHINE_HUGE_NS, "ns of a neuron with compartments in an update", soma),
+    MACHINE_NUMBER(dendritic_costs, "compartment", "0.628", 0, MACHINE_HUGE_NS, "ns of a compartment in an update", compartment),
+    MACHINE_NUMBER(dendritic_costs, "dendrite", "0.383", 0, MACHINE_HUGE_NS, "ns of a synapse on a compartment at a spike of its neuron", dendrite),
+    MACHINE_NUMBER(dendritic_costs, "literal", "1.95", 0, MACHINE_HUGE_NS, "ns of a weight in a step of literal stepping", literal),
 };
 MACHINE_TABLE(table, "dendritic", "networks that code images", params, dendritic_costs);
 

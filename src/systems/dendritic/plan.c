@@ -24,9 +24,12 @@ typedef struct {
 /* Of a rank: with fewer, ranks speak for longer than they work. */
 static const double LEAST_NEURONS = 1000, LEAST_COMPARTMENTS = 20000, NS = 1e-9;
 /* Pixels of D in a step with spikes, as long as one of a test's D z takes: in a step, and at a spike. Measured with 8 neurons and 1024 pixels. */
-static const double FOLLOWED = 5;
-/* The part of what D takes in a step with spikes, where W is not kept, that it takes with frozen weights: measured with 400 neurons and 64 pixels. */
-static const double FROZEN = 0.55;
+static const double FOLLOWED = 3;
+/* With frozen weights, the part of what neurons take in a step, and of what D takes in one with spikes, where W is not kept: measured with 200 neurons and 256
+ * pixels, and with 400 and 64, 400 and 256, 1600 and 64. */
+static const double TESTED = 0.52, FROZEN = 0.73;
+/* Of rule somatic a pixel of D takes this part of the time: what is measured is rule dendritic's. With 200 neurons and 256 pixels. */
+static const double SOMATIC = 0.62;
 
 static double whole_tiles(double count) {
     return ceil(count / TILE) * TILE;
@@ -125,8 +128,20 @@ static double edge_bytes(const sizes *sizes) {
     return N * (N + M) * 24 + 48 * (2 * N + M);
 }
 
+/** The most beside what is held while results and checkpoints are written, one after another: D is gathered in tiles, of which rows are made
+ *  (readout_gather()); rows are in dendritic.h5, beside those of this rank; those of edges keep D where F is D' or W is made of it, each a copy, beside what
+ *  they are written from; a checkpoint goes to the disk through a buffer of HDF5's. */
+static double writing(const sizes *sizes, double ranks, double mine) {
+    enum { STREAM = 16 << 20, PIECE = 256 << 10 }; /* io/h5.c, io/state.c */
+    const double N = sizes->neurons, M = sizes->inputs, rows = 8 * N * M, tiles = 8 * sizes->padded * sizes->pixels;
+    const double copies = (sizes->rule == RULE_DENDRITIC) + unkept(sizes), checkpoint = 8 * checkpoint_numbers(sizes) / ranks;
+    const double results = 8 * mine * M * (sizes->tensor && dendritic_writes_tensor(N * N * M) ? N + 1 : 1);
+    const double edges = fmax(copies ? tiles : 0, fmin(STREAM, 8 * mine * fmax(N, M))) + copies * rows + 16 * mine;
+    const double most = fmax(rows + fmax(tiles, results), fmin(STREAM, checkpoint) + fmin(PIECE, checkpoint));
+    return fmax(most, sizes->output->edges == EDGES_NONE ? 0 : edges);
+}
+
 static void memory(const void *raw, int64_t count, double rate, plan_bytes *bytes) {
-    enum { MOST = 15 << 20 };
     const sizes *sizes = raw;
     const double ranks = (double)count, mine = ceil(sizes->neurons / ranks), own = whole_tiles(mine), N = sizes->neurons, pad = sizes->padded + TILE;
     const double P = sizes->pixels, M = sizes->inputs, pixels = pixels_of(sizes, ranks), room = N > QUEUE_ABOVE ? QUEUE : 1;
@@ -146,9 +161,7 @@ static void memory(const void *raw, int64_t count, double rate, plan_bytes *byte
     held[MEMORY_BUFFERS] = 8 * buffers + DRAWS * 6 * sizes->padded + 8 * ranks;
     for (int c = 0; c < MEMORY_CATEGORIES; c++) bytes->building += c == MEMORY_OUTPUT ? 0 : held[c];
     bytes->building += sizes->reading;
-    bytes->writing = fmin(MOST, fmax(edge_bytes(sizes), 8 * checkpoint_numbers(sizes)) / ranks) + 8 * (2 * N * P + 2 * mine * M);
-    if (unkept(sizes)) bytes->writing += 8 * N * M; /* edges have D twice */
-    if (sizes->tensor && dendritic_writes_tensor(N * N * M)) bytes->writing += 8 * mine * N * M;
+    bytes->writing = writing(sizes, ranks, mine);
 }
 
 static void output(const void *raw, double rate, plan_files *files) {
@@ -171,9 +184,10 @@ static effort effort_of(const sizes *sizes, const machine *machine, plan_ranks r
     const double N = sizes->neurons, M = sizes->pixels, spikes = N * plan_per_step(rate, sizes->dt), events = 1 - exp(-spikes);
     const double mine = ceil(N / (double)ranks.count), pixels = pixels_of(sizes, (double)ranks.count), image = steps / sizes->presentation;
     const double rows = plan_message(machine, ranks, 8 * (said_of(sizes, (double)ranks.count) + 1));
+    const double pixel = unkept(sizes) ? costs->decoded : costs->pixel * (sizes->rule == RULE_SOMATIC ? SOMATIC : 1);
     if (sizes->literal) return (effort){.update = NS * steps * costs->literal * (N * M + (sizes->tensor ? N * N * M : N * N))};
     effort effort = {.update = NS * steps * (costs->step + N * costs->neuron + events * (costs->event + N * costs->row)),
-                     .learn = NS * steps * events * N * pixels * (unkept(sizes) ? costs->decoded : costs->pixel)};
+                     .learn = NS * steps * events * N * pixels * pixel};
     if (sizes->kept) effort.learn += NS * steps * events * mine * N * costs->synapse;
     if (sizes->tensor) effort.learn += NS * steps * mine * ((costs->soma + M * costs->compartment) / sizes->every + M * spikes * costs->dendrite);
     if (ranks.count > 1) effort.transfer = (sizes->tensor ? steps : steps * events) * rows + image * (rows + plan_message(machine, ranks, 8));
@@ -188,7 +202,7 @@ static void seconds_of(const void *raw, const machine *machine, plan_ranks ranks
     const double spikes = sizes->neurons * plan_per_step(rate, sizes->dt), pixels = pixels_of(sizes, (double)ranks.count);
     const double follow = NS * sizes->trial * pixels * FOLLOWED * costs->pixel * (1 + spikes);
     const double made = unkept(sizes) ? FROZEN * trial.learn : 0;
-    s->tests = (double)sizes->test->trials * (trial.update + made + follow + trial.transfer);
+    s->tests = (double)sizes->test->trials * (trial.update * (sizes->literal ? 1 : TESTED) + made + follow + trial.transfer);
 }
 
 const plan_hooks dendritic_plan = {

@@ -38,12 +38,21 @@ bool plan_in_blocks(const plan_network *network, const plan_share *share, blocks
            static_blocks_or_lists(share->static_synapses, (double)network->neurons, share->mine, network->network.longest, form) == STATIC_BLOCKS;
 }
 
+/** Lists of spikes in flight, of how many steps are as long as the first of a loop makes it: loops that draw their state begin at other places of the ring. */
+static double longest_lists(const plan_network *network) {
+    int64_t a = network->longest, b = network->loop_steps;
+    for (int64_t rest; b; a = b, b = rest) rest = a % b;
+    return network->keeps_state ? 1 : fmin((double)network->longest / (double)a, (double)network->loops + 1);
+}
+
 /** Spikes in flight: lists of the last steps, grown by half, and the ring of sums to come. */
 static double bytes_of_flight(const plan_network *network, const plan_share *share, double spikes) {
-    const double lists = network->longest * (16 + 4 * (1.5 * (spikes + 3 * sqrt(spikes)) + 8)), slots = network->network.longest * (double)share->mine;
+    const double first = network->starting * (double)network->neurons; /* spikes of the first step, those that begin above their threshold */
+    const double lists = network->longest * (16 + 4 * (1.5 * (spikes + 3 * sqrt(spikes)) + 8)) + 4 * 1.5 * first * longest_lists(network);
+    const double slots = network->network.longest * (double)share->mine;
     const bool summed = network->network.own_delays && share->static_synapses > 0;
     blocks_setting setting;
-    if (plan_in_blocks(network, share, &setting)) return lists + block_sums_bytes(&setting);
+    if (plan_in_blocks(network, share, &setting)) return lists + block_sums_bytes(&setting) + block_runs_bytes(&setting, share->static_synapses, spikes, first);
     const double sums = summed ? (network->network.together ? 1 : 2) * slots * (double)(plan_is_typed(network) ? sizeof(uint16_t) : sizeof(double)) : 0;
     return network->longest > 1 ? lists + sums : 0;
 }

@@ -15,6 +15,25 @@ static bool has_noise(const neurons *neurons) {
     return false;
 }
 
+/** Part of the neurons that begin above their threshold, and so fire in the first step: of some that are spread over the network, without input. */
+static double starting(const neurons *like) {
+    enum { PARTS = 64, OF_PART = 64 };
+    const double input[OF_PART] = {0};
+    int fired = 0, seen = 0;
+    for (int k = 0; k < PARTS; k++) {
+        partition part = {.total = like->part.total, .first = partition_first(like->part.total, PARTS, k), .ranks = 1};
+        const int64_t left = partition_first(like->part.total, PARTS, k + 1) - part.first;
+        part.mine = left < OF_PART ? (int)left : OF_PART;
+        neurons *some = neurons_new(like->model, like->parameters, part, like->cells, like->dt, like->seed);
+        neurons_reset(some, 0);
+        some->model->step(some, 0, part.mine, input, NULL);
+        for (int i = 0; i < part.mine; i++) fired += some->since_spike[i] == 0;
+        seen += part.mine;
+        neurons_free(some);
+    }
+    return seen ? (double)fired / seen : 0;
+}
+
 static void read_neurons(config *config, plan_network *network) {
     const network_settings *settings = config_common(config, "network");
     const simulation_settings *simulation = config_common(config, "simulation");
@@ -23,9 +42,10 @@ static void read_neurons(config *config, plan_network *network) {
     network->cells = &settings->cells;
     network->learns = settings->learns;
     neurons none = {.model = network->model, .part = {.total = settings->neurons, .ranks = 1}, .cells = settings->cells, .dt = simulation->dt,
-                    .parameters = config_variant(config, "neuron")};
+                    .seed = (uint64_t)simulation->seed, .parameters = config_variant(config, "neuron")};
     network->single = network->model->single && network->model->single(config_variant(config, "neuron"));
     network->noise = has_noise(&none);
+    network->starting = starting(&none);
     network->current_noise = network->noise && network->model->noise_is_current && network->model->noise_is_current(&none);
     network->readout = build_readout_form(config);
     network->keeps_state = simulation->reset == RESET_AUTO ? network->model->keeps_state : simulation->reset == RESET_NEVER;

@@ -14,6 +14,7 @@ typedef struct {
     bool noise;                /**< some neuron has it */
     bool current_noise;        /**< it enters the drive */
     bool readout;              /**< the plastic drive is W r with the current weights */
+    double starting;           /**< part of the neurons that fires in the first step of a state that is drawn */
     bool own_tau;              /**< plastic time constants differ */
     bool own_static_tau;       /**< those of excitatory and inhibitory static input differ */
     bool keeps_state;          /**< loops go on from each other */
