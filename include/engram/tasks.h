@@ -75,6 +75,8 @@ typedef struct {
     int *window;                  /**< [2] with classes: first step of what said() reads, and the one behind the last */
 } task_sample;
 
+enum { TASK_CHANNELS = 2 }; /**< inputs, outputs */
+
 /** What a move came to. */
 typedef struct {
     double reward;
@@ -105,6 +107,8 @@ typedef struct task_kind {
     void (*state)(void *self, state_list *list);
     /** A number for metrics: how hard training samples are. NULL: always the same */
     double (*difficulty)(const void *self);
+    /** Of a kind that reads `path`: datasets whose columns are inputs and outputs. NULL: none. @param[out] names NULL before: another key says how many */
+    void (*datasets)(const void *parameters, const char *names[TASK_CHANNELS]);
 } task_kind;
 
 extern const task_kind *const task_kinds[]; /**< NULL-terminated; the first is the default */
@@ -120,6 +124,11 @@ bool task_acts(const config *config);
 status task_check(const task_setting *setting);
 /** Sizes; opens files where there are any, and reads their headers. @return not agreed */
 status task_shape_of(const task_setting *setting, task_shape *shape);
+/** Inputs and outputs: what checkpoints keep with the weights, because arrays may have the lengths of several shapes. */
+void task_channels(const task_shape *shape, int64_t channels[TASK_CHANNELS]);
+/** Are the weights of a file for samples of this shape? Steps may be others than in training. Not collective.
+ *  @param channels that they are of @param path of the file @return not agreed: STATUS_INPUT with a message that says what there is and what weights need */
+status task_fits(config *config, const task_shape *shape, const int64_t channels[TASK_CHANNELS], const char *path);
 /** Collective. @param[out] result owned, task_close(); NULL on failure @return agreed and printed */
 status task_open(const task_setting *setting, task **result);
 void task_close(task *task); /**< NULL is fine */

@@ -1,7 +1,8 @@
 """What jobs/comparison keeps of a run, so that it outlives the machine: a line of measured.csv each. Used by check, which writes and reads them, and by rules.py, which leaves out what is measured already.
 
     rule, task, neurons, seed       which run; once in a file
-    state                           done, or failed (activity ran away, or ended), of which the rest but for `chosen` may be empty
+    state                           done, or failed (activity ran away, or ended), of which the rest but for `chosen` may be empty; or none: a line for all tries of rule, task and size, each of which failed,
+                                    so that there are no runs. Its seed is that of the tries, nothing is chosen, and `confirmed` says how many tries there were: 0/6
     chosen                          parameters of the tries that were best: key=value, with '; ' between
     confirmed                       how many confirming runs, of seeds that no result has, the chosen parameters passed of how many: 2/2; empty where there were none. Files without this column are read, too
     settings                        checksum of all else that was set (parameter file, the rule's and the task's, options of the command line); of task recorded, behind '/', that of the table of rates
@@ -21,7 +22,7 @@ import zlib
 import measure
 from codes import read_table
 from launch import fail, read_json
-from rules import CONFIRM_SEEDS, LOST, RULES, SIZES, ended, failures, place
+from rules import CONFIRM_SEEDS, LOST, RULES, SIZES, TRY_SEEDS, ended, failed_tries, failures, place, rows_of
 
 TESTS = (*(f"deleted_{part}" for part in LOST), "noise", "other")
 ERRORS = ("error", *TESTS)
@@ -43,6 +44,7 @@ class Record:
         self.cells = cells
         self.rule, self.task, self.neurons, self.seed = RULES[cells["rule"]], cells["task"], int(cells["neurons"]), int(cells["seed"])
         self.done = cells["state"] == "done"
+        self.no_set = int(cells["confirmed"].partition("/")[2]) if cells["state"] == "none" else 0  # how many tries there were, each of which failed
         self.chosen = dict(pair.split("=", 1) for pair in cells["chosen"].split("; ") if pair)
         self.errors = {name: float(cells[name]) for name in ERRORS if cells[name]}
         self.spikes, self.model_seconds, self.seconds = (float(cells[name] or "nan") for name in ("spikes", "model_seconds", "seconds"))
@@ -130,6 +132,17 @@ def failure_of(rule, row, folder):
                    "settings": set_for(folder, rule, measure.task_of(row)), "program": program(about), "processor": processor(about)})
 
 
+def no_set_of(folder, rule, neurons):
+    """Of tasks of which every try failed, a line each."""
+    where, found = place(folder, "tries", rule, neurons), []
+    for task, count in failed_tries(rule, folder, neurons).items():
+        out = os.path.join(where, next(row["name"] for row in rows_of(folder, "tries", rule, neurons) if measure.task_of(row) == task))
+        about = read_json(os.path.join(out, "run.json"))
+        found.append(Record({**dict.fromkeys(COLUMNS, ""), "rule": rule.name, "task": task, "neurons": str(neurons), "seed": str(TRY_SEEDS[0]), "state": "none", "confirmed": f"0/{count}",
+                             "settings": set_for(out, rule, task), "program": program(about), "processor": processor(about)}))
+    return found
+
+
 def of_folder(folder):
     """Records of all runs in the folder of a comparison. How many are at work, or were not begun, is printed."""
     found = []
@@ -144,6 +157,7 @@ def of_folder(folder):
             ended = [row for row in rows if row["state"] in ("done", "failed") and os.path.isdir(os.path.join(where, row["name"]))]
             if len(ended) < len(rows):
                 print(f"{where}: {len(rows) - len(ended)} of {len(rows)} runs have not ended, or are gone")
+            found += [one for one in no_set_of(folder, rule, neurons) if all(measure.task_of(row) != one.task for row in ended)]
             for row in ended:
                 out = os.path.join(where, row["name"])
                 if row["state"] == "failed":
@@ -205,8 +219,10 @@ def mistake(cells):
         return f"confirmed '{cells['confirmed']}'; wanted is how many runs passed of how many, such as 2/2"
     if not re.fullmatch(r"\d{1,19}", cells["seed"]):
         return f"'{cells['seed']}' is no seed"
-    if cells["state"] not in ("done", "failed"):
-        return f"state '{cells['state']}'; allowed are done and failed"
+    if cells["state"] not in ("done", "failed", "none"):
+        return f"state '{cells['state']}'; allowed are done, failed and none"
+    if cells["state"] == "none" and (cells["chosen"] or not re.fullmatch(r"0/[1-9]", cells["confirmed"])):
+        return "state none (each try failed) is of nothing chosen, with how many tries there were as confirmed, such as 0/6"
     lacking = [name for name in NEEDED if cells["state"] == "done" and not cells[name]]
     if lacking:
         return f"a run that is done has no {lacking[0]}"

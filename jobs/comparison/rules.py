@@ -8,6 +8,8 @@
                                                     FOLDER/confirm/RULE/NEURONS/table.csv, the next best, too. Prints the indices of the runs that are to be made; nothing when all is settled.
                                                     --recorded: the set that FILEs have, and no other
     rules.py runs TASKS FOLDER NEURONS RULE...      writes FOLDER/RULE/NEURONS.yaml, with the best set that was confirmed, and of some FOLDER/RULE/short.yaml
+                                                    A task of which every try ran away is a finding: confirm says so, and its runs, and tries of larger networks that take keys from it, are left out.
+                                                    Of a rule of which nothing is left there is no study
     rules.py others FOLDER NEURONS RULE...          prints runs that are tested on other inputs than those of training, with the options of that test
     ... --tasks TASK...                             of these tasks only; nothing is written of rules that have none of them
     ... --with FILE [--seeds N] [--table CSV]       runs measured before (measured.csv): sizes leaves out tasks of which it has seeds 1 to N (5), unless the parameters failed in FOLDER/confirm;
@@ -15,6 +17,7 @@
 
 A study that was written before with other contents is replaced; tools/sweep refuses to mix its runs with those of another."""
 import argparse
+import collections
 import io
 import math
 import os
@@ -139,12 +142,21 @@ COSTS = {
 }
 
 
+# What files of --with have: {(rule, task, neurons): {key: value}}; {...: how many tries there were, all of which failed}; {...} of sets that failed in FOLDER/confirm.
+Earlier = collections.namedtuple("Earlier", "chosen none dropped", defaults=({}, {}, frozenset()))
+
+
 def settings(rule, task, tasks, size):
     """What a case sets, with folder and size in their places."""
     return {key: str(value).replace("TASKS", tasks).replace("SIZE", str(size)) for key, value in rule.tasks[task].items()}
 
 
 def write(path, study):
+    """@param study None: there is none, and none is left from before"""
+    if study is None:
+        if os.path.exists(path):
+            os.remove(path)
+        return
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(f"{path}.part.{os.getpid()}", "w", encoding="utf-8") as file:
         yaml.safe_dump(study, file, sort_keys=False, width=200)
@@ -156,16 +168,33 @@ def study_of(rule, folder, grids, tests, names=None):
             "collect": {"score": rule.score, "rate_hz": "test rate_hz", "seconds": "run seconds"}}
 
 
-def tries(rule, tasks, folder, neurons, chosen=None):
-    """The sets of parameters of each task at this size, with a seed that no result has. Keys that are not tried here are as they were best at the size below.
-    @param chosen {(rule, task, neurons): {key: value}} of earlier runs, for sizes of which there are no tries here"""
+def tries(rule, tasks, folder, neurons, earlier=Earlier()):
+    """The sets of parameters of each task at this size, with a seed that no result has. Keys that are not tried here are as they were best at the size below; a task of which no set worked there is left out,
+    and that is said. @param earlier for sizes of which there are no tries here @return None if nothing is left"""
     asked = rule.tried(neurons)
-    kept = [key for key in rule.tries if key not in asked]
+    kept = kept_from_below(rule, neurons)
     cases = {}
     for task in rule.tasks:
-        case, before = choice(rule, task, folder, below(neurons), chosen, kept) if kept else (task, {})
-        cases[case] = {**settings(rule, task, tasks, neurons), **before}
-    return study_of(rule, place(folder, "tries", rule, neurons), [{"set": fixed(rule, neurons), "vary": asked, "cases": cases, "seeds": TRY_SEEDS}], scored(rule))
+        case, before = choice(rule, task, folder, below(neurons), earlier, kept) if kept else (task, {})
+        if case:
+            cases[case] = {**settings(rule, task, tasks, neurons), **before}
+        else:
+            print(f"{words_of(rule.name, neurons, task)}: left out, because {', '.join(kept)} would be as best with {below(neurons)} neurons, and no set worked there", file=sys.stderr)
+    return study_of(rule, place(folder, "tries", rule, neurons), [{"set": fixed(rule, neurons), "vary": asked, "cases": cases, "seeds": TRY_SEEDS}], scored(rule)) if cases else None
+
+
+def kept_from_below(rule, neurons):
+    """Keys that are not tried at this size, and are as they were best at the size below."""
+    return [key for key in rule.tries if key not in rule.tried(neurons)]
+
+
+def words_of(rule, neurons, task):
+    """'RULE, N neurons: TASK'. @param rule, task names, or labels"""
+    return f"{rule}, {neurons} neurons: {task}"
+
+
+def each_failed(count):
+    return f"each of {count} tries failed" if count > 1 else "the only try failed"
 
 
 def fixed(rule, neurons):
@@ -193,26 +222,49 @@ def rows_of(folder, kind, rule, neurons):
     return read_table(where, "table.csv") if os.path.exists(os.path.join(where, "table.csv")) else []
 
 
-def ranked(rule, task, folder, neurons, chosen=None):
+def ranked(rule, task, folder, neurons, earlier=Earlier()):
     """Sets of parameters of the tries at this size, as values of the keys of rule.tries, by their scores (mean over seeds), the best first; those without a score (a run that failed) are left out.
-    @param chosen {(rule, task, neurons): {key: value}} where there are no such tries"""
-    scores = {}
+    None are left if every try ended by itself without one, here or in what is known from earlier, or if the size below had none and keys are taken from there.
+    @param earlier where there are no such tries"""
+    at, scores = (rule.name, task, neurons), {}
     for row in rows_of(folder, "tries", rule, neurons):
         if measure.task_of(row) == task:
             scores.setdefault(tuple(row[key] for key in rule.tries), []).append(number(row["score"]))
-    found = {values: sum(ones) / len(ones) for values, ones in scores.items() if all(one == one for one in ones)}
+    found = {values: sum(ones) / len(ones) for values, ones in scores.items() if all(map(math.isfinite, ones))}
     if found:
         return sorted(found, key=found.get, reverse=rule.most)
-    if not scores and (rule.name, task, neurons) in (chosen or {}):
-        return [tuple(chosen[rule.name, task, neurons][key] for key in rule.tries)]
+    if scores and failed_tries(rule, folder, neurons).get(task):
+        return []
+    if not scores and at in earlier.chosen:
+        return [tuple(earlier.chosen[at][key] for key in rule.tries)]
+    if not scores and at in earlier.dropped:
+        fail(f"{words_of(rule.name, neurons, task)}: the set that FILE has failed in {place(folder, 'confirm', rule, neurons)}, and there are no tries that found another: give --sizes {neurons}, too, to make them first")
+    if not scores and (at in earlier.none or kept_from_below(rule, neurons) and not ranked(rule, task, folder, below(neurons), earlier)):
+        return []
+    if scores:
+        fail(f"{place(folder, 'tries', rule, neurons)}/table.csv: no try of {task} has a score, and not each of them ran away: sweep.log of each says why it ended; the same command makes them again")
     fail(f"{place(folder, 'tries', rule, neurons)}/table.csv: no try of {task} has a score: jobs/comparison/run makes them")
+
+
+def failed_tries(rule, folder, neurons):
+    """{task: how many tries there were} of tasks of which every try ended by itself and none has a score: that is a finding, which those that a full disk or the system ended are not."""
+    tasks = {}
+    for row in rows_of(folder, "tries", rule, neurons):
+        lost = ended_itself(row, place(folder, "tries", rule, neurons)) and not math.isfinite(number(row["score"]))
+        tasks.setdefault(measure.task_of(row), []).append(lost)
+    return {task: len(lost) for task, lost in tasks.items() if all(lost)}
+
+
+def ended_itself(row, where):
+    """Of a row of the table of a study in that folder: the run is done, or ran away."""
+    return row.get("state") == "done" or row.get("state") == "failed" and ran_away(os.path.join(where, row["name"]))
 
 
 def ended(rule, folder, neurons):
     """Confirming runs that ended by themselves: {(task, values): {seed: row of the table}}. Those that a full disk or the system ended say nothing of their parameters: they are to be run again."""
     found = {}
     for row in rows_of(folder, "confirm", rule, neurons):
-        if (row["state"] == "done" or row["state"] == "failed" and ran_away(os.path.join(place(folder, "confirm", rule, neurons), row["name"]))) and int(row["seed"]) in CONFIRM_SEEDS:
+        if ended_itself(row, place(folder, "confirm", rule, neurons)) and int(row["seed"]) in CONFIRM_SEEDS:
             found.setdefault((measure.task_of(row), tuple(row[key] for key in rule.tries)), {})[int(row["seed"])] = row
     return found
 
@@ -237,35 +289,44 @@ def taken(task, candidates, known):
     return min(range(len(rows)), key=lambda at: failures(rows[at]))
 
 
-def choice(rule, task, folder, neurons, chosen=None, keys=None):
+def choice(rule, task, folder, neurons, earlier=Earlier(), keys=None):
     """The set of parameters that is taken at this size: name of its case, and {key: value}. The name is the task, or TASK.2 if the second best of the tries was taken and differs from the best: its runs have
-    folders of their own, so that those made before it was confirmed stay as they are. @param keys these only"""
-    candidates = ranked(rule, task, folder, neurons, chosen)
+    folders of their own, so that those made before it was confirmed stay as they are. Neither (None, {}) if no set worked. @param keys these only"""
+    candidates = ranked(rule, task, folder, neurons, earlier)
+    if not candidates:
+        return None, {}
     at = taken(task, candidates, ended(rule, folder, neurons))
     first, found = ({key: value for key, value in zip(rule.tries, candidates[one]) if keys is None or key in keys} for one in (0, at))
     return task if found == first else f"{task}.{at + 1}", found
 
 
-def confirm(rule, tasks, folder, neurons, recorded=None):
-    """Writes the study of runs that confirm what the tries found, with all that was in it before. What is settled is said. @param recorded {(rule, task, neurons): {key: value}} to be confirmed instead
+def confirm(rule, tasks, folder, neurons, recorded=None, earlier=Earlier()):
+    """Writes the study of runs that confirm what the tries found, with all that was in it before. When all is settled, it is said. @param recorded {(rule, task, neurons): {key: value}} to be confirmed instead
     @return indices of the runs that are still to be made"""
     path = place(folder, "confirm", rule, f"{neurons}.yaml")
-    grids, known, wanted = grids_in(path, rule), ended(rule, folder, neurons), set()
+    grids, known, wanted, said = grids_in(path, rule), ended(rule, folder, neurons), set(), []
     for task in rule.tasks:
         if recorded is None:
-            candidates = ranked(rule, task, folder, neurons)
+            candidates = ranked(rule, task, folder, neurons, earlier)
         elif (rule.name, task, neurons) in recorded:
             candidates = [tuple(recorded[rule.name, task, neurons][key] for key in rule.tries)]
         else:
             fail(f"--recorded: no FILE has parameters of {rule.name}, {task}, {neurons} neurons")
+        if not candidates:
+            count = failed_tries(rule, folder, neurons).get(task)
+            said += [f"{words_of(rule.name, neurons, task)}: {each_failed(count)}: there is nothing to confirm or to run"] if count else []  # of what was left out tries have said so
+            continue
         at = taken(task, candidates, known)
         for values in candidates[:at + 1]:
             grids[task, values] = {"set": fixed(rule, neurons), "vary": {key: [value] for key, value in zip(rule.tries, values)}, "cases": {task: settings(rule, task, tasks, neurons)}, "seeds": list(CONFIRM_SEEDS)}
         left = [seed for seed in CONFIRM_SEEDS if seed not in known.get((task, candidates[at]), {})]
         wanted.update((task, candidates[at], seed) for seed in left)
         words = "" if left else settled(rule, task, candidates, at, known, recorded is not None)
-        if words:
-            print(f"{rule.name}, {neurons} neurons, {task}: {words}", file=sys.stderr)
+        said += [f"{rule.name}, {neurons} neurons, {task}: {words}"] if words else []
+    if not wanted:
+        print("".join(f"{line}\n" for line in said), file=sys.stderr, end="")
+    if not grids:
+        return []
     write(path, study_of(rule, place(folder, "confirm", rule, neurons), list(grids.values()), scored(rule)))
     return [run.index for run in Study(path).runs if (run.case, tuple(run.overrides[key] for key in rule.tries), run.seed) in wanted]
 
@@ -292,26 +353,31 @@ def settled(rule, task, candidates, at, known, recorded=False):
     return f"the best {f'{at} sets' if at > 1 else 'set'} failed with one of seeds {seeds} at least; taken is {values}" if at else ""
 
 
-def grid_of(rule, tasks, folder, neurons):
-    """Seeds 1 .. 5 of every task, with the parameters that were best at this size."""
+def grid_of(rule, tasks, folder, neurons, earlier):
+    """Seeds 1 .. 5 of every task, with the parameters that were best at this size; None if no set worked for any."""
     cases = {}
     for task in rule.tasks:
-        case, values = choice(rule, task, folder, neurons)
-        cases[case] = {**settings(rule, task, tasks, neurons), **values}
-    return {"vary": {"network.neurons": [neurons]}, "cases": cases, "seeds": ["1..5"]}
+        case, values = choice(rule, task, folder, neurons, earlier)
+        if case:
+            cases[case] = {**settings(rule, task, tasks, neurons), **values}
+    return None if not cases else {"vary": {"network.neurons": [neurons]}, "cases": cases, "seeds": ["1..5"]}
 
 
-def runs(rule, tasks, folder, neurons):
+def runs(rule, tasks, folder, neurons, earlier=Earlier()):
     """At N = 100 with errors while they learn."""
-    grid = grid_of(rule, tasks, folder, neurons)
+    grid = grid_of(rule, tasks, folder, neurons, earlier)
+    if grid is None:
+        return None
     if neurons == SIZES["full"][0] and rule.every:
         grid["set"] = {**rule.fixed, "test.every": rule.every}
     return study_of(rule, place(folder, "", rule, neurons), [grid], {name: options for name, options in rule.tests.items() if name != "other"}, {"network.neurons": "N"})
 
 
-def short(rule, tasks, folder, neurons):
+def short(rule, tasks, folder, neurons, earlier=Earlier()):
     """Shorter runs of rules whose error tests between loops do not tell."""
-    grid = grid_of(rule, tasks, folder, neurons)
+    grid = grid_of(rule, tasks, folder, neurons, earlier)
+    if grid is None:
+        return None
     grid["vary"].update(rule.ladder)
     return study_of(rule, place(folder, "", rule, "short"), [grid], {"rasters": rule.tests["rasters"]}, {"network.neurons": "N"})
 
@@ -352,7 +418,8 @@ def missing(rule, neurons, known, seeds):
     def measured(task, seed):
         one = known.get((rule.name, task, neurons, seed))
         return one and (not one.done or all(map(one.has, tests_of(rule, task))))
-    return [task for task in rule.tasks if not all(measured(task, seed) for seed in range(1, seeds + 1))]
+    none = {one.place for one in known.values() if one.no_set}
+    return [task for task in rule.tasks if (rule.name, task, neurons) not in none and not all(measured(task, seed) for seed in range(1, seeds + 1))]
 
 
 def tests_of(rule, task):
@@ -363,7 +430,8 @@ def tests_of(rule, task):
 def unconfirmed(rule, neurons, known, seeds):
     """Tasks that are measured, with parameters that are known, and were not confirmed."""
     lacking = missing(rule, neurons, known, seeds)
-    return [task for task in rule.tasks if task not in lacking and known[rule.name, task, neurons, 1].chosen and not known[rule.name, task, neurons, 1].confirmed]
+    first = {task: known.get((rule.name, task, neurons, 1)) for task in rule.tasks}
+    return [task for task in rule.tasks if task not in lacking and first[task] and first[task].chosen and not first[task].confirmed]
 
 
 def refuse_typed(rule, typed):
@@ -375,13 +443,15 @@ def refuse_typed(rule, typed):
 
 def main():
     options = read_options()
-    known, of_sizes = {}, options.command in ("sizes", "recorded")
+    known, dropped, of_sizes = {}, frozenset(), options.command in ("sizes", "recorded")
     if options.files:
         import records  # which needs this module
         told = sys.stderr if options.command == "sizes" else io.StringIO()  # once is enough
         found = records.merged([], options.files, records.checksum_of(options.table) if options.table else "", told)
-        if options.command == "sizes":
-            found = records.without_dropped(found, options.where[0])
+        if options.command in ("sizes", "tries"):
+            every = {one.place for one in found}
+            found = records.without_dropped(found, options.where[-1])
+            dropped = every - {one.place for one in found}
         known = {(*one.place, one.seed): one for one in found}
     if of_sizes:  # small ones of all rules first
         for neurons in SIZES["full"]:
@@ -393,16 +463,18 @@ def main():
                     print(neurons, rule.name, *tasks)
         return
     neurons = int(options.size)
-    chosen = {one.place: one.chosen for one in known.values() if one.chosen}
+    sets = {one.place: one.chosen for one in known.values() if one.chosen}
+    none = {one.place: one.no_set for one in known.values() if one.no_set}
+    earlier = Earlier(none=none)  # what is chosen at this size comes from the tries
     for rule in options.rules:
         if options.command == "tries":
-            write(place(options.where[1], "tries", rule, f"{neurons}.yaml"), tries(rule, *options.where, neurons, chosen))
+            write(place(options.where[1], "tries", rule, f"{neurons}.yaml"), tries(rule, *options.where, neurons, Earlier(sets, none, dropped)))
         elif options.command == "confirm":
-            print(*confirm(rule, *options.where, neurons, chosen if options.recorded else None))
+            print(*confirm(rule, *options.where, neurons, sets if options.recorded else None, earlier))
         elif options.command == "runs":
-            write(place(options.where[1], "", rule, f"{neurons}.yaml"), runs(rule, *options.where, neurons))
+            write(place(options.where[1], "", rule, f"{neurons}.yaml"), runs(rule, *options.where, neurons, earlier))
             if rule.ladder and neurons == SIZES["full"][0]:
-                write(place(options.where[1], "", rule, "short.yaml"), short(rule, *options.where, neurons))
+                write(place(options.where[1], "", rule, "short.yaml"), short(rule, *options.where, neurons, earlier))
         elif "other" in rule.tests:
             for line in others(rule, *options.where, neurons):
                 print(line)

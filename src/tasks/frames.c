@@ -132,5 +132,9 @@ static void draw_sample(void *raw, task_pick pick, const task_sample *sample) {
     for (int row = 0; row < labels->rows; row++) sample->label[row] = (int)*sequences_row(labels, number, row);
 }
 
+static void datasets(const void *raw, const char *names[TASK_CHANNELS]) {
+    names[0] = ((const parameters *)raw)->dataset[TASK_TRAIN][PART_FEATURES]; /* outputs are classes */
+}
+
 const task_kind task_frames = {.parameters = &table, .check = check, .shape = shape_of, .open = open_task, .close = close_task, .draw = draw_sample,
-                               .gives = TASK_VALUES | TASK_LABELS};
+                               .gives = TASK_VALUES | TASK_LABELS, .datasets = datasets};

@@ -133,5 +133,10 @@ static void draw_sample(void *raw, task_pick pick, const task_sample *sample) {
     }
 }
 
+static void datasets(const void *raw, const char *names[TASK_CHANNELS]) {
+    const parameters *p = raw;
+    names[0] = p->dataset[TASK_TRAIN][PART_INPUT], names[1] = p->dataset[TASK_TRAIN][PART_TARGET];
+}
+
 const task_kind task_regression = {.parameters = &table, .check = check, .shape = shape_of, .open = open_task, .close = close_task, .draw = draw_sample,
-                                   .gives = TASK_VALUES | TASK_TARGETS};
+                                   .gives = TASK_VALUES | TASK_TARGETS, .datasets = datasets};

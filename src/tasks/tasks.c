@@ -63,6 +63,30 @@ status task_shape_of(const task_setting *setting, task_shape *shape) {
     return mine;
 }
 
+void task_channels(const task_shape *shape, int64_t channels[TASK_CHANNELS]) {
+    channels[0] = shape->inputs, channels[1] = shape->outputs;
+}
+
+/** "4 inputs (dataset 'input')" @param name of the dataset, or NULL */
+static void tell_channels(int64_t count, const char *what, const char *name, char text[TASK_TEXT_BYTES]) {
+    const int length = snprintf(text, TASK_TEXT_BYTES, "%lld %s%s", (long long)count, what, count == 1 ? "" : "s");
+    if (name) snprintf(text + length, TASK_TEXT_BYTES - (size_t)length, " (dataset '%.100s')", name);
+}
+
+status task_fits(config *config, const task_shape *shape, const int64_t channels[TASK_CHANNELS], const char *path) {
+    const task_kind *kind = kind_in(config);
+    static const char *const what[TASK_CHANNELS] = {"input", "output"};
+    const char *names[TASK_CHANNELS] = {NULL};
+    char has[TASK_CHANNELS][TASK_TEXT_BYTES], need[TASK_CHANNELS][TASK_TEXT_BYTES];
+    int64_t now[TASK_CHANNELS];
+    task_channels(shape, now);
+    if (now[0] == channels[0] && now[1] == channels[1]) return STATUS_OK;
+    if (kind->datasets) kind->datasets(config_variant(config, TASK_SECTION), names);
+    for (int k = 0; k < TASK_CHANNELS; k++) tell_channels(now[k], what[k], names[k], has[k]), tell_channels(channels[k], what[k], NULL, need[k]);
+    return config_complain(config, TASK_SECTION, kind->datasets ? "path" : "kind", "samples of %s and %s, but the weights of %s are of %s and %s", has[0],
+                           has[1], path, need[0], need[1]);
+}
+
 status task_open(const task_setting *setting, task **result) {
     char about[TASK_TEXT_BYTES] = "";
     *result = NULL;

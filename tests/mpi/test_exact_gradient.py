@@ -138,6 +138,34 @@ def test_runaway(bench):
         assert code == 4 and told and float(told[2]) > float(told[1]) > 10, (code, err)
 
 
+def test_other_shape(bench):
+    """Samples of other inputs and outputs than weights are of are refused in tests and as weights to start from, although there are as many weights (inputs and outputs together); others of another length are not."""
+    def samples(name, rows, inputs, outputs):
+        draw = np.random.default_rng(inputs)
+        with h5py.File(bench.path(name), "w") as file:
+            for prefix in ("", "test_"):
+                file[f"{prefix}input"], file[f"{prefix}target"] = draw.normal(size=(8, rows, inputs)), draw.normal(size=(8, rows, outputs))
+        return bench.path(name)
+
+    def words(path):
+        small = {key: value for key, value in SMALL.items() if not key.startswith("task.")}
+        return [word for key, value in {**small, "learning.loops": 1, "task.kind": "regression", "task.path": path}.items() for word in ("-P", f"{key}={value}")]
+    config, out = bench.config("empty.yaml", "{}"), bench.path("shape")
+    bench.succeed(["train", config, "-o", out, *words(samples("shape_of.h5", 40, 2, 3))])
+    for rows, inputs, outputs in ((40, 3, 2), (40, 1, 4), (40, 2, 2), (40, 4, 3), (64, 2, 3)):
+        path, other = (samples(name, rows, inputs, outputs) for name in ("shape_1.h5", "shape_2.h5"))
+        said = f"samples of {inputs} input{'s' * (inputs > 1)} (dataset 'input') and {outputs} outputs (dataset 'target'), but the weights of "
+        for ranks in (1, 2):
+            code, _, error = bench.run(["test", out, "--overwrite", "-o", bench.path("shape.h5"), "-P", f"task.path={path}", "-P", f"task.test_path={other}"], ranks)
+            if rows == 64:
+                assert code == 0, error
+                continue
+            assert code == 2 and error.count("engram: error") == 1 and f"task.path={path}: {said}" in error and "are of 2 inputs and 3 outputs" in error and not os.path.exists(bench.path("shape.h5")), (inputs, outputs, ranks, error)
+        if rows == 40:
+            code, _, error = bench.run(["train", config, "-o", bench.path("shape_from"), *words(path), "-P", f"learning.start_from={out}"])
+            assert code == 2 and said in error and "learning.start_from" in error, error
+
+
 def test_refused(bench):
     """One message, with what is allowed, and exit code 2."""
     config = bench.config("empty.yaml", "{}")
@@ -153,4 +181,4 @@ def test_refused(bench):
 
 
 if __name__ == "__main__":
-    run_tests([test_independent_program, test_noise, test_without, test_tasks, test_learns, test_ranks, test_runaway, test_refused])
+    run_tests([test_other_shape, test_independent_program, test_noise, test_without, test_tasks, test_learns, test_ranks, test_runaway, test_refused])

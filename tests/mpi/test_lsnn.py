@@ -269,6 +269,30 @@ def test_sequences(bench):
     assert abs(figures(out)["loss"] - np.log(4)) < 1e-6
 
 
+def test_other_shape(bench):
+    """Weights are tested with samples of as many inputs and outputs as they are of, and with others of another length; one message says what the file has and what weights need. Of checkpoints that do not
+    say it, what arrays tell by their lengths is refused, too."""
+    regression, frames = of_files(sequences(bench)[0])
+    draw = np.random.default_rng(3)
+    for name, parameters in (("shape_regression", {**regression, "task.mask": "", "task.test_mask": ""}), ("shape_frames", {**frames, "learning.rule": "eprop"})):
+        out = train(bench, name, {**parameters, "learning.loops": 1})
+        for ranks, rows, inputs, outputs in ((1, 12, 4, 2), (2, 12, 4, 2), (1, 12, 3, 3), (2, 12, 3, 3), (1, 12, 2, 3), (2, 12, 2, 3), (1, 20, 3, 2), (2, 20, 3, 2)):
+            data = {}
+            for prefix in ("", "test_"):
+                data |= {f"{prefix}input": draw.normal(size=(9, rows, inputs)), f"{prefix}target": draw.normal(size=(9, rows, outputs)), f"{prefix}labels": draw.integers(-1, 4, (9, rows)),
+                         f"{prefix}mask": np.ones((9, rows))}
+            (path, _), (other, _) = (sequences(bench, f"shape_{at}.h5", **data) for at in (1, 2))
+            tested = bench.path(f"{name}_{rows}_{inputs}_{outputs}.h5")
+            code, _, error = bench.run(["test", out, "--overwrite", "-o", tested, "-P", f"task.path={path}", "-P", f"task.test_path={other}"], ranks)
+            is_frames = name == "shape_frames"
+            if inputs == 3 and (outputs == 2 or is_frames):
+                assert code == 0, error
+                continue
+            of = (f"{inputs} inputs (dataset 'input') and 4 outputs", "of 3 inputs and 4 outputs") if is_frames else (f"{inputs} inputs (dataset 'input') and {outputs} outputs (dataset 'target')", "of 3 inputs and 2 outputs")
+            assert code == 2 and error.count("engram: error") == 1 and f"task.path={path}: samples of {of[0]}, but the weights of " in error and of[1] in error, (name, ranks, inputs, outputs, error)
+            assert not os.path.exists(tested), "work was done"
+
+
 def test_validation(bench):
     """Samples kept for tests between loops are never trained on; the last test, and engram test, take those to test with; the same bits on any number of ranks, and resumed."""
     power = np.repeat(2.0 ** np.ceil(np.arange(12) / 2)[:, None], 2, 1)  # sample k: squares of both targets are 2^k in the mean, so that a sum tells which samples there were
@@ -494,6 +518,6 @@ def test_refused(bench):
 
 
 if __name__ == "__main__":
-    run_tests([test_independent_program, test_connections_begun, test_store_recall, test_skipped, test_evidence, test_images, test_function_family, test_oscillation, test_sequences, test_validation, test_tasks_of_values, test_learns, test_updates,
+    run_tests([test_other_shape, test_independent_program, test_connections_begun, test_store_recall, test_skipped, test_evidence, test_images, test_function_family, test_oscillation, test_sequences, test_validation, test_tasks_of_values, test_learns, test_updates,
                test_ranks, test_noise, test_navigation, test_neuron_groups, test_plan,
                test_refused])

@@ -14,6 +14,7 @@ import sys
 import h5py
 import numpy as np
 from engram_test import ENVIRONMENT, run_tests
+from PIL import Image
 
 JOB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "jobs", "comparison")
 sys.path[:0] = [JOB, os.path.join(JOB, "..", "..", "tools")]
@@ -183,18 +184,18 @@ def confirming(bench, rule, neurons, failing, without=(), folder=".", code=4):
     return study
 
 
-def asked_of(bench, rule, neurons, left):
+def asked_of(bench, rule, neurons, left, folder="."):
     """(task, values, seed) of these runs of the study."""
-    study = Study(bench.path("confirm", rule.name, f"{neurons}.yaml"))
+    study = Study(bench.path(folder, "confirm", rule.name, f"{neurons}.yaml"))
     return [(study.runs[index].case, tuple(study.runs[index].overrides[key] for key in rule.tries), study.runs[index].seed) for index in left]
 
 
-def confirmed(bench, rule, neurons):
+def confirmed(bench, rule, neurons, folder="."):
     """Runs that are still to be made, and what was said."""
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
-        left = rules.confirm(rule, bench.path("tasks"), bench.path("."), neurons)
-    return asked_of(bench, rule, neurons, left), said.getvalue()
+        left = rules.confirm(rule, bench.path("tasks"), bench.path(folder), neurons)
+    return asked_of(bench, rule, neurons, left, folder), said.getvalue()
 
 
 def test_confirm(bench):
@@ -316,6 +317,165 @@ def test_confirm_recorded(bench):
     assert done.returncode == 2 and "-P neuron.rate=20 Hz: --confirm runs dendritic with the value that FILE has" in done.stderr and not done.stdout, done
     done = subprocess.run([*words, "confirm", "tasks", bench.path("new"), "100", *options, "--recorded"], capture_output=True, text=True)
     assert done.returncode == 2 and "no FILE has parameters of dendritic, bars, 100 neurons" in done.stderr and not os.path.exists(bench.path("new")), done
+
+
+def all_failed(bench, rule, neurons, failing, folder=".", code=4, state="failed"):
+    """The table of tries as of a study that was run, of which each try of these tasks ended so. The others score as in tried()."""
+    study = tried(bench, rule, neurons, folder)
+    with open(os.path.join(study.results, "table.csv"), "w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["run", "name", "case", *rule.tries, "network.neurons", "seed", "state", "score"])
+        for run in study.runs:
+            lost = measure.task_of({"case": run.case}) in failing
+            table.writerow([run.index, run.name, run.case, *(run.overrides[key] for key in rule.tries), neurons, run.seed, state if lost else "done", "" if lost else run.index + 1])
+            os.makedirs(study.out(run), exist_ok=True)
+            with open(os.path.join(study.out(run), "sweep.json"), "w", encoding="utf-8") as about:
+                json.dump({"settings": run.settings, "exit_code": code if lost else 0}, about)
+    return study
+
+
+def said_by(function, *arguments):
+    """(What a function returns, what it says on stderr); of one that ends the program with code 2 None."""
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        try:
+            return function(*arguments), said.getvalue()
+        except SystemExit as error:
+            assert error.code == 2, error
+            return None, said.getvalue()
+
+
+def test_each_try_failed(bench):
+    """That the network ran away with every set is found, not a mistake: the other tasks go on, and larger networks that would take keys from there are left out. Tries that the machine ended are not."""
+    rule, folder, tasks = one_task("exact_gradient", "oscillator", "lorenz"), bench.path("tried"), bench.path("tasks")
+    found = "exact_gradient, 100 neurons: lorenz: each of 6 tries failed: there is nothing to confirm or to run\n"
+    all_failed(bench, rule, 100, ["lorenz"], "tried")
+    left, said = confirmed(bench, rule, 100, "tried")
+    assert [task for task, _, _ in left] == ["oscillator"] * 2 and said == "", (left, said)
+    confirming(bench, rule, 100, {}, folder="tried")
+    assert confirmed(bench, rule, 100, "tried") == ([], found)
+    assert list(rules.runs(rule, tasks, folder, 100)["grids"][0]["cases"]) == ["oscillator"]
+    study, said = said_by(rules.tries, rule, tasks, folder, 400)
+    assert list(study["grids"][0]["cases"]) == ["oscillator"] and said == "exact_gradient, 400 neurons: lorenz: left out, because neuron.tau would be as best with 100 neurons, and no set worked there\n", said
+    rules.write(bench.path("tried", "tries", rule.name, "400.yaml"), study)
+    os.makedirs(bench.path("tried", "tries", rule.name, "400"), exist_ok=True)
+    with open(bench.path("tried", "tries", rule.name, "400", "table.csv"), "w", encoding="utf-8") as file:
+        file.write("case,learning.rate,neuron.tau,seed,score\noscillator,0.001,20 ms,101,1\n")
+    assert asked_of(bench, rule, 400, rules.confirm(rule, tasks, folder, 400), "tried") == [("oscillator", ("0.001", "20 ms"), seed) for seed in rules.CONFIRM_SEEDS]
+    assert list(rules.runs(rule, tasks, folder, 400)["grids"][0]["cases"]) == ["oscillator"]
+    study, said = said_by(rules.tries, rule, tasks, folder, 1600)
+    assert list(study["grids"][0]["cases"]) == ["oscillator"] and "exact_gradient, 1600 neurons: lorenz: left out" in said, said
+
+    # nothing is left: no study, also not one from before
+    alone = one_task("exact_gradient", "lorenz")
+    for kind, make in (("tries", rules.tries), ("", rules.runs)):
+        path = os.path.join(folder, kind, rule.name, "400.yaml")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        write(bench, path, "before")
+        rules.write(path, said_by(make, alone, tasks, folder, 400)[0])
+        assert not os.path.exists(path), path
+    assert said_by(rules.confirm, alone, tasks, folder, 400) == ([], "") and rules.short(alone, tasks, folder, 100) is None
+
+    # a full disk, a kill, a run that was stopped or never begun say nothing of the parameters
+    for code, state in ((1, "failed"), (137, "failed"), (75, "stopped"), (0, "missing"), (0, "running")):
+        all_failed(bench, rule, 100, ["lorenz"], folder="other", code=code, state=state)
+        nothing, said = said_by(rules.confirm, rule, tasks, bench.path("other"), 100)
+        assert nothing is None and "no try of lorenz has a score, and not each of them ran away" in said and len(said.splitlines()) == 1, (code, said)
+        assert records.no_set_of(bench.path("other"), rule, 100) == []
+
+    # the report, of these tries alone, and with runs beside them; a file keeps it
+    os.makedirs(bench.path("page"), exist_ok=True)
+    rates = write(bench, "rates.csv", "any\n")
+    shutil.copytree(bench.path("tried", "tries", rule.name, "100"), bench.path("page", "tries", rule.name, "100"))
+    sentence = f"{rule.label}, 100 neurons: Lorenz: each of 6 tries failed"
+    head = ",".join(records.COLUMNS)
+    runs = [f'{name},lorenz,100,1,done,"{"; ".join(f"{key}=1" for key in rules.RULES[name].tries)}",2/2,0a1b2c3d,0.5,0.6,0.6,0.6,0.6,,100,20,3,0.1.0 abc,any,' for name in ("bptt", "eprop")]
+    write(bench, "beside.csv", "\n".join([head, *runs]) + "\n")
+    for words in ([], ["--with", bench.path("beside.csv")]):
+        report, said = checked(bench, "page", *words)
+        assert "exact_gradient, 100 neurons: lorenz: each of 6 tries failed" in said, said
+        tables = {table["caption"].split(",")[0]: table["rows"] for table in report["tables"]}
+        assert any(row[2].startswith(f"{sentence}: activity ran away") and "with 400 and 1600 neurons, which would take keys from the best of these, nothing is tried" in row[2] for row in tables["What rules are not asked for"]), tables
+        assert ["Lorenz", rule.label, "each of 6 tries failed"] in [row[:3] for row in tables["Errors"]], tables["Errors"]
+        assert not any("lorenz" in row[1] and row[0] == rule.label for row in tables["What rules are not asked for"] if row[2].startswith("not run")), tables
+        assert words == [] or any(sentence in one["note"] for one in report["statements"]), report["statements"]
+        rows = lines_of(bench.path("page", "measured.csv"))
+        kept = [row for row in rows if row["state"] == "none"]
+        assert len(rows) == (3 if words else 1) and [(row["rule"], row["task"], row["neurons"], row["seed"], row["chosen"], row["confirmed"]) for row in kept] == [("exact_gradient", "lorenz", "100", "101", "", "0/6")], rows
+    again, _ = checked(bench, "elsewhere", "--with", bench.path("page", "measured.csv"))
+    assert {key: again[key] for key in ("statements", "tables")} == {key: report[key] for key in ("statements", "tables")}
+
+    # what the file says is not tried again, and leaves larger networks out
+    words = [sys.executable, os.path.join(JOB, "rules.py")]
+    options = ["exact_gradient", "--tasks", "lorenz", "--with", bench.path("page", "measured.csv"), "--table", rates]
+    done = subprocess.run([*words, "sizes", bench.path("new"), "full", *options], capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["400 exact_gradient lorenz", "1600 exact_gradient lorenz"], done
+    for neurons in ("400", "1600"):
+        done = subprocess.run([*words, "tries", "tasks", bench.path("new"), neurons, *options], capture_output=True, text=True)
+        assert done.returncode == 0 and f"{neurons} neurons: lorenz: left out" in done.stderr and not os.path.exists(bench.path("new", "tries", "exact_gradient", f"{neurons}.yaml")), done
+    good = ",".join(kept[0].values())
+    for old, new in ((",0/6,", ",1/6,"), (",0/6,", ",,"), (",none,,", ",none,learning.rate=1; neuron.tau=20 ms,")):
+        assert old in good
+        write(bench, "bad.csv", f"{head}\n{good.replace(old, new)}\n")
+        assert "bad.csv:2: state none" in refused(bench.path("bad.csv")), (old, new)
+
+
+ALL_FAIL = """\
+#!/usr/bin/env bash
+if [[ $1 == train && "$*" == *lorenz.h5* ]]; then exec %s "$@" -P "guards.max_rate=1 Hz"; fi
+exec %s "$@"
+"""
+
+
+def test_job_goes_on(bench):
+    """The job itself, of two tasks, one of which runs away with each set: it says so, goes on, and makes report and page."""
+    results = bench.path("job")
+    os.makedirs(os.path.join(results, "images", "scenes"), exist_ok=True)
+    Image.fromarray(np.random.RandomState(1).randint(0, 256, (80, 80)).astype(np.uint8)).save(os.path.join(results, "images", "scenes", "face.png"))
+    with open(os.open(bench.path("engram"), os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o755), "w") as file:
+        file.write(ALL_FAIL % (bench.engram, bench.engram))
+    short = [word for key, value in (("learning.loops", 2), ("learning.batch", 4), ("protocol.samples", 4)) for word in ("-P", f"{key}={value}")]
+    words = ["--rules", "exact_gradient", "eprop", "--tasks", "oscillator", "lorenz", "--sizes", "100"]
+    done = subprocess.run([os.path.join(JOB, "run"), "full", "1", *words, *short], env=dict(ENVIRONMENT, ENGRAM=bench.path("engram"), ENGRAM_RESULTS=results), capture_output=True, text=True)
+    assert done.returncode in (0, 1), done
+    folder = os.path.join(results, "comparison", "full_oscillator_lorenz")
+    with open(os.path.join(folder, "comparison.html"), encoding="utf-8") as file:
+        page = file.read()
+    for name in ("exact_gradient", "eprop"):
+        assert f"{name}, 100 neurons: lorenz: each of 6 tries failed" in done.stderr, done.stderr
+        assert f"{rules.RULES[name].label}, 100 neurons: Lorenz: each of 6 tries failed" in page, name
+        assert [(row["task"], row["state"]) for row in lines_of(os.path.join(folder, "measured.csv")) if row["rule"] == name] == [("oscillator", "done"), ("lorenz", "none")], name
+
+
+def test_dropped(bench):
+    """A set of a file that failed when it was confirmed here is not what larger networks take keys from: another one is to be found first, and is taken then."""
+    rule, values = one_task("dendritic", "bars"), ("10 Hz", "[5e-4, 1e-4]", "0.13")
+    keys, folder = list(rule.tries), "dropped"
+    words = [sys.executable, os.path.join(JOB, "rules.py")]
+    options = ["dendritic", "--tasks", "bars", "--with", bench.path("dropped.csv")]
+
+    def tries_of_1600():
+        done = subprocess.run([*words, "tries", "tasks", bench.path(folder), "1600", *options], capture_output=True, text=True)
+        path = bench.path(folder, "tries", "dendritic", "1600.yaml")
+        return done.returncode, done.stderr, {run.overrides["neuron.rate"] for run in Study(path).runs} if os.path.exists(path) else None
+
+    def file_of(settings):
+        cells = {**dict.fromkeys(records.COLUMNS, ""), "rule": "dendritic", "task": "bars", "neurons": "400", "seed": "1", "state": "done", "chosen": "; ".join(map("=".join, zip(keys, values))), "settings": settings,
+                 **dict.fromkeys(("error", "deleted_0.1", "deleted_0.25", "deleted_0.5", "spikes", "model_seconds", "seconds"), "0.5"), "program": "any"}
+        write(bench, "dropped.csv", "\n".join([",".join(cells), ",".join(f'"{value}"' for value in cells.values())]) + "\n")
+    file_of("00000000")
+    done = subprocess.run([*words, "confirm", bench.path("tasks"), bench.path(folder), "400", *options, "--recorded"], capture_output=True, text=True)
+    assert done.returncode == 0, done
+    study = confirming(bench, rule, 400, {values: [102]}, folder=folder)
+    assert tries_of_1600() == (0, "", {"10 Hz"})  # the file's runs were set up otherwise than what was confirmed
+    os.remove(bench.path(folder, "tries", "dendritic", "1600.yaml"))
+    file_of(records.set_for(study.out(study.runs[0]), rule, "bars"))
+    code, said, taken = tries_of_1600()
+    assert code == 2 and taken is None and len(said.splitlines()) == 1, said
+    assert "dendritic, 400 neurons: bars: the set that FILE has failed in " in said and "give --sizes 400, too" in said, said
+    tried(bench, rule, 100, folder)
+    all_failed(bench, rule, 400, [], folder=folder)
+    assert rules.ranked(rule, "bars", bench.path(folder), 400)[0][0] == "5 Hz" and tries_of_1600() == (0, "", {"5 Hz"})
 
 
 def test_some_tasks(bench):
@@ -513,4 +673,4 @@ def test_bad_records(bench):
     assert "UTF-8" in refused(bench.path("bad.csv")) and "No such file" in refused(bench.path("none.csv")) and "Is a directory" in refused(bench.path("."))
 
 
-run_tests([test_some_tasks, test_drives, test_teacher, test_tables, test_studies, test_confirm, test_confirm_recorded, test_bad_records, test_records])
+run_tests([test_some_tasks, test_drives, test_teacher, test_tables, test_studies, test_confirm, test_confirm_recorded, test_each_try_failed, test_dropped, test_bad_records, test_records, test_job_goes_on])

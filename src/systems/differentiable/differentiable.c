@@ -64,6 +64,7 @@ static void free_self(void *raw) {
     differentiable_parameters_clear(net);
     if (net->adam.count) adam_clear(&net->adam);
     task_close(net->task);
+    memory_free(net->channels);
     memory_free(net->silent);
     memory_free(net);
 }
@@ -91,6 +92,7 @@ static status build(const system_setting *setting, system_facts *facts, void **r
     net->part = (partition){.total = N, .first = 0, .mine = N, .ranks = setting->context->ranks};
     net->owned = (partition){.total = N, .first = rank ? N : 0, .mine = rank ? 0 : N, .ranks = setting->context->ranks};
     differentiable_parameters_new(net);
+    differentiable_note_channels(net);
     if (learns) adam_new(&net->adam, net->parameters, net->learning->beta1, net->learning->beta2, net->learning->epsilon);
     const int64_t samples = learns ? net->learning->batch : differentiable_trial_samples(net);
     differentiable_batch_new(net, samples, learns);
@@ -164,6 +166,7 @@ static void run_loop(void *raw, const loop *loop) {
 }
 
 static void settle(void *raw) {
+    differentiable_note_channels(raw); /* of a checkpoint that did not say it */
     differentiable_spread(raw);
 }
 
@@ -237,6 +240,7 @@ const learning_system differentiable_system = {
     .judge = judge,
     .measure = measure,
     .state = differentiable_state,
+    .fits = differentiable_fits,
     .known_variables = differentiable_known_variables,
     .variables = differentiable_variables,
     .refresh = differentiable_refresh,

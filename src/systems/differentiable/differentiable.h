@@ -172,6 +172,7 @@ typedef struct {
     shape shape;
     matrices matrices;
     partition part, owned;               /* every rank computes all neurons, for some samples; rank 0 owns them */
+    int64_t *channels;                   /* [TASK_CHANNELS] inputs and outputs that weights are of; NULL: not known */
     /* parameters, the same on all ranks: W and Wf [post][pre] where there are such synapses, U [neuron][input], Io [neuron], O [readout][neuron] */
     int64_t parameters;
     int64_t first[PARTS + 1];
@@ -232,6 +233,10 @@ unsigned differentiable_raise(const differentiable *net, unsigned bits);
 double differentiable_error(const outcome *outcome);
 double differentiable_accuracy(const outcome *outcome);
 /* results.c */
+/** What weights are of, where it is not known. */
+void differentiable_note_channels(differentiable *net);
+/** Not collective. @return not agreed */
+status differentiable_fits(const void *self, const char *path);
 void differentiable_state(void *self, state_part part, state_list *list);
 void differentiable_variables(void *self, variable_list *list);
 void differentiable_known_variables(config *config, variable_list *list);

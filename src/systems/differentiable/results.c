@@ -9,9 +9,21 @@
 
 /* ---- state ---- */
 
+void differentiable_note_channels(differentiable *net) {
+    if (net->channels) return;
+    net->channels = memory_new(MEMORY_OUTPUT, TASK_CHANNELS, sizeof *net->channels);
+    task_channels(task_sizes(net->task), net->channels);
+}
+
+status differentiable_fits(const void *raw, const char *path) {
+    const differentiable *net = raw;
+    return net->channels ? task_fits(net->config, task_sizes(net->task), net->channels, path) : STATUS_OK;
+}
+
 void differentiable_state(void *raw, state_part part, state_list *list) {
     differentiable *net = raw;
     if (part == STATE_WEIGHTS) {
+        state_add_optional(list, "differentiable", "channels", H5_INT64, LAYOUT_SHARED, TASK_CHANNELS, &net->channels); /* first: others depend on it */
         state_add(list, "differentiable", "weight", H5_FLOAT32, LAYOUT_SHARED, net->parameters, net->weight);
         state_add(list, "differentiable", "start", H5_FLOAT32, LAYOUT_SHARED, net->shape.neurons, net->start);
     }

@@ -82,6 +82,7 @@ static void free_self(void *raw) {
     if (net->rewiring.count) rewire_clear(&net->rewiring);
     if (net->adam.count) adam_clear(&net->adam);
     task_close(net->task);
+    memory_free(net->channels);
     memory_free(net->feedback), memory_free(net->silent), memory_free(net->shape.decay), memory_free(net->begun);
     memory_free(net);
 }
@@ -129,6 +130,7 @@ static status build(const system_setting *setting, system_facts *facts, void **r
         return placed;
     }
     lsnn_parameters_new(net);
+    lsnn_note_channels(net);
     if (learns) build_learning(net);
     const int64_t samples = learns ? net->learning->batch : lsnn_trial_samples(net);
     lsnn_batch_new(net, samples, learns);
@@ -258,6 +260,7 @@ static void run_loop(void *raw, const loop *loop) {
 
 static void settle(void *raw) {
     lsnn *net = raw;
+    lsnn_note_channels(net); /* of a checkpoint that did not say it */
     if (net->rewiring.count) rewire_adopt(&net->rewiring, net->weight);
     lsnn_spread(net);
 }
@@ -316,6 +319,7 @@ const learning_system lsnn_system = {
     .settle = settle,
     .measure = measure,
     .state = lsnn_state,
+    .fits = lsnn_fits,
     .known_variables = lsnn_known_variables,
     .variables = lsnn_variables,
     .refresh = lsnn_refresh,

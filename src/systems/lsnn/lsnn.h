@@ -151,6 +151,7 @@ struct lsnn {
     float *feedback;              /* [N][outputs] of rule eprop with random or adaptive feedback; NULL */
     partition part, owned;        /* every rank computes all neurons, for some samples; rank 0 owns them */
     /* parameters: three matrices, row by row, and the readouts' bias; the same on all ranks */
+    int64_t *channels;           /* [TASK_CHANNELS] inputs and outputs that weights are of; NULL: not known */
     int64_t parameters;
     int64_t first[MATRICES + 1];  /* of each matrix; of the bias */
     float *weight;                /* [parameters] */
@@ -241,6 +242,10 @@ int lsnn_episode_columns(const lsnn *net);
 /** Of counts of visits in so many episodes. */
 lsnn_course lsnn_course_of(const lsnn *net, const int64_t *visits, double episodes);
 /* results.c */
+/** What weights are of, where it is not known. */
+void lsnn_note_channels(lsnn *net);
+/** Not collective. @return not agreed */
+status lsnn_fits(const void *self, const char *path);
 void lsnn_state(void *self, state_part part, state_list *list);
 void lsnn_variables(void *self, variable_list *list);
 void lsnn_known_variables(config *config, variable_list *list);

@@ -9,10 +9,22 @@
 
 /* ---- state ---- */
 
+void lsnn_note_channels(lsnn *net) {
+    if (net->channels) return;
+    net->channels = memory_new(MEMORY_OUTPUT, TASK_CHANNELS, sizeof *net->channels);
+    task_channels(task_sizes(net->task), net->channels);
+}
+
+status lsnn_fits(const void *raw, const char *path) {
+    const lsnn *net = raw;
+    return net->channels ? task_fits(net->config, task_sizes(net->task), net->channels, path) : STATUS_OK;
+}
+
 void lsnn_state(void *raw, state_part part, state_list *list) {
     lsnn *net = raw;
     const int64_t units = net->shape.inputs + net->shape.neurons;
     if (part == STATE_WEIGHTS) {
+        state_add_optional(list, "lsnn", "channels", H5_INT64, LAYOUT_SHARED, TASK_CHANNELS, &net->channels); /* first: others depend on it */
         state_add(list, "lsnn", "weight", H5_FLOAT32, LAYOUT_SHARED, net->parameters, net->weight);
         state_add(list, "lsnn", "delay", H5_UINT8, LAYOUT_SHARED, units * net->shape.neurons, net->delay);
     }
