@@ -124,13 +124,14 @@ bool task_acts(const config *config);
 status task_check(const task_setting *setting);
 /** Sizes; opens files where there are any, and reads their headers. @return not agreed */
 status task_shape_of(const task_setting *setting, task_shape *shape);
-/** Inputs and outputs: what checkpoints keep with the weights, because arrays may have the lengths of several shapes. */
-void task_channels(const task_shape *shape, int64_t channels[TASK_CHANNELS]);
 /** Are the weights of a file for samples of this shape? Steps may be others than in training. Not collective.
  *  @param channels that they are of @param path of the file @return not agreed: STATUS_INPUT with a message that says what there is and what weights need */
 status task_fits(config *config, const task_shape *shape, const int64_t channels[TASK_CHANNELS], const char *path);
 /** Collective. @param[out] result owned, task_close(); NULL on failure @return agreed and printed */
 status task_open(const task_setting *setting, task **result);
+/** Inputs and outputs of an open task, which checkpoints keep with the weights: arrays may have the lengths of several shapes. Not collective.
+ *  @param[in,out] channels [TASK_CHANNELS] owned by the caller, memory_free(); what is not NULL is known, and stays */
+void task_note_channels(const task *task, int64_t **channels);
 void task_close(task *task); /**< NULL is fine */
 /** Borrowed. */
 const task_shape *task_sizes(const task *task);

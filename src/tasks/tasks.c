@@ -63,8 +63,15 @@ status task_shape_of(const task_setting *setting, task_shape *shape) {
     return mine;
 }
 
-void task_channels(const task_shape *shape, int64_t channels[TASK_CHANNELS]) {
+/** Inputs and outputs of samples. */
+static void channels_of(const task_shape *shape, int64_t channels[TASK_CHANNELS]) {
     channels[0] = shape->inputs, channels[1] = shape->outputs;
+}
+
+void task_note_channels(const task *task, int64_t **channels) {
+    if (*channels) return;
+    *channels = memory_new(MEMORY_OUTPUT, TASK_CHANNELS, sizeof **channels);
+    channels_of(&task->shape, *channels);
 }
 
 /** "4 inputs (dataset 'input')" @param name of the dataset, or NULL */
@@ -79,7 +86,7 @@ status task_fits(config *config, const task_shape *shape, const int64_t channels
     const char *names[TASK_CHANNELS] = {NULL};
     char has[TASK_CHANNELS][TASK_TEXT_BYTES], need[TASK_CHANNELS][TASK_TEXT_BYTES];
     int64_t now[TASK_CHANNELS];
-    task_channels(shape, now);
+    channels_of(shape, now);
     if (now[0] == channels[0] && now[1] == channels[1]) return STATUS_OK;
     if (kind->datasets) kind->datasets(config_variant(config, TASK_SECTION), names);
     for (int k = 0; k < TASK_CHANNELS; k++) tell_channels(now[k], what[k], names[k], has[k]), tell_channels(channels[k], what[k], NULL, need[k]);

@@ -92,7 +92,7 @@ static status build(const system_setting *setting, system_facts *facts, void **r
     net->part = (partition){.total = N, .first = 0, .mine = N, .ranks = setting->context->ranks};
     net->owned = (partition){.total = N, .first = rank ? N : 0, .mine = rank ? 0 : N, .ranks = setting->context->ranks};
     differentiable_parameters_new(net);
-    differentiable_note_channels(net);
+    task_note_channels(net->task, &net->channels);
     if (learns) adam_new(&net->adam, net->parameters, net->learning->beta1, net->learning->beta2, net->learning->epsilon);
     const int64_t samples = learns ? net->learning->batch : differentiable_trial_samples(net);
     differentiable_batch_new(net, samples, learns);
@@ -166,8 +166,9 @@ static void run_loop(void *raw, const loop *loop) {
 }
 
 static void settle(void *raw) {
-    differentiable_note_channels(raw); /* of a checkpoint that did not say it */
-    differentiable_spread(raw);
+    differentiable *net = raw;
+    task_note_channels(net->task, &net->channels); /* of a checkpoint that did not say it */
+    differentiable_spread(net);
 }
 
 /** What makes gradients less than exact is said once. */

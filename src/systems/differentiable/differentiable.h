@@ -233,8 +233,6 @@ unsigned differentiable_raise(const differentiable *net, unsigned bits);
 double differentiable_error(const outcome *outcome);
 double differentiable_accuracy(const outcome *outcome);
 /* results.c */
-/** What weights are of, where it is not known. */
-void differentiable_note_channels(differentiable *net);
 /** Not collective. @return not agreed */
 status differentiable_fits(const void *self, const char *path);
 void differentiable_state(void *self, state_part part, state_list *list);

@@ -130,7 +130,7 @@ static status build(const system_setting *setting, system_facts *facts, void **r
         return placed;
     }
     lsnn_parameters_new(net);
-    lsnn_note_channels(net);
+    task_note_channels(net->task, &net->channels);
     if (learns) build_learning(net);
     const int64_t samples = learns ? net->learning->batch : lsnn_trial_samples(net);
     lsnn_batch_new(net, samples, learns);
@@ -260,7 +260,7 @@ static void run_loop(void *raw, const loop *loop) {
 
 static void settle(void *raw) {
     lsnn *net = raw;
-    lsnn_note_channels(net); /* of a checkpoint that did not say it */
+    task_note_channels(net->task, &net->channels); /* of a checkpoint that did not say it */
     if (net->rewiring.count) rewire_adopt(&net->rewiring, net->weight);
     lsnn_spread(net);
 }

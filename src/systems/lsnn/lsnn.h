@@ -242,8 +242,6 @@ int lsnn_episode_columns(const lsnn *net);
 /** Of counts of visits in so many episodes. */
 lsnn_course lsnn_course_of(const lsnn *net, const int64_t *visits, double episodes);
 /* results.c */
-/** What weights are of, where it is not known. */
-void lsnn_note_channels(lsnn *net);
 /** Not collective. @return not agreed */
 status lsnn_fits(const void *self, const char *path);
 void lsnn_state(void *self, state_part part, state_list *list);

@@ -9,12 +9,6 @@
 
 /* ---- state ---- */
 
-void lsnn_note_channels(lsnn *net) {
-    if (net->channels) return;
-    net->channels = memory_new(MEMORY_OUTPUT, TASK_CHANNELS, sizeof *net->channels);
-    task_channels(task_sizes(net->task), net->channels);
-}
-
 status lsnn_fits(const void *raw, const char *path) {
     const lsnn *net = raw;
     return net->channels ? task_fits(net->config, task_sizes(net->task), net->channels, path) : STATUS_OK;
