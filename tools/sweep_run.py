@@ -354,7 +354,7 @@ class Sweep:
             print(f"failed: {run.index} {run.name}: {why}", file=sys.stderr)
         if self.counts["stopped"]:
             print("stopped; the same command goes on", file=sys.stderr)
-        return 1 if self.failures else STOPPED if self.counts["stopped"] else 0
+        return STOPPED if self.counts["stopped"] else 1 if self.failures else 0
 
 
 def run_all(study, runs, engram, jobs, ranks, launcher):

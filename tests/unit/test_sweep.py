@@ -267,6 +267,13 @@ def test_stopped_and_killed(bench):
                 assert about["exit_code"] == 0
             assert any(json.load(open(bench.path("long", "results", name, "run.json")))["resumed_from_loop"] > 0 for name in ("tau50_seed1", "tau100_seed1")), "nothing was resumed"
             subprocess.run(["rm", "-r", bench.path("long", "results")], check=True)
+    subprocess.run(["rm", "-r", bench.path("long", "results")], check=True)
+    os.makedirs(bench.path("long", "results"))
+    open(bench.path("long", "results", "tau100_seed1"), "w").close()  # where a folder should be: that this run failed does not make a failure of a stop
+    with begun(bench) as running:
+        running.send_signal(signal.SIGTERM)
+        out, err = running.communicate(timeout=240)
+        assert running.returncode == 75 and "1 stopped, 1 failed" in out and "failed: 1 tau100_seed1" in err and "the same command goes on" in err, (out, err)
 
 
 def sweep_state(path, index):
