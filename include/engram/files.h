@@ -46,6 +46,8 @@ int file_irregular(mode_t mode);
 
 /** Is there anything under that name, be it a link that leads nowhere? */
 bool file_exists(const char *path);
+/** Do both paths lead to one file that is there? Not collective. */
+bool file_same(const char *a, const char *b);
 
 /** What strerror() says, but for links and for what is no regular file. */
 const char *file_why(int error);

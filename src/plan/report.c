@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../training/inputs.h"
 #include "../training/prepare.h"
 #include "../training/results.h"
 #include "engram/clock.h"
@@ -241,6 +242,15 @@ static status settle(const plan_options *options, plan *plan) {
     return plan->system->check ? plan->system->check(plan->sizes, plan->ranks.count) : STATUS_OK;
 }
 
+/** Would a file that is to be replaced be one that is read? @param what reads it @return not agreed */
+static status check_spared(const plan_options *options, const char *what, const char *path) {
+    const char *const outputs[] = {options->sbatch, options->csv}, *const names[] = {"--sbatch", "--csv"};
+    for (int k = 0; k < 2; k++)
+        if (outputs[k] && path && file_same(outputs[k], path))
+            return status_fail(STATUS_INPUT, "%s %s: is the %s, which is read, and would be replaced", names[k], outputs[k], what);
+    return STATUS_OK;
+}
+
 /** Files that are to be written, before anything is worked out. */
 static status check_files(const plan_options *options) {
     status result = options->machine ? file_check_name("--machine", options->machine) : STATUS_OK;
@@ -248,6 +258,21 @@ static status check_files(const plan_options *options) {
     if (options->csv) result = status_worse(result, plan_file_check("--csv", options->csv, options->overwrite));
     if (options->sbatch && options->csv && strcmp(options->sbatch, options->csv) == 0)
         result = status_fail(STATUS_INPUT, "--sbatch and --csv name the same file, %s", options->csv);
+    if (result == STATUS_OK) result = check_spared(options, "parameter file", options->config);
+    if (result == STATUS_OK) result = check_spared(options, "machine file", options->machine);
+    return result;
+}
+
+/** Would it be one that the parameters name? @return agreed and printed */
+static status check_inputs_spared(const context *alone, const plan_options *options, const config *config) {
+    const char *outputs[2];
+    int count = 0;
+    if (!options->overwrite) return STATUS_OK; /* what is there already is refused */
+    if (options->sbatch) outputs[count++] = options->sbatch;
+    if (options->csv) outputs[count++] = options->csv;
+    char *now = config_inputs(alone, config);
+    status result = inputs_spare(alone, now, NULL, outputs, count);
+    free(now);
     return result;
 }
 
@@ -256,6 +281,7 @@ static status open_sizes(const context *alone, const plan_options *options, plan
     const learning_system *system = system_of(plan->config);
     if (!system->plan) return status_agree(alone, status_fail(STATUS_INPUT, "the system %s cannot be planned", system->name));
     status result = run_prepare(alone, plan->config, system);
+    if (result == STATUS_OK) result = check_inputs_spared(alone, options, plan->config);
     if (result == STATUS_OK && options->sbatch) result = status_agree(alone, results_check_directory(plan->config, options->directory));
     if (result != STATUS_OK) return result;
     plan->system = system->plan;

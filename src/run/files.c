@@ -99,6 +99,11 @@ bool file_exists(const char *path) {
     return lstat(path, &found) == 0;
 }
 
+bool file_same(const char *a, const char *b) {
+    struct stat one, other;
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
 const char *file_why(int error) {
     if (error == ELOOP) return "is a symbolic link, through which Engram neither reads nor writes";
     return error == FILE_IRREGULAR || error == ENXIO ? "is not a regular file" : strerror(error);

@@ -235,11 +235,6 @@ char *inputs_as_begun(const config *config, const char *now, const char *before)
     return text;
 }
 
-static bool same_file(const char *a, const char *b) {
-    struct stat one, other;
-    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
-}
-
 status inputs_spare(const context *context, const char *now, const char *directory, const char *const *outputs, int count) {
     status result = STATUS_OK;
     input is;
@@ -250,7 +245,7 @@ status inputs_spare(const context *context, const char *now, const char *directo
                 "%s: %s is in the output directory, and a new run there would remove or replace it; copy it elsewhere, or give -o another directory", is.name,
                 is.path);
         for (int k = 0; k < count && result == STATUS_OK; k++)
-            if (same_file(outputs[k], is.path))
+            if (file_same(outputs[k], is.path))
                 result = status_fail(STATUS_INPUT, "%s: is what %s names, %s; it is read, and the results would replace it", outputs[k], is.name, is.path);
     }
     return status_agree(context, result);

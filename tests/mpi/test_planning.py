@@ -334,6 +334,19 @@ def test_job_script(bench):
     code, _, err = bench.run(arguments)
     assert code == 2 and "is there already; give another name, or --overwrite" in err, err
     bench.succeed(arguments + ["--overwrite"])
+    machine, rates = bench.path("mine.yaml"), bench.path("rates.csv")
+    with open(machine, "w") as file:  # files that are read are not written over
+        file.write("machine: {ranks: 2}\n")
+    with open(rates, "w") as file:
+        file.write("time_ms,a,b\n" + "".join(f"{t},1,2\n" for t in range(0, 100, 10)))
+    reads = bench.config("reads.yaml", f"network: {{neurons: 50}}\ntargets: {{kind: file, path: {rates}}}\n")
+    for path, what, options in ((reads, "is the parameter file", []), (machine, "is the machine file", ["--machine", machine]), (rates, "is what targets.path names", [])):
+        with open(path) as file:
+            before = file.read()
+        for option in ("--csv", "--sbatch"):
+            code, _, err = bench.run(["plan", reads, "--ranks", "1", option, path, "--overwrite"] + options)
+            with open(path) as file:
+                assert code == 2 and what in err and file.read() == before, (path, option, code, err)
     few = ["plan", config, "--ranks", "16", "--sbatch", bench.path("few.sbatch")]
     code, _, err = bench.run(few)
     assert code == 2 and "has 2 cores a node, 16 ranks are asked for: give --ranks-per-node N" in err and not os.path.exists(bench.path("few.sbatch")), (code, err)
