@@ -62,6 +62,8 @@ static status read_matrix(const config *config, const populations_parameters *p,
     result = status_worse(result, check_matrix(config, "weight_cv", &p->weight_cv, n));
     if (p->delay.count) result = status_worse(result, check_matrix(config, "delay", &p->delay, n));
     result = status_worse(result, check_matrix(config, "delay_sd", &p->delay_sd, n));
+    if (result == STATUS_OK && config_given(config, "network", "delay_sd") && !p->delay.count)
+        result = config_complain(config, "network", "delay_sd", "needs delay, the mean");
     if (result != STATUS_OK) return result;
     all->all = memory_new(MEMORY_BUFFERS, (size_t)(n * n), sizeof *all->all);
     for (int target = 0; target < n; target++)
@@ -150,8 +152,11 @@ static status take_delay(const reading *in, const populations_parameters *p, dou
     const bool low = *cell_of(in, DELAY_LOW), high = *cell_of(in, DELAY_HIGH), of_line = *cell_of(in, DELAY) || *cell_of(in, DELAY_SD);
     if (low != high) return complain(in, low ? DELAY_HIGH : DELAY_LOW, "delay_low and delay_high go together");
     if (low && of_line) return complain(in, DELAY_LOW, "a projection has either delay (and delay_sd) or delay_low and delay_high, and this line has both");
-    if (p->delay_range.count && *cell_of(in, DELAY_SD) && !*cell_of(in, DELAY))
-        return complain(in, DELAY_SD, "needs a delay beside it in this line: network.delay_range gives none that it could be the deviation of");
+    if (!p->delay.count && *cell_of(in, DELAY_SD) && !*cell_of(in, DELAY))
+        return complain(in, DELAY_SD, "needs a delay beside it in this line, or network.delay: the deviation is of that mean; network.delay_range has none");
+    if (!p->delay.count && p->delay_sd.values[0] > 0 && !low && !*cell_of(in, DELAY))
+        return status_fail(STATUS_INPUT, "%s:%lld: needs a delay, or network.delay: network.delay_sd is the deviation of that mean", in->path,
+                           (long long)in->table->line[in->row]);
     one->uniform = low;
     if (low) {
         const status of_low = take_number(in, DELAY_LOW, NAN, PROJECTION_DELAY_MOST, &one->delay); /* in the order of columns, whatever the compiler's */

@@ -108,6 +108,11 @@ def test_tables(bench):
             file.write(TABLE.replace("delay", "delay,delay_sd").replace(",1.5", ",,").replace(",0.8", ",," + deviation))
         refused(bench, BASE % "  projections: table.csv\n  delay_range: [1 ms, 2 ms]\n", f"table.csv:3: column 'delay_sd': '{deviation}'; needs a delay beside it", "network.delay_range")
         bench.succeed(["check", bench.config("mean.yaml", BASE % "  projections: table.csv\n  delay: 1 ms\n")])
+        refused(bench, BASE % "  projections: table.csv\n", f"table.csv:3: column 'delay_sd': '{deviation}'; needs a delay beside it")  # nor has it one of its own: not of one step
+    with open(bench.path("table.csv"), "w") as file:
+        file.write(TABLE.replace(",1.5", ",", 1))
+    refused(bench, BASE % "  projections: table.csv\n  delay_sd: 0.5 ms\n", "table.csv:2: needs a delay, or network.delay")
+    refused(bench, BASE % "".join(line + "\n" for line in (MATRIX + "  delay_sd: 0.5 ms").splitlines() if "delay:" not in line), "network.delay_sd", "needs delay, the mean")
     with open(bench.path("table.csv"), "w") as file:
         file.write(TABLE.replace("delay", "delay,delay_sd").replace(",1.5", ",,").replace(",0.8", ",0.8,0.2"))
     bench.succeed(["check", bench.config("own.yaml", BASE % "  projections: table.csv\n  delay_range: [1 ms, 2 ms]\n")])
