@@ -198,6 +198,11 @@ job_check() {
 #   job_many FUNCTION <<<"$members"                         job_report FOLDER
 # FUNCTION is called for every line of members, the line's words as its arguments; it calls job_one, and job_test if it likes.
 
+# What a script's own head says of it, asked for by --help anywhere on its line: job.sh is read with that line.
+for job_word in "$@"; do
+  if [[ $job_word == --help || $job_word == -h ]]; then sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; exit; fi
+done
+
 # job_arguments "$@": sets size (quick, the default, or full), seeds (default 5) and options (what is for engram).
 # shellcheck disable=SC2034 # they are for the script
 job_arguments() {
@@ -211,7 +216,7 @@ job_arguments() {
 # job_many FUNCTION: by hand as many calls at a time as there are cores (JOB_PROCESSES: so many), each a process of its own; in a batch job one after the other, and as a member of an
 # array the line of its index alone. Called again, it does what is missing. The file JOB_PROGRESS, if it is named, always holds how many calls are done and how many there are.
 job_many() {
-  local lines line words running=0 failures=0 begun=0 processes=${JOB_PROCESSES:-$(mpi_cores)}
+  local lines line words running=0 failures=0 wrong=0 begun=0 processes=${JOB_PROCESSES:-$(mpi_cores)}
   mapfile -t lines
   if [[ ${SLURM_ARRAY_TASK_ID-} ]] && job_in_batch; then
     if ((SLURM_ARRAY_TASK_ID >= ${#lines[@]})); then echo "$SLURM_ARRAY_TASK_ID is not in the array: there are ${#lines[@]} runs, 0 to $((${#lines[@]} - 1))" >&2; exit 2; fi
@@ -221,7 +226,7 @@ job_many() {
     read -r -a words <<<"$line"
     if job_in_batch; then "$1" "${words[@]}"; continue; fi
     if ((running == processes)); then
-      wait -n || failures=$((failures + 1))
+      job_wait
       running=$((running - 1))
       job_progress $((begun - running)) "${#lines[@]}"
     fi
@@ -229,10 +234,18 @@ job_many() {
     running=$((running + 1)) begun=$((begun + 1))
   done
   for (( ; running; running--)); do
-    wait -n || failures=$((failures + 1))
+    job_wait
     job_progress $((begun - running + 1)) "${#lines[@]}"
   done
-  if ((failures)); then echo "$0: $failures of ${#lines[@]} runs failed" >&2; exit 1; fi
+  if ((failures)); then echo "$0: $failures of ${#lines[@]} runs failed" >&2; exit $((wrong == failures ? 2 : 1)); fi
+}
+
+# Of job_many: a call ended. All failed for bad input (2): so does the job.
+job_wait() {
+  local code=0
+  wait -n || code=$?
+  if ((code)); then failures=$((failures + 1)); fi
+  if ((code == 2)); then wrong=$((wrong + 1)); fi
 }
 
 job_progress() { if [[ ${JOB_PROGRESS-} ]]; then echo "$1 $2" >"$JOB_PROGRESS"; fi; }

@@ -157,7 +157,12 @@ def test_copied_job(bench):
         assert code == 2 and "put the program on the PATH, or name it: ENGRAM=PREFIX/bin/engram" in text and len(text.splitlines()) == 1, (code, text)
     shutil.copytree(os.path.join(share, "jobs"), bench.path("all", "jobs"))  # with job.sh, which finds no tools
     code, text = run_copy(bench, [bench.path("all", "jobs", "sines", "run"), "quick", "1", *FEW[:2], "-P", "learning.lop=1"], PATH=on_path)
-    assert code == 1 and "did you mean 'loops'" in text, (code, text)
+    assert code == 2 and "did you mean 'loops'" in text, (code, text)
+    for name in ("sines", "million", "comparison", "microcircuit"):
+        run = bench.path("all", "jobs", name, "run")
+        code, text = run_copy(bench, [run, "--help"], PATH=on_path)
+        with open(run) as file:
+            assert code == 0 and text.splitlines()[0] == file.read().splitlines()[1].removeprefix("# "), (code, text)
     code, text = run_copy(bench, [bench.path("all", "jobs", "sines", "run")], PATH="/usr/bin:/bin")
     assert code == 2 and "put the program on the PATH" in text and len(text.splitlines()) == 1, (code, text)
     # a report needs what is in tools/
