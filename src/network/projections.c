@@ -29,13 +29,19 @@ static status check_matrix(const config *config, const char *key, const param_nu
                            values->count, populations, populations * populations);
 }
 
+/** Is any of these above 0? A run's own parameters.yaml gives every key, those that nobody set with their defaults. */
+static bool any_above(const param_numbers *values) {
+    for (int k = 0; k < values->count; k++)
+        if (values->values[k] > 0) return true;
+    return false;
+}
+
 /** Two ends for each value of such a list. */
 static status check_ranges(const config *config, const populations_parameters *p, int n) {
     const int count = p->delay_range.count;
     if (count == 0) return STATUS_OK;
-    if (config_given(config, "network", "delay") || config_given(config, "network", "delay_sd"))
-        return config_complain(config, "network", "delay_range", "is given beside %s; give one of them",
-                               config_given(config, "network", "delay") ? "delay" : "delay_sd");
+    if (p->delay.count || any_above(&p->delay_sd))
+        return config_complain(config, "network", "delay_range", "is given beside %s; give one of them", p->delay.count ? "delay" : "delay_sd");
     if (count == 2 || count == 2 * n || count == 2 * n * n) return STATUS_OK;
     return config_complain(config, "network", "delay_range",
                            "%d value%s; allowed are 2, [low, high], two per source population (%d), or two per projection (%d), row by row, a row for each "
@@ -62,8 +68,7 @@ static status read_matrix(const config *config, const populations_parameters *p,
     result = status_worse(result, check_matrix(config, "weight_cv", &p->weight_cv, n));
     if (p->delay.count) result = status_worse(result, check_matrix(config, "delay", &p->delay, n));
     result = status_worse(result, check_matrix(config, "delay_sd", &p->delay_sd, n));
-    if (result == STATUS_OK && config_given(config, "network", "delay_sd") && !p->delay.count)
-        result = config_complain(config, "network", "delay_sd", "needs delay, the mean");
+    if (result == STATUS_OK && !p->delay.count && any_above(&p->delay_sd)) result = config_complain(config, "network", "delay_sd", "needs delay, the mean");
     if (result != STATUS_OK) return result;
     all->all = memory_new(MEMORY_BUFFERS, (size_t)(n * n), sizeof *all->all);
     for (int target = 0; target < n; target++)

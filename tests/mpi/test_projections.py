@@ -149,6 +149,9 @@ def test_uniform_delays(bench):
     assert set(steps[source >= 40]) == {5, 6, 7} and set(steps[source < 40]) == set(range(10, 21)), (set(steps[source >= 40]), set(steps[source < 40]))
     with open(os.path.join(table, "run.json")) as file:
         assert json.load(file)["exchange_steps"] == 5
+    for out in (matrix, table):  # parameters.yaml of a run gives every key, delay and delay_sd with their defaults, too
+        bench.succeed(["test", out, "--trials", "1"])
+        bench.succeed(["train", "--resume", out, "-P", "learning.loops=5"])
 
 
 def weights_of(bench, name, text, overrides=()):
