@@ -9,6 +9,11 @@
 # By hand a job starts anew each time, under mpirun. In a batch job (jobs/NAME/job.sbatch) it goes on where it was: what is done is skipped, what was stopped
 # is resumed; stopped by its time limit or by SIGUSR1, it puts itself into the queue again, as long as each turn saves something.
 
+# What a script's own head says of it, asked for by --help anywhere on its line: job.sh is read with that line.
+for job_word in "$@"; do
+  if [[ $job_word == --help || $job_word == -h ]]; then sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; exit; fi
+done
+
 # Tools are beside the folder of jobs, or, where that is a copy, with the program.
 for job_tools in "$(dirname "${BASH_SOURCE[0]}")/../tools" "$(dirname "$(realpath "$(command -v "${ENGRAM:-engram}")" 2>/dev/null)")"/../{share/engram/,}tools ''; do
   if [[ -f $job_tools/mpi-env ]]; then break; fi
@@ -197,11 +202,6 @@ job_check() {
 #   job_arguments quick|full [SEEDS] [engram options]       job_begin "$0" 1
 #   job_many FUNCTION <<<"$members"                         job_report FOLDER
 # FUNCTION is called for every line of members, the line's words as its arguments; it calls job_one, and job_test if it likes.
-
-# What a script's own head says of it, asked for by --help anywhere on its line: job.sh is read with that line.
-for job_word in "$@"; do
-  if [[ $job_word == --help || $job_word == -h ]]; then sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; exit; fi
-done
 
 # job_arguments "$@": sets size (quick, the default, or full), seeds (default 5) and options (what is for engram).
 # shellcheck disable=SC2034 # they are for the script

@@ -181,6 +181,8 @@ def test_copied_submit(bench):
             file.write(f"export SBATCH_ACCOUNT={os.path.basename(name)}\n")
     path = os.pathsep.join([bench.work, ENVIRONMENT["PATH"]])
     asked = bench.path("called", "asked")
+    code, text = run_copy(bench, [submit, "--help"], PATH=path)
+    assert code == 0 and "NAME is a folder of jobs/: " in text, (code, text)
     for command, variables, wanted in (([submit, mine + "/", "--ntasks=2", "--", "-P", "a.b=c"], {}, f"site.sh {bench.path('submitted', 'site.sh')} --parsable --ntasks=2 {mine}/job.sbatch -P a.b=c"),
                                        ([submit, "../submitted/two_sets"], {"ENGRAM_SITE": "../other.sh"}, f"other.sh {bench.path('other.sh')} --parsable {mine}/job.sbatch"),
                                        ([submit, "two_sets"], {}, f" {os.path.join(os.path.dirname(submit), 'site.sh')} --parsable {os.path.join(os.path.dirname(submit), 'two_sets')}/job.sbatch")):
