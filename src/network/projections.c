@@ -157,9 +157,10 @@ static status take_delay(const reading *in, const populations_parameters *p, dou
     const bool low = *cell_of(in, DELAY_LOW), high = *cell_of(in, DELAY_HIGH), of_line = *cell_of(in, DELAY) || *cell_of(in, DELAY_SD);
     if (low != high) return complain(in, low ? DELAY_HIGH : DELAY_LOW, "delay_low and delay_high go together");
     if (low && of_line) return complain(in, DELAY_LOW, "a projection has either delay (and delay_sd) or delay_low and delay_high, and this line has both");
-    if (!p->delay.count && *cell_of(in, DELAY_SD) && !*cell_of(in, DELAY))
+    const bool no_mean = !low && !p->delay.count && !*cell_of(in, DELAY);
+    if (no_mean && *cell_of(in, DELAY_SD))
         return complain(in, DELAY_SD, "needs a delay beside it in this line, or network.delay: the deviation is of that mean; network.delay_range has none");
-    if (!p->delay.count && p->delay_sd.values[0] > 0 && !low && !*cell_of(in, DELAY))
+    if (no_mean && p->delay_sd.values[0] > 0)
         return status_fail(STATUS_INPUT, "%s:%lld: needs a delay, or network.delay: network.delay_sd is the deviation of that mean", in->path,
                            (long long)in->table->line[in->row]);
     one->uniform = low;

@@ -242,7 +242,7 @@ static status settle(const plan_options *options, plan *plan) {
     return plan->system->check ? plan->system->check(plan->sizes, plan->ranks.count) : STATUS_OK;
 }
 
-/** Would a file that is to be replaced be one that is read? @param what reads it @return not agreed */
+/** Would a file that is to be replaced be one that is read? @param what it is @param path NULL: there is none @return not agreed */
 static status check_spared(const plan_options *options, const char *what, const char *path) {
     const char *const outputs[] = {options->sbatch, options->csv}, *const names[] = {"--sbatch", "--csv"};
     for (int k = 0; k < 2; k++)
