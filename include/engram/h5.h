@@ -79,11 +79,12 @@ void h5_write(h5_file *file, const char *name, h5_dataset dataset, const void *d
 /** A one-dimensional dataset of texts in UTF-8, of fixed length (that of the longest), padded with zeros. Collective; same on all ranks. */
 void h5_write_texts(h5_file *file, const char *dataset, int count, const char *const *texts);
 
-/** Makes elements @p from .. from+count-1 of this rank's share of a dataset. */
+/** Makes what this rank's share of a dataset has at its indices @p from .. from+count-1 of the divided axis: elements of the dataset's shape, but for @p count
+ *  along that axis (of columns: [rows][count]). */
 typedef void (*h5_make)(void *self, int64_t from, int64_t count, void *elements);
 
-/** As h5_write(), of a one-dimensional dataset that is divided (h5_slice(), h5_neurons()): this rank makes its elements while they are written, a few MiB at a
- *  time and in order. Collective. @param make called with @p self on each rank as often as it needs; must not communicate */
+/** As h5_write(), of a dataset that is divided: this rank makes its share while it is written, some 16 MiB (but whole chunks) at a time and in order.
+ *  Collective. @param make called with @p self on each rank as often as it needs; must not communicate */
 void h5_write_made(h5_file *file, const char *name, h5_dataset dataset, h5_make make, void *self);
 
 /** A one-dimensional dataset of @p total elements that is written piece by piece, without ever being in memory as a whole.

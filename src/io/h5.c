@@ -261,6 +261,12 @@ typedef struct {
     hid_t type; /* of elements in memory */
 } open_set;
 
+/** What makes elements of this rank's share. */
+typedef struct {
+    h5_make make;
+    void *self;
+} h5_maker;
+
 /** The part of it that this rank writes. */
 typedef struct {
     int dimensions;
@@ -352,42 +358,52 @@ void h5_write_texts(h5_file *file, const char *dataset, int count, const char *c
     free(all);
 }
 
-/** Elements to be written at a time: whole chunks. */
-static int64_t piece_of(hid_t properties, size_t element) {
-    hsize_t chunk = 1;
-    int64_t room = STREAM_BYTES / (int64_t)element;
-    if (H5Pget_layout(properties) == H5D_CHUNKED) H5Pget_chunk(properties, 1, &chunk);
-    return (int64_t)chunk < room ? room / (int64_t)chunk * (int64_t)chunk : (int64_t)chunk;
+/** How much of an axis is to be written at a time: whole chunks. @param each bytes of one index of that axis */
+static int64_t piece_of(hid_t properties, int dimensions, int axis, int64_t each) {
+    hsize_t chunk[H5_AXES];
+    int64_t room = STREAM_BYTES / (each > 0 ? each : 1), own = 1;
+    if (H5Pget_layout(properties) == H5D_CHUNKED) H5Pget_chunk(properties, dimensions, chunk), own = (int64_t)chunk[axis];
+    return own < room ? room / own * own : own;
 }
 
-/** Write my pieces, all ranks together as often as the one with most needs. Pieces end at multiples of their length: each chunk is compressed once, but where
- *  ranks meet. */
-static void write_pieces(h5_file *file, const open_set *to, int64_t piece, int64_t first, int64_t mine, h5_make make, void *self) {
+/** Write my share piece by piece along its axis, all ranks together as often as the one with most needs. Pieces end at multiples of their length: each chunk is
+ *  compressed once, but where ranks meet. @param each elements of one index of the axis */
+static void write_pieces(h5_file *file, const open_set *to, const h5_dataset *dataset, int64_t piece, int64_t each, const h5_maker *maker) {
+    const int axis = dataset->axis;
+    const int64_t first = dataset->first, mine = dataset->mine;
     int64_t begun = first / piece, rounds = mine > 0 ? (first + mine - 1) / piece - begun + 1 : 0;
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &rounds, 1, MPI_INT64_T, MPI_MAX, file->context.comm));
-    void *elements = memory_new(MEMORY_OUTPUT, (size_t)(mine < piece ? mine : piece), H5Tget_size(to->type));
+    void *elements = memory_new(MEMORY_OUTPUT, (size_t)((mine < piece ? mine : piece) * each), H5Tget_size(to->type));
+    hsize_t start[H5_AXES] = {0}, extent[H5_AXES];
+    for (int i = 0; i < dataset->dimensions; i++) extent[i] = (hsize_t)dataset->shape[i];
     for (int64_t round = begun; round < begun + rounds && !file->failed; round++) {
         int64_t from = round * piece > first ? round * piece : first, end = (round + 1) * piece < first + mine ? (round + 1) * piece : first + mine;
-        hsize_t start = (hsize_t)from, count = end > from ? (hsize_t)(end - from) : 0;
-        if (count) make(self, from - first, (int64_t)count, elements);
-        worked(file, write_block(file, to, (own_block){1, &start, &count, count == 0}, elements), "cannot write", to->name);
+        start[axis] = (hsize_t)from, extent[axis] = end > from ? (hsize_t)(end - from) : 0;
+        if (end > from) maker->make(maker->self, from - first, end - from, elements);
+        worked(file, write_block(file, to, (own_block){dataset->dimensions, start, extent, end <= from}, elements), "cannot write", to->name);
     }
     memory_free(elements);
 }
 
 void h5_write_made(h5_file *file, const char *name, h5_dataset dataset, h5_make make, void *self) {
     if (file->failed) return;
-    if (dataset.dimensions != 1 || dataset.axis != 0) context_abort("h5_write_made: '%s' is not one divided axis", name);
+    const int dimensions = dataset.dimensions, axis = dataset.axis;
+    if (axis < 0 || dimensions > H5_AXES) context_abort("h5_write_made: '%s' has %d axes, and is divided along axis %d", name, dimensions, axis);
     check_division(file, name, &dataset);
     hid_t type = type_of(dataset.type, false);
     size_t element = H5Tget_size(type);
-    if (!reserve(file, dataset.shape[0] * (int64_t)element)) return;
-    hsize_t length = (hsize_t)dataset.shape[0];
-    hid_t properties = dataset_properties(1, &length, element, dataset.compress), space = H5Screate_simple(1, &length, NULL);
-    int64_t piece = piece_of(properties, element);
+    hsize_t global[H5_AXES];
+    int64_t each = 1;
+    for (int i = 0; i < dimensions; i++) {
+        global[i] = (hsize_t)dataset.shape[i];
+        if (i != axis) each *= dataset.shape[i];
+    }
+    if (!reserve(file, each * dataset.shape[axis] * (int64_t)element)) return;
+    hid_t properties = dataset_properties(dimensions, global, element, dataset.compress), space = H5Screate_simple(dimensions, global, NULL);
+    int64_t piece = piece_of(properties, dimensions, axis, each * (int64_t)element);
     hid_t set = create_dataset(file, name, type_of(dataset.type, true), space, properties);
-    if (worked(file, set, "cannot create dataset", name))
-        write_pieces(file, &(open_set){name, set, space, type}, piece, dataset.first, dataset.mine, make, self);
+    if (worked(file, set, "cannot create dataset", name) && each > 0)
+        write_pieces(file, &(open_set){name, set, space, type}, &dataset, piece, each, &(h5_maker){make, self});
     worked(file, set >= 0 ? H5Dclose(set) : 0, "cannot close dataset", name);
     H5Sclose(space);
 }

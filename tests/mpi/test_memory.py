@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 
+import h5py
 import numpy as np
 
 from engram_test import ENVIRONMENT, MPIRUN, edges, run_tests
@@ -83,6 +84,22 @@ def test_large_network(bench):
     assert np.all(np.bincount(source, minlength=10000) == 1024), np.bincount(source)
 
 
+def test_many_bins(bench):
+    """A PSTH of many bins is written in pieces, of some neurons each: no copy of it is in memory, and nothing is out of place."""
+    overrides = ["targets.duration=500 ms", "test.trials=1", "learning.loops=1"]
+    counts = []
+    for ranks, bin_ms in ((1, 0.1), (3, 0.1), (1, 100)):
+        name = f"bins_{bin_ms:g}"
+        spread = check(bench, name, ranks, [*overrides, f"test.psth_bin={bin_ms} ms"])
+        assert spread["peak"]["max"] - spread["held"]["max"] < 60, f"writing took more than its buffers: {spread}"
+        with h5py.File(bench.path(f"{name}-{ranks}", "test.h5")) as file:
+            rates = file["test/0/psth"]
+            assert rates.shape == (500 / bin_ms, 4096) and rates.attrs["bin_ms"] == bin_ms, rates
+            counts.append(rates[:] * bin_ms / 1000)
+    assert np.all(np.isin(counts[0], (0, 1)) & (counts[0] == counts[1])), "1 and 3 ranks"
+    assert np.allclose(counts[0].reshape(5, 1000, 4096).sum(axis=1), counts[2], rtol=0, atol=1e-9), "not the spikes of wide bins"
+
+
 def test_data_that_is_read(bench):
     """Recordings are not kept once the targets are made of them; edges that were read count while they are there."""
     rates = ["targets.kind=surrogate", "targets.quantity=rate", "targets.bin=1 ms", "targets.length=1 s", "simulation.baseline=100 ms"]
@@ -126,4 +143,4 @@ def test_more_than_the_node_has(bench):
         refused(bench, ranks, overrides, "echo 1000 >/proc/self/oom_score_adj", wanted % text)
 
 
-run_tests([test_sum_is_what_the_process_has, test_large_network, test_data_that_is_read, test_limited_address_space, test_more_than_the_node_has])
+run_tests([test_sum_is_what_the_process_has, test_large_network, test_many_bins, test_data_that_is_read, test_limited_address_space, test_more_than_the_node_has])

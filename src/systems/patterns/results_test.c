@@ -7,15 +7,27 @@
 #include "results_parts.h"
 #include "testing.h"
 
+/** What makes Hz per trial of spikes. */
+typedef struct {
+    const psth *psth;
+    double bin_ms, trials;
+} psth_rates;
+
+static void make_rates(void *self, int64_t from, int64_t count, void *elements) {
+    const psth_rates *rates = self;
+    double *rate = elements;
+    for (int64_t b = 0; b < rates->psth->bins; b++) {
+        const uint32_t *spikes = rates->psth->count + b * rates->psth->mine + from;
+        for (int64_t i = 0; i < count; i++) rate[b * count + i] = spikes[i] * 1000.0 / (rates->bin_ms * rates->trials);
+    }
+}
+
 /** PSTH in Hz per trial: [bins][N]. */
 static void write_psth(const simulation *sim, h5_file *file, const char *name, const test_result *test) {
-    int64_t size = (int64_t)test->psth.bins * sim->part.mine;
-    double *rate = memory_new(MEMORY_BUFFERS, (size_t)size, sizeof(double)), bin_ms = (double)test->psth.bin * sim->dt;
-    for (int64_t k = 0; k < size; k++) rate[k] = test->psth.count[k] * 1000.0 / (bin_ms * test->trials);
-    patterns_write_columns(sim, file, name, test->psth.bins, rate);
+    psth_rates rates = {.psth = &test->psth, .bin_ms = (double)test->psth.bin * sim->dt, .trials = test->trials};
+    h5_write_made(file, name, h5_compressed(h5_columns(H5_FLOAT64, &sim->part, test->psth.bins)), make_rates, &rates);
     h5_attribute_text(file, name, "units", "Hz");
-    h5_attribute(file, name, "bin_ms", H5_FLOAT64, 0, &bin_ms);
-    memory_free(rate);
+    h5_attribute(file, name, "bin_ms", H5_FLOAT64, 0, &rates.bin_ms);
 }
 
 /** Columns [column, column + width) of the record of every trial, times @p scale: [trials], or [trials][width] for a width above 0. */

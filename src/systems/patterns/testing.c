@@ -128,6 +128,13 @@ static void set_times(const spike_deletion *deletion, test_result *result) {
     for (int b = 0; b < result->bins; b++) result->bin_end[b] = spike_deletion_bin_end(deletion, b);
 }
 
+/** Averages in the place of @p sums, which may fill much of the memory. */
+static double *averages(int64_t *sums, size_t size, double scale, int trials) {
+    _Static_assert(sizeof(double) == sizeof *sums, "an average takes the place of a sum");
+    for (size_t k = 0; k < size; k++) memcpy(&sums[k], &(double){(double)sums[k] / scale / trials}, sizeof(double));
+    return (double *)(void *)sums;
+}
+
 /** From sums to averages and scores; takes the sums' arrays. Collective over the group. */
 static void finish_task(const patterns *self, int task, const double *records, test_result *result) {
     const simulation *sim = self->sim;
@@ -136,10 +143,9 @@ static void finish_task(const patterns *self, int task, const double *records, t
     int trials = (int)test->setting.trials;
     size_t mine = (size_t)sim->part.mine, size = (size_t)sim->targets.instants * mine;
     *result = (test_result){.trials = trials, .columns = test->columns, .record = records, .psth = sums->psth, .delete_spike = test->setting.delete_spike,
-                            .average = memory_new(MEMORY_OUTPUT, size, sizeof(double)), .neuron_score = memory_new(MEMORY_OUTPUT, mine, sizeof(double)),
+                            .average = averages(sums->value, size, test->scale, trials), .neuron_score = memory_new(MEMORY_OUTPUT, mine, sizeof(double)),
                             .single_score = memory_new(MEMORY_OUTPUT, mine, sizeof(double))};
-    sums->psth.count = NULL;
-    for (size_t k = 0; k < size; k++) result->average[k] = (double)sums->value[k] / test->scale / trials;
+    sums->psth.count = NULL, sums->value = NULL;
     for (size_t i = 0; i < mine; i++) result->single_score[i] = sums->defined[i] ? (double)sums->score[i] / SCORE_SCALE / (double)sums->defined[i] : NAN;
     sums_clear(sums);
     int64_t neurons = sim->part.total - (sim->perturbation ? sim->perturbation->deleted_neurons : 0);
