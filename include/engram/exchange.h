@@ -24,7 +24,7 @@ int exchange_most_steps(int64_t total);
 
 /** How spikes are exchanged. */
 typedef struct {
-    int64_t total;    /**< neurons of the network, divided as partition.h does */
+    const partition *part; /**< neurons of the network; borrowed for the call */
     int capacity;     /**< spikes of a rank that the first collective has room for, at least 1; grows by itself */
     int steps;        /**< that go at once at most, 1 .. exchange_most_steps() */
     exchange_way way;

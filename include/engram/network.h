@@ -85,7 +85,8 @@ typedef struct network_kind {
 /** All kinds, NULL-terminated; the first is the default. */
 extern const network_kind *const network_kinds[];
 
-/** Build the network that the configuration, resolved, describes. Collective. @return agreed; on failure nothing to free */
+/** Build the network that the configuration, resolved, describes. Collective. @param[in,out] result part, seed and unit are given
+ *  @return agreed; on failure nothing to free */
 status network_build(const context *context, config *config, double dt, double membrane_tau, network *result);
 void network_clear(network *network);
 

@@ -120,8 +120,14 @@ double plan_spike_exchange(const machine *machine, plan_ranks ranks, int64_t neu
 /** Trials of a test between loops by those of the last one. @param validation system_facts.validation */
 double plan_between(const test_settings *test, int64_t validation);
 
+/** Neurons, shared out to ranks. */
+typedef struct {
+    int64_t neurons, ranks;
+    int64_t largest; /**< block */
+} plan_blocks;
+
 /** Bytes that an exchange of spikes holds on a rank, with the blocks of other ranks that only leaders of several nodes have: some tens of bytes a rank of the
  *  job. Those hold 64 KiB more, to hand out. @param spikes of the network that go at once @param steps that go at once */
-double plan_spike_exchange_bytes(int64_t neurons, int64_t ranks, double spikes, int steps, exchange_way way);
+double plan_spike_exchange_bytes(plan_blocks blocks, double spikes, int steps, exchange_way way);
 
 #endif

@@ -9,7 +9,7 @@
 
 struct spike_exchange {
     context context;
-    int64_t total;
+    partition part;
     int32_t first;     /* gid of my first neuron */
     int32_t *spikes;   /* [room] of all ranks, grows */
     int64_t room;
@@ -65,7 +65,7 @@ static void make_runs(spike_exchange *exchange, const int *member_of) {
     for (int rank = 0; rank < ranks; rank++) {
         int member = member_of ? member_of[rank] : rank;
         if (rank > 0 && member == exchange->runs[exchange->run_count - 1].member) exchange->run_count--;
-        exchange->runs[exchange->run_count++] = (block_run){.member = member, .end = partition_first(exchange->total, ranks, rank + 1)};
+        exchange->runs[exchange->run_count++] = (block_run){.member = member, .end = partition_begin(&exchange->part, rank + 1)};
     }
 }
 
@@ -85,7 +85,7 @@ static void make_leaders(spike_exchange *exchange, int capacity, bool leads) {
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_INT, MPI_MAX, context->comm));
     if (leads) {
         int64_t of_node = (int64_t)capacity * largest;
-        exchange->allgather = allgather_new(exchange->leaders, (int)(of_node < exchange->total ? of_node : exchange->total), exchange->shift);
+        exchange->allgather = allgather_new(exchange->leaders, (int)(of_node < exchange->part.total ? of_node : exchange->part.total), exchange->shift);
         make_runs(exchange, member_of);
     }
     memory_free(member_of);
@@ -94,7 +94,7 @@ static void make_leaders(spike_exchange *exchange, int capacity, bool leads) {
 /** The boards of all nodes, or, where one cannot have it, none. @return whether they are there */
 static bool make_boards(spike_exchange *exchange, MPI_Comm node, int nodes) {
     const context *context = &exchange->context;
-    const int64_t room = exchange->steps * ((exchange->total + context->ranks - 1) / context->ranks);
+    const int64_t room = exchange->steps * partition_largest(&exchange->part);
     exchange->board = board_new(node, room, nodes > 1);
     int all = exchange->board != NULL;
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT, MPI_MIN, context->comm));
@@ -127,10 +127,10 @@ static void make_nodes(spike_exchange *exchange, int capacity, MPI_Comm node) {
 static spike_exchange *begin(const context *context, const exchange_setting *setting) {
     spike_exchange *exchange = memory_new(MEMORY_BUFFERS, 1, sizeof *exchange);
     exchange->context = *context;
-    exchange->total = setting->total;
+    exchange->part = *setting->part;
     exchange->steps = setting->steps;
-    exchange->shift = shift_for(setting->total);
-    exchange->first = (int32_t)partition_first(setting->total, context->ranks, context->rank);
+    exchange->shift = shift_for(setting->part->total);
+    exchange->first = (int32_t)setting->part->first;
     exchange->node = exchange->leaders = MPI_COMM_NULL;
     reserve(exchange, 1);
     return exchange;

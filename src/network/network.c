@@ -100,7 +100,7 @@ status network_build(const context *context, config *config, double dt, double m
     const network_kind *kind = network_kinds[config_variant_index(config, "network")];
     uint64_t seed = result->seed;
     const double unit = result->unit;
-    *result = (network){.part = partition_of(context, settings->neurons), .seed = seed, .dt = dt, .unit = unit, .membrane_tau = membrane_tau,
+    *result = (network){.part = result->part, .seed = seed, .dt = dt, .unit = unit, .membrane_tau = membrane_tau,
                         .cells = &settings->cells};
     result->bias = memory_new(MEMORY_STATE, (size_t)result->part.mine, sizeof(double));
     status mine = kind->build(context, config, config_variant(config, "network"), result);

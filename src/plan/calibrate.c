@@ -147,7 +147,8 @@ static double time_exchange(calibration *calibration, const context *ranks, exch
     double seconds[BATCHES];
     int32_t *local = memory_new(MEMORY_BUFFERS, (size_t)capacity + 1, sizeof(int32_t));
     const int32_t *all;
-    const exchange_setting setting = {.total = (int64_t)capacity * ranks->ranks, .capacity = capacity, .steps = 1, .way = way};
+    const partition part = partition_of(ranks, (int64_t)capacity * ranks->ranks);
+    const exchange_setting setting = {.part = &part, .capacity = capacity, .steps = 1, .way = way};
     spike_exchange *exchange = exchange_new(ranks, &setting);
     for (int k = 0; k < spikes; k++) local[k] = k;
     for (int batch = 0; batch < BATCHES; batch++) {

@@ -71,9 +71,9 @@ double plan_spike_exchange(const machine *machine, plan_ranks ranks, int64_t neu
     return seconds;
 }
 
-double plan_spike_exchange_bytes(int64_t neurons, int64_t ranks, double spikes, int steps, exchange_way way) {
-    double count = (double)ranks, unpacked = sizeof(int32_t) * (1.5 * spikes + 64) * (steps > 1 ? 2 : 1); /* as they come, and by step */
-    if (ranks < 2) return sizeof(int32_t) * 64;
-    double blocks = block_bytes(neurons, count, 1) * (1 + count) + (3 * sizeof(int) + 16) * count; /* counts, offsets, what was taken; runs */
-    return unpacked + blocks + (way == EXCHANGE_FLAT ? 0 : (double)exchange_shared_bytes((neurons + ranks - 1) / ranks, steps));
+double plan_spike_exchange_bytes(plan_blocks blocks, double spikes, int steps, exchange_way way) {
+    double count = (double)blocks.ranks, unpacked = sizeof(int32_t) * (1.5 * spikes + 64) * (steps > 1 ? 2 : 1); /* as they come, and by step */
+    if (blocks.ranks < 2) return sizeof(int32_t) * 64;
+    double sent = block_bytes(blocks.neurons, count, 1) * (1 + count) + (3 * sizeof(int) + 16) * count; /* counts, offsets, what was taken; runs */
+    return unpacked + sent + (way == EXCHANGE_FLAT ? 0 : (double)exchange_shared_bytes(blocks.largest, steps));
 }

@@ -77,7 +77,7 @@ static status fill(const target_request *request, const void *raw, void *state, 
     double *x = memory_new(MEMORY_BUFFERS, (size_t)mine, sizeof(double)), *local = memory_new(MEMORY_BUFFERS, (size_t)mine, sizeof(double));
     double *rates = memory_new(MEMORY_BUFFERS, (size_t)request->part.total, sizeof(double));
     int *counts = memory_new(MEMORY_BUFFERS, (size_t)ranks, sizeof(int)), *offsets = memory_new(MEMORY_BUFFERS, (size_t)ranks, sizeof(int));
-    partition_blocks(request->part.total, ranks, counts, offsets);
+    partition_blocks(&request->part, counts, offsets);
     for (int i = 0; i < mine; i++) x[i] = 0.2 * random_uniform(request->seed, RANDOM_TARGET, (uint64_t)(request->part.first + i), (uint64_t)task << 32);
     int64_t settle = llround(p->settle / p->dt), done = 0;
     for (int k = 0; k < request->instants; k++) {

@@ -274,8 +274,8 @@ typedef struct {
 typedef struct { int number, count; } piece;
 
 /** First neuron of a piece of a rank's; that of the next piece is where it ends. */
-static int64_t piece_first(const target_request *request, const recorded_state *state, int rank, int number, int count) {
-    int64_t first = partition_first(request->part.total, state->ranks, rank), next = partition_first(request->part.total, state->ranks, rank + 1);
+static int64_t piece_first(const target_request *request, int rank, int number, int count) {
+    int64_t first = partition_begin(&request->part, rank), next = partition_begin(&request->part, rank + 1);
     return first + (next - first) * number / count;
 }
 
@@ -286,15 +286,15 @@ static routes routes_new(const target_request *request, const recorded_state *st
     for (int u = 0; u < mine_of(state); u++) routes.place[u] = -1;
     for (int to = 0; to < state->ranks; to++) { /* in the order of neurons */
         routes.sent_at[to] = routes.sends;
-        int64_t end = piece_first(request, state, to, piece.number + 1, piece.count);
-        for (int64_t gid = piece_first(request, state, to, piece.number, piece.count); gid < end; gid++) {
+        int64_t end = piece_first(request, to, piece.number + 1, piece.count);
+        for (int64_t gid = piece_first(request, to, piece.number, piece.count); gid < end; gid++) {
             int unit = paired[gid] - first_of(state);
             if (unit >= 0 && unit < mine_of(state)) routes.place[unit] = routes.sends++;
         }
         routes.sent[to] = routes.sends - routes.sent_at[to];
     }
-    int64_t end = piece_first(request, state, state->rank, piece.number + 1, piece.count);
-    for (int64_t gid = piece_first(request, state, state->rank, piece.number, piece.count); gid < end; gid++)
+    int64_t end = piece_first(request, state->rank, piece.number + 1, piece.count);
+    for (int64_t gid = piece_first(request, state->rank, piece.number, piece.count); gid < end; gid++)
         if (paired[gid] >= 0) routes.received[owner_of(state, paired[gid])]++;
     for (int from = 0; from < state->ranks; from++) {
         routes.received_at[from] = routes.receives;
@@ -334,8 +334,8 @@ static void resample(const target_request *request, const recorded_state *state,
 static void fill_piece(const target_request *request, const recorded_state *state, int task, const int32_t *paired, piece piece, double *rows) {
     routes routes = routes_new(request, state, paired, piece);
     double *received = exchange_series(request, state, &routes, task);
-    int64_t end = piece_first(request, state, state->rank, piece.number + 1, piece.count);
-    for (int64_t gid = piece_first(request, state, state->rank, piece.number, piece.count); gid < end; gid++) {
+    int64_t end = piece_first(request, state->rank, piece.number + 1, piece.count);
+    for (int64_t gid = piece_first(request, state->rank, piece.number, piece.count); gid < end; gid++) {
         if (paired[gid] < 0) continue;
         int64_t place = routes.received_at[owner_of(state, paired[gid])]++;
         resample(request, state, received + place * state->table.times, 1, rows + (gid - request->part.first));

@@ -129,7 +129,7 @@ static void convert_rates(target_request *request, targets *targets, int form, c
 /** Rank that holds neuron 0; ranks before it have no neurons. */
 static int rank_of_first_neuron(const partition *part) {
     int rank = 0;
-    while (partition_first(part->total, part->ranks, rank + 1) == 0) rank++;
+    while (partition_begin(part, rank + 1) == 0) rank++;
     return rank;
 }
 

@@ -35,6 +35,34 @@ static void test_partition(const context *job) {
     }
 }
 
+/* Blocks of equal size, or of very different ones, some of them empty: bounds[rank], if uneven. */
+enum { RANKS_MOST = 64 };
+static int uneven;
+static int64_t bounds[RANKS_MOST + 1];
+
+static partition part_of(const context *job, int64_t total) {
+    const int ranks = job->ranks;
+    for (int rank = 0; rank <= ranks; rank++) bounds[rank] = rank % 3 == 2 && rank < ranks ? bounds[rank - 1] : total * rank * rank / (ranks * ranks);
+    return partition_by(job, total, uneven ? bounds : NULL);
+}
+
+static void test_uneven_partition(const context *job) {
+    const int64_t total = 1003;
+    int counts[RANKS_MOST], offsets[RANKS_MOST];
+    int64_t largest = 0, sum = 0;
+    uneven = 1;
+    const partition part = part_of(job, total);
+    uneven = 0;
+    partition_blocks(&part, counts, offsets);
+    for (int rank = 0; rank < job->ranks; rank++) {
+        CHECK(job, offsets[rank] == sum && offsets[rank] == partition_begin(&part, rank));
+        sum += counts[rank];
+        if (counts[rank] > largest) largest = counts[rank];
+    }
+    CHECK(job, sum == total && partition_largest(&part) == largest);
+    CHECK(job, part.first == offsets[job->rank] && part.mine == counts[job->rank] && part.total == total && part.ranks == job->ranks);
+}
+
 /** Does this neuron fire in this step? Blocks of neurons are silent or busy together, so that ranks differ. */
 static int fires(int64_t gid, int64_t total, int step) {
     static const double rates[] = {0, 0.02, 0.4, 1};
@@ -64,7 +92,8 @@ static int node_of(int way, int rank, int ranks) {
 }
 
 static spike_exchange *new_exchange_of(const context *job, int64_t total, int capacity, int steps, int way) {
-    const exchange_setting setting = {.total = total, .capacity = capacity, .steps = steps, .way = way == FLAT ? EXCHANGE_FLAT : EXCHANGE_NODES};
+    const partition part = part_of(job, total);
+    const exchange_setting setting = {.part = &part, .capacity = capacity, .steps = steps, .way = way == FLAT ? EXCHANGE_FLAT : EXCHANGE_NODES};
     return way == FLAT || way == NODES ? exchange_new(job, &setting) : exchange_new_on(job, &setting, node_of(way, job->rank, job->ranks));
 }
 
@@ -114,10 +143,11 @@ static void truth_clear(truth *truth) {
 }
 
 static void find_truth(truth *truth, const context *job, int64_t total, int step) {
+    const partition part = part_of(job, total);
     truth->all = 0;
     truth->raised = 0;
     for (int rank = 0; rank < job->ranks; rank++) {
-        int64_t first = partition_first(total, job->ranks, rank), end = partition_first(total, job->ranks, rank + 1);
+        int64_t first = partition_begin(&part, rank), end = partition_begin(&part, rank + 1);
         int before = truth->all;
         for (int64_t gid = first; gid < end; gid++) {
             if (!fires(gid, total, step)) continue;
@@ -289,7 +319,9 @@ static void test_exchange(const context *job) {
 /** The static network of a configuration as this job divides it. */
 static network build(const context *job, config *config) {
     network result = {.seed = 11};
-    CHECK(job, network_resolve(job, config, 0.1) == STATUS_OK && network_build(job, config, 0.1, 10, &result) == STATUS_OK);
+    CHECK(job, network_resolve(job, config, 0.1) == STATUS_OK);
+    result.part = partition_of(job, ((const network_settings *)config_common(config, "network"))->neurons);
+    CHECK(job, network_build(job, config, 0.1, 10, &result) == STATUS_OK);
     return result;
 }
 
@@ -402,12 +434,16 @@ int main(int argc, char **argv) {
     MPI_Init(&argc, &argv);
     context job = context_of(MPI_COMM_WORLD);
     test_partition(&job);
-    test_exchange(&job);
+    test_uneven_partition(&job);
+    for (uneven = 0; uneven < 2; uneven++) {
+        test_exchange(&job);
+        test_many_steps(&job);
+        test_steps_at_once(&job);
+        test_parts(&job);
+    }
+    uneven = 0;
     test_bursts(&job);
     test_nodes(&job);
-    test_many_steps(&job);
-    test_steps_at_once(&job);
-    test_parts(&job);
     test_networks(&job);
     MPI_Allreduce(MPI_IN_PLACE, &failures, 1, MPI_INT, MPI_SUM, job.comm);
     if (job.rank == 0) printf("test_exchange: %d ranks, %d failures\n", job.ranks, failures);

@@ -9,7 +9,7 @@ double *weights_gather(const balanced *b, int columns, const double *mine) {
     const int ranks = b->context.ranks;
     double *all = memory_new(MEMORY_BUFFERS, (size_t)(b->part.total * columns), sizeof(double));
     int *counts = memory_new(MEMORY_BUFFERS, (size_t)ranks, sizeof(int)), *offsets = memory_new(MEMORY_BUFFERS, (size_t)ranks, sizeof(int));
-    partition_blocks(b->part.total, ranks, counts, offsets);
+    partition_blocks(&b->part, counts, offsets);
     for (int r = 0; r < ranks; r++) counts[r] *= columns, offsets[r] *= columns;
     CHECK_MPI(MPI_Allgatherv(mine, b->part.mine * columns, MPI_DOUBLE, all, counts, offsets, MPI_DOUBLE, b->context.comm));
     memory_free(counts), memory_free(offsets);

@@ -21,7 +21,7 @@ unsigned gather_rows(dendritic *d, const double *own, double *whole, unsigned bi
         memmove(whole, own, (size_t)d->part.mine * sizeof(double));
         return bits;
     }
-    partition_blocks(d->part.total, ranks, d->counts, d->offsets);
+    partition_blocks(&d->part, d->counts, d->offsets);
     memcpy(d->sent + 1, own, (size_t)d->part.mine * sizeof(double));
     for (int rank = 0; rank < ranks; rank++) d->offsets[rank] += rank, d->counts[rank]++;
     bits = gather(d, d->part.mine, bits);

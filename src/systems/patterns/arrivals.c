@@ -29,7 +29,7 @@ void arrivals_make(simulation *sim) {
     arrivals->units = memory_new(MEMORY_BUFFERS, (size_t)most, sizeof(int));
     arrivals->heard = memory_new(MEMORY_BUFFERS, (size_t)most, sizeof(int));
     const added_simulation *settings = config_added(sim->config, "simulation");
-    sim->exchange = exchange_new(&sim->context, &(exchange_setting){.total = sim->part.total, .steps = most, .way = (exchange_way)settings->exchange,
+    sim->exchange = exchange_new(&sim->context, &(exchange_setting){.part = &sim->part, .steps = most, .way = (exchange_way)settings->exchange,
                                                                     .capacity = 16 + (int)(sim->part.total / sim->context.ranks / 100)});
 }
 

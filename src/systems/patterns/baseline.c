@@ -61,7 +61,7 @@ static double *sd_by_population(const simulation *sim, const baseline_watch *wat
 static void gather_activity(const simulation *sim, const uint32_t *mine, uint32_t *all) {
     int ranks = sim->context.ranks;
     int *counts = memory_new(MEMORY_BUFFERS, (size_t)ranks, sizeof(int)), *offsets = memory_new(MEMORY_BUFFERS, (size_t)ranks, sizeof(int));
-    partition_blocks(sim->part.total, ranks, counts, offsets);
+    partition_blocks(&sim->part, counts, offsets);
     CHECK_MPI(MPI_Allgatherv(mine, sim->part.mine, MPI_UINT32_T, all, counts, offsets, MPI_UINT32_T, sim->context.comm));
     memory_free(counts);
     memory_free(offsets);

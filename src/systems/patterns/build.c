@@ -7,6 +7,7 @@
 #include "engram/memory.h"
 #include "engram/random.h"
 #include "perturbation.h"
+#include "share.h"
 #include "stretch.h"
 #include "tracker.h"
 
@@ -72,7 +73,7 @@ static status check_rate_form(const simulation *sim) {
 
 static void make_neurons(simulation *sim) {
     const network_settings *network = config_common(sim->config, "network");
-    sim->part = partition_of(&sim->context, network->neurons);
+    sim->part = sim->frozen ? partition_of(&sim->context, network->neurons) : share_part(&sim->context, sim->config, &sim->bounds);
     sim->neurons = neurons_new(neuron_models[config_variant_index(sim->config, "neuron")], config_variant(sim->config, "neuron"), sim->part, network->cells,
                                sim->dt, sim->seed);
     size_t mine = (size_t)sim->part.mine;
@@ -377,6 +378,7 @@ status simulation_build(const system_setting *setting, simulation **result) {
     sim->rule = learning_rules[config_variant_index(config, "learning")];
     make_neurons(sim);
     resolve_auto(sim);
+    sim->network.part = sim->part;
     sim->network.seed = sim->seed;
     sim->network.unit = time_unit(sim);
     status checked = status_agree(context, check_rate_form(sim));
@@ -412,6 +414,7 @@ void simulation_free(simulation *sim) {
     network_clear(&sim->network);
     neurons_free(sim->neurons);
     memory_free(sim->trained);
+    memory_free(sim->bounds);
     memory_free(sim->population_sd);
     memory_free(sim->tau);
     memory_free(sim->current_noise), memory_free(sim->current_noise_single);

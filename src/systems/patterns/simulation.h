@@ -31,6 +31,7 @@ typedef struct simulation {
     bool dry;               /**< build only: trials run no step, so what the baseline run measures is 0 */
     bool frozen;            /**< weights stay as they are: no learning rule, hence no P */
     partition part;
+    int64_t *bounds;        /**< owned, of part: share.h */
     network network;
     neurons *neurons;
     plastic_synapses *plastic;

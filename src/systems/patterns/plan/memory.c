@@ -175,7 +175,8 @@ void patterns_memory(const void *sizes, int64_t ranks, double rate, plan_bytes *
     held[MEMORY_STATE] = bytes_of_state(network, mine) + bytes_of_flight(network, &share, spikes);
     held[MEMORY_TARGETS] = bytes_of_targets(network, mine);
     held[MEMORY_BUFFERS] = 4 * mine + 4 * sources + store.buffers;
-    held[MEMORY_BUFFERS] += plan_spike_exchange_bytes(network->neurons, ranks, network->at_once * spikes, network->at_once, network->exchange);
+    const plan_blocks blocks = {network->neurons, ranks, share.mine};
+    held[MEMORY_BUFFERS] += plan_spike_exchange_bytes(blocks, network->at_once * spikes, network->at_once, network->exchange);
     held[MEMORY_OUTPUT] = bytes_of_output(network, mine);
     bytes->building = bytes_while_built(network, &share, held, store.building);
     bytes->writing = bytes_to_write(network, ranks);

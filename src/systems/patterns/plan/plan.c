@@ -5,20 +5,22 @@
 #include "costs.h"
 #include "sizes.h"
 
+static void close_sizes(void *sizes) {
+    plan_network *network = sizes;
+    share_clear(&network->costs);
+    memory_free(network);
+}
+
 static status open_sizes(const context *context, config *config, void **sizes) {
     plan_network *network = memory_new(MEMORY_BUFFERS, 1, sizeof *network);
     status result = plan_read(context, config, network);
     if (result == STATUS_OK) {
         *sizes = network;
     } else {
-        memory_free(network);
+        close_sizes(network);
         *sizes = NULL;
     }
     return result;
-}
-
-static void close_sizes(void *sizes) {
-    memory_free(sizes);
 }
 
 static void facts(const void *sizes, plan_facts *facts) {

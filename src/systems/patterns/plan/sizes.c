@@ -40,7 +40,6 @@ static void read_neurons(config *config, plan_network *network) {
     network->model = neuron_models[config_variant_index(config, "neuron")];
     network->neurons = settings->neurons;
     network->cells = &settings->cells;
-    network->learns = settings->learns;
     neurons none = {.model = network->model, .part = {.total = settings->neurons, .ranks = 1}, .cells = settings->cells, .dt = simulation->dt,
                     .seed = (uint64_t)simulation->seed, .parameters = config_variant(config, "neuron")};
     network->single = network->model->single && network->model->single(config_variant(config, "neuron"));
@@ -191,7 +190,11 @@ status plan_read(const context *context, config *config, plan_network *network) 
     *network = (plan_network){0};
     read_neurons(config, network);
     status result = read_synapses(config, network);
-    if (result == STATUS_OK) result = read_targets(context, config, network);
+    if (result == STATUS_OK) {
+        const share_sizes sizes = {network->network, network->plastic, network->rule, network->inputs};
+        network->costs = share_read(config, &sizes);
+        result = read_targets(context, config, network);
+    }
     if (result == STATUS_OK) result = read_times(config, network);
     if (result == STATUS_OK && network->rule.store && network->trained * (network->inputs > 0) == 0)
         result = config_complain(config, "plastic", "kind", "leaves no neuron to train; give learning.rule: none to simulate only");
@@ -222,50 +225,26 @@ plan_share plan_share_mean(const plan_network *network, int64_t ranks) {
     return share_of(network, ranks, (double)network->neurons / parts, (double)network->trained / parts);
 }
 
-/** Static inputs of the neurons of the rank that has most of them. */
-static double most_inputs(const plan_network *network, int64_t ranks) {
-    const cells *cells = network->cells;
-    const double *inputs = network->network.population_inputs;
-    double most = 0;
-    for (int64_t rank = 0; rank < ranks && inputs; rank++) {
-        const int64_t first = partition_first(network->neurons, (int)ranks, (int)rank), past = partition_first(network->neurons, (int)ranks, (int)rank + 1);
-        double sum = 0;
-        for (int p = 0; p < cells->populations; p++) {
-            const int64_t from = first > cells->border[p] ? first : cells->border[p], to = past < cells->border[p + 1] ? past : cells->border[p + 1];
-            if (from < to) sum += (double)(to - from) * inputs[p];
-        }
-        most = fmax(most, sum);
-    }
+/** What the ranks have that have most, if neurons are shared out as the run does it: where populations learn, one rank may have all that do. */
+static share_most most_of(const plan_network *network, int64_t ranks) {
+    int64_t *bounds = memory_new(MEMORY_BUFFERS, (size_t)ranks + 1, sizeof *bounds);
+    share_out(&network->costs, ranks, bounds);
+    const share_most most = share_find_most(&network->costs, ranks, bounds);
+    memory_free(bounds);
     return most;
 }
 
-/** Trained neurons of the rank that has most of them, where populations learn: one rank may have all. */
-static double most_trained(const plan_network *network, int64_t ranks) {
-    const cells *cells = network->cells;
-    int64_t most = 0, all = 0;
-    for (int p = 0; p < cells->populations; p++) all += network->learns[p] ? cells->border[p + 1] - cells->border[p] : 0;
-    for (int64_t rank = 0; rank < ranks; rank++) {
-        const int64_t first = partition_first(network->neurons, (int)ranks, (int)rank), past = partition_first(network->neurons, (int)ranks, (int)rank + 1);
-        int64_t some = 0;
-        for (int p = 0; p < cells->populations; p++) {
-            const int64_t from = first > cells->border[p] ? first : cells->border[p], to = past < cells->border[p + 1] ? past : cells->border[p + 1];
-            if (network->learns[p] && from < to) some += to - from;
-        }
-        if (some > most) most = some;
-    }
-    return all ? (double)most * (double)network->trained / (double)all : 0; /* those without a unit do not learn */
-}
-
 plan_share plan_share_of(const plan_network *network, int64_t ranks) {
-    int64_t mine = (network->neurons + ranks - 1) / ranks;
+    const share_most most = most_of(network, ranks);
+    const int64_t mine = most.neurons;
     double rows = network->trained_first ? (double)(network->trained < mine ? network->trained : mine)
                                          : fmin((double)mine, ceil((double)network->trained / (double)network->neurons * (double)mine));
-    if (network->learns) rows = fmin((double)mine, ceil(most_trained(network, ranks)));
+    const double of_apart = network->costs.apart > 0 ? (double)network->trained / network->costs.apart : 0; /* those without a unit do not learn */
+    if (of_apart > 0) rows = fmin((double)mine, ceil(most.learning * of_apart));
     plan_share share = share_of(network, ranks, (double)mine, rows);
     if (network->network.population_inputs && share.static_inputs > 0) {
-        const double most = most_inputs(network, ranks);
-        share.static_synapses *= most / share.static_inputs;
-        share.static_inputs = most;
+        share.static_synapses *= most.inputs / share.static_inputs;
+        share.static_inputs = most.inputs;
     }
     if (network->plastic.takes_static && network->trained < network->neurons) { /* the rank with most static synapses is another */
         double untrained = fmin((double)mine, (double)(network->neurons - network->trained));

@@ -5,6 +5,7 @@
 #include "engram/blocks.h"
 #include "engram/plan.h"
 #include "engram/test_settings.h"
+#include "../share.h"
 #include "../tracker.h"
 
 /** A network as the configuration describes it. */
@@ -50,7 +51,7 @@ typedef struct {
     const test_settings *test;
     int longest;               /**< delay of any synapse, in steps */
     int at_once;               /**< steps whose spikes are exchanged at once, on more than one rank */
-    const uint8_t *learns; /**< [cells.populations] those that plastic.trained names, borrowed from the settings; NULL: it names none */
+    share_costs costs;         /**< how neurons are shared out; owned */
 } plan_network;
 
 /** Read what is wanted of the configuration and of the files that it names: recorded targets, sizes of edge files. @return not agreed */

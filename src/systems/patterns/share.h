@@ -1,0 +1,56 @@
+/* How neurons are shared out to ranks, in contiguous blocks (partition.h).
+ *
+ * Ranks meet at every step, so a loop takes as long as the rank that has most to do in a plain step, and as the one that has most to learn. Blocks of equal
+ * size give both their least where all neurons learn, or those that do are spread. Where these have gids side by side (populations that plastic.trained names;
+ * excitatory neurons), a few ranks would have all of learning: then they get smaller blocks, and the others larger ones. Results do not depend on it. */
+#ifndef ENGRAM_PATTERNS_SHARE_H
+#define ENGRAM_PATTERNS_SHARE_H
+
+#include "engram/config.h"
+#include "engram/network.h"
+#include "engram/partition.h"
+#include "engram/rule.h"
+
+/** Neurons that are alike, up to the gid before @p end, from the end of those before. */
+typedef struct {
+    int64_t end;
+    double inputs; /**< static inputs of one, mean */
+    bool learns;
+} share_stretch;
+
+/** What sharing out goes by; the same on all ranks. */
+typedef struct {
+    int count;
+    share_stretch *stretch;       /**< [count] owned */
+    double neuron, input, learns; /**< ns a step, roughly: of a neuron, more for each static input, more where it learns */
+    double apart;                 /**< neurons of stretches that learn, where others do not; else 0 */
+    bool uneven;                  /**< are blocks of other sizes to be looked for? */
+} share_costs;
+
+/** How large things will be. */
+typedef struct {
+    network_size network;
+    plastic_size plastic;
+    rule_size rule;
+    double inputs; /**< plastic inputs of a neuron that learns, feed-forward ones among them */
+} share_sizes;
+
+/** From a configuration that is resolved. Not collective. @return owned arrays, share_clear() */
+share_costs share_read(config *config, const share_sizes *sizes);
+void share_clear(share_costs *costs);
+
+/** First gids of the blocks of @p ranks ranks, and the number of neurons behind them. Not collective. @param[out] bounds [ranks + 1] */
+void share_out(const share_costs *costs, int64_t ranks, int64_t *bounds);
+
+/** What the fullest of some blocks have. */
+typedef struct {
+    int64_t neurons;
+    double inputs, learning; /**< static inputs; neurons of stretches that learn */
+} share_most;
+share_most share_find_most(const share_costs *costs, int64_t ranks, const int64_t *bounds);
+
+/** My block, and where those of others begin. Collective.
+ *  @param[out] bounds owned, memory_free(): partitions point to it; NULL: blocks of equal size */
+partition share_part(const context *context, config *config, int64_t **bounds);
+
+#endif
