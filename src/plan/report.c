@@ -82,10 +82,10 @@ static void print_memory(const context *context, const plan *plan) {
     plan_memory bytes = plan_memory_of(plan, plan->ranks.count);
     int64_t here = ranks_of_node(plan);
     print_memory_row(context, "  largest of a rank", &bytes, 1);
-    snprintf(whose, sizeof whose, "  a node, %lld rank%s", (long long)here, here > 1 ? "s" : "");
+    snprintf(whose, sizeof whose, "  a node, %lld such rank%s", (long long)here, here > 1 ? "s" : "");
     print_memory_row(context, whose, &bytes, (double)here);
     if (plan->nodes > 1) {
-        snprintf(whose, sizeof whose, "  %lld ranks", (long long)plan->ranks.count);
+        snprintf(whose, sizeof whose, "  %lld such ranks", (long long)plan->ranks.count);
         print_memory_row(context, whose, &bytes, (double)plan->ranks.count);
     }
 }
