@@ -319,7 +319,7 @@ def test_job_script(bench):
     config, script = bench.config("job's.yaml", "learning: {loops: 20}\n"), bench.path("job.sbatch")
     arguments = ["plan", config, "--ranks", "96", "--ranks-per-node", "48", "--sbatch", script, "-o", "results", "-P", "learning.lambda=0.5"]
     text = bench.succeed(arguments)
-    peak = float(next(line for line in text.splitlines() if line.startswith("  a node, 48 ranks")).split()[-1])
+    peak = float(next(line for line in text.splitlines() if line.startswith("  a node, 48 such ranks")).split()[-1])
     with open(script) as file:
         lines = file.read().splitlines()
     for line in ("#SBATCH --nodes=2", "#SBATCH --ntasks=96", "#SBATCH --ntasks-per-node=48"):
