@@ -119,6 +119,31 @@ def test_results_spare_what_is_read(bench):
     expect(bench, ["test", out, "--trials", "1", "--quiet", "--overwrite"], 0)
 
 
+def test_results_of_training_stay(bench):
+    """A test.h5 that the training wrote is its own as long as no test.json of engram test is beside it, by whatever name it is called; so are the files of another run, for all commands that write one."""
+    config, out, other, link = bench.config("safe.yaml", TEXT), bench.path("kept"), bench.path("kept_other"), bench.path("kept_link")
+    for folder in (out, other):
+        expect(bench, ["train", config, "-o", folder, "--quiet", "-P", "test.trials=1"], 0)
+    os.symlink(out, link)
+    before = content(out), content(other)
+    for number, where in enumerate((None, os.path.join(out, "test.h5"), os.path.join(link, "test.h5"), os.path.join(out, "checkpoint", "..", "test.h5"), os.path.join(other, "test.h5"))):
+        for more in ([], ["--overwrite"]):
+            expect(bench, ["test", out, "--trials", "2", *more, *(["-o", where] if where else [])], 2, "is what the training wrote", ranks=1 + (number == 0))
+    for name in ("spikes.h5", "run.h5", "targets.h5", "checkpoint/loop-0000000002.h5", "checkpoint/test.h5"):
+        expect(bench, ["test", out, "--overwrite", "-o", os.path.join(other, name)], 2, f"a file of the training in {other}")
+    for words in (["plan", config, "--ranks", "1", "--csv", os.path.join(link, "metrics.csv")], ["plan", config, "--ranks", "1", "--sbatch", os.path.join(out, "run.json")],
+                  ["calibrate", "--quick", "-o", os.path.join(out, "parameters.yaml")]):
+        expect(bench, [*words, "--overwrite"], 2, "has the name or the place of a file of the run in")
+    expect(bench, ["plan", config, "--ranks", "1", "--csv", os.path.join(out, "same"), "--sbatch", os.path.join(link, "same")], 2, "--sbatch and --csv name the same file")
+    assert (content(out), content(other)) == before
+    os.rename(os.path.join(out, "test.h5"), os.path.join(out, "trained.h5"))
+    for more in ([], ["--overwrite"]):  # its own results engram test replaces
+        expect(bench, ["test", out, "--trials", "2", "--quiet", *more], 0)
+    said = expect(bench, ["train", "--resume", out, "-P", "learning.loops=3"], 0)  # a training that goes on tests again
+    assert "test.json of an earlier engram test is removed" in said and not os.path.exists(os.path.join(out, "test.json")), said
+    expect(bench, ["test", out, "--overwrite"], 2, "is what the training wrote")
+
+
 def test_names(bench):
     """What only a shell expands is refused and made nowhere; a path may be as long as the system has them."""
     config = bench.config("safe.yaml", TEXT)
@@ -267,4 +292,4 @@ echo "$job_code/$job_stopped"'''
         assert done.stdout.strip() == said, (launcher, code, why, done.stdout, done.stderr)
 
 
-run_tests([test_overwrite_removes_its_own, test_links_and_pipes, test_folders_in_the_way, test_results_spare_what_is_read, test_names, test_semaphores_of_the_dead, test_vanished, test_stop_file, test_lock_that_fails, test_no_shared_memory, test_job_script, test_jobs_believe_run_json])
+run_tests([test_overwrite_removes_its_own, test_links_and_pipes, test_folders_in_the_way, test_results_spare_what_is_read, test_results_of_training_stay, test_names, test_semaphores_of_the_dead, test_vanished, test_stop_file, test_lock_that_fails, test_no_shared_memory, test_job_script, test_jobs_believe_run_json])

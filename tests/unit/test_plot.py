@@ -358,7 +358,7 @@ def check_deleted_in_sample(bench, system):
     for panel in (plot_gradient.sample, plot_gradient.rates):
         figure, artists = drawn(Run(out), panel)
         assert not any("deleted" in text for text in [*artists, *texts(figure)]), texts(figure)
-    bench.succeed(["test", out, "--overwrite", "--delete-neurons", "0.4"])
+    bench.succeed(["test", bench.make_room(out), "--overwrite", "--delete-neurons", "0.4"])
     deleted = np.flatnonzero(load(out).test["deleted"])
     assert len(deleted) == 5, deleted
     figure, artists = drawn(Run(out), plot_gradient.sample)
@@ -378,7 +378,7 @@ def check_deleted_in_sample(bench, system):
 def check_deleted_left_out(bench):
     """Rates of dendritic networks are of neurons that may fire."""
     out = bench.train(bench.config("dendritic.yaml", OTHERS["dendritic"]), "lesioned_dendritic")
-    bench.succeed(["test", out, "--overwrite", "--delete-neurons", "0.3"])
+    bench.succeed(["test", bench.make_room(out), "--overwrite", "--delete-neurons", "0.3"])
     assert load(out).test["deleted"].sum() == 3 and load(out).test[0]["rate_hz"][load(out).test["deleted"] == 1].max() == 0
     figure, _ = drawn(Run(out), plot_dendritic.rates)
     assert any(text.startswith("7 neurons, mean") for text in texts(figure)) and any("without 3 deleted neurons" in text.replace("\n", " ") for text in texts(figure)), texts(figure)
@@ -403,7 +403,7 @@ def test_deleted(bench):
     for panel in (plot_units.trials, plot_units.tested_rates):  # without rasters.h5: loops, and a test of the whole network
         figure, artists = drawn(Run(recorded(bench)), panel, chosen)
         assert not any("deleted" in text for text in [*artists, *texts(figure)]), texts(figure)
-    bench.succeed(["test", out, "--trials", "5", "--overwrite", "--delete-neurons", "0.5"])
+    bench.succeed(["test", bench.make_room(out), "--trials", "5", "--overwrite", "--delete-neurons", "0.5"])
     figure, artists = drawn(Run(out), plot_units.tested_rates, chosen)
     assert {name for name in artists if name.startswith("deleted")} == wanted and "deleted (8 of 16 neurons)" in texts(figure), texts(figure)
     check_deleted_drives(bench, out, deleted, pairs)
@@ -415,7 +415,7 @@ def test_deleted(bench):
     out = bench.train(bench.config("balanced.yaml", OTHERS["balanced"]), "lesioned_balanced")
     figure, artists = drawn(Run(out), plot_balanced.raster)
     assert not any(name.startswith("deleted") for name in artists) and not any("deleted" in text for text in texts(figure)), texts(figure)
-    bench.succeed(["test", out, "--overwrite", "--delete-neurons", "0.25"])
+    bench.succeed(["test", bench.make_room(out), "--overwrite", "--delete-neurons", "0.25"])
     silent = np.flatnonzero(np.isnan(engram_test.read(out, "test.h5", "test/0/rate")))
     assert list(silent) == list(np.flatnonzero(load(out).test["deleted"]))
     fired = engram_test.read(out, "test.h5", "test/0/spikes/node_ids").astype(int)
@@ -636,7 +636,7 @@ def test_other_systems(bench):
 def test_tuning(bench):
     """Curves fill their axes, for the legend is above them, in one line: neurons by number, from left to right, and the mean."""
     tuned = shutil.copytree(bench.path("balanced"), bench.path("tuned"))
-    bench.succeed(["test", tuned, "--overwrite", "--trials", "1", "-P", "protocol.tuning=on"])
+    bench.succeed(["test", bench.make_room(tuned), "--overwrite", "--trials", "1", "-P", "protocol.tuning=on"])
     for width in (89, 140):
         with plt.rc_context(style()):
             panel = plot_balanced.tuning(Run(tuned), options())
