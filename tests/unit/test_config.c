@@ -515,7 +515,7 @@ static void test_files(void **state) {
     read_path(folder, NULL, SECTIONS);
     expect_printed("is a folder, not a parameter file");
     read_path("/dev/zero", NULL, SECTIONS);
-    assert_string_equal(last.printed, "engram: error: '/dev/zero' is not a regular file\n");
+    assert_string_equal(last.printed, "engram: error: '/dev/zero' is not a regular file, as a parameter file is\n");
 }
 
 static void test_several_mistakes(void **state) {
