@@ -146,15 +146,15 @@ status file_check_output(const char *path) {
 }
 
 const char *file_unexpanded(const char *path) {
-    if (path[0] == '~') return "begins with '~', which only a shell expands";
+    if (path[0] == '~') return "begins with '~', which only a shell expands; write it in full (or ./~ for a name that begins so)";
     for (const char *at = strchr(path, '$'); at; at = strchr(at + 1, '$'))
-        if (at[1] && (isalpha((unsigned char)at[1]) || strchr("_{(", at[1])) && !file_exists(path)) return "has a variable in it, which only a shell expands";
+        if (at[1] && (isalpha((unsigned char)at[1]) || strchr("_{(", at[1])) && !file_exists(path)) return "has a variable in it, which only a shell expands; write it in full";
     return NULL;
 }
 
 status file_check_name(const char *what, const char *path) {
     const char *why = path ? file_unexpanded(path) : NULL;
-    return why ? status_fail(STATUS_INPUT, "%s %s: %s; write it in full (or ./~ for a name that begins so)", what, path, why) : STATUS_OK;
+    return why ? status_fail(STATUS_INPUT, "%s %s: %s", what, path, why) : STATUS_OK;
 }
 
 status file_seen_by_all(const context *context, const char *what, const char *path) {

@@ -284,10 +284,16 @@ status results_check_directory(const config *config, const char *given) {
     static const char longest[] = "/checkpoint/spikes-0000000000-0000000000.h5.part";
     struct config *own = (struct config *)(uintptr_t)config;
     const char *name = given ? given : ((const output_settings *)config_common(own, "output"))->directory, *why = file_unexpanded(name);
-    if (!why && strlen(name) + strlen(longest) >= PATH_MAX) why = "is too long for the names of what is written there";
+    const size_t bytes = strlen(name), most = PATH_MAX - sizeof longest;
+    const char *more = bytes > 200 ? "..." : "";
+    char much[160];
+    if (!why && bytes > most) {
+        snprintf(much, sizeof much, "is too long: it has %zu bytes, of which what is written there leaves it %zu; give a shorter name", bytes, most);
+        why = much;
+    }
     if (!why) return STATUS_OK;
-    if (given) return status_fail(STATUS_INPUT, "output directory %s: %s; write it in full (or ./~ for a name that begins so)", name, why);
-    return config_complain(own, "output", "directory", "'%s' %s; write it in full (or ./~ for a name that begins so)", name, why);
+    if (given) return status_fail(STATUS_INPUT, "output directory %.200s%s: %s", name, more, why);
+    return config_complain(own, "output", "directory", "'%.200s%s' %s", name, more, why);
 }
 
 status results_open(const context *context, char *directory, const results_begin *with, results *results) {

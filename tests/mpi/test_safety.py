@@ -154,7 +154,10 @@ def test_names(bench):
     out = bench.path("long", "d" * 200, "e" * 200)
     expect(bench, ["train", config, "-o", out, "--quiet"], 0, ranks=2)
     expect(bench, ["test", out, "--trials", "1", "--quiet", "-o", os.path.join(out, "f" * 230 + ".h5")], 0)
-    expect(bench, ["train", config, "-o", "g/" * 2040], 2, "too long")
+    for words in (["train", config, "-o", "g/" * 2040], ["train", config, "-P", f"output.directory={'g/' * 2040}"], ["plan", config, "--sbatch", bench.path("long.sbatch"), "-o", "g/" * 2040]):
+        said = expect(bench, words, 2, "is too long: it has 4080 bytes", "give a shorter name")
+        assert "./~" not in said and len(said) < 10000, said
+    assert "./~" in expect(bench, ["train", config, "-o", "~/a"], 2, "write it in full") and "./~" not in expect(bench, ["train", config, "-o", "$HOME/a"], 2, "a variable in it", "write it in full")
 
 
 def test_semaphores_of_the_dead(bench):
