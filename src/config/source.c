@@ -46,7 +46,8 @@ static status load_file(const char *path, const char *called, char **bytes, int6
     *bytes = config_text_alloc((size_t)MAX_FILE_BYTES + 1, 1); /* the file may have grown meanwhile */
     *length = (int64_t)fread(*bytes, 1, (size_t)MAX_FILE_BYTES + 1, file);
     if (ferror(file)) code = status_fail(STATUS_FAILURE, "cannot read the %s '%s': %s", called, path, strerror(errno));
-    else if (*length > MAX_FILE_BYTES) code = status_fail(STATUS_INPUT, "'%s' has more than %d MiB, which a %s has at most", path, MAX_FILE_BYTES >> 20, called);
+    else if (*length > MAX_FILE_BYTES)
+        code = status_fail(STATUS_INPUT, "'%s' has more than %d MiB, which a %s has at most", path, MAX_FILE_BYTES >> 20, called);
     fclose(file);
     return code;
 }

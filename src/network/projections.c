@@ -344,7 +344,8 @@ status projections_read(const context *context, const config *config, const popu
     status result = check_ranges(config, p, all->populations);
     if (result != STATUS_OK) return result;
     if (*p->projections && p->connections.count)
-        result = config_complain(config, "network", "projections", "a table and network.connections are both given; a network has one of them (network.connections=[] takes that back)");
+        result = config_complain(config, "network", "projections",
+                                 "a table and network.connections are both given; a network has one of them (network.connections=[] takes that back)");
     else if (*p->projections)
         result = read_table(context, config, p, dt, all);
     else

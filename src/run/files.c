@@ -148,7 +148,8 @@ status file_check_output(const char *path) {
 const char *file_unexpanded(const char *path) {
     if (path[0] == '~') return "begins with '~', which only a shell expands; write it in full (or ./~ for a name that begins so)";
     for (const char *at = strchr(path, '$'); at; at = strchr(at + 1, '$'))
-        if (at[1] && (isalpha((unsigned char)at[1]) || strchr("_{(", at[1])) && !file_exists(path)) return "has a variable in it, which only a shell expands; write it in full";
+        if (at[1] && (isalpha((unsigned char)at[1]) || strchr("_{(", at[1])) && !file_exists(path))
+            return "has a variable in it, which only a shell expands; write it in full";
     return NULL;
 }
 

@@ -1,7 +1,7 @@
 /* What a run writes into its folder as parameters.yaml, read again: for tests/conformance/test_own_parameters.py.
  *
- *   round_trip list             a line for every parameter: system, section, variant, selector, key, type, default, low, high, choices, behind tabs; variants and
- *                               keys that there are not are "-"
+ *   round_trip list             a line for every parameter: system, section, variant, selector, key, type, default, low, high, choices, between tabs;
+ *                               variants and keys that there are not are "-"
  *   round_trip run ERRORS       reads lines of overrides behind tabs, and answers each with a line: "refused", "same", or what is wrong, behind "wrong: ".
  *                               Messages go to the file ERRORS. */
 #include <mpi.h>
