@@ -170,7 +170,8 @@ def test_study(bench):
     for words in ([], ["--x", "targets.tau", "--where", "network.neurons=30", "--log"], ["--score", "late", "robust"]):
         tool(bench, "plot", path, *words, "--output", bench.path("figure.png"))
         assert os.path.getsize(bench.path("figure.png")) > 10000 and os.path.getsize(bench.path("figure.pdf")) > 3000
-    for words, wanted in ((["--x", "targets.tua"], "did you mean 'targets.tau'"), (["--score", "lat"], "did you mean 'late'"), (["--where", "network.neurons=40"], "network.neurons is 20, 30")):
+    for words, wanted in ((["--x", "targets.tua"], "did you mean 'targets.tau'"), (["--score", "lat"], "did you mean 'late'"), (["--where", "network.neurons=40"], "network.neurons is 20, 30"),
+                          (["--output", bench.path("table.csv")], "table.csv: .csv is no format of pictures; allowed are .png, .pdf, .svg")):
         assert wanted in tool(bench, "plot", path, *words, code=2)
     study(bench, "study", STUDY.replace("max correlation", "max corelation"))
     assert "metrics.csv has no 'corelation' (did you mean 'correlation'?)" in tool(bench, "collect", path, code=2)
