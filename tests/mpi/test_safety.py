@@ -281,6 +281,23 @@ def test_job_script(bench):
     assert not os.path.exists(bench.path("hacked")) and not os.path.exists("hacked") and sum("#SBATCH --wrap" in line for line in open(script) if line.startswith("#SBATCH")) == 0
 
 
+def test_wrong_words_of_jobs(bench):
+    """A word that a job does not know: one line, the word, what is allowed, the nearest; nothing is run or written."""
+    place = bench.path("words")
+    os.makedirs(place)
+    more, ranks = "then options of engram, which begin with -", "is no number of ranks, from 1 to 999999"
+    for words, *wanted in ((["bars/run", "ful"], "'ful'", "quick, full, then a number of seeds", more, "did you mean full?"), (["bars/run", "full", "05"], "'05'", more), (["bars/run", "x=3"], "'x=3'", "quick, full"),
+                           (["recorded_rates/run", "balancd"], "'balancd'", "noise_driven, balanced, motor_cortex", "did you mean balanced?"), (["recorded_rates/run"], "''", "noise_driven"),
+                           (["recorded_dynamics/run", "qick"], "'qick'", "a file that is there", "did you mean quick?"), (["million/run", "smal"], "'smal'", "parameters, small", "did you mean small?"),
+                           (["million/run", "small", "two"], "'two'", ranks), (["million/run", "0"], "'0'", ranks), (["sinusoids/run", "0"], "'0'", ranks),
+                           (["comparison/run", "--rules", "bppt"], "'bppt'", "(--rules)", "exact_gradient, bptt", "did you mean bptt?"), (["submit", "oscilator"], "'oscilator'", "bars", "did you mean oscillator?"),
+                           (["submit", "./nowhere"], "'./nowhere' is no folder of a job")):
+        done = subprocess.run([os.path.join(JOBS, words[0]), *words[1:]], cwd=place, env=dict(ENVIRONMENT, ENGRAM=bench.engram), capture_output=True, text=True, timeout=240)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and all(text in done.stderr for text in wanted) and not done.stdout, (words, wanted, done)
+        assert ("did you mean" in done.stderr) == any("did you mean" in text for text in wanted), done.stderr
+    assert not os.listdir(place)
+
+
 def test_jobs_believe_run_json(bench):
     """A launcher that says 0 (MPICH's after SIGUSR1), or a signal, is not the last word; an old run.json is none."""
     out = bench.path("told")
@@ -295,4 +312,4 @@ echo "$job_code/$job_stopped"'''
         assert done.stdout.strip() == said, (launcher, code, why, done.stdout, done.stderr)
 
 
-run_tests([test_overwrite_removes_its_own, test_links_and_pipes, test_folders_in_the_way, test_results_spare_what_is_read, test_results_of_training_stay, test_names, test_semaphores_of_the_dead, test_vanished, test_stop_file, test_lock_that_fails, test_no_shared_memory, test_job_script, test_jobs_believe_run_json])
+run_tests([test_overwrite_removes_its_own, test_links_and_pipes, test_folders_in_the_way, test_results_spare_what_is_read, test_results_of_training_stay, test_names, test_semaphores_of_the_dead, test_vanished, test_stop_file, test_lock_that_fails, test_no_shared_memory, test_job_script, test_wrong_words_of_jobs, test_jobs_believe_run_json])
