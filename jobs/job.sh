@@ -22,6 +22,41 @@ if [[ ! $job_tools ]]; then echo "${BASH_SOURCE[0]}: Engram's tools/mpi-env is n
 # shellcheck source=tools/mpi-env
 . "$job_tools/mpi-env"
 
+# job_near WORD NAME...: the nearest name, if one is as near as the program's own messages want it: as many letters apart as a third of the word has, or two.
+job_near() {
+  local word=$1 name best='' least i j cost row above
+  least=$((${#word} / 3 > 2 ? ${#word} / 3 + 1 : 3))
+  shift
+  for name in "$@"; do
+    row=()
+    for ((j = 0; j <= ${#name}; j++)); do row[j]=$j; done
+    for ((i = 1; i <= ${#word}; i++)); do
+      above=("${row[@]}") row=("$i")
+      for ((j = 1; j <= ${#name}; j++)); do
+        cost=$((above[j - 1]))
+        if [[ ${word:i-1:1} != "${name:j-1:1}" ]]; then cost=$((cost + 1)); fi
+        if ((above[j] + 1 < cost)); then cost=$((above[j] + 1)); fi
+        if ((row[j - 1] + 1 < cost)); then cost=$((row[j - 1] + 1)); fi
+        row[j]=$cost
+      done
+    done
+    if ((row[${#name}] < least)); then best=$name least=${row[${#name}]}; fi
+  done
+  echo "$best"
+}
+
+# job_wrong WORD MORE NAME...: ends the job for a word of its line that is none of these names, nor what MORE says besides ('' or ', a number of seeds').
+job_wrong() {
+  local word=$1 more=$2 near names
+  shift 2
+  near=$(job_near "$word" "$@") names=$(printf ', %s' "$@")
+  echo "$0: '$word' is not one of the words that are allowed here: ${names:2}$more${near:+; did you mean $near?}" >&2
+  exit 2
+}
+
+# job_ranks WORD: ends the job unless it is a number of ranks.
+job_ranks() { if [[ ! $1 =~ ^[1-9][0-9]{0,5}$ ]]; then echo "$0: '$1' is no number of ranks, from 1 to 999999; options of engram come behind it, and begin with -" >&2; exit 2; fi; }
+
 job_in_batch() { [[ ${SLURM_JOB_ID-} && ${ENVIRONMENT-} == BATCH ]]; }
 
 # This job as scontrol takes it: the number of an array's task may stand for the whole array.
@@ -209,7 +244,7 @@ job_arguments() {
   size=quick seeds=5 options=()
   if [[ ${1-} == quick || ${1-} == full ]]; then size=$1; shift; fi
   if [[ ${1-} =~ ^[1-9][0-9]{0,3}$ ]]; then seeds=$1; shift; fi
-  if [[ ${1-} && $1 != -* ]]; then echo "usage: $0 [quick|full] [SEEDS] [engram options]" >&2; exit 2; fi
+  if [[ ${1-} && $1 != -* ]]; then job_wrong "$1" ', then a number of seeds, 1 to 9999, then options of engram, which begin with -' quick full; fi
   options=("$@")
 }
 

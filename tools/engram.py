@@ -22,6 +22,7 @@ import difflib
 import importlib
 import inspect
 import json
+import numbers
 import os
 import re
 import sys
@@ -112,6 +113,45 @@ def missing(where, what, name, known):
     return EngramError(f"{where}: no {what} '{name}'{f' (did you mean {near!r}?)' if near else ''}; there is {', '.join(known) or 'none'}")
 
 
+def shown(value):
+    """In a message: one line, not too long."""
+    told = " ".join(repr(value).split())
+    return told if len(told) <= 80 else told[:77] + "..."
+
+
+def a_text(where, what, value):
+    """The value, which has to be a text."""
+    if not isinstance(value, str):
+        raise EngramError(f"{where}: {what} is a text, not {shown(value)}")
+    return value
+
+
+def a_number(where, what, value):
+    """The value, which has to be a finite number."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real) or not np.isfinite(float(value)):
+        raise EngramError(f"{where}: {what} is a number, not {shown(value)}")
+    return value
+
+
+def whole_numbers(where, what, values, count):
+    """Whole numbers from 0 to below count, as an array [any number]; one alone will do, too."""
+    try:
+        found = np.atleast_1d(np.asarray(values))
+    except (ValueError, TypeError):  # lists of unequal lengths
+        found = np.zeros((0, 0))
+    if found.ndim != 1 or (len(found) and not (found.dtype.kind in "iu" and 0 <= found.min() and found.max() < count)):
+        raise EngramError(f"{where}: {what} are whole numbers from 0 to {count - 1}, in a list, not {shown(values)}")
+    return found.astype(np.int64)
+
+
+def folder_name(folder):
+    """Of a run: a text or a path."""
+    try:
+        return os.path.normpath(os.fsdecode(folder))
+    except TypeError:
+        raise EngramError(f"the name of a folder is a text or a path, not {shown(folder)}") from None
+
+
 def system_of(rule):
     return OF_RULE.get(rule, OF_RULE["somatic"] if rule.startswith("dendritic") else rule)
 
@@ -164,6 +204,9 @@ class Parameters(dict):
         number = re.fullmatch(r"(-?\d+(?:\.\d*)?(?:e[-+]?\d+)?)(?: (\S+))?", text)
         return Number(float(number[1]), number[2] or "") if number else {"true": True, "false": False}.get(text, text)
 
+    def __getitem__(self, key):
+        return super().__getitem__(a_text(self.where, "the name of a parameter", key))
+
     def __missing__(self, key):
         raise missing(self.where, "parameter", key, [name for name in self if name.split(".")[0] == str(key).split(".")[0]] or sorted({name.split(".")[0] for name in self}))
 
@@ -186,7 +229,7 @@ class Group(Mapping):
         return len(self.short) + len(self.names)
 
     def __getitem__(self, name):
-        name = self.short.get(name, name)
+        name = self.short.get(a_text(f"{self.run.folder}: {self.file}", "the name of an entry", name), name)
         if name not in self.names and f"@{name}" not in self.names:
             raise missing(f"{self.run.folder}: {self.file}{'' if self.path == '/' else ', ' + self.path}", "entry", name, self)
         with self.run.opened(self.file) as opened:
@@ -196,7 +239,7 @@ class Group(Mapping):
             return array_of(opened[f"{self.path}/{name}"])
 
     def __contains__(self, name):
-        return name in self.short or name in self.names or f"@{name}" in self.names
+        return isinstance(name, str) and (name in self.short or name in self.names or f"@{name}" in self.names)
 
     def __repr__(self):
         return f"{self.run.folder}: {self.file}{'' if self.path == '/' else ', ' + self.path}: {', '.join(self)}"
@@ -227,6 +270,7 @@ class Tasks(Mapping):
 
     def __getitem__(self, task):
         """A task, or an array that all of them share: time."""
+        task = self.run.asked(task)
         if task in self.common and task not in self.run.tasks:
             with self.run.opened(self.file) as opened:
                 return array_of(opened[f"{self.path}/{task}"])
@@ -255,7 +299,7 @@ class Spikes:
 
     def of(self, trials):
         """Those of some trials, which count from 0 again."""
-        trials = np.asarray(trials, dtype=int)
+        trials = whole_numbers("spikes", "trials", trials, len(self.loops))
         place = np.full(len(self.loops), -1)
         place[trials] = np.arange(len(trials))
         kept = place[self.trial] >= 0
@@ -346,7 +390,7 @@ class Run:
     """What a run left in its folder. Files are read when they are asked for."""
 
     def __init__(self, folder):
-        self.folder = os.path.normpath(os.fspath(folder))
+        self.folder = folder_name(folder)
         if not os.path.isdir(self.folder):
             raise EngramError(f"{self.folder}: is a file; name the folder of the run" if os.path.exists(self.folder) else f"{self.folder}: there is no such folder")
         if not holds_run(self.folder):
@@ -368,6 +412,7 @@ class Run:
     @contextlib.contextmanager
     def opened(self, name):
         """An HDF5 file of the run."""
+        a_text(self.folder, "the name of a file of the run", name)
         if not os.path.isfile(self.path(name)):
             test = name.endswith(".h5") and name not in (*ASKED_BY, "nodes.h5", "targets.h5", *(f"{system}.h5" for system in OF_RULE.values()))
             why = f" ({ASKED_BY[name]} says whether it is written)" if name in ASKED_BY else " (engram test -o writes what has a name of its own)" if test else ""
@@ -466,9 +511,15 @@ class Run:
         names = self.read_json("tasks.json").get("condition", [])
         return [str(task if name is None else name) for task, name in enumerate(names)] if isinstance(names, list) else []
 
+    def asked(self, task):
+        """A name or a whole number."""
+        if not isinstance(task, (str, int, np.integer)) or isinstance(task, bool):
+            raise EngramError(f"{self.folder}: a task is a name or a whole number, not {shown(task)}; there is {', '.join(self.tasks)}")
+        return task
+
     def task(self, task):
         """Number of a task that is given by name or number."""
-        names = self.tasks
+        task, names = self.asked(task), self.tasks
         if isinstance(task, (int, np.integer)) and 0 <= task < len(names):
             return int(task)
         if str(task) in names:
@@ -487,6 +538,7 @@ class Run:
 
     def nodes(self, population="neurons"):
         """What nodes.h5 says of a population, a row a node (pandas; without it {column: array}): its type, and columns of the system."""
+        a_text(self.folder, "the name of a population", population)
         with self.opened("nodes.h5") as file:
             of, types = self.inside(file, "nodes.h5", f"nodes/{population}"), {}
             for row in csv.DictReader(self.read_text("node_types.csv").splitlines(), delimiter=" "):
@@ -503,6 +555,7 @@ class Run:
 
     def edges(self, population):
         """{source, target, weight, delay, ...: array} of a population of synapses, sorted by target, then source; and the populations of nodes that they join."""
+        a_text(self.folder, "the name of a population", population)
         with self.opened("edges.h5") as file:
             of = self.inside(file, "edges.h5", f"edges/{population}")
             columns = {"source": of["source_node_id"][:].astype(np.int64), "target": of["target_node_id"][:].astype(np.int64), "weight": array_of(of["0/syn_weight"])}
@@ -517,7 +570,7 @@ class Run:
         add up. column: weight, initial_weight or delay."""
         sparse = optional("scipy.sparse", "weights()")
         columns, sources, targets = self.edges(population)
-        if column not in columns:
+        if a_text(self.folder, "the name of a column", column) not in columns:
             raise missing(f"{self.folder}: edges.h5, {population}", "column", column, [name for name in columns if name not in ("source", "target")])
         values, sizes = columns[column], self.populations
         order = np.argsort(columns["target"], kind="stable")
@@ -540,6 +593,8 @@ class Run:
     def spikes(self, task=None, test=False):
         """Spikes of the last loop or of all, as output.spikes says, of all tasks or one; test: those of a task of a test, True or the file that engram test -o
         named: of all trials (engram test --spikes all), or of the first, of which some systems keep them."""
+        if not isinstance(test, (bool, str)) and test is not None:
+            raise EngramError(f"{self.folder}: test is True, False or the name of a file of engram test, not {shown(test)}")
         if test:
             return self.spikes_of_test(0 if task is None else self.task(task), "test.h5" if test is True else test)
         if "loop_model_ms" not in self.about:
@@ -585,7 +640,7 @@ class Run:
 
     def report(self, variable):
         groups = self.reports
-        if variable not in groups:
+        if a_text(self.folder, "the name of a variable", variable) not in groups:
             raise missing(f"{self.folder}: report.h5", "variable", variable, groups)
         with self.opened("report.h5") as file:
             group = file[groups[variable]]
@@ -599,18 +654,19 @@ class Run:
         @param of      'test': trials with frozen weights, of which test.h5 keeps the mean, so that there is no SEM; 'loops': training loops in spikes.h5, over which
                        there is one; a file that engram test --spikes all wrote: its trials; None: the test if it has a PSTH"""
         number = self.task(task)
-        if of not in (None, "test", "loops") and not str(of).endswith(".h5"):
-            raise missing(self.folder, "source of a PSTH", of, ("test", "loops", "a file of engram test"))
+        if of is not None and not (isinstance(of, str) and (of in ("test", "loops") or of.endswith(".h5"))):
+            raise missing(self.folder, "source of a PSTH", of if isinstance(of, str) else shown(of), ("test", "loops", "a file of engram test"))
         if of is None:
             of = "test" if os.path.isfile(self.path("test.h5")) and number < len(self.test) and "psth" in self.test[number] else "loops"
         wanted = self.parameters["test.psth_bin"] if bin is None else bin
-        if not wanted > 0 or abs(wanted / self.dt - round(wanted / self.dt)) > 1e-6:
+        if not a_number(self.folder, "bin", wanted) > 0 or abs(wanted / self.dt - round(wanted / self.dt)) > 1e-6:
             raise EngramError(f"{self.folder}: a bin of {wanted} ms is not a whole number of steps of {self.dt:g} ms")
-        if not smooth >= 0:
+        if not a_number(self.folder, "smooth", smooth) >= 0:
             raise EngramError(f"{self.folder}: smooth is an SD in ms, not {smooth}")
-        ids = np.arange(self.populations["neurons"]) if neurons is None else np.atleast_1d(np.asarray(neurons))
-        if not (len(ids) and ids.dtype.kind in "iu" and 0 <= ids.min() and ids.max() < self.populations["neurons"]):
-            raise EngramError(f"{self.folder}: neurons are ids from 0 to {self.populations['neurons'] - 1}, one at least")
+        count = self.populations["neurons"]
+        ids = np.arange(count) if neurons is None else whole_numbers(self.folder, "neurons", neurons, count)
+        if not len(ids):
+            raise EngramError(f"{self.folder}: neurons are ids from 0 to {count - 1}, one at least")
         return self.psth_of_test(number, bin, smooth, ids) if of == "test" else self.psth_of_spikes(number, of, round(wanted / self.dt), smooth, ids)
 
     def psth_of_test(self, task, bin, smooth, ids):
@@ -704,7 +760,11 @@ class Run:
     def as_images(self, rows):
         """Rows of pixels, such as the decoder's, as images; of two planes, on minus off."""
         planes, height, width = (int(size) for size in self.arrays["image_shape"])
-        images = np.asarray(rows).reshape(len(rows), planes, height, width)
+        try:
+            images = np.asarray(rows)
+            images = (images if images.dtype.kind in "fiub" else images.astype(float)).reshape(-1, planes, height, width)
+        except (ValueError, TypeError):
+            raise EngramError(f"{self.folder}: rows of {planes * height * width} pixels are wanted, [image][pixel]") from None
         return Array(images[:, 0] - images[:, 1] if planes == 2 else images[:, 0])
 
     @property
@@ -743,6 +803,7 @@ def load(folder):
 def runs(folder):
     """A row a run below a folder (pandas; without it {column: list}): run, system, state, loops, score (its name), last (its last value), and each parameter in which
     they differ. One that cannot be read is there with the state 'damaged', and a warning says why."""
+    folder = folder_name(folder)
     if not os.path.isdir(folder):
         raise EngramError(f"{folder}: there is no such folder")
     paths, rows, given = list(folders_of_runs(folder)), [], []

@@ -123,8 +123,8 @@ def overview(panels, heading, width):
 
 
 def draw_all(panels, heading, stem, options):
-    """The overview as STEM.png, ..., every panel alone in figures/ beside it. @return that folder"""
-    folder = os.path.join(os.path.dirname(stem), "figures")
+    """The overview as STEM.png, ..., every panel alone in a folder beside it: figures/ of a figure that is called so, else STEM_panels/. @return that folder"""
+    folder = os.path.join(os.path.dirname(stem), "figures") if os.path.basename(stem) == "figure" else stem + "_panels"
     os.makedirs(folder, exist_ok=True)
     for name, panel in panels:
         figure = new_figure(options.width or COLUMN, panel.height)

@@ -106,7 +106,13 @@ class Figure:
         axes.set_ylabel(score)
 
 
+FORMATS = (".png", ".pdf", ".svg")
+
+
 def plot(study, options):
+    ending = os.path.splitext(options.output or "")[1]
+    if ending and ending not in FORMATS:
+        fail(f"--output {options.output}: {ending} is no format of pictures; allowed are {', '.join(FORMATS)}, or no ending")
     rows = rows_of(study)
     scores = options.score or list(study.collect)[:1]
     for score in scores:

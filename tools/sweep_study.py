@@ -12,6 +12,7 @@ try:
 except ImportError:
     fail("Python's module yaml is not there (Debian: python3-yaml; elsewhere: pip install pyyaml)")
 
+OWN = ("test", "run", "tasks", "circuit_config", "targets", "balanced", "dendritic", "lsnn", "differentiable", "spikes", "report", "nodes", "edges")  # a run's own NAME.h5, NAME.json
 KEYS = ("parameters", "results", "set", "vary", "cases", "seeds", "grids", "names", "collect", "tests")
 OF_GRID = ("set", "vary", "cases", "seeds")
 MOST_RUNS = 1_000_000
@@ -158,8 +159,8 @@ class Study:
         self.names = {key: node.text() for key, node in self.keys["names"].pairs().items()} if "names" in self.keys else {}
         self.tests = {name: node.text().split() for name, node in self.keys["tests"].pairs().items()} if "tests" in self.keys else {}
         for name in self.tests:
-            if not re.fullmatch(r"[\w.+-]+", name) or name in ("test", "run", "targets", "spikes", "report", "nodes", "edges"):
-                self.keys["tests"].fail(f"'{name}' cannot be the name of a test")
+            if not re.fullmatch(r"[\w.+-]+", name) or name in OWN:
+                self.keys["tests"].fail(f"'{name}' cannot be the name of a test: letters, digits, '_', '.', '+' and '-' can, but not {', '.join(OWN)}, which a run has itself")
         self.collect = {name: node.text() for name, node in self.keys["collect"].pairs().items()} if "collect" in self.keys else {}
         self.varied = []  # keys that differ between runs, in the order of the file
         self.runs = self.expand()

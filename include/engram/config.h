@@ -116,6 +116,7 @@ typedef struct {
     const char *selecting;        /**< section of all systems ("learning"): its selector ("rule") names a variant of one of them; NULL: there is one system */
     const config_moved *moved;    /**< [moved_count] */
     int moved_count;
+    const char *called;           /**< what messages call such a file; NULL: "parameter file" */
 } config_schema;
 
 typedef struct config config;

@@ -48,6 +48,10 @@ int file_irregular(mode_t mode);
 bool file_exists(const char *path);
 /** Do both paths lead to one file that is there? Not collective. */
 bool file_same(const char *a, const char *b);
+/** Do both name one file, there or not: of one name in one folder that is there? A link is not followed. Not collective. */
+bool file_same_name(const char *a, const char *b);
+/** The folder that a file of that name is in. @return owned by the caller (free) */
+char *file_folder(const char *path);
 
 /** What strerror() says, but for links and for what is no regular file. */
 const char *file_why(int error);

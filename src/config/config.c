@@ -176,6 +176,11 @@ static void check_keys(config_reading *reading, const tree_node *key, const tree
     }
 }
 
+/** What a file of that schema is. */
+static const char *called(const config_schema *schema) {
+    return schema->called ? schema->called : "parameter file";
+}
+
 /** Read the file's tree. @return false if the text is no YAML, so that nothing more can be said about it */
 static bool parse_file(config_reading *reading) {
     const config_source *source = &reading->self->source;
@@ -185,7 +190,8 @@ static bool parse_file(config_reading *reading) {
     const tree_node *root = reading->root;
     if (!root || root->kind == TREE_BAD || root->kind == TREE_MAP || tree_is_null(root)) return true;
     config_place place = tree_place(root, &reading->file);
-    mistakes_add(&reading->mistakes, &place, "a parameter file must be a map of sections ('section:' lines), not %s", tree_describe(root));
+    mistakes_add(&reading->mistakes, &place, "a %s must be a map of sections ('section:' lines), not %s", called(reading->self->schema),
+                 tree_describe(root));
     return false;
 }
 
@@ -524,7 +530,7 @@ static status read_source(const context *job, config *self, bool overridable, st
 
 status config_read(const context *job, const char *path, const char *const *overrides, const config_schema *schema, config **result) {
     config *self = new_config(schema);
-    return read_source(job, self, overrides, config_source_read(job, path, overrides, count_of(overrides), &self->source), result);
+    return read_source(job, self, overrides, config_source_read(job, path, called(schema), overrides, count_of(overrides), &self->source), result);
 }
 
 status config_read_text(const context *job, const char *name, const char *text, size_t length, const char *const *overrides, const config_schema *schema,

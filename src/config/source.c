@@ -23,31 +23,31 @@ typedef struct {
 } source_header;
 
 /** Only regular files of a sensible size: a pipe or a device could make the job wait for ever. */
-static status check_file(const char *path) {
+static status check_file(const char *path, const char *called) {
     struct stat about;
-    if (!*path) return status_fail(STATUS_INPUT, "the name of the parameter file is empty");
-    if (path[0] == '~') return file_check_name("parameter file", path);
-    if (stat(path, &about) != 0) return status_fail(status_unreadable(errno), "cannot read the parameter file '%s': %s", path, strerror(errno));
-    if (S_ISDIR(about.st_mode)) return status_fail(STATUS_INPUT, "'%s' is a folder, not a parameter file", path);
-    if (!S_ISREG(about.st_mode)) return status_fail(STATUS_INPUT, "'%s' is not a regular file", path);
+    if (!*path) return status_fail(STATUS_INPUT, "the name of the %s is empty", called);
+    if (path[0] == '~') return file_check_name(called, path);
+    if (stat(path, &about) != 0) return status_fail(status_unreadable(errno), "cannot read the %s '%s': %s", called, path, strerror(errno));
+    if (S_ISDIR(about.st_mode)) return status_fail(STATUS_INPUT, "'%s' is a folder, not a %s", path, called);
+    if (!S_ISREG(about.st_mode)) return status_fail(STATUS_INPUT, "'%s' is not a regular file, as a %s is", path, called);
     if (about.st_size > MAX_FILE_BYTES)
-        return status_fail(STATUS_INPUT, "'%s' has %lld bytes; a parameter file has at most %d MiB", path, (long long)about.st_size,
-                MAX_FILE_BYTES >> 20);
+        return status_fail(STATUS_INPUT, "'%s' has %lld bytes; a %s has at most %d MiB", path, (long long)about.st_size, called, MAX_FILE_BYTES >> 20);
     return STATUS_OK;
 }
 
 /** @param[out] bytes owned by the caller, NULL on failure */
-static status load_file(const char *path, char **bytes, int64_t *length) {
+static status load_file(const char *path, const char *called, char **bytes, int64_t *length) {
     *bytes = NULL;
-    status code = check_file(path);
+    status code = check_file(path, called);
     if (code != STATUS_OK) return code;
     int descriptor = file_open_input(path);
     FILE *file = descriptor < 0 ? NULL : fdopen(descriptor, "rb");
-    if (!file) return status_fail(status_unreadable(errno), "cannot read the parameter file '%s': %s", path, strerror(errno));
+    if (!file) return status_fail(status_unreadable(errno), "cannot read the %s '%s': %s", called, path, strerror(errno));
     *bytes = config_text_alloc((size_t)MAX_FILE_BYTES + 1, 1); /* the file may have grown meanwhile */
     *length = (int64_t)fread(*bytes, 1, (size_t)MAX_FILE_BYTES + 1, file);
-    if (ferror(file)) code = status_fail(STATUS_FAILURE, "cannot read the parameter file '%s': %s", path, strerror(errno));
-    else if (*length > MAX_FILE_BYTES) code = status_fail(STATUS_INPUT, "'%s' has more than %d MiB", path, MAX_FILE_BYTES >> 20);
+    if (ferror(file)) code = status_fail(STATUS_FAILURE, "cannot read the %s '%s': %s", called, path, strerror(errno));
+    else if (*length > MAX_FILE_BYTES)
+        code = status_fail(STATUS_INPUT, "'%s' has more than %d MiB, which a %s has at most", path, MAX_FILE_BYTES >> 20, called);
     fclose(file);
     return code;
 }
@@ -69,10 +69,10 @@ static char *pack(const char *path, const char *bytes, int64_t length, const cha
 }
 
 /** Rank 0: the block with the file's contents. */
-static char *load_and_pack(const char *path, const char *const *overrides, int override_count, source_header *header) {
+static char *load_and_pack(const char *path, const char *called, const char *const *overrides, int override_count, source_header *header) {
     char *bytes = NULL;
     int64_t length = 0;
-    status code = path ? load_file(path, &bytes, &length) : STATUS_OK;
+    status code = path ? load_file(path, called, &bytes, &length) : STATUS_OK;
     char *block = pack(path, bytes, length, overrides, override_count, header);
     header->code = code;
     free(bytes);
@@ -89,10 +89,10 @@ static void unpack(const source_header *header, config_source *result) {
     for (int i = 0; i < result->override_count; i++, text += strlen(text) + 1) result->overrides[i] = text;
 }
 
-status config_source_read(const context *job, const char *path, const char *const *overrides, int override_count, config_source *result) {
+status config_source_read(const context *job, const char *path, const char *called, const char *const *overrides, int override_count, config_source *result) {
     source_header header;
     *result = (config_source){0};
-    if (job->rank == 0) result->storage = load_and_pack(path, overrides, override_count, &header);
+    if (job->rank == 0) result->storage = load_and_pack(path, called, overrides, override_count, &header);
     CHECK_MPI(MPI_Bcast(&header, sizeof header / sizeof(int64_t), MPI_INT64_T, 0, job->comm));
     if (header.code != STATUS_OK) return (status)header.code;
     int64_t bytes = header.path_bytes + header.file_bytes + header.override_bytes;

@@ -184,6 +184,11 @@ static bool store_text(const value_reader *reader, const tree_node *node, char *
     return true;
 }
 
+/** An empty list where one number is the default means that: no list of this key is empty. Where the default is a list, an empty one says what it says. */
+static bool is_taken_back(const param *entry, const tree_node *node) {
+    return node->kind == TREE_LIST && node->count == 0 && entry->fallback && entry->fallback[0] != '[';
+}
+
 bool value_store(const param *entry, const char *section, const tree_node *node, const config_place *where, mistake_list *mistakes, void *base) {
     value_reader reader = {.param = entry, .section = section, .where = where, .mistakes = mistakes};
     void *target = (char *)base + entry->offset;
@@ -194,7 +199,9 @@ bool value_store(const param *entry, const char *section, const tree_node *node,
         case PARAM_CHOICE: return store_choice(&reader, node, target);
         case PARAM_TEXT:
         case PARAM_PATH: return store_text(&reader, node, target);
-        case PARAM_NUMBERS: return store_numbers(&reader, node, target);
+        case PARAM_NUMBERS:
+            if (is_taken_back(entry, node)) value_store_default(entry, section, base);
+            return is_taken_back(entry, node) || store_numbers(&reader, node, target);
         case PARAM_TEXTS: return store_texts(&reader, node, target);
     }
     context_abort("config: %s.%s has the unknown type %d", section, entry->key, (int)entry->type);

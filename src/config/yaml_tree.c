@@ -222,7 +222,7 @@ static bool reject_directives(tree_builder *builder) {
 static bool reject_utf16(tree_builder *builder) {
     const unsigned char *text = (const unsigned char *)builder->bytes;
     if (builder->length < 2 || !((text[0] == 0xFE && text[1] == 0xFF) || (text[0] == 0xFF && text[1] == 0xFE))) return true;
-    mistakes_add(builder->mistakes, builder->where, "this is UTF-16; a parameter file is UTF-8");
+    mistakes_add(builder->mistakes, builder->where, "this is UTF-16; such a file is UTF-8");
     return false;
 }
 

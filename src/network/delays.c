@@ -31,7 +31,8 @@ static status check_longest(const config *config, const char *section, const cha
 static status check_range(const config *config, const char *section, const delay_settings *settings, double dt) {
     const param_numbers *range = &settings->range;
     if (settings->mean.count || settings->sd.count)
-        return config_complain(config, section, "delay_range", "is given beside %s; give one of them", settings->mean.count ? "delay" : "delay_sd");
+        return config_complain(config, section, "delay_range", "is given beside %s; give one of them (%s.%s=[] takes that back)",
+                               settings->mean.count ? "delay" : "delay_sd", section, settings->mean.count ? "delay" : "delay_sd");
     if (range->count != 2)
         return config_complain(config, section, "delay_range", "%d value%s; needs two, [low, high]", range->count, range->count == 1 ? "" : "s");
     if (range->values[0] > range->values[1])
@@ -45,7 +46,8 @@ status delays_check(const config *config, const char *section, const delay_setti
     status result = status_worse(check_list(config, section, "delay", &settings->mean), check_list(config, section, "delay_sd", &settings->sd));
     if (result != STATUS_OK) return result;
     if (settings->range.count) return check_range(config, section, settings, dt);
-    if (settings->sd.count && !settings->mean.count) return config_complain(config, section, "delay_sd", "needs delay, the mean");
+    if (settings->sd.count && !settings->mean.count)
+        return config_complain(config, section, "delay_sd", "needs delay, the mean (or %s.delay_sd=[] takes it back)", section);
     for (int type = 0; type < 2 && result == STATUS_OK; type++) {
         const double mean = value_of(&settings->mean, type, dt), sd = value_of(&settings->sd, type, 0);
         result = check_shortest(config, section, "delay", mean, dt);

@@ -41,7 +41,8 @@ static status check_ranges(const config *config, const populations_parameters *p
     const int count = p->delay_range.count;
     if (count == 0) return STATUS_OK;
     if (p->delay.count || any_above(&p->delay_sd))
-        return config_complain(config, "network", "delay_range", "is given beside %s; give one of them", p->delay.count ? "delay" : "delay_sd");
+        return config_complain(config, "network", "delay_range", "is given beside %s; give one of them (network.%s=[] takes that back)",
+                               p->delay.count ? "delay" : "delay_sd", p->delay.count ? "delay" : "delay_sd");
     if (count == 2 || count == 2 * n || count == 2 * n * n) return STATUS_OK;
     return config_complain(config, "network", "delay_range",
                            "%d value%s; allowed are 2, [low, high], two per source population (%d), or two per projection (%d), row by row, a row for each "
@@ -68,7 +69,8 @@ static status read_matrix(const config *config, const populations_parameters *p,
     result = status_worse(result, check_matrix(config, "weight_cv", &p->weight_cv, n));
     if (p->delay.count) result = status_worse(result, check_matrix(config, "delay", &p->delay, n));
     result = status_worse(result, check_matrix(config, "delay_sd", &p->delay_sd, n));
-    if (result == STATUS_OK && !p->delay.count && any_above(&p->delay_sd)) result = config_complain(config, "network", "delay_sd", "needs delay, the mean");
+    if (result == STATUS_OK && !p->delay.count && any_above(&p->delay_sd))
+        result = config_complain(config, "network", "delay_sd", "needs delay, the mean (or network.delay_sd=[] takes it back)");
     if (result != STATUS_OK) return result;
     all->all = memory_new(MEMORY_BUFFERS, (size_t)(n * n), sizeof *all->all);
     for (int target = 0; target < n; target++)
@@ -342,7 +344,8 @@ status projections_read(const context *context, const config *config, const popu
     status result = check_ranges(config, p, all->populations);
     if (result != STATUS_OK) return result;
     if (*p->projections && p->connections.count)
-        result = config_complain(config, "network", "projections", "a table and network.connections are both given; a network has one of them");
+        result = config_complain(config, "network", "projections",
+                                 "a table and network.connections are both given; a network has one of them (network.connections=[] takes that back)");
     else if (*p->projections)
         result = read_table(context, config, p, dt, all);
     else

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../training/results.h"
 #include "engram/files.h"
 #include "engram/output.h"
 #include "site.h"
@@ -109,6 +110,9 @@ static void write_body(FILE *out, const char *config_path, const char *directory
 
 status plan_file_check(const char *option, const char *path, bool overwrite) {
     status result = status_worse(file_check_name(option, path), file_check_output(path));
+    char *owner = result == STATUS_OK ? results_owner(path) : NULL;
+    if (owner) result = status_fail(STATUS_INPUT, "%s %s: has the name or the place of a file of the run in %s; give another name", option, path, owner);
+    free(owner);
     if (result == STATUS_OK && !overwrite && file_exists(path))
         result = status_fail(STATUS_INPUT, "%s is there already; give another name, or --overwrite", path);
     if (result != STATUS_OK) return result;

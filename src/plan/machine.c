@@ -148,7 +148,7 @@ status machine_open(const context *context, const char *path, machine *machine) 
     int count;
     const param_section *sections = machine_schema(&count);
     static config_system system;
-    static const config_schema schema = {.systems = &system, .system_count = 1};
+    static const config_schema schema = {.systems = &system, .system_count = 1, .called = "machine file"};
     system = (config_system){.sections = sections, .section_count = count};
     *machine = (struct machine){0};
     status result = path ? config_read(context, path, NULL, &schema, &machine->config)

@@ -16,6 +16,7 @@
 #include "job_script.h"
 #include "machine_file.h"
 #include "plan.h"
+#include "site.h"
 
 enum { LINE_BYTES = 512, ROOM_BYTES = 32 };
 static const double MIB = 1 << 20, GIB = 1 << 30;
@@ -256,8 +257,13 @@ static status check_files(const plan_options *options) {
     status result = options->machine ? file_check_name("--machine", options->machine) : STATUS_OK;
     if (options->sbatch) result = status_worse(result, plan_file_check("--sbatch", options->sbatch, options->overwrite));
     if (options->csv) result = status_worse(result, plan_file_check("--csv", options->csv, options->overwrite));
-    if (options->sbatch && options->csv && strcmp(options->sbatch, options->csv) == 0)
+    if (options->sbatch && options->csv && file_same_name(options->sbatch, options->csv))
         result = status_fail(STATUS_INPUT, "--sbatch and --csv name the same file, %s", options->csv);
+    if (result == STATUS_OK && options->sbatch) {
+        char *site; /* the script will need it */
+        result = site_find(&site);
+        free(site);
+    }
     if (result == STATUS_OK) result = check_spared(options, "parameter file", options->config);
     if (result == STATUS_OK) result = check_spared(options, "machine file", options->machine);
     return result;

@@ -8,6 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/** What is behind the last slash. */
+static const char *name_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
 int file_irregular(mode_t mode) {
     return S_ISREG(mode) ? 0 : S_ISLNK(mode) ? ELOOP : S_ISDIR(mode) ? EISDIR : FILE_IRREGULAR;
 }
@@ -104,6 +110,21 @@ bool file_same(const char *a, const char *b) {
     return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
+char *file_folder(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    if (!folder) context_abort("memory: no room for a path");
+    return folder;
+}
+
+bool file_same_name(const char *a, const char *b) {
+    char *one = file_folder(a), *other = file_folder(b);
+    bool same = strcmp(name_of(a), name_of(b)) == 0 && file_same(one, other);
+    free(one);
+    free(other);
+    return same;
+}
+
 const char *file_why(int error) {
     if (error == ELOOP) return "is a symbolic link, through which Engram neither reads nor writes";
     return error == FILE_IRREGULAR || error == ENXIO ? "is not a regular file" : strerror(error);
@@ -116,7 +137,7 @@ status file_refused(int error) {
 
 status file_check_output(const char *path) {
     struct stat found;
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *name = name_of(path);
     if (!*name) return status_fail(STATUS_INPUT, "%s: names no file", path);
     if (strlen(name) + strlen(FILE_PART) > NAME_MAX || strlen(path) + strlen(FILE_PART) >= PATH_MAX)
         return status_fail(STATUS_INPUT, "%s: %s (with '" FILE_PART "' behind it, as it is called while it is written)", path, strerror(ENAMETOOLONG));
@@ -125,15 +146,16 @@ status file_check_output(const char *path) {
 }
 
 const char *file_unexpanded(const char *path) {
-    if (path[0] == '~') return "begins with '~', which only a shell expands";
+    if (path[0] == '~') return "begins with '~', which only a shell expands; write it in full (or ./~ for a name that begins so)";
     for (const char *at = strchr(path, '$'); at; at = strchr(at + 1, '$'))
-        if (at[1] && (isalpha((unsigned char)at[1]) || strchr("_{(", at[1])) && !file_exists(path)) return "has a variable in it, which only a shell expands";
+        if (at[1] && (isalpha((unsigned char)at[1]) || strchr("_{(", at[1])) && !file_exists(path))
+            return "has a variable in it, which only a shell expands; write it in full";
     return NULL;
 }
 
 status file_check_name(const char *what, const char *path) {
     const char *why = path ? file_unexpanded(path) : NULL;
-    return why ? status_fail(STATUS_INPUT, "%s %s: %s; write it in full (or ./~ for a name that begins so)", what, path, why) : STATUS_OK;
+    return why ? status_fail(STATUS_INPUT, "%s %s: %s", what, path, why) : STATUS_OK;
 }
 
 status file_seen_by_all(const context *context, const char *what, const char *path) {

@@ -24,7 +24,8 @@ static status read_matrix(const context *context, const config *config, const pa
 
 static status check_given(const config *config, const parameters *p) {
     int root = (int)lround(sqrt(p->matrix.count));
-    if (*p->path && p->matrix.count) return config_complain(config, SIGNALS_TEACHER, "path", "is given, and targets.matrix is: give one of them");
+    if (*p->path && p->matrix.count)
+        return config_complain(config, SIGNALS_TEACHER, "path", "is given, and targets.matrix is: give one of them (targets.matrix=[] takes that back)");
     if (*p->path) return STATUS_OK;
     if (p->matrix.count == 0) return config_complain(config, SIGNALS_TEACHER, "matrix", "is missing: give A as a list, row by row, or targets.path");
     if (root * root != p->matrix.count)

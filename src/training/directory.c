@@ -28,6 +28,13 @@ char *results_path(const results *results, const char *name) {
     return path;
 }
 
+static bool exists(const results *results, const char *name) {
+    char *path = results_path(results, name);
+    bool there = file_exists(path);
+    free(path);
+    return there;
+}
+
 /** mkdir -p. */
 static int make_directories(const char *directory) {
     char *path = strdup(directory);
@@ -83,24 +90,40 @@ static status check_folders(const results *results) {
     return result == STATUS_OK ? checkpoint_check_files(results->directory) : result;
 }
 
-/** Of one folder? Neither need be there. */
-static bool same_folder(const char *a, const char *b) {
-    struct stat one, other;
-    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
-}
-
 bool results_own(const char *directory, const char *path) {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup("."), *checkpoints = checkpoint_path(directory, "");
-    if (!folder) context_abort("memory: no room for a path");
-    bool own = same_folder(folder, checkpoints);
-    if (!own && same_folder(folder, directory)) {
+    char *folder = file_folder(path), *checkpoints = checkpoint_path(directory, "");
+    bool own = file_same(folder, checkpoints);
+    if (!own && file_same(folder, directory)) {
         own = strcmp(name, PARAMETERS_FILE) == 0 || strcmp(name, "metrics.csv") == 0;
         for (int k = 0; !own && result_file(k); k++) own = strcmp(name, result_file(k)) == 0;
     }
     free(folder);
     free(checkpoints);
     return own;
+}
+
+/** Does the folder hold a run, whatever came of it? */
+static bool holds_run(const char *directory) {
+    const results results = {.directory = (char *)(uintptr_t)directory};
+    return exists(&results, PARAMETERS_FILE) && (exists(&results, "metrics.csv") || exists(&results, "run.json") || exists(&results, "checkpoint"));
+}
+
+char *results_owner(const char *path) {
+    char *folder = file_folder(path), *above;
+    if (asprintf(&above, "%s/..", folder) < 0) context_abort("memory: no room for a path");
+    char *const owners[] = {folder, above}; /* of a checkpoint the run is one folder up */
+    int found = 0;
+    while (found < 2 && !(holds_run(owners[found]) && results_own(owners[found], path))) found++;
+    char *owner = found < 2 ? strdup(owners[found]) : NULL;
+    free(folder);
+    free(above);
+    return owner;
+}
+
+bool results_tested(const char *directory) {
+    const results results = {.directory = (char *)(uintptr_t)directory};
+    return exists(&results, "test.json");
 }
 
 /** Not a folder of that name. @return errno, 0 for none */
@@ -136,13 +159,6 @@ static status write_text_file(const results *results, const char *name, const ch
     status code = error ? status_fail(STATUS_FAILURE, "%s: %s", path, file_why(error)) : STATUS_OK;
     free(path);
     return code;
-}
-
-static bool exists(const results *results, const char *name) {
-    char *path = results_path(results, name);
-    bool there = file_exists(path);
-    free(path);
-    return there;
 }
 
 /** A folder of something else is not to lose files to a run, which has names for its own. */
@@ -268,10 +284,16 @@ status results_check_directory(const config *config, const char *given) {
     static const char longest[] = "/checkpoint/spikes-0000000000-0000000000.h5.part";
     struct config *own = (struct config *)(uintptr_t)config;
     const char *name = given ? given : ((const output_settings *)config_common(own, "output"))->directory, *why = file_unexpanded(name);
-    if (!why && strlen(name) + strlen(longest) >= PATH_MAX) why = "is too long for the names of what is written there";
+    const size_t bytes = strlen(name), most = PATH_MAX - sizeof longest;
+    const char *more = bytes > 200 ? "..." : "";
+    char much[160];
+    if (!why && bytes > most) {
+        snprintf(much, sizeof much, "is too long: it has %zu bytes, of which what is written there leaves it %zu; give a shorter name", bytes, most);
+        why = much;
+    }
     if (!why) return STATUS_OK;
-    if (given) return status_fail(STATUS_INPUT, "output directory %s: %s; write it in full (or ./~ for a name that begins so)", name, why);
-    return config_complain(own, "output", "directory", "'%s' %s; write it in full (or ./~ for a name that begins so)", name, why);
+    if (given) return status_fail(STATUS_INPUT, "output directory %.200s%s: %s", name, more, why);
+    return config_complain(own, "output", "directory", "'%.200s%s' %s", name, more, why);
 }
 
 status results_open(const context *context, char *directory, const results_begin *with, results *results) {

@@ -41,6 +41,13 @@ status results_check(const context *context, const char *directory, bool overwri
 /** Is that the name of a file that a run in @p directory writes there, or in the folder of its checkpoints? On one rank. */
 bool results_own(const char *directory, const char *path);
 
+/** The run, whichever it is, that has or would have a file of that name where @p path leads. On one rank.
+ *  @return its directory, owned by the caller (free); NULL: there is none */
+char *results_owner(const char *path);
+
+/** Are test.h5 and test.json there those of engram test? The training writes the first alone. On one rank. */
+bool results_tested(const char *directory);
+
 /** Can a folder of that name hold a run? @param given -o; NULL: output.directory counts @return STATUS_INPUT with a message; not agreed */
 status results_check_directory(const config *config, const char *given);
 

@@ -68,11 +68,22 @@ static char *joined(const char *directory, const char *name) {
     return path;
 }
 
-/** Not what the training wrote: a test would take the weights that it is of. test.h5 may be either's. */
-static status check_not_trained(const test_options *options, const char *path) {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    if (strcmp(name, "test.h5") == 0 || strcmp(name, "test.json") == 0 || !results_own(options->directory, path)) return STATUS_OK;
-    return status_fail(STATUS_INPUT, "-o %s: %s has the name or the place of a file of the training; give another name", options->output, path);
+/** Not what a training wrote, this one or another: a test would take the weights that it is of. test.h5 may be either's. */
+static status check_not_trained(const char *path) {
+    char *owner = results_owner(path);
+    if (!owner) return STATUS_OK;
+    char *h5 = joined(owner, "test.h5"), *json = joined(owner, "test.json");
+    const bool is_h5 = file_same_name(path, h5), may_test = is_h5 || file_same_name(path, json);
+    status result = STATUS_OK;
+    if (!may_test)
+        result = status_fail(STATUS_INPUT, "-o %s: has the name or the place of a file of the training in %s; give another name", path, owner);
+    else if (is_h5 && file_exists(path) && !results_tested(owner))
+        result = status_fail(STATUS_INPUT, "%s: is what the training wrote (test.trials; no test.json of engram test is beside it), and stays; "
+                                           "give -o another file, or move it away first", path);
+    free(owner);
+    free(h5);
+    free(json);
+    return result;
 }
 
 static status check_absent(const char *path, bool overwrite) {
@@ -90,7 +101,7 @@ static status choose_files(test_job *job) {
         return status_fail(STATUS_INPUT, "-o %s: the results are an HDF5 file; its name must end in .h5", job->path);
     if (asprintf(&job->json, "%.*s.json", (int)(length - 3), job->path) < 0) context_abort("memory: no room for a path");
     if (job->world->rank != 0) return STATUS_OK;
-    status result = status_worse(check_not_trained(options, job->path), check_not_trained(options, job->json));
+    status result = status_worse(check_not_trained(job->path), check_not_trained(job->json));
     if (result == STATUS_OK) result = status_worse(check_absent(job->path, options->overwrite), check_absent(job->json, options->overwrite));
     char *folder = strdup(job->path), *slash = strrchr(folder, '/');
     if (slash) slash[slash == folder] = '\0';

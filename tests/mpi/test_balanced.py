@@ -341,7 +341,7 @@ def test_lost_teacher(bench):
     os.rename(path, path + ".away")
     said = bench.succeed(["train", "--resume", parts, "-P", "learning.loops=2"], 2)
     assert f"targets.path: {path} cannot be read: the run's own copy is" in said and not difference(truth, everything(parts)), said
-    bench.succeed(["test", parts, "--trials", "1", "--overwrite"])
+    bench.succeed(["test", bench.make_room(parts), "--trials", "1", "--overwrite"])
     code, _, err = bench.run(["test", parts, "--trials", "1", "--overwrite", "-P", f"stimulus.path={bench.path('nowhere.csv')}"], 2)  # other commands were asked for: not those of the run's copy
     assert code == 2 and f"stimulus.path: {bench.path('nowhere.csv')} cannot be read" in err, err
     for name in os.listdir(os.path.join(parts, "checkpoint")):

@@ -151,7 +151,7 @@ def test_other_images(bench):
         out, key = bench.path(f"{kind}.trained"), f"stimulus.{key}"
         bench.succeed(["train", bench.path("empty.yaml"), "-o", out, *words("dendritic", given[kind], {"learning.loops": 2, "test.every": 0})])
         before = read(out, "test.h5", "test/0/images")
-        said = bench.succeed(["test", out, "--overwrite", "-P", f"{key}={bench.path(other)}"], ranks=2)
+        said = bench.succeed(["test", bench.make_room(out), "--overwrite", "-P", f"{key}={bench.path(other)}"], ranks=2)
         was = given[kind].get(key[9:])
         assert f"{key}: the test is of {bench.path(other)}" + (f", of other content than '{was}', with which the run was trained" if was else "; the run was trained with none in its place") in said, said
         after = read(out, "test.h5", "test/0/images")
@@ -196,7 +196,7 @@ def test_other_shapes(bench):
         bench.succeed(["train", bench.path("empty.yaml"), "-o", out, *words(rule, {"kind": kind, "path": of["square"], "test_path": of["square"]}, {"learning.loops": 2, "test.every": 0})])
         for name in ("large", "tiles", "long"):
             size = "images of {} x {} pixels".format(*shapes[name])
-            code, _, err = bench.run(["test", out, "--overwrite", "-P", f"stimulus.path={of[name]}", "-P", f"stimulus.test_path={of[name]}"], 2)
+            code, _, err = bench.run(["test", bench.make_room(out), "--overwrite", "-P", f"stimulus.path={of[name]}", "-P", f"stimulus.test_path={of[name]}"], 2)
             told = [line for line in err.splitlines() if line.startswith("engram: error: ")]
             assert code == 2 and len(told) == 1 and of[name] in told[0] and size in told[0] and "checkpoint/loop-0000000002.h5 are of images of 6 x 6 pixels" in told[0], (kind, name, code, err)
             code, _, err = bench.run(["test", out, "--overwrite", "-P", f"stimulus.test_path={of[name]}"])

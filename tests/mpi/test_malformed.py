@@ -307,8 +307,8 @@ def documents():
     yield "truncated UTF-8", b"output: {directory: \"\xe2\x82", "UTF-8", 1
     yield "overlong UTF-8", b"output: {directory: \"\xc0\xaf\"}\n", "UTF-8", 1
     yield "surrogate", b"output: {directory: \"\xed\xa0\x80\"}\n", "YAML syntax", 1
-    yield "UTF-16", SMALL.encode("utf-16"), "this is UTF-16; a parameter file is UTF-8", 1
-    yield "UTF-16 big-endian", b"\xfe\xff" + SMALL.encode("utf-16-be"), "this is UTF-16; a parameter file is UTF-8", 1
+    yield "UTF-16", SMALL.encode("utf-16"), "this is UTF-16; such a file is UTF-8", 1
+    yield "UTF-16 big-endian", b"\xfe\xff" + SMALL.encode("utf-16-be"), "this is UTF-16; such a file is UTF-8", 1
     yield "UTF-32", SMALL.encode("utf-32"), "this is UTF-16", 1
     yield "mark twice", b"\xef\xbb\xbf\xef\xbb\xbf" + good.replace(b"network", b"netwrk"), "YAML syntax", 1
     yield "CRLF and a mistake", good.replace(b"\n", b"\r\n").replace(b"neurons: 20", b"neurons: x"), ":2:32: network.neurons = 'x' is not a number", 1

@@ -364,8 +364,8 @@ def test_site_of_job_script(bench):
         assert code == 0 and f"modules and launcher are those of {site}" in text, (code, text, err)
         assert "SBATCH_QOS cannot stand" in err and "SBATCH_WAIT is not put into" in err and err.count("warning") == 2, err
         engram_test.ENVIRONMENT["ENGRAM_SITE"] = bench.path("no site")
-        code, _, err = bench.run(["plan", config, "--sbatch", bench.path("no.sbatch")])
-        assert code == 2 and f"ENGRAM_SITE: there is no file '{bench.path('no site')}'" in err and not os.path.exists(bench.path("no.sbatch")), (code, err)
+        code, text, err = bench.run(["plan", config, "--sbatch", bench.path("no.sbatch")])
+        assert code == 2 and "plan for" not in text and f"ENGRAM_SITE: there is no file '{bench.path('no site')}'" in err and not os.path.exists(bench.path("no.sbatch")), (code, err)
     finally:
         del engram_test.ENVIRONMENT["ENGRAM_SITE"]
     with open(script) as file:
@@ -430,7 +430,9 @@ def test_wrong_input(bench):
     config = bench.config("small.yaml", "network: {neurons: 1000}\n")
     for words_, message in ((["--ranks", "0"], r"--ranks 0: must be a whole number from 1 to 1000000"), (["--ranks", "many"], r"--ranks many: must be"), (["--ranks"], r"--ranks needs a whole number"),
                             (["--ranks-per-node=2.5"], r"must be a whole number"), (["--memory-per-node", "-1"], r"--memory-per-node -1: must be a number of GiB"),
-                            (["--memory-per-node", "nan"], r"must be a number of GiB"), (["--rate", "1e9"], r"--rate 1e9: must be a mean rate"), (["--machine", bench.path("none.yaml")], r"none\.yaml"),
+                            (["--memory-per-node", "nan"], r"must be a number of GiB"), (["--rate", "1e9"], r"--rate 1e9: must be a mean rate"), (["--machine", bench.path("none.yaml")], r"cannot read the machine file '.*none\.yaml'"),
+                            (["--machine", bench.work], r"is a folder, not a machine file"), (["--machine", "/dev/null"], r"is not a regular file, as a machine file is"),
+                            (["--machine", bench.config("one_word.yaml", "word\n")], r"one_word\.yaml:1:1: a machine file must be a map of sections"),
                             (["--table"], r"unknown option '--table' of engram plan; allowed are --ranks"), (["--overwrite"], r"give --sbatch FILE"), ([config], r"is one argument too many"),
                             (["-P", "learning.precision=half", "-P", "learning.store=packed"], r"half is not for store packed"), (["-P", "learning.store=distributed"], r"for neurons that share P"),
                             (["-P", "learning.keep_signs=true", "-P", "plastic.group_size=4"], r"keep_signs=true: is for neurons with a P of their own"),

@@ -55,7 +55,7 @@ def test_lists(bench):
                               ("network.connections=[3.5, 2, 4, 0]", "L4E to L4E: 3.5 is no whole number"),
                               ("network.delay=0.05 ms", "delay 0.05 ms is below the time step, 0.1 ms"),
                               ("network.delay=3000 ms", "delays of up to 30000 time steps"),
-                              ("network.delay_range=[1, 2]", "network.delay_range", "is given beside delay"),
+                              ("network.delay_range=[1, 2]", "network.delay_range", "is given beside delay; give one of them (network.delay=[] takes that back)"),
                               ("network.neurons=51", "51, but the populations have 50"),
                               ("network.scale=0.01", "leaves no neuron of L4E"),
                               ("network.background_rate=[8, 8, 8]", "3 values for 2 populations"),
@@ -63,6 +63,9 @@ def test_lists(bench):
                               ("neuron.threshold=[-50, -51, -52]", "allowed are 1, or one per population (2)"),
                               ("neuron.reset=[-65, -50]", "must be below the threshold")):
         refused(bench, matrix, *wanted, overrides=[override])
+    back = [word for key in ("delay=[]", "delay_sd=[]", "weight_cv=[]", "bias=[]", "delay_range=[1, 2]") for word in ("-P", "network." + key)]  # what the file gives is taken back
+    said = bench.succeed(["check", bench.config("back.yaml", matrix.replace("delay:", "delay_sd: 0.1 ms\n  delay:")), *back])
+    assert all(f"  {line}\n" in said for line in ("delay: []", "delay_sd: [0 ms]", "weight_cv: [0]", "bias: [0]", "delay_range: [1 ms, 2 ms]")), said
     for override, *wanted in (("[1, 2, 3]", "3 values; allowed are 2, [low, high], two per source population (4), or two per projection (8)"), ("[2, 1]", "from 2 to 1 ms: the low end"),
                               ("[1, 0]", "from 1 to 0 ms: the low end"), ("[0.05, 1]", "delay 0.05 ms is below the time step"), ("[1, 2, 1, 2000]", "delays of up to 20000 time steps"),
                               ("[-1, 2]", "out of range"), ("[nan, 2]", "nan")):
@@ -112,7 +115,7 @@ def test_tables(bench):
     with open(bench.path("table.csv"), "w") as file:
         file.write(TABLE.replace(",1.5", ",", 1))
     refused(bench, BASE % "  projections: table.csv\n  delay_sd: 0.5 ms\n", "table.csv:2: needs a delay, or network.delay")
-    refused(bench, BASE % "".join(line + "\n" for line in (MATRIX + "  delay_sd: 0.5 ms").splitlines() if "delay:" not in line), "network.delay_sd", "needs delay, the mean")
+    refused(bench, BASE % "".join(line + "\n" for line in (MATRIX + "  delay_sd: 0.5 ms").splitlines() if "delay:" not in line), "network.delay_sd", "needs delay, the mean (or network.delay_sd=[] takes it back)")
     with open(bench.path("table.csv"), "w") as file:
         file.write(TABLE.replace("delay", "delay,delay_sd").replace(",1.5", ",,").replace(",0.8", ",0.8,0.2"))
     bench.succeed(["check", bench.config("own.yaml", BASE % "  projections: table.csv\n  delay_range: [1 ms, 2 ms]\n")])

@@ -119,6 +119,31 @@ def test_results_spare_what_is_read(bench):
     expect(bench, ["test", out, "--trials", "1", "--quiet", "--overwrite"], 0)
 
 
+def test_results_of_training_stay(bench):
+    """A test.h5 that the training wrote is its own as long as no test.json of engram test is beside it, by whatever name it is called; so are the files of another run, for all commands that write one."""
+    config, out, other, link = bench.config("safe.yaml", TEXT), bench.path("kept"), bench.path("kept_other"), bench.path("kept_link")
+    for folder in (out, other):
+        expect(bench, ["train", config, "-o", folder, "--quiet", "-P", "test.trials=1"], 0)
+    os.symlink(out, link)
+    before = content(out), content(other)
+    for number, where in enumerate((None, os.path.join(out, "test.h5"), os.path.join(link, "test.h5"), os.path.join(out, "checkpoint", "..", "test.h5"), os.path.join(other, "test.h5"))):
+        for more in ([], ["--overwrite"]):
+            expect(bench, ["test", out, "--trials", "2", *more, *(["-o", where] if where else [])], 2, "is what the training wrote", ranks=1 + (number == 0))
+    for name in ("spikes.h5", "run.h5", "targets.h5", "checkpoint/loop-0000000002.h5", "checkpoint/test.h5"):
+        expect(bench, ["test", out, "--overwrite", "-o", os.path.join(other, name)], 2, f"a file of the training in {other}")
+    for words in (["plan", config, "--ranks", "1", "--csv", os.path.join(link, "metrics.csv")], ["plan", config, "--ranks", "1", "--sbatch", os.path.join(out, "run.json")],
+                  ["calibrate", "--quick", "-o", os.path.join(out, "parameters.yaml")]):
+        expect(bench, [*words, "--overwrite"], 2, "has the name or the place of a file of the run in")
+    expect(bench, ["plan", config, "--ranks", "1", "--csv", os.path.join(out, "same"), "--sbatch", os.path.join(link, "same")], 2, "--sbatch and --csv name the same file")
+    assert (content(out), content(other)) == before
+    os.rename(os.path.join(out, "test.h5"), os.path.join(out, "trained.h5"))
+    for more in ([], ["--overwrite"]):  # its own results engram test replaces
+        expect(bench, ["test", out, "--trials", "2", "--quiet", *more], 0)
+    said = expect(bench, ["train", "--resume", out, "-P", "learning.loops=3"], 0)  # a training that goes on tests again
+    assert "test.json of an earlier engram test is removed" in said and not os.path.exists(os.path.join(out, "test.json")), said
+    expect(bench, ["test", out, "--overwrite"], 2, "is what the training wrote")
+
+
 def test_names(bench):
     """What only a shell expands is refused and made nowhere; a path may be as long as the system has them."""
     config = bench.config("safe.yaml", TEXT)
@@ -129,7 +154,10 @@ def test_names(bench):
     out = bench.path("long", "d" * 200, "e" * 200)
     expect(bench, ["train", config, "-o", out, "--quiet"], 0, ranks=2)
     expect(bench, ["test", out, "--trials", "1", "--quiet", "-o", os.path.join(out, "f" * 230 + ".h5")], 0)
-    expect(bench, ["train", config, "-o", "g/" * 2040], 2, "too long")
+    for words in (["train", config, "-o", "g/" * 2040], ["train", config, "-P", f"output.directory={'g/' * 2040}"], ["plan", config, "--sbatch", bench.path("long.sbatch"), "-o", "g/" * 2040]):
+        said = expect(bench, words, 2, "is too long: it has 4080 bytes", "give a shorter name")
+        assert "./~" not in said and len(said) < 10000, said
+    assert "./~" in expect(bench, ["train", config, "-o", "~/a"], 2, "write it in full") and "./~" not in expect(bench, ["train", config, "-o", "$HOME/a"], 2, "a variable in it", "write it in full")
 
 
 def test_semaphores_of_the_dead(bench):
@@ -253,6 +281,23 @@ def test_job_script(bench):
     assert not os.path.exists(bench.path("hacked")) and not os.path.exists("hacked") and sum("#SBATCH --wrap" in line for line in open(script) if line.startswith("#SBATCH")) == 0
 
 
+def test_wrong_words_of_jobs(bench):
+    """A word that a job does not know: one line, the word, what is allowed, the nearest; nothing is run or written."""
+    place = bench.path("words")
+    os.makedirs(place)
+    more, ranks = "then options of engram, which begin with -", "is no number of ranks, from 1 to 999999"
+    for words, *wanted in ((["bars/run", "ful"], "'ful'", "quick, full, then a number of seeds", more, "did you mean full?"), (["bars/run", "full", "05"], "'05'", more), (["bars/run", "x=3"], "'x=3'", "quick, full"),
+                           (["recorded_rates/run", "balancd"], "'balancd'", "noise_driven, balanced, motor_cortex", "did you mean balanced?"), (["recorded_rates/run"], "''", "noise_driven"),
+                           (["recorded_dynamics/run", "qick"], "'qick'", "a file that is there", "did you mean quick?"), (["million/run", "smal"], "'smal'", "parameters, small", "did you mean small?"),
+                           (["million/run", "small", "two"], "'two'", ranks), (["million/run", "0"], "'0'", ranks), (["sinusoids/run", "0"], "'0'", ranks),
+                           (["comparison/run", "--rules", "bppt"], "'bppt'", "(--rules)", "exact_gradient, bptt", "did you mean bptt?"), (["submit", "oscilator"], "'oscilator'", "bars", "did you mean oscillator?"),
+                           (["submit", "./nowhere"], "'./nowhere' is no folder of a job")):
+        done = subprocess.run([os.path.join(JOBS, words[0]), *words[1:]], cwd=place, env=dict(ENVIRONMENT, ENGRAM=bench.engram), capture_output=True, text=True, timeout=240)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and all(text in done.stderr for text in wanted) and not done.stdout, (words, wanted, done)
+        assert ("did you mean" in done.stderr) == any("did you mean" in text for text in wanted), done.stderr
+    assert not os.listdir(place)
+
+
 def test_jobs_believe_run_json(bench):
     """A launcher that says 0 (MPICH's after SIGUSR1), or a signal, is not the last word; an old run.json is none."""
     out = bench.path("told")
@@ -267,4 +312,4 @@ echo "$job_code/$job_stopped"'''
         assert done.stdout.strip() == said, (launcher, code, why, done.stdout, done.stderr)
 
 
-run_tests([test_overwrite_removes_its_own, test_links_and_pipes, test_folders_in_the_way, test_results_spare_what_is_read, test_names, test_semaphores_of_the_dead, test_vanished, test_stop_file, test_lock_that_fails, test_no_shared_memory, test_job_script, test_jobs_believe_run_json])
+run_tests([test_overwrite_removes_its_own, test_links_and_pipes, test_folders_in_the_way, test_results_spare_what_is_read, test_results_of_training_stay, test_names, test_semaphores_of_the_dead, test_vanished, test_stop_file, test_lock_that_fails, test_no_shared_memory, test_job_script, test_wrong_words_of_jobs, test_jobs_believe_run_json])

@@ -413,7 +413,7 @@ def test_errors(bench):
             assert code == 2 and message in err and err.count("engram: error") == 1, f"{words} on {ranks} ranks: exit code {code}\n{out}\n{err}"
             assert not os.path.exists(elsewhere), words
         for arguments, message in ((["test"], "needs the directory"), (["test", bench.path("nowhere")], "holds no run"), (["test", run, "-o", "x.txt"], "must end in .h5"),
-                                   (["test", run], "is there already"), (["test", run, "-o", bench.path("no", "folder.h5")], "cannot be written")):
+                                   (["test", run], "is what the training wrote"), (["test", run, "-o", bench.path("no", "folder.h5")], "cannot be written")):
             code, out, err = bench.run(arguments, ranks)
             assert code == 2 and message in err and err.count("engram: error") >= 1, f"{arguments} on {ranks} ranks: exit code {code}\n{out}\n{err}"
 
@@ -442,7 +442,7 @@ guards:     {max_rate: 0}
     for name in os.listdir(folder):
         with open(os.path.join(folder, name), "r+b") as file:
             file.truncate(os.path.getsize(file.name) - 100)
-    refused(damaged, 2, "checkpoint")
+    refused(bench.make_room(damaged), 2, "checkpoint")
 
 
 def test_between_loops(bench):

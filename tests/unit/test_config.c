@@ -28,7 +28,7 @@ typedef struct {
     int64_t threads, delay;
     bool exact;
     int method;
-    param_numbers taus, weights;
+    param_numbers taus, weights, gains;
 } neuron_params;
 typedef struct { char *file, *title; param_texts report, labels; } output_params;
 typedef struct { int64_t trials; char *target; } task_params;
@@ -65,6 +65,7 @@ static const param neuron_entries[] = {
     {.key = "taus", .type = PARAM_NUMBERS, .unit = UNIT_TIME, .fallback = "[70 ms, 150 ms]", .low = 1, .high = 500, .help = "taus",
      AT(neuron_params, taus)},
     {.key = "weights", .type = PARAM_NUMBERS, .fallback = "[]", .low = -9, .high = 9, .help = "weights", AT(neuron_params, weights)},
+    {.key = "gains", .type = PARAM_NUMBERS, .unit = UNIT_RATE, .fallback = "3 Hz", .low = 0, .high = 9, .help = "gains", AT(neuron_params, gains)},
 };
 static const param output_entries[] = {
     {.key = "file", .type = PARAM_TEXT, .fallback = "", .help = "file", AT(output_params, file)},
@@ -287,6 +288,9 @@ static void test_values(void **state) {
     assert_int_equal(neuron()->taus.count, 0);
     assert_int_equal(output()->report.count, 0);
     assert_string_equal(output()->labels.values[0], "one");
+    read_with("neuron:\n  gains: [1, 2]\n  weights: [1, 2]\n", OVERRIDES("neuron.gains=[]", "neuron.weights=[]")); /* both take back what the file gives */
+    assert_int_equal(last.code, STATUS_OK);
+    assert_true(neuron()->gains.count == 1 && neuron()->gains.values[0] == 3 && neuron()->weights.count == 0);
     expect_good("network:\n  kind: plain\n");
     assert_int_equal(config_variant_index(last.config, "network"), 2);
 }
@@ -515,7 +519,7 @@ static void test_files(void **state) {
     read_path(folder, NULL, SECTIONS);
     expect_printed("is a folder, not a parameter file");
     read_path("/dev/zero", NULL, SECTIONS);
-    assert_string_equal(last.printed, "engram: error: '/dev/zero' is not a regular file\n");
+    assert_string_equal(last.printed, "engram: error: '/dev/zero' is not a regular file, as a parameter file is\n");
 }
 
 static void test_several_mistakes(void **state) {
@@ -694,7 +698,7 @@ static void test_as_used_text(void **state) {
     assert_string_equal(text, "network:\n  kind: random\n  size: 100\n  seed: 3\n  foo: 1\n  p: 0.20000000000000001\n"
                               "neuron:\n  tau: 20 ms\n  rate: 5 Hz\n  voltage: -65 mV\n  factor: 1\n  reset: auto\n  threads: 8\n  delay: 2 ms\n"
                               "  exact: false\n"
-                              "  method: euler\n  taus: [70 ms, 150 ms]\n  weights: []\n"
+                              "  method: euler\n  taus: [70 ms, 150 ms]\n  weights: []\n  gains: [3 Hz]\n"
                               "output:\n  file: \"\"\n  title: \"quoted: \\\"x\\\"\"\n  report: [\"drive\"]\n  labels: []\nempty: {}\n");
     free(text);
 }

@@ -358,7 +358,7 @@ def check_deleted_in_sample(bench, system):
     for panel in (plot_gradient.sample, plot_gradient.rates):
         figure, artists = drawn(Run(out), panel)
         assert not any("deleted" in text for text in [*artists, *texts(figure)]), texts(figure)
-    bench.succeed(["test", out, "--overwrite", "--delete-neurons", "0.4"])
+    bench.succeed(["test", bench.make_room(out), "--overwrite", "--delete-neurons", "0.4"])
     deleted = np.flatnonzero(load(out).test["deleted"])
     assert len(deleted) == 5, deleted
     figure, artists = drawn(Run(out), plot_gradient.sample)
@@ -378,7 +378,7 @@ def check_deleted_in_sample(bench, system):
 def check_deleted_left_out(bench):
     """Rates of dendritic networks are of neurons that may fire."""
     out = bench.train(bench.config("dendritic.yaml", OTHERS["dendritic"]), "lesioned_dendritic")
-    bench.succeed(["test", out, "--overwrite", "--delete-neurons", "0.3"])
+    bench.succeed(["test", bench.make_room(out), "--overwrite", "--delete-neurons", "0.3"])
     assert load(out).test["deleted"].sum() == 3 and load(out).test[0]["rate_hz"][load(out).test["deleted"] == 1].max() == 0
     figure, _ = drawn(Run(out), plot_dendritic.rates)
     assert any(text.startswith("7 neurons, mean") for text in texts(figure)) and any("without 3 deleted neurons" in text.replace("\n", " ") for text in texts(figure)), texts(figure)
@@ -403,7 +403,7 @@ def test_deleted(bench):
     for panel in (plot_units.trials, plot_units.tested_rates):  # without rasters.h5: loops, and a test of the whole network
         figure, artists = drawn(Run(recorded(bench)), panel, chosen)
         assert not any("deleted" in text for text in [*artists, *texts(figure)]), texts(figure)
-    bench.succeed(["test", out, "--trials", "5", "--overwrite", "--delete-neurons", "0.5"])
+    bench.succeed(["test", bench.make_room(out), "--trials", "5", "--overwrite", "--delete-neurons", "0.5"])
     figure, artists = drawn(Run(out), plot_units.tested_rates, chosen)
     assert {name for name in artists if name.startswith("deleted")} == wanted and "deleted (8 of 16 neurons)" in texts(figure), texts(figure)
     check_deleted_drives(bench, out, deleted, pairs)
@@ -415,7 +415,7 @@ def test_deleted(bench):
     out = bench.train(bench.config("balanced.yaml", OTHERS["balanced"]), "lesioned_balanced")
     figure, artists = drawn(Run(out), plot_balanced.raster)
     assert not any(name.startswith("deleted") for name in artists) and not any("deleted" in text for text in texts(figure)), texts(figure)
-    bench.succeed(["test", out, "--overwrite", "--delete-neurons", "0.25"])
+    bench.succeed(["test", bench.make_room(out), "--overwrite", "--delete-neurons", "0.25"])
     silent = np.flatnonzero(np.isnan(engram_test.read(out, "test.h5", "test/0/rate")))
     assert list(silent) == list(np.flatnonzero(load(out).test["deleted"]))
     fired = engram_test.read(out, "test.h5", "test/0/spikes/node_ids").astype(int)
@@ -559,9 +559,9 @@ def test_files(bench):
     out = recorded(bench)
     said = plot(out, "-o", bench.path("drawn", "f.png"), "--format", "svg", "pdf", "png", "--width", "89mm", "--dpi", "100", "--units", "cell_40", "Zelle ä<&>", "--panels", "learning", "psth")
     assert "units: cell_40" in said and said.count("skipped") == 0, said
-    names = sorted(os.path.basename(name)[:-4] for name in os.listdir(bench.path("drawn", "figures")) if name.endswith(".svg"))
+    names = sorted(os.path.basename(name)[:-4] for name in os.listdir(bench.path("drawn", "f_panels")) if name.endswith(".svg"))
     assert names == ["learning", "psth"], names
-    for path in (bench.path("drawn", "f"), bench.path("drawn", "figures", "psth")):
+    for path in (bench.path("drawn", "f"), bench.path("drawn", "f_panels", "psth")):
         root = tree.parse(path + ".svg").getroot()
         assert abs(float(root.get("width")[:-2]) / 72 * 25.4 - 89) < 0.01, root.get("width")
         shown = ["".join(text.itertext()) for text in root.iter("{http://www.w3.org/2000/svg}text")]
@@ -571,9 +571,13 @@ def test_files(bench):
         assert abs(float(box[1]) / 72 * 25.4 - 89) < 0.05, box[1]
         pixels, per_metre = png_size(path + ".png")
         assert abs(per_metre - 100 / 0.0254) < 1 and abs(pixels / per_metre * 1000 - 89) < 0.3, (pixels, per_metre)
-    sizes = [float(size) for size in re.findall(r"font: (?:bold )?([0-9.]+)px", open(bench.path("drawn", "figures", "psth.svg"), encoding="utf-8").read())]
+    others = {name: os.stat(bench.path("drawn", "f_panels", name)).st_mtime_ns for name in os.listdir(bench.path("drawn", "f_panels"))}
+    plot(out, "-o", bench.path("drawn", "g"), "--format", "svg", "--panels", "learning")  # a second figure beside the first has panels of its own
+    assert os.listdir(bench.path("drawn", "g_panels")) == ["learning.svg"] and others == {name: os.stat(bench.path("drawn", "f_panels", name)).st_mtime_ns for name in others}
+    assert sorted(os.listdir(bench.path("drawn"))) == ["f.pdf", "f.png", "f.svg", "f_panels", "g.svg", "g_panels"], os.listdir(bench.path("drawn"))
+    sizes = [float(size) for size in re.findall(r"font: (?:bold )?([0-9.]+)px", open(bench.path("drawn", "f_panels", "psth.svg"), encoding="utf-8").read())]
     assert sizes and min(sizes) >= 6 and max(sizes) <= 8, sizes
-    before = {name: zlib.crc32(open(bench.path("drawn", "figures", name), "rb").read()) for name in ("psth.svg", "psth.pdf")}
+    before = {name: zlib.crc32(open(bench.path("drawn", "f_panels", name), "rb").read()) for name in ("psth.svg", "psth.pdf")}
     with plt.rc_context(style()):
         run, chosen = Run(out), options(units=["cell_40", "Zelle ä<&>"], width=89.0)
         panel = plot_units.tested_rates(run, chosen)
@@ -636,7 +640,7 @@ def test_other_systems(bench):
 def test_tuning(bench):
     """Curves fill their axes, for the legend is above them, in one line: neurons by number, from left to right, and the mean."""
     tuned = shutil.copytree(bench.path("balanced"), bench.path("tuned"))
-    bench.succeed(["test", tuned, "--overwrite", "--trials", "1", "-P", "protocol.tuning=on"])
+    bench.succeed(["test", bench.make_room(tuned), "--overwrite", "--trials", "1", "-P", "protocol.tuning=on"])
     for width in (89, 140):
         with plt.rc_context(style()):
             panel = plot_balanced.tuning(Run(tuned), options())
@@ -670,9 +674,12 @@ def test_plot_refusals(bench):
     for words, wanted in ((["--panels", "pst"], "did you mean psth?"), (["--units", "cell_13"], "'cell_13' is no recorded unit that a neuron of"), (["--units", "cel_40"], "did you mean cell_40?"), (["--width", "20mm"], "outside of 60 to 500 mm"),
                           (["--width", "89 miles"], "no width, such as 89mm"), (["--dpi", "3"], "outside of 30 to 2400"), (["--neurons", "0"], "1 or more"), (["--smooth", "-1"], "--smooth"), (["--once"], "--live"),
                           (["--live", "-o", bench.path("x.png")], ".html"), (["--published", bench.path("none.csv")], "there is no file"), (["--format", "gif"], "svg"),
+                          (["-o", bench.path("wrong", "rates.csv")], "rates.csv: .csv is no format of pictures; allowed are .png, .pdf, .svg"), (["-o", bench.path("wrong", "f.PNG")], "did you mean png?"),
+                          (["-o", bench.path("wrong", ".png")], "names no file"), (["-o", bench.path("wrong") + "/"], "names no file"),
                           (["--tasks", "lefd"], "tasks are 0 to 1, or left, right; did you mean left?")):
         said = refused(script, out, *words)
         assert wanted in said, (words, wanted, said)
+    assert not os.path.exists(bench.path("wrong"))
     run, by_name = Run(out), options(tasks=["right", "0"], format=None, dpi=300)
     script.prepare(run, by_name)
     assert by_name.tasks == [1, 0], by_name.tasks

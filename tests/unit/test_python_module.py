@@ -361,6 +361,39 @@ def test_names(bench):
     refused(lambda: run.tested("deleted.h5"), "no deleted.h5", "test.h5")
 
 
+def test_wrong_types(bench):
+    """Every argument of every public call: one message that says what it is that was given, and what is wanted."""
+    out = two_tasks(bench)
+    run, odd = engram.load(out), (5.5, ["a"], [["a"]], {"a": 1}, None, {1}, np.zeros((2, 2)), object())
+    number, wrong = lambda value: not isinstance(value, (int, float)), (*odd, "a", "20", [20], True, float("nan"), float("inf"), 1j)
+    for value in wrong:
+        if number(value) or isinstance(value, bool) or not np.isfinite(value):
+            if value is not None:
+                refused(lambda: run.psth("left", bin=value, of="loops"), "bin is a number, not " + repr(value)[:12])
+            refused(lambda: run.psth("left", smooth=value), "smooth is a number, not " + repr(value)[:12])
+    for value in ("a", ["a"], 1.5, [[1], [2, 3]], [[1, 2]], {"a": 1}, [1.5], [True], [-1], object()):
+        refused(lambda: run.psth("left", neurons=value), "neurons are whole numbers from 0 to 39", "not " + repr(value)[:10])
+        refused(lambda: run.spikes().of(value), "trials are whole numbers from 0 to", "not " + repr(value)[:10])
+    for value in odd:
+        said = "not " + repr(value)[:12]
+        for call in (lambda: run.psth(value), lambda: run.task(value), lambda: run.test[value], lambda: run.targets[value], lambda: run.spikes(task=value) if value is not None else run.task(value)):
+            refused(call, "a task is a name or a whole number", said, "left, right")
+        for what, call in (("population", lambda: run.nodes(value)), ("population", lambda: run.edges(value)), ("population", lambda: run.weights(value)), ("column", lambda: run.weights("plastic", value)),
+                           ("variable", lambda: run.report(value)), ("parameter", lambda: run.parameters[value]), ("entry", lambda: run.arrays[value]), ("entry", lambda: run.test["left"][value])):
+            refused(call, f"the name of a {what} is a text" if what != "entry" else "the name of an entry is a text", said)
+        refused(lambda: run.tested(value), "the name of a file of the run is a text", said)
+        if value is not None:
+            refused(lambda: run.spikes(test=value), "test is True, False or the name of a file", said)
+            refused(lambda: run.psth("left", of=value), "source of a PSTH")
+        for call in (engram.load, engram.runs):
+            refused(lambda: call(value), "the name of a folder is a text or a path", said)
+        assert value is None or isinstance(value, (list, dict, set, np.ndarray)) or value not in run.test["left"]
+    assert (run.psth("left", neurons=3).rate == run.psth("left", neurons=[np.int32(3)]).rate).all() and len(run.psth("left", bin=np.float32(20), smooth=np.int64(10)).time) > 0
+    images = engram.load(small(bench, "dendritic"))
+    for value in ("a", 5, None, [["a"]], [[1], [2, 3]]):
+        refused(lambda: images.as_images(value), "rows of", "pixels are wanted")
+
+
 def test_bad_paths(bench):
     out = small(bench, "patterns")
     refused(lambda: engram.load(bench.path("nowhere")), "nowhere: there is no such folder")
@@ -541,5 +574,5 @@ def test_examples_complain(bench):
             assert done.returncode == 2 and wanted in done.stderr and done.stderr.startswith(f"{name}: ") and done.stderr.count("\n") == 1, (name, words, done)
 
 
-run_tests([test_run, test_parameters_as_used, test_values, test_synapses, test_spikes, test_neo, test_what_a_system_has, test_circuit, test_circuit_of_nodes, test_by_name, test_psth, test_names, test_bad_paths, test_unfinished, test_damaged,
+run_tests([test_run, test_parameters_as_used, test_values, test_synapses, test_spikes, test_neo, test_what_a_system_has, test_circuit, test_circuit_of_nodes, test_by_name, test_psth, test_names, test_wrong_types, test_bad_paths, test_unfinished, test_damaged,
            test_without_packages, test_runs, test_examples, test_examples_complain])

@@ -1,8 +1,10 @@
 """tools/sweep: what a study stands for, what is refused before any work, runs side by side, failures, signals and kills, folders of others, tables against numpy, and figures."""
 import csv
+import glob
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from engram_test import ENVIRONMENT, contents, difference, metrics, run_tests, w
 TOOLS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools")
 sys.path.insert(0, TOOLS)
 import sweep_run  # noqa: E402
+import sweep_study  # noqa: E402
 import sweep_table  # noqa: E402
 from sweep_study import Study  # noqa: E402
 
@@ -110,7 +113,7 @@ def test_refusals(bench):
                            (("  network.neurons", "  simulation.seed"), ["study.yaml:5: simulation.seed"]), (("  targets.tau: [50 ms, 0.1 s]", "  network.neurons: [50]"), ["study.yaml:6: 'network.neurons' is there twice"]),
                            (("[20, 30]", "[20, 30"), ["study.yaml:6: "]), (("[20, 30]", "[]"), ["study.yaml:5: network.neurons: the list has no value"]), (("[20, 30]", "*a"), ["study.yaml"]), (("[20, 30]", "{a: b}"), ["study.yaml:5: a value"]),
                            (("parameters: tiny.yaml", "parameters: nowhere.yaml"), ["study.yaml:1: there is no file", "nowhere.yaml"]), (("parameters: tiny.yaml\n", ""), ["there is no 'parameters'"]),
-                           (("1..2", "1..900000"), ["runs; 1000000 are allowed"]), (("[20, 30]", "[20, 20 ]"), None), (("[20, 30]", "['20', '2 0']"), ["two runs would have the folder neurons20_tau50ms_seed1"])):
+                           (("1..2", "1..900000"), ["runs; 1000000 are allowed"]), (("  deleted:", "  lsnn:"), ["study.yaml:9: 'lsnn' cannot be the name of a test"]), (("[20, 30]", "[20, 20 ]"), None), (("[20, 30]", "['20', '2 0']"), ["two runs would have the folder neurons20_tau50ms_seed1"])):
         path = study(bench, "refused", STUDY.replace(*change))
         assert change[0] in STUDY
         if wanted is None:  # the same value twice is one case
@@ -120,6 +123,9 @@ def test_refusals(bench):
             text = tool(bench, command, path, code=2)
             assert all(word in text for word in wanted) and "Traceback" not in text and text.count("sweep: ") == 1, f"{change}: {text}"
         assert sorted(os.listdir(bench.path("refused"))) == ["study.yaml", "tiny.yaml"]
+    systems = [open(path).read() for path in glob.glob(os.path.join(TOOLS, "..", "src", "systems", "*", "*.c"))]
+    owned = {name for text in systems for name in re.findall(r'\.results_name = "(\w+)\.h5"', text)}
+    assert len(owned) >= 5 and owned <= set(sweep_study.OWN), f"files of systems, whose names no test can have: {owned}"
     path = study(bench, "refused", tiny=TINY + "nurons: {a: 1}\n")
     assert "tiny.yaml" in tool(bench, "run", path, code=2)
     path = study(bench, "refused")
@@ -164,7 +170,8 @@ def test_study(bench):
     for words in ([], ["--x", "targets.tau", "--where", "network.neurons=30", "--log"], ["--score", "late", "robust"]):
         tool(bench, "plot", path, *words, "--output", bench.path("figure.png"))
         assert os.path.getsize(bench.path("figure.png")) > 10000 and os.path.getsize(bench.path("figure.pdf")) > 3000
-    for words, wanted in ((["--x", "targets.tua"], "did you mean 'targets.tau'"), (["--score", "lat"], "did you mean 'late'"), (["--where", "network.neurons=40"], "network.neurons is 20, 30")):
+    for words, wanted in ((["--x", "targets.tua"], "did you mean 'targets.tau'"), (["--score", "lat"], "did you mean 'late'"), (["--where", "network.neurons=40"], "network.neurons is 20, 30"),
+                          (["--output", bench.path("table.csv")], "table.csv: .csv is no format of pictures; allowed are .png, .pdf, .svg")):
         assert wanted in tool(bench, "plot", path, *words, code=2)
     study(bench, "study", STUDY.replace("max correlation", "max corelation"))
     assert "metrics.csv has no 'corelation' (did you mean 'correlation'?)" in tool(bench, "collect", path, code=2)
