@@ -1,4 +1,4 @@
-"""jobs/microcircuit/check: CV of intervals of less time than the published ones are shown, with the reason, and not judged."""
+"""jobs/microcircuit: CV of intervals of less time than the published ones are shown, with the reason, and not judged; layer 5 learns in the full network as in a tenth of it."""
 import json
 import os
 import re
@@ -40,4 +40,18 @@ def test_short(bench):
             assert one["verdict"] == "shown" and one["note"] == (f"synchrony of {seconds:g} s: published ones are of 60 s" if seconds < 60 else ""), one
 
 
-run_tests([test_short])
+def test_trained(bench):
+    """run trained full: the whole network with weights of 4 bytes (here a hundredth of it, as an option behind says), in a folder of its own."""
+    environment = dict(os.environ, RANKS="1", ENGRAM=bench.engram, ENGRAM_RESULTS=bench.path("results"))
+    small = [word for key in ("network.scale=0.01", "network.input_scale=0.01", "learning.loops=3", "test.trials=1") for word in ("-P", key)]
+    for size, precision in (("quick", "double"), ("full", "single")):
+        done = subprocess.run([os.path.join(JOB, "run"), "trained", size, *small], capture_output=True, text=True, env=environment, timeout=300)
+        assert done.returncode == 0 and "\ntraining: " in done.stdout, done
+        with open(bench.path("results", "microcircuit", "trained" + ("_full" if size == "full" else ""), "trained", "parameters.yaml"), encoding="utf-8") as file:
+            text = file.read()
+        assert f"\n  precision: {precision}\n" in text and ("\n  weight_precision: fixed\n" in text) == (size == "full") and "\n  scale: 0.01\n" in text, text
+    done = subprocess.run([os.path.join(JOB, "run"), "traned"], capture_output=True, text=True, env=environment)
+    assert done.returncode == 2 and "did you mean trained?" in done.stderr, done
+
+
+run_tests([test_short, test_trained])
