@@ -291,7 +291,7 @@ def test_wrong_words_of_jobs(bench):
                            (["recorded_dynamics/run", "qick"], "'qick'", "a file that is there", "did you mean quick?"), (["million/run", "smal"], "'smal'", "parameters, small", "did you mean small?"),
                            (["million/run", "small", "two"], "'two'", ranks), (["million/run", "0"], "'0'", ranks), (["sinusoids/run", "0"], "'0'", ranks),
                            (["comparison/run", "--rules", "bppt"], "'bppt'", "(--rules)", "exact_gradient, bptt", "did you mean bptt?"), (["submit", "oscilator"], "'oscilator'", "bars", "did you mean oscillator?"),
-                           (["submit", "./nowhere"], "'./nowhere' is no folder of a job")):
+                           (["submit", "./nowhere"], "no job './nowhere': there is no ./nowhere/job.sbatch")):
         done = subprocess.run([os.path.join(JOBS, words[0]), *words[1:]], cwd=place, env=dict(ENVIRONMENT, ENGRAM=bench.engram), capture_output=True, text=True, timeout=240)
         assert done.returncode == 2 and done.stderr.count("\n") == 1 and all(text in done.stderr for text in wanted) and not done.stdout, (words, wanted, done)
         assert ("did you mean" in done.stderr) == any("did you mean" in text for text in wanted), done.stderr
