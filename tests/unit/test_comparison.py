@@ -488,9 +488,9 @@ def test_some_tasks(bench):
         assert os.path.exists(path) == ("recorded" in rule.tasks), rule.name
         if os.path.exists(path):
             assert {run.case for run in Study(path).runs} == {"recorded", "lorenz"}, rule.name
-    for program, words, said in ((script, ["tries", "tasks", bench.path("no"), "100", "rls", "--tasks", "record"], "'oscillator', 'van_der_pol'"), (os.path.join(JOB, "run"), ["--tasks", "record"], f"no task 'record'; allowed are {' '.join(task for group in rules.TASKS.values() for task in group)}"),
-                                 (os.path.join(JOB, "run"), ["--tasks", "recorded", "--rules", "rsl"], "no rule 'rsl'"), (os.path.join(JOB, "run"), ["--rules", "rls", "--tasks"], "--tasks needs names"),
-                                 (os.path.join(JOB, "run"), ["--sizes", "200"], "no size '200'; allowed are 100 400 1600"), (os.path.join(JOB, "run"), ["--with", bench.path("no")], "there is no file"),
+    for program, words, said in ((script, ["tries", "tasks", bench.path("no"), "100", "rls", "--tasks", "record"], "'oscillator', 'van_der_pol'"), (os.path.join(JOB, "run"), ["--tasks", "record"], f"'record' is not one of the words that are allowed here: {', '.join(task for group in rules.TASKS.values() for task in group)} (--tasks); did you mean recorded?"),
+                                 (os.path.join(JOB, "run"), ["--tasks", "recorded", "--rules", "rsl"], "(--rules); did you mean rls?"), (os.path.join(JOB, "run"), ["--rules", "rls", "--tasks"], "--tasks needs names"),
+                                 (os.path.join(JOB, "run"), ["--sizes", "200"], "'200' is not one of the words that are allowed here: 100, 400, 1600 (--sizes)"), (os.path.join(JOB, "run"), ["--with", bench.path("no")], "there is no file"),
                                  (script, ["tries", "tasks", bench.path("no"), "200", "rls"], "neurons: 100, 400, 1600")):
         done = subprocess.run([program, *words], capture_output=True, text=True)
         assert done.returncode == 2 and said in done.stderr and not os.path.exists(bench.path("no")), (words, done)
