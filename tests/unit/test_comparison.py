@@ -106,17 +106,77 @@ def test_teacher(bench):
         assert f"all=({' '.join(rules.RULES)})" in file.read()
 
 
+def table_of(units=7, times=(20, 40, 60), conditions="ab"):
+    """Lines of a table of recorded rates that can be used."""
+    return ["condition,time_ms," + ",".join(f"u{unit}" for unit in range(units))] + [f"{name},{time},{','.join(str(unit * time) for unit in range(units))}" for name in conditions for time in times]
+
+
+def run_job(bench, *words, **more):
+    """jobs/comparison/run, with results in the folder job."""
+    return subprocess.run([os.path.join(JOB, "run"), *words], env=dict(ENVIRONMENT, ENGRAM=bench.engram, ENGRAM_RESULTS=bench.path("job"), **more), cwd=bench.work, capture_output=True, text=True)
+
+
 def test_tables(bench):
-    """Recorded rates that cannot be used get one message with file and line, and exit code 2, before any work."""
-    good = ["condition,time_ms," + ",".join(f"u{unit}" for unit in range(7))] + [f"{name},{time},{','.join(str(unit * time) for unit in range(7))}" for name in "ab" for time in (20, 40, 60)]
-    for lines, said in (([], "line 1"), (["condition,time_ms,u0", "a,20,1"], "6 units"), (good[:2] + ["a,40,x" + ",1" * 6], "line 3"), (good[:2] + ["a,40,1"], "line 3"), (good[:-1], "same times"), (good[:4], "6 components"), (good[:1], "none")):
-        os.makedirs(bench.path("tasks"), exist_ok=True)
-        write(bench, "tasks/rates.csv", "\n".join(lines) + "\n" * bool(lines))
-        done = subprocess.run([sys.executable, "-c", f"import runpy; runpy.run_path({os.path.join(JOB, 'data')!r})['components']({bench.path('tasks', 'rates.csv')!r})"], capture_output=True, text=True)
-        assert done.returncode == 2 and said in done.stderr and "rates.csv" in done.stderr and len(done.stderr.splitlines()) == 1, (lines, done)
-    write(bench, "tasks/rates.csv", "\n".join(good) + "\n")
-    x = data().components(bench.path("tasks", "rates.csv"))
+    """Recorded rates that cannot be used get one message with file, line and what is allowed, and exit code 2, before anything is made or copied: mended, the table is taken."""
+    good, rates, script = table_of(), bench.path("rates.csv"), data()
+    with_7 = good[:2] + ["a,40" + ",1" * 7]
+
+    def changed(line, old, new):
+        assert old in good[line]
+        return [*good[:line], good[line].replace(old, new, 1), *good[line + 1:]]
+    cases = [([], ": the file is empty"), (good[:1], ": no lines of rates below the head"), (table_of(units=5), ":1: 5 units; wanted are condition, time_ms and 6 units or more"),
+             (changed(0, "time_ms", "time"), ":1: the first columns are 'condition', 'time'; wanted are condition, time_ms"), ([line.replace(",", ";") for line in good], ":1: the first columns are 'condition;time_ms;"),
+             ([line.partition(",")[2] for line in good], ":1: the first columns are 'time_ms', 'u0'"), (changed(0, "u3", "u2"), ":1: there are two columns 'u2'"), (changed(0, "u3", ""), ":1: column 6 has no name"),
+             (changed(0, "u3", "index"), ":1: column 6, 'index', counts rows"), (changed(2, ",0,", ",x,"), ":3: column 'u0': 'x' is no finite number"), (changed(2, ",0,", ",,"), ":3: column 'u0': '' is no finite number"),
+             (changed(2, ",0,", ",nan,"), "'nan' is no finite number"), (changed(2, ",0,", ",1e999,"), "'1e999' is no finite number"), (changed(2, ",0,", ",1_0,"), "'1_0' is no finite number"),
+             (changed(2, "a,40", "a,forty"), ":3: column 'time_ms': 'forty' is no finite number"), (changed(2, "a,", ","), ":3: column 'condition': a name is missing"), (with_7[:2] + ["a,40,1"], ":3: 3 cells; the head has 9"),
+             (good[:2] + [""] + good[2:], ":3: blank line"), (changed(3, "a,60", "a,40"), ":4: time 40 ms does not come after 40 ms, the time before it in condition 'a'"),
+             (changed(5, "b,40", "b,45"), ":6: time 45 ms of condition 'b' differs from 40 ms of 'a': all conditions have the same times"), (good[:-1], ":6: condition 'b' has 2 times, 'a' has 3"),
+             (table_of(times=(0.02, 0.04, 0.06)), ": times are 0.02 ms apart, from 0.02 to 0.06 ms; allowed are 1 ms or more: is time_ms in seconds?"), (table_of(times=(20, 30, 50)), ": times are from 20 to 50 ms, in 2 conditions; allowed are 40 ms or more"),
+             (table_of(times=(0, 20000, 40000)), "50000 ms at most in all conditions together"), (table_of(conditions="a"), ": 6 components need as many lines of rates; there are 3"),
+             ([good[0]] + [",".join(line.split(",")[:2] + ["5"] * 7) for line in good[1:]], ": the rates do not vary")]
+    words = ["quick", "1", rates, "--rules", "shared", "--tasks", "recorded", "--sizes", "100"]
+    for lines, said in cases:
+        write(bench, "rates.csv", "\n".join(lines) + "\n" * bool(lines))
+        nothing, message = said_by(script.check, rates)
+        assert nothing is None and len(message.splitlines()) == 1 and rates in message and (f"{rates}{said}" if said[0] == ":" else said) in message, (lines, message)
+    for content, said in ((b"condition,time_ms\xff", "is no text in UTF-8"), (b'condition,"time_ms', ":1: ")):
+        with open(rates, "wb") as file:
+            file.write(content)
+        for more in ([], ["--page"]):
+            done = run_job(bench, *words, *more)
+            assert done.returncode == 2 and said in done.stderr and rates in done.stderr and len(done.stderr.splitlines()) == 1 and not os.path.exists(bench.path("job")), done
+
+    # quotes, blanks, a byte order mark and blank lines at the end are fine; the job says how the table was read, and copies nothing before all that is wrong was said
+    write(bench, "rates.csv", "\ufeff" + "\n".join(good).replace("u3", '"u, 3"').replace("a,40", " a , 40") + "\n\n")
+    write(bench, "none.csv", "rule\n")
+    done = run_job(bench, *words, "--with", bench.path("none.csv"))
+    assert done.returncode == 2 and "none.csv:1: " in done.stderr and not os.path.exists(bench.path("job")), done
+    assert f"{rates}: 2 conditions of 40 ms (a, b), 7 units, 3 times each; 6 principal components keep 100.0 % of the variance" in done.stdout, done
+    x = script.components(rates)
     assert x.shape == (2, 100 + 41, 6) and np.isfinite(x).all()
+
+    # what an earlier revision copied before it looked does not stand in the way, and what something was made of is not replaced
+    folder = bench.path("job", "comparison", "tasks_rates")
+    os.makedirs(folder)
+    write(bench, "job/comparison/tasks_rates/rates.csv", "condition\n")
+    short = [word for key, value in (("learning.loops", 2), ("test.trials", 1)) for word in ("-P", f"{key}={value}")]
+    done = run_job(bench, *words, *short)
+    with open(rates, "rb") as one, open(os.path.join(folder, "rates.csv"), "rb") as other:
+        assert done.returncode in (0, 1) and one.read() == other.read(), done
+    assert sorted(os.listdir(folder)) == ["rates.csv", "recorded.h5", *(f"recorded_{neurons}.h5" for neurons in (100, 1600, 400))] and os.listdir(bench.path("job")) == ["comparison"], os.listdir(folder)  # no photographs, no other tasks
+    with h5py.File(os.path.join(folder, "recorded_100.h5")) as file:
+        assert file["drive"].shape == (2, 41, 100)
+    write(bench, "rates.csv", "\n".join(table_of(units=8)) + "\n")
+    done = run_job(bench, *words)
+    assert done.returncode == 2 and "was made of another table of this name" in done.stderr and len(done.stderr.splitlines()) == 1, done
+
+    # words that are none
+    for words, said in ((["quick", "1", "rate.csv"], "'rate.csv': there is no such file; allowed are quick or full"), (["-P", "learning.loops=2", "rate.csv"], "'rate.csv': there is no such file"),
+                        (["rates.csv", "none.csv"], "there are two tables, rates.csv and none.csv"),
+                        (["rates.csv", "--tasks", "bars"], "the table rates.csv is for the task recorded, which --tasks leaves out")):
+        done = run_job(bench, *words)
+        assert done.returncode == 2 and said in done.stderr and len(done.stderr.splitlines()) == 1, done
 
 
 def tried(bench, rule, neurons, folder="."):
