@@ -10,6 +10,8 @@
     rules.py runs TASKS FOLDER NEURONS RULE...      writes FOLDER/RULE/NEURONS.yaml, with the best set that was confirmed, and of some FOLDER/RULE/short.yaml
                                                     A task of which every try ran away is a finding: confirm says so, and its runs, and tries of larger networks that take keys from it, are left out.
                                                     Of a rule of which nothing is left there is no study
+    rules.py ended STUDY...                         STUDY is the folder of a study that was run: runs that did not end by themselves (not done, and not because the network ran away) are no finding. They are
+                                                    named, with exit code 1: the machine's fault, and the command that made them makes them again
     rules.py others FOLDER NEURONS RULE...          prints runs that are tested on other inputs than those of training, with the options of that test
     ... --tasks TASK...                             of these tasks only; nothing is written of rules that have none of them
     ... --with FILE [--seeds N] [--table CSV]       runs measured before (measured.csv): sizes leaves out tasks of which it has seeds 1 to N (5), unless the parameters failed in FOLDER/confirm;
@@ -37,7 +39,7 @@ TASKS = {"dynamics": {"oscillator": "damped oscillator, driven", "van_der_pol": 
          "codes": {"bars": "correlated bars", "scenes": "natural scenes"}}
 TRIES, TRY_SEEDS, CONFIRM_SEEDS = 6, [101], [102, 103]
 RAN_AWAY = 4  # exit code of the program: a guard, or a number that is not finite, ended the run; other codes are the machine's or the user's fault
-USAGE = ("jobs/comparison/rules.py sizes|recorded FOLDER quick|full RULE... | tries|runs TASKS FOLDER NEURONS RULE... | confirm TASKS FOLDER NEURONS RULE [--recorded] | others FOLDER NEURONS RULE..."
+USAGE = ("jobs/comparison/rules.py sizes|recorded FOLDER quick|full RULE... | tries|runs TASKS FOLDER NEURONS RULE... | confirm TASKS FOLDER NEURONS RULE [--recorded] | others FOLDER NEURONS RULE... | ended STUDY..."
          "   [--tasks TASK...] [--with FILE]... [--seeds N] [--table CSV] [-P KEY=VALUE]...")
 SIZES = {"quick": [100, 400], "full": [100, 400, 1600]}
 LOST = [0.1, 0.25, 0.5]
@@ -223,26 +225,26 @@ def rows_of(folder, kind, rule, neurons):
 
 def ranked(rule, task, folder, neurons, earlier=Earlier()):
     """Sets of parameters of the tries at this size, as values of the keys of rule.tries, by their scores (mean over seeds), the best first; those without a score (a run that failed) are left out.
-    None are left if every try ended by itself without one, here or in what is known from earlier, or if the size below had none and keys are taken from there.
+    None are left if every try ended by itself without one, here or in what is known from earlier, or if the size below had none and keys are taken from there. A try that did not end by itself might have been the
+    best: it ends the program.
     @param earlier where there are no such tries"""
-    at, scores = (rule.name, task, neurons), {}
-    for row in rows_of(folder, "tries", rule, neurons):
-        if measure.task_of(row) == task:
-            scores.setdefault(tuple(row[key] for key in rule.tries), []).append(number(row["score"]))
+    at, scores, where = (rule.name, task, neurons), {}, place(folder, "tries", rule, neurons)
+    rows = [row for row in rows_of(folder, "tries", rule, neurons) if measure.task_of(row) == task]
+    refuse_unended(where, rows)
+    for row in rows:
+        scores.setdefault(tuple(row[key] for key in rule.tries), []).append(number(row["score"]))
     found = {values: sum(ones) / len(ones) for values, ones in scores.items() if all(map(math.isfinite, ones))}
     if found:
         return sorted(found, key=found.get, reverse=rule.most)
-    if scores and failed_tries(rule, folder, neurons).get(task):
-        return []
-    if not scores and at in earlier.chosen:
-        return [tuple(earlier.chosen[at][key] for key in rule.tries)]
-    if not scores and at in earlier.dropped:
-        fail(f"{words_of(rule.name, neurons, task)}: the set that FILE has failed in {place(folder, 'confirm', rule, neurons)}, and there are no tries that found another: give --sizes {neurons}, too, to make them first")
-    if not scores and (at in earlier.none or kept_from_below(rule, neurons) and not ranked(rule, task, folder, below(neurons), earlier)):
-        return []
     if scores:
-        fail(f"{place(folder, 'tries', rule, neurons)}/table.csv: no try of {task} has a score, and not each of them ran away: sweep.log of each says why it ended; the same command makes them again")
-    fail(f"{place(folder, 'tries', rule, neurons)}/table.csv: no try of {task} has a score: jobs/comparison/run makes them")
+        return []
+    if at in earlier.chosen:
+        return [tuple(earlier.chosen[at][key] for key in rule.tries)]
+    if at in earlier.dropped:
+        fail(f"{words_of(rule.name, neurons, task)}: the set that FILE has failed in {place(folder, 'confirm', rule, neurons)}, and there are no tries that found another: give --sizes {neurons}, too, to make them first")
+    if at in earlier.none or kept_from_below(rule, neurons) and not ranked(rule, task, folder, below(neurons), earlier):
+        return []
+    fail(f"{where}/table.csv: no try of {task} has a score: jobs/comparison/run makes them")
 
 
 def failed_tries(rule, folder, neurons):
@@ -257,6 +259,21 @@ def failed_tries(rule, folder, neurons):
 def ended_itself(row, where):
     """Of a row of the table of a study in that folder: the run is done, or ran away."""
     return row.get("state") == "done" or row.get("state") == "failed" and ran_away(os.path.join(where, row["name"]))
+
+
+def refuse_unended(where, rows):
+    """Ends the program with exit code 1, the machine's fault, if runs of a study did not end by themselves: they say nothing of the network. @param where folder of the study @param rows of its table"""
+    left = [f"{row['name']} ({words})" for row in rows if not ended_itself(row, where) for words in [how_it_is(row, where)]]
+    if left:
+        print(f"{os.path.basename(sys.argv[0])}: {where}: of {len(rows)} runs {len(left)} did not end by themselves, and might have come out well: {', '.join(left[:6])}{', ...' if len(left) > 6 else ''}: "
+              f"sweep.log of each may say why; the command that made them makes them again", file=sys.stderr)
+        raise SystemExit(1)
+
+
+def how_it_is(row, where):
+    """Of a row of the table of a study in that folder: its state, with the exit code of what failed."""
+    code = read_json(os.path.join(where, row["name"], "sweep.json")).get("exit_code")
+    return f"{row['state']}, exit code {code}" if row["state"] == "failed" and code is not None else row["state"]
 
 
 def ended(rule, folder, neurons):
@@ -399,13 +416,17 @@ def read_options():
     parser.add_argument("--recorded", action="store_true")
     parser.add_argument("-P", dest="typed", action="append", default=[])
     options = parser.parse_args()
+    options.command = options.words[0]
+    if options.command == "ended":
+        options.where = options.words[1:]
+        return options
     count = {"sizes": 3, "recorded": 3, "tries": 4, "confirm": 4, "runs": 4, "others": 3}.get(options.words[0], 0)
     names, size = options.words[count:], options.words[count - 1] if len(options.words) > count else ""
     if not count or not names or any(name not in RULES for name in names) or size not in (SIZES if options.words[0] in ("sizes", "recorded") else map(str, SIZES["full"])):
         parser.error(f"rules: {', '.join(RULES)}; neurons: {', '.join(map(str, SIZES['full']))}")
     if options.recorded and options.words[0] != "confirm" or options.words[0] == "confirm" and len(names) > 1:
         parser.error("--recorded is for confirm, and that for one rule at a time")
-    options.command, options.where, options.size, options.rules = options.words[0], options.words[1:count - 1], size, [RULES[name] for name in names]
+    options.where, options.size, options.rules = options.words[1:count - 1], size, [RULES[name] for name in names]
     for rule in options.rules:
         rule.tasks = {task: values for task, values in rule.tasks.items() if task in options.tasks}
     options.rules = [rule for rule in options.rules if rule.tasks]
@@ -442,6 +463,10 @@ def refuse_typed(rule, typed):
 
 def main():
     options = read_options()
+    if options.command == "ended":
+        for where in options.where:
+            refuse_unended(where, read_table(where, "table.csv"))
+        return
     known, dropped, of_sizes = {}, frozenset(), options.command in ("sizes", "recorded")
     if options.files:
         import records  # which needs this module

@@ -113,7 +113,7 @@ def table_of(units=7, times=(20, 40, 60), conditions="ab"):
 
 def run_job(bench, *words, **more):
     """jobs/comparison/run, with results in the folder job."""
-    return subprocess.run([os.path.join(JOB, "run"), *words], env=dict(ENVIRONMENT, ENGRAM=bench.engram, ENGRAM_RESULTS=bench.path("job"), **more), cwd=bench.work, capture_output=True, text=True)
+    return subprocess.run([os.path.join(JOB, "run"), *words], env={**ENVIRONMENT, "ENGRAM": bench.engram, "ENGRAM_RESULTS": bench.path("job"), **more}, cwd=bench.work, capture_output=True, text=True)
 
 
 def test_tables(bench):
@@ -187,13 +187,13 @@ def tried(bench, rule, neurons, folder="."):
     keys = list(rule.tries)
     os.makedirs(bench.path(folder, "tries", rule.name, str(neurons)), exist_ok=True)
     with open(bench.path(folder, "tries", rule.name, str(neurons), "table.csv"), "w", encoding="utf-8") as file:
-        file.write(f"case,{','.join(keys)},seed,score\n")
+        file.write(f"name,case,{','.join(keys)},seed,state,score\n")
         for run in study.runs:
             place = 0  # the last key is the last digit
             for key, asked in rule.tried(neurons).items():
                 place = 10 * place + asked.index(run.overrides[key])
             values = ",".join(f'"{run.overrides[key]}"' for key in keys)
-            file.write(f'{run.case},{values},{run.seed},{"" if place == 0 else place}\n')
+            file.write(f'{run.name},{run.case},{values},{run.seed},done,{"" if place == 0 else place}\n')
     return study
 
 
@@ -379,14 +379,14 @@ def test_confirm_recorded(bench):
     assert done.returncode == 2 and "no FILE has parameters of dendritic, bars, 100 neurons" in done.stderr and not os.path.exists(bench.path("new")), done
 
 
-def all_failed(bench, rule, neurons, failing, folder=".", code=4, state="failed"):
-    """The table of tries as of a study that was run, of which each try of these tasks ended so. The others score as in tried()."""
+def all_failed(bench, rule, neurons, failing, folder=".", code=4, state="failed", some=None):
+    """The table of tries as of a study that was run, of which each try of these tasks ended so. The others score as in tried(). @param some indices of runs: of these only"""
     study = tried(bench, rule, neurons, folder)
     with open(os.path.join(study.results, "table.csv"), "w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(["run", "name", "case", *rule.tries, "network.neurons", "seed", "state", "score"])
         for run in study.runs:
-            lost = measure.task_of({"case": run.case}) in failing
+            lost = measure.task_of({"case": run.case}) in failing and (some is None or run.index in some)
             table.writerow([run.index, run.name, run.case, *(run.overrides[key] for key in rule.tries), neurons, run.seed, state if lost else "done", "" if lost else run.index + 1])
             os.makedirs(study.out(run), exist_ok=True)
             with open(os.path.join(study.out(run), "sweep.json"), "w", encoding="utf-8") as about:
@@ -394,14 +394,14 @@ def all_failed(bench, rule, neurons, failing, folder=".", code=4, state="failed"
     return study
 
 
-def said_by(function, *arguments):
-    """(What a function returns, what it says on stderr); of one that ends the program with code 2 None."""
+def said_by(function, *arguments, code=2):
+    """(What a function returns, what it says on stderr); of one that ends the program with this code None."""
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
         try:
             return function(*arguments), said.getvalue()
         except SystemExit as error:
-            assert error.code == 2, error
+            assert error.code == code, error
             return None, said.getvalue()
 
 
@@ -420,7 +420,7 @@ def test_each_try_failed(bench):
     rules.write(bench.path("tried", "tries", rule.name, "400.yaml"), study)
     os.makedirs(bench.path("tried", "tries", rule.name, "400"), exist_ok=True)
     with open(bench.path("tried", "tries", rule.name, "400", "table.csv"), "w", encoding="utf-8") as file:
-        file.write("case,learning.rate,neuron.tau,seed,score\noscillator,0.001,20 ms,101,1\n")
+        file.write("name,case,learning.rate,neuron.tau,seed,state,score\nany,oscillator,0.001,20 ms,101,done,1\n")
     assert asked_of(bench, rule, 400, rules.confirm(rule, tasks, folder, 400), "tried") == [("oscillator", ("0.001", "20 ms"), seed) for seed in rules.CONFIRM_SEEDS]
     assert list(rules.runs(rule, tasks, folder, 400)["grids"][0]["cases"]) == ["oscillator"]
     study, said = said_by(rules.tries, rule, tasks, folder, 1600)
@@ -438,10 +438,23 @@ def test_each_try_failed(bench):
 
     # a full disk, a kill, a run that was stopped or never begun say nothing of the parameters
     for code, state in ((1, "failed"), (137, "failed"), (75, "stopped"), (0, "missing"), (0, "running")):
-        all_failed(bench, rule, 100, ["lorenz"], folder="other", code=code, state=state)
-        nothing, said = said_by(rules.confirm, rule, tasks, bench.path("other"), 100)
-        assert nothing is None and "no try of lorenz has a score, and not each of them ran away" in said and len(said.splitlines()) == 1, (code, said)
+        study = all_failed(bench, rule, 100, ["lorenz"], folder="other", code=code, state=state)
+        every, one = [run for run in study.runs if run.case == "lorenz"], bench.path("other", "tries", "exact_gradient", "100")
+        nothing, said = said_by(rules.confirm, rule, tasks, bench.path("other"), 100, code=1)
+        assert nothing is None and f"{one}: of 6 runs 6 did not end by themselves, and might have come out well: {every[0].name} ({state}" in said and len(said.splitlines()) == 1, (code, said)
         assert records.no_set_of(bench.path("other"), rule, 100) == []
+        # one of them, beside others that have a score, is not passed over: it might have been the best
+        all_failed(bench, rule, 100, ["lorenz"], folder="other", code=code, state=state, some=[every[2].index])
+        for function, *more in ((rules.confirm, rule, tasks, bench.path("other"), 100), (rules.runs, rule, tasks, bench.path("other"), 100), (rules.tries, rule, tasks, bench.path("other"), 400)):
+            nothing, said = said_by(function, *more, code=1)
+            assert nothing is None and f"{one}: of 6 runs 1 did not end by themselves, and might have come out well: {every[2].name} ({state}" in said and len(said.splitlines()) == 1, (function, code, said)
+        assert said_by(rules.confirm, one_task("exact_gradient", "oscillator"), tasks, bench.path("other"), 100)[0], "another task"
+        done = subprocess.run([sys.executable, os.path.join(JOB, "rules.py"), "ended", one], capture_output=True, text=True)
+        assert done.returncode == 1 and f"of 12 runs 1 did not end by themselves, and might have come out well: {every[2].name} ({state}" in done.stderr, done
+    all_failed(bench, rule, 100, ["lorenz"], folder="other", some=[every[2].index])  # the network ran away with it: that is found
+    assert said_by(rules.confirm, rule, tasks, bench.path("other"), 100)[0]
+    done = subprocess.run([sys.executable, os.path.join(JOB, "rules.py"), "ended", one], capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done
 
     # the report, of these tries alone, and with runs beside them; a file keeps it
     os.makedirs(bench.path("page"), exist_ok=True)
@@ -482,23 +495,31 @@ def test_each_try_failed(bench):
 
 ALL_FAIL = """\
 #!/usr/bin/env bash
-if [[ $1 == train && "$*" == *lorenz.h5* ]]; then exec %s "$@" -P "guards.max_rate=1 Hz"; fi
-exec %s "$@"
+if [[ $1 == train && -f FULL && "$* " == *"oscillator.h5"*"$(<FULL) "* ]]; then echo "engram: error: No space left on device" >&2; exit 1; fi
+if [[ $1 == train && "$*" == *lorenz.h5* ]]; then exec ENGRAM "$@" -P "guards.max_rate=1 Hz"; fi
+exec ENGRAM "$@"
 """
 
 
 def test_job_goes_on(bench):
-    """The job itself, of two tasks, one of which runs away with each set: it says so, goes on, and makes report and page."""
+    """The job itself, of two tasks, one of which runs away with each set: it says so, goes on, and makes report and page. Before, the disk was full for a try, then for a run: both end the job, and the same
+    command makes them again."""
     results = bench.path("job")
     os.makedirs(os.path.join(results, "images", "scenes"), exist_ok=True)
     Image.fromarray(np.random.RandomState(1).randint(0, 256, (80, 80)).astype(np.uint8)).save(os.path.join(results, "images", "scenes", "face.png"))
     with open(os.open(bench.path("engram"), os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o755), "w") as file:
-        file.write(ALL_FAIL % (bench.engram, bench.engram))
+        file.write(ALL_FAIL.replace("ENGRAM", bench.engram).replace("FULL", bench.path("full")))
     short = [word for key, value in (("learning.loops", 2), ("learning.batch", 4), ("protocol.samples", 4)) for word in ("-P", f"{key}={value}")]
-    words = ["--rules", "exact_gradient", "eprop", "--tasks", "oscillator", "lorenz", "--sizes", "100"]
-    done = subprocess.run([os.path.join(JOB, "run"), "full", "1", *words, *short], env=dict(ENVIRONMENT, ENGRAM=bench.path("engram"), ENGRAM_RESULTS=results), capture_output=True, text=True)
-    assert done.returncode in (0, 1), done
+    words = ["full", "1", "--rules", "exact_gradient", "eprop", "--tasks", "oscillator", "lorenz", "--sizes", "100", *short]
     folder = os.path.join(results, "comparison", "full_oscillator_lorenz")
+    for which, runs, left in (("learning.rate=0.002 -P neuron.tau=20 ms", os.path.join("tries", "exact_gradient", "100"), "of 12 runs 1"), ("simulation.seed=1", os.path.join("exact_gradient", "100"), "of 1 runs 1")):
+        write(bench, "full", which)
+        done = run_job(bench, *words, ENGRAM=bench.path("engram"))
+        assert done.returncode == 1 and f"{folder}/{runs}: {left} did not end by themselves, and might have come out well: oscillator_" in done.stderr and "(failed, exit code 1)" in done.stderr, done
+        assert sorted(os.listdir(folder)) == ["confirm", "exact_gradient", "tries"][0 if runs[0] == "e" else 2:], os.listdir(folder)
+    os.remove(bench.path("full"))
+    done = run_job(bench, *words, ENGRAM=bench.path("engram"))
+    assert done.returncode in (0, 1), done
     with open(os.path.join(folder, "comparison.html"), encoding="utf-8") as file:
         page = file.read()
     for name in ("exact_gradient", "eprop"):
@@ -613,7 +634,15 @@ def test_records(bench):
         text = file.read()
     with open(path, "w", encoding="utf-8") as file:
         file.write(text.replace(",2,done,", ",2,failed,"))
-    wanted, _ = checked(bench, "runs")
+    path = bench.path("runs", "balanced", "100", "oscillator_N100_seed2", "sweep.json")
+    with open(path, encoding="utf-8") as file:
+        about = json.load(file)
+    for code in (137, rules.RAN_AWAY):  # of the first, which the system killed, nothing is known
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({**about, "exit_code": code}, file)
+        wanted, said = checked(bench, "runs")
+        assert ("1 of 2 runs have not ended, were ended by the machine, or are gone" in said) == (code == 137), said
+        assert [row["state"] for row in lines_of(bench.path("runs", "measured.csv")) if row["rule"] == "balanced"] == ["done", "failed"][:1 if code == 137 else 2]
     surroundings, results = dict(ENVIRONMENT, ENGRAM=bench.engram, ENGRAM_RESULTS=bench.path("results")), bench.path("results", "comparison")
     done = subprocess.run([os.path.join(JOB, "run"), "full", "--page", "--with", bench.path("runs", "measured.csv")], env=surroundings, capture_output=True, text=True)
     assert done.returncode in (0, 1) and "6 runs" in done.stdout and os.listdir(results) == ["full"] and os.path.getsize(os.path.join(results, "full", "comparison.html")) > 100_000, done
@@ -692,7 +721,7 @@ def test_records(bench):
     # a folder that somebody removed is told
     shutil.rmtree(bench.path("runs", "shared", "100", "lorenz_N100_seed1"))
     _, said = checked(bench, "runs")
-    assert f"{bench.path('runs', 'shared', '100')}: 1 of 2 runs have not ended, or are gone" in said, said
+    assert f"{bench.path('runs', 'shared', '100')}: 1 of 2 runs have not ended, were ended by the machine, or are gone" in said, said
 
 
 def refused(path):
