@@ -117,29 +117,45 @@ RULES = {rule.name: rule for rule in (
 )}
 RULES["fast"].tests["shown"] = "--trials 1 -P stimulus.dataset=test_command"
 
-# What rules are not asked for, and why.
+# What rules are not asked for, and why: words for who and what, the reason; of which rules (none: of none that is here), tasks and tests it is (none: of the tasks as such).
+Reason = collections.namedtuple("Reason", "who what why rules tasks tests", defaults=((), (), ()))
+DYNAMICS, CODES = (tuple(tasks) for tasks in TASKS.values())
 NOT_FOR = (
-    ("RLS (both)", "new inputs, other inputs", "nothing comes in while it learns: a cue before tells conditions apart, and those that were trained are tested"),
-    ("RLS (both)", "codes", "every neuron needs a target; what a neuron of a code should do is what is looked for"),
-    ("FORCE on top of a random network", "all", "targets are of the whole drive, so that what the fixed connections do is trained away; without fixed connections it is the rule shared (W = F D at all times)"),
-    ("LSNN (both)", "codes", "readouts follow what is shown within a time constant: nothing is to be remembered, nor adapted to"),
-    ("somatic and dendritic balance; FAST", "dynamics", "they code what is shown; slow synapses, which make a state go on by itself, are what rule balanced adds"),
-    ("somatic and dendritic balance", "white noise", "their neurons are stochastic as they are"),
+    Reason("RLS (both)", "other inputs", "nothing comes in while it learns: a cue before tells conditions apart, and those that were trained are tested", ("rls", "shared"), DYNAMICS, ("other",)),
+    Reason("RLS (both)", "codes", "every neuron needs a target; what a neuron of a code should do is what is looked for", ("rls", "shared"), CODES),
+    Reason("FORCE on top of a random network", "all", "targets are of the whole drive, so that what the fixed connections do is trained away; without fixed connections it is the rule shared (W = F D at all times)"),
+    Reason("tight balance, local", "codes", "its slow synapses learn how a state goes on, which images do not; what learns a code in tight balance is FAST", ("balanced",), CODES),
+    Reason("exact gradient", "codes", "what the rule does there is under the name exact gradient, autoencoder", ("exact_gradient",), CODES),
+    Reason("exact gradient, autoencoder", "dynamics", "what the rule does there is under the name exact gradient", ("autoencoder",), DYNAMICS),
+    Reason("LSNN (both)", "codes", "readouts follow what is shown within a time constant: nothing is to be remembered, nor adapted to", ("bptt", "eprop"), CODES),
+    Reason("somatic and dendritic balance; FAST", "dynamics", "they code what is shown; slow synapses, which make a state go on by itself, are what rule balanced adds", ("somatic", "dendritic", "fast"), DYNAMICS),
+    Reason("all rules", "Lorenz: other inputs", "no command drives it: but for the state of the first 100 ms nothing comes in", ("balanced", "exact_gradient", "bptt", "eprop"), ("lorenz",), ("other",)),
+    Reason("all rules", "recorded rates: other inputs", "no command comes in, and conditions that were not recorded have no rates to compare with", ("balanced", "exact_gradient", "bptt", "eprop"), ("recorded",), ("other",)),
+    Reason("all rules", "codes: other inputs", "errors are of images that were not trained in any case; images of another kind there are none", ("somatic", "dendritic", "fast", "autoencoder"), CODES, ("other",)),
+    Reason("somatic and dendritic balance", "white noise", "their neurons are stochastic as they are", ("somatic", "dendritic"), CODES, ("noise",)),
+    Reason("FAST; exact gradient, autoencoder", "white noise", "was not measured, though engram test --noise could: of rules for codes, two of which are stochastic, it would compare these two only", ("fast", "autoencoder"), CODES, ("noise",)),
 )
+
+
+def why_not(rule, task, test=None):
+    """What NOT_FOR says of a rule, a task and a test of it, or of the task as such; None if it says nothing."""
+    return next((one for one in NOT_FOR if rule in one.rules and task in one.tasks and (test in one.tests if test else not one.tests)), None)
+
+
 # What a synapse knows; what is sent to all; bytes of a synapse while it learns; bits sent a step; operations of learning a step.
 COSTS = {
     "rls": ("error of its neuron's drive, P of all K inputs of its neuron", "nothing: each neuron has a target of its own", "4 + 4 K (row of P)", "32 a spike", "about 4 K² N at an instant of learning (every 2 ms)"),
     "shared": ("error of its neuron's drive, P of all neurons", "the gain P r: N numbers", "4 + 4 (P has N², as many as there are synapses)", "32 a spike", "about 4 N² + 2 N² at an instant"),
     "balanced": ("what its presynaptic side carries (F x^ or ψ), the current of the fed-back error on its neuron", "the error e: J numbers", "8 J Q for all slow synapses together, Q = N or P: W = F G is not written out", "32 a spike, at most one a step",
                  "N J at a spike, J P at nodes of the basis; nothing else"),
-    "exact_gradient": ("all that happens behind it in the network and in time", "slopes of all neurons, backwards in time", "16 (weight, gradient, Adam), and 4 N T B of history", "–", "about 12 N² B times the part of neurons in the zone (forwards, backwards, gradient)"),
-    "bptt": ("the same, through a stand-in for the slope of a spike", "the same", "16, and (0.25 + 8 p) N T B of history, p: part of the steps that are near threshold", "–", "2 N² B times spikes, forwards; the same where slopes are not 0, backwards"),
+    "exact_gradient": ("all that happens behind it in the network and in time", "slopes of all neurons, backwards in time", "16 (weight, gradient, Adam), and 4 N T B of history", "a charge (32) and who has it (32) of each neuron in its zone, forwards; 32 N, slopes, backwards", "about 12 N² B times the part of neurons in the zone (forwards, backwards, gradient)"),
+    "bptt": ("the same, through a stand-in for the slope of a spike", "the same", "16, and (0.25 + 8 p) N T B of history, p: part of the steps that are near threshold", "32 a spike, forwards; 32 N, slopes, backwards", "2 N² B times spikes, forwards; the same where slopes are not 0, backwards"),
     "eprop": ("a trace of its presynaptic neuron, its neuron's distance from threshold, errors of readouts weighted for its neuron", "errors of readouts: J numbers", "16, and, as published, a trace or two of each sample (here what it sums is computed backwards)", "32 a spike, 32 J",
               "as BPTT forwards; 2 J N B for errors"),
     "somatic": ("its input x_i and its neuron's trace; its neuron's potential and a trace (inhibition)", "nothing", "4", "32 a spike", "N (N + M) at a spike"),
     "dendritic": ("the potential of its compartment: x_i less what the others code of it", "nothing", "4 in closed form; 4 N with compartments", "32 a spike", "N (N + M) at a spike"),
     "fast": ("the potential of its neuron when its presynaptic neuron fires; inputs when its own fires (F)", "nothing", "8", "32 a spike, at most one a step", "N + M at a spike"),
-    "autoencoder": ("all that happens behind it in the network and in time", "slopes of all neurons, backwards in time", "16, and 4 N T B of history", "–", "about 6 N (N + M) B times the part of neurons in the zone"),
+    "autoencoder": ("all that happens behind it in the network and in time", "slopes of all neurons, backwards in time", "16, and 4 N T B of history", "a charge (32) and who has it (32) of each neuron in its zone, forwards; 32 N, slopes, backwards", "about 6 N (N + M) B times the part of neurons in the zone"),
 }
 
 

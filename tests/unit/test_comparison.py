@@ -679,13 +679,14 @@ def test_records(bench):
             file.write(f"#!/bin/sh\n{text}\n")
     shutil.copy(bench.path("runs", "measured.csv"), bench.path("kept.csv"))
     slurm = {**surroundings, "PATH": os.pathsep.join([bench.work, surroundings["PATH"]])}
-    done = subprocess.run([os.path.join(JOB, "..", "submit"), "comparison", "--", "--with", "kept.csv", "--tasks", "lorenz"], env=slurm, cwd=bench.work, capture_output=True, text=True)
+    done = subprocess.run([os.path.join(JOB, "..", "submit"), "comparison", "--", "--with", "kept.csv", "--tasks", "lorenz", "-P", "learning.loops=3"], env=slurm, cwd=bench.work, capture_output=True, text=True)
     with open(bench.path("asked")) as file:
         asked = [line.split("/comparison/")[1] for line in file.read().splitlines()]
-    assert done.returncode == 0 and asked == [f"{script}.sbatch --with kept.csv --tasks lorenz" for script in ("job", "collect")], (done, asked)
+    assert done.returncode == 0 and asked == [f"{script}.sbatch --with kept.csv --tasks lorenz -P learning.loops=3" for script in ("job", "collect")], (done, asked)
     done = subprocess.run(["bash", os.path.join(JOB, asked[1].split()[0]), *asked[1].split()[1:]], env={**slurm, "SLURM_JOB_ID": "18", "ENVIRONMENT": "BATCH"}, cwd=bench.work, capture_output=True, text=True)
     kept = lines_of(bench.path("kept.csv"))
     assert done.returncode in (0, 1) and f"{len(kept)} runs" in done.stdout and sorted(os.listdir(results)) == ["full", "full_lorenz"], done
+    assert f"report and page are of tasks: lorenz; {sum(row['task'] != 'lorenz' for row in kept)} runs of others are in measured.csv, too" in done.stdout, done
     assert lines_of(os.path.join(results, "full_lorenz", "measured.csv")) == kept and os.path.getsize(os.path.join(results, "full_lorenz", "comparison.html")) > 100_000
     shutil.rmtree(os.path.join(results, "full_lorenz"))
 
@@ -722,6 +723,76 @@ def test_records(bench):
     shutil.rmtree(bench.path("runs", "shared", "100", "lorenz_N100_seed1"))
     _, said = checked(bench, "runs")
     assert f"{bench.path('runs', 'shared', '100')}: 1 of 2 runs have not ended, were ended by the machine, or are gone" in said, said
+
+
+def test_reasons(bench):
+    """Each rule is asked for each task and each test of it, or there is a reason why not; and the page of all that is measured has no empty cell without one."""
+    for name, rule in rules.RULES.items():
+        for task in rules.DYNAMICS + rules.CODES:
+            assert (task in rule.tasks) != bool(rules.why_not(name, task)), (name, task)
+            for test in (*(f"deleted_{part}" for part in rules.LOST), "noise", "other") if task in rule.tasks else ():
+                assert (test in rules.tests_of(rule, task)) != bool(rules.why_not(name, task, test)), (name, task, test)
+    report, _ = checked(bench, "all", "--with", os.path.join(JOB, "measured.csv"))
+    labels = {rule.label: rule for rule in rules.RULES.values()}
+    tasks = {label: task for group in rules.TASKS.values() for task, label in group.items()}
+    why, seen = next(table["rows"] for table in report["tables"] if table["caption"].startswith("What rules are not asked for")), 0
+    for table in report["tables"]:
+        assert table["rows"] and all(cell.strip() for row in table["rows"] for cell in row), table["caption"]
+        for row in table["rows"]:
+            for head, cell in zip(table["head"], row):
+                if cell == "–" and head == "confirmed":
+                    assert "there were none" in table["caption"], table["caption"]
+                elif cell in ("–", "stochastic") and "failed" not in row[2]:
+                    reason = rules.why_not(labels[row[1]].name, tasks[row[0]], {"white noise": "noise", "other inputs": "other"}[head])
+                    assert list(reason[:3]) in why, (row, head)
+                    seen += 1
+                else:
+                    assert cell != "–" and cell != "not run", (table["caption"], row)
+    assert seen > 50 and all(one["published"] for one in report["statements"] if one["verdict"] != "shown")
+    lacking = [row for row in why if row[2].startswith("not run at these sizes")]
+    assert [labels["RLS, each neuron its own P"].label, "oscillator (1600), van_der_pol (1600), lorenz (1600), recorded (1600)",
+            "not run at these sizes, neither here nor in a file of --with: jobs/comparison/run full --rules rls --tasks oscillator van_der_pol lorenz recorded --sizes 1600 does that"] in lacking, lacking
+
+
+def test_part_of_page(bench):
+    """--tasks, and with --page --rules and --sizes: report and page are of what was asked for, and say so; measured.csv keeps all. What is not there is refused."""
+    rows = [row for row in lines_of(os.path.join(JOB, "measured.csv")) if (row["rule"], row["task"]) in (("dendritic", "bars"), ("fast", "scenes"), ("bptt", "lorenz"), ("bptt", "recorded")) and row["seed"] in "12"]
+    write(bench, "some.csv", "\n".join([",".join(rows[0]), *(",".join(f'"{value}"' for value in row.values()) for row in rows)]) + "\n")
+
+    def page(*words):
+        done = run_job(bench, "full", "--with", bench.path("some.csv"), "--page", *words)
+        folder = bench.path("job", "comparison", "full" + "".join(f"_{word}" for word in words[1:] if words[0] == "--tasks"))
+        if done.returncode == 2:
+            return None, done.stderr
+        assert done.returncode in (0, 1) and not done.stderr, done
+        with open(os.path.join(folder, "report.json"), encoding="utf-8") as file:
+            report = json.load(file)
+        with open(os.path.join(folder, "comparison.html"), encoding="utf-8") as file:
+            assert report["title"].partition(" (")[2].rstrip(")") in file.read()
+        assert lines_of(os.path.join(folder, "measured.csv")) == rows
+        found = {tuple(row[:2]) + (table["caption"].split()[1],) for table in report["tables"] if table["caption"].startswith("Errors") for row in table["rows"]}
+        return {(next(rule.name for rule in rules.RULES.values() if rule.label == label), next(task for group in rules.TASKS.values() for task, name in group.items() if name == task_label), size)
+                for task_label, label, size in found}, done.stdout
+    every = {(row["rule"], row["task"], row["neurons"]) for row in rows}
+    assert len(every) == 10
+    for words, wanted, said in (([], every, ""), (["--tasks", "bars"], {one for one in every if one[1] == "bars"}, "tasks: bars"), (["--tasks", "scenes", "lorenz"], {one for one in every if one[1] in ("scenes", "lorenz")}, "tasks: lorenz, scenes"),
+                                (["--rules", "bptt"], {one for one in every if one[0] == "bptt"}, "rules: bptt"), (["--sizes", "400", "1600"], {one for one in every if one[2] != "100"}, "sizes: 400, 1600")):
+        found, printed = page(*words)
+        left = sum((row["rule"], row["task"], row["neurons"]) not in wanted for row in rows)
+        assert found == wanted and ("report and page are of" in printed) == bool(words), (words, found, printed)
+        assert not words or f"report and page are of {said}; {left} runs of others are in measured.csv, too" in printed, printed
+    shutil.rmtree(bench.path("job"))
+    found, printed = page("--rules", "eprop")
+    assert found is None and "there are no runs of rules: eprop; what there is: rules: bptt, dendritic, fast; tasks: lorenz, recorded, bars, scenes; sizes: 100, 400, 1600" in printed and len(printed.splitlines()) == 1, printed
+
+    # recorded rates of another table are not on the page of a table; a member of an array whose rule is not asked for has nothing to do
+    write(bench, "mine.csv", "\n".join(table_of()) + "\n")
+    done = run_job(bench, "mine.csv", "--with", bench.path("some.csv"), "--page")
+    assert done.returncode in (0, 1) and "left out that are of another table of recorded rates" in done.stdout, done
+    assert {row["task"] for row in lines_of(bench.path("job", "comparison", "quick_mine", "measured.csv"))} == {"bars", "scenes", "lorenz"}
+    shutil.rmtree(bench.path("job"))
+    done = run_job(bench, "full", "--rules", "bptt", SLURM_JOB_ID="1", SLURM_ARRAY_TASK_ID="0", SLURM_ARRAY_JOB_ID="1", ENVIRONMENT="BATCH")
+    assert done.returncode == 0 and "the rule rls is not asked for: nothing to run" in done.stdout and not os.path.exists(bench.path("job")), done
 
 
 def refused(path):
@@ -762,4 +833,4 @@ def test_bad_records(bench):
     assert "UTF-8" in refused(bench.path("bad.csv")) and "No such file" in refused(bench.path("none.csv")) and "Is a directory" in refused(bench.path("."))
 
 
-run_tests([test_some_tasks, test_drives, test_teacher, test_tables, test_studies, test_confirm, test_confirm_recorded, test_each_try_failed, test_dropped, test_bad_records, test_records, test_job_goes_on])
+run_tests([test_some_tasks, test_drives, test_teacher, test_tables, test_studies, test_confirm, test_confirm_recorded, test_each_try_failed, test_dropped, test_bad_records, test_reasons, test_part_of_page, test_records, test_job_goes_on])
