@@ -22,7 +22,7 @@ import zlib
 import measure
 from codes import read_table
 from launch import fail, read_json
-from rules import CONFIRM_SEEDS, LOST, RULES, SIZES, TRY_SEEDS, ended, failed_tries, failures, place, rows_of
+from rules import CONFIRM_SEEDS, LOST, RULES, SIZES, TRY_SEEDS, ended, ended_itself, failed_tries, failures, place, rows_of
 
 TESTS = (*(f"deleted_{part}" for part in LOST), "noise", "other")
 ERRORS = ("error", *TESTS)
@@ -144,7 +144,7 @@ def no_set_of(folder, rule, neurons):
 
 
 def of_folder(folder):
-    """Records of all runs in the folder of a comparison. How many are at work, or were not begun, is printed."""
+    """Records of all runs in the folder of a comparison. How many are at work, were not begun, or were ended by the machine, which says nothing of the network, is printed."""
     found = []
     for rule in RULES.values():
         if os.path.exists(os.path.join(folder, rule.name, "table.csv")):
@@ -154,11 +154,11 @@ def of_folder(folder):
         for neurons in SIZES["full"]:
             where = os.path.join(folder, rule.name, str(neurons))
             rows = read_table(where, "table.csv") if os.path.exists(os.path.join(where, "table.csv")) else []
-            ended = [row for row in rows if row["state"] in ("done", "failed") and os.path.isdir(os.path.join(where, row["name"]))]
-            if len(ended) < len(rows):
-                print(f"{where}: {len(rows) - len(ended)} of {len(rows)} runs have not ended, or are gone")
-            found += [one for one in no_set_of(folder, rule, neurons) if all(measure.task_of(row) != one.task for row in ended)]
-            for row in ended:
+            there = [row for row in rows if ended_itself(row, where) and os.path.isdir(os.path.join(where, row["name"]))]
+            if len(there) < len(rows):
+                print(f"{where}: {len(rows) - len(there)} of {len(rows)} runs have not ended, were ended by the machine, or are gone")
+            found += [one for one in no_set_of(folder, rule, neurons) if all(measure.task_of(row) != one.task for row in there)]
+            for row in there:
                 out = os.path.join(where, row["name"])
                 if row["state"] == "failed":
                     found.append(failure_of(rule, row, out))

@@ -10,6 +10,8 @@
     rules.py runs TASKS FOLDER NEURONS RULE...      writes FOLDER/RULE/NEURONS.yaml, with the best set that was confirmed, and of some FOLDER/RULE/short.yaml
                                                     A task of which every try ran away is a finding: confirm says so, and its runs, and tries of larger networks that take keys from it, are left out.
                                                     Of a rule of which nothing is left there is no study
+    rules.py ended STUDY...                         STUDY is the folder of a study that was run: runs that did not end by themselves (not done, and not because the network ran away) are no finding. They are
+                                                    named, with exit code 1: the machine's fault, and the command that made them makes them again
     rules.py others FOLDER NEURONS RULE...          prints runs that are tested on other inputs than those of training, with the options of that test
     ... --tasks TASK...                             of these tasks only; nothing is written of rules that have none of them
     ... --with FILE [--seeds N] [--table CSV]       runs measured before (measured.csv): sizes leaves out tasks of which it has seeds 1 to N (5), unless the parameters failed in FOLDER/confirm;
@@ -37,7 +39,7 @@ TASKS = {"dynamics": {"oscillator": "damped oscillator, driven", "van_der_pol": 
          "codes": {"bars": "correlated bars", "scenes": "natural scenes"}}
 TRIES, TRY_SEEDS, CONFIRM_SEEDS = 6, [101], [102, 103]
 RAN_AWAY = 4  # exit code of the program: a guard, or a number that is not finite, ended the run; other codes are the machine's or the user's fault
-USAGE = ("jobs/comparison/rules.py sizes|recorded FOLDER quick|full RULE... | tries|runs TASKS FOLDER NEURONS RULE... | confirm TASKS FOLDER NEURONS RULE [--recorded] | others FOLDER NEURONS RULE..."
+USAGE = ("jobs/comparison/rules.py sizes|recorded FOLDER quick|full RULE... | tries|runs TASKS FOLDER NEURONS RULE... | confirm TASKS FOLDER NEURONS RULE [--recorded] | others FOLDER NEURONS RULE... | ended STUDY..."
          "   [--tasks TASK...] [--with FILE]... [--seeds N] [--table CSV] [-P KEY=VALUE]...")
 SIZES = {"quick": [100, 400], "full": [100, 400, 1600]}
 LOST = [0.1, 0.25, 0.5]
@@ -115,29 +117,45 @@ RULES = {rule.name: rule for rule in (
 )}
 RULES["fast"].tests["shown"] = "--trials 1 -P stimulus.dataset=test_command"
 
-# What rules are not asked for, and why.
+# What rules are not asked for, and why: words for who and what, the reason; of which rules (none: of none that is here), tasks and tests it is (none: of the tasks as such).
+Reason = collections.namedtuple("Reason", "who what why rules tasks tests", defaults=((), (), ()))
+DYNAMICS, CODES = (tuple(tasks) for tasks in TASKS.values())
 NOT_FOR = (
-    ("RLS (both)", "new inputs, other inputs", "nothing comes in while it learns: a cue before tells conditions apart, and those that were trained are tested"),
-    ("RLS (both)", "codes", "every neuron needs a target; what a neuron of a code should do is what is looked for"),
-    ("FORCE on top of a random network", "all", "targets are of the whole drive, so that what the fixed connections do is trained away; without fixed connections it is the rule shared (W = F D at all times)"),
-    ("LSNN (both)", "codes", "readouts follow what is shown within a time constant: nothing is to be remembered, nor adapted to"),
-    ("somatic and dendritic balance; FAST", "dynamics", "they code what is shown; slow synapses, which make a state go on by itself, are what rule balanced adds"),
-    ("somatic and dendritic balance", "white noise", "their neurons are stochastic as they are"),
+    Reason("RLS (both)", "other inputs", "nothing comes in while it learns: a cue before tells conditions apart, and those that were trained are tested", ("rls", "shared"), DYNAMICS, ("other",)),
+    Reason("RLS (both)", "codes", "every neuron needs a target; what a neuron of a code should do is what is looked for", ("rls", "shared"), CODES),
+    Reason("FORCE on top of a random network", "all", "targets are of the whole drive, so that what the fixed connections do is trained away; without fixed connections it is the rule shared (W = F D at all times)"),
+    Reason("tight balance, local", "codes", "its slow synapses learn how a state goes on, which images do not; what learns a code in tight balance is FAST", ("balanced",), CODES),
+    Reason("exact gradient", "codes", "what the rule does there is under the name exact gradient, autoencoder", ("exact_gradient",), CODES),
+    Reason("exact gradient, autoencoder", "dynamics", "what the rule does there is under the name exact gradient", ("autoencoder",), DYNAMICS),
+    Reason("LSNN (both)", "codes", "readouts follow what is shown within a time constant: nothing is to be remembered, nor adapted to", ("bptt", "eprop"), CODES),
+    Reason("somatic and dendritic balance; FAST", "dynamics", "they code what is shown; slow synapses, which make a state go on by itself, are what rule balanced adds", ("somatic", "dendritic", "fast"), DYNAMICS),
+    Reason("all rules", "Lorenz: other inputs", "no command drives it: but for the state of the first 100 ms nothing comes in", ("balanced", "exact_gradient", "bptt", "eprop"), ("lorenz",), ("other",)),
+    Reason("all rules", "recorded rates: other inputs", "no command comes in, and conditions that were not recorded have no rates to compare with", ("balanced", "exact_gradient", "bptt", "eprop"), ("recorded",), ("other",)),
+    Reason("all rules", "codes: other inputs", "errors are of images that were not trained in any case; images of another kind there are none", ("somatic", "dendritic", "fast", "autoencoder"), CODES, ("other",)),
+    Reason("somatic and dendritic balance", "white noise", "their neurons are stochastic as they are", ("somatic", "dendritic"), CODES, ("noise",)),
+    Reason("FAST; exact gradient, autoencoder", "white noise", "was not measured, though engram test --noise could: of rules for codes, two of which are stochastic, it would compare these two only", ("fast", "autoencoder"), CODES, ("noise",)),
 )
+
+
+def why_not(rule, task, test=None):
+    """What NOT_FOR says of a rule, a task and a test of it, or of the task as such; None if it says nothing."""
+    return next((one for one in NOT_FOR if rule in one.rules and task in one.tasks and (test in one.tests if test else not one.tests)), None)
+
+
 # What a synapse knows; what is sent to all; bytes of a synapse while it learns; bits sent a step; operations of learning a step.
 COSTS = {
     "rls": ("error of its neuron's drive, P of all K inputs of its neuron", "nothing: each neuron has a target of its own", "4 + 4 K (row of P)", "32 a spike", "about 4 K² N at an instant of learning (every 2 ms)"),
     "shared": ("error of its neuron's drive, P of all neurons", "the gain P r: N numbers", "4 + 4 (P has N², as many as there are synapses)", "32 a spike", "about 4 N² + 2 N² at an instant"),
     "balanced": ("what its presynaptic side carries (F x^ or ψ), the current of the fed-back error on its neuron", "the error e: J numbers", "8 J Q for all slow synapses together, Q = N or P: W = F G is not written out", "32 a spike, at most one a step",
                  "N J at a spike, J P at nodes of the basis; nothing else"),
-    "exact_gradient": ("all that happens behind it in the network and in time", "slopes of all neurons, backwards in time", "16 (weight, gradient, Adam), and 4 N T B of history", "–", "about 12 N² B times the part of neurons in the zone (forwards, backwards, gradient)"),
-    "bptt": ("the same, through a stand-in for the slope of a spike", "the same", "16, and (0.25 + 8 p) N T B of history, p: part of the steps that are near threshold", "–", "2 N² B times spikes, forwards; the same where slopes are not 0, backwards"),
+    "exact_gradient": ("all that happens behind it in the network and in time", "slopes of all neurons, backwards in time", "16 (weight, gradient, Adam), and 4 N T B of history", "a charge (32) and who has it (32) of each neuron in its zone, forwards; 32 N, slopes, backwards", "about 12 N² B times the part of neurons in the zone (forwards, backwards, gradient)"),
+    "bptt": ("the same, through a stand-in for the slope of a spike", "the same", "16, and (0.25 + 8 p) N T B of history, p: part of the steps that are near threshold", "32 a spike, forwards; 32 N, slopes, backwards", "2 N² B times spikes, forwards; the same where slopes are not 0, backwards"),
     "eprop": ("a trace of its presynaptic neuron, its neuron's distance from threshold, errors of readouts weighted for its neuron", "errors of readouts: J numbers", "16, and, as published, a trace or two of each sample (here what it sums is computed backwards)", "32 a spike, 32 J",
               "as BPTT forwards; 2 J N B for errors"),
     "somatic": ("its input x_i and its neuron's trace; its neuron's potential and a trace (inhibition)", "nothing", "4", "32 a spike", "N (N + M) at a spike"),
     "dendritic": ("the potential of its compartment: x_i less what the others code of it", "nothing", "4 in closed form; 4 N with compartments", "32 a spike", "N (N + M) at a spike"),
     "fast": ("the potential of its neuron when its presynaptic neuron fires; inputs when its own fires (F)", "nothing", "8", "32 a spike, at most one a step", "N + M at a spike"),
-    "autoencoder": ("all that happens behind it in the network and in time", "slopes of all neurons, backwards in time", "16, and 4 N T B of history", "–", "about 6 N (N + M) B times the part of neurons in the zone"),
+    "autoencoder": ("all that happens behind it in the network and in time", "slopes of all neurons, backwards in time", "16, and 4 N T B of history", "a charge (32) and who has it (32) of each neuron in its zone, forwards; 32 N, slopes, backwards", "about 6 N (N + M) B times the part of neurons in the zone"),
 }
 
 
@@ -223,26 +241,26 @@ def rows_of(folder, kind, rule, neurons):
 
 def ranked(rule, task, folder, neurons, earlier=Earlier()):
     """Sets of parameters of the tries at this size, as values of the keys of rule.tries, by their scores (mean over seeds), the best first; those without a score (a run that failed) are left out.
-    None are left if every try ended by itself without one, here or in what is known from earlier, or if the size below had none and keys are taken from there.
+    None are left if every try ended by itself without one, here or in what is known from earlier, or if the size below had none and keys are taken from there. A try that did not end by itself might have been the
+    best: it ends the program.
     @param earlier where there are no such tries"""
-    at, scores = (rule.name, task, neurons), {}
-    for row in rows_of(folder, "tries", rule, neurons):
-        if measure.task_of(row) == task:
-            scores.setdefault(tuple(row[key] for key in rule.tries), []).append(number(row["score"]))
+    at, scores, where = (rule.name, task, neurons), {}, place(folder, "tries", rule, neurons)
+    rows = [row for row in rows_of(folder, "tries", rule, neurons) if measure.task_of(row) == task]
+    refuse_unended(where, rows)
+    for row in rows:
+        scores.setdefault(tuple(row[key] for key in rule.tries), []).append(number(row["score"]))
     found = {values: sum(ones) / len(ones) for values, ones in scores.items() if all(map(math.isfinite, ones))}
     if found:
         return sorted(found, key=found.get, reverse=rule.most)
-    if scores and failed_tries(rule, folder, neurons).get(task):
-        return []
-    if not scores and at in earlier.chosen:
-        return [tuple(earlier.chosen[at][key] for key in rule.tries)]
-    if not scores and at in earlier.dropped:
-        fail(f"{words_of(rule.name, neurons, task)}: the set that FILE has failed in {place(folder, 'confirm', rule, neurons)}, and there are no tries that found another: give --sizes {neurons}, too, to make them first")
-    if not scores and (at in earlier.none or kept_from_below(rule, neurons) and not ranked(rule, task, folder, below(neurons), earlier)):
-        return []
     if scores:
-        fail(f"{place(folder, 'tries', rule, neurons)}/table.csv: no try of {task} has a score, and not each of them ran away: sweep.log of each says why it ended; the same command makes them again")
-    fail(f"{place(folder, 'tries', rule, neurons)}/table.csv: no try of {task} has a score: jobs/comparison/run makes them")
+        return []
+    if at in earlier.chosen:
+        return [tuple(earlier.chosen[at][key] for key in rule.tries)]
+    if at in earlier.dropped:
+        fail(f"{words_of(rule.name, neurons, task)}: the set that FILE has failed in {place(folder, 'confirm', rule, neurons)}, and there are no tries that found another: give --sizes {neurons}, too, to make them first")
+    if at in earlier.none or kept_from_below(rule, neurons) and not ranked(rule, task, folder, below(neurons), earlier):
+        return []
+    fail(f"{where}/table.csv: no try of {task} has a score: jobs/comparison/run makes them")
 
 
 def failed_tries(rule, folder, neurons):
@@ -257,6 +275,21 @@ def failed_tries(rule, folder, neurons):
 def ended_itself(row, where):
     """Of a row of the table of a study in that folder: the run is done, or ran away."""
     return row.get("state") == "done" or row.get("state") == "failed" and ran_away(os.path.join(where, row["name"]))
+
+
+def refuse_unended(where, rows):
+    """Ends the program with exit code 1, the machine's fault, if runs of a study did not end by themselves: they say nothing of the network. @param where folder of the study @param rows of its table"""
+    left = [f"{row['name']} ({words})" for row in rows if not ended_itself(row, where) for words in [how_it_is(row, where)]]
+    if left:
+        print(f"{os.path.basename(sys.argv[0])}: {where}: of {len(rows)} runs {len(left)} did not end by themselves, and might have come out well: {', '.join(left[:6])}{', ...' if len(left) > 6 else ''}: "
+              f"sweep.log of each may say why; the command that made them makes them again", file=sys.stderr)
+        raise SystemExit(1)
+
+
+def how_it_is(row, where):
+    """Of a row of the table of a study in that folder: its state, with the exit code of what failed."""
+    code = read_json(os.path.join(where, row["name"], "sweep.json")).get("exit_code")
+    return f"{row['state']}, exit code {code}" if row["state"] == "failed" and code is not None else row["state"]
 
 
 def ended(rule, folder, neurons):
@@ -399,13 +432,17 @@ def read_options():
     parser.add_argument("--recorded", action="store_true")
     parser.add_argument("-P", dest="typed", action="append", default=[])
     options = parser.parse_args()
+    options.command = options.words[0]
+    if options.command == "ended":
+        options.where = options.words[1:]
+        return options
     count = {"sizes": 3, "recorded": 3, "tries": 4, "confirm": 4, "runs": 4, "others": 3}.get(options.words[0], 0)
     names, size = options.words[count:], options.words[count - 1] if len(options.words) > count else ""
     if not count or not names or any(name not in RULES for name in names) or size not in (SIZES if options.words[0] in ("sizes", "recorded") else map(str, SIZES["full"])):
         parser.error(f"rules: {', '.join(RULES)}; neurons: {', '.join(map(str, SIZES['full']))}")
     if options.recorded and options.words[0] != "confirm" or options.words[0] == "confirm" and len(names) > 1:
         parser.error("--recorded is for confirm, and that for one rule at a time")
-    options.command, options.where, options.size, options.rules = options.words[0], options.words[1:count - 1], size, [RULES[name] for name in names]
+    options.where, options.size, options.rules = options.words[1:count - 1], size, [RULES[name] for name in names]
     for rule in options.rules:
         rule.tasks = {task: values for task, values in rule.tasks.items() if task in options.tasks}
     options.rules = [rule for rule in options.rules if rule.tasks]
@@ -442,6 +479,10 @@ def refuse_typed(rule, typed):
 
 def main():
     options = read_options()
+    if options.command == "ended":
+        for where in options.where:
+            refuse_unended(where, read_table(where, "table.csv"))
+        return
     known, dropped, of_sizes = {}, frozenset(), options.command in ("sizes", "recorded")
     if options.files:
         import records  # which needs this module

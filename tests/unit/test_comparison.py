@@ -106,17 +106,77 @@ def test_teacher(bench):
         assert f"all=({' '.join(rules.RULES)})" in file.read()
 
 
+def table_of(units=7, times=(20, 40, 60), conditions="ab"):
+    """Lines of a table of recorded rates that can be used."""
+    return ["condition,time_ms," + ",".join(f"u{unit}" for unit in range(units))] + [f"{name},{time},{','.join(str(unit * time) for unit in range(units))}" for name in conditions for time in times]
+
+
+def run_job(bench, *words, **more):
+    """jobs/comparison/run, with results in the folder job."""
+    return subprocess.run([os.path.join(JOB, "run"), *words], env={**ENVIRONMENT, "ENGRAM": bench.engram, "ENGRAM_RESULTS": bench.path("job"), **more}, cwd=bench.work, capture_output=True, text=True)
+
+
 def test_tables(bench):
-    """Recorded rates that cannot be used get one message with file and line, and exit code 2, before any work."""
-    good = ["condition,time_ms," + ",".join(f"u{unit}" for unit in range(7))] + [f"{name},{time},{','.join(str(unit * time) for unit in range(7))}" for name in "ab" for time in (20, 40, 60)]
-    for lines, said in (([], "line 1"), (["condition,time_ms,u0", "a,20,1"], "6 units"), (good[:2] + ["a,40,x" + ",1" * 6], "line 3"), (good[:2] + ["a,40,1"], "line 3"), (good[:-1], "same times"), (good[:4], "6 components"), (good[:1], "none")):
-        os.makedirs(bench.path("tasks"), exist_ok=True)
-        write(bench, "tasks/rates.csv", "\n".join(lines) + "\n" * bool(lines))
-        done = subprocess.run([sys.executable, "-c", f"import runpy; runpy.run_path({os.path.join(JOB, 'data')!r})['components']({bench.path('tasks', 'rates.csv')!r})"], capture_output=True, text=True)
-        assert done.returncode == 2 and said in done.stderr and "rates.csv" in done.stderr and len(done.stderr.splitlines()) == 1, (lines, done)
-    write(bench, "tasks/rates.csv", "\n".join(good) + "\n")
-    x = data().components(bench.path("tasks", "rates.csv"))
+    """Recorded rates that cannot be used get one message with file, line and what is allowed, and exit code 2, before anything is made or copied: mended, the table is taken."""
+    good, rates, script = table_of(), bench.path("rates.csv"), data()
+    with_7 = good[:2] + ["a,40" + ",1" * 7]
+
+    def changed(line, old, new):
+        assert old in good[line]
+        return [*good[:line], good[line].replace(old, new, 1), *good[line + 1:]]
+    cases = [([], ": the file is empty"), (good[:1], ": no lines of rates below the head"), (table_of(units=5), ":1: 5 units; wanted are condition, time_ms and 6 units or more"),
+             (changed(0, "time_ms", "time"), ":1: the first columns are 'condition', 'time'; wanted are condition, time_ms"), ([line.replace(",", ";") for line in good], ":1: the first columns are 'condition;time_ms;"),
+             ([line.partition(",")[2] for line in good], ":1: the first columns are 'time_ms', 'u0'"), (changed(0, "u3", "u2"), ":1: there are two columns 'u2'"), (changed(0, "u3", ""), ":1: column 6 has no name"),
+             (changed(0, "u3", "index"), ":1: column 6, 'index', counts rows"), (changed(2, ",0,", ",x,"), ":3: column 'u0': 'x' is no finite number"), (changed(2, ",0,", ",,"), ":3: column 'u0': '' is no finite number"),
+             (changed(2, ",0,", ",nan,"), "'nan' is no finite number"), (changed(2, ",0,", ",1e999,"), "'1e999' is no finite number"), (changed(2, ",0,", ",1_0,"), "'1_0' is no finite number"),
+             (changed(2, "a,40", "a,forty"), ":3: column 'time_ms': 'forty' is no finite number"), (changed(2, "a,", ","), ":3: column 'condition': a name is missing"), (with_7[:2] + ["a,40,1"], ":3: 3 cells; the head has 9"),
+             (good[:2] + [""] + good[2:], ":3: blank line"), (changed(3, "a,60", "a,40"), ":4: time 40 ms does not come after 40 ms, the time before it in condition 'a'"),
+             (changed(5, "b,40", "b,45"), ":6: time 45 ms of condition 'b' differs from 40 ms of 'a': all conditions have the same times"), (good[:-1], ":6: condition 'b' has 2 times, 'a' has 3"),
+             (table_of(times=(0.02, 0.04, 0.06)), ": times are 0.02 ms apart, from 0.02 to 0.06 ms; allowed are 1 ms or more: is time_ms in seconds?"), (table_of(times=(20, 30, 50)), ": times are from 20 to 50 ms, in 2 conditions; allowed are 40 ms or more"),
+             (table_of(times=(0, 20000, 40000)), "50000 ms at most in all conditions together"), (table_of(conditions="a"), ": 6 components need as many lines of rates; there are 3"),
+             ([good[0]] + [",".join(line.split(",")[:2] + ["5"] * 7) for line in good[1:]], ": the rates do not vary")]
+    words = ["quick", "1", rates, "--rules", "shared", "--tasks", "recorded", "--sizes", "100"]
+    for lines, said in cases:
+        write(bench, "rates.csv", "\n".join(lines) + "\n" * bool(lines))
+        nothing, message = said_by(script.check, rates)
+        assert nothing is None and len(message.splitlines()) == 1 and rates in message and (f"{rates}{said}" if said[0] == ":" else said) in message, (lines, message)
+    for content, said in ((b"condition,time_ms\xff", "is no text in UTF-8"), (b'condition,"time_ms', ":1: ")):
+        with open(rates, "wb") as file:
+            file.write(content)
+        for more in ([], ["--page"]):
+            done = run_job(bench, *words, *more)
+            assert done.returncode == 2 and said in done.stderr and rates in done.stderr and len(done.stderr.splitlines()) == 1 and not os.path.exists(bench.path("job")), done
+
+    # quotes, blanks, a byte order mark and blank lines at the end are fine; the job says how the table was read, and copies nothing before all that is wrong was said
+    write(bench, "rates.csv", "\ufeff" + "\n".join(good).replace("u3", '"u, 3"').replace("a,40", " a , 40") + "\n\n")
+    write(bench, "none.csv", "rule\n")
+    done = run_job(bench, *words, "--with", bench.path("none.csv"))
+    assert done.returncode == 2 and "none.csv:1: " in done.stderr and not os.path.exists(bench.path("job")), done
+    assert f"{rates}: 2 conditions of 40 ms (a, b), 7 units, 3 times each; 6 principal components keep 100.0 % of the variance" in done.stdout, done
+    x = script.components(rates)
     assert x.shape == (2, 100 + 41, 6) and np.isfinite(x).all()
+
+    # what an earlier revision copied before it looked does not stand in the way, and what something was made of is not replaced
+    folder = bench.path("job", "comparison", "tasks_rates")
+    os.makedirs(folder)
+    write(bench, "job/comparison/tasks_rates/rates.csv", "condition\n")
+    short = [word for key, value in (("learning.loops", 2), ("test.trials", 1)) for word in ("-P", f"{key}={value}")]
+    done = run_job(bench, *words, *short)
+    with open(rates, "rb") as one, open(os.path.join(folder, "rates.csv"), "rb") as other:
+        assert done.returncode in (0, 1) and one.read() == other.read(), done
+    assert sorted(os.listdir(folder)) == ["rates.csv", "recorded.h5", *(f"recorded_{neurons}.h5" for neurons in (100, 1600, 400))] and os.listdir(bench.path("job")) == ["comparison"], os.listdir(folder)  # no photographs, no other tasks
+    with h5py.File(os.path.join(folder, "recorded_100.h5")) as file:
+        assert file["drive"].shape == (2, 41, 100)
+    write(bench, "rates.csv", "\n".join(table_of(units=8)) + "\n")
+    done = run_job(bench, *words)
+    assert done.returncode == 2 and "was made of another table of this name" in done.stderr and len(done.stderr.splitlines()) == 1, done
+
+    # words that are none
+    for words, said in ((["quick", "1", "rate.csv"], "'rate.csv': there is no such file; allowed are quick or full"), (["-P", "learning.loops=2", "rate.csv"], "'rate.csv': there is no such file"),
+                        (["rates.csv", "none.csv"], "there are two tables, rates.csv and none.csv"),
+                        (["rates.csv", "--tasks", "bars"], "the table rates.csv is for the task recorded, which --tasks leaves out")):
+        done = run_job(bench, *words)
+        assert done.returncode == 2 and said in done.stderr and len(done.stderr.splitlines()) == 1, done
 
 
 def tried(bench, rule, neurons, folder="."):
@@ -127,13 +187,13 @@ def tried(bench, rule, neurons, folder="."):
     keys = list(rule.tries)
     os.makedirs(bench.path(folder, "tries", rule.name, str(neurons)), exist_ok=True)
     with open(bench.path(folder, "tries", rule.name, str(neurons), "table.csv"), "w", encoding="utf-8") as file:
-        file.write(f"case,{','.join(keys)},seed,score\n")
+        file.write(f"name,case,{','.join(keys)},seed,state,score\n")
         for run in study.runs:
             place = 0  # the last key is the last digit
             for key, asked in rule.tried(neurons).items():
                 place = 10 * place + asked.index(run.overrides[key])
             values = ",".join(f'"{run.overrides[key]}"' for key in keys)
-            file.write(f'{run.case},{values},{run.seed},{"" if place == 0 else place}\n')
+            file.write(f'{run.name},{run.case},{values},{run.seed},done,{"" if place == 0 else place}\n')
     return study
 
 
@@ -319,14 +379,14 @@ def test_confirm_recorded(bench):
     assert done.returncode == 2 and "no FILE has parameters of dendritic, bars, 100 neurons" in done.stderr and not os.path.exists(bench.path("new")), done
 
 
-def all_failed(bench, rule, neurons, failing, folder=".", code=4, state="failed"):
-    """The table of tries as of a study that was run, of which each try of these tasks ended so. The others score as in tried()."""
+def all_failed(bench, rule, neurons, failing, folder=".", code=4, state="failed", some=None):
+    """The table of tries as of a study that was run, of which each try of these tasks ended so. The others score as in tried(). @param some indices of runs: of these only"""
     study = tried(bench, rule, neurons, folder)
     with open(os.path.join(study.results, "table.csv"), "w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(["run", "name", "case", *rule.tries, "network.neurons", "seed", "state", "score"])
         for run in study.runs:
-            lost = measure.task_of({"case": run.case}) in failing
+            lost = measure.task_of({"case": run.case}) in failing and (some is None or run.index in some)
             table.writerow([run.index, run.name, run.case, *(run.overrides[key] for key in rule.tries), neurons, run.seed, state if lost else "done", "" if lost else run.index + 1])
             os.makedirs(study.out(run), exist_ok=True)
             with open(os.path.join(study.out(run), "sweep.json"), "w", encoding="utf-8") as about:
@@ -334,14 +394,14 @@ def all_failed(bench, rule, neurons, failing, folder=".", code=4, state="failed"
     return study
 
 
-def said_by(function, *arguments):
-    """(What a function returns, what it says on stderr); of one that ends the program with code 2 None."""
+def said_by(function, *arguments, code=2):
+    """(What a function returns, what it says on stderr); of one that ends the program with this code None."""
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
         try:
             return function(*arguments), said.getvalue()
         except SystemExit as error:
-            assert error.code == 2, error
+            assert error.code == code, error
             return None, said.getvalue()
 
 
@@ -360,7 +420,7 @@ def test_each_try_failed(bench):
     rules.write(bench.path("tried", "tries", rule.name, "400.yaml"), study)
     os.makedirs(bench.path("tried", "tries", rule.name, "400"), exist_ok=True)
     with open(bench.path("tried", "tries", rule.name, "400", "table.csv"), "w", encoding="utf-8") as file:
-        file.write("case,learning.rate,neuron.tau,seed,score\noscillator,0.001,20 ms,101,1\n")
+        file.write("name,case,learning.rate,neuron.tau,seed,state,score\nany,oscillator,0.001,20 ms,101,done,1\n")
     assert asked_of(bench, rule, 400, rules.confirm(rule, tasks, folder, 400), "tried") == [("oscillator", ("0.001", "20 ms"), seed) for seed in rules.CONFIRM_SEEDS]
     assert list(rules.runs(rule, tasks, folder, 400)["grids"][0]["cases"]) == ["oscillator"]
     study, said = said_by(rules.tries, rule, tasks, folder, 1600)
@@ -378,10 +438,23 @@ def test_each_try_failed(bench):
 
     # a full disk, a kill, a run that was stopped or never begun say nothing of the parameters
     for code, state in ((1, "failed"), (137, "failed"), (75, "stopped"), (0, "missing"), (0, "running")):
-        all_failed(bench, rule, 100, ["lorenz"], folder="other", code=code, state=state)
-        nothing, said = said_by(rules.confirm, rule, tasks, bench.path("other"), 100)
-        assert nothing is None and "no try of lorenz has a score, and not each of them ran away" in said and len(said.splitlines()) == 1, (code, said)
+        study = all_failed(bench, rule, 100, ["lorenz"], folder="other", code=code, state=state)
+        every, one = [run for run in study.runs if run.case == "lorenz"], bench.path("other", "tries", "exact_gradient", "100")
+        nothing, said = said_by(rules.confirm, rule, tasks, bench.path("other"), 100, code=1)
+        assert nothing is None and f"{one}: of 6 runs 6 did not end by themselves, and might have come out well: {every[0].name} ({state}" in said and len(said.splitlines()) == 1, (code, said)
         assert records.no_set_of(bench.path("other"), rule, 100) == []
+        # one of them, beside others that have a score, is not passed over: it might have been the best
+        all_failed(bench, rule, 100, ["lorenz"], folder="other", code=code, state=state, some=[every[2].index])
+        for function, *more in ((rules.confirm, rule, tasks, bench.path("other"), 100), (rules.runs, rule, tasks, bench.path("other"), 100), (rules.tries, rule, tasks, bench.path("other"), 400)):
+            nothing, said = said_by(function, *more, code=1)
+            assert nothing is None and f"{one}: of 6 runs 1 did not end by themselves, and might have come out well: {every[2].name} ({state}" in said and len(said.splitlines()) == 1, (function, code, said)
+        assert said_by(rules.confirm, one_task("exact_gradient", "oscillator"), tasks, bench.path("other"), 100)[0], "another task"
+        done = subprocess.run([sys.executable, os.path.join(JOB, "rules.py"), "ended", one], capture_output=True, text=True)
+        assert done.returncode == 1 and f"of 12 runs 1 did not end by themselves, and might have come out well: {every[2].name} ({state}" in done.stderr, done
+    all_failed(bench, rule, 100, ["lorenz"], folder="other", some=[every[2].index])  # the network ran away with it: that is found
+    assert said_by(rules.confirm, rule, tasks, bench.path("other"), 100)[0]
+    done = subprocess.run([sys.executable, os.path.join(JOB, "rules.py"), "ended", one], capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done
 
     # the report, of these tries alone, and with runs beside them; a file keeps it
     os.makedirs(bench.path("page"), exist_ok=True)
@@ -422,23 +495,31 @@ def test_each_try_failed(bench):
 
 ALL_FAIL = """\
 #!/usr/bin/env bash
-if [[ $1 == train && "$*" == *lorenz.h5* ]]; then exec %s "$@" -P "guards.max_rate=1 Hz"; fi
-exec %s "$@"
+if [[ $1 == train && -f FULL && "$* " == *"oscillator.h5"*"$(<FULL) "* ]]; then echo "engram: error: No space left on device" >&2; exit 1; fi
+if [[ $1 == train && "$*" == *lorenz.h5* ]]; then exec ENGRAM "$@" -P "guards.max_rate=1 Hz"; fi
+exec ENGRAM "$@"
 """
 
 
 def test_job_goes_on(bench):
-    """The job itself, of two tasks, one of which runs away with each set: it says so, goes on, and makes report and page."""
+    """The job itself, of two tasks, one of which runs away with each set: it says so, goes on, and makes report and page. Before, the disk was full for a try, then for a run: both end the job, and the same
+    command makes them again."""
     results = bench.path("job")
     os.makedirs(os.path.join(results, "images", "scenes"), exist_ok=True)
     Image.fromarray(np.random.RandomState(1).randint(0, 256, (80, 80)).astype(np.uint8)).save(os.path.join(results, "images", "scenes", "face.png"))
     with open(os.open(bench.path("engram"), os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o755), "w") as file:
-        file.write(ALL_FAIL % (bench.engram, bench.engram))
+        file.write(ALL_FAIL.replace("ENGRAM", bench.engram).replace("FULL", bench.path("full")))
     short = [word for key, value in (("learning.loops", 2), ("learning.batch", 4), ("protocol.samples", 4)) for word in ("-P", f"{key}={value}")]
-    words = ["--rules", "exact_gradient", "eprop", "--tasks", "oscillator", "lorenz", "--sizes", "100"]
-    done = subprocess.run([os.path.join(JOB, "run"), "full", "1", *words, *short], env=dict(ENVIRONMENT, ENGRAM=bench.path("engram"), ENGRAM_RESULTS=results), capture_output=True, text=True)
-    assert done.returncode in (0, 1), done
+    words = ["full", "1", "--rules", "exact_gradient", "eprop", "--tasks", "oscillator", "lorenz", "--sizes", "100", *short]
     folder = os.path.join(results, "comparison", "full_oscillator_lorenz")
+    for which, runs, left in (("learning.rate=0.002 -P neuron.tau=20 ms", os.path.join("tries", "exact_gradient", "100"), "of 12 runs 1"), ("simulation.seed=1", os.path.join("exact_gradient", "100"), "of 1 runs 1")):
+        write(bench, "full", which)
+        done = run_job(bench, *words, ENGRAM=bench.path("engram"))
+        assert done.returncode == 1 and f"{folder}/{runs}: {left} did not end by themselves, and might have come out well: oscillator_" in done.stderr and "(failed, exit code 1)" in done.stderr, done
+        assert sorted(os.listdir(folder)) == ["confirm", "exact_gradient", "tries"][0 if runs[0] == "e" else 2:], os.listdir(folder)
+    os.remove(bench.path("full"))
+    done = run_job(bench, *words, ENGRAM=bench.path("engram"))
+    assert done.returncode in (0, 1), done
     with open(os.path.join(folder, "comparison.html"), encoding="utf-8") as file:
         page = file.read()
     for name in ("exact_gradient", "eprop"):
@@ -553,7 +634,15 @@ def test_records(bench):
         text = file.read()
     with open(path, "w", encoding="utf-8") as file:
         file.write(text.replace(",2,done,", ",2,failed,"))
-    wanted, _ = checked(bench, "runs")
+    path = bench.path("runs", "balanced", "100", "oscillator_N100_seed2", "sweep.json")
+    with open(path, encoding="utf-8") as file:
+        about = json.load(file)
+    for code in (137, rules.RAN_AWAY):  # of the first, which the system killed, nothing is known
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({**about, "exit_code": code}, file)
+        wanted, said = checked(bench, "runs")
+        assert ("1 of 2 runs have not ended, were ended by the machine, or are gone" in said) == (code == 137), said
+        assert [row["state"] for row in lines_of(bench.path("runs", "measured.csv")) if row["rule"] == "balanced"] == ["done", "failed"][:1 if code == 137 else 2]
     surroundings, results = dict(ENVIRONMENT, ENGRAM=bench.engram, ENGRAM_RESULTS=bench.path("results")), bench.path("results", "comparison")
     done = subprocess.run([os.path.join(JOB, "run"), "full", "--page", "--with", bench.path("runs", "measured.csv")], env=surroundings, capture_output=True, text=True)
     assert done.returncode in (0, 1) and "6 runs" in done.stdout and os.listdir(results) == ["full"] and os.path.getsize(os.path.join(results, "full", "comparison.html")) > 100_000, done
@@ -590,13 +679,14 @@ def test_records(bench):
             file.write(f"#!/bin/sh\n{text}\n")
     shutil.copy(bench.path("runs", "measured.csv"), bench.path("kept.csv"))
     slurm = {**surroundings, "PATH": os.pathsep.join([bench.work, surroundings["PATH"]])}
-    done = subprocess.run([os.path.join(JOB, "..", "submit"), "comparison", "--", "--with", "kept.csv", "--tasks", "lorenz"], env=slurm, cwd=bench.work, capture_output=True, text=True)
+    done = subprocess.run([os.path.join(JOB, "..", "submit"), "comparison", "--", "--with", "kept.csv", "--tasks", "lorenz", "-P", "learning.loops=3"], env=slurm, cwd=bench.work, capture_output=True, text=True)
     with open(bench.path("asked")) as file:
         asked = [line.split("/comparison/")[1] for line in file.read().splitlines()]
-    assert done.returncode == 0 and asked == [f"{script}.sbatch --with kept.csv --tasks lorenz" for script in ("job", "collect")], (done, asked)
+    assert done.returncode == 0 and asked == [f"{script}.sbatch --with kept.csv --tasks lorenz -P learning.loops=3" for script in ("job", "collect")], (done, asked)
     done = subprocess.run(["bash", os.path.join(JOB, asked[1].split()[0]), *asked[1].split()[1:]], env={**slurm, "SLURM_JOB_ID": "18", "ENVIRONMENT": "BATCH"}, cwd=bench.work, capture_output=True, text=True)
     kept = lines_of(bench.path("kept.csv"))
     assert done.returncode in (0, 1) and f"{len(kept)} runs" in done.stdout and sorted(os.listdir(results)) == ["full", "full_lorenz"], done
+    assert f"report and page are of tasks: lorenz; {sum(row['task'] != 'lorenz' for row in kept)} runs of others are in measured.csv, too" in done.stdout, done
     assert lines_of(os.path.join(results, "full_lorenz", "measured.csv")) == kept and os.path.getsize(os.path.join(results, "full_lorenz", "comparison.html")) > 100_000
     shutil.rmtree(os.path.join(results, "full_lorenz"))
 
@@ -632,7 +722,77 @@ def test_records(bench):
     # a folder that somebody removed is told
     shutil.rmtree(bench.path("runs", "shared", "100", "lorenz_N100_seed1"))
     _, said = checked(bench, "runs")
-    assert f"{bench.path('runs', 'shared', '100')}: 1 of 2 runs have not ended, or are gone" in said, said
+    assert f"{bench.path('runs', 'shared', '100')}: 1 of 2 runs have not ended, were ended by the machine, or are gone" in said, said
+
+
+def test_reasons(bench):
+    """Each rule is asked for each task and each test of it, or there is a reason why not; and the page of all that is measured has no empty cell without one."""
+    for name, rule in rules.RULES.items():
+        for task in rules.DYNAMICS + rules.CODES:
+            assert (task in rule.tasks) != bool(rules.why_not(name, task)), (name, task)
+            for test in (*(f"deleted_{part}" for part in rules.LOST), "noise", "other") if task in rule.tasks else ():
+                assert (test in rules.tests_of(rule, task)) != bool(rules.why_not(name, task, test)), (name, task, test)
+    report, _ = checked(bench, "all", "--with", os.path.join(JOB, "measured.csv"))
+    labels = {rule.label: rule for rule in rules.RULES.values()}
+    tasks = {label: task for group in rules.TASKS.values() for task, label in group.items()}
+    why, seen = next(table["rows"] for table in report["tables"] if table["caption"].startswith("What rules are not asked for")), 0
+    for table in report["tables"]:
+        assert table["rows"] and all(cell.strip() for row in table["rows"] for cell in row), table["caption"]
+        for row in table["rows"]:
+            for head, cell in zip(table["head"], row):
+                if cell == "–" and head == "confirmed":
+                    assert "there were none" in table["caption"], table["caption"]
+                elif cell in ("–", "stochastic") and "failed" not in row[2]:
+                    reason = rules.why_not(labels[row[1]].name, tasks[row[0]], {"white noise": "noise", "other inputs": "other"}[head])
+                    assert list(reason[:3]) in why, (row, head)
+                    seen += 1
+                else:
+                    assert cell != "–" and cell != "not run", (table["caption"], row)
+    assert seen > 50 and all(one["published"] for one in report["statements"] if one["verdict"] != "shown")
+    lacking = [row for row in why if row[2].startswith("not run at these sizes")]
+    assert [labels["RLS, each neuron its own P"].label, "oscillator (1600), van_der_pol (1600), lorenz (1600), recorded (1600)",
+            "not run at these sizes, neither here nor in a file of --with: jobs/comparison/run full --rules rls --tasks oscillator van_der_pol lorenz recorded --sizes 1600 does that"] in lacking, lacking
+
+
+def test_part_of_page(bench):
+    """--tasks, and with --page --rules and --sizes: report and page are of what was asked for, and say so; measured.csv keeps all. What is not there is refused."""
+    rows = [row for row in lines_of(os.path.join(JOB, "measured.csv")) if (row["rule"], row["task"]) in (("dendritic", "bars"), ("fast", "scenes"), ("bptt", "lorenz"), ("bptt", "recorded")) and row["seed"] in "12"]
+    write(bench, "some.csv", "\n".join([",".join(rows[0]), *(",".join(f'"{value}"' for value in row.values()) for row in rows)]) + "\n")
+
+    def page(*words):
+        done = run_job(bench, "full", "--with", bench.path("some.csv"), "--page", *words)
+        folder = bench.path("job", "comparison", "full" + "".join(f"_{word}" for word in words[1:] if words[0] == "--tasks"))
+        if done.returncode == 2:
+            return None, done.stderr
+        assert done.returncode in (0, 1) and not done.stderr, done
+        with open(os.path.join(folder, "report.json"), encoding="utf-8") as file:
+            report = json.load(file)
+        with open(os.path.join(folder, "comparison.html"), encoding="utf-8") as file:
+            assert report["title"].partition(" (")[2].rstrip(")") in file.read()
+        assert lines_of(os.path.join(folder, "measured.csv")) == rows
+        found = {tuple(row[:2]) + (table["caption"].split()[1],) for table in report["tables"] if table["caption"].startswith("Errors") for row in table["rows"]}
+        return {(next(rule.name for rule in rules.RULES.values() if rule.label == label), next(task for group in rules.TASKS.values() for task, name in group.items() if name == task_label), size)
+                for task_label, label, size in found}, done.stdout
+    every = {(row["rule"], row["task"], row["neurons"]) for row in rows}
+    assert len(every) == 10
+    for words, wanted, said in (([], every, ""), (["--tasks", "bars"], {one for one in every if one[1] == "bars"}, "tasks: bars"), (["--tasks", "scenes", "lorenz"], {one for one in every if one[1] in ("scenes", "lorenz")}, "tasks: lorenz, scenes"),
+                                (["--rules", "bptt"], {one for one in every if one[0] == "bptt"}, "rules: bptt"), (["--sizes", "400", "1600"], {one for one in every if one[2] != "100"}, "sizes: 400, 1600")):
+        found, printed = page(*words)
+        left = sum((row["rule"], row["task"], row["neurons"]) not in wanted for row in rows)
+        assert found == wanted and ("report and page are of" in printed) == bool(words), (words, found, printed)
+        assert not words or f"report and page are of {said}; {left} runs of others are in measured.csv, too" in printed, printed
+    shutil.rmtree(bench.path("job"))
+    found, printed = page("--rules", "eprop")
+    assert found is None and "there are no runs of rules: eprop; what there is: rules: bptt, dendritic, fast; tasks: lorenz, recorded, bars, scenes; sizes: 100, 400, 1600" in printed and len(printed.splitlines()) == 1, printed
+
+    # recorded rates of another table are not on the page of a table; a member of an array whose rule is not asked for has nothing to do
+    write(bench, "mine.csv", "\n".join(table_of()) + "\n")
+    done = run_job(bench, "mine.csv", "--with", bench.path("some.csv"), "--page")
+    assert done.returncode in (0, 1) and "left out that are of another table of recorded rates" in done.stdout, done
+    assert {row["task"] for row in lines_of(bench.path("job", "comparison", "quick_mine", "measured.csv"))} == {"bars", "scenes", "lorenz"}
+    shutil.rmtree(bench.path("job"))
+    done = run_job(bench, "full", "--rules", "bptt", SLURM_JOB_ID="1", SLURM_ARRAY_TASK_ID="0", SLURM_ARRAY_JOB_ID="1", ENVIRONMENT="BATCH")
+    assert done.returncode == 0 and "the rule rls is not asked for: nothing to run" in done.stdout and not os.path.exists(bench.path("job")), done
 
 
 def refused(path):
@@ -673,4 +833,4 @@ def test_bad_records(bench):
     assert "UTF-8" in refused(bench.path("bad.csv")) and "No such file" in refused(bench.path("none.csv")) and "Is a directory" in refused(bench.path("."))
 
 
-run_tests([test_some_tasks, test_drives, test_teacher, test_tables, test_studies, test_confirm, test_confirm_recorded, test_each_try_failed, test_dropped, test_bad_records, test_records, test_job_goes_on])
+run_tests([test_some_tasks, test_drives, test_teacher, test_tables, test_studies, test_confirm, test_confirm_recorded, test_each_try_failed, test_dropped, test_bad_records, test_reasons, test_part_of_page, test_records, test_job_goes_on])
