@@ -830,7 +830,7 @@ def test_bad_records(bench):
     assert "no rule has runs" in checked(bench, "bad", "--with", bench.path("bad.csv"), code=2) and not os.listdir(bench.path("bad"))
     with open(bench.path("bad.csv"), "wb") as file:
         file.write(b"rule,\xff\n")
-    assert "UTF-8" in refused(bench.path("bad.csv")) and "No such file" in refused(bench.path("none.csv")) and "Is a directory" in refused(bench.path("."))
+    assert "UTF-8" in refused(bench.path("bad.csv")) and "No such file" in refused(bench.path("missing.csv")) and "Is a directory" in refused(bench.path("."))
 
 
 run_tests([test_some_tasks, test_drives, test_teacher, test_tables, test_studies, test_confirm, test_confirm_recorded, test_each_try_failed, test_dropped, test_bad_records, test_reasons, test_part_of_page, test_records, test_job_goes_on])
