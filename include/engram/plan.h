@@ -34,9 +34,16 @@ typedef struct {
     char training[PLAN_LINE_BYTES]; /**< behind "training: L loops of T ms, ": tasks, what is learned how */
 } plan_facts;
 
+/** What one rank has. */
+typedef struct {
+    double neurons;
+    double held; /**< bytes of all categories, at the end of a run */
+} plan_full_rank;
+
 /** Bytes of the rank that has most, without what the run holds for itself: recorded spikes and traces, libraries. */
 typedef struct {
     double category[MEMORY_CATEGORIES]; /**< at the end of a run */
+    plan_full_rank full[2]; /**< where ranks have different numbers of neurons: those with most of some category, which need not be the same; else 0 */
     double building;                    /**< the most at any time until the first loop begins */
     double writing;                     /**< beside the categories, while results and checkpoints are written */
 } plan_bytes;

@@ -33,9 +33,9 @@ static double traced_values(const plan *plan) {
     return samples * output->report.count;
 }
 
-/** Bytes of recorders on the rank with most neurons. */
-static double recorders(const plan *plan, int64_t ranks) {
-    double all = (double)plan->facts.neurons, mine = (double)((plan->facts.neurons + ranks - 1) / ranks);
+/** Bytes of recorders on the rank with most neurons. @param mine that it has */
+static double recorders(const plan *plan, double mine) {
+    double all = (double)plan->facts.neurons;
     double spikes = recorded_spikes(plan, mine), room = 0, traced = traced_neurons(plan);
     while (room < spikes) room = floor(room * 1.5) + 1024;
     double traced_here = ceil(traced * mine / all);
@@ -51,8 +51,11 @@ plan_memory plan_memory_of(const plan *plan, int64_t ranks) {
     memcpy(memory.category, bytes.category, sizeof memory.category);
     double libraries = plan->machine.about.libraries * MIB;
     memory.category[MEMORY_LIBRARIES] += libraries;
-    memory.category[MEMORY_OUTPUT] += recorders(plan, ranks);
+    const plan_full_rank *full = bytes.full;
+    const double most = fmax(full[0].neurons, full[1].neurons);
+    memory.category[MEMORY_OUTPUT] += recorders(plan, most > 0 ? most : (double)((plan->facts.neurons + ranks - 1) / ranks));
     for (int c = 0; c < MEMORY_CATEGORIES; c++) memory.sum += memory.category[c];
+    if (most > 0) memory.sum = libraries + fmax(full[0].held + recorders(plan, full[0].neurons), full[1].held + recorders(plan, full[1].neurons));
     memory.peak = fmax(bytes.building + libraries, memory.sum + bytes.writing);
     return memory;
 }

@@ -61,6 +61,10 @@ CONFIGURATIONS = {  # name: (ranks, parameters beside COMMON)
     "populations_trained": ((1, 3), {**POPULATIONS, "network.connections": "[0.01, 0.01, 0, 0.01, 0.01, 0.01, 0, 0.03, 0.05]", "network.background_inputs": 1000, "plastic.kind": "separate",
                                      "learning.rule": "rls", "plastic.trained": "[C]", "plastic.excitatory_in_degree": 40, "plastic.inhibitory_in_degree": 20, "learning.mu": 0,
                                      "targets.kind": "surrogate", "targets.quantity": "rate", "targets.length": "100 ms"}),
+    "populations_trained_traces": ((3,), {**POPULATIONS, "network.connections": "[0.01, 0.01, 0, 0.01, 0.01, 0.01, 0, 0.03, 0.05]", "network.background_inputs": 1000, "plastic.kind": "separate",
+                                          "learning.rule": "rls", "plastic.trained": "[C]", "plastic.excitatory_in_degree": 20, "plastic.inhibitory_in_degree": 10, "learning.mu": 0,
+                                          "learning.every": "5 ms", "learning.loops": 3, "simulation.loop_duration": "1 s", "output.spikes": "none", "output.report": "[drive, v]",
+                                          "output.report_neurons": 3000}),  # of ranks with fewer neurons, which learn, and more
     "simulate_only": ((2,), {**BALANCED, "network.in_degree": 400, "plastic.kind": "none", "learning.rule": "none"}),
 }
 
@@ -156,6 +160,25 @@ def test_memory_of_every_kind(bench):
         ranks = counts[-1 - number % len(counts)]  # one of its numbers each; neighbours, which are alike, have different ones
         wrong += compare(bench, name, ranks, {**COMMON, **parameters}, config)
     assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_blocks(bench):
+    """Ranks have blocks of other sizes where those that learn have gids side by side, which recorded units decide on, too: of the ranks' own words and of their P. Elsewhere blocks are equal."""
+    config = bench.config("empty.yaml", "")
+    populations = {**COMMON, **CONFIGURATIONS["populations_trained"][1], "learning.loops": 1}
+    balanced = {**COMMON, **BALANCED, "targets.kind": "surrogate", "targets.quantity": "rate", "targets.length": "100 ms", "learning.loops": 1}
+    for name, parameters, learn in (("all", populations, 1500), ("few", {**populations, "targets.units": 30}, 0), ("few_by_rate", {**populations, "targets.units": 30, "targets.pairing": "rate"}, 0),
+                                    ("auxiliary", {**populations, "targets.units": 30, "targets.others": "auxiliary"}, 1500), ("first", {**balanced, "targets.units": 1000}, 1000),
+                                    ("each", balanced, 0), ("excitatory_by_rate", {**balanced, "targets.units": 1000, "targets.pairing": "rate"}, 1000)):
+        text = bench.succeed(["train", config, "-o", bench.path(f"blocks-{name}")] + words(parameters), 3)
+        said = re.search(r"^ranks: (\d+) to (\d+) neurons each, (\d+) of those that learn at most", text, re.M)
+        assert bool(said) == bool(learn), f"{name}: {text}"
+        with open(bench.path(f"blocks-{name}", "run.json")) as file:
+            p = json.load(file)["memory_mib"]["P"]
+        if learn:
+            least, largest, most = map(int, said.groups())
+            assert least < 4000 // 3 < largest and most < 0.8 * learn, f"{name}: {said[0]}"
+            assert abs(p["max"] / p["mean"] - most / (learn / 3)) < 0.02, f"{name}: {said[0]}, P of ranks {p}"
 
 
 def test_memory_of_balanced(bench):
@@ -449,5 +472,5 @@ def test_wrong_input(bench):
     assert code == 2 and "cannot be written" in err, err
 
 
-run_tests([test_memory_of_every_kind, test_memory_of_balanced, test_memory_of_codes, test_rate_of_balanced, test_time_of_the_builtin_machine, test_edges_of_a_file, test_decoder_of_a_file, test_recordings, test_time_to_build,
+run_tests([test_memory_of_every_kind, test_blocks, test_memory_of_balanced, test_memory_of_codes, test_rate_of_balanced, test_time_of_the_builtin_machine, test_edges_of_a_file, test_decoder_of_a_file, test_recordings, test_time_to_build,
            test_table_of_ranks, test_job_script, test_site_of_job_script, *([] if SLOW else [test_machine_files]), test_other_instructions, test_wrong_input])

@@ -34,7 +34,7 @@ static double least_of_three(const share_costs *costs) {
 
 static void test_equal_where_all_are_alike(void **state) {
     (void)state;
-    share_stretch stretch[] = {{1003, 100, true}};
+    share_stretch stretch[] = {{1003, 100, 1}};
     const share_costs costs = {.count = 1, .stretch = stretch, .neuron = 1, .input = 0.001, .learns = 10};
     int64_t bounds[MOST + 1];
     for (int64_t ranks = 1; ranks <= MOST; ranks++) {
@@ -64,7 +64,7 @@ static void test_against_all_cuts(void **state) {
 /** S of plain steps and L of learning that are apart take (sqrt S + sqrt L)^2 / ranks at best, when ranks are many. */
 static void test_many_ranks(void **state) {
     (void)state;
-    share_stretch stretch[] = {{9000, 0, false}, {10000, 0, true}};
+    share_stretch stretch[] = {{9000, 0, 0}, {10000, 0, 1}};
     const share_costs costs = {.count = 2, .stretch = stretch, .neuron = 1, .learns = 9, .apart = 1000, .uneven = true};
     int64_t bounds[MOST + 1];
     share_out(&costs, MOST, bounds);
@@ -78,7 +78,7 @@ static void test_many_ranks(void **state) {
 
 static void test_more_ranks_than_neurons(void **state) {
     (void)state;
-    share_stretch stretch[] = {{3, 0, false}, {5, 0, true}};
+    share_stretch stretch[] = {{3, 0, 0}, {5, 0, 1}};
     const share_costs costs = {.count = 2, .stretch = stretch, .neuron = 1, .learns = 9, .apart = 2, .uneven = true};
     int64_t bounds[MOST + 1];
     for (int64_t ranks = 1; ranks <= MOST; ranks++) {
@@ -88,8 +88,36 @@ static void test_more_ranks_than_neurons(void **state) {
     }
 }
 
+/** Of which two blocks the plan takes memory: that with most neurons, and that with most that learn, parts of stretches among them. */
+static void test_fullest_blocks(void **state) {
+    (void)state;
+    share_stretch stretch[] = {{40, 10, 0}, {60, 20, 0.5}, {100, 30, 1}};
+    const share_costs costs = {.count = 3, .stretch = stretch};
+    const int64_t bounds[] = {0, 50, 60, 60, 81, 100};
+    share_most largest, learning;
+    share_find_fullest(&costs, 5, bounds, &largest, &learning);
+    assert_true(largest.neurons == 50 && largest.inputs == 600 && largest.learning == 5);
+    assert_true(learning.neurons == 21 && learning.inputs == 630 && learning.learning == 21);
+    const share_most most = share_find_most(&costs, 5, bounds);
+    assert_true(most.neurons == 50 && most.inputs == 630 && most.learning == 21);
+}
+
+/** A few that learn among many that do not are no reason for other blocks; as many, all of which learn, are. */
+static void test_part_of_a_stretch(void **state) {
+    (void)state;
+    for (int all = 0; all < 2; all++) {
+        share_stretch stretch[] = {{6000, 0, 0}, {9000, 0, all ? 1 : 0.01}, {10000, 0, 0}};
+        const share_costs costs = {.count = 3, .stretch = stretch, .neuron = 1, .learns = 9, .apart = all ? 3000 : 30, .uneven = true};
+        int64_t bounds[3];
+        share_out(&costs, 2, bounds);
+        check_whole(&costs, 2, bounds);
+        assert_true((bounds[1] != 5000) == all);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_equal_where_all_are_alike), cmocka_unit_test(test_against_all_cuts),
-                                       cmocka_unit_test(test_many_ranks), cmocka_unit_test(test_more_ranks_than_neurons)};
+                                       cmocka_unit_test(test_many_ranks), cmocka_unit_test(test_more_ranks_than_neurons),
+                                       cmocka_unit_test(test_fullest_blocks), cmocka_unit_test(test_part_of_a_stretch)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,11 +71,25 @@ static status check_rate_form(const simulation *sim) {
     return STATUS_OK;
 }
 
-static void make_neurons(simulation *sim) {
+static neurons *neurons_of(const simulation *sim, partition part) {
     const network_settings *network = config_common(sim->config, "network");
-    sim->part = sim->frozen ? partition_of(&sim->context, network->neurons) : share_part(&sim->context, sim->config, &sim->bounds);
-    sim->neurons = neurons_new(neuron_models[config_variant_index(sim->config, "neuron")], config_variant(sim->config, "neuron"), sim->part, network->cells,
-                               sim->dt, sim->seed);
+    return neurons_new(neuron_models[config_variant_index(sim->config, "neuron")], config_variant(sim->config, "neuron"), part, network->cells, sim->dt,
+                       sim->seed);
+}
+
+/** None, for who asks the model before neurons are shared out, which takes to know who learns. */
+static void make_no_neurons(simulation *sim) {
+    const network_settings *network = config_common(sim->config, "network");
+    sim->part = partition_of(&sim->context, network->neurons);
+    sim->neurons = neurons_of(sim, (partition){.total = sim->part.total, .ranks = sim->part.ranks});
+}
+
+/** Collective. */
+static void make_neurons(simulation *sim, target_request *request) {
+    if (!sim->frozen) sim->part = share_part(request, &sim->targets, &sim->bounds);
+    request->part = sim->network.part = sim->part;
+    neurons_free(sim->neurons);
+    sim->neurons = neurons_of(sim, sim->part);
     size_t mine = (size_t)sim->part.mine;
     const output_settings *output = config_common(sim->config, "output");
     for (int v = 0; v < output->report.count; v++)
@@ -187,6 +201,7 @@ static void choose_trained(simulation *sim) {
         sim->trained[gid] = build_learns(sim->config, &sim->targets, gid);
         sim->scored[sim->targets.unit[gid] == -2 ? SCORE_AUXILIARY : SCORE_GIVEN] += sim->trained[gid];
     }
+    share_tell(&sim->context, &sim->part, sim->trained);
 }
 
 static status make_plastic(simulation *sim, const baseline *baseline) {
@@ -376,15 +391,17 @@ status simulation_build(const system_setting *setting, simulation **result) {
     sim->dt = settings->dt;
     sim->seed = (uint64_t)settings->seed;
     sim->rule = learning_rules[config_variant_index(config, "learning")];
-    make_neurons(sim);
+    make_no_neurons(sim);
     resolve_auto(sim);
-    sim->network.part = sim->part;
     sim->network.seed = sim->seed;
     sim->network.unit = time_unit(sim);
     status checked = status_agree(context, check_rate_form(sim));
     target_request request;
     if (checked == STATUS_OK) checked = open_targets(sim, &request);
-    if (checked == STATUS_OK) checked = network_build(context, config, sim->dt, sim->neurons->model->membrane_tau(sim->neurons), &sim->network);
+    if (checked == STATUS_OK) {
+        make_neurons(sim, &request);
+        checked = network_build(context, config, sim->dt, sim->neurons->model->membrane_tau(sim->neurons), &sim->network);
+    }
     if (checked == STATUS_OK) {
         make_drive(sim);
         build_flight(sim);

@@ -6,6 +6,7 @@
 #include "engram/feedforward.h"
 #include "engram/memory.h"
 #include "engram/run_settings.h"
+#include "build.h"
 
 /* ---- what neurons cost, in ns on a core of these years: only ratios matter, and those by halves ---- */
 
@@ -20,31 +21,68 @@ static double instant(const plastic_size *plastic, double inputs) {
     return plastic->group_size > 1 ? of_p / (double)plastic->group_size + ROW : of_p;
 }
 
-/** Stretches of neurons that are alike. */
-static void read_stretches(config *config, const network_size *size, share_costs *costs) {
+/* ---- who learns ---- */
+
+enum { LEARNS = 1, MAY_LEARN = 2 };
+
+/** Of each neuron whether it learns, or may: which of the neurons that come into question have a recorded unit may be known after the baseline run only.
+ *  @param targets paired, if need be as if no neuron had fired @return [N] owned */
+static uint8_t *find_learners(config *config, const targets *targets) {
     const network_settings *network = config_common(config, "network");
-    const plastic_settings *plastic = config_common(config, "plastic");
     const cells *cells = &network->cells;
-    const bool excitatory = plastic_trained(plastic) == TRAINED_EXCITATORY && !cells->inhibitory, by_population = cells->populations && !excitatory;
-    costs->count = by_population ? cells->populations : excitatory ? 2 : 1;
-    costs->stretch = memory_new(MEMORY_BUFFERS, (size_t)costs->count, sizeof *costs->stretch);
-    int learn = 0;
-    for (int s = 0; s < costs->count; s++) {
-        const bool learns = network->learns ? network->learns[s] : !excitatory || s == 0;
-        costs->stretch[s] = (share_stretch){.end = by_population ? cells->border[s + 1] : s == 0 && excitatory ? cells->excitatory : cells->total,
-                                            .inputs = by_population && size->population_inputs ? size->population_inputs[s] : size->inputs, .learns = learns};
-        learn += learns;
-        costs->apart += learns ? (double)(costs->stretch[s].end - (s ? costs->stretch[s - 1].end : 0)) : 0;
+    const bool by_rate = targets->kind->pair && targets->kind->needs && (targets->kind->needs(targets->parameters) & NEEDS_ACTIVITY);
+    uint8_t *all = memory_new(MEMORY_BUFFERS, (size_t)cells->total, 1);
+    for (int64_t gid = 0; gid < cells->total; gid++) {
+        const bool learns = build_learns(config, targets, gid);
+        const bool may = by_rate && (network->learns ? network_may_learn(network, gid) : cell_is_excitatory(cells, gid));
+        all[gid] = (uint8_t)((learns ? LEARNS : 0) | (learns || may ? MAY_LEARN : 0));
     }
-    if (learn == costs->count) costs->apart = 0;
+    return all;
 }
 
-share_costs share_read(config *config, const share_sizes *sizes) {
+static int64_t count(const uint8_t *all, int64_t begin, int64_t end, uint8_t what) {
+    int64_t sum = 0;
+    for (int64_t gid = begin; gid < end; gid++) sum += (all[gid] & what) != 0;
+    return sum;
+}
+
+/** Where the stretch that begins at @p begin ends: of one population, of neurons that all may learn, or all do not, or @p whole: of one population. */
+static int64_t stretch_end(const cells *cells, const uint8_t *all, int64_t begin, bool whole) {
+    const int64_t most = cells->populations ? cells->border[population_of(cells, begin) + 1] : cells->total;
+    int64_t end = whole ? most : begin + 1;
+    while (end < most && (all[end] & MAY_LEARN) == (all[begin] & MAY_LEARN)) end++;
+    return end;
+}
+
+/** Stretches of neurons that are alike; where those that learn are too scattered for that, whole populations. */
+static void read_stretches(const cells *cells, const uint8_t *all, const network_size *size, share_costs *costs) {
+    enum { MOST = 4096 };
+    const int64_t may = count(all, 0, cells->total, MAY_LEARN), learn = count(all, 0, cells->total, LEARNS);
+    int64_t stretches = 0;
+    for (int64_t at = 0; at < cells->total && stretches <= MOST; at = stretch_end(cells, all, at, false)) stretches++;
+    const bool whole = stretches > MOST;
+    bool alike = true;
+    int room = 0;
+    for (int64_t at = 0, end; at < cells->total; at = end) {
+        end = stretch_end(cells, all, at, whole);
+        if (costs->count == room) costs->stretch = memory_resize(MEMORY_BUFFERS, costs->stretch, (size_t)(room = 2 * room + 8), sizeof *costs->stretch);
+        const double here = may ? (double)count(all, at, end, MAY_LEARN) * (double)learn / (double)may : 0;
+        const double inputs = cells->populations && size->population_inputs ? size->population_inputs[population_of(cells, at)] : size->inputs;
+        costs->stretch[costs->count++] = (share_stretch){.end = end, .inputs = inputs, .learns = here / (double)(end - at)};
+        costs->apart += here;
+        alike = alike && costs->stretch[costs->count - 1].learns == costs->stretch[0].learns;
+    }
+    if (alike) costs->apart = 0;
+}
+
+share_costs share_read(config *config, const share_sizes *sizes, const targets *targets) {
     const simulation_settings *simulation = config_common(config, "simulation");
     const learning_settings *learning = config_common(config, "learning");
     share_costs costs = {.neuron = NEURON + (sizes->network.background > 0 ? BACKGROUND : 0), .input = EVENT * RATE * simulation->dt / 1000,
                          .learns = DRIVE + instant(&sizes->plastic, sizes->inputs) * simulation->dt / learning->every};
-    read_stretches(config, &sizes->network, &costs);
+    uint8_t *all = find_learners(config, targets);
+    read_stretches(&((const network_settings *)config_common(config, "network"))->cells, all, &sizes->network, &costs);
+    memory_free(all);
     costs.uneven = costs.apart > 0 && sizes->inputs > 0 && sizes->rule.store && !sizes->rule.store->divided;
     return costs;
 }
@@ -77,22 +115,38 @@ static void weighted_blocks(const share_costs *costs, const double *weight, int6
     for (; rank <= ranks; rank++) bounds[rank] = begin;
 }
 
+/** What a block has. @param[in,out] s stretch that is looked at first, not behind @p begin */
+static share_most measure(const share_costs *costs, int64_t begin, int64_t end, int *s) {
+    share_most block = {.neurons = end - begin};
+    for (int64_t at = begin, next; at < end; at = next) {
+        while (costs->stretch[*s].end <= at) ++*s;
+        const share_stretch *stretch = &costs->stretch[*s];
+        next = stretch->end < end ? stretch->end : end;
+        block.inputs += stretch->inputs * (double)(next - at);
+        block.learning += stretch->learns * (double)(next - at);
+    }
+    return block;
+}
+
 share_most share_find_most(const share_costs *costs, int64_t ranks, const int64_t *bounds) {
     share_most most = {0};
     int s = 0;
     for (int64_t rank = 0; rank < ranks; rank++) {
-        double inputs = 0, learning = 0;
-        for (int64_t at = bounds[rank]; at < bounds[rank + 1];) {
-            while (costs->stretch[s].end <= at) s++;
-            const int64_t end = costs->stretch[s].end < bounds[rank + 1] ? costs->stretch[s].end : bounds[rank + 1];
-            inputs += costs->stretch[s].inputs * (double)(end - at);
-            learning += costs->stretch[s].learns ? (double)(end - at) : 0;
-            at = end;
-        }
-        if (bounds[rank + 1] - bounds[rank] > most.neurons) most.neurons = bounds[rank + 1] - bounds[rank];
-        most.inputs = fmax(most.inputs, inputs), most.learning = fmax(most.learning, learning);
+        const share_most block = measure(costs, bounds[rank], bounds[rank + 1], &s);
+        if (block.neurons > most.neurons) most.neurons = block.neurons;
+        most.inputs = fmax(most.inputs, block.inputs), most.learning = fmax(most.learning, block.learning);
     }
     return most;
+}
+
+void share_find_fullest(const share_costs *costs, int64_t ranks, const int64_t *bounds, share_most *largest, share_most *learning) {
+    int s = 0;
+    *largest = *learning = (share_most){0};
+    for (int64_t rank = 0; rank < ranks; rank++) {
+        const share_most block = measure(costs, bounds[rank], bounds[rank + 1], &s);
+        if (block.neurons > largest->neurons || (block.neurons == largest->neurons && block.learning > largest->learning)) *largest = block;
+        if (block.learning > learning->learning || (block.learning == learning->learning && block.neurons > learning->neurons)) *learning = block;
+    }
 }
 
 static double seconds_of(const share_costs *costs, int64_t ranks, const int64_t *bounds) {
@@ -109,12 +163,12 @@ void share_out(const share_costs *costs, int64_t ranks, int64_t *bounds) {
     for (int s = 0; s < costs->count; s++) {
         const double neurons = (double)(costs->stretch[s].end - (s ? costs->stretch[s - 1].end : 0));
         plain += neurons * (costs->neuron + costs->input * costs->stretch[s].inputs);
-        learning += costs->stretch[s].learns ? neurons : 0;
+        learning += costs->stretch[s].learns * neurons;
     }
     for (int k = 0; k < MIXTURES; k++) {
         const double part = (double)k / MIXTURES;
         for (int s = 0; s < costs->count; s++)
-            weight[s] = (1 - part) * (costs->neuron + costs->input * costs->stretch[s].inputs) / plain + (costs->stretch[s].learns ? part / learning : 0);
+            weight[s] = (1 - part) * (costs->neuron + costs->input * costs->stretch[s].inputs) / plain + costs->stretch[s].learns * part / learning;
         weighted_blocks(costs, weight, ranks, some);
         const double takes = seconds_of(costs, ranks, some);
         if (takes < best) best = takes, memcpy(bounds, some, ((size_t)ranks + 1) * sizeof *some);
@@ -139,29 +193,45 @@ static bool read_sizes(config *config, share_sizes *sizes) {
     return result == STATUS_OK;
 }
 
-static void tell(const context *context, const share_costs *costs, const int64_t *bounds) {
-    int64_t least = bounds[1] - bounds[0];
-    for (int rank = 1; rank < context->ranks; rank++) least = bounds[rank + 1] - bounds[rank] < least ? bounds[rank + 1] - bounds[rank] : least;
-    const share_most most = share_find_most(costs, context->ranks, bounds);
-    if (most.neurons > least + 1)
-        log_line(context, "ranks: %lld to %lld neurons each, %.0f of those that learn at most: their gids are side by side", (long long)least,
-                 (long long)most.neurons, most.learning);
+/** Who learns as far as is known before the baseline run: pair recorded units as if no neuron fired in it. @return as targets_pair() */
+static status pair_in_silence(const target_request *request, targets *targets) {
+    target_request silent = *request;
+    uint32_t *activity = memory_new(MEMORY_BUFFERS, (size_t)request->part.total, sizeof *activity);
+    silent.activity = activity;
+    const status result = targets_pair(&silent, targets);
+    memory_free(activity);
+    return result;
 }
 
-partition share_part(const context *context, config *config, int64_t **bounds) {
-    const network_settings *network = config_common(config, "network");
+partition share_part(const target_request *request, targets *targets, int64_t **bounds) {
+    const context *context = request->context;
     share_sizes sizes;
-    int uneven = context->ranks > 1 && read_sizes(config, &sizes);
-    share_costs costs = uneven ? share_read(config, &sizes) : (share_costs){0};
-    uneven = costs.uneven;
-    CHECK_MPI(MPI_Bcast(&uneven, 1, MPI_INT, 0, context->comm));
+    share_costs costs = {0};
     *bounds = NULL;
+    if (context->rank == 0 && context->ranks > 1 && read_sizes(request->config, &sizes)) { /* alone: processors that round in other ways might disagree */
+        if (pair_in_silence(request, targets) == STATUS_OK) costs = share_read(request->config, &sizes, targets);
+        else status_forget();
+        memory_free(targets->unit);
+        targets->unit = NULL;
+    }
+    int uneven = costs.uneven;
+    CHECK_MPI(MPI_Bcast(&uneven, 1, MPI_INT, 0, context->comm));
     if (uneven) {
         *bounds = memory_new(MEMORY_STATE, (size_t)context->ranks + 1, sizeof **bounds);
         if (context->rank == 0) share_out(&costs, context->ranks, *bounds);
-        CHECK_MPI(MPI_Bcast(*bounds, context->ranks + 1, MPI_INT64_T, 0, context->comm)); /* processors that round in other ways might disagree */
-        tell(context, &costs, *bounds);
+        CHECK_MPI(MPI_Bcast(*bounds, context->ranks + 1, MPI_INT64_T, 0, context->comm));
     }
     share_clear(&costs);
-    return partition_by(context, network->neurons, *bounds);
+    return partition_by(context, request->part.total, *bounds);
+}
+
+void share_tell(const context *context, const partition *part, const uint8_t *trained) {
+    int64_t least = part->total, most = 0;
+    for (int rank = 0; part->bounds && rank < part->ranks; rank++) {
+        const int64_t learn = count(trained, part->bounds[rank], part->bounds[rank + 1], 1), mine = part->bounds[rank + 1] - part->bounds[rank];
+        least = mine < least ? mine : least, most = learn > most ? learn : most;
+    }
+    if (part->bounds && partition_largest(part) > least + 1)
+        log_line(context, "ranks: %lld to %lld neurons each, %lld of those that learn at most: their gids are side by side", (long long)least,
+                 (long long)partition_largest(part), (long long)most);
 }

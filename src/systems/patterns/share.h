@@ -2,7 +2,8 @@
  *
  * Ranks meet at every step, so a loop takes as long as the rank that has most to do in a plain step, and as the one that has most to learn. Blocks of equal
  * size give both their least where all neurons learn, or those that do are spread. Where these have gids side by side (populations that plastic.trained names;
- * excitatory neurons), a few ranks would have all of learning: then they get smaller blocks, and the others larger ones. Results do not depend on it. */
+ * excitatory neurons; the first ones, that have recorded units), a few ranks would have all of learning: then they get smaller blocks, and the others larger
+ * ones. Results do not depend on it. */
 #ifndef ENGRAM_PATTERNS_SHARE_H
 #define ENGRAM_PATTERNS_SHARE_H
 
@@ -10,12 +11,13 @@
 #include "engram/network.h"
 #include "engram/partition.h"
 #include "engram/rule.h"
+#include "engram/targets.h"
 
 /** Neurons that are alike, up to the gid before @p end, from the end of those before. */
 typedef struct {
     int64_t end;
     double inputs; /**< static inputs of one, mean */
-    bool learns;
+    double learns; /**< how many of them do: part of all, 0 to 1 */
 } share_stretch;
 
 /** What sharing out goes by; the same on all ranks. */
@@ -23,7 +25,7 @@ typedef struct {
     int count;
     share_stretch *stretch;       /**< [count] owned */
     double neuron, input, learns; /**< ns a step, roughly: of a neuron, more for each static input, more where it learns */
-    double apart;                 /**< neurons of stretches that learn, where others do not; else 0 */
+    double apart;                 /**< neurons that learn, where it is not the same part of every stretch; else 0 */
     bool uneven;                  /**< are blocks of other sizes to be looked for? */
 } share_costs;
 
@@ -35,8 +37,8 @@ typedef struct {
     double inputs; /**< plastic inputs of a neuron that learns, feed-forward ones among them */
 } share_sizes;
 
-/** From a configuration that is resolved. Not collective. @return owned arrays, share_clear() */
-share_costs share_read(config *config, const share_sizes *sizes);
+/** From a configuration that is resolved. Not collective. @param targets paired, if need be as if no neuron had fired @return owned arrays, share_clear() */
+share_costs share_read(config *config, const share_sizes *sizes, const targets *targets);
 void share_clear(share_costs *costs);
 
 /** First gids of the blocks of @p ranks ranks, and the number of neurons behind them. Not collective. @param[out] bounds [ranks + 1] */
@@ -45,12 +47,18 @@ void share_out(const share_costs *costs, int64_t ranks, int64_t *bounds);
 /** What the fullest of some blocks have. */
 typedef struct {
     int64_t neurons;
-    double inputs, learning; /**< static inputs; neurons of stretches that learn */
+    double inputs, learning; /**< static inputs; neurons that learn */
 } share_most;
 share_most share_find_most(const share_costs *costs, int64_t ranks, const int64_t *bounds);
 
-/** My block, and where those of others begin. Collective.
+/** What the block with most neurons has, and that with most that learn: of several the one with more of the other. */
+void share_find_fullest(const share_costs *costs, int64_t ranks, const int64_t *bounds, share_most *largest, share_most *learning);
+
+/** My block, and where those of others begin. Collective. @param targets open, and not yet paired
  *  @param[out] bounds owned, memory_free(): partitions point to it; NULL: blocks of equal size */
-partition share_part(const context *context, config *config, int64_t **bounds);
+partition share_part(const target_request *request, targets *targets, int64_t **bounds);
+
+/** Say so, where blocks are of other sizes. Not collective. @param trained [N] 1 for neurons that learn */
+void share_tell(const context *context, const partition *part, const uint8_t *trained);
 
 #endif

@@ -162,23 +162,42 @@ static double bytes_while_built(const plan_network *network, const plan_share *s
     return fmax(fmax(fmax(static_stage + block, read), fmax(plastic_stage, filled)), held + scratch);
 }
 
-void patterns_memory(const void *sizes, int64_t ranks, double rate, plan_bytes *bytes) {
-    const plan_network *network = sizes;
-    plan_share share = plan_share_of(network, ranks);
-    plan_store store = plan_store_bytes(network, &share, rate);
-    double mine = (double)share.mine, sources = (double)(network->neurons + network->units);
-    double spikes = plan_per_step(rate, network->dt) * (double)network->neurons;
-    double *held = bytes->category;
+/** What a rank holds at the end. @param[out] held [MEMORY_CATEGORIES] @return scratch of P(0) */
+static double fill_categories(const plan_network *network, const plan_share *share, double rate, double *held) {
+    const plan_store store = plan_store_bytes(network, share, rate);
+    const double mine = (double)share->mine, sources = (double)(network->neurons + network->units);
+    const double spikes = plan_per_step(rate, network->dt) * (double)network->neurons;
     held[MEMORY_P] = store.p;
-    held[MEMORY_WEIGHTS] = bytes_of_weights(network, &share);
-    held[MEMORY_STATIC] = bytes_of_static(network, &share);
-    held[MEMORY_STATE] = bytes_of_state(network, mine) + bytes_of_flight(network, &share, spikes);
+    held[MEMORY_WEIGHTS] = bytes_of_weights(network, share);
+    held[MEMORY_STATIC] = bytes_of_static(network, share);
+    held[MEMORY_STATE] = bytes_of_state(network, mine) + bytes_of_flight(network, share, spikes);
     held[MEMORY_TARGETS] = bytes_of_targets(network, mine);
     held[MEMORY_BUFFERS] = 4 * mine + 4 * sources + store.buffers;
-    const plan_blocks blocks = {network->neurons, ranks, share.mine};
+    const plan_blocks blocks = {network->neurons, share->ranks, share->mine};
     held[MEMORY_BUFFERS] += plan_spike_exchange_bytes(blocks, network->at_once * spikes, network->at_once, network->exchange);
     held[MEMORY_OUTPUT] = bytes_of_output(network, mine);
-    bytes->building = bytes_while_built(network, &share, held, store.building);
+    return store.building;
+}
+
+static double sum_of(const double *held) {
+    double sum = 0;
+    for (int c = 0; c < MEMORY_CATEGORIES; c++) sum += held[c];
+    return sum;
+}
+
+void patterns_memory(const void *sizes, int64_t ranks, double rate, plan_bytes *bytes) {
+    const plan_network *network = sizes;
+    const plan_share share = plan_share_of(network, ranks);
+    plan_share fullest[2];
+    double *held = bytes->category;
+    const double scratch = fill_categories(network, &share, rate, held);
+    if (network->costs.uneven) plan_shares_of_fullest(network, ranks, fullest);
+    for (int k = 0; k < 2 && network->costs.uneven; k++) {
+        double one[MEMORY_CATEGORIES] = {0};
+        fill_categories(network, &fullest[k], rate, one);
+        bytes->full[k] = (plan_full_rank){.neurons = (double)fullest[k].mine, .held = sum_of(one)};
+    }
+    bytes->building = bytes_while_built(network, &share, held, scratch);
     bytes->writing = bytes_to_write(network, ranks);
 }
 

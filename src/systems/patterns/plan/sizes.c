@@ -155,7 +155,11 @@ static status read_targets(const context *context, config *config, plan_network 
         network->recorded_bytes = of_unit * recorded->units;
     }
     if (targets.kind->pair) result = read_pairs(&request, &targets, recorded, network);
-    if (result == STATUS_OK) count_trained(config, &targets, network);
+    if (result == STATUS_OK) {
+        const share_sizes sizes = {network->network, network->plastic, network->rule, network->inputs};
+        count_trained(config, &targets, network);
+        network->costs = share_read(config, &sizes, &targets);
+    }
     targets_clear(&targets);
     return result;
 }
@@ -190,11 +194,7 @@ status plan_read(const context *context, config *config, plan_network *network) 
     *network = (plan_network){0};
     read_neurons(config, network);
     status result = read_synapses(config, network);
-    if (result == STATUS_OK) {
-        const share_sizes sizes = {network->network, network->plastic, network->rule, network->inputs};
-        network->costs = share_read(config, &sizes);
-        result = read_targets(context, config, network);
-    }
+    if (result == STATUS_OK) result = read_targets(context, config, network);
     if (result == STATUS_OK) result = read_times(config, network);
     if (result == STATUS_OK && network->rule.store && network->trained * (network->inputs > 0) == 0)
         result = config_complain(config, "plastic", "kind", "leaves no neuron to train; give learning.rule: none to simulate only");
@@ -225,30 +225,40 @@ plan_share plan_share_mean(const plan_network *network, int64_t ranks) {
     return share_of(network, ranks, (double)network->neurons / parts, (double)network->trained / parts);
 }
 
-/** What the ranks have that have most, if neurons are shared out as the run does it: where populations learn, one rank may have all that do. */
-static share_most most_of(const plan_network *network, int64_t ranks) {
-    int64_t *bounds = memory_new(MEMORY_BUFFERS, (size_t)ranks + 1, sizeof *bounds);
-    share_out(&network->costs, ranks, bounds);
-    const share_most most = share_find_most(&network->costs, ranks, bounds);
-    memory_free(bounds);
-    return most;
-}
-
-plan_share plan_share_of(const plan_network *network, int64_t ranks) {
-    const share_most most = most_of(network, ranks);
-    const int64_t mine = most.neurons;
-    double rows = network->trained_first ? (double)(network->trained < mine ? network->trained : mine)
-                                         : fmin((double)mine, ceil((double)network->trained / (double)network->neurons * (double)mine));
-    const double of_apart = network->costs.apart > 0 ? (double)network->trained / network->costs.apart : 0; /* those without a unit do not learn */
-    if (of_apart > 0) rows = fmin((double)mine, ceil(most.learning * of_apart));
+/** Of a rank that has @p block. */
+static plan_share share_of_block(const plan_network *network, int64_t ranks, const share_most *block) {
+    const int64_t mine = block->neurons;
+    const double rows = fmin((double)mine, ceil(block->learning - 1e-6));
     plan_share share = share_of(network, ranks, (double)mine, rows);
     if (network->network.population_inputs && share.static_inputs > 0) {
-        share.static_synapses *= most.inputs / share.static_inputs;
-        share.static_inputs = most.inputs;
+        share.static_synapses *= block->inputs / share.static_inputs;
+        share.static_inputs = block->inputs;
     }
     if (network->plastic.takes_static && network->trained < network->neurons) { /* the rank with most static synapses is another */
         double untrained = fmin((double)mine, (double)(network->neurons - network->trained));
         share.static_synapses = network->network.inputs * untrained * (network->trained_first ? 1 : 0.5);
     }
     return share;
+}
+
+/** Blocks of neurons as the run makes them. @return [ranks + 1] owned */
+static int64_t *blocks_of(const plan_network *network, int64_t ranks) {
+    int64_t *bounds = memory_new(MEMORY_BUFFERS, (size_t)ranks + 1, sizeof *bounds);
+    share_out(&network->costs, ranks, bounds);
+    return bounds;
+}
+
+plan_share plan_share_of(const plan_network *network, int64_t ranks) {
+    int64_t *bounds = blocks_of(network, ranks);
+    const share_most most = share_find_most(&network->costs, ranks, bounds);
+    memory_free(bounds);
+    return share_of_block(network, ranks, &most);
+}
+
+void plan_shares_of_fullest(const plan_network *network, int64_t ranks, plan_share shares[2]) {
+    int64_t *bounds = blocks_of(network, ranks);
+    share_most fullest[2];
+    share_find_fullest(&network->costs, ranks, bounds, &fullest[0], &fullest[1]);
+    memory_free(bounds);
+    for (int k = 0; k < 2; k++) shares[k] = share_of_block(network, ranks, &fullest[k]);
 }

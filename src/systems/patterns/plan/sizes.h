@@ -62,7 +62,7 @@ static inline double plan_real(const plan_network *network) {
     return network->rule.single ? sizeof(float) : sizeof(double);
 }
 
-/** What the largest rank holds. Expected numbers: some are not whole. */
+/** What a rank holds. Expected numbers: some are not whole. */
 typedef struct {
     int64_t ranks;
     int64_t mine;
@@ -75,7 +75,10 @@ typedef struct {
     double plastic_synapses;
 } plan_share;
 
+/** The most of each that a rank holds: of blocks of different sizes it is not the same rank. */
 plan_share plan_share_of(const plan_network *network, int64_t ranks);
+/** What the rank with most neurons holds, and that with most that learn. */
+void plan_shares_of_fullest(const plan_network *network, int64_t ranks, plan_share shares[2]);
 /** What an average rank holds. */
 plan_share plan_share_mean(const plan_network *network, int64_t ranks);
 
