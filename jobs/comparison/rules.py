@@ -415,9 +415,9 @@ def short(rule, tasks, folder, neurons, earlier=Earlier()):
 
 
 def others(rule, folder, neurons):
-    """Runs of tasks that have other inputs, as lines: folder, options of engram test."""
+    """Runs of tasks that have other inputs, as lines: folder, which may have blanks in its name, a tab, options of engram test."""
     where = place(folder, "", rule, neurons)
-    return [f"{os.path.join(where, row['name'])} {rule.tests['other']}" for row in read_table(where, "table.csv") if measure.task_of(row) in measure.WITH_OTHER and row["state"] == "done"]
+    return [f"{os.path.join(where, row['name'])}\t{rule.tests['other']}" for row in read_table(where, "table.csv") if measure.task_of(row) in measure.WITH_OTHER and row["state"] == "done"]
 
 
 def read_options():

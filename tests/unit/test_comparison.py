@@ -164,6 +164,12 @@ def test_tables(bench):
     done = run_job(bench, *words, *short)
     with open(rates, "rb") as one, open(os.path.join(folder, "rates.csv"), "rb") as other:
         assert done.returncode in (0, 1) and one.read() == other.read(), done
+    with open(bench.path("job", "comparison", "quick_rates_recorded", "comparison.html"), encoding="utf-8") as file:
+        assert f"recorded rates are those of {rates}: 2 conditions of 40 ms (a, b), 7 units" in file.read()
+    assert [line for line in done.stdout.splitlines() if line.startswith("== ")] == [f"== shared, 100 neurons: {words}" for words in ("tries of parameters for recorded", "the best of them with more seeds", "runs and tests with what held")], done
+    with open(bench.path("job", "comparison", "quick_rates_recorded", "report.json"), encoding="utf-8") as file:
+        statement = json.load(file)["statements"][0]  # the bound was set for other rates
+    assert statement["verdict"] == "shown" and statement["note"] == "not judged: the bound, 0.1, is of the rates that jobs/recorded_dynamics makes up", statement
     assert sorted(os.listdir(folder)) == ["rates.csv", "recorded.h5", *(f"recorded_{neurons}.h5" for neurons in (100, 1600, 400))] and os.listdir(bench.path("job")) == ["comparison"], os.listdir(folder)  # no photographs, no other tasks
     with h5py.File(os.path.join(folder, "recorded_100.h5")) as file:
         assert file["drive"].shape == (2, 41, 100)
@@ -502,9 +508,9 @@ exec ENGRAM "$@"
 
 
 def test_job_goes_on(bench):
-    """The job itself, of two tasks, one of which runs away with each set: it says so, goes on, and makes report and page. Before, the disk was full for a try, then for a run: both end the job, and the same
+    """The job itself, in a folder with a blank in its name, of two tasks, one of which runs away with each set: it says so, goes on, and makes report and page. Before, the disk was full for a try, then for a run: both end the job, and the same
     command makes them again."""
-    results = bench.path("job")
+    results = bench.path("a job")
     os.makedirs(os.path.join(results, "images", "scenes"), exist_ok=True)
     Image.fromarray(np.random.RandomState(1).randint(0, 256, (80, 80)).astype(np.uint8)).save(os.path.join(results, "images", "scenes", "face.png"))
     with open(os.open(bench.path("engram"), os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o755), "w") as file:
@@ -514,11 +520,11 @@ def test_job_goes_on(bench):
     folder = os.path.join(results, "comparison", "full_oscillator_lorenz")
     for which, runs, left in (("learning.rate=0.002 -P neuron.tau=20 ms", os.path.join("tries", "exact_gradient", "100"), "of 12 runs 1"), ("simulation.seed=1", os.path.join("exact_gradient", "100"), "of 1 runs 1")):
         write(bench, "full", which)
-        done = run_job(bench, *words, ENGRAM=bench.path("engram"))
+        done = run_job(bench, *words, ENGRAM=bench.path("engram"), ENGRAM_RESULTS=results)
         assert done.returncode == 1 and f"{folder}/{runs}: {left} did not end by themselves, and might have come out well: oscillator_" in done.stderr and "(failed, exit code 1)" in done.stderr, done
         assert sorted(os.listdir(folder)) == ["confirm", "exact_gradient", "tries"][0 if runs[0] == "e" else 2:], os.listdir(folder)
     os.remove(bench.path("full"))
-    done = run_job(bench, *words, ENGRAM=bench.path("engram"))
+    done = run_job(bench, *words, ENGRAM=bench.path("engram"), ENGRAM_RESULTS=results)
     assert done.returncode in (0, 1), done
     with open(os.path.join(folder, "comparison.html"), encoding="utf-8") as file:
         page = file.read()
