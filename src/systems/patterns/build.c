@@ -289,17 +289,9 @@ static status make_rule(simulation *sim) {
 
 /** What is wrong between rule and plastic set is said before the baseline run, as "engram plan" says it: from their sizes. */
 static status check_rule_fits(const simulation *sim) {
-    const network_settings *settings = config_common(sim->config, "network");
-    const network_kind *kind = network_kinds[config_variant_index(sim->config, "network")];
     const plastic_kind *plastic = plastic_kinds[config_variant_index(sim->config, "plastic")];
-    network_size static_size = {0};
-    plastic_size size = {.group_size = 1};
-    rule_size rule;
-    if (!sim->rule->size || !plastic->size) return STATUS_OK;
-    status result = kind->size ? kind->size(sim->config, config_variant(sim->config, "network"), settings, &static_size) : STATUS_OK;
-    if (result == STATUS_OK) result = plastic->size(sim->config, config_variant(sim->config, "plastic"), settings, &static_size, &size);
-    int64_t inputs = llround(size.inputs) + ((const feedforward_settings *)config_common(sim->config, "feedforward"))->units;
-    return result == STATUS_OK ? sim->rule->size(sim->config, config_variant(sim->config, "learning"), size.shared, inputs, &rule) : result;
+    share_sizes sizes;
+    return sim->rule->size && plastic->size ? share_read_sizes(sim->config, &sizes) : STATUS_OK;
 }
 
 /** What does not fit is said before the network is built, which may take minutes. @return agreed and printed */

@@ -177,8 +177,7 @@ void share_out(const share_costs *costs, int64_t ranks, int64_t *bounds) {
     memory_free(some);
 }
 
-/** @return whether they are known: what is wrong with a configuration is said later */
-static bool read_sizes(config *config, share_sizes *sizes) {
+status share_read_sizes(config *config, share_sizes *sizes) {
     const network_settings *network = config_common(config, "network");
     const network_kind *kind = network_kinds[config_variant_index(config, "network")];
     const plastic_kind *plastic = plastic_kinds[config_variant_index(config, "plastic")];
@@ -189,12 +188,10 @@ static bool read_sizes(config *config, share_sizes *sizes) {
     sizes->inputs = sizes->plastic.inputs + (double)((const feedforward_settings *)config_common(config, "feedforward"))->units;
     if (result == STATUS_OK && rule->size)
         result = rule->size(config, config_variant(config, "learning"), sizes->plastic.shared, llround(sizes->inputs), &sizes->rule);
-    if (result != STATUS_OK) status_forget();
-    return result == STATUS_OK;
+    return result;
 }
 
-/** Who learns as far as is known before the baseline run: pair recorded units as if no neuron fired in it. @return as targets_pair() */
-static status pair_in_silence(const target_request *request, targets *targets) {
+status share_pair_in_silence(const target_request *request, targets *targets) {
     target_request silent = *request;
     uint32_t *activity = memory_new(MEMORY_BUFFERS, (size_t)request->part.total, sizeof *activity);
     silent.activity = activity;
@@ -208,9 +205,10 @@ partition share_part(const target_request *request, targets *targets, int64_t **
     share_sizes sizes;
     share_costs costs = {0};
     *bounds = NULL;
-    if (context->rank == 0 && context->ranks > 1 && read_sizes(request->config, &sizes)) { /* alone: processors that round in other ways might disagree */
-        if (pair_in_silence(request, targets) == STATUS_OK) costs = share_read(request->config, &sizes, targets);
-        else status_forget();
+    if (context->rank == 0 && context->ranks > 1) { /* alone: processors that round in other ways might disagree */
+        if (share_read_sizes(request->config, &sizes) == STATUS_OK && share_pair_in_silence(request, targets) == STATUS_OK)
+            costs = share_read(request->config, &sizes, targets);
+        else status_forget(); /* what is wrong is said later */
         memory_free(targets->unit);
         targets->unit = NULL;
     }

@@ -37,6 +37,12 @@ typedef struct {
     double inputs; /**< plastic inputs of a neuron that learns, feed-forward ones among them */
 } share_sizes;
 
+/** From a configuration that is resolved, asking kinds and rule. Not collective. @return not agreed; sizes are filled as far as they are known */
+status share_read_sizes(config *config, share_sizes *sizes);
+
+/** Pair recorded units as if no neuron fired in the baseline run: who learns, as far as is known before it. Not collective. @return as targets_pair() */
+status share_pair_in_silence(const target_request *request, targets *targets);
+
 /** From a configuration that is resolved. Not collective. @param targets paired, if need be as if no neuron had fired @return owned arrays, share_clear() */
 share_costs share_read(config *config, const share_sizes *sizes, const targets *targets);
 void share_clear(share_costs *costs);

@@ -64,22 +64,15 @@ static int steps_at_once(config *config, const plan_network *network) {
 }
 
 static status read_synapses(config *config, plan_network *network) {
-    const network_settings *settings = config_common(config, "network");
-    const network_kind *kind = network_kinds[config_variant_index(config, "network")];
-    const plastic_kind *plastic = plastic_kinds[config_variant_index(config, "plastic")];
-    const learning_rule *rule = learning_rules[config_variant_index(config, "learning")];
-    network->plastic.group_size = 1;
-    status result = kind->size ? kind->size(config, config_variant(config, "network"), settings, &network->network) : STATUS_OK;
-    if (result == STATUS_OK && plastic->size) result = plastic->size(config, config_variant(config, "plastic"), settings, &network->network, &network->plastic);
+    share_sizes sizes;
+    const status result = share_read_sizes(config, &sizes);
+    network->network = sizes.network, network->plastic = sizes.plastic, network->rule = sizes.rule, network->inputs = sizes.inputs;
     const feedforward_settings *feedforward = config_common(config, "feedforward");
     network->units = feedforward->units;
     network->unit_rate = feedforward->rate;
-    network->inputs = network->plastic.inputs + (double)network->units;
     const int of_static = network->network.longest, of_plastic = network->plastic.longest;
     network->longest = of_static > of_plastic ? of_static : of_plastic > 1 ? of_plastic : 1;
     network->at_once = steps_at_once(config, network);
-    if (result == STATUS_OK && rule->size)
-        result = rule->size(config, config_variant(config, "learning"), network->plastic.shared, llround(network->inputs), &network->rule);
     return result;
 }
 
@@ -124,12 +117,9 @@ static double mean_rate(const target_request *request, const targets *targets, i
 }
 
 static status read_pairs(target_request *request, targets *targets, const table *recorded, plan_network *network) {
-    uint32_t *activity = memory_new(MEMORY_TARGETS, (size_t)network->neurons, sizeof *activity); /* nobody fires: all that matters is how many are paired */
-    request->activity = activity;
-    status result = targets_pair(request, targets);
+    status result = share_pair_in_silence(request, targets); /* all that matters is how many are paired */
     if (result == STATUS_OK && targets->kind->gives_rates && network->keeps_rates)
         network->target_rate = recorded && recorded->sums ? mean_of(recorded) : mean_rate(request, targets, targets->unit);
-    memory_free(activity);
     return result;
 }
 
