@@ -4,6 +4,7 @@
 #ifndef ENGRAM_PARTITION_H
 #define ENGRAM_PARTITION_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "engram/context.h"

@@ -2,6 +2,7 @@
  *  CSV tables from random bytes, as rates and as drives, with times and without. What is accepted must be as include/engram/table.h promises.
  */
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

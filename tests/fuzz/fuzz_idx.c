@@ -1,6 +1,7 @@
 /** @file fuzz_idx.c
  *  IDX files from random bytes, plain and compressed, as images and as labels. What is accepted must be as src/images/idx_read.h promises.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -1,7 +1,9 @@
 /* Differentiable synapses as they are written: the adjoint against differences of the cost, and the charge of a spike
  * (systems/differentiable/README.md 3 and 4). */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -150,4 +150,60 @@ def test_order(bench):
     assert seen > 100, seen
 
 
-run_tests([test_folders, test_words, test_circles, test_order])
+# What of the C library is used, and which of its headers define it. <mpi.h> and <hdf5.h> bring some of them along, other ones with every MPI.
+STANDARD = {
+    "stddef.h stdio.h stdlib.h string.h time.h wchar.h": r"(?:NULL|size_t)\b",
+    "stddef.h": r"offsetof\(|ptrdiff_t\b",
+    "stdint.h inttypes.h": r"(?:u?int(?:8|16|32|64)_t|u?intptr_t|U?INT(?:8|16|32|64)_(?:MAX|MIN)|SIZE_MAX)\b",
+    "inttypes.h": r"(?:PRI[dux]|SCN[dux])(?:8|16|32|64)\b|strtoimax\(",
+    "stdbool.h": r"(?:bool|true|false)\b",
+    "string.h": r"(?:mem(?:cpy|set|cmp|move|chr)|str(?:len|n?cmp|n?dup|r?chr|str|c?spn|pbrk|error|tok_r))\s*\(",
+    "stdlib.h": r"(?:(?:m|c|re)alloc|free|qsort|bsearch|getenv|setenv|strto(?:d|l|ll|ul|ull)|exit|realpath)\s*\(",
+    "stdio.h": r"(?:FILE|std(?:err|out|in))\b|(?:v?s?n?f?printf|fputs|fopen|fclose|fread|fwrite|getline|rename|remove)\s*\(",
+    "math.h": r"(?:sqrtf?|expf?|expm1|logf?|log1p|fabsf?|powf?|floor|ceil|l?l?round|l?l?rint|cosf?|sinf?|fmaxf?|fminf?|hypot|isfinite|isnan)\s*\(|(?:NAN|INFINITY)\b",
+    "float.h": r"(?:DBL|FLT)_(?:MAX|MIN|EPSILON)\b",
+    "limits.h": r"(?:(?:INT|LONG|LLONG)_(?:MAX|MIN)|PATH_MAX)\b",
+    "stdarg.h": r"va_list\b|va_(?:start|end|copy)\s*\(",
+    "errno.h": r"(?:errno|E(?:NOENT|ACCES|EXIST|INTR|RANGE|NOMEM))\b",
+    "assert.h": r"assert\s*\(",
+}
+
+
+
+
+def code_of(path):
+    """Without comments and texts, and without directives but the bodies of macros."""
+    text = re.sub(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|//[^\n]*|/\*.*?\*/', " ", text_of(path), flags=re.S)
+    return re.sub(r"^\s*#\s*(?:include|if|ifdef|ifndef|elif|error|pragma).*$", "", text, flags=re.M)
+
+
+def is_template(path):
+    """Included in the midst of one file, several times."""
+    return path.endswith(".h") and "#ifndef" not in text_of(path)
+
+
+def standard_headers(path, known):
+    """Of the C library, that a file or a header of ours that it includes includes."""
+    if path not in known:
+        known[path] = set() # for a circle
+        known[path] = set(re.findall(r"^\s*#\s*include\s*<(\w+\.h)>", text_of(path), re.M)).union(*(standard_headers(header, known) for header in includes(path)))
+    return known[path]
+
+
+def test_standard_headers(bench):
+    """What a file uses of the C library is there by an include of ours, not by one of <mpi.h> or <hdf5.h>: a header had NULL from Open MPI's, which MPICH's does not bring."""
+    known, wrong, used = {}, [], 0
+    for path in sources("src", "include", "tests", "tools"):
+        if is_template(path):
+            continue # its words are those of the file that includes it
+        code = "".join(code_of(part) for part in [path] + [header for header in includes(path) if is_template(header)])
+        for headers, words in STANDARD.items():
+            found = re.search(rf"(?<![\w.])(?<!->)(?:{words})", code)
+            used += found is not None
+            if found and not standard_headers(path, known) & set(headers.split()):
+                wrong.append(f"{path}: {found[0]} without #include <{headers.split()[0]}>")
+    assert used > 500, used
+    assert not wrong, "\n".join(wrong)
+
+
+run_tests([test_folders, test_words, test_circles, test_order, test_standard_headers])

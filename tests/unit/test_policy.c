@@ -1,4 +1,5 @@
 /* Proximal policy optimisation of tasks with actions: slopes of the readouts against differences of the cost (src/systems/lsnn/README.md 10). */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

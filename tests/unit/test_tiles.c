@@ -1,7 +1,9 @@
 /* LSNN: tiles of samples against the step as it is written, in double; that against differences of its cost with soft spikes; e-prop against eligibility
  * traces that run forwards; rewiring. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
