@@ -5,6 +5,7 @@
 #define ENGRAM_TIMERS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef enum {
     PHASE_BUILD,
@@ -29,9 +30,12 @@ typedef struct {
 /** Charges the time that goes by to one phase after the other. Nothing here is collective. */
 typedef struct {
     timers *timers; /**< borrowed */
-    double last;    /**< clock_seconds() */
+    double tick;    /**< s, of the counter that it reads: the processor's, or that of the clock */
+    bool counter;   /**< the processor's */
+    uint64_t last;  /**< ticks */
 } stopwatch;
 
+/** The first one of a process measures the tick for 2 ms. */
 stopwatch stopwatch_start(timers *timers);
 /** Charge the time since the start, or since the last charge. */
 void stopwatch_charge(stopwatch *watch, phase phase);

@@ -107,7 +107,7 @@ void trial_run(simulation *sim, const trial *trial, trial_result *result) {
     if (sim->dry) return;
     bool readout = sim->drive->readout;
     stopwatch watch = stopwatch_start(sim->timers);
-    double started = watch.last;
+    const double started = clock_seconds();
     neurons_stir(sim->neurons);
     begin(sim, trial);
     arrivals_begin(sim);
