@@ -1,5 +1,6 @@
 #include "engram/timers.h"
 
+#include <math.h>
 #ifdef __x86_64__
 #include <cpuid.h>
 #endif
@@ -27,15 +28,28 @@ static uint64_t ticks(bool counter) {
     return (uint64_t)(clock_seconds() * 1e9);
 }
 
-/** By the clock, for two thousandths of a second. */
+/** Both at one moment: between two looks at the clock, the closest of some, as who is interrupted there is milliseconds late. @return s */
+static double look_at_both(bool counter, uint64_t *count) {
+    double closest = HUGE_VAL, moment = 0;
+    for (int k = 0; k < 8; k++) {
+        const double before = clock_seconds();
+        const uint64_t now = ticks(counter);
+        const double gap = clock_seconds() - before;
+        if (!(gap < closest)) continue;
+        closest = gap;
+        moment = before + gap / 2;
+        *count = now;
+    }
+    return moment;
+}
+
+/** By the clock, for two thousandths of a second. @return s */
 static double measure_tick(bool counter) {
-    if (!counter) return 1e-9;
-    const double started = clock_seconds();
-    const uint64_t first = ticks(counter);
-    double passed;
-    do passed = clock_seconds() - started;
-    while (passed < 2e-3);
-    return passed / (double)(ticks(counter) - first);
+    uint64_t first, last;
+    const double started = look_at_both(counter, &first);
+    while (clock_seconds() < started + 2e-3) continue;
+    const double passed = look_at_both(counter, &last) - started;
+    return passed / (double)(last - first);
 }
 
 stopwatch stopwatch_start(timers *timers) {
@@ -43,7 +57,7 @@ stopwatch stopwatch_start(timers *timers) {
     static double tick; /* s; 0: not measured yet */
     if (!(tick > 0)) {
         counter = counts_evenly();
-        tick = measure_tick(counter);
+        tick = counter ? measure_tick(counter) : 1e-9;
     }
     return (stopwatch){.timers = timers, .tick = tick, .counter = counter, .last = ticks(counter)};
 }
