@@ -9,6 +9,7 @@
 #include "io/h5_server.h"
 
 int main(int argc, char **argv) {
+    setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* a message is one write: nothing of other ranks, or of stdout, comes between where a launcher joins them */
     if (server_is_wanted(argc, argv)) return server_run(); /* no rank, but the process that reads a foreign HDF5 file for one */
     if (command_is("status", argc, argv)) return command_status(argc, argv);
     if (command_is("watch", argc, argv)) return command_watch(argc, argv);

@@ -215,6 +215,34 @@ def test_error_is_printed_once(bench):
     expect(bench, ["trian"], 2, "did you mean 'train'", ranks=2)
 
 
+def writes(bench, arguments):
+    """(exit code, what each write to stdout and to stderr had, of less than 4096 bytes): pipes that keep packets apart. Little enough for the pipes."""
+    ends = [os.pipe2(os.O_DIRECT) for _ in range(2)]
+    code = subprocess.run([bench.engram, *arguments], env=bench.single(), stdout=ends[0][1], stderr=ends[1][1], timeout=240).returncode
+    found = []
+    for reading, writing in ends:
+        os.close(writing)
+        found.append(list(iter(lambda: os.read(reading, 1 << 16), b"")))
+        os.close(reading)
+    return code, *found
+
+
+def test_whole_lines(bench):
+    """A message is one write: where a launcher or Slurm joins stdout and stderr, or those of ranks, nothing comes between. A line of training had stood behind 'engram: warning: '."""
+    config, silent = bench.config("small.yaml", SMALL), ["-P", "network.external_drive=0"]
+    looked = 0
+    for arguments, code in ((["train", config, "-o", bench.path("whole"), "--overwrite", *silent], 0), (["status", bench.path("whole")], 0), (["status", bench.path("nowhere")], 2),
+                            (["trian"], 2), (["check", config, "-P", "learning.lops=3", "-P", "network.neuros=4"], 2), (["list", "learning"], 0)):
+        got, out, err = writes(bench, arguments)
+        assert got == code, (arguments, got, out, err)
+        for text in out + err:
+            assert text.endswith(b"\n") or len(text) == 4096, (arguments, text)
+            looked += 1
+        for text in err:
+            assert text.startswith((b"engram: ", b"usage: ")), (arguments, text)
+    assert looked > 10, looked
+
+
 def test_data(bench):
     config = bench.config("rates.yaml", RATES)
     with open(bench.path("rates.csv"), "w") as file:
@@ -415,6 +443,6 @@ def test_launcher_of_another_mpi(bench):
     assert not os.path.exists(bench.path("launched"))
 
 
-run_tests([test_too_many_partners, test_usage, test_launcher_of_another_mpi, test_silence, test_list, test_neuron_refusals, test_bad_values, test_refusal_before_warnings, test_combinations, test_error_is_printed_once, test_data, test_damaged_edges, test_output_directory, test_refused_before_work, test_refused_before_the_network,
+run_tests([test_too_many_partners, test_usage, test_launcher_of_another_mpi, test_silence, test_list, test_neuron_refusals, test_bad_values, test_refusal_before_warnings, test_combinations, test_error_is_printed_once, test_whole_lines, test_data, test_damaged_edges, test_output_directory, test_refused_before_work, test_refused_before_the_network,
            test_names_that_are_no_text, test_edges,
            test_overwriting_leaves_nothing_behind, test_unwritable_directory, test_check_writes_nothing, test_numeric_failure])
