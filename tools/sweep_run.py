@@ -97,20 +97,20 @@ def one_rank(folder):
 
 
 class Plan:
-    """What the program says of a case before anything is built: seconds of a run, MiB of all its ranks, or complaints."""
+    """What the program says of a case before anything is built: seconds of a run, its training loops, MiB of all its ranks, or complaints."""
 
     def __init__(self, study, case, ranks, engram, folder):
         table = os.path.join(folder, "plan.csv")
         surroundings = one_rank(folder)
         done = subprocess.run([engram, "plan", study.config, "--ranks", str(ranks), "--csv", table, *case[0].case_words()], env=surroundings, cwd=study.folder, capture_output=True, text=True)
-        self.seconds, self.memory, self.complaints = 0.0, 0.0, []
+        self.seconds, self.loops, self.memory, self.complaints = 0.0, 1, 0.0, []
         if done.returncode:
             self.complaints = [study.place(line) for line in done.stderr.splitlines() if line.strip()] or [f"engram plan ended with exit code {done.returncode}"]
             return
-        loops = int(re.search(r"^training: (\d+) loops", done.stdout, re.M)[1])
+        self.loops = int(re.search(r"^training: (\d+) loops", done.stdout, re.M)[1])
         with open(table, newline="", encoding="utf-8") as file:
             row = next(row for row in csv.DictReader(file) if int(row["ranks"]) == ranks)
-        self.seconds, self.memory = loops * float(row["seconds"]), ranks * float(row["memory_mib"])
+        self.seconds, self.memory = self.loops * float(row["seconds"]), ranks * float(row["memory_mib"])
 
 
 def plan_cases(study, cases, ranks, engram):
@@ -127,6 +127,18 @@ def plan_cases(study, cases, ranks, engram):
 
 
 # ---- running ----
+
+def loops_done(folder):
+    """Training loops of a run, by its metrics.csv; of a line that is being written nothing."""
+    try:
+        with open(os.path.join(folder, "metrics.csv"), "rb") as file:
+            file.seek(max(0, os.path.getsize(file.name) - 4096))
+            lines = file.read().split(b"\n")[1:-1]  # the first one is the head of the table, or not whole
+    except OSError:
+        return 0
+    number = lines[-1].partition(b",")[0] if lines else b""
+    return int(number) if number.isdigit() else 0
+
 
 def core_sets(jobs, ranks):
     """The cores of each place, where the sweep takes all of the machine; else None: the system does that better. Of a core's hyper-threads one."""
@@ -178,7 +190,7 @@ class Work:
             raise BlockingIOError
         self.about = {"settings": run.settings, "tests": {name: words for name, words in study.tests.items() if name not in tests_left(study, run)}}
         write_json(os.path.join(self.folder, "sweep.json"), self.about)
-        self.began = time.monotonic()
+        self.began, self.loops_before = time.monotonic(), loops_done(self.folder)
         self.begin()
 
     def steps_left(self, engram):
@@ -231,22 +243,33 @@ def duration(seconds):
 class Progress:
     """A line that changes on a terminal, a line a minute elsewhere; and the file that JOB_PROGRESS names (jobs/job.sh)."""
 
-    def __init__(self, count, weights):
-        self.count, self.weights = count, weights  # {run: seconds that it is thought to take}
+    def __init__(self, count, plans):
+        self.count, self.plans = count, plans  # {run: Plan}
         self.shown = time.monotonic()
         self.spent = self.thought = 0.0  # on runs that are done: seconds that they took, and that they were thought to take
         self.terminal = sys.stdout.isatty()
 
-    def took(self, run, seconds):
-        self.spent += seconds
-        self.thought += self.weights[run]
+    def thinks(self, run, loops=0):
+        """Seconds that a run takes from a loop on, by engram plan."""
+        return max(self.plans[run].seconds, 1e-3) * max(0.0, 1 - loops / max(1, self.plans[run].loops))
+
+    def took(self, work):
+        self.spent += time.monotonic() - work.began
+        self.thought += self.thinks(work.run, work.loops_before)
 
     def left(self, queue, live, jobs):
-        """Seconds, as engram plan has them, corrected by what the runs took that are done here."""
-        factor, now = self.spent / self.thought if self.thought else 1.0, time.monotonic()
-        waiting = sum(factor * self.weights[run] for run in queue)
-        begun = sum(max(0, factor * self.weights[work.run] - now + work.began) for work in live)
-        return (waiting + begun) / min(jobs, max(1, len(queue) + len(live)))
+        """Seconds, as engram plan has them, corrected by what the runs took that are done here and what those at work took for the loops that they have done."""
+        now, spent, thought, loops = time.monotonic(), self.spent, self.thought, []
+        for work in live:
+            loops.append(max(work.loops_before, loops_done(work.folder)))
+            if loops[-1] > work.loops_before:
+                spent += now - work.began
+                thought += self.thinks(work.run, work.loops_before) - self.thinks(work.run, loops[-1])
+        factor = spent / thought if thought else 1.0
+        seconds = sum(factor * self.thinks(run) for run in queue)
+        for work, done in zip(live, loops):
+            seconds += max(0.0, factor * self.thinks(work.run, done) - (0 if done > work.loops_before else now - work.began))
+        return seconds / min(jobs, max(1, len(queue) + len(live)))
 
     def show(self, counts, queue, live, jobs):
         now = time.monotonic()
@@ -320,7 +343,7 @@ class Sweep:
         self.free.append(work.place)
         if code == 0:
             self.counts["done"] += 1
-            self.progress.took(work.run, time.monotonic() - work.began)
+            self.progress.took(work)
             self.progress.write(self.counts["before"] + self.counts["done"])
         elif code == STOPPED:
             self.counts["stopped"] += 1
@@ -329,10 +352,10 @@ class Sweep:
             self.failures.append((work.run, f"exit code {code}: {work.last_words()}\n  the log: {os.path.join(work.folder, 'sweep.log')}"))
             self.progress.say(f"failed: {work.run.name}: exit code {code}")
 
-    def run(self, weights, jobs, ranks, launcher):
-        """Until all have ended or a signal comes."""
+    def run(self, plans, jobs, ranks, launcher):
+        """Until all have ended or a signal comes. @param plans {run: Plan}"""
         jobs = max(1, min(jobs, len(self.queue)))
-        self.progress = Progress(self.counts["before"] + len(self.queue), weights)
+        self.progress = Progress(self.counts["before"] + len(self.queue), plans)
         with tempfile.TemporaryDirectory(prefix="engram-sweep-") as sessions:
             self.free = [Place(ranks, launcher, cpus, os.path.join(sessions, str(k))) for k, cpus in enumerate(core_sets(jobs, ranks))]
             while self.live or (self.queue and not self.stopping):
@@ -364,7 +387,7 @@ def run_all(study, runs, engram, jobs, ranks, launcher):
     refuse_others(study, runs)
     sweep = Sweep(study, runs, engram)
     cases = study.cases(sweep.queue)
-    weights = {run: max(plan.seconds, 1e-3) for plan, case in zip(plan_cases(study, cases, ranks, engram), cases) for run in case}
+    plans = {run: plan for plan, case in zip(plan_cases(study, cases, ranks, engram), cases) for run in case}
     sweep.catch_signals()
-    sweep.run(weights, jobs, ranks, launcher)
+    sweep.run(plans, jobs, ranks, launcher)
     return sweep.report()

@@ -8,6 +8,8 @@ import re
 import signal
 import subprocess
 import sys
+import time
+import types
 
 import numpy as np
 from engram_test import ENVIRONMENT, contents, difference, metrics, run_tests, wait_until
@@ -210,6 +212,30 @@ collect: {correlation: last}
 """
 
 
+def test_time_left(bench):
+    """What runs at work took for the loops that they have done corrects the plan: one that was ten times as slow as planned had been told to end at once, for as long as no run was done."""
+    plans = {name: types.SimpleNamespace(seconds=10.0, loops=100) for name in ("fast", "slow", "next")}
+
+    def work(name, loops, seconds, before=0):
+        os.makedirs(bench.path("left", name), exist_ok=True)
+        with open(bench.path("left", name, "metrics.csv"), "w") as file:
+            file.write("loop,task,seconds\n" + "".join(f"{k},0,{'0.123456789' * 20}\n" for k in range(1, loops + 1)) + "17")  # the last line is being written
+        return types.SimpleNamespace(run=name, folder=bench.path("left", name), loops_before=before, began=time.monotonic() - seconds)
+
+    def left(queue, live, jobs=1):
+        return sweep_run.Progress(3, plans).left(queue, live, jobs)
+
+    assert abs(left(["next"], []) - 10) < 0.1
+    assert abs(left(["next"], [work("slow", 0, 4)]) - (6 + 10)) < 0.1  # no loop is done: as planned
+    assert left([], [work("slow", 0, 40)]) == 0
+    assert abs(left(["next"], [work("slow", 20, 20)]) - (80 + 100)) < 1  # ten times as long as planned
+    assert abs(left(["next"], [work("slow", 60, 20, before=40)]) - (40 + 100)) < 1  # resumed: 20 loops in 20 s
+    assert abs(left(["next"], [work("slow", 20, 20), work("fast", 50, 5)], jobs=2) - (1 + 0.8 + 0.5) * 10 * 25 / 7 / 2) < 1
+    done = sweep_run.Progress(3, plans)
+    done.took(work("fast", 100, 20))
+    assert abs(done.left(["next"], [], 1) - 20) < 0.5
+
+
 def test_failures(bench):
     """Runs that fail do so alone, are named with their log, and are tried again; so is one whose folder cannot be made."""
     path = study(bench, "failing", FAILING)
@@ -377,4 +403,4 @@ def test_systems(bench):
     tool(bench, "plot", path, "--output", bench.path("cases.png"))
 
 
-run_tests([test_expansion, test_refusals, test_study, test_interval, test_failures, test_stopped_and_killed, test_two_sweeps, test_configurations, test_ranks, test_systems, test_submit])
+run_tests([test_expansion, test_refusals, test_study, test_interval, test_time_left, test_failures, test_stopped_and_killed, test_two_sweeps, test_configurations, test_ranks, test_systems, test_submit])
