@@ -25,7 +25,8 @@ static double instant(const plastic_size *plastic, double inputs) {
 
 enum { LEARNS = 1, MAY_LEARN = 2, HAS_TARGET = 4, MAY_HAVE_TARGET = 8 };
 
-/** Of each neuron whether it learns and has a target, or may: which of the neurons that come into question have a recorded unit may be known after the baseline run only.
+/** Of each neuron whether it learns and has a target, or may: which of the neurons that come into question have a recorded unit may be known after the
+ *  baseline run only.
  *  @param targets paired, if need be as if no neuron had fired @return [N] owned */
 static uint8_t *find_learners(config *config, const targets *targets) {
     const network_settings *network = config_common(config, "network");

@@ -213,7 +213,8 @@ void patterns_memory(const void *sizes, int64_t ranks, double rate, plan_bytes *
 void patterns_output(const void *sizes, double rate, plan_files *files) {
     const plan_network *network = sizes;
     double neurons = (double)network->neurons;
-    double targets = bytes_of_values(network) * (network->keeps_rates ? 3 : 2) + 5 * neurons;
+    const double given = 8 * (double)network->targets * network->instants * network->tasks; /* constants of neurons without a target are compressed away */
+    double targets = bytes_of_values(network) + given * (network->keeps_rates ? 2 : 1) + 5 * neurons;
     if (network->measured->stimulus) targets += 8 * network->tasks * neurons * network->stimulus / network->dt;
     (void)rate;
     plan_add_file(files, "nodes", 40 * neurons);
