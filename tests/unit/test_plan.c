@@ -98,7 +98,8 @@ static void test_million(void **state) {
 static void test_few_targets(void **state) {
     (void)state;
     static const char format[] = "network: {neurons: 8000, in_degree: 50}\nplastic: {excitatory_in_degree: 10, inhibitory_in_degree: 10, trained: %s}\n"
-                                 "learning: {every: 2 ms, loops: 5}\ntest: {trials: %d, psth_bin: 1 s}\noutput: {correlation_window: 2 ms, spikes: none, report: []}\n"
+                                 "learning: {every: 2 ms, loops: 5}\ntest: {trials: %d, psth_bin: 1 s}\n"
+                                 "output: {correlation_window: 2 ms, spikes: none, report: []}\n"
                                  "targets: {kind: surrogate, quantity: rate, conditions: 1, length: 1 s, bin: 1 ms, units: 800%s}\n";
     static const struct { const char *trained, *more; int trials; double targets; } cases[] = {
         {"all", "", 0, 800}, {"all", "", 5, 800}, {"all", ", pairing: rate", 0, 800}, {"all", ", others: auxiliary", 0, 8000},
@@ -454,7 +455,8 @@ int main(int argc, char **argv) {
     context context = context_of(MPI_COMM_SELF);
     alone = &context;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_million), cmocka_unit_test(test_few_targets), cmocka_unit_test(test_run),  cmocka_unit_test(test_more_ranks_than_neurons), cmocka_unit_test(test_divided_p),
+        cmocka_unit_test(test_million), cmocka_unit_test(test_few_targets),
+        cmocka_unit_test(test_run),  cmocka_unit_test(test_more_ranks_than_neurons), cmocka_unit_test(test_divided_p),
         cmocka_unit_test(test_helpers), cmocka_unit_test(test_time), cmocka_unit_test(test_time_flat), cmocka_unit_test(test_time_of_delays),
         cmocka_unit_test(test_published_allgather), cmocka_unit_test(test_time_full), cmocka_unit_test(test_time_charges),
         cmocka_unit_test(test_machine_file), cmocka_unit_test(test_machine_shared), cmocka_unit_test(test_machine_full),
