@@ -82,10 +82,10 @@ static void read_stretches(const cells *cells, const uint8_t *all, const network
     for (int64_t at = 0, end; at < cells->total; at = end) {
         end = stretch_end(cells, all, at, whole);
         if (costs->count == room) costs->stretch = memory_resize(MEMORY_BUFFERS, costs->stretch, (size_t)(room = 2 * room + 8), sizeof *costs->stretch);
-        const double here = expect_in(&learn, all, at, end), count = (double)(end - at);
+        const double here = expect_in(&learn, all, at, end), neurons = (double)(end - at);
         const double inputs = cells->populations && size->population_inputs ? size->population_inputs[population_of(cells, at)] : size->inputs;
-        costs->stretch[costs->count++] = (share_stretch){.end = end, .inputs = inputs, .learns = here / count,
-                                                         .targets = expect_in(&targets, all, at, end) / count};
+        costs->stretch[costs->count++] = (share_stretch){.end = end, .inputs = inputs, .learns = here / neurons,
+                                                         .targets = expect_in(&targets, all, at, end) / neurons};
         costs->apart += here;
         alike = alike && costs->stretch[costs->count - 1].learns == costs->stretch[0].learns;
     }
