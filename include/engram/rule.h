@@ -30,6 +30,7 @@ typedef struct {
     drive *drive;
     spike_filter *filter;
     const double *bias;     /**< [mine] constant input */
+    const int32_t *target_column; /**< [mine] where the target of a neuron is in those of an instant; NULL: at its local index */
     double lambda_feedforward;
     bool carries_state;     /**< a trial goes on with the filtered spikes of the one before */
     bool rate_targets;      /**< targets are rates per time unit, learned through phi2 (patterns/README.md 3.6) */
@@ -64,7 +65,7 @@ typedef struct learning_rule {
     void (*destroy)(rule_state *state);
     /** A trial begins with r = 0. */
     void (*trial_begin)(rule_state *state);
-    /** A learning instant: filter->r is current. @param target [mine] @param stimulus [mine] or NULL */
+    /** A learning instant: filter->r is current. @param target as target_column says @param stimulus [mine] or NULL */
     void (*learn)(rule_state *state, const double *target, const double *stimulus, rule_report *report);
     /** Bring everything up to date, at the end of every training loop: then weights may be read and the state saved. Collective. */
     void (*settle)(rule_state *state);

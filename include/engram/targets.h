@@ -28,6 +28,22 @@ typedef struct {
 
 extern const param_table targets_common;
 
+/** Of which of a rank's neurons targets are kept: a column each, in the order of the neurons. Kinds without pair() have one of every neuron. */
+typedef struct {
+    int count;
+    int32_t *neuron; /**< [count] local index of the neuron of a column; NULL: column i is that of neuron i, all have one; owned by the targets */
+    int32_t *of;     /**< [mine] column of a neuron, -1: it has none; NULL as above; owned by the targets */
+} target_columns;
+
+static inline int target_neuron(const target_columns *columns, int column) {
+    return columns->neuron ? columns->neuron[column] : column;
+}
+
+/** @return -1: it has none */
+static inline int target_column(const target_columns *columns, int neuron) {
+    return columns->of ? columns->of[neuron] : neuron;
+}
+
 /** What is known about the network before there are targets. Borrowed by target kinds. */
 typedef struct target_request {
     const context *context;
@@ -43,6 +59,7 @@ typedef struct target_request {
     const uint32_t *activity;    /**< [N] spikes in the baseline run */
     double activity_seconds;     /**< length of the baseline run, s of model time */
     const uint8_t *trained;      /**< [N] */
+    target_columns columns;      /**< once targets are filled in */
     void *simulation;            /**< for record_untrained(); NULL: who plans, and has no use for recorded values, which are neither kept nor filled in */
     /** Drive of all my neurons in the untrained network at every instant, after @p settle ms from a random state. Collective.
      *  @param[out] rows [instants][mine] */
@@ -61,11 +78,12 @@ typedef struct target_kind {
     int (*needs)(const void *parameters);                          /**< NEEDS_* of the baseline run */
     /** Do the recorded data fit the network? Asked after open(), before anything is run. Not collective; not agreed. NULL: there is nothing to check */
     status (*check)(const target_request *request, const void *parameters, const void *state);
-    /** Which neurons have recorded targets: set paired[gid] = unit number, or leave -1. Not collective; same on all ranks. NULL: every neuron has a target. */
+    /** Which neurons have targets: set paired[gid] = unit number, -2 (an auxiliary one), or leave -1 (none). Not collective; same on all ranks.
+     *  NULL: every neuron has a target. */
     status (*pair)(const target_request *request, const void *parameters, void *state, int32_t *paired);
-    /** Targets of one task, @p rows [instants][mine]: rates in Hz if gives_rates, else drives (or inputs of phi1 when rates are asked for). Collective.
-     *  @param paired [N]; a neuron without a unit gets what the kind says (auxiliary targets) and paired = -2, or keeps 0 and -1 */
-    status (*fill)(const target_request *request, const void *parameters, void *state, int task, int32_t *paired, double *rows);
+    /** Targets of one task, @p rows [instants][columns] (a kind without pair(): [instants][mine]): rates in Hz if gives_rates, else drives (or inputs of
+     *  phi1 when rates are asked for). Collective. @param paired [N] as pair() left it: -2 gets what the kind says (auxiliary targets), -1 has no column */
+    status (*fill)(const target_request *request, const void *parameters, void *state, int task, const int32_t *paired, double *rows);
     double (*draws)(const void *parameters); /**< random numbers that a neuron's target of one task takes, for plans; NULL: some for each value */
     struct table *(*recorded)(void *state); /**< the recorded data behind the state, whose names are taken over after open(); NULL: there are none */
     bool gives_rates;
@@ -81,8 +99,9 @@ typedef struct targets {
     int tasks, instants;
     double every, start;  /**< ms */
     int quantity;         /**< QUANTITY_* that the rule sees: rates learned through Siegert's formula have become drives */
-    double *value;        /**< [tasks][instants][mine]; owned */
-    double *rate;         /**< [tasks][instants][mine] Hz, before conversion; NULL if quantity drive was asked for; owned */
+    target_columns columns; /**< of my neurons that have a target */
+    double *value;        /**< [tasks][instants][columns]; owned */
+    double *rate;         /**< [tasks][instants][columns] Hz, before conversion; NULL if quantity drive was asked for; owned */
     int32_t *unit;        /**< [N] recorded unit of each neuron, -1 none, -2 auxiliary; owned */
     int units;              /**< recorded ones, 0 where the kind has none */
     char **unit_name;       /**< [units] as in the recorded data: that of neuron i is unit_name[unit[i]]; NULL where the kind has none; owned */
@@ -118,10 +137,18 @@ status targets_fill(target_request *request, targets *targets, const transfer *t
 
 void targets_clear(targets *targets);
 
-/** Targets of one instant k (0-based), [mine]. */
-static inline const double *targets_at(const targets *targets, int mine, int task, int k) {
-    return targets->value + ((int64_t)task * targets->instants + k) * mine;
+/** Has a neuron a target? Once neurons are paired. */
+static inline bool targets_has(const targets *targets, int64_t gid) {
+    return !targets->kind->pair || targets->unit[gid] != -1;
 }
+
+/** Targets of one instant k (0-based), [columns]. */
+static inline const double *targets_at(const targets *targets, int task, int k) {
+    return targets->value + ((int64_t)task * targets->instants + k) * targets->columns.count;
+}
+
+/** What files have for neurons without a target: 0, or NAN where rates became drives. Not collective. */
+double targets_none(const targets *targets);
 
 /** phi1(x) = sqrt([x]+)/pi and phi2(x) = sqrt(c ln(1 + exp(x/c)))/pi, c = 0.1: spikes per time unit of a theta neuron (Kim & Chow 2018;
  *  patterns/README.md 1.2). */

@@ -177,15 +177,17 @@ static void trial_begin(rule_state *state) {
 
 static void measure_errors(rule_state *state, const double *target, const double *stimulus) {
     const plastic_synapses *plastic = state->setting.plastic;
+    const int32_t *column = state->setting.target_column;
     for (int row = 0; row < plastic->rows; row++) {
         int i = plastic->row_neuron[row];
+        const double wanted = target[column ? column[i] : i];
         double drive = state->sum[row] + state->setting.drive->fixed[i];
         if (state->setting.rate_targets) {
             double input = drive + state->setting.bias[i] + (stimulus ? stimulus[i] : 0);
             state->scale[row] = transfer_phi2_slope(input);
-            state->error[row] = transfer_phi2(input) - target[i];
+            state->error[row] = transfer_phi2(input) - wanted;
         } else {
-            state->error[row] = drive - target[i];
+            state->error[row] = drive - wanted;
         }
     }
 }

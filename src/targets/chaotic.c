@@ -69,7 +69,7 @@ static void share_rates(const target_request *request, const double *x, double *
     CHECK_MPI(MPI_Allgatherv(mine_rates, request->part.mine, MPI_DOUBLE, rates, counts, offsets, MPI_DOUBLE, request->context->comm));
 }
 
-static status fill(const target_request *request, const void *raw, void *state, int task, int32_t *paired, double *rows) {
+static status fill(const target_request *request, const void *raw, void *state, int task, const int32_t *paired, double *rows) {
     (void)state, (void)paired;
     const chaotic_parameters *p = raw;
     int mine = request->part.mine, ranks = request->context->ranks;

@@ -15,7 +15,7 @@ static int tasks(const void *raw, const void *state) {
     return 1;
 }
 
-static status fill(const target_request *request, const void *raw, void *state, int task, int32_t *paired, double *rows) {
+static status fill(const target_request *request, const void *raw, void *state, int task, const int32_t *paired, double *rows) {
     (void)state, (void)task, (void)paired;
     request->record_untrained(request->simulation, ((const innate_parameters *)raw)->settle, request->instants, request->every, rows);
     return STATUS_OK;

@@ -25,7 +25,7 @@ static int tasks(const void *raw, const void *state) {
     return (int)((const ou_parameters *)raw)->tasks;
 }
 
-static status fill(const target_request *request, const void *raw, void *state, int task, int32_t *paired, double *rows) {
+static status fill(const target_request *request, const void *raw, void *state, int task, const int32_t *paired, double *rows) {
     (void)state, (void)paired;
     const ou_parameters *p = raw;
     double sd = isnan(p->sd) ? p->sigma * sqrt(p->tau / 10 / 2) : p->sd;

@@ -41,7 +41,7 @@ static double draw(const target_request *request, int64_t gid, int task, int whi
 
 enum { SHARED_PHASE_RANGE = 1000 }; /* ms */
 
-static status fill_sines(const target_request *request, const void *raw, void *state, int task, int32_t *paired, double *rows) {
+static status fill_sines(const target_request *request, const void *raw, void *state, int task, const int32_t *paired, double *rows) {
     (void)state, (void)paired;
     const periodic_parameters *p = raw;
     for (int i = 0; i < request->part.mine; i++) {
@@ -54,7 +54,7 @@ static status fill_sines(const target_request *request, const void *raw, void *s
     return STATUS_OK;
 }
 
-static status fill_complex(const target_request *request, const void *raw, void *state, int task, int32_t *paired, double *rows) {
+static status fill_complex(const target_request *request, const void *raw, void *state, int task, const int32_t *paired, double *rows) {
     (void)state, (void)paired;
     const periodic_parameters *p = raw;
     for (int i = 0; i < request->part.mine; i++) {

@@ -238,7 +238,7 @@ status recorded_pair(const target_request *request, const void *parameters, void
 }
 
 /** Rate of an auxiliary neuron: OU in 10 ms units from its stationary law, phi1, low-passed; steps of 1 ms (Kim & Chow 2018, Fig. 5). */
-static void fill_auxiliary(const target_request *request, const recorded_parameters *p, double filter, int task, int64_t gid, int mine, double *rows) {
+static void fill_auxiliary(const target_request *request, const recorded_parameters *p, double filter, int task, int64_t gid, double *rows) {
     uint64_t draw = (uint64_t)task << 32;
     double sd = p->auxiliary_sigma * sqrt(p->auxiliary_tau / 10 / 2), decay = exp(-1 / p->auxiliary_tau);
     double x = sd * random_normal(request->seed, RANDOM_AUXILIARY, (uint64_t)gid, draw++), low_passed = transfer_phi1(x);
@@ -248,7 +248,7 @@ static void fill_auxiliary(const target_request *request, const recorded_paramet
             x = decay * x + sd * sqrt(1 - decay * decay) * random_normal(request->seed, RANDOM_AUXILIARY, (uint64_t)gid, draw++);
             low_passed += (transfer_phi1(x) - low_passed) / fmax(filter, 1);
         }
-        rows[(int64_t)k * mine] = p->auxiliary_scale * low_passed * 100; /* per 10 ms to Hz */
+        rows[(int64_t)k * request->columns.count] = p->auxiliary_scale * low_passed * 100; /* per 10 ms to Hz */
     }
 }
 
@@ -323,10 +323,10 @@ static double *exchange_series(const target_request *request, const recorded_sta
     return received;
 }
 
-/** Resample one unit to the instants. @param rows [instants], @p mine apart */
+/** Resample one unit to the instants. @param rows [instants], a row apart */
 static void resample(const target_request *request, const recorded_state *state, const double *values, int64_t stride, double *rows) {
     for (int k = 0; k < request->instants; k++)
-        rows[(int64_t)k * request->part.mine] =
+        rows[(int64_t)k * request->columns.count] =
             table_interpolate(state->table.time, state->table.times, values, stride, state->origin + (k + 1) * request->every);
 }
 
@@ -338,7 +338,7 @@ static void fill_piece(const target_request *request, const recorded_state *stat
     for (int64_t gid = piece_first(request, state->rank, piece.number, piece.count); gid < end; gid++) {
         if (paired[gid] < 0) continue;
         int64_t place = routes.received_at[owner_of(state, paired[gid])]++;
-        resample(request, state, received + place * state->table.times, 1, rows + (gid - request->part.first));
+        resample(request, state, received + place * state->table.times, 1, rows + target_column(&request->columns, (int)(gid - request->part.first)));
     }
     memory_free(received);
     memory_free(routes.place);
@@ -352,18 +352,17 @@ static int pieces_of(const target_request *request, const recorded_state *state)
     return 1 + (int)fmin(neurons, series * state->table.times * (double)sizeof(double) / TABLE_PIECE_BYTES);
 }
 
-status recorded_fill(const target_request *request, const void *parameters, void *raw, int task, int32_t *paired, double *rows) {
+status recorded_fill(const target_request *request, const void *parameters, void *raw, int task, const int32_t *paired, double *rows) {
     const recorded_parameters *p = parameters;
     const recorded_state *state = raw;
-    int mine = request->part.mine;
     bool here = state->draw || state->ranks == 1;
     double *buffer = memory_new(MEMORY_BUFFERS, (size_t)state->table.times, sizeof(double));
-    for (int i = 0; i < mine; i++) {
-        int64_t gid = request->part.first + i, stride;
-        if (paired[gid] == -2) fill_auxiliary(request, p, state->auxiliary_filter, task, gid, mine, rows + i);
+    for (int column = 0; column < request->columns.count; column++) {
+        int64_t gid = request->part.first + target_neuron(&request->columns, column), stride;
+        if (paired[gid] == -2) fill_auxiliary(request, p, state->auxiliary_filter, task, gid, rows + column);
         if (paired[gid] < 0 || !here) continue;
         const double *values = series_of(state, task, paired[gid], buffer, &stride);
-        resample(request, state, values, stride, rows + i);
+        resample(request, state, values, stride, rows + column);
     }
     memory_free(buffer);
     piece piece = {0, here ? 0 : pieces_of(request, state)};

@@ -60,6 +60,6 @@ double recorded_duration(const void *parameters, const void *state);
 int recorded_needs(const void *parameters);
 status recorded_check(const target_request *request, const void *parameters, const void *state);
 status recorded_pair(const target_request *request, const void *parameters, void *state, int32_t *paired);
-status recorded_fill(const target_request *request, const void *parameters, void *state, int task, int32_t *paired, double *rows);
+status recorded_fill(const target_request *request, const void *parameters, void *state, int task, const int32_t *paired, double *rows);
 
 #endif

@@ -51,7 +51,7 @@ static void draw_bias(const target_request *request, const sinusoid_parameters *
     }
 }
 
-static status fill(const target_request *request, const void *raw, void *state, int task, int32_t *paired, double *rows) {
+static status fill(const target_request *request, const void *raw, void *state, int task, const int32_t *paired, double *rows) {
     (void)state, (void)paired;
     const sinusoid_parameters *p = raw;
     int mine = request->part.mine;

@@ -71,6 +71,30 @@ static void close_state(targets *targets) {
     targets->state = NULL;
 }
 
+/** Columns of the neurons that have a target, where not all do. */
+static void make_columns(const target_request *request, targets *targets) {
+    const int mine = request->part.mine;
+    const int64_t first = request->part.first;
+    target_columns *columns = &targets->columns;
+    for (int i = 0; i < mine; i++) columns->count += targets_has(targets, first + i);
+    if (columns->count == mine) return;
+    columns->neuron = memory_new(MEMORY_TARGETS, (size_t)columns->count, sizeof *columns->neuron);
+    columns->of = memory_new(MEMORY_TARGETS, (size_t)mine, sizeof *columns->of);
+    for (int i = 0, column = 0; i < mine; i++) {
+        columns->of[i] = targets_has(targets, first + i) ? column : -1;
+        if (columns->of[i] >= 0) columns->neuron[column++] = i;
+    }
+}
+
+static int64_t count_values(const targets *targets) {
+    return (int64_t)targets->tasks * targets->instants * targets->columns.count;
+}
+
+/** Local index of the neuron of a value. */
+static int neuron_of(const targets *targets, int64_t n) {
+    return target_neuron(&targets->columns, (int)(n % targets->columns.count));
+}
+
 /** Hz of a target value: as read, or phi1 of a drawn curve. */
 static double rate_of(const target_kind *kind, double value, double time_unit) {
     return kind->gives_rates ? value : transfer_phi1(value) * 1000 / time_unit;
@@ -91,24 +115,23 @@ static double input_of_rate(targets *targets, const siegert *siegert, double rat
 
 /** No neuron fires faster than its refractory period lets it. */
 static status check_rates(const target_request *request, const targets *targets, const transfer *transfer) {
-    int mine = request->part.mine;
-    int64_t count = (int64_t)targets->tasks * targets->instants * mine;
+    const int64_t count = count_values(targets);
     for (int64_t n = 0; n < count; n++) {
-        const double rate = rate_of(targets->kind, targets->value[n], request->time_unit), refractory = transfer[n % mine].refractory;
-        if (request->trained[request->part.first + n % mine] && rate * refractory >= 1000)
+        const int i = neuron_of(targets, n);
+        const double rate = rate_of(targets->kind, targets->value[n], request->time_unit), refractory = transfer[i].refractory;
+        if (request->trained[request->part.first + i] && rate * refractory >= 1000)
             return status_fail(STATUS_INPUT, "targets: the target of neuron %lld is %g Hz; with a refractory period of %g ms it can fire at less than %g Hz",
-                               (long long)(request->part.first + n % mine), rate, refractory, 1000 / refractory);
+                               (long long)(request->part.first + i), rate, refractory, 1000 / refractory);
     }
     return STATUS_OK;
 }
 
 static void convert_rates(target_request *request, targets *targets, int form, const transfer *transfer, const double *bias, double tau) {
-    int mine = request->part.mine;
-    int64_t count = (int64_t)targets->tasks * targets->instants * mine;
+    const int64_t count = count_values(targets);
     targets->rate = memory_new(MEMORY_TARGETS, (size_t)count, sizeof(double));
     siegert *siegert = form == RATE_SIEGERT ? siegert_new() : NULL;
     for (int64_t n = 0; n < count; n++) {
-        int i = (int)(n % mine);
+        const int i = neuron_of(targets, n);
         int64_t gid = request->part.first + i;
         targets->rate[n] = rate_of(targets->kind, targets->value[n], request->time_unit);
         if (form == RATE_PHI)
@@ -133,7 +156,7 @@ static int rank_of_first_neuron(const partition *part) {
     return rank;
 }
 
-/** Neurons without a target of their own get that of neuron 0. Collective. */
+/** Neurons without a target of their own get that of neuron 0, where units are not paired. Collective. */
 static void share_targets(const target_request *request, double distinct, targets *targets) {
     if (distinct >= 1) return;
     const partition *part = &request->part;
@@ -153,16 +176,17 @@ static void share_targets(const target_request *request, double distinct, target
 
 status targets_fill(target_request *request, targets *targets, const transfer *transfer, const double *bias, double membrane_tau) {
     const target_settings *settings = config_common(request->config, "targets");
-    int mine = request->part.mine;
-    int64_t task_size = (int64_t)targets->instants * mine;
-    targets->value = memory_new(MEMORY_TARGETS, (size_t)(targets->tasks * task_size), sizeof(double));
+    make_columns(request, targets);
+    request->columns = targets->columns;
+    const int64_t task_size = (int64_t)targets->instants * targets->columns.count, count = count_values(targets);
+    targets->value = memory_new(MEMORY_TARGETS, (size_t)count, sizeof(double));
     status result = STATUS_OK;
     for (int task = 0; task < targets->tasks && result == STATUS_OK; task++)
         result = targets->kind->fill(request, targets->parameters, targets->state, task, targets->unit, targets->value + task * task_size);
-    for (int64_t n = 0; n < targets->tasks * task_size && result == STATUS_OK; n++)
+    for (int64_t n = 0; n < count && result == STATUS_OK; n++)
         if (!isfinite(targets->value[n]))
-            result = status_fail(STATUS_INPUT, "targets: the target of neuron %lld is not finite (%g)", (long long)(request->part.first + n % mine),
-                                 targets->value[n]);
+            result = status_fail(STATUS_INPUT, "targets: the target of neuron %lld is not finite (%g)", 
+                                 (long long)(request->part.first + neuron_of(targets, n)), targets->value[n]);
     result = status_agree(request->context, result);
     if (result == STATUS_OK) share_targets(request, settings->distinct, targets);
     const bool rates = settings->quantity == QUANTITY_RATE;
@@ -172,8 +196,13 @@ status targets_fill(target_request *request, targets *targets, const transfer *t
     return result;
 }
 
+double targets_none(const targets *targets) {
+    return targets->rate && targets->quantity == QUANTITY_DRIVE ? NAN : 0;
+}
+
 void targets_clear(targets *targets) {
     close_state(targets);
+    memory_free(targets->columns.neuron), memory_free(targets->columns.of);
     memory_free(targets->value);
     memory_free(targets->rate);
     memory_free(targets->unit);

@@ -181,6 +181,23 @@ def test_blocks(bench):
             assert abs(p["max"] / p["mean"] - most / (learn / 3)) < 0.02, f"{name}: {said[0]}, P of ranks {p}"
 
 
+def test_few_targets(bench):
+    """Where a tenth of the neurons learns, targets, and averages that are compared with them, take a tenth: what was counted, and the plan. Files have averages of all, which are kept once."""
+    config, wrong = bench.config("empty.yaml", ""), []
+    neurons, units, tasks, instants = 4000, 400, 3, 500
+    parameters = {**COMMON, **BALANCED, "network.in_degree": 20, "neuron.noise_sd": 0.9, "plastic.excitatory_in_degree": 10, "plastic.inhibitory_in_degree": 10, "targets.kind": "surrogate",
+                  "targets.quantity": "rate", "targets.bin": "1 ms", "targets.duration": "1 s", "targets.length": "1 s", "targets.conditions": tasks, "targets.units": units, "learning.every": "2 ms", "learning.loops": tasks,
+                  "output.correlation_window": "2 ms", "output.spikes": "none", "test.trials": 1, "test.psth_bin": "100 ms"}
+    for ranks in (1, 3):
+        wrong += compare(bench, "few_targets", ranks, parameters, config)
+        with open(bench.path(f"few_targets-{ranks}", "run.json")) as file:
+            memory = json.load(file)["memory_mib"]
+        targets, all_averages, averages = (8 * instants * values / 2**20 for values in (2 * tasks * units, 2 * tasks * neurons, units))  # of all: of training, and of tests
+        assert memory["targets"]["mean"] * ranks < 1.2 * targets, (ranks, memory["targets"], targets)
+        assert memory["output"]["mean"] * ranks < 1.1 * (all_averages + averages), (ranks, memory["output"], all_averages, averages)
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
 def test_memory_of_balanced(bench):
     config = bench.config("empty.yaml", "")
     wrong = []
@@ -472,5 +489,5 @@ def test_wrong_input(bench):
     assert code == 2 and "cannot be written" in err, err
 
 
-run_tests([test_memory_of_every_kind, test_blocks, test_memory_of_balanced, test_memory_of_codes, test_rate_of_balanced, test_time_of_the_builtin_machine, test_edges_of_a_file, test_decoder_of_a_file, test_recordings, test_time_to_build,
+run_tests([test_memory_of_every_kind, test_blocks, test_few_targets, test_memory_of_balanced, test_memory_of_codes, test_rate_of_balanced, test_time_of_the_builtin_machine, test_edges_of_a_file, test_decoder_of_a_file, test_recordings, test_time_to_build,
            test_table_of_ranks, test_job_script, test_site_of_job_script, *([] if SLOW else [test_machine_files]), test_other_instructions, test_wrong_input])

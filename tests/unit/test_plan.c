@@ -80,7 +80,7 @@ static void test_million(void **state) {
         near(bytes.category[MEMORY_STATIC] * r, 4 * 500 * n + (8 + 4 * (ceil(n / (32768 * r)) - 1)) * r * n, 0.001);
         near(bytes.category[MEMORY_STATE] * r, (76 + 21 * r) * n, 0.005);
         near(bytes.category[MEMORY_TARGETS] * r, (8 * t + 40 + 4 * r) * n, 0.001);
-        near(bytes.category[MEMORY_OUTPUT] * r, 8 * (3 * t + 1) * n, 0.001);
+        near(bytes.category[MEMORY_OUTPUT] * r, 8 * (2 * t + 11) * n, 0.001); /* averages, twice; sums of 10 stretches, and of the one before */
         near(bytes.category[MEMORY_BUFFERS] * r, (36 + 9 * r) * n + 12 * groups * inputs * plan_spiking(5, 110), 0.15);
         near(bytes.category[MEMORY_LIBRARIES], plan.machine.about.libraries * mib, 1e-12);
         double sum = 0;
@@ -91,6 +91,40 @@ static void test_million(void **state) {
     assert_true(network->trained == 1000000 && network->trained_first && isnan(network->target_rate));
     assert_int_equal(network->loop_steps, 3000);
     close_plan(&plan);
+}
+
+/** Targets and what correlations are measured from take memory of the neurons that have a target, on the ranks that have these; what files hold of all neurons
+ *  takes that of all. */
+static void test_few_targets(void **state) {
+    (void)state;
+    static const char format[] = "network: {neurons: 8000, in_degree: 50}\nplastic: {excitatory_in_degree: 10, inhibitory_in_degree: 10, trained: %s}\n"
+                                 "learning: {every: 2 ms, loops: 5}\ntest: {trials: %d, psth_bin: 1 s}\n"
+                                 "output: {correlation_window: 2 ms, spikes: none, report: []}\n"
+                                 "targets: {kind: surrogate, quantity: rate, conditions: 1, length: 1 s, bin: 1 ms, units: 800%s}\n";
+    static const struct { const char *trained, *more; int trials; double targets; } cases[] = {
+        {"all", "", 0, 800}, {"all", "", 5, 800}, {"all", ", pairing: rate", 0, 800}, {"all", ", others: auxiliary", 0, 8000},
+        {"targets", ", others: auxiliary", 0, 8000}}; /* the auxiliary ones do not learn, but targets.h5 has their rates */
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        char text[1024];
+        const double instants = 500, n = 8000, with = cases[k].targets;
+        snprintf(text, sizeof text, format, cases[k].trained, cases[k].trials, cases[k].more);
+        plan plan = open_plan(text);
+        const plan_network *network = plan.sizes;
+        const plan_memory bytes = plan_memory_of(&plan, 1);
+        assert_true(network->targets == with);
+        near(bytes.category[MEMORY_TARGETS], 16 * instants * with + 44 * n + (with < n ? 4 * (n + with) : 0), 1e-9);
+        const double averages = 8 * instants * n, tests = cases[k].trials ? averages + 20 * n + 16 * cases[k].trials : 0;
+        near(bytes.category[MEMORY_OUTPUT], averages + tests + 8 * instants * with + 8 * n * ((double)network->tracked + (with < n)), 1e-3);
+        assert_true(network->tracked < 10);
+        double learners = 0;
+        for (int64_t ranks = 2; ranks <= 8; ranks *= 2) {
+            const plan_share share = plan_share_of(network, ranks);
+            assert_true(share.targets >= with / (double)ranks && share.targets <= (double)share.mine && (with == n || share.targets >= share.rows));
+            learners = share.targets;
+        }
+        assert_true(learners < with); /* shared out to 8 ranks */
+        close_plan(&plan);
+    }
 }
 
 /** What the run itself adds: spikes that wait in memory, traces, lines of metrics.csv, checkpoints. */
@@ -421,7 +455,8 @@ int main(int argc, char **argv) {
     context context = context_of(MPI_COMM_SELF);
     alone = &context;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_million), cmocka_unit_test(test_run),  cmocka_unit_test(test_more_ranks_than_neurons), cmocka_unit_test(test_divided_p),
+        cmocka_unit_test(test_million), cmocka_unit_test(test_few_targets),
+        cmocka_unit_test(test_run),  cmocka_unit_test(test_more_ranks_than_neurons), cmocka_unit_test(test_divided_p),
         cmocka_unit_test(test_helpers), cmocka_unit_test(test_time), cmocka_unit_test(test_time_flat), cmocka_unit_test(test_time_of_delays),
         cmocka_unit_test(test_published_allgather), cmocka_unit_test(test_time_full), cmocka_unit_test(test_time_charges),
         cmocka_unit_test(test_machine_file), cmocka_unit_test(test_machine_shared), cmocka_unit_test(test_machine_full),

@@ -281,6 +281,7 @@ static status make_rule(simulation *sim) {
                             .drive = sim->drive,
                             .filter = sim->filter,
                             .bias = sim->network.bias,
+                            .target_column = sim->targets.columns.of,
                             .lambda_feedforward = feedforward->lambda,
                             .carries_state = !sim->reset_every_loop,
                             .rate_targets = sim->targets.quantity == QUANTITY_RATE};

@@ -114,6 +114,13 @@ static void remark(const run_facts *facts, char *text, size_t size) {
                  window);
 }
 
+/** Averages of all neurons in the last loop of a task. */
+static void keep_average(void *raw, int instant, const double *average) {
+    const patterns *self = raw;
+    const size_t mine = (size_t)self->sim->part.mine;
+    memcpy(self->last + (size_t)instant * mine, average, mine * sizeof *average);
+}
+
 static void run_loop(void *raw, const loop *loop) {
     patterns *self = raw;
     simulation *sim = self->sim;
@@ -126,7 +133,10 @@ static void run_loop(void *raw, const loop *loop) {
                    .steps = sim->loop_steps,
                    .pulse = loop->pulse};
     if (loop->measured) {
-        tracker_begin(self->tracker);
+        double **kept = &self->average[loop->task];
+        if (loop->last_of_task && !*kept) *kept = memory_new(MEMORY_OUTPUT, (size_t)sim->targets.instants * (size_t)sim->part.mine, sizeof **kept);
+        self->last = loop->last_of_task ? *kept : NULL;
+        tracker_begin(self->tracker, loop->last_of_task ? keep_average : NULL, self);
         pulse_observe(loop->pulse, self->tracker, tracker_step);
     }
     trial_run(sim, &trial, &self->result);
@@ -202,7 +212,6 @@ static double weight_change(const simulation *sim) {
     return sqrt(ldexp(sum_value(sum_all(&sim->context, sum)), exponent));
 }
 
-/** The correlation of the loop, and its averages kept if they are the last of their task. */
 static void score_loop(patterns *self, const loop *loop, double *value) {
     const simulation *sim = self->sim;
     const double *values = tracker_finish(self->tracker);
@@ -210,11 +219,6 @@ static void score_loop(patterns *self, const loop *loop, double *value) {
     value[METRIC_CORRELATION] = score.mean[SCORE_GIVEN];
     value[METRIC_AUXILIARY] = score.mean[SCORE_AUXILIARY];
     value[METRIC_UNDEFINED] = (double)score.undefined;
-    if (!loop->last_of_task) return;
-    size_t bytes = (size_t)sim->targets.instants * (size_t)sim->part.mine * sizeof(double);
-    double **kept = &self->average[loop->task];
-    if (!*kept) *kept = memory_new(MEMORY_OUTPUT, bytes, 1);
-    memcpy(*kept, values, bytes);
 }
 
 static void measure(void *raw, const loop *loop, double *value) {

@@ -7,10 +7,11 @@
 
 typedef struct patterns {
     simulation *sim;
-    tracker *tracker;
+    tracker *tracker;    /* of loops and of tests; NULL until it is used */
     const added_output *output;
     trial_result result; /* of the last loop */
     double **average;    /* [tasks] [instants][mine] averages of the last loop of each task, NULL where there is none yet */
+    double *last;        /* that of the task whose last loop runs now, borrowed */
     bool warned;         /* of silence in the target window */
     struct patterns_test *test; /* trials that are run now (testing.h), NULL: none */
     char type_name[2][64]; /* of excitatory and inhibitory neurons in nodes.h5 */

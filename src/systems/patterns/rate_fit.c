@@ -33,6 +33,7 @@ static void regress(const double *x, const double *y, int bins, double *slope, d
 
 rate_fit *rate_fit_new(const simulation *sim, int task, const psth *psth, int trials) {
     if (!sim->targets.rate) return NULL;
+    const target_columns *columns = &sim->targets.columns;
     int mine = sim->part.mine, bins = psth->bins, instants = sim->targets.instants;
     size_t count = (size_t)mine;
     rate_fit *fit = memory_new(MEMORY_OUTPUT, 1, sizeof *fit);
@@ -42,9 +43,9 @@ rate_fit *rate_fit_new(const simulation *sim, int task, const psth *psth, int tr
     for (int i = 0; i < mine; i++) {
         fit->correlation[i] = fit->slope[i] = fit->error[i] = NAN;
         if (!sim->trained[sim->part.first + i] || bins < 2) continue;
-        const double *rate = sim->targets.rate + (int64_t)task * instants * mine + i;
+        const double *rate = sim->targets.rate + (int64_t)task * instants * columns->count + target_column(columns, i);
         for (int b = 0; b < bins; b++) {
-            x[b] = target_in_bin(rate, mine, instants, sim->every, b * psth->bin, (b + 1) * psth->bin);
+            x[b] = target_in_bin(rate, columns->count, instants, sim->every, b * psth->bin, (b + 1) * psth->bin);
             y[b] = psth->count[(int64_t)b * mine + i] * hz;
         }
         score_pearson(x, y, bins, 1, 1, &fit->correlation[i]);

@@ -71,6 +71,35 @@ static void write_ids(const simulation *sim, h5_file *file) {
     h5_write(file, "targets/trained", h5_whole(H5_UINT8, sim->part.total), sim->trained);
 }
 
+/** Of a table of neurons that have targets, with what is written of the others. */
+typedef struct {
+    const target_columns *columns;
+    int64_t rows;
+    const double *values; /* [rows][columns] */
+    double none;
+} spread;
+
+static void make_spread(void *self, int64_t from, int64_t count, void *elements) {
+    const spread *spread = self;
+    const target_columns *columns = spread->columns;
+    double *all = elements;
+    for (int64_t k = 0; k < spread->rows; k++) {
+        const double *row = spread->values + k * columns->count;
+        for (int64_t i = 0; i < count; i++) {
+            const int column = target_column(columns, (int)(from + i));
+            all[k * count + i] = column < 0 ? spread->none : row[column];
+        }
+    }
+}
+
+/** [instants][N]. @param values [instants][columns] @param none of neurons without a target */
+static void write_targets(const simulation *sim, h5_file *file, const char *name, const double *values, double none) {
+    const targets *targets = &sim->targets;
+    spread some = {&targets->columns, targets->instants, values, none};
+    if (targets->kind->pair) h5_write_made(file, name, h5_compressed(h5_columns(H5_FLOAT64, &sim->part, targets->instants)), make_spread, &some);
+    else patterns_write_columns(sim, file, name, targets->instants, values);
+}
+
 /** The external input of one task, every step from the start of the stimulus to its end, or with frozen noise to the end of the loop: [steps][N]. */
 static void write_stimulus(const simulation *sim, h5_file *file, int task) {
     stimulus *stimulus = sim->stimulus;
@@ -111,11 +140,11 @@ void patterns_results(void *self, h5_file *file) {
         const char *condition = targets_condition(&sim->targets, task);
         if (condition) h5_attribute_text(file, name, "condition", condition);
         snprintf(name, sizeof name, "targets/%d/target", task);
-        patterns_write_columns(sim, file, name, instants, targets_at(&sim->targets, sim->part.mine, task, 0));
+        write_targets(sim, file, name, targets_at(&sim->targets, task, 0), targets_none(&sim->targets));
         h5_attribute_text(file, name, "quantity", sim->targets.quantity == QUANTITY_RATE ? "rate" : "drive");
         if (sim->targets.rate) {
             snprintf(name, sizeof name, "targets/%d/rate", task);
-            patterns_write_columns(sim, file, name, instants, sim->targets.rate + (int64_t)task * instants * sim->part.mine);
+            write_targets(sim, file, name, sim->targets.rate + (int64_t)task * instants * sim->targets.columns.count, 0);
             h5_attribute_text(file, name, "units", "Hz");
         }
         if (drive[task]) {

@@ -23,9 +23,10 @@ static double instant(const plastic_size *plastic, double inputs) {
 
 /* ---- who learns ---- */
 
-enum { LEARNS = 1, MAY_LEARN = 2 };
+enum { LEARNS = 1, MAY_LEARN = 2, HAS_TARGET = 4, MAY_HAVE_TARGET = 8 };
 
-/** Of each neuron whether it learns, or may: which of the neurons that come into question have a recorded unit may be known after the baseline run only.
+/** Of each neuron whether it learns and has a target, or may: which of the neurons that come into question have a recorded unit may be known after the
+ *  baseline run only.
  *  @param targets paired, if need be as if no neuron had fired @return [N] owned */
 static uint8_t *find_learners(config *config, const targets *targets) {
     const network_settings *network = config_common(config, "network");
@@ -35,7 +36,8 @@ static uint8_t *find_learners(config *config, const targets *targets) {
     for (int64_t gid = 0; gid < cells->total; gid++) {
         const bool learns = build_learns(config, targets, gid);
         const bool may = by_rate && (network->learns ? network_may_learn(network, gid) : cell_is_excitatory(cells, gid));
-        all[gid] = (uint8_t)((learns ? LEARNS : 0) | (learns || may ? MAY_LEARN : 0));
+        const bool has = targets_has(targets, gid);
+        all[gid] = (uint8_t)((learns ? LEARNS : 0) | (learns || may ? MAY_LEARN : 0) | (has ? HAS_TARGET : 0) | (has || may ? MAY_HAVE_TARGET : 0));
     }
     return all;
 }
@@ -44,6 +46,20 @@ static int64_t count(const uint8_t *all, int64_t begin, int64_t end, uint8_t wha
     int64_t sum = 0;
     for (int64_t gid = begin; gid < end; gid++) sum += (all[gid] & what) != 0;
     return sum;
+}
+
+/** A property of neurons of which it is known how many have it, but not of all that may which. */
+typedef struct {
+    uint8_t mark;     /**< of those that may */
+    int64_t may, sum; /**< neurons that may have it, and that have it */
+} expected;
+
+static expected expect(const cells *cells, const uint8_t *all, uint8_t has, uint8_t may) {
+    return (expected){may, count(all, 0, cells->total, may), count(all, 0, cells->total, has)};
+}
+
+static double expect_in(const expected *what, const uint8_t *all, int64_t begin, int64_t end) {
+    return what->may ? (double)count(all, begin, end, what->mark) * (double)what->sum / (double)what->may : 0;
 }
 
 /** Where the stretch that begins at @p begin ends: of one population, of neurons that all may learn, or all do not, or @p whole: of one population. */
@@ -57,7 +73,7 @@ static int64_t stretch_end(const cells *cells, const uint8_t *all, int64_t begin
 /** Stretches of neurons that are alike; where those that learn are too scattered for that, whole populations. */
 static void read_stretches(const cells *cells, const uint8_t *all, const network_size *size, share_costs *costs) {
     enum { MOST = 4096 };
-    const int64_t may = count(all, 0, cells->total, MAY_LEARN), learn = count(all, 0, cells->total, LEARNS);
+    const expected learn = expect(cells, all, LEARNS, MAY_LEARN), targets = expect(cells, all, HAS_TARGET, MAY_HAVE_TARGET);
     int64_t stretches = 0;
     for (int64_t at = 0; at < cells->total && stretches <= MOST; at = stretch_end(cells, all, at, false)) stretches++;
     const bool whole = stretches > MOST;
@@ -66,9 +82,10 @@ static void read_stretches(const cells *cells, const uint8_t *all, const network
     for (int64_t at = 0, end; at < cells->total; at = end) {
         end = stretch_end(cells, all, at, whole);
         if (costs->count == room) costs->stretch = memory_resize(MEMORY_BUFFERS, costs->stretch, (size_t)(room = 2 * room + 8), sizeof *costs->stretch);
-        const double here = may ? (double)count(all, at, end, MAY_LEARN) * (double)learn / (double)may : 0;
+        const double here = expect_in(&learn, all, at, end), neurons = (double)(end - at);
         const double inputs = cells->populations && size->population_inputs ? size->population_inputs[population_of(cells, at)] : size->inputs;
-        costs->stretch[costs->count++] = (share_stretch){.end = end, .inputs = inputs, .learns = here / (double)(end - at)};
+        costs->stretch[costs->count++] = (share_stretch){.end = end, .inputs = inputs, .learns = here / neurons,
+                                                         .targets = expect_in(&targets, all, at, end) / neurons};
         costs->apart += here;
         alike = alike && costs->stretch[costs->count - 1].learns == costs->stretch[0].learns;
     }
@@ -124,6 +141,7 @@ static share_most measure(const share_costs *costs, int64_t begin, int64_t end, 
         next = stretch->end < end ? stretch->end : end;
         block.inputs += stretch->inputs * (double)(next - at);
         block.learning += stretch->learns * (double)(next - at);
+        block.targets += stretch->targets * (double)(next - at);
     }
     return block;
 }
@@ -134,7 +152,7 @@ share_most share_find_most(const share_costs *costs, int64_t ranks, const int64_
     for (int64_t rank = 0; rank < ranks; rank++) {
         const share_most block = measure(costs, bounds[rank], bounds[rank + 1], &s);
         if (block.neurons > most.neurons) most.neurons = block.neurons;
-        most.inputs = fmax(most.inputs, block.inputs), most.learning = fmax(most.learning, block.learning);
+        most.inputs = fmax(most.inputs, block.inputs), most.learning = fmax(most.learning, block.learning), most.targets = fmax(most.targets, block.targets);
     }
     return most;
 }

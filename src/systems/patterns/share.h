@@ -18,6 +18,7 @@ typedef struct {
     int64_t end;
     double inputs; /**< static inputs of one, mean */
     double learns; /**< how many of them do: part of all, 0 to 1 */
+    double targets; /**< how many have a target, likewise */
 } share_stretch;
 
 /** What sharing out goes by; the same on all ranks. */
@@ -53,7 +54,7 @@ void share_out(const share_costs *costs, int64_t ranks, int64_t *bounds);
 /** What the fullest of some blocks have. */
 typedef struct {
     int64_t neurons;
-    double inputs, learning; /**< static inputs; neurons that learn */
+    double inputs, learning, targets; /**< static inputs; neurons that learn; that have a target */
 } share_most;
 share_most share_find_most(const share_costs *costs, int64_t ranks, const int64_t *bounds);
 

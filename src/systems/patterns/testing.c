@@ -43,20 +43,25 @@ void patterns_test_sums(void *raw, int task, tally_list *list) {
     tally_add_array(list, sums->psth.count, sums->psth.bins * mine, false);
 }
 
-static status add_values(const patterns *self, const test_trial *trial, const double *values) {
+/** Values of all my neurons at an instant of a trial. What does not fit is told once the trial is whole. */
+static void add_values(void *raw, int instant, const double *values) {
+    const patterns *self = raw;
+    patterns_test *test = self->test;
+    const int mine = self->sim->part.mine;
+    int64_t *sum = test->to->value + (int64_t)instant * mine;
+    for (int i = 0; i < mine && test->bad_instant < 0; i++)
+        if (fabs(values[i]) < VALUE_LIMIT) sum[i] += llrint(values[i] * test->scale);
+        else test->bad_instant = instant, test->bad_neuron = i, test->bad = values[i];
+}
+
+static status check_values(const patterns *self, const test_trial *trial) {
     const simulation *sim = self->sim;
-    test_sums *sums = &self->test->sums[trial->task];
-    int mine = sim->part.mine;
-    int64_t size = (int64_t)sim->targets.instants * mine;
+    const patterns_test *test = self->test;
     const char *name = targets_condition(&sim->targets, trial->task);
-    for (int64_t k = 0; k < size; k++) {
-        if (!(fabs(values[k]) < VALUE_LIMIT))
-            return status_fail(STATUS_NUMERIC, "test: task %d%s%s%s, trial %lld: the drive of neuron %lld at learning instant %lld is %g; below %g is allowed",
-                               trial->task, name ? " (" : "", name ? name : "", name ? ")" : "", (long long)trial->number,
-                               (long long)(sim->part.first + k % mine), (long long)(k / mine + 1), values[k], VALUE_LIMIT);
-        sums->value[k] += llrint(values[k] * self->test->scale);
-    }
-    return STATUS_OK;
+    if (test->bad_instant < 0) return STATUS_OK;
+    return status_fail(STATUS_NUMERIC, "test: task %d%s%s%s, trial %lld: the drive of neuron %lld at learning instant %lld is %g; below %g is allowed",
+                       trial->task, name ? " (" : "", name ? name : "", name ? ")" : "", (long long)trial->number,
+                       (long long)(sim->part.first + test->bad_neuron), (long long)(test->bad_instant + 1), test->bad, VALUE_LIMIT);
 }
 
 /** The trial again, without the spike. */
@@ -66,37 +71,38 @@ static status run_without_spike(const patterns *self, trial trial, double *recor
     pulse pulse = {.rank = trial.pulse->rank, .watch = trial.pulse->watch, .steps = trial.pulse->steps, .look_every = trial.pulse->look_every};
     trial.pulse = &pulse;
     trial.delete_from = spike_deletion_step(test->deletion);
-    tracker_begin(test->tracker);
-    pulse_observe(&pulse, test->tracker, tracker_step);
+    tracker_begin(self->tracker, NULL, NULL);
+    pulse_observe(&pulse, self->tracker, tracker_step);
     pulse_observe(&pulse, test->deletion, spike_deletion_watch_cut);
     trial_run(self->sim, &trial, &result);
-    record[RECORD_CUT_SCORE] = score_values(self->sim, trial.task, tracker_finish(test->tracker), NULL).mean[SCORE_GIVEN];
+    record[RECORD_CUT_SCORE] = score_values(self->sim, trial.task, tracker_finish(self->tracker), NULL).mean[SCORE_GIVEN];
     return spike_deletion_finish(test->deletion, self->sim, &result, record);
 }
 
 status patterns_test_trial(void *raw, const test_trial *asked, double *record) {
-    const patterns *self = raw;
+    patterns *self = raw;
     simulation *sim = self->sim;
     patterns_test *test = self->test;
-    test_sums *sums = &test->sums[asked->task];
+    test_sums *sums = test->to = &test->sums[asked->task];
     trial trial = {
         .task = asked->task, .stream = asked->stream, .reset = true, .plastic = true, .stimulate = true, .steps = sim->loop_steps, .pulse = asked->pulse};
-    tracker_begin(test->tracker);
-    pulse_observe(asked->pulse, test->tracker, tracker_step);
+    test->bad_instant = -1;
+    tracker_begin(self->tracker, add_values, self);
+    pulse_observe(asked->pulse, self->tracker, tracker_step);
     pulse_observe(asked->pulse, &sums->psth, psth_step);
     if (test->deletion) pulse_observe(asked->pulse, test->deletion, spike_deletion_watch_intact);
     if (test->firing) firing_begin(test->firing), pulse_observe(asked->pulse, test->firing, firing_step);
     trial_result result;
     trial_run(sim, &trial, &result);
     if (!asked->pulse->whole) return STATUS_RESUMABLE;
-    const double *values = tracker_finish(test->tracker);
+    const double *values = tracker_finish(self->tracker);
     score score = score_values(sim, asked->task, values, test->each);
     memcpy(record + RECORD_SCORE, score.mean, sizeof score.mean);
     if (test->firing) firing_finish(test->firing, sim, record + test->firing_column);
     record[RECORD_SPIKES] = (double)(result.spikes[0] + result.spikes[1]);
     for (int i = 0; i < sim->part.mine; i++)
         if (!isnan(test->each[i])) sums->score[i] += llrint(test->each[i] * SCORE_SCALE), sums->defined[i]++;
-    status added = add_values(self, asked, values);
+    status added = check_values(self, asked);
     return test->deletion ? status_worse(added, run_without_spike(self, trial, record)) : added;
 }
 
@@ -149,7 +155,7 @@ static void finish_task(const patterns *self, int task, const double *records, t
     for (size_t i = 0; i < mine; i++) result->single_score[i] = sums->defined[i] ? (double)sums->score[i] / SCORE_SCALE / (double)sums->defined[i] : NAN;
     sums_clear(sums);
     int64_t neurons = sim->part.total - (sim->perturbation ? sim->perturbation->deleted_neurons : 0);
-    score average = score_values(sim, task, result->average, result->neuron_score);
+    score average = score_values(sim, task, tracker_select(self->tracker, result->average), result->neuron_score);
     memcpy(result->average_score, average.mean, sizeof average.mean);
     for (int kind = 0; kind < SCORES; kind++) result->mean_single_score[kind] = testing_mean(result, RECORD_SCORE + kind, &result->sd_single_score[kind]);
     result->rate_fit = rate_fit_new(sim, task, &result->psth, trials);
@@ -280,7 +286,7 @@ status patterns_test_begin(void *raw, const test_setting *setting, int *columns)
     test->each = memory_new(MEMORY_BUFFERS, (size_t)sim->part.mine, sizeof(double));
     test->sums = memory_new(MEMORY_OUTPUT, (size_t)sim->targets.tasks, sizeof(test_sums));
     test->results = memory_new(MEMORY_OUTPUT, (size_t)sim->targets.tasks, sizeof(test_result));
-    test->tracker = tracker_new(sim, self->output->correlation_window);
+    if (!self->tracker) self->tracker = tracker_new(sim, self->output->correlation_window);
     if (!isnan(setting->delete_spike)) {
         const spike_deletion *deletion = test->deletion = spike_deletion_new(sim, setting->delete_spike, setting->psth_bin);
         test->columns = RECORD_SERIES + spike_deletion_samples(deletion) + spike_deletion_bins(deletion) + spike_deletion_phases(deletion);
@@ -308,7 +314,6 @@ void patterns_test_end(void *raw) {
     if (!test) return;
     for (int task = 0; task < self->sim->targets.tasks; task++) sums_clear(&test->sums[task]), result_clear(&test->results[task]);
     memory_free(test->sums), memory_free(test->results), memory_free(test->each);
-    tracker_free(test->tracker);
     spike_deletion_free(test->deletion);
     firing_free(test->firing);
     memory_free(test);

@@ -56,11 +56,13 @@ typedef struct patterns_test {
     test_setting setting;
     double scale;             /**< a power of two such that the values of all trials, below 65536 each, add up to less than 2^63 */
     int columns;
-    tracker *tracker;
     spike_deletion *deletion; /**< NULL: no spike is deleted */
     firing *firing;            /**< of populations, NULL: there are none */
     int firing_column;      /**< of the record, where it begins */
     double *each;             /**< [mine] scratch */
+    test_sums *to;            /**< of the trial that runs now */
+    double bad;               /**< its first value that is too large for sums, or no number */
+    int bad_instant, bad_neuron; /**< where that is, from 0 and local index; instant -1: nowhere */
     test_sums *sums;          /**< [tasks] */
     test_result *results;     /**< [tasks], once a task is finished */
 } patterns_test;

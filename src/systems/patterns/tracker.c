@@ -17,8 +17,13 @@ struct tracker {
     int *first, *last;     /* [instants] stretches of a bin, inclusive */
     int *members;          /* [instants] ms in a bin */
     int stretches;
-    double *sum;           /* [stretches][mine] */
-    double *value;         /* [instants][mine] */
+    int depth;             /* stretches whose sums are needed at a time */
+    double *sum;           /* [depth][mine] running sums, that of stretch s at s % depth; of the present stretch its own */
+    double *average;       /* [mine] of the bin that is over; NULL: it is made in its place, as all have targets */
+    double *value;         /* [instants][columns] */
+    int stretch, bin;      /* the present ones */
+    tracker_take take;
+    void *taker;
 };
 
 /** Bins that ms tau belongs to, 1-based (patterns/README.md 6.3). */
@@ -48,17 +53,18 @@ static void plan_stretches(tracker *tracker, double window, double every) {
     for (int b = 0; b < tracker->instants; b++) {
         tracker->first[b] = tracker->members[b] ? tracker->stretch_of[first_ms[b]] : 0;
         tracker->last[b] = tracker->members[b] ? tracker->stretch_of[last_ms[b]] : -1;
+        const int needed = tracker->last[b] - tracker->first[b] + 2; /* from the one before the bin to its last */
+        if (tracker->depth < needed) tracker->depth = needed;
     }
     memory_free(first_ms), memory_free(last_ms), memory_free(begins);
 }
 
-/** @param every ms between instants */
-static tracker *make_tracker(int mine, int instants, double every, double window) {
+/** When which sums are needed. @param every ms between instants */
+static tracker *make_tracker(int instants, double every, double window) {
     tracker *tracker = memory_new(MEMORY_OUTPUT, 1, sizeof *tracker);
-    tracker->mine = mine;
     tracker->instants = instants;
     tracker->at_instants = window == 0;
-    tracker->value = memory_new(MEMORY_OUTPUT, (size_t)tracker->instants * (size_t)tracker->mine, sizeof(double));
+    tracker->depth = 1;
     if (tracker->at_instants) return tracker;
     tracker->samples = (int64_t)floor(tracker->instants * every + 1e-9);
     tracker->stretch_of = memory_new(MEMORY_OUTPUT, (size_t)tracker->samples + 1, sizeof(int));
@@ -66,21 +72,25 @@ static tracker *make_tracker(int mine, int instants, double every, double window
     tracker->last = memory_new(MEMORY_OUTPUT, (size_t)tracker->instants, sizeof(int));
     tracker->members = memory_new(MEMORY_OUTPUT, (size_t)tracker->instants, sizeof(int));
     plan_stretches(tracker, window, every);
-    tracker->sum = memory_new(MEMORY_OUTPUT, (size_t)tracker->stretches * (size_t)tracker->mine, sizeof(double));
     return tracker;
 }
 
 tracker *tracker_new(const simulation *sim, double window) {
-    tracker *tracker = make_tracker(sim->part.mine, sim->targets.instants, (double)sim->every * sim->dt, window);
+    tracker *tracker = make_tracker(sim->targets.instants, (double)sim->every * sim->dt, window);
+    const size_t mine = (size_t)sim->part.mine;
     tracker->sim = sim;
+    tracker->mine = sim->part.mine;
+    tracker->sum = memory_new(MEMORY_OUTPUT, (size_t)tracker->depth * mine, sizeof(double));
+    if (sim->targets.columns.neuron) tracker->average = memory_new(MEMORY_OUTPUT, mine, sizeof(double));
+    tracker->value = memory_new(MEMORY_OUTPUT, (size_t)tracker->instants * (size_t)sim->targets.columns.count, sizeof(double));
     tracker->rates = sim->targets.quantity == QUANTITY_RATE;
     tracker->total = sim->network.synapses != NULL;
     return tracker;
 }
 
 int64_t tracker_rows(int instants, double every, double window) {
-    tracker *tracker = make_tracker(0, instants, every, window);
-    int64_t rows = instants + tracker->stretches;
+    tracker *tracker = make_tracker(instants, every, window);
+    int64_t rows = tracker->depth;
     tracker_free(tracker);
     return rows;
 }
@@ -92,12 +102,23 @@ void tracker_free(tracker *tracker) {
     memory_free(tracker->last);
     memory_free(tracker->members);
     memory_free(tracker->sum);
+    memory_free(tracker->average);
     memory_free(tracker->value);
     memory_free(tracker);
 }
 
-void tracker_begin(tracker *tracker) {
-    if (tracker->sum) memset(tracker->sum, 0, (size_t)tracker->stretches * (size_t)tracker->mine * sizeof(double));
+static double *sum_of(const tracker *tracker, int stretch) {
+    return tracker->sum + (int64_t)(stretch % tracker->depth) * tracker->mine;
+}
+
+static double *begin_sum(tracker *tracker, int stretch) {
+    return memset(sum_of(tracker, stretch), 0, (size_t)tracker->mine * sizeof(double));
+}
+
+void tracker_begin(tracker *tracker, tracker_take take, void *self) {
+    tracker->take = take, tracker->taker = self;
+    tracker->stretch = tracker->bin = 0;
+    begin_sum(tracker, 0);
 }
 
 static void add_values(const tracker *tracker, const simulation *sim, double *restrict to) {
@@ -114,6 +135,49 @@ static void add_values(const tracker *tracker, const simulation *sim, double *re
     }
 }
 
+static double *row_of(const tracker *tracker, int instant) {
+    return tracker->value + (int64_t)instant * tracker->sim->targets.columns.count;
+}
+
+/** Keep a row of all neurons. */
+static void keep(tracker *tracker, int instant, const double *average) {
+    const target_columns *columns = &tracker->sim->targets.columns;
+    double *row = row_of(tracker, instant);
+    if (columns->neuron)
+        for (int c = 0; c < columns->count; c++) row[c] = average[columns->neuron[c]];
+    else if (row != average) memcpy(row, average, (size_t)tracker->mine * sizeof *row);
+    if (tracker->take) tracker->take(tracker->taker, instant, average);
+}
+
+/** The average of a bin that is over: the difference of two running sums. */
+static void finish_bin(tracker *tracker, int b) {
+    const int mine = tracker->mine;
+    double *restrict average = tracker->average ? tracker->average : row_of(tracker, b);
+    if (!tracker->members[b]) {
+        for (int i = 0; i < mine; i++) average[i] = NAN;
+    } else {
+        const double *restrict last = sum_of(tracker, tracker->last[b]);
+        const double scale = 1.0 / tracker->members[b];
+        if (tracker->first[b] == 0) {
+            for (int i = 0; i < mine; i++) average[i] = last[i] * scale;
+        } else {
+            const double *restrict before = sum_of(tracker, tracker->first[b] - 1);
+            for (int i = 0; i < mine; i++) average[i] = (last[i] - before[i]) * scale;
+        }
+    }
+    keep(tracker, b, average);
+}
+
+/** Stretches before @p next are over: their sums become running sums, and their bins end. */
+static void finish_stretches(tracker *tracker, int next) {
+    for (; tracker->stretch < next; begin_sum(tracker, ++tracker->stretch)) {
+        double *restrict here = sum_of(tracker, tracker->stretch);
+        const double *restrict before = sum_of(tracker, tracker->stretch + tracker->depth - 1);
+        for (int i = 0; i < tracker->mine && tracker->stretch > 0; i++) here[i] += before[i];
+        while (tracker->bin < tracker->instants && tracker->last[tracker->bin] <= tracker->stretch) finish_bin(tracker, tracker->bin++);
+    }
+}
+
 void tracker_step(void *self, int64_t step, const int32_t *fired, int count) {
     (void)fired, (void)count;
     tracker *tracker = self;
@@ -122,41 +186,30 @@ void tracker_step(void *self, int64_t step, const int32_t *fired, int count) {
     if (since <= 0) return;
     if (tracker->at_instants) {
         if (since % sim->every || since / sim->every > tracker->instants) return;
-        double *row = tracker->value + (since / sim->every - 1) * tracker->mine;
-        memset(row, 0, (size_t)tracker->mine * sizeof *row);
+        double *row = begin_sum(tracker, 0);
         add_values(tracker, sim, row);
+        keep(tracker, (int)(since / sim->every - 1), row);
         return;
     }
     double ms = (double)since * sim->dt;
     int64_t tau = llround(ms);
     if (fabs(ms - (double)tau) > sim->dt / 2 * 0.999 || tau < 1 || tau > tracker->samples) return;
-    add_values(tracker, sim, tracker->sum + (int64_t)tracker->stretch_of[tau] * tracker->mine);
+    finish_stretches(tracker, tracker->stretch_of[tau]);
+    add_values(tracker, sim, sum_of(tracker, tracker->stretch));
 }
 
-/** Sums over stretches become running sums; a bin is the difference of two. */
-double *tracker_finish(tracker *tracker) {
+const double *tracker_finish(tracker *tracker) {
     if (tracker->at_instants) return tracker->value;
-    int mine = tracker->mine;
-    for (int s = 1; s < tracker->stretches; s++) {
-        double *restrict here = tracker->sum + (int64_t)s * mine;
-        const double *restrict before = here - mine;
-        for (int i = 0; i < mine; i++) here[i] += before[i];
-    }
-    for (int b = 0; b < tracker->instants; b++) {
-        double *restrict value = tracker->value + (int64_t)b * mine;
-        if (!tracker->members[b]) {
-            for (int i = 0; i < mine; i++) value[i] = NAN;
-            continue;
-        }
-        const double *restrict last = tracker->sum + (int64_t)tracker->last[b] * mine;
-        const double scale = 1.0 / tracker->members[b];
-        if (tracker->first[b] == 0) {
-            for (int i = 0; i < mine; i++) value[i] = last[i] * scale;
-        } else {
-            const double *restrict before = tracker->sum + (int64_t)(tracker->first[b] - 1) * mine;
-            for (int i = 0; i < mine; i++) value[i] = (last[i] - before[i]) * scale;
-        }
-    }
+    finish_stretches(tracker, tracker->stretches);
+    while (tracker->bin < tracker->instants) finish_bin(tracker, tracker->bin++);
+    return tracker->value;
+}
+
+const double *tracker_select(tracker *tracker, const double *all) {
+    const target_columns *columns = &tracker->sim->targets.columns;
+    if (!columns->neuron) return all;
+    for (int k = 0; k < tracker->instants; k++)
+        for (int c = 0; c < columns->count; c++) row_of(tracker, k)[c] = all[(int64_t)k * tracker->mine + columns->neuron[c]];
     return tracker->value;
 }
 
@@ -203,12 +256,14 @@ score score_mean(const simulation *sim, const double *each) {
 }
 
 score score_values(const simulation *sim, int task, const double *values, double *each) {
-    int mine = sim->part.mine;
-    double *all = memory_new(MEMORY_BUFFERS, (size_t)mine, sizeof *all);
-    score_pearson(values, targets_at(&sim->targets, mine, task, 0), sim->targets.instants, mine, mine, all);
+    const target_columns *columns = &sim->targets.columns;
+    const int mine = sim->part.mine, count = columns->count;
+    double *r = memory_new(MEMORY_BUFFERS, (size_t)count, sizeof *r), *all = each ? each : memory_new(MEMORY_BUFFERS, (size_t)mine, sizeof *all);
+    score_pearson(values, targets_at(&sim->targets, task, 0), sim->targets.instants, count, count, r);
+    for (int i = 0; i < mine; i++) all[i] = sim->trained[sim->part.first + i] ? r[target_column(columns, i)] : NAN;
     score score = score_mean(sim, all);
-    for (int i = 0; i < mine && each; i++) each[i] = sim->trained[sim->part.first + i] ? all[i] : NAN;
-    memory_free(all);
+    memory_free(r);
+    if (!each) memory_free(all);
     return score;
 }
 

@@ -9,18 +9,26 @@
 
 /** Follows the drive (or phi2 of it, for rate targets) through the target window as averages around every learning instant (patterns/README.md 6.3):
  *  at each whole ms tau after the stimulus the value is added to bins max(1,a) .. min(a+m, instants), a = floor((tau - w)/every + 1), m = round(2w/every - 1).
- *  Kept as sums over the stretches between bin edges, so that a ms costs one addition a neuron. w = 0: the value at the instant itself. */
+ *  Kept as sums over the stretches between bin edges, so that a ms costs one addition a neuron, and of those only what open bins need: an average is made as
+ *  soon as its bin is over, and kept of neurons that have targets. w = 0: the value at the instant itself. */
 typedef struct tracker tracker;
+
+/** Takes the averages of all my neurons at an instant, in the order of instants. @param instant from 0 @param average [mine] */
+typedef void (*tracker_take)(void *self, int instant, const double *average);
 
 /** @param window w in ms. @return owned. Not collective. */
 tracker *tracker_new(const simulation *simulation, double window);
 void tracker_free(tracker *tracker);
-/** Values that a tracker holds for each neuron. @param every ms between instants. Not collective. */
+/** Values that a tracker holds of each neuron, besides one an instant of those that have targets. @param every ms between instants. Not collective. */
 int64_t tracker_rows(int instants, double every, double window);
-void tracker_begin(tracker *tracker); /**< before each trial */
+/** Before each trial. @param take called with @p self while the trial runs, and by tracker_finish(); NULL: nobody wants averages of all neurons */
+void tracker_begin(tracker *tracker, tracker_take take, void *self);
 void tracker_step(void *tracker, int64_t step, const int32_t *fired, int count); /**< observer */
-/** After the trial: averages, [instants][mine], borrowed. */
-double *tracker_finish(tracker *tracker);
+/** After the trial: averages of neurons that have targets, [instants][columns] (targets.h), borrowed. */
+const double *tracker_finish(tracker *tracker);
+/** The columns of neurons that have targets of a table of all neurons, in the place of a trial's averages. @param all [instants][mine]
+ *  @return [instants][columns], borrowed: @p all itself where all have targets */
+const double *tracker_select(tracker *tracker, const double *all);
 
 /** Pearson correlation of the columns of two tables, NAN where either does not vary. Not collective.
  *  @param x, y [count] rows, @p stride values apart @param[out] r [columns] */
@@ -36,7 +44,7 @@ typedef struct {
 score score_mean(const simulation *simulation, const double *each);
 
 /** Pearson correlation of each trained neuron's values with its target, averaged. Collective; exact over ranks.
- *  @param values [instants][mine] @param[out] each [mine] r of each neuron, NAN where undefined or untrained; may be NULL */
+ *  @param values [instants][columns] (targets.h) @param[out] each [mine] r of each neuron, NAN where undefined or untrained; may be NULL */
 score score_values(const simulation *simulation, int task, const double *values, double *each);
 
 enum { SCORE_TEXT = 64 };

@@ -45,7 +45,7 @@ static bool learn_if_due(simulation *sim, const trial *trial, int64_t step, cons
     filter_advance(sim->filter, sim->filter_age);
     sim->filter_age = 0;
     drive_settle(sim->drive);
-    sim->rule->learn(sim->rule_state, targets_at(&sim->targets, sim->part.mine, trial->task, k - 1), stimulus, &result->report);
+    sim->rule->learn(sim->rule_state, targets_at(&sim->targets, trial->task, k - 1), stimulus, &result->report);
     filter_clear_interval(sim->filter);
     if (result->report.bad_neuron >= 0) find_bad_gain(sim, trial->pulse, result, step);
     return true;

@@ -59,7 +59,7 @@ static void run_trials(calibration *calibration, simulation *sim, guard *guard, 
         };
         trial_result result;
         if (tracker) {
-            tracker_begin(tracker);
+            tracker_begin(tracker, NULL, NULL);
             pulse_observe(&pulse, tracker, tracker_step);
         }
         memset(sim->timers->seconds, 0, sizeof sim->timers->seconds);

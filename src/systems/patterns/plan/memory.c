@@ -88,10 +88,11 @@ static double bytes_of_weights(const plan_network *network, const plan_share *sh
     return weights + frozen + 12 * lists + 8 * sources + 8 * share->rows + 4 * plan_grown(16, share->rows) + 20 * plan_grown(16, share->groups);
 }
 
-static double bytes_of_targets(const plan_network *network, double mine) {
-    double values = (double)network->tasks * network->instants * mine, steps = (double)network->loop_steps - network->window / network->dt;
+static double bytes_of_targets(const plan_network *network, const plan_share *share) {
+    const double mine = (double)share->mine, columns = share->targets < mine ? 4 * (mine + share->targets) : 0; /* where not all have a target */
+    double values = (double)network->tasks * network->instants * share->targets, steps = (double)network->loop_steps - network->window / network->dt;
     double feedforward = 4.0 * network->tasks * fmax(steps, 0) * (double)network->units;
-    return 8 * values * (network->keeps_rates ? 2 : 1) + 4 * (double)network->neurons + 40 * mine + feedforward;
+    return 8 * values * (network->keeps_rates ? 2 : 1) + columns + 4 * (double)network->neurons + 40 * mine + feedforward;
 }
 
 /** Averages, PSTH and scores of test trials. */
@@ -125,9 +126,15 @@ static double bytes_of_checkpoint(const plan_network *network) {
     return all.plastic_synapses * (real + network->rule.keep_signs) + packed + state + (network->loops ? bytes_of_values(network) : 0);
 }
 
-static double bytes_of_output(const plan_network *network, double mine) {
-    double kept = fmin(network->tasks, (double)network->loops); /* averages of the last loop of each task */
-    return 8 * mine * (double)network->tracked + 8 * mine * network->instants * kept + bytes_of_tests(network, mine);
+/** A rolling average, of loops and of tests: sums of all neurons, averages of those that have targets. */
+static double bytes_of_tracker(const plan_network *network, const plan_share *share) {
+    const double mine = (double)share->mine;
+    return 8 * mine * ((double)network->tracked + (share->targets < mine)) + 8 * share->targets * network->instants;
+}
+
+static double bytes_of_output(const plan_network *network, const plan_share *share) {
+    const double mine = (double)share->mine, kept = fmin(network->tasks, (double)network->loops); /* averages of the last loop of each task */
+    return bytes_of_tracker(network, share) + 8 * mine * network->instants * kept + bytes_of_tests(network, mine);
 }
 
 /** Buffers of HDF5, and of synapses on their way to the disk: some 30 MiB, or what there is to write. */
@@ -171,11 +178,11 @@ static double fill_categories(const plan_network *network, const plan_share *sha
     held[MEMORY_WEIGHTS] = bytes_of_weights(network, share);
     held[MEMORY_STATIC] = bytes_of_static(network, share);
     held[MEMORY_STATE] = bytes_of_state(network, mine) + bytes_of_flight(network, share, spikes);
-    held[MEMORY_TARGETS] = bytes_of_targets(network, mine);
+    held[MEMORY_TARGETS] = bytes_of_targets(network, share);
     held[MEMORY_BUFFERS] = 4 * mine + 4 * sources + store.buffers;
     const plan_blocks blocks = {network->neurons, share->ranks, share->mine};
     held[MEMORY_BUFFERS] += plan_spike_exchange_bytes(blocks, network->at_once * spikes, network->at_once, network->exchange);
-    held[MEMORY_OUTPUT] = bytes_of_output(network, mine);
+    held[MEMORY_OUTPUT] = bytes_of_output(network, share);
     return store.building;
 }
 
@@ -206,7 +213,8 @@ void patterns_memory(const void *sizes, int64_t ranks, double rate, plan_bytes *
 void patterns_output(const void *sizes, double rate, plan_files *files) {
     const plan_network *network = sizes;
     double neurons = (double)network->neurons;
-    double targets = bytes_of_values(network) * (network->keeps_rates ? 3 : 2) + 5 * neurons;
+    const double given = 8 * (double)network->targets * network->instants * network->tasks; /* constants of neurons without a target are compressed away */
+    double targets = bytes_of_values(network) + given * (network->keeps_rates ? 2 : 1) + 5 * neurons;
     if (network->measured->stimulus) targets += 8 * network->tasks * neurons * network->stimulus / network->dt;
     (void)rate;
     plan_add_file(files, "nodes", 40 * neurons);

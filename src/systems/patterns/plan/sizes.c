@@ -80,6 +80,7 @@ static status read_synapses(config *config, plan_network *network) {
 static void count_trained(config *config, const targets *targets, plan_network *network) {
     int64_t last = -1;
     for (int64_t gid = 0; gid < network->neurons; gid++) {
+        network->targets += targets_has(targets, gid);
         if (!build_learns(config, targets, gid)) continue;
         network->trained++;
         last = gid;
@@ -96,7 +97,7 @@ static double mean_of(const table *recorded) {
 }
 
 /** Mean of the rates of units that are drawn. */
-static double mean_rate(const target_request *request, const targets *targets, int32_t *unit) {
+static double mean_rate(const target_request *request, const targets *targets, const int32_t *unit) {
     enum { SAMPLED = 1000 };
     double sum = 0;
     int64_t count = 0;
@@ -107,7 +108,7 @@ static double mean_rate(const target_request *request, const targets *targets, i
     for (int64_t gid = 0; gid < request->part.total; gid += stride) {
         if (unit[gid] < 0) continue;
         one.part.first = gid;
-        one.part.mine = 1;
+        one.part.mine = one.columns.count = 1;
         if (targets->kind->fill(&one, targets->parameters, targets->state, 0, unit, rows) != STATUS_OK) break;
         for (int k = 0; k < targets->instants; k++) sum += rows[k];
         count += targets->instants;
@@ -212,7 +213,9 @@ static plan_share share_of(const plan_network *network, int64_t ranks, double mi
 
 plan_share plan_share_mean(const plan_network *network, int64_t ranks) {
     double parts = (double)ranks;
-    return share_of(network, ranks, (double)network->neurons / parts, (double)network->trained / parts);
+    plan_share share = share_of(network, ranks, (double)network->neurons / parts, (double)network->trained / parts);
+    share.targets = (double)network->targets / parts;
+    return share;
 }
 
 /** Of a rank that has @p block. */
@@ -220,6 +223,7 @@ static plan_share share_of_block(const plan_network *network, int64_t ranks, con
     const int64_t mine = block->neurons;
     const double rows = fmin((double)mine, ceil(block->learning - 1e-6));
     plan_share share = share_of(network, ranks, (double)mine, rows);
+    share.targets = fmin((double)mine, ceil(block->targets - 1e-6));
     if (network->network.population_inputs && share.static_inputs > 0) {
         share.static_synapses *= block->inputs / share.static_inputs;
         share.static_inputs = block->inputs;

@@ -25,6 +25,7 @@ typedef struct {
     int64_t neurons;
     int64_t units;             /**< feed-forward */
     int64_t trained;           /**< neurons that learn */
+    int64_t targets;           /**< neurons that have a target */
     bool trained_first;        /**< the trained neurons have the lowest gids; else they are spread over the network */
     network_size network;
     plastic_size plastic;
@@ -39,7 +40,7 @@ typedef struct {
     double window;             /**< ms before the target window */
     double stimulus;           /**< ms of a loop that the stimulus lasts */
     double baseline;           /**< ms of the run before training, 0: none */
-    int64_t tracked;           /**< values of a neuron that the rolling average holds, tracker_rows() */
+    int64_t tracked;           /**< values of each neuron that a rolling average holds, tracker_rows() */
     double unit_rate;          /**< Hz of feed-forward units */
     double target_draws;       /**< random numbers that a neuron's target takes, beside those of its values */
     double table_bytes;        /**< recorded values of all units of a file, 0: no file */
@@ -67,6 +68,7 @@ typedef struct {
     int64_t ranks;
     int64_t mine;
     double rows;           /**< trained neurons */
+    double targets;        /**< neurons that have a target */
     double groups;         /**< of them */
     double members;        /**< of a group, those that are here */
     double plastic_inputs; /**< of a group, feed-forward units among them */
