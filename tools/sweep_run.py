@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 
-from launch import cores, environment, fail, read_json
+from launch import cores, environment, fail, no_folder, read_json
 
 STOPPED = 75
 # A single rank without a daemon of Open MPI's beside it, which would take longer to start than small networks take to train. Two at a time need folders of their own.
@@ -76,7 +76,10 @@ def difference(study, run):
 
 
 def refuse_others(study, runs):
-    """Nothing is done in a folder of another configuration."""
+    """Nothing is done in a folder of another configuration, nor where a file stands in its way."""
+    for folder in (study.results, *map(study.out, runs)):
+        if no_folder(folder):
+            fail(f"output directory {no_folder(folder)}; give another folder for the results (-o)")
     for run in runs:
         found = difference(study, run)
         if found:

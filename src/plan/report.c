@@ -288,7 +288,7 @@ static status open_sizes(const context *alone, const plan_options *options, plan
     if (!system->plan) return status_agree(alone, status_fail(STATUS_INPUT, "the system %s cannot be planned", system->name));
     status result = run_prepare(alone, plan->config, system);
     if (result == STATUS_OK) result = check_inputs_spared(alone, options, plan->config);
-    if (result == STATUS_OK && options->sbatch) result = status_agree(alone, results_check_directory(plan->config, options->directory));
+    if (result == STATUS_OK && options->sbatch) result = status_agree(alone, results_check_planned(plan->config, options->directory));
     if (result != STATUS_OK) return result;
     plan->system = system->plan;
     result = status_agree(alone, plan->system->open(alone, plan->config, &plan->sizes));

@@ -51,6 +51,9 @@ bool results_tested(const char *directory);
 /** Can a folder of that name hold a run? @param given -o; NULL: output.directory counts @return STATUS_INPUT with a message; not agreed */
 status results_check_directory(const config *config, const char *given);
 
+/** The same, of a folder in which a job is to begin a run or to go on with one, and what is in it now. On one rank, not agreed. */
+status results_check_planned(const config *config, const char *given);
+
 /** With what a run begins, or goes on. */
 typedef struct {
     const learning_system *system;

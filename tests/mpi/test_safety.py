@@ -99,6 +99,33 @@ def test_folders_in_the_way(bench):
             assert content(out) == before and os.path.isdir(os.path.join(path, "mine")), f"{name}: a refused run changed the folder"
 
 
+def test_files_in_the_way(bench):
+    """A file is no folder for results: every command and tool that takes one says so before any work."""
+    config, file, link, other, place = bench.config("safe.yaml", TEXT), bench.path("way_file"), bench.path("way_link"), bench.path("way_other"), bench.path("way_place")
+    open(file, "w").write("precious")
+    os.symlink("nowhere", link)
+    os.makedirs(other)
+    os.makedirs(place)
+    open(os.path.join(other, "run.json"), "w").write("precious")
+    study = bench.config("way.yaml", f"parameters: {config}\nset: {{learning.loops: 2}}\ncollect: {{correlation: last}}\n")
+    tools, script, environment = os.path.join(JOBS, "..", "tools"), bench.path("way.sbatch"), dict(ENVIRONMENT, ENGRAM=bench.engram)
+    for number, (out, why) in enumerate(((file, "is a file"), (file + "/", "is a file"), (file + "/deeper/x", f"cannot be made: {file} is a file"), (link, "is a link that leads to no folder"))):
+        for words in (["train", config, "-o", out], ["train", config, "--resume", out], ["plan", config, "--sbatch", script, "-o", out]):
+            expect(bench, words, 2, f"output directory {out}", why, ranks=2 if words[0] == "train" and number == 0 else 1)
+        for words in (["train", config], ["check", config], ["plan", config, "--sbatch", script]):
+            expect(bench, [*words, "-P", f"output.directory={out}"], 2, f"-P output.directory={out}: '{out}'", why)
+        for words in ([os.path.join(tools, "sweep"), "plan", study, "-o", out], [os.path.join(tools, "sweep"), "run", study, "-o", out], [os.path.join(tools, "sweep"), "submit", study, "--dry-run", "-o", out],
+                      [os.path.join(tools, "scaling"), "plan", config, "-o", out, "--ranks", "1"], [os.path.join(tools, "images"), "digits", out], [os.path.join(JOBS, "sinusoids", "run")]):
+            done = subprocess.run(words, cwd=place, env=dict(environment, ENGRAM_RESULTS=out), capture_output=True, text=True, timeout=240)
+            assert done.returncode == 2 and "Traceback" not in done.stderr and ("is no folder" if words[0].endswith("sinusoids/run") else why) in done.stderr, (words, done)
+    said = expect(bench, ["plan", config, "--sbatch", script, "-o", other], 2, "holds no run of engram, but the file run.json")
+    assert said == expect(bench, ["train", config, "-o", other], 2), said
+    assert not os.path.exists(script) and not os.listdir(place) and os.listdir(other) == ["run.json"] and open(file).read() == "precious" and not os.path.exists(bench.path("nowhere"))
+    out = bench.path("way_run")  # a job goes on with a run
+    bench.train(config, out)
+    expect(bench, ["plan", config, "--sbatch", script, "-o", out], 0)
+
+
 def test_results_spare_what_is_read(bench):
     """Neither a test nor a new run takes the place of the run's own files, or of what is read, whatever --overwrite says."""
     config, out, table, link = bench.config("safe.yaml", TEXT), bench.path("spared"), bench.path("table.json"), bench.path("spared_link")
@@ -312,4 +339,4 @@ echo "$job_code/$job_stopped"'''
         assert done.stdout.strip() == said, (launcher, code, why, done.stdout, done.stderr)
 
 
-run_tests([test_overwrite_removes_its_own, test_links_and_pipes, test_folders_in_the_way, test_results_spare_what_is_read, test_results_of_training_stay, test_names, test_semaphores_of_the_dead, test_vanished, test_stop_file, test_lock_that_fails, test_no_shared_memory, test_job_script, test_wrong_words_of_jobs, test_jobs_believe_run_json])
+run_tests([test_overwrite_removes_its_own, test_links_and_pipes, test_folders_in_the_way, test_files_in_the_way, test_results_spare_what_is_read, test_results_of_training_stay, test_names, test_semaphores_of_the_dead, test_vanished, test_stop_file, test_lock_that_fails, test_no_shared_memory, test_job_script, test_wrong_words_of_jobs, test_jobs_believe_run_json])
