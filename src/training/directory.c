@@ -121,11 +121,6 @@ char *results_owner(const char *path) {
     return owner;
 }
 
-bool results_tested(const char *directory) {
-    const results results = {.directory = (char *)(uintptr_t)directory};
-    return exists(&results, "test.json");
-}
-
 /** Not a folder of that name. @return errno, 0 for none */
 static int remove_file(const results *results, const char *name, const char *end) {
     char *path;
