@@ -76,10 +76,10 @@ def difference(study, run):
 
 
 def refuse_others(study, runs):
-    """Nothing is done in a folder of another configuration, nor where a file stands in its way."""
-    for folder in (study.results, *map(study.out, runs)):
-        if no_folder(folder):
-            fail(f"output directory {no_folder(folder)}; give another folder for the results (-o)")
+    """Nothing is done in a folder of another configuration, nor where a file stands in the way of all runs."""
+    why = no_folder(study.results)
+    if why:
+        fail(f"output directory {why}; give another folder for the results (-o)")
     for run in runs:
         found = difference(study, run)
         if found:
@@ -113,7 +113,7 @@ class Plan:
         loops = int(re.search(r"^training: (\d+) loops", done.stdout, re.M)[1])
         with open(table, newline="", encoding="utf-8") as file:
             row = next(row for row in csv.DictReader(file) if int(row["ranks"]) == ranks)
-        self.seconds, self.memory = loops * float(row["seconds"]), ranks * float(row["memory_mib"])
+        self.seconds, self.memory = loops * float(row["seconds"]), min(ranks * float(row["memory_mib"]), int(row["nodes"]) * float(row["node_memory_mib"]))
 
 
 def plan_cases(study, cases, ranks, engram):
