@@ -70,6 +70,14 @@ job_begin() {
   ranks=$2 member='' seed=()
   if job_in_batch; then job_begin_batch; else mpi_env "$ranks"; fi
   if ! command -v "$engram" >/dev/null; then echo "no program $engram: build it, or name another one (ENGRAM), for jobs of Slurm in jobs/site.sh" >&2; exit 2; fi
+  job_folder_free "$results"
+}
+
+# job_folder_free FOLDER: ends the job where a file stands in the way of that folder.
+job_folder_free() {
+  local way=$1
+  until [[ -e $way || -L $way || $way != */* ]]; do way=${way%/*}; done
+  if [[ (-e $way || -L $way) && ! -d $way ]]; then echo "$0: results go to $1 (ENGRAM_RESULTS), but $way is no folder; give another one" >&2; exit 2; fi
 }
 
 # job_site FOLDER: reads what is of the site: the file that ENGRAM_SITE names, else site.sh in the job's folder or beside it, else that of the jobs that came with the program. What starts from

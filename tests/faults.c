@@ -1,10 +1,12 @@
 /* To be preloaded (LD_PRELOAD): the FAULT_NTH-th call of FAULT_CALL on a file below FAULT_FOLDER, or with FAULT_LASTS every one from there on, fails with the
- * errno FAULT_ERRNO and does nothing. FAULT_RANK: on that rank of Open MPI only. Each fault adds a line to the file FAULT_LOG: the call and the name. */
+ * errno FAULT_ERRNO and does nothing; FAULT_KILLS: the process is killed there instead (SIGKILL). FAULT_RANK: on that rank of Open MPI only. Each fault adds a
+ * line to the file FAULT_LOG: the call and the name. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +51,7 @@ static int due(const char *name, const char *path) {
     if (put(out, line, (size_t)length) < 0) abort();
     shut(out);
     armed = saved;
+    if (getenv("FAULT_KILLS")) raise(SIGKILL);
     errno = with;
     return 1;
 }

@@ -1,4 +1,5 @@
 """How the tools start engram: which program, in which environment, on how many cores. Shared by tools/scaling and tools/sweep."""
+import argparse
 import functools
 import json
 import os
@@ -22,6 +23,25 @@ def program(named=None):
         if place and os.access(place, os.X_OK):
             return os.path.abspath(place)
     fail(f"there is no program {places[-1] if named else 'build/engram'}; --engram names it")
+
+
+def no_folder(path):
+    """Why no folder can be made under that name: what is a file there; '' if one can, or is there."""
+    way = os.path.abspath(path)
+    while not os.path.lexists(way):
+        way = os.path.dirname(way)
+    if os.path.isdir(way):
+        return ""
+    what = "is a file" if os.path.exists(way) else "is a link that leads to no folder"
+    return f"{path} {what}" if way == os.path.abspath(path) else f"{path} cannot be made: {way} {what}"
+
+
+def new_folder(text):
+    """Of argparse: an option that names a folder, to be made or there."""
+    why = no_folder(text)
+    if why:
+        raise argparse.ArgumentTypeError(why)
+    return text
 
 
 @functools.lru_cache

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 
-from launch import cores, environment, fail, read_json
+from launch import cores, environment, fail, no_folder, read_json
 
 STOPPED = 75
 # A single rank without a daemon of Open MPI's beside it, which would take longer to start than small networks take to train. Two at a time need folders of their own.
@@ -76,7 +76,10 @@ def difference(study, run):
 
 
 def refuse_others(study, runs):
-    """Nothing is done in a folder of another configuration."""
+    """Nothing is done in a folder of another configuration, nor where a file stands in the way of all runs."""
+    why = no_folder(study.results)
+    if why:
+        fail(f"output directory {why}; give another folder for the results (-o)")
     for run in runs:
         found = difference(study, run)
         if found:
@@ -110,7 +113,7 @@ class Plan:
         self.loops = int(re.search(r"^training: (\d+) loops", done.stdout, re.M)[1])
         with open(table, newline="", encoding="utf-8") as file:
             row = next(row for row in csv.DictReader(file) if int(row["ranks"]) == ranks)
-        self.seconds, self.memory = self.loops * float(row["seconds"]), ranks * float(row["memory_mib"])
+        self.seconds, self.memory = self.loops * float(row["seconds"]), min(ranks * float(row["memory_mib"]), int(row["nodes"]) * float(row["node_memory_mib"]))
 
 
 def plan_cases(study, cases, ranks, engram):

@@ -105,6 +105,10 @@ void h5_link(h5_file *file, const char *target, const char *link);
 /** Let h5_commit() append checksums of the whole file (io/seal.h), so that a reader notices any damage. Not collective: same on all ranks. */
 void h5_seal(h5_file *file);
 
+/** Let h5_commit() remove @p beside, if it is there, right before the file takes its name: what tells of an older file of that name must not stand beside this
+ *  one, nor go where this one fails. Not collective: same on all ranks. */
+void h5_replaces(h5_file *file, const char *beside);
+
 /** Close, sync, rename. Collective. Frees the handle.
  *  @return STATUS_FAILURE on every rank (message remembered on one, not yet printed; NAME.part removed, an older NAME untouched) if anything failed since
  *  h5_create() */

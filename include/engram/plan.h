@@ -48,6 +48,16 @@ typedef struct {
     double writing;                     /**< beside the categories, while results and checkpoints are written */
 } plan_bytes;
 
+/** Bytes of one rank, without what the run holds for itself. */
+typedef struct {
+    double neurons;
+    double category[MEMORY_CATEGORIES]; /**< at the end of a run */
+    double building;                    /**< the most at any time until the first loop begins */
+} plan_rank_bytes;
+
+/** Is told of a rank. */
+typedef void (*plan_visit)(void *self, const plan_rank_bytes *rank);
+
 enum { PLAN_FILES_MAX = 16 };
 typedef struct {
     const char *name; /**< "edges": without its extension; borrowed */
@@ -88,6 +98,8 @@ typedef struct plan_hooks {
     status (*check)(const void *sizes, int64_t ranks);
     /** @param rate Hz of the neurons @param[out] bytes all 0 before */
     void (*memory)(const void *sizes, int64_t ranks, double rate, plan_bytes *bytes);
+    /** Tell of every rank, in their order. @return false, and nothing told, where all have as much as the fullest. NULL: so they have on any number */
+    bool (*each)(const void *sizes, int64_t ranks, double rate, plan_visit visit, void *self);
     /** @param[out] files none before */
     void (*output)(const void *sizes, double rate, plan_files *files);
     /** @param[out] seconds all 0 before */

@@ -1,5 +1,6 @@
 #include "engram/h5.h"
 
+#include <errno.h>
 #include <hdf5.h>
 #include <limits.h>
 #include <stdio.h>
@@ -32,6 +33,7 @@ struct h5_file {
     hid_t id;                /**< open file, or negative */
     int descriptor;          /**< of NAME.part on rank 0, where it was made by us; else negative */
     bool sealed;             /**< h5_seal() */
+    char *beside;            /**< h5_replaces(), owned; NULL: nothing */
     h5_stream stream;        /**< between h5_stream_begin() and h5_stream_end() */
     bool sick;               /**< it was an HDF5 call that failed: the same on all ranks */
     bool failed;             /**< something failed somewhere: the same on all ranks, then nothing more is written */
@@ -469,6 +471,11 @@ void h5_seal(h5_file *file) {
     file->sealed = true;
 }
 
+void h5_replaces(h5_file *file, const char *beside) {
+    free(file->beside);
+    file->beside = joined(beside, "");
+}
+
 /** On rank 0: is NAME.part whole? Some MPI libraries lose the error of a write to a full disk, but then the file is shorter than it says. */
 static int64_t reopen(const h5_file *file) {
     hid_t id = H5Fopen(file->part, H5F_ACC_RDONLY, H5P_DEFAULT);
@@ -497,6 +504,7 @@ status h5_commit(h5_file *file) {
         agree(file, error == 0);
     }
     if (!file->failed) worked_on_root(file, root ? part_file_sync(file->part) : 0, "cannot sync", file->part);
+    if (!file->failed && file->beside) worked_on_root(file, root && unlink(file->beside) && errno != ENOENT ? errno : 0, "cannot remove", file->beside);
     if (!file->failed) worked_on_root(file, root && rename(file->part, file->path) ? errno : 0, "cannot rename", file->part);
     if (!file->failed && file->descriptor >= 0) { /* the file has its name: nothing that fails from here on may touch it */
         close(file->descriptor);
@@ -512,6 +520,7 @@ status h5_commit(h5_file *file) {
     status result = file->failed ? STATUS_FAILURE : STATUS_OK;
     free(file->path);
     free(file->part);
+    free(file->beside);
     free(file);
     memory_trim(); /* HDF5 and MPI-IO used many small pieces */
     return result;

@@ -45,7 +45,7 @@ static void write_head(const context *context, FILE *out, const plan *plan, cons
     fprintf(out, ": %.0f MiB a rank at the peak, %.3g s a loop, %.0f s in all.\n", peak / (1 << 20), time.loop, time.run);
     fprintf(out, "#SBATCH --job-name=engram\n#SBATCH --nodes=%lld\n#SBATCH --ntasks=%lld\n", (long long)plan->nodes, (long long)ranks);
     fprintf(out, "#SBATCH --ntasks-per-node=%lld\n#SBATCH --cpus-per-task=1\n", (long long)here);
-    fprintf(out, "#SBATCH --mem=%.0fM\n#SBATCH --time=", ceil(1.1 * peak * (double)here / (1 << 20)));
+    fprintf(out, "#SBATCH --mem=%.0fM\n#SBATCH --time=", ceil(1.1 * plan_memory_of_nodes(plan, ranks).node.peak / (1 << 20)));
     write_time(out, limit);
     fputs("\n#SBATCH --signal=B:USR1@120\n#SBATCH --requeue\n#SBATCH --open-mode=append\n#SBATCH --output=%x-%j.log\n", out);
     if (site) site_write_options(context, out, site);

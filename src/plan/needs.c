@@ -60,6 +60,48 @@ plan_memory plan_memory_of(const plan *plan, int64_t ranks) {
     return memory;
 }
 
+static void add_memory(plan_memory *sum, const plan_memory *more, double times) {
+    for (int c = 0; c < MEMORY_CATEGORIES; c++) sum->category[c] += times * more->category[c];
+    sum->sum += times * more->sum, sum->peak += times * more->peak;
+}
+
+/** Ranks that are told of, one by one. */
+typedef struct {
+    const plan *plan;
+    plan_memory_together *together;
+    plan_memory node; /* that is being told of */
+    double writing;
+    int64_t told;
+} memory_visit;
+
+static void visit_rank(void *raw, const plan_rank_bytes *rank) {
+    memory_visit *visit = raw;
+    const double libraries = visit->plan->machine.about.libraries * MIB;
+    plan_memory memory = {0}, *most = &visit->together->node;
+    memcpy(memory.category, rank->category, sizeof memory.category);
+    memory.category[MEMORY_LIBRARIES] += libraries;
+    memory.category[MEMORY_OUTPUT] += recorders(visit->plan, rank->neurons);
+    for (int c = 0; c < MEMORY_CATEGORIES; c++) memory.sum += memory.category[c];
+    memory.peak = fmax(rank->building + libraries, memory.sum + visit->writing);
+    if (visit->told++ % visit->plan->ranks.per_node == 0) visit->node = (plan_memory){0};
+    add_memory(&visit->node, &memory, 1);
+    add_memory(&visit->together->all, &memory, 1);
+    if (visit->node.peak > most->peak) *most = visit->node;
+}
+
+plan_memory_together plan_memory_of_nodes(const plan *plan, int64_t ranks) {
+    plan_memory_together together = {.ranks = ranks < plan->ranks.per_node ? ranks : plan->ranks.per_node};
+    plan_bytes bytes = {0};
+    if (plan->system->memory) plan->system->memory(plan->sizes, ranks, plan->rate, &bytes);
+    memory_visit visit = {.plan = plan, .together = &together, .writing = bytes.writing};
+    together.alike = !(plan->system->each && plan->system->each(plan->sizes, ranks, plan->rate, visit_rank, &visit));
+    if (!together.alike) return together;
+    const plan_memory fullest = plan_memory_of(plan, ranks);
+    add_memory(&together.node, &fullest, (double)together.ranks);
+    add_memory(&together.all, &fullest, (double)ranks);
+    return together;
+}
+
 /* ---- the disk ---- */
 
 void plan_add_file(plan_files *files, const char *name, double bytes) {

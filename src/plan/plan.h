@@ -27,6 +27,16 @@ typedef struct {
 
 plan_memory plan_memory_of(const plan *plan, int64_t ranks);
 
+/** Bytes of several ranks, of peaks as if all had theirs at once. */
+typedef struct {
+    int64_t ranks;
+    plan_memory node; /**< of the node that has most, with as many ranks as the plan gives one */
+    plan_memory all;
+    bool alike;       /**< every rank counts as the fullest */
+} plan_memory_together;
+
+plan_memory_together plan_memory_of_nodes(const plan *plan, int64_t ranks);
+
 /** What is written, in the order in which it is told: spikes, traces, what the system writes. */
 typedef struct {
     plan_files files;

@@ -31,18 +31,19 @@ static const char *show_bytes(double bytes, char text[ROOM_BYTES]) {
     return text;
 }
 
-/** Ranks of a node that has most of them. */
-static int64_t ranks_of_node(const plan *plan) {
-    return plan->ranks.count < plan->ranks.per_node ? plan->ranks.count : plan->ranks.per_node;
+/** Do so many ranks? */
+static bool fits_ranks(const plan *plan, int64_t ranks) {
+    return plan_memory_of_nodes(plan, ranks).node.peak <= (1 - RESERVE) * plan->memory_per_node;
 }
 
 static bool fits(const plan *plan, int64_t nodes) {
-    return plan_memory_of(plan, nodes * plan->ranks.per_node).peak * (double)plan->ranks.per_node <= (1 - RESERVE) * plan->memory_per_node;
+    return fits_ranks(plan, nodes * plan->ranks.per_node);
 }
 
 /** @return 0: however many, every rank of a node needs more than its share */
 static int64_t smallest_nodes(const plan *plan) {
-    int64_t low = 0, high = 1, most = (1 << 20) / plan->ranks.per_node + 1;
+    const int64_t useful = plan->facts.neurons < 1 << 20 ? plan->facts.neurons : 1 << 20; /* ranks without neurons hold as much of the network */
+    int64_t low = 0, high = 1, most = useful / plan->ranks.per_node + 1;
     while (high < most && !fits(plan, high)) low = high, high *= 2;
     if (!fits(plan, high)) return 0;
     while (high - low > 1) {
@@ -66,11 +67,11 @@ static void print_facts(const context *context, const plan *plan) {
                  "measure first: mpirun -n RANKS_OF_A_NODE engram calibrate -o machine.yaml --quick", machine_builtin_vector_bits, version_vector_bits());
 }
 
-static void print_memory_row(const context *context, const char *whose, const plan_memory *bytes, double times) {
+static void print_memory_row(const context *context, const char *whose, const plan_memory *bytes) {
     char line[LINE_BYTES];
     int at = snprintf(line, sizeof line, "%-24s", whose);
-    for (int c = 0; c < MEMORY_CATEGORIES; c++) at += snprintf(line + at, sizeof line - (size_t)at, " %9.1f", bytes->category[c] * times / MIB);
-    snprintf(line + at, sizeof line - (size_t)at, " %10.1f %10.1f", bytes->sum * times / MIB, bytes->peak * times / MIB);
+    for (int c = 0; c < MEMORY_CATEGORIES; c++) at += snprintf(line + at, sizeof line - (size_t)at, " %9.1f", bytes->category[c] / MIB);
+    snprintf(line + at, sizeof line - (size_t)at, " %10.1f %10.1f", bytes->sum / MIB, bytes->peak / MIB);
     log_line(context, "%s", line);
 }
 
@@ -81,20 +82,24 @@ static void print_memory(const context *context, const plan *plan) {
     snprintf(line + at, sizeof line - (size_t)at, " %10s %10s", memory_figure_name(MEMORY_SUM), memory_figure_name(MEMORY_PEAK));
     log_line(context, "\n%s", line);
     plan_memory bytes = plan_memory_of(plan, plan->ranks.count);
-    int64_t here = ranks_of_node(plan);
-    print_memory_row(context, "  largest of a rank", &bytes, 1);
-    snprintf(whose, sizeof whose, "  a node, %lld such rank%s", (long long)here, here > 1 ? "s" : "");
-    print_memory_row(context, whose, &bytes, (double)here);
+    const plan_memory_together together = plan_memory_of_nodes(plan, plan->ranks.count);
+    const char *such = together.alike ? "such " : "";
+    print_memory_row(context, "  largest of a rank", &bytes);
+    snprintf(whose, sizeof whose, "  a node, %lld %srank%s", (long long)together.ranks, such, together.ranks > 1 ? "s" : "");
+    print_memory_row(context, whose, &together.node);
     if (plan->nodes > 1) {
-        snprintf(whose, sizeof whose, "  %lld such ranks", (long long)plan->ranks.count);
-        print_memory_row(context, whose, &bytes, (double)plan->ranks.count);
+        snprintf(whose, sizeof whose, "  %s%lld %sranks", together.alike ? "" : "all ", (long long)plan->ranks.count, such);
+        print_memory_row(context, whose, &together.all);
     }
+    if (!together.alike)
+        log_line(context, "ranks have different blocks: a node is the fullest one%s, not as many times the largest rank",
+                 plan->nodes > 1 ? ", of consecutive ranks" : "");
 }
 
 static void print_nodes(const context *context, const plan *plan) {
     char need[ROOM_BYTES], have[ROOM_BYTES];
     int64_t smallest = smallest_nodes(plan), per_node = plan->ranks.per_node;
-    double peak = plan_memory_of(plan, plan->ranks.count).peak * (double)ranks_of_node(plan);
+    double peak = plan_memory_of_nodes(plan, plan->ranks.count).node.peak;
     const char *verdict = peak <= (1 - RESERVE) * plan->memory_per_node ? "fits" : peak <= plan->memory_per_node ? "fits barely" : "DOES NOT FIT";
     show_bytes(peak, need);
     show_bytes(plan->memory_per_node, have);
@@ -160,9 +165,8 @@ static double longest_loop(const plan *plan, int64_t ranks, const plan_time *tim
 
 /** @param remark behind the line */
 static void print_ranks_row(const context *context, const plan *plan, int64_t ranks, const plan_time *time, const char *remark) {
-    int64_t here = ranks < plan->ranks.per_node ? ranks : plan->ranks.per_node;
     double peak = plan_memory_of(plan, ranks).peak;
-    const char *fit = peak * (double)here <= (1 - RESERVE) * plan->memory_per_node ? "yes" : "no";
+    const char *fit = fits_ranks(plan, ranks) ? "yes" : "no";
     const plan_seconds *s = &time->of;
     char most[ROOM_BYTES] = "-";
     if (!plan_is_measured(&plan->machine, ranks_like(plan, ranks))) snprintf(most, sizeof most, "%.4g", longest_loop(plan, ranks, time));
@@ -194,8 +198,8 @@ static void write_ranks(FILE *out, const plan *plan, int64_t ranks) {
     plan_time time = plan_time_of(plan, ranks);
     const plan_seconds *s = &time.of;
     fprintf(out, "%lld,%lld,%g,%.1f,", (long long)ranks, (long long)nodes_of(plan, ranks), plan->rate, plan_memory_of(plan, ranks).peak / MIB);
-    fprintf(out, "%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g\n", time.loop, s->update, s->deliver, s->learn, s->record, s->transfer, s->waiting,
-            longest_loop(plan, ranks, &time));
+    fprintf(out, "%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.1f\n", time.loop, s->update, s->deliver, s->learn, s->record, s->transfer, s->waiting,
+            longest_loop(plan, ranks, &time), plan_memory_of_nodes(plan, ranks).node.peak / MIB);
 }
 
 /** The planned number of ranks and those of print_ranks(), ascending, a line each. @return not agreed */
@@ -203,7 +207,7 @@ static status write_csv(const context *context, const plan_options *options, con
     status result;
     FILE *out = plan_file_open(options->csv, 0666, &result);
     if (!out) return result;
-    fprintf(out, "ranks,nodes,rate_hz,memory_mib,seconds,update,deliver,learn,record,exchange,waiting,up_to\n");
+    fprintf(out, "ranks,nodes,rate_hz,memory_mib,seconds,update,deliver,learn,record,exchange,waiting,up_to,node_memory_mib\n");
     int64_t last = 0, planned = plan->ranks.count;
     for (int k = 0; k < COUNTS && last < plan->facts.neurons; last = counts[k++]) {
         if (last < planned && planned < counts[k]) write_ranks(out, plan, planned);
@@ -288,7 +292,7 @@ static status open_sizes(const context *alone, const plan_options *options, plan
     if (!system->plan) return status_agree(alone, status_fail(STATUS_INPUT, "the system %s cannot be planned", system->name));
     status result = run_prepare(alone, plan->config, system);
     if (result == STATUS_OK) result = check_inputs_spared(alone, options, plan->config);
-    if (result == STATUS_OK && options->sbatch) result = status_agree(alone, results_check_directory(plan->config, options->directory));
+    if (result == STATUS_OK && options->sbatch) result = status_agree(alone, results_check_planned(plan->config, options->directory));
     if (result != STATUS_OK) return result;
     plan->system = system->plan;
     result = status_agree(alone, plan->system->open(alone, plan->config, &plan->sizes));

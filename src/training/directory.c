@@ -121,11 +121,6 @@ char *results_owner(const char *path) {
     return owner;
 }
 
-bool results_tested(const char *directory) {
-    const results results = {.directory = (char *)(uintptr_t)directory};
-    return exists(&results, "test.json");
-}
-
 /** Not a folder of that name. @return errno, 0 for none */
 static int remove_file(const results *results, const char *name, const char *end) {
     char *path;
@@ -280,20 +275,57 @@ status results_check(const context *context, const char *directory, bool overwri
     return code;
 }
 
+/** What stands where the path has a folder, so that none can be made there. @return its name, owned by the caller (free); NULL: nothing */
+static char *in_the_way(const char *directory) {
+    struct stat found;
+    for (const char *end = directory + strspn(directory, "/"); *end; end += strspn(end, "/")) {
+        end += strcspn(end, "/");
+        char *part = strndup(directory, (size_t)(end - directory));
+        if (!part) context_abort("memory: no room for a path");
+        const bool there = lstat(part, &found) == 0;
+        if (there && !(stat(part, &found) == 0 && S_ISDIR(found.st_mode))) return part;
+        free(part);
+        if (!there) return NULL;
+    }
+    return NULL;
+}
+
+/** Why it can be no folder. @param[out] text [PATH_MAX + 80] @return whether it cannot */
+static bool say_in_the_way(const char *directory, char *text) {
+    char *way = in_the_way(directory);
+    struct stat found;
+    if (!way) return false;
+    const char *what = stat(way, &found) == 0 ? "is a file" : "is a link that leads to no folder";
+    const bool whole = !directory[strlen(way) + strspn(directory + strlen(way), "/")];
+    snprintf(text, PATH_MAX + 80, "%s%s%s%s", whole ? "" : "cannot be made: ", whole ? "" : way, whole ? "" : " ", what);
+    free(way);
+    return true;
+}
+
 status results_check_directory(const config *config, const char *given) {
     static const char longest[] = "/checkpoint/spikes-0000000000-0000000000.h5.part";
     struct config *own = (struct config *)(uintptr_t)config;
     const char *name = given ? given : ((const output_settings *)config_common(own, "output"))->directory, *why = file_unexpanded(name);
     const size_t bytes = strlen(name), most = PATH_MAX - sizeof longest;
     const char *more = bytes > 200 ? "..." : "";
-    char much[160];
+    char much[160], way[PATH_MAX + 80];
     if (!why && bytes > most) {
         snprintf(much, sizeof much, "is too long: it has %zu bytes, of which what is written there leaves it %zu; give a shorter name", bytes, most);
         why = much;
     }
+    if (!why && say_in_the_way(name, way)) why = way;
     if (!why) return STATUS_OK;
     if (given) return status_fail(STATUS_INPUT, "output directory %.200s%s: %s", name, more, why);
     return config_complain(own, "output", "directory", "'%.200s%s' %s", name, more, why);
+}
+
+status results_check_planned(const config *config, const char *given) {
+    const run_options options = {.directory = given};
+    results results = {.directory = without_slashes(results_directory(config, &options)), .metrics = -1};
+    status result = results_check_directory(config, given);
+    if (result == STATUS_OK && file_exists(results.directory)) result = check_free(&results, true);
+    results_close(&results);
+    return result;
 }
 
 status results_open(const context *context, char *directory, const results_begin *with, results *results) {

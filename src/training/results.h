@@ -45,11 +45,11 @@ bool results_own(const char *directory, const char *path);
  *  @return its directory, owned by the caller (free); NULL: there is none */
 char *results_owner(const char *path);
 
-/** Are test.h5 and test.json there those of engram test? The training writes the first alone. On one rank. */
-bool results_tested(const char *directory);
-
 /** Can a folder of that name hold a run? @param given -o; NULL: output.directory counts @return STATUS_INPUT with a message; not agreed */
 status results_check_directory(const config *config, const char *given);
+
+/** The same, of a folder in which a job is to begin a run or to go on with one, and what is in it now. On one rank, not agreed. */
+status results_check_planned(const config *config, const char *given);
 
 /** With what a run begins, or goes on. */
 typedef struct {

@@ -68,8 +68,11 @@ static char *joined(const char *directory, const char *name) {
     return path;
 }
 
-/** Not what a training wrote, this one or another: a test would take the weights that it is of. test.h5 may be either's. */
-static status check_not_trained(const char *path) {
+/** Not what a training wrote, this one or another: a test would take the weights that it is of. test.h5 may be either's, and says whose it is;
+ *  of one that does not, by a program of before, a test.json does. */
+static status check_not_trained(const char *path, test_origin there) {
+    static const char stays[] = "and stays; give -o another file, or move it away first";
+    if (there == TEST_TRAINED) return status_fail(STATUS_INPUT, "%s: is what the training wrote (test.trials), %s", path, stays);
     char *owner = results_owner(path);
     if (!owner) return STATUS_OK;
     char *h5 = joined(owner, "test.h5"), *json = joined(owner, "test.json");
@@ -77,9 +80,8 @@ static status check_not_trained(const char *path) {
     status result = STATUS_OK;
     if (!may_test)
         result = status_fail(STATUS_INPUT, "-o %s: has the name or the place of a file of the training in %s; give another name", path, owner);
-    else if (is_h5 && file_exists(path) && !results_tested(owner))
-        result = status_fail(STATUS_INPUT, "%s: is what the training wrote (test.trials; no test.json of engram test is beside it), and stays; "
-                                           "give -o another file, or move it away first", path);
+    else if (is_h5 && there == TEST_UNKNOWN && !file_exists(json))
+        result = status_fail(STATUS_INPUT, "%s: is what the training wrote (test.trials; no test.json of engram test is beside it), %s", path, stays);
     free(owner);
     free(h5);
     free(json);
@@ -101,7 +103,11 @@ static status choose_files(test_job *job) {
         return status_fail(STATUS_INPUT, "-o %s: the results are an HDF5 file; its name must end in .h5", job->path);
     if (asprintf(&job->json, "%.*s.json", (int)(length - 3), job->path) < 0) context_abort("memory: no room for a path");
     if (job->world->rank != 0) return STATUS_OK;
-    status result = status_worse(check_not_trained(job->path), check_not_trained(job->json));
+    const test_origin there = testing_look(job->path, job->json);
+    status result = status_worse(check_not_trained(job->path, there), check_not_trained(job->json, TEST_NONE));
+    if (result == STATUS_OK && there == TEST_CUT && !options->overwrite)
+        return status_fail(STATUS_INPUT, "%s: is of an engram test that ended before it wrote %s; give --overwrite to test anew, or -o another file",
+                           job->path, job->json);
     if (result == STATUS_OK) result = status_worse(check_absent(job->path, options->overwrite), check_absent(job->json, options->overwrite));
     char *folder = strdup(job->path), *slash = strrchr(folder, '/');
     if (slash) slash[slash == folder] = '\0';
@@ -342,7 +348,7 @@ static status write_results(const test_job *job) {
     status written = STATUS_OK;
     if (job->results && job->groups.mine.group == 0) {
         char *configuration = config_as_used(job->config);
-        written = testing_write(job->results, job->path, configuration, job->loop);
+        written = testing_write(job->results, &(test_file){job->path, job->json, configuration, job->loop, .trained = false});
         free(configuration);
         if (written == STATUS_OK && job->world->rank == 0) written = write_summary(job);
     }

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../io/h5_foreign.h"
 #include "engram/clock.h"
+#include "engram/files.h"
 #include "engram/memory.h"
 #include "task_names.h"
 #include "trial_spikes.h"
@@ -156,10 +158,28 @@ const figure_list *testing_figures(const testing *testing, int task) {
     return &testing->figures[task];
 }
 
-status testing_write(const testing *testing, const char *path, const char *configuration, int64_t loop) {
+/** Of the root: 1 if engram test wrote the file, 0 if the training did. */
+#define BY_TEST "engram_test"
+
+test_origin testing_look(const char *path, const char *json) {
+    int64_t value[2] = {0, 0};
+    int count = 0;
+    foreign_file file;
+    if (!file_exists(path)) return TEST_NONE;
+    if (foreign_open(path, &file) != STATUS_OK || foreign_integers(&file, BY_TEST, value, &count) != STATUS_OK) count = 0;
+    foreign_close(&file);
+    status_forget();
+    if (count != 1) return TEST_UNKNOWN;
+    return value[0] == 0 ? TEST_TRAINED : file_exists(json) ? TEST_WHOLE : TEST_CUT;
+}
+
+status testing_write(const testing *testing, const test_file *to) {
     const run_subject *subject = &testing->subject;
-    h5_file *file = h5_create(subject->context, path, configuration);
+    const int64_t loop = to->loop;
+    h5_file *file = h5_create(subject->context, to->path, to->configuration);
     char name[64];
+    h5_replaces(file, to->json);
+    h5_attribute(file, "/", BY_TEST, H5_INT64, 0, &(int64_t){!to->trained});
     h5_group(file, "test");
     h5_attribute(file, "test", "loop", H5_INT64, 0, &loop);
     h5_attribute(file, "test", "trials", H5_INT64, 0, &testing->trials);

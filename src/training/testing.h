@@ -31,8 +31,22 @@ int testing_trials_each(const testing *testing);
 /** Of a task, in the first group: the first is the rate, the second the score. Borrowed. */
 const figure_list *testing_figures(const testing *testing, int task);
 
-/** test.h5. Collective over the first group. @param loop that the weights are of @return h5_commit()'s */
-status testing_write(const testing *testing, const char *path, const char *configuration, int64_t loop);
+/** Where results go, and what they are of. */
+typedef struct {
+    const char *path, *json; /* json: of the results that stand there, which goes when these take their place; borrowed */
+    const char *configuration;
+    int64_t loop;            /* that the weights are of */
+    bool trained;            /* by the training, not by engram test */
+} test_file;
+
+/** test.h5. Collective over the first group. @return h5_commit()'s */
+status testing_write(const testing *testing, const test_file *to);
+
+/** Whose results are there? TEST_CUT: of an engram test that ended before it wrote its summary. TEST_UNKNOWN: of a program that did not say, or no results. */
+typedef enum { TEST_NONE, TEST_TRAINED, TEST_WHOLE, TEST_CUT, TEST_UNKNOWN } test_origin;
+
+/** On one rank; leaves no message. @param json of the results in @p path, there or not */
+test_origin testing_look(const char *path, const char *json);
 
 /** Mean over tasks in which the figure of that name is defined; NAN where it is in none. */
 double testing_mean_figure(const testing *testing, const char *name);

@@ -1,11 +1,9 @@
 #include "engram/training.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "checkpoint.h"
 #include "engram/clock.h"
@@ -362,23 +360,16 @@ static status write_results(training *training) {
     return status_agree(training->context, written);
 }
 
-/** What an earlier engram test left goes with the test.h5 that is replaced: test.json says whose that is. On rank 0. @return not agreed */
-static status forget_test(const training *training) {
-    char *path = results_path(&training->results, "test.json");
-    bool there = file_exists(path);
-    int error = there && unlink(path) != 0 ? errno : 0;
-    if (there && !error) log_line(training->context, "%s of an earlier engram test is removed, with test.h5, which this training writes", path);
-    status result = error ? status_fail(STATUS_FAILURE, "%s: cannot be removed: %s", path, strerror(error)) : STATUS_OK;
-    free(path);
-    return result;
-}
-
+/** What an earlier engram test left goes with the test.h5 that is replaced. */
 static status write_tests(training *training) {
     if (!training->tests) return STATUS_OK;
-    status written = status_agree(training->context, training->context->rank == 0 ? forget_test(training) : STATUS_OK);
-    if (written != STATUS_OK) return written;
-    char *configuration = config_as_used(training->config), *path = results_path(&training->results, "test.h5");
-    written = status_agree(training->context, testing_write(training->tests, path, configuration, training->progress.loop));
+    char *configuration = config_as_used(training->config);
+    char *path = results_path(&training->results, "test.h5"), *json = results_path(&training->results, "test.json");
+    const bool there = training->context->rank == 0 && file_exists(json);
+    const test_file to = {path, json, configuration, training->progress.loop, .trained = true};
+    status written = status_agree(training->context, testing_write(training->tests, &to));
+    if (there && written == STATUS_OK) log_line(training->context, "%s of an earlier engram test is removed, with test.h5, which this training wrote", json);
+    free(json);
     free(path);
     free(configuration);
     return written;

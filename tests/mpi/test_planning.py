@@ -1,4 +1,5 @@
 """engram plan against what runs count: memory of every kind of network, plastic set, store, precision, target and output, on several numbers of ranks."""
+import csv
 import glob
 import json
 import os
@@ -196,6 +197,44 @@ def test_few_targets(bench):
         assert memory["targets"]["mean"] * ranks < 1.2 * targets, (ranks, memory["targets"], targets)
         assert memory["output"]["mean"] * ranks < 1.1 * (all_averages + averages), (ranks, memory["output"], all_averages, averages)
     assert not wrong, "\n" + "\n".join(wrong)
+
+
+def rows_of_memory(text):
+    """{'a node, 3 ranks': {category: MiB}} of what engram plan printed."""
+    lines = text.splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith("memory at end, MiB"))
+    names = lines[at].split()[4:]
+    words = [line.split() for line in lines[at + 1:lines.index("", at)] if line.startswith("  ")]
+    return {" ".join(row[:-len(names)]): dict(zip(names, map(float, row[-len(names):]))) for row in words}
+
+
+def test_memory_of_nodes(bench):
+    """Where blocks differ a node is planned as what its ranks hold, of consecutive ones, and so are its table and its job script; as many times the largest rank would be far too much."""
+    config, script, table = bench.config("empty.yaml", ""), bench.path("node.sbatch"), bench.path("node.csv")
+    parameters = {**COMMON, **CONFIGURATIONS["populations_trained"][1]}
+    counted, rate, _ = run(bench, config, parameters, "node", 3)
+    options = ["--rate", f"{rate:.4g}", "--sbatch", script, "--csv", table, "--overwrite", "-o", bench.path("node-job")]
+    _, text = plan(bench, config, parameters, 3, "--ranks-per-node", "3", *options)
+    rows = rows_of_memory(text)
+    node, largest = rows["a node, 3 ranks"], rows["largest of a rank"]
+    print(f"  held {node['held']} planned, {3 * counted['held']['mean']:.1f} counted, three times the largest {3 * largest['held']:.1f}; P {node['P']}, {3 * counted['P']['mean']:.1f}, {3 * largest['P']:.1f}", flush=True)
+    for figure in ("P", "static", "state", "held"):
+        assert abs(node[figure] / (3 * counted[figure]["mean"]) - 1) < 0.1, (figure, node, counted[figure])
+    assert node["P"] < 0.75 * 3 * largest["P"] and node["peak"] < 0.95 * 3 * largest["peak"] and "ranks have different blocks" in text, text
+    for per_node in (3, 2, 1):
+        _, text = plan(bench, config, parameters, 3, "--ranks-per-node", str(per_node), *options)
+        rows = rows_of_memory(text)
+        peak = rows[f"a node, {per_node} rank{'s' if per_node > 1 else ''}"]["peak"]
+        assert per_node == 3 or abs(rows["all 3 ranks"]["P"] - node["P"]) <= 0.1, rows
+        with open(script) as file:
+            assert abs(int(re.search(r"--mem=(\d+)M", file.read())[1]) - 1.1 * peak) <= 1.1, text
+        with open(table, newline="") as file:
+            row = next(row for row in csv.DictReader(file) if row["ranks"] == "3")
+        assert abs(float(row["node_memory_mib"]) - peak) < 0.11 and peak <= per_node * float(row["memory_mib"]) + 0.1, (row, peak)
+        need, unit = re.search(r"each: ([\d.]+) (MiB|GiB) of", text).groups()
+        assert abs(float(need) * {"MiB": 1, "GiB": 1024}[unit] / peak - 1) < 0.06, text
+    rows = rows_of_memory(plan(bench, config, {**COMMON, **BALANCED, "plastic.trained": "all"}, 3, "--ranks-per-node", "3")[1])  # all alike
+    assert abs(rows["a node, 3 such ranks"]["held"] - 3 * rows["largest of a rank"]["held"]) < 0.3, rows
 
 
 def test_memory_of_balanced(bench):
@@ -489,5 +528,5 @@ def test_wrong_input(bench):
     assert code == 2 and "cannot be written" in err, err
 
 
-run_tests([test_memory_of_every_kind, test_blocks, test_few_targets, test_memory_of_balanced, test_memory_of_codes, test_rate_of_balanced, test_time_of_the_builtin_machine, test_edges_of_a_file, test_decoder_of_a_file, test_recordings, test_time_to_build,
+run_tests([test_memory_of_every_kind, test_blocks, test_few_targets, test_memory_of_nodes, test_memory_of_balanced, test_memory_of_codes, test_rate_of_balanced, test_time_of_the_builtin_machine, test_edges_of_a_file, test_decoder_of_a_file, test_recordings, test_time_to_build,
            test_table_of_ranks, test_job_script, test_site_of_job_script, *([] if SLOW else [test_machine_files]), test_other_instructions, test_wrong_input])

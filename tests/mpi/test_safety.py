@@ -8,6 +8,7 @@ import time
 
 import crash
 import faults
+import h5py
 from engram_test import ENVIRONMENT, MPIRUN, metrics, run_tests
 
 JOBS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "jobs")
@@ -99,6 +100,33 @@ def test_folders_in_the_way(bench):
             assert content(out) == before and os.path.isdir(os.path.join(path, "mine")), f"{name}: a refused run changed the folder"
 
 
+def test_files_in_the_way(bench):
+    """A file is no folder for results: every command and tool that takes one says so before any work."""
+    config, file, link, other, place = bench.config("safe.yaml", TEXT), bench.path("way_file"), bench.path("way_link"), bench.path("way_other"), bench.path("way_place")
+    open(file, "w").write("precious")
+    os.symlink("nowhere", link)
+    os.makedirs(other)
+    os.makedirs(place)
+    open(os.path.join(other, "run.json"), "w").write("precious")
+    study = bench.config("way.yaml", f"parameters: {config}\nset: {{learning.loops: 2}}\ncollect: {{correlation: last}}\n")
+    tools, script, environment = os.path.join(JOBS, "..", "tools"), bench.path("way.sbatch"), dict(ENVIRONMENT, ENGRAM=bench.engram)
+    for number, (out, why) in enumerate(((file, "is a file"), (file + "/", "is a file"), (file + "/deeper/x", f"cannot be made: {file} is a file"), (link, "is a link that leads to no folder"))):
+        for words in (["train", config, "-o", out], ["train", config, "--resume", out], ["plan", config, "--sbatch", script, "-o", out]):
+            expect(bench, words, 2, f"output directory {out}", why, ranks=2 if words[0] == "train" and number == 0 else 1)
+        for words in (["train", config], ["check", config], ["plan", config, "--sbatch", script]):
+            expect(bench, [*words, "-P", f"output.directory={out}"], 2, f"-P output.directory={out}: '{out}'", why)
+        for words in ([os.path.join(tools, "sweep"), "plan", study, "-o", out], [os.path.join(tools, "sweep"), "run", study, "-o", out], [os.path.join(tools, "sweep"), "submit", study, "--dry-run", "-o", out],
+                      [os.path.join(tools, "scaling"), "plan", config, "-o", out, "--ranks", "1"], [os.path.join(tools, "images"), "digits", out], [os.path.join(JOBS, "sinusoids", "run")]):
+            done = subprocess.run(words, cwd=place, env=dict(environment, ENGRAM_RESULTS=out), capture_output=True, text=True, timeout=240)
+            assert done.returncode == 2 and "Traceback" not in done.stderr and ("is no folder" if words[0].endswith("sinusoids/run") else why) in done.stderr, (words, done)
+    said = expect(bench, ["plan", config, "--sbatch", script, "-o", other], 2, "holds no run of engram, but the file run.json")
+    assert said == expect(bench, ["train", config, "-o", other], 2), said
+    assert not os.path.exists(script) and not os.listdir(place) and os.listdir(other) == ["run.json"] and open(file).read() == "precious" and not os.path.exists(bench.path("nowhere"))
+    out = bench.path("way_run")  # a job goes on with a run
+    bench.train(config, out)
+    expect(bench, ["plan", config, "--sbatch", script, "-o", out], 0)
+
+
 def test_results_spare_what_is_read(bench):
     """Neither a test nor a new run takes the place of the run's own files, or of what is read, whatever --overwrite says."""
     config, out, table, link = bench.config("safe.yaml", TEXT), bench.path("spared"), bench.path("table.json"), bench.path("spared_link")
@@ -142,6 +170,81 @@ def test_results_of_training_stay(bench):
     said = expect(bench, ["train", "--resume", out, "-P", "learning.loops=3"], 0)  # a training that goes on tests again
     assert "test.json of an earlier engram test is removed" in said and not os.path.exists(os.path.join(out, "test.json")), said
     expect(bench, ["test", out, "--overwrite"], 2, "is what the training wrote")
+
+
+def summary_of(folder):
+    """(trials of test.h5, trials of test.json, whether engram test wrote test.h5), None for what is not there."""
+    h5, text = os.path.join(folder, "test.h5"), os.path.join(folder, "test.json")
+    trials = by_test = None
+    if os.path.exists(h5):
+        with h5py.File(h5) as file:
+            trials, by_test = int(file["test"].attrs["trials"]), bool(file.attrs.get("engram_test"))
+    return trials, json.load(open(text))["trials"] if os.path.exists(text) else None, by_test
+
+
+def test_killed_tests(bench):
+    """A test that is killed at any call on its files leaves nothing that passes for the training's, or for a whole test: the next one says so, and does it anew with --overwrite. So does a training that tests."""
+    shim, config, out, first = faults.build_shim(bench), bench.config("safe.yaml", TEXT), bench.path("cut"), bench.path("cut_first")
+    if not shim:
+        return print("  no cc: skipped")
+    seen = set()
+
+    def killed(call, nth, words):
+        """@return whether there was such a call"""
+        log = bench.path("killed.log")
+        if os.path.exists(log):
+            os.remove(log)
+        fault = dict(LD_PRELOAD=shim, FAULT_CALL=call, FAULT_NTH=str(nth), FAULT_ERRNO="5", FAULT_FOLDER="cut/test.", FAULT_LOG=log, FAULT_KILLS="1")
+        done = subprocess.run([bench.engram, *words], env=dict(bench.single(), **fault), capture_output=True, text=True, timeout=240)
+        assert (done.returncode == -9) == os.path.exists(log) and done.returncode in (0, -9), (words, call, nth, done)
+        return done.returncode == -9
+
+    def all_kills(start, words, calls):
+        for call in calls:
+            nth = 1
+            while True:
+                shutil.rmtree(out, ignore_errors=True)
+                shutil.copytree(start, out)
+                if not killed(call, nth, words):
+                    break
+                yield f"killed before {call} {nth}: {words[:1]}"
+                nth += 1
+
+    bench.train(config, first)
+    trained = content(first)
+    shutil.copytree(first, out)
+    expect(bench, ["test", out, "--trials", "1", "--quiet"], 0)
+    tested = bench.path("cut_tested")
+    shutil.copytree(out, tested)
+    assert summary_of(tested) == (1, 1, True)
+    for start, more in ((first, []), (tested, ["--overwrite"])):  # nothing is there; a test of one trial gives way to one of two
+        for what in all_kills(start, ["test", out, "--trials", "2", "--quiet", *more], ("rename", "unlink", "fsync", "open")):
+            state = summary_of(out)
+            seen.add((bool(more), *state))
+            assert state in ((None, None, None), (1, 1, True), (1, None, True), (2, None, True)), (what, state)
+            assert {name: bytes for name, bytes in content(out).items() if not name.startswith("test.")} == trained, what
+            if state != (None, None, None):
+                expect(bench, ["test", out, "--trials", "2"], 2, "is there already" if state[1] else "is of an engram test that ended before it wrote")
+            expect(bench, ["test", out, "--trials", "2", "--quiet", *(["--overwrite"] if state[0] else [])], 0)
+            assert summary_of(out) == (2, 2, True) and not [name for name in os.listdir(out) if name.endswith(".part")], what
+    assert {(False, 2, None, True), (True, 1, None, True), (True, 2, None, True)} <= seen, seen  # between the two files, each time
+    old = bench.config("safe_tests.yaml", crash.config_text(neurons=60, degree=8, loops=2, trials=1))
+    shutil.rmtree(out)
+    bench.train(old, "cut")
+    assert summary_of(out) == (1, None, False)
+    json.dump({"trials": 1}, open(os.path.join(out, "test.json"), "w"))  # whatever is beside it
+    for where in ("test.h5", "elsewhere.h5"):
+        shutil.copyfile(os.path.join(out, "test.h5"), os.path.join(out, "elsewhere.h5"))
+        expect(bench, ["test", out, "--overwrite", "-o", os.path.join(out, where)], 2, "is what the training wrote")
+    os.rename(os.path.join(out, "test.h5"), os.path.join(out, "trained.h5"))
+    expect(bench, ["test", out, "--trials", "2", "--quiet", "--overwrite"], 0)
+    shutil.rmtree(tested)
+    shutil.copytree(out, tested)
+    for what in all_kills(tested, ["train", "--resume", out, "-P", "learning.loops=3", "--quiet"], ("rename", "unlink")):  # a training that goes on tests again
+        state = summary_of(out)
+        assert state in ((2, 2, True), (2, None, True), (1, None, False)), (what, state)
+        expect(bench, ["train", "--resume", out, "-P", "learning.loops=3", "--quiet"], 0)
+        assert summary_of(out) == (1, None, False), what
 
 
 def test_names(bench):
@@ -312,4 +415,4 @@ echo "$job_code/$job_stopped"'''
         assert done.stdout.strip() == said, (launcher, code, why, done.stdout, done.stderr)
 
 
-run_tests([test_overwrite_removes_its_own, test_links_and_pipes, test_folders_in_the_way, test_results_spare_what_is_read, test_results_of_training_stay, test_names, test_semaphores_of_the_dead, test_vanished, test_stop_file, test_lock_that_fails, test_no_shared_memory, test_job_script, test_wrong_words_of_jobs, test_jobs_believe_run_json])
+run_tests([test_overwrite_removes_its_own, test_links_and_pipes, test_folders_in_the_way, test_files_in_the_way, test_results_spare_what_is_read, test_results_of_training_stay, test_killed_tests, test_names, test_semaphores_of_the_dead, test_vanished, test_stop_file, test_lock_that_fails, test_no_shared_memory, test_job_script, test_wrong_words_of_jobs, test_jobs_believe_run_json])

@@ -2,6 +2,7 @@
 import contextlib
 import copy
 import csv
+import glob
 import importlib.machinery
 import importlib.util
 import io
@@ -583,6 +584,34 @@ def test_some_tasks(bench):
         assert done.returncode == 2 and said in done.stderr and not os.path.exists(bench.path("no")), (words, done)
 
 
+def test_order_of_tasks(bench):
+    """The folder of some tasks does not depend on their order on the line, nor on one that is there twice; one that was made by the order then is gone on with, or named if there are two."""
+    orders = (["oscillator", "van_der_pol", "lorenz"], ["lorenz", "van_der_pol", "oscillator"], ["van_der_pol", "oscillator", "lorenz", "oscillator"])
+
+    def pages(*there):
+        """@return (the folder in which the page is, what was said) of each order"""
+        found, said = set(), ""
+        for order in orders:
+            results = bench.path("orders")
+            shutil.rmtree(results, ignore_errors=True)
+            for folder in there:
+                os.makedirs(os.path.join(results, "comparison", folder))
+            done = run_job(bench, "quick", "1", "--page", "--tasks", *order, ENGRAM_RESULTS=results)
+            assert done.returncode == 2 and "no rule has runs that are done" in done.stderr, done
+            made = glob.glob(os.path.join(results, "comparison", "*", "comparison.html"))
+            assert len(made) == 1, (order, made, done)
+            found.add(os.path.basename(os.path.dirname(made[0])))
+            said += done.stdout + done.stderr
+        return found, said
+    one, other, others = "quick_oscillator_van_der_pol_lorenz", "quick_lorenz_oscillator_van_der_pol", ("quick_lorenz_oscillator", "quick_lorenz", "quick_rates_lorenz_oscillator_van_der_pol", "full_lorenz_oscillator_van_der_pol")
+    found, said = pages(*others)
+    assert found == {one} and "another order" not in said, (found, said)
+    found, said = pages(other, *others)
+    assert found == {other} and said.count(f"goes on in {bench.path('orders', 'comparison', other)}, which has these tasks in another order") == len(orders), (found, said)
+    found, said = pages(one, other)
+    assert found == {one} and said.count(f"{other} has these tasks in another order, and stays as it is") == len(orders), (found, said)
+
+
 def studied(bench, folder, rule, task, *overrides):
     """Two seeds of a task of a rule, and shorter runs if it has such, with the first parameters of the lists."""
     rule = copy.copy(rule)
@@ -839,4 +868,4 @@ def test_bad_records(bench):
     assert "UTF-8" in refused(bench.path("bad.csv")) and "No such file" in refused(bench.path("missing.csv")) and "Is a directory" in refused(bench.path("."))
 
 
-run_tests([test_some_tasks, test_drives, test_teacher, test_tables, test_studies, test_confirm, test_confirm_recorded, test_each_try_failed, test_dropped, test_bad_records, test_reasons, test_part_of_page, test_records, test_job_goes_on])
+run_tests([test_some_tasks, test_order_of_tasks, test_drives, test_teacher, test_tables, test_studies, test_confirm, test_confirm_recorded, test_each_try_failed, test_dropped, test_bad_records, test_reasons, test_part_of_page, test_records, test_job_goes_on])

@@ -132,8 +132,7 @@ static void weighted_blocks(const share_costs *costs, const double *weight, int6
     for (; rank <= ranks; rank++) bounds[rank] = begin;
 }
 
-/** What a block has. @param[in,out] s stretch that is looked at first, not behind @p begin */
-static share_most measure(const share_costs *costs, int64_t begin, int64_t end, int *s) {
+share_most share_measure(const share_costs *costs, int64_t begin, int64_t end, int *s) {
     share_most block = {.neurons = end - begin};
     for (int64_t at = begin, next; at < end; at = next) {
         while (costs->stretch[*s].end <= at) ++*s;
@@ -150,7 +149,7 @@ share_most share_find_most(const share_costs *costs, int64_t ranks, const int64_
     share_most most = {0};
     int s = 0;
     for (int64_t rank = 0; rank < ranks; rank++) {
-        const share_most block = measure(costs, bounds[rank], bounds[rank + 1], &s);
+        const share_most block = share_measure(costs, bounds[rank], bounds[rank + 1], &s);
         if (block.neurons > most.neurons) most.neurons = block.neurons;
         most.inputs = fmax(most.inputs, block.inputs), most.learning = fmax(most.learning, block.learning), most.targets = fmax(most.targets, block.targets);
     }
@@ -161,7 +160,7 @@ void share_find_fullest(const share_costs *costs, int64_t ranks, const int64_t *
     int s = 0;
     *largest = *learning = (share_most){0};
     for (int64_t rank = 0; rank < ranks; rank++) {
-        const share_most block = measure(costs, bounds[rank], bounds[rank + 1], &s);
+        const share_most block = share_measure(costs, bounds[rank], bounds[rank + 1], &s);
         if (block.neurons > largest->neurons || (block.neurons == largest->neurons && block.learning > largest->learning)) *largest = block;
         if (block.learning > learning->learning || (block.learning == learning->learning && block.neurons > learning->neurons)) *learning = block;
     }

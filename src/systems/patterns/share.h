@@ -51,7 +51,7 @@ void share_clear(share_costs *costs);
 /** First gids of the blocks of @p ranks ranks, and the number of neurons behind them. Not collective. @param[out] bounds [ranks + 1] */
 void share_out(const share_costs *costs, int64_t ranks, int64_t *bounds);
 
-/** What the fullest of some blocks have. */
+/** What a block has, or the fullest of some blocks. */
 typedef struct {
     int64_t neurons;
     double inputs, learning, targets; /**< static inputs; neurons that learn; that have a target */
@@ -64,6 +64,9 @@ void share_find_fullest(const share_costs *costs, int64_t ranks, const int64_t *
 /** My block, and where those of others begin. Collective. @param targets open, and not yet paired
  *  @param[out] bounds owned, memory_free(): partitions point to it; NULL: blocks of equal size */
 partition share_part(const target_request *request, targets *targets, int64_t **bounds);
+
+/** What a block has. @param[in,out] stretch that is looked at first, not behind @p begin: 0, then as it was left for the block before */
+share_most share_measure(const share_costs *costs, int64_t begin, int64_t end, int *stretch);
 
 /** Say so, where blocks are of other sizes. Not collective. @param trained [N] 1 for neurons that learn */
 void share_tell(const context *context, const partition *part, const uint8_t *trained);

@@ -208,6 +208,26 @@ void patterns_memory(const void *sizes, int64_t ranks, double rate, plan_bytes *
     bytes->writing = bytes_to_write(network, ranks);
 }
 
+/** Who wants to know of each rank. */
+typedef struct {
+    const plan_network *network;
+    double rate;
+    plan_visit visit;
+    void *self;
+} rank_asked;
+
+static void tell_rank(void *raw, const plan_share *share) {
+    const rank_asked *asked = raw;
+    plan_rank_bytes bytes = {.neurons = (double)share->mine};
+    const double scratch = fill_categories(asked->network, share, asked->rate, bytes.category);
+    bytes.building = bytes_while_built(asked->network, share, bytes.category, scratch);
+    asked->visit(asked->self, &bytes);
+}
+
+bool patterns_memory_each(const void *sizes, int64_t ranks, double rate, plan_visit visit, void *self) {
+    return plan_share_each(sizes, ranks, tell_rank, &(rank_asked){sizes, rate, visit, self});
+}
+
 /* ---- the disk ---- */
 
 void patterns_output(const void *sizes, double rate, plan_files *files) {

@@ -53,6 +53,7 @@ const plan_hooks patterns_plan = {
     .facts = facts,
     .check = check,
     .memory = patterns_memory,
+    .each = patterns_memory_each,
     .output = patterns_output,
     .time = patterns_time,
     .costs = costs_sections,

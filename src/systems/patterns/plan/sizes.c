@@ -228,8 +228,14 @@ static plan_share share_of_block(const plan_network *network, int64_t ranks, con
         share.static_synapses *= block->inputs / share.static_inputs;
         share.static_inputs = block->inputs;
     }
-    if (network->plastic.takes_static && network->trained < network->neurons) { /* the rank with most static synapses is another */
-        double untrained = fmin((double)mine, (double)(network->neurons - network->trained));
+    return share;
+}
+
+/** Of the rank that has the fullest block, with the static synapses of the one that has most of them, if that is another. */
+static plan_share share_of_fullest(const plan_network *network, int64_t ranks, const share_most *block) {
+    plan_share share = share_of_block(network, ranks, block);
+    if (network->plastic.takes_static && network->trained < network->neurons) {
+        double untrained = fmin((double)share.mine, (double)(network->neurons - network->trained));
         share.static_synapses = network->network.inputs * untrained * (network->trained_first ? 1 : 0.5);
     }
     return share;
@@ -246,7 +252,7 @@ plan_share plan_share_of(const plan_network *network, int64_t ranks) {
     int64_t *bounds = blocks_of(network, ranks);
     const share_most most = share_find_most(&network->costs, ranks, bounds);
     memory_free(bounds);
-    return share_of_block(network, ranks, &most);
+    return share_of_fullest(network, ranks, &most);
 }
 
 void plan_shares_of_fullest(const plan_network *network, int64_t ranks, plan_share shares[2]) {
@@ -254,5 +260,18 @@ void plan_shares_of_fullest(const plan_network *network, int64_t ranks, plan_sha
     share_most fullest[2];
     share_find_fullest(&network->costs, ranks, bounds, &fullest[0], &fullest[1]);
     memory_free(bounds);
-    for (int k = 0; k < 2; k++) shares[k] = share_of_block(network, ranks, &fullest[k]);
+    for (int k = 0; k < 2; k++) shares[k] = share_of_fullest(network, ranks, &fullest[k]);
+}
+
+bool plan_share_each(const plan_network *network, int64_t ranks, void (*tell)(void *self, const plan_share *share), void *self) {
+    if (network->costs.count < 2) return false;
+    int64_t *bounds = blocks_of(network, ranks);
+    int stretch = 0;
+    for (int64_t rank = 0; rank < ranks; rank++) {
+        const share_most block = share_measure(&network->costs, bounds[rank], bounds[rank + 1], &stretch);
+        const plan_share share = share_of_block(network, ranks, &block);
+        tell(self, &share);
+    }
+    memory_free(bounds);
+    return true;
 }

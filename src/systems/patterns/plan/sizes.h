@@ -81,6 +81,8 @@ typedef struct {
 plan_share plan_share_of(const plan_network *network, int64_t ranks);
 /** What the rank with most neurons holds, and that with most that learn. */
 void plan_shares_of_fullest(const plan_network *network, int64_t ranks, plan_share shares[2]);
+/** What each rank holds, in their order; nothing where all have the same. @return whether they were told of */
+bool plan_share_each(const plan_network *network, int64_t ranks, void (*tell)(void *self, const plan_share *share), void *self);
 /** What an average rank holds. */
 plan_share plan_share_mean(const plan_network *network, int64_t ranks);
 
@@ -107,6 +109,7 @@ double plan_spiking(double rate, double ms);
 /** Hooks of plan.h: what patterns tells of itself; and of them memory and output, time. */
 extern const plan_hooks patterns_plan;
 void patterns_memory(const void *network, int64_t ranks, double rate, plan_bytes *bytes);
+bool patterns_memory_each(const void *network, int64_t ranks, double rate, plan_visit visit, void *self);
 void patterns_output(const void *network, double rate, plan_files *files);
 void patterns_time(const void *network, const machine *machine, plan_ranks ranks, double rate, plan_seconds *seconds);
 
