@@ -22,28 +22,8 @@ if [[ ! $job_tools ]]; then echo "${BASH_SOURCE[0]}: Engram's tools/mpi-env is n
 # shellcheck source=tools/mpi-env
 . "$job_tools/mpi-env"
 
-# job_near WORD NAME...: the nearest name, if one is as near as the program's own messages want it: as many letters apart as a third of the word has, or two.
-job_near() {
-  local word=$1 name best='' least i j cost row above
-  least=$((${#word} / 3 > 2 ? ${#word} / 3 + 1 : 3))
-  shift
-  for name in "$@"; do
-    row=()
-    for ((j = 0; j <= ${#name}; j++)); do row[j]=$j; done
-    for ((i = 1; i <= ${#word}; i++)); do
-      above=("${row[@]}") row=("$i")
-      for ((j = 1; j <= ${#name}; j++)); do
-        cost=$((above[j - 1]))
-        if [[ ${word:i-1:1} != "${name:j-1:1}" ]]; then cost=$((cost + 1)); fi
-        if ((above[j] + 1 < cost)); then cost=$((above[j] + 1)); fi
-        if ((row[j - 1] + 1 < cost)); then cost=$((row[j - 1] + 1)); fi
-        row[j]=$cost
-      done
-    done
-    if ((row[${#name}] < least)); then best=$name least=${row[${#name}]}; fi
-  done
-  echo "$best"
-}
+# job_near WORD NAME...: the nearest name, if one is as near as the program's own messages want it (tools/launch.py).
+job_near() { /usr/bin/python3 -B -c 'import sys; sys.path.insert(0, sys.argv[1]); import launch; print(launch.nearest(sys.argv[2], sys.argv[3:]))' "$job_tools" "$@" || true; }
 
 # job_wrong WORD MORE NAME...: ends the job for a word of its line that is none of these names, nor what MORE says besides ('' or ', a number of seeds').
 job_wrong() {

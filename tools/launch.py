@@ -15,6 +15,22 @@ def fail(message):
     raise SystemExit(2)
 
 
+def nearest(word, names):
+    """The name that may be meant, by the rule of the program's own messages (src/config/nearest.c): of other letters' cases, or as many letters apart as a third of the word has, or two; '' if none is."""
+    best, limit = "", max(len(word) // 3, 2) + 1
+    for name in names:
+        if name.lower() == word.lower():
+            return name
+        row = list(range(len(name) + 1))
+        for i, letter in enumerate(word, 1):
+            above, row = row, [i]
+            for j, other in enumerate(name, 1):
+                row.append(min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (letter != other)))
+        if row[-1] < limit:
+            best, limit = name, row[-1]
+    return best
+
+
 def program(named=None):
     """Path of the program: the one that is named (--engram), that of ENGRAM, of this checkout or of this installation."""
     root = os.path.dirname(TOOLS)

@@ -6,7 +6,7 @@ import matplotlib
 import matplotlib.transforms
 from figure_style import STYLE
 from launch import fail
-from sweep_study import nearest
+from sweep_study import hint
 from sweep_table import key_columns, rows_of, statistics_of
 
 matplotlib.use("Agg")
@@ -36,7 +36,7 @@ def numbers_of(texts):
 
 def choose(study, rows, key, default):
     if key and key not in key_columns(study):
-        fail(f"'{key}' is not varied{nearest(key, key_columns(study))}; varied are {', '.join(key_columns(study)) or 'seeds only'}")
+        fail(f"'{key}' is not varied{hint(key, key_columns(study))}; varied are {', '.join(key_columns(study)) or 'seeds only'}")
     return key or default
 
 
@@ -117,7 +117,7 @@ def plot(study, options):
     scores = options.score or list(study.collect)[:1]
     for score in scores:
         if score not in study.collect:
-            fail(f"there is no score '{score}'{nearest(score, list(study.collect))}; the study collects {', '.join(study.collect)}")
+            fail(f"there is no score '{score}'{hint(score, list(study.collect))}; the study collects {', '.join(study.collect)}")
     figure = Figure(study, rows, options)
     seeds = [sum(row["state"] == "done" for row in rows if all(row[key] == one[key] for key in key_columns(study))) for one in figure.rows]
     with plt.rc_context(LOOK):

@@ -1,11 +1,10 @@
 """A study of tools/sweep: what its file says, and the runs that it stands for. Values are texts as they are written; the program reads them."""
-import difflib
 import itertools
 import os
 import re
 import zlib
 
-from launch import fail
+from launch import fail, nearest
 
 try:
     import yaml
@@ -50,7 +49,7 @@ class Node:
             if not isinstance(key, yaml.ScalarNode):
                 at.fail("a key is a word")
             if allowed and key.value not in allowed:
-                at.fail(f"unknown key '{key.value}'{nearest(key.value, allowed)}; keys: {', '.join(allowed)}")
+                at.fail(f"unknown key '{key.value}'{hint(key.value, allowed)}; keys: {', '.join(allowed)}")
             if key.value in found:
                 at.fail(f"'{key.value}' is there twice")
             found[key.value] = Node(self.path, value)
@@ -59,9 +58,9 @@ class Node:
         return found
 
 
-def nearest(word, words):
-    close = difflib.get_close_matches(word, words, 1)
-    return f" (did you mean '{close[0]}'?)" if close else ""
+def hint(word, words):
+    near = nearest(word, words)
+    return f" (did you mean '{near}'?)" if near else ""
 
 
 def read_yaml(path):
@@ -166,7 +165,7 @@ class Study:
         self.runs = self.expand()
         for key in self.names:
             if key not in self.varied:
-                self.keys["names"].fail(f"'{key}' is not varied{nearest(key, self.varied)}")
+                self.keys["names"].fail(f"'{key}' is not varied{hint(key, self.varied)}")
 
     # ---- expansion ----
 

@@ -7,7 +7,7 @@ import statistics
 import numpy as np
 from launch import fail, read_json
 from sweep_run import refuse_others, state_of
-from sweep_study import nearest
+from sweep_study import hint
 
 STATES = ("done", "running", "stopped", "failed", "missing")
 RESAMPLES, CONFIDENCE = 10_000, 0.95
@@ -20,7 +20,7 @@ class Lacking(Exception):
 
 def lookup(table, key, what):
     if key not in table:
-        raise Lacking(f"{what} has no '{key}'{nearest(key, list(table))}; it has {', '.join(table)}")
+        raise Lacking(f"{what} has no '{key}'{hint(key, list(table))}; it has {', '.join(table)}")
     return table[key]
 
 

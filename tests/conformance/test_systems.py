@@ -82,6 +82,9 @@ def given(parameters):
     return [f"{key}={value}" for key, value in parameters.items()]
 
 
+OTHERWISE = ("configuration", "engram_test")  # what a test.h5 of engram test has other than that of the training: where it went, and whose it is
+
+
 each_test = itertools.count()
 
 
@@ -261,11 +264,11 @@ def test_status(bench, system, config, parameters):
 def test_groups(bench, system, config, parameters):
     """engram test in groups of ranks leaves the bits of the tests behind the last loop."""
     out = trained(bench, system, config, parameters)
-    truth = file_contents(os.path.join(out, "test.h5"), "test", ("configuration",))
+    truth = file_contents(os.path.join(out, "test.h5"), "test", OTHERWISE)
     for ranks, size in ((2, 1), (2, 2), (4, 2), (3, 2)):  # the last leaves a rank idle
         path = bench.path(f"{system}.{ranks}.{size}.h5")
         bench.succeed(["test", out, "-o", path, "--overwrite", "--ranks-per-trial", str(size)], ranks)
-        wrong = difference(truth, file_contents(path, "test", ("configuration",)))
+        wrong = difference(truth, file_contents(path, "test", OTHERWISE))
         assert not wrong, f"{ranks} ranks by {size}: {len(wrong)} of {len(truth)} differ: {wrong[:6]}"
         with open(path.replace(".h5", ".json")) as file:
             summary = json.load(file)
@@ -305,15 +308,15 @@ def test_asked(bench, system, config, parameters):
     for options in (["--delete-spike", "20ms"], ["--delete-neurons", "0.2"], ["--delete-synapses", "0.2"], ["--noise", "1"]):
         code, _, err = bench.run(["test", out, "-o", asked, "--overwrite"] + options)
         if code == 0:
-            assert difference(file_contents(os.path.join(out, "test.h5"), "test", ("configuration",)), file_contents(asked, "test", ("configuration",))), options
+            assert difference(file_contents(os.path.join(out, "test.h5"), "test", OTHERWISE), file_contents(asked, "test", OTHERWISE)), options
             if options[0] == "--delete-neurons":
                 deleted = told_deleted(bench, out, asked)
                 assert set(deleted) == {0, 1} and sum(deleted) == int(0.2 * len(deleted) + 1e-9), deleted
         else:
             assert code == 2 and options[0] in err and len(err.strip().splitlines()) == 1, (options, code, err)
     bench.succeed(["test", out, "-o", asked, "--overwrite", "--spikes", "all"], 2)
-    kept = file_contents(asked, "test", ("configuration",))
-    assert not difference({name: data for name, data in kept.items() if "/raster" not in name}, file_contents(os.path.join(out, "test.h5"), "test", ("configuration",))), "spikes that are kept change others"
+    kept = file_contents(asked, "test", OTHERWISE)
+    assert not difference({name: data for name, data in kept.items() if "/raster" not in name}, file_contents(os.path.join(out, "test.h5"), "test", OTHERWISE)), "spikes that are kept change others"
     with h5py.File(asked) as file:
         for task in (name for name in file["test"] if name.isdigit()):
             ids, trial = file[f"test/{task}/raster/node_ids"][:], file[f"test/{task}/raster/trial"][:]

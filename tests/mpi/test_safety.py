@@ -389,7 +389,7 @@ def test_wrong_words_of_jobs(bench):
     place = bench.path("words")
     os.makedirs(place)
     more, ranks = "then options of engram, which begin with -", "is no number of ranks, from 1 to 999999"
-    for words, *wanted in ((["bars/run", "ful"], "'ful'", "quick, full, then a number of seeds", more, "did you mean full?"), (["bars/run", "full", "05"], "'05'", more), (["bars/run", "x=3"], "'x=3'", "quick, full"),
+    for words, *wanted in ((["bars/run", "ful"], "'ful'", "quick, full, then a number of seeds", more, "did you mean full?"), (["bars/run", "FULL"], "'FULL'", "did you mean full?"), (["bars/run", "full", "05"], "'05'", more), (["bars/run", "x=3"], "'x=3'", "quick, full"),
                            (["recorded_rates/run", "balancd"], "'balancd'", "noise_driven, balanced, motor_cortex", "did you mean balanced?"), (["recorded_rates/run"], "''", "noise_driven"),
                            (["recorded_dynamics/run", "qick"], "'qick'", "a file that is there", "did you mean quick?"), (["million/run", "smal"], "'smal'", "parameters, small", "did you mean small?"),
                            (["million/run", "small", "two"], "'two'", ranks), (["million/run", "0"], "'0'", ranks), (["sinusoids/run", "0"], "'0'", ranks),
