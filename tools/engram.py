@@ -19,6 +19,7 @@ What a run does not have is an EngramError that names what it has; engram.script
 import contextlib
 import csv
 import difflib
+import errno
 import importlib
 import inspect
 import json
@@ -45,6 +46,10 @@ TARGETS = {"balanced": {"target": "state", "made": "decoded"}, "dendritic": {"ta
 # Of weights, where they are not numbers of a model without units ("": any consistent ones).
 UNITS_OF_WEIGHTS = {"iaf_psc_exp": "pA", "lif_mv": "", "izhikevich": "", "glif": ""}
 DECODERS = {"balanced": "feedforward", "dendritic": "decoder", "lsnn": "readout", "differentiable": "readout"}
+
+
+# Of the system, names that cannot be meant.
+MISTAKES = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 class EngramError(Exception):
@@ -827,14 +832,24 @@ def runs(folder):
 
 
 def script(main):
-    """A script's last line: main() with the words of the command line. Of an EngramError, a file that cannot be written, or words too few or too many (then the usage: first line
-    of the script's docstring) it makes one message and exit code 2."""
+    """A script's last line: main() with the words of the command line. Of an EngramError, a file that cannot be written (or a picture whose format is not known), or words too few or too many (then the usage: first line
+    of the script's docstring) it makes one message and exit code 2; 1 where it is the machine's fault (a full disk), 130 after Ctrl-C."""
     try:
         try:
             inspect.signature(main).bind(*sys.argv[1:])
         except TypeError:
             raise EngramError((inspect.getdoc(inspect.getmodule(main)) or f"arguments: {inspect.signature(main)}").splitlines()[0]) from None
         main(*sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit(print(f"{os.path.basename(sys.argv[0])}: interrupted", file=sys.stderr) or 130)
+    except BrokenPipeError:  # of `script | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
     except (EngramError, OSError) as error:
-        print(f"{os.path.basename(sys.argv[0])}: {error}", file=sys.stderr)
-        sys.exit(2)
+        told = f"{error.filename}: {os.strerror(error.errno)}" if isinstance(error, OSError) and error.errno and error.filename else error
+        print(f"{os.path.basename(sys.argv[0])}: {told}", file=sys.stderr)
+        sys.exit(1 if isinstance(error, OSError) and error.errno not in MISTAKES else 2)
+    except ValueError as error:
+        if "is not supported (supported formats" not in str(error):  # matplotlib's, of a figure's name
+            raise
+        sys.exit(print(f"{os.path.basename(sys.argv[0])}: {error}", file=sys.stderr) or 2)

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 
+from endings import whole
 from launch import cores, environment, fail, read_json
 
 STOPPED = 75
@@ -84,9 +85,8 @@ def refuse_others(study, runs):
 
 
 def write_json(path, content):
-    with open(path + ".part", "w", encoding="utf-8") as file:
+    with whole(path) as part, open(part, "w", encoding="utf-8") as file:
         json.dump(content, file, indent=1)
-    os.replace(path + ".part", path)
 
 
 # ---- before any work ----

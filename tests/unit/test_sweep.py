@@ -173,6 +173,9 @@ def test_study(bench):
     for words, wanted in ((["--x", "targets.tua"], "did you mean 'targets.tau'"), (["--score", "lat"], "did you mean 'late'"), (["--where", "network.neurons=40"], "network.neurons is 20, 30"),
                           (["--output", bench.path("table.csv")], "table.csv: .csv is no format of pictures; allowed are .png, .pdf, .svg")):
         assert wanted in tool(bench, "plot", path, *words, code=2)
+    assert "unknown: ''" in tool(bench, "run", path, "", code=2)
+    tool(bench, "plot", path, "--output", bench.path("nameless"))
+    assert os.path.getsize(bench.path("nameless.png")) > 10000 and not os.path.exists(bench.path("nameless"))
     study(bench, "study", STUDY.replace("max correlation", "max corelation"))
     assert "metrics.csv has no 'corelation' (did you mean 'correlation'?)" in tool(bench, "collect", path, code=2)
     study(bench, "study", STUDY.replace("max correlation", "most correlation"))
