@@ -236,7 +236,28 @@ def test_refusals(bench):
              ([bench.path("good.csv"), "--population", "a"], "--population is for SONATA; this is CSV"), ([bench.path("good.csv"), "--variable", "a"], "--variable is for MATLAB; this is CSV"),
              ([bench.path("good.csv"), "--columns", "unit,time"], "--columns is for .npy; this is CSV"), ([bench.path("session.nwb"), "--population", "a", "--stop", "100"], "--population is for SONATA; this is NWB"),
              ([bench.path("plane.npy"), "--bin", "20", "--stop", "50"], "of which nothing is cut off"), ([bench.path("plane.npy"), "--bin", "20", "--time-unit", "s"], "--time-unit: for spike times"),
-             ([bench.path("plane.npy"), "--bin", "20", "--condition", "a"], "--condition: for spike times"), ([bench.path("row.npy"), "--bin", "20", "--smooth", "40"], "--smooth needs two times")]
+             ([bench.path("plane.npy"), "--bin", "20", "--condition", "a"], "--condition: for spike times"), ([bench.path("row.npy"), "--bin", "20", "--smooth", "40"], "1 conditions x 1 times x 2 units; wanted are"),
+             *(([bench.path(name), "--bin", "20"], f"{shape}; wanted are") for name, shape in (("times0.npy", "2 conditions x 0 times x 3 units"), ("units0.npy", "1 conditions x 4 times x 0 units"))),
+             ([bench.path("lost.mat")], "the unit of spike 3 is not a number"), ([file("lost.csv", "unit,time\na,1\nNaN,2\n")], "the unit of spike 2 is not a number"), ([bench.path("turned.mat")], "are its last two exchanged?"),
+             ([bench.path("text.mat")], "cell 1 of spikes is no vector of times"), ([bench.path("none.mat")], "holds no spike"), ([bench.path("none.h5")], "SONATA without a population of spikes"),
+             ([bench.path("ids.nwb")], "2 units in units/spike_times_index, but 1 in units/id"), ([bench.path("planes.nwb")], "does not divide"),
+             ([bench.path("long.nwb"), "--stop", "100", "--condition", "side"], "side is no column of as many values as start_time has"), ([bench.path("long.nwb"), "--stop", "100", "--align", "side"], "side is no column of times"),
+             ([bench.path("session.nwb"), "--stop", "100", "--align", "none", "--condition", "side"], "--condition has no trials to tell apart")]
+    for name, values in (("times0.npy", np.zeros((2, 0, 3))), ("units0.npy", np.zeros((4, 0)))):
+        np.save(bench.path(name), values)
+    scipy.io.savemat(bench.path("lost.mat"), {"unit": [1, 2, np.nan], "time": [1.0, 20, 50]})
+    scipy.io.savemat(bench.path("turned.mat"), {"rate": np.ones((3, 4)), "time": np.arange(4)})
+    words = np.empty(2, object)
+    words[:] = ["abc", np.array([1.0])]
+    scipy.io.savemat(bench.path("text.mat"), {"spikes": words})
+    scipy.io.savemat(bench.path("none.mat"), {"spikes": np.empty(0, object)})
+    shapes = {"ids.nwb": {"units/id": [5]}, "planes.nwb": {"units/spike_times": np.ones((3, 2))}, "long.nwb": {"intervals/trials/start_time": [0.0, 1.0], "intervals/trials/side": np.array([b"l", b"r", b"x"])}}
+    for name, more in shapes.items():
+        with h5py.File(bench.path(name), "w") as opened:
+            for key, values in {"units/spike_times": [1.0, 2.0, 3.0], "units/spike_times_index": [2, 3], **more}.items():
+                opened[key] = values
+    with h5py.File(bench.path("none.h5"), "w") as opened:
+        opened.create_group("spikes")
     for arguments, told in cases:
         output = [] if "-o" in arguments else ["-o", bench.path("never.h5")]
         code, out, err = run_here(*arguments, *output)

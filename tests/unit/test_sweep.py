@@ -341,6 +341,8 @@ def test_ranks(bench):
     path = study(bench, "ranks", FAILING.replace("0.01 Hz, ", ""))
     tool(bench, "run", path)
     tool(bench, "run", path, "--ranks", "2", "-o", bench.path("ranks", "two"))
+    for words, told in ((["--launcher", "nowhere -x"], "there is no program nowhere to start 2 ranks with"), (["--launcher", "a 'b"], "No closing quotation")):
+        assert told in tool(bench, "run", path, "--ranks", "2", *words, "-o", bench.path("ranks", "never"), code=2) and not os.path.exists(bench.path("ranks", "never"))
     name = "max_rate200Hz_seed2"
     assert json.load(open(bench.path("ranks", "two", name, "run.json")))["ranks"] == 2
     assert not difference(contents(bench.path("ranks", "results", name)), contents(bench.path("ranks", "two", name)))
