@@ -162,10 +162,12 @@ def system_of(rule):
 
 
 def read_columns(path, text, bad=None):
-    """{column: array} of a table of numbers with a line of names, NaN where a cell is empty; lines that are empty or begin with # are none.
+    """{column: array} of a table of numbers with a line of names, parted by commas, semicolons or tabs, NaN where a cell is empty; lines that are empty or begin with # are none. What
+    programs of tables add, a byte order mark and CR LF, is no part of it.
     @param bad  list that takes what is wrong with lines, which are left out; None: that is an EngramError"""
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith("#")]
-    cells, rows = list(csv.reader(line for _, line in lines)), []
+    lines = [(number, line) for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1) if line.strip() and not line.startswith("#")]
+    separator = next((mark for mark in ",;\t" if lines and mark in lines[0][1]), ",")
+    cells, rows = list(csv.reader((line for _, line in lines), delimiter=separator)), []
     names = [name.strip() for name in cells[0]] if cells else []
     for (number, _), values in zip(lines[1:], cells[1:]):
         try:
@@ -175,7 +177,8 @@ def read_columns(path, text, bad=None):
         except ValueError as error:
             if bad is None:
                 raise EngramError(f"{path}: line {number} is damaged: {error}") from None
-            bad.append(f"line {number} of {os.path.basename(path)} is left out: {error}")
+            hint = "; the decimal sign is a point, not a comma" if "could not convert" in str(error) and any(re.fullmatch(r"\s*[-+]?\d+,\d+\s*", value) for value in values) else ""
+            bad.append(f"line {number} of {os.path.basename(path)} is left out: {error}{hint}")
     return dict(zip(names, np.array(rows).reshape(len(rows), len(names)).T))
 
 
@@ -477,7 +480,7 @@ class Run:
     @property
     def columns(self):
         """{column of metrics.csv: array}, NaN where nothing was measured. A last line that is being written is left out."""
-        text = self.read_text("metrics.csv")
+        text = self.read_text("metrics.csv").removeprefix("\ufeff")
         whole = text[:text.rfind("\n") + 1]
         if "\0" in text or (whole and whole.split("\n", 1)[0].rstrip("\r").split(",")[:2] != ["loop", "task"]):
             raise EngramError(f"{self.path('metrics.csv')}: is damaged, or not of engram")

@@ -78,7 +78,9 @@ def difference(study, run):
 
 
 def refuse_others(study, runs):
-    """Nothing is done in a folder of another configuration."""
+    """Nothing is done in a folder of another configuration, nor in one that is a run's own: tables and figures of both have the same names."""
+    if os.path.exists(os.path.join(study.results, "metrics.csv")) or os.path.exists(os.path.join(study.results, "run.json")):
+        fail(f"{study.results} is the folder of a run; give another one for the results of a study (-o)")
     for run in runs:
         found = difference(study, run)
         if found:

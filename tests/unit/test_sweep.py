@@ -128,6 +128,12 @@ def test_refusals(bench):
     assert len(owned) >= 5 and owned <= set(sweep_study.OWN), f"files of systems, whose names no test can have: {owned}"
     path = study(bench, "refused", tiny=TINY + "nurons: {a: 1}\n")
     assert "tiny.yaml" in tool(bench, "run", path, code=2)
+    path = study(bench, "own")
+    os.makedirs(bench.path("own", "results"))
+    bench.config(os.path.join("own", "results", "metrics.csv"), "loop,task\n")
+    for command in ("plan", "run", "collect", "plot"):
+        assert "is the folder of a run; give another one" in tool(bench, command, path, code=2)
+    assert os.listdir(bench.path("own", "results")) == ["metrics.csv"]
     path = study(bench, "refused")
     for words, wanted in ((["run", path, "12"], "0 to 11"), (["run", path, "3-2"], "no run '3-2'"), (["run", path, "--block", "5", "3"], "0 to 2"), (["run", path, "-P", "loops=3"], "section.key=value"), (["run", path, "--jobs", "0"], "'0'"),
                           (["run", bench.path("nowhere.yaml")], "nowhere.yaml: No such file"), (["run", path, "--engram", "nothing"], "no program nothing"), (["collect", path], "there is no folder"), (["run", path, "--", "-n"], "for sbatch"),
