@@ -1,7 +1,9 @@
 """tools/endings.py, and that every tool in Python ends by it: files appear whole or not at all, what is there already stays until then, faults of the machine are one line and exit code 1."""
 import ast
 import errno
+import glob
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -141,4 +143,17 @@ def test_check(bench):
     assert work.returncode == 130 and err == f"{script} wait: interrupted\n", (work.returncode, err)
 
 
-run_tests([test_whole, test_every_tool, test_figures, test_locked, test_check])
+def test_checks(bench):
+    """Code 1 of a check says that an experiment misses what is expected of it: not that there is no such folder."""
+    checks = sorted(glob.glob(os.path.join(os.path.dirname(TOOLS), "jobs", "*", "check")))
+    assert len(checks) > 35
+    for path in checks:
+        with open(path) as file:
+            wrong = re.findall(r'sys\.exit\(f?"(?!FAIL).*', file.read())
+        assert not wrong, f"{path}: ends with 1: {wrong}"
+    for path in checks[::8]:
+        done = subprocess.run([path, bench.path("nowhere")], capture_output=True, text=True, timeout=240)
+        assert done.returncode == 2 and "Traceback" not in done.stderr and done.stderr.count("\n") == 1, (path, done)
+
+
+run_tests([test_whole, test_every_tool, test_figures, test_locked, test_check, test_checks])
