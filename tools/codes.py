@@ -72,7 +72,7 @@ class CodesRun:
 def read_table(folder, name):
     path = os.path.join(folder, name)
     if not os.path.exists(path):
-        sys.exit(f"there is no {path}: jobs/NAME/run makes it, or tools/sweep collect")
+        sys.exit(print(f"there is no {path}: jobs/NAME/run makes it, or tools/sweep collect", file=sys.stderr) or 2)
     with open(path, encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
@@ -81,7 +81,7 @@ def table(folder, kind=CodesRun):
     """Runs of a study that are done, a dictionary each, with the run itself, of such a kind, as `of`."""
     runs = [row for row in read_table(folder, "table.csv") if row["state"] == "done"]
     if not runs:
-        sys.exit(f"no run in {folder} is done")
+        sys.exit(print(f"no run in {folder} is done", file=sys.stderr) or 2)
     for row in runs:
         row["of"] = kind(os.path.join(folder, row["name"]))
     return runs

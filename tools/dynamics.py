@@ -78,7 +78,7 @@ def find_runs(folder, job, below=""):
     paths = [os.path.join(folder, str(seed), below).rstrip(os.sep) for seed in seeds]
     paths = [path for path in paths if os.path.exists(os.path.join(path, "job.done"))]
     if not paths:
-        sys.exit(f"no runs in {folder}: start jobs/{job}/run first")
+        sys.exit(print(f"no runs in {folder}: start jobs/{job}/run first", file=sys.stderr) or 2)
     return [DynamicsRun(path) for path in paths]
 
 

@@ -19,6 +19,7 @@ What a run does not have is an EngramError that names what it has; engram.script
 import contextlib
 import csv
 import difflib
+import errno
 import importlib
 import inspect
 import json
@@ -45,6 +46,10 @@ TARGETS = {"balanced": {"target": "state", "made": "decoded"}, "dendritic": {"ta
 # Of weights, where they are not numbers of a model without units ("": any consistent ones).
 UNITS_OF_WEIGHTS = {"iaf_psc_exp": "pA", "lif_mv": "", "izhikevich": "", "glif": ""}
 DECODERS = {"balanced": "feedforward", "dendritic": "decoder", "lsnn": "readout", "differentiable": "readout"}
+
+
+# Of the system, names that cannot be meant.
+MISTAKES = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 class EngramError(Exception):
@@ -157,10 +162,12 @@ def system_of(rule):
 
 
 def read_columns(path, text, bad=None):
-    """{column: array} of a table of numbers with a line of names, NaN where a cell is empty; lines that are empty or begin with # are none.
+    """{column: array} of a table of numbers with a line of names, parted by commas, semicolons or tabs, NaN where a cell is empty; lines that are empty or begin with # are none. What
+    programs of tables add, a byte order mark and CR LF, is no part of it.
     @param bad  list that takes what is wrong with lines, which are left out; None: that is an EngramError"""
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith("#")]
-    cells, rows = list(csv.reader(line for _, line in lines)), []
+    lines = [(number, line) for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1) if line.strip() and not line.startswith("#")]
+    separator = next((mark for mark in ",;\t" if lines and mark in lines[0][1]), ",")
+    cells, rows = list(csv.reader((line for _, line in lines), delimiter=separator)), []
     names = [name.strip() for name in cells[0]] if cells else []
     for (number, _), values in zip(lines[1:], cells[1:]):
         try:
@@ -170,7 +177,8 @@ def read_columns(path, text, bad=None):
         except ValueError as error:
             if bad is None:
                 raise EngramError(f"{path}: line {number} is damaged: {error}") from None
-            bad.append(f"line {number} of {os.path.basename(path)} is left out: {error}")
+            hint = "; the decimal sign is a point, not a comma" if "could not convert" in str(error) and any(re.fullmatch(r"\s*[-+]?\d+,\d+\s*", value) for value in values) else ""
+            bad.append(f"line {number} of {os.path.basename(path)} is left out: {error}{hint}")
     return dict(zip(names, np.array(rows).reshape(len(rows), len(names)).T))
 
 
@@ -472,7 +480,7 @@ class Run:
     @property
     def columns(self):
         """{column of metrics.csv: array}, NaN where nothing was measured. A last line that is being written is left out."""
-        text = self.read_text("metrics.csv")
+        text = self.read_text("metrics.csv").removeprefix("\ufeff")
         whole = text[:text.rfind("\n") + 1]
         if "\0" in text or (whole and whole.split("\n", 1)[0].rstrip("\r").split(",")[:2] != ["loop", "task"]):
             raise EngramError(f"{self.path('metrics.csv')}: is damaged, or not of engram")
@@ -827,14 +835,24 @@ def runs(folder):
 
 
 def script(main):
-    """A script's last line: main() with the words of the command line. Of an EngramError, a file that cannot be written, or words too few or too many (then the usage: first line
-    of the script's docstring) it makes one message and exit code 2."""
+    """A script's last line: main() with the words of the command line. Of an EngramError, a file that cannot be written (or a picture whose format is not known), or words too few or too many (then the usage: first line
+    of the script's docstring) it makes one message and exit code 2; 1 where it is the machine's fault (a full disk), 130 after Ctrl-C."""
     try:
         try:
             inspect.signature(main).bind(*sys.argv[1:])
         except TypeError:
             raise EngramError((inspect.getdoc(inspect.getmodule(main)) or f"arguments: {inspect.signature(main)}").splitlines()[0]) from None
         main(*sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit(print(f"{os.path.basename(sys.argv[0])}: interrupted", file=sys.stderr) or 130)
+    except BrokenPipeError:  # of `script | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
     except (EngramError, OSError) as error:
-        print(f"{os.path.basename(sys.argv[0])}: {error}", file=sys.stderr)
-        sys.exit(2)
+        told = f"{error.filename}: {os.strerror(error.errno)}" if isinstance(error, OSError) and error.errno and error.filename else error
+        print(f"{os.path.basename(sys.argv[0])}: {told}", file=sys.stderr)
+        sys.exit(1 if isinstance(error, OSError) and error.errno not in MISTAKES else 2)
+    except ValueError as error:
+        if "is not supported (supported formats" not in str(error):  # matplotlib's, of a figure's name
+            raise
+        sys.exit(print(f"{os.path.basename(sys.argv[0])}: {error}", file=sys.stderr) or 2)

@@ -74,7 +74,7 @@ def baseline(group, past):
 
 if __name__ == "__main__":
     if len(sys.argv) < 3:
-        sys.exit("usage: tools/frames.py FILE SEED...")
+        sys.exit(print("usage: tools/frames.py FILE SEED...", file=sys.stderr) or 2)
     begun = f"{sys.argv[1]}.{os.getpid()}"  # members of an array may do the same at a time
     with h5py.File(begun, "w") as file:
         for seed in sys.argv[2:]:

@@ -12,6 +12,7 @@ import time
 
 import h5py
 import numpy as np
+from endings import whole
 from plot_curves import ROWS, running_mean, window_of
 from plot_run import Run, fail
 from plot_style import TASKS
@@ -315,15 +316,8 @@ def page(state, every, watched=True):
 
 
 def write(path, text):
-    """Whole or not at all."""
-    beside = f"{path}.{os.getpid()}.part"
-    try:
-        with open(beside, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(beside, path)
-    finally:
-        if os.path.exists(beside):
-            os.remove(beside)
+    with whole(path) as part, open(part, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def watch(options):
@@ -342,6 +336,8 @@ def watch(options):
             if options.once or state.phase not in LIVES:
                 return
             time.sleep(options.every)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit) as ended:
             write(path, page(State(options.run), options.every, watched=False))
+            if isinstance(ended, SystemExit):
+                raise
             return

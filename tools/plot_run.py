@@ -78,7 +78,7 @@ def read_table(path, text=None, quiet=False):
     found = engram.read_columns(path, text.replace("\0", "?"), bad)
     if not quiet:
         tell(bad, f"more lines of {os.path.basename(path)} are left out")
-        if bad and not len(next(iter(found.values()))):
+        if bad and not len(next(iter(found.values()), ())):
             fail(f"{path} is not a table of numbers")
     return found
 

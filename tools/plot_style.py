@@ -10,6 +10,7 @@ matplotlib.use("Agg")
 import matplotlib.font_manager  # noqa: E402 (after the backend is chosen)
 import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.ticker import MaxNLocator  # noqa: E402
+from endings import save_figure  # noqa: E402
 
 logging.getLogger("fontTools").setLevel(logging.ERROR)  # what it thinks of the dates of fonts that a PDF takes in is of no use to a reader
 
@@ -103,7 +104,7 @@ def save(figure, stem, formats, dpi):
     """Files that depend on what is drawn only, not on when."""
     about = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
     for ending in formats:
-        figure.savefig(f"{stem}.{ending}", dpi=dpi, metadata=about[ending])
+        save_figure(figure, f"{stem}.{ending}", dpi=dpi, metadata=about[ending])
     plt.close(figure)
 
 

@@ -17,6 +17,8 @@ import traceback
 
 import numpy as np
 
+from endings import INTERRUPTED, code_of, reason, whole
+
 
 def lacking(error, trace):
     """What is not in which file, of the innermost access that failed; '' if the error is of another kind."""
@@ -34,12 +36,16 @@ def lacking(error, trace):
 
 
 def tell(kind, error, trace):
-    """As sys.excepthook: a mistake of the user's gets a line, a bug its traceback."""
-    what = lacking(error, trace)
+    """As sys.excepthook: a mistake of the user's, a fault of the machine's and Ctrl-C get a line, a bug its traceback."""
+    what, name = lacking(error, trace), " ".join(sys.argv)
+    if isinstance(error, OSError) and code_of(error) == 1 and error.errno or isinstance(error, KeyboardInterrupt):  # a full disk, Ctrl-C
+        print(f"{name}: {reason(error) if isinstance(error, OSError) else 'interrupted'}", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(1 if isinstance(error, OSError) else INTERRUPTED)
     if not what:
         sys.__excepthook__(kind, error, trace)
         return
-    print(f"{' '.join(sys.argv)}: {what}: is it a folder of this job's runs, with its parameters?", file=sys.stderr, flush=True)
+    print(f"{name}: {what}: is it a folder of this job's runs, with its parameters?", file=sys.stderr, flush=True)
     sys.stdout.flush()
     os._exit(2)
 
@@ -86,9 +92,8 @@ class Report:
             if one["note"]:
                 print(f"           {one['note']}")
         path = os.path.join(self.folder, "report.json")
-        with open(path + ".part", "w", encoding="utf-8") as file:
+        with whole(path) as part, open(part, "w", encoding="utf-8") as file:
             json.dump(self.contents, file, indent=1, allow_nan=True)
-        os.replace(path + ".part", path)
         sys.exit(1 if any(one["verdict"] == "not met" for one in self.contents["statements"]) else 0)
 
 

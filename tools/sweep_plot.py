@@ -4,6 +4,7 @@ import re
 
 import matplotlib
 import matplotlib.transforms
+from endings import save_figure
 from figure_style import STYLE
 from launch import fail
 from sweep_study import hint
@@ -129,8 +130,9 @@ def plot(study, options):
         count = f"{min(seeds)}" if min(seeds) == max(seeds) else f"{min(seeds)} to {max(seeds)}"
         page.suptitle(f"Median over {count} seeds, bootstrap 95 % intervals", fontsize=9, x=0.01, ha="left")
         path = options.output or os.path.join(study.results, "figure.png")
+        path += "" if os.path.splitext(path)[1] else ".png"
         for name in dict.fromkeys((path, os.path.splitext(path)[0] + ".pdf")):
-            page.savefig(name)
+            save_figure(page, name)
         plt.close(page)
     print(f"drawn: {path} and .pdf")
     return 0

@@ -12,12 +12,14 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 
+from endings import whole
 from launch import cores, environment, fail, no_folder, read_json
 
 STOPPED = 75
@@ -76,10 +78,12 @@ def difference(study, run):
 
 
 def refuse_others(study, runs):
-    """Nothing is done in a folder of another configuration, nor where a file stands in the way of all runs."""
+    """Nothing is done in a folder of another configuration, nor where a file stands in the way of all runs, nor in a run's own: tables and figures of both have the same names."""
     why = no_folder(study.results)
     if why:
         fail(f"output directory {why}; give another folder for the results (-o)")
+    if os.path.exists(os.path.join(study.results, "metrics.csv")) or os.path.exists(os.path.join(study.results, "run.json")):
+        fail(f"{study.results} is the folder of a run; give another one for the results of a study (-o)")
     for run in runs:
         found = difference(study, run)
         if found:
@@ -87,9 +91,8 @@ def refuse_others(study, runs):
 
 
 def write_json(path, content):
-    with open(path + ".part", "w", encoding="utf-8") as file:
+    with whole(path) as part, open(part, "w", encoding="utf-8") as file:
         json.dump(content, file, indent=1)
-    os.replace(path + ".part", path)
 
 
 # ---- before any work ----
@@ -158,18 +161,30 @@ def core_sets(jobs, ranks):
     return [set(allowed[k * ranks:(k + 1) * ranks]) for k in range(jobs)] if len(allowed) == jobs * ranks else [None] * jobs
 
 
+def launcher_of(ranks, launcher):
+    """What starts the ranks of a run: words. Nothing of a single one."""
+    if ranks == 1:
+        return []
+    try:
+        words = shlex.split(launcher or "") or [os.environ.get("ENGRAM_MPIRUN", "mpirun"), "-n", str(ranks)]
+    except ValueError as error:
+        fail(f"--launcher '{launcher}': {error}")
+    if not shutil.which(words[0]):
+        fail(f"there is no program {words[0]} to start {ranks} ranks with; " + ("--launcher names another one" if not launcher else "without --launcher it is mpirun, or what ENGRAM_MPIRUN names"))
+    return words
+
+
 class Place:
     """Where one run at a time is: its cores and the environment that ranks have there."""
 
     def __init__(self, ranks, launcher, cpus, folder):
-        self.cpus = cpus
+        self.cpus, self.launcher = cpus, launcher_of(ranks, launcher)
         if ranks == 1:
-            self.launcher, self.environment = [], one_rank(folder)
+            self.environment = one_rank(folder)
         elif launcher:
-            self.launcher, self.environment = shlex.split(launcher), dict(os.environ, OPENBLAS_NUM_THREADS="1")
-        else:
-            # ranks stay where their launcher is: launchers side by side would all begin with the first core
-            self.launcher, self.environment = [os.environ.get("ENGRAM_MPIRUN", "mpirun"), "-n", str(ranks)], {**environment(ranks), "OMPI_MCA_hwloc_base_binding_policy": "none"}
+            self.environment = dict(os.environ, OPENBLAS_NUM_THREADS="1")
+        else:  # ranks stay where their launcher is: launchers side by side would all begin with the first core
+            self.environment = {**environment(ranks), "OMPI_MCA_hwloc_base_binding_policy": "none"}
 
     def prepare(self):
         """In the new process: its cores; and if the sweep dies, it saves itself and ends."""
@@ -388,6 +403,7 @@ def run_all(study, runs, engram, jobs, ranks, launcher):
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, lambda which, frame: sys.exit(STOPPED))  # nothing is begun yet
     refuse_others(study, runs)
+    launcher_of(ranks, launcher)  # a mistake shows before any work
     sweep = Sweep(study, runs, engram)
     cases = study.cases(sweep.queue)
     plans = {run: plan for plan, case in zip(plan_cases(study, cases, ranks, engram), cases) for run in case}

@@ -5,6 +5,7 @@ import re
 import statistics
 
 import numpy as np
+from endings import whole
 from launch import fail, read_json
 from sweep_run import refuse_others, state_of
 from sweep_study import hint
@@ -143,11 +144,10 @@ def cell(value):
 
 
 def write_csv(path, fields, rows):
-    with open(path + ".part", "w", newline="", encoding="utf-8") as file:
+    with whole(path) as part, open(part, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fields, restval="", extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows({key: cell(value) for key, value in row.items()} for row in rows)
-    os.replace(path + ".part", path)
 
 
 def tell_states(path, rows):

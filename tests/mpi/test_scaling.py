@@ -68,6 +68,11 @@ def test_study(bench):
     assert tool(bench, "submit", folder, "--engram", bench.engram).count("done already") == 7
     assert "already" not in tool(bench, "plan", bench.path("tiny.yaml"), "-o", folder, "--ranks", "1", "--series", "strong", "--repeats", "1", "--loops", "2", "--overwrite", "--engram", bench.engram)
     assert "strong_1_seed1: done\n" in tool(bench, "submit", folder, "--engram", bench.engram), "a run with other settings is run again"
+    bench.config("tiny.yaml", TINY + "# another line\n")
+    for words in (["submit", folder], ["submit", folder, "--slurm", "--dry-run"], ["run", folder, "0"]):
+        assert "tiny.yaml is not what it was when the study was planned" in tool(bench, *words, "--engram", bench.engram, code=2)
+    tool(bench, "plan", bench.path("tiny.yaml"), "-o", folder, "--ranks", "1", "--series", "strong", "--repeats", "1", "--loops", "2", "--overwrite", "--engram", bench.engram)
+    assert "missing: 0" in tool(bench, "collect", folder, code=1), "a run of another parameter file is not one of this plan"
 
 
 def test_plot(bench):
@@ -82,7 +87,7 @@ def test_plot(bench):
     assert [(row["series"], row["ranks"]) for row in model] == [(series, ranks) for series in ("strong", "weak") for ranks in ("1", "2", "64")]
     assert 0.5 < float(model[0]["seconds"]) / float(model[3]["seconds"]) < 2 and all(float(row["seconds"]) > 0 for row in model)
     tool(bench, "plot", folder, "--model", os.path.join(folder, "model.csv"))
-    for text, code in (("ranks,seconds\n1,0.1\n1024,0.001\n", 0), ("ranks,series,seconds\n1,weak,0.1\n64,weak,0.2\n", 0), ("ranks,time\n1,2\n", 2), ("ranks,seconds\n1,-2\n", 2), ("", 2)):
+    for text, code in (("ranks,seconds\n1,0.1\n1024,0.001\n", 0), ("\ufeffranks,seconds\n1,0.1\n2,0.05\n", 0), ("ranks,series,seconds\n1,weak,0.1\n64,weak,0.2\n", 0), ("ranks,time\n1,2\n", 2), ("ranks,seconds\n1,-2\n", 2), ("", 2)):
         assert "model" in tool(bench, "plot", folder, "--model", bench.config("model.csv", text), code=code) or code == 0 or not text
     for name in ("scaling", "time", "efficiency", "phases", "memory"):
         assert os.path.getsize(os.path.join(folder, f"{name}.png")) > 5000 and os.path.getsize(os.path.join(folder, f"{name}.pdf")) > 5000
@@ -114,6 +119,8 @@ def test_refusals(bench):
                               (["plan", config, "-o", bench.path("no"), "--ranks", "0"], "ranks"),
                               (["plan", config, "-o", bench.path("no"), "--ranks", "1", "-P", "network.neurones=3", "--engram", bench.engram], "neurones"),
                               (["plan", config, "-o", bench.path("no"), "--ranks", "1", "-P", "plastic.kind=all_to_all"], "--series strong"),
+                              (["plan", config, "-o", bench.path("no"), "--ranks", "1", "--no-check", "-P", "learning.rule=balanced"], "with learning.rule balanced they grow with it: --series strong"),
+                              (["plan", config, "-o", bench.path("no"), "--ranks", "1", "--no-check", "-P", "learning.rule=bptt"], "with learning.rule bptt they grow with it: --series strong"),
                               (["plan", config, "-o", bench.path("no"), "--ranks", "1", "--engram", bench.path("none")], "no program"),
                               (["submit", bench.path("no")], "study.json"), (["collect", bench.path("no")], "study.json"), (["plot", bench.path("no")], "scaling.csv")):
         text = tool(bench, *arguments, code=2)

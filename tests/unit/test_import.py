@@ -3,9 +3,12 @@ import contextlib
 import io
 import os
 import re
+import resource
 import runpy
+import signal
 import subprocess
 import sys
+import time
 
 import h5py
 import numpy as np
@@ -211,6 +214,7 @@ def test_refusals(bench):
     good = "unit,time\na,1\na,30\nb,70\n"
     np.save(bench.path("vector.npy"), np.arange(5.0))
     np.save(bench.path("plane.npy"), np.ones((5, 2)))
+    np.save(bench.path("row.npy"), np.ones((1, 2)))
     scipy.io.savemat(bench.path("other.mat"), {"x": [1, 2]})
     write_nwb(bench.path("session.nwb"), make(), [1000 * (k + 1) for k in range(len(TRIALS))])
     with h5py.File(bench.path("two.h5"), "w") as opened:
@@ -227,12 +231,103 @@ def test_refusals(bench):
              ([bench.path("good.csv"), "--start", "1000", "--stop", "2000"], "no spike lies in the window"), ([bench.path("good.csv"), "--events", bench.path("good.csv")], "give --start and --stop"),
              ([bench.path("good.csv"), "--align", "cue"], "are for NWB"), ([bench.path("vector.npy")], "an array of 5"), ([bench.path("plane.npy")], "give --bin"), ([bench.path("plane.npy"), "--columns", "unit,when"], "wanted is a row for each spike"),
              ([bench.path("other.mat")], "its variables are x"), ([bench.path("session.nwb")], "5 trials: give --start and --stop"), ([bench.path("session.nwb"), "--stop", "100", "--align", "go"], "no column 'go'; it has "),
-             ([bench.path("two.h5")], "spikes of 2 populations"), ([file("t.csv", good.replace("b", "index")), "-o", bench.path("t.out.csv")], "a column of CSV cannot be called 'index'")]
+             ([bench.path("two.h5")], "spikes of 2 populations"), ([file("t.csv", good.replace("b", "index")), "-o", bench.path("t.out.csv")], "a column of CSV cannot be called 'index'"),
+             ([file("quoted.csv", 'unit,time\n"a\nb",1\n')], "line 2: a line ends inside of quotes"), ([file("blank.csv", "unit,time\na,1\n\na,2\n")], "line 3: blank line"),
+             ([bench.path("good.csv"), "--population", "a"], "--population is for SONATA; this is CSV"), ([bench.path("good.csv"), "--variable", "a"], "--variable is for MATLAB; this is CSV"),
+             ([bench.path("good.csv"), "--columns", "unit,time"], "--columns is for .npy; this is CSV"), ([bench.path("session.nwb"), "--population", "a", "--stop", "100"], "--population is for SONATA; this is NWB"),
+             ([bench.path("plane.npy"), "--bin", "20", "--stop", "50"], "of which nothing is cut off"), ([bench.path("plane.npy"), "--bin", "20", "--time-unit", "s"], "--time-unit: for spike times"),
+             ([bench.path("plane.npy"), "--bin", "20", "--condition", "a"], "--condition: for spike times"), ([bench.path("row.npy"), "--bin", "20", "--smooth", "40"], "1 conditions x 1 times x 2 units; wanted are"),
+             *(([bench.path(name), "--bin", "20"], f"{shape}; wanted are") for name, shape in (("times0.npy", "2 conditions x 0 times x 3 units"), ("units0.npy", "1 conditions x 4 times x 0 units"))),
+             ([bench.path("lost.mat")], "the unit of spike 3 is not a number"), ([file("lost.csv", "unit,time\na,1\nNaN,2\n")], "the unit of spike 2 is not a number"), ([bench.path("turned.mat")], "are its last two exchanged?"),
+             ([bench.path("text.mat")], "cell 1 of spikes is no vector of times"), ([bench.path("none.mat")], "holds no spike"), ([bench.path("none.h5")], "SONATA without a population of spikes"),
+             ([bench.path("ids.nwb")], "2 units in units/spike_times_index, but 1 in units/id"), ([bench.path("planes.nwb")], "does not divide"),
+             ([bench.path("long.nwb"), "--stop", "100", "--condition", "side"], "side is no column of as many values as start_time has"), ([bench.path("long.nwb"), "--stop", "100", "--align", "side"], "side is no column of times"),
+             ([bench.path("session.nwb"), "--stop", "100", "--align", "none", "--condition", "side"], "--condition has no trials to tell apart")]
+    for name, values in (("times0.npy", np.zeros((2, 0, 3))), ("units0.npy", np.zeros((4, 0)))):
+        np.save(bench.path(name), values)
+    scipy.io.savemat(bench.path("lost.mat"), {"unit": [1, 2, np.nan], "time": [1.0, 20, 50]})
+    scipy.io.savemat(bench.path("turned.mat"), {"rate": np.ones((3, 4)), "time": np.arange(4)})
+    words = np.empty(2, object)
+    words[:] = ["abc", np.array([1.0])]
+    scipy.io.savemat(bench.path("text.mat"), {"spikes": words})
+    scipy.io.savemat(bench.path("none.mat"), {"spikes": np.empty(0, object)})
+    shapes = {"ids.nwb": {"units/id": [5]}, "planes.nwb": {"units/spike_times": np.ones((3, 2))}, "long.nwb": {"intervals/trials/start_time": [0.0, 1.0], "intervals/trials/side": np.array([b"l", b"r", b"x"])}}
+    for name, more in shapes.items():
+        with h5py.File(bench.path(name), "w") as opened:
+            for key, values in {"units/spike_times": [1.0, 2.0, 3.0], "units/spike_times_index": [2, 3], **more}.items():
+                opened[key] = values
+    with h5py.File(bench.path("none.h5"), "w") as opened:
+        opened.create_group("spikes")
     for arguments, told in cases:
         output = [] if "-o" in arguments else ["-o", bench.path("never.h5")]
         code, out, err = run_here(*arguments, *output)
         assert code == 2 and told in err, f"{arguments}: exit code {code}, wanted '{told}'\n{out}{err}"
-        assert not os.path.exists(bench.path("never.h5")) and not os.path.exists(bench.path("never.h5.part")), arguments
+        assert not [name for name in os.listdir(bench.work) if name.startswith("never.h5")], arguments
 
 
-run_tests([test_round_trips, test_smoothing_and_names, test_long_ids, test_damage, test_refusals])
+def test_outputs(bench):
+    """Nothing takes the place of what is read, or of what is somebody else's; what cannot be written is told before any work, and nothing is left of what could not be."""
+    good, events = "unit,time_ms\na,1\na,30\nb,70\n", "time_ms\n10\n"
+    for name, text in (("mine.csv", good), ("when.csv", events), ("out.h5.part", "mine")):
+        with open(bench.path(name), "w") as file:
+            file.write(text)
+    os.symlink(bench.path("mine.csv"), bench.path("link.csv"))
+    os.mkdir(bench.path("folder.h5"))
+    os.mkfifo(bench.path("pipe.csv"))
+    mine, cut = bench.path("mine.csv"), ["--events", bench.path("when.csv"), "--stop", "50"]
+    cases = [([mine, "-o", mine], "is the input"), ([mine, "-o", bench.path("link.csv")], "is the input"), ([mine, *cut, "-o", bench.path("when.csv")], "is --events"),
+             ([mine, "-o", bench.path("folder.h5")], "is a directory"), ([mine, "-o", bench.path("nowhere/a.h5")], f"import: {bench.path('nowhere/a.h5')}: No such file or directory"),
+             ([mine, "-o", bench.path("a.xlsx")], "ends in .h5, .hdf5 or .csv"), ([mine, "-o", bench.path("a")], "ends in .h5, .hdf5 or .csv"),
+             ([bench.path("pipe.csv"), "-o", bench.path("a.h5")], "is a pipe"), ([mine, "--events", bench.path("pipe.csv"), "--stop", "50", "-o", bench.path("a.h5")], "is a pipe")]
+    before = sorted(os.listdir(bench.work))
+    for arguments, told in cases:
+        code, out, err = run(*arguments, "--overwrite")
+        assert code == 2 and told in err and err.count("\n") == 1 and not out, f"{arguments}: exit code {code}, wanted '{told}'\n{out}{err}"
+        assert sorted(os.listdir(bench.work)) == before, os.listdir(bench.work)
+    for name, text in (("mine.csv", good), ("when.csv", events)):
+        with open(bench.path(name)) as file:
+            assert file.read() == text, name
+    code, out, err = run(mine, "-o", bench.path("out.h5"))
+    with open(bench.path("out.h5.part")) as file:
+        assert code == 0 and file.read() == "mine", out + err
+    code, out, err = run(mine, "-o", bench.path("OUT.CSV"))
+    with open(bench.path("OUT.CSV")) as file:
+        assert code == 0 and file.readline() == "condition,time_ms,a,b\n", out + err
+
+
+def test_no_room(bench):
+    """A disk that is full: one line, exit code 1, and nothing is left."""
+    write_csv(bench.path("list.csv"), make())
+    before = sorted(os.listdir(bench.work))
+    for name in ("full.h5", "full.csv"):
+        done = subprocess.run([TOOL, bench.path("list.csv"), "-o", bench.path(name), "--bin", "1"], capture_output=True, text=True, timeout=240,
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)))
+        assert done.returncode == 1 and done.stderr == f"import: {bench.path(name)}: File too large\n", f"{name}: {done.returncode}\n{done.stderr}"
+        assert sorted(os.listdir(bench.work)) == before, os.listdir(bench.work)
+
+
+def test_interrupted(bench):
+    """Ctrl-C and SIGTERM while it reads: one line at most, and nothing is left."""
+    with open(bench.path("long.csv"), "w") as file:
+        file.write("unit,time_ms,trial\n" + "".join(f"{k % 50},{k % 2000},{k % 7}\n" for k in range(600000)))
+    for number, code, told in ((signal.SIGINT, 130, "import: interrupted\n"), (signal.SIGTERM, 143, "")):
+        work = subprocess.Popen([TOOL, bench.path("long.csv"), "-o", bench.path("long.h5")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while not any(link.endswith("long.csv") for link in open_files(work.pid)):
+            assert work.poll() is None, work.communicate()
+            time.sleep(0.005)
+        work.send_signal(number)
+        out, err = work.communicate(timeout=240)
+        assert (work.returncode, err) == (code, told), f"{number}: {work.returncode}\n{out}{err}"
+        assert not [name for name in os.listdir(bench.work) if name.startswith("long.h5")]
+
+
+def open_files(pid):
+    """What a process has open."""
+    found = []
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):
+            found.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+    return found
+
+
+run_tests([test_round_trips, test_smoothing_and_names, test_long_ids, test_damage, test_refusals, test_outputs, test_no_room, test_interrupted])

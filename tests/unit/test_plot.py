@@ -31,7 +31,7 @@ import plot_gradient  # noqa: E402
 import plot_live  # noqa: E402
 import plot_patterns  # noqa: E402
 import plot_units  # noqa: E402
-from engram import load, smoothed  # noqa: E402
+from engram import load, read_columns, smoothed  # noqa: E402
 from plot_run import Run, signed  # noqa: E402
 from plot_style import new_figure, plt, save, style  # noqa: E402
 
@@ -684,6 +684,20 @@ def test_plot_refusals(bench):
     script.prepare(run, by_name)
     assert by_name.tasks == [1, 0], by_name.tasks
     assert signed(-0.001) == "0.00" and signed(-0.006) == "\N{MINUS SIGN}0.01" and signed(float("nan")) == "undefined"
+    for text, wanted in (("loop,r\n1,0.5\n", "has no column correlation, which a learning curve needs; it has loop, r"), ("loop,correlation\n", "has no number in column loop"), ("", "has no column loop and no column correlation"),
+                         ("loop;correlation\n1;0,5\n", "is not a table of numbers")):
+        said = refused(script, out, "--published", bench.config("curve.csv", text))
+        assert wanted in said, (text, said)
+    for text in ("\ufeffloop,correlation\r\n1,0.5\r\n2,0.7\r\n", "loop;correlation\n1;0.5\n2;0.7\n", "loop\tcorrelation\n\n1\t0.5\n2\t0.7\n"):
+        curve = read_columns("curve.csv", text)
+        assert list(curve) == ["loop", "correlation"] and curve["correlation"].tolist() == [0.5, 0.7], (text, curve)
+    bad = []
+    read_columns("curve.csv", "loop;correlation\n1;0,5\n", bad)
+    assert "the decimal sign is a point, not a comma" in bad[0], bad
+    marked = shutil.copytree(out, bench.path("marked"), dirs_exist_ok=True)
+    with open(os.path.join(out, "metrics.csv")) as file, open(os.path.join(marked, "metrics.csv"), "w", encoding="utf-8-sig") as opened:
+        opened.write(file.read())
+    assert load(marked).score == load(out).score
     os.makedirs(bench.path("empty"), exist_ok=True)
     assert "holds no run" in plot(bench.path("empty"), code=2) and "there is no directory" in refused(script, bench.path("none"))
 

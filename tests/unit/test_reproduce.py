@@ -41,7 +41,7 @@ report.finish()
 
 def tree(bench):
     """tools and jobs of a checkout with experiments of its own: in the order of the list two_sets before innate, and what is not in the list behind."""
-    for name in ("reproduce", "reproduce-page", "statements.py", "mpi-env"):
+    for name in ("reproduce", "reproduce-page", "statements.py", "endings.py", "mpi-env"):
         os.makedirs(bench.path("tree", "tools"), exist_ok=True)
         shutil.copy(os.path.join(ROOT, "tools", name), bench.path("tree", "tools"))
     os.makedirs(bench.path("tree", "jobs"))

@@ -130,6 +130,12 @@ def test_refusals(bench):
     assert len(owned) >= 5 and owned <= set(sweep_study.OWN), f"files of systems, whose names no test can have: {owned}"
     path = study(bench, "refused", tiny=TINY + "nurons: {a: 1}\n")
     assert "tiny.yaml" in tool(bench, "run", path, code=2)
+    path = study(bench, "own")
+    os.makedirs(bench.path("own", "results"))
+    bench.config(os.path.join("own", "results", "metrics.csv"), "loop,task\n")
+    for command in ("plan", "run", "collect", "plot"):
+        assert "is the folder of a run; give another one" in tool(bench, command, path, code=2)
+    assert os.listdir(bench.path("own", "results")) == ["metrics.csv"]
     path = study(bench, "refused")
     for words, wanted in ((["run", path, "12"], "0 to 11"), (["run", path, "3-2"], "no run '3-2'"), (["run", path, "--block", "5", "3"], "0 to 2"), (["run", path, "-P", "loops=3"], "section.key=value"), (["run", path, "--jobs", "0"], "'0'"),
                           (["run", bench.path("nowhere.yaml")], "nowhere.yaml: No such file"), (["run", path, "--engram", "nothing"], "no program nothing"), (["collect", path], "there is no folder"), (["run", path, "--", "-n"], "for sbatch"),
@@ -175,6 +181,9 @@ def test_study(bench):
     for words, wanted in ((["--x", "targets.tua"], "did you mean 'targets.tau'"), (["--score", "lat"], "did you mean 'late'"), (["--where", "network.neurons=40"], "network.neurons is 20, 30"),
                           (["--output", bench.path("table.csv")], "table.csv: .csv is no format of pictures; allowed are .png, .pdf, .svg")):
         assert wanted in tool(bench, "plot", path, *words, code=2)
+    assert "unknown: ''" in tool(bench, "run", path, "", code=2)
+    tool(bench, "plot", path, "--output", bench.path("nameless"))
+    assert os.path.getsize(bench.path("nameless.png")) > 10000 and not os.path.exists(bench.path("nameless"))
     study(bench, "study", STUDY.replace("max correlation", "max corelation"))
     assert "metrics.csv has no 'corelation' (did you mean 'correlation'?)" in tool(bench, "collect", path, code=2)
     study(bench, "study", STUDY.replace("max correlation", "most correlation"))
@@ -364,6 +373,8 @@ def test_ranks(bench):
     path = study(bench, "ranks", FAILING.replace("0.01 Hz, ", ""))
     tool(bench, "run", path)
     tool(bench, "run", path, "--ranks", "2", "-o", bench.path("ranks", "two"))
+    for words, told in ((["--launcher", "nowhere -x"], "there is no program nowhere to start 2 ranks with"), (["--launcher", "a 'b"], "No closing quotation")):
+        assert told in tool(bench, "run", path, "--ranks", "2", *words, "-o", bench.path("ranks", "never"), code=2) and not os.path.exists(bench.path("ranks", "never"))
     name = "max_rate200Hz_seed2"
     assert json.load(open(bench.path("ranks", "two", name, "run.json")))["ranks"] == 2
     assert not difference(contents(bench.path("ranks", "results", name)), contents(bench.path("ranks", "two", name)))

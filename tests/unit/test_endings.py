@@ -1,0 +1,159 @@
+"""tools/endings.py, and that every tool in Python ends by it: files appear whole or not at all, what is there already stays until then, faults of the machine are one line and exit code 1."""
+import ast
+import errno
+import glob
+import os
+import re
+import resource
+import subprocess
+import sys
+import time
+
+from engram_test import run_tests
+
+TOOLS = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
+sys.path.insert(0, TOOLS)
+from endings import code_of, try_out, whole  # noqa: E402
+ALONE = {"engram.py", "codes.py", "dynamics.py", "tasks.py", "functions.py", "frames.py"}  # nothing that they write is under a name of a user's, or they have a folder of their own
+
+
+def raised(path, work):
+    try:
+        with whole(path) as part:
+            work(part)
+    except (OSError, ValueError) as error:
+        return error
+    return None
+
+
+def put(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def got(path):
+    with open(path) as file:
+        return file.read()
+
+
+def test_whole(bench):
+    path = bench.path("a.txt")
+    put(path + ".part", "somebody's")
+
+    def broken(part):
+        put(part, "half")
+        raise ValueError
+
+    def full(part):
+        put(part, "half")
+        raise OSError(errno.ENOSPC, "of a library,\nin lines", part)
+    assert isinstance(raised(path, broken), ValueError) and os.listdir(bench.work) == ["a.txt.part"]
+    assert raised(path, lambda part: put(part, "all")) is None and got(path) == "all"
+    for work in (broken, full):
+        assert raised(path, work) is not None and got(path) == "all", "what was there stays"
+    error = raised(path, full)
+    assert (error.errno, error.filename, code_of(error)) == (errno.ENOSPC, path, 1)
+    error = raised(bench.path("none", "a.txt"), lambda part: put(part, "all"))
+    assert (error.errno, error.filename, code_of(error)) == (errno.ENOENT, bench.path("none", "a.txt"), 2)
+    os.mkdir(bench.path("folder"))
+    error = raised(bench.path("folder"), lambda part: put(part, "all"))
+    assert (error.errno, code_of(error)) == (errno.EISDIR, 2) and os.path.isdir(bench.path("folder"))
+    try_out(bench.path("b.txt"))
+    assert sorted(os.listdir(bench.work)) == ["a.txt", "a.txt.part", "folder"] and got(path + ".part") == "somebody's"
+
+
+def test_every_tool(bench):
+    """No tool has a way of its own to make files appear."""
+    found = {}
+    for name in sorted(os.listdir(TOOLS)):
+        path = os.path.join(TOOLS, name)
+        with open(path, errors="replace") if os.path.isfile(path) else open(os.devnull) as file:
+            text = file.read()
+        if not (name.endswith(".py") or text.startswith("#!/usr/bin/python3")) or name in ALONE | {"endings.py"}:
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("savefig", "replace") and (node.func.attr == "savefig" or getattr(node.func.value, "id", "") == "os"):
+                found.setdefault(name, []).append(node.lineno)
+    assert not found, f"files that do not appear by endings.whole() or save_figure(): {found}"
+
+
+def a_run(bench):
+    """What tools/plot draws: the curve of a run."""
+    folder = bench.path("run")
+    os.makedirs(folder, exist_ok=True)
+    put(os.path.join(folder, "metrics.csv"), "loop,task,seconds,rate_hz,correlation\n" + "".join(f"{k},0,0.1,{5 + k % 3},{k / 60}\n" for k in range(1, 51)))
+    return folder
+
+
+def limited(words, size):
+    """With no file of more bytes than that, as on a full disk."""
+    return subprocess.run([sys.executable, "-B", *words], capture_output=True, text=True, timeout=480, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)))
+
+
+def test_figures(bench):
+    """A figure that finds no room leaves the one of before as it was."""
+    run = a_run(bench)
+    for words, what in (([os.path.join(TOOLS, "plot"), run, "--format", "png", "-o", bench.path("f.png")], bench.path("f.png")), ([os.path.join(TOOLS, "plot"), "--live", "--once", run], os.path.join(run, "live.html"))):
+        done = limited(words, resource.RLIM_INFINITY)
+        assert done.returncode == 0, done
+        with open(what, "rb") as file:
+            before = file.read()
+        there = sorted(os.listdir(os.path.dirname(what)))
+        done = limited(words, 2048)
+        last = done.stderr.splitlines()[-1]
+        assert done.returncode == 1 and last.startswith("plot: ") and last.endswith(": File too large"), done
+        with open(what, "rb") as file:
+            assert file.read() == before and sorted(os.listdir(os.path.dirname(what))) == there, what
+
+
+def test_locked(bench):
+    """A folder that may not be looked into is not one that is not there."""
+    run = a_run(bench)
+    folder = bench.path("locked")
+    os.mkdir(folder)
+    os.rename(run, os.path.join(folder, "run"))
+    os.chmod(bench.work, 0o755)
+    os.chmod(folder, 0o700)
+    other = {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}
+    if not other:
+        os.chmod(folder, 0)
+    os.makedirs(bench.path("home"), exist_ok=True)
+    os.chmod(bench.path("home"), 0o777)
+    try:
+        done = subprocess.run([sys.executable, "-B", os.path.join(TOOLS, "plot"), os.path.join(folder, "run")], capture_output=True, text=True, timeout=240, env=dict(os.environ, MPLCONFIGDIR=bench.path("home")), **other)
+    finally:
+        os.chmod(folder, 0o700)
+    if "can't open file" in done.stderr or "ModuleNotFoundError" in done.stderr:
+        return  # another user may not read this checkout
+    assert done.returncode == 1 and done.stderr == f"plot: {os.path.join(folder, 'run')}: Permission denied\n", done
+
+
+def test_check(bench):
+    """A check of a job that finds no room says so; it had asked whether this is a folder of the job's runs."""
+    script = bench.path("check.py")
+    put(script, f"import sys\nsys.path.insert(0, {TOOLS!r})\nfrom statements import Report\nreport = Report({bench.work!r}, 'title', 'source')\nreport.show('s', '', [1.0] * 1000)\n"
+        "if len(sys.argv) > 1:\n    print('ready', flush=True)\n    import time\n    time.sleep(60)\nreport.finish()\n")
+    done = limited([script], 1024)
+    assert done.returncode == 1 and done.stderr == f"{script}: {bench.path('report.json')}: File too large\n", done
+    work = subprocess.Popen([sys.executable, "-B", script, "wait"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert work.stdout.readline() == "ready\n"
+    time.sleep(0.1)
+    work.send_signal(2)
+    err = work.communicate(timeout=60)[1]
+    assert work.returncode == 130 and err == f"{script} wait: interrupted\n", (work.returncode, err)
+
+
+def test_checks(bench):
+    """Code 1 of a check says that an experiment misses what is expected of it: not that there is no such folder."""
+    checks = sorted(glob.glob(os.path.join(os.path.dirname(TOOLS), "jobs", "*", "check")))
+    assert len(checks) > 35
+    for path in checks:
+        with open(path) as file:
+            wrong = re.findall(r'sys\.exit\(f?"(?!FAIL).*', file.read())
+        assert not wrong, f"{path}: ends with 1: {wrong}"
+    for path in checks[::8]:
+        done = subprocess.run([path, bench.path("nowhere")], capture_output=True, text=True, timeout=240)
+        assert done.returncode == 2 and "Traceback" not in done.stderr and done.stderr.count("\n") == 1, (path, done)
+
+
+run_tests([test_whole, test_every_tool, test_figures, test_locked, test_check, test_checks])
