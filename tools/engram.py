@@ -157,6 +157,18 @@ def folder_name(folder):
         raise EngramError(f"the name of a folder is a text or a path, not {shown(folder)}") from None
 
 
+def look_into(folder):
+    """An error unless it is a folder whose files can be seen."""
+    try:
+        os.stat(folder)
+    except OSError as error:
+        raise EngramError(f"{folder}: there is no such folder" if isinstance(error, (FileNotFoundError, NotADirectoryError)) else f"{folder}: {error.strerror}") from None
+    if not os.path.isdir(folder):
+        raise EngramError(f"{folder}: is a file; name the folder of the run")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise EngramError(f"{folder}: {os.strerror(errno.EACCES)}")
+
+
 def system_of(rule):
     return OF_RULE.get(rule, OF_RULE["somatic"] if rule.startswith("dendritic") else rule)
 
@@ -399,8 +411,7 @@ class Run:
 
     def __init__(self, folder):
         self.folder = folder_name(folder)
-        if not os.path.isdir(self.folder):
-            raise EngramError(f"{self.folder}: is a file; name the folder of the run" if os.path.exists(self.folder) else f"{self.folder}: there is no such folder")
+        look_into(self.folder)
         if not holds_run(self.folder):
             below = [os.path.relpath(path, self.folder) for path in folders_of_runs(self.folder)]
             raise EngramError(f"{self.folder}: holds no run of engram (parameters.yaml and metrics.csv); there is {some(below)}, of which engram.runs() makes a table" if below else
@@ -795,8 +806,8 @@ def holds_run(folder):
 
 
 def folders_of_runs(folder):
-    """Those below it that hold runs; in a run no others are looked for."""
-    for where, below, _ in os.walk(folder):
+    """Those below it that hold runs; in a run no others are looked for. A warning says which could not be looked into."""
+    for where, below, _ in os.walk(folder, onerror=lambda error: warnings.warn(f"{error.filename}: {error.strerror}: runs in it are left out", stacklevel=3)):
         below.sort()
         if holds_run(where):
             below.clear()
@@ -812,8 +823,7 @@ def runs(folder):
     """A row a run below a folder (pandas; without it {column: list}): run, system, state, loops, score (its name), last (its last value), and each parameter in which
     they differ. One that cannot be read is there with the state 'damaged', and a warning says why."""
     folder = folder_name(folder)
-    if not os.path.isdir(folder):
-        raise EngramError(f"{folder}: there is no such folder")
+    look_into(folder)
     paths, rows, given = list(folders_of_runs(folder)), [], []
     if not paths:
         raise EngramError(f"{folder}: there is no run of engram below it; there is {some(sorted(os.listdir(folder)))}")

@@ -128,6 +128,14 @@ def test_refusals(bench):
     assert not os.path.exists(bench.path("no"))
     folder = planned(bench, "kept", "--ranks", "1", "--series", "strong")
     assert "--overwrite" in tool(bench, "plan", config, "-o", folder, "--ranks", "2", code=2)
+    with open(os.path.join(folder, "study.json")) as file:
+        whole = json.load(file)
+    for content in ({}, [], {**whole, "members": [{}]}, {**whole, "members": [3]}, {key: value for key, value in whole.items() if key != "config"}):
+        os.makedirs(bench.path("damaged"), exist_ok=True)
+        bench.config(os.path.join("damaged", "study.json"), json.dumps(content))
+        for command in (["submit"], ["collect"], ["run"]):
+            text = tool(bench, *command, bench.path("damaged"), *(["0"] if command == ["run"] else []), code=2)
+            assert "study.json is damaged: " in text and "Traceback" not in text, text
     assert "0 to 2" in tool(bench, "run", folder, "3", code=2)
 
 

@@ -121,11 +121,15 @@ def test_locked(bench):
     os.chmod(bench.path("home"), 0o777)
     try:
         done = subprocess.run([sys.executable, "-B", os.path.join(TOOLS, "plot"), os.path.join(folder, "run")], capture_output=True, text=True, timeout=240, env=dict(os.environ, MPLCONFIGDIR=bench.path("home")), **other)
+        told = {name: subprocess.run([sys.executable, "-B", "-c", f"import sys; sys.path.insert(0, {TOOLS!r}); import engram; engram.script(lambda: engram.{call})"], capture_output=True, text=True, timeout=240, **other)
+                for name, call in (("run", f"load({os.path.join(folder, 'run')!r})"), ("folder", f"load({folder!r})"), ("runs", f"runs({folder!r})"))}
     finally:
         os.chmod(folder, 0o700)
     if "can't open file" in done.stderr or "ModuleNotFoundError" in done.stderr:
         return  # another user may not read this checkout
     assert done.returncode == 1 and done.stderr == f"plot: {os.path.join(folder, 'run')}: Permission denied\n", done
+    for name, said in told.items():
+        assert said.returncode == 2 and said.stderr == f"-c: {os.path.join(folder, 'run') if name == 'run' else folder}: Permission denied\n", (name, said)
 
 
 def test_check(bench):
