@@ -185,7 +185,7 @@ status targets_fill(target_request *request, targets *targets, const transfer *t
         result = targets->kind->fill(request, targets->parameters, targets->state, task, targets->unit, targets->value + task * task_size);
     for (int64_t n = 0; n < count && result == STATUS_OK; n++)
         if (!isfinite(targets->value[n]))
-            result = status_fail(STATUS_INPUT, "targets: the target of neuron %lld is not finite (%g)", 
+            result = status_fail(STATUS_INPUT, "targets: the target of neuron %lld is not finite (%g)",
                                  (long long)(request->part.first + neuron_of(targets, n)), targets->value[n]);
     result = status_agree(request->context, result);
     if (result == STATUS_OK) share_targets(request, settings->distinct, targets);

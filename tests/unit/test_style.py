@@ -1,4 +1,4 @@
-"""What the sources keep to (src/README.md, Conventions): lines of at most 160 characters, and functions of at most 7 arguments."""
+"""What the sources keep to (src/README.md, Conventions): lines of at most 160 characters without blanks at their ends, and functions of at most 7 arguments."""
 import os
 import re
 
@@ -46,8 +46,9 @@ def functions(text):
 
 
 def test_lines(bench):
-    long = [f"{path}:{number}: {len(line)} characters" for path, text in sources() for number, line in enumerate(text.splitlines(), 1) if len(line) > LINE]
-    assert not long, "\n".join(long)
+    lines = [(f"{path}:{number}", line) for path, text in sources() for number, line in enumerate(text.splitlines(), 1)]
+    wrong = [f"{place}: {len(line)} characters" for place, line in lines if len(line) > LINE] + [f"{place}: ends in a blank" for place, line in lines if line != line.rstrip()]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_arguments(bench):

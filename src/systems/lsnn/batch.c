@@ -26,7 +26,7 @@ void lsnn_batch_new(lsnn *net, int64_t samples, bool learns) {
     net->reported = memory_new(MEMORY_STATE, (size_t)shape->neurons, sizeof *net->reported);
     net->reported_threshold = memory_new(MEMORY_STATE, (size_t)shape->neurons, sizeof *net->reported_threshold);
     net->rate_slope = memory_new(MEMORY_STATE, (size_t)shape->neurons, sizeof *net->rate_slope);
-    net->classes = shape->targets ? task_sizes(net->task)->classes 
+    net->classes = shape->targets ? task_sizes(net->task)->classes
                    : shape->acts  ? 0
                                   : shape->outputs;
     if (shape->acts) net->visits = memory_new(MEMORY_STATE, 2 * (size_t)(shape->reads + 1), sizeof *net->visits);
