@@ -45,7 +45,7 @@ static double look_at_both(bool counter, uint64_t *count) {
 
 /** By the clock, for two thousandths of a second. @return s */
 static double measure_tick(bool counter) {
-    uint64_t first, last;
+    uint64_t first = 0, last = 0;
     const double started = look_at_both(counter, &first);
     while (clock_seconds() < started + 2e-3) continue;
     const double passed = look_at_both(counter, &last) - started;
