@@ -33,7 +33,7 @@ static double traced_values(const plan *plan) {
     return samples * output->report.count;
 }
 
-/** Bytes of recorders on the rank with most neurons. @param mine that it has */
+/** Bytes of recorders on a rank. @param mine neurons that it has */
 static double recorders(const plan *plan, double mine) {
     double all = (double)plan->facts.neurons;
     double spikes = recorded_spikes(plan, mine), room = 0, traced = traced_neurons(plan);
@@ -44,19 +44,30 @@ static double recorders(const plan *plan, double mine) {
 
 /* ---- memory ---- */
 
+/** Of a rank, with what the run holds for itself. @param building the most that it holds by itself until the first loop begins
+ *  @param writing beside all, while results are written */
+static plan_memory memory_of_rank(const plan *plan, const double category[MEMORY_CATEGORIES], double neurons, double building, double writing) {
+    const double libraries = plan->machine.about.libraries * MIB;
+    plan_memory memory = {0};
+    memcpy(memory.category, category, sizeof memory.category);
+    memory.category[MEMORY_LIBRARIES] += libraries;
+    memory.category[MEMORY_OUTPUT] += recorders(plan, neurons);
+    for (int c = 0; c < MEMORY_CATEGORIES; c++) memory.sum += memory.category[c];
+    memory.peak = fmax(building + libraries, memory.sum + writing);
+    return memory;
+}
+
 plan_memory plan_memory_of(const plan *plan, int64_t ranks) {
     plan_bytes bytes = {0};
-    plan_memory memory = {0};
     if (plan->system->memory) plan->system->memory(plan->sizes, ranks, plan->rate, &bytes);
-    memcpy(memory.category, bytes.category, sizeof memory.category);
-    double libraries = plan->machine.about.libraries * MIB;
-    memory.category[MEMORY_LIBRARIES] += libraries;
     const plan_full_rank *full = bytes.full;
-    const double most = fmax(full[0].neurons, full[1].neurons);
-    memory.category[MEMORY_OUTPUT] += recorders(plan, most > 0 ? most : (double)((plan->facts.neurons + ranks - 1) / ranks));
-    for (int c = 0; c < MEMORY_CATEGORIES; c++) memory.sum += memory.category[c];
-    if (most > 0) memory.sum = libraries + fmax(full[0].held + recorders(plan, full[0].neurons), full[1].held + recorders(plan, full[1].neurons));
-    memory.peak = fmax(bytes.building + libraries, memory.sum + bytes.writing);
+    const double most = fmax(full[0].neurons, full[1].neurons), libraries = plan->machine.about.libraries * MIB;
+    const double neurons = most > 0 ? most : (double)((plan->facts.neurons + ranks - 1) / ranks);
+    plan_memory memory = memory_of_rank(plan, bytes.category, neurons, bytes.building, bytes.writing);
+    if (most > 0) { /* no rank is the fullest in every category */
+        memory.sum = libraries + fmax(full[0].held + recorders(plan, full[0].neurons), full[1].held + recorders(plan, full[1].neurons));
+        memory.peak = fmax(bytes.building + libraries, memory.sum + bytes.writing);
+    }
     return memory;
 }
 
@@ -76,13 +87,8 @@ typedef struct {
 
 static void visit_rank(void *raw, const plan_rank_bytes *rank) {
     memory_visit *visit = raw;
-    const double libraries = visit->plan->machine.about.libraries * MIB;
-    plan_memory memory = {0}, *most = &visit->together->node;
-    memcpy(memory.category, rank->category, sizeof memory.category);
-    memory.category[MEMORY_LIBRARIES] += libraries;
-    memory.category[MEMORY_OUTPUT] += recorders(visit->plan, rank->neurons);
-    for (int c = 0; c < MEMORY_CATEGORIES; c++) memory.sum += memory.category[c];
-    memory.peak = fmax(rank->building + libraries, memory.sum + visit->writing);
+    const plan_memory memory = memory_of_rank(visit->plan, rank->category, rank->neurons, rank->building, visit->writing);
+    plan_memory *most = &visit->together->node;
     if (visit->told++ % visit->plan->ranks.per_node == 0) visit->node = (plan_memory){0};
     add_memory(&visit->node, &memory, 1);
     add_memory(&visit->together->all, &memory, 1);

@@ -97,7 +97,7 @@ static double mean_of(const table *recorded) {
 }
 
 /** Mean of the rates of units that are drawn. */
-static double mean_rate(const target_request *request, const targets *targets, const int32_t *unit) {
+static double mean_rate(const target_request *request, const targets *targets) {
     enum { SAMPLED = 1000 };
     double sum = 0;
     int64_t count = 0;
@@ -106,10 +106,10 @@ static double mean_rate(const target_request *request, const targets *targets, c
     double *rows = memory_new(MEMORY_TARGETS, (size_t)targets->instants, sizeof(double));
     int64_t stride = request->part.total / SAMPLED + 1;
     for (int64_t gid = 0; gid < request->part.total; gid += stride) {
-        if (unit[gid] < 0) continue;
+        if (targets->unit[gid] < 0) continue;
         one.part.first = gid;
         one.part.mine = one.columns.count = 1;
-        if (targets->kind->fill(&one, targets->parameters, targets->state, 0, unit, rows) != STATUS_OK) break;
+        if (targets->kind->fill(&one, targets->parameters, targets->state, 0, targets->unit, rows) != STATUS_OK) break;
         for (int k = 0; k < targets->instants; k++) sum += rows[k];
         count += targets->instants;
     }
@@ -120,7 +120,7 @@ static double mean_rate(const target_request *request, const targets *targets, c
 static status read_pairs(target_request *request, targets *targets, const table *recorded, plan_network *network) {
     status result = share_pair_in_silence(request, targets); /* all that matters is how many are paired */
     if (result == STATUS_OK && targets->kind->gives_rates && network->keeps_rates)
-        network->target_rate = recorded && recorded->sums ? mean_of(recorded) : mean_rate(request, targets, targets->unit);
+        network->target_rate = recorded && recorded->sums ? mean_of(recorded) : mean_rate(request, targets);
     return result;
 }
 
