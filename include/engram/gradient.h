@@ -27,6 +27,10 @@ static inline int gradient_share(const context *context, int64_t samples, int *t
     return (int)first;
 }
 
+/** A warning where ranks have no samples of a batch. Not collective: rank 0 gives it. @param sharing ranks, or groups of ranks, that share out the samples
+ *  @param help what to do about it, said behind the fact; borrowed for the call */
+void gradient_tell_idle(const context *context, int sharing, int64_t batch, const char *help);
+
 /** Sums of tiles' partial gradients, in the order of tiles, whatever rank has them. */
 typedef struct gradient_sum gradient_sum;
 

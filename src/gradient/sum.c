@@ -18,6 +18,13 @@ static int64_t tiles_of(const gradient_sum *sum, int rank) {
     return gradient_first(sum->tiles, sum->context.ranks, rank + 1) - gradient_first(sum->tiles, sum->context.ranks, rank);
 }
 
+void gradient_tell_idle(const context *context, int sharing, int64_t batch, const char *help) {
+    const int64_t tiles = gradient_tiles(batch), idle = (sharing - tiles) * (context->ranks / sharing);
+    if (idle <= 0) return;
+    log_warning(context, "learning.batch: ranks share out samples in tiles of %d, and a batch has %lld: ranks that stay idle: %lld of %d; %s", LANES,
+                (long long)batch, (long long)idle, context->ranks, help);
+}
+
 gradient_sum *gradient_sum_new(const context *context, int64_t tiles, int64_t count) {
     gradient_sum *sum = memory_new(MEMORY_BUFFERS, 1, sizeof *sum);
     const size_t ranks = (size_t)context->ranks;

@@ -129,6 +129,14 @@ def test_ranks(bench):
     assert not wrong, wrong[:6]
 
 
+def test_idle(bench):
+    """Ranks that have no samples of a batch are told of."""
+    for batch, ranks, words in ((20, 3, "in tiles of 16, and a batch has 20: ranks that stay idle: 1 of 3"), (20, 2, None), (1, 3, "in tiles of 16, and a batch has 1: ranks that stay idle: 2 of 3")):
+        code, _, error = bench.run(["train", bench.config("empty.yaml", "{}"), "-o", bench.path(f"idle.{batch}.{ranks}")]
+                                   + [word for text in given({**SMALL, "learning.loops": 1, "learning.batch": batch}) for word in ("-P", text)], ranks)
+        assert code == 0 and (words in error and error.count("learning.batch") == 1 if words else "learning.batch" not in error), (batch, ranks, error)
+
+
 def test_runaway(bench):
     """The neuron that fires most is counted in the first sample, whose spikes it is that observers see, and its rate is that of this sample: above the mean of all."""
     config = bench.config("empty.yaml", "{}")
@@ -181,4 +189,4 @@ def test_refused(bench):
 
 
 if __name__ == "__main__":
-    run_tests([test_other_shape, test_independent_program, test_noise, test_without, test_tasks, test_learns, test_ranks, test_runaway, test_refused])
+    run_tests([test_other_shape, test_independent_program, test_noise, test_without, test_tasks, test_learns, test_ranks, test_idle, test_runaway, test_refused])

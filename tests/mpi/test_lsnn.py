@@ -478,6 +478,14 @@ def test_neuron_groups(bench):
     assert code == 2 and "learning.neuron_groups" in error and error.count("engram: error") == 1, error
 
 
+def test_idle(bench):
+    """Ranks that have no samples of a batch are told of; groups of them count as one."""
+    for groups, ranks, idle in ((1, 2, "idle: 1 of 2;"), (2, 2, None), (2, 4, "idle: 2 of 4;")):
+        parameters = {**SMALL, "learning.loops": 1, "learning.batch": 16, "learning.neuron_groups": groups}
+        code, _, error = bench.run(["train", bench.config("empty.yaml", "{}"), "-o", bench.path(f"idle.{groups}.{ranks}")] + [word for text in given(parameters) for word in ("-P", text)], ranks)
+        assert code == 0 and (idle in error and "learning.neuron_groups" in error if idle else "idle" not in error), (groups, ranks, error)
+
+
 def test_plan(bench):
     """Bytes of networks whose neurons ranks share, of which a part is connected, are as planned; rates and connections cost."""
     sparse = {"network.neurons": 600, "learning.connectivity": 0.2, "learning.neuron_groups": 2, "learning.loops": 1, "learning.batch": 16, "guards.max_rate": 0, "test.trials": 0, "task.symbols": 3}
@@ -519,5 +527,5 @@ def test_refused(bench):
 
 if __name__ == "__main__":
     run_tests([test_other_shape, test_independent_program, test_connections_begun, test_store_recall, test_skipped, test_evidence, test_images, test_function_family, test_oscillation, test_sequences, test_validation, test_tasks_of_values, test_learns, test_updates,
-               test_ranks, test_noise, test_navigation, test_neuron_groups, test_plan,
+               test_ranks, test_noise, test_navigation, test_neuron_groups, test_idle, test_plan,
                test_refused])

@@ -115,6 +115,7 @@ static void describe(const void *raw, int64_t loops) {
              config_variant_name(net->config, "neuron"), shape->model.width, shape->model.gate == GATE_BOX ? "box" : "smooth",
              shape->slow ? "slow" : "", shape->slow && shape->fast ? " and " : "", shape->fast ? "fast" : shape->slow ? "" : "no");
     log_line(&net->context, "training: %lld iterations of %lld samples, rule exact_gradient", (long long)loops, (long long)net->learning->batch);
+    gradient_tell_idle(&net->context, net->context.ranks, net->learning->batch, "larger batches, or fewer ranks, help");
 }
 
 /* ---- a loop: one iteration ---- */

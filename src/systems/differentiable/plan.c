@@ -43,11 +43,12 @@ static double tiles_of(double samples, double ranks) {
 
 static void facts(const void *raw, plan_facts *facts) {
     const sizes *sizes = raw;
+    const int64_t tiles = gradient_tiles(sizes->batch);
     *facts = (plan_facts){.neurons = sizes->shape.neurons, .loops = sizes->loops, .loop_steps = sizes->shape.steps, .dt = sizes->shape.dt, .rate = RATE_GUESS};
     snprintf(facts->network, sizeof facts->network, "with differentiable synapses, %.0f parameters", sizes->parameters);
     snprintf(facts->training, sizeof facts->training,
-             "batches of %lld samples, rule exact_gradient; ranks share %.0f tiles of %d samples: more ranks than that have nothing to do",
-             (long long)sizes->batch, ceil((double)sizes->batch / LANES), LANES);
+             "batches of %lld samples, rule exact_gradient; ranks share %lld tile%s of %d samples: more ranks than that have nothing to do",
+             (long long)sizes->batch, (long long)tiles, tiles > 1 ? "s" : "", LANES);
 }
 
 /* ---- bytes ---- */

@@ -154,6 +154,8 @@ static void describe(const void *raw, int64_t loops) {
              shape->adaptive, shape->delays, (long long)lsnn_connections(net), (long long)(net->first[MATRICES] - shape->neurons));
     log_line(&net->context, "training: %lld iterations of %lld samples, rule %s", (long long)loops, (long long)net->learning->batch,
              config_variant_name(net->config, "learning"));
+    gradient_tell_idle(&net->context, net->data.ranks, net->learning->batch,
+                       "larger batches, fewer ranks, or ranks that share neurons (learning.neuron_groups) help");
 }
 
 int64_t lsnn_connections(const lsnn *net) {

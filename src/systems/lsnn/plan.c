@@ -66,12 +66,12 @@ static double tiles_of(const sizes *sizes, double samples, double ranks) {
 
 static void facts(const void *raw, plan_facts *facts) {
     const sizes *sizes = raw;
-    const double most = ceil((double)sizes->batch / LANES);
+    const int64_t tiles = gradient_tiles(sizes->batch);
     *facts = (plan_facts){.neurons = sizes->shape.neurons, .loops = sizes->loops, .loop_steps = sizes->shape.steps, .dt = sizes->dt, .rate = sizes->rate};
     snprintf(facts->network, sizeof facts->network, "that learn by gradients, %.0f of %.0f connections", sizes->connections, sizes->parameters);
     snprintf(facts->training, sizeof facts->training,
-             "batches of %lld samples, rule %s; ranks share %.0f tiles of %d samples: more ranks than that have nothing to do",
-             (long long)sizes->batch, sizes->eprop ? "eprop" : "bptt", most, LANES);
+             "batches of %lld samples, rule %s; ranks share %lld tile%s of %d samples: more ranks than that have nothing to do",
+             (long long)sizes->batch, sizes->eprop ? "eprop" : "bptt", (long long)tiles, tiles > 1 ? "s" : "", LANES);
 }
 
 /* ---- bytes ---- */
