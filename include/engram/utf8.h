@@ -4,6 +4,13 @@
 #ifndef ENGRAM_UTF8_H
 #define ENGRAM_UTF8_H
 
+#include <stdbool.h>
+
+/** Of ASCII: what a terminal takes for an order, or a line of a text for its end. */
+static inline bool utf8_is_control(char c) {
+    return (unsigned char)c < ' ' || c == 127;
+}
+
 /** Bytes of the UTF-8 character that @p text begins with, in its shortest form and no surrogate; 0 if it begins with none, or is empty. */
 int utf8_length(const char *text);
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "engram/context.h"
+#include "engram/utf8.h"
 #include "h5_server.h"
 
 extern char **environ;
@@ -94,7 +95,7 @@ static status report_loss(foreign_file *file) {
 static void clean(char *text, size_t size) {
     text[size - 1] = '\0';
     for (char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
+        if (utf8_is_control(*c)) *c = '?';
 }
 
 /** Ask, and receive the answer without what follows it. Its message is passed on to status_fail(). */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "engram/memory.h"
+#include "engram/utf8.h"
 #include "h5_input.h"
 #include "table_private.h"
 
@@ -47,10 +48,6 @@ static int64_t utf8_character(const unsigned char *text, int64_t length) {
     return code < least[bytes] || code > 0x10FFFF || code >> 11 == 0xD800 >> 11 ? 0 : bytes;
 }
 
-static bool is_control(char c) {
-    return (unsigned char)c < ' ' || c == 127;
-}
-
 static bool is_utf8(const char *text, int64_t length) {
     for (int64_t i = 0, bytes; i < length; i += bytes)
         if ((bytes = utf8_character((const unsigned char *)text + i, length - i)) == 0) return false;
@@ -60,7 +57,7 @@ static bool is_utf8(const char *text, int64_t length) {
 bool table_is_name(const char *text, int64_t length) {
     if (length > TABLE_NAME_BYTES || !is_utf8(text, length)) return false;
     for (int64_t i = 0; i < length; i++)
-        if (is_control(text[i]) && text[i] != '\t') return false;
+        if (utf8_is_control(text[i]) && text[i] != '\t') return false;
     return true;
 }
 
@@ -68,7 +65,7 @@ const char *table_show(char shown[48], const char *text, int64_t length) {
     int64_t n = length > 40 ? 40 : length;
     while (n > 0 && n < length && (text[n] & 0xC0) == 0x80) n--; /* no character is cut */
     bool utf8 = is_utf8(text, n);
-    for (int64_t i = 0; i < n; i++) shown[i] = is_control(text[i]) || (!utf8 && text[i] & 0x80) ? '?' : text[i];
+    for (int64_t i = 0; i < n; i++) shown[i] = utf8_is_control(text[i]) || (!utf8 && text[i] & 0x80) ? '?' : text[i];
     snprintf(shown + n, 8, "%s", length > n ? "..." : "");
     return shown;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "engram/memory.h"
 #include "table_private.h"
@@ -325,6 +326,14 @@ static bool may_name_condition(const csv *in, const field *text) {
     return in->condition == UNKNOWN && in->rows == 0 && text->length > 0 && isalpha((unsigned char)text->start[0]);
 }
 
+/** As programs of tables write a value that is not there. */
+static bool is_missing(const field *text) {
+    static const char *const spelled[] = {"", "nan", "na", "n/a", "null", "none", "-"};
+    for (size_t k = 0; k < sizeof spelled / sizeof *spelled; k++)
+        if ((int64_t)strlen(spelled[k]) == text->length && strncasecmp(spelled[k], text->start, (size_t)text->length) == 0) return true;
+    return false;
+}
+
 /** Read column @p c of the row. @return whether it is a number */
 static bool read_number(csv *in, int c, double *number) {
     if (parse_number(&in->row[c], number)) return true;
@@ -333,6 +342,7 @@ static bool read_number(csv *in, int c, double *number) {
     table_mistake(&in->mistakes, "%s:%lld: column '%s': '%s' is not a number%s", in->path, (long long)in->line,
                   table_show(name, in->names[c].start, in->names[c].length), table_show(text, in->row[c].start, in->row[c].length),
                   comma ? "; the decimal sign is a point, not a comma"
+                  : is_missing(&in->row[c]) ? TABLE_MISSING
                   : may_name_condition(in, &in->row[c]) ? "; a column that names conditions is called 'condition'" : "");
     return false;
 }

@@ -218,8 +218,8 @@ static void tell_value(table_mistakes *mistakes, const foreign_dataset *input, d
     const int64_t *shape = input->shape;
     int64_t last = input->dimensions == 3 ? shape[2] : 1, at[3] = {i / last / shape[1], i / last % shape[1], i % last};
     for (int axis = 0; axis < input->dimensions; axis++) snprintf(place + strlen(place), sizeof place - strlen(place), "[%" PRId64 "]", at[axis]);
-    table_mistake(mistakes, "%s: dataset '%s' at %s: %g, allowed are finite numbers%s", input->file->path, input->name, place, value,
-                  nonnegative ? " >= 0" : "");
+    table_mistake(mistakes, "%s: dataset '%s' at %s: %g, allowed are finite numbers%s%s", input->file->path, input->name, place, value,
+                  nonnegative ? " >= 0" : "", isnan(value) ? TABLE_MISSING : "");
 }
 
 static status read_values(source *in) {

@@ -13,6 +13,9 @@
 
 enum { TABLE_MISTAKES_TOLD = 10, TABLE_NAME_BYTES = 255, TABLE_CONDITIONS = 10000, TABLE_UNITS = 1000000 };
 
+/** Behind a message about a value that is not there. */
+#define TABLE_MISSING "; a missing value has to be filled in (as pandas' interpolate() does), or the unit left out"
+
 /** Mistakes found in one file: the first TABLE_MISTAKES_TOLD are remembered for status_agree(), the others counted. */
 typedef struct {
     long long count;

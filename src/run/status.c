@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engram/context.h"
+#include "engram/utf8.h"
 
 enum { MESSAGE_BYTES = 65536 };
 
@@ -31,7 +32,17 @@ void status_forget(void) {
     messages[0] = '\0';
 }
 
+/** What a message quotes of a file may be anything: where a terminal would take a control character for an order, and where a byte is no UTF-8 (a name that
+ *  was cut begins or ends so), there is a question mark. */
+static void make_printable(char *text) {
+    for (int length; *text; text += length ? length : 1) {
+        length = utf8_length(text);
+        if (length == 0 || (utf8_is_control(*text) && *text != '\n')) *text = '?';
+    }
+}
+
 void status_print(void) {
+    make_printable(messages);
     for (char *line = messages; *line; line += *line != '\0') {
         size_t length = strcspn(line, "\n");
         fprintf(stderr, "engram: error: %.*s\n", (int)length, line);

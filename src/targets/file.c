@@ -17,8 +17,8 @@ typedef struct {
 enum { TIME_UNIT_AUTO, TIME_UNIT_US, TIME_UNIT_MS, TIME_UNIT_S };
 
 static const param parameters[] = {
-    {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "CSV or HDF5 table of [condition][time][unit], see README", offsetof(file_parameters, path), MAY_TEST,
-     PATH_KEPT},
+    {"path", PARAM_PATH, UNIT_NONE, NULL, 0, 0, NULL, "CSV or HDF5 table of [condition][time][unit] (jobs/README.md, Your own data)",
+     offsetof(file_parameters, path), MAY_TEST, PATH_KEPT},
     {"dataset", PARAM_TEXT, UNIT_NONE, "", 0, 0, NULL, "HDF5: the dataset, when the file has several", offsetof(file_parameters, dataset)},
     {"origin", PARAM_NUMBER, UNIT_TIME, "auto", -1e12, 1e12, NULL, "time in the table that is the end of the stimulus; auto: one bin before the first",
      offsetof(file_parameters, origin)},

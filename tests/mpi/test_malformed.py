@@ -497,7 +497,7 @@ def hdf5_tables():
     yield "compound", table(rates=np.ones((2, 3, 4), [("a", "f8")])), ": there is no readable dataset", 1
     yield "float16", table(rates=np.ones((2, 3, 4), "f2")), ": there is no readable dataset", 1
     yield "flags", table(rates=np.ones((2, 3, 4), bool)), ": there is no readable dataset", 1
-    yield "NaN", table(rates=spoilt((1, 2, 3), np.nan)), ": dataset 'rates' at [1][2][3]: nan, allowed are finite numbers >= 0", 1
+    yield "NaN", table(rates=spoilt((1, 2, 3), np.nan)), ": dataset 'rates' at [1][2][3]: nan, allowed are finite numbers >= 0; a missing value has to be filled in", 1
     yield "inf", table(rates=spoilt((0, 0, 0), np.inf)), ": dataset 'rates' at [0][0][0]: inf", 1
     yield "negative", table(rates=spoilt((1, 0, 0), -1)), ": dataset 'rates' at [1][0][0]: -1, allowed are finite numbers >= 0", 1
     yield "negative integer", table(rates=spoilt((1, 0, 0), -1).astype("i4")), ": dataset 'rates' at [1][0][0]: -1", 1

@@ -201,7 +201,11 @@ def test_watch(bench):
         assert not said and wanted in wrong and wrong.startswith("engram: error: ") and wrong.count("\n") == 1, wrong
     wrong = watch(bench, out, "--frob", "--every", "0", code=2)[1]
     assert [line.startswith("engram: error: ") for line in wrong.splitlines()] == [True, True], wrong
-    assert "there is no directory" in watch(bench, bench.path("nowhere"), code=2)[1] and "a file .html" in watch(bench, out, "-o", "page.txt", code=2)[1]
+    for words, wanted in (([bench.path("nowhere")], "there is no directory"), ([out, "-o", "page.txt"], "a file .html"), ([out, "--once", "-o", bench.path("none", "page.html")], "No such file or directory")):
+        wrong = watch(bench, *words, code=2)[1]  # the tool's own, by the name of the command that was typed
+        assert wanted in wrong and wrong.startswith("engram watch: ") and wrong.count("\n") == 1, wrong
+    done = subprocess.run([os.path.join(TOOLS, "plot"), "--live", bench.path("nowhere")], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 2 and done.stderr.startswith("plot: there is no directory"), done
 
 
 def test_watch_without_tool(bench):
@@ -222,7 +226,7 @@ def test_watch_without_tool(bench):
         with open(os.path.join(tools, "plot"), "w") as file:
             file.writelines([first, *lines[1:]])
         wrong = watch(bench, out, code=2 if wanted else 0, engram=engram)[1]
-        assert wanted in wrong and wrong.count("\n") == bool(wanted), wrong
+        assert wanted in wrong and wrong.count("\n") == bool(wanted) and (not wrong or wrong.startswith("engram: error: " if "first line" in wrong else "engram watch: ")), wrong
 
 
 run_tests([test_done, test_running_and_killed, test_stopped_and_resumed, test_failed, test_array, test_no_run, test_header_only, test_needs_no_mpi, test_watch, test_watch_without_tool])

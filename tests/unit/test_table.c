@@ -137,14 +137,20 @@ static void test_csv_no_final_newline(void **state) {
 static void test_csv_bad_values(void **state) {
     char wanted[128];
     fixture *f = *state;
-    const char *const bad[] = {"abc", "1x", "1 2", "nan", "inf", "0x10", "1e999", "1;5", "--1"};
+    const char *const bad[] = {"abc", "1x", "1 2", "nano", "inf", "0x10", "1e999", "1;5", "--1"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char text[128];
         snprintf(text, sizeof text, "time_ms,unit003\n0,1\n20,%s\n", bad[i]);
         snprintf(wanted, sizeof wanted, "engram: error: %s:3: column 'unit003': '%s' is not a number\n", f->path, bad[i]);
         refuse(f, text, wanted);
     }
-    refuse(f, "t,a,b\n0,,1\n", ":2: column 'a': '' is not a number");
+    const char *const missing[] = {"", "NaN", "nan", "NA", "n/a", "NULL", "None", "-"};
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
+        char text[128];
+        snprintf(text, sizeof text, "time_ms,unit003,b\n0,1,1\n20,%s,1\n", missing[i]);
+        snprintf(wanted, sizeof wanted, ":3: column 'unit003': '%s' is not a number; a missing value has to be filled in", missing[i]);
+        refuse(f, text, wanted);
+    }
     refuse(f, "time_ms,a,side\n0,1,left\n1,1,left\n", ":2: column 'side': 'left' is not a number; a column that names conditions is called 'condition'\n");
     refuse(f, "time_ms,a,side\n0,1,left\n1,1,left\n", ":3: column 'side': 'left' is not a number\n");
     refuse(f, "condition,time_ms,a,side\nx,0,1,left\n", ":2: column 'side': 'left' is not a number\n");
