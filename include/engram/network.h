@@ -60,6 +60,8 @@ typedef struct {
     bool own_delays;  /**< synapses have delays of their own; else all have the longest */
     double weight_unit; /**< weights are multiples of it; 0: any */
     bool together;      /**< as static_synapses have it */
+    double file_bytes;  /**< of a synapse that was read from a file, before it is one of a row; 0: none is */
+    double file_blocks; /**< bytes beside those while the file is read */
     double background;/**< Poisson spikes from outside of a neuron, in a step: mean; 0: none */
     const double *population_inputs; /**< [cells.populations] mean of static inputs, borrowed from the settings; NULL: neurons are alike */
 } network_size;
@@ -138,6 +140,7 @@ typedef struct {
     int64_t group_size; /**< consecutive neurons that share inputs and P */
     bool shared;        /**< what plastic_synapses.shared will be */
     bool takes_static;  /**< the static synapses of trained neurons become plastic */
+    double file_bytes, file_blocks; /**< as network_size has them */
     int longest;        /**< delay in steps; 0: all are one step */
     int least;          /**< no delay is shorter, in steps; 0: not known, or one */
 } plastic_size;

@@ -115,6 +115,7 @@ typedef struct {
     char nodes[256];         /**< node population of sources and targets; "" where the file does not say */
     int64_t edges;
     int64_t neurons;         /**< the largest id of a source or target, plus 1 */
+    int longest, shortest;   /**< delays as they count, in steps: 1 where none is given, or none is kept */
     int64_t (*signs)[2];     /**< [neurons] outgoing weights above and below 0; owned, memory_free() */
 } sonata_survey;
 
@@ -132,6 +133,10 @@ typedef struct {
     double *weights;  /**< [count] */
     uint16_t *delays; /**< [count] time steps; 1 unless they are kept */
 } sonata_synapses;
+
+/** Bytes of so many synapses as sonata_read_edges() returns them, and of what it needs beside them meanwhile. Not collective. */
+double sonata_bytes_kept(double edges);
+double sonata_bytes_of_blocks(void);
 
 /** Read the edges whose target is mine, in blocks, so that no rank holds the whole file. Collective: the targets of all ranks together are 0 .. neurons-1.
  *  Uses indices/target_to_source where it fits the edges, which is checked, and else, on all ranks, streams over the file; that it does not fit is a warning.

@@ -235,7 +235,7 @@ status sonata_open(const sonata_input *input, sonata_reader *in) {
     for (int v = 0; v < SONATA_VALUES; v++) in->value[v] = (double *)(blocks + (size_t)(SONATA_IDS + v) * SONATA_BLOCK);
     in->window = (double *)(blocks + (size_t)(SONATA_IDS + SONATA_VALUES) * SONATA_BLOCK);
     in->group = memory_new(MEMORY_BUFFERS, SONATA_BLOCK, sizeof *in->group);
-    in->given = memory_new(MEMORY_BUFFERS, SONATA_BLOCK, 1);
+    in->given = memory_new(MEMORY_BUFFERS, SONATA_BLOCK, 1); /* sonata_bytes_of_blocks() counts all of these */
     status result = foreign_open(input->path, &in->file);
     if (result == STATUS_OK) result = sonata_check_format(&in->file);
     if (result == STATUS_OK) result = sonata_choose_population(&in->file, "/edges", input->population, in->population);

@@ -15,11 +15,17 @@ typedef struct {
     double neurons;
     double typed, grouped;                             /**< 1: weights were taken from there */
     double nameless_delay;                             /**< 1: a delay was not a number */
+    double most_steps, least_steps;                    /**< of all delays as they count, one step where none is given */
     double rounded;                                    /**< steps by which the delay that is farthest from a whole number of them is off */
 } seen;
 
 static double most(double a, double b) {
     return a > b ? a : b; /* b, if it is NAN, does not count */
+}
+
+/** The delay of an edge of the block as it counts. @pre keep_delays */
+static uint16_t steps_of(const sonata_reader *in, int64_t i) {
+    return (uint16_t)llround(in->value[SONATA_DELAY][i] / in->input->dt);
 }
 
 static void see_block(const sonata_reader *in, int64_t count, seen *seen) {
@@ -32,6 +38,10 @@ static void see_block(const sonata_reader *in, int64_t count, seen *seen) {
             if (delay == delay) seen->longest = most(delay, seen->longest), seen->shortest = most(-delay, seen->shortest);
             else seen->nameless_delay = 1;
             seen->rounded = most(fabs(delay / in->input->dt - round(delay / in->input->dt)), seen->rounded);
+        }
+        if (in->input->keep_delays) {
+            const double steps = steps_of(in, i);
+            seen->most_steps = most(steps, seen->most_steps), seen->least_steps = most(-steps, seen->least_steps);
         }
         seen->neurons = most((double)last + 1, seen->neurons);
         *(grouped ? &seen->grouped : &seen->typed) = 1;
@@ -110,7 +120,7 @@ static void tell(const context *job, const sonata_reader *in, const seen *seen) 
 
 status sonata_look(const context *job, const sonata_input *input, sonata_survey *survey) {
     sonata_reader in;
-    seen seen = {.most_nsyns = -INFINITY, .least_nsyns = -INFINITY, .longest = -INFINITY, .shortest = -INFINITY};
+    seen seen = {.most_nsyns = -INFINITY, .least_nsyns = -INFINITY, .longest = -INFINITY, .shortest = -INFINITY, .least_steps = -INFINITY};
     *survey = (sonata_survey){0};
     status result = sonata_open(input, &in);
     occupied *groups = memory_new(MEMORY_BUFFERS, (size_t)in.group_count, sizeof *groups);
@@ -120,6 +130,8 @@ status sonata_look(const context *job, const sonata_input *input, sonata_survey 
         CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &seen, sizeof seen / sizeof(double), MPI_DOUBLE, MPI_MAX, job->comm));
         survey->edges = in.edges;
         survey->neurons = (int64_t)seen.neurons;
+        survey->longest = survey->shortest = 1;
+        if (seen.most_steps > 0) survey->longest = (int)seen.most_steps, survey->shortest = (int)-seen.least_steps;
         snprintf(survey->population, sizeof survey->population, "%s", in.population);
         snprintf(survey->nodes, sizeof survey->nodes, "%s", in.nodes);
         survey->signs = memory_resize(MEMORY_BUFFERS, survey->signs, (size_t)survey->neurons, sizeof *survey->signs);
@@ -145,6 +157,7 @@ typedef struct {
     int64_t first, mine;      /**< target ids wanted */
     sonata_synapses *result;
     int64_t room;             /**< of the arrays of result */
+    int64_t count_known;      /**< edges that an index promises; 0: not known */
 } keeper;
 
 static void make_room(keeper *keep, int64_t room) {
@@ -165,7 +178,7 @@ static status keep_edges(keeper *keep, int64_t first, int64_t count, const sonat
         size = count - done < SONATA_BLOCK ? count - done : SONATA_BLOCK;
         status read = sonata_read_block(keep->in, first + done, size);
         if (read != STATUS_OK) return read;
-        if (keep->result->count + size > keep->room) make_room(keep, 2 * keep->room + size);
+        if (keep->result->count + size > keep->room) make_room(keep, keep->count_known > keep->room ? keep->count_known : keep->room + keep->room / 2 + size);
         for (int64_t i = 0; i < size; i++) {
             int64_t target = in->id[SONATA_TARGETS][i], at = keep->result->count;
             while (slice && slice->end <= first + done + i) slice++;
@@ -174,7 +187,7 @@ static status keep_edges(keeper *keep, int64_t first, int64_t count, const sonat
             keep->result->targets[at] = target;
             keep->result->sources[at] = in->id[SONATA_SOURCES][i];
             keep->result->weights[at] = in->value[SONATA_WEIGHT][i] * in->value[SONATA_NSYNS][i];
-            keep->result->delays[at] = in->input->keep_delays ? (uint16_t)llround(in->value[SONATA_DELAY][i] / in->input->dt) : 1;
+            keep->result->delays[at] = in->input->keep_delays ? steps_of(in, i) : 1;
             keep->result->count++;
         }
     }
@@ -183,6 +196,9 @@ static status keep_edges(keeper *keep, int64_t first, int64_t count, const sonat
 
 static status keep_slices(keeper *keep, const sonata_slice *slices, int64_t count, bool *foreign) {
     status result = STATUS_OK;
+    keep->count_known = 0;
+    for (int64_t s = 0; s < count; s++) keep->count_known += slices[s].end - slices[s].begin;
+    if (keep->count_known > keep->in->edges) keep->count_known = keep->in->edges; /* it promises too much */
     for (int64_t begin = 0, end; begin < count && result == STATUS_OK && !*foreign; begin = end) {
         for (end = begin + 1; end < count && slices[end].begin == slices[end - 1].end;) end++;
         result = keep_edges(keep, slices[begin].begin, slices[end - 1].end - slices[begin].begin, slices + begin, foreign);
@@ -259,6 +275,14 @@ static void sort_synapses(sonata_synapses *all) {
         all->weights[i] = list[i].weight, all->delays[i] = list[i].delay;
     }
     memory_free(list);
+}
+
+double sonata_bytes_of_blocks(void) {
+    return (double)SONATA_BLOCK * (double)((SONATA_IDS + SONATA_VALUES) * sizeof(int64_t) + sizeof(double) + sizeof(int32_t) + sizeof(uint8_t));
+}
+
+double sonata_bytes_kept(double edges) {
+    return edges * (double)(2 * sizeof(int64_t) + sizeof(double) + sizeof(uint16_t));
 }
 
 status sonata_read_edges(const context *job, const sonata_input *input, int64_t first, int64_t mine, sonata_synapses *result) {

@@ -11,6 +11,7 @@ typedef struct {
     char *path, *population, *types, *nodes, *node_types;
     int delay;
     double bias;
+    int longest, shortest; /**< delays of the file in steps, once it was looked at */
 } sonata_parameters;
 
 enum { DELAY_FILE, DELAY_STEP, DELAY_IGNORE };
@@ -151,6 +152,7 @@ static status network_count_sonata(const context *context, const config *config,
         result = status_agree(context, settle_count(context, config, settings, *p->nodes ? nodes : survey.neurons, *p->nodes, *p->nodes ? p->nodes : path));
     if (result == STATUS_OK) settle_cells(context, config, settings, &survey, sort, nodes);
     snprintf(settings->population, sizeof settings->population, "%s", survey.nodes);
+    p->longest = survey.longest, p->shortest = survey.shortest;
     memory_free(survey.signs), memory_free(sort);
     free(path), free(types);
     return result;
@@ -224,9 +226,12 @@ static status count_inputs(const config *config, const sonata_parameters *p, con
 }
 
 static status network_size_sonata(const config *config, const void *raw, const network_settings *settings, network_size *size) {
+    const sonata_parameters *p = raw;
     size->any = true;
-    status result = count_inputs(config, raw, settings, &size->inputs, &size->variance);
+    status result = count_inputs(config, p, settings, &size->inputs, &size->variance);
     size->in_degree = size->inputs / 2;
+    size->file_bytes = sonata_bytes_kept(1), size->file_blocks = sonata_bytes_of_blocks();
+    size->longest = p->longest, size->least = p->shortest, size->own_delays = p->longest != p->shortest;
     return result;
 }
 
@@ -253,6 +258,7 @@ static status plastic_look_sonata(const context *context, const config *config, 
                     "plastic.path: edges of '%s' are inside node population '%s', those of network.path inside '%s': "
                     "the ids of two populations are different neurons",
                     survey.population, of[1], of[0]);
+    p->longest = survey.longest, p->shortest = survey.shortest;
     memory_free(survey.signs);
     free(path), free(types);
     return result;
@@ -300,7 +306,10 @@ static status plastic_build_sonata(const context *context, const config *config,
 
 static status plastic_size_sonata(const config *config, const void *raw, const network_settings *settings, const network_size *network, plastic_size *size) {
     (void)network;
-    return count_inputs(config, raw, settings, &size->inputs, &size->variance);
+    const sonata_parameters *p = raw;
+    size->longest = p->longest, size->least = p->shortest;
+    size->file_bytes = sonata_bytes_kept(1), size->file_blocks = sonata_bytes_of_blocks();
+    return count_inputs(config, p, settings, &size->inputs, &size->variance);
 }
 
 const plastic_kind plastic_sonata = {.parameters = &plastic_table, .look = plastic_look_sonata, .build = plastic_build_sonata, .size = plastic_size_sonata};

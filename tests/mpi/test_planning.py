@@ -293,12 +293,13 @@ def test_time_of_the_builtin_machine(bench):
 
 
 def test_edges_of_a_file(bench):
-    """The size of a network that is read comes from the file's metadata."""
+    """The size of a network that is read comes from the file's metadata, that of spikes in flight from its delays; while it is read it is there twice."""
     config = bench.config("empty.yaml", "")
-    run(bench, config, {**COMMON, **BALANCED, "output.edges": "all"}, "for-edges", 1)
-    path = bench.path("for-edges-1", "edges.h5")
-    parameters = {"network.kind": "sonata", "network.path": path, "network.population": "static", "network.neurons": 4000, "plastic.kind": "sonata", "plastic.path": path, "plastic.population": "plastic"}
-    assert not (wrong := compare(bench, "sonata", 2, {**COMMON, **parameters}, config)), wrong
+    for name, delays in (("sonata_delays", {"network.delay_range": "[1 ms, 60 ms]", "plastic.delay_range": "[1 ms, 9 ms]"}), ("sonata", {})):
+        run(bench, config, {**COMMON, **BALANCED, **delays, "output.edges": "all"}, f"for-{name}", 1)
+        path = bench.path(f"for-{name}-1", "edges.h5")
+        parameters = {"network.kind": "sonata", "network.path": path, "network.population": "static", "network.neurons": 4000, "plastic.kind": "sonata", "plastic.path": path, "plastic.population": "plastic"}
+        assert not (wrong := compare(bench, name, 2, {**COMMON, **parameters}, config)), wrong
     code, _, err = bench.run(["plan", config] + words({**parameters, "network.population": "none"}))
     assert code == 2 and "there is no population 'none'" in err, err
 

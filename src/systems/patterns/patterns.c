@@ -103,7 +103,7 @@ static const metric metrics[METRICS] = {
     [METRIC_UNDEFINED] = {"undefined_neurons", NULL, "1", "trained neurons whose correlation is not defined", 0},
     [METRIC_GAIN] = {"mean_gain", NULL, "1", "mean gain of the recursion over neurons and learning instants", 0},
     [METRIC_CHANGE] = {"weight_change", NULL, "1", "Frobenius norm of W - W(0), with output.weight_change", 0},
-    [METRIC_WINDOW_HZ] = {"window_hz", " (%s in window)", "Hz", "rate of trained neurons in the target window", 3},
+    [METRIC_WINDOW_HZ] = {"window_hz", "  in window %s Hz", "Hz", "rate of trained neurons in the target window", 3},
     [METRIC_AUXILIARY] = {"auxiliary_correlation", "  auxiliary %s", "1", "mean correlation with the target over neurons with auxiliary targets", 3, "aux"},
 };
 

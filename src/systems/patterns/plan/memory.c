@@ -143,6 +143,13 @@ static double bytes_to_write(const plan_network *network, int64_t ranks) {
     return fmin(MOST, fmax(bytes_of_edges(network), bytes_of_checkpoint(network)) / (double)ranks);
 }
 
+/** Plastic synapses that are read from a file are there three times: as read, as rows, as what training has. @param made bytes of the last of these */
+static double bytes_of_plastic(const plan_network *network, const plan_share *share, double made) {
+    const double edges = network->plastic.inputs * (double)share->mine, kept = network->plastic.file_bytes * edges;
+    const double rows = (sizeof(int32_t) + sizeof(double) + sizeof(uint16_t)) * edges;
+    return kept > 0 ? fmax(fmax(kept + network->plastic.file_blocks, kept + rows), rows + made) : made;
+}
+
 /** The most until the first loop: while recordings are read, in pieces (as the file has them, in the order of a table, as they go to a rank), while static
  *  synapses are made, while plastic ones are, while targets are (pieces, sent and received; all beside a block of recordings), and while P(0) is.
  *  @param scratch of P(0) */
@@ -151,10 +158,12 @@ static double bytes_while_built(const plan_network *network, const plan_share *s
     bool typed = network->network.typed, any = network->network.any;
     blocks_setting setting;
     const double delay = network->network.own_delays ? sizeof(uint16_t) : 0;
+    const double of_file = network->network.file_bytes * all;
     double rows = any && !typed ? (12 + delay) * 1.25 * all : 0; /* sorted by target first, in arrays that grow by half */
     const bool beside = plan_is_typed(network) || plan_in_blocks(network, share, &setting);
     double packed = beside ? plan_static_bytes(network, share) : 0; /* made beside the lists, then */
     double unpacked = ((typed ? 4.0 : 12.0) + delay) * all;
+    if (of_file > 0) rows = fmax(of_file, of_file + network->network.file_blocks - unpacked); /* read first, then made rows of */
     double static_stage = end[MEMORY_STATE] + (any ? unpacked + 8 * (double)network->neurons : 0) + fmax(rows, packed);
     if (network->network.population_inputs && plan_in_blocks(network, share, &setting)) /* kind populations: of one slice, besides the blocks */
         static_stage = end[MEMORY_STATE] + 8 * (double)network->neurons + plan_static_bytes(network, share) + blocks_rows_bytes(&setting, all);
@@ -163,7 +172,7 @@ static double bytes_while_built(const plan_network *network, const plan_share *s
     double block = network->table_bytes / (double)share->ranks, piece = fmin(TABLE_PIECE_BYTES, network->table_bytes);
     double read = end[MEMORY_STATE] + block + 3 * piece;
     block = fmin(block, network->recorded_bytes); /* units that are left may all be of one rank's */
-    double plastic_stage = end[MEMORY_STATE] + lists + statics + 2 * plastic * plan_real(network) + block;
+    double plastic_stage = end[MEMORY_STATE] + statics + bytes_of_plastic(network, share, lists + 2 * plastic * plan_real(network)) + block;
     double filled = end[MEMORY_STATE] + end[MEMORY_STATIC] + end[MEMORY_WEIGHTS] + end[MEMORY_TARGETS] + block + (share->ranks > 1 ? 2 * piece : 0);
     for (int c = 0; c < MEMORY_CATEGORIES; c++) held += c == MEMORY_OUTPUT ? 0 : end[c];
     return fmax(fmax(fmax(static_stage + block, read), fmax(plastic_stage, filled)), held + scratch);
