@@ -8,6 +8,7 @@
 #include "engram/blocks.h"
 #include "engram/memory.h"
 #include "engram/sort.h"
+#include "engram/utf8.h"
 
 enum { BACKGROUND_POISSON, BACKGROUND_CURRENT };
 
@@ -82,14 +83,21 @@ static status check_lists(const config *config, const populations_parameters *p)
     return result;
 }
 
+static bool is_name(const char *text) {
+    for (; *text; text++)
+        if (strchr("/,;\"", *text) || utf8_is_control(*text)) return false;
+    return true;
+}
+
 static status check_names(const config *config, const populations_parameters *p) {
     enum { LONGEST = 63 };
     if (p->names.count == 0) return config_complain(config, "network", "names", "there are no populations");
     if (p->names.count > PROJECTIONS_MOST) return config_complain(config, "network", "names", "more than %d populations", PROJECTIONS_MOST);
     for (int k = 0; k < p->names.count; k++) {
         const char *name = p->names.values[k];
-        if (!*name || strlen(name) > LONGEST || strpbrk(name, "/,;\t\"\n"))
-            return config_complain(config, "network", "names", "'%.80s': a name has 1 to %d letters, without / , ; \" and tabs", name, LONGEST);
+        if (!*name || strlen(name) > LONGEST || !is_name(name))
+            return config_complain(config, "network", "names", "'%.80s': a name has 1 to %d letters, without / , ; \", tabs and other control characters", name,
+                                   LONGEST);
         for (int other = 0; other < k; other++)
             if (strcmp(name, p->names.values[other]) == 0) return config_complain(config, "network", "names", "two populations have the name '%s'", name);
     }

@@ -80,6 +80,10 @@ double projections_scale(const populations_parameters *p);
 /** Mean in-degree of the targets of a projection in the network at full size. */
 double projection_full_in_degree(const projections *all, const projection *one);
 
+/** The whole number of synapses that a projection is drawn with: of a target by in-degree, of a source by out-degree, else of all. By probability without
+ *  multapses pairs are drawn one by one, and nothing is rounded. */
+int64_t projection_whole(const projections *all, const projection *one);
+
 /** Which sources the neurons of a rank have by a projection: a pure function of the seed, whatever the rank has. */
 typedef struct {
     int first, targets; /**< local index of its first target, and how many there are */

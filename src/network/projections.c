@@ -244,6 +244,19 @@ double projection_full_in_degree(const projections *all, const projection *one) 
     }
 }
 
+static double number_of(const projections *all, const projection *one) {
+    const double sources = (double)population_size(all, one->source), targets = (double)population_size(all, one->target);
+    switch (one->wiring) {
+    case WIRING_IN_DEGREE: return one->in_degree;
+    case WIRING_OUT_DEGREE: return one->in_degree * targets / sources;
+    default: return one->in_degree * targets;
+    }
+}
+
+int64_t projection_whole(const projections *all, const projection *one) {
+    return llround(number_of(all, one));
+}
+
 /** @param key of the parameter file @param column of the table */
 static status complain_of(const config *config, const populations_parameters *p, const projections *all, const projection *one, const char *key,
                           const char *what) {
@@ -340,6 +353,43 @@ static status set_unit(const config *config, const populations_parameters *p, pr
     return STATUS_OK;
 }
 
+/** The first of some projections, and how many others are like it. */
+typedef struct { const projection *first; int others; } some_projections;
+
+static void add_to(some_projections *some, const projection *one) {
+    if (some->first) some->others++;
+    else some->first = one;
+}
+
+/** @param text [100] @return "; so are 2 other projections", or nothing */
+static const char *others_of(const some_projections *some, char *text) {
+    *text = '\0';
+    if (some->others) snprintf(text, 100, "; so %s %d other projection%s", some->others == 1 ? "is" : "are", some->others, some->others == 1 ? "" : "s");
+    return text;
+}
+
+/** What comes out otherwise than it was asked for, as numbers of synapses and delays are whole. */
+static void tell_rounded(const context *context, const projections *all, double dt) {
+    static const char *const of[] = {[WIRING_PROBABILITY] = "in all", [WIRING_IN_DEGREE] = "of a target", [WIRING_OUT_DEGREE] = "of a source",
+                                     [WIRING_SYNAPSES] = "in all"};
+    some_projections none = {0}, shifted = {0};
+    char others[100];
+    for (int k = 0; k < all->count; k++) {
+        const projection *one = &all->all[k];
+        const bool by_pair = one->wiring == WIRING_PROBABILITY && !one->multapses;
+        if (one->number > 0 && !by_pair && projection_whole(all, one) == 0) add_to(&none, one);
+        if (one->number > 0 && !one->uniform && one->delay_sd == 0 && !config_is_whole_steps(one->delay, dt)) add_to(&shifted, one);
+    }
+    if (none.first)
+        log_warning(context, "network: %s to %s has no synapses: %.3g %s are rounded to none%s%s", all->name[none.first->source],
+                    all->name[none.first->target], number_of(all, none.first), of[none.first->wiring],
+                    none.first->wiring == WIRING_PROBABILITY ? " (multapses: false draws each pair by itself)" : "", others_of(&none, others));
+    if (shifted.first)
+        log_line(context, "network.delay: %s to %s: %g ms is rounded to %d time step%s of %g ms%s", all->name[shifted.first->source],
+                 all->name[shifted.first->target], shifted.first->delay, shifted.first->delay_most, shifted.first->delay_most == 1 ? "" : "s", dt,
+                 others_of(&shifted, others));
+}
+
 status projections_read(const context *context, const config *config, const populations_parameters *p, double dt, projections *all) {
     status result = check_ranges(config, p, all->populations);
     if (result != STATUS_OK) return result;
@@ -366,6 +416,7 @@ status projections_read(const context *context, const config *config, const popu
         if (k == 0 || least < all->least) all->least = least;
     }
     if (all->longest == 0) all->longest = 1;
+    if (result == STATUS_OK) tell_rounded(context, all, dt);
     if (result == STATUS_OK && p->weight_precision == WEIGHT_FIXED) result = set_unit(config, p, all);
     if (result == STATUS_OK && all->weight_unit > 0)
         log_line(context, "network.weight_precision: fixed: weights are multiples of %g, up to %g, where larger ones are clipped", all->weight_unit,

@@ -113,7 +113,7 @@ static void draw_by_source(const projections *all, int index, int64_t low, uint6
     const projection *one = &all->all[index];
     const int64_t targets = population_size(all, one->target), sources = population_size(all, one->source);
     const bool loop = one->source == one->target && !one->autapses;
-    const int64_t degree = llround(one->in_degree * (double)targets / (double)sources);
+    const int64_t degree = projection_whole(all, one);
     pair_list pairs = {0};
     out_list list = {.positions = targets - loop};
     list.blocks = (list.positions + BLOCK - 1) / BLOCK;
@@ -139,13 +139,13 @@ static void draw_degrees(const projections *all, int index, int64_t low, uint64_
                              .high = low + drawn->targets};
     const int64_t first_gid = all->border[one->target] + low;
     if (one->wiring == WIRING_IN_DEGREE)
-        for (int i = 0; i < drawn->targets; i++) drawn->degree[i] = (int32_t)llround(one->in_degree);
+        for (int i = 0; i < drawn->targets; i++) drawn->degree[i] = (int32_t)projection_whole(all, one);
     else if (one->wiring == WIRING_PROBABILITY && !one->multapses) /* every pair by itself */
         for (int i = 0; i < drawn->targets; i++)
             drawn->degree[i] = (int32_t)random_binomial(seed, RANDOM_PROJECTION_SPLIT, (uint64_t)(first_gid + i), ((uint64_t)index + 1) << 52, each,
                                                         fmin(1, one->in_degree / (double)each));
     else
-        share_out(&tree, 1, 0, targets, llround(one->in_degree * (double)targets), drawn->degree);
+        share_out(&tree, 1, 0, targets, projection_whole(all, one), drawn->degree);
 }
 
 drawn_projection projection_draw(const projections *all, int index, partition part, uint64_t seed) {

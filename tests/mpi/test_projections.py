@@ -4,6 +4,7 @@ give the same one."""
 import json
 import math
 import os
+import subprocess
 import sys
 
 import h5py
@@ -119,6 +120,39 @@ def test_tables(bench):
     with open(bench.path("table.csv"), "w") as file:
         file.write(TABLE.replace("delay", "delay,delay_sd").replace(",1.5", ",,").replace(",0.8", ",0.8,0.2"))
     bench.succeed(["check", bench.config("own.yaml", BASE % "  projections: table.csv\n  delay_range: [1 ms, 2 ms]\n")])
+
+
+def test_rounded(bench):
+    """Numbers of synapses and delays are whole: what that leaves nothing of, or moves, is told."""
+    def said(text, *overrides):
+        code, out, err = bench.run(["check", bench.config("rounded.yaml", text)] + [word for o in overrides for word in ("-P", o)])
+        assert code == 0, err
+        return [line for line in (out + err).splitlines() if "rounded" in line]
+
+    matrix = BASE % MATRIX
+    assert said(matrix) == []
+    for wiring, connections, number in (("in_degree", "[3, 2, 4, 0]", "0.3 of a target"), ("out_degree", "[3, 2, 4, 0]", "0.3 of a source"),
+                                        ("synapses", "[3, 2, 4, 0]", "0.3 in all")):
+        assert said(matrix, f"network.wiring={wiring}", f"network.connections={connections}", "network.input_scale=0.1") == [
+            f"engram: warning: network: L4E to L4E has no synapses: {number} are rounded to none; so are 2 other projections"], wiring
+    single = "network.sizes=[1, 10]", "network.wiring=probability", "network.connections=[0.9, 0, 0.5, 0]"
+    assert said(matrix, *single) == ["engram: warning: network: L4E to L4E has no synapses: 0 in all are rounded to none (multapses: false draws each pair by itself)"]
+    assert said(matrix, *single, "network.multapses=false") == []
+    assert said(matrix, "network.delay=[1.54, 0.8]") == ["network.delay: L4E to L4E: 1.54 ms is rounded to 15 time steps of 0.1 ms; so is 1 other projection"]
+    assert said(matrix, "network.delay=[1.5, 0.14]") == ["network.delay: L4I to L4E: 0.14 ms is rounded to 1 time step of 0.1 ms"]
+    assert said(matrix, "network.delay=[1.54, 0.84]", "network.delay_sd=0.1") == []  # drawn: README says that draws are rounded
+
+
+def test_printable(bench):
+    """What a message quotes of a table may be anything: it gives a terminal no orders, and is UTF-8."""
+    refused(bench, BASE % MATRIX, "'a?b'", "control characters", overrides=['network.names=[L4E, "a\\eb"]'])
+    with open(bench.path("table.csv"), "wb") as file:
+        file.write(b"source,target,in_degree,weight\nL4E,L4E,3,8\x1b[2J\xc9\n")
+    done = subprocess.run([bench.engram, "check", bench.config("printable.yaml", BASE % "  projections: table.csv\n")], env=bench.single(), capture_output=True)
+    assert done.returncode == 2 and b"'8?[2J?'; allowed is a number" in done.stderr, done.stderr
+    with open(bench.path("table.csv"), "w") as file:
+        file.write("source,target,in_degree,weight\n" + "L" + 40 * "é" + ",L4E,3,8\n")  # cut amid a character
+    refused(bench, BASE % "  projections: table.csv\n", "'L" + 29 * "é" + "?'")
 
 
 def synapses(out):
