@@ -1,3 +1,4 @@
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,6 +11,7 @@
 
 int main(int argc, char **argv) {
     setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* a message is one write: nothing of other ranks, or of stdout, comes between where a launcher joins them */
+    signal(SIGXFSZ, SIG_IGN); /* a file beyond a limit (ulimit -f) is told as a full disk is, and does not end the program without a word */
     if (server_is_wanted(argc, argv)) return server_run(); /* no rank, but the process that reads a foreign HDF5 file for one */
     if (command_is("status", argc, argv)) return command_status(argc, argv);
     if (command_is("watch", argc, argv)) return command_watch(argc, argv);

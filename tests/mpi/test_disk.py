@@ -94,6 +94,19 @@ def test_no_byte_left(bench):
     with_mount(bench, "nothing", "2m", no_byte_left)
 
 
+def test_limit(bench):
+    """Files may not be larger than so (ulimit -f): a message and exit code 1, not a signal; without the limit the run goes on."""
+    config, out = bench.config("limited.yaml", crash.config_text(neurons=60, degree=8, loops=2, trials=0)), bench.path("limited")
+    whole = bench.train(config, "unlimited")
+    for blocks in (1, 16, 64):  # of 512 bytes: parameters.yaml, the checkpoint, results
+        shutil.rmtree(out, ignore_errors=True)
+        done = subprocess.run(["sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh", bench.engram, "train", config, "-o", out], env=bench.single(), capture_output=True, text=True, timeout=300)
+        assert done.returncode == 1 and "File too large" in done.stderr and "engram: error: " in done.stderr, (blocks, done.returncode, done.stderr)
+        check_left_behind(out)
+        bench.succeed(["train", config, "--resume", out])
+        assert not crash.differences(whole, out), crash.differences(whole, out)
+
+
 def started(bench, config, out):
     log = open(bench.path("started.log"), "w+")
     process = crash.start(bench.engram, ["train", config, "-o", out], 2, log)
@@ -194,4 +207,4 @@ def test_not_shared(bench):
     assert len(metrics(out)) == loops + 3
 
 
-run_tests([test_full, test_no_byte_left, test_read_only, test_vanished, test_not_shared])
+run_tests([test_full, test_limit, test_no_byte_left, test_read_only, test_vanished, test_not_shared])
