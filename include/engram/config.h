@@ -134,6 +134,9 @@ typedef struct config config;
  *  @return STATUS_INPUT on any mistake, STATUS_FAILURE if the file is there but cannot be read; agreed by all ranks, already printed */
 status config_read(const context *context, const char *path, const char *const *overrides, const config_schema *schema, config **result);
 
+/** As config_read(), of a file that a run wrote, which has every key: one of a variant that an override leaves is no warning. Collective. */
+status config_read_run(const context *context, const char *path, const char *const *overrides, const config_schema *schema, config **result);
+
 /** As config_read(), from a text in memory instead of a file. Collective; @p text [length] must be the same on every rank.
  *  @param name  takes the place of the path in messages and in config_resolve_path() */
 status config_read_text(const context *context, const char *name, const char *text, size_t length, const char *const *overrides, const config_schema *schema,
@@ -190,8 +193,8 @@ void config_read_instead(config *config, const char *name, const char *path, con
 /** PATH_* of the PARAM_PATH "section.key"; 0 for what is none, or is not of the selected variant. */
 unsigned config_path_is(const config *config, const char *name);
 
-/** The configuration as used, as YAML that config_read() accepts: every key of every selected table, numbers with 17 significant digits and unit, paths
- *  absolute.
+/** The configuration as used, as YAML that config_read() accepts: every key of every selected table, numbers with unit, as short
+ *  as they are read back with the same bits, paths absolute.
  *  @return owned by the caller, free() */
 char *config_as_used(const config *config);
 

@@ -14,6 +14,7 @@ typedef struct {
     const context *job;
     config *self;
     bool overridable;  /**< there is a command line that may say -P */
+    bool complete;     /**< the file has every key: a run wrote it */
     mistake_list mistakes;
     config_place file;
     tree_node *root;   /**< of the file, NULL if there is none or it is empty */
@@ -419,6 +420,7 @@ static void warn_unselected(const config_reading *reading, const config_section 
     const param_section *schema = section->schema;
     char position[512];
     config_place place = config_state_place(reading->self, slot);
+    if (reading->complete && !slot->over) return; /* nobody typed it */
     if (config_state_find_active(section, slot->entry->key)) return; /* the selected variant has a key of the same name */
     for (const config_slot *other = section->slots; other < slot; other++)
         if (strcmp(other->entry->key, slot->entry->key) == 0) return; /* warned already, for another variant */
@@ -510,9 +512,9 @@ static int count_of(const char *const *overrides) {
 }
 
 /** Check what the source holds and agree on it. @p code is what getting the source gave. */
-static status read_source(const context *job, config *self, bool overridable, status code, config **result) {
+static status read_source(const context *job, config *self, bool overridable, bool complete, status code, config **result) {
     if (code == STATUS_OK) {
-        config_reading reading = {.job = job, .self = self, .overridable = overridable};
+        config_reading reading = {.job = job, .self = self, .overridable = overridable, .complete = complete};
         reading.roots = config_text_alloc((size_t)self->source.override_count, sizeof *reading.roots);
         reading.renamed = config_text_alloc((size_t)self->schema->moved_count, sizeof(bool));
         code = fill(&reading); /* every rank finds the same mistakes; the lowest prints them */
@@ -528,16 +530,24 @@ static status read_source(const context *job, config *self, bool overridable, st
     return code;
 }
 
-status config_read(const context *job, const char *path, const char *const *overrides, const config_schema *schema, config **result) {
+static status read_file(const context *job, const char *path, const char *const *overrides, const config_schema *schema, bool complete, config **result) {
     config *self = new_config(schema);
-    return read_source(job, self, overrides, config_source_read(job, path, called(schema), overrides, count_of(overrides), &self->source), result);
+    return read_source(job, self, overrides, complete, config_source_read(job, path, called(schema), overrides, count_of(overrides), &self->source), result);
+}
+
+status config_read(const context *job, const char *path, const char *const *overrides, const config_schema *schema, config **result) {
+    return read_file(job, path, overrides, schema, false, result);
+}
+
+status config_read_run(const context *job, const char *path, const char *const *overrides, const config_schema *schema, config **result) {
+    return read_file(job, path, overrides, schema, true, result);
 }
 
 status config_read_text(const context *job, const char *name, const char *text, size_t length, const char *const *overrides, const config_schema *schema,
                         config **result) {
     config *self = new_config(schema);
     config_source_copy(name, text, length, overrides, count_of(overrides), &self->source);
-    return read_source(job, self, overrides, STATUS_OK, result);
+    return read_source(job, self, overrides, false, STATUS_OK, result);
 }
 
 void config_free(config *self) {

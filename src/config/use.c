@@ -188,14 +188,14 @@ static char *absolute_path(const config *self, const char *path) {
     return joined;
 }
 
-static void write_value(const config *self, config_section *section, const config_slot *slot, FILE *out) {
+static void write_value(const config *self, config_section *section, const config_slot *slot, number_form form, FILE *out) {
     char *base = config_state_base(section, slot);
     if (slot->entry->type == PARAM_PATH) {
         char *path = absolute_path(self, *(char *const *)(base + slot->entry->offset));
-        value_write(&(param){.type = PARAM_TEXT, .offset = 0}, &path, out);
+        value_write(&(param){.type = PARAM_TEXT, .offset = 0}, &path, form, out);
         free(path);
     } else {
-        value_write(slot->entry, base, out);
+        value_write(slot->entry, base, form, out);
     }
 }
 
@@ -209,7 +209,7 @@ static char *value_text(const config *self, config_section *section, const confi
     char *text = NULL;
     size_t bytes = 0;
     FILE *out = open_text(&text, &bytes);
-    write_value(self, section, slot, out);
+    write_value(self, section, slot, NUMBERS_SHORT, out);
     if (fclose(out) != 0) context_abort("config: no room for a value as text");
     return text;
 }
@@ -333,7 +333,7 @@ char *config_identity(const config *self, const char *inputs, unsigned may) {
             const config_slot *slot = &self->sections[i].slots[k];
             if (!config_state_is_active(&self->sections[i], slot) || slot->entry->type == PARAM_PATH || slot->entry->may & may) continue;
             fprintf(out, "%s.%s ", self->sections[i].schema->name, slot->entry->key);
-            write_value(self, &self->sections[i], slot, out);
+            write_value(self, &self->sections[i], slot, NUMBERS_17_DIGITS, out);
             fputc('\n', out);
         }
     for (const char *line = inputs; *line; line += strcspn(line, "\n"), line += *line == '\n') {
@@ -358,7 +358,7 @@ char *config_as_used(const config *self) {
             const config_slot *slot = &section->slots[k];
             if (!config_state_is_active(section, slot) || is_left_out(section, slot)) continue;
             fprintf(out, "\n  %s: ", slot->entry->key);
-            write_value(self, section, slot, out);
+            write_value(self, section, slot, NUMBERS_SHORT, out);
             empty = false;
         }
         fputs(empty ? " {}\n" : "\n", out);

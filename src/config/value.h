@@ -24,8 +24,11 @@ void value_clear(const param *entry, void *base);
 /** Bytes of the member of this type. */
 size_t value_size(param_type type);
 
+/** How numbers are written: as short as they are read back with the same bits, or with 17 digits always, of which identities of runs are made. */
+typedef enum { NUMBERS_SHORT, NUMBERS_17_DIGITS } number_form;
+
 /** Write the value as YAML that value_store() turns into the same bits; NAN and INT64_MIN as "auto". */
-void value_write(const param *entry, const void *base, FILE *out);
+void value_write(const param *entry, const void *base, number_form form, FILE *out);
 
 /** Write "a number in ms (also s, us, min, h) from 0.1 to 1000, or auto" into @p buffer. @return buffer */
 char *value_expected(const param *entry, char *buffer, size_t size);

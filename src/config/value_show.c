@@ -1,3 +1,4 @@
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -8,12 +9,16 @@
 #include "text.h"
 #include "value.h"
 
-static void write_number(const param *entry, double value, FILE *out) {
+static void write_number(const param *entry, double value, number_form form, FILE *out) {
     const char *unit = number_unit(entry->unit);
+    char text[32];
+    int digits = form == NUMBERS_SHORT ? DBL_DIG : DBL_DECIMAL_DIG;
+    do snprintf(text, sizeof text, "%.*g", digits, value);
+    while (digits++ < DBL_DECIMAL_DIG && strtod(text, NULL) != value);
     if (isnan(value))
         fputs("auto", out);
     else
-        fprintf(out, "%.17g%s%s", value, *unit ? " " : "", unit);
+        fprintf(out, "%s%s%s", text, *unit ? " " : "", unit);
 }
 
 /** Decode one UTF-8 character. @return its bytes */
@@ -65,11 +70,11 @@ static void write_choice(const param *entry, int index, FILE *out) {
     words_clear(&choices);
 }
 
-static void write_numbers(const param *entry, const param_numbers *numbers, FILE *out) {
+static void write_numbers(const param *entry, const param_numbers *numbers, number_form form, FILE *out) {
     putc('[', out);
     for (int i = 0; i < numbers->count; i++) {
         fputs(i ? ", " : "", out);
-        write_number(entry, numbers->values[i], out);
+        write_number(entry, numbers->values[i], form, out);
     }
     putc(']', out);
 }
@@ -83,16 +88,16 @@ static void write_texts(const param_texts *texts, FILE *out) {
     putc(']', out);
 }
 
-void value_write(const param *entry, const void *base, FILE *out) {
+void value_write(const param *entry, const void *base, number_form form, FILE *out) {
     const void *target = (const char *)base + entry->offset;
     switch (entry->type) {
-        case PARAM_NUMBER: write_number(entry, *(const double *)target, out); break;
+        case PARAM_NUMBER: write_number(entry, *(const double *)target, form, out); break;
         case PARAM_INTEGER: write_integer(entry, *(const int64_t *)target, out); break;
         case PARAM_FLAG: fputs(*(const bool *)target ? "true" : "false", out); break;
         case PARAM_CHOICE: write_choice(entry, *(const int *)target, out); break;
         case PARAM_TEXT:
         case PARAM_PATH: write_text(*(char *const *)target, out); break;
-        case PARAM_NUMBERS: write_numbers(entry, target, out); break;
+        case PARAM_NUMBERS: write_numbers(entry, target, form, out); break;
         case PARAM_TEXTS: write_texts(target, out); break;
     }
 }

@@ -159,7 +159,7 @@ static status read_configuration(test_job *job) {
     result = status_agree(job->world, result);
     if (result == STATUS_OK) result = config_read(job->world, path, NULL, training_schema(), &given);
     if (result == STATUS_OK) result = status_agree(job->world, check_overrides(options, given));
-    if (result == STATUS_OK) result = config_read(job->world, path, options->overrides, training_schema(), &job->config);
+    if (result == STATUS_OK) result = config_read_run(job->world, path, options->overrides, training_schema(), &job->config);
     if (result == STATUS_OK) result = identify(job, given);
     config_free(given);
     free(path);

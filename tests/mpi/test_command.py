@@ -412,7 +412,7 @@ def test_silence(bench):
     for ranks in (1, 3):
         assert expect(bench, ["check", config], 0, *what, ranks=ranks)[1].count("near silence") == 1
     out = bench.path("silent")
-    _, err = expect(bench, ["train", config, "-o", out], 0, *what, "(0.000 in window)", ranks=2)
+    _, err = expect(bench, ["train", config, "-o", out], 0, *what, "in window 0.000 Hz", ranks=2)
     rows = metrics(out)
     assert all(row["window_hz"] < 0.02 and row["rate_hz"] > 0.1 for row in rows), rows
     assert [line.split(":")[2] for line in err.splitlines() if "silent inside the target window" in line] == [" loop 1", " loop 8"], err

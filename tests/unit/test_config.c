@@ -695,12 +695,33 @@ static void test_as_used_text(void **state) {
     expect_good("network:\n  kind: random\n  seed: 3\nneuron:\n  tau: 0.02 s\n");
     neuron()->threads = 8; /* a module resolves auto in place */
     char *text = config_as_used(last.config);
-    assert_string_equal(text, "network:\n  kind: random\n  size: 100\n  seed: 3\n  foo: 1\n  p: 0.20000000000000001\n"
+    assert_string_equal(text, "network:\n  kind: random\n  size: 100\n  seed: 3\n  foo: 1\n  p: 0.2\n"
                               "neuron:\n  tau: 20 ms\n  rate: 5 Hz\n  voltage: -65 mV\n  factor: 1\n  reset: auto\n  threads: 8\n  delay: 2 ms\n"
                               "  exact: false\n"
                               "  method: euler\n  taus: [70 ms, 150 ms]\n  weights: []\n  gains: [3 Hz]\n"
                               "output:\n  file: \"\"\n  title: \"quoted: \\\"x\\\"\"\n  report: [\"drive\"]\n  labels: []\nempty: {}\n");
     free(text);
+}
+
+/** Numbers are written as short as they are read back: of each the bits, and no digit that says nothing. */
+static void test_short_numbers(void **state) {
+    (void)state;
+    const struct {
+        const char *given, *written;
+    } cases[] = {{"0.1", "0.1"}, {"0.30000000000000004", "0.30000000000000004"}, {"0.3", "0.3"}, {"123456789012345680", "1.2345678901234568e+17"},
+                 {"0.12345678901234566", "0.12345678901234566"}, {"1e-300", "1e-300"}, {"4.35", "4.35"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char file[128], line[128];
+        snprintf(file, sizeof file, "neuron: {factor: %s}\n", cases[i].given);
+        snprintf(line, sizeof line, "  factor: %s\n", cases[i].written);
+        expect_good(file);
+        double before = neuron()->factor;
+        char *text = config_as_used(last.config);
+        if (!strstr(text, line)) print_message("wanted '%s' in '%s'\n", line, text);
+        assert_non_null(strstr(text, line));
+        assert_true(before == strtod(strstr(text, line) + strlen("  factor: "), NULL));
+        free(text);
+    }
 }
 
 static void test_round_trip(void **state) {
@@ -815,7 +836,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_files),     cmocka_unit_test(test_several_mistakes),
         cmocka_unit_test(test_variants),  cmocka_unit_test(test_required),  cmocka_unit_test(test_overrides),
         cmocka_unit_test(test_complain),  cmocka_unit_test(test_resolve_path),
-        cmocka_unit_test(test_as_used_text), cmocka_unit_test(test_round_trip), cmocka_unit_test(test_list), cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_as_used_text), cmocka_unit_test(test_short_numbers),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_list), cmocka_unit_test(test_nearest),
     };
     MPI_Init(&argc, &argv);
     if (!mkdtemp(folder)) return 1;
