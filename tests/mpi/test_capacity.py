@@ -58,6 +58,10 @@ def test_study(bench):
     assert f"{MEMBERS - 3} done, 3 done before, 0 stopped, 0 failed" in text and os.stat(os.path.join(out, names[3], "run.json")).st_mtime_ns == before, text
     assert f"{MEMBERS} done" in job(bench, "collect", study, out)
     rows = table(os.path.join(out, "results.csv"))
+    text = job(bench, "collect", study, out, "--seeds", "1", code=2)
+    assert "that are not among these: -o FILE.csv" in text and table(os.path.join(out, "results.csv")) == rows, text
+    job(bench, "collect", study, out, "--seeds", "1", "-o", bench.path("part.csv"))
+    assert table(bench.path("part.csv")) == [{**row, "member": str(k)} for k, row in enumerate(row for row in rows if row["seed"] == "1")]
     for row, name in zip(rows, names):
         folder = os.path.join(out, name)
         with h5py.File(os.path.join(folder, "test.h5")) as test:

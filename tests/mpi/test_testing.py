@@ -270,6 +270,49 @@ def test_shuffled_synapses(bench):
         assert_same(path, test(bench, run, "shuffled.3", "--shuffle-synapses", "1", ranks=3, size=3), f"{name}, 3 ranks")
 
 
+AWAY = """\
+simulation: {dt: 0.5 ms, seed: 1}
+network:    {kind: none, neurons: 40, excitatory_fraction: 1}
+neuron:     {model: lif, noise: voltage, noise_sd: 0.35}
+plastic:    {kind: separate, excitatory_in_degree: 20, inhibitory_in_degree: 0, excitatory_weight: 4, tau: 20 ms}
+stimulus:   {kind: none, start: 20 ms, stop: 40 ms}
+targets:    {kind: sinusoid, duration: 500 ms, period: 100 ms}
+learning:   {rule: none, every: 10 ms, loops: 1}
+guards:     {max_rate: 0, min_rate: 0}
+test:       {trials: 12}
+"""
+
+
+def test_runaway(bench):
+    """A network that runs away in some trials, as the noise has it, is told of: the means over trials do not show it. Of one that does so in none nothing is said."""
+    config, told = bench.config("away.yaml", AWAY), []
+    for ranks in (1, 2):
+        code, _, err = bench.run(["train", config, "-o", bench.path("away"), "--overwrite", "--quiet"], ranks)
+        told.append([line for line in err.splitlines() if "runs away" in line])
+        assert code == 0 and len(told[-1]) == 1, err
+    rate = numbers(os.path.join(bench.path("away"), "test.h5"), "0/trial_rate")
+    away = rate > 5 * np.sort(rate)[5]
+    assert 0 < away.sum() < 7 and told[0] == told[1] and f"test: task 0: the network runs away in {away.sum()} of 12 trials, at up to {rate.max():.1f} Hz (median of the trials: {np.sort(rate)[5]:.3f} Hz)" in told[0][0], (told, rate)
+    code, _, err = bench.run(["test", bench.path("away"), "-o", bench.path("some.h5"), "--trials", "5"])
+    assert code == 0 and err.count("runs away") == 1, err
+    code, _, err = bench.run(["train", config, "-o", bench.path("calm"), "-P", "plastic.excitatory_weight=2"])
+    assert code == 0 and "runs away" not in err, err
+    few = ["network.neurons=8", "plastic.excitatory_in_degree=3", "plastic.excitatory_weight=0.1", "test.trials=2000"]  # six spikes in a trial for the one that most have
+    code, _, err = bench.run(["train", config, "-o", bench.path("few")] + [word for text in few for word in ("-P", text)])
+    rate = numbers(os.path.join(bench.path("few"), "test.h5"), "0/trial_rate")
+    assert code == 0 and rate.max() > 5.5 * np.median(rate) > 0 and "runs away" not in err, (err, rate.max(), np.median(rate))
+
+
+def test_other_cue(bench):
+    """Parameters of the kind of cue that a test leaves were never typed: the file of the run has them all. One that was typed with it is told."""
+    run = trained(bench, "lif", LIF)
+    for words, count in ((("stimulus.kind=none",), 0), (("stimulus.kind=none", "stimulus.sigma=0.1"), 1)):
+        code, _, err = bench.run(["test", run, "-o", bench.path("cue.h5"), "--overwrite", *(word for pair in words for word in ("-P", pair))])
+        assert code == 0 and err.count("ignored") == count, err
+    code, _, err = bench.run(["check", bench.config("own.yaml", LIF.replace("stop: 40 ms}", "stop: 40 ms, sigma: 0.1}", 1)), "-P", "stimulus.kind=none"])
+    assert code == 0 and err.count("ignored") == 1, err
+
+
 def correlation(x, y):
     return np.corrcoef(x, y)[0, 1] if np.ptp(x) and np.ptp(y) else np.nan
 
@@ -503,5 +546,5 @@ def test_names_of_tasks(bench):
 
 
 if __name__ == "__main__":
-    run_tests([test_names_of_tasks, test_between_loops, test_same_bits, test_trials, test_spikes, test_nothing_done_is_nothing, test_deleted_neurons, test_deleted_synapses, test_few_synapses_left, test_shuffled_synapses, test_recorded_and_auxiliary, test_noise, test_deleted_spike, test_deleted_spike_with_delays, test_errors,
+    run_tests([test_names_of_tasks, test_between_loops, test_same_bits, test_trials, test_spikes, test_nothing_done_is_nothing, test_deleted_neurons, test_deleted_synapses, test_few_synapses_left, test_shuffled_synapses, test_runaway, test_other_cue, test_recorded_and_auxiliary, test_noise, test_deleted_spike, test_deleted_spike_with_delays, test_errors,
                test_failures_are_agreed])

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engram/memory.h"
+#include "engram/sort.h"
 #include "perturbation.h"
 
 #define SCORE_SCALE 0x1p40 /* |r| <= 1 and at most 2^20 trials: the sum stays below 2^60 */
@@ -166,6 +167,27 @@ static void finish_task(const patterns *self, int task, const double *records, t
     set_times(test->deletion, result);
 }
 
+/** A mean over trials says little where the network ran away in a few of them: these have TIMES the spikes of the median trial, and of each neuron one more. */
+static void warn_of_runaway(const simulation *sim, int task, const test_result *test) {
+    enum { LEAST_TRIALS = 3, TIMES = 5 };
+    if (test->trials < LEAST_TRIALS) return;
+    int64_t *spikes = memory_new(MEMORY_BUFFERS, (size_t)test->trials, sizeof *spikes);
+    for (int n = 0; n < test->trials; n++) spikes[n] = llrint(test->record[(int64_t)n * test->columns + RECORD_SPIKES]);
+    sort_integers(spikes, test->trials);
+    const int64_t middle = spikes[(test->trials - 1) / 2], largest = spikes[test->trials - 1];
+    int away = 0;
+    while (middle > 0 && spikes[test->trials - 1 - away] > TIMES * middle && spikes[test->trials - 1 - away] >= middle + sim->part.total) away++;
+    memory_free(spikes);
+    if (!away) return;
+    const char *name = targets_condition(&sim->targets, task);
+    char number[16];
+    snprintf(number, sizeof number, "%d", task);
+    log_warning(&sim->context,
+                "test: task %s: the network runs away in %d of %d trials, at up to %.1f Hz (median of the trials: %.3f Hz); means over trials hold "
+                "these, too: train it longer, or see each (test/%d/trial_rate)", name ? name : number, away, test->trials,
+                (double)largest * test->hz_per_spike, (double)middle * test->hz_per_spike, task);
+}
+
 /** Trials of a task in which a column of the record is a number. */
 static int defined(const test_result *test, int column) {
     int count = 0;
@@ -203,6 +225,7 @@ void patterns_test_task(void *raw, int task, const double *records, figure_list 
     const patterns *self = raw;
     test_result *test = &self->test->results[task];
     finish_task(self, task, records, test);
+    warn_of_runaway(self->sim, task, test);
     testing_scores(self->sim, test, figures);
     add_activity(self->sim, test, figures);
     if (!test->samples) return;
