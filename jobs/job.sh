@@ -22,14 +22,11 @@ if [[ ! $job_tools ]]; then echo "${BASH_SOURCE[0]}: Engram's tools/mpi-env is n
 # shellcheck source=tools/mpi-env
 . "$job_tools/mpi-env"
 
-# job_near WORD NAME...: the nearest name, if one is as near as the program's own messages want it (tools/launch.py).
-job_near() { /usr/bin/python3 -B -c 'import sys; sys.path.insert(0, sys.argv[1]); import launch; print(launch.nearest(sys.argv[2], sys.argv[3:]))' "$job_tools" "$@" || true; }
-
 # job_wrong WORD MORE NAME...: ends the job for a word of its line that is none of these names, nor what MORE says besides ('' or ', a number of seeds').
 job_wrong() {
   local word=$1 more=$2 near names
   shift 2
-  near=$(job_near "$word" "$@") names=$(printf ', %s' "$@")
+  near=$(nearest_name "$job_tools" "$word" "$@") names=$(printf ', %s' "$@")
   echo "$0: '$word' is not one of the words that are allowed here: ${names:2}$more${near:+; did you mean $near?}" >&2
   exit 2
 }
@@ -295,6 +292,9 @@ job_test() {
     "$engram" test "$out" -o "$out/$name.h5" --overwrite --quiet "$@"
   fi
 }
+
+# job_collect STUDY.yaml FOLDER [options of tools/sweep collect]: table and summary of the runs that were asked for, in their folder, whatever runs a table there had.
+job_collect() { "$job_tools/sweep" collect "$1" -o "$2" --output "$2/table.csv" "${@:3}"; }
 
 # job_sweep STUDY.yaml [options of tools/sweep run]: the runs of a study; in a batch job each on all ranks of it, and as a member of an array those of its index (--block 10: ten an index).
 # Ends the script if they are not all done: what was stopped goes into the queue again. With job_findings=1 runs that failed do not end it: that they do is what the study finds. With job_whole=1

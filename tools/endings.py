@@ -1,4 +1,4 @@
-"""How the tools end, and how their files appear. Shared by all of them that are written in Python.
+"""How the tools end, and how their files appear. Shared by all of them that are written in Python, and by those of jobs.
 
 Exit codes are engram's: 2 for what the user gave, 1 for the machine's fault (a full disk, a folder that may not be written to); besides, as shells have them, 130 for Ctrl-C and 143 for SIGTERM.
 """
@@ -11,6 +11,7 @@ import sys
 
 MISTAKES = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG)  # names that cannot be meant
 INTERRUPTED, TERMINATED = 130, 143
+CALLED = os.environ.pop("ENGRAM_CALLED", "")  # the command that became this tool (engram watch): what messages begin with
 
 
 def reason(error):
@@ -63,20 +64,30 @@ def save_figure(figure, path, **more):
         figure.savefig(part, **{"format": os.path.splitext(path)[1][1:] or "png", **more})
 
 
+def heed_sigterm():
+    """SIGTERM ends the tool as an exit does: what is half written is removed on the way."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+
+
+def end_of(error):
+    """(line to print, '' if none, and exit code) of what ends a tool that did not mean to end; None of a bug."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", INTERRUPTED
+    if isinstance(error, BrokenPipeError):  # of `tool | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return "", 1
+    if isinstance(error, MemoryError):
+        return "not enough memory", 1
+    return (reason(error), code_of(error)) if isinstance(error, OSError) else None
+
+
 def end_with(name, main, *words):
-    """Exit with what main(*words) returns. Whatever ends it otherwise is one line."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # what is half written is removed on the way
+    """Exit with what main(*words) returns. Whatever ends it otherwise is one line, which begins with the tool's name, or with that of the command that became it."""
+    heed_sigterm()
     try:
         sys.exit(main(*words))
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:  # of `tool | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(1)
-    except MemoryError:
-        print(f"{name}: not enough memory", file=sys.stderr)
-        sys.exit(1)
-    except OSError as error:
-        print(f"{name}: {reason(error)}", file=sys.stderr)
-        sys.exit(code_of(error))
+    except (KeyboardInterrupt, MemoryError, OSError) as error:
+        line, code = end_of(error)
+        if line:
+            print(f"{CALLED or name}: {line}", file=sys.stderr)
+        sys.exit(code)

@@ -18,7 +18,6 @@ What a run does not have is an EngramError that names what it has; engram.script
 """
 import contextlib
 import csv
-import difflib
 import errno
 import importlib
 import inspect
@@ -48,7 +47,7 @@ UNITS_OF_WEIGHTS = {"iaf_psc_exp": "pA", "lif_mv": "", "izhikevich": "", "glif":
 DECODERS = {"balanced": "feedforward", "dendritic": "decoder", "lsnn": "readout", "differentiable": "readout"}
 
 
-# Of the system, names that cannot be meant.
+# Of the system, names that cannot be meant. As in endings.py beside it, of which, and of launch.py, this module has the rules and not the code: it works as a single file.
 MISTAKES = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG)
 
 
@@ -106,10 +105,20 @@ def text_of(value):
 
 
 def nearest(name, known):
-    """The one among known names that may be meant, or None."""
-    known = [str(other) for other in known]
-    close = difflib.get_close_matches(str(name), known, 1, 0.5) or difflib.get_close_matches(str(name).lower(), known, 1, 0.5)
-    return close[0] if close else None
+    """The one among known names that may be meant, or None; by the rule of the program's messages: other letters' cases, or as many letters apart as a third of the name has, or two."""
+    name, best = str(name), None
+    limit = max(len(name) // 3, 2) + 1
+    for other in map(str, known):
+        if other.lower() == name.lower():
+            return other
+        row = list(range(len(other) + 1))
+        for i, letter in enumerate(name, 1):
+            above, row = row, [i]
+            for j, one in enumerate(other, 1):
+                row.append(min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (letter != one)))
+        if row[-1] < limit:
+            best, limit = other, row[-1]
+    return best
 
 
 def missing(where, what, name, known):
@@ -855,6 +864,8 @@ def script(main):
         main(*sys.argv[1:])
     except KeyboardInterrupt:
         sys.exit(print(f"{os.path.basename(sys.argv[0])}: interrupted", file=sys.stderr) or 130)
+    except MemoryError:
+        sys.exit(print(f"{os.path.basename(sys.argv[0])}: not enough memory", file=sys.stderr) or 1)
     except BrokenPipeError:  # of `script | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)

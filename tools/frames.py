@@ -6,11 +6,12 @@ Attribute past_K of a group: part of the test frames that a linear softmax reads
 
 A hidden semi-Markov process: means of classes mu_c ~ N(0, 0.55^2), rows of transitions ~ Dirichlet(0.35) without staying, durations uniform in 4 .. 12 frames;
 co-articulation m_f = 0.6 m_(f-1) + 0.4 mu_c, feature = m_f + N(0, 1)."""
-import os
 import sys
 
 import h5py
 import numpy as np
+
+from endings import end_with, whole
 
 __all__ = ["PAST", "write"]
 CLASSES, FEATURES, FRAMES, TRAIN, TEST = 12, 16, 100, 400, 200
@@ -72,11 +73,13 @@ def baseline(group, past):
     return float(((with_past(test, past) @ weights).argmax(1) == wanted.ravel()).mean())
 
 
+def make(path, *seeds):
+    with whole(path) as part, h5py.File(part, "w") as file:  # members of an array may do the same at a time
+        for seed in seeds:
+            write(file.create_group(seed), int(seed))
+
+
 if __name__ == "__main__":
     if len(sys.argv) < 3:
         sys.exit(print("usage: tools/frames.py FILE SEED...", file=sys.stderr) or 2)
-    begun = f"{sys.argv[1]}.{os.getpid()}"  # members of an array may do the same at a time
-    with h5py.File(begun, "w") as file:
-        for seed in sys.argv[2:]:
-            write(file.create_group(seed), int(seed))
-    os.replace(begun, sys.argv[1])
+    end_with("frames.py", make, *sys.argv[1:])

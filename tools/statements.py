@@ -10,20 +10,22 @@
 Judged is the mean over seeds; the spread is the standard deviation over seeds (n - 1). Values that are not finite are not met.
 What a run lacks is told in one line, with exit code 2: a file that cannot be read, a dataset that is not there (quantity: drive leaves no rate), a column of metrics.csv.
 """
+import contextlib
 import json
 import os
+import re
 import sys
 import traceback
 
 import numpy as np
 
-from endings import INTERRUPTED, code_of, reason, whole
+from endings import code_of, end_of, heed_sigterm, whole
 
 
 def lacking(error, trace):
     """What is not in which file, of the innermost access that failed; '' if the error is of another kind."""
     if isinstance(error, OSError):
-        return str(error)
+        return "" if error.errno and code_of(error) == 1 else str(error)  # a full disk is no matter of the folder
     if not isinstance(error, KeyError):
         return ""
     frames = [frame for frame, _ in traceback.walk_tb(trace)]
@@ -37,20 +39,21 @@ def lacking(error, trace):
 
 def tell(kind, error, trace):
     """As sys.excepthook: a mistake of the user's, a fault of the machine's and Ctrl-C get a line, a bug its traceback."""
-    what, name = lacking(error, trace), " ".join(sys.argv)
-    if isinstance(error, OSError) and code_of(error) == 1 and error.errno or isinstance(error, KeyboardInterrupt):  # a full disk, Ctrl-C
-        print(f"{name}: {reason(error) if isinstance(error, OSError) else 'interrupted'}", file=sys.stderr, flush=True)
-        sys.stdout.flush()
-        os._exit(1 if isinstance(error, OSError) else INTERRUPTED)
-    if not what:
+    what = lacking(error, trace)
+    end = (f"{what}: is it a folder of this job's runs, with its parameters?", 2) if what else end_of(error)
+    if not end:
         sys.__excepthook__(kind, error, trace)
         return
-    print(f"{name}: {what}: is it a folder of this job's runs, with its parameters?", file=sys.stderr, flush=True)
-    sys.stdout.flush()
-    os._exit(2)
+    line, code = end
+    if line:
+        print(f"{' '.join(sys.argv)}: {line}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # a disk that is full already
+        sys.stdout.flush()
+    os._exit(code)
 
 
 sys.excepthook = tell
+heed_sigterm()
 
 
 class Report:
@@ -94,15 +97,31 @@ class Report:
         path = os.path.join(self.folder, "report.json")
         with whole(path) as part, open(part, "w", encoding="utf-8") as file:
             json.dump(self.contents, file, indent=1, allow_nan=True)
-        sys.exit(1 if any(one["verdict"] == "not met" for one in self.contents["statements"]) else 0)
+        judged = [one["verdict"] == "met" for one in self.contents["statements"] if one["verdict"] != "shown"]
+        more = "" if all(judged) else "; README.md of the job says of how many seeds the bounds are, and what is not met there either"
+        verdict = f"{sum(judged)} of {len(judged)} statements are met" if judged else "nothing is judged"
+        print(f"{verdict}; {'figures and report.json are' if self.contents['figures'] else 'report.json is'} in {self.folder}{more}")
+        sys.exit(0 if all(judged) else 1)
+
+
+def form_of(one):
+    """As a value is written: with more digits where a value that is not met would read as its bound."""
+    form, limits = one["form"], [one[word] for word in ("least", "most") if one[word] is not None]
+    wide = re.fullmatch(r"\.(\d+)([fge])", form)
+    for digits in range(int(wide[1]), 12) if wide and one["verdict"] == "not met" else ():
+        form = f".{digits}{wide[2]}"
+        if format(one["mean"], form) not in [format(limit, form) for limit in limits]:
+            break
+    return form
 
 
 def describe(one):
     """'0.81 +- 0.02 (5 seeds)'."""
-    text = format(one["mean"], one["form"])
-    return f"{text} +- {format(one['sd'], one['form'])} ({len(one['values'])} seeds)" if one["sd"] is not None else text
+    form = form_of(one)
+    text = format(one["mean"], form)
+    return f"{text} +- {format(one['sd'], form)} ({len(one['values'])} seeds)" if one["sd"] is not None else text
 
 
 def bounds(one):
-    words = [f"{word} {format(one[word.replace(' ', '')], one['form'])}" for word in ("least", "most") if one[word] is not None]
+    words = [f"{word} {format(one[word.replace(' ', '')], form_of(one))}" for word in ("least", "most") if one[word] is not None]
     return f" (at {', at '.join(words)})" if words else ""

@@ -88,7 +88,7 @@ def draw_learning(axes, curves, chance, window=10):
         steps = np.arange(1, errors.shape[1] + 1)
         axes.fill_between(steps, errors.min(0), errors.max(0), color=colour, alpha=0.15, linewidth=0)
         axes.plot(steps, errors.mean(0), line, color=colour, label=label)
-    axes.axhline(chance, color="black", linewidth=0.7, linestyle=":")
+    axes.axhline(chance, color="black", linewidth=0.5)  # curves may be dotted
     axes.set_xlabel("iterations")
     axes.set_ylabel("part of the windows read wrong")
     axes.set_ylim(0, None)

@@ -1,19 +1,13 @@
 """What figures and check have in common: the collected table, learnable lengths, the slopes through them, and the two errors of Kim & Chow 2018."""
 import csv
-import os
-import sys
 
 import numpy as np
+from launch import fail
 from scipy.stats import spearmanr
 
 THRESHOLD = 0.6                             # correlation from which a length counts as learned; the paper does not state its own
 THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7)    # for the sensitivity of the result to it
 NUMBERS = ("neurons", "p", "duration_ms", "tau_c_ms", "tau_s_ms", "seed", "performance", "median_trial", "average_drive", "training", "rate_hz", "bins", "rank_target", "rank_drive", "seconds")
-
-
-def fail(message):
-    print(f"{os.path.basename(sys.argv[0])}: {message}", file=sys.stderr)
-    raise SystemExit(2)
 
 
 class Table:
@@ -26,8 +20,8 @@ class Table:
             done = [row for row in rows if row["status"] == "done"]
             self.columns = {name: np.array([float(row[name]) for row in done]) for name in NUMBERS}
             self.columns["reset"] = np.array([row["reset"] for row in done])
-        except (OSError, UnicodeDecodeError) as error:
-            fail(f"{path}: {getattr(error, 'strerror', None) or error}")
+        except UnicodeDecodeError as error:
+            fail(f"{path}: {error}")
         except (KeyError, TypeError, ValueError):
             fail(f"{path} is not a table of jobs/capacity/collect")
         self.members, self.done = len(rows), len(done)

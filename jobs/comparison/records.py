@@ -21,6 +21,7 @@ import zlib
 
 import measure
 from codes import read_table
+from endings import code_of, reason, whole
 from launch import fail, read_json
 from rules import CONFIRM_SEEDS, LOST, RULES, SIZES, TRY_SEEDS, ended, ended_itself, failed_tries, failures, place, rows_of
 
@@ -196,12 +197,11 @@ def without_dropped(records, folder):
 # ---- files ----
 
 def write(path, records):
-    with open(f"{path}.part", "w", encoding="utf-8", newline="") as file:
+    with whole(path) as part, open(part, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         order = list(RULES)
         writer.writerows(one.cells for one in sorted(records, key=lambda one: (order.index(one.rule.name), one.neurons, list(one.rule.tasks).index(one.task), one.seed)))
-    os.replace(f"{path}.part", path)
 
 
 def mistake(cells):
@@ -273,7 +273,9 @@ def read(path):
                 found[(*one.place, one.seed)] = one
             return list(found.values())
     except OSError as error:
-        fail(f"{path}: {error.strerror}")
+        if code_of(error) == 1:
+            raise
+        fail(reason(error))
     except UnicodeDecodeError:
         fail(f"{path}: is no text in UTF-8")
     except csv.Error as error:

@@ -32,6 +32,7 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [os.path.join(here, "..", "..", "tools"), os.path.join(here, "..", "..", "python"), here]  # python: where engram.py is installed
 import measure  # noqa: E402
 from codes import number, read_table  # noqa: E402
+from endings import end_with, whole  # noqa: E402
 from launch import fail, read_json  # noqa: E402
 from sweep_study import Study  # noqa: E402
 
@@ -175,9 +176,8 @@ def write(path, study):
             os.remove(path)
         return
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(f"{path}.part.{os.getpid()}", "w", encoding="utf-8") as file:
+    with whole(path) as part, open(part, "w", encoding="utf-8") as file:
         yaml.safe_dump(study, file, sort_keys=False, width=200)
-    os.replace(f"{path}.part.{os.getpid()}", path)
 
 
 def study_of(rule, folder, grids, tests, names=None):
@@ -521,4 +521,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    end_with("rules.py", main)

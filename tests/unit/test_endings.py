@@ -5,6 +5,7 @@ import glob
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -13,8 +14,8 @@ from engram_test import run_tests
 
 TOOLS = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
 sys.path.insert(0, TOOLS)
-from endings import code_of, try_out, whole  # noqa: E402
-ALONE = {"engram.py", "codes.py", "dynamics.py", "tasks.py", "functions.py", "frames.py"}  # nothing that they write is under a name of a user's, or they have a folder of their own
+from endings import MISTAKES, code_of, try_out, whole  # noqa: E402
+JOBS = os.path.join(os.path.dirname(TOOLS), "jobs")
 
 
 def raised(path, work):
@@ -62,19 +63,31 @@ def test_whole(bench):
     assert sorted(os.listdir(bench.work)) == ["a.txt", "a.txt.part", "folder"] and got(path + ".part") == "somebody's"
 
 
-def test_every_tool(bench):
-    """No tool has a way of its own to make files appear."""
+def scripts():
+    """{path below the root: text} of all that is Python among tools and jobs."""
     found = {}
-    for name in sorted(os.listdir(TOOLS)):
-        path = os.path.join(TOOLS, name)
-        with open(path, errors="replace") if os.path.isfile(path) else open(os.devnull) as file:
-            text = file.read()
-        if not (name.endswith(".py") or text.startswith("#!/usr/bin/python3")) or name in ALONE | {"endings.py"}:
-            continue
+    for path in sorted(glob.glob(os.path.join(TOOLS, "*")) + glob.glob(os.path.join(JOBS, "*", "*"))):
+        if os.path.isfile(path):
+            with open(path, errors="replace") as file:
+                text = file.read()
+            if path.endswith(".py") or text.startswith("#!/usr/bin/python3"):
+                found[os.path.relpath(path, os.path.dirname(TOOLS))] = text
+    return found
+
+
+def test_every_tool(bench):
+    """No tool and no script of a job has a way of its own to make files appear, or to end."""
+    found, alone, every = {}, [], scripts()
+    assert len(every) > 80 and "jobs/capacity/figures" in every
+    for name, text in every.items():
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("savefig", "replace") and (node.func.attr == "savefig" or getattr(node.func.value, "id", "") == "os"):
                 found.setdefault(name, []).append(node.lineno)
+        if text.startswith("#!") and not re.search(r"^ *(end_with\(|engram\.script\(|from statements import Report|sys\.excepthook = statements\.tell$)", text, re.M):
+            alone.append(name)
+    del found["tools/endings.py"]
     assert not found, f"files that do not appear by endings.whole() or save_figure(): {found}"
+    assert not alone, f"they end neither by endings.end_with() nor by statements.tell(): {alone}"
 
 
 def a_run(bench):
@@ -104,6 +117,37 @@ def test_figures(bench):
         assert done.returncode == 1 and last.startswith("plot: ") and last.endswith(": File too large"), done
         with open(what, "rb") as file:
             assert file.read() == before and sorted(os.listdir(os.path.dirname(what))) == there, what
+
+
+def bytes_in(folder):
+    """{name: content} of its files."""
+    found = {}
+    for name in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, name), "rb") as file:
+            found[name] = file.read()
+    return found
+
+
+def test_figures_of_jobs(bench):
+    """So do those of jobs: of a study that is collected, and of an experiment."""
+    folder = bench.path("study")
+    os.mkdir(folder)
+    head = "neurons,p,duration_ms,tau_c_ms,tau_s_ms,reset,seed,status,performance,median_trial,average_drive,training,rate_hz,bins,rank_target,rank_drive,seconds"
+    put(os.path.join(folder, "results.csv"), head + "\n" + "".join(f"{n},0.3,{t},{c},20,every_loop,{s},done,{0.9 - t / 10000 / (1 + n / 500):.4f},0.5,0.5,0.5,5,{t // 20},{t // 20},{t // 20},1\n"
+                                                                   for n in (200, 500) for t in (500, 1000, 2000, 4000) for c in (50, 100) for s in (1, 2)))
+    words = [os.path.join(JOBS, "capacity", "figures"), os.path.join(folder, "results.csv")]
+    done = limited(words, resource.RLIM_INFINITY)
+    before = bytes_in(folder)
+    assert done.returncode == 0 and {"length.png", "length.pdf", "capacity.png"} <= set(before), done
+    done = limited(words, 2048)
+    assert done.returncode == 1 and done.stderr.splitlines()[-1] == f"figures: {os.path.join(folder, 'length.png')}: File too large", done
+    assert bytes_in(folder) == before
+    done = limited([words[0], bench.path("none.csv")], resource.RLIM_INFINITY)
+    assert done.returncode == 2 and done.stderr == f"figures: {bench.path('none.csv')}: No such file or directory\n", done
+    table = bench.path("rates.csv")
+    put(table, "before")
+    done = limited([os.path.join(JOBS, "recorded_dynamics", "stand_in"), table], 2048)
+    assert done.returncode == 1 and done.stderr.splitlines()[-1] == f"stand_in: {table}: File too large" and got(table) == "before" and not [name for name in os.listdir(bench.work) if name.startswith("rates.csv.")], done
 
 
 def test_locked(bench):
@@ -145,6 +189,40 @@ def test_check(bench):
     work.send_signal(2)
     err = work.communicate(timeout=60)[1]
     assert work.returncode == 130 and err == f"{script} wait: interrupted\n", (work.returncode, err)
+    put(bench.path("figure.png"), "before")
+    put(script, f"import sys, time\nsys.path.insert(0, {TOOLS!r})\nimport statements\nfrom endings import whole\nwith whole({bench.path('figure.png')!r}) as part, open(part, 'w') as file:\n"
+        "    print('ready', flush=True)\n    time.sleep(60)\n")
+    work = subprocess.Popen([sys.executable, "-B", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert work.stdout.readline() == "ready\n"
+    work.terminate()
+    err = work.communicate(timeout=60)[1]
+    assert work.returncode == 143 and not err and got(bench.path("figure.png")) == "before" and not [name for name in os.listdir(bench.work) if name.startswith("figure.png.")], (work.returncode, err, os.listdir(bench.work))
+    for error, code, line in (("MemoryError", 1, "not enough memory"), ("BrokenPipeError", 1, "")):
+        put(script, f"import sys\nsys.path.insert(0, {TOOLS!r})\nimport statements\nraise {error}\n")
+        done = limited([script], resource.RLIM_INFINITY)
+        assert done.returncode == code and done.stderr == (f"{script}: {line}\n" if line else ""), done
+
+
+def test_single_file(bench):
+    """engram.py works as a single file, and has the rules of endings.py and launch.py: the same nearest names, the same ends of scripts."""
+    folder = bench.path("alone")
+    os.mkdir(folder)
+    shutil.copy(os.path.join(TOOLS, "engram.py"), folder)
+    done = subprocess.run([sys.executable, "-B", "-c", "import sys; sys.path.insert(0, '.'); import engram; print(engram.__file__); engram.script(lambda: engram.load('nowhere'))"], cwd=folder,
+                          env={**os.environ, "PYTHONPATH": ""}, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 2 and done.stdout.startswith(folder) and "nowhere" in done.stderr and done.stderr.count("\n") == 1, done
+    import engram
+    import launch
+    assert set(engram.MISTAKES) == set(MISTAKES)
+    names = ["drive", "v", "plastic", "static", "learning.every", "learning.rule", "PSTH", "rate_hz", "correlation", "trial_averaged_correlation", "left", "right", "cell_12"]
+    words = [*names, "drift", "plastik", "x", "", "psht", "psth", "Left", "learn.evry", "correlatoin", "trial_corelation", "rigth", "cell_40", "kirschbaum", "average_correlation", "rate", "elastic"]
+    assert [engram.nearest(word, names) or "" for word in words] == [launch.nearest(word, names) for word in words]
+    assert engram.nearest("rate", names) is None and engram.nearest("psht", ["psth"]) == "psth"
+    for error in ("KeyboardInterrupt()", "MemoryError()", "BrokenPipeError()", "FileNotFoundError(2, '', 'a')", "PermissionError(13, '', 'a')", "OSError(28, '', 'a')", "IsADirectoryError(21, '', 'a')"):
+        put(bench.path("same.py"), f"import sys\nsys.path.insert(0, {TOOLS!r})\nimport endings, engram\ndef main():\n    raise {error}\n"
+            "endings.end_with('same.py', main) if sys.argv[1:] else engram.script(main)\n")
+        ends = [limited([bench.path("same.py"), *words], resource.RLIM_INFINITY) for words in ([], ["tool"])]
+        assert (ends[0].returncode, ends[0].stderr) == (ends[1].returncode, ends[1].stderr) and "Traceback" not in ends[0].stderr, ends
 
 
 def test_checks(bench):
@@ -160,4 +238,4 @@ def test_checks(bench):
         assert done.returncode == 2 and "Traceback" not in done.stderr and done.stderr.count("\n") == 1, (path, done)
 
 
-run_tests([test_whole, test_every_tool, test_figures, test_locked, test_check, test_checks])
+run_tests([test_whole, test_every_tool, test_figures, test_figures_of_jobs, test_locked, test_check, test_single_file, test_checks])
