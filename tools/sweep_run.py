@@ -1,6 +1,6 @@
 """Runs of a study, several side by side: what tools/sweep run does. Every run has a folder with what engram writes, and
 
-sweep.json     the configuration that the run has and, once it has ended, its exit code
+sweep.json     the configuration that the run has, digests of the data that it names and, once it has ended, its exit code
 sweep.log      what the program said. Who holds its lock is at work there: the run itself, also when the sweep that started it is gone
 """
 import concurrent.futures
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 
+from data_files import are_records, changed, data_of, path_keys, recorded, told
 from endings import whole
 from launch import cores, environment, fail, no_folder, read_json
 
@@ -88,6 +89,26 @@ def refuse_others(study, runs):
         found = difference(study, run)
         if found:
             fail(f"{study.out(run)} is of another configuration; give another folder for the results (-o), or remove it:\n  " + "\n  ".join(found))
+
+
+def data_of_run(study, run, keys):
+    """{key: path}: -P is from the folder of the study, where runs are started."""
+    return data_of(run.settings, keys, study.config, run.overrides, study.folder)
+
+
+def refuse_other_data(study, runs, engram):
+    """Runs of one study that read a file read the same: nothing is run if it has another content than when others were begun. @param runs those that are to be done @return what data_of() needs"""
+    keys = path_keys(engram) if runs else set()
+    wanted = {path: key for run in runs for key, path in data_of_run(study, run, keys).items()}
+    found = {}
+    for run in study.runs if wanted else []:
+        data = read_json(os.path.join(study.out(run), "sweep.json")).get("data", {})
+        for key, was in data.items() if are_records(data) else []:
+            if was["path"] in wanted and was["path"] not in found and changed(was):
+                found[was["path"]] = f"{told(key, was['path'])}: {study.out(run)} was begun with another content"
+    if found:
+        fail("runs of other data cannot be compared; give another folder for the results (-o), or remove the runs that read what was there before:\n  " + "\n  ".join(found.values()))
+    return keys
 
 
 def write_json(path, content):
@@ -196,7 +217,7 @@ class Place:
 class Work:
     """A run that is at work: it trains, then does its tests, a process each."""
 
-    def __init__(self, study, run, engram, place):
+    def __init__(self, study, run, engram, place, keys=frozenset()):
         self.study, self.run, self.place, self.folder = study, run, place, study.out(run)
         os.makedirs(self.folder, exist_ok=True)
         self.log = open(os.path.join(self.folder, "sweep.log"), "ab")
@@ -206,7 +227,8 @@ class Work:
         self.steps = self.steps_left(engram)
         if not self.steps:
             raise BlockingIOError
-        self.about = {"settings": run.settings, "tests": {name: words for name, words in study.tests.items() if name not in tests_left(study, run)}}
+        data = read_json(os.path.join(self.folder, "sweep.json")).get("data") or {key: recorded(path) for key, path in data_of_run(study, run, keys).items()}
+        self.about = {"settings": run.settings, "data": data, "tests": {name: words for name, words in study.tests.items() if name not in tests_left(study, run)}}
         write_json(os.path.join(self.folder, "sweep.json"), self.about)
         self.began, self.loops_before = time.monotonic(), loops_done(self.folder)
         self.begin()
@@ -315,6 +337,7 @@ class Sweep:
         self.counts = {"done": 0, "before": len(runs) - len(self.queue), "failed": 0, "stopped": 0}
         self.live, self.free, self.failures, self.signals = [], [], [], []
         self.stopping = self.told = False
+        self.keys = set()  # of parameters that name data
 
     def catch_signals(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
@@ -333,7 +356,7 @@ class Sweep:
             self.counts["before"] += 1
         elif state != "running":
             try:
-                self.live.append(Work(self.study, run, self.engram, self.free[0]))
+                self.live.append(Work(self.study, run, self.engram, self.free[0], self.keys))
                 self.free.pop(0)
             except BlockingIOError:
                 return False
@@ -405,6 +428,7 @@ def run_all(study, runs, engram, jobs, ranks, launcher):
     refuse_others(study, runs)
     launcher_of(ranks, launcher)  # a mistake shows before any work
     sweep = Sweep(study, runs, engram)
+    sweep.keys = refuse_other_data(study, sweep.queue, engram)
     cases = study.cases(sweep.queue)
     plans = {run: plan for plan, case in zip(plan_cases(study, cases, ranks, engram), cases) for run in case}
     sweep.catch_signals()

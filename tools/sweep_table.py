@@ -5,7 +5,7 @@ import re
 import statistics
 
 import numpy as np
-from endings import whole
+from endings import try_out, whole
 from launch import fail, read_json
 from sweep_run import refuse_others, state_of
 from sweep_study import hint
@@ -160,19 +160,60 @@ def tell_states(path, rows):
     return 0 if len(counts["done"]) == len(rows) else 1
 
 
-def collect(study):
-    rows = rows_of(study)
+def others_in(path, rows):
+    """Names of runs that a table of before has and these rows have not."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            names = [row.get("name") for row in csv.DictReader(file)]
+    except (OSError, UnicodeDecodeError, csv.Error):  # there is none, or it is no table of a study
+        return []
+    return sorted({name for name in names if name} - {row["name"] for row in rows})
+
+
+def table_of(study, output, part, rows):
+    """(path of the table, of its summary); None: a part of the runs, which does not take the place of a table that has others, too. @param part these may be not all runs of the study"""
+    path = output or os.path.join(study.results, "table.csv")
+    others = others_in(path, rows) if not output else []
+    told = f"{len(others)} run{'s' if len(others) > 1 else ''} that {'are' if len(others) > 1 else 'is'} not among these: {', '.join(others[:5])}{', ...' if len(others) > 5 else ''}"
+    if others and part:
+        print(f"{path} has {told}; it stays as it is, and so does summary.csv. --output FILE.csv writes a table of these (--output {path} replaces it)")
+        return None
+    if others:
+        print(f"{path} had {told}; the study as it is now has no such runs")
+    return path, summary_beside(path)
+
+
+def summary_beside(path):
+    return os.path.join(os.path.dirname(path), "summary.csv") if os.path.basename(path) == "table.csv" else f"{os.path.splitext(path)[0]}_summary.csv"
+
+
+def check_output(path):
+    """--output, before any work: the names of tables, which take the place of tables only."""
+    if not re.search(r"[^/]\.csv$", path):
+        fail(f"--output {path}: wanted is a file name that ends in .csv")
+    for one, columns in ((path, {"run", "name", "seed", "state"}), (summary_beside(path), {"score", *STATISTICS})):
+        try_out(one)
+        if os.path.exists(one):
+            with open(one, encoding="utf-8", errors="replace") as file:
+                if not columns <= set(file.readline().strip().split(",")):
+                    fail(f"--output {path}: {one} is there, and no table that tools/sweep wrote; give another name")
+
+
+def collect(study, output=None, part=False):
     if not os.path.isdir(study.results):
         fail(f"there is no folder {study.results}")
-    path = os.path.join(study.results, "table.csv")
-    write_csv(path, ["run", "name", *key_columns(study), "seed", "state", *study.collect], rows)
-    summary = summary_of(study, rows)
-    write_csv(os.path.join(study.results, "summary.csv"), [*key_columns(study), "score", *STATISTICS], summary)
+    if output:
+        check_output(output)
+    rows = rows_of(study)
+    paths, summary = table_of(study, output, part, rows), summary_of(study, rows)
+    if paths:
+        write_csv(paths[0], ["run", "name", *key_columns(study), "seed", "state", *study.collect], rows)
+        write_csv(paths[1], [*key_columns(study), "score", *STATISTICS], summary)
     width = max(len(name) for name in study.collect)
     differing = [key for key in key_columns(study) if len({row[key] for row in rows}) > 1]
     for row in summary[:60]:
         words = ", ".join(f"{key} {row[key]}" for key in differing)
         numbers = f"{row['median']:.4g} [{row['low']:.4g}, {row['high']:.4g}]" if row["n"] else "-"
         print(f"  {row['score']:{width}}  {numbers:26} n = {row['n']:<4} {words}")
-    print(f"  median and its bootstrap interval ({CONFIDENCE:.0%}); all of it: {os.path.join(study.results, 'summary.csv')}" + (f"; {len(summary) - 60} rows are not shown" if len(summary) > 60 else ""))
-    return tell_states(path, rows)
+    print(f"  median and its bootstrap interval ({CONFIDENCE:.0%})" + (f"; all of it: {paths[1]}" if paths else "") + (f"; {len(summary) - 60} rows are not shown" if len(summary) > 60 else ""))
+    return tell_states(paths[0] if paths else study.results, rows)

@@ -75,6 +75,53 @@ def test_study(bench):
     assert "missing: 0" in tool(bench, "collect", folder, code=1), "a run of another parameter file is not one of this plan"
 
 
+RATES = "time_ms,a,b\n" + "".join(f"{10 * k},{5 + k % 4},{6 + k % 3}\n" for k in range(11))
+
+
+def rewrite(path, text):
+    """Other content, with the time of before."""
+    about = os.stat(path)
+    with open(path, "w") as file:
+        file.write(text)
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+
+
+def test_data(bench):
+    """Data that the parameters name count by their content: a file that was touched is the same, one that was changed is told of before anything is run."""
+    os.makedirs(bench.path("data"), exist_ok=True)
+    config, rates = bench.config(os.path.join("data", "named.yaml"), TINY.replace("targets: {duration: 100 ms}", "targets: {kind: file, path: rates.csv, quantity: rate}")), bench.config(os.path.join("data", "rates.csv"), RATES)
+    folder, words = bench.path("of_data"), ["--ranks", "1", "--series", "strong", "--repeats", "2", "--loops", "2", "--engram", bench.engram]
+    tool(bench, "plan", config, "-o", folder, *words)
+    assert "strong_1_seed1: done\n" in tool(bench, "run", folder, "0", "--engram", bench.engram)
+    os.utime(rates)
+    assert "strong_1_seed1: done already\nstrong_1_seed2: done\n" in tool(bench, "submit", folder, "--engram", bench.engram)
+    shutil.rmtree(os.path.join(folder, "strong_1_seed2"))
+    rewrite(rates, RATES.replace("10,6,7", "10,6,9"))
+    wanted = f"scaling: {rates} (targets.path): not the content that was there when the study was planned, and runs of other data cannot be compared: plan it again (--overwrite), or in another folder\n"
+    for command in (["submit", folder], ["submit", folder, "--slurm", "--dry-run"], ["run", folder, "1"]):
+        assert tool(bench, *command, "--engram", bench.engram, code=2) == wanted
+    assert not os.path.exists(os.path.join(folder, "strong_1_seed2")) and not os.path.exists(os.path.join(folder, "ranks_1.sbatch"))
+    tool(bench, "plan", config, "-o", folder, *words, "--overwrite")
+    assert "missing: 0 1" in tool(bench, "collect", folder, code=1), "a run of other data is not one of this plan"
+    os.rename(rates, bench.path("moved.csv"))
+    assert f"{rates} (targets.path, which is not there any more)" in tool(bench, "submit", folder, "--engram", bench.engram, code=2)
+    # a path that -P gives is from where plan was called
+    planned_there = bench.path("from_there")
+    done = subprocess.run([sys.executable, TOOL, "plan", config, "-o", planned_there, *words, "-P", "targets.path=moved.csv"], cwd=bench.work, env=ENVIRONMENT, capture_output=True, text=True, timeout=480)
+    assert done.returncode == 0, done
+    assert "strong_1_seed1: done\n" in tool(bench, "run", planned_there, "0", "--engram", bench.engram)
+    # folders, and what is found beside the edges
+    os.makedirs(bench.path("start", "checkpoint"))
+    put, edges = bench.config(os.path.join("start", "checkpoint", "loop-1.h5"), "weights"), bench.config("some_edges.h5", "edges")
+    config = bench.config("tiny.yaml", TINY)
+    tool(bench, "plan", config, "-o", bench.path("of_folder"), *words, "--no-check", "-P", f"learning.start_from={bench.path('start')}")
+    tool(bench, "plan", config, "-o", bench.path("of_edges"), *words, "--no-check", "-P", f"network.path={edges}", "-P", "network.kind=sonata")
+    rewrite(put, "WEIGHTS")
+    assert f"{bench.path('start')} (learning.start_from): not the content" in tool(bench, "run", bench.path("of_folder"), "0", "--engram", bench.engram, code=2)
+    types = bench.config("some_edge_types.csv", "edge_type_id syn_weight\n")
+    assert f"{types} (network.path, some_edge_types.csv beside it): not the content" in tool(bench, "run", bench.path("of_edges"), "0", "--engram", bench.engram, code=2)
+
+
 def test_plot(bench):
     folder = planned(bench, "drawn", "--ranks", "1", "2", "--repeats", "1")
     tool(bench, "plot", folder, code=2)
@@ -130,7 +177,7 @@ def test_refusals(bench):
     assert "--overwrite" in tool(bench, "plan", config, "-o", folder, "--ranks", "2", code=2)
     with open(os.path.join(folder, "study.json")) as file:
         whole = json.load(file)
-    for content in ({}, [], {**whole, "members": [{}]}, {**whole, "members": [3]}, {key: value for key, value in whole.items() if key != "config"}):
+    for content in ({}, [], {**whole, "members": [{}]}, {**whole, "members": [3]}, {**whole, "data": {"targets.path": 3}}, {**whole, "data": []}, {key: value for key, value in whole.items() if key != "config"}):
         os.makedirs(bench.path("damaged"), exist_ok=True)
         bench.config(os.path.join("damaged", "study.json"), json.dumps(content))
         for command in (["submit"], ["collect"], ["run"]):
@@ -150,4 +197,4 @@ def test_timers(bench):
     assert seen["plain"] == seen["detailed"] and len(seen["plain"]) == 9
 
 
-run_tests([test_study, test_plot, test_scripts, test_refusals, test_timers])
+run_tests([test_study, test_data, test_plot, test_scripts, test_refusals, test_timers])

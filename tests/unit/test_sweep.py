@@ -175,6 +175,24 @@ def test_study(bench):
         assert int(line["n"]) == len(values) == 3
         assert np.allclose([float(line[k]) for k in ("median", "mean", "sd", "min", "max")], [np.median(values), np.mean(values), np.std(values, ddof=1), values.min(), values.max()], rtol=1e-9)
         assert values.min() <= float(line["low"]) <= float(line["median"]) <= float(line["high"]) <= values.max()
+    # a part: printed, and written by a name of its own; the tables of all stay
+    whole = {name: open(os.path.join(results, name)).read() for name in ("table.csv", "summary.csv")}
+    text = tool(bench, "collect", path, "--seeds", "1..2")
+    assert text.startswith(f"{results}/table.csv has 4 runs that are not among these: ") and "it stays as it is" in text and text.count("n = 2") == len(whole["summary.csv"].splitlines()) - 1 and "8 runs, 8 done" in text, text
+    assert {name: open(os.path.join(results, name)).read() for name in whole} == whole
+    tool(bench, "collect", path, "--seeds", "2", "--output", bench.path("second.csv"))
+    assert [r["seed"] for r in table(bench.path("second.csv"))] == ["2"] * 4 and {r["n"] for r in table(bench.path("second_summary.csv"))} == {"1"}
+    for output, wanted in (("part.txt", "wanted is a file name that ends in .csv"), ("none/part.csv", "none/part.csv: No such file"), (os.path.join("study", "results", names[0], "metrics.csv"), "and no table that tools/sweep wrote")):
+        before = sorted(os.listdir(bench.work))
+        assert wanted in tool(bench, "collect", path, "--output", bench.path(output), code=2) and sorted(os.listdir(bench.work)) == before
+    tool(bench, "collect", path, "--seeds", "1", "--output", os.path.join(results, "table.csv"))
+    assert len(table(os.path.join(results, "table.csv"))) == 4 and {r["n"] for r in table(os.path.join(results, "summary.csv"))} == {"1"}
+    assert "are not among these" not in tool(bench, "collect", path, "--seeds", "[1, 2, 7]"), "these are all"
+    assert {name: open(os.path.join(results, name)).read() for name in whole} == whole
+    study(bench, "study", STUDY.replace("[20, 30]", "[20]"))
+    assert "table.csv had 6 runs that are not among these" in tool(bench, "collect", path) and len(table(os.path.join(results, "table.csv"))) == 6
+    study(bench, "study", STUDY)
+    tool(bench, "collect", path)
     for words in ([], ["--x", "targets.tau", "--where", "network.neurons=30", "--log"], ["--score", "late", "robust"]):
         tool(bench, "plot", path, *words, "--output", bench.path("figure.png"))
         assert os.path.getsize(bench.path("figure.png")) > 10000 and os.path.getsize(bench.path("figure.pdf")) > 3000
@@ -188,6 +206,29 @@ def test_study(bench):
     assert "metrics.csv has no 'corelation' (did you mean 'correlation'?)" in tool(bench, "collect", path, code=2)
     study(bench, "study", STUDY.replace("max correlation", "most correlation"))
     assert "'most correlation' is no score" in tool(bench, "collect", path, code=2)
+
+
+def test_data(bench):
+    """Runs of one study read the same data: a table that was only touched is that of before; one of another content is told of before any work, and what is done can still be collected."""
+    os.makedirs(bench.path("data"), exist_ok=True)
+    rates = bench.config(os.path.join("data", "rates.csv"), "time_ms,a,b\n" + "".join(f"{10 * k},{5 + k % 4},{6 + k % 3}\n" for k in range(11)))
+    path = study(bench, "data", "parameters: tiny.yaml\nresults: results\nset: {targets.kind: file, targets.path: rates.csv, targets.quantity: rate}\nvary: {learning.loops: [2, 3]}\nseeds: 1..2\ncollect: {loops: run loops}\n")
+    with open(bench.path("data", "tiny.yaml")) as file:
+        text = file.read().replace("targets: {kind: ou, duration: 100 ms, tau: 50 ms, sd: 0.67}\n", "").replace("test: {trials: 2}\n", "")
+    bench.config(os.path.join("data", "tiny.yaml"), text)
+    tool(bench, "run", path, "0-1")
+    os.utime(rates)
+    assert "1 done, 0 done before" in tool(bench, "run", path, "2")
+    about, before = os.stat(rates), sorted(os.listdir(bench.path("data", "results")))
+    with open(rates, "r+") as file:
+        file.write("time_ms,b,a")  # as long as before
+    os.utime(rates, ns=(about.st_atime_ns, about.st_mtime_ns))
+    for words in (["run", path], ["submit", path, "--dry-run"]):
+        text = tool(bench, *words, code=2)
+        assert "runs of other data cannot be compared" in text and f"{rates} (targets.path): {bench.path('data', 'results')}/" in text and text.count("\n") == 2, text
+    assert sorted(os.listdir(bench.path("data", "results"))) == before
+    assert "3 done before" in tool(bench, "run", path, "0-2"), "nothing is run that could not be compared"
+    assert "4 runs, 3 done, 1 missing" in tool(bench, "collect", path, code=1)
 
 
 def test_interval(bench):
@@ -414,4 +455,4 @@ def test_systems(bench):
     tool(bench, "plot", path, "--output", bench.path("cases.png"))
 
 
-run_tests([test_expansion, test_refusals, test_study, test_interval, test_time_left, test_failures, test_stopped_and_killed, test_two_sweeps, test_configurations, test_ranks, test_systems, test_submit])
+run_tests([test_expansion, test_refusals, test_study, test_data, test_interval, test_time_left, test_failures, test_stopped_and_killed, test_two_sweeps, test_configurations, test_ranks, test_systems, test_submit])
