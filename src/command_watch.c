@@ -52,6 +52,7 @@ static status become(const char *tool, const watch_options *options) {
     if (output) words[count++] = output; /* one word, as the name may begin with '-' */
     if (options->every > 0) words[count++] = "--every", words[count++] = every;
     if (options->once) words[count++] = "--once";
+    if (setenv("ENGRAM_CALLED", "engram watch", 1) != 0) context_abort("memory: no room for the environment"); /* what its messages begin with */
     execv(tool, (char *const *)(uintptr_t)words);
     free(output);
     if (errno == ENOENT) /* the file is there: it is what its first line names that is not */

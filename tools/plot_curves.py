@@ -6,6 +6,7 @@ from matplotlib.ticker import MaxNLocator
 
 FEW = 25       # points that are drawn as such, and have no running mean
 PARTS = 20     # of a curve, over one of which the running mean goes
+SECOND = {"linewidth": 0.6, "markerfacecolor": "white", "markeredgewidth": 0.5}  # of many tasks the second column of a row
 LINES = [(NETWORK, "-"), (INHIBITORY, (0, (4, 1.2))), (GREY, (0, (1, 0.9)))]
 
 # Of each system rows of axes: (label, logarithmic, [(column, label of its line)]). Columns that the run does not have are left out, and rows without one.
@@ -61,27 +62,27 @@ def mean_over_runs(runs, name, task):
 
 
 def draw_one(axes, run, place, look):
-    """@param place (column, task, unit of the x axis in loops) @param look (colour, line, label)"""
-    (name, task, unit), (colour, line, label) = place, look
+    """@param place (column, task, unit of the x axis in loops) @param look (colour, line, label, is it a second column: thin, hollow markers)"""
+    (name, task, unit), (colour, line, label, second) = place, look
     loops, values = series(run, name, task)
     if not len(loops):
         return 1
     window = window_of(len(loops))
     if window == 1:
-        axes.plot(loops * unit, values, linestyle=line, color=colour, marker="o", label=label or None, gid=f"raw {name} {task}")
+        axes.plot(loops * unit, values, linestyle=line, color=colour, marker="o", label=label or None, gid=f"raw {name} {task}", **(SECOND if second else {}))
         return 1
-    axes.plot(loops * unit, values, color=colour, linewidth=0.4, alpha=0.45, gid=f"raw {name} {task}")
-    axes.plot(loops * unit, running_mean(values, window), linestyle=line, color=colour, linewidth=1.2, label=label or None, gid=f"mean {name} {task}")
+    axes.plot(loops * unit, values, color=colour, linewidth=0.4, alpha=0.25 if second else 0.45, gid=f"raw {name} {task}")
+    axes.plot(loops * unit, running_mean(values, window), linestyle=line, color=colour, linewidth=SECOND["linewidth"] if second else 1.2, label=label or None, gid=f"mean {name} {task}")
     return window
 
 
 def draw_many(axes, runs, place, look):
-    (name, task, unit), (colour, line, label) = place, look
+    (name, task, unit), (colour, line, label, second) = place, look
     loops, mean, deviation = mean_over_runs(runs, name, task)
     if not len(loops):
         return 1
     axes.fill_between(loops * unit, mean - deviation, mean + deviation, color=colour, alpha=0.2, linewidth=0, gid=f"sd {name} {task}")
-    axes.plot(loops * unit, mean, linestyle=line, color=colour, linewidth=1.2, label=label or None, gid=f"mean {name} {task}")
+    axes.plot(loops * unit, mean, linestyle=line, color=colour, linewidth=SECOND["linewidth"] if second else 1.2, label=label or None, gid=f"mean {name} {task}")
     return window_of(len(loops))
 
 
@@ -96,14 +97,13 @@ def draw_row(axes, run, row, tasks, unit):
     window, many = 1, len(tasks) > 1
     for k, (name, text) in enumerate(row[2]):
         for task in tasks:
-            look = (*colour_of(task, tasks), run.task_title(task) if k == 0 and len(tasks) <= len(TASKS) else "") if many else (*LINES[k % len(LINES)], text if len(row[2]) > 1 else "")
-            if many and k:  # the first column has the lines of the tasks, others are dotted
-                look = (look[0], ":", "")
+            label = (run.task_title(task) if k == 0 and len(tasks) <= len(TASKS) else "") if many else text if len(row[2]) > 1 else ""
+            look = (*(colour_of(task, tasks) if many else LINES[k % len(LINES)]), label, many and k > 0)  # of many tasks the kind of line says which
             draw = draw_many if len(run.group) > 1 else draw_one
             window = max(window, draw(axes, run.group if len(run.group) > 1 else run, (name, task, unit), look))
     if many and len(row[2]) > 1:
-        for line, (_, text) in zip(("-", ":"), row[2]):
-            axes.plot([], [], color=GREY, linestyle=line, label=text)
+        for second, (_, text) in enumerate(row[2]):
+            axes.plot([], [], color=GREY, marker="o" if window == 1 and len(run.group) == 1 else "", label=text, **(SECOND if second else {}))
     return window
 
 

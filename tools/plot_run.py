@@ -7,15 +7,19 @@ import sys
 import engram
 import h5py
 import numpy as np
+from endings import CALLED
+from launch import nearest as nearest_of
 from plot_style import Skip
 
 LONGEST_NAME = 16  # characters of a name in a figure
+NAMES_TOLD = 20    # of those that there are, in a message
 BAD_LINES_TOLD = 5
+NAME = CALLED or "plot"
 
 
 def fail(message):
     """One clear message, exit code 2."""
-    print(f"plot: {message}", file=sys.stderr)
+    print(f"{NAME}: {message}", file=sys.stderr)
     raise SystemExit(2)
 
 
@@ -58,15 +62,25 @@ def plural(count, noun):
 
 def nearest(name, known):
     """Behind a message about a name that is not known."""
-    found = engram.nearest(name, known)
+    found = nearest_of(name, known)
     return f"; did you mean {found}?" if found else ""
+
+
+def listed(names):
+    """The first of many."""
+    return ", ".join(names[:NAMES_TOLD]) + (f" and {len(names) - NAMES_TOLD:,} more" if len(names) > NAMES_TOLD else "")
+
+
+def short(name):
+    """A name as it stands in a figure: what is too long has its middle left out, since names of units often differ in their last characters."""
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME // 2 - 1]}…{name[-(LONGEST_NAME // 2):]}"
 
 
 def tell(messages, more):
     for message in messages[:BAD_LINES_TOLD]:
-        print(f"plot: {message}", file=sys.stderr)
+        print(f"{NAME}: {message}", file=sys.stderr)
     if len(messages) > BAD_LINES_TOLD:
-        print(f"plot: {len(messages) - BAD_LINES_TOLD} {more}", file=sys.stderr)
+        print(f"{NAME}: {len(messages) - BAD_LINES_TOLD} {more}", file=sys.stderr)
 
 
 def read_table(path, text=None, quiet=False):
@@ -94,7 +108,7 @@ class Run(engram.Run):
     def __init__(self, directory, quiet=False):
         """@param quiet  nothing is told: the run is at work"""
         self.folder = self.directory = directory
-        self.quiet, self.open, self.ranked, self.ordered = quiet, {}, None, ""
+        self.quiet, self.open, self.ranked, self.ordered, self.cut = quiet, {}, None, "", {}
         self.group = [self]  # runs that are compared, this one first
         self.about = self.read(lambda: self.read_json("run.json"), {})
         self.parameters = self.read(lambda: engram.Parameters(*self.configuration()), engram.Parameters(directory, ""))
@@ -214,7 +228,7 @@ class Run(engram.Run):
         names = self.names("condition")
         if task >= len(names):
             return f"task {task}"
-        name = names[task] if len(names[task]) <= LONGEST_NAME else names[task][:LONGEST_NAME - 1] + "…"
+        name = short(names[task])
         return f"condition {name}" if re.fullmatch(r"[-+0-9.]+", name) else name
 
     def chosen_tasks(self, options):
@@ -256,11 +270,12 @@ class Run(engram.Run):
 
     def choose_named(self, wanted):
         names, paired, trained = self.names("unit"), self.paired(), self.trained()
-        known = {names[paired[gid]]: int(gid) for gid in trained[::-1] if 0 <= paired[gid] < len(names)} or {str(gid): int(gid) for gid in trained}
+        known = {names[paired[gid]]: int(gid) for gid in sorted(trained, key=lambda gid: (paired[gid], -gid)) if 0 <= paired[gid] < len(names)} or {str(gid): int(gid) for gid in trained}
         for name in wanted:
             if name not in known:
                 what = f"recorded unit that a neuron of {self.directory} learned" if names else f"trained neuron of {self.directory}, whose neurons go by their numbers"
-                fail(f"--units: '{name}' is no {what}{nearest(name, list(known))}")
+                all_of = f"; there are {listed(list(known))}" if names else f", of which there are {listed(list(known))}"
+                fail(f"--units: '{name}' is no {what}{all_of}{nearest(name, list(known))}")
         return [(known[name], "") for name in wanted]
 
     def choose_ranked(self, options):
@@ -284,11 +299,11 @@ class Run(engram.Run):
             self.ordered = f"{'best to worst' if len(places) > 1 else 'the median'} by r of {found[0][1]}" + (f" ({', '.join(notes)})" if notes else "")
         return [(int(ranked[place]), words.get(int(place), "")) for place in places]
 
-    def unit_title(self, gid, word):
-        """As a neuron is told of in a figure: best: cell_12 (E)"""
+    def unit_title(self, gid, word, whole=False):
+        """As a neuron is told of in a figure: best: cell_12 (E). @param whole  its whole name, as --units takes it"""
         names, paired = self.names("unit"), int(self.paired()[gid])
         name = names[paired] if 0 <= paired < len(names) else f"neuron {gid}"
-        name = name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME - 1] + "…"
+        name = name if whole else short(name)
         try:
             name += " (E)" if self.excitatory([gid])[0] else " (I)"
         except Skip:

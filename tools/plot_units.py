@@ -11,11 +11,11 @@ RASTERS = ("test.h5", "rasters.h5")  # files of a run's folder in which tests ma
 
 
 def shown_tasks(run, options, panel):
-    """Tasks side by side: as many as have room, unless asked for."""
+    """Tasks side by side: as many as have room, unless asked for; run.cut then says so of the panel."""
     tasks = run.chosen_tasks(options)
     most = 3 if (options.width or 0) >= PAGE - 40 else 2
     if options.tasks is None and len(tasks) > most:
-        print(f"{panel}: tasks 0 to {most - 1} of {len(tasks)}; --tasks chooses others")
+        run.cut[panel] = f"{' and '.join(run.task_title(task) for task in tasks[:most])} of {len(tasks)} tasks; --tasks chooses others"
         tasks = tasks[:most]
     if not tasks:
         raise Skip("the run has none of these tasks")

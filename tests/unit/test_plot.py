@@ -32,7 +32,7 @@ import plot_live  # noqa: E402
 import plot_patterns  # noqa: E402
 import plot_units  # noqa: E402
 from engram import load, read_columns, smoothed  # noqa: E402
-from plot_run import Run, signed  # noqa: E402
+from plot_run import LONGEST_NAME, Run, short, signed  # noqa: E402
 from plot_style import new_figure, plt, save, style  # noqa: E402
 
 UNITS = ["cell_3", "cell_12", "cell_40", "Zelle ä<&>"]
@@ -169,7 +169,24 @@ def test_learning_curve(bench):
     assert {"this run", "published"} <= set(texts(figure_with)) and "mean correlation 0" not in beside, texts(figure_with)
     assert artists["mean correlation 0"].axes is not artists["mean auxiliary_correlation 0"].axes
     assert artists["mean correlation 0"].get_linestyle() != artists["mean correlation 1"].get_linestyle()
+    for task in (0, 1):  # a line's kind is its task's, in both columns of a row; the second one is thinner
+        first, second = artists[f"mean rate_hz {task}"], artists[f"mean window_hz {task}"]
+        assert first._dash_pattern[1] is None if task == 0 else second._dash_pattern[1], (first._dash_pattern, second._dash_pattern)
+        assert (first._dash_pattern[1] is None) == (second._dash_pattern[1] is None) and second.get_linewidth() < 0.7 * first.get_linewidth(), task
     assert {"left", "right", "r, auxiliary", "Rate (Hz)"} <= set(texts(figure)) and any("mean of 3" in text for text in texts(figure)), texts(figure)
+
+
+def test_names(bench):
+    """Long names of units and conditions keep what they differ in; of more tasks than have room side by side it is said which are shown, of panels that are drawn, once."""
+    names = [f"Unit {unit} (tetrode {unit % 3})" for unit in range(12)] + [f"session_20240101_cell_{k}" for k in range(12)]
+    shorter = [short(name) for name in names]
+    assert len(set(shorter)) == len(names) and max(map(len, shorter)) == LONGEST_NAME and short("x" * LONGEST_NAME) == "x" * LONGEST_NAME, shorter
+    columns = "condition,time_ms,Unit 1 (tetrode 1),Unit 1 (tetrode 2)\n"
+    bench.config("three.csv", columns + "".join(f"{name},{ms},{9 + np.sin(ms / 20 + k)},{7 + np.cos(ms / 20 + k)}\n" for k, name in enumerate(("go", "no go", "probe")) for ms in TIMES))
+    out = bench.train(bench.config("three.yaml", RECORDED.replace("rates.csv", "three.csv").replace("loops: 60", "loops: 3").replace("spikes: all", "spikes: last")), "three")
+    said = plot(out, "-o", bench.path("drawn3", "f"), "--format", "png")
+    assert said.count("go and no go of 3 tasks; --tasks chooses others") == 1 and "trials: go" not in said and "loop_psth: go" not in said, said
+    assert "Unit 1 (tetrode 1) (E)" in said and "Unit 1 (tetrode 2) (E)" in said, said
 
 
 def test_units(bench):
@@ -671,7 +688,7 @@ def test_tasks_not_trained_yet(bench):
 
 def test_plot_refusals(bench):
     out, script = recorded(bench), the_script()
-    for words, wanted in ((["--panels", "pst"], "did you mean psth?"), (["--units", "cell_13"], "'cell_13' is no recorded unit that a neuron of"), (["--units", "cel_40"], "did you mean cell_40?"), (["--width", "20mm"], "outside of 60 to 500 mm"),
+    for words, wanted in ((["--panels", "pst"], "did you mean psth?"), (["--units", "cell_13"], "'cell_13' is no recorded unit that a neuron of"), (["--units", "x"], "; there are " + ", ".join(UNITS)), (["--units", "cel_40"], "did you mean cell_40?"), (["--width", "20mm"], "outside of 60 to 500 mm"),
                           (["--width", "89 miles"], "no width, such as 89mm"), (["--dpi", "3"], "outside of 30 to 2400"), (["--neurons", "0"], "1 or more"), (["--smooth", "-1"], "--smooth"), (["--once"], "--live"),
                           (["--live", "-o", bench.path("x.png")], ".html"), (["--published", bench.path("none.csv")], "there is no file"), (["--format", "gif"], "svg"),
                           (["-o", bench.path("wrong", "rates.csv")], "rates.csv: .csv is no format of pictures; allowed are .png, .pdf, .svg"), (["-o", bench.path("wrong", "f.PNG")], "did you mean png?"),
@@ -856,4 +873,4 @@ def test_states(bench):
     assert "exit code 4" in open(bench.path("failed.html"), encoding="utf-8").read() and "30 of 60" in open(bench.path("dead.html"), encoding="utf-8").read()
 
 
-run_tests([test_learning_curve, test_what_lines_are, test_sample, test_units, test_order, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_tuning, test_tasks_not_trained_yet, test_plot_refusals, test_live, test_live_curves, test_states])
+run_tests([test_learning_curve, test_what_lines_are, test_sample, test_names, test_units, test_order, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_tuning, test_tasks_not_trained_yet, test_plot_refusals, test_live, test_live_curves, test_states])

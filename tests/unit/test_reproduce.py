@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 from engram_test import ENVIRONMENT, run_tests
@@ -41,7 +42,7 @@ report.finish()
 
 def tree(bench):
     """tools and jobs of a checkout with experiments of its own: in the order of the list two_sets before innate, and what is not in the list behind."""
-    for name in ("reproduce", "reproduce-page", "statements.py", "endings.py", "mpi-env"):
+    for name in ("reproduce", "reproduce-page", "statements.py", "endings.py", "launch.py", "mpi-env"):
         os.makedirs(bench.path("tree", "tools"), exist_ok=True)
         shutil.copy(os.path.join(ROOT, "tools", name), bench.path("tree", "tools"))
     os.makedirs(bench.path("tree", "jobs"))
@@ -69,12 +70,24 @@ def reproduce(bench, code, *arguments):
     return done.stdout + done.stderr
 
 
+def test_digits(bench):
+    """A value that is not met is written with as many digits as tell it from its bound; what is met as it is."""
+    sys.path.insert(0, os.path.join(ROOT, "tools"))
+    from statements import Report, bounds, describe
+    report = Report(".", "A", "B")
+    for values, most, form, wanted in (([0.020013], 0.02, ".4f", "0.02001 (at most 0.02000)"), ([0.1, 0.3000008], 0.2, ".2f", "0.2000004 +- 0.1414219 (2 seeds) (at most 0.2000000)"),
+                                       ([0.5], 0.2, ".2f", "0.50 (at most 0.20)"), ([0.2], 0.2, ".2f", "0.20 (at most 0.20)"), ([float("nan")], 0.2, ".2f", "nan (at most 0.20)")):
+        report.judge("x", "", values, most=most, form=form)
+        one = report.contents["statements"][-1]
+        assert describe(one) + bounds(one) == wanted, (describe(one) + bounds(one), wanted)
+
+
 def test_usage(bench):
     tree(bench)
     assert reproduce(bench, 0, "--list").split() == ["two_sets", "innate", "apart", "slow"]
     assert "Exit code" in reproduce(bench, 0, "--help")
-    for arguments, said in ((["--only", "inate"], "there is no experiment 'inate'; allowed are two_sets innate apart slow"), (["--only"], "needs names"), (["--seeds", "0"], "--seeds needs a number"),
-                            (["--fast"], "unknown argument '--fast'"), (["-o"], "needs a directory"), (["-o", "/proc/x"], "/proc/x: cannot be written to")):
+    for arguments, said in ((["--only", "inate"], "there is no experiment 'inate'; allowed are two_sets innate apart slow; did you mean innate?\n"), (["--only", "apart", "nonesuch"], "'nonesuch'; allowed are two_sets innate apart slow\n"), (["--only"], "needs names"), (["--seeds", "0"], "--seeds needs a number"),
+                            (["--frobnicate"], "unknown argument '--frobnicate'\n"), (["--ful"], "unknown argument '--ful'; did you mean --full?\n"), (["-o"], "needs a directory"), (["-o", "/proc/x"], "/proc/x: cannot be written to")):
         assert said in reproduce(bench, 2, *arguments)
     assert not os.path.exists(bench.path("tree", "build"))
 
@@ -132,4 +145,4 @@ def test_stop(bench):
         assert file.read() == before
 
 
-run_tests([test_usage, test_findings, test_failure, test_stop])
+run_tests([test_digits, test_usage, test_findings, test_failure, test_stop])
