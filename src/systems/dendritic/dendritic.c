@@ -163,6 +163,7 @@ static void take_settings(dendritic *d, const system_setting *setting) {
     d->images_per_loop = dendritic_loop_images(config);
     d->loop_steps = d->images_per_loop * d->presentation;
     d->stochasticity = d->neuron->stochasticity;
+    d->clock = 1;
 }
 
 static double *numbers(memory_category category, size_t count) {
@@ -173,7 +174,7 @@ static double *numbers(memory_category category, size_t count) {
 static void allocate_neurons(dendritic *d) {
     const size_t padded = (size_t)d->padded + TILE, ranks = (size_t)d->context.ranks, blocks = BLOCKS * padded + ranks;
     double **vectors[] = {&d->trace, &d->bias, &d->before, &d->now, &d->inhibition, &d->autapse, &d->potential, &d->reported, &d->memory, &d->driven,
-                          &d->inhibited, &d->accumulated, &d->own, &d->column, &d->owed};
+                          &d->inhibited, &d->accumulated, &d->stamp, &d->own, &d->column, &d->owed};
     for (size_t v = 0; v < sizeof vectors / sizeof *vectors; v++) *vectors[v] = numbers(MEMORY_STATE, padded);
     for (int c = 0; c < CURRENTS; c++) d->current[c] = numbers(MEMORY_STATE, (size_t)d->part.mine);
     d->spiking = memory_new(MEMORY_STATE, padded, sizeof(int32_t));
@@ -195,6 +196,8 @@ static void allocate(dendritic *d) {
     if (d->rule != RULE_DENDRITIC) d->input = numbers(MEMORY_WEIGHTS, mine * pixels);
     if (dendritic_keeps_inhibition(d->rule, d->neurons, d->inputs)) {
         d->weight = numbers(MEMORY_WEIGHTS, (size_t)d->neurons * (size_t)d->mine_padded);
+    }
+    if (d->weight && d->rule == RULE_DENDRITIC) {
         d->queue.room = d->neurons > QUEUE_ABOVE ? QUEUE : 1;
         d->queue.left = numbers(MEMORY_BUFFERS, (size_t)d->queue.room * (padded + TILE));
         d->queue.right = numbers(MEMORY_BUFFERS, (size_t)d->queue.room * (padded + TILE));
@@ -230,8 +233,8 @@ static void free_self(void *raw) {
     readout_clear(&d->decoder);
     images_close(d->images);
     double *arrays[] = {d->trace, d->bias, d->before, d->now, d->inhibition, d->autapse, d->potential, d->reported, d->memory, d->driven, d->inhibited,
-                        d->accumulated, d->own, d->column, d->owed, d->image, d->image_before, d->seen, d->input, d->weight, d->queue.left, d->queue.right,
-                        d->row_scale, d->row_now, d->row_before, d->sent, d->received, d->fades, d->powers, d->logits};
+                        d->accumulated, d->stamp, d->own, d->column, d->owed, d->image, d->image_before, d->seen, d->input, d->weight, d->queue.left,
+                        d->queue.right, d->row_scale, d->row_now, d->row_before, d->sent, d->received, d->fades, d->powers, d->logits};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
     for (int c = 0; c < CURRENTS; c++) memory_free(d->current[c]);
     memory_free(d->image_shape), memory_free(d->spiking), memory_free(d->fired), memory_free(d->recent), memory_free(d->draw), memory_free(d->least);

@@ -20,7 +20,7 @@
 enum {
     TILE = 8,            /* doubles side by side, one vector */
     DRAWS = 8,           /* steps whose random numbers are made at once */
-    QUEUE = 16,          /* changes of W that wait for the next pass over it, of more than QUEUE_ABOVE neurons */
+    QUEUE = 16,          /* changes of W that wait for the next pass over it, of more than QUEUE_ABOVE neurons (rule dendritic) */
     QUEUE_ABOVE = 64,
     EVENTS = 32,         /* changes of D that wait */
     BLOCKS = 16,         /* of pixels: sums over pixels are made of sums over these, whatever the ranks */
@@ -94,7 +94,7 @@ typedef struct {
     bool from_rest;              /* no image came before the first */
 } regime;
 
-/** A change of a matrix that waits: W -= left right' (+ right left'). */
+/** Changes of W that wait: W -= left right' + right left'. */
 typedef struct {
     int count, room;
     double *left, *right;        /* [room][padded] */
@@ -153,13 +153,15 @@ struct dendritic {
     double *trace;               /* z = trace power */
     double power;                /* of lambda since the last spike */
     double trace_square;         /* |trace|^2 */
+    double *stamp;               /* z = stamp clock, of a neuron since it fired: somatic and tensor rules, whose synapses wait until then */
+    double clock;                /* of lambda since a step that is the same for all: coding_restart_clock() */
     double *bias;                /* b less drift */
     double drift;                /* what homeostasis has added to all */
     double stochasticity;        /* s2 */
     double deviation;            /* sigma, as long as its square is s2 */
     double *before, *now;        /* H of the last image and this one */
     double *inhibition;          /* y = inhibition power (dendritic); W z (somatic) */
-    double *autapse;             /* A */
+    double *autapse;             /* A; stored_jj (somatic) */
     double *potential;           /* V + A/4 + b: scratch of a step */
     double *reported;            /* [mine] potential, as it is reported */
     double *current[CURRENTS];   /* [mine] as they are reported */
@@ -187,12 +189,12 @@ struct dendritic {
 
     /* divided */
     decoder decoder;             /* D; of rule dendritic F = D', too */
-    double *weight;              /* [N][mine padded] W, presynaptic-major: somatic and dendritic; NULL where it is not kept: README.md 4.2 */
+    double *weight;              /* [N][mine padded] W (stored, somatic), presynaptic-major: somatic and dendritic; NULL where it is not kept: README.md 4.2 */
     int mine_padded;
     change_queue queue;
     double *input;               /* [mine][pixels] F: somatic and tensor rules */
     double *row_scale, *row_now, *row_before; /* [mine] somatic: F = scale F + now image + before image_before */
-    double *accumulated;         /* [padded] somatic: sum of e V power since the last spike */
+    double *accumulated;         /* [padded] somatic: S, sum of e V clock */
     double *own;                 /* [padded] scratch: rows of this rank */
     double *column;              /* [padded] W s: W's columns of this step's spikes */
     tensor *tensor;              /* NULL: rules without compartments (tensor.c) */
@@ -243,14 +245,14 @@ double readout_error(const dendritic *d, const double *x);
 /** D of all neurons. Collective. @return [N][M], owned, memory_free() */
 double *readout_gather(dendritic *d);
 
-/* ---- inhibition.c: W of somatic and dendritic, where it is kept ---- */
+/* ---- inhibition.c: W of dendritic, where it is kept ---- */
 
-/** W -= left right' (and right left', of rule dendritic), sooner or later. @param left, right [padded] */
+/** W -= left right' + right left', sooner or later. @param left, right [padded] */
 void inhibition_push(dendritic *d, const double *left, const double *right);
 void inhibition_settle(dendritic *d);
 /** Sum of W's columns of the @p spikes neurons in d->spiking into d->column. Collective. @return bits of all ranks */
 unsigned inhibition_columns(dendritic *d, int spikes, unsigned bits);
-/** A = diagonal of W. Collective. */
+/** A = diagonal of W, of somatic, too. Collective. */
 void inhibition_autapses(dendritic *d);
 
 /* ---- gather.c ---- */
@@ -277,6 +279,13 @@ void coding_tables(dendritic *d);
 void coding_input(const dendritic *d, double fade, double *x);
 /** S1 = sum of lambda^q, S2 = sum of lambda^2q, q < n. */
 void coding_kernel(const dendritic *d, int64_t n, double *first, double *second);
+
+/** A step is over: the clock. @return whether it is so old that all that waits should be made up for, and the clock begin anew */
+bool coding_tick(dendritic *d);
+/** Of neuron k, which fires in this step: behind coding_tick(), before its trace jumps. */
+double coding_stamp(const dendritic *d, int k);
+/** Nothing waits: stamps are traces as they are behind a step. */
+void coding_restart_clock(dendritic *d);
 
 /** Behind rule->spikes(): the @p count spikes of d->spiking enter the traces, and what was seen is kept. d->memory: z, d->trace: lambda z before. */
 void coding_jump(dendritic *d, int count);

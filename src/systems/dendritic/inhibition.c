@@ -1,6 +1,5 @@
-/* W of the rules somatic and dendritic, where it is kept (README.md 4.2): this rank's rows, presynaptic-major. It changes at spikes: by left right' (somatic:
- * what V summed up to since the last one, times the trace), or by left right' + right left' (dendritic: W = -F F' stays symmetric). In large networks changes
- * wait: W is passed over once for QUEUE of them, and columns that are read meanwhile are put right. */
+/* W of rule dendritic, where it is kept (README.md 4.2): this rank's rows, presynaptic-major. It changes at spikes, by left right' + right left' (W = -F F' stays
+ * symmetric). In large networks changes wait: W is passed over once for QUEUE of them, and columns that are read meanwhile are put right. */
 #include <string.h>
 
 #include "dendritic.h"
@@ -20,8 +19,8 @@ void inhibition_push(dendritic *d, const double *left, const double *right) {
     if (queue->count == queue->room) inhibition_settle(d);
 }
 
-/** Changes that wait, on TILE rows of @p columns columns beginning with @p k. The last two are constants. */
-static inline __attribute__((always_inline)) void change(const dendritic *d, int k, int i, const int columns, const bool symmetric) {
+/** Changes that wait, on TILE rows of @p columns columns beginning with @p k. The last is a constant. */
+static inline __attribute__((always_inline)) void change(const dendritic *d, int k, int i, const int columns) {
     const change_queue *queue = &d->queue;
     const size_t stride = (size_t)(d->padded + TILE);
     const double *left = queue->left, *right = queue->right;
@@ -33,7 +32,6 @@ static inline __attribute__((always_inline)) void change(const dendritic *d, int
         for (int p = 0; p < PIECES; p++) l[p] = -rows_at(d, left, i + p * LANES);
         for (int c = 0; c < columns; c++)
             for (int p = 0; p < PIECES; p++) weight[c][p] = fma_lanes(l[p], all(right[k + c]), weight[c][p]);
-        if (!symmetric) continue;
         for (int p = 0; p < PIECES; p++) r[p] = -rows_at(d, right, i + p * LANES);
         for (int c = 0; c < columns; c++)
             for (int p = 0; p < PIECES; p++) weight[c][p] = fma_lanes(r[p], all(left[k + c]), weight[c][p]);
@@ -43,22 +41,17 @@ static inline __attribute__((always_inline)) void change(const dendritic *d, int
 }
 
 void inhibition_settle(dendritic *d) {
-    const bool symmetric = d->rule == RULE_DENDRITIC;
     int k = 0;
     if (d->queue.count == 0) return;
     for (; k + 4 <= d->neurons; k += 4)
-        for (int i = 0; i < d->mine_padded; i += TILE) {
-            if (symmetric) change(d, k, i, 4, true);
-            else change(d, k, i, 4, false);
-        }
+        for (int i = 0; i < d->mine_padded; i += TILE) change(d, k, i, 4);
     for (; k < d->neurons; k++)
-        for (int i = 0; i < d->mine_padded; i += TILE) change(d, k, i, 1, symmetric);
+        for (int i = 0; i < d->mine_padded; i += TILE) change(d, k, i, 1);
     d->queue.count = 0;
 }
 
 unsigned inhibition_columns(dendritic *d, int spikes, unsigned bits) {
     const change_queue *queue = &d->queue;
-    const bool symmetric = d->rule == RULE_DENDRITIC;
     const size_t stride = (size_t)(d->padded + TILE);
     double *own = d->context.ranks > 1 ? d->own : d->column;
     for (int i = 0; i < d->mine_padded; i += LANES) {
@@ -69,7 +62,7 @@ unsigned inhibition_columns(dendritic *d, int spikes, unsigned bits) {
             for (int e = 0; e < queue->count; e++) {
                 const double *left = queue->left + (size_t)e * stride, *right = queue->right + (size_t)e * stride;
                 column = fma_lanes(-rows_at(d, left, i), all(right[k]), column);
-                if (symmetric) column = fma_lanes(-rows_at(d, right, i), all(left[k]), column);
+                column = fma_lanes(-rows_at(d, right, i), all(left[k]), column);
             }
             sum += column;
         }

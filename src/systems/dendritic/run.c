@@ -37,6 +37,7 @@ void coding_reset(dendritic *d) {
     memset(d->trace, 0, padded * sizeof(double));
     memset(d->inhibition, 0, padded * sizeof(double));
     memset(d->accumulated, 0, padded * sizeof(double));
+    memset(d->stamp, 0, padded * sizeof(double));
     memset(d->owed, 0, padded * sizeof(double));
     d->recents = 0;
     d->power = 1;
@@ -44,6 +45,24 @@ void coding_reset(dendritic *d) {
     d->since = -1;
     if (d->tensor) tensor_reset(d);
     if (d->literal) written_reset(d);
+}
+
+/* ---- what waits until its neuron fires ---- */
+
+static const double OLDEST_CLOCK = 1e-4; /* what is summed up loses as many digits as it has zeros */
+
+bool coding_tick(dendritic *d) {
+    d->clock *= d->lambda;
+    return d->clock < OLDEST_CLOCK;
+}
+
+double coding_stamp(const dendritic *d, int k) {
+    return (d->lambda * d->power * d->trace[k] + 1) / d->clock;
+}
+
+void coding_restart_clock(dendritic *d) {
+    for (int j = 0; j < d->padded; j++) d->stamp[j] = d->trace[j] * d->power;
+    d->clock = 1;
 }
 
 /* ---- an image ---- */

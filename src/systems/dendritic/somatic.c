@@ -1,6 +1,8 @@
-/* Rule `somatic`: inhibition W of the soma, Hebbian F (README.md 3.2). W -= e V z' in every update is, between two spikes, a sum over V times the trace
- * behind the first of them; and F_j, which knows nothing of others, is at any time s F_j + n image + b image_before: three numbers a neuron until the next
- * image comes. */
+/* Rule `somatic`: inhibition W of the soma, Hebbian F (README.md 3.2). W -= e V z' in every update. What that makes of the synapses from neuron k is made up for
+ * when k fires: until then z_k is stamp_k clock, with one clock for all, and
+ *     W_jk = stored_jk - stamp_k S_j ,  S_j = sum over updates of e clock V_j ,
+ * so that an update costs N, and a spike the column of its neuron. F_j, which knows nothing of others, is at any time s F_j + n image + b image_before: three
+ * numbers a neuron until the next image comes. */
 #include <string.h>
 
 #include "dendritic.h"
@@ -36,12 +38,12 @@ static unsigned step(dendritic *d, bool update, pulse *pulse) {
     const bool outside = d->neuron->bias == BIAS_OUTSIDE;
     const double e = update ? (double)d->learning->update_every * d->regime.inhibition : 0;
     const lanes fade = all(d->fade), power = all(d->power), unit = all(outside ? d->stochasticity : 1), drift = all(d->drift), quarter = all(0.25);
-    const lanes gain = all(e * d->power), loss = all(-e * d->trace_square * d->power);
+    const lanes gain = all(e * d->clock), loss = all(-e * d->trace_square * d->power);
     (void)pulse;
     for (int j = 0; j < d->padded; j += LANES) {
         const lanes before = load(d->before + j), y = load(d->inhibition + j), sum = load(d->accumulated + j);
         const lanes V = fma_lanes(power, y, fma_lanes(fade, load(d->now + j) - before, before));
-        const lanes autapse = fma_lanes(-sum, load(d->trace + j), load(d->autapse + j));
+        const lanes autapse = fma_lanes(-sum, load(d->stamp + j), load(d->autapse + j));
         store(d->potential + j, fma_lanes(unit, load(d->bias + j) + drift, fma_lanes(quarter, autapse, V)));
         store(d->accumulated + j, fma_lanes(gain, V, sum));
         store(d->inhibition + j, fma_lanes(loss, V, y));
@@ -49,17 +51,46 @@ static unsigned step(dendritic *d, bool update, pulse *pulse) {
     return 0;
 }
 
+/** All of W and A in full; the clock begins anew. Now and then, as stamps grow without bound. */
+static void wind(dendritic *d) {
+    const double *S = d->accumulated, *own = S + d->part.first;
+    bool learned = false;
+    for (int j = 0; j < d->padded; j++) learned = learned || S[j] != 0;
+    for (int k = 0; k < d->neurons && learned; k++) {
+        double *column = d->weight + (size_t)k * (size_t)d->mine_padded;
+        for (int i = 0; i < d->mine_padded && d->stamp[k] != 0; i += LANES) store(column + i, fma_lanes(all(-d->stamp[k]), load(own + i), load(column + i)));
+    }
+    for (int j = 0; j < d->padded; j += LANES) store(d->autapse + j, fma_lanes(-load(S + j), load(d->stamp + j), load(d->autapse + j)));
+    memset(d->accumulated, 0, (size_t)d->padded * sizeof(double));
+    coding_restart_clock(d);
+}
+
 static void rest(dendritic *d) {
     d->power *= d->lambda;
     if (d->since >= 0) d->since++;
+    if (coding_tick(d)) wind(d);
 }
 
-/** What V summed up to since the last spike becomes a change of W. */
-static void learn_inhibition(dendritic *d) {
-    for (int j = 0; j < d->padded; j += LANES)
-        store(d->autapse + j, fma_lanes(-load(d->accumulated + j), load(d->trace + j), load(d->autapse + j)));
-    inhibition_push(d, d->accumulated, d->trace);
-    memset(d->accumulated, 0, (size_t)d->padded * sizeof(double));
+/** The @p count neurons in d->spiking fire: their columns as they are now act, and what their traces are from now on goes into what is stored. Collective.
+ *  @return bits of all ranks */
+static unsigned act(dendritic *d, int count, unsigned bits) {
+    const double *S = d->accumulated, *own_sum = S + d->part.first;
+    double *own = d->context.ranks > 1 ? d->own : d->column;
+    memset(own, 0, (size_t)d->mine_padded * sizeof(double));
+    for (int s = 0; s < count; s++) {
+        const int k = d->spiking[s];
+        const double stamp = coding_stamp(d, k);
+        const lanes old = all(-d->stamp[k]), more = all(stamp - d->stamp[k]);
+        double *column = d->weight + (size_t)k * (size_t)d->mine_padded;
+        for (int i = 0; i < d->mine_padded; i += LANES) {
+            const lanes sum = load(own_sum + i), stored = load(column + i);
+            store(own + i, load(own + i) + fma_lanes(old, sum, stored));
+            store(column + i, fma_lanes(more, sum, stored));
+        }
+        d->autapse[k] += (stamp - d->stamp[k]) * S[k];
+        d->stamp[k] = stamp;
+    }
+    return d->context.ranks > 1 ? gather_rows(d, own, d->column, bits) : bits;
 }
 
 /** F_j = (1 - c z0^2) F_j + a z0 x0, and H with it. */
@@ -91,14 +122,14 @@ static void learn_input(dendritic *d, double S1, double S2) {
 
 static unsigned spikes(dendritic *d, int count, pulse *pulse) {
     const lanes power = all(d->power), lambda = all(d->lambda);
-    if (d->regime.learns) learn_inhibition(d);
+    const bool old = coding_tick(d);
     if (d->regime.learns && d->since >= 0) {
         double S1, S2;
         coding_kernel(d, d->since + 1, &S1, &S2);
         readout_push(d, d->regime.decoder * S1, d->regime.decoder * S2, d->seen, d->memory);
         learn_input(d, S1, S2);
     }
-    const unsigned bits = inhibition_columns(d, count, d->context.ranks > 1 ? pulse_bits(pulse) : 0);
+    const unsigned bits = act(d, count, d->context.ranks > 1 ? pulse_bits(pulse) : 0);
     for (int j = 0; j < d->padded; j += LANES) {
         const lanes z = power * load(d->trace + j);
         store(d->memory + j, z);
@@ -107,6 +138,7 @@ static unsigned spikes(dendritic *d, int count, pulse *pulse) {
     }
     coding_jump(d, count);
     d->trace_square = dot(d->trace, d->trace, d->padded);
+    if (old) wind(d);
     return bits;
 }
 
@@ -115,7 +147,7 @@ static void settle_image(dendritic *d) {
 }
 
 static void settle(dendritic *d) {
-    learn_inhibition(d);
+    wind(d);
     settle_input(d);
     readout_settle(d);
     inhibition_autapses(d);

@@ -9,15 +9,14 @@
 #include "engram/doubles.h"
 #include "engram/memory.h"
 
-static const double OLDEST_CLOCK = 1e-4, SMALLEST_INPUT = 0.002, LEAST_KEEP = 1e-100;
+static const double SMALLEST_INPUT = 0.002, LEAST_KEEP = 1e-100;
 
 struct tensor {
     double *average;             /* [mine][pixels] Fb (slow); NULL */
     double *inhibited;           /* [mine][pixels] v/power */
     double *sum;                 /* [mine][pixels] S */
     double *stored;              /* [mine][N][pixels] */
-    double *stamp;               /* [padded] */
-    double clock, keep;
+    double keep;
     double *own_stored, *own_sum;/* [mine] over compartments: of stored_jji, of S */
     double *total;               /* [mine] over compartments: of inhibited */
     double *now, *before;        /* [mine] F image, F image_before */
@@ -31,14 +30,13 @@ void tensor_new(dendritic *d) {
     t->inhibited = memory_new(MEMORY_STATE, mine * pixels, sizeof(double));
     t->sum = memory_new(MEMORY_WEIGHTS, mine * pixels, sizeof(double));
     t->stored = memory_new(MEMORY_WEIGHTS, mine * (size_t)d->neurons * pixels, sizeof(double));
-    t->stamp = memory_new(MEMORY_STATE, (size_t)d->padded, sizeof(double));
     t->own_stored = memory_new(MEMORY_STATE, mine, sizeof(double));
     t->own_sum = memory_new(MEMORY_STATE, mine, sizeof(double));
     t->total = memory_new(MEMORY_STATE, mine, sizeof(double));
     t->now = memory_new(MEMORY_STATE, mine, sizeof(double));
     t->before = memory_new(MEMORY_STATE, mine, sizeof(double));
     t->x = memory_new(MEMORY_STATE, pixels, sizeof(double));
-    t->clock = t->keep = 1;
+    t->keep = 1;
     const bool random = ((const network_settings *)config_common(d->config, "network"))->initial_spread > 0;
     for (size_t e = 0; t->average && e < mine * pixels; e++) t->average[e] = random ? d->input[e] * d->input[e] : d->input[e];
     for (int i = 0; random && i < d->part.mine; i++) {
@@ -51,7 +49,7 @@ void tensor_new(dendritic *d) {
 
 void tensor_free(tensor *t) {
     if (!t) return;
-    double *arrays[] = {t->average, t->inhibited, t->sum, t->stored, t->stamp, t->own_stored, t->own_sum, t->total, t->now, t->before, t->x};
+    double *arrays[] = {t->average, t->inhibited, t->sum, t->stored, t->own_stored, t->own_sum, t->total, t->now, t->before, t->x};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) memory_free(arrays[k]);
     memory_free(t);
 }
@@ -60,7 +58,6 @@ void tensor_reset(dendritic *d) {
     tensor *t = d->tensor;
     memset(t->inhibited, 0, (size_t)d->part.mine * (size_t)d->pixels * sizeof(double));
     memset(t->total, 0, (size_t)d->part.mine * sizeof(double));
-    memset(t->stamp, 0, (size_t)d->padded * sizeof(double));
 }
 
 void tensor_state(dendritic *d, state_part part, state_list *list) {
@@ -164,11 +161,11 @@ static unsigned step(dendritic *d, bool update, pulse *pulse) {
     if (update) coding_input(d, d->fade, t->x);
     for (int i = 0; i < d->part.mine; i++) {
         const int64_t gid = d->part.first + i;
-        const double autapse = t->keep * (t->own_stored[i] - t->stamp[gid] * t->own_sum[i]);
+        const double autapse = t->keep * (t->own_stored[i] - d->stamp[gid] * t->own_sum[i]);
         double V = t->before[i] + d->fade * (t->now[i] - t->before[i]) + d->power * t->total[i];
         if (update) {
             const change c = {.trace = d->trace[gid] * d->power, .power = d->power, .kept = kept, .loss = e * d->trace_square * d->power,
-                              .gain = e * t->clock / (t->keep * kept), .input = m * d->regime.input, .average = m * d->regime.average,
+                              .gain = e * d->clock / (t->keep * kept), .input = m * d->regime.input, .average = m * d->regime.average,
                               .decay = d->rates->decay};
             if (d->rule == RULE_SLOW) V = update_row(d, i, &c, RULE_SLOW);
             else if (d->rule == RULE_DECAY) V = update_row(d, i, &c, RULE_DECAY);
@@ -190,21 +187,19 @@ static void wind(dendritic *d) {
         double *S = t->sum + (size_t)i * (size_t)d->pixels;
         for (int k = 0; k < d->neurons; k++) {
             double *W = tensor_row(d, i, k);
-            for (int p = 0; p < d->pixels && t->stamp[k] != 0; p += LANES) store(W + p, fma_lanes(all(-t->stamp[k]), load(S + p), load(W + p)));
+            for (int p = 0; p < d->pixels && d->stamp[k] != 0; p += LANES) store(W + p, fma_lanes(all(-d->stamp[k]), load(S + p), load(W + p)));
         }
         memset(S, 0, (size_t)d->pixels * sizeof(double));
         t->own_sum[i] = 0;
         t->own_stored[i] = total(tensor_row(d, i, d->part.first + i), d->pixels);
     }
-    for (int j = 0; j < d->padded; j++) t->stamp[j] = d->trace[j] * d->power;
-    t->clock = 1;
+    coding_restart_clock(d);
 }
 
 static void rest(dendritic *d) {
     d->power *= d->lambda;
-    d->tensor->clock *= d->lambda;
     if (d->since >= 0) d->since++;
-    if (d->tensor->clock < OLDEST_CLOCK) wind(d);
+    if (coding_tick(d)) wind(d);
 }
 
 /** Neuron k fires: its synapses on a neuron's compartments as they are now act there, and what z_k is from now on goes into what is stored. */
@@ -212,7 +207,7 @@ static void act(dendritic *d, int i, int k, double stamp) {
     tensor *t = d->tensor;
     const size_t row = (size_t)i * (size_t)d->pixels;
     double *v = t->inhibited + row, *S = t->sum + row, *W = tensor_row(d, i, k);
-    const lanes keep = all(t->keep), old = all(t->stamp[k]), more = all(stamp - t->stamp[k]);
+    const lanes keep = all(t->keep), old = all(d->stamp[k]), more = all(stamp - d->stamp[k]);
     lanes sum[PIECES] = {{0}};
     for (int at = 0; at < d->pixels; at += TILE)
         for (int p = 0; p < PIECES; p++) {
@@ -229,23 +224,23 @@ static unsigned spikes(dendritic *d, int count, pulse *pulse) {
     tensor *t = d->tensor;
     const size_t pixels = (size_t)d->pixels;
     const double power = d->lambda * d->power;
+    const bool old = coding_tick(d);
     (void)pulse;
     if (d->regime.learns && d->since >= 0) {
         double S1, S2;
         coding_kernel(d, d->since + 1, &S1, &S2);
         readout_push(d, d->regime.decoder * S1, d->regime.decoder * S2, d->seen, d->memory);
     }
-    t->clock *= d->lambda;
     for (int i = 0; i < d->part.mine; i++) {
         double *v = t->inhibited + (size_t)i * pixels;
         for (size_t p = 0; p < pixels; p += LANES) store(v + p, all(power) * load(v + p));
         for (int s = 0; s < count; s++) {
             const int k = d->spiking[s];
-            act(d, i, k, (power * d->trace[k] + 1) / t->clock);
+            act(d, i, k, coding_stamp(d, k));
         }
         t->total[i] = total(v, d->pixels);
     }
-    for (int s = 0; s < count; s++) t->stamp[d->spiking[s]] = (power * d->trace[d->spiking[s]] + 1) / t->clock;
+    for (int s = 0; s < count; s++) d->stamp[d->spiking[s]] = coding_stamp(d, d->spiking[s]);
     for (int j = 0; j < d->padded; j += LANES) {
         const lanes z = all(d->power) * load(d->trace + j);
         store(d->memory + j, z);
@@ -253,7 +248,7 @@ static unsigned spikes(dendritic *d, int count, pulse *pulse) {
     }
     coding_jump(d, count);
     d->trace_square = dot(d->trace, d->trace, d->padded);
-    if (t->clock < OLDEST_CLOCK) wind(d);
+    if (old) wind(d);
     return 0;
 }
 
