@@ -85,7 +85,7 @@ OF_LSNN = {"group": "dynamics", "base": "lsnn.yaml", "tries": {"learning.rate": 
 OF_IMAGES = {task: {"stimulus.path": f"TASKS/{task}.h5"} for task in TASKS["codes"]}
 NOISE = "neuron.stochasticity_final"
 OF_DENDRITIC = {"group": "codes", "base": "images.yaml", "tasks": OF_IMAGES, "tests": deleted("--trials 1"), "score": "test loss", "most": False, "measure": measure.of_images,
-                "between": "test_loss", "every": 2, "quick": (100, 400), "larger": {400: {"neuron.rate": ["5 Hz", "10 Hz"], NOISE: ["0.13", "0.2", "0.3"]}, 1600: {NOISE: ["0.2", "0.3", "0.5"]}}}
+                "between": "test_loss", "every": 2, "quick": (100, 400), "larger": {400: {"neuron.rate": ["5 Hz", "10 Hz"], NOISE: ["0.13", "0.2", "0.3"]}, 1600: {NOISE: ["0.08", "0.13", "0.2", "0.3"]}}}
 TANH = {"learning.slow": "basis", "neuron.basis": "tanh"}
 STEEP = {**TANH, "neuron.basis_units": "400", "neuron.basis_gain": "6", "stimulus.kind": "none"}
 
@@ -153,8 +153,8 @@ COSTS = {
     "bptt": ("the same, through a stand-in for the slope of a spike", "the same", "16, and (0.25 + 8 p) N T B of history, p: part of the steps that are near threshold", "32 a spike, forwards; 32 N, slopes, backwards", "2 N² B times spikes, forwards; the same where slopes are not 0, backwards"),
     "eprop": ("a trace of its presynaptic neuron, its neuron's distance from threshold, errors of readouts weighted for its neuron", "errors of readouts: J numbers", "16, and, as published, a trace or two of each sample (here what it sums is computed backwards)", "32 a spike, 32 J",
               "as BPTT forwards; 2 J N B for errors"),
-    "somatic": ("its input x_i and its neuron's trace; its neuron's potential and a trace (inhibition)", "nothing", "4", "32 a spike", "N (N + M) at a spike"),
-    "dendritic": ("the potential of its compartment: x_i less what the others code of it", "nothing", "4 in closed form; 4 N with compartments", "32 a spike", "N (N + M) at a spike"),
+    "somatic": ("its input x_i and its neuron's trace; its neuron's potential and a trace (inhibition)", "nothing", "4", "32 a spike", "N M at a step with spikes (decoder); N at a spike, and N² every 9 tau (inhibition)"),
+    "dendritic": ("the potential of its compartment: x_i less what the others code of it", "nothing", "4 in closed form; 4 N with compartments", "32 a spike", "2 N M at a step with spikes (N (N + M) with fewer neurons than inputs)"),
     "fast": ("the potential of its neuron when its presynaptic neuron fires; inputs when its own fires (F)", "nothing", "8", "32 a spike, at most one a step", "N + M at a spike"),
     "autoencoder": ("all that happens behind it in the network and in time", "slopes of all neurons, backwards in time", "16, and 4 N T B of history", "a charge (32) and who has it (32) of each neuron in its zone, forwards; 32 N, slopes, backwards", "about 6 N (N + M) B times the part of neurons in the zone"),
 }
