@@ -1,5 +1,5 @@
-/* W of rule dendritic, where it is kept (README.md 4.2): this rank's rows, presynaptic-major. It changes at spikes, by left right' + right left' (W = -F F' stays
- * symmetric). In large networks changes wait: W is passed over once for QUEUE of them, and columns that are read meanwhile are put right. */
+/* W of rule dendritic, where it is kept (README.md 4.2): this rank's rows, presynaptic-major. It changes at spikes, by left right' + right left' (W = -F F'
+ * stays symmetric). In large networks changes wait: W is passed over once for QUEUE of them, and columns that are read meanwhile are put right. */
 #include <string.h>
 
 #include "dendritic.h"

@@ -1,5 +1,5 @@
-/* Rule `somatic`: inhibition W of the soma, Hebbian F (README.md 3.2). W -= e V z' in every update. What that makes of the synapses from neuron k is made up for
- * when k fires: until then z_k is stamp_k clock, with one clock for all, and
+/* Rule `somatic`: inhibition W of the soma, Hebbian F (README.md 3.2). W -= e V z' in every update. What that makes of the synapses from neuron k is made up
+ * for when k fires: until then z_k is stamp_k clock, with one clock for all, and
  *     W_jk = stored_jk - stamp_k S_j ,  S_j = sum over updates of e clock V_j ,
  * so that an update costs N, and a spike the column of its neuron. F_j, which knows nothing of others, is at any time s F_j + n image + b image_before: three
  * numbers a neuron until the next image comes. */
