@@ -127,6 +127,14 @@ def missing(where, what, name, known):
     return EngramError(f"{where}: no {what} '{name}'{f' (did you mean {near!r}?)' if near else ''}; there is {', '.join(known) or 'none'}")
 
 
+def warn(message):
+    """A warning that points to the line outside of this file from which it was called."""
+    frame, level = sys._getframe(), 1
+    while frame.f_back and frame.f_code.co_filename == __file__:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)
+
+
 def shown(value):
     """In a message: one line, not too long."""
     told = " ".join(repr(value).split())
@@ -474,8 +482,8 @@ class Run:
             raise EngramError(f"{self.path(name)}: is damaged: {error}") from error
 
     def configuration(self):
-        """Where it stands, and its text: as the run used it, which files of its end say, else as it was given."""
-        if self.state != "not finished" and os.path.exists(self.path("nodes.h5")):
+        """Where it stands, and its text: as the run used it, which files of its end say, else as it was given. Those of an earlier part do not say how the run went on."""
+        if os.path.exists(self.path("nodes.h5")) and (self.state == "done" or (self.state != "not finished" and not self.of_earlier_part("nodes.h5"))):
             with self.opened("nodes.h5") as file:
                 return self.path("nodes.h5"), text_of(file.attrs["configuration"])
         return self.path("parameters.yaml"), self.read_text("parameters.yaml")
@@ -490,12 +498,32 @@ class Run:
     def state(self):
         """done, stopped (it can be resumed), failed, or not finished: it is at work, or was killed. A run.json that is older than parameters.yaml is of an earlier part."""
         try:
-            code, old = self.about.get("exit_code"), os.path.getmtime(self.path("run.json")) < os.path.getmtime(self.path("parameters.yaml"))
+            code, old = self.about.get("exit_code"), self.of_earlier_part("run.json")
         except OSError:
             return "not finished"
         if code is None or (old and not (code == 0 and self.about.get("loops") == self.loops)):
             return "not finished"
         return {0: "done", 75: "stopped"}.get(code, "failed")
+
+    def of_earlier_part(self, name):
+        """Whether a file is older than parameters.yaml, with which each part of a run begins."""
+        return os.path.getmtime(self.path(name)) < os.path.getmtime(self.path("parameters.yaml"))
+
+    @property
+    def results_loop(self):
+        """The loop after which results were written (edges.h5, spikes.h5, ...), which stay as they are while a run that was done goes on; None: there are none."""
+        if not os.path.isfile(self.path("nodes.h5")):
+            return None
+        if self.about.get("exit_code") == 0 and "loops" in self.about:  # of the run that was done, even if it goes on since
+            return min(int(self.about["loops"]), self.loops)
+        with self.opened("nodes.h5") as file:
+            return min(int(Parameters(self.path("nodes.h5"), text_of(file.attrs["configuration"]))["learning.loops"]), self.loops)
+
+    def tell_age(self, file):
+        """A warning where a file of results is of an earlier loop than metrics.csv."""
+        of, loops = self.results_loop, self.loops
+        if of is not None and of < loops:
+            warn(f"{self.folder}: {file} is of loop {of}, after which the run was done; it went on ({self.state}, loop {loops})")
 
     @property
     def columns(self):
@@ -584,6 +612,7 @@ class Run:
     def edges(self, population):
         """{source, target, weight, delay, ...: array} of a population of synapses, sorted by target, then source; and the populations of nodes that they join."""
         a_text(self.folder, "the name of a population", population)
+        self.tell_age("edges.h5")
         with self.opened("edges.h5") as file:
             of = self.inside(file, "edges.h5", f"edges/{population}")
             columns = {"source": of["source_node_id"][:].astype(np.int64), "target": of["target_node_id"][:].astype(np.int64), "weight": array_of(of["0/syn_weight"])}
@@ -627,15 +656,17 @@ class Run:
             return self.spikes_of_test(0 if task is None else self.task(task), "test.h5" if test is True else test)
         if "loop_model_ms" not in self.about:
             raise EngramError(f"{self.folder}: no spikes yet, the run is {self.state}; there is {', '.join(self.files())}")
-        columns, duration = self.columns, float(self.about["loop_model_ms"])
+        self.tell_age("spikes.h5")
+        columns, of, duration = self.columns, self.results_loop, float(self.about["loop_model_ms"])
         steps = round(duration / self.dt)
         with self.opened("spikes.h5") as file:
             times, ids = file["spikes/neurons/timestamps"][:], file["spikes/neurons/node_ids"][:].astype(np.int64)
+            every = Parameters(self.path("spikes.h5"), text_of(file.attrs["configuration"]))["output.spikes"] == "all"
         self.check_ids("spikes.h5", ids)
         step = np.rint(times / self.dt).astype(np.int64)
-        every = self.parameters["output.spikes"] == "all"
         trial = (step - 1) // steps if every else np.zeros(len(step), dtype=np.int64)
-        loops, tasks = (columns["loop"], columns["task"]) if every else (columns["loop"][-1:], columns["task"][-1:])
+        there = columns["loop"] <= (np.inf if of is None else of)  # loops that are in the file
+        loops, tasks = (columns[name][there][0 if every else -1:] for name in ("loop", "task"))
         if len(step) and not (0 < step.min() and step.max() <= len(loops) * steps):
             raise EngramError(f"{self.path('spikes.h5')}: is damaged: spikes from {times.min():g} to {times.max():g} ms are not in {len(loops)} loops of {duration:g} ms")
         found = Spikes((step - trial * steps) * self.dt, ids, trial, loops=np.asarray(loops), tasks=np.asarray(tasks), duration=duration, dt=self.dt, neurons=self.populations["neurons"])
@@ -667,6 +698,7 @@ class Run:
             return {text_of(group["data"].attrs["variable"]): f"report/{name}" for name, group in file["report"].items()}
 
     def report(self, variable):
+        self.tell_age("report.h5")
         groups = self.reports
         if a_text(self.folder, "the name of a variable", variable) not in groups:
             raise missing(f"{self.folder}: report.h5", "variable", variable, groups)
@@ -735,6 +767,7 @@ class Run:
         """{task: what it was to do ('target', with 'time' where there is an axis), and what the network made of it}; of lsnn tasks with labels 'target' has the
         class that was wanted in each window, -1: none"""
         if self.system == "patterns":
+            self.tell_age("targets.h5")
             return Tasks(self, "targets.h5", "targets")
         short = TARGETS.get(self.system, {})
         found = Tasks(self, "test.h5", "test", short)
@@ -757,7 +790,9 @@ class Run:
     @property
     def arrays(self):
         """What the system writes into a file of its own: {name: Array}, with .help"""
-        return Group(self, "targets.h5", "targets") if self.system == "patterns" else Group(self, f"{self.system}.h5", "/")
+        name = "targets.h5" if self.system == "patterns" else f"{self.system}.h5"
+        self.tell_age(name)
+        return Group(self, name, "targets" if self.system == "patterns" else "/")
 
     def only_of(self, thing, systems):
         """An error unless the system is one that has it."""

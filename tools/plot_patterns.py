@@ -26,7 +26,7 @@ def raster(run, options):
     groups = by_type(run)
     length = run.number("simulation.loop_duration") / 1000
     if run.parameters.get("output.spikes") == "all" and length > 0:
-        loop = max(run.about.get("loops", 0), int(np.ceil(times.max() / length))) - 1
+        loop = max(run.results_loop or 0, int(np.ceil(times.max() / length - 1e-9))) - 1
         times, ids = times[times > loop * length] - loop * length, ids[times > loop * length]
     end = length if np.isfinite(length) else times.max()
     stimulus, total = run.stimulus(), sum(len(group[0]) for group in groups)

@@ -126,8 +126,11 @@ class Run(engram.Run):
             return otherwise
 
     def configuration(self):
-        """That which is whole: without parameters.yaml of a file that has it, too; of a run without any nothing."""
+        """That of the results, which panels show, where there are some (the page of a run that is at work shows the run); else that which is whole: without parameters.yaml of a file that has it, too; of
+        a run without any nothing."""
         try:
+            if not self.quiet and self.has("nodes.h5", "/") and "configuration" in self.file("nodes.h5").attrs:
+                return self.path("nodes.h5"), engram.text_of(self.file("nodes.h5").attrs["configuration"])
             return super().configuration()
         except engram.EngramError:
             if os.path.exists(self.path("parameters.yaml")):
@@ -146,6 +149,22 @@ class Run(engram.Run):
         with open(path, encoding="utf-8", errors="replace") as file:
             text = file.read()
         return read_table(path, text[:text.rfind("\n") + 1], self.quiet)
+
+    @functools.cached_property
+    def results_loop(self):
+        """As engram.Run's, None if it cannot be told."""
+        try:
+            return engram.Run.results_loop.fget(self)
+        except (engram.EngramError, OSError, ValueError, TypeError):
+            return None
+
+    def age(self):
+        """What is to be said where results are of an earlier loop than the learning curve's end; ''."""
+        of, loops = self.results_loop, self.loops
+        return f"results after loop {of} of {loops}" if of is not None and of < loops else ""
+
+    def tell_age(self, file):
+        """age() says it once for all files."""
 
     def file(self, name):
         if name not in self.open:

@@ -234,6 +234,7 @@ def loop_spikes(run, tasks):
     times, ids = run.data("spikes.h5", "spikes/neurons/timestamps")[:] / 1000, run.data("spikes.h5", "spikes/neurons/node_ids")[:].astype(int)
     loop = np.maximum(np.ceil(times / length - 1e-9), 1).astype(int)  # a spike at the end of a step is that step's
     task_of = dict(zip(run.columns.get("loop", np.array([])).astype(int), run.columns.get("task", np.array([])).astype(int)))
+    task_of = {number: task for number, task in task_of.items() if run.results_loop is None or number <= run.results_loop}
     found = {}
     for task in tasks:
         loops = np.array([number for number in sorted(task_of) if task_of[number] == task][-LOOPS_SHOWN:])

@@ -509,6 +509,35 @@ def test_incomplete_runs(bench):
     assert any(name.startswith("targets ") for name in artists), list(artists)
 
 
+def test_gone_on(bench):
+    """Results stay as they were while a run that was done goes on: panels show the loops that they are of, and it is said of which."""
+    base, out = recorded(bench), bench.path("onward")
+    shutil.rmtree(out, ignore_errors=True)
+    shutil.copytree(base, out)
+    with open(os.path.join(out, "metrics.csv")) as file:
+        lines = file.readlines()
+    with open(os.path.join(out, "metrics.csv"), "a") as file:
+        file.writelines(re.sub(r"^\d+,", f"{LOOPS + k},", line) for k, line in enumerate(lines[1:31], 1))
+    with open(os.path.join(out, "parameters.yaml"), "w") as file, open(os.path.join(base, "parameters.yaml")) as given:
+        file.write(given.read().replace(f"loops: {LOOPS}", "loops: 500"))
+    before, run, chosen = Run(base), Run(out), options(units=["cell_12"], smooth=0)
+    assert (run.loops, run.results_loop, run.state) == (LOOPS + 30, LOOPS, "not finished") and not before.age() and run.age() == f"results after loop {LOOPS} of {LOOPS + 30}"
+    for panel in (plot_patterns.raster, plot_units.loop_rates):
+        (_, wanted), (_, found) = drawn(before, panel, chosen), drawn(run, panel, chosen)
+        assert wanted.keys() == found.keys() and len(wanted), found.keys()
+        for name, artist in wanted.items():
+            if hasattr(artist, "get_ydata"):
+                near(found[name].get_ydata(), artist.get_ydata(), name)
+            elif name.startswith("raster"):
+                near(found[name].get_offsets(), artist.get_offsets(), name)
+    labels = [text for text in texts(drawn(run, plot_units.trials, chosen)[0]) if text in (str(LOOPS), str(LOOPS - 1), str(LOOPS + 30))]
+    assert str(LOOPS + 30) not in labels and labels, labels
+    heading = the_script().heading_of(run, chosen)
+    assert f"{LOOPS + 30} training loops, results after loop {LOOPS} of {LOOPS + 30}" in heading, heading
+    said = plot(out, "--panels", "raster", "-o", bench.path("onward_f"), "--format", "png")
+    assert f"results after loop {LOOPS} of {LOOPS + 30}, after which it was done and went on" in said, said
+
+
 def test_excitatory_in_grey(bench):
     """E and I differ by a quarter of the way from black to white at least, and in style."""
     _, artists = drawn(Run(recorded(bench)), plot_patterns.raster)
@@ -873,4 +902,4 @@ def test_states(bench):
     assert "exit code 4" in open(bench.path("failed.html"), encoding="utf-8").read() and "30 of 60" in open(bench.path("dead.html"), encoding="utf-8").read()
 
 
-run_tests([test_learning_curve, test_what_lines_are, test_sample, test_names, test_units, test_order, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_tuning, test_tasks_not_trained_yet, test_plot_refusals, test_live, test_live_curves, test_states])
+run_tests([test_learning_curve, test_what_lines_are, test_sample, test_names, test_units, test_order, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_gone_on, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_tuning, test_tasks_not_trained_yet, test_plot_refusals, test_live, test_live_curves, test_states])

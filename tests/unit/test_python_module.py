@@ -433,6 +433,49 @@ def test_unfinished(bench):
     assert engram.load(out).state == "not finished"
 
 
+def gone_on(bench, name, *changes):
+    """A run of three loops that was done and went on for three more: as its folder is while it does, and as it is when that is done."""
+    base = bench.path(f"{name}_base")
+    shutil.rmtree(base, ignore_errors=True)
+    bench.train(bench.config("empty.yaml", "{}"), f"{name}_base", 1, test_systems.given({**test_systems.COMMON, **test_systems.SYSTEMS["patterns"]["small"], "output.report": "[drive]"}) + list(changes))
+    after = copy(bench, f"{name}_after", base)
+    bench.succeed(["train", "--resume", after, "-P", "learning.loops=6"])
+    out = copy(bench, name, base)
+    for file in ("metrics.csv", "parameters.yaml"):  # what it writes before it is done
+        shutil.copyfile(os.path.join(after, file), os.path.join(out, file))
+    return base, out, after
+
+
+def test_gone_on(bench):
+    """Results stay as they were while a run that was done goes on: their spikes are of the loops that they had, whatever metrics.csv has since, and a warning says so."""
+    for kept in ("all", "last"):
+        base, out, after = gone_on(bench, f"gone_{kept}", f"output.spikes={kept}")
+        for state, code in (("not finished", None), ("stopped", 75)):
+            if code:
+                with open(os.path.join(out, "run.json")) as file:
+                    about = json.load(file)
+                about.update(exit_code=code, loops=6)
+                with open(os.path.join(out, "run.json"), "w") as file:
+                    json.dump(about, file)
+            run, before = engram.load(out), engram.load(base)
+            assert (run.state, run.loops, run.results_loop, run.parameters["learning.loops"]) == (state, 6, 3, 6), (run, run.results_loop)
+            for what, call in (("spikes.h5", run.spikes), ("edges.h5", lambda: run.weights("plastic")), ("report.h5", lambda: run.report("drive")), ("targets.h5", lambda: run.targets),
+                               ("targets.h5", lambda: run.arrays), ("spikes.h5", lambda: run.psth(0, of="loops"))):
+                with warnings.catch_warnings(record=True) as told:
+                    warnings.simplefilter("always")
+                    call()
+                assert [str(one.message) for one in told] == [f"{out}: {what} is of loop 3, after which the run was done; it went on ({state}, loop 6)"] and told[0].filename == __file__, [(str(one.message), one.filename) for one in told]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                spikes, wanted = run.spikes(), before.spikes()
+                assert list(spikes.loops) == list(wanted.loops) == ([1, 2, 3] if kept == "all" else [3]) and np.array_equal(spikes.counts(), wanted.counts()), (kept, spikes)
+                assert np.array_equal(run.psth(0, of="loops").rate, before.psth(0, of="loops").rate) and run.psth(0, of="loops").trials == len(wanted.loops)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            done = engram.load(after)
+            assert (done.state, done.results_loop, list(done.spikes().loops)) == ("done", 6, [1, 2, 3, 4, 5, 6] if kept == "all" else [6]) and done.weights("plastic").nnz == 400
+
+
 def test_damaged(bench):
     """Every file cut in half, of zeros, or of another kind: one message with its name."""
     calls = {"edges.h5": lambda run: run.weights("plastic"), "nodes.h5": lambda run: run.populations, "report.h5": lambda run: run.report("drive").values, "spikes.h5": lambda run: run.spikes(),
@@ -574,5 +617,5 @@ def test_examples_complain(bench):
             assert done.returncode == 2 and wanted in done.stderr and done.stderr.startswith(f"{name}: ") and done.stderr.count("\n") == 1, (name, words, done)
 
 
-run_tests([test_run, test_parameters_as_used, test_values, test_synapses, test_spikes, test_neo, test_what_a_system_has, test_circuit, test_circuit_of_nodes, test_by_name, test_psth, test_names, test_wrong_types, test_bad_paths, test_unfinished, test_damaged,
+run_tests([test_run, test_parameters_as_used, test_values, test_synapses, test_spikes, test_neo, test_what_a_system_has, test_circuit, test_circuit_of_nodes, test_by_name, test_psth, test_names, test_wrong_types, test_bad_paths, test_unfinished, test_gone_on, test_damaged,
            test_without_packages, test_runs, test_examples, test_examples_complain])
