@@ -121,9 +121,9 @@ def nearest(name, known):
     return best
 
 
-def missing(where, what, name, known):
-    """The error of a name that is not there."""
-    known, near = [str(other) for other in known], nearest(name, known)
+def missing(where, what, name, known, like=None):
+    """The error of a name that is not there. @param like  names of which the nearest is told; None: those that are listed"""
+    known, near = [str(other) for other in known], nearest(name, known if like is None else like)
     return EngramError(f"{where}: no {what} '{name}'{f' (did you mean {near!r}?)' if near else ''}; there is {', '.join(known) or 'none'}")
 
 
@@ -245,7 +245,8 @@ class Parameters(dict):
         return super().__getitem__(a_text(self.where, "the name of a parameter", key))
 
     def __missing__(self, key):
-        raise missing(self.where, "parameter", key, [name for name in self if name.split(".")[0] == str(key).split(".")[0]] or sorted({name.split(".")[0] for name in self}))
+        here = [name for name in self if name.split(".")[0] == str(key).split(".")[0]]
+        raise missing(self.where, "parameter", key, here or sorted({name.split(".")[0] for name in self}), self)
 
 
 class Group(Mapping):
@@ -313,7 +314,11 @@ class Tasks(Mapping):
                 return array_of(opened[f"{self.path}/{task}"])
         if task == "deleted" and self.path == "test" and task not in self.run.tasks:
             raise EngramError(f"{self.run.folder}: {self.file}: no 'deleted': the test silenced no neuron (engram test --delete-neurons), or an earlier program made it")
-        return Group(self.run, self.file, f"{self.path}/{self.run.task(task)}", self.short)
+        try:
+            number = self.run.task(task)
+        except EngramError:
+            raise missing(f"{self.run.folder}: {self.file}", "task", task, [*self.run.tasks, *self.common]) from None
+        return Group(self.run, self.file, f"{self.path}/{number}", self.short)
 
     def __repr__(self):
         return f"{self.run.folder}: {self.file}: tasks {', '.join(self)}; for all of them {', '.join(self.common) or 'nothing'}"
@@ -335,15 +340,19 @@ class Spikes:
         return f"{len(self)} spikes of {self.neurons} neurons in {len(self.loops)} trial{'s' * (len(self.loops) != 1)} of {self.duration:g} ms"
 
     def of(self, trials):
-        """Those of some trials, which count from 0 again."""
+        """Those of some trials, which count from 0 again, in this order; a trial may be there several times."""
         trials = whole_numbers("spikes", "trials", trials, len(self.loops))
         place = np.full(len(self.loops), -1)
         place[trials] = np.arange(len(trials))
-        kept = place[self.trial] >= 0
+        kept = np.flatnonzero(place[self.trial] >= 0)
+        number = place[self.trial[kept]]
+        for again in np.flatnonzero(place[trials] != np.arange(len(trials))):  # a trial that is there several times, as one drawn with replacement
+            more = np.flatnonzero(self.trial == trials[again])
+            kept, number = np.append(kept, more), np.append(number, np.full(len(more), again))
         about = dict(self.__dict__, loops=self.loops[trials], tasks=self.tasks[trials])
         for name in ("times", "ids", "trial"):
             del about[name]
-        return Spikes(self.times[kept], self.ids[kept], place[self.trial[kept]], **about)
+        return Spikes(self.times[kept], self.ids[kept], number, **about)
 
     def counts(self):
         """[trial][neuron]"""
@@ -452,7 +461,8 @@ class Run:
         if not os.path.isfile(self.path(name)):
             test = name.endswith(".h5") and name not in (*ASKED_BY, "nodes.h5", "targets.h5", *(f"{system}.h5" for system in OF_RULE.values()))
             why = f" ({ASKED_BY[name]} says whether it is written)" if name in ASKED_BY else " (engram test -o writes what has a name of its own)" if test else ""
-            raise EngramError(f"{self.folder}: no {name}{why}, the run is {self.state}; there is {', '.join(self.files())}")
+            near = nearest(name, [other for other in self.files() if other.endswith(".h5")]) if test else None
+            raise EngramError(f"{self.folder}: no {name}{why}{f' (did you mean {near!r}?)' if near else ''}, the run is {self.state}; there is {', '.join(self.files())}")
         try:
             with h5py.File(self.path(name), "r") as file:
                 yield file
@@ -669,7 +679,7 @@ class Run:
         loops, tasks = (columns[name][there][0 if every else -1:] for name in ("loop", "task"))
         if len(step) and not (0 < step.min() and step.max() <= len(loops) * steps):
             raise EngramError(f"{self.path('spikes.h5')}: is damaged: spikes from {times.min():g} to {times.max():g} ms are not in {len(loops)} loops of {duration:g} ms")
-        found = Spikes((step - trial * steps) * self.dt, ids, trial, loops=np.asarray(loops), tasks=np.asarray(tasks), duration=duration, dt=self.dt, neurons=self.populations["neurons"])
+        found = Spikes(np.minimum((step - trial * steps) * self.dt, duration), ids, trial, loops=np.asarray(loops), tasks=np.asarray(tasks), duration=duration, dt=self.dt, neurons=self.populations["neurons"])
         return found if task is None else found.of(np.flatnonzero(found.tasks == self.task(task)))
 
     def spikes_of_test(self, task, file):
@@ -752,12 +762,13 @@ class Run:
         steps = round(spikes.duration / self.dt)
         edges = np.minimum(np.arange(-(-steps // bin) + 1) * bin, steps)
         place, bins = np.full(spikes.neurons, -1), len(edges) - 1
-        place[ids] = np.arange(len(ids))
+        each, column = np.unique(ids, return_inverse=True)  # a neuron may be there several times, as one drawn with replacement
+        place[each] = np.arange(len(each))
         kept = place[spikes.ids] >= 0
         at = (np.rint(np.asarray(spikes.times)[kept] / self.dt).astype(np.int64) - 1) // bin
-        counts = np.zeros((len(spikes.loops), bins, len(ids)))
+        counts = np.zeros((len(spikes.loops), bins, len(each)))
         np.add.at(counts, (spikes.trial[kept], at, place[spikes.ids[kept]]), 1)
-        rates = counts / (np.diff(edges) * self.dt / 1000)[None, :, None]
+        rates = counts[:, :, column] / (np.diff(edges) * self.dt / 1000)[None, :, None]
         return Psth(edges * self.dt, ids, len(counts), f"spikes.h5, {len(counts)} training loops" if of == "loops" else f"{of}, {len(counts)} trials with frozen weights", rates, smooth)
 
     # ---- what was to be learned, and what came out ----
@@ -850,9 +861,15 @@ def holds_run(folder):
 
 
 def folders_of_runs(folder):
-    """Those below it that hold runs; in a run no others are looked for. A warning says which could not be looked into."""
-    for where, below, _ in os.walk(folder, onerror=lambda error: warnings.warn(f"{error.filename}: {error.strerror}: runs in it are left out", stacklevel=3)):
+    """Those below it that hold runs; in a run no others are looked for. Links are followed, but to what is below the folder under its own name. A warning says which could not be looked into."""
+    top, known = os.path.realpath(folder), set()
+    for where, below, _ in os.walk(folder, followlinks=True, onerror=lambda error: warnings.warn(f"{error.filename}: {error.strerror}: runs in it are left out", stacklevel=3)):
         below.sort()
+        real = os.path.realpath(where)
+        if real in known or (real != os.path.normpath(os.path.join(top, os.path.relpath(where, folder))) and os.path.join(real, "").startswith(os.path.join(top, ""))):
+            below.clear()
+            continue
+        known.add(real)
         if holds_run(where):
             below.clear()
             yield where

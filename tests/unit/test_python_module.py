@@ -197,6 +197,25 @@ def test_neo(bench, system, out):
             assert np.allclose(train.rescale("ms").magnitude, np.sort(times[ids == train.annotations["node_id"]])) and float(train.t_stop.rescale("ms")) == spikes.duration
 
 
+def test_last_step(bench):
+    """A spike in the last step of a loop is in it, where as many steps are more than the loop by the last bit: 1606 of 0.1 ms."""
+    parameters = {**test_systems.COMMON, **test_systems.SYSTEMS["balanced"]["small"], "simulation.loop_duration": "160.6 ms", "learning.loops": 2}
+    out = bench.train(bench.config("empty.yaml", "{}"), "last_step", 1, test_systems.given(parameters))
+    assert 1606 * 0.1 > 160.6
+    with h5py.File(os.path.join(out, "spikes.h5"), "r+") as file:
+        times = file["spikes/neurons/timestamps"]
+        for loop in (1, 2):
+            last = int(np.flatnonzero((times[:] > (loop - 1) * 160.6 + 1e-6) & (times[:] <= loop * 160.6 + 1e-6)).max())
+            times[last] = loop * 1606 * 0.1
+    spikes = engram.load(out).spikes()
+    assert spikes.duration == spikes.times.max() == 160.6 and (spikes.times == 160.6).sum() == 2, spikes.times.max()
+    try:
+        importlib.import_module("neo")
+    except ImportError:
+        return
+    assert sum(len(train) for segment in spikes.to_neo().segments for train in segment.spiketrains) == len(spikes)
+
+
 @each
 def test_what_a_system_has(bench, system, out):
     """Decoder, teacher, images, accuracy and targets, off the datasets that hold them; where there are none, what there is."""
@@ -359,6 +378,30 @@ def test_names(bench):
     refused(lambda: run.test["deleted"], "test.h5: no 'deleted': the test silenced no neuron", "--delete-neurons")
     refused(lambda: run.test["left"]["images"], "no entry 'images'; there is")  # nothing is like it
     refused(lambda: run.tested("deleted.h5"), "no deleted.h5", "test.h5")
+    refused(lambda: run.tested("tests.h5"), "no tests.h5 (engram test -o", "did you mean 'test.h5'?")
+    refused(lambda: run.parameters["lerning.every"], "did you mean 'learning.every'?", "checkpoint, feedforward, guards")
+    refused(lambda: run.targets["tim"], "no task 'tim' (did you mean 'time'?)", "left, right, ", "unit_name")
+
+
+def test_again(bench):
+    """Neurons and trials that are named several times, as those drawn with replacement are, count as often, off spikes as off a test."""
+    run = engram.load(two_tasks(bench))
+    alone = run.psth("left", of="loops")
+    ids = [int(alone.rate.mean(axis=0).argmax()), 0, 5, 0]
+    ids += ids[:1]
+    for of in ("loops", "test"):
+        assert np.array_equal(run.psth("left", of=of, neurons=ids).rate, run.psth("left", of=of).rate[:, ids]), of
+    found = run.psth("left", of="loops", neurons=ids)
+    assert found.rate[:, 0].any() and np.array_equal(found.sem, alone.sem[:, ids]) and abs(found.mean - alone.rate[:, ids].mean(axis=1)).max() < 1e-9
+    spikes = run.spikes()
+    counts = spikes.counts()
+    for trials in ([3, 0, 3, 3], [1, 1], [2, 0], []):
+        drawn = spikes.of(trials)
+        assert np.array_equal(drawn.counts(), counts[trials]) and list(drawn.loops) == [trial + 1 for trial in trials] and len(drawn) == counts[trials].sum(), trials
+        for number, trial in enumerate(trials):
+            mine, wanted = drawn.trial == number, spikes.trial == trial
+            assert np.array_equal(drawn.times[mine], spikes.times[wanted]) and np.array_equal(drawn.ids[mine], spikes.ids[wanted])
+    assert len(spikes.of([3, 0, 3]).to_pandas()) == counts[[3, 0, 3]].sum()
 
 
 def test_wrong_types(bench):
@@ -562,6 +605,15 @@ def test_runs(bench):
     score = metrics(first)[-1]["correlation"]
     assert list(found["run"]) == ["a", "c", "deep/b"] and list(found["state"]) == ["done", "damaged", "done"] and list(found["last"])[::2] == [score, score]
     assert list(found) == ["run", "system", "state", "loops", "score", "last", "learning.every", "learning.mu"], list(found)
+    linked = bench.path("links")  # runs that are elsewhere are there by links; what is there under its own name is there once
+    shutil.rmtree(linked, ignore_errors=True)
+    os.makedirs(os.path.join(linked, "kept"))
+    shutil.copytree(first, os.path.join(linked, "kept", "a"))
+    for name, target in (("best", os.path.join(folder, "deep", "b")), ("latest", "kept/a"), ("again", "kept"), ("up", "."), ("gone", "nowhere"), ("kept/over", ".."), ("twin", os.path.join(folder, "deep"))):
+        os.symlink(target, os.path.join(linked, name))
+    assert list(engram.runs(linked)["run"]) == ["best", "kept/a"], list(engram.runs(linked)["run"])
+    os.symlink(linked, bench.path("link"))
+    assert list(engram.runs(bench.path("link"))["run"]) == ["best", "kept/a"]
     assert list(found["learning.mu"])[::2] == [0.01, 0.5] and list(found["learning.every"])[::2] == [5, 2.5] and list(found["score"])[0] == "correlation"
 
 
@@ -592,6 +644,15 @@ def test_examples(bench):
     assert "deep/b" in said and "learning.mu" in said and "damaged" in said, said
     said = example("table_of_runs.py", bench.path("study"), "learning.mu").splitlines()
     assert float(said[-1].split()[0]) == 0.5 and abs(float(said[-1].split()[1]) - metrics(out)[-1]["correlation"]) < 1e-5, said
+    lists = bench.path("lists")
+    shutil.rmtree(lists, ignore_errors=True)
+    for name in ("a", "b", "c"):
+        shutil.copytree(out, os.path.join(lists, name))
+        with h5py.File(os.path.join(lists, name, "nodes.h5"), "r+") as file:
+            before = file.attrs["configuration"]
+            file.attrs["configuration"] = re.sub(r"^  report: .*$", "  report: [drive, v]" if name == "c" else "  report: [v]", before, flags=re.M)
+    said = example("table_of_runs.py", lists, "output.report")
+    assert re.search(r"^\['drive', 'v'\] .* 1$", said, re.M) and re.search(r"^\['v'\] .* 2$", said, re.M), said
     assert ran == {name for name in os.listdir(examples) if name.endswith(".py")}, ran
     long = [name for name in ran if len(open(os.path.join(examples, name)).read().splitlines()) > 30]
     assert not long, f"{long}: examples are short"
@@ -609,7 +670,7 @@ def test_examples_complain(bench):
     wrong = {"learning_curve.py": [(("nowhere", "x.png"), "nowhere: there is no such folder"), ((begun, "x.png"), "no score yet"), ((out, "nowhere/x.png"), "nowhere/x.png")],
              "psth.py": [((out, "left", "x.png"), "no task 'left'"), ((begun, "0", "x.png"), "the run is not finished"), ((out, "x.png"), "psth.py RUN TASK FIGURE")],
              "weights.py": [((begun, "x.png"), "edges.h5"), ((out,), "weights.py RUN FIGURE")],
-             "table_of_runs.py": [(("nowhere",), "nowhere: there is no such folder"), ((out, "learning.mew"), "do not differ in 'learning.mew'"), ((), "table_of_runs.py FOLDER [PARAMETER]")]}
+             "table_of_runs.py": [(("nowhere",), "nowhere: there is no such folder"), ((out, "learning.mew"), "do not differ in 'learning.mew'"), ((begun, "state"), "begun: no run is done"), ((), "table_of_runs.py FOLDER [PARAMETER]")]}
     assert set(wrong) == {name for name in os.listdir(examples) if name.endswith(".py")}, wrong.keys()
     for name, cases in wrong.items():
         for words, wanted in [*cases, (("one", "word", "too", "many"), f": {name} ")]:
@@ -617,5 +678,5 @@ def test_examples_complain(bench):
             assert done.returncode == 2 and wanted in done.stderr and done.stderr.startswith(f"{name}: ") and done.stderr.count("\n") == 1, (name, words, done)
 
 
-run_tests([test_run, test_parameters_as_used, test_values, test_synapses, test_spikes, test_neo, test_what_a_system_has, test_circuit, test_circuit_of_nodes, test_by_name, test_psth, test_names, test_wrong_types, test_bad_paths, test_unfinished, test_gone_on, test_damaged,
+run_tests([test_run, test_parameters_as_used, test_values, test_synapses, test_spikes, test_neo, test_last_step, test_what_a_system_has, test_circuit, test_circuit_of_nodes, test_by_name, test_psth, test_names, test_again, test_wrong_types, test_bad_paths, test_unfinished, test_gone_on, test_damaged,
            test_without_packages, test_runs, test_examples, test_examples_complain])

@@ -17,7 +17,7 @@ def main(folder, path):
     figure, (top, bottom) = plt.subplots(2, 1, sharex=True, layout="constrained")
     for number, name in enumerate(run.tasks):
         of_task = measured & (columns["task"] == number)
-        top.plot(columns["loop"][of_task], columns[score][of_task], ".-", label=f"task {name}")
+        top.plot(columns["loop"][of_task], columns[score][of_task], ".-", label=f"task {name}".replace("$", r"\$"))
     bottom.plot(columns["loop"], columns["rate_hz"], color="grey")
     top.set(ylabel=score, title=f"{run.system}, {run.state}: {score} {last:.3g} after {run.loops} loops", ylim=(min(0, np.nanmin(columns[score])), None))
     bottom.set(xlabel="Training loop", ylabel="Rate (Hz)")

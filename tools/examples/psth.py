@@ -14,7 +14,7 @@ def main(folder, task, path):
     axes.fill_between(psth.time, psth.mean - psth.mean_sem, psth.mean + psth.mean_sem, color="0.8", label="SEM over trials")
     axes.plot(psth.time, psth.mean, color="black", label=f"mean of {len(psth.ids)} neurons")
     axes.plot(psth.time, psth.rate[:, best], label=f"neuron {psth.ids[best]}")
-    axes.set(xlabel="Time from start of loop (ms)", ylabel="Rate (Hz)", title=f"Task {task}: {psth.source}")
+    axes.set(xlabel="Time from start of loop (ms)", ylabel="Rate (Hz)", title=f"Task {task}: {psth.source}".replace("$", r"\$"))
     axes.legend()
     figure.savefig(path)
     print(f"{psth.trials} trials, {psth.mean.mean():.3f} Hz")

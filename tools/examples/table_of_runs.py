@@ -9,10 +9,14 @@ def main(folder, parameter=None):
     if parameter is None:
         print(table.to_string(index=False))
     elif parameter not in table:
-        raise engram.EngramError(f"{folder}: runs do not differ in '{parameter}'; there is {', '.join(table.columns)}")
+        near = engram.nearest(parameter, table.columns)
+        raise engram.EngramError(f"{folder}: runs do not differ in '{parameter}'{f' (did you mean {near}?)' if near else ''}; there is {', '.join(table.columns)}")
     else:
         done = table[table.state == "done"]
-        print(done.groupby(parameter)["last"].agg(["mean", "std", "count"]).to_string())
+        if done.empty:
+            raise engram.EngramError(f"{folder}: no run is done")
+        values = done[parameter].map(lambda value: str(value) if isinstance(value, list) else value)
+        print(done.groupby(values, dropna=False)["last"].agg(["mean", "std", "count"]).to_string())
 
 
 engram.script(main)
