@@ -1,5 +1,6 @@
 """Learning curves of tools/plot, of every system: columns of metrics.csv, a thin line as they are, a thick one as their running mean; of several runs mean and SD over runs."""
 import numpy as np
+from figure_style import as_is
 from plot_run import plural
 from plot_style import GREY, INHIBITORY, MARKERS, NETWORK, TARGET, TASKS, Panel, Skip, few_ticks, legend_above, plt, titled
 from matplotlib.ticker import MaxNLocator
@@ -97,7 +98,7 @@ def draw_row(axes, run, row, tasks, unit):
     window, many = 1, len(tasks) > 1
     for k, (name, text) in enumerate(row[2]):
         for task in tasks:
-            label = (run.task_title(task) if k == 0 and len(tasks) <= len(TASKS) else "") if many else text if len(row[2]) > 1 else ""
+            label = (as_is(run.task_title(task)) if k == 0 and len(tasks) <= len(TASKS) else "") if many else text if len(row[2]) > 1 else ""
             look = (*(colour_of(task, tasks) if many else LINES[k % len(LINES)]), label, many and k > 0)  # of many tasks the kind of line says which
             draw = draw_many if len(run.group) > 1 else draw_one
             window = max(window, draw(axes, run.group if len(run.group) > 1 else run, (name, task, unit), look))

@@ -1,5 +1,6 @@
 """Panels of tools/plot for runs of the system `patterns`, those of single units (plot_units) and those of all neurons: each prepares its data, raises Skip if they are missing, and returns a Panel that draws them."""
 import numpy as np
+from figure_style import as_is
 from matplotlib.ticker import FuncFormatter
 from plot_curves import colour_of, learning_curve
 from plot_run import choose, correlation, plural, signed, slope, without_deleted
@@ -280,7 +281,7 @@ def mean_rates(run, options):
         for k, (task, wanted, fired) in enumerate(points):
             label = f"r = {signed(correlation(wanted, fired))}, slope {signed(slope(wanted, fired))}"
             axes.scatter(wanted, fired, s=7, marker=MARKERS[k % len(MARKERS)], linewidths=0.5, facecolors="none" if k % 2 else colour_of(task, tasks)[0], edgecolors=colour_of(task, tasks)[0], alpha=0.8,
-                         label=f"{run.task_title(task)}: {label}" if len(tasks) > 1 else label, rasterized=len(gids) > 500, gid=f"rates {task}")
+                         label=as_is(f"{run.task_title(task)}: {label}") if len(tasks) > 1 else label, rasterized=len(gids) > 500, gid=f"rates {task}")
         equal = axes.plot([low, high], [low, high], color=TARGET, linewidth=0.6, zorder=3, label="equal rates")
         axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), xlabel="Target: mean rate (Hz)", ylabel="Trained network:\nmean rate (Hz)")
         axes.set_aspect("equal", "box")

@@ -248,7 +248,7 @@ class Run(engram.Run):
         if task >= len(names):
             return f"task {task}"
         name = short(names[task])
-        return f"condition {name}" if re.fullmatch(r"[-+0-9.]+", name) else name
+        return f"condition {name}" if re.fullmatch(r"[-+0-9.]+|_.*", name) else name  # matplotlib's legends leave out what begins with _
 
     def chosen_tasks(self, options):
         """The tasks asked for, or all."""

@@ -1,8 +1,10 @@
 """How figures of tools/plot look, how large they are and how they are saved: widths of journals in mm, text of 6 to 8 points, colours that differ in grey, too."""
+import contextlib
 import logging
 import os
 import re
 import textwrap
+import warnings
 
 import matplotlib
 
@@ -11,6 +13,7 @@ import matplotlib.font_manager  # noqa: E402 (after the backend is chosen)
 import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.ticker import MaxNLocator  # noqa: E402
 from endings import save_figure  # noqa: E402
+from figure_style import as_is  # noqa: E402
 
 logging.getLogger("fontTools").setLevel(logging.ERROR)  # what it thinks of the dates of fonts that a PDF takes in is of no use to a reader
 
@@ -108,6 +111,21 @@ def save(figure, stem, formats, dpi):
     plt.close(figure)
 
 
+@contextlib.contextmanager
+def boxes():
+    """A list that in the end has letters which no font of the figure has: matplotlib draws boxes for them, and warns of each in each file."""
+    letters = []
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")
+        yield letters
+    for one in told:
+        found = re.match(r"Glyph (\d+) ", str(one.message))
+        if not found:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        elif chr(int(found[1])) not in letters:
+            letters.append(chr(int(found[1])))
+
+
 def overview(panels, heading, width):
     """All panels in one figure, as many side by side as have a column each. @param panels [(name, Panel)]"""
     across = max(1, min(len(panels), int((width + 6) / COLUMN)))
@@ -116,7 +134,7 @@ def overview(panels, heading, width):
     above = 7.0
     figure = new_figure(width, sum(heights) + above)
     whole = figure.subfigures(2, 1, height_ratios=[above, sum(heights)], hspace=0)
-    whole[0].text(0.01 * COLUMN / width, 0.5, textwrap.shorten(heading, characters(figure, HEADING), placeholder=" …"), fontsize=HEADING, ha="left", va="center", fontweight="bold")
+    whole[0].text(0.01 * COLUMN / width, 0.5, as_is(textwrap.shorten(heading, characters(figure, HEADING), placeholder=" …")), fontsize=HEADING, ha="left", va="center", fontweight="bold")
     parts = whole[1].subfigures(len(rows), across, squeeze=False, wspace=0.03, hspace=0.02, height_ratios=heights)
     for (_, panel), part in zip(panels, parts.flat):
         panel.draw(part)

@@ -1,6 +1,7 @@
 """Panels of tools/plot with curves of single units of the system `patterns`: a grid [unit][task], under a line for the legend. Each prepares its data, raises Skip if they are missing."""
 import numpy as np
 from engram import smoothed
+from figure_style import as_is
 from matplotlib.patches import Rectangle
 from plot_run import columns, correlation, like, plural, r_squared, signed, slope, told
 from plot_style import GREY, NETWORK, PAGE, STIMULUS, TARGET, Panel, Skip, few_ticks, titled, width_of
@@ -56,7 +57,7 @@ class Grid:
         between = "\n" if len(unit) + len(score) + 6 > room else "\N{EM SPACE}"
         if len(self.tasks) > 1 and between == "\n" and c:
             unit = " "  # as many lines as beside it
-        self.axes[n][c].set_title(f"{condition}{unit}{between if unit else ''}{score}", fontsize=6, loc="left", pad=2)
+        self.axes[n][c].set_title(as_is(f"{condition}{unit}{between if unit else ''}{score}"), fontsize=6, loc="left", pad=2)
 
     def finish(self, time_label, value_label, text):
         handles, labels = self.axes[0][0].get_legend_handles_labels()

@@ -5,7 +5,7 @@ import re
 import matplotlib
 import matplotlib.transforms
 from endings import save_figure
-from figure_style import STYLE
+from figure_style import STYLE, as_is
 from launch import fail
 from sweep_study import hint
 from sweep_table import key_columns, rows_of, statistics_of
@@ -93,11 +93,11 @@ class Figure:
             bars = [[one["median"] - one["low"] for _, one in points], [one["high"] - one["median"] for _, one in points]]
             aside = matplotlib.transforms.ScaledTranslation((k - (len(self.lines) - 1) / 2) * min(3, 16 / len(self.lines)) / 72, 0, axes.figure.dpi_scale_trans)  # bars beside each other
             axes.errorbar(x, y, bars, transform=axes.transData + aside, color=COLOURS[k % len(COLOURS)], linestyle=LINES[k % len(LINES)], marker=MARKERS[k % len(MARKERS)], capsize=2.5, elinewidth=0.9,
-                          markerfacecolor=COLOURS[k % len(COLOURS)] if k % 2 == 0 else "white", label=", ".join(f"{key.split('.')[-1]} {value}" for key, value in zip(self.by, line)) or score)
+                          markerfacecolor=COLOURS[k % len(COLOURS)] if k % 2 == 0 else "white", label=as_is(", ".join(f"{key.split('.')[-1]} {value}" for key, value in zip(self.by, line)) or score))
         if self.log:
             axes.set_xscale("log")
         if self.words:
-            axes.set_xticks(range(len(self.words)), self.words)
+            axes.set_xticks(range(len(self.words)), [as_is(word) for word in self.words])
             axes.set_xlim(-0.3, len(self.words) - 0.7)
         elif len(self.at) <= 8:
             axes.set_xticks(sorted(set(self.at.values())), [f"{value:g}" for value in sorted(set(self.at.values()))])

@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import time
+import warnings
 import xml.etree.ElementTree as tree
 import zlib
 
@@ -33,7 +34,7 @@ import plot_patterns  # noqa: E402
 import plot_units  # noqa: E402
 from engram import load, read_columns, smoothed  # noqa: E402
 from plot_run import LONGEST_NAME, Run, short, signed  # noqa: E402
-from plot_style import new_figure, plt, save, style  # noqa: E402
+from plot_style import boxes, new_figure, plt, save, style  # noqa: E402
 
 UNITS = ["cell_3", "cell_12", "cell_40", "Zelle ä<&>"]
 TIMES = np.arange(-100, 101, 10)  # ms
@@ -187,6 +188,29 @@ def test_names(bench):
     said = plot(out, "-o", bench.path("drawn3", "f"), "--format", "png")
     assert said.count("go and no go of 3 tasks; --tasks chooses others") == 1 and "trials: go" not in said and "loop_psth: go" not in said, said
     assert "Unit 1 (tetrode 1) (E)" in said and "Unit 1 (tetrode 2) (E)" in said, said
+
+
+def test_odd_names(bench):
+    """Names are drawn as they are: a $ begins no formula, a condition that begins with _ is in legends, too; letters that no font has are told once."""
+    bench.config("odd.csv", 'condition,time_ms,"u $\\foo$",$a_$\n' + "".join(f'"{name}",{ms},{9 + np.sin(ms / 20 + k)},{7 + np.cos(ms / 20 + k)}\n' for k, name in enumerate(("_left", "b$x^2$c", "50 %, d")) for ms in TIMES))
+    trained = bench.train(bench.config("odd.yaml", RECORDED.replace("rates.csv", "odd.csv").replace("loops: 60", "loops: 6")), "odd")
+    out = bench.path("odd $a_$ 100%")
+    shutil.rmtree(out, ignore_errors=True)
+    os.rename(trained, out)
+    said = plot(out, "-o", bench.path("odd_f"), "--format", "png", "svg")
+    assert "u $\\foo$ (E)" in said and "skipped" not in said and "condition _left and b$x^2$c of 3 tasks" in said, said
+    with open(bench.path("odd_f.svg"), encoding="utf-8") as file:
+        words = re.sub("<[^>]*>", "", file.read())
+    for name, count in (("condition _left", 3), ("b$x^2$c", 3), ("50 %, d", 2), ("u $\\foo$ (E)", 2), ("$a_$ (E)", 2), ("odd $a_$ 100%", 1)):  # in legends, above axes, in the heading
+        assert words.count(name) >= count, (name, words.count(name))
+    with plt.rc_context(style()), warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with boxes() as letters:
+            figure = new_figure(89, 30)
+            figure.text(0, 0.5, "a\u4e2d\u4e2db")
+            save(figure, bench.path("boxes"), ("png", "pdf"), 72)
+            warnings.warn("another", stacklevel=1)
+    assert letters == ["\u4e2d"] and [str(one.message) for one in told] == ["another"], (letters, [str(one.message) for one in told])
 
 
 def test_units(bench):
@@ -722,7 +746,11 @@ def test_plot_refusals(bench):
                           (["--live", "-o", bench.path("x.png")], ".html"), (["--published", bench.path("none.csv")], "there is no file"), (["--format", "gif"], "svg"),
                           (["-o", bench.path("wrong", "rates.csv")], "rates.csv: .csv is no format of pictures; allowed are .png, .pdf, .svg"), (["-o", bench.path("wrong", "f.PNG")], "did you mean png?"),
                           (["-o", bench.path("wrong", ".png")], "names no file"), (["-o", bench.path("wrong") + "/"], "names no file"),
-                          (["--tasks", "lefd"], "tasks are 0 to 1, or left, right; did you mean left?")):
+                          (["--tasks", "lefd"], "tasks are 0 to 1, or left, right; did you mean left?"), (["--tasks", "0", "left"], "--tasks: left is there twice, as 0"),
+                          (["--live", "--panels", "psth", "--dpi", "300"], "--live: a page goes without --panels and --dpi, which are for figures"), (["--live", "--compare", out], "without --compare, which is for"),
+                          (["--every", "5"], "--every goes with --live"), (["--every", "0"], "--every goes with --live"), (["--units", "cell_3", "--neurons", "2"], "--neurons goes without --units"),
+                          (["--units", "cell_3", "cell_3"], "--units: cell_3 is there twice"), (["--panels", "psth", "raster", "psth"], "--panels: psth is there twice"), (["--format", "png", "png"], "--format: png is there twice"),
+                          (["--format", "pdf", "svg", "-o", bench.path("wrong", "f.png")], "f.png: .png is not of --format pdf svg")):
         said = refused(script, out, *words)
         assert wanted in said, (words, wanted, said)
     assert not os.path.exists(bench.path("wrong"))
@@ -746,6 +774,11 @@ def test_plot_refusals(bench):
     assert load(marked).score == load(out).score
     os.makedirs(bench.path("empty"), exist_ok=True)
     assert "holds no run" in plot(bench.path("empty"), code=2) and "there is no directory" in refused(script, bench.path("none"))
+    assert "run.json is a file; name the directory of the run" in refused(script, os.path.join(out, "run.json"))
+    os.makedirs(bench.path("above"), exist_ok=True)
+    shutil.copytree(out, bench.path("above", "one"), dirs_exist_ok=True)
+    said = refused(script, bench.path("above"))
+    assert f"holds no run of engram (no metrics.csv, run.json or targets.h5); there is {bench.path('above', 'one')}" in said, said
 
 
 # ---- the live page ----
@@ -902,4 +935,4 @@ def test_states(bench):
     assert "exit code 4" in open(bench.path("failed.html"), encoding="utf-8").read() and "30 of 60" in open(bench.path("dead.html"), encoding="utf-8").read()
 
 
-run_tests([test_learning_curve, test_what_lines_are, test_sample, test_names, test_units, test_order, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_gone_on, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_tuning, test_tasks_not_trained_yet, test_plot_refusals, test_live, test_live_curves, test_states])
+run_tests([test_learning_curve, test_what_lines_are, test_sample, test_names, test_odd_names, test_units, test_order, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_gone_on, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_tuning, test_tasks_not_trained_yet, test_plot_refusals, test_live, test_live_curves, test_states])
