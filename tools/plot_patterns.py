@@ -4,11 +4,12 @@ from figure_style import as_is
 from matplotlib.ticker import FuncFormatter
 from plot_curves import colour_of, learning_curve
 from plot_run import choose, correlation, plural, signed, slope, without_deleted
-from plot_style import EXCITATORY, GREY, INHIBITORY, MARKERS, NETWORK, STIMULUS, TARGET, TASKS, Panel, Skip, few_ticks, legend_above, titled, width_of
+from plot_style import COLUMN, EXCITATORY, GREY, INHIBITORY, MARKERS, NETWORK, STIMULUS, TARGET, TASKS, Panel, Skip, few_ticks, legend_above, titled, width_of
 from plot_units import loop_rates, psth_of, tested_drive, tested_rates, trained_traces, trials
 
 LARGEST_SPECTRUM = 1500    # neurons; eigenvalues cost N^3
 WEIGHTS_READ = 4_000_000   # at most, for the histogram
+NARROW = 75.0              # mm: below, labels take two lines
 SAMPLE = 40                # neurons of a type in a raster
 
 
@@ -106,7 +107,7 @@ def scores(run, options):
     slope_edges = np.linspace(low, limit, 31)
 
     def draw(figure):
-        grid = figure.subplots(len(rows), 2, sharex="col", squeeze=False)
+        grid, narrow = figure.subplots(len(rows), 2, sharex="col", squeeze=False), width_of(figure) < NARROW
         for k, (name, (mean, single, gain)) in enumerate(rows):
             left, right = grid[k]
             histogram(left, single, r_edges, (GREY, (0, (3, 1))), f"single trials, median {signed(np.median(np.concatenate(single)))}" if len(single[0]) else "")
@@ -116,11 +117,12 @@ def scores(run, options):
             left.set_ylabel(f"{name}\n(% per bin)")
             for axes in (left, right):
                 few_ticks(axes.yaxis, 3)
-                legend_above(axes, 1)
+                legend_above(axes, 1, **({"handlelength": 1.3} if narrow else {}))
             left.set_xlim(r_edges[0], 1)
             right.set_xlim(low, limit)
-        grid[-1][0].set_xlabel("r of drive and target")
-        grid[-1][1].set_xlabel("Slope of drive on target")
+        between = "\n" if narrow else " "
+        grid[-1][0].set_xlabel(f"r of drive{between}and target")
+        grid[-1][1].set_xlabel(f"Slope of drive{between}on target")
         many = f" × {plural(len(tasks), 'task')}" if len(tasks) > 1 else ""
         counts = ", ".join(f"{wanted:,} {name.lower()}" for (name, _), wanted in zip(rows, counted))
         without = sum(len(tasks) * wanted - len(values[0][0]) for (_, values), wanted in zip(rows, counted))
@@ -250,7 +252,7 @@ def spectrum(run, options):
         outside = int(sum((np.maximum(abs(values.real), abs(values.imag)) > reach).sum() for values in (before, after)))
         far = f"; {outside} outside of the frame, the largest at |λ| = {every.max():.3g}" if outside else ""
         titled(figure, f"Eigenvalues of the weights between all {len(before):,} neurons ({' + '.join(kinds)}){far}")
-    return Panel(draw, 72)
+    return Panel(draw, 72 if (options.width or COLUMN) >= NARROW else 80)
 
 
 # ---- rates ----

@@ -93,10 +93,14 @@ def titled(figure, text):
 
 
 def legend_above(axes, columns=4, **more):
-    """Above the axes, where it covers no data; nothing where nothing has a label."""
+    """Above the axes, where it covers no data, in at most so many columns, and as many as have room; nothing where nothing has a label."""
     handles, labels = axes.get_legend_handles_labels()
-    if labels:
-        axes.legend(handles, labels, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncol=min(columns, len(labels)), **more)
+    place = axes.get_subplotspec()
+    room = 0.98 * axes.figure.bbox.width / (place.get_gridspec().ncols if place else 1)
+    for count in range(min(columns, len(labels)), 0, -1):
+        legend = axes.legend(handles, labels, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncol=count, **more)
+        if legend.get_window_extent(axes.figure.canvas.get_renderer()).width <= room:
+            break
 
 
 def few_ticks(axis, most=4, integer=False):

@@ -55,6 +55,7 @@ class Grid:
         condition = f"{self.run.task_title(self.tasks[c])}\n" if n == 0 and len(self.tasks) > 1 else ""
         unit = self.run.unit_title(*self.shown[n]) if c == 0 else ""
         between = "\n" if len(unit) + len(score) + 6 > room else "\N{EM SPACE}"
+        score = score.replace(", ", ",\n", 1) if len(score) + 6 > room else score
         if len(self.tasks) > 1 and between == "\n" and c:
             unit = " "  # as many lines as beside it
         self.axes[n][c].set_title(as_is(f"{condition}{unit}{between if unit else ''}{score}"), fontsize=6, loc="left", pad=2)

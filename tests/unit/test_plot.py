@@ -190,6 +190,37 @@ def test_names(bench):
     assert "Unit 1 (tetrode 1) (E)" in said and "Unit 1 (tetrode 2) (E)" in said, said
 
 
+def outside(figure):
+    """Texts and legends that are not whole in the figure."""
+    pen, found = figure.canvas.get_renderer(), []
+    for axes in figure.axes:
+        for artist in (axes.get_legend(), axes.xaxis.label, axes.yaxis.label, axes.title, axes._left_title):
+            if artist and (not hasattr(artist, "get_text") or artist.get_text()):
+                box = artist.get_window_extent(pen)
+                if min(box.x0, box.y0, figure.bbox.width - box.x1, figure.bbox.height - box.y1) < -1.5:  # pixels of 100 an inch
+                    found.append(artist.get_text() if hasattr(artist, "get_text") else [text.get_text() for text in artist.get_texts()])
+    return found
+
+
+def test_narrow(bench):
+    """Legends and labels are whole in figures of a column and in the narrowest, with names as long as they are drawn, and curves keep most of the width."""
+    names = ("reach_left_fast_x", "reach_right_fast", "hold_centre_slow", "look_up_and_down")
+    bench.config("four.csv", "condition,time_ms,u,v\n" + "".join(f"{name},{ms},{9 + np.sin(ms / 20 + k)},{7 + np.cos(ms / 20 + k)}\n" for k, name in enumerate(names) for ms in TIMES))
+    run = Run(bench.train(bench.config("four.yaml", RECORDED.replace("rates.csv", "four.csv").replace("loops: 60", "loops: 8")), "four"))
+    for width in (60, 89, 183):
+        for name, panel in plot_patterns.PANELS:
+            with plt.rc_context(style()):
+                chosen = options(width=width)
+                made = panel(run, chosen)
+                figure = new_figure(width, made.height)
+                made.draw(figure)
+                figure.canvas.draw()
+            assert not outside(figure), (width, name, outside(figure))
+            if name == "learning":
+                assert all(axes.get_position().width > 0.6 and axes.get_position().height > 0.08 for axes in figure.axes), (width, [axes.get_position() for axes in figure.axes])
+            plt.close(figure)
+
+
 def test_odd_names(bench):
     """Names are drawn as they are: a $ begins no formula, a condition that begins with _ is in legends, too; letters that no font has are told once."""
     bench.config("odd.csv", 'condition,time_ms,"u $\\foo$",$a_$\n' + "".join(f'"{name}",{ms},{9 + np.sin(ms / 20 + k)},{7 + np.cos(ms / 20 + k)}\n' for k, name in enumerate(("_left", "b$x^2$c", "50 %, d")) for ms in TIMES))
@@ -935,4 +966,4 @@ def test_states(bench):
     assert "exit code 4" in open(bench.path("failed.html"), encoding="utf-8").read() and "30 of 60" in open(bench.path("dead.html"), encoding="utf-8").read()
 
 
-run_tests([test_learning_curve, test_what_lines_are, test_sample, test_names, test_odd_names, test_units, test_order, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_gone_on, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_tuning, test_tasks_not_trained_yet, test_plot_refusals, test_live, test_live_curves, test_states])
+run_tests([test_learning_curve, test_what_lines_are, test_sample, test_names, test_narrow, test_odd_names, test_units, test_order, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_gone_on, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_tuning, test_tasks_not_trained_yet, test_plot_refusals, test_live, test_live_curves, test_states])
