@@ -325,9 +325,13 @@ def watch(options):
     path = options.output or os.path.join(options.run, "live.html")
     if not path.endswith((".html", ".htm")):
         fail(f"-o {path}: the page of --live is a file .html")
-    said = None
+    said = state = None
     while True:
-        state = State(options.run)
+        last, state = state, State(options.run)
+        if last and not os.path.isdir(options.run):
+            if os.path.isdir(os.path.dirname(path) or "."):
+                write(path, page(last, options.every, watched=False))
+            fail(f"{options.run} is gone: it was moved or deleted while it was watched")
         try:
             write(path, page(state, options.every, watched=not options.once))
             if state.phase != said:
@@ -336,6 +340,9 @@ def watch(options):
             if options.once or state.phase not in LIVES:
                 return
             time.sleep(options.every)
+        except FileNotFoundError:
+            if os.path.isdir(options.run):  # else it went just now
+                raise
         except (KeyboardInterrupt, SystemExit) as ended:
             write(path, page(State(options.run), options.every, watched=False))
             if isinstance(ended, SystemExit):

@@ -879,6 +879,33 @@ def test_live(bench):
     assert not [name for name in os.listdir(bench.work) if name.endswith(".part")]
 
 
+def test_live_moved(bench):
+    """A run whose folder is moved away is no run that starts: the watcher ends and says so, its page keeps what there was, and loads itself no more."""
+    for inside in (False, True):
+        out, gone = bench.path("leaving"), bench.path("left")
+        for folder in (out, gone):
+            shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(recorded(bench), out)
+        os.remove(os.path.join(out, "run.json"))
+        with open(os.path.join(out, "metrics.csv")) as file:
+            lines = file.readlines()[:31]
+        with open(os.path.join(out, "metrics.csv"), "w") as file:
+            file.writelines(lines)
+        page = os.path.join(out, "live.html") if inside else bench.path("leaving.html")
+        watcher = subprocess.Popen([SCRIPT, "--live", out, "--every", "0.2", *([] if inside else ["-o", page])], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            wait_for(lambda: os.path.exists(page))
+            os.rename(out, gone)
+            words, said = watcher.communicate(timeout=120)
+        finally:
+            watcher.kill()
+        assert watcher.returncode == 2 and said.count("\n") == 1 and f"{out} is gone: it was moved or deleted" in said and words.count("\n") == 1 and not os.path.exists(out), (said, words)
+        if not inside:
+            with open(page, encoding="utf-8") as file:
+                text = file.read()
+            assert "30 of 60" in text and "nobody watches any more" in text and "refresh" not in text, text
+
+
 def test_live_curves(bench):
     """The page has decades where the figure has, tasks by their names, and of more spikes than it draws those of the end, whose time its axis has."""
     state, most = plot_live.State(recorded(bench)), plot_live.SPIKES
@@ -966,4 +993,4 @@ def test_states(bench):
     assert "exit code 4" in open(bench.path("failed.html"), encoding="utf-8").read() and "30 of 60" in open(bench.path("dead.html"), encoding="utf-8").read()
 
 
-run_tests([test_learning_curve, test_what_lines_are, test_sample, test_names, test_narrow, test_odd_names, test_units, test_order, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_gone_on, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_tuning, test_tasks_not_trained_yet, test_plot_refusals, test_live, test_live_curves, test_states])
+run_tests([test_learning_curve, test_what_lines_are, test_sample, test_names, test_narrow, test_odd_names, test_units, test_order, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_gone_on, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_tuning, test_tasks_not_trained_yet, test_plot_refusals, test_live, test_live_moved, test_live_curves, test_states])
