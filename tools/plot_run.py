@@ -207,7 +207,13 @@ class Run(engram.Run):
 
     def unit_of_drive(self):
         unit = told(self.parameters.get("plastic.time_unit", "1 ms"))
+        if unit == "auto":  # filtered spikes begin with 1: a weight is the height of what a spike adds to the drive
+            return self.drives_unit() or "drive"
         return "drive × ms" if unit == "1 ms" else f"drive × {unit}"
+
+    def drives_unit(self):
+        """pA of neurons whose weights are currents, whose drive is one; else ''."""
+        return engram.UNITS_OF_WEIGHTS.get(str(self.parameters.get("neuron.model")), "") if self.parameters.get("plastic.time_unit") == "auto" else ""
 
     def times(self):
         """Instants of the target in s from the start of a loop."""

@@ -97,7 +97,8 @@ def drive_panel(run, options, panel, file):
     quantity = run.data("targets.h5", f"targets/{tasks[0]}/target").attrs.get("quantity", "drive")
     rate = (quantity.decode() if isinstance(quantity, bytes) else str(quantity)) == "rate"
     what = "rate φ(drive)" if rate else "drive" if tested or run.number("output.correlation_window") == 0 else "averaged drive"
-    label = f"Rate φ(drive) (spikes per {told(run.parameters.get('plastic.time_unit', 'time unit'))})" if rate else "Synaptic drive"
+    unit = run.parameters.get("plastic.time_unit", "auto")
+    label = f"Rate φ(drive) (spikes per {'time unit' if unit == 'auto' else told(unit)})" if rate else "Synaptic drive" + (f" ({run.drives_unit()})" if run.drives_unit() else "")
     trials = len(run.data("test.h5", f"test/{tasks[0]}/trial_correlation")) if tested else 0
     deleted = run.deleted("test.h5") if tested else None
 

@@ -333,6 +333,18 @@ def test_order(bench):
     assert said.startswith("best to worst by r of the test's PSTHs (mean of 2 runs") and np.abs(np.mean(each, axis=0) - shown).max() < 0.00501 and shown == sorted(shown, reverse=True), (said, shown, each)
 
 
+def test_currents(bench):
+    """Weights and drives of neurons that are driven by currents are in pA, of others in drive times the unit of time in which filtered spikes have the area 1."""
+    parameters = {"simulation": "{dt: 0.1 ms}", "network": "{kind: none, neurons: 12}", "plastic": "{excitatory_in_degree: 3, inhibitory_in_degree: 3}", "stimulus": "{start: 0 ms, stop: 5 ms}",
+                  "targets": "{kind: sinusoid, duration: 60 ms, period: 60 ms}", "learning": "{loops: 2}", "guards": "{max_rate: 1000 Hz}"}
+    for model, unit, drive in (("iaf_psc_exp", "pA", "Synaptic drive (pA)"), ("lif", "drive × ms", "Synaptic drive"), ("theta", "drive × 10 ms", "Synaptic drive")):
+        text = "".join(f"{name}: {value}\n" for name, value in {**parameters, "neuron": f"{{model: {model}}}"}.items())
+        run = Run(bench.train(bench.config("currents.yaml", text), f"currents_{model}"))
+        figure, _ = drawn(run, plot_patterns.weights)
+        assert f"Plastic weight ({unit})" in texts(figure), (model, texts(figure))
+        assert f"Real part ({unit})" in texts(drawn(run, plot_patterns.spectrum)[0]) and drive in texts(drawn(run, plot_units.trained_traces)[0]), model
+
+
 def test_loops(bench):
     """Rasters of loops have every spike; the PSTH over loops has the SEM over loops."""
     out = recorded(bench)
@@ -993,4 +1005,4 @@ def test_states(bench):
     assert "exit code 4" in open(bench.path("failed.html"), encoding="utf-8").read() and "30 of 60" in open(bench.path("dead.html"), encoding="utf-8").read()
 
 
-run_tests([test_learning_curve, test_what_lines_are, test_sample, test_names, test_narrow, test_odd_names, test_units, test_order, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_gone_on, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_tuning, test_tasks_not_trained_yet, test_plot_refusals, test_live, test_live_moved, test_live_curves, test_states])
+run_tests([test_learning_curve, test_what_lines_are, test_sample, test_names, test_narrow, test_odd_names, test_units, test_order, test_currents, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_gone_on, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_tuning, test_tasks_not_trained_yet, test_plot_refusals, test_live, test_live_moved, test_live_curves, test_states])
