@@ -10,6 +10,7 @@
     run.targets["left"]["target"]                by name or number of a task; beside it what the network made of it
     run.psth("left", bin=20, smooth=40)          .rate, .sem [bin][neuron] in Hz, .time (ms)
     run.test["left"]["rate_hz"]                  what trials with frozen weights measured; run.tested("x.h5"): another test
+    run.results_loop                             the loop of which weights, spikes and reports are; run.loops: those done. They differ while a run that was done goes on
     run.tested("x.h5")["deleted"]                neurons that it silenced (engram test --delete-neurons): 1, others 0
     run.decoder, .teacher, .images, .accuracy    where the system has such a thing; run.arrays: all that is in the system's own file
     engram.runs("results")                       a row a run: state, loops, score, and the parameters in which they differ

@@ -32,6 +32,7 @@ import plot_gradient  # noqa: E402
 import plot_live  # noqa: E402
 import plot_patterns  # noqa: E402
 import plot_units  # noqa: E402
+import sweep_plot  # noqa: E402
 from engram import load, read_columns, smoothed  # noqa: E402
 from plot_run import LONGEST_NAME, Run, short, signed  # noqa: E402
 from plot_style import boxes, new_figure, plt, save, style  # noqa: E402
@@ -242,6 +243,22 @@ def test_odd_names(bench):
             save(figure, bench.path("boxes"), ("png", "pdf"), 72)
             warnings.warn("another", stacklevel=1)
     assert letters == ["\u4e2d"] and [str(one.message) for one in told] == ["another"], (letters, [str(one.message) for one in told])
+
+
+def test_odd_values(bench):
+    """Values of a study, such as paths, are in the figure of tools/sweep plot as they are, too."""
+    values, study = ("a_$", "b$x^2$c"), sweep_plot.Figure.__new__(sweep_plot.Figure)
+    study.__dict__.update(x="targets.path", by=["task.path"], unit="", log=False, words=list(values), at={value: k for k, value in enumerate(values)}, lines=[(value,) for value in values],
+                          rows=[{"targets.path": one, "task.path": other, "score": k} for k, one in enumerate(values) for other in values])
+    with plt.rc_context({**sweep_plot.LOOK, "svg.fonttype": "none"}):
+        figure, axes = plt.subplots()
+        study.draw(axes, "score")
+        axes.legend()
+        figure.savefig(bench.path("study.svg"))
+        plt.close(figure)
+    with open(bench.path("study.svg"), encoding="utf-8") as file:
+        words = re.findall(r"<text[^>]*>([^<]*)</text>", file.read())
+    assert set(values) <= set(words) and {f"path {value}" for value in values} <= set(words), words
 
 
 def test_units(bench):
@@ -1005,4 +1022,4 @@ def test_states(bench):
     assert "exit code 4" in open(bench.path("failed.html"), encoding="utf-8").read() and "30 of 60" in open(bench.path("dead.html"), encoding="utf-8").read()
 
 
-run_tests([test_learning_curve, test_what_lines_are, test_sample, test_names, test_narrow, test_odd_names, test_units, test_order, test_currents, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_gone_on, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_tuning, test_tasks_not_trained_yet, test_plot_refusals, test_live, test_live_moved, test_live_curves, test_states])
+run_tests([test_learning_curve, test_what_lines_are, test_sample, test_names, test_narrow, test_odd_names, test_odd_values, test_units, test_order, test_currents, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_gone_on, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_tuning, test_tasks_not_trained_yet, test_plot_refusals, test_live, test_live_moved, test_live_curves, test_states])
