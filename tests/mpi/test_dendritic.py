@@ -90,6 +90,18 @@ def test_fast_against_literal(bench):
             assert np.abs(one - other).max() < WEIGHTS[rule] * np.abs(other).max(), (rule, case, population, np.abs(one - other).max())
 
 
+def test_short_traces(bench):
+    """Traces that a step takes to 1e-9, 1e-22 and 0: spikes and weights as in the step as written. What waits until a neuron fires is not multiplied by 1/lambda."""
+    for tau in ("50 us", "20 us", "1 us"):
+        for rule in RATES:
+            parameters = of_rule(rule, {"neuron.tau": tau, "neuron.rate": "40 Hz", "simulation.loop_duration": "1 s", "learning.loops": 1, "network.initial_input": 0 if rule == "dendritic" else 0.3})
+            fast, literal = train(bench, "fast", parameters), train(bench, "literal", {**parameters, "learning.stepping": "literal"})
+            a, b = spikes(fast), spikes(literal)
+            assert len(a) > 150 and a == b, f"{rule}, {tau}: {len(a)} and {len(b)} spikes"
+            one, other = (matrix(out, "somatic" if rule == "somatic" else "dendritic") for out in (fast, literal))
+            assert np.abs(one - other).max() < 1e-12 * np.abs(other).max(), (rule, tau, np.abs(one - other).max() / np.abs(other).max())
+
+
 def test_frozen(bench):
     """With frozen weights: spikes of each neuron and what is decoded as in the step as written, where W is kept and where it is not."""
     for neurons in (9, 70):
@@ -404,4 +416,4 @@ def test_refused(bench):
         assert code == 2 and f"{option}: the system dendritic" in err and len(err.strip().splitlines()) == 1 and not os.path.exists(bench.path("refused.h5")), (option, code, err)
 
 
-run_tests([test_fast_against_literal, test_frozen, test_strong_decay, test_identities, test_annealing, test_trace, test_decoder_by_steps, test_somatic_inhibition, test_single_neuron, test_independent_program, test_ranks_and_resume, test_choices, test_deleted_neurons, test_undefined, test_large_loss, test_refused])
+run_tests([test_fast_against_literal, test_short_traces, test_frozen, test_strong_decay, test_identities, test_annealing, test_trace, test_decoder_by_steps, test_somatic_inhibition, test_single_neuron, test_independent_program, test_ranks_and_resume, test_choices, test_deleted_neurons, test_undefined, test_large_loss, test_refused])

@@ -280,7 +280,8 @@ void coding_input(const dendritic *d, double fade, double *x);
 /** S1 = sum of lambda^q, S2 = sum of lambda^2q, q < n. */
 void coding_kernel(const dendritic *d, int64_t n, double *first, double *second);
 
-/** A step is over: the clock. @return whether it is so old that all that waits should be made up for, and the clock begin anew */
+/** A step is over: the clock. @return whether it is so old that all that waits should be made up for, and the clock begin anew; at a spike first of all, as
+ *  synapses of the neurons that fire would be multiplied by 1/clock, and one step of a short tau may take it to any number, 0 too */
 bool coding_tick(dendritic *d);
 /** Of neuron k, which fires in this step: behind coding_tick(), before its trace jumps. */
 double coding_stamp(const dendritic *d, int k);

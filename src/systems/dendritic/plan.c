@@ -195,7 +195,7 @@ static effort effort_of(const sizes *sizes, const machine *machine, plan_ranks r
     effort effort = {.update = NS * steps * (costs->step + N * costs->neuron + events * (costs->event + N * costs->row)),
                      .learn = NS * steps * events * N * pixels * pixel};
     if (sizes->kept && sizes->rule == RULE_DENDRITIC) effort.learn += NS * steps * events * mine * N * costs->synapse;
-    if (sizes->rule == RULE_SOMATIC) effort.learn += NS * steps * mine * (spikes + N * sizes->dt / (WOUND * sizes->tau)) * costs->dendrite;
+    if (sizes->rule == RULE_SOMATIC) effort.learn += NS * steps * mine * (spikes + N * fmin(1, sizes->dt / (WOUND * sizes->tau))) * costs->dendrite;
     if (sizes->tensor) effort.learn += NS * steps * mine * ((costs->soma + M * costs->compartment) / sizes->every + M * spikes * costs->dendrite);
     if (ranks.count > 1) effort.transfer = (sizes->tensor ? steps : steps * events) * rows + image * (rows + plan_message(machine, ranks, 8));
     return effort;

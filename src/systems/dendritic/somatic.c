@@ -123,6 +123,7 @@ static void learn_input(dendritic *d, double S1, double S2) {
 static unsigned spikes(dendritic *d, int count, pulse *pulse) {
     const lanes power = all(d->power), lambda = all(d->lambda);
     const bool old = coding_tick(d);
+    if (old) wind(d);
     if (d->regime.learns && d->since >= 0) {
         double S1, S2;
         coding_kernel(d, d->since + 1, &S1, &S2);
@@ -138,7 +139,7 @@ static unsigned spikes(dendritic *d, int count, pulse *pulse) {
     }
     coding_jump(d, count);
     d->trace_square = dot(d->trace, d->trace, d->padded);
-    if (old) wind(d);
+    if (old) coding_restart_clock(d);
     return bits;
 }
 

@@ -226,6 +226,7 @@ static unsigned spikes(dendritic *d, int count, pulse *pulse) {
     const double power = d->lambda * d->power;
     const bool old = coding_tick(d);
     (void)pulse;
+    if (old) wind(d);
     if (d->regime.learns && d->since >= 0) {
         double S1, S2;
         coding_kernel(d, d->since + 1, &S1, &S2);
@@ -248,7 +249,7 @@ static unsigned spikes(dendritic *d, int count, pulse *pulse) {
     }
     coding_jump(d, count);
     d->trace_square = dot(d->trace, d->trace, d->padded);
-    if (old) wind(d);
+    if (old) coding_restart_clock(d);
     return 0;
 }
 
