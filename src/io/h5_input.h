@@ -225,12 +225,34 @@ static inline size_t h5_encode_utf8(char *to, unsigned code) {
     return bytes;
 }
 
+/** Are its values in other files: is it virtual, or stored in external ones? */
+static inline bool h5_input_borrowed(const h5_input *input) {
+    hid_t properties = H5Dget_create_plist(input->id);
+    bool borrowed = H5Pget_layout(properties) == H5D_VIRTUAL || H5Pget_external_count(properties) > 0;
+    H5Pclose(properties);
+    return borrowed;
+}
+
+/** Is the name, or a part of it, a link that leads nowhere? */
+static inline bool h5_input_dangles(hid_t file, const char *name) {
+    char part[1024];
+    H5L_info_t link;
+    for (size_t end = 1; end <= strlen(name) && end < sizeof part; end++) {
+        if (name[end] && name[end] != '/') continue;
+        snprintf(part, sizeof part, "%.*s", (int)end, name);
+        if (H5Lget_info(file, part, &link, H5P_DEFAULT) < 0) return false;
+        if (link.type != H5L_TYPE_HARD && H5Oexists_by_name(file, part, H5P_DEFAULT) <= 0) return true;
+    }
+    return false;
+}
+
 /** Open a dataset of @p dimensions axes (negative: of 1 to that many) that holds one of @p kinds.
  *  @return STATUS_INPUT with nothing to close when it is anything else */
 static inline status h5_input_dataset(hid_t file, const char *path, const char *name, int dimensions, int kinds, h5_input *input) {
     static const char *const allowed[] = {"",     "integers",         "float32 or float64",       "integers, float32 or float64",
                                           "text", "integers or text", "float32, float64 or text", "integers, float32, float64 or text"};
     *input = (h5_input){.path = path, .name = name, .id = H5Dopen2(file, name, H5P_DEFAULT)};
+    if (input->id < 0 && h5_input_dangles(file, name)) return h5_input_fail(path, name, "is a link to what is not there");
     if (input->id < 0) return h5_input_fail(path, name, "is missing, or is no dataset");
     if (h5_input_elsewhere(input, file)) {
         h5_input_close(input);
@@ -243,8 +265,11 @@ static inline status h5_input_dataset(hid_t file, const char *path, const char *
     status result = STATUS_OK;
     if (!(input->kind & kinds)) result = h5_input_fail(path, name, "holds the wrong type; allowed are %s", allowed[kinds]);
     else if (dimensions >= 0 ? input->dimensions != dimensions : input->dimensions < 1 || input->dimensions > -dimensions)
-        result = h5_input_fail(path, name, "has %d dimensions instead of %d", input->dimensions, abs(dimensions));
+        result = h5_input_fail(path, name, "has %d dimensions instead of %s%d", input->dimensions, dimensions < -1 ? "1 to " : "", abs(dimensions));
     else if (!countable) result = h5_input_fail(path, name, "has an impossible shape");
+    else if (h5_input_borrowed(input))
+        result = h5_input_fail(path, name, "has its values in other files (virtual, or external storage); a run is known by the content of the files that it "
+                                           "names: copy it here (h5py: new[name] = old[name][()])");
     else if (!h5_input_stored(input, file))
         result = h5_input_fail(path, name, "declares %lld elements, but they are not all stored in this file (unfinished, or chunks above 1 GiB)",
                                (long long)input->count);

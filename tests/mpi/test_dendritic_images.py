@@ -4,6 +4,7 @@ Files themselves, and how they may be damaged: tests/unit/test_images.c.
 """
 import glob
 import gzip
+import operator
 import os
 import re
 import signal
@@ -210,6 +211,37 @@ def test_other_shapes(bench):
         assert code == 2 and "-P learning.start_from=" in err and "images of 5 x 8 pixels" in err and "do not fit" in err, (kind, code, err)
 
 
+def test_elsewhere(bench):
+    """Datasets whose values are in other files, links that lead nowhere and shapes that no image has: the message says which it is."""
+    images = np.random.default_rng(4).random((20, 6, 6))
+    with h5py.File(bench.path("whole.h5"), "w") as file:
+        file["train"] = images
+    images.tofile(bench.path("raw.bin"))
+
+    def put(value):
+        return lambda file: operator.setitem(file, "train", value)
+
+    def virtual(file):
+        layout = h5py.VirtualLayout((20, 6, 6), "f8")
+        layout[:] = h5py.VirtualSource(bench.path("whole.h5"), "train", (20, 6, 6))
+        file.create_virtual_dataset("train", layout)
+    cases = {"virtual": (virtual, "'train' has its values in other files"),
+             "external": (lambda file: file.create_dataset("train", (20, 6, 6), "f8", external=[(bench.path("raw.bin"), 0, h5py.h5f.UNLIMITED)]), "'train' has its values in other files"),
+             "linked": (put(h5py.ExternalLink("whole.h5", "/train")), "'train' is in another file, by an external link"),
+             "gone": (put(h5py.ExternalLink("nowhere.h5", "/train")), "'train' is a link to what is not there"),
+             "dangling": (put(h5py.SoftLink("/nowhere")), "'train' is a link to what is not there"),
+             "group": (lambda file: file.create_group("train"), "'train' is missing, or is no dataset"),
+             "scalar": (put(1.0), "'train' has 0 dimensions instead of 1 to 3"),
+             "four": (put(np.ones((2, 2, 2, 2))), "'train' has 4 dimensions instead of 1 to 3")}
+    bench.config("empty.yaml", "simulation: {seed: 3}\n")
+    for name, (write, told) in cases.items():
+        with h5py.File(bench.path(f"{name}.h5"), "w") as file:
+            write(file)
+            file["test"] = images
+        code, _, err = bench.run(["train", bench.path("empty.yaml"), "-o", bench.path("refused"), *words("somatic", {"kind": "hdf5", "path": bench.path(f"{name}.h5")})])
+        assert code == 2 and told in err and len(err.strip().splitlines()) == 1 and not os.path.exists(bench.path("refused")), (name, code, err)
+
+
 def seen(bench, path, **more):
     """Images of a trial."""
     out = bench.path("seen")
@@ -283,4 +315,4 @@ def test_png_refused(bench):
         assert code == 1 and "0.png: cannot be read: Permission denied" in err, (code, err)
 
 
-run_tests([test_killed, test_changed, test_other_images, test_other_shapes, test_png_kinds, test_png_refused])
+run_tests([test_killed, test_changed, test_other_images, test_other_shapes, test_elsewhere, test_png_kinds, test_png_refused])
