@@ -292,6 +292,16 @@ def test_time_of_the_builtin_machine(bench):
     assert not wrong, "\n" + "\n".join(wrong)
 
 
+def test_time_of_the_balance(bench):
+    """The balance error of codes is planned where it is measured: not in the loops between, and hardly at all where W is made of F and D."""
+    codes = bench.config("codes.yaml", "simulation: {loop_duration: 1 s}\nstimulus: {kind: bars}\nlearning: {rule: somatic}\nnetwork: {neurons: 1600}\n")
+
+    def record(parameters):
+        return float(re.search(r"^  a loop +(?:[\d.e+-]+ +){4}([\d.e+-]+)", plan(bench, codes, parameters, 1)[1], re.M)[1])
+    every, tenth, slow, closed = (record(more) for more in ({}, {"output.correlation_every": 10}, {"learning.rule": "dendritic_slow", "network.neurons": 100}, {"learning.rule": "dendritic"}))
+    assert 0.005 < every < 0.1 and abs(tenth / every - 0.1) < 1e-3 and slow > 0 and closed == 0, (every, tenth, slow, closed)
+
+
 def test_edges_of_a_file(bench):
     """The size of a network that is read comes from the file's metadata, that of spikes in flight from its delays; while it is read it is there twice."""
     config = bench.config("empty.yaml", "")
@@ -529,5 +539,5 @@ def test_wrong_input(bench):
     assert code == 2 and "cannot be written" in err, err
 
 
-run_tests([test_memory_of_every_kind, test_blocks, test_few_targets, test_memory_of_nodes, test_memory_of_balanced, test_memory_of_codes, test_rate_of_balanced, test_time_of_the_builtin_machine, test_edges_of_a_file, test_decoder_of_a_file, test_recordings, test_time_to_build,
+run_tests([test_memory_of_every_kind, test_blocks, test_few_targets, test_memory_of_nodes, test_memory_of_balanced, test_memory_of_codes, test_rate_of_balanced, test_time_of_the_builtin_machine, test_time_of_the_balance, test_edges_of_a_file, test_decoder_of_a_file, test_recordings, test_time_to_build,
            test_table_of_ranks, test_job_script, test_site_of_job_script, *([] if SLOW else [test_machine_files]), test_other_instructions, test_wrong_input])

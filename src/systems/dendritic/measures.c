@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "dendritic.h"
+#include "engram/doubles.h"
 #include "engram/memory.h"
 
 enum {
@@ -30,15 +31,19 @@ static void input_row(const dendritic *d, int64_t i, const double *decoder, doub
 }
 
 static double product(const double *a, const double *b, int count) {
-    double sum = 0;
-    for (int i = 0; i < count; i++) sum += a[i] * b[i];
+    const int whole = count / TILE * TILE;
+    double sum = dot(a, b, whole);
+    for (int i = whole; i < count; i++) sum += a[i] * b[i];
     return sum;
 }
 
-/** Sums of |W + F D|^2 and |F D|^2 over neuron i's synapses; of rules with compartments over all of them. */
+/** Sums of |W + F D|^2 and |F D|^2 over neuron i's synapses; of rules with compartments over all of them. Where W is not kept, but is -F D with F = D', the
+ *  first is 0, and of the second only (F_i D_i)^2 is taken: it says whether there is any. */
 static void balance_row(const dendritic *d, int64_t i, const double *F, const double *decoder, double *off, double *whole) {
     const int M = d->inputs;
-    for (int k = 0; k < d->neurons; k++) {
+    const bool kept = d->tensor_rule || d->weight;
+    const int own = (int)(d->part.first + i), first = kept ? 0 : own, next = kept ? d->neurons : own + 1;
+    for (int k = first; k < next; k++) {
         const double *D = decoder + (size_t)k * (size_t)M;
         if (!d->tensor_rule) {
             const double FD = product(F, D, M), W = d->weight ? d->weight[(size_t)k * (size_t)d->mine_padded + (size_t)i] : -FD;

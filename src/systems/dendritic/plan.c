@@ -201,11 +201,18 @@ static effort effort_of(const sizes *sizes, const machine *machine, plan_ranks r
     return effort;
 }
 
+/** s of the balance error of a loop (measures.c): all products of F and D, or all synapses on compartments. */
+static double measuring(const sizes *sizes, const dendritic_costs *costs, double ranks) {
+    const double products = ceil(sizes->neurons / ranks) * sizes->neurons * sizes->inputs;
+    return unkept(sizes) ? 0 : NS * products * (sizes->tensor ? costs->compartment : costs->pixel);
+}
+
 static void seconds_of(const void *raw, const machine *machine, plan_ranks ranks, double rate, plan_seconds *s) {
     const dendritic_costs *costs = machine_costs(machine, "dendritic");
     const sizes *sizes = raw;
     const effort loop = effort_of(sizes, machine, ranks, rate, (double)sizes->loop_steps), trial = effort_of(sizes, machine, ranks, rate, sizes->trial);
     s->update = loop.update, s->learn = loop.learn, s->transfer = loop.transfer;
+    s->record = measuring(sizes, costs, (double)ranks.count) / (double)sizes->output->correlation_every;
     const double spikes = sizes->neurons * plan_per_step(rate, sizes->dt), pixels = pixels_of(sizes, (double)ranks.count);
     const double follow = NS * sizes->trial * pixels * FOLLOWED * costs->pixel * (1 + spikes);
     const double made = unkept(sizes) ? FROZEN * trial.learn : 0;
