@@ -252,7 +252,7 @@ static inline status h5_input_dataset(hid_t file, const char *path, const char *
     static const char *const allowed[] = {"",     "integers",         "float32 or float64",       "integers, float32 or float64",
                                           "text", "integers or text", "float32, float64 or text", "integers, float32, float64 or text"};
     *input = (h5_input){.path = path, .name = name, .id = H5Dopen2(file, name, H5P_DEFAULT)};
-    if (input->id < 0 && h5_input_dangles(file, name)) return h5_input_fail(path, name, "is a link to what is not there");
+    if (input->id < 0 && h5_input_dangles(file, name)) return h5_input_fail(path, name, "is missing: a link leads to what is not there");
     if (input->id < 0) return h5_input_fail(path, name, "is missing, or is no dataset");
     if (h5_input_elsewhere(input, file)) {
         h5_input_close(input);

@@ -228,8 +228,8 @@ def test_elsewhere(bench):
     cases = {"virtual": (virtual, "'train' has its values in other files"),
              "external": (lambda file: file.create_dataset("train", (20, 6, 6), "f8", external=[(bench.path("raw.bin"), 0, h5py.h5f.UNLIMITED)]), "'train' has its values in other files"),
              "linked": (put(h5py.ExternalLink("whole.h5", "/train")), "'train' is in another file, by an external link"),
-             "gone": (put(h5py.ExternalLink("nowhere.h5", "/train")), "'train' is a link to what is not there"),
-             "dangling": (put(h5py.SoftLink("/nowhere")), "'train' is a link to what is not there"),
+             "gone": (put(h5py.ExternalLink("nowhere.h5", "/train")), "'train' is missing: a link leads to what is not there"),
+             "dangling": (put(h5py.SoftLink("/nowhere")), "'train' is missing: a link leads to what is not there"),
              "group": (lambda file: file.create_group("train"), "'train' is missing, or is no dataset"),
              "scalar": (put(1.0), "'train' has 0 dimensions instead of 1 to 3"),
              "four": (put(np.ones((2, 2, 2, 2))), "'train' has 4 dimensions instead of 1 to 3")}
