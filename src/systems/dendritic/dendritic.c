@@ -194,9 +194,7 @@ static void allocate(dendritic *d) {
     d->image_before = numbers(MEMORY_TARGETS, pixels);
     d->seen = numbers(MEMORY_STATE, pixels);
     if (d->rule != RULE_DENDRITIC) d->input = numbers(MEMORY_WEIGHTS, mine * pixels);
-    if (dendritic_keeps_inhibition(d->rule, d->neurons, d->inputs)) {
-        d->weight = numbers(MEMORY_WEIGHTS, (size_t)d->neurons * (size_t)d->mine_padded);
-    }
+    if (dendritic_keeps_inhibition(d->rule, d->neurons, d->inputs)) d->weight = numbers(MEMORY_WEIGHTS, (size_t)d->neurons * (size_t)d->mine_padded);
     if (d->weight && d->rule == RULE_DENDRITIC) {
         d->queue.room = d->neurons > QUEUE_ABOVE ? QUEUE : 1;
         d->queue.left = numbers(MEMORY_BUFFERS, (size_t)d->queue.room * (padded + TILE));

@@ -25,6 +25,7 @@ enum {
     EVENTS = 32,         /* changes of D that wait */
     BLOCKS = 16,         /* of pixels: sums over pixels are made of sums over these, whatever the ranks */
     STAGES_MAX = 16,
+    OLDEST = 10000,      /* 1/clock at which all that waits for its neuron is made up for: what is summed up loses as many digits as it has zeros */
     KERNEL = 1024,       /* powers of lambda in a table */
     LOGITS = 4096,       /* logits of the smallest draws in a table */
     COARSE_LOGITS = 1024,/* and of every 64th of all */

@@ -31,10 +31,6 @@ static const double TESTED = 0.52, FROZEN = 0.73;
 /* Of rule somatic a pixel of D takes this part of the time: what is measured is rule dendritic's. With 200 neurons and 256 pixels. */
 static const double SOMATIC = 0.62;
 
-/* Of rule somatic all synapses are made up for when the clock has decayed to OLDEST_CLOCK (run.c), after so many tau; a synapse, then and at a spike, takes
- * as long as one on a compartment at a spike. */
-static const double WOUND = 9.2;
-
 static double whole_tiles(double count) {
     return ceil(count / TILE) * TILE;
 }
@@ -195,7 +191,10 @@ static effort effort_of(const sizes *sizes, const machine *machine, plan_ranks r
     effort effort = {.update = NS * steps * (costs->step + N * costs->neuron + events * (costs->event + N * costs->row)),
                      .learn = NS * steps * events * N * pixels * pixel};
     if (sizes->kept && sizes->rule == RULE_DENDRITIC) effort.learn += NS * steps * events * mine * N * costs->synapse;
-    if (sizes->rule == RULE_SOMATIC) effort.learn += NS * steps * mine * (spikes + N * fmin(1, sizes->dt / (WOUND * sizes->tau))) * costs->dendrite;
+    if (sizes->rule == RULE_SOMATIC) { /* a synapse at a spike, and when all are made up for, takes as long as one on a compartment at a spike */
+        const double wound = fmin(1, sizes->dt / (log(OLDEST) * sizes->tau));
+        effort.learn += NS * steps * mine * (spikes + N * wound) * costs->dendrite;
+    }
     if (sizes->tensor) effort.learn += NS * steps * mine * ((costs->soma + M * costs->compartment) / sizes->every + M * spikes * costs->dendrite);
     if (ranks.count > 1) effort.transfer = (sizes->tensor ? steps : steps * events) * rows + image * (rows + plan_message(machine, ranks, 8));
     return effort;

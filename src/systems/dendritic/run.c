@@ -49,11 +49,9 @@ void coding_reset(dendritic *d) {
 
 /* ---- what waits until its neuron fires ---- */
 
-static const double OLDEST_CLOCK = 1e-4; /* what is summed up loses as many digits as it has zeros */
-
 bool coding_tick(dendritic *d) {
     d->clock *= d->lambda;
-    return d->clock < OLDEST_CLOCK;
+    return d->clock < 1.0 / OLDEST;
 }
 
 double coding_stamp(const dendritic *d, int k) {
