@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import time
 
 import crash
 import h5py
@@ -188,7 +189,7 @@ def killed(bench, name, config, parameters):
         with open(bench.path("log"), "w") as log:
             process = crash.start(bench.engram, ["train", config, "-o", out] + words(parameters), 2, log)
             while process.poll() is None and len(glob.glob(os.path.join(out, "checkpoint", "loop-*.h5"))) < 2:
-                pass
+                time.sleep(0.0003)
             pids = crash.ranks_of(process)
             for pid in pids:
                 crash.kill(pid)
