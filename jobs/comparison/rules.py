@@ -114,7 +114,7 @@ RULES = {rule.name: rule for rule in (
          deleted("--trials 1 -P stimulus.dataset=test_command"), "test shown nerr", False, measure.of_decoded, quick=(100, 400)),
     Rule("autoencoder", "exact gradient, autoencoder", "codes", "autoencoder.yaml", {}, {"learning.rate": ["0.002", "0.005"], "learning.activity_cost": ["0.1", "0.3", "1"]},
          {task: {"task.path": f"TASKS/{task}.h5"} for task in TASKS["codes"]}, deleted("--trials 1"), "test error", False, measure.of_images_ratio, "test_error", 10,
-         larger={400: {"learning.rate": ["0.001", "0.003"], "learning.activity_cost": ["0.1", "0.3", "1"]}, 1600: {"learning.rate": ["0.0005", "0.001", "0.002"]}}),
+         larger={400: {"learning.rate": ["0.001", "0.003"], "learning.activity_cost": ["0.1", "0.3", "1"]}, 1600: {"learning.rate": ["0.0002", "0.0005", "0.001", "0.002"]}}),
 )}
 RULES["fast"].tests["shown"] = "--trials 1 -P stimulus.dataset=test_command"
 
