@@ -634,8 +634,8 @@ class Run:
         return columns, *ends
 
     def weights(self, population, column="weight"):
-        """A scipy CSR matrix [target][source] in order of ids, with .unit, .sources and .targets (populations). Several synapses of a pair are entries of their own, which
-        add up. column: weight, initial_weight or delay."""
+        """A scipy CSR matrix [target][source] in order of ids, with .unit, .sources and .targets (populations). Several synapses of a pair are entries of their own, in .data,
+        which scipy adds up where it makes one of them (toarray(), products): meant for weights, not for delays, for which there is edges(). column: weight, initial_weight or delay."""
         sparse = optional("scipy.sparse", "weights()")
         columns, sources, targets = self.edges(population)
         if a_text(self.folder, "the name of a column", column) not in columns:
