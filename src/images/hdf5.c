@@ -111,7 +111,8 @@ static status read_set(const image_setting *setting, const parameters *p, image_
     foreign_dataset input = {0};
     status read = foreign_open(path, &file);
     if (read == STATUS_OK) {
-        read = foreign_dataset_open(&file, true, test ? p->test_dataset : p->dataset, -H5_INPUT_AXES, H5_INPUT_REAL | H5_INPUT_INTEGER, &input);
+        read = foreign_dataset_open(&file, true, test ? p->test_dataset : p->dataset, -H5_INPUT_AXES,
+                                    H5_INPUT_REAL | H5_INPUT_INTEGER | H5_INPUT_COARSE, &input);
         if (read == STATUS_OK) {
             read = read_dataset(&input, headers, data);
             memcpy(shape, input.shape, sizeof input.shape);

@@ -34,28 +34,58 @@ static status take(const idx_file *file, const char *what, void *bytes, int64_t 
     return STATUS_OK;
 }
 
-/** Is the end of the file here? A stream of gzip checks its sum there. */
-static status expect_end(const idx_file *file) {
-    char more;
-    int now = gzread(file->stream, &more, 1), code;
-    if (now > 0) return status_fail(STATUS_INPUT, "%s: goes on behind the %lld samples that its header tells of", file->path, (long long)file->count);
-    gzerror(file->stream, &code);
-    return now == 0 && code != Z_BUF_ERROR ? STATUS_OK : refuse(file, "last bytes", 0, 1);
+/** Where a compressed file is, that is unpacked to be counted. */
+typedef struct {
+    z_stream z;
+    uint8_t in[BUFFER], out[BUFFER];
+    int64_t read, unpacked; /**< bytes so far */
+} unpacking;
+
+/** Have something to unpack, if there is anything. */
+static status refill(const idx_file *file, unpacking *at) {
+    if (at->z.avail_in) return STATUS_OK;
+    ssize_t got = pread(file->descriptor, at->in, BUFFER, at->read);
+    if (got < 0) return status_fail(status_unreadable(errno), "%s: cannot be read: %s", file->path, strerror(errno));
+    at->read += got;
+    at->z.next_in = at->in, at->z.avail_in = (uInt)got;
+    return STATUS_OK;
 }
 
-/** Pass over all of a compressed file, and come back: does it hold what its header tells of? */
-static status pass_over(const idx_file *file, int64_t bytes) {
-    char *buffer = memory_new(MEMORY_BUFFERS, BUFFER, 1);
-    status read = STATUS_OK;
-    for (int64_t done = 0; done < bytes && read == STATUS_OK;) {
-        int64_t piece = bytes - done < BUFFER ? bytes - done : BUFFER;
-        int now = gzread(file->stream, buffer, (unsigned)piece);
-        if (now <= 0) read = refuse(file, "samples", done, bytes);
-        else done += now;
+/** Unpack all members of a file, one behind the other. gzread() would end without a word at what is none. */
+static status unpack(const idx_file *file, int64_t bytes, unpacking *at) {
+    for (int done = Z_STREAM_END;;) {
+        status read = refill(file, at);
+        if (read != STATUS_OK) return read;
+        int64_t begin = at->read - at->z.avail_in;
+        if (at->z.avail_in == 0 && done == Z_STREAM_END) return STATUS_OK;
+        if (at->z.avail_in == 0)
+            return status_fail(STATUS_INPUT, "%s: ends in its %s, after %lld of %lld bytes: the compressed file is cut off", file->path,
+                               at->unpacked < bytes ? "samples" : "last bytes", (long long)(at->unpacked - file->begin), (long long)(bytes - file->begin));
+        if (done == Z_STREAM_END && begin > 0 && at->z.next_in[0] != 0x1f)
+            return status_fail(STATUS_INPUT, "%s: has %lld bytes behind the end of what gzip made, at byte %lld, which are none of it", file->path,
+                               (long long)(file->file_bytes - begin), (long long)begin);
+        if (done == Z_STREAM_END) inflateReset(&at->z);
+        at->z.next_out = at->out, at->z.avail_out = BUFFER;
+        done = inflate(&at->z, Z_NO_FLUSH);
+        at->unpacked += BUFFER - at->z.avail_out;
+        if (done != Z_OK && done != Z_STREAM_END && done != Z_BUF_ERROR)
+            return status_fail(done == Z_MEM_ERROR ? STATUS_FAILURE : STATUS_INPUT, "%s: is damaged: gzip says %s", file->path,
+                               at->z.msg ? at->z.msg : zError(done));
+        if (at->unpacked > bytes)
+            return status_fail(STATUS_INPUT, "%s: goes on behind the %lld samples that its header tells of", file->path, (long long)file->count);
     }
-    memory_free(buffer);
-    if (read == STATUS_OK) read = expect_end(file);
-    if (read == STATUS_OK && gzseek(file->stream, file->begin, SEEK_SET) != file->begin) read = refuse(file, "header", 0, file->begin);
+}
+
+/** Pass over all of a compressed file, beside its stream: does it hold what its header tells of? */
+static status pass_over(const idx_file *file, int64_t bytes) {
+    unpacking *at = memory_new(MEMORY_BUFFERS, 1, sizeof *at);
+    status read = inflateInit2(&at->z, 16 + MAX_WBITS) == Z_OK ? unpack(file, file->begin + bytes, at)
+                                                               : status_fail(STATUS_FAILURE, "%s: zlib has no memory", file->path);
+    if (read == STATUS_OK && at->unpacked < file->begin + bytes)
+        read = status_fail(STATUS_INPUT, "%s: ends in its samples, after %lld of %lld bytes", file->path, (long long)(at->unpacked - file->begin),
+                           (long long)bytes);
+    inflateEnd(&at->z);
+    memory_free(at);
     return read;
 }
 
@@ -107,6 +137,7 @@ status idx_open(const char *path, int descriptor, int axes, idx_file *file) {
     if (descriptor >= 0 && fstat(descriptor, &about) != 0) error = errno, close(descriptor), descriptor = -1;
     if (descriptor < 0) return status_fail(error == FILE_IRREGULAR ? STATUS_INPUT : status_unreadable(error), "%s: cannot be read: %s", path, file_why(error));
     file->file_bytes = about.st_size;
+    file->descriptor = descriptor;
     file->stream = gzdopen(descriptor, "rb");
     if (!file->stream) {
         close(descriptor);

@@ -1,5 +1,6 @@
 /** @file idx_read.h
- *  IDX files, plain or compressed with gzip, of somebody else: nothing is allocated before the file is found to hold it. One rank reads.
+ *  IDX files, plain or compressed with gzip (of one member or several), of somebody else: nothing is allocated before the file is found to hold it.
+ *  One rank reads.
  *
  *  A file begins with two bytes of 0, the type of a value (8: unsigned byte, the only one that is read) and the number of axes; then, as big-endian integers of
  *  32 bits, the length of each axis; then the values. Images have axes [sample][row][column] or [sample][column], labels [sample].
@@ -14,6 +15,7 @@
 typedef struct {
     const char *path;   /**< for messages, borrowed */
     gzFile stream;      /**< NULL: not open */
+    int descriptor;     /**< the stream's */
     int64_t file_bytes; /**< of the file itself */
     int64_t count;
     int rows, columns;  /**< of a sample; 1 for labels */

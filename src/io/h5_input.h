@@ -24,8 +24,9 @@ enum { H5_INPUT_AXES = 3 };
 /** No reader should be made to unpack more than this at once. */
 #define H5_INPUT_CHUNK_LIMIT ((int64_t)1 << 30)
 
-/** What a dataset may hold; combined with |. Texts may be cells of MATLAB: references to datasets of UTF-16. */
-enum { H5_INPUT_INTEGER = 1, H5_INPUT_REAL = 2, H5_INPUT_TEXT = 4 };
+/** What a dataset may hold; combined with |. Texts may be cells of MATLAB: references to datasets of UTF-16. Coarse are float16 and
+ *  booleans, which h5py writes as an enumeration of 0 and 1: good for pixels. */
+enum { H5_INPUT_INTEGER = 1, H5_INPUT_REAL = 2, H5_INPUT_TEXT = 4, H5_INPUT_COARSE = 8 };
 
 /** An open dataset whose type, shape and storage are consistent. */
 typedef struct {
@@ -118,12 +119,40 @@ static inline void h5_input_close(h5_input *input) {
     input->id = H5I_INVALID_HID;
 }
 
+/** Is an enumeration that of booleans: of 0 and 1, whatever they are called? */
+static inline bool h5_input_boolean(hid_t type) {
+    int members = H5Tget_nmembers(type);
+    bool good = H5Tget_size(type) == 1 && (members == 1 || members == 2);
+    for (int i = 0; i < members && good; i++) {
+        unsigned char value = 2;
+        good = H5Tget_member_value(type, (unsigned)i, &value) >= 0 && value <= 1;
+    }
+    return good;
+}
+
+/** Name what a dataset holds, for who may not read it: "floating point numbers of 16 bytes". */
+static inline void h5_input_type_name(const h5_input *input, char *text, size_t size) {
+    static const char *const name[] = {[H5T_INTEGER] = "integers", [H5T_FLOAT] = "floating point numbers", [H5T_STRING] = "text",
+                                       [H5T_BITFIELD] = "bit fields", [H5T_OPAQUE] = "opaque values",
+                                       [H5T_REFERENCE] = "references", [H5T_ENUM] = "an enumeration", [H5T_VLEN] = "lists of variable length",
+                                       [H5T_ARRAY] = "arrays"};
+    hid_t type = H5Dget_type(input->id);
+    H5T_class_t class = H5Tget_class(type);
+    bool known = class >= 0 && class < (int)(sizeof name / sizeof *name) && name[class];
+    if (class == H5T_ENUM && input->kind == H5_INPUT_COARSE) snprintf(text, size, "booleans");
+    else if (class == H5T_INTEGER || class == H5T_FLOAT) snprintf(text, size, "%s of %lld bytes", name[class], (long long)input->element);
+    else if (class == H5T_COMPOUND) snprintf(text, size, "compounds of %d fields (complex numbers, or a table of records)", H5Tget_nmembers(type));
+    else snprintf(text, size, "%s", known ? name[class] : "values of an unknown type");
+    if (type >= 0) H5Tclose(type);
+}
+
 /** Fill in kind, sign and element size. */
 static inline void h5_input_type(h5_input *input) {
     hid_t type = H5Dget_type(input->id);
     H5T_class_t class = H5Tget_class(type);
     size_t bytes = H5Tget_size(type);
     input->element = (int64_t)bytes;
+    if (class == H5T_ENUM ? h5_input_boolean(type) : class == H5T_FLOAT && bytes == 2) input->kind = H5_INPUT_COARSE;
     if (class == H5T_INTEGER && bytes <= 8) input->kind = H5_INPUT_INTEGER;
     if (class == H5T_FLOAT && (bytes == 4 || bytes == 8)) input->kind = H5_INPUT_REAL;
     if (class == H5T_STRING || (class == H5T_REFERENCE && H5Tequal(type, H5T_STD_REF_OBJ) > 0)) input->kind = H5_INPUT_TEXT;
@@ -263,8 +292,12 @@ static inline status h5_input_dataset(hid_t file, const char *path, const char *
     bool countable = h5_input_shape(input);
     char filter[96];
     status result = STATUS_OK;
-    if (!(input->kind & kinds)) result = h5_input_fail(path, name, "holds the wrong type; allowed are %s", allowed[kinds]);
-    else if (dimensions >= 0 ? input->dimensions != dimensions : input->dimensions < 1 || input->dimensions > -dimensions)
+    if (!(input->kind & kinds)) {
+        char holds[96];
+        h5_input_type_name(input, holds, sizeof holds);
+        result = h5_input_fail(path, name, "holds the wrong type; allowed are %s%s; these are %s", allowed[kinds & ~H5_INPUT_COARSE],
+                               kinds & H5_INPUT_COARSE ? ", float16 or booleans" : "", holds);
+    } else if (dimensions >= 0 ? input->dimensions != dimensions : input->dimensions < 1 || input->dimensions > -dimensions)
         result = h5_input_fail(path, name, "has %d dimensions instead of %s%d", input->dimensions, dimensions < -1 ? "1 to " : "", abs(dimensions));
     else if (!countable) result = h5_input_fail(path, name, "has an impossible shape");
     else if (h5_input_borrowed(input))
@@ -303,6 +336,26 @@ static inline int64_t h5_input_chunk(hid_t file, h5_input *input, int64_t *chunk
     return bytes;
 }
 
+/** What a conversion to another type found that this one does not hold. */
+typedef struct {
+    bool is_signed, found;
+    int64_t value; /**< bits of the first one */
+} h5_input_inexact;
+
+/** H5Tconv callback: integers of 64 bits beyond 2^53 are no doubles, but for some. Rounded, neighbours would be one. HDF5 asks for more than these. */
+static inline H5T_conv_ret_t h5_input_exception(H5T_conv_except_t kind, hid_t from, hid_t to, void *source, void *target, void *data) {
+    h5_input_inexact *inexact = ((void)to, (void)target, data);
+    int64_t value;
+    if (kind != H5T_CONV_EXCEPT_PRECISION || H5Tget_class(from) != H5T_INTEGER || H5Tget_size(from) != sizeof value) return H5T_CONV_UNHANDLED;
+    memcpy(&value, source, sizeof value);
+    if (H5Tget_order(from) != H5Tget_order(H5T_NATIVE_INT64)) value = (int64_t)__builtin_bswap64((uint64_t)value);
+    bool is_signed = H5Tget_sign(from) == H5T_SGN_2;
+    double rounded = is_signed ? (double)value : (double)(uint64_t)value;
+    if (is_signed ? rounded < 0x1p63 && (int64_t)rounded == value : rounded < 0x1p64 && (uint64_t)rounded == (uint64_t)value) return H5T_CONV_UNHANDLED;
+    *inexact = (h5_input_inexact){.is_signed = is_signed, .found = true, .value = value};
+    return H5T_CONV_ABORT;
+}
+
 /** Read a box, indices [first, first+extent) along each axis, row-major, converted to @p type in memory (H5T_NATIVE_DOUBLE, ...).
  *  @param first, extent [H5_INPUT_AXES] */
 static inline status h5_input_box(const h5_input *input, const int64_t *first, const int64_t *extent, hid_t type, void *data) {
@@ -316,11 +369,20 @@ static inline status h5_input_box(const h5_input *input, const int64_t *first, c
     hid_t space = H5Dget_space(input->id), memory = H5Screate_simple(input->dimensions, count, NULL);
     H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL);
     status result = STATUS_OK;
-    if (H5Dread(input->id, type, memory, space, H5P_DEFAULT, data) < 0) {
+    h5_input_inexact inexact = {0};
+    hid_t transfer = H5Pcreate(H5P_DATASET_XFER);
+    H5Pset_type_conv_cb(transfer, h5_input_exception, &inexact);
+    if (H5Dread(input->id, type, memory, space, transfer, data) < 0) {
         char why[192];
         h5_cause(why, sizeof why);
-        result = h5_input_fail(input->path, input->name, "cannot be read from row %lld on: %s", (long long)first[0], why);
+        if (inexact.found && inexact.is_signed)
+            result = h5_input_fail(input->path, input->name, "has %lld, which no double is: integers may go from -2^53 to 2^53",
+                                   (long long)inexact.value);
+        else if (inexact.found)
+            result = h5_input_fail(input->path, input->name, "has %llu, which no double is: integers may go to 2^53", (unsigned long long)inexact.value);
+        else result = h5_input_fail(input->path, input->name, "cannot be read from row %lld on: %s", (long long)first[0], why);
     }
+    H5Pclose(transfer);
     H5Sclose(memory);
     H5Sclose(space);
     return result;

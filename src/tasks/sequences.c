@@ -39,7 +39,7 @@ static status read_values(const foreign_dataset *input, sequences *s) {
 
 static status read_dataset(foreign_file *file, sequence_source source, bool values, sequences *s) {
     foreign_dataset input = {0};
-    status read = foreign_dataset_open(file, true, source.dataset, source.axes, H5_INPUT_REAL | H5_INPUT_INTEGER, &input);
+    status read = foreign_dataset_open(file, true, source.dataset, source.axes, H5_INPUT_REAL | H5_INPUT_INTEGER | H5_INPUT_COARSE, &input);
     if (read != STATUS_OK) return read;
     if (input.count < 1 || input.shape[1] > STEPS_MAX || input.shape[2] > COLUMNS_MAX)
         read = status_fail(STATUS_INPUT, "%s: dataset '%s' has %lld samples of %lld rows of %lld columns; allowed are 1 and more, 1 to %d, and 1 to %d",

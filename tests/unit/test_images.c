@@ -275,6 +275,35 @@ static void spoil(const char *name, int at, int value, size_t size, bool gzip) {
     write_bytes(name, bytes, size, gzip);
 }
 
+static void add_bytes(const char *name, const void *bytes, size_t count) {
+    FILE *file = fopen(in_folder(name), "ab");
+    assert_int_equal(fwrite(bytes, 1, count, file), count);
+    fclose(file);
+}
+
+/** Members of gzip, one behind the other, are one file: the header in two of them, then nothing, then samples. */
+static void test_idx_members(void **state) {
+    (void)state;
+    uint8_t bytes[HEADER + COUNT * EACH];
+    const size_t size = make_idx(bytes, COUNT, 0), ends[] = {0, 5, HEADER, HEADER, HEADER + 31, size};
+    write_idx(true);
+    unlink(in_folder("train"));
+    for (int m = 0; m < 5; m++) {
+        gzFile file = gzopen(in_folder("train"), "ab");
+        const unsigned count = (unsigned)(ends[m + 1] - ends[m]);
+        if (count) assert_int_equal(gzwrite(file, bytes + ends[m], count), count);
+        assert_int_equal(gzclose(file), Z_OK);
+    }
+    images *images = opened(idx_text(""));
+    double values[EACH];
+    images_get(images, IMAGES_TRAIN, COUNT - 1, values);
+    for (int i = 0; i < EACH; i++) assert_true(values[i] == pixel_of(COUNT - 1, i, 0) / 255.);
+    images_close(images);
+    gzFile file = gzopen(in_folder("train"), "ab");
+    gzwrite(file, "x", 1), gzclose(file);
+    assert_refused(idx_text(""), "goes on behind the 50 samples");
+}
+
 static void test_idx_damaged(void **state) {
     (void)state;
     const size_t whole = HEADER + COUNT * EACH;
@@ -302,6 +331,14 @@ static void test_idx_damaged(void **state) {
     write_bytes("train", bytes, size - 12, false), assert_refused(idx_text(""), "cut off");
     bytes[size - 6] ^= 1;
     write_bytes("train", bytes, size, false), assert_refused(idx_text(""), "is damaged: gzip says incorrect data check");
+    write_idx(true);
+    add_bytes("train", "junk", 4), assert_refused(idx_text(""), "has 4 bytes behind the end of what gzip made, at byte");
+    write_idx(true);
+    add_bytes("train", "\0\0\0", 3), assert_refused(idx_text(""), "has 3 bytes behind the end of what gzip made, at byte");
+    write_idx(true);
+    add_bytes("train", "\x1f", 1), assert_refused(idx_text(""), "the compressed file is cut off");
+    write_idx(true);
+    add_bytes("train-labels", "junk", 4), assert_refused(idx_text(with_labels("")), "train-labels: has 4 bytes behind the end of what gzip made");
     write_idx(false);
     assert_refused(idx_text(", labels: 3"), "labels_path: is not given, but labels are chosen");
     assert_refused(idx_text(", labels: 2.5"), "2.5 is none");
@@ -325,6 +362,32 @@ static void write_dataset(hid_t file, const char *name, int axes, const hsize_t 
     hid_t space = H5Screate_simple(axes, shape, NULL), set = H5Dcreate2(file, name, H5T_NATIVE_DOUBLE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     assert_true(H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
     H5Dclose(set), H5Sclose(space);
+}
+
+/** 3 images of 4 pixels of 64 bits in the file's type. */
+static void write_integers(hid_t file, const char *name, hid_t type, int64_t largest) {
+    int64_t values[12] = {1, 2, 3};
+    values[10] = largest;
+    hid_t space = H5Screate_simple(2, (hsize_t[]){3, 4}, NULL), set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    const bool is_signed = H5Tget_class(type) != H5T_INTEGER || H5Tget_sign(type) == H5T_SGN_2;
+    assert_true(H5Dwrite(set, is_signed ? H5T_NATIVE_INT64 : H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+    H5Dclose(set), H5Sclose(space);
+}
+
+/** float16 as numpy has it. */
+static hid_t half_type(void) {
+    hid_t type = H5Tcopy(H5T_IEEE_F32LE);
+    H5Tset_fields(type, 15, 10, 5, 0, 10);
+    H5Tset_size(type, 2);
+    H5Tset_ebias(type, 15);
+    return type;
+}
+
+/** An enumeration of bytes: h5py's booleans, if the last value is 1. */
+static hid_t flag_type(int8_t last) {
+    hid_t type = H5Tenum_create(H5T_NATIVE_INT8);
+    H5Tenum_insert(type, "FALSE", (int8_t[]){0}), H5Tenum_insert(type, "TRUE", &last);
+    return type;
 }
 
 static const char *hdf5_text(const char *more) {
@@ -386,6 +449,44 @@ static void test_hdf5(void **state) {
     assert_refused(hdf5_text(", rows: 4"), "rows: 4 does not divide the 18 pixels");
     assert_refused(hdf5_text(", dataset: endless"), "not all stored in this file");
     write_bytes("images.h5", "\211HDF\r\n\032\n nothing", 16, false), assert_refused(hdf5_text(""), "images.h5");
+}
+
+/** Pixels of types that programs write: what a double does not hold is refused, float16 and booleans are read, others are named. */
+static void test_hdf5_types(void **state) {
+    (void)state;
+    double now[4];
+    const int64_t edge = (int64_t)1 << 53;
+    hid_t file = H5Fcreate(in_folder("images.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t half = half_type(), flag = flag_type(1), state_type = flag_type(2), complex = H5Tcreate(H5T_COMPOUND, 16), large = H5Tcopy(H5T_NATIVE_LDOUBLE);
+    H5Tinsert(complex, "r", 0, H5T_NATIVE_DOUBLE), H5Tinsert(complex, "i", 8, H5T_NATIVE_DOUBLE);
+    write_integers(file, "test", H5T_STD_I64LE, 3);
+    write_integers(file, "exact", H5T_STD_I64BE, edge), write_integers(file, "exact_unsigned", H5T_STD_U64LE, -((int64_t)1 << 60)); /* 15 * 2^60 */
+    write_integers(file, "odd", H5T_STD_I64LE, edge + 1), write_integers(file, "odd_big_endian", H5T_STD_I64BE, -edge - 1);
+    write_integers(file, "odd_unsigned", H5T_STD_U64LE, -1);
+    write_integers(file, "half", half, 7), write_integers(file, "long", large, 7);
+    hid_t space = H5Screate_simple(2, (hsize_t[]){3, 4}, NULL), set = H5Dcreate2(file, "flag", flag, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    H5Dwrite(set, flag, H5S_ALL, H5S_ALL, H5P_DEFAULT, (int8_t[12]){[10] = 1}), H5Dclose(set);
+    set = H5Dcreate2(file, "state", state_type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    H5Dwrite(set, state_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, (int8_t[12]){[10] = 2}), H5Dclose(set);
+    H5Dclose(H5Dcreate2(file, "complex", complex, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    H5Sclose(space), H5Tclose(half), H5Tclose(flag), H5Tclose(state_type), H5Tclose(complex), H5Tclose(large), H5Fclose(file);
+
+    job.quiet = true;
+    const struct { const char *name; double value; } read[] = {{"exact", 9007199254740992.}, {"exact_unsigned", 15 * 0x1p60}, {"half", 7}, {"flag", 1}};
+    for (int k = 0; k < 4; k++) {
+        char more[64];
+        snprintf(more, sizeof more, ", dataset: %s", read[k].name);
+        images *images = opened(hdf5_text(more));
+        images_get(images, IMAGES_TRAIN, 2, now);
+        assert_true(now[2] == read[k].value && now[3] == 0);
+        images_close(images);
+    }
+    assert_refused(hdf5_text(", dataset: odd"), "'odd' has 9007199254740993, which no double is");
+    assert_refused(hdf5_text(", dataset: odd_big_endian"), "has -9007199254740993, which no double is: integers may go from -2^53 to 2^53");
+    assert_refused(hdf5_text(", dataset: odd_unsigned"), "has 18446744073709551615, which no double is");
+    assert_refused(hdf5_text(", dataset: long"), "these are floating point numbers of 16 bytes");
+    assert_refused(hdf5_text(", dataset: complex"), "these are compounds of 2 fields");
+    assert_refused(hdf5_text(", dataset: state"), "these are an enumeration");
 }
 
 /* ---- patches ---- */
@@ -575,7 +676,8 @@ int main(int argc, char **argv) {
     if (!mkdtemp(folder)) return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bars), cmocka_unit_test(test_order), cmocka_unit_test(test_resampling), cmocka_unit_test(test_idx),
-        cmocka_unit_test(test_idx_damaged), cmocka_unit_test(test_hdf5), cmocka_unit_test(test_whiten), cmocka_unit_test(test_patches),
+        cmocka_unit_test(test_idx_damaged), cmocka_unit_test(test_idx_members), cmocka_unit_test(test_hdf5),
+        cmocka_unit_test(test_hdf5_types), cmocka_unit_test(test_whiten), cmocka_unit_test(test_patches),
         cmocka_unit_test(test_patches_damaged),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
