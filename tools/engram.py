@@ -170,9 +170,12 @@ def whole_numbers(where, what, values, count):
 def folder_name(folder):
     """Of a run: a text or a path."""
     try:
-        return os.path.normpath(os.fsdecode(folder))
+        name = os.path.normpath(os.fsdecode(folder))
     except TypeError:
         raise EngramError(f"the name of a folder is a text or a path, not {shown(folder)}") from None
+    if "\0" in name:
+        raise EngramError(f"no name of a folder has a character 0: {shown(folder)}")
+    return name
 
 
 def look_into(folder):
@@ -197,8 +200,14 @@ def read_columns(path, text, bad=None):
     @param bad  list that takes what is wrong with lines, which are left out; None: that is an EngramError"""
     lines = [(number, line) for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1) if line.strip() and not line.startswith("#")]
     separator = next((mark for mark in ",;\t" if lines and mark in lines[0][1]), ",")
-    cells, rows = list(csv.reader((line for _, line in lines), delimiter=separator)), []
+    try:
+        cells, rows = list(csv.reader((line for _, line in lines), delimiter=separator)), []
+    except csv.Error as error:  # such as a cell of 200,000 letters
+        raise EngramError(f"{path}: is not a table: {error}") from None
     names = [name.strip() for name in cells[0]] if cells else []
+    twice = next((name for k, name in enumerate(names) if name and name in names[:k]), None)
+    if twice:
+        raise EngramError(f"{path}: has the column {twice} twice")
     for (number, _), values in zip(lines[1:], cells[1:]):
         try:
             if len(values) != len(names):
@@ -403,6 +412,8 @@ class Psth:
     def __init__(self, edges, ids, trials, source, single, smooth):
         """@param single  rates [trial][bin][neuron], or one that is a mean over trials"""
         self.edges, self.time, self.ids, self.trials, self.source = Array(edges, "ms"), Array((edges[1:] + edges[:-1]) / 2, "ms"), ids, trials, source
+        if smooth > edges[-1] - edges[0]:  # it would be the mean, at the price of a kernel as long
+            raise EngramError(f"{source}: smooth is an SD of {smooth:g} ms, longer than the {edges[-1] - edges[0]:g} ms that are smoothed")
         single = smoothed(single, smooth / (edges[1] - edges[0]), axis=1)
         self.rate, self.sem = self.over_trials(single)
         self.mean, self.mean_sem = self.over_trials(single.mean(axis=2))

@@ -359,6 +359,10 @@ def test_psth(bench):
     refused(lambda: run.psth("left", bin=0.3, of="loops"), "0.3 ms", "steps of 1 ms")
     refused(lambda: run.psth("left", bin=-1, of="loops"), "-1 ms")
     refused(lambda: run.psth("left", smooth=-1), "smooth")
+    for smooth in (81, 1e15):  # a kernel of petabytes
+        refused(lambda: run.psth("left", of="loops", smooth=smooth), "smooth is an SD of", "longer than the 80 ms")
+    flat = run.psth("left", bin=10, of="loops", smooth=80).rate
+    assert np.allclose(flat.sum(axis=0), run.psth("left", bin=10, of="loops").rate.sum(axis=0))
     refused(lambda: run.psth("left", neurons=[40]), "0 to 39")
     refused(lambda: run.psth("left", of="trials"), "test, loops")
 
@@ -444,6 +448,13 @@ def test_bad_paths(bench):
     refused(lambda: engram.load(os.path.join(out, "checkpoint")), "holds no run", "loop-0000000003.h5")
     refused(lambda: engram.load(bench.work), "holds no run", "there is", "patterns", "engram.runs()")
     refused(lambda: engram.runs(bench.path("nowhere")), "no such folder")
+    for call in (engram.load, engram.runs):
+        refused(lambda: call("a\0b"), "character 0", "'a\\x00b'")
+    for text, wanted in (("loop,task," + "x" * 140000 + "\n", "is not a table"), ("loop,task,seconds,seconds\n1,0,2,3\n", "has the column seconds twice")):
+        damaged = copy(bench, "columns")
+        with open(os.path.join(damaged, "metrics.csv"), "w", encoding="utf-8") as file:
+            file.write(text)
+        refused(lambda: engram.load(damaged).metrics, "metrics.csv", wanted)
     os.makedirs(bench.path("none"), exist_ok=True)
     refused(lambda: engram.runs(bench.path("none")), "no run", "nothing")
 
