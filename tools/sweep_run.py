@@ -140,13 +140,23 @@ class Plan:
         self.seconds, self.memory = self.loops * float(row["seconds"]), min(ranks * float(row["memory_mib"]), int(row["nodes"]) * float(row["node_memory_mib"]))
 
 
+def complaints_of_tests(study, engram, folder):
+    """What the program says of the options of the study's tests, before there is a run to test: that there is none is no complaint."""
+    found, nowhere = [], os.path.join(folder, "nowhere")
+    for name, words in study.tests.items():
+        done = subprocess.run([engram, "test", nowhere, "-o", os.path.join(folder, "nothing.h5"), "--quiet", *words], env=one_rank(folder), cwd=study.folder, capture_output=True, text=True)
+        said = [re.sub("^engram: error: +", "", line) for line in done.stderr.splitlines() if line.strip() and not line.startswith(f"engram: error: {nowhere}")]
+        found += [f"{study.path}:{study.test_lines[name]}: test {name}: {line}" for line in said]
+    return found
+
+
 def plan_cases(study, cases, ranks, engram):
     """A Plan for every case; mistakes end the program, all of them in one message."""
     if len(cases) > 50:
         print(f"asking engram plan of {len(cases)} cases", flush=True)
     with tempfile.TemporaryDirectory(prefix="engram-sweep-") as folder, concurrent.futures.ThreadPoolExecutor(max_workers=cores()) as pool:
         plans = list(pool.map(lambda at: Plan(study, cases[at], ranks, engram, os.path.join(folder, str(at))), range(len(cases))))
-    complaints = list(dict.fromkeys(line for plan in plans for line in plan.complaints))
+        complaints = list(dict.fromkeys(line for plan in plans for line in plan.complaints)) + complaints_of_tests(study, engram, folder)
     if complaints:
         more = [f"... and {len(complaints) - 20} more"] if len(complaints) > 20 else []
         fail("the study cannot be run as it is\n  " + "\n  ".join(complaints[:20] + more))

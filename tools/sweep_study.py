@@ -106,6 +106,8 @@ def parameters(node):
 def read_seeds(node):
     """[1, 2, 5..8] or 1..5."""
     seeds = []
+    if not node.items():
+        node.fail("the list has no seed; wanted are numbers and ranges, [1, 2, 5..8]")
     for one in node.items():
         match = re.fullmatch(r"\s*(\d{1,19})(?:\s*\.\.\s*(\d{1,19}))?\s*", one.text())
         if not match:
@@ -115,6 +117,35 @@ def read_seeds(node):
             node.fail(f"'{one.text()}' holds no seeds, or too many")
         seeds += range(first, last + 1)
     return list(dict.fromkeys(seeds))
+
+
+def seeds_typed(text):
+    """Those of --seeds; None: the option was not given."""
+    if text is None:
+        return None
+    try:
+        root = yaml.compose(text, Loader=yaml.BaseLoader)
+    except yaml.YAMLError:
+        root = None
+    if root is None:
+        fail(f"--seeds '{text}': wanted are numbers and ranges, such as 1..5 or [1, 2, 5..8]")
+    return read_seeds(Node("--seeds", root))
+
+
+def score_of(name, node):
+    """What a line of 'collect' says of a score: ('column', how, how many, column), ('test', its name or None, key) or ('run', key)."""
+    text = node.text()
+    of_column = re.fullmatch(r"(?:(last|min|max)|mean of last (\d{1,9}))(?: (\S+))?", text)
+    of_test = re.fullmatch(r"test(?: (\S+))? (\S+)", text)
+    of_run = re.fullmatch(r"run (\S+)", text)
+    if not (of_column or of_test or of_run):
+        node.fail(f"{name}: '{text}' is no score; wanted is 'last', 'min', 'max' or 'mean of last N', "
+                  "with a column of metrics.csv if that is not its name, 'test SCORE', 'test NAME SCORE', or 'run KEY'")
+    if of_column and of_column[2] and int(of_column[2]) < 1:
+        node.fail(f"{name}: the mean of the last {of_column[2]} is no number")
+    if of_column:
+        return "column", of_column[1] or "mean", int(of_column[2] or 1), of_column[3] or name
+    return ("test", of_test[1], of_test[2]) if of_test else ("run", of_run[1])
 
 
 class Run:
@@ -145,6 +176,10 @@ class Study:
         self.config = os.path.join(self.folder, self.keys["parameters"].text())
         if not os.path.isfile(self.config):
             self.keys["parameters"].fail(f"there is no file {self.config}")
+        if results is not None and not results.strip():
+            fail(f"-o '{results}': names no folder")
+        if "results" in self.keys and not self.keys["results"].text().strip():
+            self.keys["results"].fail("results: names no folder")
         self.results = os.path.abspath(results) if results else \
             os.path.join(self.folder, self.keys["results"].text()) if "results" in self.keys else os.path.abspath(os.path.splitext(os.path.basename(path))[0])
         self.lines = {}  # of each override section.key=value
@@ -154,18 +189,26 @@ class Study:
             if not found or not re.fullmatch(r"\w+\.\w+", key):
                 fail(f"-P '{override}': wanted is section.key=value")
             self.typed[key] = value
-        self.seeds = read_seeds(Node("--seeds", yaml.compose(seeds, Loader=yaml.BaseLoader))) if seeds else None
+        self.seeds = seeds_typed(seeds)
         self.names = {key: node.text() for key, node in self.keys["names"].pairs().items()} if "names" in self.keys else {}
-        self.tests = {name: node.text().split() for name, node in self.keys["tests"].pairs().items()} if "tests" in self.keys else {}
+        tests = self.keys["tests"].pairs() if "tests" in self.keys else {}
+        self.tests, self.test_lines = {name: node.text().split() for name, node in tests.items()}, {name: node.line for name, node in tests.items()}
         for name in self.tests:
             if not re.fullmatch(r"[\w.+-]+", name) or name in OWN:
                 self.keys["tests"].fail(f"'{name}' cannot be the name of a test: letters, digits, '_', '.', '+' and '-' can, but not {', '.join(OWN)}, which a run has itself")
-        self.collect = {name: node.text() for name, node in self.keys["collect"].pairs().items()} if "collect" in self.keys else {}
+            if any(word == "-o" or word.startswith("-o=") for word in self.tests[name]):
+                tests[name].fail(f"test {name}: -o is the study's own: what the test writes is {name}.h5 of the run")
+        self.collect = {name: score_of(name, node) for name, node in self.keys["collect"].pairs().items()} if "collect" in self.keys else {}
+        if "collect" in self.keys and not self.collect:
+            self.keys["collect"].fail("there is no score, such as 'correlation: last'")
         self.varied = []  # keys that differ between runs, in the order of the file
         self.runs = self.expand()
         for key in self.names:
             if key not in self.varied:
                 self.keys["names"].fail(f"'{key}' is not varied{hint(key, self.varied)}")
+        for name in self.collect:
+            if name in ("run", "name", "case", "seed", "state", *self.varied):
+                self.keys["collect"].fail(f"a score cannot be named '{name}'")
 
     # ---- expansion ----
 
@@ -183,6 +226,8 @@ class Study:
                 node.fail(f"{key}: the list has no value")
             axes[key] = [self.note(key, one) for one in node.items()]
         if "cases" in keys:
+            if not keys["cases"].pairs():
+                keys["cases"].fail("there is no case")
             cases = [(name, {key: self.note(key, node) for key, node in parameters(case).items()}) for name, case in keys["cases"].pairs().items()]
         for key in {**axes, **{key: 0 for _, case in cases for key in case}}:
             if key in axes and any(key in case for _, case in cases):
@@ -204,6 +249,8 @@ class Study:
         grids, shared, found = [self.keys], {}, {}
         if "grids" in self.keys:
             grids = [{**self.keys, **node.pairs(OF_GRID)} for node in self.keys["grids"].items()]
+            if not grids:
+                self.keys["grids"].fail("the list has no grid")
             if "set" in self.keys:  # what a grid sets comes on top
                 shared = {key: self.note(key, node) for key, node in parameters(self.keys["set"]).items()}
         for keys in grids:

@@ -35,21 +35,11 @@ def column(folder, name):
 class Score:
     """One score of a run, as a line of 'collect' says it."""
 
-    def __init__(self, name, text, place):
+    def __init__(self, name, said):
+        """@param said  as sweep_study.score_of() read it"""
         self.name = name
-        of_column = re.fullmatch(r"(?:(last|min|max)|mean of last (\d{1,9}))(?: (\S+))?", text)
-        of_test = re.fullmatch(r"test(?: (\S+))? (\S+)", text)
-        of_run = re.fullmatch(r"run (\S+)", text)
-        if of_column:
-            self.of = lambda folder: self.of_column(folder, of_column[1] or "mean", int(of_column[2] or 1), of_column[3] or name)
-        elif of_test:
-            self.of = lambda folder: self.of_test(folder, of_test[1], of_test[2])
-        elif of_run:
-            self.of = lambda folder: self.of_run(folder, of_run[1])
-        else:
-            place.fail(f"{name}: '{text}' is no score; wanted is 'last', 'min', 'max' or 'mean of last N', with a column of metrics.csv if that is not its name, 'test SCORE', 'test NAME SCORE', or 'run KEY'")
-        if of_column and of_column[2] and int(of_column[2]) < 1:
-            place.fail(f"{name}: the mean of the last {of_column[2]} is no number")
+        (what, *words), ways = said, {"column": self.of_column, "test": self.of_test, "run": self.of_run}
+        self.of = lambda folder: ways[what](folder, *words)
 
     @staticmethod
     def of_column(folder, how, last, name):
@@ -78,11 +68,7 @@ class Score:
 def scores_of(study):
     if "collect" not in study.keys:
         fail(f"{study.path}: there is no 'collect': the scores of a run, such as 'correlation: last'")
-    scores = [Score(name, text, study.keys["collect"]) for name, text in study.collect.items()]
-    for score in scores:
-        if score.name in ("run", "name", "case", "seed", "state", *study.varied):
-            study.keys["collect"].fail(f"a score cannot be named '{score.name}'")
-    return scores
+    return [Score(name, said) for name, said in study.collect.items()]
 
 
 def key_columns(study):

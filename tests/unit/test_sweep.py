@@ -1,6 +1,8 @@
 """tools/sweep: what a study stands for, what is refused before any work, runs side by side, failures, signals and kills, folders of others, tables against numpy, and figures."""
+import contextlib
 import csv
 import glob
+import io
 import itertools
 import json
 import os
@@ -107,6 +109,18 @@ grids:
     assert {run.overrides["learning.loops"] for run in Study(path, overrides=["learning.loops=1"]).runs} == {"1"}
 
 
+def refusal(path, **options):
+    """What is said of a study that is refused as it is read, which every command does first."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            Study(path, **options)
+    except SystemExit as end:
+        assert end.code == 2, end.code
+        return said.getvalue()
+    raise AssertionError(f"{path} {options}: not refused")
+
+
 def test_refusals(bench):
     """One message with file, line, key and the nearest name, exit code 2, and nothing is written."""
     for change, wanted in ((("  targets.tau:", "  targets.tua:"), ["study.yaml:6: ", "targets.tua", "did you mean 'tau'", "the study cannot be run as it is"]), (("learning.loops: 4", "learning.lops: 4"), ["study.yaml:3: ", "did you mean 'loops'"]),
@@ -125,6 +139,25 @@ def test_refusals(bench):
             text = tool(bench, command, path, code=2)
             assert all(word in text for word in wanted) and "Traceback" not in text and text.count("sweep: ") == 1, f"{change}: {text}"
         assert sorted(os.listdir(bench.path("refused"))) == ["study.yaml", "tiny.yaml"]
+    for change, wanted in ((("[1..2, 7]", "[]"), "study.yaml:7: the list has no seed"),
+                           (("vary:\n", "cases: {}\nvary:\n"), "study.yaml:4: there is no case"), (("vary:\n", "grids: []\nvary:\n"), "study.yaml:4: the list has no grid"),
+                           (("best: max", "best: most"), "study.yaml:12: best: 'most correlation' is no score"), (("mean of last 2", "mean of last 0"), "study.yaml:14: late: the mean of the last 0"),
+                           (("  loops: run", "  seed: run"), "a score cannot be named 'seed'"), ((STUDY[STUDY.index("collect:"):], "collect: {}\n"), "study.yaml:10: there is no score"),
+                           (("--trials 3", "-o other.h5"), "study.yaml:9: test deleted: -o is the study's own"), (("results: results", "results: ''"), "study.yaml:2: results: names no folder")):
+        path = study(bench, "refused", STUDY.replace(*change))  # none of these is found out after the work, and no study is done because there is nothing to do
+        text = refusal(path)
+        assert wanted in text and text.count("\n") == 1, f"{change}: {text}"
+    for change, wanted in (("--trials 3", "--trails 3"), "study.yaml:9: test deleted: unknown option '--trails'"), \
+            (("neurons 0.1", "neurons 3"), "study.yaml:9: test deleted: --delete-neurons 3: must be a fraction"), (("--trials 3", "--trials"), "study.yaml:9: test deleted: --trials"):
+        path = study(bench, "refused", STUDY.replace(*change))
+        text = tool(bench, "run", path, code=2)
+        assert wanted in text and "nowhere" not in text and text.count("sweep: ") == 1, text
+        assert sorted(os.listdir(bench.path("refused"))) == ["study.yaml", "tiny.yaml"]
+    path = study(bench, "refused")
+    for seeds in ("[", "[]", "", " ", "'", "{a: 1}"):
+        assert "--seeds" in refusal(path, seeds=seeds), seeds
+    assert "names no folder" in refusal(path, results="")
+    assert "--seeds ''" in tool(bench, "plan", path, "--seeds", "", code=2)
     systems = [open(path).read() for path in glob.glob(os.path.join(TOOLS, "..", "src", "systems", "*", "*.c"))]
     owned = {name for text in systems for name in re.findall(r'\.results_name = "(\w+)\.h5"', text)}
     assert len(owned) >= 5 and owned <= set(sweep_study.OWN), f"files of systems, whose names no test can have: {owned}"
