@@ -148,7 +148,7 @@ class Run(engram.Run):
             return {}
         with open(path, encoding="utf-8", errors="replace") as file:
             text = file.read()
-        return read_table(path, text[:text.rfind("\n") + 1], self.quiet)
+        return self.read(lambda: read_table(path, text[:text.rfind("\n") + 1], self.quiet), {})
 
     @functools.cached_property
     def results_loop(self):
@@ -289,8 +289,9 @@ class Run(engram.Run):
     def shown(self, options):
         """[(gid, word)] of neurons that are shown: those of --units, or those that do best, median and worst, with --neurons more between them; of those with a recorded unit, if there are.
         By PSTHs where they have a score, in all panels: the same units are beside each other. .ordered says so, for a title."""
+        units, count = options.units, options.neurons  # read for every panel, not for the first one only: tools/plot looks which panels heed them
         if self.ranked is None:
-            self.ranked = self.choose_named(options.units) if options.units else self.choose_ranked(options)
+            self.ranked = self.choose_named(units) if units else self.choose_ranked(options, count or 3)
         return self.ranked
 
     def choose_named(self, wanted):
@@ -303,8 +304,8 @@ class Run(engram.Run):
                 fail(f"--units: '{name}' is no {what}{all_of}{nearest(name, list(known))}")
         return [(known[name], "") for name in wanted]
 
-    def choose_ranked(self, options):
-        candidates, paired, count, tasks = self.trained(), self.paired(), options.neurons or 3, self.chosen_tasks(options)
+    def choose_ranked(self, options, count):
+        candidates, paired, tasks = self.trained(), self.paired(), self.chosen_tasks(options)
         if (paired >= 0).any():
             candidates = candidates[paired[candidates] >= 0]
         found = [(run, *run.scores(tasks)) for run in self.group]

@@ -19,7 +19,9 @@ logging.getLogger("fontTools").setLevel(logging.ERROR)  # what it thinks of the 
 
 COLUMN, PAGE = 89.0, 183.0  # mm: one column of a journal, and two
 NARROWEST, WIDEST = 60.0, 500.0  # mm
+ABOVE = 7.0  # mm, of the heading of an overview
 INCH = 25.4
+MOST_PIXELS = 2**16  # of a side of a PNG: what matplotlib's renderer has room for
 FORMATS = ("png", "pdf", "svg")
 # Okabe & Ito's colours or near them, which colour-blind readers can tell apart. In grey, E is light and I is dark, and lines have styles besides.
 EXCITATORY, INHIBITORY, TARGET, GREY, STIMULUS = "#EE8142", "#004C7F", "#000000", "#8C8C8C", "#DDDDDD"
@@ -130,16 +132,24 @@ def boxes():
             letters.append(chr(int(found[1])))
 
 
-def overview(panels, heading, width):
-    """All panels in one figure, as many side by side as have a column each. @param panels [(name, Panel)]"""
+def rows_of_overview(panels, width):
+    """(how many panels are side by side, as many as have a column each; heights of rows in mm)"""
     across = max(1, min(len(panels), int((width + 6) / COLUMN)))
-    rows = [panels[at:at + across] for at in range(0, len(panels), across)]
-    heights = [max(panel.height for _, panel in row) for row in rows]
-    above = 7.0
-    figure = new_figure(width, sum(heights) + above)
-    whole = figure.subfigures(2, 1, height_ratios=[above, sum(heights)], hspace=0)
+    return across, [max(panel.height for _, panel in panels[at:at + across]) for at in range(0, len(panels), across)]
+
+
+def highest(panels, width):
+    """Of all figures of these panels, in mm: the overview, at least as high as each of them."""
+    return sum(rows_of_overview(panels, width)[1]) + ABOVE
+
+
+def overview(panels, heading, width):
+    """All panels in one figure. @param panels [(name, Panel)]"""
+    across, heights = rows_of_overview(panels, width)
+    figure = new_figure(width, sum(heights) + ABOVE)
+    whole = figure.subfigures(2, 1, height_ratios=[ABOVE, sum(heights)], hspace=0)
     whole[0].text(0.01 * COLUMN / width, 0.5, as_is(textwrap.shorten(heading, characters(figure, HEADING), placeholder=" …")), fontsize=HEADING, ha="left", va="center", fontweight="bold")
-    parts = whole[1].subfigures(len(rows), across, squeeze=False, wspace=0.03, hspace=0.02, height_ratios=heights)
+    parts = whole[1].subfigures(len(heights), across, squeeze=False, wspace=0.03, hspace=0.02, height_ratios=heights)
     for (_, panel), part in zip(panels, parts.flat):
         panel.draw(part)
     return figure

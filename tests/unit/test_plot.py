@@ -799,6 +799,38 @@ def test_tasks_not_trained_yet(bench):
     assert os.path.exists(bench.path("b", "t.png")) and "psth" in said.splitlines()[-1], said
 
 
+def test_unheeded(bench):
+    """Options that no panel heeds are refused, as are a table of published values of which nothing would be drawn, and figures that no PNG holds; columns that are not drawn are told."""
+    out, script = recorded(bench), the_script()
+    curve = bench.config("published.csv", "loop,correlation,\n1,0.5,\n60,0.7,\n")
+    panels = {"--units": ["cell_3"], "--neurons": ["5"], "--smooth": ["5"], "--published": [curve]}
+    for option, words in panels.items():
+        for panel in ("learning", "weights"):
+            if (option, panel) != ("--published", "learning"):
+                assert f"{option}: nothing of what is drawn ({panel}) heeds it" in refused(script, out, "--panels", panel, option, *words, "-o", bench.path("unheeded", "f")), (option, panel)
+    both = refused(script, out, "--panels", "weights", "--tasks", "1", "--smooth", "5", "-o", bench.path("unheeded", "f"))
+    assert "--tasks and --smooth: nothing of what is drawn (weights) heeds them" in both, both
+    balanced = bench.path("unheeded_balanced")
+    if not os.path.exists(balanced):
+        bench.train(bench.config("unheeded.yaml", OTHERS["balanced"]), os.path.basename(balanced))
+    assert "--published: a run of the system balanced has no correlation in its learning curve" in refused(script, balanced, "--published", curve)
+    for text, wanted in (("loop,correlation,correlation\n1,0.5,0.6\n", "has the column correlation twice"), ("loop,correlation\n1," + "1" * 140000 + "\n", "is not a table: field larger")):
+        assert wanted in refused(script, out, "--published", bench.config("curve.csv", text)), wanted
+    for words, wanted in ((["--neurons", "101"], "100 at most"), (["--width", "89mm", "--dpi", "2400", "--format", "svg", "png"], "pixels long, of which 65,535 are allowed")):
+        assert wanted in refused(script, out, *words, "-o", bench.path("unheeded", "f")), wanted
+    assert not os.path.exists(bench.path("unheeded")), "nothing is drawn of what is refused"
+    done = subprocess.run([SCRIPT, out, "--panels", "learning", "psth", "--units", "cell_3", "--smooth", "5", "--tasks", "1", "--format", "svg", "-o", bench.path("heeded", "f"), "--published",
+                           bench.config("curve.csv", "loop,correlation,rate_Hz\n1,0.5,8\n")], env=engram_test.ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0 and "curve.csv: the column rate_Hz is not drawn; did you mean rate_hz?" in done.stderr and done.stderr.count("\n") == 1, (done.stdout, done.stderr)
+    damaged = bench.path("twice")
+    shutil.rmtree(damaged, ignore_errors=True)
+    shutil.copytree(out, damaged)
+    with open(os.path.join(damaged, "metrics.csv"), "w", encoding="utf-8") as file:
+        file.write("loop,task,seconds,seconds\n1,0,2,3\n")
+    done = subprocess.run([SCRIPT, damaged, "--panels", "learning", "weights", "--format", "svg", "-o", bench.path("heeded", "g")], env=engram_test.ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0 and "metrics.csv: has the column seconds twice" in done.stderr and "learning: skipped" in done.stdout, (done.stdout, done.stderr)
+
+
 def test_plot_refusals(bench):
     out, script = recorded(bench), the_script()
     for words, wanted in ((["--panels", "pst"], "did you mean psth?"), (["--units", "cell_13"], "'cell_13' is no recorded unit that a neuron of"), (["--units", "x"], "; there are " + ", ".join(UNITS)), (["--units", "cel_40"], "did you mean cell_40?"), (["--width", "20mm"], "outside of 60 to 500 mm"),
@@ -1022,4 +1054,4 @@ def test_states(bench):
     assert "exit code 4" in open(bench.path("failed.html"), encoding="utf-8").read() and "30 of 60" in open(bench.path("dead.html"), encoding="utf-8").read()
 
 
-run_tests([test_learning_curve, test_what_lines_are, test_sample, test_names, test_narrow, test_odd_names, test_odd_values, test_units, test_order, test_currents, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_gone_on, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_tuning, test_tasks_not_trained_yet, test_plot_refusals, test_live, test_live_moved, test_live_curves, test_states])
+run_tests([test_learning_curve, test_what_lines_are, test_sample, test_names, test_narrow, test_odd_names, test_odd_values, test_units, test_order, test_currents, test_loops, test_rasters, test_deleted, test_incomplete_runs, test_gone_on, test_excitatory_in_grey, test_spectrum, test_compare, test_files, test_other_systems, test_tuning, test_tasks_not_trained_yet, test_unheeded, test_plot_refusals, test_live, test_live_moved, test_live_curves, test_states])
